@@ -1,0 +1,86 @@
+# `make` lists the targets. Everything is installed into .venv, nothing outside this folder is changed.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+BIN := .venv/bin
+TEST_STAMP := .venv/.ready-test
+LINT_STAMP := .venv/.ready-lint
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# The first Python that is new enough and can make a virtual environment; `make PYTHON=...` names another.
+CANDIDATES := python3.13 python3.12 python3.11 python3 python
+SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+
+# A virtual environment that was moved, or whose Python is gone, is made anew: nothing in it would start.
+INTACT := $(shell $(BIN)/python -c '' 2>/dev/null && test "`cat $(TEST_STAMP) 2>/dev/null`" = "`pwd -P`" && echo yes)
+ifneq ($(INTACT),yes)
+ANEW := anew
+endif
+
+.PHONY: help venv demo test lint golden bench docs wheel clean anew
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+venv: $(TEST_STAMP) ## install the tool and its tests into .venv
+
+demo: $(TEST_STAMP) ## show the log on a sample company, with a PostgreSQL server of its own
+	@$(BIN)/auditctl demo
+
+test: $(TEST_STAMP) ## run the tests; ARGS="-k name" chooses some
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(LINT_STAMP) ## check style, types, imports and SQL
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/sqlfluff lint sql
+
+golden: $(TEST_STAMP) ## rewrite the generated SQL in tests/golden, to be reviewed
+	@$(BIN)/pytest tests/test_golden.py --update-golden
+
+bench: $(TEST_STAMP) ## measure what the log costs
+	@$(BIN)/python -m bench
+
+docs: $(TEST_STAMP) ## rewrite the generated parts of docs/
+	@$(BIN)/pytest tests/test_docs.py --update-golden
+
+wheel: $(TEST_STAMP) ## build the wheel into dist/
+	@$(PIP) wheel --no-deps -w dist .
+	@ls dist/*.whl
+
+clean: ## remove .venv and everything that was built
+	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache demo-output
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are written last, so that an interrupted installation starts over.
+$(TEST_STAMP): pyproject.toml $(ANEW)
+	@if [ "$(INTACT)" != yes ]; then \
+	  set -- $(CANDIDATES); \
+	  if [ -n '$(PYTHON)' ]; then set -- '$(PYTHON)'; fi; \
+	  found=; \
+	  for candidate; do \
+	    if "$$candidate" -c '$(SUITABLE)' 2>/dev/null; then found=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "No Python 3.11 or later that can make a virtual environment was found; looked at: $$*." >&2; \
+	    echo "hint: install it (Debian, Ubuntu: python3 and python3-venv) or name it: make PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Making .venv with `"$$found" --version` ..."; \
+	  "$$found" -m venv --clear .venv; \
+	fi
+	@rm -f $@
+	@echo "Installing auditctl and its tests into .venv ..."
+	@$(PIP) install -e '.[test]'
+	@pwd -P > $@
+
+anew:
+
+$(LINT_STAMP): $(TEST_STAMP)
+	@echo "Installing the linters into .venv ..."
+	@rm -f $@
+	@$(PIP) install -e '.[test,lint]'
+	@pwd -P > $@

@@ -1,0 +1,182 @@
+"""One trigger compared with what it must be: the change it needs, why, and the statements."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from psycopg import sql
+
+from auditctl.capture import render
+from auditctl.capture.actions import ACTIONS, CapturedAction
+from auditctl.capture.identifiers import function_name, qualified
+from auditctl.model import Action, Change, ChangeKind, Function, Relation, Statement, Trigger
+from auditctl.names import TRIGGER_SCHEMA
+
+ALWAYS = "A"
+
+
+class Site(Protocol):
+    """A trigger that must be there; see `planner.Site`."""
+
+    @property
+    def target(self) -> str: ...  # noqa: D102
+    @property
+    def captured(self) -> CapturedAction: ...  # noqa: D102
+    @property
+    def relation(self) -> Relation: ...  # noqa: D102
+    @property
+    def function(self) -> Function: ...  # noqa: D102
+    @property
+    def is_clone(self) -> bool: ...  # noqa: D102
+
+
+def compare(site: Site, trigger: Trigger | None, function: Function | None) -> Change:
+    """Return the change that makes one trigger and its function right, KEEP where they are."""
+    trigger_fault = _trigger_fault(site, trigger)
+    function_fault = _function_fault(site.function, function) if not _is_elsewhere(site) else ""
+    if trigger is None:
+        if site.is_clone:
+            return _change(site, ChangeKind.CREATE, "PostgreSQL will put the trigger on this partition.")
+        return _change(site, ChangeKind.CREATE, "There is no trigger yet.", _create(site))
+    if function is None:
+        return _change(site, ChangeKind.REPLACE, "The table was renamed since.", _recreate(site, trigger))
+    if trigger_fault and not site.is_clone:
+        return _change(site, ChangeKind.REPLACE, trigger_fault, _recreate(site, trigger))
+    if function_fault:
+        statements = _repair_function(site.function, function)
+        if trigger.enabled != ALWAYS:
+            statements += (_enable(site),)
+        return _change(site, ChangeKind.REPLACE, function_fault, statements)
+    if trigger.enabled != ALWAYS:
+        state = {"D": "disabled", "O": "silent in replica mode", "R": "silent outside replica mode"}[trigger.enabled]
+        return _change(site, ChangeKind.ENABLE, f"The trigger is {state}.", (_enable(site),))
+    return _change(site, ChangeKind.KEEP, "The trigger is as the rule says.")
+
+
+def drop_trigger(relation: Relation, trigger: Trigger, target: str) -> Change:
+    """Return the change that removes a trigger no rule asks for."""
+    action = next((c.action for c in ACTIONS if c.trigger == trigger.name), Action.EVENT)
+    return Change(
+        ChangeKind.DROP,
+        target,
+        action,
+        qualified(*relation.identity),
+        "No rule asks for it.",
+        (Statement(_drop(relation, trigger.name)),),
+    )
+
+
+def drop_function(function: Function) -> Change:
+    """Return the change that removes a function no rule asks for."""
+    option = function.comment.removeprefix("auditctl: ").partition(" of ")[0]
+    action = next((c.action for c in ACTIONS if c.option == option), Action.EVENT)
+    target = render.commented_target(function.comment) or f"{TRIGGER_SCHEMA}.{function.name}"
+    statement = sql.SQL("drop function if exists {}()").format(sql.Identifier(TRIGGER_SCHEMA, function.name))
+    return Change(
+        ChangeKind.DROP,
+        target,
+        action,
+        f"{TRIGGER_SCHEMA}.{function.name}",
+        "No rule needs the function.",
+        (Statement(statement.as_string(None), as_owner=True),),
+    )
+
+
+def _change(site: Site, kind: ChangeKind, reason: str, statements: tuple[Statement, ...] = ()) -> Change:
+    return Change(kind, site.target, site.captured.action, qualified(*site.relation.identity), reason, statements)
+
+
+def _is_elsewhere(site: Site) -> bool:
+    """Whether the function belongs to another site, so that only one change speaks of it."""
+    return site.function.name != function_name(*site.relation.identity, site.captured.option)
+
+
+def _trigger_fault(site: Site, trigger: Trigger | None) -> str:
+    if trigger is None:
+        return ""
+    if trigger.function != (TRIGGER_SCHEMA, site.function.name):
+        return f"The trigger calls {'.'.join(trigger.function)}."
+    if trigger.type_bits != site.captured.type_bits or not trigger.is_plain:
+        return "The trigger's definition was changed."
+    return ""
+
+
+def _function_fault(wanted: Function, found: Function | None) -> str:
+    if found is None:
+        return ""
+    if found.comment != wanted.comment:
+        was = render.commented_target(found.comment)
+        return f"The table was renamed from {was}." if was else "The function's comment was changed."
+    if (found.is_sound, found.owner, found.grantees) != (wanted.is_sound, wanted.owner, wanted.grantees):
+        return "The function's owner, privileges or security were changed."
+    if dict(found.settings) != dict(wanted.settings) or found.source != wanted.source:
+        return "The function differs from what the rule and the table's columns ask for."
+    return ""
+
+
+def _table(relation: Relation) -> sql.Composable:
+    return sql.Identifier(*relation.identity)
+
+
+def _create(site: Site) -> tuple[Statement, ...]:
+    level = "for each row" if site.captured.per_row else "for each statement"
+    function = sql.Identifier(TRIGGER_SCHEMA, site.function.name)
+    create = sql.SQL("create trigger {} after {} on {} {} execute function {}()").format(
+        sql.Identifier(site.captured.trigger),
+        sql.SQL(site.captured.statement),
+        _table(site.relation),
+        sql.SQL(level),
+        function,
+    )
+    # Whoever creates the trigger must be allowed to call the function at that moment, and only then.
+    grant = sql.SQL("grant execute on function {}() to session_user").format(function)
+    revoke = sql.SQL("revoke execute on function {}() from session_user").format(function)
+    body = () if _is_elsewhere(site) else _create_function(site.function)
+    return (
+        *body,
+        Statement(grant.as_string(None), as_owner=True),
+        Statement(create.as_string(None)),
+        _enable(site),
+        Statement(revoke.as_string(None), as_owner=True),
+    )
+
+
+def _recreate(site: Site, trigger: Trigger) -> tuple[Statement, ...]:
+    return (Statement(_drop(site.relation, trigger.name)), *_create(site))
+
+
+def _create_function(function: Function) -> tuple[Statement, ...]:
+    name = sql.Identifier(TRIGGER_SCHEMA, function.name)
+    revoke = sql.SQL("revoke execute on function {}() from public").format(name)
+    note = sql.SQL("comment on function {}() is {}").format(name, sql.Literal(function.comment))
+    return (
+        Statement(render.create_function(function), as_owner=True),
+        Statement(revoke.as_string(None), as_owner=True),
+        Statement(note.as_string(None), as_owner=True),
+    )
+
+
+def _repair_function(wanted: Function, found: Function) -> tuple[Statement, ...]:
+    name = sql.Identifier(TRIGGER_SCHEMA, wanted.name)
+    take = sql.SQL("alter function {}() owner to {}").format(name, sql.Identifier(wanted.owner))
+    revokes = (
+        sql.SQL("revoke execute on function {}() from {}").format(name, sql.Identifier(grantee))
+        for grantee in found.grantees
+        if grantee != "public"
+    )
+    return (
+        *(() if found.owner == wanted.owner else (Statement(take.as_string(None)),)),
+        *_create_function(wanted),
+        *(Statement(revoke.as_string(None), as_owner=True) for revoke in revokes),
+    )
+
+
+def _drop(relation: Relation, trigger: str) -> str:
+    return sql.SQL("drop trigger {} on {}").format(sql.Identifier(trigger), _table(relation)).as_string(None)
+
+
+def _enable(site: Site) -> Statement:
+    statement = sql.SQL("alter table {} enable always trigger {}").format(
+        _table(site.relation), sql.Identifier(site.captured.trigger)
+    )
+    return Statement(statement.as_string(None))

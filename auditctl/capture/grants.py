@@ -1,0 +1,75 @@
+"""Membership in auditctl's roles: granted, revoked and recorded in one transaction."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from auditctl import database
+from auditctl.database import Connection
+from auditctl.errors import ConfigurationError, UsageError
+from auditctl.names import GRANTABLE_ROLES
+
+
+def grant(conn: Connection, role: str, login: str) -> bool:
+    """Make a login a member of one of auditctl's roles; return False where it was one already.
+
+    Args:
+        conn: The connection; its login must hold the role with ADMIN OPTION, or be a superuser (before PostgreSQL
+            16: have CREATEROLE).
+        role: `reader`, `admin` or `app`.
+        login: The role that becomes a member.
+
+    Raises:
+        ConfigurationError: There is no such login.
+        DatabaseError: No permission.
+    """
+    return _change(conn, role, login, member=True)
+
+
+def revoke(conn: Connection, role: str, login: str) -> bool:
+    """End a membership; return False where there was none. Arguments and errors as for `grant`."""
+    return _change(conn, role, login, member=False)
+
+
+def _change(conn: Connection, role: str, login: str, *, member: bool) -> bool:
+    name = GRANTABLE_ROLES[role]
+    if not login or "\0" in login:
+        raise UsageError("a login's name cannot be empty or contain a NUL byte")
+    with database.transaction(conn):
+        if conn.execute("select from pg_roles where rolname = %s", [login]).fetchone() is None:
+            raise ConfigurationError(
+                [f"there is no login {login}"], hint=f'Create it first: create role "{login}" login'
+            )
+        if _is_member(conn, name, login) is member:
+            return False
+        verb = sql.SQL("grant {} to {}") if member else sql.SQL("revoke {} from {}")
+        conn.execute(verb.format(sql.Identifier(name), sql.Identifier(login)))
+        if _is_member(conn, name, login) is not member:
+            raise ConfigurationError(
+                [f"{login} keeps {name}, which another role granted"],
+                hint="Revoke it as that role: revoke ... granted by ...",
+            )
+        _record(conn, name, login)
+    return True
+
+
+def _is_member(conn: Connection, role: str, login: str) -> bool:
+    """Whether a membership for use exists; a role's creator holds one for granting only, from PostgreSQL 16 on."""
+    row = conn.execute(
+        """
+        select from pg_auth_members as m
+        where m.roleid = to_regrole(%s) and m.member = (select r.oid from pg_roles as r where r.rolname = %s)
+            and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
+        """,
+        [role, login],
+    ).fetchone()
+    return row is not None
+
+
+def _record(conn: Connection, role: str, login: str) -> None:
+    may = conn.execute("select has_function_privilege('audit.record_membership(text, text)', 'execute')").fetchone()
+    if may == (True,):
+        conn.execute("select audit.record_membership(%s, %s)", [role, login])
+        return
+    with database.acting_as(conn, "audit_owner"):
+        conn.execute("select audit.record_membership(%s, %s)", [role, login])

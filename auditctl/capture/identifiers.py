@@ -1,0 +1,125 @@
+"""Names of tables and globs over them, as people write them.
+
+A name is `table` or `schema.table`. A part in double quotes is taken to the letter; an unquoted part may be a glob
+(`*`, `?`, `[abc]`) and is tried as written first, then in lower case, as SQL would read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from auditctl.errors import UsageError
+from auditctl.names import IDENTIFIER_BYTES
+
+_PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
+_NEEDS_QUOTES = re.compile(r'[."*?\[\]]')
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a name: its text, and whether it is a glob."""
+
+    text: str
+    is_glob: bool = False
+    is_quoted: bool = False
+
+    def matches(self, name: str) -> bool:
+        """Whether an identifier is meant."""
+        return fnmatchcase(name, self.text) if self.is_glob else name == self.text
+
+    def __str__(self) -> str:
+        return self.text if self.is_glob else quoted(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A name or glob; schema is None where none was written."""
+
+    schema: Part | None
+    table: Part
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether it may mean several tables."""
+        return self.table.is_glob or (self.schema is not None and self.schema.is_glob)
+
+    def matches(self, schema: str, table: str) -> bool:
+        """Whether a relation is meant; without a schema, any schema."""
+        return self.table.matches(table) and (self.schema is None or self.schema.matches(schema))
+
+    def lowered(self) -> Pattern:
+        """Return it with unquoted parts in lower case."""
+        return Pattern(self.schema and _lower(self.schema), _lower(self.table))
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.table}" if self.schema else str(self.table)
+
+
+def parse(text: str) -> Pattern:
+    """Parse a name or glob.
+
+    Raises:
+        UsageError: It is no name: empty, with too many parts, with a NUL byte, or longer than PostgreSQL keeps.
+    """
+    if "\0" in text:
+        raise UsageError("a table's name cannot contain a NUL byte")
+    parts: list[Part] = []
+    position = 0
+    while True:
+        match = _PART.match(text, position)
+        if match is None:
+            break
+        parts.append(_part(match, text))
+        position = match.end()
+        if position == len(text) or text[position] != ".":
+            break
+        position += 1
+    if position != len(text) or len(parts) not in (1, 2) or text.endswith("."):
+        raise UsageError(
+            f"{text!r} is no table name",
+            hint='Write schema.table; put a part that contains a dot in double quotes: "my.schema".table',
+        )
+    return Pattern(parts[0] if len(parts) == 2 else None, parts[-1])
+
+
+def qualified(schema: str, table: str) -> str:
+    """Return the name under which a table is registered: each part in quotes only where it would be ambiguous."""
+    return f"{quoted(schema)}.{quoted(table)}"
+
+
+def quoted(part: str) -> str:
+    """Return a part of a name, in double quotes where it contains a dot, a quote or a wildcard."""
+    return '"' + part.replace('"', '""') + '"' if _NEEDS_QUOTES.search(part) else part
+
+
+def function_name(schema: str, table: str, option: str) -> str:
+    """Return `schema__table__action`, with a hash where that would be ambiguous or longer than 63 bytes."""
+    plain = f"{schema}__{table}__{option}"
+    ambiguous = "__" in schema + "." + table or schema.endswith("_") or table.startswith("_") or table.endswith("_")
+    if not ambiguous and len(plain.encode()) <= IDENTIFIER_BYTES:
+        return plain
+    digest = hashlib.sha256("\0".join((schema, table, option)).encode()).hexdigest()[:10]
+    tail = f"__{option}__{digest}"
+    head = f"{schema}__{table}".encode()[: IDENTIFIER_BYTES - len(tail.encode())]
+    return head.decode(errors="ignore") + tail
+
+
+def _part(match: re.Match[str], whole: str) -> Part:
+    if match[1] is not None:
+        part = Part(match[1].replace('""', '"'), is_quoted=True)
+    else:
+        part = Part(match[2], is_glob=bool(_WILDCARD.search(match[2])))
+    if not part.is_glob and len(part.text.encode()) > IDENTIFIER_BYTES:
+        raise UsageError(
+            f"{whole!r} is longer than PostgreSQL keeps: a name has at most {IDENTIFIER_BYTES} bytes",
+            hint="Look the name up with: auditctl tables --all",
+        )
+    return part
+
+
+def _lower(part: Part) -> Part:
+    return part if part.is_quoted else Part(part.text.lower(), part.is_glob)

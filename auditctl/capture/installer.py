@@ -1,0 +1,240 @@
+"""Makes a plan so: one transaction, checked by planning again before it commits.
+
+The way of every change: advisory lock, lock timeout, read rules and catalog, plan, execute, read again, plan again.
+If anything but KEEP is left the transaction is rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from auditctl import database
+from auditctl.capture import catalog, identifiers, planner, resolve, rules
+from auditctl.capture.config import Document
+from auditctl.capture.identifiers import qualified
+from auditctl.capture.validate import COMMAND_LINE
+from auditctl.database import Connection
+from auditctl.errors import AuditctlError, ConfigurationError
+from auditctl.model import Action, Catalog, Change, Plan, Rule
+from auditctl.names import ADVISORY_LOCK, ROLE_OWNER
+
+DEFAULT_LOCK_TIMEOUT = "5s"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The rules somebody wants, and how far they reach.
+
+    Attributes:
+        rules: All rules, in order.
+        only: Registered names of the rules to act on; None for all.
+        follow_renames: Whether the rules come from the database, so that they follow a renamed table.
+        problems: What is wrong with them already.
+    """
+
+    rules: tuple[Rule, ...]
+    only: frozenset[str] | None = None
+    follow_renames: bool = True
+    problems: tuple[str, ...] = ()
+
+
+def plan(conn: Connection, document: Document | None = None) -> Plan:
+    """Plan without changing anything.
+
+    Args:
+        conn: The connection; needs SELECT on audit.rule.
+        document: The whole truth; None for the rules stored in the database.
+
+    Raises:
+        ConfigurationError: The rules do not fit the database; every problem is listed.
+    """
+    with database.transaction(conn):
+        return _plan(conn, _wish(conn, document))
+
+
+def apply(
+    conn: Connection,
+    document: Document | None = None,
+    *,
+    lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
+    approve: Callable[[Plan], bool] = lambda _plan: True,
+) -> Plan:
+    """Make the database follow the rules, in one transaction.
+
+    Args:
+        conn: The connection; its login must own the tables and be able to act as audit_owner.
+        document: The whole truth; None for the rules stored in the database.
+        lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
+        approve: Asked before anything is changed; False leaves everything as it is.
+
+    Returns:
+        The plan that was carried out, or refused.
+
+    Raises:
+        ConfigurationError: The rules do not fit the database; every problem is listed.
+        DatabaseError: No permission, or a lock was not to be had in time.
+    """
+    return _carry_out(conn, lambda: _wish(conn, document), lock_timeout, approve)
+
+
+def enable(conn: Connection, rule: Rule, *, lock_timeout: str = DEFAULT_LOCK_TIMEOUT) -> Plan:
+    """State a table's whole rule, replacing the one it had, and start capturing at once.
+
+    Raises:
+        ConfigurationError: The rule does not fit the database.
+        DatabaseError: No permission, or a lock was not to be had in time.
+    """
+
+    def wish() -> Wish:
+        named = replace(rule, origin=COMMAND_LINE)
+        now = rules.read(conn)
+        resolution = resolve.resolve([named], _catalog(conn, [named]), follow_renames=False)
+        name = resolution.rules[0].name
+        named = replace(named, name=name)
+        kept = tuple(named if stored.name == name else stored for stored in now)
+        return Wish(kept if named in kept else (*kept, named), frozenset({name}))
+
+    return _carry_out(conn, wish, lock_timeout, lambda _plan: True)
+
+
+def disable(
+    conn: Connection, name: str, actions: tuple[Action, ...] = (), *, lock_timeout: str = DEFAULT_LOCK_TIMEOUT
+) -> Plan:
+    """Stop capturing a table, or some of its actions. The log stays.
+
+    A table that a glob covers gets a rule of its own that leaves out these actions.
+
+    Args:
+        conn: The connection.
+        name: The table, or a glob as it stands in a rule.
+        actions: The actions to stop; empty for all.
+        lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
+
+    Raises:
+        ConfigurationError: No rule covers the table.
+        DatabaseError: No permission, or a lock was not to be had in time.
+    """
+
+    def wish() -> Wish:
+        now = rules.read(conn)
+        asked = Rule(name, (), origin=COMMAND_LINE)
+        found = _catalog(conn, [*now, asked])
+        registered = resolve.resolve([asked], found, follow_renames=False).rules[0].name
+        covering = resolve.resolve(now, found, follow_renames=True)
+        stored = next((rule for rule in covering.rules if rule.name == registered), None)
+        over = stored or next(
+            (r for relation, r in covering.covered if qualified(*relation.identity) == registered), None
+        )
+        if over is None or not over.actions:
+            raise ConfigurationError(
+                [f"TABLE: {registered} is not audited"], hint="List what is audited with: auditctl tables"
+            )
+        left = tuple(action for action in over.actions if actions and action not in actions)
+        return _without(covering, over, registered, left)
+
+    return _carry_out(conn, wish, lock_timeout, lambda _plan: True)
+
+
+def _without(covering: resolve.Resolution, over: Rule, name: str, left: tuple[Action, ...]) -> Wish:
+    others = tuple(rule for rule in covering.rules if rule.name != name)
+    reached = {qualified(*relation.identity) for relation, rule in covering.covered if rule.name == over.name}
+    pattern = identifiers.parse(name)
+    shadowed = any(
+        other.actions and identifiers.parse(other.name).is_glob and _names(other.name, name) for other in others
+    )
+    if left or (shadowed and not pattern.is_glob):
+        keep = replace(over, name=name, actions=left, origin=COMMAND_LINE)
+        rest = tuple(keep if rule.name == name else rule for rule in covering.rules)
+        return Wish(
+            rest if keep in rest else (*rest, keep), frozenset({name} | (reached if pattern.is_glob else set()))
+        )
+    return Wish(others, frozenset({name} | (reached if pattern.is_glob else set())))
+
+
+def _names(glob: str, name: str) -> bool:
+    pattern, exact = identifiers.parse(glob), identifiers.parse(name)
+    return exact.schema is not None and pattern.matches(exact.schema.text, exact.table.text)
+
+
+def _wish(conn: Connection, document: Document | None) -> Wish:
+    if document is None:
+        return Wish(rules.read(conn))
+    return Wish(document.rules, follow_renames=False, problems=document.problems)
+
+
+def _catalog(conn: Connection, wanted: Iterable[Rule]) -> Catalog:
+    chosen = tuple(wanted)
+    return catalog.read(conn, lambda relation: resolve.wants(chosen, relation))
+
+
+def _plan(conn: Connection, wish: Wish) -> Plan:
+    return planner.plan(
+        wish.rules,
+        _catalog(conn, wish.rules),
+        follow_renames=wish.follow_renames,
+        only=wish.only,
+        problems=wish.problems,
+    )
+
+
+def _carry_out(
+    conn: Connection, make_wish: Callable[[], Wish], lock_timeout: str, approve: Callable[[Plan], bool]
+) -> Plan:
+    with database.transaction(conn, lock_timeout=lock_timeout):
+        conn.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        wish = make_wish()
+        planned = _plan(conn, wish)
+        if not approve(planned):
+            return planned
+        _execute(conn, planned.pending)
+        with database.acting_as(conn, ROLE_OWNER):
+            rules.register(conn, planned.targets)
+            rules.write(conn, planned.rules)
+            _record(conn, planned.pending)
+        left = _plan(conn, replace(wish, rules=planned.rules)).pending
+        if left:
+            raise AuditctlError(
+                f"after all changes {left[0].target} still needs {left[0].kind}: {left[0].reason}",
+                hint="Nothing was changed. Look for an event trigger that interferes, then report it.",
+            )
+    return planned
+
+
+def _execute(conn: Connection, changes: Iterable[Change]) -> None:
+    """Run the statements, each as the role it needs."""
+    statements = [statement for change in changes for statement in change.statements]
+    if not statements:
+        return
+    schema = sql.SQL("{} usage on schema audit_triggers {} session_user")
+    with database.acting_as(conn, ROLE_OWNER):
+        conn.execute(schema.format(sql.SQL("grant"), sql.SQL("to")))
+    for statement in statements:
+        with ExitStack() as stack:
+            if statement.as_owner:
+                stack.enter_context(database.acting_as(conn, ROLE_OWNER))
+            conn.execute(sql.SQL(statement.sql.replace("{", "{{").replace("}", "}}")).format())
+    with database.acting_as(conn, ROLE_OWNER):
+        conn.execute(schema.format(sql.SQL("revoke"), sql.SQL("from")))
+
+
+def _record(conn: Connection, changes: Iterable[Change]) -> None:
+    """Record what was done, as one event for each table."""
+    by_target: dict[str, list[Change]] = {}
+    for change in changes:
+        if change.statements:
+            by_target.setdefault(change.target, []).append(change)
+    for target, done in by_target.items():
+        summary = "; ".join(
+            f"{kind.lower()} {', '.join(dict.fromkeys(c.action.lower() for c in done if c.kind is kind))}"
+            for kind in dict.fromkeys(c.kind for c in done)
+        )
+        data = [{"kind": c.kind, "action": c.action, "relation": c.relation, "reason": c.reason} for c in done]
+        conn.execute(
+            "select audit.insert_event('audit.capture', %s, 'EVENT', null, %s, %s)",
+            [target, Jsonb({"changes": data}), f"capture: {summary}"],
+        )

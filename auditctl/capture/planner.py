@@ -1,0 +1,160 @@
+"""Compares what the rules want with what the catalog has: `plan(...) -> Plan`. Touches nothing.
+
+Same input, same bytes. Triggers that must go come first, functions that nothing calls any more last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from auditctl.capture import changes, render, validate
+from auditctl.capture.actions import ACTIONS, BY_ACTION, CapturedAction
+from auditctl.capture.identifiers import qualified
+from auditctl.capture.render import Capture
+from auditctl.capture.resolve import Resolution, installed_target, resolve
+from auditctl.errors import ConfigurationError
+from auditctl.model import Catalog, Change, Function, Plan, Relation, Rule, Target, Trigger
+from auditctl.names import TRIGGER_SCHEMA
+
+_HINT = "List the tables with `auditctl tables --all`; print the rules in force with `auditctl config`."
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A trigger that must be on a relation, and the function it must call.
+
+    Attributes:
+        target: The registered name.
+        captured: The action.
+        relation: Where the trigger sits.
+        function: The function as it must be.
+        is_clone: Whether PostgreSQL puts the trigger there itself, from a partitioned parent.
+    """
+
+    target: str
+    captured: CapturedAction
+    relation: Relation
+    function: Function
+    is_clone: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What identifies the trigger: schema, table, trigger name."""
+        return (*self.relation.identity, self.captured.trigger)
+
+
+def plan(
+    rules: Iterable[Rule],
+    catalog: Catalog,
+    *,
+    follow_renames: bool,
+    only: frozenset[str] | None = None,
+    problems: Sequence[str] = (),
+) -> Plan:
+    """Plan how to get from the catalog to the rules.
+
+    Args:
+        rules: All rules, in order.
+        catalog: What the database has.
+        follow_renames: See `resolve.resolve`.
+        only: Registered names of the rules to act on; None for all. What other rules lack is left alone.
+        problems: What was found wrong with the rules before; reported together with what does not fit.
+
+    Raises:
+        ConfigurationError: Rules (of those acted on) do not fit the database; every problem is listed.
+    """
+    resolution = resolve(rules, catalog, follow_renames=follow_renames)
+    found = [p.message for p in resolution.problems if only is None or p.rule.name in only]
+    if problems or found:
+        raise ConfigurationError([*problems, *found], hint=_HINT)
+    return compare(resolution, catalog, only=only)
+
+
+def compare(resolution: Resolution, catalog: Catalog, *, only: frozenset[str] | None = None) -> Plan:
+    """Plan for rules that are resolved already; those with problems count as absent.
+
+    Args:
+        resolution: The rules and the tables they cover.
+        catalog: What the database has.
+        only: Registered names of rules or tables to act on; None for all.
+    """
+    own = {relation.identity for relation, _ in resolution.covered}
+    sites = [site for relation, rule in resolution.covered for site in _sites(relation, rule, catalog, own)]
+    wanted = {site.key: site for site in sites}
+    steps = [*_drop_triggers(wanted, catalog)]
+    for site in sorted(wanted.values(), key=_order):
+        trigger = next((t for t in site.relation.triggers if t.name == site.captured.trigger), None)
+        steps.append(changes.compare(site, trigger, catalog.functions.get(site.function.name)))
+    steps += _drop_functions(wanted, catalog)
+    covered = resolution.covered
+    targets = [_target(relation, rule, catalog) for relation, rule in covered]
+    if only is not None:
+        names = only | {qualified(*relation.identity) for relation, rule in covered if rule.name in only}
+        covered = tuple(pair for pair in covered if qualified(*pair[0].identity) in names)
+        targets = [target for target in targets if target.name in names]
+        names |= {target.renamed_from for target in targets if target.renamed_from}
+        steps = [step for step in steps if step.target in names or step.relation in names]
+    return Plan(tuple(steps), resolution.rules, tuple(targets), validate.warnings(covered))
+
+
+def _sites(relation: Relation, rule: Rule, catalog: Catalog, own: set[tuple[str, str]]) -> Iterator[Site]:
+    """Yield every trigger that a rule needs: on the table, and on partitions and children without a rule of their own."""
+    target = qualified(*relation.identity)
+    members = [r for r in catalog.relations if relation.identity in r.parents and r.identity not in own]
+    for action in rule.actions:
+        captured = BY_ACTION[action]
+        root = _site(target, captured, relation, rule, has_members=bool(members) or relation.kind == "p")
+        yield root
+        for member in members:
+            if member.kind == "f" and not captured.per_row:
+                continue
+            if not member.is_partition:
+                yield _site(target, captured, member, rule, has_members=True)
+            elif captured.per_row:
+                yield Site(target, captured, member, root.function, is_clone=True)
+            else:
+                yield Site(target, captured, member, root.function)
+
+
+def _site(target: str, captured: CapturedAction, relation: Relation, rule: Rule, *, has_members: bool) -> Site:
+    key = relation.primary_key or _declared_key(rule, relation)
+    capture = Capture(captured, relation, rule, target, key, has_members)
+    return Site(target, captured, relation, render.function(capture))
+
+
+def _declared_key(rule: Rule, relation: Relation) -> tuple[str, ...]:
+    names = {column.name for column in relation.columns}
+    return rule.key if names.issuperset(rule.key) else ()
+
+
+def _drop_triggers(wanted: dict[tuple[str, str, str], Site], catalog: Catalog) -> Iterator[Change]:
+    for relation in catalog.relations:
+        for trigger in relation.triggers:
+            if (*relation.identity, trigger.name) not in wanted and not trigger.is_clone and _is_ours(trigger):
+                target = installed_target(relation, catalog) or qualified(*relation.identity)
+                yield changes.drop_trigger(relation, trigger, target)
+
+
+def _drop_functions(wanted: dict[tuple[str, str, str], Site], catalog: Catalog) -> Iterator[Change]:
+    used = {site.function.name for site in wanted.values()}
+    for name in sorted(catalog.functions):
+        if name not in used:
+            yield changes.drop_function(catalog.functions[name])
+
+
+def _is_ours(trigger: Trigger) -> bool:
+    return trigger.function[0] == TRIGGER_SCHEMA
+
+
+def _order(site: Site) -> tuple[str, int, bool, str]:
+    place = qualified(*site.relation.identity)
+    return site.target, ACTIONS.index(site.captured), site.is_clone or place != site.target, place
+
+
+def _target(relation: Relation, rule: Rule, catalog: Catalog) -> Target:
+    name = qualified(*relation.identity)
+    before = installed_target(relation, catalog)
+    key = relation.primary_key or _declared_key(rule, relation)
+    label = rule.label if rule.name == name else None
+    return Target(name, label, key, renamed_from=before if before not in (None, name) else None)

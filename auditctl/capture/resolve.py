@@ -1,0 +1,211 @@
+"""Which rule covers which table: names and globs matched against the catalog, and everything that does not fit.
+
+Exact names come before globs, earlier globs before later ones. A partition or child of a covered table is covered
+through it. Touches nothing; problems are collected, not raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from auditctl.capture import identifiers, validate
+from auditctl.capture.identifiers import Pattern, qualified
+from auditctl.capture.render import commented_target
+from auditctl.model import Catalog, Relation, Rule
+from auditctl.names import TRIGGER_SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in a rule that does not fit the database.
+
+    Attributes:
+        rule: The rule.
+        message: What is wrong, as a sentence that starts with where.
+        is_missing: Whether it is that the table does not exist.
+    """
+
+    rule: Rule
+    message: str
+    is_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Rules matched against the catalog.
+
+    Attributes:
+        covered: Each audited table that is no part of another, with the rule in force.
+        rules: The rules under the names as registered, renames followed; in the order given.
+        problems: What does not fit; a rule with a problem covers nothing.
+    """
+
+    covered: tuple[tuple[Relation, Rule], ...]
+    rules: tuple[Rule, ...]
+    problems: tuple[Problem, ...]
+
+
+def resolve(rules: Iterable[Rule], catalog: Catalog, *, follow_renames: bool) -> Resolution:
+    """Match rules against the catalog.
+
+    Args:
+        rules: The rules, in order.
+        catalog: The catalog.
+        follow_renames: Whether a name that is gone means the table that was registered under it; so for the rules
+            stored in the database, not for those of a file.
+    """
+    problems: list[Problem] = []
+    named: dict[tuple[str, str], Rule] = {}
+    globs: list[tuple[Pattern, Rule]] = []
+    registered: list[Rule] = []
+    for rule in rules:
+        pattern = identifiers.parse(rule.name)
+        if pattern.is_glob:
+            pattern = _in_schema(pattern, catalog)
+            rule = replace(rule, name=str(pattern))
+            problems += [Problem(rule, text) for text in validate.glob_rule(rule)]
+            globs.append((pattern, rule))
+        else:
+            relation, rule, fault = _find(rule, pattern, catalog, follow_renames)
+            problems += [fault] if fault else []
+            if relation is not None:
+                problems += _refusals(rule, relation, already=relation.identity in named)
+                named.setdefault(relation.identity, rule)
+        registered.append(rule)
+    problems += _shared_labels(registered)
+    covered = _cover(catalog, named, globs)
+    for relation, rule in covered:
+        problems += [Problem(rule, text) for text in validate.columns(rule, relation)]
+    problems += [Problem(rule, text) for rule, text in _nothing_matches(globs, catalog, covered)]
+    problems += [Problem(rule, text) for rule, text in _partitions_of_covered(named, covered)]
+    faulty = {problem.rule.name for problem in problems}
+    sound = tuple((relation, rule) for relation, rule in covered if rule.name not in faulty)
+    return Resolution(sound, tuple(registered), tuple(problems))
+
+
+def wants(rules: Iterable[Rule], relation: Relation) -> bool:
+    """Whether the planner has to look into a relation for these rules (for `catalog.read`)."""
+    patterns = [identifiers.parse(rule.name) for rule in rules]
+    family = [relation.identity, *relation.parents]
+    return any(
+        candidate.matches(*identity)
+        for pattern in patterns
+        for candidate in (pattern, pattern.lowered())
+        for identity in family
+    )
+
+
+def installed_target(relation: Relation, catalog: Catalog) -> str | None:
+    """Return the name under which a relation's triggers record, or None where it has none of ours."""
+    for trigger in relation.triggers:
+        schema, name = trigger.function
+        function = catalog.functions.get(name)
+        if schema == TRIGGER_SCHEMA and function is not None:
+            return commented_target(function.comment)
+    return None
+
+
+def _in_schema(pattern: Pattern, catalog: Catalog) -> Pattern:
+    if pattern.schema is not None:
+        return pattern
+    return Pattern(identifiers.Part(catalog.current_schema, is_quoted=True), pattern.table)
+
+
+def _find(
+    rule: Rule, pattern: Pattern, catalog: Catalog, follow_renames: bool
+) -> tuple[Relation | None, Rule, Problem | None]:
+    place = validate.where(rule, "name")
+    for candidate in (pattern, pattern.lowered()):
+        found = [r for r in catalog.relations if candidate.matches(*r.identity)]
+        if pattern.schema is None:
+            found = [r for r in found if r.is_visible] or found
+        if len(found) == 1:
+            return found[0], replace(rule, name=qualified(*found[0].identity)), None
+        if found:
+            names = ", ".join(qualified(*r.identity) for r in found)
+            return None, rule, Problem(rule, f"{place}: {rule.name} may mean {names}; write the schema too")
+    renamed = [r for r in catalog.relations if not r.parents and installed_target(r, catalog) == rule.name]
+    if renamed and follow_renames:
+        return renamed[0], replace(rule, name=qualified(*renamed[0].identity)), None
+    advice = f"; it is now {qualified(*renamed[0].identity)}" if renamed else _advice(rule.name, catalog)
+    return None, rule, Problem(rule, f"{place}: there is no table {rule.name}{advice}", is_missing=True)
+
+
+def _advice(name: str, catalog: Catalog) -> str:
+    known = [qualified(*r.identity) for r in catalog.relations if validate.refusal(r) is None]
+    bare = {r.table: qualified(*r.identity) for r in catalog.relations if validate.refusal(r) is None}
+    close = get_close_matches(name, known, n=1) or [bare[n] for n in get_close_matches(name, bare, n=1)]
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _refusals(rule: Rule, relation: Relation, *, already: bool) -> list[Problem]:
+    place = validate.where(rule, "name")
+    reason = validate.refusal(relation)
+    found = [Problem(rule, f"{place}: {rule.name} {reason}")] if reason else []
+    return found + ([Problem(rule, f"{place}: {rule.name} has a rule already")] if already else [])
+
+
+def _shared_labels(rules: list[Rule]) -> list[Problem]:
+    taken = {rule.name: rule.name for rule in rules}
+    problems = []
+    for rule in rules:
+        if rule.label is None or rule.label == rule.name:
+            continue
+        if rule.label in taken:
+            place = validate.where(rule, "label")
+            problems.append(Problem(rule, f"{place}: {rule.label} already stands for {taken[rule.label]}"))
+        taken.setdefault(rule.label, rule.name)
+    return problems
+
+
+def _cover(
+    catalog: Catalog, named: dict[tuple[str, str], Rule], globs: list[tuple[Pattern, Rule]]
+) -> list[tuple[Relation, Rule]]:
+    chosen: dict[tuple[str, str], tuple[Relation, Rule]] = {}
+    for relation in catalog.relations:
+        if validate.refusal(relation) is not None:
+            continue
+        rule = named.get(relation.identity)
+        if rule is None:
+            rule = next((r for pattern, r in globs if pattern.matches(*relation.identity)), None)
+        if rule is not None:
+            chosen[relation.identity] = (relation, rule)
+    active = {identity for identity, (_, rule) in chosen.items() if rule.actions}
+    return [
+        (relation, rule)
+        for identity, (relation, rule) in chosen.items()
+        if rule.actions and (not any(parent in active for parent in relation.parents) or identity in named)
+    ]
+
+
+def _nothing_matches(
+    globs: list[tuple[Pattern, Rule]], catalog: Catalog, covered: list[tuple[Relation, Rule]]
+) -> list[tuple[Rule, str]]:
+    problems = []
+    for pattern, rule in globs:
+        if not any(pattern.matches(*r.identity) and validate.refusal(r) is None for r in catalog.relations):
+            problems.append((rule, f"{validate.where(rule, 'name')}: no table matches {rule.name}"))
+            continue
+        tables = [relation for relation, chosen in covered if chosen is rule]
+        problems += [(rule, text) for text in validate.glob_columns(rule, tables)]
+    return problems
+
+
+def _partitions_of_covered(
+    named: dict[tuple[str, str], Rule], covered: list[tuple[Relation, Rule]]
+) -> list[tuple[Rule, str]]:
+    roots = {relation.identity for relation, _ in covered}
+    problems = []
+    for relation, rule in covered:
+        parents = [parent for parent in relation.parents if parent in roots]
+        if relation.is_partition and relation.identity in named and parents:
+            problems.append(
+                (
+                    rule,
+                    f"{validate.where(rule, 'name')}: {rule.name} is a partition of {qualified(*parents[0])}, "
+                    "which is audited already",
+                )
+            )
+    return problems

@@ -1,0 +1,88 @@
+"""Reads and writes what audit.rule and audit.target hold. A change of a rule records itself as an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from auditctl.capture.validate import STORED
+from auditctl.database import Connection
+from auditctl.model import Action, Rule, Target
+
+_COLUMNS = "name, position, label, actions, exclude, mask, key, require_actor"
+_PARAMETERS = "%s, %s, %s, %s::audit.action[], %s::text[], %s::text[], %s::text[], %s"
+
+
+def read(conn: Connection) -> tuple[Rule, ...]:
+    """Return the rules stored in the database, in their order; empty where nothing is audited."""
+    rows = conn.execute(
+        "select name, label, actions::text[], exclude, mask, key, require_actor from audit.rule order by position, name"
+    )
+    return tuple(
+        Rule(name, tuple(map(Action, actions)), label, tuple(exclude), tuple(mask), tuple(key), require_actor, STORED)
+        for name, label, actions, exclude, mask, key, require_actor in rows
+    )
+
+
+def write(conn: Connection, rules: Iterable[Rule]) -> None:
+    """Make these the rules: only rows that differ are written, so that only real changes become events.
+
+    Runs as audit_owner, inside the caller's transaction.
+    """
+    wanted = {rule.name: (position, rule) for position, rule in enumerate(rules)}
+    stored = {
+        row[0]: row
+        for row in conn.execute(
+            "select name, position, label, actions::text[], exclude, mask, key, require_actor from audit.rule"
+        )
+    }
+    gone = [name for name in stored if name not in wanted]
+    if gone:
+        conn.execute("delete from audit.rule where name = any (%s)", [gone])
+    for name, (position, rule) in wanted.items():
+        row = _row(rule, position)
+        if name not in stored:
+            conn.execute(f"insert into audit.rule ({_COLUMNS}) values ({_PARAMETERS})", row)  # noqa: S608 - constants
+        elif list(stored[name]) != row:
+            conn.execute(
+                "update audit.rule set (position, label, actions, exclude, mask, key, require_actor, set_by, set_at) = "
+                "(%s, %s, %s::audit.action[], %s::text[], %s::text[], %s::text[], %s, session_user, now()) where name = %s",
+                [*row[1:], name],
+            )
+
+
+def register(conn: Connection, targets: Iterable[Target]) -> None:
+    """Enter audited tables in audit.target, with label, key and the name they had before. Runs as audit_owner."""
+    for target in targets:
+        conn.execute(
+            """
+            insert into audit.target as t (target, label, key_columns, renamed_from, renamed_at)
+            select %(target)s, %(label)s, %(key)s::text[], earlier.target, case when earlier.target is not null then clock_timestamp() end
+            from (select) as one
+            left join audit.target as earlier on earlier.target = %(renamed_from)s
+            on conflict (target) do update
+            set label = excluded.label, key_columns = excluded.key_columns,
+                renamed_from = coalesce(excluded.renamed_from, t.renamed_from),
+                renamed_at = coalesce(excluded.renamed_at, t.renamed_at)
+            where (t.label, t.key_columns) is distinct from (excluded.label, excluded.key_columns)
+                or excluded.renamed_from is not null
+            """,
+            {
+                "target": target.name,
+                "label": target.label,
+                "key": list(target.key),
+                "renamed_from": target.renamed_from,
+            },
+        )
+
+
+def _row(rule: Rule, position: int) -> list[object]:
+    return [
+        rule.name,
+        position,
+        rule.label,
+        [action.value for action in rule.actions],
+        list(rule.exclude),
+        list(rule.mask),
+        list(rule.key),
+        rule.require_actor,
+    ]

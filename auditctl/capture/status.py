@@ -1,0 +1,81 @@
+"""The state of every table, as `auditctl tables` shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditctl import database
+from auditctl.capture import catalog, planner, resolve, rules, validate
+from auditctl.capture.identifiers import qualified
+from auditctl.database import Connection
+from auditctl.model import Action, Change, ChangeKind, Plan
+
+_STATES = {
+    ChangeKind.CREATE: "missing",
+    ChangeKind.ENABLE: "disabled",
+    ChangeKind.REPLACE: "outdated",
+    ChangeKind.DROP: "outdated",
+}
+"""What a pending change makes of a table, the worst first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """One table.
+
+    Attributes:
+        table: `schema.table`.
+        label: What people see, or None.
+        actions: The actions its rule captures, in the order of the registry.
+        state: `ok`, `outdated`, `disabled`, `missing` or `unaudited`.
+        reason: Why it is not ok, as a sentence; empty where it is.
+    """
+
+    table: str
+    label: str | None
+    actions: tuple[Action, ...]
+    state: str
+    reason: str = ""
+
+
+def read(conn: Connection, *, everything: bool = False) -> list[TableStatus]:
+    """Return the tables sorted by name: those with a rule, and with `everything` those without.
+
+    Raises:
+        DatabaseError: The login may not read audit.rule.
+    """
+    with database.transaction(conn):
+        stored = rules.read(conn)
+        found = catalog.read(conn, lambda relation: resolve.wants(stored, relation))
+    resolution = resolve.resolve(stored, found, follow_renames=True)
+    plan = planner.compare(resolution, found)
+    rows = {
+        qualified(*relation.identity): _audited(qualified(*relation.identity), rule.label, rule.actions, plan)
+        for relation, rule in resolution.covered
+    }
+    for problem in resolution.problems:
+        state = "missing" if problem.is_missing else "outdated"
+        rows[problem.rule.name] = TableStatus(
+            problem.rule.name, problem.rule.label, problem.rule.actions, state, problem.message
+        )
+    for change in plan.pending:
+        rows.setdefault(change.target, TableStatus(change.target, None, (), "outdated", change.reason))
+    if everything:
+        roots = {relation.identity for relation, _ in resolution.covered}
+        for relation in found.relations:
+            auditable = validate.refusal(relation) is None and not roots.intersection(relation.parents)
+            if auditable:
+                name = qualified(*relation.identity)
+                rows.setdefault(name, TableStatus(name, None, (), "unaudited"))
+    return [rows[name] for name in sorted(rows)]
+
+
+def _audited(name: str, label: str | None, actions: tuple[Action, ...], plan: Plan) -> TableStatus:
+    pending: list[Change] = [change for change in plan.pending if change.target == name]
+    for kind, state in _STATES.items():
+        for change in pending:
+            if change.kind is kind:
+                return TableStatus(
+                    name, label, actions, state, f"{change.action} on {change.relation}: {change.reason}"
+                )
+    return TableStatus(name, label, actions, "ok")

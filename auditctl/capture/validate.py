@@ -1,0 +1,108 @@
+"""Whether a rule fits its table: each misfit becomes a sentence that names where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from auditctl.capture.identifiers import qualified
+from auditctl.model import Action, Relation, Rule
+from auditctl.names import SCHEMA, TRIGGER_SCHEMA
+
+COMMAND_LINE = "command line"
+"""`Rule.origin` of a rule stated by options."""
+
+STORED = "database"
+"""`Rule.origin` of a rule that was read from audit.rule."""
+
+
+def where(rule: Rule, key: str, index: int | None = None) -> str:
+    """Return the place of a rule's key: `audit.toml: table[2].mask[0]`, `--mask`, or `rule billing.customer: mask`."""
+    if rule.origin == COMMAND_LINE:
+        return "TABLE" if key == "name" else f"--{key}"
+    if rule.origin == STORED:
+        return f"rule {rule.name}: {key}"
+    return f"{rule.origin}.{key}{'' if index is None else f'[{index}]'}"
+
+
+def refusal(relation: Relation) -> str | None:
+    """Return why a relation cannot be audited, as the end of a sentence, or None where it can."""
+    if relation.schema in (SCHEMA, TRIGGER_SCHEMA):
+        return "belongs to auditctl itself, which records its own changes"
+    if relation.schema in ("pg_catalog", "information_schema", "pg_toast"):
+        return "is a system catalog, which cannot have triggers"
+    if relation.persistence == "t":
+        return "is a temporary table, which no other session sees"
+    if relation.kind == "v":
+        return "is a view; audit the tables under it, which see every write through the view"
+    if relation.kind == "m":
+        return "is a materialized view, which only REFRESH changes; audit the tables under it"
+    return None
+
+
+def warnings(covered: Iterable[tuple[Relation, Rule]]) -> tuple[str, ...]:
+    """Return what works on the covered tables, but not as one may expect."""
+    found = []
+    for relation, rule in covered:
+        name = qualified(*relation.identity)
+        if relation.persistence == "u":
+            found.append(f"{name} is unlogged: a crash empties it, and no event says so.")
+        if relation.kind == "f":
+            found.append(f"{name} is a foreign table: only writes through this database are seen.")
+        if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}:
+            found.append(f"{name} has no primary key: its events have no target_id; --key names columns to use.")
+    return tuple(found)
+
+
+def glob_rule(rule: Rule) -> list[str]:
+    """Return what a rule for many tables cannot say."""
+    if rule.label is None:
+        return []
+    return [f"{where(rule, 'label')}: a label belongs to one table, and {rule.name} is a glob"]
+
+
+def glob_columns(rule: Rule, tables: Sequence[Relation]) -> list[str]:
+    """Return the columns a glob names that none of its tables has."""
+    known = {column.name for relation in tables for column in relation.columns}
+    return [
+        f"{where(rule, key, index)}: no table of {rule.name} has a column {name}"
+        for key, names in (("exclude", rule.exclude), ("mask", rule.mask), ("key", rule.key))
+        for index, name in enumerate(names)
+        if tables and name not in known
+    ]
+
+
+def columns(rule: Rule, relation: Relation) -> list[str]:
+    """Return what a rule says about columns that does not fit the table."""
+    table = qualified(*relation.identity)
+    problems = _named_columns(rule, relation, table) if rule.name == table else []
+    key_columns = relation.primary_key or rule.key
+    for key, listed in (("exclude", rule.exclude), ("mask", rule.mask)):
+        for index, name in enumerate(listed):
+            if name in key_columns:
+                place = where(rule, key, index)
+                problems.append(
+                    f"{place}: {name} is part of the key of {table}, which every event carries as target_id"
+                )
+    problems += [
+        f"{where(rule, 'mask', index)}: {name} is excluded already"
+        for index, name in enumerate(rule.mask)
+        if name in rule.exclude
+    ]
+    return problems
+
+
+def _named_columns(rule: Rule, relation: Relation, table: str) -> list[str]:
+    names = [column.name for column in relation.columns]
+    problems = []
+    for key, listed in (("exclude", rule.exclude), ("mask", rule.mask), ("key", rule.key)):
+        for index, name in enumerate(listed):
+            if name not in names:
+                close = get_close_matches(name, names, n=1)
+                advice = f"; did you mean {close[0]}?" if close else ""
+                problems.append(f"{where(rule, key, index)}: {table} has no column {name}{advice}")
+    if rule.key and relation.primary_key:
+        primary = ", ".join(relation.primary_key)
+        place = where(rule, "key")
+        problems.append(f"{place}: {table} has a primary key ({primary}); key is only for tables without one")
+    return problems

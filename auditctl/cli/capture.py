@@ -1,0 +1,144 @@
+"""`auditctl enable`, `disable` and `tables`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from auditctl.capture import actions, config, installer, status
+from auditctl.cli.session import Session, pass_session
+from auditctl.model import ChangeKind, Plan, Rule
+
+_VERBS = {
+    ChangeKind.CREATE: "now captures",
+    ChangeKind.REPLACE: "captures anew",
+    ChangeKind.ENABLE: "captures again",
+    ChangeKind.DROP: "no longer captures",
+}
+
+lock_timeout_option = click.option(
+    "--lock-timeout",
+    metavar="TIME",
+    default=installer.DEFAULT_LOCK_TIMEOUT,
+    show_default=True,
+    help="How long to wait for a lock on a busy table.",
+)
+
+
+def _split(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.strip() for text in value for part in text.split(",") if part.strip())
+
+
+actions_option = click.option(
+    "--actions",
+    metavar="LIST",
+    multiple=True,
+    callback=_split,
+    help=f"Comma-separated: {', '.join(actions.BY_OPTION)}. Default: all.",
+)
+
+
+@click.command()
+@click.argument("table")
+@actions_option
+@click.option("--exclude", metavar="COL", multiple=True, help="Never store this column. Repeatable.")
+@click.option(
+    "--mask", metavar="COL", multiple=True, help="Record that this column changed, not its value. Repeatable."
+)
+@click.option("--key", metavar="COL", multiple=True, help="Names a row, for a table without a primary key. Repeatable.")
+@click.option("--label", metavar="NAME", help="What people see as the target.")
+@click.option("--require-actor", is_flag=True, help="Refuse writes of applications that name no user.")
+@lock_timeout_option
+@pass_session
+def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> None:
+    """Audit TABLE from now on: state its whole rule, and start at once.
+
+    TABLE is schema.table, or a glob in quotes such as 'billing.*'. Enabling again replaces the rule.
+
+    \b
+    Examples:
+      auditctl enable billing.invoice
+      auditctl enable billing.customer --exclude updated_at --mask card_number
+      auditctl enable billing.plan --actions update,delete --label Plan
+    """
+    rule = Rule(
+        name=table,
+        actions=config.parse_actions(options["actions"]) or actions.DEFAULT,
+        label=options["label"],
+        exclude=tuple(dict.fromkeys(options["exclude"])),
+        mask=tuple(dict.fromkeys(options["mask"])),
+        key=tuple(dict.fromkeys(options["key"])),
+        require_actor=options["require_actor"],
+    )
+    with session.connect() as conn:
+        _report(session, installer.enable(conn, rule, lock_timeout=lock_timeout), "Already audited as stated.")
+
+
+@click.command()
+@click.argument("table")
+@actions_option
+@lock_timeout_option
+@pass_session
+def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout: str) -> None:
+    """Stop auditing TABLE, or some of its actions. The log stays.
+
+    \b
+    Examples:
+      auditctl disable billing.invoice
+      auditctl disable billing.invoice --actions truncate
+    """
+    with session.connect() as conn:
+        stopped = config.parse_actions(actions)
+        _report(session, installer.disable(conn, table, stopped, lock_timeout=lock_timeout), "Nothing to stop.")
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Also the tables without a rule.")
+@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@pass_session
+def tables(session: Session, everything: bool, output: str) -> None:
+    """List the audited tables with their actions and state.
+
+    States: ok; outdated (apply would change it); disabled (a trigger is switched off); missing (a trigger or the
+    table is gone); unaudited.
+    """
+    with session.connect() as conn:
+        found = status.read(conn, everything=everything)
+    if output == "json":
+        rows = [
+            {
+                "table": row.table,
+                "label": row.label,
+                "actions": _options(row),
+                "state": row.state,
+                "reason": row.reason,
+            }
+            for row in found
+        ]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    from auditctl.cli.console import print_table  # rich is slow to load
+
+    cells = [[row.table, row.label or "", ",".join(_options(row)), row.state, row.reason] for row in found]
+    print_table(["Table", "Label", "Actions", "State", "Reason"], cells)
+    if not found:
+        session.say("No table is audited yet. Next: auditctl enable SCHEMA.TABLE")
+
+
+def _options(row: status.TableStatus) -> list[str]:
+    return [action.value.lower() for action in row.actions]
+
+
+def _report(session: Session, plan: Plan, nothing: str) -> None:
+    by_target: dict[tuple[str, str], list[str]] = {}
+    for change in plan.pending:
+        if change.statements:
+            by_target.setdefault((change.target, _VERBS[change.kind]), []).append(change.action.value.lower())
+    for (target, verb), done in by_target.items():
+        session.say(f"{target}: {verb} {', '.join(dict.fromkeys(done))}.")
+    for warning in plan.warnings:
+        session.say(f"warning: {warning}")
+    if not plan.pending:
+        session.say(nothing)

@@ -1,0 +1,33 @@
+"""Tables on the terminal, for every command but those that read the log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from auditctl.cli.session import uses_color
+
+WIDTH_WITHOUT_TERMINAL = 160
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table to stdout that fits the terminal; nothing for no rows."""
+    if not rows:
+        return
+    colored = uses_color(sys.stdout)
+    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+    table = Table(box=None, pad_edge=False, header_style="bold" if colored else "")
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_printable(cell)) for cell in row))
+    Console(no_color=not colored, width=width, highlight=False).print(table)
+
+
+def _printable(text: str) -> str:
+    """Make control characters visible, so that a name cannot steer the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

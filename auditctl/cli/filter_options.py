@@ -1,0 +1,28 @@
+"""The options that narrow the log: one for each row of the registry of filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from auditctl.log.filters import FILTERS, Filters
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command an option for each filter, and hand them to it as one `Filters`, in the argument `filters`."""
+
+    @wraps(command)
+    def with_filters(*args: Any, **kwargs: Any) -> Any:
+        # Every option is taken in any number, so that a repeated one is an error and not silently the last.
+        texts = {row.name: kwargs.pop(f"filter_{row.name}") for row in FILTERS}
+        return command(*args, filters=Filters.parse(texts), **kwargs)
+
+    decorated: Callable[..., Any] = with_filters
+    for row in reversed(FILTERS):
+        text = f"{row.help} Repeatable." if row.repeatable else row.help
+        option = click.option(f"--{row.name}", f"filter_{row.name}", metavar=row.metavar, multiple=True, help=text)
+        decorated = option(decorated)
+    return decorated

@@ -1,0 +1,39 @@
+"""`auditctl grant` and `revoke`."""
+
+from __future__ import annotations
+
+import click
+
+from auditctl.capture import grants
+from auditctl.cli.session import Session, pass_session
+from auditctl.names import GRANTABLE_ROLES
+
+role_argument = click.argument("role", type=click.Choice(list(GRANTABLE_ROLES)))
+
+
+@click.command()
+@role_argument
+@click.argument("login")
+@pass_session
+def grant(session: Session, role: str, login: str) -> None:
+    """Let LOGIN read the log (reader), configure auditing (admin), or name its application's users (app).
+
+    \b
+    Examples:
+      auditctl grant reader carol
+      auditctl grant app billing_web
+    """
+    with session.connect() as conn:
+        done = grants.grant(conn, role, login)
+    session.say(f"{login} is now {role}." if done else f"{login} was {role} already.")
+
+
+@click.command()
+@role_argument
+@click.argument("login")
+@pass_session
+def revoke(session: Session, role: str, login: str) -> None:
+    """Take from LOGIN what grant gave."""
+    with session.connect() as conn:
+        done = grants.revoke(conn, role, login)
+    session.say(f"{login} is no longer {role}." if done else f"{login} was not {role}.")

@@ -1,0 +1,38 @@
+"""`auditctl install`."""
+
+from __future__ import annotations
+
+import click
+
+from auditctl.cli.session import Session, pass_session
+
+
+@click.command()
+@click.option("--sql", is_flag=True, help="Print the script instead, for a DBA to review and run with psql.")
+@click.option("--from", "from_revision", metavar="REVISION", help="With --sql: upgrade from this revision.")
+@pass_session
+def install(session: Session, sql: bool, from_revision: str | None) -> None:
+    """Create or upgrade the store: the schemas audit and audit_triggers, and four roles.
+
+    Needs a superuser, or a login with CREATEROLE and with CREATE on the database. Safe to run again at any time: it
+    also creates the monthly partitions that are missing. Everything happens in one transaction.
+
+    \b
+    Examples:
+      auditctl --dsn postgresql://dba@db.example/app install
+      auditctl install --sql > install.sql
+    """
+    from auditctl import store  # Alembic is slow to load, and only this command needs it.
+
+    if from_revision is not None and not sql:
+        raise click.UsageError("--from goes with --sql")
+    if sql:
+        click.echo(store.install_script(from_revision), nl=False)
+        return
+    done = store.install(session.dsn)
+    if not done.changed:
+        session.say(f"The store is already there, at revision {done.after}.")
+    elif done.before is None:
+        session.say(f"Installed the store, revision {done.after}. Next: auditctl enable SCHEMA.TABLE")
+    else:
+        session.say(f"Upgraded the store from revision {done.before} to {done.after}.")

@@ -1,0 +1,129 @@
+"""`auditctl log`, `show` and `history`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from auditctl.cli.filter_options import filter_options
+from auditctl.cli.session import Session, pass_session, uses_color
+from auditctl.log import cursor, reader
+from auditctl.log.events import Selection
+from auditctl.log.filters import Filters
+from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
+from auditctl.log.output import Sink
+
+WIDTH = 120
+"""Columns where the width is unknown, such as in a pipe."""
+
+
+def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option --format, and hand it the `Format`."""
+    listed = ", ".join(f"{some.name} ({some.help})" for some in FORMATS)
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(list(BY_NAME)),
+        default=FORMATS[0].name,
+        callback=lambda _ctx, _param, value: BY_NAME[value],
+        help=f"How to print: {listed}. Default: {FORMATS[0].name}.",
+    )(command)
+
+
+raw_option = click.option(
+    "--raw", is_flag=True, help="In csv, leave cells as recorded, even those a spreadsheet would take for a formula."
+)
+
+
+@click.command()
+@filter_options
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(1, 2**63 - 2), default=50, help="At most so many; default 50."
+)
+@click.option("--after", metavar="CURSOR", help="Go on where the page before ended; its last message says where.")
+@format_option
+@raw_option
+@pass_session
+def log(session: Session, *, filters: Filters, limit: int, after: str | None, form: Format, raw: bool) -> None:
+    """Print the log, newest first.
+
+    Each option narrows it: an event must satisfy all of them. Of an option that is given repeatedly, one must fit.
+    A user who is called System is found with --user actor:System; --user System is the system itself.
+
+    \b
+    Examples:
+      auditctl log --since 24h --user alice
+      auditctl log --target billing.customer --id 7 --column balance
+      auditctl log --target 'billing.*' --action delete --since 2026-11-01 --until 2026-12-01
+      auditctl log --ip 203.0.113.0/24 --format jsonl --limit 1000
+    """
+    place = None if after is None else cursor.parse(after)
+    with session.connect() as conn:
+        selection = Selection(filters.resolved(conn).condition(), after=place, limit=limit)
+        page = _print(reader.Page(conn, selection, form.projection(not raw)), form)
+    if not page.count:
+        session.say("No events.")
+    elif page.following is not None:
+        session.say(f"More may follow: add --after {page.following}")
+
+
+@click.command()
+@click.argument("event_id", metavar="EVENT_ID", type=click.IntRange(1, reader.LARGEST_EVENT))
+@format_option
+@raw_option
+@pass_session
+def show(session: Session, *, event_id: int, form: Format, raw: bool) -> None:
+    """Print one event whole.
+
+    \b
+    Examples:
+      auditctl show 42
+      auditctl show 42 --format json
+    """
+    with session.connect() as conn:
+        row = reader.event(conn, event_id, form.projection(not raw))
+    standard_output().write_texts(form.write_one(row, layout()))
+
+
+@click.command()
+@click.argument("table")
+@click.argument("key", metavar="ID")
+@format_option
+@raw_option
+@pass_session
+def history(session: Session, *, table: str, key: str, form: Format, raw: bool) -> None:
+    """Print one object's life, oldest first.
+
+    Follows changes of its key and new names of its table, back and forward. TABLE is the table's name or label; ID is
+    its key, a JSON array for a key of several columns. Put -- before an ID that starts with a dash.
+
+    \b
+    Examples:
+      auditctl history billing.customer 7
+      auditctl history billing.plan_price '["pro", "EUR"]' --format json
+      auditctl history ledger.account -- -1
+    """
+    with session.connect() as conn:
+        page = _print(reader.Page(conn, reader.history(conn, table, key), form.projection(not raw)), form)
+    if not page.count:
+        session.say(f"No events of {table} {key}.")
+
+
+def layout() -> Layout:
+    """Return what is known of standard output: the terminal's width (or COLUMNS), and whether it takes colors."""
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    return Layout(width=max(width, 40), color=uses_color(sys.stdout))
+
+
+def standard_output() -> Sink:
+    """Return the sink that data is printed to."""
+    return Sink(sys.stdout.fileno(), "standard output")
+
+
+def _print(page: reader.Page, form: Format) -> reader.Page:
+    standard_output().write_texts(form.write(page, layout()))
+    return page

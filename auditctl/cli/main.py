@@ -1,0 +1,113 @@
+"""The entry point: the group of commands, the options before them, and the exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from auditctl import __version__
+from auditctl.cli.session import Session
+from auditctl.errors import AuditctlError
+
+INTERRUPTED = 130
+
+COMMANDS = {
+    "install": "install",
+    "enable": "capture",
+    "disable": "capture",
+    "tables": "capture",
+    "plan": "plan",
+    "apply": "plan",
+    "check": "plan",
+    "config": "plan",
+    "log": "log",
+    "show": "log",
+    "history": "log",
+    "export": "export",
+    "grant": "grant",
+    "revoke": "grant",
+    "demo": "demo",
+}
+"""Each command and the module below auditctl.cli that holds it, in the order of the help. Modules load on use."""
+
+
+class Commands(click.Group):
+    """The commands, in the order in which a new user meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load the command's module and return the command, or None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"auditctl.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--dsn", metavar="DSN", help="Connection string or URI. Default: AUDITCTL_DSN, else libpq's environment.")
+@click.option("--quiet", "-q", is_flag=True, help="Print data and errors only.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, prog_name="auditctl")
+@click.pass_context
+def cli(ctx: click.Context, dsn: str | None, quiet: bool, debug: bool) -> None:
+    """A write-once activity log inside PostgreSQL: who did what to which record, and when.
+
+    Start with `auditctl install`, then `auditctl enable SCHEMA.TABLE`, then `auditctl log`.
+    """
+    if dsn is None:
+        dsn = os.environ.get("AUDITCTL_DSN", "")
+    ctx.obj = Session(dsn=dsn, quiet=quiet, debug=debug)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit with the code docs/reference.md gives."""
+    signal.signal(signal.SIGTERM, _terminate)
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
+    try:
+        code: Any = cli.main(args=words, prog_name="auditctl", standalone_mode=False)
+        sys.stdout.flush()
+    except AuditctlError as error:
+        code = _report(str(error), error.hint, error.exit_code, debug)
+    except click.ClickException as error:
+        code = _report(error.format_message(), _usage_hint(error), 2, debug)
+    except (click.Abort, KeyboardInterrupt):
+        code = _report("interrupted", "", INTERRUPTED, debug)
+    except BrokenPipeError:
+        # The reader has seen enough. Nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except OSError as error:
+        code = _report(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", "", 1, debug)
+    except Exception as error:  # noqa: BLE001 - the last resort: no traceback unless asked for
+        code = _report(f"unexpected {type(error).__name__}: {error}", "Run again with --debug and report it.", 1, debug)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(message: str, hint: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    for line in message.splitlines():
+        click.echo(f"error: {line}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    return code
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"See: {context.command_path} --help" if context else ""
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

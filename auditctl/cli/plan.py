@@ -1,0 +1,132 @@
+"""`auditctl plan`, `apply`, `check` and `config`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from auditctl.capture import config as configuration
+from auditctl.capture import installer, rules
+from auditctl.capture.config import Document
+from auditctl.cli.capture import lock_timeout_option
+from auditctl.cli.session import Session, pass_session
+from auditctl.errors import DriftError, UsageError
+from auditctl.model import Change, Plan
+
+file_argument = click.argument("file", required=False)
+
+
+@click.command()
+@file_argument
+@click.option("--sql", is_flag=True, help="Print the statements instead.")
+@pass_session
+def plan(session: Session, file: str | None, sql: bool) -> None:
+    """Show what apply would do, and do nothing.
+
+    FILE (- for stdin) is the whole truth: a table absent from it is disabled. Without FILE the rules stored in the
+    database are.
+    """
+    with session.connect() as conn:
+        planned = installer.plan(conn, _document(file))
+    if sql:
+        _print_statements(planned)
+    else:
+        _print_changes(planned)
+    _say_rest(session, planned)
+
+
+@click.command()
+@file_argument
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@lock_timeout_option
+@pass_session
+def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> None:
+    """Make the database follow the rules, in one transaction.
+
+    FILE (- for stdin) is the whole truth: a table absent from it is disabled. Without FILE the rules stored in the
+    database are. On a terminal it asks before it changes anything.
+    """
+    document = _document(file)
+    asks = not yes and file != "-" and sys.stdin.isatty()
+
+    def approve(planned: Plan) -> bool:
+        for change in planned.pending:
+            session.say(_line(change))
+        if asks and planned.pending:
+            click.confirm("Apply?", abort=True, err=True)
+        return True
+
+    with session.connect() as conn:
+        done = installer.apply(conn, document, lock_timeout=lock_timeout, approve=approve)
+    _say_rest(session, done)
+    if done.pending:
+        session.say(f"Applied {len(done.pending)} change{'s' if len(done.pending) > 1 else ''}.")
+
+
+@click.command()
+@file_argument
+@pass_session
+def check(session: Session, file: str | None) -> None:
+    """Exit with 3 if the database differs from the rules in anything, with 0 if not.
+
+    FILE (- for stdin) is the whole truth; without it the rules stored in the database are.
+    """
+    with session.connect() as conn:
+        planned = installer.plan(conn, _document(file))
+    _print_changes(planned)
+    for warning in planned.warnings:
+        session.say(f"warning: {warning}")
+    if planned.pending:
+        what = "1 difference" if len(planned.pending) == 1 else f"{len(planned.pending)} differences"
+        raise DriftError(
+            f"{what} between the rules and the database", hint=f"Mend with: auditctl apply{_argument(file)}"
+        )
+
+
+@click.command()
+@pass_session
+def config(session: Session) -> None:
+    """Print the rules in force as TOML that apply accepts and that then plans nothing."""
+    with session.connect() as conn:
+        click.echo(configuration.dump(rules.read(conn)), nl=False)
+
+
+def _document(file: str | None) -> Document | None:
+    if file is None:
+        return None
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        text = raw.decode("utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"cannot read {file}: {reason}", hint="Give a TOML file, or - for stdin.") from error
+    return configuration.load(text, "stdin" if file == "-" else file)
+
+
+def _argument(file: str | None) -> str:
+    return f" {file}" if file else ""
+
+
+def _line(change: Change) -> str:
+    return f"{change.kind.value:<8}{change.relation}  {change.action.value.lower()}  {change.reason}"
+
+
+def _print_changes(planned: Plan) -> None:
+    for change in planned.pending:
+        click.echo(_line(change))
+
+
+def _print_statements(planned: Plan) -> None:
+    for change in planned.pending:
+        for statement in change.statements:
+            role = "set role audit_owner;\n" if statement.as_owner else "reset role;\n"
+            click.echo(f"{role}{statement.sql};\n")
+
+
+def _say_rest(session: Session, planned: Plan) -> None:
+    for warning in planned.warnings:
+        session.say(f"warning: {warning}")
+    if not planned.pending:
+        session.say("Nothing to do: the database is as the rules say.")

@@ -1,0 +1,51 @@
+"""What every command shares: where to connect, and how to speak.
+
+Data goes to stdout, messages to stderr. This is the only place that reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from auditctl import database
+from auditctl.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The options before the command."""
+
+    dsn: str
+    quiet: bool = False
+    debug: bool = False
+
+    def connect(self) -> AbstractContextManager[Connection]:
+        """Connect to a database that has the store."""
+        return database.connect_store(self.dsn)
+
+    def say(self, message: str) -> None:
+        """Print a message to stderr, unless --quiet."""
+        if not self.quiet:
+            click.echo(message, err=True)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether long work may draw on stderr: only on a terminal."""
+        return not self.quiet and sys.stderr.isatty()
+
+
+def pass_session(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand the `Session` to a command as its first argument."""
+    return click.make_pass_decorator(Session)(command)
+
+
+def uses_color(stream: Any) -> bool:
+    """Whether colors may be used on a stream: only on a terminal, and never with NO_COLOR or TERM=dumb."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

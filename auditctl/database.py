@@ -1,0 +1,146 @@
+"""The border to PostgreSQL: the only module that catches the driver's errors.
+
+Decides how a connection is made and what a failure is called. Knows nothing about auditing but the store's revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, StoreError
+from auditctl.names import APPLICATION_NAME, MINIMUM_SERVER_VERSION, SCHEMA, STORE_REVISION
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+"""A connection whose rows are tuples; always in autocommit, transactions are opened by `transaction`."""
+
+_HINTS = {
+    "28P01": "Check the password, or use a service file or PGPASSFILE.",
+    "28000": "Check the login and pg_hba.conf.",
+    "3D000": "Check the database's name in the DSN.",
+    "42501": "Run this as a login that may, or ask the DBA for the role: auditctl grant --help.",
+    "53100": "Free some space on the server.",
+    "53300": "Wait for connections to end, or raise max_connections.",
+    "55P03": "Another session holds the lock; try again in a quieter moment, or raise --lock-timeout.",
+    "57014": "The statement was canceled on the server; see statement_timeout.",
+    "57P01": "The server closed the connection; try again.",
+    "25006": "The server is read-only, such as a standby; use the primary.",
+}
+
+
+def translate(error: psycopg.Error) -> AuditctlError:
+    """Return the error of ours that stands for one of the driver's."""
+    diagnostic = error.diag
+    message = diagnostic.message_primary or str(error).strip() or type(error).__name__
+    hint = diagnostic.message_hint or _HINTS.get(error.sqlstate or "", "")
+    if error.sqlstate == "23514" and diagnostic.schema_name == SCHEMA:
+        return ConfigurationError([message], hint=hint)
+    if error.sqlstate is None and not hint:
+        hint = "Check --dsn, AUDITCTL_DSN or libpq's PG variables, and that the server runs."
+    return DatabaseError(message, hint=hint, sqlstate=error.sqlstate)
+
+
+@contextmanager
+def errors_translated() -> Iterator[None]:
+    """Turn the driver's errors of the block into `DatabaseError`."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translate(error) from error
+
+
+@contextmanager
+def connect(dsn: str = "") -> Iterator[Connection]:
+    """Open a connection in autocommit, close it at the end of the block, and translate errors inside it.
+
+    Args:
+        dsn: A libpq connection string or URI; empty for libpq's environment and service file.
+
+    Raises:
+        DatabaseError: No connection, or a statement of the block failed.
+    """
+    with errors_translated():
+        with psycopg.connect(dsn, autocommit=True, fallback_application_name=APPLICATION_NAME) as conn:
+            if conn.info.server_version < MINIMUM_SERVER_VERSION:
+                raise DatabaseError(
+                    f"PostgreSQL {conn.info.server_version // 10000} is too old for auditctl",
+                    hint=f"auditctl needs PostgreSQL {MINIMUM_SERVER_VERSION // 10000} or newer.",
+                )
+            yield conn
+
+
+@contextmanager
+def connect_store(dsn: str = "") -> Iterator[Connection]:
+    """Like `connect`, and make sure that the store is there in the version this tool works with.
+
+    Raises:
+        DatabaseError: No connection, or a statement of the block failed.
+        StoreError: The store is missing, older or newer.
+    """
+    with connect(dsn) as conn:
+        require_store(conn)
+        yield conn
+
+
+def store_revision(conn: Connection) -> str | None:
+    """Return the revision of the installed store, or None where there is none (relation audit.alembic_version)."""
+    if conn.execute("select to_regclass('audit.alembic_version')").fetchone() == (None,):
+        return None
+    row = conn.execute("select max(version_num) from audit.alembic_version").fetchone()
+    return None if row is None else row[0]
+
+
+def require_store(conn: Connection) -> None:
+    """Raise `StoreError` unless the store is there in the version this tool works with."""
+    found = store_revision(conn)
+    where = f"database {conn.info.dbname}"
+    if found is None:
+        raise StoreError(f"{where} has no auditctl store", hint="Run: auditctl install")
+    if found < STORE_REVISION:
+        raise StoreError(
+            f"the store in {where} has revision {found}, older than this auditctl's {STORE_REVISION}",
+            hint="Run: auditctl install",
+        )
+    if found > STORE_REVISION:
+        raise StoreError(
+            f"the store in {where} has revision {found}, newer than this auditctl's {STORE_REVISION}",
+            hint="Upgrade auditctl: pip install --upgrade auditctl",
+        )
+
+
+@contextmanager
+def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterator[None]:
+    """Run the block in one transaction: committed at its end, rolled back on any exception.
+
+    Args:
+        conn: The connection.
+        lock_timeout: How long a statement waits for a lock, in PostgreSQL's notation such as `5s`; None for the
+            server's setting.
+    """
+    with conn.transaction():
+        if lock_timeout is not None:
+            conn.execute("select set_config('lock_timeout', %s, true)", [lock_timeout])
+        yield
+
+
+@contextmanager
+def acting_as(conn: Connection, role: str) -> Iterator[None]:
+    """Run the block's statements as a role, inside the caller's transaction, then as oneself again.
+
+    Raises:
+        DatabaseError: The login may not act as the role.
+    """
+    try:
+        conn.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseError(
+            f"{conn.info.user} may not act as {role}",
+            hint=f"Use a superuser or the login that ran install, or run `auditctl install` as {conn.info.user}.",
+            sqlstate=error.sqlstate,
+        ) from error
+    yield
+    conn.execute("reset role")

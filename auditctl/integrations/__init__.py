@@ -1,0 +1,1 @@
+"""Ways for applications to name their user."""

@@ -1,0 +1,203 @@
+"""Names who acts on a psycopg connection.
+
+Decides when the session variables are set and what they are afterwards. Never whether they are believed: that is
+the database's decision, by the login. Needs no object of the store, so that it works before the store is there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from psycopg import AsyncConnection, Connection
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from auditctl import resources
+from auditctl.errors import TransactionRequired, UsageError
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+    from types import TracebackType
+
+CONTEXT_BYTES = 16384
+"""The longest context the database accepts as an object, in bytes."""
+
+_BEGIN = resources.sql_text("queries/acting_begin.sql")
+_END = resources.sql_text("queries/acting_end.sql")
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+ConnectionType = TypeVar("ConnectionType", bound="Connection[Any] | AsyncConnection[Any]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What the variables were, and the transaction in which they were changed."""
+
+    actor: str
+    ip: str
+    context: str
+    transaction: str
+
+    @classmethod
+    def of(cls, row: tuple[Any, ...] | None) -> _Before:
+        """Make it of the first columns of queries/acting_begin.sql."""
+        return cls(*(row or ())[:4])
+
+    def values(self) -> dict[str, str]:
+        """Return the parameters of queries/acting_end.sql."""
+        return asdict(self)
+
+
+class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with acting(conn, "alice")
+    """Name who acts in the statements of a `with` block, or of an `async with` block.
+
+    The names hold for the connection's transaction, so that they cannot leak through a pooler; at the end of the
+    block what was set before is set again. Blocks nest: an inner one keeps the address and the context of the outer
+    one and adds to them. Only logins with the role audit_app are believed; see `auditctl grant app`.
+
+    Example:
+        with conn.transaction(), acting(conn, "alice", ip=request.ip, request_id=request.id):
+            conn.execute("update billing.customer set status = 'closed' where id = 7")
+
+    Args:
+        conn: A connection in a transaction, or one that begins transactions by itself.
+        actor: The user; None for nobody: the system itself acts.
+        ip: The user's address; None for the outer block's.
+        reason: Why, for people; part of the context.
+        context: More to keep with each event; values that JSON knows, others as their text.
+
+    Raises:
+        UsageError: A value is empty, holds a NUL byte or has no JSON form, or the context is over 16 kB.
+        TransactionRequired: At the start: the connection is in autocommit outside a transaction, and the names would
+            be lost at once. At the end: the block's transaction ended and another began, whose statements were
+            recorded without the names.
+        psycopg.Error: The server refused, as for any statement of the application.
+    """
+
+    def __init__(
+        self,
+        conn: ConnectionType,
+        actor: str | None,
+        ip: str | IPv4Address | IPv6Address | None = None,
+        *,
+        reason: str | None = None,
+        **context: object,
+    ) -> None:
+        self._conn = conn
+        self._actor = "" if actor is None else _checked("actor", actor)
+        self._ip = None if ip is None else _checked("ip", str(ip))
+        self._context = context if reason is None else {"reason": _checked("reason", reason), **context}
+        self._context_text = _context_text(self._context) if self._context else None
+        self._before: _Before | None = None
+
+    def __enter__(self: acting[Connection[Any]]) -> None:
+        self._require_transaction()
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(_BEGIN, self._names(self._context_text))
+            before = _Before.of(cursor.fetchone())
+            try:
+                merged = self._entered(before)
+            except UsageError:
+                cursor.execute(_END, before.values())
+                raise
+            if merged is not None:
+                cursor.execute(_BEGIN, self._names(merged))
+
+    def __exit__(
+        self: acting[Connection[Any]],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if (before := self._to_restore()) is None:
+            return
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(_END, before.values())
+            self._left(cursor.fetchone(), error)
+
+    async def __aenter__(self: acting[AsyncConnection[Any]]) -> None:
+        self._require_transaction()
+        async with self._conn.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(_BEGIN, self._names(self._context_text))
+            before = _Before.of(await cursor.fetchone())
+            try:
+                merged = self._entered(before)
+            except UsageError:
+                await cursor.execute(_END, before.values())
+                raise
+            if merged is not None:
+                await cursor.execute(_BEGIN, self._names(merged))
+
+    async def __aexit__(
+        self: acting[AsyncConnection[Any]],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if (before := self._to_restore()) is None:
+            return
+        async with self._conn.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(_END, before.values())
+            self._left(await cursor.fetchone(), error)
+
+    def _require_transaction(self) -> None:
+        if self._before is not None:
+            raise UsageError("this acting(...) is in use already", hint="Make a new one for each block.")
+        if self._conn.autocommit and self._conn.info.transaction_status == TransactionStatus.IDLE:
+            raise TransactionRequired(hint="Use it inside `with conn.transaction():`.")
+
+    def _names(self, context: str | None) -> dict[str, str | None]:
+        return {"actor": self._actor, "ip": self._ip, "context": context}
+
+    def _entered(self, before: _Before) -> str | None:
+        """Return the context to set instead, where an outer one is to be added to; None where there is none."""
+        outer = _parsed(before.context)
+        merged = _context_text({**outer, **self._context}) if outer and self._context else None
+        self._before = before
+        return merged
+
+    def _to_restore(self) -> _Before | None:
+        before, self._before = self._before, None
+        in_transaction = self._conn.info.transaction_status == TransactionStatus.INTRANS
+        return before if in_transaction else None
+
+    def _left(self, row: tuple[Any, ...] | None, error: BaseException | None) -> None:
+        if row == (False,) and error is None:
+            raise TransactionRequired(
+                "the transaction ended inside acting(...) and another began: its statements carry no actor",
+                hint="Use one acting(...) for each transaction.",
+            )
+
+
+def _checked(name: str, text: str) -> str:
+    if not text or "\0" in text:
+        raise UsageError(
+            f"{name} {'holds a NUL byte' if text else 'is empty'}",
+            hint="Pass None for nobody." if name == "actor" else "",
+        )
+    return text
+
+
+def _context_text(context: dict[str, object]) -> str:
+    try:
+        text = json.dumps(context, ensure_ascii=False, allow_nan=False, default=str)
+        size = len(text.encode())
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UsageError(f"the context has no JSON form: {error}") from error
+    if _ESCAPED_NUL.search(text):
+        raise UsageError("the context holds a NUL byte")
+    if size > CONTEXT_BYTES:
+        raise UsageError(f"the context has {size} bytes, more than {CONTEXT_BYTES}")
+    return text
+
+
+def _parsed(text: str) -> dict[str, object] | None:
+    """Return the object of an outer context; None where there is none, or what is set is no object."""
+    try:
+        value = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

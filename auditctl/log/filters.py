@@ -1,0 +1,157 @@
+"""The registry of filters: one row each. To add one, see CONTRIBUTING.md.
+
+The command line's options, the documentation's table and every query come from it. A filter decides what a text
+means and which events that selects; nothing here runs a query but the look-up of what a name means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg.sql import Composable
+
+from auditctl.database import Connection
+from auditctl.errors import UsageError
+from auditctl.log import conditions, known, times, values
+
+Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One way to narrow the log.
+
+    Attributes:
+        name: As option and query parameter.
+        metavar: What stands for its value in the help.
+        help: What it selects, as one sentence without a subject.
+        parse: Turns a text into a value; raises UsageError.
+        condition: Turns all its values, at least one, into SQL over the columns of view audit.activity.
+        repeatable: Whether several values may be given.
+        resolve: Looks the values up in the database; None where there is nothing to look up. Gets the filters as
+            resolved so far, in the order of the registry; raises UsageError.
+    """
+
+    name: str
+    metavar: str
+    help: str
+    parse: Callable[[str], Any]
+    condition: Callable[[Sequence[Any]], Composable]
+    repeatable: bool = False
+    resolve: Resolve | None = None
+
+
+def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) -> tuple[str, ...]:
+    targets = known.targets(conn)
+    return tuple(sorted({name for pattern in patterns for name in known.names_of(pattern, targets)}))
+
+
+def _resolve_columns(conn: Connection, columns: tuple[str, ...], filters: Filters) -> tuple[str, ...]:
+    known.require_columns(conn, columns, filters.values.get("target"), filters.without("column").condition())
+    return columns
+
+
+FILTERS = (
+    Filter("since", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, or 24h, 7d ago.",
+           times.parse, conditions.since),
+    Filter("until", "TIME", "Before this time.", times.parse, conditions.until),
+    Filter("target", "TABLE", "About this table: its name, its label or a glob such as 'billing.*'.",
+           values.text, conditions.target, repeatable=True, resolve=_resolve_targets),
+    Filter("id", "KEY", "About the row with this key; a key of several columns is a JSON array.",
+           values.key, conditions.key),
+    Filter("user", "NAME", "By this user or database login; System for the system, actor:NAME for a user of any "
+           "name, login:NAME for a login alone.", values.user, conditions.user),
+    Filter("action", "ACTION", "Of this action: create, read, update, delete, truncate or event.",
+           values.action, conditions.action, repeatable=True),
+    Filter("column", "NAME", "An update that changed this column.",
+           values.text, conditions.column, repeatable=True, resolve=_resolve_columns),
+    Filter("ip", "ADDRESS", "From this address or network, such as 203.0.113.0/24.",
+           values.network, conditions.network),
+    Filter("xact", "NUMBER", "Made by this transaction.", values.xact, conditions.xact),
+    Filter("context", "KEY=VALUE", "With this in its context, such as request_id=4f2a; all, where given repeatedly.",
+           values.pair, conditions.context, repeatable=True),
+)  # fmt: skip
+"""Every filter; the order of options and documentation. Targets are resolved before columns, which need them."""
+
+BY_NAME = {row.name: row for row in FILTERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which events are wanted: those that satisfy every filter.
+
+    Attributes:
+        texts: The texts as given, by the filter's name.
+        values: What they mean, by the filter's name; never an empty tuple.
+    """
+
+    texts: Mapping[str, tuple[str, ...]]
+    values: Mapping[str, tuple[Any, ...]]
+
+    @classmethod
+    def parse(cls, texts: Mapping[str, Sequence[str]], *, now: datetime | None = None) -> Filters:
+        """Make filters of texts, as an option or a query parameter carries them; a name without texts is left out.
+
+        Args:
+            texts: By the filter's name.
+            now: The time that durations such as `24h` are compared at; None for the clock's. It decides only whether
+                the interval is empty, the query asks the server's clock.
+
+        Raises:
+            UsageError: No such filter, more than one text where one is meant, a text that is not understood, or an
+                interval that ends before it starts.
+        """
+        given = {name: tuple(some) for name, some in texts.items() if some}
+        parsed = {name: _parse(name, some) for name, some in given.items()}
+        if "since" in parsed and "until" in parsed:
+            moment = now or datetime.now(UTC)
+            if parsed["until"][0].at(moment) <= parsed["since"][0].at(moment):
+                raise UsageError(
+                    f"until {given['until'][0]} is not after since {given['since'][0]}",
+                    hint="The interval holds what is at since or later, and before until.",
+                )
+        return cls(given, parsed)
+
+    def resolved(self, conn: Connection) -> Filters:
+        """Return them with the names looked up: targets as events carry them.
+
+        Raises:
+            UsageError: The log knows no such table or column.
+            DatabaseError: The login may not read the log.
+        """
+        done = self
+        for row in FILTERS:
+            if row.resolve is not None and row.name in done.values:
+                found = row.resolve(conn, done.values[row.name], done)
+                done = replace(done, values={**done.values, row.name: found})
+        return done
+
+    def without(self, name: str) -> Filters:
+        """Return all but one."""
+        return Filters(
+            {key: some for key, some in self.texts.items() if key != name},
+            {key: some for key, some in self.values.items() if key != name},
+        )
+
+    def condition(self) -> Composable:
+        """Return what they mean, over the columns of view audit.activity; true without filters."""
+        return conditions.all_of([row.condition(self.values[row.name]) for row in FILTERS if row.name in self.values])
+
+    def as_dict(self) -> dict[str, str | list[str]]:
+        """Return the texts as given, in the registry's order, for JSON: a list where a filter is repeatable."""
+        chosen = [(row, self.texts[row.name]) for row in FILTERS if row.name in self.texts]
+        return {row.name: list(texts) if row.repeatable else texts[0] for row, texts in chosen}
+
+
+def _parse(name: str, texts: tuple[str, ...]) -> tuple[Any, ...]:
+    row = BY_NAME.get(name)
+    if row is None:
+        raise UsageError(f"there is no filter {name!r}", hint=f"Filters: {', '.join(BY_NAME)}.")
+    if len(texts) > 1 and not row.repeatable:
+        raise UsageError(f"the filter {name} takes one value, not {len(texts)}")
+    for text in texts:
+        values.require_storable(f"filter {name}", text)
+    return tuple(row.parse(text) for text in texts)

@@ -1,0 +1,47 @@
+"""What a format is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from psycopg.sql import SQL, Composable
+
+Row = tuple[str | None, ...]
+"""What the format's projection gives for an event: its cells in the order of `events.COLUMNS`, or its document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What is known of the place where a text is shown.
+
+    Attributes:
+        width: Columns of characters, at least 1.
+        color: Whether colors may be used.
+    """
+
+    width: int = 120
+    color: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way to write events.
+
+    Attributes:
+        name: As option.
+        help: What it is for, as a phrase.
+        projection: What to read, given whether cells must be safe for spreadsheets.
+        write: Turns rows into text, piece by piece.
+        write_one: Turns the row of a single event into text.
+        copy_options: Options with which COPY writes the same bytes from the projection; None where it cannot.
+        has_header: Whether the first record names the columns.
+    """
+
+    name: str
+    help: str
+    projection: Callable[[bool], Composable]
+    write: Callable[[Iterable[Row], Layout], Iterator[str]]
+    write_one: Callable[[Row, Layout], Iterator[str]]
+    copy_options: SQL | None = None
+    has_header: bool = False

@@ -1,0 +1,31 @@
+"""JSON: one array of objects with the columns as keys; a single event is an object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from auditctl.log import events
+from auditctl.log.formats.form import Format, Layout, Row
+
+
+def write(rows: Iterable[Row], _: Layout) -> Iterator[str]:
+    """Yield the array, an object on each line; `[]` without rows."""
+    before = "["
+    for (document,) in rows:
+        yield f"{before}\n{document}"
+        before = ","
+    yield "[]\n" if before == "[" else "\n]\n"
+
+
+def write_one(row: Row, _: Layout) -> Iterator[str]:
+    """Yield the object on one line."""
+    yield f"{row[0]}\n"
+
+
+FORMAT = Format(
+    name="json",
+    help="one JSON array",
+    projection=lambda _: events.documents(),
+    write=write,
+    write_one=write_one,
+)

@@ -1,0 +1,32 @@
+"""JSON Lines: one object on each line, with the columns as keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from psycopg.sql import SQL
+
+from auditctl.log import events
+from auditctl.log.formats.form import Format, Layout, Row
+
+
+def write(rows: Iterable[Row], _: Layout) -> Iterator[str]:
+    """Yield one line for each row; nothing without rows."""
+    for (document,) in rows:
+        yield f"{document}\n"
+
+
+def write_one(row: Row, layout: Layout) -> Iterator[str]:
+    """Yield one line."""
+    return write([row], layout)
+
+
+FORMAT = Format(
+    name="jsonl",
+    help="one JSON object on each line",
+    projection=lambda _: events.documents(),
+    write=write,
+    write_one=write_one,
+    # JSON text holds no control character, so with these as quote and delimiter nothing is ever quoted.
+    copy_options=SQL(r"format csv, quote e'\x01', escape e'\x01', delimiter e'\x02'"),
+)

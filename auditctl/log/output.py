@@ -1,0 +1,195 @@
+"""Where data goes: standard output, or a file that appears only when it is complete.
+
+Decides when the file is visible under its name. Nothing is ever overwritten unless asked for, nothing half-done is
+left behind, and every failure to write says what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from auditctl.errors import OutputError, UsageError
+
+STANDARD = "-"
+"""The name of standard output."""
+
+CHUNK = 1 << 17
+"""How many bytes are collected before they are written."""
+
+
+class Sink:
+    """An open file descriptor that bytes go to.
+
+    Attributes:
+        name: What it is called in messages.
+        written: How many bytes were written.
+    """
+
+    __slots__ = ("_descriptor", "_pending", "_size", "name", "written")
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._descriptor = descriptor
+        self._pending: list[bytes | memoryview | bytearray] = []
+        self._size = 0
+        self.name = name
+        self.written = 0
+
+    def write(self, data: bytes | memoryview | bytearray) -> None:
+        """Write, now or with what follows.
+
+        Raises:
+            OutputError: It cannot be written, such as on a full disk.
+            BrokenPipeError: Nobody reads any more.
+        """
+        self._pending.append(data)
+        self._size += len(data)
+        if self._size >= CHUNK:
+            self.flush()
+
+    def write_texts(self, texts: Iterable[str]) -> None:
+        """Write texts in UTF-8, then everything that is pending; raises as `write` does."""
+        for text in texts:
+            self.write(text.encode())
+        self.flush()
+
+    def flush(self) -> None:
+        """Write everything that is pending; raises as `write` does."""
+        data = memoryview(b"".join(self._pending))
+        self._pending.clear()
+        self._size = 0
+        with _output_errors(self.name):
+            while data:
+                count = os.write(self._descriptor, data)
+                self.written += count
+                data = data[count:]
+
+
+@contextmanager
+def destination(path: str, *, stdout: int, force: bool = False) -> Iterator[Sink]:
+    """Open what an option `--output` names; at the end of the block the file is there, complete and on disk.
+
+    A file is written beside its place under a hidden name and then linked to its own. A pipe or device is written
+    directly. On any exception in the block nothing is left.
+
+    Args:
+        path: A path, or `-`.
+        stdout: The descriptor that `-` means.
+        force: Whether a file that exists is replaced.
+
+    Raises:
+        UsageError: The path exists, or its folder cannot be written to; at the start of the block, or at its end
+            where another process made the file meanwhile.
+        OutputError: The file cannot be completed.
+    """
+    if path == STANDARD:
+        sink = Sink(stdout, "standard output")
+        yield sink
+        sink.flush()
+    elif _is_special(path, force=force):
+        with _opened(path, os.O_WRONLY) as descriptor:
+            sink = Sink(descriptor, path)
+            yield sink
+            sink.flush()
+    else:
+        with _completed(Path(os.path.realpath(path) if force else path), force=force) as sink:
+            yield sink
+
+
+@contextmanager
+def _completed(path: Path, *, force: bool) -> Iterator[Sink]:
+    hidden = path.parent / f".auditctl-{secrets.token_hex(8)}.part"
+    try:
+        with _opened(str(hidden), os.O_WRONLY | os.O_CREAT | os.O_EXCL, path) as descriptor:
+            sink = Sink(descriptor, str(path))
+            yield sink
+            sink.flush()
+            with _output_errors(sink.name):
+                os.fsync(descriptor)
+        with _output_errors(sink.name):
+            _publish(hidden, path, force=force)
+    finally:
+        with suppress(FileNotFoundError):
+            hidden.unlink()
+
+
+@contextmanager
+def _opened(path: str, flags: int, shown: Path | None = None) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {shown or path}: {error.strerror}", hint="Name a file in a folder you may write to."
+        ) from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_special(path: str, *, force: bool) -> bool:
+    """Return whether the path is a pipe or device; raise unless it is that, or free, or may be replaced."""
+    if not path or "\0" in path:
+        raise UsageError("the output's path is empty or holds a NUL byte")
+    try:
+        found = os.lstat(path)
+        if stat.S_ISLNK(found.st_mode) and os.path.exists(path):  # noqa: PTH110 - the path as given
+            found = os.stat(path)  # noqa: PTH116 - the path as given
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", hint="Name another file.") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise UsageError(f"{path} is a folder", hint="Name a file in it.")
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+        return True
+    if not force:
+        raise _exists(path)
+    return False
+
+
+def _publish(hidden: Path, path: Path, *, force: bool) -> None:
+    if force:
+        hidden.replace(path)
+    else:
+        try:
+            # Unlike a rename, a link never replaces what another process put there meanwhile.
+            path.hardlink_to(hidden)
+        except FileExistsError:
+            raise _exists(str(path)) from None
+        except OSError:
+            # A file system without links; the gap between look and rename is all that can be had.
+            if os.path.lexists(path):
+                raise _exists(str(path)) from None
+            hidden.rename(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):  # not every file system can
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _exists(path: str) -> UsageError:
+    return UsageError(f"{path} exists", hint="Name another file, or replace it with --force.")
+
+
+@contextmanager
+def _output_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {name}: {error.strerror}",
+            hint="Free some space, or write to another place with --output." if error.errno else "",
+        ) from error

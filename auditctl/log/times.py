@@ -1,0 +1,74 @@
+"""Points in time as people write them, for the filters since and until.
+
+Decides what a text means; knows no database and no clock.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from auditctl.errors import UsageError
+
+HINT = "Write a date (2026-11-23), a time with offset (2026-11-23T20:38:00Z), or how long ago: 30m, 24h, 7d, 2w."
+
+_RELATIVE = re.compile(r"([0-9]+)([mhdw])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_LONGEST = timedelta(days=36525)
+
+
+@dataclass(frozen=True, slots=True)
+class Ago:
+    """So long before the statement that asks.
+
+    Attributes:
+        duration: Zero to a hundred years.
+    """
+
+    duration: timedelta
+
+    def at(self, now: datetime) -> datetime:
+        """Return the point in time, given the time of asking."""
+        return now - self.duration
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A point in time, of the years 1 to 9999 in UTC."""
+
+    moment: datetime
+
+    def at(self, now: datetime) -> datetime:  # noqa: ARG002 - the same question as to Ago
+        """Return the point in time."""
+        return self.moment
+
+
+def parse(text: str) -> Ago | At:
+    """Parse ISO 8601 with an offset, a date (its midnight in UTC), or a duration such as `24h` before now.
+
+    Raises:
+        UsageError: It is none of these, or out of range.
+    """
+    if relative := _RELATIVE.fullmatch(text):
+        return Ago(_duration(text, int(relative[1][:12]), _UNITS[relative[2]]))
+    try:
+        if _DATE.fullmatch(text):
+            return At(datetime.combine(date.fromisoformat(text), time(), UTC))
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise UsageError(f"the time {text!r} has no offset", hint=f"For UTC write {text}Z.")
+        return At(moment.astimezone(UTC))
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{text!r} is no point in time", hint=HINT) from error
+
+
+def _duration(text: str, amount: int, unit: str) -> timedelta:
+    try:
+        duration = timedelta(**{unit: amount})
+    except OverflowError:
+        duration = timedelta.max
+    if duration > _LONGEST:
+        raise UsageError(f"{text} ago is more than a hundred years", hint="Write a date, such as 2026-11-23.")
+    return duration

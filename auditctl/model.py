@@ -1,0 +1,247 @@
+"""The vocabulary of capture: rules, what the database has, and plans. Frozen values, no behavior but derivation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What an event says happened: the labels of the type audit.action, in its order."""
+
+    CREATE = "CREATE"
+    READ = "READ"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    TRUNCATE = "TRUNCATE"
+    EVENT = "EVENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is to be audited, as one [[table]] of a file or one `enable` states it.
+
+    Attributes:
+        name: `schema.table` or a glob over both parts, in the form of `identifiers.Pattern.text`.
+        actions: The captured actions in the order of `Action`; empty for a table that must not be audited although
+            a glob matches it.
+        label: What people see as the target; None for the name itself.
+        exclude: Columns that are never stored.
+        mask: Columns whose change is recorded without the value.
+        key: Columns that name a row, for a table without a primary key.
+        require_actor: Whether a write without a known actor fails.
+        origin: Where the rule stands, for messages, such as `audit.toml: table[2]`; no part of its value.
+    """
+
+    name: str
+    actions: tuple[Action, ...]
+    label: str | None = None
+    exclude: tuple[str, ...] = ()
+    mask: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    require_actor: bool = False
+    origin: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: Its name.
+        type_oid: Object id of its type; stable across databases for PostgreSQL's own types (below 16384).
+        base_oid: The same with domains removed.
+        base_type: SQL name of the base type, such as `numeric`.
+        constituents: Names of all built-in types a value may consist of (elements, subtypes, attributes).
+        is_plain: Whether every part of it is PostgreSQL's own and goes to JSONB unchanged (json does not).
+    """
+
+    name: str
+    type_oid: int
+    base_oid: int
+    base_type: str
+    constituents: frozenset[str]
+    is_plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger of ours on a table, as pg_trigger has it.
+
+    Attributes:
+        name: Such as `auditctl_update`.
+        function: Schema and name of the function it calls.
+        type_bits: pg_trigger.tgtype: level, time and events.
+        enabled: pg_trigger.tgenabled: `A` always, `O` origin, `R` replica, `D` disabled.
+        is_clone: Whether PostgreSQL made it from the trigger of a partitioned parent.
+        is_plain: Whether it has no condition, arguments, column list, transition table or deferral.
+    """
+
+    name: str
+    function: tuple[str, str]
+    type_bits: int
+    enabled: str
+    is_clone: bool
+    is_plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function in the schema of generated functions, as pg_proc has it.
+
+    Attributes:
+        name: Its name.
+        source: The text between the dollar quotes.
+        settings: Its SET clauses, name to value.
+        is_sound: Whether language, signature and SECURITY DEFINER are as capture needs them.
+        owner: Its owner.
+        grantees: Who else may execute it, sorted; `public` for everybody.
+        comment: Its comment, which names target and action; empty without one.
+    """
+
+    name: str
+    source: str
+    settings: Mapping[str, str]
+    is_sound: bool
+    owner: str
+    grantees: tuple[str, ...]
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table, or something that looks like one.
+
+    Attributes:
+        schema: Its schema.
+        table: Its name in the schema.
+        kind: pg_class.relkind: `r` table, `p` partitioned, `f` foreign, `v` view, `m` materialized view.
+        persistence: pg_class.relpersistence: `p` permanent, `u` unlogged, `t` temporary.
+        is_visible: Whether its name alone finds it on the search path.
+        parents: Tables it is a partition or child of, nearest first, as (schema, table).
+        is_partition: Whether it is a partition.
+        columns: Its columns in order; empty unless the relation was looked into.
+        last_column: The greatest column number ever used, of the topmost table for a partitioned one.
+        primary_key: Columns of the primary key, in order.
+        triggers: Our triggers on it, by name.
+    """
+
+    schema: str
+    table: str
+    kind: str
+    persistence: str = "p"
+    is_visible: bool = False
+    parents: tuple[tuple[str, str], ...] = ()
+    is_partition: bool = False
+    columns: tuple[Column, ...] = ()
+    last_column: int = 0
+    primary_key: tuple[str, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Schema and name."""
+        return self.schema, self.table
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What the database has: every relation, and the generated functions.
+
+    Attributes:
+        relations: All relations, sorted by schema and name; those that matter with their columns and triggers.
+        functions: The generated functions by name.
+        current_schema: Where an unqualified name is looked for first.
+    """
+
+    relations: tuple[Relation, ...]
+    functions: Mapping[str, Function]
+    current_schema: str = "public"
+
+    def find(self, schema: str, table: str) -> Relation | None:
+        """Return the relation of that exact name, or None."""
+        return next((r for r in self.relations if r.identity == (schema, table)), None)
+
+
+class ChangeKind(StrEnum):
+    """What has to be done to a trigger and its function."""
+
+    CREATE = "CREATE"
+    REPLACE = "REPLACE"
+    ENABLE = "ENABLE"
+    DROP = "DROP"
+    KEEP = "KEEP"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a plan.
+
+    Attributes:
+        sql: Its text, without a semicolon.
+        as_owner: Whether audit_owner runs it (functions), or the login itself (triggers, which need the table's owner).
+    """
+
+    sql: str
+    as_owner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of a plan.
+
+    Attributes:
+        kind: What is done.
+        target: The registered table, `schema.table`.
+        action: The captured action.
+        relation: Where the trigger sits: the target itself, or one of its partitions or children.
+        reason: Why, as a sentence.
+        statements: How; empty for KEEP.
+    """
+
+    kind: ChangeKind
+    target: str
+    action: Action
+    relation: str
+    reason: str
+    statements: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table that is audited, as audit.target has it.
+
+    Attributes:
+        name: `schema.table`.
+        label: What people see, or None.
+        key: Columns of the key, in order; empty without one.
+        renamed_from: The name under which its triggers were installed, where that differs; else None.
+    """
+
+    name: str
+    label: str | None
+    key: tuple[str, ...]
+    renamed_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to get from what the database has to what the rules say.
+
+    Attributes:
+        changes: In the order of execution; KEEP included.
+        rules: The rules, with names as registered and renames followed.
+        targets: The tables that the rules cover and that capture something.
+        warnings: What works, but not as one may expect; sentences.
+    """
+
+    changes: tuple[Change, ...]
+    rules: tuple[Rule, ...]
+    targets: tuple[Target, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        """The changes that change something."""
+        return tuple(change for change in self.changes if change.kind is not ChangeKind.KEEP)

@@ -1,0 +1,44 @@
+"""The identifiers that several parts share.
+
+Decides how things are called inside the database and on the command line. Imports nothing of this package.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+APPLICATION_NAME: Final = "auditctl"
+"""`application_name` of the tool's own sessions, unless the DSN names another."""
+
+SCHEMA: Final = "audit"
+"""The durable schema: changed by migrations only."""
+
+TRIGGER_SCHEMA: Final = "audit_triggers"
+"""The schema of generated functions: may be rebuilt at any time."""
+
+STORE_REVISION: Final = "0001"
+"""The Alembic revision this version of the tool works with."""
+
+MINIMUM_SERVER_VERSION: Final = 140000
+"""`server_version_num` of the oldest supported PostgreSQL."""
+
+ROLE_OWNER: Final = "audit_owner"
+ROLE_ADMIN: Final = "audit_admin"
+ROLE_READER: Final = "audit_reader"
+ROLE_APP: Final = "audit_app"
+
+GRANTABLE_ROLES: Final = {"reader": ROLE_READER, "admin": ROLE_ADMIN, "app": ROLE_APP}
+"""What `grant` and `revoke` call a role, and the role it stands for."""
+
+SETTING_ACTOR: Final = "auditctl.actor"
+SETTING_IP: Final = "auditctl.ip"
+SETTING_CONTEXT: Final = "auditctl.context"
+
+SYSTEM_USER: Final = "System"
+"""How an event without an actor is shown, and what the filter `--user` calls it."""
+
+IDENTIFIER_BYTES: Final = 63
+"""The longest identifier PostgreSQL keeps, in bytes of UTF-8 (NAMEDATALEN - 1)."""
+
+ADVISORY_LOCK: Final = 0x6175646974  # "audit" in ASCII
+"""Key of the advisory lock that lets one session at a time change the configuration."""

@@ -1,0 +1,100 @@
+"""Installs and upgrades the store.
+
+Decides which revision the database gets; the only module that knows Alembic and SQLAlchemy. What a revision does
+stands in migrations/.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from auditctl import database, resources
+from auditctl.errors import UsageError
+from auditctl.names import STORE_REVISION
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What an install did.
+
+    Attributes:
+        before: The revision found, None where there was no store.
+        after: The revision there is now.
+    """
+
+    before: str | None
+    after: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the store was created or upgraded."""
+        return self.before != self.after
+
+
+def install(dsn: str = "") -> Installation:
+    """Create or upgrade the store, and its partitions for this month and three ahead.
+
+    Idempotent. Two at once wait for each other. One transaction: on any failure nothing is left behind. The login
+    must be a superuser, or have CREATEROLE and CREATE on the database.
+
+    Raises:
+        DatabaseError: No connection, or the login may not.
+        StoreError: The store is newer than this tool.
+    """
+    with database.connect(dsn) as conn:
+        before = database.store_revision(conn)
+        if before is not None and before > STORE_REVISION:
+            database.require_store(conn)
+        conn.autocommit = False
+        engine = create_engine("postgresql+psycopg://", creator=lambda: conn, poolclass=StaticPool)
+        try:
+            with engine.connect() as connection:
+                config = _config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except DBAPIError as error:
+            if error.orig is None:
+                raise
+            raise error.orig from error
+    return Installation(before=before, after=STORE_REVISION)
+
+
+def install_script(from_revision: str | None = None) -> str:
+    """Return what `install` would run, as SQL for a DBA to review and to run with psql; connects to nothing.
+
+    Args:
+        from_revision: The revision the store has now; None for a database without one.
+
+    Raises:
+        UsageError: There is no such revision.
+    """
+    known = revisions()
+    if from_revision is not None and from_revision not in known:
+        raise UsageError(f"there is no revision {from_revision}", hint=f"Known revisions: {', '.join(known)}")
+    if from_revision == STORE_REVISION:
+        return ""
+    config = _config()
+    config.output_buffer = io.StringIO()
+    command.upgrade(config, f"{from_revision}:head" if from_revision else "head", sql=True)
+    return config.output_buffer.getvalue()
+
+
+def revisions() -> list[str]:
+    """Return the revisions of the store, oldest first."""
+    script = ScriptDirectory.from_config(_config())
+    return [step.revision for step in reversed(list(script.walk_revisions()))]
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resources.folder("migrations")).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

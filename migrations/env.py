@@ -1,0 +1,52 @@
+"""Alembic's environment: runs the revisions in one transaction, as audit_owner, one install at a time.
+
+`config.attributes` carries `connection` (a SQLAlchemy connection; absent for a script). Roles and schemas come
+first, from sql/schema/00_role.sql, at every install: they are not versioned, because they outlive a database.
+"""
+
+from __future__ import annotations
+
+from alembic import context
+
+from auditctl import resources
+from auditctl.names import ADVISORY_LOCK, SCHEMA
+
+PREPARE = f"select pg_catalog.pg_advisory_xact_lock({ADVISORY_LOCK});"
+SCRIPT_HEAD = "set local client_encoding = 'UTF8';\nset local client_min_messages = warning;"
+REFUSE_SECOND = """do $auditctl$
+begin
+    if pg_catalog.to_regclass('audit.alembic_version') is not null then
+        raise exception 'the store is already installed'
+            using errcode = 'duplicate_object', hint = 'For an upgrade: auditctl install --sql --from REVISION';
+    end if;
+end
+$auditctl$;"""
+FINISH = "select audit.create_partitions();"
+
+
+def run(sql: str) -> None:
+    """Run SQL text as it is, or write it to the script."""
+    if context.is_offline_mode():
+        context.get_context().impl.static_output(sql)
+    else:
+        context.get_bind().execution_options(no_parameters=True).exec_driver_sql(sql)
+
+
+def migrate() -> None:
+    """Bring the store to the newest revision and see to its partitions."""
+    with context.begin_transaction():
+        if context.is_offline_mode():
+            run(SCRIPT_HEAD)
+            if context.get_starting_revision_argument() is None:
+                run(REFUSE_SECOND)
+        run(PREPARE)
+        run(resources.sql_text("schema/00_role.sql"))
+        context.run_migrations()
+        run(FINISH)
+
+
+if context.is_offline_mode():
+    context.configure(dialect_name="postgresql", version_table_schema=SCHEMA)
+else:
+    context.configure(connection=context.config.attributes["connection"], version_table_schema=SCHEMA)
+migrate()

@@ -1,0 +1,34 @@
+"""The store: event table, rules, guards, identity, views."""
+
+from __future__ import annotations
+
+from alembic import context, op
+
+from auditctl import resources
+
+revision = "0001"
+down_revision = None
+
+GRANT = """
+grant select on audit.alembic_version to public;
+comment on table audit.alembic_version is 'The revision of this store';
+"""
+
+RECORD = """
+select audit.create_partitions();
+select audit.insert_event('audit.store', '0001', 'EVENT', null, null, 'store installed at revision 0001');
+"""
+
+
+def upgrade() -> None:
+    """Create everything, and record it as the first event."""
+    for sql in (GRANT, (resources.folder("migrations") / "sql" / "0001_store.sql").read_text("utf-8"), RECORD):
+        if context.is_offline_mode():
+            op.get_context().impl.static_output(sql)
+        else:
+            op.get_bind().execution_options(no_parameters=True).exec_driver_sql(sql)
+
+
+def downgrade() -> None:
+    """Refuse: a log that a tool can drop is no evidence."""
+    raise RuntimeError("the store cannot be downgraded: that would drop the log")

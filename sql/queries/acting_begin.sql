@@ -1,0 +1,18 @@
+-- Names who acts until the end of the transaction; returns what was set before, and the transaction's time.
+-- An address or a context that is not given stays as it is.
+select
+    before.actor,
+    before.ip,
+    before.context,
+    pg_catalog.now()::text as transaction,
+    pg_catalog.set_config('auditctl.actor', %(actor)s, true),
+    pg_catalog.set_config('auditctl.ip', coalesce(%(ip)s, before.ip), true),
+    pg_catalog.set_config('auditctl.context', coalesce(%(context)s, before.context), true)
+from (
+    select
+        coalesce(pg_catalog.current_setting('auditctl.actor', true), '') as actor,
+        coalesce(pg_catalog.current_setting('auditctl.ip', true), '') as ip,
+        coalesce(pg_catalog.current_setting('auditctl.context', true), '') as context
+    -- Keeps the planner from moving the reading into the select list, beside the setting.
+    offset 0
+) as before

@@ -1,0 +1,49 @@
+-- Every relation a person could mean, with what it descends from and our triggers on it.
+with recursive ancestor as (
+    select i.inhrelid as relation, i.inhparent as parent, 1 as distance
+    from pg_catalog.pg_inherits as i
+    union all
+    select ancestor.relation, i.inhparent, ancestor.distance + 1
+    from ancestor
+    join pg_catalog.pg_inherits as i on i.inhrelid = ancestor.parent
+)
+
+select
+    c.oid::bigint,
+    n.nspname::text,
+    c.relname::text,
+    c.relkind::text,
+    c.relpersistence::text,
+    pg_catalog.pg_table_is_visible(c.oid),
+    c.relispartition,
+    coalesce(
+        (
+            select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(pn.nspname, pc.relname) order by a.distance, pn.nspname, pc.relname)
+            from ancestor as a
+            join pg_catalog.pg_class as pc on pc.oid = a.parent
+            join pg_catalog.pg_namespace as pn on pn.oid = pc.relnamespace
+            where a.relation = c.oid and pc.relkind in ('r', 'p', 'f')
+        ), '[]'
+    ),
+    coalesce(
+        (
+            select pg_catalog.jsonb_agg(
+                pg_catalog.jsonb_build_object(
+                    'name', t.tgname, 'schema', fn.nspname, 'function', f.proname, 'type_bits', t.tgtype,
+                    'enabled', t.tgenabled, 'is_clone', t.tgparentid <> 0,
+                    'is_plain',
+                    t.tgqual is null and t.tgnargs = 0 and t.tgconstraint = 0 and t.tgattr = ''::pg_catalog.int2vector
+                    and t.tgoldtable is null and t.tgnewtable is null
+                )
+                order by t.tgname
+            )
+            from pg_catalog.pg_trigger as t
+            join pg_catalog.pg_proc as f on f.oid = t.tgfoid
+            join pg_catalog.pg_namespace as fn on fn.oid = f.pronamespace
+            where t.tgrelid = c.oid and (t.tgname = any (%(triggers)s) or fn.nspname = %(trigger_schema)s)
+        ), '[]'
+    )
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'f', 'v', 'm') and n.nspname <> 'pg_toast'
+order by n.nspname collate "C", c.relname collate "C"

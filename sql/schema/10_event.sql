@@ -1,0 +1,60 @@
+-- The log itself: one row per captured change, read or business event. Nothing ever updates it.
+
+comment on schema audit is 'auditctl: the write-once activity log; changed by migrations only';
+comment on schema audit_triggers is 'auditctl: generated capture functions; may be rebuilt at any time';
+
+-- Names resolve for everyone, because any login may call audit.set_context; each object has its own privileges.
+grant usage on schema audit to public;
+
+create type audit.action as enum ('CREATE', 'READ', 'UPDATE', 'DELETE', 'TRUNCATE', 'EVENT');
+comment on type audit.action is 'What happened: a row was created, read, updated or deleted, a table truncated, or a business event';
+
+create table audit.event (
+    event_id bigint generated always as identity,
+    occurred_at timestamptz not null default pg_catalog.clock_timestamp(),
+    xact_id xid8 not null default pg_catalog.pg_current_xact_id(),
+    actor text,
+    actor_kind text not null,
+    ip inet,
+    db_user text not null default session_user,
+    target text not null,
+    target_id text,
+    action audit.action not null,
+    old_values jsonb,
+    new_values jsonb,
+    context jsonb,
+    salt uuid not null default pg_catalog.gen_random_uuid(),
+    constraint event_pkey primary key (occurred_at, event_id),
+    constraint event_actor_kind_is_known check (actor_kind in ('application', 'database', 'system')),
+    constraint event_only_system_has_no_actor check ((actor is null) = (actor_kind = 'system'))
+) partition by range (occurred_at);
+
+comment on table audit.event is 'The activity log: append-only, partitioned by month (UTC) of occurred_at';
+comment on column audit.event.event_id is 'Identity; gaps are rolled-back transactions, not loss';
+comment on column audit.event.occurred_at is 'clock_timestamp() at the capture of the row';
+comment on column audit.event.xact_id is 'The transaction that made the change: pg_current_xact_id()';
+comment on column audit.event.actor is 'Who: the user an application named, or the database login; null for the system';
+comment on column audit.event.actor_kind is 'How the actor is known: application, database or system';
+comment on column audit.event.ip is 'Claimed by a trusted application, else the peer address of the connection';
+comment on column audit.event.db_user is 'session_user: the login of the connection, whatever was claimed';
+comment on column audit.event.target is 'schema.table as registered, or what a business event names';
+comment on column audit.event.target_id is 'The key: its text for one column, a JSON array for several, null without a key';
+comment on column audit.event.action is 'What happened';
+comment on column audit.event.old_values is 'UPDATE: the changed columns before. DELETE: the whole row';
+comment on column audit.event.new_values is 'UPDATE: the changed columns after. CREATE: the whole row';
+comment on column audit.event.context is 'What else is known: request id, reason, application_name, role, previous_target_id, claims not believed';
+comment on column audit.event.salt is 'Random; lets a hash of the event survive the erasure of its values';
+
+create index event_target_target_id_occurred_at_idx on audit.event (target, target_id, occurred_at);
+create index event_actor_occurred_at_idx on audit.event (actor, occurred_at);
+-- One entry per 32 pages, so nearly free to write; without it `show` reads the whole log.
+create index event_event_id_idx on audit.event using brin (event_id) with (pages_per_range = 32);
+-- Only updates that change a key are in it; without it a history cannot be followed forward.
+create index event_previous_target_id_idx
+    on audit.event (target, (context ->> 'previous_target_id'), occurred_at)
+    where context ? 'previous_target_id';
+
+create table audit.event_default partition of audit.event default;
+comment on table audit.event_default is 'Catches events of months without a partition, so that no write fails for want of one';
+
+grant select on audit.event to audit_reader;

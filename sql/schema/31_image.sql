@@ -1,0 +1,183 @@
+-- The careful way to record a row, for when generated code meets what it was not made for: a value too large for
+-- JSONB, text that JSONB refuses, a column added, dropped or retyped since. Slow, and never fails.
+
+create function audit.value_image(p_value anyelement) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return to_jsonb(p_value);
+exception when others then
+    if pg_typeof(p_value) = 'bytea'::regtype then
+        return jsonb_build_object('$sha256', encode(sha256(p_value), 'hex'), '$bytes', octet_length(p_value));
+    end if;
+    return jsonb_build_object(
+        '$sha256', encode(sha256(convert_to(format('%s', p_value), 'UTF8')), 'hex'),
+        '$bytes', octet_length(format('%s', p_value))
+    );
+end
+$auditctl$;
+
+revoke execute on function audit.value_image(anyelement) from public;
+comment on function audit.value_image(anyelement) is 'A value as JSONB, or its hash and length in bytes where JSONB cannot hold it';
+
+create function audit.is_plain_type(p_type oid) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- PostgreSQL's own types have object ids below 16384. to_jsonb() on any other type runs a cast its owner may
+    -- have written, with the rights of audit_owner: those are recorded by their output function, as text.
+    with recursive base as (
+        select t.oid, t.typtype, t.typbasetype, t.typelem from pg_type as t where t.oid = p_type
+        union all
+        select t.oid, t.typtype, t.typbasetype, t.typelem
+        from pg_type as t
+        join base on t.oid = case base.typtype when 'd' then base.typbasetype end
+    )
+    select base.oid < 16384 and base.oid not in ('json'::regtype, 'json[]'::regtype)
+    from base
+    where base.typtype <> 'd'
+$auditctl$;
+
+revoke execute on function audit.is_plain_type(oid) from public;
+comment on function audit.is_plain_type(oid) is 'Whether values of the type go to JSONB as they are; others are recorded as their text';
+
+create function audit.column_image(p_row anyelement, p_column name, p_type oid) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_value jsonb;
+begin
+    execute format(
+        case
+            when audit.is_plain_type(p_type) then 'select audit.value_image(($1).%1$I)'
+            else 'select audit.value_image(case when num_nulls(($1).%1$I) = 0 then format(''%%s'', ($1).%1$I) end)'
+        end, p_column
+    ) into v_value using p_row;
+    return coalesce(v_value, 'null');
+end
+$auditctl$;
+
+revoke execute on function audit.column_image(anyelement, name, oid) from public;
+comment on function audit.column_image(anyelement, name, oid) is 'One column of a row as JSONB';
+
+create function audit.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[]) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_image jsonb := '{}';
+    v_value jsonb;
+    v_column record;
+begin
+    for v_column in
+        select a.attname, a.atttypid
+        from pg_attribute as a
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attname <> all (p_exclude)
+            and a.attgenerated <> 'v'
+        order by a.attnum
+    loop
+        if v_column.attname = any (p_mask) then
+            v_value := '{"$masked": true}';
+        else
+            v_value := audit.column_image(p_row, v_column.attname, v_column.atttypid);
+        end if;
+        begin
+            v_image := v_image || jsonb_build_object(v_column.attname, v_value);
+        exception when others then
+            -- Each value fits, all together do not.
+            v_image := v_image || jsonb_build_object(v_column.attname, jsonb_build_object(
+                '$sha256', encode(sha256(convert_to(v_value #>> '{}', 'UTF8')), 'hex'),
+                '$bytes', octet_length(v_value #>> '{}')
+            ));
+        end;
+    end loop;
+    return v_image;
+end
+$auditctl$;
+
+revoke execute on function audit.row_image(anyelement, oid, text[], text[]) from public;
+comment on function audit.row_image(anyelement, oid, text[], text[]) is
+    'A row as JSONB by the columns the table has now, without the excluded, with the masked hidden';
+
+create function audit.fit_key(p_key text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        case
+            when octet_length(p_key) > 1000
+                then left(p_key, 100) || chr(8230) || ' sha256:' || encode(sha256(convert_to(p_key, 'UTF8')), 'hex')
+            else p_key
+        end
+$auditctl$;
+
+revoke execute on function audit.fit_key(text) from public;
+comment on function audit.fit_key(text) is 'The key, or its start and hash where it is too long to be indexed (over 1,000 bytes)';
+
+create function audit.row_key(p_row anyelement, p_relation oid, p_key text[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_parts jsonb := '[]';
+    v_text text;
+    v_column record;
+begin
+    for v_column in
+        select a.attname, a.atttypid
+        from unnest(p_key) with ordinality as k (name, position)
+        join pg_attribute as a on a.attrelid = p_relation and a.attname = k.name and a.attnum > 0 and not a.attisdropped
+        order by k.position
+    loop
+        if cardinality(p_key) = 1 then
+            execute format('select case when num_nulls(($1).%1$I) = 0 then format(''%%s'', ($1).%1$I) end', v_column.attname)
+            into v_text using p_row;
+        else
+            v_parts := v_parts || jsonb_build_array(audit.column_image(p_row, v_column.attname, v_column.atttypid));
+            v_text := v_parts::text;
+        end if;
+    end loop;
+    return audit.fit_key(v_text);
+end
+$auditctl$;
+
+revoke execute on function audit.row_key(anyelement, oid, text[]) from public;
+comment on function audit.row_key(anyelement, oid, text[]) is 'The key of a row by the columns the table has now';
+
+create type audit.change as (old_values jsonb, new_values jsonb, target_id text, previous_target_id text);
+comment on type audit.change is 'What an update did to a row, as an event records it';
+
+create function audit.compare_rows(
+    p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[], p_mask text[], p_key text[]
+) returns audit.change
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_change audit.change;
+    v_old constant jsonb := audit.row_image(p_old, p_relation, p_exclude, '{}');
+    v_new constant jsonb := audit.row_image(p_new, p_relation, p_exclude, '{}');
+    v_masked constant jsonb := '{"$masked": true}';
+begin
+    select
+        coalesce(jsonb_object_agg(o.key, case when o.key = any (p_mask) then v_masked else o.value end), '{}'),
+        coalesce(jsonb_object_agg(o.key, case when o.key = any (p_mask) then v_masked else v_new -> o.key end), '{}')
+    into v_change.old_values, v_change.new_values
+    from jsonb_each(v_old) as o
+    -- As text: jsonb holds 1.0 equal to 1.00.
+    where o.value::text is distinct from (v_new -> o.key)::text;
+
+    v_change.target_id := audit.row_key(p_new, p_relation, p_key);
+    v_change.previous_target_id := nullif(audit.row_key(p_old, p_relation, p_key), v_change.target_id);
+    if p_key = '{}' then
+        v_change.old_values := audit.row_image(p_old, p_relation, p_exclude, p_mask);
+    end if;
+    return v_change;
+end
+$auditctl$;
+
+revoke execute on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[]) from public;
+comment on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[]) is
+    'The change from one row to the other by the columns the table has now; new_values is empty where nothing changed';

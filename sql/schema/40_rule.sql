@@ -1,0 +1,52 @@
+-- What is audited. Rules are stated by people; targets are the tables that capture was ever installed on.
+
+create table audit.rule (
+    name text not null,
+    position integer not null,
+    label text,
+    actions audit.action[] not null,
+    exclude text[] not null default '{}',
+    mask text[] not null default '{}',
+    key text[] not null default '{}',
+    require_actor boolean not null default false,
+    set_by text not null default session_user,
+    set_at timestamptz not null default pg_catalog.now(),
+    constraint rule_pkey primary key (name),
+    constraint rule_label_is_not_empty check (label <> '')
+);
+
+comment on table audit.rule is 'What is to be audited: one row per table or glob, as enable and apply state it';
+comment on column audit.rule.name is 'schema.table, or a glob such as billing.*';
+comment on column audit.rule.position is 'Order in which globs are tried; an exact name comes before every glob';
+comment on column audit.rule.label is 'What people see as the target; null for the name itself';
+comment on column audit.rule.actions is 'The captured actions; empty for a table that a glob would cover but must not';
+comment on column audit.rule.exclude is 'Columns that are never stored';
+comment on column audit.rule.mask is 'Columns whose change is recorded without the value';
+comment on column audit.rule.key is 'The columns that name a row of a table without a primary key';
+comment on column audit.rule.require_actor is 'Whether a write without a known actor fails (SQLSTATE UA002)';
+comment on column audit.rule.set_by is 'The login that stated the rule';
+comment on column audit.rule.set_at is 'When the rule was stated';
+
+grant select on audit.rule to audit_reader;
+
+create table audit.target (
+    target text not null,
+    label text,
+    key_columns text[] not null default '{}',
+    registered_at timestamptz not null default pg_catalog.now(),
+    renamed_from text,
+    renamed_at timestamptz,
+    constraint target_pkey primary key (target),
+    constraint target_renamed_from_fkey foreign key (renamed_from) references audit.target (target),
+    constraint target_rename_has_a_time check ((renamed_from is null) = (renamed_at is null))
+);
+
+comment on table audit.target is 'Every table that was ever audited, under each name it had';
+comment on column audit.target.target is 'schema.table, as events carry it';
+comment on column audit.target.label is 'What people see as the target';
+comment on column audit.target.key_columns is 'The columns of the key, in order; empty without a key';
+comment on column audit.target.registered_at is 'When capture was first installed under this name';
+comment on column audit.target.renamed_from is 'The name the same table had before';
+comment on column audit.target.renamed_at is 'Until when events carry the name before';
+
+grant select on audit.target to audit_reader;
