@@ -63,14 +63,16 @@ def connect(dsn: str = "") -> Iterator[Connection]:
     Raises:
         DatabaseError: No connection, or a statement of the block failed.
     """
-    with errors_translated():
-        with psycopg.connect(dsn, autocommit=True, fallback_application_name=APPLICATION_NAME) as conn:
-            if conn.info.server_version < MINIMUM_SERVER_VERSION:
-                raise DatabaseError(
-                    f"PostgreSQL {conn.info.server_version // 10000} is too old for auditctl",
-                    hint=f"auditctl needs PostgreSQL {MINIMUM_SERVER_VERSION // 10000} or newer.",
-                )
-            yield conn
+    with (
+        errors_translated(),
+        psycopg.connect(dsn, autocommit=True, fallback_application_name=APPLICATION_NAME) as conn,
+    ):
+        if conn.info.server_version < MINIMUM_SERVER_VERSION:
+            raise DatabaseError(
+                f"PostgreSQL {conn.info.server_version // 10000} is too old for auditctl",
+                hint=f"auditctl needs PostgreSQL {MINIMUM_SERVER_VERSION // 10000} or newer.",
+            )
+        yield conn
 
 
 @contextmanager

@@ -53,7 +53,8 @@ class Column:
         type_oid: Object id of its type; stable across databases for PostgreSQL's own types (below 16384).
         base_oid: The same with domains removed.
         base_type: SQL name of the base type, such as `numeric`.
-        constituents: Names of all built-in types a value may consist of (elements, subtypes, attributes).
+        constituents: Names of the types a value may consist of (elements, subtypes, attributes); `?` for one that is
+            not PostgreSQL's own; enums left out.
         is_plain: Whether every part of it is PostgreSQL's own and goes to JSONB unchanged (json does not).
     """
 

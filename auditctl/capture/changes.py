@@ -32,6 +32,8 @@ class Site(Protocol):
 
 def compare(site: Site, trigger: Trigger | None, function: Function | None) -> Change:
     """Return the change that makes one trigger and its function right, KEEP where they are."""
+    if trigger is not None and trigger.is_clone is not site.is_clone:
+        trigger = None  # It goes first: dropped here, or with the trigger of the parent it was cloned from.
     trigger_fault = _trigger_fault(site, trigger)
     function_fault = _function_fault(site.function, function) if not _is_elsewhere(site) else ""
     if trigger is None:
@@ -39,7 +41,8 @@ def compare(site: Site, trigger: Trigger | None, function: Function | None) -> C
             return _change(site, ChangeKind.CREATE, "PostgreSQL will put the trigger on this partition.")
         return _change(site, ChangeKind.CREATE, "There is no trigger yet.", _create(site))
     if function is None:
-        return _change(site, ChangeKind.REPLACE, "The table was renamed since.", _recreate(site, trigger))
+        reason = trigger_fault if _is_elsewhere(site) else "The table was renamed since."
+        return _change(site, ChangeKind.REPLACE, reason, _recreate(site, trigger))
     if trigger_fault and not site.is_clone:
         return _change(site, ChangeKind.REPLACE, trigger_fault, _recreate(site, trigger))
     if function_fault:

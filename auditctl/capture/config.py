@@ -106,7 +106,8 @@ class _Reader:
             self.problem("defaults", "must be a table: [defaults]")
         else:
             self.known(defaults, ("actions",), "defaults.")
-            actions = self.actions(defaults, "defaults.") or DEFAULT
+            stated = self.actions(defaults, "defaults.")
+            actions = DEFAULT if stated is None else stated
         tables = document.get("table", [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             self.problem("table", "must be written as [[table]], once for each table")

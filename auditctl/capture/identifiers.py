@@ -10,6 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from auditctl.errors import UsageError
 from auditctl.names import IDENTIFIER_BYTES
@@ -59,6 +60,7 @@ class Pattern:
         return f"{self.schema}.{self.table}" if self.schema else str(self.table)
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Pattern:
     """Parse a name or glob.
 

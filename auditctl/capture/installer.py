@@ -97,7 +97,8 @@ def enable(conn: Connection, rule: Rule, *, lock_timeout: str = DEFAULT_LOCK_TIM
         name = resolution.rules[0].name
         named = replace(named, name=name)
         kept = tuple(named if stored.name == name else stored for stored in now)
-        return Wish(kept if named in kept else (*kept, named), frozenset({name}))
+        missing = tuple(problem.message for problem in resolution.problems if problem.is_missing)
+        return Wish(kept if named in kept else (*kept, named), frozenset({name}), problems=missing)
 
     return _carry_out(conn, wish, lock_timeout, lambda _plan: True)
 
@@ -148,12 +149,27 @@ def _without(covering: resolve.Resolution, over: Rule, name: str, left: tuple[Ac
         other.actions and identifiers.parse(other.name).is_glob and _names(other.name, name) for other in others
     )
     if left or (shadowed and not pattern.is_glob):
-        keep = replace(over, name=name, actions=left, origin=COMMAND_LINE)
+        keep = replace(_narrowed(over, name, covering), actions=left, origin=COMMAND_LINE)
         rest = tuple(keep if rule.name == name else rule for rule in covering.rules)
         return Wish(
             rest if keep in rest else (*rest, keep), frozenset({name} | (reached if pattern.is_glob else set()))
         )
     return Wish(others, frozenset({name} | (reached if pattern.is_glob else set())))
+
+
+def _narrowed(over: Rule, name: str, covering: resolve.Resolution) -> Rule:
+    """Return what a rule says about one table: a glob may name columns that this table has not."""
+    relation = next((r for r, _ in covering.covered if qualified(*r.identity) == name), None)
+    if relation is None or over.name == name:
+        return replace(over, name=name)
+    columns = {column.name for column in relation.columns}
+    return replace(
+        over,
+        name=name,
+        exclude=tuple(column for column in over.exclude if column in columns),
+        mask=tuple(column for column in over.mask if column in columns),
+        key=() if relation.primary_key or not columns.issuperset(over.key) else over.key,
+    )
 
 
 def _names(glob: str, name: str) -> bool:

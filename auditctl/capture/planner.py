@@ -67,7 +67,7 @@ def plan(
     resolution = resolve(rules, catalog, follow_renames=follow_renames)
     found = [p.message for p in resolution.problems if only is None or p.rule.name in only]
     if problems or found:
-        raise ConfigurationError([*problems, *found], hint=_HINT)
+        raise ConfigurationError(list(dict.fromkeys([*problems, *found])), hint=_HINT)
     return compare(resolution, catalog, only=only)
 
 
@@ -99,9 +99,9 @@ def compare(resolution: Resolution, catalog: Catalog, *, only: frozenset[str] | 
 
 
 def _sites(relation: Relation, rule: Rule, catalog: Catalog, own: set[tuple[str, str]]) -> Iterator[Site]:
-    """Yield every trigger that a rule needs: on the table, and on partitions and children without a rule of their own."""
+    """Yield every trigger that a rule needs: on the table, and on partitions and children without their own rule."""
     target = qualified(*relation.identity)
-    members = [r for r in catalog.relations if relation.identity in r.parents and r.identity not in own]
+    members = [r for r in catalog.relations if r.identity not in own and _nearest(r, own) == relation.identity]
     for action in rule.actions:
         captured = BY_ACTION[action]
         root = _site(target, captured, relation, rule, has_members=bool(members) or relation.kind == "p")
@@ -115,6 +115,11 @@ def _sites(relation: Relation, rule: Rule, catalog: Catalog, own: set[tuple[str,
                 yield Site(target, captured, member, root.function, is_clone=True)
             else:
                 yield Site(target, captured, member, root.function)
+
+
+def _nearest(relation: Relation, own: set[tuple[str, str]]) -> tuple[str, str] | None:
+    """Return the closest ancestor with a rule of its own."""
+    return next((parent for parent in relation.parents if parent in own), None)
 
 
 def _site(target: str, captured: CapturedAction, relation: Relation, rule: Rule, *, has_members: bool) -> Site:
@@ -131,7 +136,8 @@ def _declared_key(rule: Rule, relation: Relation) -> tuple[str, ...]:
 def _drop_triggers(wanted: dict[tuple[str, str, str], Site], catalog: Catalog) -> Iterator[Change]:
     for relation in catalog.relations:
         for trigger in relation.triggers:
-            if (*relation.identity, trigger.name) not in wanted and not trigger.is_clone and _is_ours(trigger):
+            site = wanted.get((*relation.identity, trigger.name))
+            if (site is None or site.is_clone) and not trigger.is_clone and _is_ours(trigger):
                 target = installed_target(relation, catalog) or qualified(*relation.identity)
                 yield changes.drop_trigger(relation, trigger, target)
 

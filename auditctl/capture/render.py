@@ -64,7 +64,7 @@ def function(capture: Capture) -> Function:
     if _DOLLAR_TAG in source:
         raise ConfigurationError(
             [f"{capture.target}: a name contains {_DOLLAR_TAG}, which ends the function's body"],
-            hint="Exclude the column, or rename it.",
+            hint="Rename it.",
         )
     return Function(
         name=capture.function_name,

@@ -117,7 +117,8 @@ def _find(
     rule: Rule, pattern: Pattern, catalog: Catalog, follow_renames: bool
 ) -> tuple[Relation | None, Rule, Problem | None]:
     place = validate.where(rule, "name")
-    for candidate in (pattern, pattern.lowered()):
+    # A stored name is the table's own: lower case would be another table.
+    for candidate in (pattern,) if rule.origin == validate.STORED else (pattern, pattern.lowered()):
         found = [r for r in catalog.relations if candidate.matches(*r.identity)]
         if pattern.schema is None:
             found = [r for r in found if r.is_visible] or found

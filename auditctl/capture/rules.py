@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from auditctl import resources
 from auditctl.capture.validate import STORED
 from auditctl.database import Connection
 from auditctl.model import Action, Rule, Target
@@ -28,13 +29,19 @@ def write(conn: Connection, rules: Iterable[Rule]) -> None:
 
     Runs as audit_owner, inside the caller's transaction.
     """
-    wanted = {rule.name: (position, rule) for position, rule in enumerate(rules)}
     stored = {
         row[0]: row
         for row in conn.execute(
             "select name, position, label, actions::text[], exclude, mask, key, require_actor from audit.rule"
         )
     }
+    wanted: dict[str, tuple[int, Rule]] = {}
+    position = -1
+    for rule in rules:
+        known = stored.get(rule.name)
+        # Only the order counts: a rule that comes later anyway keeps its number, so that it is not written again.
+        position = known[1] if known is not None and known[1] > position else position + 1
+        wanted[rule.name] = (position, rule)
     gone = [name for name in stored if name not in wanted]
     if gone:
         conn.execute("delete from audit.rule where name = any (%s)", [gone])
@@ -45,7 +52,8 @@ def write(conn: Connection, rules: Iterable[Rule]) -> None:
         elif list(stored[name]) != row:
             conn.execute(
                 "update audit.rule set (position, label, actions, exclude, mask, key, require_actor, set_by, set_at) = "
-                "(%s, %s, %s::audit.action[], %s::text[], %s::text[], %s::text[], %s, session_user, now()) where name = %s",
+                "(%s, %s, %s::audit.action[], %s::text[], %s::text[], %s::text[], %s, session_user, now()) "
+                "where name = %s",
                 [*row[1:], name],
             )
 
@@ -54,18 +62,7 @@ def register(conn: Connection, targets: Iterable[Target]) -> None:
     """Enter audited tables in audit.target, with label, key and the name they had before. Runs as audit_owner."""
     for target in targets:
         conn.execute(
-            """
-            insert into audit.target as t (target, label, key_columns, renamed_from, renamed_at)
-            select %(target)s, %(label)s, %(key)s::text[], earlier.target, case when earlier.target is not null then clock_timestamp() end
-            from (select) as one
-            left join audit.target as earlier on earlier.target = %(renamed_from)s
-            on conflict (target) do update
-            set label = excluded.label, key_columns = excluded.key_columns,
-                renamed_from = coalesce(excluded.renamed_from, t.renamed_from),
-                renamed_at = coalesce(excluded.renamed_at, t.renamed_at)
-            where (t.label, t.key_columns) is distinct from (excluded.label, excluded.key_columns)
-                or excluded.renamed_from is not null
-            """,
+            resources.sql_text("queries/register_target.sql"),
             {
                 "target": target.name,
                 "label": target.label,

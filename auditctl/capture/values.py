@@ -16,6 +16,9 @@ from auditctl.model import Column
 FIRST_NORMAL_OID = 16384
 """Object ids below this belong to PostgreSQL itself (FirstNormalObjectId in access/transam.h)."""
 
+_FLOATS = frozenset({700, 701, 1021, 1022})
+"""Object ids of real, double precision and their arrays."""
+
 MASKED = sql.SQL("""'{"$masked": true}'::jsonb""")
 
 SETTINGS = {
@@ -25,6 +28,7 @@ SETTINGS = {
     "extra_float_digits": "1",
     "bytea_output": "hex",
     "lc_monetary": "C",
+    "quote_all_identifiers": "off",
 }
 """The session settings that change how a value is written, with the value under which capture runs."""
 
@@ -57,11 +61,19 @@ def is_checked(column: Column) -> bool:
 def value(row: str, column: Column) -> sql.Composable:
     """Return the expression whose value is recorded."""
     if is_checked(column):
-        return field(row, column)
+        return _signed_zero_kept(row, column) if column.base_oid in _FLOATS else field(row, column)
     text = text_or_null(row, column, nullable=True)
     if column.is_plain and column.base_type not in ("text", "character varying", "bpchar"):
         return sql.SQL("({})::{}").format(text, sql.SQL(column.base_type))
     return text
+
+
+def _signed_zero_kept(row: str, column: Column) -> sql.Composable:
+    """JSON numbers have no negative zero in JSONB: a value with one is recorded as its text."""
+    name = field(row, column)
+    return sql.SQL(
+        "case when format('%s', {}) ~ '(^|[{{,])-0($|[,}}])' then to_jsonb(format('%s', {})) else to_jsonb({}) end"
+    ).format(name, name, name)
 
 
 def text_or_null(row: str, column: Column, *, nullable: bool) -> sql.Composable:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 
 from auditctl.cli.filter_options import filter_options
-from auditctl.cli.log import raw_option
+from auditctl.cli.log import raw_option, until_nobody_reads
 from auditctl.cli.session import Session, pass_session
 from auditctl.log import output
 from auditctl.log.events import Order
@@ -51,6 +51,7 @@ def export(session: Session, *, filters: Filters, form: str, path: str, order: s
     """
     request = Request(filters, BY_NAME[form], Order(order), raw)
     with (
+        until_nobody_reads(),
         output.destination(path, stdout=sys.stdout.fileno(), force=force) as sink,
         session.connect() as conn,
         _progress(session) as report,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -64,7 +65,8 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, fo
     place = None if after is None else cursor.parse(after)
     with session.connect() as conn:
         selection = Selection(filters.resolved(conn).condition(), after=place, limit=limit)
-        page = _print(reader.Page(conn, selection, form.projection(not raw)), form)
+        page = reader.Page(conn, selection, form.projection(not raw))
+        _print(form.write(page, layout()))
     if not page.count:
         session.say("No events.")
     elif page.following is not None:
@@ -86,7 +88,7 @@ def show(session: Session, *, event_id: int, form: Format, raw: bool) -> None:
     """
     with session.connect() as conn:
         row = reader.event(conn, event_id, form.projection(not raw))
-    standard_output().write_texts(form.write_one(row, layout()))
+    _print(form.write_one(row, layout()))
 
 
 @click.command()
@@ -108,7 +110,8 @@ def history(session: Session, *, table: str, key: str, form: Format, raw: bool) 
       auditctl history ledger.account -- -1
     """
     with session.connect() as conn:
-        page = _print(reader.Page(conn, reader.history(conn, table, key), form.projection(not raw)), form)
+        page = reader.Page(conn, reader.history(conn, table, key), form.projection(not raw))
+        _print(form.write(page, layout()))
     if not page.count:
         session.say(f"No events of {table} {key}.")
 
@@ -119,11 +122,15 @@ def layout() -> Layout:
     return Layout(width=max(width, 40), color=uses_color(sys.stdout))
 
 
-def standard_output() -> Sink:
-    """Return the sink that data is printed to."""
-    return Sink(sys.stdout.fileno(), "standard output")
+@contextmanager
+def until_nobody_reads() -> Iterator[None]:
+    """End the command in peace when the reader of its output has seen enough, as `head` has."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise click.exceptions.Exit(0) from None
 
 
-def _print(page: reader.Page, form: Format) -> reader.Page:
-    standard_output().write_texts(form.write(page, layout()))
-    return page
+def _print(texts: Iterable[str]) -> None:
+    with until_nobody_reads():
+        Sink(sys.stdout.fileno(), "standard output").write_texts(texts)

@@ -123,6 +123,8 @@ def _print_statements(planned: Plan) -> None:
         for statement in change.statements:
             role = "set role audit_owner;\n" if statement.as_owner else "reset role;\n"
             click.echo(f"{role}{statement.sql};\n")
+    if planned.pending:
+        click.echo("reset role;")
 
 
 def _say_rest(session: Session, planned: Plan) -> None:

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from auditctl import database
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError
-from auditctl.log import conditions
+from auditctl.log import conditions, reader
 from auditctl.log.events import Order, Selection
 from auditctl.log.filters import Filters
 from auditctl.log.formats import Format
@@ -100,16 +100,13 @@ def _copy(conn: Connection, query: Composed, form: Format, sink: Sink, report: R
     command = SQL("copy ({}) to stdout with ({}, encoding 'UTF8')").format(query, form.copy_options)
     headers = int(form.has_header)
     messages = 0
-    with database.errors_translated(), database.transaction(conn), conn.cursor() as cursor:
-        cursor.execute("set local jit = off")
-        with cursor.copy(command) as copy:
-            write, read = sink.write, copy.read
-            while data := read():  # one message for each record
-                write(data)
-                messages += 1
-                if report is not None and messages % REPORTED_EVERY == 0:
-                    report(messages - headers, sink.written)
-            sink.flush()
+    with reader.reading(conn), conn.cursor() as cursor, cursor.copy(command) as copy:
+        while data := copy.read():  # one message for each record
+            sink.write(data)
+            messages += 1
+            if report is not None and messages % REPORTED_EVERY == 0:
+                report(messages - headers, sink.written)
+        sink.flush()
     if report is not None:
         report(messages - headers, sink.written)
     return messages - headers

@@ -50,7 +50,7 @@ def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) ->
 
 
 def _resolve_columns(conn: Connection, columns: tuple[str, ...], filters: Filters) -> tuple[str, ...]:
-    known.require_columns(conn, columns, filters.values.get("target"), filters.without("column").condition())
+    known.require_columns(conn, columns, filters.values.get("target"))
     return columns
 
 
@@ -128,13 +128,6 @@ class Filters:
                 found = row.resolve(conn, done.values[row.name], done)
                 done = replace(done, values={**done.values, row.name: found})
         return done
-
-    def without(self, name: str) -> Filters:
-        """Return all but one."""
-        return Filters(
-            {key: some for key, some in self.texts.items() if key != name},
-            {key: some for key, some in self.values.items() if key != name},
-        )
 
     def condition(self) -> Composable:
         """Return what they mean, over the columns of view audit.activity; true without filters."""

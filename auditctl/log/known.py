@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 
-from psycopg.sql import SQL, Composable, Literal
+from psycopg.sql import SQL
 
 from auditctl import resources
 from auditctl.database import Connection
 from auditctl.errors import UsageError
+from auditctl.log import conditions
 
 _GLOB = re.compile(r"[*?\[]")
 _LISTED = 8
@@ -92,23 +93,22 @@ def one_name_of(text: str, known: Sequence[KnownTarget]) -> str:
     return found[0]
 
 
-def require_columns(conn: Connection, wanted: Sequence[str], targets: Sequence[str] | None, scope: Composable) -> None:
+def require_columns(conn: Connection, wanted: Sequence[str], targets: Sequence[str] | None) -> None:
     """Make sure that each column is one of the tables' (queries/known_column.sql), or once was.
 
     Args:
         conn: The connection.
         wanted: Names of columns.
         targets: Names of the tables to look at; None for all that were ever audited.
-        scope: Which events of view audit.activity are searched for a column that no table has any more.
 
     Raises:
-        UsageError: No table has such a column, and no event in scope.
+        UsageError: No table has such a column, and no update ever changed one.
         DatabaseError: The login may not read the log.
     """
     query = SQL(resources.sql_text("queries/known_column.sql"))
     present = {column for target, column in conn.execute(query) if targets is None or target in targets}
     for column in wanted:
-        if column not in present and not _was_recorded(conn, column, scope):
+        if column not in present and not _was_recorded(conn, column, targets):
             where = f"no table in {', '.join(targets[:_LISTED])}" if targets else "no audited table"
             hint = _close(column, present) or "List the columns in psql with: \\d SCHEMA.TABLE"
             raise UsageError(f"{where} has a column {column!r}", hint=hint)
@@ -120,9 +120,10 @@ def _matches(pattern: str, target: KnownTarget) -> bool:
     return fnmatchcase(target.name, pattern) or (target.label is not None and fnmatchcase(target.label, pattern))
 
 
-def _was_recorded(conn: Connection, column: str, scope: Composable) -> bool:
-    query = SQL("select exists (select from audit.activity where {} and action = 'UPDATE' and new_values ? {})")
-    return conn.execute(query.format(scope, Literal(column))).fetchone() == (True,)
+def _was_recorded(conn: Connection, column: str, targets: Sequence[str] | None) -> bool:
+    wanted = [conditions.column([column]), *([] if targets is None else [conditions.target(targets)])]
+    query = SQL("select exists (select from audit.activity where {})").format(conditions.all_of(wanted))
+    return conn.execute(query).fetchone() == (True,)
 
 
 def _target_hint(text: str, known: Sequence[KnownTarget]) -> str:

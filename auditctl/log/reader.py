@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg.sql import SQL, Composable, Literal
 
-from auditctl import database
+from auditctl import database, resources
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log import conditions, cursor, events, known, values
+from auditctl.log import conditions, events, known, values
 from auditctl.log.cursor import Cursor
+from auditctl.log.cursor import parse as parse_cursor
 from auditctl.log.events import Order, Selection
 
 LARGEST_EVENT = 2**63 - 1
@@ -48,7 +50,7 @@ class Page:
         place = ""
         for moment, event_id, *row in stream(self.conn, wanted, events.placed(self.projection)):
             if self.count == limit:
-                self.following = cursor.parse(place)
+                self.following = parse_cursor(place)
                 continue  # to the end, which is here; leaving a stream early costs a cancel request
             self.count += 1
             place = f"{moment}/{event_id}"
@@ -61,10 +63,16 @@ def stream(conn: Connection, selection: Selection, projection: Composable) -> It
     Raises:
         DatabaseError: The login may not read the log, or the connection is lost.
     """
-    with database.errors_translated(), database.transaction(conn), conn.cursor() as reading:
-        # Compiling takes longer than a page.
-        reading.execute("set local jit = off")
-        yield from reading.stream(selection.query(projection))
+    with reading(conn), conn.cursor() as cursor:
+        yield from cursor.stream(selection.query(projection))
+
+
+@contextmanager
+def reading(conn: Connection) -> Iterator[None]:
+    """Run the block in a transaction made for reading the log (queries/reading.sql), errors translated."""
+    with database.errors_translated(), database.transaction(conn):
+        conn.execute(resources.sql_text("queries/reading.sql"))
+        yield
 
 
 def event(conn: Connection, event_id: int, projection: Composable) -> tuple[Any, ...]:

@@ -43,8 +43,9 @@ summary as (
     select
         p.root,
         pg_catalog.bool_and(p.oid < 16384 and t.typname not in ('json', '_json')) as is_plain,
-        pg_catalog.array_agg(distinct t.typname::text order by t.typname::text)
-            filter (where t.typtype in ('b', 'e', 'r', 'm') and t.typcategory <> 'A') as constituents
+        -- An enum is written the same under any setting; of a foreign type nothing is known.
+        pg_catalog.array_agg(distinct case when p.oid < 16384 then t.typname::text else '?' end)
+            filter (where t.typtype in ('b', 'r', 'm') and t.typcategory <> 'A') as constituents
     from part as p
     join pg_catalog.pg_type as t on t.oid = p.oid
     group by p.root

@@ -6,6 +6,10 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    -- real, double precision and their arrays: JSONB has no negative zero.
+    if pg_typeof(p_value)::oid in (700, 701, 1021, 1022) and format('%s', p_value) ~ '(^|[{,])-0($|[,}])' then
+        return to_jsonb(format('%s', p_value));
+    end if;
     return to_jsonb(p_value);
 exception when others then
     if pg_typeof(p_value) = 'bytea'::regtype then

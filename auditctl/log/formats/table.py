@@ -56,11 +56,11 @@ def _table(*, wide: bool) -> Table:
     table.add_column("created on (UTC)", no_wrap=True, width=19)
     if wide:
         table.add_column("ip address", no_wrap=True, max_width=15, overflow="ellipsis")
-    table.add_column("user", no_wrap=True, max_width=16, overflow="ellipsis")
+    table.add_column("user", no_wrap=True, max_width=16 if wide else 10, overflow="ellipsis")
     table.add_column("action", no_wrap=True, min_width=6)
-    table.add_column("target", no_wrap=True, max_width=28 if wide else 18, overflow="ellipsis")
-    table.add_column("id", no_wrap=True, max_width=16 if wide else 8, overflow="ellipsis")
-    table.add_column("details", no_wrap=True, ratio=1, overflow="ellipsis")
+    table.add_column("target", no_wrap=True, max_width=24 if wide else 16, overflow="ellipsis")
+    table.add_column("id", no_wrap=True, max_width=12 if wide else 6, overflow="ellipsis")
+    table.add_column("details", no_wrap=True, ratio=1, min_width=8, overflow="ellipsis")
     return table
 
 

@@ -1,0 +1,88 @@
+"""The sample company: its database, its logins, and what is audited.
+
+Decides what is there before the day begins. Speaks to the server it is given and to no other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from auditctl import database, store
+from auditctl.capture import config, grants, installer
+
+if TYPE_CHECKING:
+    from auditctl.demo.server import EmbeddedServer
+
+DATABASE: Final = "billing"
+RULES_FILE: Final = "billing.toml"
+
+DBA: Final = "dana"
+AUDITOR: Final = "auditor"
+GRANTS: Final = (("app", "billing_web"), ("app", "billing_job"), ("reader", AUDITOR))
+"""Roles of auditctl and the logins that get them."""
+
+_FOLDER = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """How each login of the company connects.
+
+    Attributes:
+        superuser: As postgres, who made the database.
+        dba: As dana, who owns the tables and installs auditctl; in psql.
+        web: As the application of alice, bob and carol.
+        job: As the nightly billing run.
+        auditor: As the reader of the log.
+    """
+
+    superuser: str
+    dba: str
+    web: str
+    job: str
+    auditor: str
+
+
+def found(server: EmbeddedServer) -> Company:
+    """Create the database, its logins, tables and rows; nothing is audited yet.
+
+    Args:
+        server: A started server without a database `billing`.
+
+    Raises:
+        DatabaseError: The server refused.
+    """
+    with database.connect(server.dsn()) as conn:
+        conn.execute("create database billing")
+    superuser = server.dsn(DATABASE)
+    with database.connect(superuser) as conn, database.transaction(conn):
+        # One script of many statements, from a file of ours, sent as it is.
+        conn.execute((_FOLDER / "billing.sql").read_bytes())
+    return Company(
+        superuser=superuser,
+        dba=server.dsn(DATABASE, DBA, application_name="psql"),
+        web=server.dsn(DATABASE, "billing_web", application_name="billing-web"),
+        job=server.dsn(DATABASE, "billing_job", application_name="nightly-billing"),
+        auditor=server.dsn(DATABASE, AUDITOR),
+    )
+
+
+def audit(company: Company) -> None:
+    """Do what the DBA does once: install the store, apply the rules, grant the roles.
+
+    Raises:
+        DatabaseError: The server refused.
+        ConfigurationError: The rules do not fit the tables.
+    """
+    store.install(company.dba)
+    with database.connect_store(company.dba) as conn:
+        installer.apply(conn, config.load(rules(), RULES_FILE))
+        for role, login in GRANTS:
+            grants.grant(conn, role, login)
+
+
+def rules() -> str:
+    """Return the company's configuration file."""
+    return (_FOLDER / RULES_FILE).read_text(encoding="utf-8")

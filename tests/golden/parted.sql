@@ -1,0 +1,217 @@
+create or replace function "audit_triggers"."shop__parted__create"() returns trigger
+language plpgsql
+security definer
+set "search_path" = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_who audit.identity;
+    v_new jsonb;
+    v_target_id text;
+begin
+    begin
+        if has_column_privilege(pg_partition_root(tg_relid), 3::smallint, 'select') is not null
+            or pg_typeof(new."id") <> '25'::oid
+            or pg_typeof(new."v") <> '23'::oid then
+            raise exception 'the table has changed since this function was generated';
+        end if;
+
+        v_new := jsonb_build_object(
+                'id', new."id",
+                'v', new."v"
+            );
+        v_target_id := audit.fit_key(format('%s', new."id"));
+    exception when others then
+        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[]);
+        v_target_id := audit.row_key(new, tg_relid, '{id}'::text[]);
+    end;
+    v_who := audit.identify();
+    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+        v_who.context := coalesce(v_who.context, '{}')
+            || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
+
+    insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
+    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.parted', v_target_id, 'CREATE', v_new, v_who.context);
+    return null;
+end
+$auditctl$;
+
+revoke execute on function "audit_triggers"."shop__parted__create"() from public;
+
+comment on function "audit_triggers"."shop__parted__create"() is 'auditctl: create of shop.parted';
+
+grant execute on function "audit_triggers"."shop__parted__create"() to session_user;
+
+create trigger "auditctl_create" after insert on "shop"."parted" for each row execute function "audit_triggers"."shop__parted__create"();
+
+alter table "shop"."parted" enable always trigger "auditctl_create";
+
+revoke execute on function "audit_triggers"."shop__parted__create"() from session_user;
+
+create or replace function "audit_triggers"."shop__parted__update"() returns trigger
+language plpgsql
+security definer
+set "search_path" = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_who audit.identity;
+    v_old jsonb := '{}';
+    v_new jsonb := '{}';
+    v_target_id text;
+    v_previous_target_id text;
+begin
+    begin
+        if has_column_privilege(pg_partition_root(tg_relid), 3::smallint, 'select') is not null
+            or pg_typeof(new."id") <> '25'::oid
+            or pg_typeof(new."v") <> '23'::oid then
+            raise exception 'the table has changed since this function was generated';
+        end if;
+
+        if record_image_ne(row(old."id"), row(new."id")) then
+            v_old := v_old || jsonb_build_object('id', old."id");
+            v_new := v_new || jsonb_build_object('id', new."id");
+        end if;
+        if record_image_ne(row(old."v"), row(new."v")) then
+            v_old := v_old || jsonb_build_object('v', old."v");
+            v_new := v_new || jsonb_build_object('v', new."v");
+        end if;
+        if v_new = '{}' then
+            return null;
+        end if;
+        v_target_id := audit.fit_key(format('%s', new."id"));
+        if record_image_ne(row(old."id"), row(new."id")) then
+            v_previous_target_id := audit.fit_key(format('%s', old."id"));
+        end if;
+    exception when others then
+        select c.old_values, c.new_values, c.target_id, c.previous_target_id
+        into v_old, v_new, v_target_id, v_previous_target_id
+        from audit.compare_rows(old, new, tg_relid, '{}'::text[], '{}'::text[], '{id}'::text[]) as c;
+        if v_new = '{}' then
+            return null;
+        end if;
+    end;
+    v_who := audit.identify();
+    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+        v_who.context := coalesce(v_who.context, '{}')
+            || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
+    if v_previous_target_id is not null then
+        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
+    end if;
+
+    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.parted', v_target_id, 'UPDATE', v_old, v_new, v_who.context);
+    return null;
+end
+$auditctl$;
+
+revoke execute on function "audit_triggers"."shop__parted__update"() from public;
+
+comment on function "audit_triggers"."shop__parted__update"() is 'auditctl: update of shop.parted';
+
+grant execute on function "audit_triggers"."shop__parted__update"() to session_user;
+
+create trigger "auditctl_update" after update on "shop"."parted" for each row execute function "audit_triggers"."shop__parted__update"();
+
+alter table "shop"."parted" enable always trigger "auditctl_update";
+
+revoke execute on function "audit_triggers"."shop__parted__update"() from session_user;
+
+create or replace function "audit_triggers"."shop__parted__delete"() returns trigger
+language plpgsql
+security definer
+set "search_path" = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_who audit.identity;
+    v_old jsonb;
+    v_target_id text;
+begin
+    begin
+        if has_column_privilege(pg_partition_root(tg_relid), 3::smallint, 'select') is not null
+            or pg_typeof(old."id") <> '25'::oid
+            or pg_typeof(old."v") <> '23'::oid then
+            raise exception 'the table has changed since this function was generated';
+        end if;
+
+        v_old := jsonb_build_object(
+                'id', old."id",
+                'v', old."v"
+            );
+        v_target_id := audit.fit_key(format('%s', old."id"));
+    exception when others then
+        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[]);
+        v_target_id := audit.row_key(old, tg_relid, '{id}'::text[]);
+    end;
+    v_who := audit.identify();
+    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+        v_who.context := coalesce(v_who.context, '{}')
+            || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
+
+    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
+    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.parted', v_target_id, 'DELETE', v_old, v_who.context);
+    return null;
+end
+$auditctl$;
+
+revoke execute on function "audit_triggers"."shop__parted__delete"() from public;
+
+comment on function "audit_triggers"."shop__parted__delete"() is 'auditctl: delete of shop.parted';
+
+grant execute on function "audit_triggers"."shop__parted__delete"() to session_user;
+
+create trigger "auditctl_delete" after delete on "shop"."parted" for each row execute function "audit_triggers"."shop__parted__delete"();
+
+alter table "shop"."parted" enable always trigger "auditctl_delete";
+
+revoke execute on function "audit_triggers"."shop__parted__delete"() from session_user;
+
+create or replace function "audit_triggers"."shop__parted__truncate"() returns trigger
+language plpgsql
+security definer
+set "search_path" = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_who audit.identity;
+begin
+    v_who := audit.identify();
+    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+        v_who.context := coalesce(v_who.context, '{}')
+            || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
+
+    insert into audit.event (actor, actor_kind, ip, target, action, context)
+    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.parted', 'TRUNCATE', v_who.context);
+    return null;
+end
+$auditctl$;
+
+revoke execute on function "audit_triggers"."shop__parted__truncate"() from public;
+
+comment on function "audit_triggers"."shop__parted__truncate"() is 'auditctl: truncate of shop.parted';
+
+grant execute on function "audit_triggers"."shop__parted__truncate"() to session_user;
+
+create trigger "auditctl_truncate" after truncate on "shop"."parted" for each statement execute function "audit_triggers"."shop__parted__truncate"();
+
+alter table "shop"."parted" enable always trigger "auditctl_truncate";
+
+revoke execute on function "audit_triggers"."shop__parted__truncate"() from session_user;
+
+grant execute on function "audit_triggers"."shop__parted__truncate"() to session_user;
+
+create trigger "auditctl_truncate" after truncate on "shop"."parted_0" for each statement execute function "audit_triggers"."shop__parted__truncate"();
+
+alter table "shop"."parted_0" enable always trigger "auditctl_truncate";
+
+revoke execute on function "audit_triggers"."shop__parted__truncate"() from session_user;
+
+grant execute on function "audit_triggers"."shop__parted__truncate"() to session_user;
+
+create trigger "auditctl_truncate" after truncate on "shop"."parted_1" for each statement execute function "audit_triggers"."shop__parted__truncate"();
+
+alter table "shop"."parted_1" enable always trigger "auditctl_truncate";
+
+revoke execute on function "audit_triggers"."shop__parted__truncate"() from session_user;
+
