@@ -65,7 +65,9 @@ def connect(dsn: str = "") -> Iterator[Connection]:
     """
     with (
         errors_translated(),
-        psycopg.connect(dsn, autocommit=True, fallback_application_name=APPLICATION_NAME) as conn,
+        psycopg.connect(
+            dsn, autocommit=True, client_encoding="utf8", fallback_application_name=APPLICATION_NAME
+        ) as conn,
     ):
         if conn.info.server_version < MINIMUM_SERVER_VERSION:
             raise DatabaseError(

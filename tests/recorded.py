@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import psycopg
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -94,6 +92,7 @@ def documents(lines: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def unique(rows: Iterable[int]) -> bool:
-    listed = list(rows)
-    return len(set(listed)) == len(listed)
+def own_events(conn: psycopg.Connection) -> list[dict[str, Any]]:
+    """What the log says of exports, oldest first."""
+    query = "select new_values from audit.event where target = 'audit.export' order by event_id"
+    return [row[0] for row in conn.execute(query)]

@@ -76,7 +76,7 @@ def test_one_round_trip_each_way(app: psycopg.Connection, monkeypatch: pytest.Mo
 
     def counted(cursor: psycopg.Cursor[object], query: str, *args: object, **kwargs: object) -> object:
         sent.append(query)
-        return execute(cursor, query, *args, **kwargs)  # type: ignore[arg-type]
+        return execute(cursor, query, *args, **kwargs)  # type: ignore[call-overload]
 
     monkeypatch.setattr(psycopg.Cursor, "execute", counted)
     with acting(app, "alice", ip="203.0.113.7", request_id="r1"):

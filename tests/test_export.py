@@ -1,28 +1,18 @@
-"""`auditctl export`: the log as a file."""
+"""`auditctl export`: the log as CSV and JSON Lines."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-from auditctl.errors import DatabaseError, OutputError, UsageError
-from auditctl.log import output
-from tests.recorded import HEADER, Recorded, bulk, documents, ids, label, minutes, record
+from tests.recorded import HEADER, Recorded, documents, ids, label, minutes, own_events, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
@@ -33,12 +23,6 @@ HOSTILE = [
     Recorded(at=minutes(3), target_id="\\.", new='{"n": 1.10, "t": "→ 名"}', action="CREATE", old=None),
     Recorded(at=minutes(4), target_id=None, action="TRUNCATE", old=None, new=None, actor=None, kind="system"),
 ]
-
-
-def own_events(conn: psycopg.Connection) -> list[dict[str, object]]:
-    """What the log says of exports, oldest first."""
-    query = "select new_values from audit.event where target = 'audit.export' order by event_id"
-    return [row[0] for row in conn.execute(query)]
 
 
 def test_export_is_csv_oldest_first(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:
@@ -115,169 +99,6 @@ def test_read_only_server_exports_with_a_warning(auditctl: RunAuditctl, db: str,
     assert own_events(conn) == []
 
 
-def test_file_appears_complete_and_alone(auditctl: RunAuditctl, conn: psycopg.Connection, tmp_path: Path) -> None:
-    record(conn, Recorded())
-    path = tmp_path / "log.csv"
-    result = auditctl("export", "--target", "customer", "--output", path, check=0)
-    assert result.out == ""
-    assert path.read_text() == auditctl("export", "--target", "customer").out
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_file_has_the_mode_of_the_umask(auditctl: RunAuditctl, db: str, tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        auditctl("export", "--output", tmp_path / "log.csv", check=0)
-    finally:
-        os.umask(before)
-    assert (tmp_path / "log.csv").stat().st_mode & 0o777 == 0o640
-
-
-def test_existing_path_is_refused_before_anything_is_read(
-    auditctl: RunAuditctl, conn: psycopg.Connection, tmp_path: Path
-) -> None:
-    path, dangling = tmp_path / "log.csv", tmp_path / "link.csv"
-    path.write_text("mine")
-    dangling.symlink_to(tmp_path / "nowhere")
-    for some in (path, dangling):
-        result = auditctl("export", "--output", some, dsn="host=/nowhere", check=2)
-        assert result.err == f"error: {some} exists\nhint: Name another file, or replace it with --force.\n"
-    assert path.read_text() == "mine"
-    assert own_events(conn) == []
-
-
-def test_force_replaces_the_file(auditctl: RunAuditctl, db: str, tmp_path: Path) -> None:
-    path, link = tmp_path / "log.csv", tmp_path / "link.csv"
-    path.write_text("mine")
-    link.symlink_to(path)
-    auditctl("export", "--output", link, "--force", check=0)
-    assert path.read_text().startswith(HEADER)
-    assert link.is_symlink()
-    assert sorted(tmp_path.iterdir()) == [link, path]
-
-
-@pytest.mark.parametrize("name", ["missing/log.csv", "file/log.csv", ".", "n" * 300, ""])
-def test_unusable_path_is_a_usage_error(auditctl: RunAuditctl, db: str, tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").write_text("")
-    result = auditctl("export", "--output", f"{tmp_path}/{name}" if name else "", check=2)
-    assert result.err.startswith("error: ")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-def test_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    with pytest.raises(UsageError, match="exists"), output.destination(str(path), stdout=1) as sink:
-        sink.write(b"ours")
-        path.write_text("theirs")
-    assert path.read_text() == "theirs"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_file_system_without_links_is_served_by_a_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr("os.link", refuse)
-    path = tmp_path / "log.csv"
-    with output.destination(str(path), stdout=1) as sink:
-        sink.write(b"ours")
-    assert path.read_bytes() == b"ours"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.write", refuse)
-    with (
-        pytest.raises(OutputError, match="No space left on device") as caught,
-        output.destination(str(tmp_path / "log.csv"), stdout=1) as sink,
-    ):
-        sink.write(b"x")
-    assert caught.value.hint
-    assert caught.value.exit_code == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_pipes_and_devices_are_written_directly(auditctl: RunAuditctl, db: str, tmp_path: Path) -> None:
-    auditctl("export", "--output", "/dev/null", check=0)
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    reader = subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE, text=True)
-    auditctl("export", "--output", fifo, check=0)
-    out, _ = reader.communicate(timeout=30)
-    assert out.startswith(HEADER)
-
-
-def test_full_device_is_an_output_error(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:
-    bulk(conn, 2000)
-    result = auditctl("export", "--output", "/dev/full", check=1)
-    assert result.err.startswith("error: cannot write /dev/full: No space left on device\nhint: ")
-
-
-@pytest.mark.parametrize("command", ["export", "log", "show 1"])
-def test_full_standard_output_is_an_output_error(db: str, command: str) -> None:
-    with open("/dev/full", "w") as full:
-        done = started(db, *command.split(), stdout=full)
-        _, err = done.communicate(timeout=60)
-    assert done.returncode == 1
-    assert err.startswith(b"error: cannot write standard output: No space left on device\nhint: ")
-    assert b"Exception ignored" not in err
-
-
-def test_closed_pipe_ends_quietly(db: str, conn: psycopg.Connection) -> None:
-    bulk(conn, 20000)
-    for command in (["export"], ["log", "--limit", "20000", "--format", "jsonl"]):
-        running = started(db, *command, stdout=subprocess.PIPE)
-        assert running.stdout is not None
-        assert running.stderr is not None
-        running.stdout.read(10)
-        running.stdout.close()
-        assert running.wait(timeout=60) == 0
-        assert running.stderr.read() == b""
-        running.stderr.close()
-    assert_idle(conn)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_export_to_a_pipe_cancels_its_query(db: str, conn: psycopg.Connection, number: int) -> None:
-    bulk(conn, 20000)
-    running = started(db, "export", stdout=subprocess.PIPE)
-    assert running.stdout is not None
-    running.stdout.read(10)  # then nobody reads: the command waits in the middle
-    running.send_signal(number)
-    _, err = running.communicate(timeout=60)
-    assert (running.returncode, err.strip()) == (130, b"error: interrupted")
-    assert_idle(conn)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_export_to_a_file_leaves_none(
-    db: str, conn: psycopg.Connection, tmp_path: Path, number: int
-) -> None:
-    bulk(conn, 100_000)
-    running = started(db, "export", "--output", str(tmp_path / "log.csv"), stdout=subprocess.PIPE)
-    wait_until(lambda: any(path.stat().st_size for path in tmp_path.iterdir()))
-    running.send_signal(number)
-    _, err = running.communicate(timeout=60)
-    assert (running.returncode, err.strip()) == (130, b"error: interrupted")
-    assert list(tmp_path.iterdir()) == []
-    assert_idle(conn)
-    assert len(own_events(conn)) == 1
-
-
-def test_lost_connection_leaves_no_file(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
-    bulk(conn, 100_000)
-    running = started(db, "export", "--output", str(tmp_path / "log.csv"), stdout=subprocess.PIPE)
-    wait_until(lambda: any(path.stat().st_size for path in tmp_path.iterdir()))
-    conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'auditctl'")
-    _, err = running.communicate(timeout=60)
-    assert running.returncode == DatabaseError.exit_code
-    assert err.startswith(b"error: ")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_events_of_a_later_transaction_wait_for_the_next_export(
     auditctl: RunAuditctl, db: str, conn: psycopg.Connection
 ) -> None:
@@ -310,23 +131,3 @@ def test_export_of_every_filter_equals_the_log(auditctl: RunAuditctl, conn: psyc
     assert len(exported.splitlines()) == 1
     (own,) = own_events(conn)
     assert json.dumps(own["filters"]).count(":") >= 10
-
-
-def started(db: str, *arguments: str, stdout: object) -> subprocess.Popen[bytes]:
-    """Start the command; its messages go to a pipe."""
-    environment = {**os.environ, "AUDITCTL_DSN": db}
-    command = [sys.executable, "-m", "auditctl", *arguments]
-    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, env=environment)  # type: ignore[call-overload, no-any-return]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
-def assert_idle(conn: psycopg.Connection) -> None:
-    """The command's session is gone, or about to be."""
-    query = "select count(*) from pg_stat_activity where application_name = 'auditctl' and datname = current_database()"
-    wait_until(lambda: conn.execute(query).fetchone() == (0,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ TABLES = {
     "odd": """create table shop."odd ""%s"" 'name'" ("Säule" integer primary key, "v'new" text, "100%" integer)""",
 }
 
-RULES = {
+RULES: dict[str, dict[str, Any]] = {
     "every_kind": {"exclude": ("updated_at",), "mask": ("secret",), "require_actor": True},
     "keyless": {"key": ("day",)},
     "odd": {"name": 'shop."odd ""%s"" \'name\'"'},
@@ -45,9 +46,9 @@ def test_the_plan_of_a_new_table_is_the_reviewed_sql_and_can_be_carried_out(
 ) -> None:
     with connect(db) as conn:
         conn.execute("create schema shop")
-        conn.execute(TABLES[name])  # type: ignore[call-overload]
-    options = {"name": f"shop.{name}", **RULES.get(name, {})}
-    rule = Rule(actions=tuple(captured.action for captured in ACTIONS), **options)  # type: ignore[arg-type]
+        conn.execute(TABLES[name])
+    options = {"name": f"shop.{name}"} | RULES.get(name, {})
+    rule = Rule(actions=tuple(captured.action for captured in ACTIONS), **options)
     with database.connect(db) as conn:
         plan = installer.enable(conn, rule)
         again = installer.enable(conn, rule)

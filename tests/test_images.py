@@ -107,7 +107,7 @@ def typed(db: str) -> str:
         conn.execute("create domain amount as numeric(10, 2)")
         conn.execute("create type pair as (a integer, b text)")
         conn.execute("create type floats as range (subtype = float8, subtype_diff = float8mi)")
-        conn.execute(f"create table typed (id integer primary key, {columns})")  # type: ignore[call-overload]
+        conn.execute(f"create table typed (id integer primary key, {columns})")
     audit(db, "typed")
     return db
 
@@ -121,7 +121,7 @@ def test_every_type_is_recorded_exactly_under_any_settings(typed: str, options: 
     values = ", ".join(value for _, value, _ in VALUES)
     with psycopg.connect(typed, autocommit=True, options="-c lc_monetary=C") as conn:
         conn.execute("create table staged as table public.typed with no data")
-        conn.execute(f"insert into staged values (1, {values})")  # type: ignore[call-overload]
+        conn.execute(f"insert into staged values (1, {values})")
         for setting in options.replace("-c ", "").split():
             conn.execute("select set_config(%s, %s, false)", setting.split("="))
         conn.execute("insert into public.typed select * from public.staged")
@@ -155,11 +155,11 @@ def test_a_change_of_the_stored_image_is_recorded_although_the_values_are_equal(
 ) -> None:
     if "insensitive" in type_name and not builds_with(conn, COLLATION):
         return  # a server built without ICU has no such collation, and so no such change
-    conn.execute(f"create table t (id integer primary key, v {type_name})")  # type: ignore[call-overload]
-    conn.execute(f"insert into t values (1, {before})")  # type: ignore[call-overload]
+    conn.execute(f"create table t (id integer primary key, v {type_name})")
+    conn.execute(f"insert into t values (1, {before})")
     audit(db, "t")
-    conn.execute(f"update t set v = {after}")  # type: ignore[call-overload]
-    conn.execute(f"update t set v = {after}")  # type: ignore[call-overload]
+    conn.execute(f"update t set v = {after}")
+    conn.execute(f"update t set v = {after}")
     assert conn.execute("select count(*) from audit.event where target = 'public.t'").fetchone() == (1,)
 
 
@@ -220,7 +220,8 @@ def test_a_changed_key_is_followed_by_the_key_before(conn: psycopg.Connection, d
     conn.execute("insert into t values (1, 'x')")
     conn.execute("update t set a = 2")
     assert conn.execute(
-        "select target_id, context ->> 'previous_target_id' from audit.event where target = 'public.t' order by event_id"
+        "select target_id, context ->> 'previous_target_id' from audit.event "
+        "where target = 'public.t' order by event_id"
     ).fetchall() == [('["x", 1]', None), ('["x", 2]', '["x", 1]')]
 
 
@@ -251,10 +252,10 @@ def test_a_value_too_large_for_jsonb_is_recorded_as_hash_and_length(conn: psycop
 def test_tables_of_300_and_1600_columns_are_recorded_whole(conn: psycopg.Connection, db: str) -> None:
     for count in (300, 1600):
         columns = ", ".join(f"c{index} integer" for index in range(1, count))
-        conn.execute(f"create table wide{count} (c0 integer primary key, {columns})")  # type: ignore[call-overload]
+        conn.execute(f"create table wide{count} (c0 integer primary key, {columns})")
         audit(db, f"wide{count}")
-        conn.execute(f"insert into wide{count} values ({', '.join(map(str, range(count)))})")  # type: ignore[call-overload]
-        conn.execute(f"update wide{count} set c{count - 1} = 0, c1 = 0")  # type: ignore[call-overload]
+        conn.execute(f"insert into wide{count} values ({', '.join(map(str, range(count)))})")
+        conn.execute(f"update wide{count} set c{count - 1} = 0, c1 = 0")
         created, updated = conn.execute(
             "select new_values, old_values from audit.event where target = %s order by event_id",
             [f"public.wide{count}"],
@@ -295,7 +296,7 @@ class TestASchemaChangeBeforeApply:
         conn.execute("insert into t values (1, 'x', 'g')")
         audit(db, "t")
         conn.execute("update t set a = 'y'")
-        conn.execute(change)  # type: ignore[call-overload]
+        conn.execute(change)
         conn.execute("update t set a = 'z'")
         conn.execute("delete from t")
         assert events(conn, "public.t") == [

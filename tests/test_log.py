@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -178,34 +183,32 @@ def test_every_free_text_cell_is_formula_safe(auditctl: RunAuditctl, conn: psyco
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--limit", "0"],
-        ["--limit", "-1"],
-        ["--limit", "many"],
-        ["--after", "42"],
-        ["--format", "xml"],
-        ["--action", "upsert"],
-        ["--since", "yesterday"],
-        ["--since", "2026-11-23", "--until", "2026-11-22"],
-        ["--target", "billing.nothing"],
-        ["--column", "nothing"],
-        ["--ip", "1.2.3"],
-        ["--xact", "x"],
-        ["--context", "x"],
-        ["--user", ""],
-        ["--user", "a", "--user", "b"],
-        ["--colour", "x"],
-    ],
-)
-def test_usage_errors_exit_2_with_a_message_and_no_data(
-    auditctl: RunAuditctl, conn: psycopg.Connection, arguments: list[str]
-) -> None:
-    result = auditctl("log", *arguments, check=2)
-    assert result.out == ""
-    assert result.err.startswith("error: ")
-    assert "Traceback" not in result.err
+MISUNDERSTOOD = [
+    ["--limit", "0"],
+    ["--limit", "-1"],
+    ["--limit", "many"],
+    ["--after", "42"],
+    ["--format", "xml"],
+    ["--action", "upsert"],
+    ["--since", "yesterday"],
+    ["--since", "2026-11-23", "--until", "2026-11-22"],
+    ["--target", "billing.nothing"],
+    ["--column", "nothing"],
+    ["--ip", "1.2.3"],
+    ["--xact", "x"],
+    ["--context", "x"],
+    ["--user", ""],
+    ["--user", "a", "--user", "b"],
+    ["--colour", "x"],
+]
+
+
+def test_usage_errors_exit_2_with_a_message_and_no_data(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:
+    for arguments in MISUNDERSTOOD:
+        result = auditctl("log", *arguments, check=2)
+        assert result.out == "", arguments
+        assert result.err.startswith("error: "), arguments
+        assert "Traceback" not in result.err
 
 
 def test_reader_needs_audit_reader_alone(auditctl: RunAuditctl, conn: psycopg.Connection, login: MakeLogin) -> None:
@@ -243,3 +246,41 @@ def test_many_events_are_read_in_one_go(auditctl: RunAuditctl, conn: psycopg.Con
     bulk(conn, 3000)
     result = auditctl("log", "--target", "bulk.row", "--limit", "5000", "--format", "jsonl", check=0)
     assert [document["target_id"] for document in documents(result.out)] == [str(n) for n in range(3000, 0, -1)]
+
+
+def on_terminal(db: str, *arguments: str, **environment: str) -> str:
+    """What a terminal of 100 columns receives from a command."""
+    main, terminal = pty.openpty()
+    given = {**os.environ, "AUDITCTL_DSN": db, "TERM": "xterm", "COLUMNS": "100", **environment}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "auditctl", *arguments], stdout=terminal, stderr=terminal, stdin=terminal, env=given
+    )
+    os.close(terminal)
+    received = b""
+    with contextlib.suppress(OSError):  # what a terminal gives when its last user is gone
+        while data := os.read(main, 65536):
+            received += data
+    os.close(main)
+    assert running.wait(timeout=60) == 0
+    return received.decode()
+
+
+def test_colors_appear_on_a_terminal_unless_refused(db: str, conn: psycopg.Connection) -> None:
+    record(conn, Recorded())
+    assert "\x1b[33mUPDATE" in on_terminal(db, "log", "--target", "customer")
+    assert "\x1b" not in on_terminal(db, "log", "--target", "customer", NO_COLOR="1")
+    assert "\x1b" not in on_terminal(db, "log", "--target", "customer", TERM="dumb")
+
+
+def test_progress_is_drawn_on_a_terminal_unless_quiet(db: str, conn: psycopg.Connection) -> None:
+    record(conn, Recorded())
+    assert "events/s" in on_terminal(db, "export", "--output", "/dev/null")
+    assert on_terminal(db, "--quiet", "export", "--output", "/dev/null") == ""
+
+
+def test_reading_loads_neither_alembic_nor_rich() -> None:
+    code = (
+        "import sys, auditctl.cli.log, auditctl.cli.export; print({'rich', 'alembic', 'sqlalchemy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -1,4 +1,4 @@
-"""Who an event names: an application's user if its login is trusted, else the login, and never what was only claimed."""
+"""Who an event names: an application's user if its login is trusted, else the login; never what was only claimed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from auditctl import database
 from auditctl.capture import grants, installer
@@ -57,7 +58,7 @@ def write(dsn: str, *before: str, actor: str | None = None, ip: str | None = Non
             if value is not None:
                 conn.execute("select set_config(%s, %s, true)", [f"auditctl.{name}", value])
         for statement in before:
-            conn.execute(statement)  # type: ignore[call-overload]
+            conn.execute(statement)
         conn.execute("insert into note (body) values ('x')")
 
 
@@ -128,7 +129,7 @@ def test_membership_through_another_role_is_membership(note: str, login: MakeLog
         write(web.dsn, actor="alice")
         assert (last(note)["actor"], last(note)["kind"]) == ("alice", "application")
         with connect(note) as conn:
-            conn.execute(f"drop role {web.name}")  # type: ignore[call-overload]
+            conn.execute(f"drop role {web.name}")
     finally:
         with connect(note) as conn:
             conn.execute("drop role backends")
@@ -140,9 +141,21 @@ def test_a_login_that_does_not_inherit_is_a_member_all_the_same(note: str, login
     assert (last(note)["actor"], last(note)["kind"]) == ("alice", "application")
 
 
+def test_a_login_with_an_odd_name_is_recorded_as_it_is(note: str, server: Any) -> None:
+    odd = 'Odd "name" %s'
+    with connect(note) as conn:
+        conn.execute(sql.SQL("create role {} superuser login").format(sql.Identifier(odd)))
+    try:
+        write(psycopg.conninfo.make_conninfo(note, user=odd), actor="alice")
+        assert (last(note)["actor"], last(note)["kind"]) == (odd, "database")
+    finally:
+        with connect(note) as conn:
+            conn.execute(sql.SQL("drop role {}").format(sql.Identifier(odd)))
+
+
 def test_set_role_changes_neither_login_nor_trust_and_is_recorded(note: str, login: MakeLogin, app: Login) -> None:
     with connect(note) as conn:
-        conn.execute(f"grant {app.name} to {login('dba', dsn=note).name}")  # type: ignore[call-overload]
+        conn.execute(f"grant {app.name} to {login('dba', dsn=note).name}")
         dba = conn.execute("select max(rolname) from pg_roles where rolname like 'dba%'").fetchone()
     assert dba is not None
     write(psycopg.conninfo.make_conninfo(note, user=dba[0]), f"set local role {app.name}")

@@ -36,7 +36,7 @@ def read(conn: Connection, wanted: Callable[[Relation], bool]) -> Catalog:
     chosen = [oid for oid, relation in relations.items() if relation.triggers or wanted(relation)]
     columns: dict[int, list[Column]] = {oid: [] for oid in chosen}
     for row in conn.execute(resources.sql_text("queries/column.sql"), {"relations": chosen}):
-        columns[row[0]].append(Column(row[1], row[2], row[3], row[4], frozenset(row[5]), row[6]))
+        columns[row[0]].append(Column(row[1], row[2], row[3], row[4], frozenset(row[5]), row[6], row[7]))
     for oid, key, last in conn.execute(resources.sql_text("queries/key.sql"), {"relations": chosen}):
         relations[oid] = replace(relations[oid], columns=tuple(columns[oid]), primary_key=tuple(key), last_column=last)
     current = conn.execute("select coalesce(current_schema(), 'public')").fetchone()

@@ -32,8 +32,6 @@ class Site(Protocol):
 
 def compare(site: Site, trigger: Trigger | None, function: Function | None) -> Change:
     """Return the change that makes one trigger and its function right, KEEP where they are."""
-    if trigger is not None and trigger.is_clone is not site.is_clone:
-        trigger = None  # It goes first: dropped here, or with the trigger of the parent it was cloned from.
     trigger_fault = _trigger_fault(site, trigger)
     function_fault = _function_fault(site.function, function) if not _is_elsewhere(site) else ""
     if trigger is None:

@@ -19,7 +19,7 @@ from auditctl.capture.config import Document
 from auditctl.capture.identifiers import qualified
 from auditctl.capture.validate import COMMAND_LINE
 from auditctl.database import Connection
-from auditctl.errors import AuditctlError, ConfigurationError
+from auditctl.errors import AuditctlError, ConfigurationError, UsageError
 from auditctl.model import Action, Catalog, Change, Plan, Rule
 from auditctl.names import ADVISORY_LOCK, ROLE_OWNER
 
@@ -86,17 +86,22 @@ def enable(conn: Connection, rule: Rule, *, lock_timeout: str = DEFAULT_LOCK_TIM
     """State a table's whole rule, replacing the one it had, and start capturing at once.
 
     Raises:
+        UsageError: The label is empty.
         ConfigurationError: The rule does not fit the database.
         DatabaseError: No permission, or a lock was not to be had in time.
     """
+    if rule.label is not None and (not rule.label.strip() or "\0" in rule.label):
+        raise UsageError("a label must be text that is not empty", hint="Leave --label out for the table's own name.")
 
     def wish() -> Wish:
         named = replace(rule, origin=COMMAND_LINE)
-        now = rules.read(conn)
-        resolution = resolve.resolve([named], _catalog(conn, [named]), follow_renames=False)
+        stored = rules.read(conn)
+        found = _catalog(conn, [*stored, named])
+        now = resolve.resolve(stored, found, follow_renames=True).rules
+        resolution = resolve.resolve([named], found, follow_renames=False)
         name = resolution.rules[0].name
         named = replace(named, name=name)
-        kept = tuple(named if stored.name == name else stored for stored in now)
+        kept = tuple(named if known.name == name else known for known in now)
         missing = tuple(problem.message for problem in resolution.problems if problem.is_missing)
         return Wish(kept if named in kept else (*kept, named), frozenset({name}), problems=missing)
 

@@ -84,7 +84,7 @@ def compare(resolution: Resolution, catalog: Catalog, *, only: frozenset[str] | 
     wanted = {site.key: site for site in sites}
     steps = [*_drop_triggers(wanted, catalog)]
     for site in sorted(wanted.values(), key=_order):
-        trigger = next((t for t in site.relation.triggers if t.name == site.captured.trigger), None)
+        trigger = next((t for t in site.relation.triggers if t.name == site.captured.trigger and _fits(site, t)), None)
         steps.append(changes.compare(site, trigger, catalog.functions.get(site.function.name)))
     steps += _drop_functions(wanted, catalog)
     covered = resolution.covered
@@ -104,17 +104,25 @@ def _sites(relation: Relation, rule: Rule, catalog: Catalog, own: set[tuple[str,
     members = [r for r in catalog.relations if r.identity not in own and _nearest(r, own) == relation.identity]
     for action in rule.actions:
         captured = BY_ACTION[action]
-        root = _site(target, captured, relation, rule, has_members=bool(members) or relation.kind == "p")
-        yield root
+        root = _site(relation, captured, relation, rule, has_members=bool(members) or relation.kind == "p")
+        if relation.kind != "f" or captured.per_row:  # PostgreSQL has no truncate triggers on foreign tables.
+            yield root
         for member in members:
             if member.kind == "f" and not captured.per_row:
                 continue
             if not member.is_partition:
-                yield _site(target, captured, member, rule, has_members=True)
+                yield _site(relation, captured, member, rule, has_members=True)
             elif captured.per_row:
                 yield Site(target, captured, member, root.function, is_clone=True)
             else:
                 yield Site(target, captured, member, root.function)
+
+
+def _fits(site: Site, trigger: Trigger) -> bool:
+    """Whether a trigger stays: a clone goes and comes with its parent's, and only by that."""
+    if not site.is_clone:
+        return not trigger.is_clone
+    return trigger.is_clone and trigger.function == (TRIGGER_SCHEMA, site.function.name)
 
 
 def _nearest(relation: Relation, own: set[tuple[str, str]]) -> tuple[str, str] | None:
@@ -122,9 +130,10 @@ def _nearest(relation: Relation, own: set[tuple[str, str]]) -> tuple[str, str] |
     return next((parent for parent in relation.parents if parent in own), None)
 
 
-def _site(target: str, captured: CapturedAction, relation: Relation, rule: Rule, *, has_members: bool) -> Site:
+def _site(root: Relation, captured: CapturedAction, relation: Relation, rule: Rule, *, has_members: bool) -> Site:
+    target = qualified(*root.identity)
     key = relation.primary_key or _declared_key(rule, relation)
-    capture = Capture(captured, relation, rule, target, key, has_members)
+    capture = Capture(captured, relation, rule, target, key, root.identity, has_members)
     return Site(target, captured, relation, render.function(capture))
 
 

@@ -39,6 +39,7 @@ class Capture:
         rule: What is recorded of it.
         target: The registered name that events carry.
         key: The columns of the key, in order; empty without one.
+        root: Schema and name of the table that the target names; `relation` itself, or what it is a child of.
         has_members: Whether rows may come through a partition or child, whose name is then recorded too.
     """
 
@@ -47,6 +48,7 @@ class Capture:
     rule: Rule
     target: str
     key: tuple[str, ...]
+    root: tuple[str, str]
     has_members: bool
 
     @property
@@ -108,8 +110,8 @@ def _recorded(capture: Capture) -> dict[str, Any]:
     key = _key_columns(capture)
     return {
         "target": sql.Literal(capture.target),
-        "schema": sql.Literal(relation.schema),
-        "table": sql.Literal(relation.table),
+        "schema": sql.Literal(capture.root[0]),
+        "table": sql.Literal(capture.root[1]),
         "exclude": _text_array(rule.exclude),
         "mask": _text_array(rule.mask),
         "key": _text_array(capture.key),
@@ -146,8 +148,7 @@ def _value(row: str, column: Column, rule: Rule) -> sql.Composable:
 def _column(column: Column, rule: Rule) -> dict[str, sql.Composable]:
     return {
         "label": sql.Literal(column.name),
-        "old": values.field("old", column),
-        "new": values.field("new", column),
+        "differs": values.differs(column),
         "old_value": _value("old", column, rule),
         "new_value": _value("new", column, rule),
     }
@@ -173,7 +174,7 @@ def _key(row: str, key: Sequence[Column], relation: Relation) -> sql.Composable:
     if not key:
         return sql.SQL("null")
     if len(key) == 1:
-        text = values.text_or_null(row, key[0], nullable=key[0].name not in relation.primary_key)
+        text = values.key_text(row, key[0], nullable=key[0].name not in relation.primary_key)
     else:
         parts = sql.SQL(", ").join(values.value(row, column) for column in key)
         text = sql.SQL("jsonb_build_array({})::text").format(parts)
@@ -183,8 +184,7 @@ def _key(row: str, key: Sequence[Column], relation: Relation) -> sql.Composable:
 
 
 def _key_differs(key: Sequence[Column]) -> sql.Composable:
-    old, new = (sql.SQL(", ").join(values.field(row, column) for column in key) for row in ("old", "new"))
-    return sql.SQL("record_image_ne(row({}), row({}))").format(old, new)
+    return sql.SQL(" or ").join(values.differs(column) for column in key)
 
 
 def _shape_changed(capture: Capture) -> sql.Composable:

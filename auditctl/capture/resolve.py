@@ -135,9 +135,12 @@ def _find(
 
 
 def _advice(name: str, catalog: Catalog) -> str:
-    known = [qualified(*r.identity) for r in catalog.relations if validate.refusal(r) is None]
-    bare = {r.table: qualified(*r.identity) for r in catalog.relations if validate.refusal(r) is None}
-    close = get_close_matches(name, known, n=1) or [bare[n] for n in get_close_matches(name, bare, n=1)]
+    pattern = identifiers.parse(name)
+    sound = [r for r in catalog.relations if validate.refusal(r) is None]
+    # Compared without the schema, which would make every table in it look alike.
+    tables = {r.table: r for r in sound if pattern.schema is None or pattern.schema.matches(r.schema)}
+    close = [qualified(*tables[table].identity) for table in get_close_matches(pattern.table.text, tables, n=1)]
+    close = close or get_close_matches(name, [qualified(*r.identity) for r in sound], n=1, cutoff=0.8)
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -151,7 +154,8 @@ def _refusals(rule: Rule, relation: Relation, *, already: bool) -> list[Problem]
 def _shared_labels(rules: list[Rule]) -> list[Problem]:
     taken = {rule.name: rule.name for rule in rules}
     problems = []
-    for rule in rules:
+    # What is asked now gives way to what is stored, wherever it stands in the order.
+    for rule in sorted(rules, key=lambda rule: rule.origin == validate.COMMAND_LINE):
         if rule.label is None or rule.label == rule.name:
             continue
         if rule.label in taken:

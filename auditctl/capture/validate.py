@@ -48,7 +48,7 @@ def warnings(covered: Iterable[tuple[Relation, Rule]]) -> tuple[str, ...]:
         if relation.persistence == "u":
             found.append(f"{name} is unlogged: a crash empties it, and no event says so.")
         if relation.kind == "f":
-            found.append(f"{name} is a foreign table: only writes through this database are seen.")
+            found.append(f"{name} is a foreign table: only writes through this database are seen, and no truncate.")
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}:
             found.append(f"{name} has no primary key: its events have no target_id; --key names columns to use.")
     return tuple(found)

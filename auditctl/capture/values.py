@@ -44,6 +44,27 @@ _SENSITIVE = {
     "bytea": ("bytea_output",),
     "money": ("lc_monetary",),
 }
+_PLAIN_TEXT = frozenset({"smallint", "integer", "bigint", "oid", "uuid", "text", "character varying", "numeric"})
+"""Types whose cast to text is their output function."""
+
+_EQUAL_IS_IDENTICAL = frozenset(
+    {
+        "smallint",
+        "integer",
+        "bigint",
+        "oid",
+        "boolean",
+        "uuid",
+        "text",
+        "character varying",
+        "bytea",
+        "date",
+        "timestamp without time zone",
+        "timestamp with time zone",
+    }
+)
+"""Types whose operator = holds identical images equal, and no others; of text where the collation is deterministic."""
+
 _DATES_AS_TEXT = frozenset({"date", "timestamp", "timestamptz"})
 _SHORT_KEYS = frozenset({"int2", "int4", "int8", "oid", "uuid", "date", "timestamp", "timestamptz", "bool"})
 
@@ -87,6 +108,21 @@ def text_or_null(row: str, column: Column, *, nullable: bool) -> sql.Composable:
 def is_short_key(column: Column) -> bool:
     """Whether the text of any value surely fits an index entry."""
     return column.constituents <= _SHORT_KEYS
+
+
+def differs(column: Column) -> sql.Composable:
+    """Return the condition that the stored image changed, which `=` cannot see for many types."""
+    old, new = field("old", column), field("new", column)
+    if is_checked(column) and column.base_type in _EQUAL_IS_IDENTICAL and column.is_deterministic:
+        return sql.SQL("{} is distinct from {}").format(old, new)
+    return sql.SQL("record_image_ne(row({}), row({}))").format(old, new)
+
+
+def key_text(row: str, column: Column, *, nullable: bool) -> sql.Composable:
+    """Return the expression for a key of one column: its text, null for null."""
+    if is_checked(column) and column.base_type in _PLAIN_TEXT:
+        return sql.SQL("{}::text").format(field(row, column))
+    return text_or_null(row, column, nullable=nullable)
 
 
 def settings(columns: Iterable[Column], key: Iterable[Column]) -> dict[str, str]:

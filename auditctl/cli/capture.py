@@ -28,7 +28,10 @@ lock_timeout_option = click.option(
 
 
 def _split(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(part.strip() for text in value for part in text.split(",") if part.strip())
+    names = tuple(part.strip() for text in value for part in text.split(",") if part.strip())
+    if value and not names:
+        raise click.BadParameter("names no action")
+    return names
 
 
 actions_option = click.option(
@@ -40,7 +43,7 @@ actions_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Audit a table from now on.")
 @click.argument("table")
 @actions_option
 @click.option("--exclude", metavar="COL", multiple=True, help="Never store this column. Repeatable.")

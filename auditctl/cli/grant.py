@@ -11,7 +11,7 @@ from auditctl.names import GRANTABLE_ROLES
 role_argument = click.argument("role", type=click.Choice(list(GRANTABLE_ROLES)))
 
 
-@click.command()
+@click.command(short_help="Let a login read, configure or name users.")
 @role_argument
 @click.argument("login")
 @pass_session

@@ -7,7 +7,7 @@ import click
 from auditctl.cli.session import Session, pass_session
 
 
-@click.command()
+@click.command(short_help="Create or upgrade the store.")
 @click.option("--sql", is_flag=True, help="Print the script instead, for a DBA to review and run with psql.")
 @click.option("--from", "from_revision", metavar="REVISION", help="With --sql: upgrade from this revision.")
 @pass_session

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import click
@@ -131,6 +131,7 @@ def until_nobody_reads() -> Iterator[None]:
         raise click.exceptions.Exit(0) from None
 
 
-def _print(texts: Iterable[str]) -> None:
-    with until_nobody_reads():
+def _print(texts: Generator[str]) -> None:
+    # Closed before the connection is: reading that stopped half-way must give the connection back.
+    with until_nobody_reads(), closing(texts):
         Sink(sys.stdout.fileno(), "standard output").write_texts(texts)

@@ -75,10 +75,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     try:
-        code: Any = cli.main(args=words, prog_name="auditctl", standalone_mode=False)
+        code: Any = _run(words)
         sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        code = done.exit_code
     except AuditctlError as error:
         code = _report(str(error), error.hint, error.exit_code, debug)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
     except click.ClickException as error:
         code = _report(error.format_message(), _usage_hint(error), 2, debug)
     except (click.Abort, KeyboardInterrupt):
@@ -92,6 +97,14 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback unless asked for
         code = _report(f"unexpected {type(error).__name__}: {error}", "Run again with --debug and report it.", 1, debug)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _run(words: list[str]) -> Any:
+    """Run the command line as click would, which would turn a closed pipe and Ctrl-C into exit codes of its own."""
+    if "_AUDITCTL_COMPLETE" in os.environ:
+        return cli.main(args=words, prog_name="auditctl", standalone_mode=False)
+    with cli.make_context("auditctl", words) as context:
+        return cli.invoke(context)
 
 
 def _report(message: str, hint: str, code: int, debug: bool) -> int:

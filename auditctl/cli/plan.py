@@ -65,7 +65,7 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
         session.say(f"Applied {len(done.pending)} change{'s' if len(done.pending) > 1 else ''}.")
 
 
-@click.command()
+@click.command(short_help="Exit with 3 if the database differs from the rules.")
 @file_argument
 @pass_session
 def check(session: Session, file: str | None) -> None:
@@ -85,7 +85,7 @@ def check(session: Session, file: str | None) -> None:
         )
 
 
-@click.command()
+@click.command(short_help="Print the rules in force as TOML.")
 @pass_session
 def config(session: Session) -> None:
     """Print the rules in force as TOML that apply accepts and that then plans nothing."""

@@ -47,8 +47,9 @@ comment on column audit.event.salt is 'Random; lets a hash of the event survive 
 
 create index event_target_target_id_occurred_at_idx on audit.event (target, target_id, occurred_at);
 create index event_actor_occurred_at_idx on audit.event (actor, occurred_at);
--- One entry per 32 pages, so nearly free to write; without it `show` reads the whole log.
+-- One entry per 32 pages, so nearly free to write; without them `show` and `log --user` of a rare login read it all.
 create index event_event_id_idx on audit.event using brin (event_id) with (pages_per_range = 32);
+create index event_db_user_idx on audit.event using brin (db_user text_bloom_ops) with (pages_per_range = 32);
 -- Only updates that change a key are in it; without it a history cannot be followed forward.
 create index event_previous_target_id_idx
     on audit.event (target, (context ->> 'previous_target_id'), occurred_at)

@@ -23,21 +23,32 @@ create type audit.identity as (actor text, actor_kind text, ip inet, context jso
 comment on type audit.identity is 'Who is behind the session, as an event records it';
 
 create function audit.holds_app_role() returns boolean
-language sql stable
-set search_path = pg_catalog, pg_temp
+language plpgsql stable
 as $auditctl$
-    -- pg_has_role says yes for every superuser, and for a role's creator from PostgreSQL 16 on. Here only
-    -- memberships count that somebody granted for use.
-    with recursive held as (
-        select r.oid from pg_roles as r where r.rolname = session_user
-        union
-        select m.roleid
-        from pg_auth_members as m
-        join held on held.oid = m.member
-        where coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true)
-            or coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
-    )
-    select exists (select from held where held.oid = 'audit_app'::regrole)
+-- pg_has_role says yes for every superuser, and for a role's creator from PostgreSQL 16 on. Here only memberships
+-- count that somebody granted for use. Called for each event of such logins by capture, whose search_path is pinned.
+begin
+    if not exists (
+        select
+        from pg_catalog.pg_auth_members as m
+        where m.member operator(pg_catalog.=) pg_catalog.to_regrole(pg_catalog.quote_ident(session_user))
+    ) then
+        return false;
+    end if;
+    return exists (
+        with recursive held as (
+            select pg_catalog.to_regrole(pg_catalog.quote_ident(session_user))::pg_catalog.oid as role
+            union
+            select m.roleid
+            from pg_catalog.pg_auth_members as m
+            join held on held.role operator(pg_catalog.=) m.member
+            where coalesce((pg_catalog.to_jsonb(m) operator(pg_catalog.->>) 'inherit_option')::boolean, true)
+                or coalesce((pg_catalog.to_jsonb(m) operator(pg_catalog.->>) 'set_option')::boolean, true)
+        )
+
+        select from held where held.role operator(pg_catalog.=) 'audit_app'::pg_catalog.regrole
+    );
+end
 $auditctl$;
 
 revoke execute on function audit.holds_app_role() from public;

@@ -100,19 +100,19 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
 
-        if record_image_ne(row(old."id"), row(new."id")) then
+        if old."id" is distinct from new."id" then
             v_old := v_old || jsonb_build_object('id', old."id");
             v_new := v_new || jsonb_build_object('id', new."id");
         end if;
-        if record_image_ne(row(old."line"), row(new."line")) then
+        if old."line" is distinct from new."line" then
             v_old := v_old || jsonb_build_object('line', old."line");
             v_new := v_new || jsonb_build_object('line', new."line");
         end if;
-        if record_image_ne(row(old."note"), row(new."note")) then
+        if old."note" is distinct from new."note" then
             v_old := v_old || jsonb_build_object('note', old."note");
             v_new := v_new || jsonb_build_object('note', new."note");
         end if;
-        if record_image_ne(row(old."paid_at"), row(new."paid_at")) then
+        if old."paid_at" is distinct from new."paid_at" then
             v_old := v_old || jsonb_build_object('paid_at', old."paid_at");
             v_new := v_new || jsonb_build_object('paid_at', new."paid_at");
         end if;
@@ -124,7 +124,7 @@ begin
             v_old := v_old || jsonb_build_object('weight', case when format('%s', old."weight") ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', old."weight")) else to_jsonb(old."weight") end);
             v_new := v_new || jsonb_build_object('weight', case when format('%s', new."weight") ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', new."weight")) else to_jsonb(new."weight") end);
         end if;
-        if record_image_ne(row(old."file"), row(new."file")) then
+        if old."file" is distinct from new."file" then
             v_old := v_old || jsonb_build_object('file', old."file");
             v_new := v_new || jsonb_build_object('file', new."file");
         end if;
@@ -148,7 +148,7 @@ begin
             v_old := v_old || jsonb_build_object('total', (case when num_nulls(old."total") = 0 then format('%s', old."total") end)::numeric);
             v_new := v_new || jsonb_build_object('total', (case when num_nulls(new."total") = 0 then format('%s', new."total") end)::numeric);
         end if;
-        if record_image_ne(row(old."secret"), row(new."secret")) then
+        if old."secret" is distinct from new."secret" then
             v_old := v_old || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
             v_new := v_new || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
         end if;
@@ -156,7 +156,7 @@ begin
             return null;
         end if;
         v_target_id := jsonb_build_array(new."id", new."line")::text;
-        if record_image_ne(row(old."id", old."line"), row(new."id", new."line")) then
+        if old."id" is distinct from new."id" or old."line" is distinct from new."line" then
             v_previous_target_id := jsonb_build_array(old."id", old."line")::text;
         end if;
     exception when others then

@@ -65,11 +65,11 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
 
-        if record_image_ne(row(old."day"), row(new."day")) then
+        if old."day" is distinct from new."day" then
             v_old := v_old || jsonb_build_object('day', old."day");
             v_new := v_new || jsonb_build_object('day', new."day");
         end if;
-        if record_image_ne(row(old."amount"), row(new."amount")) then
+        if old."amount" is distinct from new."amount" then
             v_old := v_old || jsonb_build_object('amount', old."amount");
             v_new := v_new || jsonb_build_object('amount', new."amount");
         end if;
@@ -77,7 +77,7 @@ begin
             return null;
         end if;
         v_target_id := case when num_nulls(new."day") = 0 then format('%s', new."day") end;
-        if record_image_ne(row(old."day"), row(new."day")) then
+        if old."day" is distinct from new."day" then
             v_previous_target_id := case when num_nulls(old."day") = 0 then format('%s', old."day") end;
         end if;
     exception when others then

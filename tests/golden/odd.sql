@@ -21,7 +21,7 @@ begin
                 'v''new', new."v'new",
                 '100%', new."100%"
             );
-        v_target_id := format('%s', new."Säule");
+        v_target_id := new."Säule"::text;
     exception when others then
         v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{Säule}'::text[]);
@@ -66,24 +66,24 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
 
-        if record_image_ne(row(old."Säule"), row(new."Säule")) then
+        if old."Säule" is distinct from new."Säule" then
             v_old := v_old || jsonb_build_object('Säule', old."Säule");
             v_new := v_new || jsonb_build_object('Säule', new."Säule");
         end if;
-        if record_image_ne(row(old."v'new"), row(new."v'new")) then
+        if old."v'new" is distinct from new."v'new" then
             v_old := v_old || jsonb_build_object('v''new', old."v'new");
             v_new := v_new || jsonb_build_object('v''new', new."v'new");
         end if;
-        if record_image_ne(row(old."100%"), row(new."100%")) then
+        if old."100%" is distinct from new."100%" then
             v_old := v_old || jsonb_build_object('100%', old."100%");
             v_new := v_new || jsonb_build_object('100%', new."100%");
         end if;
         if v_new = '{}' then
             return null;
         end if;
-        v_target_id := format('%s', new."Säule");
-        if record_image_ne(row(old."Säule"), row(new."Säule")) then
-            v_previous_target_id := format('%s', old."Säule");
+        v_target_id := new."Säule"::text;
+        if old."Säule" is distinct from new."Säule" then
+            v_previous_target_id := old."Säule"::text;
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
@@ -139,7 +139,7 @@ begin
                 'v''new', old."v'new",
                 '100%', old."100%"
             );
-        v_target_id := format('%s', old."Säule");
+        v_target_id := old."Säule"::text;
     exception when others then
         v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{Säule}'::text[]);

@@ -19,7 +19,7 @@ begin
                 'id', new."id",
                 'v', new."v"
             );
-        v_target_id := audit.fit_key(format('%s', new."id"));
+        v_target_id := audit.fit_key(new."id"::text);
     exception when others then
         v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{id}'::text[]);
@@ -67,20 +67,20 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
 
-        if record_image_ne(row(old."id"), row(new."id")) then
+        if old."id" is distinct from new."id" then
             v_old := v_old || jsonb_build_object('id', old."id");
             v_new := v_new || jsonb_build_object('id', new."id");
         end if;
-        if record_image_ne(row(old."v"), row(new."v")) then
+        if old."v" is distinct from new."v" then
             v_old := v_old || jsonb_build_object('v', old."v");
             v_new := v_new || jsonb_build_object('v', new."v");
         end if;
         if v_new = '{}' then
             return null;
         end if;
-        v_target_id := audit.fit_key(format('%s', new."id"));
-        if record_image_ne(row(old."id"), row(new."id")) then
-            v_previous_target_id := audit.fit_key(format('%s', old."id"));
+        v_target_id := audit.fit_key(new."id"::text);
+        if old."id" is distinct from new."id" then
+            v_previous_target_id := audit.fit_key(old."id"::text);
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
@@ -138,7 +138,7 @@ begin
                 'id', old."id",
                 'v', old."v"
             );
-        v_target_id := audit.fit_key(format('%s', old."id"));
+        v_target_id := audit.fit_key(old."id"::text);
     exception when others then
         v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{id}'::text[]);

@@ -21,7 +21,7 @@ begin
                 'name', new."name",
                 'price', new."price"
             );
-        v_target_id := format('%s', new."id");
+        v_target_id := new."id"::text;
     exception when others then
         v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{id}'::text[]);
@@ -66,11 +66,11 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
 
-        if record_image_ne(row(old."id"), row(new."id")) then
+        if old."id" is distinct from new."id" then
             v_old := v_old || jsonb_build_object('id', old."id");
             v_new := v_new || jsonb_build_object('id', new."id");
         end if;
-        if record_image_ne(row(old."name"), row(new."name")) then
+        if old."name" is distinct from new."name" then
             v_old := v_old || jsonb_build_object('name', old."name");
             v_new := v_new || jsonb_build_object('name', new."name");
         end if;
@@ -81,9 +81,9 @@ begin
         if v_new = '{}' then
             return null;
         end if;
-        v_target_id := format('%s', new."id");
-        if record_image_ne(row(old."id"), row(new."id")) then
-            v_previous_target_id := format('%s', old."id");
+        v_target_id := new."id"::text;
+        if old."id" is distinct from new."id" then
+            v_previous_target_id := old."id"::text;
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
@@ -139,7 +139,7 @@ begin
                 'name', old."name",
                 'price', old."price"
             );
-        v_target_id := format('%s', old."id");
+        v_target_id := old."id"::text;
     exception when others then
         v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{id}'::text[]);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 from psycopg.sql import SQL
 
@@ -13,14 +13,14 @@ from auditctl.log.formats.form import Format, Layout, Row
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]')
 
 
-def write(rows: Iterable[Row], _: Layout) -> Iterator[str]:
+def write(rows: Iterable[Row], _: Layout) -> Generator[str]:
     """Yield the header, then a record for each row."""
     yield ",".join(events.COLUMNS) + "\n"
     for row in rows:
         yield ",".join(map(_cell, row)) + "\n"
 
 
-def write_one(row: Row, layout: Layout) -> Iterator[str]:
+def write_one(row: Row, layout: Layout) -> Generator[str]:
     """Yield the header and one record."""
     return write([row], layout)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
 from psycopg.sql import SQL, Composable
@@ -41,7 +41,7 @@ class Format:
     name: str
     help: str
     projection: Callable[[bool], Composable]
-    write: Callable[[Iterable[Row], Layout], Iterator[str]]
-    write_one: Callable[[Row, Layout], Iterator[str]]
+    write: Callable[[Iterable[Row], Layout], Generator[str]]
+    write_one: Callable[[Row, Layout], Generator[str]]
     copy_options: SQL | None = None
     has_header: bool = False

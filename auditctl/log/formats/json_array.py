@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 from auditctl.log import events
 from auditctl.log.formats.form import Format, Layout, Row
 
 
-def write(rows: Iterable[Row], _: Layout) -> Iterator[str]:
+def write(rows: Iterable[Row], _: Layout) -> Generator[str]:
     """Yield the array, an object on each line; `[]` without rows."""
     before = "["
     for (document,) in rows:
@@ -17,7 +17,7 @@ def write(rows: Iterable[Row], _: Layout) -> Iterator[str]:
     yield "[]\n" if before == "[" else "\n]\n"
 
 
-def write_one(row: Row, _: Layout) -> Iterator[str]:
+def write_one(row: Row, _: Layout) -> Generator[str]:
     """Yield the object on one line."""
     yield f"{row[0]}\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 from psycopg.sql import SQL
 
@@ -10,13 +10,13 @@ from auditctl.log import events
 from auditctl.log.formats.form import Format, Layout, Row
 
 
-def write(rows: Iterable[Row], _: Layout) -> Iterator[str]:
+def write(rows: Iterable[Row], _: Layout) -> Generator[str]:
     """Yield one line for each row; nothing without rows."""
     for (document,) in rows:
         yield f"{document}\n"
 
 
-def write_one(row: Row, layout: Layout) -> Iterator[str]:
+def write_one(row: Row, layout: Layout) -> Generator[str]:
     """Yield one line."""
     return write([row], layout)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 from auditctl.log import events
@@ -22,7 +22,7 @@ _WITH_ADDRESS = 110
 """The width from which on the address is shown."""
 
 
-def write(rows: Iterable[Row], layout: Layout) -> Iterator[str]:
+def write(rows: Iterable[Row], layout: Layout) -> Generator[str]:
     """Yield the whole table, values cut to its width; nothing without rows."""
     listed = list(rows)
     if not listed:
@@ -33,7 +33,7 @@ def write(rows: Iterable[Row], layout: Layout) -> Iterator[str]:
     yield _drawn(table, layout)
 
 
-def write_one(row: Row, layout: Layout) -> Iterator[str]:
+def write_one(row: Row, layout: Layout) -> Generator[str]:
     """Yield every field on lines of its own, nothing cut."""
     from rich.table import Table
     from rich.text import Text
@@ -51,7 +51,9 @@ def _table(*, wide: bool) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
+    table = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1 if wide else 0, 0, 0), expand=True
+    )
     table.add_column("event", justify="right", no_wrap=True)
     table.add_column("created on (UTC)", no_wrap=True, width=19)
     if wide:

@@ -1,0 +1,215 @@
+"""Installing the store: fresh, again, by several at once, as whoever may."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from auditctl import store
+from auditctl.errors import DatabaseError, StoreError
+from auditctl.names import STORE_REVISION
+from tests.capturing import audit, events
+from tests.fixtures.databases import connect, create_database, drop_database, drop_role, fetch_value
+from tests.schema import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from auditctl.demo.server import EmbeddedServer
+    from tests.fixtures.command import RunAuditctl
+
+NOTHING = """
+    select (select count(*) from pg_namespace where nspname in ('audit', 'audit_triggers')),
+           (select count(*) from pg_roles where rolname like 'audit\\_%')
+"""
+
+STORE_EVENTS = "select action::text, target_id, context ->> 'summary' from audit.event where target = 'audit.store'"
+
+
+@pytest.fixture(scope="module")
+def own_server(server: EmbeddedServer) -> Iterator[EmbeddedServer]:
+    """A server whose roles are nobody else's."""
+    with type(server)(server.bindir, settings={"max_connections": "40"}) as started:
+        yield started
+
+
+@pytest.fixture
+def cluster(own_server: EmbeddedServer) -> Iterator[EmbeddedServer]:
+    """That server without the store's roles, and with a login `dba` that may create roles, and `clerk` that may not."""
+    with connect(own_server.dsn()) as conn:
+        conn.execute("create role dba login createrole; create role clerk login")
+    yield own_server
+    with connect(own_server.dsn()) as conn:
+        databases = conn.execute("select datname from pg_database where datname like 'fresh%'").fetchall()
+    for (name,) in databases:
+        drop_database(own_server, name)
+    for name in ("audit_admin", "audit_reader", "audit_app", "audit_owner", "dba", "clerk"):
+        drop_role(own_server, name)
+
+
+def fresh(server: EmbeddedServer, grantee: str = "dba") -> str:
+    """A new database in which a login may create schemas; its DSN for that login."""
+    name = create_database(server, "fresh")
+    with connect(server.dsn()) as conn:
+        grant = psycopg.sql.SQL("grant create on database {} to {}")
+        conn.execute(grant.format(psycopg.sql.Identifier(name), psycopg.sql.Identifier(grantee)))
+    return server.dsn(name, user=grantee)
+
+
+def as_superuser(dsn: str) -> str:
+    return make_conninfo(dsn, user="postgres")
+
+
+def test_install_creates_the_store_and_says_what_is_next(cluster: EmbeddedServer, auditctl: RunAuditctl) -> None:
+    dsn = as_superuser(fresh(cluster))
+    first = auditctl("install", dsn=dsn, check=0)
+    assert (first.out, first.err) == (
+        "", f"Installed the store, revision {STORE_REVISION}. Next: auditctl enable SCHEMA.TABLE\n"
+    )  # fmt: skip
+    with connect(dsn) as conn:
+        before = describe(conn)
+        assert conn.execute(STORE_EVENTS).fetchall() == [
+            ("EVENT", STORE_REVISION, f"store installed at revision {STORE_REVISION}")
+        ]
+    second = auditctl("install", dsn=dsn, check=0)
+    assert (second.out, second.err) == ("", f"The store is already there, at revision {STORE_REVISION}.\n")
+    with connect(dsn) as conn:
+        assert describe(conn) == before
+        assert len(conn.execute(STORE_EVENTS).fetchall()) == 1
+
+
+@pytest.mark.parametrize("databases", [1, 2])
+@pytest.mark.parametrize("login", ["postgres", "dba"])
+def test_installs_at_once_all_end_well(cluster: EmbeddedServer, databases: int, login: str) -> None:
+    names = [make_conninfo(fresh(cluster), user=login) for _ in range(databases)]
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(store.install, names * (4 // databases)))
+    assert {result.after for result in done} == {STORE_REVISION}
+    for dsn in names:
+        with connect(as_superuser(dsn)) as conn:
+            assert len(conn.execute(STORE_EVENTS).fetchall()) == 1
+            assert len(describe(conn)["relations"]) > 10
+
+
+def test_an_administrator_without_superuser_installs_audits_and_reads(
+    cluster: EmbeddedServer, auditctl: RunAuditctl
+) -> None:
+    dsn = fresh(cluster)
+    auditctl("install", dsn=dsn, check=0)
+    auditctl("install", dsn=dsn, check=0)
+    with connect(dsn) as conn:
+        assert fetch_value(dsn, "select current_setting('is_superuser')") == "off"
+        conn.execute("create schema shop; create table shop.item (id int primary key, v text)")
+        auditctl("enable", "shop.item", dsn=dsn, check=0)
+        conn.execute("insert into shop.item values (1, 'x')")
+        assert events(conn, "shop.item") == [("shop.item", "CREATE", "1", None, {"id": 1, "v": "x"})]
+        assert conn.execute("select actor, actor_kind from audit.event where target = 'shop.item'").fetchall() == [
+            ("dba", "database")
+        ]
+        with pytest.raises(psycopg.Error):
+            conn.execute("delete from audit.event")
+    auditctl("check", dsn=dsn, check=0)
+    with connect(as_superuser(dsn)) as conn:
+        assert fetch_value(as_superuser(dsn), "select rolsuper from pg_roles where rolname = 'audit_owner'") is False
+        built = describe(conn)
+    # The same store as a superuser's, in the same cluster.
+    other = as_superuser(fresh(cluster))
+    store.install(other)
+    audit(other)
+    with connect(other) as conn:
+        conn.execute("create schema shop; create table shop.item (id int primary key, v text)")
+    audit(other, "shop.item")
+    with connect(other) as conn:
+        assert describe(conn) == built
+
+
+def test_a_login_that_may_not_create_roles_is_refused_and_nothing_is_left(
+    cluster: EmbeddedServer, auditctl: RunAuditctl
+) -> None:
+    dsn = fresh(cluster, "clerk")
+    done = auditctl("install", dsn=dsn, check=5)
+    assert done.out == ""
+    assert done.err.splitlines()[0] == "error: permission denied to create role"
+    assert done.err.splitlines()[1].startswith("hint: ")
+    with connect(as_superuser(dsn)) as conn:
+        assert conn.execute(NOTHING).fetchone() == (0, 0)
+
+
+def test_a_login_that_may_not_create_schemas_is_refused_and_nothing_is_left(cluster: EmbeddedServer) -> None:
+    dsn = make_conninfo(fresh(cluster, "clerk"), user="dba")
+    with pytest.raises(DatabaseError, match="permission denied for database"):
+        store.install(dsn)
+    with connect(as_superuser(dsn)) as conn:
+        assert conn.execute(NOTHING).fetchone() == (0, 0)
+
+
+@pytest.mark.parametrize("schema", ["audit", "audit_triggers"])
+def test_a_schema_of_somebody_else_is_left_alone(cluster: EmbeddedServer, schema: str) -> None:
+    dsn = as_superuser(fresh(cluster))
+    with connect(dsn) as conn:
+        create = psycopg.sql.SQL("create schema {0}; create table {0}.theirs ()")
+        conn.execute(create.format(psycopg.sql.Identifier(schema)))
+        with pytest.raises(DatabaseError, match=f"schema {schema} exists and is not auditctl's") as error:
+            store.install(dsn)
+        assert error.value.hint.startswith("auditctl keeps its log in the schemas audit and audit_triggers")
+        assert conn.execute(NOTHING).fetchone() == (1, 0)
+
+
+@pytest.mark.parametrize("attribute", ["login", "superuser", "bypassrls", "createrole", "createdb", "replication"])
+@pytest.mark.parametrize("role", ["audit_owner", "audit_reader"])
+def test_a_role_of_ours_that_can_do_more_is_refused(cluster: EmbeddedServer, role: str, attribute: str) -> None:
+    dsn = as_superuser(fresh(cluster))
+    with connect(dsn) as conn:
+        conn.execute(
+            psycopg.sql.SQL("create role {} {}").format(psycopg.sql.Identifier(role), psycopg.sql.SQL(attribute))
+        )  # type: ignore[arg-type]
+        with pytest.raises(DatabaseError, match=f"role {role} exists and can do more") as error:
+            store.install(dsn)
+        assert f"alter role {role} nologin nosuperuser" in error.value.hint
+        assert conn.execute(NOTHING).fetchone() == (0, 1)
+
+
+def test_a_database_in_another_encoding_is_refused(cluster: EmbeddedServer) -> None:
+    with connect(cluster.dsn()) as conn:
+        conn.execute("create database fresh_latin encoding 'LATIN1' template template0 locale 'C'")
+    with pytest.raises(DatabaseError, match="auditctl needs a database in UTF8, this one is LATIN1") as error:
+        store.install(cluster.dsn("fresh_latin"))
+    assert error.value.hint == "Create the database with encoding UTF8."
+    with connect(cluster.dsn("fresh_latin")) as conn:
+        assert conn.execute(NOTHING).fetchone() == (0, 0)
+
+
+def test_the_script_installs_once_and_refuses_a_second_time(cluster: EmbeddedServer, auditctl: RunAuditctl) -> None:
+    dsn = fresh(cluster)
+    script = auditctl("install", "--sql", env={"AUDITCTL_DSN": "host=/nonexistent"}, check=0)
+    assert script.err == ""
+    with connect(dsn) as conn:
+        conn.execute(script.out.encode())
+        before = describe(conn)
+        with pytest.raises(psycopg.errors.DuplicateObject, match="the store is already installed") as error:
+            conn.execute(script.out.encode())
+        assert error.value.diag.message_hint == "For an upgrade: auditctl install --sql --from REVISION"
+        conn.execute("rollback")
+        assert describe(conn) == before
+        assert conn.execute("select session_user = current_user").fetchone() == (True,)
+    assert store.install(dsn) == store.Installation(STORE_REVISION, STORE_REVISION)
+
+
+def test_the_script_starts_from_a_known_revision_only(auditctl: RunAuditctl) -> None:
+    nowhere = {"AUDITCTL_DSN": "host=/nonexistent"}
+    assert auditctl("install", "--sql", "--from", STORE_REVISION, env=nowhere, check=0).out == ""
+    unknown = auditctl("install", "--sql", "--from", "9999", env=nowhere, check=2)
+    assert unknown.err == f"error: there is no revision 9999\nhint: Known revisions: {STORE_REVISION}\n"
+    alone = auditctl("install", "--from", STORE_REVISION, env=nowhere, check=2)
+    assert alone.err.splitlines()[0] == "error: --from goes with --sql"
+
+
+def test_install_of_a_newer_store_is_refused(db: str) -> None:
+    with connect(db) as conn:
+        conn.execute("update audit.alembic_version set version_num = '9999'")
+    with pytest.raises(StoreError, match="newer than this auditctl's"):
+        store.install(db)

@@ -1,0 +1,175 @@
+"""The schema as sql/schema states it is the one that migrations and the script build, and it is complete."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auditctl import resources, store
+from tests.fixtures.databases import connect, fresh_database
+from tests.schema import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+    from auditctl.demo.server import EmbeddedServer
+
+OF_MIGRATIONS = ("audit.alembic_version", "alembic_version")
+"""What only a migrated store has: the table of its revision."""
+
+SCHEMA_FILES = sorted((resources.folder("sql") / "schema").glob("*.sql"))
+
+
+@pytest.fixture
+def from_files(server: EmbeddedServer) -> Iterator[str]:
+    """A database with the schema of sql/schema alone."""
+    with fresh_database(server, "files") as dsn:
+        with connect(dsn) as conn, conn.transaction():
+            for file in SCHEMA_FILES:
+                conn.execute(file.read_bytes())
+            conn.execute("select audit.create_partitions()")
+        yield dsn
+
+
+def without_revision(described: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
+    return {
+        part: [row for row in rows if not any(str(row[0]).startswith(name) for name in OF_MIGRATIONS)]
+        for part, rows in described.items()
+        if part != "indexes"
+    } | {"indexes": [row for row in described["indexes"] if row[1] != "alembic_version"]}
+
+
+def test_migrations_build_what_the_schema_files_state(from_files: str, conn: psycopg.Connection) -> None:
+    with connect(from_files) as stated:
+        wanted = describe(stated)
+    found = without_revision(describe(conn))
+    assert [part for part in wanted if wanted[part] != found[part]] == []
+    assert found == wanted
+    assert min(len(rows) for part, rows in wanted.items() if part != "default privileges") > 0
+
+
+def test_the_script_builds_what_install_builds(empty_db: str, conn: psycopg.Connection) -> None:
+    with connect(empty_db) as session:
+        session.execute(store.install_script().encode())
+        scripted = describe(session)
+    assert scripted == describe(conn)
+
+
+def test_the_dumps_of_both_are_the_same(server: EmbeddedServer, from_files: str, db: str) -> None:
+    program = server.bindir / "pg_dump"
+    if not program.exists():
+        return  # a server without its client programs; the catalogs are compared above
+    # A newer pg_dump adds a random word against injection.
+    options = ["--schema-only", "--schema=audit", "--schema=audit_triggers", "--exclude-table=audit.alembic_version"]
+    dumps = [
+        subprocess.run([program, "-d", dsn, *options], capture_output=True, text=True, check=True).stdout
+        for dsn in (from_files, db)
+    ]
+    stated, migrated = (
+        [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))] for dump in dumps
+    )
+    assert migrated == stated
+
+
+def test_everything_has_a_comment(conn: psycopg.Connection) -> None:
+    described = describe(conn)
+    tables = {row[0]: row[1] for row in described["relations"]}
+    assert [row[0] for row in described["schemas"] if not row[-1]] == []
+    assert [row[0] for row in described["relations"] if row[1] in "rpvm" and not row[-1]] == []
+    assert [row[0] for row in described["functions"] if not row[-1]] == []
+    assert [row[0] for row in described["types"] if row[1] == "e" and not row[4]] == []
+    columns = [(row[0], row[2]) for row in described["columns"] if tables[row[0]] in "rp" and not row[-1]]
+    assert columns == [("audit.alembic_version", "version_num")]
+
+
+def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
+    checks = conn.execute(
+        "select distinct conname::text from pg_constraint "
+        "where connamespace = 'audit'::regnamespace and contype = 'c' order by 1"
+    ).fetchall()
+    assert checks == [
+        ("event_actor_kind_is_known",),
+        ("event_only_system_has_no_actor",),
+        ("rule_label_is_not_empty",),
+        ("target_rename_has_a_time",),
+    ]
+
+
+def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
+    assert conn.execute("""
+        select c.oid::regclass::text, a.grantee::regrole::text, a.privilege_type
+          from pg_class as c cross join lateral aclexplode(c.relacl) as a
+         where c.relnamespace = 'audit'::regnamespace and a.grantee <> 'audit_owner'::regrole
+         order by 1, 2, 3
+    """).fetchall() == [
+        ("audit.activity", "audit_reader", "SELECT"),
+        ("audit.alembic_version", "-", "SELECT"),
+        ("audit.event", "audit_reader", "SELECT"),
+        ("audit.rule", "audit_reader", "SELECT"),
+        ("audit.target", "audit_reader", "SELECT"),
+    ]
+    assert conn.execute("""
+        select nspname::text, a.grantee::regrole::text, a.privilege_type
+          from pg_namespace cross join lateral aclexplode(nspacl) as a
+         where nspname in ('audit', 'audit_triggers') and a.grantee <> 'audit_owner'::regrole
+    """).fetchall() == [("audit", "-", "USAGE")]
+    assert conn.execute("""
+        select distinct pg_get_userbyid(relowner)::text from pg_class
+         where relnamespace in ('audit'::regnamespace, 'audit_triggers'::regnamespace)
+    """).fetchall() == [("audit_owner",)]
+
+
+def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
+    granted = conn.execute("""
+        select p.proname::text, array_agg(a.grantee::regrole::text order by a.grantee::regrole::text)
+          from pg_proc as p
+         cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+         where p.pronamespace in ('audit'::regnamespace, 'audit_triggers'::regnamespace) and a.grantee <> p.proowner
+         group by p.oid order by 1
+    """).fetchall()
+    to_public = [name for name, roles in granted if "-" in roles]
+    assert to_public == ["set_context"]
+    assert {name: roles for name, roles in granted if name.startswith("record_")} == {
+        "record_event": ["audit_admin", "audit_app"],
+        "record_export": ["audit_reader"],
+        "record_membership": ["audit_admin"],
+    }
+    for_readers = [roles for name, roles in granted if name != "set_context" and not name.startswith("record_")]
+    assert all(roles == ["audit_reader"] for roles in for_readers)
+
+
+def test_functions_that_run_as_the_owner_pin_their_search_path(conn: psycopg.Connection) -> None:
+    assert (
+        conn.execute("""
+        select proname::text from pg_proc
+         where pronamespace = 'audit'::regnamespace and prosecdef
+           and not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false)
+    """).fetchall()
+        == []
+    )
+
+
+def test_the_guards_fire_always_on_the_log_and_each_partition(conn: psycopg.Connection) -> None:
+    partitions = conn.execute("select relid::regclass::text from pg_partition_tree('audit.event')").fetchall()
+    assert len(partitions) == 6
+    guards = conn.execute("""
+        select tgrelid::regclass::text, tgname::text, tgenabled::text, tgtype::int from pg_trigger
+         where tgfoid = 'audit.refuse_change()'::regprocedure order by 1, 2
+    """).fetchall()
+    row, statement = 1 | 2 | 8 | 16, 2 | 8 | 16 | 32
+    assert guards == [
+        guard
+        for (name,) in sorted(partitions)
+        for guard in ((name, "event_write_once_row", "A", row), (name, "event_write_once_statement", "A", statement))
+    ]
+
+
+def test_roles_can_do_nothing_else(conn: psycopg.Connection) -> None:
+    assert conn.execute("""
+        select rolname::text, rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls
+          from pg_roles where rolname like 'audit\\_%' order by 1
+    """).fetchall() == [(name, *[False] * 6) for name in ("audit_admin", "audit_app", "audit_owner", "audit_reader")]

@@ -1,0 +1,98 @@
+"""Commands without their store, or with one of another version, or without a server at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from auditctl import database, store
+from auditctl.errors import DatabaseError, StoreError
+from auditctl.names import MINIMUM_SERVER_VERSION, STORE_REVISION
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from auditctl.demo.server import EmbeddedServer
+    from tests.fixtures.command import RunAuditctl
+
+COMMANDS = [
+    ["enable", "public.a"],
+    ["disable", "public.a"],
+    ["tables"],
+    ["plan"],
+    ["apply", "--yes"],
+    ["check"],
+    ["config"],
+    ["log"],
+    ["show", "1"],
+    ["history", "public.a", "1"],
+    ["export"],
+    ["grant", "reader", "somebody"],
+    ["revoke", "reader", "somebody"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=[command[0] for command in COMMANDS])
+def test_a_command_without_a_store_says_to_install_it(
+    server: EmbeddedServer, auditctl: RunAuditctl, command: list[str]
+) -> None:
+    done = auditctl(*command, dsn=server.dsn(), check=6)
+    assert (done.out, done.err) == ("", "error: database postgres has no auditctl store\nhint: Run: auditctl install\n")
+
+
+@pytest.mark.parametrize(
+    ("revision", "message", "hint"),
+    [
+        ("9999", f"newer than this auditctl's {STORE_REVISION}", "Upgrade auditctl: pip install --upgrade auditctl"),
+        ("0000", f"older than this auditctl's {STORE_REVISION}", "Run: auditctl install"),
+    ],
+)
+def test_a_store_of_another_version_is_left_alone(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl, revision: str, message: str, hint: str
+) -> None:
+    conn.execute("update audit.alembic_version set version_num = %s", [revision])
+    before = conn.execute("select count(*) from audit.event").fetchone()
+    for command in (["enable", "public.a"], ["log"]):
+        done = auditctl(*command, check=6)
+        assert done.out == ""
+        assert done.err.splitlines() == [
+            f"error: the store in database {conn.info.dbname} has revision {revision}, {message}",
+            f"hint: {hint}",
+        ]
+    assert conn.execute("select count(*) from audit.event").fetchone() == before
+
+
+def test_a_table_of_revisions_without_a_row_is_no_store(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("delete from audit.alembic_version")
+    with pytest.raises(StoreError, match="has no auditctl store"), database.connect_store(db):
+        pass
+
+
+def test_no_server_no_database_and_no_login_are_told_apart(db: str, auditctl: RunAuditctl) -> None:
+    for dsn, message, hint in (
+        (
+            "host=/nonexistent",
+            "connection",
+            "Check --dsn, AUDITCTL_DSN or libpq's PG variables, and that the server runs.",
+        ),
+        (make_conninfo(db, dbname="nowhere"), 'database "nowhere" does not exist', "Check"),
+        (make_conninfo(db, user="nobody_here"), 'role "nobody_here" does not exist', "Check"),
+        ("nonsense", "nonsense", "Check"),
+    ):
+        for command in (["tables"], ["install"]):
+            done = auditctl(*command, dsn=dsn, check=5)
+            first, second = done.err.splitlines()[0], done.err.splitlines()[-1]
+            assert (done.out, first[:7], second[:6]) == ("", "error: ", "hint: ")
+            assert message in done.err
+            assert hint in second
+
+
+def test_a_server_that_is_too_old_is_refused(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "MINIMUM_SERVER_VERSION", 990000)
+    for refused in (lambda: store.install(db), lambda: database.connect_store(db).__enter__()):
+        with pytest.raises(DatabaseError, match=r"PostgreSQL \d+ is too old for auditctl") as error:
+            refused()
+        assert error.value.hint == "auditctl needs PostgreSQL 99 or newer."
+    assert MINIMUM_SERVER_VERSION == 140000
