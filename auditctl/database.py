@@ -35,7 +35,7 @@ _HINTS = {
 def translate(error: psycopg.Error) -> AuditctlError:
     """Return the error of ours that stands for one of the driver's."""
     diagnostic = error.diag
-    message = diagnostic.message_primary or str(error).strip() or type(error).__name__
+    message = " ".join((diagnostic.message_primary or str(error)).split()) or type(error).__name__
     hint = diagnostic.message_hint or _HINTS.get(error.sqlstate or "", "")
     if error.sqlstate == "23514" and diagnostic.schema_name == SCHEMA:
         return ConfigurationError([message], hint=hint)

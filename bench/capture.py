@@ -37,12 +37,16 @@ FLOOR = """
     end $$
 """
 CHANGED = """'{"c1": 1, "c2": "text value 1"}'"""
-WHOLE = (
-    """'{"id": 1, "c1": 1, "c2": "text value 1", "c3": 1.5, "c4": "2026-01-01T00:00:00+00:00", "c5": true, "c6": {"a": """
-    """1}, "c7": ["a", "b"], "c8": "2026-01-01", "c9": "6d0907e6-bdd3-433d-a7d1-b2e5530abc26", "c10": 1, "c11": "text """
-    """value 1", "c12": 1.5, "c13": "2026-01-01T00:00:00+00:00", "c14": true, "c15": "text", "c16": 1}'"""
-)
-IMAGES = {"insert": ("CREATE", "null", WHOLE), "update": ("UPDATE", CHANGED, CHANGED), "delete": ("DELETE", WHOLE, "null")}
+WHOLE = """
+    '{"id": 1, "c1": 1, "c2": "text value 1", "c3": 1.5, "c4": "2026-01-01T00:00:00+00:00", "c5": true,
+      "c6": {"a": 1}, "c7": ["a", "b"], "c8": "2026-01-01", "c9": "6d0907e6-bdd3-433d-a7d1-b2e5530abc26", "c10": 1,
+      "c11": "text value 1", "c12": 1.5, "c13": "2026-01-01T00:00:00+00:00", "c14": true, "c15": "text", "c16": 1}'
+"""
+IMAGES = {
+    "insert": ("CREATE", "null", WHOLE),
+    "update": ("UPDATE", CHANGED, CHANGED),
+    "delete": ("DELETE", WHOLE, "null"),
+}
 
 LOOPS: dict[str, LiteralString] = {
     "insert": "insert into {table} select " + ROW,
@@ -68,9 +72,8 @@ def run(server: EmbeddedServer) -> dict[str, Any]:
             conn.execute(f"create table {table} {TABLE}")
         for statement, (action, old, new) in IMAGES.items():
             conn.execute(FLOOR.format(name=f"floor_{statement}", action=action, old=old, new=new))
-            conn.execute(
-                f"create trigger floor_{statement} after {statement} on floor for each row execute function floor_{statement}()"
-            )
+            name = f"floor_{statement}"
+            conn.execute(f"create trigger {name} after {statement} on floor for each row execute function {name}()")
     with database.connect(dsn) as conn:
         installer.enable(conn, Rule("audited", DEFAULT))
     result: dict[str, Any] = {"rounds": ROUNDS, "microseconds_per_row": {}, "overhead_over_floor": {}}

@@ -41,12 +41,12 @@ def run(server: EmbeddedServer) -> dict[str, Any]:
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(FILL, [EVENTS])
         conn.execute("vacuum analyze audit.event")
-    psql = [server.bindir / "psql", "-X", "-q", "-d", dsn]
-    tool = [sys.executable, "-m", "auditctl", "--dsn", dsn, "export"]
+    psql: list[str | Path] = [server.bindir / "psql", "-X", "-q", "-d", dsn]
+    tool: list[str | Path] = [sys.executable, "-m", "auditctl", "--dsn", dsn, "export"]
     commands: dict[str, list[str | Path]] = {
         "bare_copy": [*psql, "-c", BARE],
         "bare_copy_without_details": [*psql, "-c", RAW],
-        "export": [*tool],
+        "export": tool,
         "export_raw": [*tool, "--raw"],
         "export_jsonl": [*tool, "--format", "jsonl"],
     }

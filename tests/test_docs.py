@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import shlex
 import tomllib
@@ -11,36 +10,42 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from auditctl import errors
 from auditctl.capture import config
 from auditctl.capture.actions import ACTIONS
 from auditctl.cli.main import COMMANDS, INTERRUPTED, cli
-from auditctl.log import events
-from auditctl.log.filters import FILTERS
-from auditctl.log.formats import EXPORTS, FORMATS
+from tests.fixtures.databases import connect
+from tests.reference import EXIT_CODES, generated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     import psycopg
+
+    from tests.fixtures.command import RunAuditctl
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 START, END = "<!-- generated: make docs -->\n", "<!-- end of generated -->\n"
 
-EXIT_CODES = {
-    0: "Done. Also when the reader of a pipe has seen enough.",
-    1: "Unexpected, or the output could not be written.",
-    2: "Usage: an unknown command, option or filter value, such as a table the log does not know, or an output file "
-    "that exists or cannot be made.",
-    3: "The database differs from the rules, or a check found something.",
-    4: "The configuration does not fit the database, or is not valid. Every problem is listed.",
-    5: "Database: no connection, no permission, a lock that was not to be had in time.",
-    6: "The store is missing, or of another version than the tool.",
-    130: "Interrupted by Ctrl-C or by a request to end.",
-}
+SHOP = """
+    create role dana login superuser; create role billing_web login; create role auditor login;
+    create schema billing;
+    create table billing.customer (
+        id integer primary key, name text not null, balance numeric(12, 2) not null default 0,
+        card_number text, updated_at timestamptz not null default now()
+    );
+    create table billing.invoice (
+        id integer primary key, customer_id integer not null references billing.customer, amount numeric(12, 2) not null
+    );
+    insert into billing.customer values (7, 'Hofladen Brandt', 10.00, '4242424242424242');
+    grant usage on schema billing to billing_web;
+    grant select, insert, update, delete on all tables in schema billing to billing_web;
+"""
+READING = ("log", "show", "history", "export")
 
 CATALOG = """
     select c.relname, a.attname from pg_class as c join pg_attribute as a on a.attrelid = c.oid
@@ -51,84 +56,6 @@ FUNCTIONS = """
     select distinct p.proname from pg_proc as p, unnest(array['audit_reader', 'audit_app', 'audit_admin']) as role
      where p.pronamespace = 'audit'::regnamespace and has_function_privilege(role, p.oid, 'execute')
 """
-
-
-def generated() -> str:
-    """The generated part of the reference."""
-    return "\n".join([*_commands(), *_filters(), *_formats(), *_exit_codes()])
-
-
-def _commands() -> Iterator[str]:
-    yield "## Options before the command\n"
-    yield from _options(cli)
-    context = click.Context(cli, info_name="auditctl")
-    for name in COMMANDS:
-        command = cli.get_command(context, name)
-        assert command is not None
-        below = click.Context(command, info_name=name, parent=context)
-        yield f"## auditctl {name}\n"
-        yield f"```text\nauditctl {name} {' '.join(command.collect_usage_pieces(below))}\n```\n"
-        yield from _prose(command.help or "")
-        yield from _options(command)
-
-
-def _options(command: click.Command) -> Iterator[str]:
-    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
-    if not options:
-        return
-    yield "| option | meaning |\n|---|---|"
-    for option in options:
-        names = ", ".join(f"`{name}{_value(option)}`" for name in option.opts)
-        yield f"| {names} | {_cell(option.help or '')}{_default(option)} |"
-    yield ""
-
-
-def _value(option: click.Option) -> str:
-    if option.is_flag:
-        return ""
-    choices = "\\|".join(option.type.choices) if isinstance(option.type, click.Choice) else ""
-    return f" {option.metavar or choices or 'TEXT'}"
-
-
-def _default(option: click.Option) -> str:
-    return f" Default: {option.default}." if option.show_default else ""
-
-
-def _prose(text: str) -> Iterator[str]:
-    for paragraph in inspect.cleandoc(text).split("\n\n"):
-        if paragraph.startswith("\b"):
-            lines = paragraph.removeprefix("\b\n").removeprefix("Examples:\n").splitlines()
-            yield "```sh\n" + "\n".join(line.strip() for line in lines) + "\n```\n"
-        else:
-            yield " ".join(paragraph.split()) + "\n"
-
-
-def _filters() -> Iterator[str]:
-    yield "## Filters\n"
-    yield "| filter | value | selects | repeatable |\n|---|---|---|---|"
-    for row in FILTERS:
-        yield f"| `--{row.name}` | {row.metavar} | {_cell(row.help)} | {'yes' if row.repeatable else 'no'} |"
-    yield ""
-
-
-def _formats() -> Iterator[str]:
-    yield "## Formats\n"
-    yield "| format | is | in `export` |\n|---|---|---|"
-    for some in FORMATS:
-        yield f"| `{some.name}` | {_cell(some.help)} | {'yes' if some in EXPORTS else 'no'} |"
-    yield "\nThe columns of CSV, and the keys of JSON, in this order:\n"
-    yield f"```text\n{','.join(events.COLUMNS)}\n```\n"
-
-
-def _exit_codes() -> Iterator[str]:
-    yield "## Exit codes\n"
-    yield "| code | meaning |\n|---|---|"
-    yield from (f"| {code} | {_cell(text)} |" for code, text in EXIT_CODES.items())
-    yield ""
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _codes_of(error: type[errors.AuditctlError]) -> set[int]:
@@ -165,6 +92,60 @@ def test_reference_says_what_the_code_says(update_golden: bool) -> None:
         REFERENCE.write_text(wanted, "utf-8")
     else:
         assert text == wanted, "run: make docs"
+
+
+def normal(output: str) -> list[str]:
+    """Lines of output without what differs from run to run: times, transactions, sizes, space at the end."""
+    for volatile in (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+Z)?", r"(?<=xact_id     )\d+", r"[\d,]+(?= bytes)"):
+        output = re.sub(volatile, "?", output)
+    return [line.rstrip() for line in output.splitlines()]
+
+
+def work(dsn: str) -> None:
+    """What happens between the set-up and the reading; the application's part is the README's own code."""
+    sql, python = fenced(ROOT / "README.md", "sql")[0], fenced(ROOT / "README.md", "python")[0]
+    web = make_conninfo(dsn, user="billing_web", application_name="billing-web")
+    with connect(web) as conn:
+        conn.execute(sql.encode())
+        exec(python, {"dsn": web})
+        conn.execute("update billing.invoice set amount = 13.00 where id = 1")
+    with connect(make_conninfo(dsn, user="dana")) as conn:
+        conn.execute("update billing.customer set name = 'Hofladen Brandt GmbH' where id = 7")
+
+
+def typed(block: str) -> list[tuple[str, str]]:
+    """Each command of a console block, with the output that is shown below it."""
+    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_output_in_the_documentation_is_real(
+    page: str, empty_db: str, role_names: list[str], auditctl: RunAuditctl, update_golden: bool
+) -> None:
+    role_names += ["dana", "billing_web", "auditor"]
+    with connect(empty_db) as conn:
+        conn.execute(SHOP)
+    events: list[Callable[[], None]] = [lambda: work(empty_db)]
+    text = (ROOT / page).read_text("utf-8")
+    is_real = True
+    for command, shown in [pair for block in fenced(ROOT / page, "console") for pair in typed(block)]:
+        words = shlex.split(command)
+        if words[0] != "auditctl":
+            continue
+        if words[1] in READING and events:
+            events.pop()()
+        if words[1] == "check":
+            with connect(empty_db) as conn:
+                conn.execute("alter table billing.invoice disable trigger auditctl_update")
+        login = "auditor" if words[1] in READING else "dana"
+        done = auditctl(*words[1:], dsn=make_conninfo(empty_db, user=login), env={"COLUMNS": "100"})
+        real = "".join(f"{line.rstrip()}\n" for line in (done.out + done.err).splitlines())
+        is_real = is_real and normal(real) == normal(shown)
+        assert is_real or update_golden, f"run: make docs\n$ {command}\n{real}"
+        text = text.replace(f"$ {command}\n{shown}", f"$ {command}\n{real}")
+    if not is_real:  # then all of it, so that the times on a page fit together
+        (ROOT / page).write_text(text, "utf-8")
 
 
 def test_every_exit_code_is_documented() -> None:

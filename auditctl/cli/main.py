@@ -73,30 +73,40 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code docs/reference.md gives."""
     signal.signal(signal.SIGTERM, _terminate)
     words = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in words
     try:
         code: Any = _run(words)
         sys.stdout.flush()
-    except click.exceptions.Exit as done:
-        code = done.exit_code
-    except AuditctlError as error:
-        code = _report(str(error), error.hint, error.exit_code, debug)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        code = 2
-    except click.ClickException as error:
-        code = _report(error.format_message(), _usage_hint(error), 2, debug)
-    except (click.Abort, KeyboardInterrupt):
-        code = _report("interrupted", "", INTERRUPTED, debug)
-    except BrokenPipeError:
-        # The reader has seen enough. Nothing more may be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except OSError as error:
-        code = _report(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", "", 1, debug)
-    except Exception as error:  # noqa: BLE001 - the last resort: no traceback unless asked for
-        code = _report(f"unexpected {type(error).__name__}: {error}", "Run again with --debug and report it.", 1, debug)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is becomes a message and an exit code
+        if "--debug" in words and not isinstance(error, click.exceptions.Exit):
+            traceback.print_exc()
+        code = _exit_code(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _exit_code(error: BaseException) -> int:
+    """Say what went wrong, and return the exit code for it."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case AuditctlError():
+            return _report(str(error), error.hint, error.exit_code)
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+            return 2
+        case click.ClickException():
+            return _report(error.format_message(), _usage_hint(error), 2)
+        case click.Abort() | KeyboardInterrupt():
+            return _report("interrupted", "", INTERRUPTED)
+        case BrokenPipeError():
+            # The reader has seen enough. Nothing more may be written, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        case OSError():
+            where = f": {error.filename}" if error.filename else ""
+            return _report(f"{error.strerror or error}{where}", "", 1)
+        case _:
+            message = f"unexpected {type(error).__name__}: {error}"
+            return _report(message, "Run again with --debug and report it.", 1)
 
 
 def _run(words: list[str]) -> Any:
@@ -107,9 +117,7 @@ def _run(words: list[str]) -> Any:
         return cli.invoke(context)
 
 
-def _report(message: str, hint: str, code: int, debug: bool) -> int:
-    if debug:
-        traceback.print_exc()
+def _report(message: str, hint: str, code: int) -> int:
     for line in message.splitlines():
         click.echo(f"error: {line}", err=True)
     if hint:
