@@ -7,6 +7,7 @@ stands in migrations/.
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import dataclass
 
 from alembic import command
@@ -19,6 +20,9 @@ from sqlalchemy.pool import StaticPool
 from auditctl import database, resources
 from auditctl.errors import UsageError
 from auditctl.names import STORE_REVISION
+
+_ALEMBIC = threading.Lock()
+"""Alembic keeps the running migration in a module: one thread of a process at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def install(dsn: str = "") -> Installation:
         DatabaseError: No connection, or the login may not.
         StoreError: The store is newer than this tool.
     """
-    with database.connect(dsn) as conn:
+    with _ALEMBIC, database.connect(dsn) as conn:
         before = database.store_revision(conn)
         if before is not None and before > STORE_REVISION:
             database.require_store(conn)
@@ -82,9 +86,10 @@ def install_script(from_revision: str | None = None) -> str:
     if from_revision == STORE_REVISION:
         return ""
     config = _config()
-    config.output_buffer = io.StringIO()
-    command.upgrade(config, f"{from_revision}:head" if from_revision else "head", sql=True)
-    return config.output_buffer.getvalue()
+    config.output_buffer = buffer = io.StringIO()
+    with _ALEMBIC:
+        command.upgrade(config, f"{from_revision}:head" if from_revision else "head", sql=True)
+    return buffer.getvalue()
 
 
 def revisions() -> list[str]:

@@ -33,7 +33,10 @@ PARTS: Final[dict[str, LiteralString]] = {
         select conrelid::regclass::text, conname::text, pg_get_constraintdef(oid), convalidated, coninhcount::int
           from pg_constraint where connamespace in {ours}
     """,
-    "indexes": "select schemaname::text, tablename::text, indexdef from pg_indexes where schemaname in ('audit', 'audit_triggers')",
+    "indexes": """
+        select schemaname::text, tablename::text, indexdef from pg_indexes
+         where schemaname in ('audit', 'audit_triggers')
+    """,
     "triggers": """
         select tgrelid::regclass::text, tgname::text, tgenabled::text, tgisinternal, tgparentid <> 0,
                pg_get_triggerdef(t.oid)

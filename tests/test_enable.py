@@ -82,7 +82,7 @@ def test_enable_as_stated_already_changes_and_records_nothing(
 ) -> None:
     audit(db, "customer")
     before = conn.execute("select count(*) from audit.event").fetchone()
-    assert auditctl("enable", "customer", check=0).err == "Already audited as stated.\n"
+    assert auditctl("enable", "customer", check=0).err == "No trigger had to change; the rule is stored.\n"
     assert conn.execute("select count(*) from audit.event").fetchone() == before
 
 

@@ -11,6 +11,7 @@ from psycopg import sql
 from auditctl import database
 from auditctl.capture import installer, rules, status
 from auditctl.errors import ConfigurationError
+from auditctl.model import Action
 from tests.capturing import apply, audit, events, lines, pending, rule
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def test_two_tables_that_swap_names_are_recorded_under_the_names_they_have(db: s
 
 def test_a_table_put_in_the_place_of_an_audited_one_is_audited_by_apply(db: str, conn: psycopg.Connection) -> None:
     conn.execute("create table a (id int primary key, v text)")
-    audit(db, "a", actions=(installer.Action.CREATE,))
+    audit(db, "a", actions=(Action.CREATE,))
     conn.execute("create table n (like a including all); alter table a rename to old; alter table n rename to a")
     assert pending(db) == [
         "DROP public.old create: No rule asks for it.",
@@ -106,7 +107,7 @@ def test_a_table_put_in_the_place_of_an_audited_one_is_audited_by_apply(db: str,
 
 def test_a_name_in_capitals_is_not_taken_for_the_same_in_small_letters(db: str, conn: psycopg.Connection) -> None:
     conn.execute('create table "T" (id int primary key); create table t (id int primary key)')
-    audit(db, '"T"', "t", actions=(installer.Action.CREATE,))
+    audit(db, '"T"', "t", actions=(Action.CREATE,))
     assert names(conn) == ["public.T", "public.t"]
     conn.execute('alter table "T" rename to "U"')
     apply(db)

@@ -8,6 +8,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from auditctl import database, store
+from auditctl.cli.main import cli
 from auditctl.errors import DatabaseError, StoreError
 from auditctl.names import MINIMUM_SERVER_VERSION, STORE_REVISION
 
@@ -35,11 +36,14 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=[command[0] for command in COMMANDS])
-def test_a_command_without_a_store_says_to_install_it(
-    server: EmbeddedServer, auditctl: RunAuditctl, command: list[str]
-) -> None:
-    done = auditctl(*command, dsn=server.dsn(), check=6)
-    assert (done.out, done.err) == ("", "error: database postgres has no auditctl store\nhint: Run: auditctl install\n")
+def test_a_command_without_a_store_says_to_install_it(server: EmbeddedServer, command: list[str]) -> None:
+    with pytest.raises(StoreError) as error:
+        cli.main(args=["--dsn", server.dsn(), *command], standalone_mode=False)
+    assert (str(error.value), error.value.hint, error.value.exit_code) == (
+        "database postgres has no auditctl store",
+        "Run: auditctl install",
+        6,
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,23 +74,26 @@ def test_a_table_of_revisions_without_a_row_is_no_store(db: str, conn: psycopg.C
         pass
 
 
-def test_no_server_no_database_and_no_login_are_told_apart(db: str, auditctl: RunAuditctl) -> None:
-    for dsn, message, hint in (
-        (
-            "host=/nonexistent",
-            "connection",
-            "Check --dsn, AUDITCTL_DSN or libpq's PG variables, and that the server runs.",
-        ),
-        (make_conninfo(db, dbname="nowhere"), 'database "nowhere" does not exist', "Check"),
-        (make_conninfo(db, user="nobody_here"), 'role "nobody_here" does not exist', "Check"),
-        ("nonsense", "nonsense", "Check"),
+def test_no_server_no_database_and_no_login_are_told_apart(db: str) -> None:
+    for dsn, message in (
+        ("host=/nonexistent", "connection"),
+        (make_conninfo(db, dbname="nowhere"), 'database "nowhere" does not exist'),
+        (make_conninfo(db, user="nobody_here"), 'role "nobody_here" does not exist'),
+        ("nonsense", "nonsense"),
     ):
-        for command in (["tables"], ["install"]):
-            done = auditctl(*command, dsn=dsn, check=5)
-            first, second = done.err.splitlines()[0], done.err.splitlines()[-1]
-            assert (done.out, first[:7], second[:6]) == ("", "error: ", "hint: ")
-            assert message in done.err
-            assert hint in second
+        for command in ("tables", "install"):
+            with pytest.raises(DatabaseError, match=message) as error:
+                cli.main(args=["--dsn", dsn, command], standalone_mode=False)
+            assert (error.value.exit_code, error.value.hint[:6]) == (5, "Check ")
+
+
+def test_a_command_without_a_server_ends_with_5_and_a_hint(auditctl: RunAuditctl) -> None:
+    done = auditctl("tables", dsn="host=/nonexistent", check=5)
+    assert done.out == ""
+    assert done.err.startswith("error: connection")
+    assert done.err.splitlines()[-1] == (
+        "hint: Check --dsn, AUDITCTL_DSN or libpq's PG variables, and that the server runs."
+    )
 
 
 def test_a_server_that_is_too_old_is_refused(db: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.capturing import audit
 
@@ -37,7 +37,7 @@ def test_each_table_is_listed_with_its_state(
         drop trigger auditctl_update on missing;
         alter table outdated add column n int
     """)
-    audited = [
+    audited: list[dict[str, Any]] = [
         {
             "table": "public.disabled", "label": None, "actions": ALL, "state": "disabled",
             "reason": "CREATE on public.disabled: The trigger is disabled.",
@@ -57,7 +57,7 @@ def test_each_table_is_listed_with_its_state(
             "ask for.",
         },
     ]  # fmt: skip
-    unaudited = [
+    unaudited: list[dict[str, Any]] = [
         {"table": name, "label": None, "actions": [], "state": "unaudited", "reason": ""}
         for name in ("public.unaudited", 'public."x\x1b[31m"')
     ]
@@ -83,8 +83,8 @@ def test_where_nothing_is_audited_the_next_step_is_named(db: str, auditctl: RunA
 
 def test_a_login_without_a_role_sees_nothing(db: str, auditctl: RunAuditctl, login: MakeLogin) -> None:
     stranger = login("stranger")
-    for command in (["tables"], ["plan"], ["check"], ["config"]):
-        done = auditctl(*command, dsn=stranger.dsn, check=5)
+    for command in ("tables", "plan"):
+        done = auditctl(command, dsn=stranger.dsn, check=5)
         assert (done.out, done.err.splitlines()) == (
             "",
             [

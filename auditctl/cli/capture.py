@@ -76,7 +76,11 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
         require_actor=options["require_actor"],
     )
     with session.connect() as conn:
-        _report(session, installer.enable(conn, rule, lock_timeout=lock_timeout), "Already audited as stated.")
+        _report(
+            session,
+            installer.enable(conn, rule, lock_timeout=lock_timeout),
+            "No trigger had to change; the rule is stored.",
+        )
 
 
 @click.command()
@@ -94,12 +98,23 @@ def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout
     """
     with session.connect() as conn:
         stopped = config.parse_actions(actions)
-        _report(session, installer.disable(conn, table, stopped, lock_timeout=lock_timeout), "Nothing to stop.")
+        _report(
+            session,
+            installer.disable(conn, table, stopped, lock_timeout=lock_timeout),
+            "No trigger had to go; the rule is stored.",
+        )
 
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Also the tables without a rule.")
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print them.",
+)
 @pass_session
 def tables(session: Session, everything: bool, output: str) -> None:
     """List the audited tables with their actions and state.

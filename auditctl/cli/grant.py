@@ -11,12 +11,15 @@ from auditctl.names import GRANTABLE_ROLES
 role_argument = click.argument("role", type=click.Choice(list(GRANTABLE_ROLES)))
 
 
-@click.command(short_help="Let a login read, configure or name users.")
+@click.command(short_help="Let a login read, administer or name users.")
 @role_argument
 @click.argument("login")
 @pass_session
 def grant(session: Session, role: str, login: str) -> None:
-    """Let LOGIN read the log (reader), configure auditing (admin), or name its application's users (app).
+    """Let LOGIN read the log (reader), administer it (admin), or name its application's users (app).
+
+    An administrator reads everything, makes others readers, and records business events. To install triggers takes the
+    login that ran install, or a superuser.
 
     \b
     Examples:

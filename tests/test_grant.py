@@ -1,0 +1,151 @@
+"""Granting and revoking auditctl's roles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from auditctl import database
+from auditctl.capture import grants
+from auditctl.errors import ConfigurationError, DatabaseError, UsageError
+from auditctl.names import GRANTABLE_ROLES
+from tests.fixtures.databases import connect
+
+if TYPE_CHECKING:
+    from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.databases import MakeLogin
+
+
+def recorded(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
+    return conn.execute(
+        "select target_id, action::text, old_values, new_values, context ->> 'summary', actor from audit.event "
+        "where target = 'audit.role' order by event_id"
+    ).fetchall()
+
+
+def member(dsn: str, role: str) -> bool:
+    with connect(dsn) as conn:
+        row = conn.execute("select pg_has_role(session_user, %s, 'USAGE')", [role]).fetchone()
+    assert row is not None
+    return bool(row[0])
+
+
+@pytest.mark.parametrize(("short", "role"), GRANTABLE_ROLES.items())
+def test_a_role_is_granted_revoked_and_each_recorded_once(
+    conn: psycopg.Connection, db: str, login: MakeLogin, short: str, role: str
+) -> None:
+    carol = login("carol")
+    with database.connect(db) as session:
+        assert grants.grant(session, short, carol.name) is True
+        assert member(carol.dsn, role) is True
+        assert grants.grant(session, short, carol.name) is False
+        assert grants.revoke(session, short, carol.name) is True
+        assert member(carol.dsn, role) is False
+        assert grants.revoke(session, short, carol.name) is False
+    assert recorded(conn) == [
+        (
+            role, "EVENT", None, {"role": role, "login": carol.name, "member": True},
+            f"{role} granted to {carol.name}", "postgres",
+        ),
+        (
+            role, "EVENT", None, {"role": role, "login": carol.name, "member": False},
+            f"{role} revoked from {carol.name}", "postgres",
+        ),
+    ]  # fmt: skip
+
+
+def test_the_commands_say_what_they_did(db: str, auditctl: RunAuditctl, login: MakeLogin) -> None:
+    name = login("carol").name
+    for command, said in (
+        ("grant", f"{name} is now reader.\n"),
+        ("grant", f"{name} was reader already.\n"),
+        ("revoke", f"{name} is no longer reader.\n"),
+        ("revoke", f"{name} was not reader.\n"),
+    ):
+        done = auditctl(command, "reader", name, check=0)
+        assert (done.out, done.err) == ("", said)
+    unknown = auditctl("grant", "reader", "nobody_here", check=4)
+    assert unknown.err == (
+        'error: there is no login nobody_here\nhint: Create it first: create role "nobody_here" login\n'
+    )
+    assert auditctl("grant", "owner", name, check=2).err.startswith("error: ")
+
+
+def test_what_a_role_allows_begins_and_ends_with_it(db: str, login: MakeLogin) -> None:
+    carol = login("carol")
+    with database.connect(db) as session, connect(carol.dsn) as hers:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            hers.execute("select * from audit.event")
+        grants.grant(session, "reader", carol.name)
+        assert hers.execute("select count(*) >= 0 from audit.event").fetchone() == (True,)
+        grants.revoke(session, "reader", carol.name)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            hers.execute("select * from audit.event")
+
+
+@pytest.mark.parametrize("role", ["audit_reader", "audit_app", None])
+def test_a_login_that_may_not_grant_is_refused_and_nothing_is_left(
+    conn: psycopg.Connection, login: MakeLogin, role: str | None
+) -> None:
+    clerk, carol = login("clerk", roles=[role] if role else []), login("carol")
+    with pytest.raises(DatabaseError) as error, database.connect(clerk.dsn) as session:
+        grants.grant(session, "app", carol.name)
+    assert (error.value.sqlstate, error.value.exit_code) == ("42501", 5)
+    assert error.value.hint != ""
+    assert recorded(conn) == []
+    assert member(carol.dsn, "audit_app") is False
+
+
+def test_an_administrator_makes_others_readers_and_is_recorded(conn: psycopg.Connection, login: MakeLogin) -> None:
+    admin, carol = login("admin", roles=["audit_admin"]), login("carol")
+    with database.connect(admin.dsn) as session:
+        assert grants.grant(session, "reader", carol.name) is True
+        assert grants.revoke(session, "reader", carol.name) is True
+    assert [(summary, actor) for *_, summary, actor in recorded(conn)] == [
+        (f"audit_reader granted to {carol.name}", admin.name),
+        (f"audit_reader revoked from {carol.name}", admin.name),
+    ]
+
+
+def test_hostile_names_are_taken_to_the_letter(db: str, conn: psycopg.Connection, role_names: list[str]) -> None:
+    name = 'x"; drop schema audit; -- %s {} é'
+    conn.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
+    role_names.append(name)
+    with database.connect(db) as session:
+        assert grants.grant(session, "app", name) is True
+        assert grants.grant(session, "app", name) is False
+        assert grants.revoke(session, "app", name) is True
+    assert [values["login"] for _, _, _, values, *_ in recorded(conn)] == [name, name]
+
+
+@pytest.mark.parametrize("name", ["", "a\0b"])
+def test_what_is_no_name_is_a_usage_error(db: str, name: str) -> None:
+    with database.connect(db) as session:
+        for change in (grants.grant, grants.revoke):
+            with pytest.raises(UsageError, match="a login's name cannot be empty or contain a NUL byte"):
+                change(session, "reader", name)
+
+
+def test_an_unknown_login_is_a_configuration_error(db: str) -> None:
+    with database.connect(db) as session, pytest.raises(ConfigurationError, match="there is no login nobody_here"):
+        grants.revoke(session, "app", "nobody_here")
+
+
+def test_a_membership_that_another_role_granted_is_not_passed_off_as_revoked(
+    db: str, conn: psycopg.Connection, login: MakeLogin
+) -> None:
+    carol, deputy = login("carol"), login("deputy")
+    conn.execute(sql.SQL("grant audit_app to {} with admin option").format(sql.Identifier(deputy.name)))
+    with connect(deputy.dsn) as session:
+        session.execute(sql.SQL("grant audit_app to {}").format(sql.Identifier(carol.name)))
+    with database.connect(db) as session:
+        if conn.info.server_version < 160000:
+            assert grants.revoke(session, "app", carol.name) is True
+            return
+        with pytest.raises(ConfigurationError, match="keeps audit_app, which another role granted"):
+            grants.revoke(session, "app", carol.name)
+    assert recorded(conn) == []
+    assert member(carol.dsn, "audit_app") is True
