@@ -11,9 +11,14 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, StoreError
 from auditctl.names import APPLICATION_NAME, MINIMUM_SERVER_VERSION, SCHEMA, STORE_REVISION
+
+SEARCH_PATH = "pg_catalog, pg_temp"
+"""The search path of every session of the tool: only PostgreSQL's own operators and functions are found by name."""
+
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 """A connection whose rows are tuples; always in autocommit, transactions are opened by `transaction`."""
@@ -32,11 +37,16 @@ _HINTS = {
 }
 
 
-def translate(error: psycopg.Error) -> AuditctlError:
-    """Return the error of ours that stands for one of the driver's."""
+def translate(error: psycopg.Error, subject: str = "") -> AuditctlError:
+    """Return the error of ours that stands for one of the driver's, about an object if one is named."""
     diagnostic = error.diag
     message = " ".join((diagnostic.message_primary or str(error)).split()) or type(error).__name__
+    message = f"{subject}: {message}" if subject else message
     hint = diagnostic.message_hint or _HINTS.get(error.sqlstate or "", "")
+    if subject and error.sqlstate == "42501":
+        hint = "Triggers are put on a table by its owner: use that login, a member of that role, or a superuser."
+    if not hint and error.sqlstate is not None:
+        hint = f"The server says SQLSTATE {error.sqlstate}; its log may say more."
     if error.sqlstate == "23514" and diagnostic.schema_name == SCHEMA:
         return ConfigurationError([message], hint=hint)
     if error.sqlstate is None and not hint:
@@ -45,12 +55,12 @@ def translate(error: psycopg.Error) -> AuditctlError:
 
 
 @contextmanager
-def errors_translated() -> Iterator[None]:
-    """Turn the driver's errors of the block into `DatabaseError`."""
+def errors_translated(subject: str = "") -> Iterator[None]:
+    """Turn the driver's errors of the block into `DatabaseError`, about an object if one is named."""
     try:
         yield
     except psycopg.Error as error:
-        raise translate(error) from error
+        raise translate(error, subject) from error
 
 
 @contextmanager
@@ -63,6 +73,7 @@ def connect(dsn: str = "") -> Iterator[Connection]:
     Raises:
         DatabaseError: No connection, or a statement of the block failed.
     """
+    _require_readable(dsn)
     with (
         errors_translated(),
         psycopg.connect(
@@ -74,7 +85,36 @@ def connect(dsn: str = "") -> Iterator[Connection]:
                 f"PostgreSQL {conn.info.server_version // 10000} is too old for auditctl",
                 hint=f"auditctl needs PostgreSQL {MINIMUM_SERVER_VERSION // 10000} or newer.",
             )
+        _pin_search_path(conn)
         yield conn
+
+
+def _require_readable(dsn: str) -> None:
+    """Refuse a DSN that libpq would misread, in words that do not repeat it: it may hold a password."""
+    try:
+        host = str(conninfo_to_dict(dsn).get("host") or "")
+    except psycopg.ProgrammingError:
+        host = "@"
+    if "@" in host:
+        raise DatabaseError(
+            "the DSN is no valid connection string or URI",
+            hint="Write host=... dbname=..., or postgresql://login@host/database; in a password write @ as %40.",
+        ) from None
+
+
+def _pin_search_path(conn: Connection) -> None:
+    """Find only PostgreSQL's own operators from now on, whatever others put into schemas on the login's path."""
+    conn.execute("select pg_catalog.set_config('auditctl.schemas', pg_catalog.current_schemas(false)::text, false)")
+    conn.execute(f"select pg_catalog.set_config('search_path', '{SEARCH_PATH}', false)")
+
+
+def schemas(conn: Connection) -> tuple[str, ...]:
+    """Return the schemas on the login's own search path, which say what an unqualified table name means."""
+    row = conn.execute(
+        "select coalesce(nullif(pg_catalog.current_setting('auditctl.schemas', true), '')::text[], "
+        "pg_catalog.current_schemas(false)::text[])"
+    ).fetchone()
+    return tuple(row[0]) if row else ()
 
 
 @contextmanager
@@ -143,7 +183,7 @@ def acting_as(conn: Connection, role: str) -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseError(
             f"{conn.info.user} may not act as {role}",
-            hint=f"Use a superuser or the login that ran install, or run `auditctl install` as {conn.info.user}.",
+            hint="Use a superuser, or the login that ran `auditctl install`.",
             sqlstate=error.sqlstate,
         ) from error
     yield

@@ -56,7 +56,6 @@ class Column:
         constituents: Names of the types a value may consist of (elements, subtypes, attributes); `?` for one that is
             not PostgreSQL's own; enums left out.
         is_plain: Whether every part of it is PostgreSQL's own and goes to JSONB unchanged (json does not).
-        is_deterministic: Whether its collation, if any, holds only identical texts equal.
     """
 
     name: str
@@ -65,7 +64,6 @@ class Column:
     base_type: str
     constituents: frozenset[str]
     is_plain: bool
-    is_deterministic: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,6 @@ ROLE_APP: Final = "audit_app"
 GRANTABLE_ROLES: Final = {"reader": ROLE_READER, "admin": ROLE_ADMIN, "app": ROLE_APP}
 """What `grant` and `revoke` call a role, and the role it stands for."""
 
-SETTING_ACTOR: Final = "auditctl.actor"
-SETTING_IP: Final = "auditctl.ip"
-SETTING_CONTEXT: Final = "auditctl.context"
-
 SYSTEM_USER: Final = "System"
 """How an event without an actor is shown, and what the filter `--user` calls it."""
 

@@ -13,6 +13,7 @@ from auditctl.names import ADVISORY_LOCK, SCHEMA
 
 PREPARE = f"select pg_catalog.pg_advisory_xact_lock({ADVISORY_LOCK});"
 SCRIPT_HEAD = "set local client_encoding = 'UTF8';\nset local client_min_messages = warning;"
+SAFE_PATH = "set local search_path = pg_catalog, pg_temp;\nset local lock_timeout = '60s';"
 REFUSE_SECOND = """do $auditctl$
 begin
     if pg_catalog.to_regclass('audit.alembic_version') is not null then
@@ -39,6 +40,7 @@ def migrate() -> None:
             run(SCRIPT_HEAD)
             if context.get_starting_revision_argument() is None:
                 run(REFUSE_SECOND)
+        run(SAFE_PATH)
         run(PREPARE)
         run(resources.sql_text("schema/00_role.sql"))
         context.run_migrations()

@@ -53,7 +53,7 @@ def test_a_busy_table_ends_the_attempt_and_leaves_nothing(
         busy.execute("lock table b in row exclusive mode")
         done = auditctl("apply", "-", "--lock-timeout", "50ms", input=BOTH, check=5)
     assert done.err.splitlines()[-2:] == [
-        "error: canceling statement due to lock timeout",
+        "error: public.b: canceling statement due to lock timeout",
         "hint: Another session holds the lock; try again in a quieter moment, or raise --lock-timeout.",
     ]
     assert triggers(conn) == []

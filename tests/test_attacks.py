@@ -154,7 +154,7 @@ def test_a_capture_function_cannot_be_attached_to_a_table_of_ones_own(db: str, o
         "select audit.record_membership('audit_app', 'postgres')",
         "select audit.identify()",
         "select audit.create_partition('2030-01-01')",
-        "select audit.row_image(1, 1::oid, '{}', '{}')",
+        "select audit.row_image(1, 1::oid, '{}', '{}', '{}')",
     ],
 )
 def test_no_function_of_the_store_is_open_to_everybody(owner: Login, call: str) -> None:

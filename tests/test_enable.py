@@ -124,9 +124,9 @@ def test_every_change_of_a_rule_and_of_capture_is_an_event(db: str, conn: psycop
         "select actor, actor_kind, db_user, context ->> 'summary' from audit.event where target = 'audit.capture' "
         "order by event_id"
     ).fetchall() == [
-        ("postgres", "database", "postgres", "capture: create create"),
-        ("postgres", "database", "postgres", "capture: replace create"),
-        ("postgres", "database", "postgres", "capture: drop create"),
+        ("postgres", "database", "postgres", "capture installed: create"),
+        ("postgres", "database", "postgres", "capture replaced: create"),
+        ("postgres", "database", "postgres", "capture removed: create"),
     ]
 
 

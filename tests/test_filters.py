@@ -84,8 +84,9 @@ def test_exact_case_comes_before_lower_case(conn: psycopg.Connection) -> None:
 def test_new_name_of_a_table_does_not_select_the_old(conn: psycopg.Connection) -> None:
     old, new = record(conn, Recorded(target="s.old"), Recorded(target="s.new", at=minutes(5)))
     label(conn, "s.old")
+    label(conn, "s.new")
     conn.execute(
-        "insert into audit.target (target, renamed_from, renamed_at) values ('s.new', 's.old', %s)", [minutes(1)]
+        "insert into audit.rename (old_target, new_target, renamed_at) values ('s.old', 's.new', %s)", [minutes(1)]
     )
     assert found(conn, target="s.new") == [new]
     assert found(conn, target="s.old") == [old]

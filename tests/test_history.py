@@ -28,8 +28,9 @@ def test_history_is_one_object_oldest_first(auditctl: RunAuditctl, conn: psycopg
 
 def test_history_follows_keys_and_names(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:
     label(conn, "s.old")
+    label(conn, "s.new")
     conn.execute(
-        "insert into audit.target (target, renamed_from, renamed_at) values ('s.new', 's.old', %s)", [minutes(10)]
+        "insert into audit.rename (old_target, new_target, renamed_at) values ('s.old', 's.new', %s)", [minutes(10)]
     )
     life = record(
         conn,

@@ -272,35 +272,3 @@ def test_a_key_too_long_for_the_index_is_shortened_and_the_write_succeeds(conn: 
         "select left(target_id, 100), target_id ~ ' sha256:[0-9a-f]{64}$', new_values ->> 'id' = repeat('k', 5000) "
         "from audit.event where target = 'public.t'"
     ).fetchone() == ("k" * 100, True, True)
-
-
-class TestASchemaChangeBeforeApply:
-    """The generated function is older than the table: the write succeeds, and is recorded as the table is now."""
-
-    CHANGES = (
-        ("alter table t add column extra text default 'e'", '{"a": "z", "id": 1, "gone": "g", "extra": "e"}'),
-        ("alter table t drop column gone", '{"a": "z", "id": 1}'),
-        ("alter table t rename column gone to kept", '{"a": "z", "id": 1, "kept": "g"}'),
-        (
-            "alter table t alter column gone type bytea using convert_to(gone, 'UTF8')",
-            '{"a": "z", "id": 1, "gone": "\\\\x67"}',
-        ),
-        ("alter table t alter column gone type json using to_json(gone)", '{"a": "z", "id": 1, "gone": "\\"g\\""}'),
-        ("alter table t alter column id type bigint", '{"a": "z", "id": 1, "gone": "g"}'),
-        ("alter table t drop constraint t_pkey", '{"a": "z", "id": 1, "gone": "g"}'),
-    )
-
-    @pytest.mark.parametrize(("change", "deleted"), CHANGES)
-    def test_is_recorded(self, conn: psycopg.Connection, db: str, change: str, deleted: str) -> None:
-        conn.execute("create table t (id integer primary key, a text, gone text)")
-        conn.execute("insert into t values (1, 'x', 'g')")
-        audit(db, "t")
-        conn.execute("update t set a = 'y'")
-        conn.execute(change)
-        conn.execute("update t set a = 'z'")
-        conn.execute("delete from t")
-        assert events(conn, "public.t") == [
-            ("UPDATE", "1", '{"a": "x"}', '{"a": "y"}'),
-            ("UPDATE", "1", '{"a": "y"}', '{"a": "z"}'),
-            ("DELETE", "1", deleted, None),
-        ]

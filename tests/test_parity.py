@@ -95,8 +95,8 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
     assert checks == [
         ("event_actor_kind_is_known",),
         ("event_only_system_has_no_actor",),
+        ("rename_is_a_change",),
         ("rule_label_is_not_empty",),
-        ("target_rename_has_a_time",),
     ]
 
 
@@ -110,6 +110,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("audit.activity", "audit_reader", "SELECT"),
         ("audit.alembic_version", "-", "SELECT"),
         ("audit.event", "audit_reader", "SELECT"),
+        ("audit.rename", "audit_reader", "SELECT"),
         ("audit.rule", "audit_reader", "SELECT"),
         ("audit.target", "audit_reader", "SELECT"),
     ]

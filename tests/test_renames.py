@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
 ACTIONS = ("create", "update", "delete", "truncate")
-TARGETS = "select target, label, key_columns, renamed_from from audit.target order by registered_at, target"
+TARGETS = """
+    select target, label, key_columns, (select max(old_target) from audit.rename where new_target = target)
+    from audit.target order by registered_at, target
+"""
 
 
 def names(conn: psycopg.Connection) -> list[str]:
@@ -86,7 +89,7 @@ def test_two_tables_that_swap_names_are_recorded_under_the_names_they_have(db: s
         ("public.a", "CREATE", "1", None, {"id": 1, "w": "was b"}),
         ("public.b", "CREATE", "1", None, {"id": 1, "v": "was a"}),
     ]
-    assert conn.execute("select target, renamed_from from audit.target order by target").fetchall() == [
+    assert conn.execute("select new_target, old_target from audit.rename order by new_target").fetchall() == [
         ("public.a", "public.b"),
         ("public.b", "public.a"),
     ]
@@ -174,3 +177,28 @@ def test_keys_are_one_value_several_declared_or_none(db: str, conn: psycopg.Conn
     conn.execute("alter table declared add primary key (a)")
     with pytest.raises(ConfigurationError, match=r"public\.declared has a primary key \(a\)"):
         lines(apply(db))
+
+
+def test_history_stays_one_when_a_table_gets_its_old_name_back(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create table a (id int primary key, v text)")
+    audit(db, "a")
+    conn.execute("insert into a values (1, 'first')")
+    for old, new in (("a", "b"), ("b", "a"), ("a", "c")):
+        conn.execute(f"alter table {old} rename to {new}")
+        apply(db)
+        conn.execute(f"update {new} set v = v || '{new}'")
+    conn.execute("create table a (id int primary key, v text)")
+    audit(db, "a")
+    conn.execute("insert into a values (1, 'another table')")
+    for name in ("c", "b"):
+        life = conn.execute(
+            "select e.target, e.new_values ->> 'v' from audit.history(%s, '1') join audit.event as e using (event_id) "
+            "order by e.event_id",
+            [f"public.{name}"],
+        ).fetchall()
+        assert life == [
+            ("public.a", "first"),
+            ("public.b", "firstb"),
+            ("public.a", "firstba"),
+            ("public.c", "firstbac"),
+        ]

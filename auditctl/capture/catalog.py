@@ -5,11 +5,11 @@ Sources: sql/queries/relation.sql, column.sql, key.sql, function.sql.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from auditctl import resources
+from auditctl import database, resources
 from auditctl.capture.actions import ACTIONS
 from auditctl.database import Connection
 from auditctl.model import Catalog, Column, Function, Relation, Trigger
@@ -36,21 +36,30 @@ def read(conn: Connection, wanted: Callable[[Relation], bool]) -> Catalog:
     chosen = [oid for oid, relation in relations.items() if relation.triggers or wanted(relation)]
     columns: dict[int, list[Column]] = {oid: [] for oid in chosen}
     for row in conn.execute(resources.sql_text("queries/column.sql"), {"relations": chosen}):
-        columns[row[0]].append(Column(row[1], row[2], row[3], row[4], frozenset(row[5]), row[6], row[7]))
+        columns[row[0]].append(Column(row[1], row[2], row[3], row[4], frozenset(row[5]), row[6]))
     for oid, key, last in conn.execute(resources.sql_text("queries/key.sql"), {"relations": chosen}):
         relations[oid] = replace(relations[oid], columns=tuple(columns[oid]), primary_key=tuple(key), last_column=last)
-    current = conn.execute("select coalesce(current_schema(), 'public')").fetchone()
-    return Catalog(tuple(relations.values()), _functions(conn), current[0] if current else "public")
+    path = database.schemas(conn)
+    return Catalog(_visible(relations.values(), path), _functions(conn), next(iter(path), "public"))
+
+
+def _visible(relations: Iterable[Relation], schemas: Sequence[str]) -> tuple[Relation, ...]:
+    """Mark the relations that their name alone finds: in the first schema of the path that has one of that name."""
+    found = tuple(relations)
+    places = {relation.identity for relation in found}
+    first: dict[str, str] = {}
+    for schema in reversed(schemas):
+        first |= {table: schema for place, table in places if place == schema}
+    return tuple(replace(r, is_visible=first.get(r.table) == r.schema) for r in found)
 
 
 def _relation(row: tuple[Any, ...]) -> Relation:
-    _, schema, table, kind, persistence, visible, is_partition, parents, triggers = row
+    _, schema, table, kind, persistence, is_partition, parents, triggers = row
     return Relation(
         schema,
         table,
         kind,
         persistence,
-        is_visible=visible,
         is_partition=is_partition,
         parents=tuple((parent[0], parent[1]) for parent in parents),
         triggers=tuple(_trigger(trigger) for trigger in triggers),

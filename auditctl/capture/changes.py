@@ -130,16 +130,17 @@ def _create(site: Site) -> tuple[Statement, ...]:
         function,
     )
     # Whoever creates the trigger must be allowed to call the function at that moment, and only then.
-    grant = sql.SQL("grant execute on function {}() to session_user").format(function)
-    revoke = sql.SQL("revoke execute on function {}() from session_user").format(function)
-    body = () if _is_elsewhere(site) else _create_function(site.function)
-    return (
-        *body,
-        Statement(grant.as_string(None), as_owner=True),
-        Statement(create.as_string(None)),
-        _enable(site),
-        Statement(revoke.as_string(None), as_owner=True),
+    schema = sql.SQL("{} usage on schema {} {} session_user")
+    execute = sql.SQL("{} execute on function {}() {} session_user")
+    grants, revokes = (
+        tuple(
+            Statement(clause.format(sql.SQL(verb), name, sql.SQL(preposition)).as_string(None), as_owner=True)
+            for clause, name in ((schema, sql.Identifier(TRIGGER_SCHEMA)), (execute, function))
+        )
+        for verb, preposition in (("grant", "to"), ("revoke", "from"))
     )
+    body = () if _is_elsewhere(site) else _create_function(site.function)
+    return (*body, *grants, Statement(create.as_string(None)), _enable(site), *revokes)
 
 
 def _recreate(site: Site, trigger: Trigger) -> tuple[Statement, ...]:

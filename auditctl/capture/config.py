@@ -45,6 +45,10 @@ def load(text: str, source: str) -> Document:
     Raises:
         ConfigurationError: The file is not TOML.
     """
+    if not text.strip():
+        raise ConfigurationError(
+            [f"{source}: is empty, which would end all auditing"], hint="If that is meant, write: table = []"
+        )
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -179,7 +183,9 @@ class _Reader:
                 close = get_close_matches(name, BY_OPTION, n=1)
                 advice = f"; did you mean {close[0]}?" if close else f"; actions are {', '.join(BY_OPTION)}"
                 self.problem(f"{path}actions[{index}]", f"unknown action {name}{advice}")
-        return parse_actions(name for name in value if name in BY_OPTION)
+        if not all(name in BY_OPTION for name in value):
+            return None
+        return parse_actions(value)
 
     def known(self, table: Mapping[str, Any], keys: tuple[str, ...], path: str) -> None:
         for key in table:

@@ -7,7 +7,7 @@ from psycopg import sql
 from auditctl import database
 from auditctl.database import Connection
 from auditctl.errors import ConfigurationError, UsageError
-from auditctl.names import GRANTABLE_ROLES
+from auditctl.names import GRANTABLE_ROLES, ROLE_OWNER
 
 
 def grant(conn: Connection, role: str, login: str) -> bool:
@@ -34,7 +34,11 @@ def revoke(conn: Connection, role: str, login: str) -> bool:
 def _change(conn: Connection, role: str, login: str, *, member: bool) -> bool:
     name = GRANTABLE_ROLES[role]
     if not login or "\0" in login:
-        raise UsageError("a login's name cannot be empty or contain a NUL byte")
+        raise UsageError(
+            "a login's name cannot be empty or contain a NUL byte", hint="List the logins in psql with: \\du"
+        )
+    if login in (ROLE_OWNER, *GRANTABLE_ROLES.values()):
+        raise UsageError(f"{login} is a role of auditctl itself", hint="Name the login of a person or an application.")
     with database.transaction(conn):
         if conn.execute("select from pg_roles where rolname = %s", [login]).fetchone() is None:
             raise ConfigurationError(
@@ -71,5 +75,5 @@ def _record(conn: Connection, role: str, login: str) -> None:
     if may == (True,):
         conn.execute("select audit.record_membership(%s, %s)", [role, login])
         return
-    with database.acting_as(conn, "audit_owner"):
+    with database.acting_as(conn, ROLE_OWNER):
         conn.execute("select audit.record_membership(%s, %s)", [role, login])

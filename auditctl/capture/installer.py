@@ -20,10 +20,17 @@ from auditctl.capture.identifiers import qualified
 from auditctl.capture.validate import COMMAND_LINE
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
-from auditctl.model import Action, Catalog, Change, Plan, Rule
+from auditctl.model import Action, Catalog, Change, ChangeKind, Plan, Rule
 from auditctl.names import ADVISORY_LOCK, ROLE_OWNER
 
 DEFAULT_LOCK_TIMEOUT = "5s"
+
+_DONE = {
+    ChangeKind.CREATE: "installed:",
+    ChangeKind.REPLACE: "replaced:",
+    ChangeKind.ENABLE: "enabled again:",
+    ChangeKind.DROP: "removed:",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,19 +235,13 @@ def _carry_out(
 
 def _execute(conn: Connection, changes: Iterable[Change]) -> None:
     """Run the statements, each as the role it needs."""
-    statements = [statement for change in changes for statement in change.statements]
-    if not statements:
-        return
-    schema = sql.SQL("{} usage on schema audit_triggers {} session_user")
-    with database.acting_as(conn, ROLE_OWNER):
-        conn.execute(schema.format(sql.SQL("grant"), sql.SQL("to")))
-    for statement in statements:
-        with ExitStack() as stack:
-            if statement.as_owner:
-                stack.enter_context(database.acting_as(conn, ROLE_OWNER))
-            conn.execute(sql.SQL(statement.sql.replace("{", "{{").replace("}", "}}")).format())
-    with database.acting_as(conn, ROLE_OWNER):
-        conn.execute(schema.format(sql.SQL("revoke"), sql.SQL("from")))
+    for change in changes:
+        for statement in change.statements:
+            with ExitStack() as stack:
+                stack.enter_context(database.errors_translated(change.relation))
+                if statement.as_owner:
+                    stack.enter_context(database.acting_as(conn, ROLE_OWNER))
+                conn.execute(sql.SQL(statement.sql.replace("{", "{{").replace("}", "}}")).format())
 
 
 def _record(conn: Connection, changes: Iterable[Change]) -> None:
@@ -251,11 +252,11 @@ def _record(conn: Connection, changes: Iterable[Change]) -> None:
             by_target.setdefault(change.target, []).append(change)
     for target, done in by_target.items():
         summary = "; ".join(
-            f"{kind.lower()} {', '.join(dict.fromkeys(c.action.lower() for c in done if c.kind is kind))}"
+            f"{_DONE[kind]} {', '.join(dict.fromkeys(c.action.lower() for c in done if c.kind is kind))}"
             for kind in dict.fromkeys(c.kind for c in done)
         )
         data = [{"kind": c.kind, "action": c.action, "relation": c.relation, "reason": c.reason} for c in done]
         conn.execute(
             "select audit.insert_event('audit.capture', %s, 'EVENT', null, %s, %s)",
-            [target, Jsonb({"changes": data}), f"capture: {summary}"],
+            [target, Jsonb({"changes": data}), f"capture {summary}"],
         )

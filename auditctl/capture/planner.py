@@ -17,7 +17,8 @@ from auditctl.errors import ConfigurationError
 from auditctl.model import Catalog, Change, Function, Plan, Relation, Rule, Target, Trigger
 from auditctl.names import TRIGGER_SCHEMA
 
-_HINT = "List the tables with `auditctl tables --all`; print the rules in force with `auditctl config`."
+_LIST = "List the tables with: auditctl tables --all"
+_CORRECT = "Nothing was changed. Correct the rule, then try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ def plan(
     resolution = resolve(rules, catalog, follow_renames=follow_renames)
     found = [p.message for p in resolution.problems if only is None or p.rule.name in only]
     if problems or found:
-        raise ConfigurationError(list(dict.fromkeys([*problems, *found])), hint=_HINT)
+        is_missing = any(problem.is_missing for problem in resolution.problems)
+        raise ConfigurationError(list(dict.fromkeys([*problems, *found])), hint=_LIST if is_missing else _CORRECT)
     return compare(resolution, catalog, only=only)
 
 

@@ -26,6 +26,9 @@ SEARCH_PATH = ("pg_catalog", "pg_temp")
 _ARGUMENT_PAIRS = 50
 """PostgreSQL's functions take at most 100 arguments: 50 columns for jsonb_build_object."""
 
+_NUMBERS_LOOKED_AT = 3
+"""How many column numbers after the last are looked at for an added column."""
+
 _DOLLAR_TAG = "$auditctl$"
 
 
@@ -114,6 +117,7 @@ def _recorded(capture: Capture) -> dict[str, Any]:
         "table": sql.Literal(capture.root[1]),
         "exclude": _text_array(rule.exclude),
         "mask": _text_array(rule.mask),
+        "known": _text_array([column.name for column in relation.columns]),
         "key": _text_array(capture.key),
         "has_key": bool(key),
         "has_members": capture.has_members,
@@ -190,9 +194,13 @@ def _key_differs(key: Sequence[Column]) -> sql.Composable:
 def _shape_changed(capture: Capture) -> sql.Composable:
     relation = capture.relation
     table = "pg_partition_root(tg_relid)" if relation.kind == "p" else "tg_relid"
-    added = sql.SQL("has_column_privilege({}, {}::smallint, 'select') is not null").format(
-        sql.SQL(table), sql.Literal(relation.last_column + 1)
-    )
+    # A column that was added and dropped again leaves its number unused: some more are looked at.
+    added = [
+        sql.SQL("has_column_privilege({}, {}::smallint, 'select') is not null").format(
+            sql.SQL(table), sql.Literal(relation.last_column + distance)
+        )
+        for distance in range(1, _NUMBERS_LOOKED_AT + 1)
+    ]
     row = "old" if capture.captured.option == "delete" else "new"
     stored = {column.name: column for column in [*_stored(capture), *_key_columns(capture)]}
     retyped = [
@@ -200,7 +208,7 @@ def _shape_changed(capture: Capture) -> sql.Composable:
         for column in stored.values()
         if values.is_checked(column)
     ]
-    return sql.SQL("\n            or ").join([added, *retyped])
+    return sql.SQL("\n            or ").join([*added, *retyped])
 
 
 def _text_array(names: Sequence[str]) -> sql.Composable:

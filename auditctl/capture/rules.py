@@ -59,17 +59,21 @@ def write(conn: Connection, rules: Iterable[Rule]) -> None:
 
 
 def register(conn: Connection, targets: Iterable[Target]) -> None:
-    """Enter audited tables in audit.target, with label, key and the name they had before. Runs as audit_owner."""
+    """Enter audited tables in audit.target, and their new names in audit.rename. Runs as audit_owner.
+
+    The tables are locked by then: events before this moment carry the old name, events after it the new.
+    """
+    row = conn.execute("select clock_timestamp()").fetchone()
     for target in targets:
         conn.execute(
             resources.sql_text("queries/register_target.sql"),
-            {
-                "target": target.name,
-                "label": target.label,
-                "key": list(target.key),
-                "renamed_from": target.renamed_from,
-            },
+            {"target": target.name, "label": target.label, "key": list(target.key)},
         )
+        if target.renamed_from is not None and row is not None:
+            conn.execute(
+                "insert into audit.rename (renamed_at, old_target, new_target) values (%s, %s, %s)",
+                [row[0], target.renamed_from, target.name],
+            )
 
 
 def _row(rule: Rule, position: int) -> list[object]:

@@ -55,15 +55,15 @@ _EQUAL_IS_IDENTICAL = frozenset(
         "oid",
         "boolean",
         "uuid",
-        "text",
-        "character varying",
         "bytea",
         "date",
         "timestamp without time zone",
         "timestamp with time zone",
     }
 )
-"""Types whose operator = holds identical images equal, and no others; of text where the collation is deterministic."""
+"""Types whose operator = holds identical images equal, and no others."""
+
+_TEXTS = frozenset({"text", "character varying"})
 
 _DATES_AS_TEXT = frozenset({"date", "timestamp", "timestamptz"})
 _SHORT_KEYS = frozenset({"int2", "int4", "int8", "oid", "uuid", "date", "timestamp", "timestamptz", "bool"})
@@ -113,7 +113,10 @@ def is_short_key(column: Column) -> bool:
 def differs(column: Column) -> sql.Composable:
     """Return the condition that the stored image changed, which `=` cannot see for many types."""
     old, new = field("old", column), field("new", column)
-    if is_checked(column) and column.base_type in _EQUAL_IS_IDENTICAL and column.is_deterministic:
+    if is_checked(column) and column.base_type in _TEXTS:
+        # Byte for byte, whatever collation the column has or gets.
+        return sql.SQL('{} collate "C" is distinct from {} collate "C"').format(old, new)
+    if is_checked(column) and column.base_type in _EQUAL_IS_IDENTICAL:
         return sql.SQL("{} is distinct from {}").format(old, new)
     return sql.SQL("record_image_ne(row({}), row({}))").format(old, new)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import click
@@ -18,9 +19,17 @@ _VERBS = {
     ChangeKind.DROP: "no longer captures",
 }
 
+
+def _time(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"\d{1,9}\s*(us|ms|s|min|h|d)?", value):
+        raise click.BadParameter(f"{value!r} is no time; write it as PostgreSQL does, such as 500ms, 5s or 1min")
+    return value
+
+
 lock_timeout_option = click.option(
     "--lock-timeout",
     metavar="TIME",
+    callback=_time,
     default=installer.DEFAULT_LOCK_TIMEOUT,
     show_default=True,
     help="How long to wait for a lock on a busy table.",

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from auditctl.cli.session import uses_color
+from auditctl.log.formats.harmless import harmless
 
 WIDTH_WITHOUT_TERMINAL = 160
 
@@ -24,10 +25,5 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
+        table.add_row(*(Text(harmless(cell)) for cell in row))
     Console(no_color=not colored, width=width, highlight=False).print(table)
-
-
-def _printable(text: str) -> str:
-    """Make control characters visible, so that a name cannot steer the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

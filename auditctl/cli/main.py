@@ -15,6 +15,7 @@ import click
 from auditctl import __version__
 from auditctl.cli.session import Session
 from auditctl.errors import AuditctlError
+from auditctl.log.formats.harmless import harmless
 
 INTERRUPTED = 130
 
@@ -111,6 +112,8 @@ def _exit_code(error: BaseException) -> int:
 
 def _run(words: list[str]) -> Any:
     """Run the command line as click would, which would turn a closed pipe and Ctrl-C into exit codes of its own."""
+    if any("\udc80" <= character <= "\udcff" for word in words for character in word):
+        raise click.UsageError("an argument is not valid in the terminal's encoding")
     if "_AUDITCTL_COMPLETE" in os.environ:
         return cli.main(args=words, prog_name="auditctl", standalone_mode=False)
     with cli.make_context("auditctl", words) as context:
@@ -119,9 +122,9 @@ def _run(words: list[str]) -> Any:
 
 def _report(message: str, hint: str, code: int) -> int:
     for line in message.splitlines():
-        click.echo(f"error: {line}", err=True)
+        click.echo(f"error: {harmless(line)}", err=True)
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        click.echo(f"hint: {harmless(hint)}", err=True)
     return code
 
 

@@ -12,7 +12,9 @@ from auditctl.capture import installer, rules
 from auditctl.capture.config import Document
 from auditctl.cli.capture import lock_timeout_option
 from auditctl.cli.session import Session, pass_session
-from auditctl.errors import DriftError, UsageError
+from auditctl.database import SEARCH_PATH
+from auditctl.errors import AuditctlError, DriftError, UsageError
+from auditctl.log.formats.harmless import harmless
 from auditctl.model import Change, Plan
 
 file_argument = click.argument("file", required=False)
@@ -49,17 +51,15 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
     database are. On a terminal it asks before it changes anything.
     """
     document = _document(file)
-    asks = not yes and file != "-" and sys.stdin.isatty()
-
-    def approve(planned: Plan) -> bool:
-        for change in planned.pending:
-            session.say(_line(change))
-        if asks and planned.pending:
-            click.confirm("Apply?", abort=True, err=True)
-        return True
-
     with session.connect() as conn:
-        done = installer.apply(conn, document, lock_timeout=lock_timeout, approve=approve)
+        shown = installer.plan(conn, document).pending
+        for change in shown:
+            session.say(_line(change))
+        if shown and not yes and file != "-" and sys.stdin.isatty():
+            click.confirm("Apply?", abort=True, err=True)
+        done = installer.apply(
+            conn, document, lock_timeout=lock_timeout, approve=lambda planned: _is_as_shown(planned, shown)
+        )
     _say_rest(session, done)
     if done.pending:
         session.say(f"Applied {len(done.pending)} change{'s' if len(done.pending) > 1 else ''}.")
@@ -105,6 +105,15 @@ def _document(file: str | None) -> Document | None:
     return configuration.load(text, "stdin" if file == "-" else file)
 
 
+def _is_as_shown(planned: Plan, shown: tuple[Change, ...]) -> bool:
+    """Refuse to do what was not shown; a change that somebody else made meanwhile need not be made again."""
+    if not set(planned.pending) <= set(shown):
+        raise AuditctlError(
+            "the database changed after the plan was shown; nothing was done", hint="Look again with: auditctl plan"
+        )
+    return True
+
+
 def _argument(file: str | None) -> str:
     return f" {file}" if file else ""
 
@@ -115,10 +124,12 @@ def _line(change: Change) -> str:
 
 def _print_changes(planned: Plan) -> None:
     for change in planned.pending:
-        click.echo(_line(change))
+        click.echo(harmless(_line(change)))
 
 
 def _print_statements(planned: Plan) -> None:
+    if planned.pending:
+        click.echo(f"set search_path = {SEARCH_PATH};\n")
     for change in planned.pending:
         for statement in change.statements:
             role = "set role audit_owner;\n" if statement.as_owner else "reset role;\n"

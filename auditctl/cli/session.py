@@ -16,6 +16,7 @@ import click
 
 from auditctl import database
 from auditctl.database import Connection
+from auditctl.log.formats.harmless import harmless
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Session:
     def say(self, message: str) -> None:
         """Print a message to stderr, unless --quiet."""
         if not self.quiet:
-            click.echo(message, err=True)
+            click.echo(harmless(message), err=True)
 
     @property
     def shows_progress(self) -> bool:

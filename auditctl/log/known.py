@@ -56,7 +56,7 @@ def targets(conn: Connection) -> list[KnownTarget]:
 def names_of(text: str, known: Sequence[KnownTarget]) -> list[str]:
     """Return the names that a text means, in order, at least one.
 
-    Tried in turn: the exact name, the exact label, a glob over both, the name and the label in whatever case, and the
+    Tried in turn: the exact name or label, a glob over both, the name and the label in whatever case, and the
     table's name without its schema, which must then be the only one.
 
     Raises:
@@ -64,8 +64,8 @@ def names_of(text: str, known: Sequence[KnownTarget]) -> list[str]:
     """
     folded = text.lower()
     ways: list[Callable[[KnownTarget], bool]] = [
-        lambda target: target.name == text,
-        lambda target: target.label == text,
+        # Both at once: a business event cannot hide a table by taking its label for a name.
+        lambda target: text in (target.name, target.label),
         partial(_matches, text),
         lambda target: target.name == folded,
         lambda target: (target.label or "").lower() == folded,

@@ -10,7 +10,8 @@ create type audit.action as enum ('CREATE', 'READ', 'UPDATE', 'DELETE', 'TRUNCAT
 comment on type audit.action is 'What happened: a row was created, read, updated or deleted, a table truncated, or a business event';
 
 create table audit.event (
-    event_id bigint generated always as identity,
+    -- Whoever may write to every sequence could use this one up; then numbers repeat, and no write fails.
+    event_id bigint generated always as identity (cycle),
     occurred_at timestamptz not null default pg_catalog.clock_timestamp(),
     xact_id xid8 not null default pg_catalog.pg_current_xact_id(),
     actor text,
@@ -59,6 +60,9 @@ create table audit.event_default partition of audit.event default;
 comment on table audit.event_default is 'Catches events of months without a partition, so that no write fails for want of one';
 
 grant select on audit.event to audit_reader;
+-- Members of pg_write_all_data hold every table's privileges: without a policy for writing they write nothing here.
+alter table audit.event enable row level security;
+create policy event_is_read_by_whoever_may on audit.event for select using (true);
 -- Write-once: whoever holds the privilege all the same, the owner included, is refused by a trigger.
 
 create function audit.refuse_change() returns trigger
@@ -92,13 +96,15 @@ begin
             'for each statement execute function audit.refuse_change()', p_relation
         );
     end if;
+    execute format('alter table %s enable row level security', p_relation);
     execute format('alter table only %s enable always trigger event_write_once_row', p_relation);
     execute format('alter table only %s enable always trigger event_write_once_statement', p_relation);
 end
 $auditctl$;
 
 revoke execute on function audit.guard_partition(regclass) from public;
-comment on function audit.guard_partition(regclass) is 'Puts the write-once guards on the log or one of its partitions, also for replica mode';
+comment on function audit.guard_partition(regclass) is
+    'Puts the write-once guards on the log or one of its partitions, also for replica mode and pg_write_all_data';
 
 select audit.guard_partition('audit.event');
 select audit.guard_partition('audit.event_default');
@@ -117,6 +123,7 @@ begin
     end if;
     -- Attaching blocks no writer of the other partitions; CREATE TABLE ... PARTITION OF would.
     execute format('create table audit.%I (like audit.event including defaults including constraints including comments)', v_name);
+    execute format('alter table audit.%I owner to audit_owner', v_name);
     execute format('comment on table audit.%I is %L', v_name, format('Events of %s (UTC)', to_char(v_month, 'YYYY-MM')));
     begin
         execute format(
@@ -203,7 +210,7 @@ begin
                 or coalesce((pg_catalog.to_jsonb(m) operator(pg_catalog.->>) 'set_option')::boolean, true)
         )
 
-        select from held where held.role operator(pg_catalog.=) 'audit_app'::pg_catalog.regrole
+        select from held where held.role operator(pg_catalog.=) pg_catalog.to_regrole('audit_app')
     );
 end
 $auditctl$;
@@ -225,6 +232,22 @@ $auditctl$;
 revoke execute on function audit.parse_ip(text) from public;
 comment on function audit.parse_ip(text) is 'The address, or null where the text is none; never raises';
 
+create function audit.readable(p_text text) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    -- Settings given when a connection starts are not checked for their encoding, and the log must stay readable.
+    perform convert_to(p_text, 'UTF8');
+    return p_text;
+exception when others then
+    return 'invalid text ' || md5(p_text);
+end
+$auditctl$;
+
+revoke execute on function audit.readable(text) from public;
+comment on function audit.readable(text) is 'The text, or a stand-in with its MD5 where it is no valid UTF-8; never raises';
+
 create function audit.parse_context(p_text text) returns jsonb
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
@@ -235,6 +258,8 @@ begin
     -- Deep nesting would make readers of the log fail, so brackets are counted before anything is parsed.
     if octet_length(p_text) <= 16384
         and octet_length(p_text) - octet_length(translate(p_text, '[{', '')) <= 500
+        -- 1e130000 is nine bytes here and 130,001 digits for each reader.
+        and p_text !~ '[0-9.][eE][+-]?[0-9]{3}'
     then
         v_context := p_text::jsonb;
         if jsonb_typeof(v_context) = 'object' then
@@ -266,14 +291,21 @@ declare
     v_setting text := nullif(pg_catalog.current_setting('auditctl.context', true), '');
 begin
     if v_setting is not null then
-        v_who.context := audit.parse_context(v_setting);
+        v_who.context := audit.parse_context(audit.readable(v_setting));
+    end if;
+    if v_actor is not null then
+        v_actor := audit.readable(v_actor);
+    end if;
+    if v_ip is not null then
+        v_ip := audit.readable(v_ip);
     end if;
 
     v_who.ip := pg_catalog.inet_client_addr();
-    if pg_catalog.pg_has_role(session_user, 'audit_app', 'MEMBER')
+    -- By object id: a role that was renamed away is nobody's, and no reason to fail an application's write.
+    if pg_catalog.pg_has_role(session_user, pg_catalog.to_regrole('audit_app'), 'MEMBER')
         and (
-            pg_catalog.pg_has_role(session_user, 'audit_app', 'USAGE')
-            and not pg_catalog.pg_has_role(session_user, 'audit_owner', 'MEMBER')
+            pg_catalog.pg_has_role(session_user, pg_catalog.to_regrole('audit_app'), 'USAGE')
+            and not pg_catalog.pg_has_role(session_user, pg_catalog.to_regrole('audit_owner'), 'MEMBER')
             or audit.holds_app_role()
         )
     then
@@ -386,7 +418,29 @@ $auditctl$;
 revoke execute on function audit.column_image(anyelement, name, oid) from public;
 comment on function audit.column_image(anyelement, name, oid) is 'One column of a row as JSONB';
 
-create function audit.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[]) returns jsonb
+create function audit.unknown_columns(p_relation oid, p_known text[], p_hidden text[]) returns text[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- A column whose name is new may be a renamed one that must not be shown, unless none is gone.
+    with now as (
+        select a.attname::text as name
+        from pg_attribute as a
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
+    )
+
+    select coalesce(array_agg(now.name), '{}')
+    from now
+    where now.name <> all (p_known)
+        and cardinality(p_hidden) > 0
+        and exists (select from unnest(p_known) as k (name) where k.name not in (select n.name from now as n))
+$auditctl$;
+
+revoke execute on function audit.unknown_columns(oid, text[], text[]) from public;
+comment on function audit.unknown_columns(oid, text[], text[]) is
+    'The columns that may be excluded or masked ones under a new name: to be masked until the rule is applied again';
+
+create function audit.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[]) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -394,6 +448,7 @@ declare
     v_image jsonb := '{}';
     v_value jsonb;
     v_column record;
+    v_mask constant text[] := p_mask || audit.unknown_columns(p_relation, p_known, p_exclude || p_mask);
 begin
     for v_column in
         select a.attname, a.atttypid
@@ -402,7 +457,7 @@ begin
             and a.attgenerated <> 'v'
         order by a.attnum
     loop
-        if v_column.attname = any (p_mask) then
+        if v_column.attname = any (v_mask) then
             v_value := '{"$masked": true}';
         else
             v_value := audit.column_image(p_row, v_column.attname, v_column.atttypid);
@@ -421,8 +476,8 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.row_image(anyelement, oid, text[], text[]) from public;
-comment on function audit.row_image(anyelement, oid, text[], text[]) is
+revoke execute on function audit.row_image(anyelement, oid, text[], text[], text[]) from public;
+comment on function audit.row_image(anyelement, oid, text[], text[], text[]) is
     'A row as JSONB by the columns the table has now, without the excluded, with the masked hidden';
 
 create function audit.fit_key(p_key text) returns text
@@ -474,20 +529,21 @@ create type audit.change as (old_values jsonb, new_values jsonb, target_id text,
 comment on type audit.change is 'What an update did to a row, as an event records it';
 
 create function audit.compare_rows(
-    p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[], p_mask text[], p_key text[]
+    p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[], p_key text[]
 ) returns audit.change
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_change audit.change;
-    v_old constant jsonb := audit.row_image(p_old, p_relation, p_exclude, '{}');
-    v_new constant jsonb := audit.row_image(p_new, p_relation, p_exclude, '{}');
+    v_old constant jsonb := audit.row_image(p_old, p_relation, p_exclude, '{}', '{}');
+    v_new constant jsonb := audit.row_image(p_new, p_relation, p_exclude, '{}', '{}');
+    v_mask constant text[] := p_mask || audit.unknown_columns(p_relation, p_known, p_exclude || p_mask);
     v_masked constant jsonb := '{"$masked": true}';
 begin
     select
-        coalesce(jsonb_object_agg(o.key, case when o.key = any (p_mask) then v_masked else o.value end), '{}'),
-        coalesce(jsonb_object_agg(o.key, case when o.key = any (p_mask) then v_masked else v_new -> o.key end), '{}')
+        coalesce(jsonb_object_agg(o.key, case when o.key = any (v_mask) then v_masked else o.value end), '{}'),
+        coalesce(jsonb_object_agg(o.key, case when o.key = any (v_mask) then v_masked else v_new -> o.key end), '{}')
     into v_change.old_values, v_change.new_values
     from jsonb_each(v_old) as o
     -- As text: jsonb holds 1.0 equal to 1.00.
@@ -496,14 +552,14 @@ begin
     v_change.target_id := audit.row_key(p_new, p_relation, p_key);
     v_change.previous_target_id := nullif(audit.row_key(p_old, p_relation, p_key), v_change.target_id);
     if p_key = '{}' then
-        v_change.old_values := audit.row_image(p_old, p_relation, p_exclude, p_mask);
+        v_change.old_values := audit.row_image(p_old, p_relation, p_exclude, p_mask, p_known);
     end if;
     return v_change;
 end
 $auditctl$;
 
-revoke execute on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[]) from public;
-comment on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[]) is
+revoke execute on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[], text[]) from public;
+comment on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[], text[]) is
     'The change from one row to the other by the columns the table has now; new_values is empty where nothing changed';
 -- What is audited. Rules are stated by people; targets are the tables that capture was ever installed on.
 
@@ -535,17 +591,15 @@ comment on column audit.rule.set_by is 'The login that stated the rule';
 comment on column audit.rule.set_at is 'When the rule was stated';
 
 grant select on audit.rule to audit_reader;
+alter table audit.rule enable row level security;
+create policy rule_is_read_by_whoever_may on audit.rule for select using (true);
 
 create table audit.target (
     target text not null,
     label text,
     key_columns text[] not null default '{}',
     registered_at timestamptz not null default pg_catalog.now(),
-    renamed_from text,
-    renamed_at timestamptz,
-    constraint target_pkey primary key (target),
-    constraint target_renamed_from_fkey foreign key (renamed_from) references audit.target (target),
-    constraint target_rename_has_a_time check ((renamed_from is null) = (renamed_at is null))
+    constraint target_pkey primary key (target)
 );
 
 comment on table audit.target is 'Every table that was ever audited, under each name it had';
@@ -553,10 +607,27 @@ comment on column audit.target.target is 'schema.table, as events carry it';
 comment on column audit.target.label is 'What people see as the target';
 comment on column audit.target.key_columns is 'The columns of the key, in order; empty without a key';
 comment on column audit.target.registered_at is 'When capture was first installed under this name';
-comment on column audit.target.renamed_from is 'The name the same table had before';
-comment on column audit.target.renamed_at is 'Until when events carry the name before';
 
 grant select on audit.target to audit_reader;
+alter table audit.target enable row level security;
+create policy target_is_read_by_whoever_may on audit.target for select using (true);
+
+create table audit.rename (
+    renamed_at timestamptz not null,
+    old_target text not null,
+    new_target text not null,
+    constraint rename_pkey primary key (new_target, renamed_at),
+    constraint rename_is_a_change check (old_target <> new_target)
+);
+
+comment on table audit.rename is 'Each time an audited table was found under a new name; lets its history stay one';
+comment on column audit.rename.renamed_at is 'From when on events carry the new name';
+comment on column audit.rename.old_target is 'The name before';
+comment on column audit.rename.new_target is 'The name since';
+
+grant select on audit.rename to audit_reader;
+alter table audit.rename enable row level security;
+create policy rename_is_read_by_whoever_may on audit.rename for select using (true);
 -- Events that are no row change: an application's business events, and what is done to auditctl itself.
 
 create function audit.insert_event(
@@ -645,6 +716,8 @@ begin
         select
         from pg_auth_members as m
         where m.roleid = p_role::regrole and m.member = (select r.oid from pg_roles as r where r.rolname = p_login)
+            -- From PostgreSQL 16 on a role's creator may grant it without being able to use it.
+            and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
     );
     return audit.insert_event(
         'audit.role', p_role, 'EVENT', null, jsonb_build_object('role', p_role, 'login', p_login, 'member', v_member),
@@ -786,30 +859,71 @@ returns table (target text, since timestamptz, until timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    with recursive later as (
-        select t.target, t.renamed_from, t.renamed_at from audit.target as t where t.target = p_target
-        union
-        select t.target, t.renamed_from, t.renamed_at
-        from audit.target as t
-        join later on t.renamed_from = later.target
+    -- The table meant: the one that has the name now, or the last that had it.
+    with recursive meant as (
+        select
+            p_target as target,
+            coalesce(
+                (
+                    select max(away.renamed_at)
+                    from audit.rename as away
+                    where away.old_target = p_target
+                        and not exists (
+                            select
+                            from audit.rename as arrival
+                            where arrival.new_target = p_target and arrival.renamed_at >= away.renamed_at
+                        )
+                ), 'infinity'
+            ) as until
     ),
 
-    chain as (
-        select l.target, l.renamed_from, l.renamed_at from later as l
-        union
-        select t.target, t.renamed_from, t.renamed_at
-        from audit.target as t
-        join chain on chain.renamed_from = t.target
+    -- What it was called before, latest first: the earlier name ends when the later begins.
+    backward as (
+        select m.target, m.until from meant as m
+        union all
+        select r.old_target, r.renamed_at
+        from backward as b
+        cross join lateral (
+            select e.old_target, e.renamed_at
+            from audit.rename as e
+            where e.new_target = b.target and e.renamed_at < b.until
+            order by e.renamed_at desc
+            limit 1
+        ) as r
+    ),
+
+    -- What it was called afterwards, earliest first.
+    forward as (
+        select r.new_target as target, r.renamed_at as since
+        from meant as m
+        join audit.rename as r on r.old_target = m.target and r.renamed_at = m.until
+        union all
+        select r.new_target, r.renamed_at
+        from forward as f
+        cross join lateral (
+            select e.new_target, e.renamed_at
+            from audit.rename as e
+            where e.old_target = f.target and e.renamed_at > f.since
+            order by e.renamed_at
+            limit 1
+        ) as r
     )
 
     select
-        c.target,
-        coalesce(c.renamed_at, '-infinity'),
-        coalesce((select min(n.renamed_at) from chain as n where n.renamed_from = c.target), 'infinity')
-    from chain as c
+        b.target,
+        coalesce(
+            (select max(e.renamed_at) from audit.rename as e where e.new_target = b.target and e.renamed_at < b.until), '-infinity'
+        ),
+        b.until
+    from backward as b
     union all
-    select p_target, '-infinity', 'infinity'
-    where not exists (select from audit.target as t where t.target = p_target)
+    select
+        f.target,
+        f.since,
+        coalesce(
+            (select min(e.renamed_at) from audit.rename as e where e.old_target = f.target and e.renamed_at > f.since), 'infinity'
+        )
+    from forward as f
 $auditctl$;
 
 revoke execute on function audit.target_names(text) from public;
@@ -820,6 +934,9 @@ create function audit.history(p_target text, p_target_id text)
 returns table (event_id bigint, occurred_at timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
+-- One object has few events among very many: each step is a look-up in an index, never a pass over the log.
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $auditctl$
     with recursive name as materialized (
         select n.target, n.since, n.until from audit.target_names(p_target) as n

@@ -11,6 +11,8 @@ down_revision = None
 
 GRANT = """
 grant select on audit.alembic_version to public;
+alter table audit.alembic_version enable row level security;
+create policy alembic_version_is_read_by_whoever_may on audit.alembic_version for select using (true);
 comment on table audit.alembic_version is 'The revision of this store';
 """
 

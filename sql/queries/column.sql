@@ -1,11 +1,8 @@
 -- The columns of some relations, with the built-in types that their values consist of.
 with recursive wanted as (
-    select
-        c.oid as relation, a.attnum, a.attname, a.atttypid,
-        coalesce(l.collisdeterministic, true) as is_deterministic
+    select c.oid as relation, a.attnum, a.attname, a.atttypid
     from pg_catalog.pg_class as c
     join pg_catalog.pg_attribute as a on a.attrelid = c.oid
-    left join pg_catalog.pg_collation as l on l.oid = a.attcollation
     -- A virtual generated column has no value in a trigger.
     where c.oid = any (%(relations)s) and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
 ),
@@ -61,8 +58,7 @@ select
     b.oid::bigint,
     pg_catalog.format_type(b.oid, -1),
     coalesce(s.constituents, '{}'),
-    s.is_plain,
-    w.is_deterministic
+    s.is_plain
 from wanted as w
 join base as b on b.root = w.atttypid
 join pg_catalog.pg_type as t on t.oid = b.oid and t.typtype <> 'd'

@@ -14,7 +14,6 @@ select
     c.relname::text,
     c.relkind::text,
     c.relpersistence::text,
-    pg_catalog.pg_table_is_visible(c.oid),
     c.relispartition,
     coalesce(
         (

@@ -40,6 +40,12 @@ begin
                 );
     end if;
 
+    if exists (select from pg_catalog.pg_default_acl as d where d.defaclrole = 'audit_owner'::pg_catalog.regrole) then
+        raise exception 'role audit_owner has default privileges, which would open what it creates to others'
+            using errcode = 'invalid_role_specification',
+                hint = 'Look at \ddp in psql, then revoke them: alter default privileges for role audit_owner ...';
+    end if;
+
     -- An administrator is an auditor too, and may make others auditors.
     if not exists (
         select
@@ -49,10 +55,17 @@ begin
         grant audit_reader to audit_admin with admin option;
     end if;
 
-    -- The installing DBA must be able to act as the owner, and to read and configure as an administrator. From
-    -- PostgreSQL 16 on the owner's privileges are not inherited: then an everyday session cannot write to the log.
+    -- Whoever installs into this database must be able to act as the owner, and to read and configure as an
+    -- administrator. From PostgreSQL 16 on the owner's privileges are not inherited: then an everyday session cannot
+    -- write to the log. Nobody else becomes the owner by running install again.
     if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = current_user) then
-        if pg_catalog.current_setting('server_version_num')::integer < 160000 then
+        if pg_catalog.to_regclass('audit.alembic_version') is not null then
+            if not pg_catalog.pg_has_role(current_user, 'audit_owner', 'MEMBER') then
+                raise exception '% is not the login that installed the store', current_user
+                    using errcode = 'insufficient_privilege',
+                        hint = 'Run install as that login or as a superuser.';
+            end if;
+        elsif pg_catalog.current_setting('server_version_num')::integer < 160000 then
             if not pg_catalog.pg_has_role(current_user, 'audit_owner', 'MEMBER') then
                 execute pg_catalog.format('grant audit_owner, audit_admin to %I', current_user);
             end if;

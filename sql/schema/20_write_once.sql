@@ -31,13 +31,15 @@ begin
             'for each statement execute function audit.refuse_change()', p_relation
         );
     end if;
+    execute format('alter table %s enable row level security', p_relation);
     execute format('alter table only %s enable always trigger event_write_once_row', p_relation);
     execute format('alter table only %s enable always trigger event_write_once_statement', p_relation);
 end
 $auditctl$;
 
 revoke execute on function audit.guard_partition(regclass) from public;
-comment on function audit.guard_partition(regclass) is 'Puts the write-once guards on the log or one of its partitions, also for replica mode';
+comment on function audit.guard_partition(regclass) is
+    'Puts the write-once guards on the log or one of its partitions, also for replica mode and pg_write_all_data';
 
 select audit.guard_partition('audit.event');
 select audit.guard_partition('audit.event_default');

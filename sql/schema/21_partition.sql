@@ -13,6 +13,7 @@ begin
     end if;
     -- Attaching blocks no writer of the other partitions; CREATE TABLE ... PARTITION OF would.
     execute format('create table audit.%I (like audit.event including defaults including constraints including comments)', v_name);
+    execute format('alter table audit.%I owner to audit_owner', v_name);
     execute format('comment on table audit.%I is %L', v_name, format('Events of %s (UTC)', to_char(v_month, 'YYYY-MM')));
     begin
         execute format(

@@ -46,7 +46,7 @@ begin
                 or coalesce((pg_catalog.to_jsonb(m) operator(pg_catalog.->>) 'set_option')::boolean, true)
         )
 
-        select from held where held.role operator(pg_catalog.=) 'audit_app'::pg_catalog.regrole
+        select from held where held.role operator(pg_catalog.=) pg_catalog.to_regrole('audit_app')
     );
 end
 $auditctl$;
@@ -68,6 +68,22 @@ $auditctl$;
 revoke execute on function audit.parse_ip(text) from public;
 comment on function audit.parse_ip(text) is 'The address, or null where the text is none; never raises';
 
+create function audit.readable(p_text text) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    -- Settings given when a connection starts are not checked for their encoding, and the log must stay readable.
+    perform convert_to(p_text, 'UTF8');
+    return p_text;
+exception when others then
+    return 'invalid text ' || md5(p_text);
+end
+$auditctl$;
+
+revoke execute on function audit.readable(text) from public;
+comment on function audit.readable(text) is 'The text, or a stand-in with its MD5 where it is no valid UTF-8; never raises';
+
 create function audit.parse_context(p_text text) returns jsonb
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
@@ -78,6 +94,8 @@ begin
     -- Deep nesting would make readers of the log fail, so brackets are counted before anything is parsed.
     if octet_length(p_text) <= 16384
         and octet_length(p_text) - octet_length(translate(p_text, '[{', '')) <= 500
+        -- 1e130000 is nine bytes here and 130,001 digits for each reader.
+        and p_text !~ '[0-9.][eE][+-]?[0-9]{3}'
     then
         v_context := p_text::jsonb;
         if jsonb_typeof(v_context) = 'object' then
@@ -109,14 +127,21 @@ declare
     v_setting text := nullif(pg_catalog.current_setting('auditctl.context', true), '');
 begin
     if v_setting is not null then
-        v_who.context := audit.parse_context(v_setting);
+        v_who.context := audit.parse_context(audit.readable(v_setting));
+    end if;
+    if v_actor is not null then
+        v_actor := audit.readable(v_actor);
+    end if;
+    if v_ip is not null then
+        v_ip := audit.readable(v_ip);
     end if;
 
     v_who.ip := pg_catalog.inet_client_addr();
-    if pg_catalog.pg_has_role(session_user, 'audit_app', 'MEMBER')
+    -- By object id: a role that was renamed away is nobody's, and no reason to fail an application's write.
+    if pg_catalog.pg_has_role(session_user, pg_catalog.to_regrole('audit_app'), 'MEMBER')
         and (
-            pg_catalog.pg_has_role(session_user, 'audit_app', 'USAGE')
-            and not pg_catalog.pg_has_role(session_user, 'audit_owner', 'MEMBER')
+            pg_catalog.pg_has_role(session_user, pg_catalog.to_regrole('audit_app'), 'USAGE')
+            and not pg_catalog.pg_has_role(session_user, pg_catalog.to_regrole('audit_owner'), 'MEMBER')
             or audit.holds_app_role()
         )
     then

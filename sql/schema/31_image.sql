@@ -66,7 +66,29 @@ $auditctl$;
 revoke execute on function audit.column_image(anyelement, name, oid) from public;
 comment on function audit.column_image(anyelement, name, oid) is 'One column of a row as JSONB';
 
-create function audit.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[]) returns jsonb
+create function audit.unknown_columns(p_relation oid, p_known text[], p_hidden text[]) returns text[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- A column whose name is new may be a renamed one that must not be shown, unless none is gone.
+    with now as (
+        select a.attname::text as name
+        from pg_attribute as a
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
+    )
+
+    select coalesce(array_agg(now.name), '{}')
+    from now
+    where now.name <> all (p_known)
+        and cardinality(p_hidden) > 0
+        and exists (select from unnest(p_known) as k (name) where k.name not in (select n.name from now as n))
+$auditctl$;
+
+revoke execute on function audit.unknown_columns(oid, text[], text[]) from public;
+comment on function audit.unknown_columns(oid, text[], text[]) is
+    'The columns that may be excluded or masked ones under a new name: to be masked until the rule is applied again';
+
+create function audit.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[]) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -74,6 +96,7 @@ declare
     v_image jsonb := '{}';
     v_value jsonb;
     v_column record;
+    v_mask constant text[] := p_mask || audit.unknown_columns(p_relation, p_known, p_exclude || p_mask);
 begin
     for v_column in
         select a.attname, a.atttypid
@@ -82,7 +105,7 @@ begin
             and a.attgenerated <> 'v'
         order by a.attnum
     loop
-        if v_column.attname = any (p_mask) then
+        if v_column.attname = any (v_mask) then
             v_value := '{"$masked": true}';
         else
             v_value := audit.column_image(p_row, v_column.attname, v_column.atttypid);
@@ -101,8 +124,8 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.row_image(anyelement, oid, text[], text[]) from public;
-comment on function audit.row_image(anyelement, oid, text[], text[]) is
+revoke execute on function audit.row_image(anyelement, oid, text[], text[], text[]) from public;
+comment on function audit.row_image(anyelement, oid, text[], text[], text[]) is
     'A row as JSONB by the columns the table has now, without the excluded, with the masked hidden';
 
 create function audit.fit_key(p_key text) returns text
@@ -154,20 +177,21 @@ create type audit.change as (old_values jsonb, new_values jsonb, target_id text,
 comment on type audit.change is 'What an update did to a row, as an event records it';
 
 create function audit.compare_rows(
-    p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[], p_mask text[], p_key text[]
+    p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[], p_key text[]
 ) returns audit.change
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_change audit.change;
-    v_old constant jsonb := audit.row_image(p_old, p_relation, p_exclude, '{}');
-    v_new constant jsonb := audit.row_image(p_new, p_relation, p_exclude, '{}');
+    v_old constant jsonb := audit.row_image(p_old, p_relation, p_exclude, '{}', '{}');
+    v_new constant jsonb := audit.row_image(p_new, p_relation, p_exclude, '{}', '{}');
+    v_mask constant text[] := p_mask || audit.unknown_columns(p_relation, p_known, p_exclude || p_mask);
     v_masked constant jsonb := '{"$masked": true}';
 begin
     select
-        coalesce(jsonb_object_agg(o.key, case when o.key = any (p_mask) then v_masked else o.value end), '{}'),
-        coalesce(jsonb_object_agg(o.key, case when o.key = any (p_mask) then v_masked else v_new -> o.key end), '{}')
+        coalesce(jsonb_object_agg(o.key, case when o.key = any (v_mask) then v_masked else o.value end), '{}'),
+        coalesce(jsonb_object_agg(o.key, case when o.key = any (v_mask) then v_masked else v_new -> o.key end), '{}')
     into v_change.old_values, v_change.new_values
     from jsonb_each(v_old) as o
     -- As text: jsonb holds 1.0 equal to 1.00.
@@ -176,12 +200,12 @@ begin
     v_change.target_id := audit.row_key(p_new, p_relation, p_key);
     v_change.previous_target_id := nullif(audit.row_key(p_old, p_relation, p_key), v_change.target_id);
     if p_key = '{}' then
-        v_change.old_values := audit.row_image(p_old, p_relation, p_exclude, p_mask);
+        v_change.old_values := audit.row_image(p_old, p_relation, p_exclude, p_mask, p_known);
     end if;
     return v_change;
 end
 $auditctl$;
 
-revoke execute on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[]) from public;
-comment on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[]) is
+revoke execute on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[], text[]) from public;
+comment on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[], text[]) is
     'The change from one row to the other by the columns the table has now; new_values is empty where nothing changed';

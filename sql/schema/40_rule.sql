@@ -28,17 +28,15 @@ comment on column audit.rule.set_by is 'The login that stated the rule';
 comment on column audit.rule.set_at is 'When the rule was stated';
 
 grant select on audit.rule to audit_reader;
+alter table audit.rule enable row level security;
+create policy rule_is_read_by_whoever_may on audit.rule for select using (true);
 
 create table audit.target (
     target text not null,
     label text,
     key_columns text[] not null default '{}',
     registered_at timestamptz not null default pg_catalog.now(),
-    renamed_from text,
-    renamed_at timestamptz,
-    constraint target_pkey primary key (target),
-    constraint target_renamed_from_fkey foreign key (renamed_from) references audit.target (target),
-    constraint target_rename_has_a_time check ((renamed_from is null) = (renamed_at is null))
+    constraint target_pkey primary key (target)
 );
 
 comment on table audit.target is 'Every table that was ever audited, under each name it had';
@@ -46,7 +44,24 @@ comment on column audit.target.target is 'schema.table, as events carry it';
 comment on column audit.target.label is 'What people see as the target';
 comment on column audit.target.key_columns is 'The columns of the key, in order; empty without a key';
 comment on column audit.target.registered_at is 'When capture was first installed under this name';
-comment on column audit.target.renamed_from is 'The name the same table had before';
-comment on column audit.target.renamed_at is 'Until when events carry the name before';
 
 grant select on audit.target to audit_reader;
+alter table audit.target enable row level security;
+create policy target_is_read_by_whoever_may on audit.target for select using (true);
+
+create table audit.rename (
+    renamed_at timestamptz not null,
+    old_target text not null,
+    new_target text not null,
+    constraint rename_pkey primary key (new_target, renamed_at),
+    constraint rename_is_a_change check (old_target <> new_target)
+);
+
+comment on table audit.rename is 'Each time an audited table was found under a new name; lets its history stay one';
+comment on column audit.rename.renamed_at is 'From when on events carry the new name';
+comment on column audit.rename.old_target is 'The name before';
+comment on column audit.rename.new_target is 'The name since';
+
+grant select on audit.rename to audit_reader;
+alter table audit.rename enable row level security;
+create policy rename_is_read_by_whoever_may on audit.rename for select using (true);

@@ -86,6 +86,8 @@ begin
         select
         from pg_auth_members as m
         where m.roleid = p_role::regrole and m.member = (select r.oid from pg_roles as r where r.rolname = p_login)
+            -- From PostgreSQL 16 on a role's creator may grant it without being able to use it.
+            and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
     );
     return audit.insert_event(
         'audit.role', p_role, 'EVENT', null, jsonb_build_object('role', p_role, 'login', p_login, 'member', v_member),

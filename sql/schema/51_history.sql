@@ -5,30 +5,71 @@ returns table (target text, since timestamptz, until timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    with recursive later as (
-        select t.target, t.renamed_from, t.renamed_at from audit.target as t where t.target = p_target
-        union
-        select t.target, t.renamed_from, t.renamed_at
-        from audit.target as t
-        join later on t.renamed_from = later.target
+    -- The table meant: the one that has the name now, or the last that had it.
+    with recursive meant as (
+        select
+            p_target as target,
+            coalesce(
+                (
+                    select max(away.renamed_at)
+                    from audit.rename as away
+                    where away.old_target = p_target
+                        and not exists (
+                            select
+                            from audit.rename as arrival
+                            where arrival.new_target = p_target and arrival.renamed_at >= away.renamed_at
+                        )
+                ), 'infinity'
+            ) as until
     ),
 
-    chain as (
-        select l.target, l.renamed_from, l.renamed_at from later as l
-        union
-        select t.target, t.renamed_from, t.renamed_at
-        from audit.target as t
-        join chain on chain.renamed_from = t.target
+    -- What it was called before, latest first: the earlier name ends when the later begins.
+    backward as (
+        select m.target, m.until from meant as m
+        union all
+        select r.old_target, r.renamed_at
+        from backward as b
+        cross join lateral (
+            select e.old_target, e.renamed_at
+            from audit.rename as e
+            where e.new_target = b.target and e.renamed_at < b.until
+            order by e.renamed_at desc
+            limit 1
+        ) as r
+    ),
+
+    -- What it was called afterwards, earliest first.
+    forward as (
+        select r.new_target as target, r.renamed_at as since
+        from meant as m
+        join audit.rename as r on r.old_target = m.target and r.renamed_at = m.until
+        union all
+        select r.new_target, r.renamed_at
+        from forward as f
+        cross join lateral (
+            select e.new_target, e.renamed_at
+            from audit.rename as e
+            where e.old_target = f.target and e.renamed_at > f.since
+            order by e.renamed_at
+            limit 1
+        ) as r
     )
 
     select
-        c.target,
-        coalesce(c.renamed_at, '-infinity'),
-        coalesce((select min(n.renamed_at) from chain as n where n.renamed_from = c.target), 'infinity')
-    from chain as c
+        b.target,
+        coalesce(
+            (select max(e.renamed_at) from audit.rename as e where e.new_target = b.target and e.renamed_at < b.until), '-infinity'
+        ),
+        b.until
+    from backward as b
     union all
-    select p_target, '-infinity', 'infinity'
-    where not exists (select from audit.target as t where t.target = p_target)
+    select
+        f.target,
+        f.since,
+        coalesce(
+            (select min(e.renamed_at) from audit.rename as e where e.old_target = f.target and e.renamed_at > f.since), 'infinity'
+        )
+    from forward as f
 $auditctl$;
 
 revoke execute on function audit.target_names(text) from public;
@@ -39,6 +80,9 @@ create function audit.history(p_target text, p_target_id text)
 returns table (event_id bigint, occurred_at timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
+-- One object has few events among very many: each step is a look-up in an index, never a pass over the log.
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $auditctl$
     with recursive name as materialized (
         select n.target, n.since, n.until from audit.target_names(p_target) as n

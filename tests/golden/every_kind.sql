@@ -14,6 +14,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 15::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 16::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 17::smallint, 'select') is not null
             or pg_typeof(new."id") <> '2950'::oid
             or pg_typeof(new."line") <> '21'::oid
             or pg_typeof(new."note") <> '1043'::oid
@@ -43,7 +45,7 @@ begin
             );
         v_target_id := jsonb_build_array(new."id", new."line")::text;
     exception when others then
-        v_new := audit.row_image(new, tg_relid, '{updated_at}'::text[], '{secret}'::text[]);
+        v_new := audit.row_image(new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{id,line}'::text[]);
     end;
     v_who := audit.identify();
@@ -62,11 +64,15 @@ revoke execute on function "audit_triggers"."shop__every_kind__create"() from pu
 
 comment on function "audit_triggers"."shop__every_kind__create"() is 'auditctl: create of shop.every_kind';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__every_kind__create"() to session_user;
 
 create trigger "auditctl_create" after insert on "shop"."every_kind" for each row execute function "audit_triggers"."shop__every_kind__create"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_create";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__every_kind__create"() from session_user;
 
@@ -88,6 +94,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 15::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 16::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 17::smallint, 'select') is not null
             or pg_typeof(new."id") <> '2950'::oid
             or pg_typeof(new."line") <> '21'::oid
             or pg_typeof(new."note") <> '1043'::oid
@@ -108,7 +116,7 @@ begin
             v_old := v_old || jsonb_build_object('line', old."line");
             v_new := v_new || jsonb_build_object('line', new."line");
         end if;
-        if old."note" is distinct from new."note" then
+        if old."note" collate "C" is distinct from new."note" collate "C" then
             v_old := v_old || jsonb_build_object('note', old."note");
             v_new := v_new || jsonb_build_object('note', new."note");
         end if;
@@ -148,7 +156,7 @@ begin
             v_old := v_old || jsonb_build_object('total', (case when num_nulls(old."total") = 0 then format('%s', old."total") end)::numeric);
             v_new := v_new || jsonb_build_object('total', (case when num_nulls(new."total") = 0 then format('%s', new."total") end)::numeric);
         end if;
-        if old."secret" is distinct from new."secret" then
+        if old."secret" collate "C" is distinct from new."secret" collate "C" then
             v_old := v_old || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
             v_new := v_new || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
         end if;
@@ -162,7 +170,9 @@ begin
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
-        from audit.compare_rows(old, new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line}'::text[]) as c;
+        from audit.compare_rows(
+            old, new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[]
+        ) as c;
         if v_new = '{}' then
             return null;
         end if;
@@ -186,11 +196,15 @@ revoke execute on function "audit_triggers"."shop__every_kind__update"() from pu
 
 comment on function "audit_triggers"."shop__every_kind__update"() is 'auditctl: update of shop.every_kind';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__every_kind__update"() to session_user;
 
 create trigger "auditctl_update" after update on "shop"."every_kind" for each row execute function "audit_triggers"."shop__every_kind__update"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_update";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__every_kind__update"() from session_user;
 
@@ -210,6 +224,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 15::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 16::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 17::smallint, 'select') is not null
             or pg_typeof(old."id") <> '2950'::oid
             or pg_typeof(old."line") <> '21'::oid
             or pg_typeof(old."note") <> '1043'::oid
@@ -239,7 +255,7 @@ begin
             );
         v_target_id := jsonb_build_array(old."id", old."line")::text;
     exception when others then
-        v_old := audit.row_image(old, tg_relid, '{updated_at}'::text[], '{secret}'::text[]);
+        v_old := audit.row_image(old, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{id,line}'::text[]);
     end;
     v_who := audit.identify();
@@ -258,11 +274,15 @@ revoke execute on function "audit_triggers"."shop__every_kind__delete"() from pu
 
 comment on function "audit_triggers"."shop__every_kind__delete"() is 'auditctl: delete of shop.every_kind';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__every_kind__delete"() to session_user;
 
 create trigger "auditctl_delete" after delete on "shop"."every_kind" for each row execute function "audit_triggers"."shop__every_kind__delete"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_delete";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__every_kind__delete"() from session_user;
 
@@ -290,11 +310,15 @@ revoke execute on function "audit_triggers"."shop__every_kind__truncate"() from 
 
 comment on function "audit_triggers"."shop__every_kind__truncate"() is 'auditctl: truncate of shop.every_kind';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__every_kind__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."every_kind" for each statement execute function "audit_triggers"."shop__every_kind__truncate"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_truncate";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__every_kind__truncate"() from session_user;
 

@@ -11,6 +11,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 3::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 4::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
             or pg_typeof(new."day") <> '1082'::oid
             or pg_typeof(new."amount") <> '23'::oid then
             raise exception 'the table has changed since this function was generated';
@@ -22,7 +24,7 @@ begin
             );
         v_target_id := case when num_nulls(new."day") = 0 then format('%s', new."day") end;
     exception when others then
-        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[]);
+        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{day}'::text[]);
     end;
     v_who := audit.identify();
@@ -37,11 +39,15 @@ revoke execute on function "audit_triggers"."shop__keyless__create"() from publi
 
 comment on function "audit_triggers"."shop__keyless__create"() is 'auditctl: create of shop.keyless';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__keyless__create"() to session_user;
 
 create trigger "auditctl_create" after insert on "shop"."keyless" for each row execute function "audit_triggers"."shop__keyless__create"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_create";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__keyless__create"() from session_user;
 
@@ -60,6 +66,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 3::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 4::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
             or pg_typeof(new."day") <> '1082'::oid
             or pg_typeof(new."amount") <> '23'::oid then
             raise exception 'the table has changed since this function was generated';
@@ -83,7 +91,9 @@ begin
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
-        from audit.compare_rows(old, new, tg_relid, '{}'::text[], '{}'::text[], '{day}'::text[]) as c;
+        from audit.compare_rows(
+            old, new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
+        ) as c;
         if v_new = '{}' then
             return null;
         end if;
@@ -103,11 +113,15 @@ revoke execute on function "audit_triggers"."shop__keyless__update"() from publi
 
 comment on function "audit_triggers"."shop__keyless__update"() is 'auditctl: update of shop.keyless';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__keyless__update"() to session_user;
 
 create trigger "auditctl_update" after update on "shop"."keyless" for each row execute function "audit_triggers"."shop__keyless__update"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_update";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__keyless__update"() from session_user;
 
@@ -124,6 +138,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 3::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 4::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
             or pg_typeof(old."day") <> '1082'::oid
             or pg_typeof(old."amount") <> '23'::oid then
             raise exception 'the table has changed since this function was generated';
@@ -135,7 +151,7 @@ begin
             );
         v_target_id := case when num_nulls(old."day") = 0 then format('%s', old."day") end;
     exception when others then
-        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[]);
+        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{day}'::text[]);
     end;
     v_who := audit.identify();
@@ -150,11 +166,15 @@ revoke execute on function "audit_triggers"."shop__keyless__delete"() from publi
 
 comment on function "audit_triggers"."shop__keyless__delete"() is 'auditctl: delete of shop.keyless';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__keyless__delete"() to session_user;
 
 create trigger "auditctl_delete" after delete on "shop"."keyless" for each row execute function "audit_triggers"."shop__keyless__delete"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_delete";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__keyless__delete"() from session_user;
 
@@ -178,11 +198,15 @@ revoke execute on function "audit_triggers"."shop__keyless__truncate"() from pub
 
 comment on function "audit_triggers"."shop__keyless__truncate"() is 'auditctl: truncate of shop.keyless';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__keyless__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."keyless" for each statement execute function "audit_triggers"."shop__keyless__truncate"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_truncate";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__keyless__truncate"() from session_user;
 

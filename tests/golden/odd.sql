@@ -10,6 +10,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
             or pg_typeof(new."Säule") <> '23'::oid
             or pg_typeof(new."v'new") <> '25'::oid
             or pg_typeof(new."100%") <> '23'::oid then
@@ -23,7 +25,7 @@ begin
             );
         v_target_id := new."Säule"::text;
     exception when others then
-        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[]);
+        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{Säule}'::text[]);
     end;
     v_who := audit.identify();
@@ -38,11 +40,15 @@ revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__create"() 
 
 comment on function "audit_triggers"."shop__odd ""%s"" 'name'__create"() is 'auditctl: create of shop."odd ""%s"" ''name''"';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__odd ""%s"" 'name'__create"() to session_user;
 
 create trigger "auditctl_create" after insert on "shop"."odd ""%s"" 'name'" for each row execute function "audit_triggers"."shop__odd ""%s"" 'name'__create"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_create";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__create"() from session_user;
 
@@ -60,6 +66,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
             or pg_typeof(new."Säule") <> '23'::oid
             or pg_typeof(new."v'new") <> '25'::oid
             or pg_typeof(new."100%") <> '23'::oid then
@@ -70,7 +78,7 @@ begin
             v_old := v_old || jsonb_build_object('Säule', old."Säule");
             v_new := v_new || jsonb_build_object('Säule', new."Säule");
         end if;
-        if old."v'new" is distinct from new."v'new" then
+        if old."v'new" collate "C" is distinct from new."v'new" collate "C" then
             v_old := v_old || jsonb_build_object('v''new', old."v'new");
             v_new := v_new || jsonb_build_object('v''new', new."v'new");
         end if;
@@ -88,7 +96,9 @@ begin
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
-        from audit.compare_rows(old, new, tg_relid, '{}'::text[], '{}'::text[], '{Säule}'::text[]) as c;
+        from audit.compare_rows(
+            old, new, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[], '{Säule}'::text[]
+        ) as c;
         if v_new = '{}' then
             return null;
         end if;
@@ -108,11 +118,15 @@ revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__update"() 
 
 comment on function "audit_triggers"."shop__odd ""%s"" 'name'__update"() is 'auditctl: update of shop."odd ""%s"" ''name''"';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__odd ""%s"" 'name'__update"() to session_user;
 
 create trigger "auditctl_update" after update on "shop"."odd ""%s"" 'name'" for each row execute function "audit_triggers"."shop__odd ""%s"" 'name'__update"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_update";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__update"() from session_user;
 
@@ -128,6 +142,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
             or pg_typeof(old."Säule") <> '23'::oid
             or pg_typeof(old."v'new") <> '25'::oid
             or pg_typeof(old."100%") <> '23'::oid then
@@ -141,7 +157,7 @@ begin
             );
         v_target_id := old."Säule"::text;
     exception when others then
-        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[]);
+        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{Säule}'::text[]);
     end;
     v_who := audit.identify();
@@ -156,11 +172,15 @@ revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__delete"() 
 
 comment on function "audit_triggers"."shop__odd ""%s"" 'name'__delete"() is 'auditctl: delete of shop."odd ""%s"" ''name''"';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__odd ""%s"" 'name'__delete"() to session_user;
 
 create trigger "auditctl_delete" after delete on "shop"."odd ""%s"" 'name'" for each row execute function "audit_triggers"."shop__odd ""%s"" 'name'__delete"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_delete";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__delete"() from session_user;
 
@@ -184,11 +204,15 @@ revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__truncate"(
 
 comment on function "audit_triggers"."shop__odd ""%s"" 'name'__truncate"() is 'auditctl: truncate of shop."odd ""%s"" ''name''"';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__odd ""%s"" 'name'__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."odd ""%s"" 'name'" for each statement execute function "audit_triggers"."shop__odd ""%s"" 'name'__truncate"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_truncate";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__truncate"() from session_user;
 

@@ -10,6 +10,8 @@ declare
 begin
     begin
         if has_column_privilege(pg_partition_root(tg_relid), 3::smallint, 'select') is not null
+            or has_column_privilege(pg_partition_root(tg_relid), 4::smallint, 'select') is not null
+            or has_column_privilege(pg_partition_root(tg_relid), 5::smallint, 'select') is not null
             or pg_typeof(new."id") <> '25'::oid
             or pg_typeof(new."v") <> '23'::oid then
             raise exception 'the table has changed since this function was generated';
@@ -21,7 +23,7 @@ begin
             );
         v_target_id := audit.fit_key(new."id"::text);
     exception when others then
-        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[]);
+        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{id,v}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{id}'::text[]);
     end;
     v_who := audit.identify();
@@ -40,11 +42,15 @@ revoke execute on function "audit_triggers"."shop__parted__create"() from public
 
 comment on function "audit_triggers"."shop__parted__create"() is 'auditctl: create of shop.parted';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__parted__create"() to session_user;
 
 create trigger "auditctl_create" after insert on "shop"."parted" for each row execute function "audit_triggers"."shop__parted__create"();
 
 alter table "shop"."parted" enable always trigger "auditctl_create";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__parted__create"() from session_user;
 
@@ -62,12 +68,14 @@ declare
 begin
     begin
         if has_column_privilege(pg_partition_root(tg_relid), 3::smallint, 'select') is not null
+            or has_column_privilege(pg_partition_root(tg_relid), 4::smallint, 'select') is not null
+            or has_column_privilege(pg_partition_root(tg_relid), 5::smallint, 'select') is not null
             or pg_typeof(new."id") <> '25'::oid
             or pg_typeof(new."v") <> '23'::oid then
             raise exception 'the table has changed since this function was generated';
         end if;
 
-        if old."id" is distinct from new."id" then
+        if old."id" collate "C" is distinct from new."id" collate "C" then
             v_old := v_old || jsonb_build_object('id', old."id");
             v_new := v_new || jsonb_build_object('id', new."id");
         end if;
@@ -79,13 +87,15 @@ begin
             return null;
         end if;
         v_target_id := audit.fit_key(new."id"::text);
-        if old."id" is distinct from new."id" then
+        if old."id" collate "C" is distinct from new."id" collate "C" then
             v_previous_target_id := audit.fit_key(old."id"::text);
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
-        from audit.compare_rows(old, new, tg_relid, '{}'::text[], '{}'::text[], '{id}'::text[]) as c;
+        from audit.compare_rows(
+            old, new, tg_relid, '{}'::text[], '{}'::text[], '{id,v}'::text[], '{id}'::text[]
+        ) as c;
         if v_new = '{}' then
             return null;
         end if;
@@ -109,11 +119,15 @@ revoke execute on function "audit_triggers"."shop__parted__update"() from public
 
 comment on function "audit_triggers"."shop__parted__update"() is 'auditctl: update of shop.parted';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__parted__update"() to session_user;
 
 create trigger "auditctl_update" after update on "shop"."parted" for each row execute function "audit_triggers"."shop__parted__update"();
 
 alter table "shop"."parted" enable always trigger "auditctl_update";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__parted__update"() from session_user;
 
@@ -129,6 +143,8 @@ declare
 begin
     begin
         if has_column_privilege(pg_partition_root(tg_relid), 3::smallint, 'select') is not null
+            or has_column_privilege(pg_partition_root(tg_relid), 4::smallint, 'select') is not null
+            or has_column_privilege(pg_partition_root(tg_relid), 5::smallint, 'select') is not null
             or pg_typeof(old."id") <> '25'::oid
             or pg_typeof(old."v") <> '23'::oid then
             raise exception 'the table has changed since this function was generated';
@@ -140,7 +156,7 @@ begin
             );
         v_target_id := audit.fit_key(old."id"::text);
     exception when others then
-        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[]);
+        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{id,v}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{id}'::text[]);
     end;
     v_who := audit.identify();
@@ -159,11 +175,15 @@ revoke execute on function "audit_triggers"."shop__parted__delete"() from public
 
 comment on function "audit_triggers"."shop__parted__delete"() is 'auditctl: delete of shop.parted';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__parted__delete"() to session_user;
 
 create trigger "auditctl_delete" after delete on "shop"."parted" for each row execute function "audit_triggers"."shop__parted__delete"();
 
 alter table "shop"."parted" enable always trigger "auditctl_delete";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__parted__delete"() from session_user;
 
@@ -191,13 +211,19 @@ revoke execute on function "audit_triggers"."shop__parted__truncate"() from publ
 
 comment on function "audit_triggers"."shop__parted__truncate"() is 'auditctl: truncate of shop.parted';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__parted__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."parted" for each statement execute function "audit_triggers"."shop__parted__truncate"();
 
 alter table "shop"."parted" enable always trigger "auditctl_truncate";
 
+revoke usage on schema "audit_triggers" from session_user;
+
 revoke execute on function "audit_triggers"."shop__parted__truncate"() from session_user;
+
+grant usage on schema "audit_triggers" to session_user;
 
 grant execute on function "audit_triggers"."shop__parted__truncate"() to session_user;
 
@@ -205,13 +231,19 @@ create trigger "auditctl_truncate" after truncate on "shop"."parted_0" for each 
 
 alter table "shop"."parted_0" enable always trigger "auditctl_truncate";
 
+revoke usage on schema "audit_triggers" from session_user;
+
 revoke execute on function "audit_triggers"."shop__parted__truncate"() from session_user;
+
+grant usage on schema "audit_triggers" to session_user;
 
 grant execute on function "audit_triggers"."shop__parted__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."parted_1" for each statement execute function "audit_triggers"."shop__parted__truncate"();
 
 alter table "shop"."parted_1" enable always trigger "auditctl_truncate";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__parted__truncate"() from session_user;
 

@@ -10,6 +10,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
             or pg_typeof(new."id") <> '23'::oid
             or pg_typeof(new."name") <> '25'::oid
             or pg_typeof(new."price") <> '1700'::oid then
@@ -23,7 +25,7 @@ begin
             );
         v_target_id := new."id"::text;
     exception when others then
-        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[]);
+        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{id}'::text[]);
     end;
     v_who := audit.identify();
@@ -38,11 +40,15 @@ revoke execute on function "audit_triggers"."shop__plain__create"() from public;
 
 comment on function "audit_triggers"."shop__plain__create"() is 'auditctl: create of shop.plain';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__plain__create"() to session_user;
 
 create trigger "auditctl_create" after insert on "shop"."plain" for each row execute function "audit_triggers"."shop__plain__create"();
 
 alter table "shop"."plain" enable always trigger "auditctl_create";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__plain__create"() from session_user;
 
@@ -60,6 +66,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
             or pg_typeof(new."id") <> '23'::oid
             or pg_typeof(new."name") <> '25'::oid
             or pg_typeof(new."price") <> '1700'::oid then
@@ -70,7 +78,7 @@ begin
             v_old := v_old || jsonb_build_object('id', old."id");
             v_new := v_new || jsonb_build_object('id', new."id");
         end if;
-        if old."name" is distinct from new."name" then
+        if old."name" collate "C" is distinct from new."name" collate "C" then
             v_old := v_old || jsonb_build_object('name', old."name");
             v_new := v_new || jsonb_build_object('name', new."name");
         end if;
@@ -88,7 +96,9 @@ begin
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
-        from audit.compare_rows(old, new, tg_relid, '{}'::text[], '{}'::text[], '{id}'::text[]) as c;
+        from audit.compare_rows(
+            old, new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
+        ) as c;
         if v_new = '{}' then
             return null;
         end if;
@@ -108,11 +118,15 @@ revoke execute on function "audit_triggers"."shop__plain__update"() from public;
 
 comment on function "audit_triggers"."shop__plain__update"() is 'auditctl: update of shop.plain';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__plain__update"() to session_user;
 
 create trigger "auditctl_update" after update on "shop"."plain" for each row execute function "audit_triggers"."shop__plain__update"();
 
 alter table "shop"."plain" enable always trigger "auditctl_update";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__plain__update"() from session_user;
 
@@ -128,6 +142,8 @@ declare
 begin
     begin
         if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
             or pg_typeof(old."id") <> '23'::oid
             or pg_typeof(old."name") <> '25'::oid
             or pg_typeof(old."price") <> '1700'::oid then
@@ -141,7 +157,7 @@ begin
             );
         v_target_id := old."id"::text;
     exception when others then
-        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[]);
+        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{id}'::text[]);
     end;
     v_who := audit.identify();
@@ -156,11 +172,15 @@ revoke execute on function "audit_triggers"."shop__plain__delete"() from public;
 
 comment on function "audit_triggers"."shop__plain__delete"() is 'auditctl: delete of shop.plain';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__plain__delete"() to session_user;
 
 create trigger "auditctl_delete" after delete on "shop"."plain" for each row execute function "audit_triggers"."shop__plain__delete"();
 
 alter table "shop"."plain" enable always trigger "auditctl_delete";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__plain__delete"() from session_user;
 
@@ -184,11 +204,15 @@ revoke execute on function "audit_triggers"."shop__plain__truncate"() from publi
 
 comment on function "audit_triggers"."shop__plain__truncate"() is 'auditctl: truncate of shop.plain';
 
+grant usage on schema "audit_triggers" to session_user;
+
 grant execute on function "audit_triggers"."shop__plain__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."plain" for each statement execute function "audit_triggers"."shop__plain__truncate"();
 
 alter table "shop"."plain" enable always trigger "auditctl_truncate";
+
+revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__plain__truncate"() from session_user;
 

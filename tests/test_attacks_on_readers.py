@@ -1,0 +1,104 @@
+"""Attacks on those who administer and read: their search path, their terminal, the privileges of others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.fixtures.databases import connect
+from tests.test_attacks import enable
+
+if TYPE_CHECKING:
+    from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.databases import MakeLogin
+
+OPERATORS = ("(oid, regtype)", "(oid, regnamespace)", "(oid, regrole)", "(name, text)", "(audit.action, audit.action)")
+
+
+def test_operators_in_a_schema_on_the_administrators_path_are_not_run(
+    db: str, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
+    mallory = login("mallory", dsn=db)
+    with connect(db) as conn:
+        conn.execute("grant create on schema public to public")
+        conn.execute("create table public.t (id integer primary key)")
+    with connect(mallory.dsn) as conn:
+        for index, arguments in enumerate(OPERATORS):
+            left, right = arguments.strip("()").split(", ")
+            conn.execute(
+                f"create function public.evil{index}({left}, {right}) returns boolean language plpgsql as "
+                f"$$ begin execute 'alter role {mallory.name} superuser'; return true; end $$"
+            )
+            conn.execute(
+                f"create operator public.= (leftarg = {left}, rightarg = {right}, procedure = public.evil{index})"
+            )
+    for command in (
+        ("install",),
+        ("enable", "t", "--label", "T"),
+        ("tables", "--all"),
+        ("check",),
+        ("plan",),
+        ("apply",),
+        ("log", "--action", "create"),
+        ("export",),
+        ("history", "audit.rule", "public.t"),
+        ("grant", "reader", mallory.name),
+        ("disable", "t"),
+    ):
+        auditctl(*command, check=0)
+    with connect(db) as conn:
+        assert conn.execute("select rolsuper from pg_roles where rolname = %s", [mallory.name]).fetchone() == (False,)
+
+
+@pytest.mark.parametrize("setting", ["actor", "ip", "context"])
+def test_text_that_is_no_utf8_neither_fails_the_write_nor_makes_the_log_unreadable(
+    db: str, login: MakeLogin, auditctl: RunAuditctl, setting: str
+) -> None:
+    web = login("web", roles=["audit_app"], dsn=db)
+    with connect(db) as conn:
+        conn.execute("create table public.t (id integer primary key); grant insert on public.t to public")
+    enable(db, "public.t")
+    for index, value in enumerate((b"ev\xffil", b"ev\xf0")):
+        options = b" options='-c auditctl." + setting.encode() + b"=" + value + b"'"
+        raw = psycopg.pq.PGconn.connect(web.dsn.encode() + options)
+        done = raw.exec_(b"insert into public.t values (%d)" % index)
+        assert done.status == psycopg.pq.ExecStatus.COMMAND_OK, done.error_message
+        raw.finish()
+    auditctl("log", check=0)
+    with connect(db) as conn:
+        rows = conn.execute("select actor, context::text from audit.event where target = 'public.t'").fetchall()
+    assert len(rows) == 2
+    assert all("invalid text " in f"{actor} {context}" for actor, context in rows)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into audit.event (actor, actor_kind, target, action) values ('alice', 'application', 'x', 'EVENT')",
+        "insert into audit.event_default (event_id, actor, actor_kind, target, action) "
+        "values (1, 'alice', 'application', 'x', 'EVENT')",
+        "insert into audit.rule (name, position, actions) values ('x', 1, '{}')",
+        "insert into audit.target (target) values ('x')",
+        "insert into audit.alembic_version values ('9')",
+    ],
+)
+def test_a_writer_of_all_data_writes_nothing_here(db: str, login: MakeLogin, statement: str) -> None:
+    writer = login("writer", roles=["pg_write_all_data"], dsn=db)
+    with connect(writer.dsn) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute(statement)
+    with connect(writer.dsn) as conn:
+        for table in ("event", "event_default"):
+            for change in (f"update audit.{table} set target = 'x'", f"delete from audit.{table}"):
+                with pytest.raises(psycopg.Error, match="write-once"):
+                    conn.execute(change)
+        for table in ("rule", "target", "alembic_version"):
+            assert conn.execute(f"delete from audit.{table}").rowcount == 0
+        conn.execute("select setval('audit.event_event_id_seq', 9223372036854775807)")
+    with connect(db) as conn:
+        conn.execute("create table public.t (id integer primary key)")
+    enable(db, "public.t")
+    with connect(db) as conn:
+        conn.execute("insert into public.t values (1)")
+        assert conn.execute("select count(*) from audit.event where target = 'public.t'").fetchone() == (1,)
