@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from auditctl.errors import DatabaseError
+from auditctl.errors import ConfigurationError, DatabaseError
 from tests.capturing import apply, audit, events, lines, pending, triggers
 from tests.fixtures.databases import connect, fetch_value
 
@@ -53,7 +53,9 @@ def test_a_file_is_the_whole_truth(db: str, conn: psycopg.Connection, auditctl: 
     assert conn.execute(RULES).fetchall() == [("public.a", 0, "{CREATE}")]
     again = auditctl("apply", "audit.toml", check=0)
     assert (again.out, again.err) == ("", "Nothing to do: the database is as the rules say.\n")
-    apply(db, "")
+    with pytest.raises(ConfigurationError, match="is empty, which would end all auditing"):
+        apply(db, "")
+    apply(db, "table = []")
     assert audited(conn) == []
     assert fetch_value(db, "select count(*) from pg_proc where pronamespace = 'audit_triggers'::regnamespace") == 0
 
@@ -150,7 +152,7 @@ def test_an_event_trigger_that_interferes_rolls_everything_back(
         begin
             if tg_tag = 'ALTER TABLE' and pg_trigger_depth() = 0 and current_setting('my.meddling', true) is null then
                 perform set_config('my.meddling', 'on', true);
-                execute 'alter table a disable trigger auditctl_create';
+                execute 'alter table public.a disable trigger auditctl_create';
             end if;
         end $$;
         create event trigger meddle on ddl_command_end execute function meddle()

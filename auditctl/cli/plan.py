@@ -128,14 +128,14 @@ def _print_changes(planned: Plan) -> None:
 
 
 def _print_statements(planned: Plan) -> None:
-    if planned.pending:
-        click.echo(f"set search_path = {SEARCH_PATH};\n")
+    if not planned.pending:
+        return
+    click.echo(f"begin;\nset local search_path = {SEARCH_PATH};\n")
     for change in planned.pending:
         for statement in change.statements:
             role = "set role audit_owner;\n" if statement.as_owner else "reset role;\n"
             click.echo(f"{role}{statement.sql};\n")
-    if planned.pending:
-        click.echo("reset role;")
+    click.echo("reset role;\ncommit;")
 
 
 def _say_rest(session: Session, planned: Plan) -> None:
