@@ -77,7 +77,7 @@ def test_text_that_is_no_utf8_neither_fails_the_write_nor_makes_the_log_unreadab
     "statement",
     [
         "insert into audit.event (actor, actor_kind, target, action) values ('alice', 'application', 'x', 'EVENT')",
-        "insert into audit.event_default (event_id, actor, actor_kind, target, action) "
+        "insert into audit.event_default (event_id, actor, actor_kind, target, action) overriding system value "
         "values (1, 'alice', 'application', 'x', 'EVENT')",
         "insert into audit.rule (name, position, actions) values ('x', 1, '{}')",
         "insert into audit.target (target) values ('x')",
