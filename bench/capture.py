@@ -15,7 +15,7 @@ from auditctl.model import Rule
 from bench import measure
 
 ROWS = 1_000
-ROUNDS = 7
+ROUNDS = 5
 
 TABLE = """
     (id integer primary key, c1 integer, c2 text, c3 numeric, c4 timestamptz, c5 boolean, c6 jsonb, c7 text[], c8 date,
