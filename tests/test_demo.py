@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from auditctl.demo import company, scenario
@@ -54,8 +55,8 @@ def demo(auditctl: RunAuditctl, temp: Path) -> Iterator[RunAuditctl]:
 
 def servers_in(folder: Path) -> list[str]:
     """The command lines of PostgreSQL's processes that work in a folder."""
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout.decode(errors="replace")
-    return [line for line in listed.splitlines() if str(folder) in line and "postgres" in line.split()[0]]
+    lines = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if str(folder) in line and "postgres" in line.split()[0]]
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -154,7 +155,7 @@ def test_interrupted_demo_leaves_nothing(wait_for: str, number: signal.Signals, 
 
 def test_closed_pipe_ends_the_demo_without_a_trace(temp: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        f"set -o pipefail; {sys.executable} -m auditctl demo --keep | head -n 1",
+        f"set -o pipefail; {shlex.quote(sys.executable)} -m auditctl demo --keep | head -n 1",
         shell=True,
         executable="/bin/bash",
         cwd=tmp_path,
