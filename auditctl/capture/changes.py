@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
 
 from psycopg import sql
 
@@ -15,19 +15,28 @@ from auditctl.names import TRIGGER_SCHEMA
 ALWAYS = "A"
 
 
-class Site(Protocol):
-    """A trigger that must be there; see `planner.Site`."""
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A trigger that must be on a relation, and the function it must call.
+
+    Attributes:
+        target: The registered name.
+        captured: The action.
+        relation: Where the trigger sits.
+        function: The function as it must be.
+        is_clone: Whether PostgreSQL puts the trigger there itself, from a partitioned parent.
+    """
+
+    target: str
+    captured: CapturedAction
+    relation: Relation
+    function: Function
+    is_clone: bool = False
 
     @property
-    def target(self) -> str: ...  # noqa: D102
-    @property
-    def captured(self) -> CapturedAction: ...  # noqa: D102
-    @property
-    def relation(self) -> Relation: ...  # noqa: D102
-    @property
-    def function(self) -> Function: ...  # noqa: D102
-    @property
-    def is_clone(self) -> bool: ...  # noqa: D102
+    def key(self) -> tuple[str, str, str]:
+        """What identifies the trigger: schema, table, trigger name."""
+        return (*self.relation.identity, self.captured.trigger)
 
 
 def compare(site: Site, trigger: Trigger | None, function: Function | None) -> Change:

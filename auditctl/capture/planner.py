@@ -6,43 +6,19 @@ Same input, same bytes. Triggers that must go come first, functions that nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from auditctl.capture import changes, render, validate
 from auditctl.capture.actions import ACTIONS, BY_ACTION, CapturedAction
+from auditctl.capture.changes import Site
 from auditctl.capture.identifiers import qualified
 from auditctl.capture.render import Capture
 from auditctl.capture.resolve import Resolution, installed_target, resolve
 from auditctl.errors import ConfigurationError
-from auditctl.model import Catalog, Change, Function, Plan, Relation, Rule, Target, Trigger
+from auditctl.model import Catalog, Change, Plan, Relation, Rule, Target, Trigger
 from auditctl.names import TRIGGER_SCHEMA
 
 _LIST = "List the tables with: auditctl tables --all"
 _CORRECT = "Nothing was changed. Correct the rule, then try again."
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A trigger that must be on a relation, and the function it must call.
-
-    Attributes:
-        target: The registered name.
-        captured: The action.
-        relation: Where the trigger sits.
-        function: The function as it must be.
-        is_clone: Whether PostgreSQL puts the trigger there itself, from a partitioned parent.
-    """
-
-    target: str
-    captured: CapturedAction
-    relation: Relation
-    function: Function
-    is_clone: bool = False
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What identifies the trigger: schema, table, trigger name."""
-        return (*self.relation.identity, self.captured.trigger)
 
 
 def plan(
