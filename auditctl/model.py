@@ -45,28 +45,6 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        name: Its name.
-        type_oid: Object id of its type; stable across databases for PostgreSQL's own types (below 16384).
-        base_oid: The same with domains removed.
-        base_type: SQL name of the base type, such as `numeric`.
-        constituents: Names of the types a value may consist of (elements, subtypes, attributes); `?` for one that is
-            not PostgreSQL's own; enums left out.
-        is_plain: Whether every part of it is PostgreSQL's own and goes to JSONB unchanged (json does not).
-    """
-
-    name: str
-    type_oid: int
-    base_oid: int
-    base_type: str
-    constituents: frozenset[str]
-    is_plain: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Trigger:
     """A trigger of ours on a table, as pg_trigger has it.
 
@@ -99,6 +77,7 @@ class Function:
         owner: Its owner.
         grantees: Who else may execute it, sorted; `public` for everybody.
         comment: Its comment, which names target and action; empty without one.
+        statement: The statement that creates or replaces it; empty for a function found in the catalog.
     """
 
     name: str
@@ -108,6 +87,7 @@ class Function:
     owner: str
     grantees: tuple[str, ...]
     comment: str
+    statement: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +95,7 @@ class Relation:
     """A table, or something that looks like one.
 
     Attributes:
+        oid: Its object id.
         schema: Its schema.
         table: Its name in the schema.
         kind: pg_class.relkind: `r` table, `p` partitioned, `f` foreign, `v` view, `m` materialized view.
@@ -122,12 +103,12 @@ class Relation:
         is_visible: Whether its name alone finds it on the search path.
         parents: Tables it is a partition or child of, nearest first, as (schema, table).
         is_partition: Whether it is a partition.
-        columns: Its columns in order; empty unless the relation was looked into.
-        last_column: The greatest column number ever used, of the topmost table for a partitioned one.
+        columns: Names of its columns in order; empty unless the relation was looked into.
         primary_key: Columns of the primary key, in order.
         triggers: Our triggers on it, by name.
     """
 
+    oid: int
     schema: str
     table: str
     kind: str
@@ -135,8 +116,7 @@ class Relation:
     is_visible: bool = False
     parents: tuple[tuple[str, str], ...] = ()
     is_partition: bool = False
-    columns: tuple[Column, ...] = ()
-    last_column: int = 0
+    columns: tuple[str, ...] = ()
     primary_key: tuple[str, ...] = ()
     triggers: tuple[Trigger, ...] = ()
 
@@ -163,6 +143,25 @@ class Catalog:
     def find(self, schema: str, table: str) -> Relation | None:
         """Return the relation of that exact name, or None."""
         return next((r for r in self.relations if r.identity == (schema, table)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a capture function must do; the database assembles it (audit.capture_function).
+
+    Attributes:
+        relation: Object id of the table whose triggers call it.
+        root: Object id of the table that the target names: the same, or what it is a child of.
+        target: The registered name that events carry.
+        action: The captured action.
+        rule: What is recorded.
+    """
+
+    relation: int
+    root: int
+    target: str
+    action: Action
+    rule: Rule
 
 
 class ChangeKind(StrEnum):
@@ -199,6 +198,7 @@ class Change:
         relation: Where the trigger sits: the target itself, or one of its partitions or children.
         reason: Why, as a sentence.
         statements: How; empty for KEEP.
+        relation_oid: Object id of that relation; None for a function that no trigger needs.
     """
 
     kind: ChangeKind
@@ -207,6 +207,7 @@ class Change:
     relation: str
     reason: str
     statements: tuple[Statement, ...] = ()
+    relation_oid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +218,16 @@ class Target:
         name: `schema.table`.
         label: What people see, or None.
         key: Columns of the key, in order; empty without one.
+        relation: Object id of the table.
+        rule: The rule in force.
         renamed_from: The name under which its triggers were installed, where that differs; else None.
     """
 
     name: str
     label: str | None
     key: tuple[str, ...]
+    relation: int
+    rule: Rule
     renamed_from: str | None = None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from alembic import context
 
 from auditctl import resources
+from auditctl.capture import render
 from auditctl.names import ADVISORY_LOCK, SCHEMA
 
 PREPARE = f"select pg_catalog.pg_advisory_xact_lock({ADVISORY_LOCK});"
@@ -23,6 +24,7 @@ begin
 end
 $auditctl$;"""
 FINISH = "select audit.create_partitions();"
+"""Runs as audit_owner at every install, as do the templates and the event triggers around it."""
 
 
 def run(sql: str) -> None:
@@ -44,6 +46,8 @@ def migrate() -> None:
         run(PREPARE)
         run(resources.sql_text("schema/00_role.sql"))
         context.run_migrations()
+        run(render.write_templates())
+        run(resources.sql_text("schema/90_event_trigger.sql"))
         run(FINISH)
 
 

@@ -1,6 +1,6 @@
 """Reads from PostgreSQL's catalog what the planner needs; decides nothing.
 
-Sources: sql/queries/relation.sql, column.sql, key.sql, function.sql.
+Sources: sql/queries/relation.sql, column.sql, function.sql, capture_function.sql.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from auditctl import database, resources
 from auditctl.capture.actions import ACTIONS
 from auditctl.database import Connection
-from auditctl.model import Catalog, Column, Function, Relation, Trigger
-from auditctl.names import TRIGGER_SCHEMA
+from auditctl.model import Catalog, Function, Relation, Request, Trigger
+from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
 
 
 def read(conn: Connection, wanted: Callable[[Relation], bool]) -> Catalog:
@@ -34,13 +36,37 @@ def read(conn: Connection, wanted: Callable[[Relation], bool]) -> Catalog:
     rows = conn.execute(resources.sql_text("queries/relation.sql"), names).fetchall()
     relations = {row[0]: _relation(row) for row in rows}
     chosen = [oid for oid, relation in relations.items() if relation.triggers or wanted(relation)]
-    columns: dict[int, list[Column]] = {oid: [] for oid in chosen}
-    for row in conn.execute(resources.sql_text("queries/column.sql"), {"relations": chosen}):
-        columns[row[0]].append(Column(row[1], row[2], row[3], row[4], frozenset(row[5]), row[6]))
-    for oid, key, last in conn.execute(resources.sql_text("queries/key.sql"), {"relations": chosen}):
-        relations[oid] = replace(relations[oid], columns=tuple(columns[oid]), primary_key=tuple(key), last_column=last)
+    for oid, columns, key in conn.execute(resources.sql_text("queries/column.sql"), {"relations": chosen}):
+        relations[oid] = replace(relations[oid], columns=tuple(columns), primary_key=tuple(key))
     path = database.schemas(conn)
     return Catalog(_visible(relations.values(), path), _functions(conn), next(iter(path), "public"))
+
+
+def generate(conn: Connection, requests: Sequence[Request]) -> tuple[Function, ...]:
+    """Return the functions that are asked for, in the same order, as the catalog would show them.
+
+    Raises:
+        DatabaseError: The store's templates are of another version.
+    """
+    rows = [
+        {
+            "position": position,
+            "relation": request.relation,
+            "root": request.root,
+            "target": request.target,
+            "action": request.action,
+            "exclude": request.rule.exclude,
+            "mask": request.rule.mask,
+            "key": request.rule.key,
+            "require_actor": request.rule.require_actor,
+        }
+        for position, request in enumerate(requests)
+    ]
+    found = conn.execute(resources.sql_text("queries/capture_function.sql"), {"requests": Jsonb(rows)})
+    return tuple(
+        Function(name, source, _pairs(settings), True, ROLE_OWNER, (grantee,) if grantee else (), comment, statement)
+        for name, source, settings, comment, statement, grantee in found
+    )
 
 
 def _visible(relations: Iterable[Relation], schemas: Sequence[str]) -> tuple[Relation, ...]:
@@ -54,8 +80,9 @@ def _visible(relations: Iterable[Relation], schemas: Sequence[str]) -> tuple[Rel
 
 
 def _relation(row: tuple[Any, ...]) -> Relation:
-    _, schema, table, kind, persistence, is_partition, parents, triggers = row
+    oid, schema, table, kind, persistence, is_partition, parents, triggers = row
     return Relation(
+        oid,
         schema,
         table,
         kind,
@@ -81,6 +108,9 @@ def _functions(conn: Connection) -> dict[str, Function]:
     functions = {}
     rows = conn.execute(resources.sql_text("queries/function.sql"), {"trigger_schema": TRIGGER_SCHEMA})
     for name, source, settings, is_sound, owner, grantees, comment in rows:
-        pairs = dict(setting.split("=", 1) for setting in settings)
-        functions[name] = Function(name, source, pairs, is_sound, owner, tuple(grantees), comment)
+        functions[name] = Function(name, source, _pairs(settings), is_sound, owner, tuple(grantees), comment)
     return functions
+
+
+def _pairs(settings: Iterable[str]) -> dict[str, str]:
+    return dict(setting.split("=", 1) for setting in settings)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from auditctl.capture import render
 from auditctl.capture.actions import ACTIONS, CapturedAction
-from auditctl.capture.identifiers import function_name, qualified
+from auditctl.capture.identifiers import commented_target, qualified
 from auditctl.model import Action, Change, ChangeKind, Function, Relation, Statement, Trigger
 from auditctl.names import TRIGGER_SCHEMA
 
@@ -25,6 +24,7 @@ class Site:
         relation: Where the trigger sits.
         function: The function as it must be.
         is_clone: Whether PostgreSQL puts the trigger there itself, from a partitioned parent.
+        shares_function: Whether the function is that of the whole, so that only one change speaks of it.
     """
 
     target: str
@@ -32,6 +32,7 @@ class Site:
     relation: Relation
     function: Function
     is_clone: bool = False
+    shares_function: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -42,13 +43,13 @@ class Site:
 def compare(site: Site, trigger: Trigger | None, function: Function | None) -> Change:
     """Return the change that makes one trigger and its function right, KEEP where they are."""
     trigger_fault = _trigger_fault(site, trigger)
-    function_fault = _function_fault(site.function, function) if not _is_elsewhere(site) else ""
+    function_fault = _function_fault(site.function, function) if not site.shares_function else ""
     if trigger is None:
         if site.is_clone:
             return _change(site, ChangeKind.CREATE, "PostgreSQL will put the trigger on this partition.")
         return _change(site, ChangeKind.CREATE, "There is no trigger yet.", _create(site))
     if function is None:
-        reason = trigger_fault if _is_elsewhere(site) else "The table was renamed since."
+        reason = trigger_fault if site.shares_function else "The table was renamed since."
         return _change(site, ChangeKind.REPLACE, reason, _recreate(site, trigger))
     if trigger_fault and not site.is_clone:
         return _change(site, ChangeKind.REPLACE, trigger_fault, _recreate(site, trigger))
@@ -73,6 +74,7 @@ def drop_trigger(relation: Relation, trigger: Trigger, target: str) -> Change:
         qualified(*relation.identity),
         "No rule asks for it.",
         (Statement(_drop(relation, trigger.name)),),
+        relation.oid,
     )
 
 
@@ -80,7 +82,7 @@ def drop_function(function: Function) -> Change:
     """Return the change that removes a function no rule asks for."""
     option = function.comment.removeprefix("auditctl: ").partition(" of ")[0]
     action = next((c.action for c in ACTIONS if c.option == option), Action.EVENT)
-    target = render.commented_target(function.comment) or f"{TRIGGER_SCHEMA}.{function.name}"
+    target = commented_target(function.comment) or f"{TRIGGER_SCHEMA}.{function.name}"
     statement = sql.SQL("drop function if exists {}()").format(sql.Identifier(TRIGGER_SCHEMA, function.name))
     return Change(
         ChangeKind.DROP,
@@ -93,12 +95,8 @@ def drop_function(function: Function) -> Change:
 
 
 def _change(site: Site, kind: ChangeKind, reason: str, statements: tuple[Statement, ...] = ()) -> Change:
-    return Change(kind, site.target, site.captured.action, qualified(*site.relation.identity), reason, statements)
-
-
-def _is_elsewhere(site: Site) -> bool:
-    """Whether the function belongs to another site, so that only one change speaks of it."""
-    return site.function.name != function_name(*site.relation.identity, site.captured.option)
+    place = qualified(*site.relation.identity)
+    return Change(kind, site.target, site.captured.action, place, reason, statements, site.relation.oid)
 
 
 def _trigger_fault(site: Site, trigger: Trigger | None) -> str:
@@ -115,7 +113,7 @@ def _function_fault(wanted: Function, found: Function | None) -> str:
     if found is None:
         return ""
     if found.comment != wanted.comment:
-        was = render.commented_target(found.comment)
+        was = commented_target(found.comment)
         return f"The table was renamed from {was}." if was else "The function's comment was changed."
     if (found.is_sound, found.owner, found.grantees) != (wanted.is_sound, wanted.owner, wanted.grantees):
         return "The function's owner, privileges or security were changed."
@@ -148,8 +146,15 @@ def _create(site: Site) -> tuple[Statement, ...]:
         )
         for verb, preposition in (("grant", "to"), ("revoke", "from"))
     )
-    body = () if _is_elsewhere(site) else _create_function(site.function)
-    return (*body, *grants, Statement(create.as_string(None)), _enable(site), *revokes)
+    body = () if site.shares_function else _create_function(site.function)
+    return (
+        *body,
+        *grants,
+        Statement(create.as_string(None)),
+        _enable(site),
+        *revokes,
+        *(() if site.shares_function else _grant(site.function)),
+    )
 
 
 def _recreate(site: Site, trigger: Trigger) -> tuple[Statement, ...]:
@@ -161,9 +166,19 @@ def _create_function(function: Function) -> tuple[Statement, ...]:
     revoke = sql.SQL("revoke execute on function {}() from public").format(name)
     note = sql.SQL("comment on function {}() is {}").format(name, sql.Literal(function.comment))
     return (
-        Statement(render.create_function(function), as_owner=True),
+        Statement(function.statement, as_owner=True),
         Statement(revoke.as_string(None), as_owner=True),
         Statement(note.as_string(None), as_owner=True),
+    )
+
+
+def _grant(function: Function) -> tuple[Statement, ...]:
+    """PostgreSQL asks for EXECUTE when the owner of a partitioned table makes a partition, and clones the trigger."""
+    grant = sql.SQL("grant execute on function {}() to {}")
+    name = sql.Identifier(TRIGGER_SCHEMA, function.name)
+    return tuple(
+        Statement(grant.format(name, sql.Identifier(grantee)).as_string(None), as_owner=True)
+        for grantee in function.grantees
     )
 
 
@@ -173,12 +188,13 @@ def _repair_function(wanted: Function, found: Function) -> tuple[Statement, ...]
     revokes = (
         sql.SQL("revoke execute on function {}() from {}").format(name, sql.Identifier(grantee))
         for grantee in found.grantees
-        if grantee != "public"
+        if grantee not in ("public", *wanted.grantees)
     )
     return (
         *(() if found.owner == wanted.owner else (Statement(take.as_string(None)),)),
         *_create_function(wanted),
         *(Statement(revoke.as_string(None), as_owner=True) for revoke in revokes),
+        *_grant(wanted),
     )
 
 

@@ -6,7 +6,6 @@ A name is `table` or `schema.table`. A part in double quotes is taken to the let
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -98,16 +97,10 @@ def quoted(part: str) -> str:
     return '"' + part.replace('"', '""') + '"' if _NEEDS_QUOTES.search(part) else part
 
 
-def function_name(schema: str, table: str, option: str) -> str:
-    """Return `schema__table__action`, with a hash where that would be ambiguous or longer than 63 bytes."""
-    plain = f"{schema}__{table}__{option}"
-    ambiguous = "__" in schema + "." + table or schema.endswith("_") or table.startswith("_") or table.endswith("_")
-    if not ambiguous and len(plain.encode()) <= IDENTIFIER_BYTES:
-        return plain
-    digest = hashlib.sha256("\0".join((schema, table, option)).encode()).hexdigest()[:10]
-    tail = f"__{option}__{digest}"
-    head = f"{schema}__{table}".encode()[: IDENTIFIER_BYTES - len(tail.encode())]
-    return head.decode(errors="ignore") + tail
+def commented_target(comment: str) -> str | None:
+    """Return the target out of a capture function's comment, or None where it is not ours."""
+    head, _, target = comment.partition(" of ")
+    return target if head.startswith("auditctl: ") and target else None
 
 
 def _part(match: re.Match[str], whole: str) -> Part:

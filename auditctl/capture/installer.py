@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -174,7 +175,7 @@ def _narrowed(over: Rule, name: str, covering: resolve.Resolution) -> Rule:
     relation = next((r for r, _ in covering.covered if qualified(*r.identity) == name), None)
     if relation is None or over.name == name:
         return replace(over, name=name)
-    columns = {column.name for column in relation.columns}
+    columns = set(relation.columns)
     return replace(
         over,
         name=name,
@@ -204,6 +205,7 @@ def _plan(conn: Connection, wish: Wish) -> Plan:
     return planner.plan(
         wish.rules,
         _catalog(conn, wish.rules),
+        partial(catalog.generate, conn),
         follow_renames=wish.follow_renames,
         only=wish.only,
         problems=wish.problems,
@@ -219,9 +221,12 @@ def _carry_out(
         planned = _plan(conn, wish)
         if not approve(planned):
             return planned
+        with database.acting_as(conn, ROLE_OWNER):
+            rules.begin_change(conn, planned)
         _execute(conn, planned.pending)
         with database.acting_as(conn, ROLE_OWNER):
             rules.register(conn, planned.targets)
+            rules.end_change(conn, planned, wish.only)
             rules.write(conn, planned.rules)
             _record(conn, planned.pending)
         left = _plan(conn, replace(wish, rules=planned.rules)).pending

@@ -1,29 +1,34 @@
-"""Compares what the rules want with what the catalog has: `plan(...) -> Plan`. Touches nothing.
+"""Compares what the rules want with what the catalog has: `plan(...) -> Plan`. Changes nothing.
 
 Same input, same bytes. Triggers that must go come first, functions that nothing calls any more last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from auditctl.capture import changes, render, validate
+from auditctl.capture import changes, validate
 from auditctl.capture.actions import ACTIONS, BY_ACTION, CapturedAction
 from auditctl.capture.changes import Site
 from auditctl.capture.identifiers import qualified
-from auditctl.capture.render import Capture
 from auditctl.capture.resolve import Resolution, installed_target, resolve
 from auditctl.errors import ConfigurationError
-from auditctl.model import Catalog, Change, Plan, Relation, Rule, Target, Trigger
+from auditctl.model import Catalog, Change, Function, Plan, Relation, Request, Rule, Target, Trigger
 from auditctl.names import TRIGGER_SCHEMA
 
 _LIST = "List the tables with: auditctl tables --all"
 _CORRECT = "Nothing was changed. Correct the rule, then try again."
 
 
+Generate = Callable[[Sequence[Request]], Sequence[Function]]
+"""Returns the functions asked for, in the same order; the database assembles them (`catalog.generate`)."""
+
+
 def plan(
     rules: Iterable[Rule],
     catalog: Catalog,
+    generate: Generate,
     *,
     follow_renames: bool,
     only: frozenset[str] | None = None,
@@ -34,6 +39,7 @@ def plan(
     Args:
         rules: All rules, in order.
         catalog: What the database has.
+        generate: Returns the functions that are needed.
         follow_renames: See `resolve.resolve`.
         only: Registered names of the rules to act on; None for all. What other rules lack is left alone.
         problems: What was found wrong with the rules before; reported together with what does not fit.
@@ -46,20 +52,23 @@ def plan(
     if problems or found:
         is_missing = any(problem.is_missing for problem in resolution.problems)
         raise ConfigurationError(list(dict.fromkeys([*problems, *found])), hint=_LIST if is_missing else _CORRECT)
-    return compare(resolution, catalog, only=only)
+    return compare(resolution, catalog, generate, only=only)
 
 
-def compare(resolution: Resolution, catalog: Catalog, *, only: frozenset[str] | None = None) -> Plan:
+def compare(
+    resolution: Resolution, catalog: Catalog, generate: Generate, *, only: frozenset[str] | None = None
+) -> Plan:
     """Plan for rules that are resolved already; those with problems count as absent.
 
     Args:
         resolution: The rules and the tables they cover.
         catalog: What the database has.
+        generate: See `plan`.
         only: Registered names of rules or tables to act on; None for all.
     """
     own = {relation.identity for relation, _ in resolution.covered}
-    sites = [site for relation, rule in resolution.covered for site in _sites(relation, rule, catalog, own)]
-    wanted = {site.key: site for site in sites}
+    spots = [spot for relation, rule in resolution.covered for spot in _spots(relation, rule, catalog, own)]
+    wanted = {site.key: site for site in _sites(spots, generate)}
     steps = [*_drop_triggers(wanted, catalog)]
     for site in sorted(wanted.values(), key=_order):
         trigger = next((t for t in site.relation.triggers if t.name == site.captured.trigger and _fits(site, t)), None)
@@ -76,24 +85,43 @@ def compare(resolution: Resolution, catalog: Catalog, *, only: frozenset[str] | 
     return Plan(tuple(steps), resolution.rules, tuple(targets), validate.warnings(covered))
 
 
-def _sites(relation: Relation, rule: Rule, catalog: Catalog, own: set[tuple[str, str]]) -> Iterator[Site]:
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A trigger that a rule needs, and what its function must do; the rest as in `changes.Site`."""
+
+    captured: CapturedAction
+    relation: Relation
+    request: Request
+    is_clone: bool = False
+    shares_function: bool = False
+
+
+def _spots(relation: Relation, rule: Rule, catalog: Catalog, own: set[tuple[str, str]]) -> Iterator[_Spot]:
     """Yield every trigger that a rule needs: on the table, and on partitions and children without their own rule."""
     target = qualified(*relation.identity)
     members = [r for r in catalog.relations if r.identity not in own and _nearest(r, own) == relation.identity]
     for action in rule.actions:
         captured = BY_ACTION[action]
-        root = _site(relation, captured, relation, rule, has_members=bool(members) or relation.kind == "p")
-        if relation.kind != "f" or captured.per_row:  # PostgreSQL has no truncate triggers on foreign tables.
-            yield root
-        for member in members:
-            if member.kind == "f" and not captured.per_row:
-                continue
-            if not member.is_partition:
-                yield _site(relation, captured, member, rule, has_members=True)
-            elif captured.per_row:
-                yield Site(target, captured, member, root.function, is_clone=True)
+        request = Request(relation.oid, relation.oid, target, action, rule)
+        for site in (relation, *members):
+            if site.kind == "f" and not captured.per_row:
+                continue  # PostgreSQL has no truncate triggers on foreign tables.
+            if site is relation:
+                yield _Spot(captured, site, request)
+            elif site.is_partition:
+                yield _Spot(captured, site, request, is_clone=captured.per_row, shares_function=True)
             else:
-                yield Site(target, captured, member, root.function)
+                yield _Spot(captured, site, replace(request, relation=site.oid))
+
+
+def _sites(spots: Sequence[_Spot], generate: Generate) -> Iterator[Site]:
+    requests = list(dict.fromkeys(spot.request for spot in spots))
+    functions = dict(zip(requests, generate(requests), strict=True))
+    for spot in spots:
+        function = functions[spot.request]
+        yield Site(
+            spot.request.target, spot.captured, spot.relation, function, spot.is_clone, spot.shares_function
+        )
 
 
 def _fits(site: Site, trigger: Trigger) -> bool:
@@ -108,16 +136,8 @@ def _nearest(relation: Relation, own: set[tuple[str, str]]) -> tuple[str, str] |
     return next((parent for parent in relation.parents if parent in own), None)
 
 
-def _site(root: Relation, captured: CapturedAction, relation: Relation, rule: Rule, *, has_members: bool) -> Site:
-    target = qualified(*root.identity)
-    key = relation.primary_key or _declared_key(rule, relation)
-    capture = Capture(captured, relation, rule, target, key, root.identity, has_members)
-    return Site(target, captured, relation, render.function(capture))
-
-
 def _declared_key(rule: Rule, relation: Relation) -> tuple[str, ...]:
-    names = {column.name for column in relation.columns}
-    return rule.key if names.issuperset(rule.key) else ()
+    return rule.key if set(relation.columns).issuperset(rule.key) else ()
 
 
 def _drop_triggers(wanted: dict[tuple[str, str, str], Site], catalog: Catalog) -> Iterator[Change]:
@@ -150,4 +170,5 @@ def _target(relation: Relation, rule: Rule, catalog: Catalog) -> Target:
     before = installed_target(relation, catalog)
     key = relation.primary_key or _declared_key(rule, relation)
     label = rule.label if rule.name == name else None
-    return Target(name, label, key, renamed_from=before if before not in (None, name) else None)
+    renamed_from = before if before not in (None, name) else None
+    return Target(name, label, key, relation.oid, rule, renamed_from)

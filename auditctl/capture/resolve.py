@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from auditctl.capture import identifiers, validate
-from auditctl.capture.identifiers import Pattern, qualified
-from auditctl.capture.render import commented_target
+from auditctl.capture.identifiers import Pattern, commented_target, qualified
 from auditctl.model import Catalog, Relation, Rule
 from auditctl.names import TRIGGER_SCHEMA
 

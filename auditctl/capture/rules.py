@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from auditctl import resources
 from auditctl.capture.validate import STORED
 from auditctl.database import Connection
-from auditctl.model import Action, Rule, Target
+from auditctl.model import Action, Plan, Rule, Target
 
 _COLUMNS = "name, position, label, actions, exclude, mask, key, require_actor"
 _PARAMETERS = "%s, %s, %s, %s::audit.action[], %s::text[], %s::text[], %s::text[], %s"
@@ -74,6 +74,43 @@ def register(conn: Connection, targets: Iterable[Target]) -> None:
                 "insert into audit.rename (renamed_at, old_target, new_target) values (%s, %s, %s)",
                 [row[0], target.renamed_from, target.name],
             )
+
+
+def begin_change(conn: Connection, plan: Plan) -> None:
+    """Say which tables a plan is going to change, so that the coverage guard lets it. Runs as audit_owner."""
+    touched = [change.relation_oid for change in plan.pending] + [target.relation for target in plan.targets]
+    conn.execute("select audit.begin_change(%s::oid[]::regclass[])", [[oid for oid in touched if oid is not None]])
+
+
+def end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> None:
+    """Leave in audit.capture what the coverage guard compares with from now on. Runs as audit_owner.
+
+    Args:
+        conn: The connection.
+        plan: The plan that was carried out.
+        only: The rules and tables it was about; None for all.
+    """
+    kept = [target.relation for target in plan.targets]
+    gone = "delete from audit.capture where relation::oid <> all (%(kept)s::oid[])"
+    if only is not None:
+        gone += " and (target = any (%(only)s) or relation::oid = any (%(touched)s::oid[]))"
+    touched = [change.relation_oid for change in plan.pending if change.relation_oid is not None]
+    conn.execute(gone, {"kept": kept, "only": list(only or ()), "touched": touched})
+    for target in plan.targets:
+        rule = target.rule
+        conn.execute(
+            resources.sql_text("queries/register_capture.sql"),
+            {
+                "relation": target.relation,
+                "target": target.name,
+                "actions": [action.value for action in rule.actions],
+                "exclude": list(rule.exclude),
+                "mask": list(rule.mask),
+                "key": list(rule.key),
+                "require_actor": rule.require_actor,
+            },
+        )
+    conn.execute("select audit.end_change()")
 
 
 def _row(rule: Rule, position: int) -> list[object]:

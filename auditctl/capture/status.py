@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from auditctl import database
 from auditctl.capture import catalog, planner, resolve, rules, validate
@@ -47,8 +48,8 @@ def read(conn: Connection, *, everything: bool = False) -> list[TableStatus]:
     with database.transaction(conn):
         stored = rules.read(conn)
         found = catalog.read(conn, lambda relation: resolve.wants(stored, relation))
-    resolution = resolve.resolve(stored, found, follow_renames=True)
-    plan = planner.compare(resolution, found)
+        resolution = resolve.resolve(stored, found, follow_renames=True)
+        plan = planner.compare(resolution, found, partial(catalog.generate, conn))
     rows = {
         qualified(*relation.identity): _audited(qualified(*relation.identity), rule.label, rule.actions, plan)
         for relation, rule in resolution.covered

@@ -63,7 +63,7 @@ def glob_rule(rule: Rule) -> list[str]:
 
 def glob_columns(rule: Rule, tables: Sequence[Relation]) -> list[str]:
     """Return the columns a glob names that none of its tables has."""
-    known = {column.name for relation in tables for column in relation.columns}
+    known = {column for relation in tables for column in relation.columns}
     return [
         f"{where(rule, key, index)}: no table of {rule.name} has a column {name}"
         for key, names in (("exclude", rule.exclude), ("mask", rule.mask), ("key", rule.key))
@@ -93,7 +93,7 @@ def columns(rule: Rule, relation: Relation) -> list[str]:
 
 
 def _named_columns(rule: Rule, relation: Relation, table: str) -> list[str]:
-    names = [column.name for column in relation.columns]
+    names = relation.columns
     problems = []
     for key, listed in (("exclude", rule.exclude), ("mask", rule.mask), ("key", rule.key)):
         for index, name in enumerate(listed):

@@ -86,10 +86,14 @@ comment on function audit.readable(text) is 'The text, or a stand-in with its MD
 
 create function audit.parse_context(p_text text) returns jsonb
 language plpgsql immutable
-set search_path = pg_catalog, pg_temp
 as $auditctl$
+-- Called by capture only, whose search_path is pinned; pinning it here again would cost more than the rest.
 declare
     v_context jsonb;
+    v_own constant text[] := array[
+        'application_name', 'role', 'partition', 'previous_target_id', 'summary',
+        'claimed_actor', 'claimed_ip', 'context_rejected', 'context_bytes'
+    ];
 begin
     -- Deep nesting would make readers of the log fail, so brackets are counted before anything is parsed.
     if octet_length(p_text) <= 16384
@@ -99,10 +103,7 @@ begin
     then
         v_context := p_text::jsonb;
         if jsonb_typeof(v_context) = 'object' then
-            return v_context - array[
-                'application_name', 'role', 'partition', 'previous_target_id', 'summary',
-                'claimed_actor', 'claimed_ip', 'context_rejected', 'context_bytes'
-            ];
+            return case when v_context ?| v_own then v_context - v_own else v_context end;
         end if;
     end if;
     return jsonb_build_object('context_rejected', left(p_text, 500), 'context_bytes', octet_length(p_text));
@@ -115,20 +116,43 @@ revoke execute on function audit.parse_context(text) from public;
 comment on function audit.parse_context(text) is
     'The JSON object of the session''s context without the keys auditctl writes itself; what is no object, over 16 kB or too deep is kept as the start of its text; never raises';
 
-create function audit.identify() returns audit.identity
+create function audit.session_context() returns jsonb
 language plpgsql stable
 as $auditctl$
--- Called by capture only, whose search_path is pinned; pinning it here again would cost more than the rest.
+-- Called by capture only, whose search_path is pinned.
 declare
-    v_who audit.identity;
-    v_actor text := nullif(pg_catalog.current_setting('auditctl.actor', true), '');
-    v_ip text := nullif(pg_catalog.current_setting('auditctl.ip', true), '');
-    v_address inet;
-    v_setting text := nullif(pg_catalog.current_setting('auditctl.context', true), '');
+    v_context jsonb;
+    v_setting text := nullif(current_setting('auditctl.context', true), '');
 begin
     if v_setting is not null then
-        v_who.context := audit.parse_context(audit.readable(v_setting));
+        v_context := audit.parse_context(audit.readable(v_setting));
     end if;
+    v_setting := current_setting('application_name');
+    if v_setting <> '' then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('application_name', v_setting);
+    end if;
+    v_setting := current_setting('role');
+    if v_setting <> 'none' then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('role', v_setting);
+    end if;
+    return v_context;
+end
+$auditctl$;
+
+revoke execute on function audit.session_context() from public;
+comment on function audit.session_context() is 'What an event says of the session beside who and from where; never raises';
+
+create function audit.identify() returns audit.identity
+language plpgsql volatile
+as $auditctl$
+-- Called by capture and audit.insert_event only, whose search_path is pinned.
+declare
+    v_who audit.identity;
+    v_actor text := nullif(current_setting('auditctl.actor', true), '');
+    v_ip text := nullif(current_setting('auditctl.ip', true), '');
+    v_address inet;
+begin
+    v_who.context := audit.session_context();
     if v_actor is not null then
         v_actor := audit.readable(v_actor);
     end if;
@@ -136,20 +160,20 @@ begin
         v_ip := audit.readable(v_ip);
     end if;
 
-    v_who.ip := pg_catalog.inet_client_addr();
+    v_who.ip := inet_client_addr();
     -- By object id: a role that was renamed away is nobody's, and no reason to fail an application's write.
-    if pg_catalog.pg_has_role(session_user, pg_catalog.to_regrole('audit_app'), 'MEMBER')
+    if pg_has_role(session_user, to_regrole('audit_app'), 'MEMBER')
         and (
-            pg_catalog.pg_has_role(session_user, pg_catalog.to_regrole('audit_app'), 'USAGE')
-            and not pg_catalog.pg_has_role(session_user, pg_catalog.to_regrole('audit_owner'), 'MEMBER')
+            pg_has_role(session_user, to_regrole('audit_app'), 'USAGE')
+            and not pg_has_role(session_user, to_regrole('audit_owner'), 'MEMBER')
             or audit.holds_app_role()
         )
     then
         v_who.actor_kind := case when v_actor is null then 'system' else 'application' end;
         v_who.actor := v_actor;
-        if pg_catalog.octet_length(v_actor) > 1000 then
+        if octet_length(v_actor) > 1000 then
             -- A longer one does not fit the index, and must not make the application's write fail.
-            v_who.actor := pg_catalog.left(v_actor, 200) || pg_catalog.chr(8230);
+            v_who.actor := left(v_actor, 200) || chr(8230);
         else
             v_actor := null;
         end if;
@@ -163,22 +187,16 @@ begin
     else
         v_who.actor_kind := 'database';
         v_who.actor := session_user;
+        -- For audit.is_database: what was found holds until the transaction ends.
+        perform set_config('auditctl.database_login', session_user, true);
     end if;
 
     -- What was claimed and not taken is kept, so that the claim itself can be found.
     if v_actor is not null then
-        v_who.context := coalesce(v_who.context, '{}') || pg_catalog.jsonb_build_object('claimed_actor', pg_catalog.left(v_actor, 4000));
+        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('claimed_actor', left(v_actor, 4000));
     end if;
     if v_ip is not null then
-        v_who.context := coalesce(v_who.context, '{}') || pg_catalog.jsonb_build_object('claimed_ip', pg_catalog.left(v_ip, 200));
-    end if;
-    v_setting := pg_catalog.current_setting('application_name');
-    if v_setting <> '' then
-        v_who.context := coalesce(v_who.context, '{}') || pg_catalog.jsonb_build_object('application_name', v_setting);
-    end if;
-    v_setting := pg_catalog.current_setting('role');
-    if v_setting <> 'none' then
-        v_who.context := coalesce(v_who.context, '{}') || pg_catalog.jsonb_build_object('role', v_setting);
+        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('claimed_ip', left(v_ip, 200));
     end if;
     return v_who;
 end
@@ -186,3 +204,72 @@ $auditctl$;
 
 revoke execute on function audit.identify() from public;
 comment on function audit.identify() is 'Who is behind this session; never raises';
+
+-- The short ways, for the sessions that nearly all events come from. Capture functions ask them in this order and
+-- take audit.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
+-- cost no call; they raise where a role is gone, and capture takes audit.identify() then, too.
+
+create function audit.is_application() returns boolean
+language sql stable
+as $auditctl$
+    select
+        pg_has_role(session_user, 'audit_app'::regrole, 'USAGE')
+        -- Superusers have every role; audit.identify() looks whether this one was granted.
+        and not pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
+        and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
+        and coalesce(translate(current_setting('auditctl.ip', true), '0123456789abcdefABCDEF.:', '') = '', true)
+$auditctl$;
+
+revoke execute on function audit.is_application() from public;
+comment on function audit.is_application() is
+    'Whether the login is a member of audit_app and no superuser, and what it claims looks as it should';
+
+create function audit.is_database() returns boolean
+language sql stable
+as $auditctl$
+    select
+        coalesce(current_setting('auditctl.actor', true), '') = ''
+        and coalesce(current_setting('auditctl.ip', true), '') = ''
+        and case
+            -- Only superusers and members of audit_owner come here, who need not forge a setting to write an event.
+            when pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
+                then coalesce(current_setting('auditctl.database_login', true), '') = session_user
+            else not pg_has_role(session_user, 'audit_app'::regrole, 'MEMBER')
+        end
+$auditctl$;
+
+revoke execute on function audit.is_database() from public;
+comment on function audit.is_database() is 'Whether the login is no application and claims nothing';
+
+create function audit.claimed_actor() returns text
+language sql stable
+as $auditctl$
+    select nullif(current_setting('auditctl.actor', true), '')
+$auditctl$;
+
+revoke execute on function audit.claimed_actor() from public;
+comment on function audit.claimed_actor() is 'The user that the session names; null for nobody';
+
+create function audit.claimed_ip() returns inet
+language sql stable
+as $auditctl$
+    select coalesce(nullif(current_setting('auditctl.ip', true), '')::inet, inet_client_addr())
+$auditctl$;
+
+revoke execute on function audit.claimed_ip() from public;
+comment on function audit.claimed_ip() is 'The address that the session names, else the peer of the connection; raises where the text is none';
+
+create function audit.context() returns jsonb
+language sql stable
+as $auditctl$
+    select
+        case
+            when current_setting('role') <> 'none' or coalesce(current_setting('auditctl.context', true), '') <> ''
+                then audit.session_context()
+            when current_setting('application_name') <> ''
+                then jsonb_build_object('application_name', current_setting('application_name'))
+        end
+$auditctl$;
+
+revoke execute on function audit.context() from public;
+comment on function audit.context() is 'audit.session_context() without its cost where the session only has an application_name';

@@ -1,0 +1,15 @@
+-- Enters an audited table where the coverage guard looks, or brings it up to date.
+insert into audit.capture as known (relation, target, actions, exclude, mask, key, require_actor, is_being_changed)
+values (
+    %(relation)s::oid::regclass, %(target)s, %(actions)s::audit.action [], %(exclude)s::text [], %(mask)s::text [], %(key)s::text [],
+    %(require_actor)s, true
+)
+on conflict (relation) do update
+set
+    target = excluded.target,
+    actions = excluded.actions,
+    exclude = excluded.exclude,
+    mask = excluded.mask,
+    key = excluded.key,
+    require_actor = excluded.require_actor,
+    is_being_changed = true

@@ -1,0 +1,257 @@
+-- The columns of an audited table, and the expressions by which capture reads them.
+--
+-- A capture function runs with the rights of audit_owner, so nothing in it may run code that a table's owner can
+-- write: no cast and no operator on a type that is not PostgreSQL's own. Such values are recorded by their output
+-- function, as text: format('%s', x) calls output functions only, whatever casts exist.
+
+create function audit.qualified(p_schema text, p_name text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select string_agg(
+        case when part.name ~ '[."*?\[\]]' then '"' || replace(part.name, '"', '""') || '"' else part.name end, '.'
+        order by part.position
+    )
+    from unnest(array[p_schema, p_name]) with ordinality as part (name, position)
+$auditctl$;
+
+revoke execute on function audit.qualified(text, text) from public;
+grant execute on function audit.qualified(text, text) to audit_reader;
+comment on function audit.qualified(text, text) is
+    'The name under which a table is registered: each part in double quotes only where it would be ambiguous';
+
+create function audit.typed(p_value anyelement, p_type anyelement) returns anyelement
+language sql immutable
+as $auditctl$
+    select p_value
+$auditctl$;
+
+revoke execute on function audit.typed(anyelement, anyelement) from public;
+comment on function audit.typed(anyelement, anyelement) is
+    'The value, if both arguments have one type: else an error when the expression is prepared. In line it costs nothing';
+
+create type audit.captured_column as (
+    name text,
+    number smallint,
+    own_type text,
+    base_type text,
+    base_oid oid,
+    is_plain boolean,
+    constituents text[]
+);
+comment on type audit.captured_column is 'A column as capture sees it';
+comment on column audit.captured_column.own_type is 'Its type, quoted, if that is PostgreSQL''s own and goes to JSONB unchanged; else null';
+comment on column audit.captured_column.base_type is 'Its type with domains removed, quoted';
+comment on column audit.captured_column.is_plain is 'Whether all that a value consists of is PostgreSQL''s own and goes to JSONB unchanged (json does not)';
+comment on column audit.captured_column.constituents is 'The types a value may consist of; ? for one that is not PostgreSQL''s own';
+
+create function audit.captured_columns(p_relation oid) returns setof audit.captured_column
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with recursive wanted as (
+        select a.attnum, a.attname, a.atttypid
+        from pg_attribute as a
+        -- A virtual generated column has no value in a trigger.
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+    ),
+
+    -- A domain is its base type.
+    base as (
+        select distinct w.atttypid as root, w.atttypid as oid
+        from wanted as w
+        union all
+        select b.root, t.typbasetype
+        from base as b
+        join pg_type as t on t.oid = b.oid
+        where t.typtype = 'd'
+    ),
+
+    part as (
+        select b.root, b.oid
+        from base as b
+        join pg_type as t on t.oid = b.oid
+        where t.typtype <> 'd'
+        union
+        select p.root, inner_type.oid
+        from part as p
+        join pg_type as t on t.oid = p.oid
+        cross join lateral (
+            select t.typbasetype as oid where t.typtype = 'd'
+            union all
+            select t.typelem where t.typcategory = 'A' and t.typelem <> 0
+            union all
+            select r.rngsubtype from pg_range as r where t.oid in (r.rngtypid, r.rngmultitypid)
+            union all
+            select a.atttypid from pg_attribute as a
+            where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+        ) as inner_type
+    ),
+
+    summary as (
+        select
+            p.root,
+            -- Object ids below 16384 belong to PostgreSQL itself.
+            bool_and(p.oid < 16384 and t.typname not in ('json', '_json')) as is_plain,
+            -- An enum is written the same under any setting; of a foreign type nothing is known, and a composite may change.
+            array_agg(distinct case when p.oid < 16384 then t.typname::text else '?' end)
+                filter (where t.typtype <> 'e' and t.typcategory <> 'A') as constituents
+        from part as p
+        join pg_type as t on t.oid = p.oid
+        group by p.root
+    )
+
+    select
+        w.attname::text,
+        w.attnum,
+        case when s.is_plain and w.atttypid < 16384 then format('%I.%I', n.nspname, t.typname) end,
+        format('%I.%I', n.nspname, t.typname),
+        b.oid,
+        s.is_plain,
+        coalesce(s.constituents, '{}')
+    from wanted as w
+    join base as b on b.root = w.atttypid
+    join pg_type as t on t.oid = b.oid and t.typtype <> 'd'
+    join pg_namespace as n on n.oid = t.typnamespace
+    join summary as s on s.root = w.atttypid
+    order by w.attnum
+$auditctl$;
+
+revoke execute on function audit.captured_columns(oid) from public;
+comment on function audit.captured_columns(oid) is 'The columns of a table that capture can see, in order';
+
+create function audit.key_columns(p_relation oid) returns text[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(a.attname::text order by k.position), '{}')
+    from pg_index as i
+    cross join lateral unnest(i.indkey) with ordinality as k (number, position)
+    join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.number
+    where i.indrelid = p_relation and i.indisprimary and k.position <= i.indnkeyatts
+$auditctl$;
+
+revoke execute on function audit.key_columns(oid) from public;
+comment on function audit.key_columns(oid) is 'The columns of the primary key, in order; empty without one';
+
+create function audit.text_code(p_field text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select format('case when num_nulls(%1$s) = 0 then format(''%%s'', %1$s) end', p_field)
+$auditctl$;
+
+revoke execute on function audit.text_code(text) from public;
+comment on function audit.text_code(text) is 'The expression for a value''s text by its output function; null for null';
+
+create function audit.value_code(p_row text, p_column audit.captured_column) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_field constant text := format('%s.%I', p_row, p_column.name);
+    v_code text := audit.text_code(v_field);
+begin
+    if p_column.own_type is not null then
+        v_code := format('audit.typed(%s, null::%s)', v_field, p_column.own_type);
+    elsif p_column.is_plain and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) then
+        v_code := format('(%s)::%s', v_code, p_column.base_type);
+    end if;
+    -- JSON numbers have no negative zero in JSONB: a float with one is recorded as its text.
+    if p_column.base_oid in ('float4'::regtype, 'float8'::regtype, 'float4[]'::regtype, 'float8[]'::regtype) then
+        v_code := format(
+            'case when format(''%%s'', %1$s) ~ ''(^|[{,])-0($|[,}])'' then to_jsonb(format(''%%s'', %1$s)) else to_jsonb(%2$s) end',
+            v_field, v_code
+        );
+    end if;
+    return v_code;
+end
+$auditctl$;
+
+revoke execute on function audit.value_code(text, audit.captured_column) from public;
+comment on function audit.value_code(text, audit.captured_column) is 'The expression whose value is recorded for a column of old or new';
+
+create function audit.is_compared_by_image(p_column audit.captured_column) returns boolean
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        p_column.own_type is null
+        -- Of these types the operator = holds identical images equal, and no others; of text it does so in collation C.
+        or p_column.base_oid <> all (
+            array[
+                'int2', 'int4', 'int8', 'oid', 'bool', 'uuid', 'bytea', 'date', 'timestamp', 'timestamptz', 'text', 'varchar'
+            ]::regtype[]::oid[]
+        )
+$auditctl$;
+
+revoke execute on function audit.is_compared_by_image(audit.captured_column) from public;
+comment on function audit.is_compared_by_image(audit.captured_column) is
+    'Whether a change of a column cannot be seen by an operator and needs the comparison of its stored image';
+
+create function audit.differs_code(p_column audit.captured_column) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        format(
+            case
+                when audit.is_compared_by_image(p_column) then 'record_image_ne(row(old.%1$I), row(new.%1$I))'
+                -- Byte for byte, whatever collation the column has or gets.
+                when p_column.base_oid in ('text'::regtype, 'varchar'::regtype)
+                    then 'audit.typed(old.%1$I, null::%2$s) collate "C" is distinct from new.%1$I collate "C"'
+                else 'audit.typed(old.%1$I, null::%2$s) is distinct from new.%1$I'
+            end,
+            p_column.name, p_column.own_type
+        )
+$auditctl$;
+
+revoke execute on function audit.differs_code(audit.captured_column) from public;
+comment on function audit.differs_code(audit.captured_column) is 'The condition that the stored image of a column changed';
+
+create function audit.pinned_settings(p_stored audit.captured_column[], p_key audit.captured_column[]) returns text[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- What changes the text of a value; ? stands for every type not known.
+    with sensitive (name, setting, types, types_as_text) as (
+        values
+        ('TimeZone', 'UTC', array['timestamptz'], array['timestamptz']),
+        ('DateStyle', 'ISO, YMD', '{}', array['date', 'timestamp', 'timestamptz']),
+        ('IntervalStyle', 'postgres', array['interval'], array['interval']),
+        ('extra_float_digits', '1', array['float4', 'float8'], array['float4', 'float8']),
+        ('bytea_output', 'hex', array['bytea'], array['bytea']),
+        ('lc_monetary', 'C', array['money'], array['money']),
+        ('quote_all_identifiers', 'off', '{}', '{}')
+    ),
+
+    found as (
+        select part.name, not c.is_plain as is_text
+        from unnest(p_stored) as c
+        cross join unnest(c.constituents) as part (name)
+        union
+        select part.name, true
+        from unnest(p_key) as c
+        cross join unnest(c.constituents) as part (name)
+    )
+
+    select coalesce(array_agg(s.name || '=' || s.setting order by s.name), '{}')
+    from sensitive as s
+    where exists (
+        select
+        from found as f
+        where f.name = any (s.types)
+            or f.is_text and f.name = any (s.types_as_text)
+            or f.name <> all (
+                array[
+                    'bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar', 'bpchar', 'name', 'char', 'uuid', 'json',
+                    'jsonb', 'date', 'timestamp', 'time', 'timetz', 'inet', 'cidr', 'macaddr', 'macaddr8', 'bit', 'varbit', 'xml',
+                    'tsvector', 'timestamptz', 'interval', 'float4', 'float8', 'bytea', 'money'
+                ]
+            )
+    )
+$auditctl$;
+
+revoke execute on function audit.pinned_settings(audit.captured_column[], audit.captured_column[]) from public;
+comment on function audit.pinned_settings(audit.captured_column[], audit.captured_column[]) is
+    'The session settings that a function recording these columns must pin, as NAME=VALUE';

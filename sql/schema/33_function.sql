@@ -1,0 +1,359 @@
+-- Capture functions, assembled from templates and a table's columns: by the same code for the tool, which plans with
+-- them, and for the coverage guard, which makes them anew when a table changes.
+
+create table audit.template (
+    action audit.action not null,
+    parts text[] not null,
+    constraint template_pkey primary key (action)
+);
+
+comment on table audit.template is 'The bodies of capture functions, as install wrote them';
+comment on column audit.template.action is 'The captured action';
+comment on column audit.template.parts is 'In turn a piece of text, and the name of what is put between it and the next';
+
+alter table audit.template enable row level security;
+create policy template_is_read_by_whoever_may on audit.template for select using (true);
+grant select on audit.template to audit_reader;
+
+create function audit.function_name(p_schema text, p_table text, p_action audit.action) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_option constant text := lower(p_action::text);
+    v_head text := format('%s__%s', p_schema, p_table);
+    v_tail text := '__' || v_option;
+begin
+    if octet_length(v_head || v_tail) > 63 or strpos(p_schema || '.' || p_table, '__') > 0
+        or p_schema ~ '_$' or p_table ~ '^_' or p_table ~ '_$'
+    then
+        -- Cut or ambiguous names get a hash of what they stand for.
+        v_tail := v_tail || '__' || left(
+            encode(sha256(convert_to(p_schema, 'UTF8') || '\x00' || convert_to(p_table, 'UTF8') || '\x00' || convert_to(v_option, 'UTF8')), 'hex'),
+            10
+        );
+        while octet_length(v_head || v_tail) > 63 loop
+            v_head := left(v_head, -1);
+        end loop;
+    end if;
+    return v_head || v_tail;
+end
+$auditctl$;
+
+revoke execute on function audit.function_name(text, text, audit.action) from public;
+comment on function audit.function_name(text, text, audit.action) is
+    'schema__table__action, with a hash where that would be ambiguous or longer than 63 bytes';
+
+create function audit.recorded_code(p_row text, p_column audit.captured_column, p_mask text[]) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        format(
+            '%L, %s', p_column.name,
+            case when p_column.name = any (p_mask) then '''{"$masked": true}''::jsonb' else audit.value_code(p_row, p_column) end
+        )
+$auditctl$;
+
+revoke execute on function audit.recorded_code(text, audit.captured_column, text[]) from public;
+comment on function audit.recorded_code(text, audit.captured_column, text[]) is 'A column''s name and value as arguments of jsonb_build_object';
+
+create function audit.row_code(p_row text, p_columns audit.captured_column[], p_mask text[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_column audit.captured_column;
+    v_pairs text[] := '{}';
+    v_code text := '';
+begin
+    foreach v_column in array p_columns loop
+        v_pairs := v_pairs || (E'\n                ' || audit.recorded_code(p_row, v_column, p_mask));
+    end loop;
+    -- PostgreSQL's functions take at most 100 arguments: 50 columns.
+    for v_first in 1..cardinality(v_pairs) by 50 loop
+        v_code := v_code || case when v_first > 1 then E'\n            || ' else '' end
+            || format(E'jsonb_build_object(%s\n            )', array_to_string(v_pairs[v_first:v_first + 49], ','));
+    end loop;
+    return coalesce(nullif(v_code, ''), '''{}''::jsonb');
+end
+$auditctl$;
+
+revoke execute on function audit.row_code(text, audit.captured_column[], text[]) from public;
+comment on function audit.row_code(text, audit.captured_column[], text[]) is 'The expression that records a whole row, old or new';
+
+create function audit.key_code(p_row text, p_key audit.captured_column[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_column audit.captured_column;
+    v_parts text[] := '{}';
+    v_code text;
+    v_is_short boolean := true;
+begin
+    foreach v_column in array p_key loop
+        v_parts := v_parts || audit.value_code(p_row, v_column);
+        v_is_short := v_is_short
+            and v_column.constituents <@ array['int2', 'int4', 'int8', 'oid', 'uuid', 'date', 'timestamp', 'timestamptz', 'bool'];
+    end loop;
+    if cardinality(p_key) = 0 then
+        return 'null';
+    elsif cardinality(p_key) > 1 then
+        v_code := format('jsonb_build_array(%s)::text', array_to_string(v_parts, ', '));
+    -- Types whose cast to text is their output function.
+    elsif p_key[1].own_type is not null and p_key[1].base_oid = any (
+        array['int2', 'int4', 'int8', 'oid', 'uuid', 'text', 'varchar', 'numeric']::regtype[]::oid[]
+    ) then
+        v_code := format('%s::text', v_parts[1]);
+    else
+        v_code := audit.text_code(format('%s.%I', p_row, p_key[1].name));
+    end if;
+    return case when v_is_short then v_code else format('audit.fit_key(%s)', v_code) end;
+end
+$auditctl$;
+
+revoke execute on function audit.key_code(text, audit.captured_column[]) from public;
+comment on function audit.key_code(text, audit.captured_column[]) is 'The expression for the key of a row; null without a key';
+
+create function audit.difference_code(p_group audit.captured_column[], p_mask text[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- Of a group of columns without a change nothing but one expression is evaluated.
+declare
+    v_column audit.captured_column;
+    v_conditions text[] := '{}';
+    v_olds text[] := '{}';
+    v_news text[] := '{}';
+    v_code text := '';
+begin
+    foreach v_column in array p_group loop
+        v_conditions := v_conditions || audit.differs_code(v_column);
+        v_olds := v_olds || format('old.%I', v_column.name);
+        v_news := v_news || format('new.%I', v_column.name);
+        v_code := v_code || format(
+            E'            if %1$s then\n'
+            '                if v_new is null then\n'
+            '                    v_old := jsonb_build_object(%2$s);\n'
+            '                    v_new := jsonb_build_object(%3$s);\n'
+            '                else\n'
+            '                    v_old := v_old || jsonb_build_object(%2$s);\n'
+            '                    v_new := v_new || jsonb_build_object(%3$s);\n'
+            '                end if;\n'
+            '            end if;\n',
+            audit.differs_code(v_column), audit.recorded_code('old', v_column, p_mask), audit.recorded_code('new', v_column, p_mask)
+        );
+    end loop;
+    return format(
+        E'        if %s then\n%s        end if;\n',
+        case
+            when audit.is_compared_by_image(p_group[1])
+                then format('record_image_ne(row(%s), row(%s))', array_to_string(v_olds, ', '), array_to_string(v_news, ', '))
+            else array_to_string(v_conditions, E'\n            or ')
+        end,
+        v_code
+    );
+end
+$auditctl$;
+
+revoke execute on function audit.difference_code(audit.captured_column[], text[]) from public;
+comment on function audit.difference_code(audit.captured_column[], text[]) is
+    'The statements that put the changes of a few columns into v_old and v_new; all are compared in one way';
+
+create function audit.differences_code(p_columns audit.captured_column[], p_mask text[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_group_size constant integer := 8;
+    v_ways audit.captured_column[] := '{}';
+    v_column audit.captured_column;
+    v_by_image boolean;
+    v_code text := '';
+begin
+    foreach v_by_image in array array[false, true] loop
+        v_ways := '{}';
+        foreach v_column in array p_columns loop
+            if audit.is_compared_by_image(v_column) = v_by_image then
+                v_ways := v_ways || v_column;
+            end if;
+        end loop;
+        for v_first in 1..cardinality(v_ways) by v_group_size loop
+            v_code := v_code || audit.difference_code(v_ways[v_first:v_first + v_group_size - 1], p_mask);
+        end loop;
+    end loop;
+    return rtrim(v_code, E'\n');
+end
+$auditctl$;
+
+revoke execute on function audit.differences_code(audit.captured_column[], text[]) from public;
+comment on function audit.differences_code(audit.captured_column[], text[]) is
+    'The statements that put the changed columns of an update into v_old and v_new, which stay null where nothing changed';
+
+create function audit.function_parts(
+    p_relation regclass, p_root regclass, p_target text, p_action audit.action,
+    p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean, p_columns audit.captured_column[]
+) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- What the templates call by name.
+declare
+    v_captured constant audit.captured_column[] := array(select c from unnest(p_columns) as c where c.name <> all (p_exclude));
+    v_key constant audit.captured_column[] := array(
+        select c
+        from unnest(p_key) with ordinality as k (name, position)
+        join unnest(p_columns) as c on c.name = k.name
+        order by k.position
+    );
+    v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
+    v_last constant integer := (
+        select max(a.attnum)
+        from pg_attribute as a
+        where a.attrelid = case v_kind when 'p' then pg_partition_root(p_relation) else p_relation end
+    );
+    v_parts jsonb;
+begin
+    v_parts := jsonb_build_object(
+        'target', quote_literal(p_target),
+        'exclude', format('%L::text[]', p_exclude),
+        'mask', format('%L::text[]', p_mask),
+        'known', format('%L::text[]', array(select c.name from unnest(p_columns) as c)),
+        'key', format('%L::text[]', p_key),
+        'require_actor', p_require_actor::text,
+        'is_part', (v_kind = 'p' or p_relation <> p_root)::text,
+        'schema', (select quote_literal(n.nspname) from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.oid = p_root),
+        'table', (select quote_literal(c.relname) from pg_class as c where c.oid = p_root)
+    );
+    if p_action = 'TRUNCATE' then
+        return v_parts;
+    end if;
+    return v_parts || jsonb_build_object(
+        -- A column that was added and dropped again leaves its number unused: one more is looked at.
+        'shape_changed', (
+            select string_agg(
+                format(
+                    'has_column_privilege(%s, %L::smallint, ''select'') is not null',
+                    case v_kind when 'p' then 'pg_partition_root(tg_relid)' else 'tg_relid' end, v_last + ahead
+                ), E'\n            or ' order by ahead
+            )
+            from generate_series(1, 2) as ahead
+        ),
+        'old_row', audit.row_code('old', v_captured, p_mask),
+        'new_row', audit.row_code('new', v_captured, p_mask),
+        'old_key', audit.key_code('old', v_key),
+        'new_key', audit.key_code('new', v_key),
+        'update_key', case
+            when cardinality(v_key) = 0 then format('        v_old := %s;', audit.row_code('old', v_captured, p_mask))
+            else format(
+                E'        v_target_id := %s;\n        if %s then\n            v_previous_target_id := %s;\n        end if;',
+                audit.key_code('new', v_key), (select string_agg(audit.differs_code(k), ' or ') from unnest(v_key) as k),
+                audit.key_code('old', v_key)
+            )
+        end,
+        'differences', case p_action when 'UPDATE' then audit.differences_code(v_captured, p_mask) else '' end
+    );
+end
+$auditctl$;
+
+revoke execute on function audit.function_parts(regclass, regclass, text, audit.action, text[], text[], text[], boolean, audit.captured_column[])
+    from public;
+comment on function audit.function_parts(regclass, regclass, text, audit.action, text[], text[], text[], boolean, audit.captured_column[]) is
+    'What is put between the pieces of a template, by name, as SQL';
+
+create function audit.assemble(p_parts text[], p_values jsonb) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_source text := '';
+begin
+    for v_position in 1..cardinality(p_parts) loop
+        if v_position % 2 = 1 then
+            v_source := v_source || p_parts[v_position];
+        elsif p_values ->> p_parts[v_position] is null then
+            raise exception 'a template asks for %, which is not known', p_parts[v_position]
+                using errcode = 'invalid_parameter_value', hint = 'The templates belong to another version: run auditctl install.';
+        else
+            v_source := v_source || (p_values ->> p_parts[v_position]);
+        end if;
+    end loop;
+    return v_source;
+end
+$auditctl$;
+
+revoke execute on function audit.assemble(text[], jsonb) from public;
+comment on function audit.assemble(text[], jsonb) is 'A template with its values put in';
+
+create type audit.capture_function as (name text, source text, settings text[], statement text, comment text, grantee text);
+comment on type audit.capture_function is 'A capture function as it must be, and the statement that makes it so';
+comment on column audit.capture_function.grantee is
+    'Who must be allowed to execute it: PostgreSQL asks that of the owner of a partitioned table for each new partition';
+
+create function audit.capture_function(
+    p_relation regclass, p_root regclass, p_target text, p_action audit.action,
+    p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean
+) returns audit.capture_function
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_columns constant audit.captured_column[] := array(select c from audit.captured_columns(p_relation) as c);
+    v_primary constant text[] := audit.key_columns(p_relation);
+    v_key constant text[] := case when v_primary <> '{}' then v_primary when p_key <@ array(select c.name from unnest(v_columns) as c) then p_key else '{}' end;
+    v_function audit.capture_function;
+    v_tag text := format('$%s$', 'auditctl');
+begin
+    select audit.function_name(n.nspname, c.relname, p_action)
+    into v_function.name
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = p_relation;
+
+    select E'\n' || audit.assemble(t.parts, audit.function_parts(
+        p_relation, p_root, p_target, p_action, p_exclude, p_mask, v_key, p_require_actor, v_columns
+    )) || E'\n'
+    into v_function.source
+    from audit.template as t
+    where t.action = p_action;
+
+    v_function.settings := array['search_path=pg_catalog, pg_temp'];
+    if p_action <> 'TRUNCATE' then
+        v_function.settings := v_function.settings || audit.pinned_settings(
+            array(select c from unnest(v_columns) as c where c.name <> all (p_exclude || p_mask)),
+            array(select c from unnest(v_columns) as c where c.name = any (v_key))
+        );
+    end if;
+
+    while strpos(v_function.source, v_tag) > 0 loop
+        v_tag := format('$%s%s$', 'auditctl', length(v_tag));
+    end loop;
+    v_function.statement := format(
+        E'create or replace function audit_triggers.%I() returns trigger\nlanguage plpgsql\nsecurity definer\n%sas %s%s%s',
+        v_function.name,
+        (
+            select string_agg(
+                format(
+                    E'set %I = %s\n', split_part(s.setting, '=', 1),
+                    case when s.setting like 'search_path=%' then 'pg_catalog, pg_temp' else quote_literal(split_part(s.setting, '=', 2)) end
+                ), '' order by s.position
+            )
+            from unnest(v_function.settings) with ordinality as s (setting, position)
+        ),
+        v_tag, v_function.source, v_tag
+    );
+    v_function.comment := format('auditctl: %s of %s', lower(p_action::text), p_target);
+    -- Harmless: without USAGE on audit_triggers nobody can name the function, and so put it on a table of theirs.
+    select pg_get_userbyid(c.relowner)
+    into v_function.grantee
+    from pg_class as c
+    where c.oid = p_relation and c.relkind = 'p' and p_action <> 'TRUNCATE';
+    return v_function;
+end
+$auditctl$;
+
+revoke execute on function audit.capture_function(regclass, regclass, text, audit.action, text[], text[], text[], boolean) from public;
+grant execute on function audit.capture_function(regclass, regclass, text, audit.action, text[], text[], text[], boolean) to audit_reader;
+comment on function audit.capture_function(regclass, regclass, text, audit.action, text[], text[], text[], boolean) is
+    'The function that captures an action on a table, or on a child of the table that p_root and p_target name';

@@ -1,0 +1,197 @@
+-- Where capture is installed: what the tool leaves for the coverage guard, which compares the catalog with it.
+
+create table audit.capture (
+    relation regclass not null,
+    target text not null,
+    actions audit.action[] not null,
+    exclude text[] not null,
+    mask text[] not null,
+    key text[] not null,
+    require_actor boolean not null,
+    members regclass[] not null default '{}',
+    detached regclass[] not null default '{}',
+    columns jsonb not null default '{}',
+    rules text[] not null default '{}',
+    is_being_changed boolean not null default false,
+    constraint capture_pkey primary key (relation)
+);
+
+comment on table audit.capture is 'One row for each audited table: how its triggers were made, and what the table was like then';
+comment on column audit.capture.relation is 'The table that the target names; its partitions and children are members';
+comment on column audit.capture.target is 'schema.table, as its events carry it';
+comment on column audit.capture.actions is 'The captured actions';
+comment on column audit.capture.exclude is 'Columns that are never stored';
+comment on column audit.capture.mask is 'Columns whose change is recorded without the value';
+comment on column audit.capture.key is 'Columns that name a row of a table without a primary key';
+comment on column audit.capture.require_actor is 'Whether a write without a known actor fails';
+comment on column audit.capture.members is 'Partitions and children that capture is known to be complete on';
+comment on column audit.capture.detached is 'Former members, until apply is run';
+comment on column audit.capture.columns is 'For the table and each child: the columns by number, each with name and type';
+comment on column audit.capture.rules is 'INSTEAD rules that were there already';
+comment on column audit.capture.is_being_changed is 'True while capture itself is changed, inside the one transaction that does it';
+
+alter table audit.capture enable row level security;
+create policy capture_is_read_by_whoever_may on audit.capture for select using (true);
+grant select on audit.capture to audit_reader;
+
+create function audit.registered_name(p_relation oid) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select audit.qualified(n.nspname, c.relname)
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = p_relation
+$auditctl$;
+
+revoke execute on function audit.registered_name(oid) from public;
+comment on function audit.registered_name(oid) is 'The name a relation would be registered under now; null where it is gone';
+
+create function audit.kin(p_relations oid[]) returns setof oid
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with recursive upward as (
+        select unnest(p_relations) as relation
+        union
+        select i.inhparent from upward join pg_inherits as i on i.inhrelid = upward.relation
+    ),
+
+    downward as (
+        select unnest(p_relations) as relation
+        union
+        select i.inhrelid from downward join pg_inherits as i on i.inhparent = downward.relation
+    )
+
+    select upward.relation from upward
+    union
+    select downward.relation from downward
+$auditctl$;
+
+revoke execute on function audit.kin(oid[]) from public;
+comment on function audit.kin(oid[]) is 'Relations with all they descend from and all that descends from them';
+
+create function audit.audited_through(p_relation oid) returns regclass
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with recursive ancestor as (
+        select p_relation as relation, 0 as distance
+        union all
+        select i.inhparent, a.distance + 1 from ancestor as a join pg_inherits as i on i.inhrelid = a.relation
+    )
+
+    select k.relation
+    from ancestor as a
+    join audit.capture as k on k.relation = a.relation
+    join pg_class as c on c.oid = a.relation
+    join pg_namespace as n on n.oid = c.relnamespace
+    order by a.distance, n.nspname, c.relname
+    limit 1
+$auditctl$;
+
+revoke execute on function audit.audited_through(oid) from public;
+comment on function audit.audited_through(oid) is 'The nearest audited table that a relation is or descends from; null where there is none';
+
+create function audit.current_members(p_root oid) returns regclass[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(kin.relation::regclass order by kin.relation), '{}')
+    from (
+        with recursive downward as (
+            select p_root as relation
+            union
+            select i.inhrelid from downward join pg_inherits as i on i.inhparent = downward.relation
+        )
+
+        select downward.relation from downward
+    ) as kin
+    where kin.relation <> p_root and audit.audited_through(kin.relation) = p_root
+$auditctl$;
+
+revoke execute on function audit.current_members(oid) from public;
+comment on function audit.current_members(oid) is 'The partitions and children that are audited through a table';
+
+create function audit.has_own_function(p_relation oid) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- PostgreSQL clones a row trigger to partitions, function and all; a child shares nothing with its parent.
+    select not c.relispartition from pg_class as c where c.oid = p_relation
+$auditctl$;
+
+revoke execute on function audit.has_own_function(oid) from public;
+comment on function audit.has_own_function(oid) is 'Whether a member is a child, with functions for its own columns, and no partition';
+
+create function audit.current_columns(p_root oid, p_members regclass[]) returns jsonb
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        jsonb_object_agg(
+            audit.registered_name(site.relation), (
+                select
+                    jsonb_object_agg(
+                        a.attnum, jsonb_build_array(a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid))
+                    )
+                from pg_attribute as a
+                left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+                where a.attrelid = site.relation and a.attnum > 0 and not a.attisdropped
+            )
+        )
+    from unnest(p_root || p_members::oid[]) as site (relation)
+    where site.relation = p_root or audit.has_own_function(site.relation)
+$auditctl$;
+
+revoke execute on function audit.current_columns(oid, regclass[]) from public;
+comment on function audit.current_columns(oid, regclass[]) is
+    'For the table and each child, by name: the columns by number, each with name, type and default';
+
+create function audit.current_rules(p_root oid, p_members regclass[]) returns text[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(format('%I on %s', r.rulename, r.ev_class::regclass) order by r.ev_class, r.rulename), '{}')
+    from pg_rewrite as r
+    where r.ev_class = any (p_root || p_members::oid[]) and r.is_instead and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
+$auditctl$;
+
+revoke execute on function audit.current_rules(oid, regclass[]) from public;
+comment on function audit.current_rules(oid, regclass[]) is 'The INSTEAD rules that keep writes from the table, and so from its triggers';
+
+create function audit.begin_change(p_relations regclass[]) returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    update audit.capture set is_being_changed = true
+    where relation::oid in (select audit.kin(p_relations::oid[]))
+$auditctl$;
+
+revoke execute on function audit.begin_change(regclass[]) from public;
+comment on function audit.begin_change(regclass[]) is
+    'Before capture is changed on these relations: the guard leaves them alone until audit.end_change in the same transaction';
+
+create function audit.end_change() returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with found as (
+        select k.relation, audit.current_members(k.relation) as members
+        from audit.capture as k
+        where k.is_being_changed
+    )
+
+    update audit.capture as k
+    set
+        members = found.members,
+        columns = audit.current_columns(found.relation, found.members),
+        rules = audit.current_rules(found.relation, found.members),
+        detached = '{}',
+        is_being_changed = false
+    from found
+    where found.relation = k.relation
+$auditctl$;
+
+revoke execute on function audit.end_change() from public;
+comment on function audit.end_change() is 'After capture was changed: what the tables are like now is what the guard compares with';

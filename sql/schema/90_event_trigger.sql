@@ -1,0 +1,79 @@
+-- Switches the coverage guard on, where the server lets the installing login. Runs as that login, at every install.
+-- Not versioned: event triggers belong to a superuser, and a later install by one may add what an earlier could not.
+
+do $auditctl$
+begin
+    if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
+        execute pg_catalog.format('grant create on schema audit to %I', session_user);
+    end if;
+end
+$auditctl$;
+
+reset role;
+
+create or replace function audit.put_trigger(p_relation regclass, p_action audit.action, p_function text) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- The guard acts as audit_owner, who owns nobody's tables. This lends it the installing login's right to put a capture
+-- trigger on a partition or child of a table that has it already, and nothing else. It calls no function that
+-- audit_owner could replace.
+declare
+    v_name constant text := 'auditctl_' || lower(p_action::text);
+begin
+    if not exists (
+        with recursive ancestor as (
+            select i.inhparent as relation from pg_inherits as i where i.inhrelid = p_relation
+            union
+            select i.inhparent from ancestor as a join pg_inherits as i on i.inhrelid = a.relation
+        )
+
+        select
+        from ancestor as a
+        join pg_trigger as t on t.tgrelid = a.relation and t.tgname = v_name
+        join pg_proc as p on p.oid = t.tgfoid
+        where p.pronamespace = 'audit_triggers'::regnamespace and p.proowner = 'audit_owner'::regrole
+    ) then
+        raise exception '% descends from no audited table', p_relation using errcode = 'insufficient_privilege';
+    end if;
+    execute format(
+        'create trigger %I after %s on %s for each %s execute function audit_triggers.%I()', v_name,
+        case p_action when 'CREATE' then 'insert' when 'UPDATE' then 'update' when 'DELETE' then 'delete' else 'truncate' end,
+        p_relation, case p_action when 'TRUNCATE' then 'statement' else 'row' end, p_function
+    );
+    execute format('alter table %s enable always trigger %I', p_relation, v_name);
+end
+$auditctl$;
+
+alter function audit.put_trigger(regclass, audit.action, text) owner to session_user;
+revoke execute on function audit.put_trigger(regclass, audit.action, text) from public;
+grant execute on function audit.put_trigger(regclass, audit.action, text) to audit_owner;
+comment on function audit.put_trigger(regclass, audit.action, text) is
+    'Puts a capture trigger on a partition or child of an audited table, with the rights of the login that installed';
+
+do $auditctl$
+begin
+    if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_ddl') then
+        create event trigger auditctl_guard_ddl on ddl_command_end execute function audit.guard_ddl();
+    end if;
+    if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_drop') then
+        create event trigger auditctl_guard_drop on sql_drop execute function audit.guard_drop();
+    end if;
+    alter event trigger auditctl_guard_ddl enable always;
+    alter event trigger auditctl_guard_drop enable always;
+    comment on event trigger auditctl_guard_ddl is 'auditctl: keeps audited tables audited through DDL';
+    comment on event trigger auditctl_guard_drop is 'auditctl: keeps audited tables and their triggers from being dropped';
+exception when insufficient_privilege then
+    raise notice 'the coverage guard needs a superuser: %', sqlerrm;
+end
+$auditctl$;
+
+set local role audit_owner;
+
+do $auditctl$
+begin
+    if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
+        execute pg_catalog.format('revoke create on schema audit from %I', session_user);
+    end if;
+end
+$auditctl$;
