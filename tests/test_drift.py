@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.usefixtures("unguarded")
+"""What happens to capture where nobody may create event triggers; with the guard, see test_guard_*."""
+
 OWNERS = """
     select distinct pg_get_userbyid(proowner)::text from pg_proc where pronamespace = 'audit_triggers'::regnamespace
 """

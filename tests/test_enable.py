@@ -168,6 +168,7 @@ def test_disable_of_an_action_under_a_glob_keeps_only_the_columns_the_table_has(
     assert pending(db) == []
 
 
+@pytest.mark.usefixtures("unguarded")
 def test_disable_of_a_dropped_table_forgets_its_rule(db: str, conn: psycopg.Connection) -> None:
     conn.execute("create table a (id int primary key); create table b (id int primary key)")
     audit(db, "a", "b", actions=(CREATE,))

@@ -56,8 +56,9 @@ def test_columns_that_change_are_captured_at_once_and_the_change_is_an_event(
     assert ddl(conn) == [("public.a", f"ALTER TABLE on public.a: {sentence}")]
     conn.execute("delete from a")
     row = conn.execute("select old_values from audit.event where action = 'DELETE'").fetchone()
-    columns = conn.execute("select attname::text from pg_attribute where attrelid = 'a'::regclass and attnum > 0 "
-                           "and not attisdropped").fetchall()
+    columns = conn.execute(
+        "select attname::text from pg_attribute where attrelid = 'a'::regclass and attnum > 0 and not attisdropped"
+    ).fetchall()
     assert row is not None
     assert set(row[0]) == {name for (name,) in columns}
 
@@ -131,7 +132,7 @@ def test_history_stays_one_through_new_names(
     audit(db, *{"name": ("s.a", "s.stays"), "glob": ("s.*",)}[by])
     conn.execute("insert into s.a values (1, 'x')")
     conn.execute(statement)
-    conn.execute(f"update {name} set v = 'y'")  # type: ignore[arg-type]
+    conn.execute(f"update {name} set v = 'y'")
     assert pending(db) == []
     assert [event[:2] for event in events(conn, name)] == [(name, "UPDATE")]
     told = auditctl("history", name, "1", "--format", "csv", check=0).out.splitlines()
@@ -143,8 +144,9 @@ def test_a_label_goes_along_with_the_name(db: str, conn: psycopg.Connection) -> 
     conn.execute("create table a (id integer primary key)")
     audit(db, "a", label="Thing")
     conn.execute("alter table a rename to b; insert into b values (1)")
-    assert conn.execute("select target from audit.activity where action = 'CREATE' and target_name = 'public.b'"
-                        ).fetchall() == [("Thing",)]
+    assert conn.execute(
+        "select target from audit.activity where action = 'CREATE' and target_name = 'public.b'"
+    ).fetchall() == [("Thing",)]
     assert pending(db) == []
 
 
@@ -155,7 +157,10 @@ def test_two_tables_that_swap_their_names_keep_their_rules(db: str, conn: psycop
     conn.execute("alter table a rename to c; alter table b rename to a; alter table c rename to b")
     conn.execute("insert into a values (1, 'excluded'); insert into b values (2, 'masked')")
     assert sorted(stored(db)) == [("public.a", ("t",), (), ()), ("public.b", (), ("s",), ())]
-    assert [event[4] for event in events(conn, "public.a", "public.b")] == [{"id": 1}, {"id": 2, "s": {"$masked": True}}]
+    assert [event[4] for event in events(conn, "public.a", "public.b")] == [
+        {"id": 1},
+        {"id": 2, "s": {"$masked": True}},
+    ]
     assert pending(db) == []
 
 
@@ -175,8 +180,8 @@ def test_new_partitions_and_children_are_captured_from_their_first_row(
     owner = login("owner")
     conn.execute(TREE)
     for table in ("p", "p1", "parent"):
-        conn.execute(f"alter table {table} owner to {owner.name}")  # type: ignore[arg-type]
-    conn.execute(f"grant all on schema public to {owner.name}")  # type: ignore[arg-type]
+        conn.execute(f"alter table {table} owner to {owner.name}")
+    conn.execute(f"grant all on schema public to {owner.name}")
     audit(db, "p", "parent")
     with connect({"superuser": db, "owner": owner.dsn}[creator]) as session:
         session.execute("""
@@ -204,8 +209,10 @@ def test_new_partitions_and_children_are_captured_from_their_first_row(
         ("public.p", "TRUNCATE", None),
         ("public.parent", "TRUNCATE", None),
     ]
-    of_member = {name: tuple(t for n, t, state in triggers(conn) if n == f"public.{name}" and state == "A")
-                 for name in ("p2", "p2a", "p3", "child", "other", "grandchild")}
+    of_member = {
+        name: tuple(t for n, t, state in triggers(conn) if n == f"public.{name}" and state == "A")
+        for name in ("p2", "p2a", "p3", "child", "other", "grandchild")
+    }
     assert of_member == dict.fromkeys(of_member, ALL)
     assert ("public.p", "CREATE TABLE on public.p: now audited: public.p2a") in ddl(conn)
     assert ("public.parent", "ALTER TABLE on public.parent: now audited: public.other") in ddl(conn)
@@ -244,7 +251,7 @@ def test_a_partition_may_be_detached_and_dropped_and_the_log_says_so(db: str, co
 def test_the_events_of_ddl_tell_who_and_cannot_be_forged(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:
     app = login("app", roles=["audit_app"])
     conn.execute(TABLE)
-    conn.execute(f"alter table a owner to {app.name}")  # type: ignore[arg-type]
+    conn.execute(f"alter table a owner to {app.name}")
     audit(db, "a")
     with connect(app.dsn) as session:
         session.execute("begin; select audit.set_context('alice', '203.0.113.7'); alter table a add w integer; commit")
@@ -254,8 +261,15 @@ def test_the_events_of_ddl_tell_who_and_cannot_be_forged(db: str, conn: psycopg.
         "select actor, actor_kind, ip::text, db_user, target_id, action::text, new_values from audit.event "
         "where target = 'audit.ddl'"
     ).fetchall() == [
-        ("alice", "application", "203.0.113.7/32", app.name, "public.a", "EVENT",
-         {"command": "ALTER TABLE", "changes": [{"column": "w", "added": "integer"}]}),
+        (
+            "alice",
+            "application",
+            "203.0.113.7/32",
+            app.name,
+            "public.a",
+            "EVENT",
+            {"command": "ALTER TABLE", "changes": [{"column": "w", "added": "integer"}]},
+        ),
     ]
 
 

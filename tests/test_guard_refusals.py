@@ -62,9 +62,9 @@ def owner(db: str, login: MakeLogin) -> Login:
     made = login("owner")
     with connect(db) as conn:
         conn.execute(TABLES)
-        conn.execute(f"alter schema s owner to {made.name}")  # type: ignore[arg-type]
+        conn.execute(f"alter schema s owner to {made.name}")
         for table in ("a", "p", "p1", "p1a", "parent", "child"):
-            conn.execute(f"alter table s.{table} owner to {made.name}")  # type: ignore[arg-type]
+            conn.execute(f"alter table s.{table} owner to {made.name}")
     for table in ("a", "p", "parent"):
         audit(db, f"s.{table}")
     return made
@@ -108,7 +108,7 @@ def test_a_superuser_is_refused_too_as_long_as_the_guard_is_on(
 
 def test_drop_owned_by_is_refused(owner: Login, db: str, conn: psycopg.Connection) -> None:
     with pytest.raises(psycopg.errors.DatabaseError, match="is audited"):
-        conn.execute(f"drop owned by {owner.name} cascade")  # type: ignore[arg-type]
+        conn.execute(f"drop owned by {owner.name} cascade")
     assert pending(db) == []
 
 

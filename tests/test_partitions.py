@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 CREATE, UPDATE, DELETE, TRUNCATE = DEFAULT
 
+pytestmark = pytest.mark.usefixtures("unguarded")
+"""What happens to capture where nobody may create event triggers; with the guard, see test_guard_*."""
+
 TREE = """
     create table p (id int, k int, v text, primary key (id, k)) partition by range (id);
     create table p1 partition of p for values from (0) to (10) partition by list (k);

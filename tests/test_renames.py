@@ -17,6 +17,9 @@ from tests.capturing import apply, audit, events, lines, pending, rule
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.usefixtures("unguarded")
+"""What happens to capture where nobody may create event triggers; with the guard, see test_guard_*."""
+
 ACTIONS = ("create", "update", "delete", "truncate")
 TARGETS = """
     select target, label, key_columns, (select max(old_target) from audit.rename where new_target = target)

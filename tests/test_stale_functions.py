@@ -9,6 +9,9 @@ from auditctl import database
 from auditctl.capture import installer
 from tests.test_images import audit, events
 
+pytestmark = pytest.mark.usefixtures("unguarded")
+"""What happens to capture where nobody may create event triggers; with the guard, see test_guard_*."""
+
 CHANGES = (
     ("alter table t add column extra text default 'e'", '{"a": "z", "id": 1, "gone": "g", "extra": "e"}'),
     ("alter table t drop column gone", '{"a": "z", "id": 1}'),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.capturing import audit
 
 if TYPE_CHECKING:
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
+
+pytestmark = pytest.mark.usefixtures("unguarded")
+"""What happens to capture where nobody may create event triggers; with the guard, see test_guard_*."""
 
 ALL = ["create", "update", "delete", "truncate"]
 

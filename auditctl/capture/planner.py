@@ -119,9 +119,7 @@ def _sites(spots: Sequence[_Spot], generate: Generate) -> Iterator[Site]:
     functions = dict(zip(requests, generate(requests), strict=True))
     for spot in spots:
         function = functions[spot.request]
-        yield Site(
-            spot.request.target, spot.captured, spot.relation, function, spot.is_clone, spot.shares_function
-        )
+        yield Site(spot.request.target, spot.captured, spot.relation, function, spot.is_clone, spot.shares_function)
 
 
 def _fits(site: Site, trigger: Trigger) -> bool:

@@ -1,7 +1,7 @@
 """Renders the templates of capture functions; the only module that knows Jinja2.
 
-A template names what the database puts in for a table: `{{ new_row }}` becomes a place between two pieces of text, which
-`audit.capture_function` fills by the table's columns. Nothing else may be output.
+A template names what the database puts in for a table: `{{ new_row }}` becomes a place between two pieces of text,
+which `audit.capture_function` fills by the table's columns. Nothing else may be output.
 """
 
 from __future__ import annotations
@@ -52,10 +52,14 @@ def write_templates() -> str:
         sql.SQL("({}, {}::text[])").format(sql.Literal(action.value), sql.Literal(list(parts)))
         for action, parts in templates().items()
     )
-    return sql.SQL(
-        "insert into audit.template as stored (action, parts)\nvalues\n{}\n"
-        "on conflict (action) do update set parts = excluded.parts where stored.parts <> excluded.parts;"
-    ).format(rows).as_string(None)
+    return (
+        sql.SQL(
+            "insert into audit.template as stored (action, parts)\nvalues\n{}\n"
+            "on conflict (action) do update set parts = excluded.parts where stored.parts <> excluded.parts;"
+        )
+        .format(rows)
+        .as_string(None)
+    )
 
 
 @cache

@@ -1,5 +1,10 @@
 -- The coverage guard, capture functions assembled in the database, and a faster identity.
 
+-- Each check costs every event a seventh of its price; that only the system has no actor follows from how actors are found.
+alter table audit.event drop constraint event_only_system_has_no_actor;
+alter table audit.event drop constraint event_actor_kind_is_known;
+alter table audit.event add constraint event_actor_kind_is_known check (actor_kind ~ '^(application|database|system)$');
+
 create or replace function audit.parse_context(p_text text) returns jsonb
 language plpgsql immutable
 as $auditctl$
@@ -682,11 +687,7 @@ declare
         order by k.position
     );
     v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
-    v_last constant integer := (
-        select max(a.attnum)
-        from pg_attribute as a
-        where a.attrelid = case v_kind when 'p' then pg_partition_root(p_relation) else p_relation end
-    );
+    v_last constant integer := (select max(a.attnum) from pg_attribute as a where a.attrelid = p_relation);
     v_parts jsonb;
 begin
     v_parts := jsonb_build_object(
@@ -704,16 +705,15 @@ begin
         return v_parts;
     end if;
     return v_parts || jsonb_build_object(
-        -- A column that was added and dropped again leaves its number unused: one more is looked at.
-        'shape_changed', (
-            select string_agg(
-                format(
-                    'has_column_privilege(%s, %L::smallint, ''select'') is not null',
-                    case v_kind when 'p' then 'pg_partition_root(tg_relid)' else 'tg_relid' end, v_last + ahead
-                ), E'\n            or ' order by ahead
+        -- A partition numbers its columns as it likes: the whole is asked, by its object id. After a restore that is
+        -- another, and after the whole became a partition itself its root is: both take the careful way until apply.
+        'shape_changed', case
+            when v_kind = 'p' then format(
+                E'pg_partition_root(tg_relid) <> %L::oid\n            or has_column_privilege(%L::oid, %L::smallint, ''select'') is not null',
+                pg_partition_root(p_relation)::oid, p_relation::oid, v_last + 1
             )
-            from generate_series(1, 2) as ahead
-        ),
+            else format('has_column_privilege(tg_relid, %L::smallint, ''select'') is not null', v_last + 1)
+        end,
         'old_row', audit.row_code('old', v_captured, p_mask),
         'new_row', audit.row_code('new', v_captured, p_mask),
         'old_key', audit.key_code('old', v_key),

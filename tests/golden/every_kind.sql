@@ -1,61 +1,73 @@
-create or replace function "audit_triggers"."shop__every_kind__create"() returns trigger
+create or replace function audit_triggers.shop__every_kind__create() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
-set "TimeZone" = 'UTC'
+set search_path = pg_catalog, pg_temp
 set "IntervalStyle" = 'postgres'
-set "extra_float_digits" = '1'
-set "bytea_output" = 'hex'
+set "TimeZone" = 'UTC'
+set bytea_output = 'hex'
+set extra_float_digits = '1'
 as $auditctl$
 declare
-    v_who audit.identity;
     v_new jsonb;
     v_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 15::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 16::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 17::smallint, 'select') is not null
-            or pg_typeof(new."id") <> '2950'::oid
-            or pg_typeof(new."line") <> '21'::oid
-            or pg_typeof(new."note") <> '1043'::oid
-            or pg_typeof(new."paid_at") <> '1184'::oid
-            or pg_typeof(new."took") <> '1186'::oid
-            or pg_typeof(new."weight") <> '701'::oid
-            or pg_typeof(new."file") <> '17'::oid
-            or pg_typeof(new."loose") <> '3802'::oid
-            or pg_typeof(new."tags") <> '1009'::oid then
+        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '16'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
         v_new := jsonb_build_object(
-                'id', new."id",
-                'line', new."line",
-                'note', new."note",
-                'paid_at', new."paid_at",
-                'took', new."took",
-                'weight', case when format('%s', new."weight") ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', new."weight")) else to_jsonb(new."weight") end,
-                'file', new."file",
-                'exact', case when num_nulls(new."exact") = 0 then format('%s', new."exact") end,
-                'loose', new."loose",
-                'tags', new."tags",
-                'mood', case when num_nulls(new."mood") = 0 then format('%s', new."mood") end,
-                'total', (case when num_nulls(new."total") = 0 then format('%s', new."total") end)::numeric,
+                'id', audit.typed(new.id, null::pg_catalog.uuid),
+                'line', audit.typed(new.line, null::pg_catalog.int2),
+                'note', audit.typed(new.note, null::pg_catalog."varchar"),
+                'paid_at', audit.typed(new.paid_at, null::pg_catalog.timestamptz),
+                'took', audit.typed(new.took, null::pg_catalog."interval"),
+                'weight', case when format('%s', new.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end,
+                'file', audit.typed(new.file, null::pg_catalog.bytea),
+                'exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end,
+                'loose', audit.typed(new.loose, null::pg_catalog.jsonb),
+                'tags', audit.typed(new.tags, null::pg_catalog._text),
+                'mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end,
+                'total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb
             );
-        v_target_id := jsonb_build_array(new."id", new."line")::text;
+        v_target_id := jsonb_build_array(audit.typed(new.id, null::pg_catalog.uuid), audit.typed(new.line, null::pg_catalog.int2))::text;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
     exception when others then
         v_new := audit.row_image(new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{id,line}'::text[]);
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
-    if v_who.actor_kind = 'system' then
+    if true and v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
             using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
     end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'every_kind') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.every_kind', v_target_id, 'CREATE', v_new, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.every_kind', v_target_id, 'CREATE', v_new, v_context);
     return null;
 end
 $auditctl$;
@@ -76,96 +88,177 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__every_kind__create"() from session_user;
 
-create or replace function "audit_triggers"."shop__every_kind__update"() returns trigger
+create or replace function audit_triggers.shop__every_kind__update() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
-set "TimeZone" = 'UTC'
+set search_path = pg_catalog, pg_temp
 set "IntervalStyle" = 'postgres'
-set "extra_float_digits" = '1'
-set "bytea_output" = 'hex'
+set "TimeZone" = 'UTC'
+set bytea_output = 'hex'
+set extra_float_digits = '1'
 as $auditctl$
 declare
-    v_who audit.identity;
-    v_old jsonb := '{}';
-    v_new jsonb := '{}';
+    v_old jsonb;
+    v_new jsonb;
     v_target_id text;
     v_previous_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 15::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 16::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 17::smallint, 'select') is not null
-            or pg_typeof(new."id") <> '2950'::oid
-            or pg_typeof(new."line") <> '21'::oid
-            or pg_typeof(new."note") <> '1043'::oid
-            or pg_typeof(new."paid_at") <> '1184'::oid
-            or pg_typeof(new."took") <> '1186'::oid
-            or pg_typeof(new."weight") <> '701'::oid
-            or pg_typeof(new."file") <> '17'::oid
-            or pg_typeof(new."loose") <> '3802'::oid
-            or pg_typeof(new."tags") <> '1009'::oid then
+        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '16'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
-        if old."id" is distinct from new."id" then
-            v_old := v_old || jsonb_build_object('id', old."id");
-            v_new := v_new || jsonb_build_object('id', new."id");
+        if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id
+            or audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line
+            or audit.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C"
+            or audit.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at
+            or audit.typed(old.file, null::pg_catalog.bytea) is distinct from new.file
+            or audit.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
+            if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id then
+                if v_new is null then
+                    v_old := jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.uuid));
+                    v_new := jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.uuid));
+                else
+                    v_old := v_old || jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.uuid));
+                    v_new := v_new || jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.uuid));
+                end if;
+            end if;
+            if audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
+                if v_new is null then
+                    v_old := jsonb_build_object('line', audit.typed(old.line, null::pg_catalog.int2));
+                    v_new := jsonb_build_object('line', audit.typed(new.line, null::pg_catalog.int2));
+                else
+                    v_old := v_old || jsonb_build_object('line', audit.typed(old.line, null::pg_catalog.int2));
+                    v_new := v_new || jsonb_build_object('line', audit.typed(new.line, null::pg_catalog.int2));
+                end if;
+            end if;
+            if audit.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C" then
+                if v_new is null then
+                    v_old := jsonb_build_object('note', audit.typed(old.note, null::pg_catalog."varchar"));
+                    v_new := jsonb_build_object('note', audit.typed(new.note, null::pg_catalog."varchar"));
+                else
+                    v_old := v_old || jsonb_build_object('note', audit.typed(old.note, null::pg_catalog."varchar"));
+                    v_new := v_new || jsonb_build_object('note', audit.typed(new.note, null::pg_catalog."varchar"));
+                end if;
+            end if;
+            if audit.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at then
+                if v_new is null then
+                    v_old := jsonb_build_object('paid_at', audit.typed(old.paid_at, null::pg_catalog.timestamptz));
+                    v_new := jsonb_build_object('paid_at', audit.typed(new.paid_at, null::pg_catalog.timestamptz));
+                else
+                    v_old := v_old || jsonb_build_object('paid_at', audit.typed(old.paid_at, null::pg_catalog.timestamptz));
+                    v_new := v_new || jsonb_build_object('paid_at', audit.typed(new.paid_at, null::pg_catalog.timestamptz));
+                end if;
+            end if;
+            if audit.typed(old.file, null::pg_catalog.bytea) is distinct from new.file then
+                if v_new is null then
+                    v_old := jsonb_build_object('file', audit.typed(old.file, null::pg_catalog.bytea));
+                    v_new := jsonb_build_object('file', audit.typed(new.file, null::pg_catalog.bytea));
+                else
+                    v_old := v_old || jsonb_build_object('file', audit.typed(old.file, null::pg_catalog.bytea));
+                    v_new := v_new || jsonb_build_object('file', audit.typed(new.file, null::pg_catalog.bytea));
+                end if;
+            end if;
+            if audit.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
+                if v_new is null then
+                    v_old := jsonb_build_object('secret', '{"$masked": true}'::jsonb);
+                    v_new := jsonb_build_object('secret', '{"$masked": true}'::jsonb);
+                else
+                    v_old := v_old || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
+                    v_new := v_new || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
+                end if;
+            end if;
         end if;
-        if old."line" is distinct from new."line" then
-            v_old := v_old || jsonb_build_object('line', old."line");
-            v_new := v_new || jsonb_build_object('line', new."line");
+        if record_image_ne(row(old.took, old.weight, old.exact, old.loose, old.tags, old.mood, old.total), row(new.took, new.weight, new.exact, new.loose, new.tags, new.mood, new.total)) then
+            if record_image_ne(row(old.took), row(new.took)) then
+                if v_new is null then
+                    v_old := jsonb_build_object('took', audit.typed(old.took, null::pg_catalog."interval"));
+                    v_new := jsonb_build_object('took', audit.typed(new.took, null::pg_catalog."interval"));
+                else
+                    v_old := v_old || jsonb_build_object('took', audit.typed(old.took, null::pg_catalog."interval"));
+                    v_new := v_new || jsonb_build_object('took', audit.typed(new.took, null::pg_catalog."interval"));
+                end if;
+            end if;
+            if record_image_ne(row(old.weight), row(new.weight)) then
+                if v_new is null then
+                    v_old := jsonb_build_object('weight', case when format('%s', old.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end);
+                    v_new := jsonb_build_object('weight', case when format('%s', new.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end);
+                else
+                    v_old := v_old || jsonb_build_object('weight', case when format('%s', old.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end);
+                    v_new := v_new || jsonb_build_object('weight', case when format('%s', new.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end);
+                end if;
+            end if;
+            if record_image_ne(row(old.exact), row(new.exact)) then
+                if v_new is null then
+                    v_old := jsonb_build_object('exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end);
+                    v_new := jsonb_build_object('exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end);
+                else
+                    v_old := v_old || jsonb_build_object('exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end);
+                    v_new := v_new || jsonb_build_object('exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end);
+                end if;
+            end if;
+            if record_image_ne(row(old.loose), row(new.loose)) then
+                if v_new is null then
+                    v_old := jsonb_build_object('loose', audit.typed(old.loose, null::pg_catalog.jsonb));
+                    v_new := jsonb_build_object('loose', audit.typed(new.loose, null::pg_catalog.jsonb));
+                else
+                    v_old := v_old || jsonb_build_object('loose', audit.typed(old.loose, null::pg_catalog.jsonb));
+                    v_new := v_new || jsonb_build_object('loose', audit.typed(new.loose, null::pg_catalog.jsonb));
+                end if;
+            end if;
+            if record_image_ne(row(old.tags), row(new.tags)) then
+                if v_new is null then
+                    v_old := jsonb_build_object('tags', audit.typed(old.tags, null::pg_catalog._text));
+                    v_new := jsonb_build_object('tags', audit.typed(new.tags, null::pg_catalog._text));
+                else
+                    v_old := v_old || jsonb_build_object('tags', audit.typed(old.tags, null::pg_catalog._text));
+                    v_new := v_new || jsonb_build_object('tags', audit.typed(new.tags, null::pg_catalog._text));
+                end if;
+            end if;
+            if record_image_ne(row(old.mood), row(new.mood)) then
+                if v_new is null then
+                    v_old := jsonb_build_object('mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end);
+                    v_new := jsonb_build_object('mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end);
+                else
+                    v_old := v_old || jsonb_build_object('mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end);
+                    v_new := v_new || jsonb_build_object('mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end);
+                end if;
+            end if;
+            if record_image_ne(row(old.total), row(new.total)) then
+                if v_new is null then
+                    v_old := jsonb_build_object('total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric");
+                    v_new := jsonb_build_object('total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric");
+                else
+                    v_old := v_old || jsonb_build_object('total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric");
+                    v_new := v_new || jsonb_build_object('total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric");
+                end if;
+            end if;
         end if;
-        if old."note" collate "C" is distinct from new."note" collate "C" then
-            v_old := v_old || jsonb_build_object('note', old."note");
-            v_new := v_new || jsonb_build_object('note', new."note");
-        end if;
-        if old."paid_at" is distinct from new."paid_at" then
-            v_old := v_old || jsonb_build_object('paid_at', old."paid_at");
-            v_new := v_new || jsonb_build_object('paid_at', new."paid_at");
-        end if;
-        if record_image_ne(row(old."took"), row(new."took")) then
-            v_old := v_old || jsonb_build_object('took', old."took");
-            v_new := v_new || jsonb_build_object('took', new."took");
-        end if;
-        if record_image_ne(row(old."weight"), row(new."weight")) then
-            v_old := v_old || jsonb_build_object('weight', case when format('%s', old."weight") ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', old."weight")) else to_jsonb(old."weight") end);
-            v_new := v_new || jsonb_build_object('weight', case when format('%s', new."weight") ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', new."weight")) else to_jsonb(new."weight") end);
-        end if;
-        if old."file" is distinct from new."file" then
-            v_old := v_old || jsonb_build_object('file', old."file");
-            v_new := v_new || jsonb_build_object('file', new."file");
-        end if;
-        if record_image_ne(row(old."exact"), row(new."exact")) then
-            v_old := v_old || jsonb_build_object('exact', case when num_nulls(old."exact") = 0 then format('%s', old."exact") end);
-            v_new := v_new || jsonb_build_object('exact', case when num_nulls(new."exact") = 0 then format('%s', new."exact") end);
-        end if;
-        if record_image_ne(row(old."loose"), row(new."loose")) then
-            v_old := v_old || jsonb_build_object('loose', old."loose");
-            v_new := v_new || jsonb_build_object('loose', new."loose");
-        end if;
-        if record_image_ne(row(old."tags"), row(new."tags")) then
-            v_old := v_old || jsonb_build_object('tags', old."tags");
-            v_new := v_new || jsonb_build_object('tags', new."tags");
-        end if;
-        if record_image_ne(row(old."mood"), row(new."mood")) then
-            v_old := v_old || jsonb_build_object('mood', case when num_nulls(old."mood") = 0 then format('%s', old."mood") end);
-            v_new := v_new || jsonb_build_object('mood', case when num_nulls(new."mood") = 0 then format('%s', new."mood") end);
-        end if;
-        if record_image_ne(row(old."total"), row(new."total")) then
-            v_old := v_old || jsonb_build_object('total', (case when num_nulls(old."total") = 0 then format('%s', old."total") end)::numeric);
-            v_new := v_new || jsonb_build_object('total', (case when num_nulls(new."total") = 0 then format('%s', new."total") end)::numeric);
-        end if;
-        if old."secret" collate "C" is distinct from new."secret" collate "C" then
-            v_old := v_old || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
-            v_new := v_new || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
-        end if;
-        if v_new = '{}' then
+        if v_new is null then
             return null;
         end if;
-        v_target_id := jsonb_build_array(new."id", new."line")::text;
-        if old."id" is distinct from new."id" or old."line" is distinct from new."line" then
-            v_previous_target_id := jsonb_build_array(old."id", old."line")::text;
+        v_target_id := jsonb_build_array(audit.typed(new.id, null::pg_catalog.uuid), audit.typed(new.line, null::pg_catalog.int2))::text;
+        if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id or audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
+            v_previous_target_id := jsonb_build_array(audit.typed(old.id, null::pg_catalog.uuid), audit.typed(old.line, null::pg_catalog.int2))::text;
+        end if;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
@@ -176,18 +269,23 @@ begin
         if v_new = '{}' then
             return null;
         end if;
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
-    if v_who.actor_kind = 'system' then
+    if true and v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
             using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
     end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'every_kind') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
     if v_previous_target_id is not null then
-        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.every_kind', v_target_id, 'UPDATE', v_old, v_new, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.every_kind', v_target_id, 'UPDATE', v_old, v_new, v_context);
     return null;
 end
 $auditctl$;
@@ -208,64 +306,76 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__every_kind__update"() from session_user;
 
-create or replace function "audit_triggers"."shop__every_kind__delete"() returns trigger
+create or replace function audit_triggers.shop__every_kind__delete() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
-set "TimeZone" = 'UTC'
+set search_path = pg_catalog, pg_temp
 set "IntervalStyle" = 'postgres'
-set "extra_float_digits" = '1'
-set "bytea_output" = 'hex'
+set "TimeZone" = 'UTC'
+set bytea_output = 'hex'
+set extra_float_digits = '1'
 as $auditctl$
 declare
-    v_who audit.identity;
     v_old jsonb;
     v_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 15::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 16::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 17::smallint, 'select') is not null
-            or pg_typeof(old."id") <> '2950'::oid
-            or pg_typeof(old."line") <> '21'::oid
-            or pg_typeof(old."note") <> '1043'::oid
-            or pg_typeof(old."paid_at") <> '1184'::oid
-            or pg_typeof(old."took") <> '1186'::oid
-            or pg_typeof(old."weight") <> '701'::oid
-            or pg_typeof(old."file") <> '17'::oid
-            or pg_typeof(old."loose") <> '3802'::oid
-            or pg_typeof(old."tags") <> '1009'::oid then
+        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '16'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
         v_old := jsonb_build_object(
-                'id', old."id",
-                'line', old."line",
-                'note', old."note",
-                'paid_at', old."paid_at",
-                'took', old."took",
-                'weight', case when format('%s', old."weight") ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', old."weight")) else to_jsonb(old."weight") end,
-                'file', old."file",
-                'exact', case when num_nulls(old."exact") = 0 then format('%s', old."exact") end,
-                'loose', old."loose",
-                'tags', old."tags",
-                'mood', case when num_nulls(old."mood") = 0 then format('%s', old."mood") end,
-                'total', (case when num_nulls(old."total") = 0 then format('%s', old."total") end)::numeric,
+                'id', audit.typed(old.id, null::pg_catalog.uuid),
+                'line', audit.typed(old.line, null::pg_catalog.int2),
+                'note', audit.typed(old.note, null::pg_catalog."varchar"),
+                'paid_at', audit.typed(old.paid_at, null::pg_catalog.timestamptz),
+                'took', audit.typed(old.took, null::pg_catalog."interval"),
+                'weight', case when format('%s', old.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end,
+                'file', audit.typed(old.file, null::pg_catalog.bytea),
+                'exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end,
+                'loose', audit.typed(old.loose, null::pg_catalog.jsonb),
+                'tags', audit.typed(old.tags, null::pg_catalog._text),
+                'mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end,
+                'total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb
             );
-        v_target_id := jsonb_build_array(old."id", old."line")::text;
+        v_target_id := jsonb_build_array(audit.typed(old.id, null::pg_catalog.uuid), audit.typed(old.line, null::pg_catalog.int2))::text;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
     exception when others then
         v_old := audit.row_image(old, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{id,line}'::text[]);
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
-    if v_who.actor_kind = 'system' then
+    if true and v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
             using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
     end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'every_kind') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.every_kind', v_target_id, 'DELETE', v_old, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.every_kind', v_target_id, 'DELETE', v_old, v_context);
     return null;
 end
 $auditctl$;
@@ -286,22 +396,48 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__every_kind__delete"() from session_user;
 
-create or replace function "audit_triggers"."shop__every_kind__truncate"() returns trigger
+create or replace function audit_triggers.shop__every_kind__truncate() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
-    v_who := audit.identify();
-    if v_who.actor_kind = 'system' then
+    begin
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
+    exception when others then
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
+    end;
+    if true and v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
             using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
     end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'every_kind') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, action, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.every_kind', 'TRUNCATE', v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.every_kind', 'TRUNCATE', v_context);
     return null;
 end
 $auditctl$;

@@ -1,36 +1,59 @@
-create or replace function "audit_triggers"."shop__keyless__create"() returns trigger
+create or replace function audit_triggers.shop__keyless__create() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 set "DateStyle" = 'ISO, YMD'
 as $auditctl$
 declare
-    v_who audit.identity;
     v_new jsonb;
     v_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 3::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 4::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
-            or pg_typeof(new."day") <> '1082'::oid
-            or pg_typeof(new."amount") <> '23'::oid then
+        if has_column_privilege(tg_relid, '3'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
         v_new := jsonb_build_object(
-                'day', new."day",
-                'amount', new."amount"
+                'day', audit.typed(new.day, null::pg_catalog.date),
+                'amount', audit.typed(new.amount, null::pg_catalog.int4)
             );
-        v_target_id := case when num_nulls(new."day") = 0 then format('%s', new."day") end;
+        v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
     exception when others then
         v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{day}'::text[]);
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.keyless'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'keyless') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', v_target_id, 'CREATE', v_new, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'CREATE', v_new, v_context);
     return null;
 end
 $auditctl$;
@@ -51,42 +74,69 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__keyless__create"() from session_user;
 
-create or replace function "audit_triggers"."shop__keyless__update"() returns trigger
+create or replace function audit_triggers.shop__keyless__update() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 set "DateStyle" = 'ISO, YMD'
 as $auditctl$
 declare
-    v_who audit.identity;
-    v_old jsonb := '{}';
-    v_new jsonb := '{}';
+    v_old jsonb;
+    v_new jsonb;
     v_target_id text;
     v_previous_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 3::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 4::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
-            or pg_typeof(new."day") <> '1082'::oid
-            or pg_typeof(new."amount") <> '23'::oid then
+        if has_column_privilege(tg_relid, '3'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
-        if old."day" is distinct from new."day" then
-            v_old := v_old || jsonb_build_object('day', old."day");
-            v_new := v_new || jsonb_build_object('day', new."day");
+        if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day
+            or audit.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
+            if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day then
+                if v_new is null then
+                    v_old := jsonb_build_object('day', audit.typed(old.day, null::pg_catalog.date));
+                    v_new := jsonb_build_object('day', audit.typed(new.day, null::pg_catalog.date));
+                else
+                    v_old := v_old || jsonb_build_object('day', audit.typed(old.day, null::pg_catalog.date));
+                    v_new := v_new || jsonb_build_object('day', audit.typed(new.day, null::pg_catalog.date));
+                end if;
+            end if;
+            if audit.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
+                if v_new is null then
+                    v_old := jsonb_build_object('amount', audit.typed(old.amount, null::pg_catalog.int4));
+                    v_new := jsonb_build_object('amount', audit.typed(new.amount, null::pg_catalog.int4));
+                else
+                    v_old := v_old || jsonb_build_object('amount', audit.typed(old.amount, null::pg_catalog.int4));
+                    v_new := v_new || jsonb_build_object('amount', audit.typed(new.amount, null::pg_catalog.int4));
+                end if;
+            end if;
         end if;
-        if old."amount" is distinct from new."amount" then
-            v_old := v_old || jsonb_build_object('amount', old."amount");
-            v_new := v_new || jsonb_build_object('amount', new."amount");
-        end if;
-        if v_new = '{}' then
+        if v_new is null then
             return null;
         end if;
-        v_target_id := case when num_nulls(new."day") = 0 then format('%s', new."day") end;
-        if old."day" is distinct from new."day" then
-            v_previous_target_id := case when num_nulls(old."day") = 0 then format('%s', old."day") end;
+        v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
+        if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day then
+            v_previous_target_id := case when num_nulls(old.day) = 0 then format('%s', old.day) end;
+        end if;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
@@ -97,14 +147,23 @@ begin
         if v_new = '{}' then
             return null;
         end if;
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.keyless'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'keyless') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
     if v_previous_target_id is not null then
-        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', v_target_id, 'UPDATE', v_old, v_new, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'UPDATE', v_old, v_new, v_context);
     return null;
 end
 $auditctl$;
@@ -125,39 +184,62 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__keyless__update"() from session_user;
 
-create or replace function "audit_triggers"."shop__keyless__delete"() returns trigger
+create or replace function audit_triggers.shop__keyless__delete() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 set "DateStyle" = 'ISO, YMD'
 as $auditctl$
 declare
-    v_who audit.identity;
     v_old jsonb;
     v_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 3::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 4::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
-            or pg_typeof(old."day") <> '1082'::oid
-            or pg_typeof(old."amount") <> '23'::oid then
+        if has_column_privilege(tg_relid, '3'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
         v_old := jsonb_build_object(
-                'day', old."day",
-                'amount', old."amount"
+                'day', audit.typed(old.day, null::pg_catalog.date),
+                'amount', audit.typed(old.amount, null::pg_catalog.int4)
             );
-        v_target_id := case when num_nulls(old."day") = 0 then format('%s', old."day") end;
+        v_target_id := case when num_nulls(old.day) = 0 then format('%s', old.day) end;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
     exception when others then
         v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{day}'::text[]);
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.keyless'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'keyless') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', v_target_id, 'DELETE', v_old, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'DELETE', v_old, v_context);
     return null;
 end
 $auditctl$;
@@ -178,18 +260,48 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__keyless__delete"() from session_user;
 
-create or replace function "audit_triggers"."shop__keyless__truncate"() returns trigger
+create or replace function audit_triggers.shop__keyless__truncate() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
-    v_who := audit.identify();
+    begin
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
+    exception when others then
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
+    end;
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.keyless'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'keyless') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, action, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', 'TRUNCATE', v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.keyless', 'TRUNCATE', v_context);
     return null;
 end
 $auditctl$;

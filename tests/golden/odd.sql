@@ -1,37 +1,59 @@
-create or replace function "audit_triggers"."shop__odd ""%s"" 'name'__create"() returns trigger
+create or replace function audit_triggers."shop__odd ""%s"" 'name'__create"() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
     v_new jsonb;
     v_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
-            or pg_typeof(new."Säule") <> '23'::oid
-            or pg_typeof(new."v'new") <> '25'::oid
-            or pg_typeof(new."100%") <> '23'::oid then
+        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '5'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
         v_new := jsonb_build_object(
-                'Säule', new."Säule",
-                'v''new', new."v'new",
-                '100%', new."100%"
+                'Säule', audit.typed(new."Säule", null::pg_catalog.int4),
+                'v''new', audit.typed(new."v'new", null::pg_catalog.text),
+                '100%', audit.typed(new."100%", null::pg_catalog.int4)
             );
-        v_target_id := new."Säule"::text;
+        v_target_id := audit.typed(new."Säule", null::pg_catalog.int4)::text;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
     exception when others then
         v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{Säule}'::text[]);
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop."odd ""%s"" ''name''"'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'odd "%s" ''name''') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'CREATE', v_new, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'CREATE', v_new, v_context);
     return null;
 end
 $auditctl$;
@@ -52,46 +74,78 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__create"() from session_user;
 
-create or replace function "audit_triggers"."shop__odd ""%s"" 'name'__update"() returns trigger
+create or replace function audit_triggers."shop__odd ""%s"" 'name'__update"() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
-    v_old jsonb := '{}';
-    v_new jsonb := '{}';
+    v_old jsonb;
+    v_new jsonb;
     v_target_id text;
     v_previous_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
-            or pg_typeof(new."Säule") <> '23'::oid
-            or pg_typeof(new."v'new") <> '25'::oid
-            or pg_typeof(new."100%") <> '23'::oid then
+        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '5'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
-        if old."Säule" is distinct from new."Säule" then
-            v_old := v_old || jsonb_build_object('Säule', old."Säule");
-            v_new := v_new || jsonb_build_object('Säule', new."Säule");
+        if audit.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule"
+            or audit.typed(old."v'new", null::pg_catalog.text) collate "C" is distinct from new."v'new" collate "C"
+            or audit.typed(old."100%", null::pg_catalog.int4) is distinct from new."100%" then
+            if audit.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
+                if v_new is null then
+                    v_old := jsonb_build_object('Säule', audit.typed(old."Säule", null::pg_catalog.int4));
+                    v_new := jsonb_build_object('Säule', audit.typed(new."Säule", null::pg_catalog.int4));
+                else
+                    v_old := v_old || jsonb_build_object('Säule', audit.typed(old."Säule", null::pg_catalog.int4));
+                    v_new := v_new || jsonb_build_object('Säule', audit.typed(new."Säule", null::pg_catalog.int4));
+                end if;
+            end if;
+            if audit.typed(old."v'new", null::pg_catalog.text) collate "C" is distinct from new."v'new" collate "C" then
+                if v_new is null then
+                    v_old := jsonb_build_object('v''new', audit.typed(old."v'new", null::pg_catalog.text));
+                    v_new := jsonb_build_object('v''new', audit.typed(new."v'new", null::pg_catalog.text));
+                else
+                    v_old := v_old || jsonb_build_object('v''new', audit.typed(old."v'new", null::pg_catalog.text));
+                    v_new := v_new || jsonb_build_object('v''new', audit.typed(new."v'new", null::pg_catalog.text));
+                end if;
+            end if;
+            if audit.typed(old."100%", null::pg_catalog.int4) is distinct from new."100%" then
+                if v_new is null then
+                    v_old := jsonb_build_object('100%', audit.typed(old."100%", null::pg_catalog.int4));
+                    v_new := jsonb_build_object('100%', audit.typed(new."100%", null::pg_catalog.int4));
+                else
+                    v_old := v_old || jsonb_build_object('100%', audit.typed(old."100%", null::pg_catalog.int4));
+                    v_new := v_new || jsonb_build_object('100%', audit.typed(new."100%", null::pg_catalog.int4));
+                end if;
+            end if;
         end if;
-        if old."v'new" collate "C" is distinct from new."v'new" collate "C" then
-            v_old := v_old || jsonb_build_object('v''new', old."v'new");
-            v_new := v_new || jsonb_build_object('v''new', new."v'new");
-        end if;
-        if old."100%" is distinct from new."100%" then
-            v_old := v_old || jsonb_build_object('100%', old."100%");
-            v_new := v_new || jsonb_build_object('100%', new."100%");
-        end if;
-        if v_new = '{}' then
+        if v_new is null then
             return null;
         end if;
-        v_target_id := new."Säule"::text;
-        if old."Säule" is distinct from new."Säule" then
-            v_previous_target_id := old."Säule"::text;
+        v_target_id := audit.typed(new."Säule", null::pg_catalog.int4)::text;
+        if audit.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
+            v_previous_target_id := audit.typed(old."Säule", null::pg_catalog.int4)::text;
+        end if;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
@@ -102,14 +156,23 @@ begin
         if v_new = '{}' then
             return null;
         end if;
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop."odd ""%s"" ''name''"'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'odd "%s" ''name''') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
     if v_previous_target_id is not null then
-        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'UPDATE', v_old, v_new, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'UPDATE', v_old, v_new, v_context);
     return null;
 end
 $auditctl$;
@@ -130,40 +193,62 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__update"() from session_user;
 
-create or replace function "audit_triggers"."shop__odd ""%s"" 'name'__delete"() returns trigger
+create or replace function audit_triggers."shop__odd ""%s"" 'name'__delete"() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
     v_old jsonb;
     v_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
-            or pg_typeof(old."Säule") <> '23'::oid
-            or pg_typeof(old."v'new") <> '25'::oid
-            or pg_typeof(old."100%") <> '23'::oid then
+        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '5'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
         v_old := jsonb_build_object(
-                'Säule', old."Säule",
-                'v''new', old."v'new",
-                '100%', old."100%"
+                'Säule', audit.typed(old."Säule", null::pg_catalog.int4),
+                'v''new', audit.typed(old."v'new", null::pg_catalog.text),
+                '100%', audit.typed(old."100%", null::pg_catalog.int4)
             );
-        v_target_id := old."Säule"::text;
+        v_target_id := audit.typed(old."Säule", null::pg_catalog.int4)::text;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
     exception when others then
         v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{Säule}'::text[]);
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop."odd ""%s"" ''name''"'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'odd "%s" ''name''') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'DELETE', v_old, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'DELETE', v_old, v_context);
     return null;
 end
 $auditctl$;
@@ -184,18 +269,48 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__delete"() from session_user;
 
-create or replace function "audit_triggers"."shop__odd ""%s"" 'name'__truncate"() returns trigger
+create or replace function audit_triggers."shop__odd ""%s"" 'name'__truncate"() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
-    v_who := audit.identify();
+    begin
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
+    exception when others then
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
+    end;
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop."odd ""%s"" ''name''"'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'odd "%s" ''name''') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, action, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop."odd ""%s"" ''name''"', 'TRUNCATE', v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', 'TRUNCATE', v_context);
     return null;
 end
 $auditctl$;

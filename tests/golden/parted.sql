@@ -1,39 +1,58 @@
-create or replace function "audit_triggers"."shop__parted__create"() returns trigger
+create or replace function audit_triggers.shop__parted__create() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
     v_new jsonb;
     v_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(pg_partition_root(tg_relid), 3::smallint, 'select') is not null
-            or has_column_privilege(pg_partition_root(tg_relid), 4::smallint, 'select') is not null
-            or has_column_privilege(pg_partition_root(tg_relid), 5::smallint, 'select') is not null
-            or pg_typeof(new."id") <> '25'::oid
-            or pg_typeof(new."v") <> '23'::oid then
+        if has_column_privilege(pg_partition_root(tg_relid), '3'::smallint, 'select') is not null
+            or has_column_privilege(pg_partition_root(tg_relid), '4'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
         v_new := jsonb_build_object(
-                'id', new."id",
-                'v', new."v"
+                'id', audit.typed(new.id, null::pg_catalog.text),
+                'v', audit.typed(new.v, null::pg_catalog.int4)
             );
-        v_target_id := audit.fit_key(new."id"::text);
+        v_target_id := audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text);
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
     exception when others then
         v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{id,v}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{id}'::text[]);
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
-    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
-        v_who.context := coalesce(v_who.context, '{}')
-            || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.parted'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if true and (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.parted', v_target_id, 'CREATE', v_new, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.parted', v_target_id, 'CREATE', v_new, v_context);
     return null;
 end
 $auditctl$;
@@ -54,41 +73,70 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__parted__create"() from session_user;
 
-create or replace function "audit_triggers"."shop__parted__update"() returns trigger
+grant execute on function "audit_triggers"."shop__parted__create"() to "postgres";
+
+create or replace function audit_triggers.shop__parted__update() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
-    v_old jsonb := '{}';
-    v_new jsonb := '{}';
+    v_old jsonb;
+    v_new jsonb;
     v_target_id text;
     v_previous_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(pg_partition_root(tg_relid), 3::smallint, 'select') is not null
-            or has_column_privilege(pg_partition_root(tg_relid), 4::smallint, 'select') is not null
-            or has_column_privilege(pg_partition_root(tg_relid), 5::smallint, 'select') is not null
-            or pg_typeof(new."id") <> '25'::oid
-            or pg_typeof(new."v") <> '23'::oid then
+        if has_column_privilege(pg_partition_root(tg_relid), '3'::smallint, 'select') is not null
+            or has_column_privilege(pg_partition_root(tg_relid), '4'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
-        if old."id" collate "C" is distinct from new."id" collate "C" then
-            v_old := v_old || jsonb_build_object('id', old."id");
-            v_new := v_new || jsonb_build_object('id', new."id");
+        if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C"
+            or audit.typed(old.v, null::pg_catalog.int4) is distinct from new.v then
+            if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
+                if v_new is null then
+                    v_old := jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.text));
+                    v_new := jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.text));
+                else
+                    v_old := v_old || jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.text));
+                    v_new := v_new || jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.text));
+                end if;
+            end if;
+            if audit.typed(old.v, null::pg_catalog.int4) is distinct from new.v then
+                if v_new is null then
+                    v_old := jsonb_build_object('v', audit.typed(old.v, null::pg_catalog.int4));
+                    v_new := jsonb_build_object('v', audit.typed(new.v, null::pg_catalog.int4));
+                else
+                    v_old := v_old || jsonb_build_object('v', audit.typed(old.v, null::pg_catalog.int4));
+                    v_new := v_new || jsonb_build_object('v', audit.typed(new.v, null::pg_catalog.int4));
+                end if;
+            end if;
         end if;
-        if old."v" is distinct from new."v" then
-            v_old := v_old || jsonb_build_object('v', old."v");
-            v_new := v_new || jsonb_build_object('v', new."v");
-        end if;
-        if v_new = '{}' then
+        if v_new is null then
             return null;
         end if;
-        v_target_id := audit.fit_key(new."id"::text);
-        if old."id" collate "C" is distinct from new."id" collate "C" then
-            v_previous_target_id := audit.fit_key(old."id"::text);
+        v_target_id := audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text);
+        if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
+            v_previous_target_id := audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text);
+        end if;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
@@ -99,18 +147,23 @@ begin
         if v_new = '{}' then
             return null;
         end if;
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
-    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
-        v_who.context := coalesce(v_who.context, '{}')
-            || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.parted'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if true and (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
     if v_previous_target_id is not null then
-        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.parted', v_target_id, 'UPDATE', v_old, v_new, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.parted', v_target_id, 'UPDATE', v_old, v_new, v_context);
     return null;
 end
 $auditctl$;
@@ -131,42 +184,63 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__parted__update"() from session_user;
 
-create or replace function "audit_triggers"."shop__parted__delete"() returns trigger
+grant execute on function "audit_triggers"."shop__parted__update"() to "postgres";
+
+create or replace function audit_triggers.shop__parted__delete() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
     v_old jsonb;
     v_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(pg_partition_root(tg_relid), 3::smallint, 'select') is not null
-            or has_column_privilege(pg_partition_root(tg_relid), 4::smallint, 'select') is not null
-            or has_column_privilege(pg_partition_root(tg_relid), 5::smallint, 'select') is not null
-            or pg_typeof(old."id") <> '25'::oid
-            or pg_typeof(old."v") <> '23'::oid then
+        if has_column_privilege(pg_partition_root(tg_relid), '3'::smallint, 'select') is not null
+            or has_column_privilege(pg_partition_root(tg_relid), '4'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
         v_old := jsonb_build_object(
-                'id', old."id",
-                'v', old."v"
+                'id', audit.typed(old.id, null::pg_catalog.text),
+                'v', audit.typed(old.v, null::pg_catalog.int4)
             );
-        v_target_id := audit.fit_key(old."id"::text);
+        v_target_id := audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text);
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
     exception when others then
         v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{id,v}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{id}'::text[]);
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
-    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
-        v_who.context := coalesce(v_who.context, '{}')
-            || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.parted'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if true and (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.parted', v_target_id, 'DELETE', v_old, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.parted', v_target_id, 'DELETE', v_old, v_context);
     return null;
 end
 $auditctl$;
@@ -187,22 +261,50 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__parted__delete"() from session_user;
 
-create or replace function "audit_triggers"."shop__parted__truncate"() returns trigger
+grant execute on function "audit_triggers"."shop__parted__delete"() to "postgres";
+
+create or replace function audit_triggers.shop__parted__truncate() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
-    v_who := audit.identify();
-    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
-        v_who.context := coalesce(v_who.context, '{}')
-            || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    begin
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
+    exception when others then
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
+    end;
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.parted'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if true and (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, action, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.parted', 'TRUNCATE', v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.parted', 'TRUNCATE', v_context);
     return null;
 end
 $auditctl$;

@@ -1,37 +1,59 @@
-create or replace function "audit_triggers"."shop__plain__create"() returns trigger
+create or replace function audit_triggers.shop__plain__create() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
     v_new jsonb;
     v_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
-            or pg_typeof(new."id") <> '23'::oid
-            or pg_typeof(new."name") <> '25'::oid
-            or pg_typeof(new."price") <> '1700'::oid then
+        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '5'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
         v_new := jsonb_build_object(
-                'id', new."id",
-                'name', new."name",
-                'price', new."price"
+                'id', audit.typed(new.id, null::pg_catalog.int4),
+                'name', audit.typed(new.name, null::pg_catalog.text),
+                'price', audit.typed(new.price, null::pg_catalog."numeric")
             );
-        v_target_id := new."id"::text;
+        v_target_id := audit.typed(new.id, null::pg_catalog.int4)::text;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
     exception when others then
         v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[]);
         v_target_id := audit.row_key(new, tg_relid, '{id}'::text[]);
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.plain'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'plain') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.plain', v_target_id, 'CREATE', v_new, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, 'CREATE', v_new, v_context);
     return null;
 end
 $auditctl$;
@@ -52,46 +74,79 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__plain__create"() from session_user;
 
-create or replace function "audit_triggers"."shop__plain__update"() returns trigger
+create or replace function audit_triggers.shop__plain__update() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
-    v_old jsonb := '{}';
-    v_new jsonb := '{}';
+    v_old jsonb;
+    v_new jsonb;
     v_target_id text;
     v_previous_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
-            or pg_typeof(new."id") <> '23'::oid
-            or pg_typeof(new."name") <> '25'::oid
-            or pg_typeof(new."price") <> '1700'::oid then
+        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '5'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
-        if old."id" is distinct from new."id" then
-            v_old := v_old || jsonb_build_object('id', old."id");
-            v_new := v_new || jsonb_build_object('id', new."id");
+        if audit.typed(old.id, null::pg_catalog.int4) is distinct from new.id
+            or audit.typed(old.name, null::pg_catalog.text) collate "C" is distinct from new.name collate "C" then
+            if audit.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
+                if v_new is null then
+                    v_old := jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.int4));
+                    v_new := jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.int4));
+                else
+                    v_old := v_old || jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.int4));
+                    v_new := v_new || jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.int4));
+                end if;
+            end if;
+            if audit.typed(old.name, null::pg_catalog.text) collate "C" is distinct from new.name collate "C" then
+                if v_new is null then
+                    v_old := jsonb_build_object('name', audit.typed(old.name, null::pg_catalog.text));
+                    v_new := jsonb_build_object('name', audit.typed(new.name, null::pg_catalog.text));
+                else
+                    v_old := v_old || jsonb_build_object('name', audit.typed(old.name, null::pg_catalog.text));
+                    v_new := v_new || jsonb_build_object('name', audit.typed(new.name, null::pg_catalog.text));
+                end if;
+            end if;
         end if;
-        if old."name" collate "C" is distinct from new."name" collate "C" then
-            v_old := v_old || jsonb_build_object('name', old."name");
-            v_new := v_new || jsonb_build_object('name', new."name");
+        if record_image_ne(row(old.price), row(new.price)) then
+            if record_image_ne(row(old.price), row(new.price)) then
+                if v_new is null then
+                    v_old := jsonb_build_object('price', audit.typed(old.price, null::pg_catalog."numeric"));
+                    v_new := jsonb_build_object('price', audit.typed(new.price, null::pg_catalog."numeric"));
+                else
+                    v_old := v_old || jsonb_build_object('price', audit.typed(old.price, null::pg_catalog."numeric"));
+                    v_new := v_new || jsonb_build_object('price', audit.typed(new.price, null::pg_catalog."numeric"));
+                end if;
+            end if;
         end if;
-        if record_image_ne(row(old."price"), row(new."price")) then
-            v_old := v_old || jsonb_build_object('price', old."price");
-            v_new := v_new || jsonb_build_object('price', new."price");
-        end if;
-        if v_new = '{}' then
+        if v_new is null then
             return null;
         end if;
-        v_target_id := new."id"::text;
-        if old."id" is distinct from new."id" then
-            v_previous_target_id := old."id"::text;
+        v_target_id := audit.typed(new.id, null::pg_catalog.int4)::text;
+        if audit.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
+            v_previous_target_id := audit.typed(old.id, null::pg_catalog.int4)::text;
+        end if;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
@@ -102,14 +157,23 @@ begin
         if v_new = '{}' then
             return null;
         end if;
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.plain'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'plain') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
     if v_previous_target_id is not null then
-        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.plain', v_target_id, 'UPDATE', v_old, v_new, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, 'UPDATE', v_old, v_new, v_context);
     return null;
 end
 $auditctl$;
@@ -130,40 +194,62 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__plain__update"() from session_user;
 
-create or replace function "audit_triggers"."shop__plain__delete"() returns trigger
+create or replace function audit_triggers.shop__plain__delete() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
     v_old jsonb;
     v_target_id text;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, 4::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 5::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, 6::smallint, 'select') is not null
-            or pg_typeof(old."id") <> '23'::oid
-            or pg_typeof(old."name") <> '25'::oid
-            or pg_typeof(old."price") <> '1700'::oid then
+        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null
+            or has_column_privilege(tg_relid, '5'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-
         v_old := jsonb_build_object(
-                'id', old."id",
-                'name', old."name",
-                'price', old."price"
+                'id', audit.typed(old.id, null::pg_catalog.int4),
+                'name', audit.typed(old.name, null::pg_catalog.text),
+                'price', audit.typed(old.price, null::pg_catalog."numeric")
             );
-        v_target_id := old."id"::text;
+        v_target_id := audit.typed(old.id, null::pg_catalog.int4)::text;
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
     exception when others then
         v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[]);
         v_target_id := audit.row_key(old, tg_relid, '{id}'::text[]);
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
     end;
-    v_who := audit.identify();
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.plain'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'plain') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.plain', v_target_id, 'DELETE', v_old, v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, 'DELETE', v_old, v_context);
     return null;
 end
 $auditctl$;
@@ -184,18 +270,48 @@ revoke usage on schema "audit_triggers" from session_user;
 
 revoke execute on function "audit_triggers"."shop__plain__delete"() from session_user;
 
-create or replace function "audit_triggers"."shop__plain__truncate"() returns trigger
+create or replace function audit_triggers.shop__plain__truncate() returns trigger
 language plpgsql
 security definer
-set "search_path" = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity;
+    v_actor text;
+    v_actor_kind text;
+    v_ip inet;
+    v_context jsonb;
 begin
-    v_who := audit.identify();
+    begin
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
+            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_ip := audit.claimed_ip();
+            v_context := audit.context();
+        elsif audit.is_database() then
+            v_actor := session_user;
+            v_actor_kind := 'database';
+            v_ip := inet_client_addr();
+            v_context := audit.context();
+        else
+            select i.actor, i.actor_kind, i.ip, i.context
+            into v_actor, v_actor_kind, v_ip, v_context
+            from audit.identify() as i;
+        end if;
+    exception when others then
+        select i.actor, i.actor_kind, i.ip, i.context
+        into v_actor, v_actor_kind, v_ip, v_context
+        from audit.identify() as i;
+    end;
+    if false and v_actor_kind = 'system' then
+        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.plain'
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+    end if;
+    if false and (tg_table_schema, tg_table_name) <> ('shop', 'plain') then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
+    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, action, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.plain', 'TRUNCATE', v_who.context);
+    values (v_actor, v_actor_kind, v_ip, 'shop.plain', 'TRUNCATE', v_context);
     return null;
 end
 $auditctl$;
