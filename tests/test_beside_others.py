@@ -235,6 +235,17 @@ def test_rows_that_a_policy_hides_from_their_writer_are_recorded_whole(
     ]
 
 
+def test_a_session_that_wants_no_row_security_is_captured_although_the_log_has_it(
+    conn: psycopg.Connection, item: str, login: MakeLogin
+) -> None:
+    with connect(login("restorer", dsn=item).dsn) as session:
+        session.execute("set row_security = off; insert into item values (3, 'three'); truncate item")
+    assert changes(conn, ITEM) == [
+        ("CREATE", "3", None, {"id": 3, "v": "three"}, None),
+        ("TRUNCATE", None, None, None, None),
+    ]
+
+
 def test_a_function_that_runs_as_its_owner_is_recorded_under_the_login_that_called_it(
     conn: psycopg.Connection, item: str, login: MakeLogin
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.capturing import apply, audit, events, pending
 from tests.replaying import changes, counted, replay, rows
-from tests.test_statements import MERGE, knows
+from tests.versions import MERGE, knows
 
 if TYPE_CHECKING:
     from tests.replaying import Row

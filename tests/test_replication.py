@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
@@ -17,11 +17,22 @@ from tests.replaying import changes, counted, replay, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import LiteralString
 
     from tests.fixtures.databases import MakeLogin
 
 SECONDS = 60
+
+SETTINGS = {"wal_level": "logical", "max_prepared_transactions": "10", "logical_decoding_work_mem": "64kB"}
+"""What the second server needs to publish, prepare, and send a transaction before it has ended."""
+
+OPTIONS: list[tuple[LiteralString, int]] = [
+    ("binary = true", 140000),
+    ("streaming = on", 140000),
+    ("two_phase = true", 150000),
+    ("streaming = parallel", 160000),
+    ("streaming = parallel, two_phase = true, binary = true", 160000),
+]
+"""Ways in which a subscriber may receive changes, and since which version of PostgreSQL."""
 
 ITEM = "create table item (id int primary key, v text)"
 SALE = """
@@ -38,7 +49,7 @@ WRITERS = """
 @pytest.fixture(scope="module")
 def publisher(server: EmbeddedServer) -> Iterator[EmbeddedServer]:
     """A second server, without the store."""
-    with EmbeddedServer(Path(server.bindir), settings={"wal_level": "logical"}, tcp=True) as started:
+    with EmbeddedServer(Path(server.bindir), settings=SETTINGS, tcp=True) as started:
         yield started
 
 
@@ -59,12 +70,13 @@ def subscription(publisher: EmbeddedServer, source: psycopg.Connection, conn: ps
     conn.execute("drop subscription if exists incoming")
 
 
-def subscribe(publisher: EmbeddedServer, conn: psycopg.Connection, name: str) -> None:
+def subscribe(
+    publisher: EmbeddedServer, conn: psycopg.Connection, name: str, options: LiteralString = "binary = false"
+) -> None:
     """Make the subscription and wait until it has copied what was there."""
-    statement = sql.SQL("create subscription {} connection {} publication outgoing").format(
-        sql.Identifier(name), sql.Literal(publisher.dsn("source"))
-    )
-    conn.execute(statement)
+    statement = sql.SQL("create subscription {} connection {} publication outgoing with ({})")
+    source = sql.Literal(publisher.dsn("source"))
+    conn.execute(statement.format(sql.Identifier(name), source, sql.SQL(options)))
     wait(conn, "select bool_and(srsubstate = 'r') from pg_subscription_rel")
 
 
@@ -158,6 +170,42 @@ def test_what_a_subscriber_copies_and_applies_is_in_its_log_once(
         ("CREATE", "7", None, {"id": 7, "v": "seven"}, None),
     ]
     assert replay(conn, "public.item") == rows(conn, "public.item") == rows(source, "public.item")
+
+
+@pytest.mark.parametrize(("options", "since"), OPTIONS, ids=[options for options, _ in OPTIONS])
+def test_large_and_prepared_transactions_arrive_in_the_log_once_however_they_are_sent(
+    publisher: EmbeddedServer,
+    source: psycopg.Connection,
+    subscription: str,
+    db: str,
+    conn: psycopg.Connection,
+    options: LiteralString,
+    since: int,
+) -> None:
+    source.execute(f"{ITEM}; create publication outgoing for table item")
+    conn.execute(ITEM)
+    audit(db, "item")
+    if conn.info.server_version < since:
+        with pytest.raises(psycopg.errors.SyntaxError):
+            subscribe(publisher, conn, subscription, options)
+        return
+    subscribe(publisher, conn, subscription, options)
+    with source.transaction():
+        source.execute("insert into item select i, repeat('x', 50) from generate_series(1, 4000) as i")
+        source.execute("savepoint a; update item set v = 'taken back'; rollback to a")
+        source.execute("update item set v = 'y' where id <= 1000; delete from item where id > 3000")
+    with source.transaction(force_rollback=True):
+        source.execute("delete from item")
+    source.execute("begin; insert into item values (5000, 'prepared'); prepare transaction 'kept'")
+    source.execute("begin; insert into item values (5001, 'prepared'); prepare transaction 'given up'")
+    source.execute("rollback prepared 'given up'")
+    source.execute("commit prepared 'kept'")
+    arrive(source)
+    if "streaming" in options:
+        wait(source, "select stream_txns > 0 from pg_stat_replication_slots where slot_name = %s", subscription)
+    assert counted(conn, "public.item") == {"CREATE": 4001, "UPDATE": 1000, "DELETE": 1000}
+    assert replay(conn, "public.item") == rows(conn, "public.item") == rows(source, "public.item")
+    assert conn.execute(WRITERS).fetchall() == [("postgres", "database", None, "postgres")]
 
 
 def test_what_arrives_is_recorded_under_the_owner_of_the_subscription(

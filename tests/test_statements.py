@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString
-
 import psycopg
 import pytest
 
 from tests.capturing import audit
 from tests.replaying import changes, counted, order, replay, rows
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-MERGE = 150000
-MERGE_BY_SOURCE = 170000
-VIRTUAL_COLUMNS = 180000
-
-
-def knows(conn: psycopg.Connection, since: int, statement: LiteralString) -> bool:
-    """Run a statement that PostgreSQL has known since a version; an older server must refuse its syntax."""
-    if conn.info.server_version >= since:
-        conn.execute(statement)
-        return True
-    with pytest.raises(psycopg.errors.SyntaxError):
-        conn.execute(statement)
-    return False
+from tests.versions import MERGE, MERGE_BY_SOURCE, VIRTUAL_COLUMNS, knows
 
 
 @pytest.fixture
@@ -40,53 +22,6 @@ def item(db: str, conn: psycopg.Connection) -> str:
 
 
 BEFORE = [(None, {"id": 1, "v": "one"}), (None, {"id": 2, "v": "two"}), (None, {"id": 3, "v": "three"})]
-
-
-@pytest.mark.parametrize(
-    ("options", "written"),
-    [
-        ("text", b"4\tfour\n5\t\\N\n6\tta\\tb\n"),
-        ("csv, header true", b'id,v\r\n4,four\r\n5,\r\n6,"ta\tb"\r\n'),
-        ("binary", [(4, "four"), (5, None), (6, "ta\tb")]),
-    ],
-    ids=["text", "csv", "binary"],
-)
-def test_copy_leaves_an_event_for_each_row(
-    conn: psycopg.Connection, item: str, options: LiteralString, written: bytes | Sequence[tuple[int, str | None]]
-) -> None:
-    with conn.cursor().copy(f"copy item from stdin (format {options})") as copy:
-        if isinstance(written, bytes):
-            copy.write(written)
-        else:
-            copy.set_types(["int4", "text"])
-            for row in written:
-                copy.write_row(row)
-    assert changes(conn, item) == [
-        ("CREATE", "4", None, {"id": 4, "v": "four"}, None),
-        ("CREATE", "5", None, {"id": 5, "v": None}, None),
-        ("CREATE", "6", None, {"id": 6, "v": "ta\tb"}, None),
-    ]
-    assert replay(conn, item, BEFORE) == rows(conn, item)
-
-
-def test_copy_of_frozen_rows_into_a_table_emptied_in_the_same_transaction(conn: psycopg.Connection, item: str) -> None:
-    with conn.transaction():
-        conn.execute("truncate item")
-        with conn.cursor().copy("copy item from stdin (freeze true)") as copy:
-            copy.write(b"7\tseven\n")
-    assert changes(conn, item) == [
-        ("TRUNCATE", None, None, None, None),
-        ("CREATE", "7", None, {"id": 7, "v": "seven"}, None),
-    ]
-    assert replay(conn, item, BEFORE) == rows(conn, item)
-
-
-def test_a_copy_of_many_rows_leaves_as_many_events(conn: psycopg.Connection, item: str) -> None:
-    with conn.cursor().copy("copy item from stdin") as copy:
-        for number in range(10, 5010):
-            copy.write_row((number, f"row {number}"))
-    assert counted(conn, item) == {"CREATE": 5000}
-    assert replay(conn, item, BEFORE) == rows(conn, item)
 
 
 def test_statements_of_many_rows_leave_an_event_for_each_row_they_change(conn: psycopg.Connection, item: str) -> None:
