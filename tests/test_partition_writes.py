@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from auditctl import database
+from auditctl.capture import installer
 from tests.capturing import apply, audit, events, pending
 from tests.replaying import changes, counted, replay, rows
 from tests.versions import MERGE, knows
@@ -186,6 +188,37 @@ def test_partitions_that_come_and_go_are_captured_while_they_belong_to_the_table
         ("TRUNCATE", None, None, None, old),
         ("CREATE", '[203, "x"]', None, {"id": 203, "shop": "x", "n": 4}, REST),
     ]
+
+
+def test_a_row_lost_or_held_back_by_a_trigger_on_its_way_is_recorded_as_what_became_of_it(
+    conn: psycopg.Connection, before: list[Row]
+) -> None:
+    conn.execute("""
+        create function nothing() returns trigger language plpgsql as $$ begin return null; end $$;
+        create trigger refuses before insert on sale_low_b for each row execute function nothing();
+        create trigger keeps before delete on sale_rest for each row execute function nothing();
+        update sale set shop = 'b' where id = 2;
+        update sale set id = 3 where id = 100;
+        delete from sale where id = 100
+    """)
+    assert changes(conn, SALE) == [("DELETE", '[2, "a"]', {"id": 2, "shop": "a", "n": 20}, None, place(conn, 2))]
+    assert replay(conn, SALE, before, key=("id", "shop")) == rows(conn, SALE)
+
+
+def test_a_table_audited_by_itself_has_to_be_disabled_before_it_becomes_a_partition(
+    db: str, conn: psycopg.Connection, before: list[Row]
+) -> None:
+    conn.execute("create table sale_own (like sale including all)")
+    audit(db, "sale_own")
+    attach = "alter table sale attach partition sale_own for values from (500) to (600)"
+    with pytest.raises(psycopg.errors.DuplicateObject):
+        conn.execute(attach)
+    with database.connect(db) as session:
+        installer.disable(session, "sale_own")
+    conn.execute(attach)
+    conn.execute("insert into sale_own values (500, 'z', 1)")
+    assert changes(conn, SALE) == [("CREATE", '[500, "z"]', None, {"id": 500, "shop": "z", "n": 1}, "public.sale_own")]
+    assert changes(conn, "public.sale_own") == []
 
 
 def test_a_moved_row_takes_along_what_refers_to_it_or_the_log_says_what_was_lost(

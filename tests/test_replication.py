@@ -217,15 +217,16 @@ def test_what_arrives_is_recorded_under_the_owner_of_the_subscription(
     login: MakeLogin,
 ) -> None:
     source.execute(f"{ITEM}; insert into item values (1, 'one'); create publication outgoing for table item")
-    owner = login("keeper", dsn=db)
+    keeper, feeder = login("keeper", dsn=db), login("feeder", dsn=db, attributes="superuser")
     conn.execute(ITEM)
-    conn.execute(sql.SQL("alter table item owner to {}").format(sql.Identifier(owner.name)))
+    conn.execute(sql.SQL("alter table item owner to {}").format(sql.Identifier(keeper.name)))
     audit(db, "item")
-    subscribe(publisher, conn, subscription)
+    with connect(feeder.dsn) as session:
+        subscribe(publisher, session, subscription)
     source.execute("insert into item values (2, 'two'); update item set v = 'x'; delete from item; truncate item")
     arrive(source)
     assert counted(conn, "public.item") == {"CREATE": 2, "UPDATE": 2, "DELETE": 2, "TRUNCATE": 1}
-    assert conn.execute(WRITERS).fetchall() == [("postgres", "database", None, "postgres")]
+    assert conn.execute(WRITERS).fetchall() == [(feeder.name, "database", None, feeder.name)]
 
 
 def test_partitions_of_a_subscriber_are_captured_under_the_whole(

@@ -182,7 +182,11 @@ def test_a_prepared_transaction_is_in_the_log_once_it_is_committed_under_the_nam
     assert replay(conn, ITEM, BEFORE) == rows(conn, ITEM)
 
 
-@pytest.mark.parametrize("level", [IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE])
+@pytest.mark.parametrize(
+    "level",
+    [IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE],
+    ids=lambda level: level.name.lower().replace("_", " "),
+)
 def test_a_transaction_that_cannot_be_serialized_leaves_nothing_and_its_repetition_everything(
     conn: psycopg.Connection, item: str, level: IsolationLevel
 ) -> None:
