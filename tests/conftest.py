@@ -17,6 +17,7 @@ FOREIGN = ("PG", "AUDITCTL_")
 # --timeout=0` tries others, more of them, and looks for the smallest that fails, which takes its time.
 settings.register_profile(
     "same",
+    max_examples=60,
     deadline=None,
     derandomize=True,
     database=None,

@@ -1,4 +1,4 @@
-"""Every kind of column with values worth recording: the ends of its range, and pairs that are equal but not the same."""
+"""Every kind of column, with values at the ends of its range, and values that are equal but not the same."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ OPTIONAL: dict[str, LiteralString] = {
     "xml": "select '<a/>'::xml",
     "citext": "create extension citext schema kinds",
     "hstore": "create extension hstore schema kinds",
-    "icu": "create collation kinds.insensitive "
-    "(provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+    "icu": "create collation kinds.insensitive (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
     "infinite interval": "select 'infinity'::interval",
 }
 """What only some servers can, each with a statement that tells."""
@@ -76,7 +75,9 @@ def _escaped(character: str) -> str:
     return f"\\U{ord(character):08x}"
 
 
-def texts(type_name: str, *values: str, more: Values | None = None, needs: str | None = None, is_key: bool = False) -> Kind:
+def texts(
+    type_name: str, *values: str, more: Values | None = None, needs: str | None = None, is_key: bool = False
+) -> Kind:
     """A kind from its values as the input function reads them."""
 
     def typed(text: str) -> str:
@@ -105,7 +106,18 @@ DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=3).map(str)
 DATES = st.dates().map(str)
 MOMENTS = st.datetimes().map(str)
 WORDS = ("", " ", "null", "NULL", '"', "\\", "a,b", "{}", "[1]", '{"$masked": true}', "\t\n\r\x01", "é", "😀", "  x  ")
-JSONS = ('{"a":  1.0, "b": [null, "é😀\\n", -0.0]}', "[1.0]", "[1.00]", '"[1]"', '"null"', "1e100", "{}", "[]", "true", '""')
+JSONS = (
+    '{"a":  1.0, "b": [null, "é😀\\n", -0.0]}',
+    "[1.0]",
+    "[1.00]",
+    '"[1]"',
+    '"null"',
+    "1e100",
+    "{}",
+    "[]",
+    "true",
+    '""',
+)
 SOURCES = ('{"b": 1, "a":  2, "a": 3}', '"\\u0000"', "1e400000", "null", "[" * 300 + "]" * 300, " 1")
 
 NUMBERS = [
@@ -126,7 +138,9 @@ NUMBERS = [
 ]
 STRINGS = [
     texts("text", *WORDS, more=TEXT, is_key=True),
-    expressions("text", "repeat('0123456789', 900)", "(select string_agg(n::text, '-') from generate_series(1, 3000) n)"),
+    expressions(
+        "text", "repeat('0123456789', 900)", "(select string_agg(n::text, '-') from generate_series(1, 3000) n)"
+    ),
     texts("varchar(14)", *WORDS, is_key=True),
     texts("char(5)", "", "ab", "ab   ", "é", is_key=True),
     texts("bpchar", "ab", "ab ", "ab  "),
@@ -142,12 +156,28 @@ STRINGS = [
 TIMES = [
     texts("date", "0044-03-15 BC", "0031-02-01", "5874897-12-31", "infinity", "-infinity", more=DATES, is_key=True),
     texts("timestamp", "0044-03-15 10:00 BC", "294276-12-31 23:59:59.999999", "infinity", more=MOMENTS, is_key=True),
-    texts("timestamptz", "4713-01-01 10:00 BC UTC", "2026-03-29 01:30:00.000001+00", "-infinity", "0099-01-01 +12",
-          more=MOMENTS.map(lambda text: text + "+05:45"), is_key=True),
+    texts(
+        "timestamptz",
+        "4713-01-01 10:00 BC UTC",
+        "2026-03-29 01:30:00.000001+00",
+        "-infinity",
+        "0099-01-01 +12",
+        more=MOMENTS.map(lambda text: text + "+05:45"),
+        is_key=True,
+    ),
     texts("time", "24:00:00", "00:00:00.000001", is_key=True),
     texts("timetz", "10:00+02", "08:00+00", "24:00:00-15:59:59", "10:00:00.5+05:45"),
-    expressions("interval", "'1 day'", "'24 hours'", "'30 days'", "'1 mon'", "'178000000 years'", "make_interval()",
-                "make_interval(months => -1, days => 1)", "make_interval(days => -1, hours => 2, secs => -0.000001)"),
+    expressions(
+        "interval",
+        "'1 day'",
+        "'24 hours'",
+        "'30 days'",
+        "'1 mon'",
+        "'178000000 years'",
+        "make_interval()",
+        "make_interval(months => -1, days => 1)",
+        "make_interval(days => -1, hours => 2, secs => -0.000001)",
+    ),
     texts("interval", "infinity", "-infinity", needs="infinite interval"),
     texts("tstzrange", "empty", "(,)", "[2026-02-01 10:00:00+02,infinity)", "[0044-03-15 10:00:00+00 BC,)"),
     texts("daterange", "empty", "[0031-02-01,2026-02-01)", "(,infinity)"),
@@ -156,29 +186,52 @@ TIMES = [
 NESTED = [
     texts("jsonb", *JSONS),
     texts("json", *JSONS, *SOURCES),
-    texts("jsonpath", "$.a[*] ? (@.b == \"x\")", "strict $"),
+    texts("jsonpath", '$.a[*] ? (@.b == "x")', "strict $"),
     texts("xml", "", "<a b='c'>é<!-- d --></a>", "x", needs="xml"),
     texts("integer[]", "{}", "{1,NULL}", "{{1,NULL},{3,4}}", "{{{1}}}"),
     texts("text[]", "{}", '{NULL,"NULL","null",""}', '{"a,b","{x}","\\"","\\\\"}', "{{a,b},{c,NULL}}", "{é}"),
-    texts("varchar(4)[]", "{abcd}"), texts("bpchar[]", '{"a ","a"}'), texts("char(3)[]", "{ab}"),
+    texts("varchar(4)[]", "{abcd}"),
+    texts("bpchar[]", '{"a ","a"}'),
+    texts("char(3)[]", "{ab}"),
     texts("numeric[]", "{1.0}", "{1.00}", "{NaN,Infinity,1e100}"),
-    texts("float8[]", "{0}", "{-0}", "{0.1,-0,NaN}", "{0.30000000000000004}"), texts("real[]", "{1.1,NULL}", "{-0}"),
-    texts("boolean[]", "{t,f,NULL}"), texts("bytea[]", '{"\\\\x00",NULL}'), texts("bit(2)[]", "{01,10}"),
-    texts("date[]", '{infinity,"0044-03-15 BC"}'), texts("timestamptz[]", '{"2026-02-01 10:00+02",-infinity}'),
-    texts("interval[]", '{"1 day"}', '{"24:00:00"}'), texts("inet[]", "{10.0.0.1/24,::1}"),
-    texts("point[]", '{"(0.1,-0)"}'), texts("box[]", "{(1,1),(0,0);(2,2),(1,1)}"), texts("json[]", '{"{\\"a\\":  1}",NULL}'),
-    texts("int4range[]", '{empty,"[1,3)"}'), texts("int4range", "empty", "[1,3)", "(,)"),
-    texts("int8multirange", "{}", "{[1,3),[5,)}"), texts("numrange", "[1.0,2)", "[1.00,2)"), texts("nummultirange", "{[1.0,2)}"),
+    texts("float8[]", "{0}", "{-0}", "{0.1,-0,NaN}", "{0.30000000000000004}"),
+    texts("real[]", "{1.1,NULL}", "{-0}"),
+    texts("boolean[]", "{t,f,NULL}"),
+    texts("bytea[]", '{"\\\\x00",NULL}'),
+    texts("bit(2)[]", "{01,10}"),
+    texts("date[]", '{infinity,"0044-03-15 BC"}'),
+    texts("timestamptz[]", '{"2026-02-01 10:00+02",-infinity}'),
+    texts("interval[]", '{"1 day"}', '{"24:00:00"}'),
+    texts("inet[]", "{10.0.0.1/24,::1}"),
+    texts("point[]", '{"(0.1,-0)"}'),
+    texts("box[]", "{(1,1),(0,0);(2,2),(1,1)}"),
+    texts("json[]", '{"{\\"a\\":  1}",NULL}'),
+    texts("int4range[]", '{empty,"[1,3)"}'),
+    texts("int4range", "empty", "[1,3)", "(,)"),
+    texts("int8multirange", "{}", "{[1,3),[5,)}"),
+    texts("numrange", "[1.0,2)", "[1.00,2)"),
+    texts("nummultirange", "{[1.0,2)}"),
 ]
 PLACES = [
-    texts("inet", "203.0.113.7", "203.0.113.7/24", "::1", is_key=True), texts("cidr", "10.0.0.0/8", "::/0"),
-    texts("macaddr", "08:00:2b:01:02:03"), texts("macaddr8", "08:00:2b:01:02:03:04:05"),
-    texts("point", "(0.1,0.2)", "(0,0)", "(-0,0)", "(NaN,Infinity)"), texts("line", "{1,-1,0.30000000000000004}"),
-    texts("lseg", "[(0,0),(1,0.1)]"), texts("box", "(1,1),(-0,0)"), texts("path", "[(0,0),(1,1)]", "((0,0),(1,1))"),
-    texts("polygon", "((0,0),(1,1),(1,0.1))"), texts("circle", "<(0,0),0.1>"),
-    texts("regclass", "pg_class", 'kinds."odd ""name"""', "-"), texts("regtype", "kinds.mood", "integer[]"),
-    texts("regnamespace", "kinds"), texts("regprocedure", "pg_catalog.abs(bigint)"), texts("regrole", "pg_monitor"),
-    texts("regoperator", "pg_catalog.+(integer,integer)"), texts("regconfig", "english"), texts("regcollation", '"C"'),
+    texts("inet", "203.0.113.7", "203.0.113.7/24", "::1", is_key=True),
+    texts("cidr", "10.0.0.0/8", "::/0"),
+    texts("macaddr", "08:00:2b:01:02:03"),
+    texts("macaddr8", "08:00:2b:01:02:03:04:05"),
+    texts("point", "(0.1,0.2)", "(0,0)", "(-0,0)", "(NaN,Infinity)"),
+    texts("line", "{1,-1,0.30000000000000004}"),
+    texts("lseg", "[(0,0),(1,0.1)]"),
+    texts("box", "(1,1),(-0,0)"),
+    texts("path", "[(0,0),(1,1)]", "((0,0),(1,1))"),
+    texts("polygon", "((0,0),(1,1),(1,0.1))"),
+    texts("circle", "<(0,0),0.1>"),
+    texts("regclass", "pg_class", 'kinds."odd ""name"""', "-"),
+    texts("regtype", "kinds.mood", "integer[]"),
+    texts("regnamespace", "kinds"),
+    texts("regprocedure", "pg_catalog.abs(bigint)"),
+    texts("regrole", "pg_monitor"),
+    texts("regoperator", "pg_catalog.+(integer,integer)"),
+    texts("regconfig", "english"),
+    texts("regcollation", '"C"'),
 ]
 USERS = [
     texts("kinds.mood", "ok", "so, so", '"bad"', is_key=True), texts("kinds.mood[]", '{ok,"so, so",NULL}', "{}"),
@@ -186,7 +239,8 @@ USERS = [
     texts("kinds.shout", *WORDS, is_key=True), texts("kinds.pages", "{}", "{1,2}", "{{1},{2}}"),
     texts("kinds.moment", "2026-02-01 10:00+02", "infinity"), texts("kinds.span", "1 day", "24 hours"),
     texts("kinds.loose", *JSONS), texts("kinds.exact", *JSONS, *SOURCES), texts("kinds.exact[]", '{"[1 ]","[1]"}'),
-    texts('kinds."a pair"', "(,)", '(1,"")', '(1,"x ""y"" \\\\ z")'), texts('kinds."a pair"[]', '{"(1,\\"x y\\")",NULL}'),
+    texts('kinds."a pair"', "(,)", '(1,"")', '(1,"x ""y"" \\\\ z")'),
+    texts('kinds."a pair"[]', '{"(1,\\"x y\\")",NULL}'),
     texts("kinds.some_pair", "(,)", "(1,x)"),
     texts("kinds.nest", "(,,,,)", '("(1,\\"x y\\")","{ok,NULL}","2026-02-01 10:00:00+02",-0,"1 day")',
           '("(1,\\"x y\\")",{},"2026-02-01 08:00:00+00",0,"24:00:00")'),

@@ -138,7 +138,7 @@ def replay(changes: Iterable[Event]) -> list[Row]:
     return table.rows
 
 
-def rebuild(conn: psycopg.Connection, target: str, into: sql.Composable) -> None:
+def rebuild(conn: psycopg.Connection, target: str, into: sql.Identifier) -> None:
     """Fill an empty table, which is defined as the target is, with what the log says the target holds."""
     conn.execute("reset all")
     for name, value in READING.items():
@@ -148,7 +148,7 @@ def rebuild(conn: psycopg.Connection, target: str, into: sql.Composable) -> None
         conn.execute(_insert(into, columns, row.image))
 
 
-def _insert(into: sql.Composable, columns: list[Column], image: Image) -> sql.Composable:
+def _insert(into: sql.Identifier, columns: list[Column], image: Image) -> sql.Composed:
     if not columns:
         return sql.SQL("insert into {} default values").format(into)
     return sql.SQL("insert into {} ({}) overriding system value values ({})").format(
