@@ -6,11 +6,28 @@ import os
 import signal
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 pytest_plugins = [f"tests.fixtures.{name}" for name in ("server", "databases", "command", "machine")]
 
 FOREIGN = ("PG", "AUDITCTL_")
 """Prefixes of the developer's own settings, which no test may see."""
+
+# A run tries the same examples each time and reports the first that fails as it is. `--hypothesis-profile=search
+# --timeout=0` tries others, more of them, and looks for the smallest that fails, which takes its time.
+settings.register_profile(
+    "same",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile(
+    "search", settings.get_profile("same"), derandomize=False, max_examples=1000, phases=tuple(Phase)
+)
+settings.load_profile("same")
 
 KEPT = ("AUDITCTL_TEST_BINDIR",)
 
