@@ -1,4 +1,4 @@
-"""What the owner of an audited table adds to it: more triggers, rules, types, columns; none forges an event or an actor."""
+"""What the owner of an audited table adds to it, from triggers to types, forges no event and no actor."""
 
 from __future__ import annotations
 
@@ -180,7 +180,11 @@ def test_types_and_functions_named_like_postgresqls_own_are_not_used(
         session.execute("set search_path = own, pg_catalog")
         for name in ("jsonb", "text", "inet", "oid", "identity", "action", "bool"):
             session.execute(f"create type own.{name} as enum ('a', 'b')".encode())
-        for name in ("jsonb_build_object(variadic pg_catalog.text[])", "pg_typeof(anyelement)", "row_image(anyelement)"):
+        for name in (
+            "jsonb_build_object(variadic pg_catalog.text[])",
+            "pg_typeof(anyelement)",
+            "row_image(anyelement)",
+        ):
             session.execute(f"create function own.{name} returns integer language sql as 'select 1/0'".encode())
         session.execute("alter table own.t alter column v type own.text using v::own.text")
     for attempt in (1, 2):

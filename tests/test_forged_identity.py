@@ -57,7 +57,7 @@ def written(note: str) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-def itself(login: Login, context: dict[str, str]) -> tuple[Any, ...]:
+def itself(login: Login, context: dict[str, Any]) -> tuple[Any, ...]:
     """Who, when a login that is no application makes a claim."""
     return (login.name, "database", None, login.name, context)
 
@@ -116,7 +116,10 @@ def test_the_owner_of_the_database_gives_the_application_no_actor_it_did_not_nam
     conn.execute(sql.SQL("alter database {} owner to {}").format(database, sql.Identifier(mallory.name)))
     with connect(mallory.dsn) as session:
         session.execute("set auditctl.actor = 'x'")
-        for statement in ("alter database {0} set auditctl.actor = 'alice'", "alter role {1} set auditctl.actor = 'alice'"):
+        for statement in (
+            "alter database {0} set auditctl.actor = 'alice'",
+            "alter role {1} set auditctl.actor = 'alice'",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 session.execute(statement.format(conn.info.dbname, web.name).encode())
     with connect(web.dsn) as session:
@@ -131,7 +134,8 @@ def test_a_function_of_the_application_with_its_rights_lends_nobody_its_trust(
         session.execute("""
             create function public.write_as(p_actor text) returns void language plpgsql security definer
             as $$ begin
-                perform set_config('auditctl.actor', p_actor, true), set_config('auditctl.context', '{"reason": "r"}', true);
+                perform set_config('auditctl.context', '{"reason": "r"}', true);
+                perform set_config('auditctl.actor', p_actor, true);
                 insert into public.note (body) values ('x');
             end $$
         """)
@@ -259,7 +263,7 @@ def test_ten_megabytes_of_actor_and_address_fail_no_write(note: str, web: Login,
                 " jsonb_build_object('k', repeat('c', 10000000)))"
             )
             session.execute("insert into note (body) values ('x')")
-    rejected = {"context_rejected": '{"k": "' + "c" * 493, "context_bytes": 10_000_009}
+    rejected: dict[str, Any] = {"context_rejected": '{"k": "' + "c" * 493, "context_bytes": 10_000_009}
     claims = {"claimed_actor": "a" * 4000, "claimed_ip": "1" * 200}
     assert written(note) == [
         ("a" * 200 + "…", "application", None, web.name, rejected | claims),
@@ -286,7 +290,9 @@ def test_a_context_is_kept_but_for_the_keys_that_auditctl_writes(
     assert written(note) == [(None, "system", None, web.name, kept)]
 
 
-@pytest.mark.parametrize("ip", ["", " ", "::1%lo", "1.2.3.4,", "1.2.3.4/33", "10.1", "\t1.2.3.4", "1.2.3.4\n", "\u0663.2.3.4"])
+@pytest.mark.parametrize(
+    "ip", ["", " ", "::1%lo", "1.2.3.4,", "1.2.3.4/33", "10.1", "\t1.2.3.4", "1.2.3.4\n", "\u0663.2.3.4"]
+)
 def test_what_is_no_address_is_kept_as_a_claim(note: str, web: Login, ip: str) -> None:
     with connect(web.dsn) as session, session.transaction():
         session.execute("select set_config('auditctl.actor', 'alice', true), set_config('auditctl.ip', %s, true)", [ip])

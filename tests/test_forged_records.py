@@ -1,4 +1,4 @@
-"""What each role can do with the functions that record events: never a row change, another's name, or auditctl's own."""
+"""What each role can record by calling functions: never a change of a row, nor an event of auditctl itself."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MAY_CALL = {
         "details", "history", "record_export", "sentence", "set_context", "shorten", "shown", "target_names",
     ],
     "audit_admin": [
-        "details", "history", "record_event", "record_export", "record_membership", "sentence", "set_context", "shorten",
-        "shown", "target_names",
+        "details", "history", "record_event", "record_export", "record_membership", "sentence", "set_context",
+        "shorten", "shown", "target_names",
     ],
 }  # fmt: skip
 """Every function of the store that a member of the role may execute."""
@@ -93,7 +93,9 @@ def test_no_member_of_a_role_writes_to_the_log_in_any_other_way(note: str, login
 
 
 @pytest.mark.parametrize("role", ["audit_app", "audit_admin"])
-@pytest.mark.parametrize("target", ["audit.rule", "AUDIT.Role", "audit.", "audit", "audit.rule ", "Audit.\n", "audit..x"])
+@pytest.mark.parametrize(
+    "target", ["audit.rule", "AUDIT.Role", "audit.", "audit", "audit.rule ", "Audit.\n", "audit..x"]
+)
 def test_events_of_auditctl_itself_are_recorded_by_nobody_else(
     note: str, login: MakeLogin, role: str, target: str
 ) -> None:
@@ -113,7 +115,7 @@ def test_an_event_claimed_of_an_audited_table_is_told_from_its_changes(
 ) -> None:
     web = login("web", roles=["audit_app"])
     with connect(web.dsn) as session, session.transaction():
-        session.execute("select audit.set_context('alice', p_context => '{\"summary\": \"body: a\", \"role\": \"x\"}')")
+        session.execute('select audit.set_context(\'alice\', p_context => \'{"summary": "body: a", "role": "x"}\')')
         for target in ("public.note", "Note"):
             session.execute("select audit.record_event(%s, '1', 'body: a → b', '{\"body\": \"b\"}')", [target])
     found = documents(auditctl("log", "--target", "Note", "--format", "jsonl", check=0).out)
@@ -143,7 +145,7 @@ def test_a_reader_records_its_export_under_its_own_name_whatever_it_claims(
     reader = login("reader", roles=["audit_reader"])
     with connect(reader.dsn) as session, session.transaction():
         session.execute("select audit.set_context('alice', '203.0.113.7')")
-        session.execute("select audit.record_export('{\"format\": \"csv\", \"summary\": \"x\"}')")
+        session.execute('select audit.record_export(\'{"format": "csv", "summary": "x"}\')')
         with pytest.raises(psycopg.errors.InvalidParameterValue), session.transaction():
             session.execute("select audit.record_export(to_jsonb(repeat('x', 70000)))")
     assert newest(conn) == (

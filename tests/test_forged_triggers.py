@@ -1,4 +1,4 @@
-"""Capture's functions are the owner's alone: nobody attaches, calls or wraps one, nor brings a table of theirs under it."""
+"""Capture's functions are the owner's alone: nobody attaches or calls one, or brings a table of theirs under it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import psycopg
 import pytest
 
-from tests.capturing import audit
+from tests.capturing import audit, pending
 from tests.fixtures.databases import connect
 from tests.test_write_once import refused
 
@@ -79,7 +79,7 @@ NEW_OBJECTS = (
     "create function {0}.forged() returns int language sql as 'select 1'",
     "create operator {0}.= (leftarg = text, rightarg = text, function = pg_catalog.texteq)",
     "create aggregate {0}.forged (int) (sfunc = int4pl, stype = int)",
-    "create collation {0}.forged from \"C\"",
+    'create collation {0}.forged from "C"',
     "create text search dictionary {0}.forged (template = simple)",
     "select 1 as id into {0}.forged",
     "create table {0}.forged as select 1 as id",
@@ -94,7 +94,8 @@ def shop(db: str, conn: psycopg.Connection, login: MakeLogin) -> dict[str, Login
     """A login of each kind with a schema of its own, and audited tables, one of them its owner's."""
     logins = {name: login(name, roles=roles) for name, roles in ROLES.items()}
     conn.execute("create schema shop; grant usage on schema shop to public")
-    conn.execute("create table shop.item (id int primary key, v text); grant insert, update, delete, select, truncate, references on shop.item to public")
+    conn.execute("create table shop.item (id int primary key, v text)")
+    conn.execute("grant insert, update, delete, select, truncate, references on shop.item to public")
     conn.execute("create table shop.parted (id int, v text) partition by list (id)")
     for name, each in logins.items():
         conn.execute(f"create schema {name} authorization {each.name}".encode())
@@ -108,7 +109,8 @@ def trigger_functions(conn: psycopg.Connection) -> list[str]:
     rows = conn.execute("""
         select format('%I.%I', n.nspname, p.proname)
           from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
-         where n.nspname in ('audit', 'audit_triggers') and p.prorettype in ('trigger'::regtype, 'event_trigger'::regtype)
+         where n.nspname in ('audit', 'audit_triggers')
+           and p.prorettype in ('trigger'::regtype, 'event_trigger'::regtype)
          order by 1
     """).fetchall()
     return [name for (name,) in rows]
@@ -208,7 +210,8 @@ def test_default_privileges_of_the_installing_superuser_open_no_function(db: str
     audit(db, "t")
     conn.execute("set role audit_owner; select audit.create_partitions(7); reset role")
     open_functions: LiteralString = """
-        select p.proname::text from pg_proc as p, lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+        select p.proname::text
+          from pg_proc as p, lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
          where p.pronamespace in ('audit'::regnamespace, 'audit_triggers'::regnamespace) and a.grantee = 0
     """
     assert conn.execute(open_functions).fetchall() == [("set_context",)]
@@ -222,8 +225,27 @@ def test_default_privileges_of_the_installing_superuser_open_no_function(db: str
 def test_every_function_with_the_owners_rights_pins_its_search_path(db: str, conn: psycopg.Connection) -> None:
     conn.execute("create table t (id int primary key, v jsonb)")
     audit(db, "t")
-    assert conn.execute("""
+    assert (
+        conn.execute("""
         select p.oid::regprocedure::text from pg_proc as p
          where p.pronamespace in ('audit'::regnamespace, 'audit_triggers'::regnamespace) and p.prosecdef
            and not coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false)
-    """).fetchall() == []
+    """).fetchall()
+        == []
+    )
+
+
+def test_a_trigger_replaced_by_whoever_holds_the_privilege_trigger_is_told_by_check(
+    db: str, conn: psycopg.Connection, login: MakeLogin
+) -> None:
+    conn.execute("create table note (id int primary key, body text); grant all on note to public")
+    audit(db, "note")
+    with connect(login("mallory").dsn) as session:
+        session.execute("""
+            create function pg_temp.nothing() returns trigger language plpgsql as 'begin return null; end';
+            create or replace trigger auditctl_create after insert on note
+                for each row execute function pg_temp.nothing();
+            insert into note values (1, 'unseen')
+        """)
+        assert events(conn) == []
+        assert [line.partition(":")[0] for line in pending(db)] == ["REPLACE public.note create"]

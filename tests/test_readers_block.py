@@ -14,7 +14,12 @@ from tests.test_write_once import refused
 if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
-ROLES: dict[str, list[str]] = {"stranger": [], "app": ["audit_app"], "reader": ["audit_reader"], "admin": ["audit_admin"]}
+ROLES: dict[str, list[str]] = {
+    "stranger": [],
+    "app": ["audit_app"],
+    "reader": ["audit_reader"],
+    "admin": ["audit_admin"],
+}
 
 MODES = (
     "row share", "row exclusive", "share update exclusive", "share", "share row exclusive", "exclusive",
@@ -95,7 +100,9 @@ def test_a_reader_in_a_long_transaction_stops_no_writer_and_a_new_partition_wait
         reader.execute(f"set transaction isolation level {isolation}".encode())
         for statement in HOLDING:
             reader.execute(statement.encode())
-        reader.execute("select pg_advisory_xact_lock(i), pg_advisory_xact_lock_shared(i, i) from generate_series(0, 9) i")
+        reader.execute(
+            "select pg_advisory_xact_lock(i), pg_advisory_xact_lock_shared(i, i) from generate_series(0, 9) i"
+        )
         # To attach a partition, PostgreSQL looks into the DEFAULT one and lets nobody read it meanwhile.
         owner.send_query(b"select audit.create_partitions(9)")
         assert waiting_for_a_lock(conn, owner.backend_pid)
