@@ -203,3 +203,24 @@ def test_an_owner_that_swaps_tables_by_name_does_not_write_under_the_others_name
         session.execute("alter table own.t rename to away; alter table own.other rename to t")
         session.execute("insert into own.t values (1, 'never captured')")
     assert recorded(conn) == []
+
+
+def test_columns_named_like_the_variables_of_capture_are_values_and_nothing_more(
+    db: str, conn: psycopg.Connection, owner: Login
+) -> None:
+    with connect(owner.dsn) as session:
+        session.execute("create table own.named (v_target_id integer primary key, v_who text, v_new text, new text)")
+        session.execute("alter table own.named add tg_op text default 'DELETE', add actor text default 'bob'")
+    audit(db, "own.named")
+    row = {"v_target_id": 1, "v_who": "bob", "v_new": "x", "new": "n", "tg_op": "DELETE", "actor": "bob"}
+    who = (owner.name, None, owner.name)
+    with connect(owner.dsn) as session:
+        session.execute("insert into own.named values (1, 'bob', 'x', 'n')")
+        session.execute("alter table own.named add old text")
+        session.execute("update own.named set tg_op = 'INSERT', old = 'o'")
+        session.execute("delete from own.named")
+    assert recorded(conn) == [
+        (*who, "CREATE", "1", None, row),
+        (*who, "UPDATE", "1", {"tg_op": "DELETE", "old": None}, {"tg_op": "INSERT", "old": "o"}),
+        (*who, "DELETE", "1", row | {"tg_op": "INSERT", "old": "o"}, None),
+    ]

@@ -127,3 +127,21 @@ def test_writers_in_serializable_transactions_do_not_fail_each_other_through_the
             session.execute("insert into note (body) values ('x')")
         for session in (one, other):
             session.execute("commit")
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
+def test_a_reader_below_serializable_fails_no_serializable_writer(
+    note: str, conn: psycopg.Connection, login: MakeLogin, isolation: str
+) -> None:
+    conn.execute("create table plain (id int, v int); insert into plain values (1, 1); grant all on plain to public")
+    web = login("web", roles=["audit_app"])
+    with connect(login("reader", roles=["audit_reader"]).dsn) as reader, connect(web.dsn) as writer:
+        reader.execute(f"begin isolation level {isolation}".encode())
+        reader.execute("select * from audit.event")
+        writer.execute("begin isolation level serializable")
+        writer.execute("select * from plain")
+        writer.execute("insert into note (body) values ('x')")
+        with connect(web.dsn) as other:
+            other.execute("begin isolation level serializable; update plain set v = 2; commit")
+        reader.execute("select * from plain; commit")
+        writer.execute("commit")
