@@ -1,0 +1,165 @@
+"""What each role can record by calling functions: never a change of a row, nor an event of auditctl itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import psycopg
+import pytest
+
+from tests.capturing import audit
+from tests.fixtures.databases import connect
+from tests.recorded import documents
+from tests.test_write_once import refused
+
+if TYPE_CHECKING:
+    from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.databases import MakeLogin
+
+MAY_CALL = {
+    "stranger": ["set_context"],
+    "audit_app": ["record_event", "set_context"],
+    "audit_reader": [
+        "details", "history", "record_export", "sentence", "set_context", "shorten", "shown", "target_names",
+    ],
+    "audit_admin": [
+        "details", "history", "record_event", "record_export", "record_membership", "sentence", "set_context",
+        "shorten", "shown", "target_names",
+    ],
+}  # fmt: skip
+"""Every function of the store that a member of the role may execute."""
+
+WRITES = (
+    "insert into audit.event (actor, actor_kind, target, action) values ('alice', 'application', 'x', 'EVENT')",
+    "insert into audit.event_default (event_id, actor, actor_kind, target, action) overriding system value "
+    "values (1, 'alice', 'application', 'x', 'EVENT')",
+    "insert into audit.activity (target) values ('x')",
+    "copy audit.event (actor, actor_kind, target, action) from stdin",
+    "copy audit.event_default from stdin",
+    "copy audit.activity from stdin",
+    "with e as (insert into audit.event (target) values ('x') returning 1) select * from e",
+    "select * into audit.forged from (select 1) as x",
+    "create table audit.event_2030_01 partition of audit.event for values from ('2030-01-01') to ('2030-02-01')",
+    "select nextval('audit.event_event_id_seq')",
+    "select setval('audit.event_event_id_seq', 5)",
+    "select last_value from audit.event_event_id_seq",
+    "alter sequence audit.event_event_id_seq increment by 0",
+    "insert into audit.target (target, label) values ('x', 'Customer')",
+    "insert into audit.rename values (now(), 'public.note', 'x')",
+    "insert into audit.rule (name, position, actions) values ('x', 1, '{CREATE}')",
+    "update audit.target set label = 'x'",
+    "select audit.insert_event('public.note', '1', 'UPDATE', '{}', '{}', null)",
+    "select audit.guard_partition('audit.event')",
+    "explain analyze insert into audit.event (target) values ('x')",
+)
+
+
+@pytest.fixture
+def note(db: str, conn: psycopg.Connection) -> str:
+    """A database with an audited table that everybody may write."""
+    conn.execute("create table note (id int primary key, body text); grant insert, update, delete on note to public")
+    audit(db, "note", label="Note")
+    return db
+
+
+def newest(conn: psycopg.Connection) -> tuple[Any, ...]:
+    row = conn.execute(
+        "select actor, actor_kind, host(ip), db_user, target, target_id, action::text, old_values, new_values, "
+        "context - 'application_name' from audit.event order by event_id desc limit 1"
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+@pytest.mark.parametrize("role", MAY_CALL)
+def test_a_member_of_a_role_may_execute_exactly_these_functions(
+    conn: psycopg.Connection, login: MakeLogin, role: str
+) -> None:
+    member = login("member", roles=[] if role == "stranger" else [role])
+    query: LiteralString = """
+        select proname::text from pg_proc
+         where pronamespace in ('audit'::regnamespace, 'audit_triggers'::regnamespace)
+           and has_function_privilege(%s, oid, 'execute')
+         order by 1
+    """
+    assert [name for (name,) in conn.execute(query, [member.name])] == MAY_CALL[role]
+
+
+@pytest.mark.parametrize("role", MAY_CALL)
+def test_no_member_of_a_role_writes_to_the_log_in_any_other_way(note: str, login: MakeLogin, role: str) -> None:
+    member = login("member", roles=[] if role == "stranger" else [role])
+    with connect(member.dsn) as session:
+        assert [fault for statement in WRITES if (fault := refused(session, statement))] == []
+
+
+@pytest.mark.parametrize("role", ["audit_app", "audit_admin"])
+@pytest.mark.parametrize(
+    "target", ["audit.rule", "AUDIT.Role", "audit.", "audit", "audit.rule ", "Audit.\n", "audit..x"]
+)
+def test_events_of_auditctl_itself_are_recorded_by_nobody_else(
+    note: str, login: MakeLogin, role: str, target: str
+) -> None:
+    with connect(login("member", roles=[role]).dsn) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        session.execute("select audit.record_event(%s, '1', 'granted')", [target])
+
+
+@pytest.mark.parametrize("action", ["CREATE", "UPDATE", "DELETE", "TRUNCATE"])
+@pytest.mark.parametrize("role", ["audit_app", "audit_admin"])
+def test_a_change_of_a_row_is_recorded_by_nobody_else(note: str, login: MakeLogin, role: str, action: str) -> None:
+    with connect(login("member", roles=[role]).dsn) as session, pytest.raises(psycopg.errors.InvalidParameterValue):
+        session.execute("select audit.record_event('public.note', '1', 'x', '{}', %s)", [action])
+
+
+def test_an_event_claimed_of_an_audited_table_is_told_from_its_changes(
+    note: str, conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
+    web = login("web", roles=["audit_app"])
+    with connect(web.dsn) as session, session.transaction():
+        session.execute('select audit.set_context(\'alice\', p_context => \'{"summary": "body: a", "role": "x"}\')')
+        for target in ("public.note", "Note"):
+            session.execute("select audit.record_event(%s, '1', 'body: a → b', '{\"body\": \"b\"}')", [target])
+    found = documents(auditctl("log", "--target", "Note", "--format", "jsonl", check=0).out)
+    assert {event["action"] for event in found} == {"EVENT"}
+    assert {event["db_user"] for event in found} == {web.name}
+    assert {str(event["old_values"]) for event in found} == {"None"}
+    assert auditctl("log", "--target", "Note", "--action", "update", "--format", "jsonl", check=0).out == ""
+    assert auditctl("log", "--column", "body", "--format", "jsonl", check=0).out == ""
+
+
+def test_an_administrator_records_under_its_own_name_whatever_it_claims(
+    note: str, conn: psycopg.Connection, login: MakeLogin
+) -> None:
+    admin = login("admin", roles=["audit_admin"])
+    with connect(admin.dsn) as session, session.transaction():
+        session.execute("select audit.set_context('alice', '203.0.113.7', '{\"claimed_actor\": \"bob\"}')")
+        session.execute("select audit.record_event('billing.report', '7', 'sent', '[\"NaN\", null]')")
+    assert newest(conn) == (
+        admin.name, "database", None, admin.name, "billing.report", "7", "EVENT", None, ["NaN", None],
+        {"summary": "sent", "claimed_actor": "alice", "claimed_ip": "203.0.113.7"},
+    )  # fmt: skip
+
+
+def test_a_reader_records_its_export_under_its_own_name_whatever_it_claims(
+    note: str, conn: psycopg.Connection, login: MakeLogin
+) -> None:
+    reader = login("reader", roles=["audit_reader"])
+    with connect(reader.dsn) as session, session.transaction():
+        session.execute("select audit.set_context('alice', '203.0.113.7')")
+        session.execute('select audit.record_export(\'{"format": "csv", "summary": "x"}\')')
+        with pytest.raises(psycopg.errors.InvalidParameterValue), session.transaction():
+            session.execute("select audit.record_export(to_jsonb(repeat('x', 70000)))")
+    assert newest(conn) == (
+        reader.name, "database", None, reader.name, "audit.export", None, "EVENT", None,
+        {"format": "csv", "summary": "x"},
+        {"summary": "log exported", "claimed_actor": "alice", "claimed_ip": "203.0.113.7"},
+    )  # fmt: skip
+
+
+def test_an_overlong_key_is_shortened_and_an_empty_one_kept(
+    note: str, conn: psycopg.Connection, login: MakeLogin
+) -> None:
+    with connect(login("web", roles=["audit_app"]).dsn) as session:
+        session.execute("select audit.record_event('x', repeat('k', 10000000), '')")
+        assert len(newest(conn)[5]) < 200
+        session.execute("select audit.record_event('x', '', '')")
+        assert newest(conn)[5:] == ("", "EVENT", None, None, {"summary": ""})
