@@ -1,0 +1,84 @@
+"""Transactions per second with real commits, by pgbench."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from auditctl.demo.server import EmbeddedServer
+from bench import measure
+from bench.bed import Bed, beds
+from bench.capture import figures
+from bench.contenders import ALL
+from bench.subject import NARROW
+
+ROWS = 10_000
+CLIENTS = (1, 2, 8)
+THREADS = 2
+
+NAMING = """\\if :named = 0
+{session}
+\\set named 1
+\\endif
+"""
+"""What each client's session runs first, once: pgbench keeps variables from one transaction to the next."""
+
+TRANSACTION = f"""\\set row random(1, {ROWS})
+{NARROW.one("update", ":row")};
+"""
+
+
+def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
+    """Measure transactions that update two columns of one row at random; the server must wait for its disk."""
+    seconds, rounds = (1, 1) if quick else (1, 5)
+    program = server.bindir / "pgbench"
+    if not program.exists():
+        return {"skipped": f"PostgreSQL {server.version} came without pgbench"}
+    with tempfile.TemporaryDirectory() as folder, beds(server, ALL, [NARROW]) as made:
+        runs = {name: partial(_once, program, bed, Path(folder) / name, seconds) for name, bed in made.items()}
+        samples = measure.samples(runs, rounds)
+    rates = {name: [{clients: r[clients] for clients in r} for r in found] for name, found in samples.items()}
+    latency = {
+        name: [{clients: int(clients) / rate * 1e6 for clients, rate in r.items()} for r in found]
+        for name, found in rates.items()
+    }
+    return {
+        "seconds": seconds,
+        "rounds": rounds,
+        "rows": ROWS,
+        "transactions_per_second": {
+            str(clients): {
+                name: round(statistics.median(r[str(clients)] for r in found)) for name, found in rates.items()
+            }
+            for clients in CLIENTS
+        },
+        "microseconds_per_transaction": figures.by_workload(latency),
+    }
+
+
+def _once(program: Path, bed: Bed, script: Path, seconds: int) -> dict[str, float]:
+    """Return transactions per second by number of clients."""
+    session = "".join(f"{statement};\n" for statement in bed.contender.session)
+    script.write_text((NAMING.format(session=session) if session else "") + TRANSACTION, "utf-8")
+    found = {}
+    for clients in CLIENTS:
+        bed.fill(NARROW, ROWS)
+        options = ["-n", "-M", "prepared", "-D", "named=0", "-f", str(script), "-T", str(seconds)]
+        command = [program, *options, "-c", str(clients), "-j", str(min(clients, THREADS)), bed.writer_dsn]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        bed.require(int(_read(r"actually processed: (\d+)", output)))
+        bed.empty()
+        found[str(clients)] = float(_read(r"tps = ([\d.]+)", output))
+    return found
+
+
+def _read(pattern: str, output: str) -> str:
+    match = re.search(pattern, output)
+    if match is None:
+        raise RuntimeError(f"pgbench said:\n{output}")
+    return match[1]

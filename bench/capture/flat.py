@@ -1,0 +1,43 @@
+"""Whether a row of a large update costs what a row of a small one does."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from auditctl.demo.server import EmbeddedServer
+from bench import measure
+from bench.bed import Bed, beds
+from bench.capture import figures
+from bench.contenders import AUDITCTL, NO_AUDIT
+from bench.subject import NARROW
+
+ROUNDS = {1_000: 5, 10_000: 5, 100_000: 5, 1_000_000: 1}
+"""Rows of one statement, and how often it is measured: a million rows are an average by themselves."""
+
+QUICK = {1_000: 3, 10_000: 1}
+
+
+def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
+    """Measure updates, each in a session of its own, first and right after an update of one row."""
+    sizes = QUICK if quick else ROUNDS
+
+    def once(bed: Bed, rows: int) -> dict[str, float]:
+        found = {}
+        for name, before in (("first", 0), ("after_one_row", 1)):
+            bed.renew_writer()
+            bed.fill(NARROW, rows)
+            if before:
+                bed.seconds(NARROW.one("update", "1"))
+            found[name] = bed.seconds(NARROW.bulk("update", rows)) / rows * 1e6
+            bed.require(rows + before)
+            bed.empty()
+        return found
+
+    results = {}
+    with beds(server, [NO_AUDIT, AUDITCTL], [NARROW]) as made:
+        for rows, rounds in sizes.items():
+            runs = {name: partial(once, bed, rows) for name, bed in made.items()}
+            found = measure.samples(runs, rounds, warm_up=1 if rounds > 1 else 0)
+            results[str(rows)] = figures.by_workload(found)
+    return {"rounds": {str(rows): rounds for rows, rounds in sizes.items()}, "microseconds_per_row": results}
