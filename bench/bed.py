@@ -11,8 +11,10 @@ from typing import Any, Self
 import psycopg
 
 from auditctl.demo.server import EmbeddedServer
+from bench import measure
 from bench.contenders import Contender
 from bench.contenders.contender import APPLICATION, Log
+from bench.measure import Cost
 from bench.subject import Subject
 
 Connection = psycopg.Connection[Any]
@@ -87,12 +89,13 @@ class Bed:
         self.writer.close()
         self.admin.close()
 
-    def seconds(self, statement: str) -> float:
-        """Run the writer's statement; return how long it took."""
-        query = statement.encode()
-        started = time.perf_counter()
+    def run(self, statement: str, rows: int) -> Cost:
+        """Run the writer's statement over so many rows; return what a row cost."""
+        query, pid = statement.encode(), self.writer.info.backend_pid
+        busy, started = measure.processor_seconds(pid), time.perf_counter()
         self.writer.execute(query)
-        return time.perf_counter() - started
+        passed = time.perf_counter() - started
+        return Cost(passed / rows * 1e6, (measure.processor_seconds(pid) - busy) / rows * 1e6)
 
     def empty(self) -> None:
         """Empty the tables and the log, and write out what is left, so that no round pays for the one before."""

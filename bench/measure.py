@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import subprocess
@@ -26,6 +27,28 @@ class Process:
 
     seconds: float
     peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a row cost, in microseconds.
+
+    Attributes:
+        passed: By the clock, as the writer waits for it.
+        busy: Of the server's processor, which other work on the machine disturbs less; nan where the system does not
+            tell.
+    """
+
+    passed: float
+    busy: float
+
+
+def processor_seconds(pid: int) -> float:
+    """Return how long a process was on a processor so far; nan on other systems than Linux."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[0]) / 1e9
+    except OSError:
+        return math.nan
 
 
 def process(command: Sequence[str | Path], output: Path) -> Process:

@@ -13,11 +13,10 @@ from typing import Any
 from auditctl.demo.server import EmbeddedServer
 from bench import measure
 from bench.bed import Bed, beds
-from bench.capture import figures
-from bench.contenders import ALL
+from bench.contenders import ALL, NO_AUDIT
 from bench.subject import NARROW
 
-ROWS = 10_000
+ROWS = 5_000
 CLIENTS = (1, 2, 8)
 THREADS = 2
 
@@ -35,33 +34,32 @@ TRANSACTION = f"""\\set row random(1, {ROWS})
 
 def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     """Measure transactions that update two columns of one row at random; the server must wait for its disk."""
-    seconds, rounds = (1, 1) if quick else (1, 5)
+    seconds, rounds = 1, 1 if quick else 5
     program = server.bindir / "pgbench"
     if not program.exists():
         return {"skipped": f"PostgreSQL {server.version} came without pgbench"}
     with tempfile.TemporaryDirectory() as folder, beds(server, ALL, [NARROW]) as made:
         runs = {name: partial(_once, program, bed, Path(folder) / name, seconds) for name, bed in made.items()}
         samples = measure.samples(runs, rounds)
-    rates = {name: [{clients: r[clients] for clients in r} for r in found] for name, found in samples.items()}
-    latency = {
-        name: [{clients: int(clients) / rate * 1e6 for clients, rate in r.items()} for r in found]
-        for name, found in rates.items()
-    }
+    figures = {str(clients): _figures({n: [r[clients] for r in rs] for n, rs in samples.items()}) for clients in CLIENTS}
+    return {"seconds": seconds, "rounds": rounds, "rows": ROWS, "transactions_per_second": figures}
+
+
+def _figures(samples: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Sum up one number of clients, by contender."""
+    bare = statistics.median(samples[NO_AUDIT.name])
     return {
-        "seconds": seconds,
-        "rounds": rounds,
-        "rows": ROWS,
-        "transactions_per_second": {
-            str(clients): {
-                name: round(statistics.median(r[str(clients)] for r in found)) for name, found in rates.items()
-            }
-            for clients in CLIENTS
-        },
-        "microseconds_per_transaction": figures.by_workload(latency),
+        name: {
+            "rate": round(statistics.median(rates)),
+            "of_no_audit": round(statistics.median(rates) / bare, 2),
+            "least": round(min(rates)),
+            "greatest": round(max(rates)),
+        }
+        for name, rates in samples.items()
     }
 
 
-def _once(program: Path, bed: Bed, script: Path, seconds: int) -> dict[str, float]:
+def _once(program: Path, bed: Bed, script: Path, seconds: int) -> dict[int, float]:
     """Return transactions per second by number of clients."""
     session = "".join(f"{statement};\n" for statement in bed.contender.session)
     script.write_text((NAMING.format(session=session) if session else "") + TRANSACTION, "utf-8")
@@ -73,7 +71,7 @@ def _once(program: Path, bed: Bed, script: Path, seconds: int) -> dict[str, floa
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         bed.require(int(_read(r"actually processed: (\d+)", output)))
         bed.empty()
-        found[str(clients)] = float(_read(r"tps = ([\d.]+)", output))
+        found[clients] = float(_read(r"tps = ([\d.]+)", output))
     return found
 
 

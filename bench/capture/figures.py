@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
 from bench.contenders import FLOOR, NO_AUDIT
+from bench.measure import Cost
 
 Figures = dict[str, dict[str, float]]
-"""By contender: cost, least and greatest, and overhead and over_floor where they mean something."""
+"""By contender, in microseconds: cost, least and greatest; overhead and over_floor where they mean something; the same
+of the processor's time."""
 
 
-def of(samples: Mapping[str, Sequence[float]]) -> Figures:
-    """Sum up the samples of one workload, in microseconds per row, by contender; one for each round."""
-    medians = {name: statistics.median(values) for name, values in samples.items()}
-    bare, floor = medians.get(NO_AUDIT.name), medians.get(FLOOR.name)
-    figures: Figures = {}
-    for name, values in samples.items():
-        figures[name] = {
-            "cost": round(medians[name], 2),
-            "least": round(min(values), 2),
-            "greatest": round(max(values), 2),
-        }
-        if bare is None or name == NO_AUDIT.name:
-            continue
-        figures[name]["overhead"] = round(medians[name] - bare, 2)
-        if floor is not None:
-            figures[name]["over_floor"] = round((medians[name] - bare) / (floor - bare), 2)
+def of(samples: Mapping[str, Sequence[Cost]]) -> Figures:
+    """Sum up the samples of one workload, by contender; one for each round."""
+    figures = _medians({name: [cost.passed for cost in costs] for name, costs in samples.items()})
+    busy = _medians({name: [cost.busy for cost in costs] for name, costs in samples.items()})
+    for name, costs in samples.items():
+        passed = [cost.passed for cost in costs]
+        figures[name] |= {"least": round(min(passed), 2), "greatest": round(max(passed), 2)}
+        if not math.isnan(busy[name]["cost"]):
+            figures[name] |= {f"processor_{figure}": value for figure, value in busy[name].items()}
     return figures
 
 
-def by_workload(samples: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, Figures]:
+def by_workload(samples: Mapping[str, Sequence[Mapping[str, Cost]]]) -> dict[str, Figures]:
     """Sum up samples that each hold several workloads: contender, round, workload to workload, contender."""
     workloads = next(iter(samples.values()))[0]
     return {
         workload: of({name: [sample[workload] for sample in rounds] for name, rounds in samples.items()})
         for workload in workloads
     }
+
+
+def _medians(samples: Mapping[str, Sequence[float]]) -> Figures:
+    medians = {name: statistics.median(values) for name, values in samples.items()}
+    figures = {name: {"cost": round(median, 2)} for name, median in medians.items()}
+    bare, floor = medians[NO_AUDIT.name], medians.get(FLOOR.name)
+    for name, median in medians.items():
+        if name != NO_AUDIT.name:
+            figures[name]["overhead"] = round(median - bare, 2)
+            if floor is not None:
+                figures[name]["over_floor"] = round((median - bare) / (floor - bare), 2)
+    return figures

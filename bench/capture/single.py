@@ -16,7 +16,7 @@ from bench.subject import NARROW
 
 def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     """Measure loops on the server, in one transaction each."""
-    rows, rounds = (500, 3) if quick else (4_000, 7)
+    rows, rounds = (500, 3) if quick else (2_000, 11)
     with beds(server, ALL, [NARROW]) as made:
         found = measure.samples(
             {name: partial(lap, bed, NARROW, rows, in_loop=True) for name, bed in made.items()}, rounds

@@ -19,7 +19,7 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
             for statement in STATEMENTS:
                 if statement != "insert":
                     bed.fill(NARROW, events)
-                bed.seconds(NARROW.loop(statement, events))
+                bed.run(NARROW.loop(statement, events), events)
                 bed.require(events)
                 figures[statement][name] = round(bed.bytes() / events, 1)
                 bed.empty()

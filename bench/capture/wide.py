@@ -10,6 +10,7 @@ from bench import measure
 from bench.bed import Bed, beds
 from bench.capture import figures
 from bench.contenders import ALL, AUDITCTL_SUPERUSER, FLOOR_PLAIN
+from bench.measure import Cost
 from bench.subject import NARROW, WIDE
 
 SUBJECTS = (NARROW, WIDE)
@@ -18,13 +19,13 @@ CONTENDERS = [contender for contender in ALL if contender not in (AUDITCTL_SUPER
 
 def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     """Measure loops of updates on both tables, one right after the other."""
-    rows, rounds = (200, 3) if quick else (1_000, 7)
+    rows, rounds = (200, 3) if quick else (500, 9)
 
-    def once(bed: Bed) -> dict[str, float]:
+    def once(bed: Bed) -> dict[str, Cost]:
         found = {}
         for subject in SUBJECTS:
             bed.fill(subject, rows)
-            found[subject.name] = bed.seconds(subject.loop("update", rows)) / rows * 1e6
+            found[subject.name] = bed.run(subject.loop("update", rows), rows)
         bed.require(rows * len(SUBJECTS))
         bed.empty()
         return found
