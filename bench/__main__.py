@@ -13,6 +13,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
@@ -43,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what the log costs.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"table, capture, {', '.join(BENCHMARKS)}")
     parser.add_argument("--quick", action="store_true", help="little of everything; prints, and writes no file")
+    parser.add_argument("--bindir", type=Path, metavar="FOLDER", help="the server's programs; the system's by default")
     options = parser.parse_args()
     wanted = options.names or list(BENCHMARKS)
     for name in wanted:
@@ -50,16 +52,16 @@ def main() -> None:
         if name != "table" and not chosen:
             parser.error(f"there is no benchmark {name}")
         for benchmark in chosen:
-            _measure(benchmark, quick=options.quick)
+            _measure(benchmark, bindir=options.bindir, quick=options.quick)
     if not options.quick:
         table.rewrite()
 
 
-def _measure(name: str, *, quick: bool) -> None:
+def _measure(name: str, *, bindir: Path | None, quick: bool) -> None:
     print(f"{name} ...", flush=True)
     settings = {**SETTINGS, **(REAL_COMMITS if name == "capture-commits" else {})}
     started = time.monotonic()
-    with EmbeddedServer(settings=settings) as server:
+    with EmbeddedServer(bindir, settings=settings) as server:
         found: dict[str, Any] = BENCHMARKS[name](server, quick)
         result = {"server": server.version, "processors": os.cpu_count(), "settings": settings, **found}
     print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)

@@ -12,8 +12,7 @@ import psycopg
 
 from auditctl.demo.server import EmbeddedServer
 from bench import measure
-from bench.contenders import Contender
-from bench.contenders.contender import APPLICATION, Log
+from bench.contenders.contender import APPLICATION, Contender, Log
 from bench.measure import Cost
 from bench.subject import Subject
 

@@ -41,8 +41,11 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, beds(server, ALL, [NARROW]) as made:
         runs = {name: partial(_once, program, bed, Path(folder) / name, seconds) for name, bed in made.items()}
         samples = measure.samples(runs, rounds)
-    figures = {str(clients): _figures({n: [r[clients] for r in rs] for n, rs in samples.items()}) for clients in CLIENTS}
-    return {"seconds": seconds, "rounds": rounds, "rows": ROWS, "transactions_per_second": figures}
+    rates = {
+        str(clients): _figures({name: [rate[clients] for rate in found] for name, found in samples.items()})
+        for clients in CLIENTS
+    }
+    return {"seconds": seconds, "rounds": rounds, "rows": ROWS, "transactions_per_second": rates}
 
 
 def _figures(samples: dict[str, list[float]]) -> dict[str, dict[str, float]]:
@@ -67,7 +70,15 @@ def _once(program: Path, bed: Bed, script: Path, seconds: int) -> dict[int, floa
     for clients in CLIENTS:
         bed.fill(NARROW, ROWS)
         options = ["-n", "-M", "prepared", "-D", "named=0", "-f", str(script), "-T", str(seconds)]
-        command = [program, *options, "-c", str(clients), "-j", str(min(clients, THREADS)), bed.writer_dsn]
+        command: list[str | Path] = [
+            program,
+            *options,
+            "-c",
+            str(clients),
+            "-j",
+            str(min(clients, THREADS)),
+            bed.writer_dsn,
+        ]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         bed.require(int(_read(r"actually processed: (\d+)", output)))
         bed.empty()

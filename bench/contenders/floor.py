@@ -78,9 +78,9 @@ class Floor:
     def _trigger(self, subject: Subject, statement: str, event: dict[str, str | None]) -> sql.Composed:
         return sql.SQL(FUNCTION).format(
             function=sql.Identifier(f"floor_{subject.name}_{statement}"),
-            pinned=sql.SQL(self.pinned),  # type: ignore[arg-type]
+            pinned=sql.SQL(self.pinned),
             columns=sql.SQL(", ").join(map(sql.Identifier, event)),
             values=sql.SQL(", ").join(map(sql.Literal, event.values())),
-            statement=sql.SQL(statement),  # type: ignore[arg-type]
+            statement=sql.SQL(statement),
             table=sql.Identifier(subject.name),
         )
