@@ -46,18 +46,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="little of everything; prints, and writes no file")
     parser.add_argument("--bindir", type=Path, metavar="FOLDER", help="the server's programs; the system's by default")
     options = parser.parse_args()
-    wanted = options.names or list(BENCHMARKS)
-    for name in wanted:
-        chosen = [known for known in BENCHMARKS if known == name or known.startswith(f"{name}-")]
-        if name != "table" and not chosen:
-            parser.error(f"there is no benchmark {name}")
-        for benchmark in chosen:
-            _measure(benchmark, bindir=options.bindir, quick=options.quick)
+    chosen: list[str] = []
+    for wanted in options.names or BENCHMARKS:
+        found = [known for known in BENCHMARKS if known == wanted or known.startswith(f"{wanted}-")]
+        if not found and wanted != "table":
+            parser.error(f"there is no benchmark {wanted}")
+        chosen += found
+    for name in dict.fromkeys(chosen):
+        _measure(name, quick=options.quick, bindir=options.bindir)
     if not options.quick:
         table.rewrite()
 
 
-def _measure(name: str, *, bindir: Path | None, quick: bool) -> None:
+def _measure(name: str, *, quick: bool, bindir: Path | None = None) -> None:
     print(f"{name} ...", flush=True)
     settings = {**SETTINGS, **(REAL_COMMITS if name == "capture-commits" else {})}
     started = time.monotonic()

@@ -87,16 +87,17 @@ def _flat() -> str:
     if not measured:
         return ""
     sizes: dict[str, dict[str, Figures]] = measured["microseconds_per_row"]
-    names = list(next(iter(sizes.values()))["first"])
+    orders = next(iter(sizes.values()))
+    names = list(next(iter(orders.values())))
     rows = [
         [f"{int(rows):,}", str(measured["rounds"][rows])]
-        + [_number(orders[order][name], "cost") for name in names for order in orders]
-        for rows, orders in sizes.items()
+        + [_number(figures[order][name], "cost") for name in names for order in orders]
+        for rows, figures in sizes.items()
     ]
-    head = [f"{TITLES[name]}{order}" for name in names for order in ("", ", after one row")]
+    head = [f"{TITLES[name]}, {order.replace('_', ' ')}" for name in names for order in orders]
     return (
-        "One update of many rows, in microseconds per row: as a session's first statement, and right after an update "
-        f"of one row.\n\n{grid(['rows', 'rounds', *head], rows)}"
+        "One update of many rows, in microseconds per row, each in a session of its own that had only updated so many "
+        f"rows before:\n\n{grid(['rows', 'rounds', *head], rows)}"
     )
 
 

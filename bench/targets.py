@@ -63,11 +63,7 @@ def _flat() -> Iterator[Row]:
     measured = results.read("capture-flat")
     if measured:
         sizes: dict[str, Any] = measured["microseconds_per_row"]
-        costs = [
-            clean(figures[order][AUDITCTL.name], "cost")
-            for figures in sizes.values()
-            for order in ("first", "after_one_row")
-        ]
+        costs = [clean(figures[AUDITCTL.name], "cost") for orders in sizes.values() for figures in orders.values()]
         span = f"{int(min(sizes, key=int)):,} to {int(max(sizes, key=int)):,} rows"
         yield f"row of an update of {span}, dearest over cheapest", "", max(costs) / min(costs), SMALL_OVER_LARGE
 
