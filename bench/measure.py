@@ -84,6 +84,7 @@ def samples(contenders: Mapping[str, Callable[[], T]], rounds: int, *, warm_up: 
             value = contenders[name]()
             if turn >= warm_up:
                 found[name].append(value)
+        print(f"round {turn + 1} of {warm_up + rounds}", file=sys.stderr, flush=True)
     return found
 
 
