@@ -6,6 +6,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 TEST_STAMP := .venv/.ready-test
 LINT_STAMP := .venv/.ready-lint
+BENCH_STAMP := .venv/.ready-bench
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # The first Python that is new enough and can make a virtual environment; `make PYTHON=...` names another.
@@ -41,8 +42,8 @@ lint: $(LINT_STAMP) ## check style, types, imports and SQL
 golden: $(TEST_STAMP) ## rewrite the generated SQL in tests/golden, to be reviewed
 	@$(BIN)/pytest tests/test_golden.py --update-golden
 
-bench: $(TEST_STAMP) ## measure what the log costs
-	@$(BIN)/python -m bench
+bench: $(BENCH_STAMP) ## measure what the log costs; ARGS="capture --quick" chooses
+	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(TEST_STAMP) ## rewrite the generated parts of docs/
 	@$(BIN)/pytest tests/test_docs.py --update-golden
@@ -83,4 +84,10 @@ $(LINT_STAMP): $(TEST_STAMP)
 	@echo "Installing the linters into .venv ..."
 	@rm -f $@
 	@$(PIP) install -e '.[test,lint]'
+	@pwd -P > $@
+
+$(BENCH_STAMP): $(TEST_STAMP)
+	@echo "Installing what is measured against into .venv ..."
+	@rm -f $@
+	@$(PIP) install -e '.[test,bench]'
 	@pwd -P > $@

@@ -1,0 +1,131 @@
+"""The part of docs/performance.md that says what was measured of capture, written from bench/results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from bench import results, targets
+from bench.capture.figures import Figures
+from bench.contenders import NO_AUDIT, TITLES
+from bench.subject import STATEMENTS
+from bench.targets import clean
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+START, END = "<!-- generated: python -m bench table -->\n", "<!-- end of generated -->\n"
+
+KINDS = ("single", "bulk")
+
+
+def rewrite() -> None:
+    """Put the tables of the newest results into the page."""
+    before, _, rest = PAGE.read_text("utf-8").partition(START)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{START}\n{generated()}\n{END}{after}", "utf-8")
+
+
+def generated() -> str:
+    """Return the tables; a benchmark that was never run is left out."""
+    parts = (_overhead(), _wide(), _flat(), _commits(), _size(), targets.table())
+    return "\n".join(part for part in parts if part)
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _overhead() -> str:
+    measured = {kind: results.read(f"capture-{kind}") for kind in KINDS}
+    if not all(measured.values()):
+        return ""
+    workloads = {
+        f"{kind} {statement}": measured[kind]["microseconds_per_row"][statement]
+        for statement in STATEMENTS
+        for kind in KINDS
+    }
+    single, bulk = (f"{measured[kind]['rows']:,}" for kind in KINDS)
+    rows = [
+        [TITLES[name], *(_cell(figures, name) for figures in workloads.values())]
+        for name in TITLES
+        if any(name in figures for figures in workloads.values())
+    ]
+    return (
+        f"What a row costs more than without an audit, and in brackets how often the floor's overhead that is; for no "
+        f"audit, the row itself. `single` is a loop of {single} statements, `bulk` one statement for {bulk} rows.\n\n"
+        f"{grid(['microseconds per row', *workloads], rows)}"
+    )
+
+
+def _cell(figures: Figures, name: str) -> str:
+    if name not in figures:
+        return "-"
+    if name == NO_AUDIT.name:
+        return _number(figures[name], "cost")
+    return f"{_number(figures[name], 'overhead')} ({clean(figures[name], 'over_floor'):.2f})"
+
+
+def _number(figures: Mapping[str, float], name: str) -> str:
+    return f"{clean(figures, name):.1f}" if name in figures else "-"
+
+
+def _wide() -> str:
+    measured = results.read("capture-wide")
+    if not measured:
+        return ""
+    sides = [measured["microseconds_per_row"][name] for name in measured["columns"]]
+    kinds = ("cost", "overhead")
+    rows = [[TITLES[name], *(_number(side[name], kind) for kind in kinds for side in sides)] for name in sides[0]]
+    columns = [f"{number} columns" for number in measured["columns"].values()]
+    head = ["microseconds per update", *(f"{kind}, {number}" for kind in kinds for number in columns)]
+    return f"Two changed columns, in a loop of {measured['rows']} statements:\n\n{grid(head, rows)}"
+
+
+def _flat() -> str:
+    measured = results.read("capture-flat")
+    if not measured:
+        return ""
+    sizes: dict[str, dict[str, Figures]] = measured["microseconds_per_row"]
+    orders = next(iter(sizes.values()))
+    names = list(next(iter(orders.values())))
+    rows = [
+        [f"{int(rows):,}", str(measured["rounds"][rows])]
+        + [_number(figures[order][name], "cost") for name in names for order in orders]
+        for rows, figures in sizes.items()
+    ]
+    head = [f"{TITLES[name]}, {order.replace('_', ' ')}" for name in names for order in orders]
+    return (
+        "One update of many rows, in microseconds per row, each in a session of its own that had only updated so many "
+        f"rows before:\n\n{grid(['rows', 'rounds', *head], rows)}"
+    )
+
+
+def _commits() -> str:
+    measured = results.read("capture-commits")
+    if not measured or "skipped" in measured:
+        return ""
+    figures = measured["transactions_per_second"]
+    rows = [
+        [TITLES[name], *(f"{side[name]['rate']:,.0f} ({side[name]['of_no_audit']:.2f})" for side in figures.values())]
+        for name in TITLES
+    ]
+    fsync = measured["settings"]["fsync"]
+    head = ["transactions per second", *(f"{clients} client{'s' * (clients != '1')}" for clients in figures)]
+    return (
+        f"pgbench with real commits (fsync {fsync}), an update of two columns in each transaction; in brackets the "
+        f"share of no audit:\n\n{grid(head, rows)}"
+    )
+
+
+def _size() -> str:
+    measured = results.read("capture-size")
+    if not measured:
+        return ""
+    figures = measured["bytes_per_event"]
+    names = [name for name in TITLES if name in figures["update"]]
+    rows = [[TITLES[name], *(f"{figures[statement][name]:.0f}" for statement in STATEMENTS)] for name in names]
+    return (
+        f"Bytes of an event with all indexes, after {measured['events']:,} of its kind:\n\n"
+        f"{grid(['bytes per event', *STATEMENTS], rows)}"
+    )
