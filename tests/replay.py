@@ -61,6 +61,10 @@ READING = {
 """The settings under which recorded text means what it says; they do not change what numbers and bytes mean."""
 
 
+OWN_FORMS = ('{"$masked": ', '{"$bytes": ')
+"""How the recorded forms begin that stand for a value and do not hold it."""
+
+
 class Contradiction(Exception):
     """The log says something of a row that it had not said before: an event is missing or wrong."""
 
@@ -163,7 +167,7 @@ def literal(column: Column, image: str) -> sql.Composable:
 
     1. A JSON null is SQL's null.
     2. The value of a jsonb column is the JSON itself. What would be read otherwise, a JSON null and an object with a
-       key that begins with $, stands in `{"$json": ...}`.
+       key $masked, $sha256 or $json, stands in `{"$json": ...}`.
     3. A string, a number and a boolean are what the type's input function reads, letter by letter.
     4. An array is an array whose bounds begin with 1; any other array is a string, as in 3.
     5. Any other object says that the value is not in the log.
@@ -185,7 +189,7 @@ def literal(column: Column, image: str) -> sql.Composable:
 def _unwrapped(column: Column, image: str) -> str:
     if image.startswith('{"$json": '):
         return image[len('{"$json": ') : -1]
-    if image.startswith('{"$'):
+    if image.startswith(OWN_FORMS):
         raise Lost(f"{column.name}: {image:.200}")
     return image
 

@@ -184,15 +184,3 @@ def test_a_key_that_became_a_date_is_written_the_same_under_any_settings(conn: p
     conn.execute("set DateStyle = 'German, DMY'")
     conn.execute("insert into t values ('2026-03-02')")
     assert events(conn, "public.t") == [("CREATE", "2026-03-02", None, '{"id": "2026-03-02"}')]
-
-
-def test_a_key_that_was_null_is_followed(conn: psycopg.Connection, db: str) -> None:
-    for schema in ("live", "rebuilt"):
-        conn.execute(f"create schema {schema}".encode())
-        conn.execute(f"create table {schema}.t (k text, v integer)".encode())
-    audit(db, "live.t", key=("k",))
-    conn.execute("insert into live.t values (null, 1), (null, 2)")
-    conn.execute("update live.t set k = 'x' where v = 2")
-    conn.execute("update live.t set v = 3 where v = 1")
-    rebuild(conn, "live.t", sql.Identifier("rebuilt", "t"))
-    assert stored(conn, "rebuilt.t") == stored(conn, "live.t")

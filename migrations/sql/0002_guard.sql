@@ -194,6 +194,206 @@ revoke execute on function audit.context() from public;
 
 comment on function audit.context() is 'audit.session_context() without its cost where the session only has an application_name';
 
+-- The careful way to record a row, for when generated code meets what it was not made for: a value too large for
+-- JSONB, text that JSONB refuses, a column added, dropped or retyped since. Slow, and never fails.
+
+create or replace function audit.value_image(p_value anyelement) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return to_jsonb(p_value);
+exception when others then
+    if pg_typeof(p_value) = 'bytea'::regtype then
+        return jsonb_build_object('$sha256', encode(sha256(p_value), 'hex'), '$bytes', octet_length(p_value));
+    end if;
+    return jsonb_build_object(
+        '$sha256', encode(sha256(convert_to(format('%s', p_value), 'UTF8')), 'hex'),
+        '$bytes', octet_length(format('%s', p_value))
+    );
+end
+$auditctl$;
+
+comment on function audit.value_image(anyelement) is
+    'A value as JSONB; where JSONB cannot hold it, its length and hash: of the bytes of bytea, of the text in UTF-8 of all else';
+
+create function audit.base_type(p_type oid) returns oid
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with recursive base as (
+        select t.oid, t.typtype, t.typbasetype from pg_type as t where t.oid = p_type
+        union all
+        select t.oid, t.typtype, t.typbasetype
+        from pg_type as t
+        join base on base.typtype = 'd' and t.oid = base.typbasetype
+    )
+
+    select base.oid from base where base.typtype <> 'd'
+$auditctl$;
+
+revoke execute on function audit.base_type(oid) from public;
+
+comment on function audit.base_type(oid) is 'A type with domains removed';
+
+create or replace function audit.is_plain_type(p_type oid) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- PostgreSQL's own types have object ids below 16384. to_jsonb() on any other type runs a cast its owner may
+    -- have written, with the rights of audit_owner: those are recorded by their output function, as text.
+    select coalesce(base.oid < 16384 and base.oid not in ('json'::regtype, 'json[]'::regtype, 'jsonb[]'::regtype), false)
+    from (select audit.base_type(p_type) as oid) as base
+$auditctl$;
+
+create or replace function audit.column_image(p_row anyelement, p_column name, p_type oid) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_value jsonb;
+    v_field constant text := format('($1).%I', p_column);
+    v_base constant oid := audit.base_type(p_type);
+    v_code text := format('case when num_nulls(%1$s) = 0 then format(''%%s'', %1$s) end', v_field);
+begin
+    if audit.is_plain_type(p_type) then
+        v_code := audit.image_code(
+            case when p_type = v_base then v_field else format('(%s)::%s', v_code, v_base::regtype) end,
+            format('format(''%%s'', %s)', v_field), v_base, (select t.typcategory = 'A' from pg_type as t where t.oid = v_base)
+        );
+    end if;
+    execute format('select audit.value_image(%s)', v_code) into v_value using p_row;
+    return coalesce(v_value, 'null');
+exception when others then
+    -- Not even its text fits into memory.
+    execute format('select jsonb_build_object(''$sha256'', null, ''$bytes'', pg_column_size(%s))', v_field) into v_value using p_row;
+    return v_value;
+end
+$auditctl$;
+
+create or replace function audit.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[]) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
+set "IntervalStyle" = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set array_nulls = on
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_image jsonb := '{}';
+    v_value jsonb;
+    v_column record;
+    v_mask constant text[] := p_mask || audit.unknown_columns(p_relation, p_known, p_exclude || p_mask);
+begin
+    for v_column in
+        select a.attname, a.atttypid
+        from pg_attribute as a
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attname <> all (p_exclude)
+            and a.attgenerated <> 'v'
+        order by a.attnum
+    loop
+        if v_column.attname = any (v_mask) then
+            v_value := '{"$masked": true}';
+        else
+            v_value := audit.column_image(p_row, v_column.attname, v_column.atttypid);
+        end if;
+        begin
+            v_image := v_image || jsonb_build_object(v_column.attname, v_value);
+        exception when others then
+            -- Each value fits, all together do not.
+            v_image := v_image || jsonb_build_object(v_column.attname, jsonb_build_object(
+                '$sha256', encode(sha256(convert_to(v_value #>> '{}', 'UTF8')), 'hex'),
+                '$bytes', octet_length(v_value #>> '{}')
+            ));
+        end;
+    end loop;
+    return v_image;
+end
+$auditctl$;
+
+create or replace function audit.row_key(p_row anyelement, p_relation oid, p_key text[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
+set "IntervalStyle" = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set array_nulls = on
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_parts jsonb := '[]';
+    v_text text;
+    v_column record;
+begin
+    for v_column in
+        select a.attname, a.atttypid
+        from unnest(p_key) with ordinality as k (name, position)
+        join pg_attribute as a on a.attrelid = p_relation and a.attname = k.name and a.attnum > 0 and not a.attisdropped
+        order by k.position
+    loop
+        if cardinality(p_key) = 1 then
+            execute format('select case when num_nulls(($1).%1$I) = 0 then format(''%%s'', ($1).%1$I) end', v_column.attname)
+            into v_text using p_row;
+        else
+            v_parts := v_parts || jsonb_build_array(audit.column_image(p_row, v_column.attname, v_column.atttypid));
+            v_text := v_parts::text;
+        end if;
+    end loop;
+    return audit.fit_key(v_text);
+end
+$auditctl$;
+
+create or replace function audit.compare_rows(
+    p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[], p_key text[]
+) returns audit.change
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
+set "IntervalStyle" = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set array_nulls = on
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_change audit.change;
+    v_column record;
+    v_differs boolean;
+    v_mask constant text[] := p_mask || audit.unknown_columns(p_relation, p_known, p_exclude || p_mask);
+    v_same text[] := p_exclude;
+begin
+    for v_column in
+        select a.attname
+        from pg_attribute as a
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+            and a.attname <> all (p_exclude)
+    loop
+        execute format('select record_image_ne(row(($1).%1$I), row(($2).%1$I))', v_column.attname) into v_differs using p_old, p_new;
+        if not v_differs then
+            v_same := v_same || v_column.attname::text;
+        end if;
+    end loop;
+    -- What is the same on both sides is left out like an excluded column; the whole old row is kept where only it may
+    -- tell which row it was.
+    v_change.new_values := audit.row_image(p_new, p_relation, v_same, v_mask, '{}');
+    v_change.old_values := audit.row_image(
+        p_old, p_relation, case when p_key = '{}' or audit.is_deferrable_key(p_relation) then p_exclude else v_same end, v_mask, '{}'
+    );
+    v_change.target_id := audit.row_key(p_new, p_relation, p_key);
+    v_change.previous_target_id := nullif(audit.row_key(p_old, p_relation, p_key), v_change.target_id);
+    return v_change;
+end
+$auditctl$;
+
 -- The columns of an audited table, and the expressions by which capture reads them.
 --
 -- A capture function runs with the rights of audit_owner, so nothing in it may run code that a table's owner can
@@ -205,7 +405,7 @@ language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select string_agg(
-        case when part.name ~ '[."*?\[\]]' then '"' || replace(part.name, '"', '""') || '"' else part.name end, '.'
+        case when part.name ~ '[].*?"[]' then '"' || replace(part.name, '"', '""') || '"' else part.name end, '.'
         order by part.position
     )
     from unnest(array[p_schema, p_name]) with ordinality as part (name, position)
@@ -235,6 +435,7 @@ create type audit.captured_column as (
     own_type text,
     base_type text,
     base_oid oid,
+    is_array boolean,
     is_plain boolean,
     constituents text[]
 );
@@ -245,7 +446,7 @@ comment on column audit.captured_column.own_type is 'Its type, quoted, if that i
 
 comment on column audit.captured_column.base_type is 'Its type with domains removed, quoted';
 
-comment on column audit.captured_column.is_plain is 'Whether all that a value consists of is PostgreSQL''s own and goes to JSONB unchanged (json does not)';
+comment on column audit.captured_column.is_plain is 'Whether all that a value consists of is PostgreSQL''s own and goes to JSONB unchanged (json and jsonb[] do not)';
 
 comment on column audit.captured_column.constituents is 'The types a value may consist of; ? for one that is not PostgreSQL''s own';
 
@@ -296,7 +497,7 @@ as $auditctl$
         select
             p.root,
             -- Object ids below 16384 belong to PostgreSQL itself.
-            bool_and(p.oid < 16384 and t.typname not in ('json', '_json')) as is_plain,
+            bool_and(p.oid < 16384 and t.typname not in ('json', '_json', '_jsonb')) as is_plain,
             -- An enum is written the same under any setting; of a foreign type nothing is known, and a composite may change.
             array_agg(distinct case when p.oid < 16384 then t.typname::text else '?' end)
                 filter (where t.typtype <> 'e' and t.typcategory <> 'A') as constituents
@@ -311,6 +512,7 @@ as $auditctl$
         case when s.is_plain and w.atttypid < 16384 then format('%I.%I', n.nspname, t.typname) end,
         format('%I.%I', n.nspname, t.typname),
         b.oid,
+        t.typcategory = 'A',
         s.is_plain,
         coalesce(s.constituents, '{}')
     from wanted as w
@@ -340,6 +542,18 @@ revoke execute on function audit.key_columns(oid) from public;
 
 comment on function audit.key_columns(oid) is 'The columns of the primary key, in order; empty without one';
 
+create function audit.is_deferrable_key(p_relation oid) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Inside a transaction two rows may bear one key then, and only the rest of the row tells them apart.
+    select exists (select from pg_index as i where i.indrelid = p_relation and i.indisprimary and not i.indimmediate)
+$auditctl$;
+
+revoke execute on function audit.is_deferrable_key(oid) from public;
+
+comment on function audit.is_deferrable_key(oid) is 'Whether the primary key may be violated until the end of a transaction';
+
 create function audit.text_code(p_field text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
@@ -351,27 +565,56 @@ revoke execute on function audit.text_code(text) from public;
 
 comment on function audit.text_code(text) is 'The expression for a value''s text by its output function; null for null';
 
+create function audit.image_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        case
+            -- JSON numbers have no negative zero in JSONB, JSON arrays no bounds: such values are recorded as their text.
+            when p_base in ('float4'::regtype, 'float8'::regtype)
+                then format('case when %1$s = ''-0'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
+            when p_base in ('float4[]'::regtype, 'float8[]'::regtype)
+                then format('case when %1$s ~ ''^[[]|[{,]-0[},]'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
+            when p_is_array
+                then format(
+                    'case when strpos(replace(array_dims(%2$s), ''[1:'', ''''), ''['') > 0 then to_jsonb(%1$s) else to_jsonb(%2$s) end',
+                    p_text, p_value
+                )
+            -- A JSON null is no SQL null, and no application may make a value look like one of auditctl's own forms.
+            when p_base = 'jsonb'::regtype
+                then format(
+                    'case when jsonb_typeof(%1$s) = ''null'' or %1$s ?| ''{$masked,$sha256,$json}'' '
+                    'then jsonb_build_object(''$json'', %1$s) else %1$s end', p_value
+                )
+            -- The output function leaves out the encoding that the document declares.
+            when p_base = 'xml'::regtype then format('%s::text', p_value)
+            else p_value
+        end
+$auditctl$;
+
+revoke execute on function audit.image_code(text, text, oid, boolean) from public;
+
+comment on function audit.image_code(text, text, oid, boolean) is
+    'The expression that records a value of one of PostgreSQL''s own types, from the expressions for it and for its text';
+
 create function audit.value_code(p_row text, p_column audit.captured_column) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_field constant text := format('%s.%I', p_row, p_column.name);
-    v_code text := audit.text_code(v_field);
+    v_text constant text := audit.text_code(v_field);
+    v_value text;
 begin
     if p_column.own_type is not null then
-        v_code := format('audit.typed(%s, null::%s)', v_field, p_column.own_type);
+        v_value := format('audit.typed(%s, null::%s)', v_field, p_column.own_type);
     elsif p_column.is_plain and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) then
-        v_code := format('(%s)::%s', v_code, p_column.base_type);
+        v_value := format('(%s)::%s', v_text, p_column.base_type);
+    else
+        return v_text;
     end if;
-    -- JSON numbers have no negative zero in JSONB: a float with one is recorded as its text.
-    if p_column.base_oid in ('float4'::regtype, 'float8'::regtype, 'float4[]'::regtype, 'float8[]'::regtype) then
-        v_code := format(
-            'case when format(''%%s'', %1$s) ~ ''(^|[{,])-0($|[,}])'' then to_jsonb(format(''%%s'', %1$s)) else to_jsonb(%2$s) end',
-            v_field, v_code
-        );
-    end if;
-    return v_code;
+    return audit.image_code(v_value, format('format(''%%s'', %s)', v_field), p_column.base_oid, p_column.is_array);
 end
 $auditctl$;
 
@@ -432,13 +675,14 @@ as $auditctl$
         ('extra_float_digits', '1', array['float4', 'float8'], array['float4', 'float8']),
         ('bytea_output', 'hex', array['bytea'], array['bytea']),
         ('lc_monetary', 'C', array['money'], array['money']),
+        ('array_nulls', 'on', '{}', array['[]']),
         ('quote_all_identifiers', 'off', '{}', '{}')
     ),
 
     found as (
-        select part.name, not c.is_plain as is_text
+        select part.name, c.own_type is null as is_text
         from unnest(p_stored) as c
-        cross join unnest(c.constituents) as part (name)
+        cross join unnest(c.constituents || case when c.is_array and c.own_type is null then '{[]}'::text[] else '{}' end) as part (name)
         union
         select part.name, true
         from unnest(p_key) as c
@@ -454,7 +698,7 @@ as $auditctl$
             or f.is_text and f.name = any (s.types_as_text)
             or f.name <> all (
                 array[
-                    'bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar', 'bpchar', 'name', 'char', 'uuid', 'json',
+                    '[]', 'bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar', 'bpchar', 'name', 'char', 'uuid', 'json',
                     'jsonb', 'date', 'timestamp', 'time', 'timetz', 'inet', 'cidr', 'macaddr', 'macaddr8', 'bit', 'varbit', 'xml',
                     'tsvector', 'timestamptz', 'interval', 'float4', 'float8', 'bytea', 'money'
                 ]
@@ -502,7 +746,8 @@ begin
     then
         -- Cut or ambiguous names get a hash of what they stand for.
         v_tail := v_tail || '__' || left(
-            encode(sha256(convert_to(p_schema, 'UTF8') || '\x00' || convert_to(p_table, 'UTF8') || '\x00' || convert_to(v_option, 'UTF8')), 'hex'),
+            encode(sha256(decode(encode(convert_to(p_schema, 'UTF8'), 'hex') || '00' || encode(convert_to(p_table, 'UTF8'), 'hex')
+                || '00' || encode(convert_to(v_option, 'UTF8'), 'hex'), 'hex')), 'hex'),
             10
         );
         while octet_length(v_head || v_tail) > 63 loop
@@ -718,14 +963,17 @@ begin
         'new_row', audit.row_code('new', v_captured, p_mask),
         'old_key', audit.key_code('old', v_key),
         'new_key', audit.key_code('new', v_key),
-        'update_key', case
-            when cardinality(v_key) = 0 then format('        v_old := %s;', audit.row_code('old', v_captured, p_mask))
-            else format(
+        'update_key', concat_ws(
+            E'\n',
+            case when cardinality(v_key) > 0 then format(
                 E'        v_target_id := %s;\n        if %s then\n            v_previous_target_id := %s;\n        end if;',
                 audit.key_code('new', v_key), (select string_agg(audit.differs_code(k), ' or ') from unnest(v_key) as k),
                 audit.key_code('old', v_key)
-            )
-        end,
+            ) end,
+            -- Nothing else may tell which row it was.
+            case when cardinality(v_key) = 0 or audit.is_deferrable_key(p_relation)
+                then format('        v_old := %s;', audit.row_code('old', v_captured, p_mask)) end
+        ),
         'differences', case p_action when 'UPDATE' then audit.differences_code(v_captured, p_mask) else '' end
     );
 end
@@ -1059,6 +1307,19 @@ revoke execute on function audit.end_change() from public;
 
 comment on function audit.end_change() is 'After capture was changed: what the tables are like now is what the guard compares with';
 
+-- The log as people read it.
+
+create or replace function audit.shorten(p_value text) returns text
+language sql immutable parallel safe
+return case
+    when p_value = '{"$masked": true}' then '***'
+    when p_value like '{"$json": %}' then pg_catalog.substr(p_value, 11, least(pg_catalog.length(p_value) - 11, 100))
+    when p_value like '{"$bytes": %, "$sha256": "%"}'
+        then '(' || pg_catalog.split_part(pg_catalog.split_part(p_value, ': ', 2), ',', 1) || ' bytes)'
+    when pg_catalog.length(p_value) > 100 then pg_catalog.left(p_value, 99) || pg_catalog.chr(8230)
+    else p_value
+end;
+
 -- The coverage guard: inside the transaction of any DDL it looks again at the audited tables concerned, refuses what
 -- would silence capture, makes functions anew, takes in new partitions and children, follows renames, and records it.
 
@@ -1259,7 +1520,7 @@ create function audit.is_glob(p_name text) returns boolean
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select regexp_replace(p_name, '"[^"]*"', '', 'g') ~ '[*?\[]'
+    select regexp_replace(p_name, '"[^"]*"', '', 'g') ~ '[*?[]'
 $auditctl$;
 
 revoke execute on function audit.is_glob(text) from public;

@@ -6,10 +6,6 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    -- real, double precision and their arrays: JSONB has no negative zero.
-    if pg_typeof(p_value)::oid in (700, 701, 1021, 1022) and format('%s', p_value) ~ '(^|[{,])-0($|[,}])' then
-        return to_jsonb(format('%s', p_value));
-    end if;
     return to_jsonb(p_value);
 exception when others then
     if pg_typeof(p_value) = 'bytea'::regtype then
@@ -23,7 +19,26 @@ end
 $auditctl$;
 
 revoke execute on function audit.value_image(anyelement) from public;
-comment on function audit.value_image(anyelement) is 'A value as JSONB, or its hash and length in bytes where JSONB cannot hold it';
+comment on function audit.value_image(anyelement) is
+    'A value as JSONB; where JSONB cannot hold it, its length and hash: of the bytes of bytea, of the text in UTF-8 of all else';
+
+create function audit.base_type(p_type oid) returns oid
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with recursive base as (
+        select t.oid, t.typtype, t.typbasetype from pg_type as t where t.oid = p_type
+        union all
+        select t.oid, t.typtype, t.typbasetype
+        from pg_type as t
+        join base on base.typtype = 'd' and t.oid = base.typbasetype
+    )
+
+    select base.oid from base where base.typtype <> 'd'
+$auditctl$;
+
+revoke execute on function audit.base_type(oid) from public;
+comment on function audit.base_type(oid) is 'A type with domains removed';
 
 create function audit.is_plain_type(p_type oid) returns boolean
 language sql stable
@@ -31,16 +46,8 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     -- PostgreSQL's own types have object ids below 16384. to_jsonb() on any other type runs a cast its owner may
     -- have written, with the rights of audit_owner: those are recorded by their output function, as text.
-    with recursive base as (
-        select t.oid, t.typtype, t.typbasetype, t.typelem from pg_type as t where t.oid = p_type
-        union all
-        select t.oid, t.typtype, t.typbasetype, t.typelem
-        from pg_type as t
-        join base on t.oid = case base.typtype when 'd' then base.typbasetype end
-    )
-    select base.oid < 16384 and base.oid not in ('json'::regtype, 'json[]'::regtype)
-    from base
-    where base.typtype <> 'd'
+    select coalesce(base.oid < 16384 and base.oid not in ('json'::regtype, 'json[]'::regtype, 'jsonb[]'::regtype), false)
+    from (select audit.base_type(p_type) as oid) as base
 $auditctl$;
 
 revoke execute on function audit.is_plain_type(oid) from public;
@@ -52,14 +59,22 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_value jsonb;
+    v_field constant text := format('($1).%I', p_column);
+    v_base constant oid := audit.base_type(p_type);
+    v_code text := format('case when num_nulls(%1$s) = 0 then format(''%%s'', %1$s) end', v_field);
 begin
-    execute format(
-        case
-            when audit.is_plain_type(p_type) then 'select audit.value_image(($1).%1$I)'
-            else 'select audit.value_image(case when num_nulls(($1).%1$I) = 0 then format(''%%s'', ($1).%1$I) end)'
-        end, p_column
-    ) into v_value using p_row;
+    if audit.is_plain_type(p_type) then
+        v_code := audit.image_code(
+            case when p_type = v_base then v_field else format('(%s)::%s', v_code, v_base::regtype) end,
+            format('format(''%%s'', %s)', v_field), v_base, (select t.typcategory = 'A' from pg_type as t where t.oid = v_base)
+        );
+    end if;
+    execute format('select audit.value_image(%s)', v_code) into v_value using p_row;
     return coalesce(v_value, 'null');
+exception when others then
+    -- Not even its text fits into memory.
+    execute format('select jsonb_build_object(''$sha256'', null, ''$bytes'', pg_column_size(%s))', v_field) into v_value using p_row;
+    return v_value;
 end
 $auditctl$;
 
@@ -91,6 +106,14 @@ comment on function audit.unknown_columns(oid, text[], text[]) is
 create function audit.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[]) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
+set "IntervalStyle" = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set array_nulls = on
+set quote_all_identifiers = off
 as $auditctl$
 declare
     v_image jsonb := '{}';
@@ -146,6 +169,14 @@ comment on function audit.fit_key(text) is 'The key, or its start and hash where
 create function audit.row_key(p_row anyelement, p_relation oid, p_key text[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
+set "IntervalStyle" = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set array_nulls = on
+set quote_all_identifiers = off
 as $auditctl$
 declare
     v_parts jsonb := '[]';
@@ -181,27 +212,41 @@ create function audit.compare_rows(
 ) returns audit.change
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
+set "IntervalStyle" = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set array_nulls = on
+set quote_all_identifiers = off
 as $auditctl$
 declare
     v_change audit.change;
-    v_old constant jsonb := audit.row_image(p_old, p_relation, p_exclude, '{}', '{}');
-    v_new constant jsonb := audit.row_image(p_new, p_relation, p_exclude, '{}', '{}');
+    v_column record;
+    v_differs boolean;
     v_mask constant text[] := p_mask || audit.unknown_columns(p_relation, p_known, p_exclude || p_mask);
-    v_masked constant jsonb := '{"$masked": true}';
+    v_same text[] := p_exclude;
 begin
-    select
-        coalesce(jsonb_object_agg(o.key, case when o.key = any (v_mask) then v_masked else o.value end), '{}'),
-        coalesce(jsonb_object_agg(o.key, case when o.key = any (v_mask) then v_masked else v_new -> o.key end), '{}')
-    into v_change.old_values, v_change.new_values
-    from jsonb_each(v_old) as o
-    -- As text: jsonb holds 1.0 equal to 1.00.
-    where o.value::text is distinct from (v_new -> o.key)::text;
-
+    for v_column in
+        select a.attname
+        from pg_attribute as a
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+            and a.attname <> all (p_exclude)
+    loop
+        execute format('select record_image_ne(row(($1).%1$I), row(($2).%1$I))', v_column.attname) into v_differs using p_old, p_new;
+        if not v_differs then
+            v_same := v_same || v_column.attname::text;
+        end if;
+    end loop;
+    -- What is the same on both sides is left out like an excluded column; the whole old row is kept where only it may
+    -- tell which row it was.
+    v_change.new_values := audit.row_image(p_new, p_relation, v_same, v_mask, '{}');
+    v_change.old_values := audit.row_image(
+        p_old, p_relation, case when p_key = '{}' or audit.is_deferrable_key(p_relation) then p_exclude else v_same end, v_mask, '{}'
+    );
     v_change.target_id := audit.row_key(p_new, p_relation, p_key);
     v_change.previous_target_id := nullif(audit.row_key(p_old, p_relation, p_key), v_change.target_id);
-    if p_key = '{}' then
-        v_change.old_values := audit.row_image(p_old, p_relation, p_exclude, p_mask, p_known);
-    end if;
     return v_change;
 end
 $auditctl$;

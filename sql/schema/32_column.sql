@@ -9,7 +9,7 @@ language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select string_agg(
-        case when part.name ~ '[."*?\[\]]' then '"' || replace(part.name, '"', '""') || '"' else part.name end, '.'
+        case when part.name ~ '[].*?"[]' then '"' || replace(part.name, '"', '""') || '"' else part.name end, '.'
         order by part.position
     )
     from unnest(array[p_schema, p_name]) with ordinality as part (name, position)
@@ -36,13 +36,14 @@ create type audit.captured_column as (
     own_type text,
     base_type text,
     base_oid oid,
+    is_array boolean,
     is_plain boolean,
     constituents text[]
 );
 comment on type audit.captured_column is 'A column as capture sees it';
 comment on column audit.captured_column.own_type is 'Its type, quoted, if that is PostgreSQL''s own and goes to JSONB unchanged; else null';
 comment on column audit.captured_column.base_type is 'Its type with domains removed, quoted';
-comment on column audit.captured_column.is_plain is 'Whether all that a value consists of is PostgreSQL''s own and goes to JSONB unchanged (json does not)';
+comment on column audit.captured_column.is_plain is 'Whether all that a value consists of is PostgreSQL''s own and goes to JSONB unchanged (json and jsonb[] do not)';
 comment on column audit.captured_column.constituents is 'The types a value may consist of; ? for one that is not PostgreSQL''s own';
 
 create function audit.captured_columns(p_relation oid) returns setof audit.captured_column
@@ -92,7 +93,7 @@ as $auditctl$
         select
             p.root,
             -- Object ids below 16384 belong to PostgreSQL itself.
-            bool_and(p.oid < 16384 and t.typname not in ('json', '_json')) as is_plain,
+            bool_and(p.oid < 16384 and t.typname not in ('json', '_json', '_jsonb')) as is_plain,
             -- An enum is written the same under any setting; of a foreign type nothing is known, and a composite may change.
             array_agg(distinct case when p.oid < 16384 then t.typname::text else '?' end)
                 filter (where t.typtype <> 'e' and t.typcategory <> 'A') as constituents
@@ -107,6 +108,7 @@ as $auditctl$
         case when s.is_plain and w.atttypid < 16384 then format('%I.%I', n.nspname, t.typname) end,
         format('%I.%I', n.nspname, t.typname),
         b.oid,
+        t.typcategory = 'A',
         s.is_plain,
         coalesce(s.constituents, '{}')
     from wanted as w
@@ -134,6 +136,17 @@ $auditctl$;
 revoke execute on function audit.key_columns(oid) from public;
 comment on function audit.key_columns(oid) is 'The columns of the primary key, in order; empty without one';
 
+create function audit.is_deferrable_key(p_relation oid) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Inside a transaction two rows may bear one key then, and only the rest of the row tells them apart.
+    select exists (select from pg_index as i where i.indrelid = p_relation and i.indisprimary and not i.indimmediate)
+$auditctl$;
+
+revoke execute on function audit.is_deferrable_key(oid) from public;
+comment on function audit.is_deferrable_key(oid) is 'Whether the primary key may be violated until the end of a transaction';
+
 create function audit.text_code(p_field text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
@@ -144,27 +157,55 @@ $auditctl$;
 revoke execute on function audit.text_code(text) from public;
 comment on function audit.text_code(text) is 'The expression for a value''s text by its output function; null for null';
 
+create function audit.image_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        case
+            -- JSON numbers have no negative zero in JSONB, JSON arrays no bounds: such values are recorded as their text.
+            when p_base in ('float4'::regtype, 'float8'::regtype)
+                then format('case when %1$s = ''-0'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
+            when p_base in ('float4[]'::regtype, 'float8[]'::regtype)
+                then format('case when %1$s ~ ''^[[]|[{,]-0[},]'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
+            when p_is_array
+                then format(
+                    'case when strpos(replace(array_dims(%2$s), ''[1:'', ''''), ''['') > 0 then to_jsonb(%1$s) else to_jsonb(%2$s) end',
+                    p_text, p_value
+                )
+            -- A JSON null is no SQL null, and no application may make a value look like one of auditctl's own forms.
+            when p_base = 'jsonb'::regtype
+                then format(
+                    'case when jsonb_typeof(%1$s) = ''null'' or %1$s ?| ''{$masked,$sha256,$json}'' '
+                    'then jsonb_build_object(''$json'', %1$s) else %1$s end', p_value
+                )
+            -- The output function leaves out the encoding that the document declares.
+            when p_base = 'xml'::regtype then format('%s::text', p_value)
+            else p_value
+        end
+$auditctl$;
+
+revoke execute on function audit.image_code(text, text, oid, boolean) from public;
+comment on function audit.image_code(text, text, oid, boolean) is
+    'The expression that records a value of one of PostgreSQL''s own types, from the expressions for it and for its text';
+
 create function audit.value_code(p_row text, p_column audit.captured_column) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_field constant text := format('%s.%I', p_row, p_column.name);
-    v_code text := audit.text_code(v_field);
+    v_text constant text := audit.text_code(v_field);
+    v_value text;
 begin
     if p_column.own_type is not null then
-        v_code := format('audit.typed(%s, null::%s)', v_field, p_column.own_type);
+        v_value := format('audit.typed(%s, null::%s)', v_field, p_column.own_type);
     elsif p_column.is_plain and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) then
-        v_code := format('(%s)::%s', v_code, p_column.base_type);
+        v_value := format('(%s)::%s', v_text, p_column.base_type);
+    else
+        return v_text;
     end if;
-    -- JSON numbers have no negative zero in JSONB: a float with one is recorded as its text.
-    if p_column.base_oid in ('float4'::regtype, 'float8'::regtype, 'float4[]'::regtype, 'float8[]'::regtype) then
-        v_code := format(
-            'case when format(''%%s'', %1$s) ~ ''(^|[{,])-0($|[,}])'' then to_jsonb(format(''%%s'', %1$s)) else to_jsonb(%2$s) end',
-            v_field, v_code
-        );
-    end if;
-    return v_code;
+    return audit.image_code(v_value, format('format(''%%s'', %s)', v_field), p_column.base_oid, p_column.is_array);
 end
 $auditctl$;
 
@@ -222,13 +263,14 @@ as $auditctl$
         ('extra_float_digits', '1', array['float4', 'float8'], array['float4', 'float8']),
         ('bytea_output', 'hex', array['bytea'], array['bytea']),
         ('lc_monetary', 'C', array['money'], array['money']),
+        ('array_nulls', 'on', '{}', array['[]']),
         ('quote_all_identifiers', 'off', '{}', '{}')
     ),
 
     found as (
-        select part.name, not c.is_plain as is_text
+        select part.name, c.own_type is null as is_text
         from unnest(p_stored) as c
-        cross join unnest(c.constituents) as part (name)
+        cross join unnest(c.constituents || case when c.is_array and c.own_type is null then '{[]}'::text[] else '{}' end) as part (name)
         union
         select part.name, true
         from unnest(p_key) as c
@@ -244,7 +286,7 @@ as $auditctl$
             or f.is_text and f.name = any (s.types_as_text)
             or f.name <> all (
                 array[
-                    'bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar', 'bpchar', 'name', 'char', 'uuid', 'json',
+                    '[]', 'bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar', 'bpchar', 'name', 'char', 'uuid', 'json',
                     'jsonb', 'date', 'timestamp', 'time', 'timetz', 'inet', 'cidr', 'macaddr', 'macaddr8', 'bit', 'varbit', 'xml',
                     'tsvector', 'timestamptz', 'interval', 'float4', 'float8', 'bytea', 'money'
                 ]

@@ -29,7 +29,8 @@ begin
     then
         -- Cut or ambiguous names get a hash of what they stand for.
         v_tail := v_tail || '__' || left(
-            encode(sha256(convert_to(p_schema, 'UTF8') || '\x00' || convert_to(p_table, 'UTF8') || '\x00' || convert_to(v_option, 'UTF8')), 'hex'),
+            encode(sha256(decode(encode(convert_to(p_schema, 'UTF8'), 'hex') || '00' || encode(convert_to(p_table, 'UTF8'), 'hex')
+                || '00' || encode(convert_to(v_option, 'UTF8'), 'hex'), 'hex')), 'hex'),
             10
         );
         while octet_length(v_head || v_tail) > 63 loop
@@ -239,14 +240,17 @@ begin
         'new_row', audit.row_code('new', v_captured, p_mask),
         'old_key', audit.key_code('old', v_key),
         'new_key', audit.key_code('new', v_key),
-        'update_key', case
-            when cardinality(v_key) = 0 then format('        v_old := %s;', audit.row_code('old', v_captured, p_mask))
-            else format(
+        'update_key', concat_ws(
+            E'\n',
+            case when cardinality(v_key) > 0 then format(
                 E'        v_target_id := %s;\n        if %s then\n            v_previous_target_id := %s;\n        end if;',
                 audit.key_code('new', v_key), (select string_agg(audit.differs_code(k), ' or ') from unnest(v_key) as k),
                 audit.key_code('old', v_key)
-            )
-        end,
+            ) end,
+            -- Nothing else may tell which row it was.
+            case when cardinality(v_key) = 0 or audit.is_deferrable_key(p_relation)
+                then format('        v_old := %s;', audit.row_code('old', v_captured, p_mask)) end
+        ),
         'differences', case p_action when 'UPDATE' then audit.differences_code(v_captured, p_mask) else '' end
     );
 end

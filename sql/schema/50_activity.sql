@@ -4,6 +4,7 @@ create function audit.shorten(p_value text) returns text
 language sql immutable parallel safe
 return case
     when p_value = '{"$masked": true}' then '***'
+    when p_value like '{"$json": %}' then pg_catalog.substr(p_value, 11, least(pg_catalog.length(p_value) - 11, 100))
     when p_value like '{"$bytes": %, "$sha256": "%"}'
         then '(' || pg_catalog.split_part(pg_catalog.split_part(p_value, ': ', 2), ',', 1) || ' bytes)'
     when pg_catalog.length(p_value) > 100 then pg_catalog.left(p_value, 99) || pg_catalog.chr(8230)

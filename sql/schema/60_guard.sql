@@ -191,7 +191,7 @@ create function audit.is_glob(p_name text) returns boolean
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select regexp_replace(p_name, '"[^"]*"', '', 'g') ~ '[*?\[]'
+    select regexp_replace(p_name, '"[^"]*"', '', 'g') ~ '[*?[]'
 $auditctl$;
 
 revoke execute on function audit.is_glob(text) from public;
