@@ -21,6 +21,11 @@ from auditctl import database, resources
 from auditctl.errors import UsageError
 from auditctl.names import STORE_REVISION
 
+GUARDED = """
+    select count(*) = 2 from pg_catalog.pg_event_trigger
+    where evtname in ('auditctl_guard_ddl', 'auditctl_guard_drop') and evtenabled = 'A'
+"""
+
 _ALEMBIC = threading.Lock()
 """Alembic keeps the running migration in a module: one thread of a process at a time."""
 
@@ -32,10 +37,12 @@ class Installation:
     Attributes:
         before: The revision found, None where there was no store.
         after: The revision there is now.
+        is_guarded: Whether the coverage guard is on, which needs a superuser.
     """
 
     before: str | None
     after: str
+    is_guarded: bool
 
     @property
     def changed(self) -> bool:
@@ -64,11 +71,12 @@ def install(dsn: str = "") -> Installation:
                 config = _config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+                is_guarded = connection.exec_driver_sql(GUARDED).scalar_one()
         except DBAPIError as error:
             if error.orig is None:
                 raise
             raise error.orig from error
-    return Installation(before=before, after=STORE_REVISION)
+    return Installation(before=before, after=STORE_REVISION, is_guarded=is_guarded)
 
 
 def install_script(from_revision: str | None = None) -> str:

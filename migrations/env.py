@@ -10,7 +10,7 @@ from alembic import context
 
 from auditctl import resources
 from auditctl.capture import render
-from auditctl.names import ADVISORY_LOCK, SCHEMA
+from auditctl.names import ADVISORY_LOCK, SCHEMA, STORE_REVISION
 
 PREPARE = f"select pg_catalog.pg_advisory_xact_lock({ADVISORY_LOCK});"
 SCRIPT_HEAD = "set local client_encoding = 'UTF8';\nset local client_min_messages = warning;"
@@ -35,6 +35,23 @@ def run(sql: str) -> None:
         context.get_bind().execution_options(no_parameters=True).exec_driver_sql(sql)
 
 
+def starting_revision() -> str | None:
+    """The revision that the store has, or that the script is for; None without a store."""
+    if context.is_offline_mode():
+        revision: str | None = context.get_starting_revision_argument()
+        return revision
+    return context.get_context().get_current_revision()
+
+
+def record(before: str | None) -> str:
+    """The statement that records what was done, as an event."""
+    done = "installed at" if before is None else f"upgraded from revision {before} to"
+    return (
+        f"select audit.insert_event('audit.store', '{STORE_REVISION}', 'EVENT', null, null, "
+        f"'store {done} revision {STORE_REVISION}');"
+    )
+
+
 def migrate() -> None:
     """Bring the store to the newest revision and see to its partitions."""
     with context.begin_transaction():
@@ -45,7 +62,10 @@ def migrate() -> None:
         run(SAFE_PATH)
         run(PREPARE)
         run(resources.sql_text("schema/00_role.sql"))
+        before = starting_revision()
         context.run_migrations()
+        if before != STORE_REVISION:
+            run(record(before))
         run(render.write_templates())
         run(resources.sql_text("schema/90_event_trigger.sql"))
         run(FINISH)

@@ -14,8 +14,9 @@ from auditctl.cli.session import Session, pass_session
 def install(session: Session, sql: bool, from_revision: str | None) -> None:
     """Create or upgrade the store: the schemas audit and audit_triggers, and four roles.
 
-    Needs a superuser, or a login with CREATEROLE and with CREATE on the database. Safe to run again at any time: it
-    also creates the monthly partitions that are missing. Everything happens in one transaction.
+    Needs a superuser, or a login with CREATEROLE and with CREATE on the database. A superuser also gets the coverage
+    guard: event triggers that keep audited tables audited through DDL. Safe to run again at any time: it also creates
+    the monthly partitions that are missing. Everything happens in one transaction.
 
     \b
     Examples:
@@ -35,4 +36,6 @@ def install(session: Session, sql: bool, from_revision: str | None) -> None:
     elif done.before is None:
         session.say(f"Installed the store, revision {done.after}. Next: auditctl enable SCHEMA.TABLE")
     else:
-        session.say(f"Upgraded the store from revision {done.before} to {done.after}.")
+        session.say(f"Upgraded the store from revision {done.before} to {done.after}. Next: auditctl apply")
+    if not done.is_guarded:
+        session.say("The coverage guard is off: only a superuser can switch it on, by running install.")

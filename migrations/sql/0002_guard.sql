@@ -11,25 +11,23 @@ as $auditctl$
 -- Called by capture only, whose search_path is pinned; pinning it here again would cost more than the rest.
 declare
     v_context jsonb;
-    v_own constant text[] := array[
-        'application_name', 'role', 'partition', 'previous_target_id', 'summary',
-        'claimed_actor', 'claimed_ip', 'context_rejected', 'context_bytes'
-    ];
+    v_own constant text[] := '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes}';
 begin
-    -- Deep nesting would make readers of the log fail, so brackets are counted before anything is parsed.
+    -- Deep nesting would make readers of the log fail, so brackets are counted before anything is parsed. And
+    -- 1e130000 is nine bytes here and 130,001 digits for each reader.
     if octet_length(p_text) <= 16384
-        and octet_length(p_text) - octet_length(translate(p_text, '[{', '')) <= 500
-        -- 1e130000 is nine bytes here and 130,001 digits for each reader.
+        and (octet_length(p_text) <= 500 or octet_length(p_text) - octet_length(translate(p_text, '[{', '')) <= 500)
         and p_text !~ '[0-9.][eE][+-]?[0-9]{3}'
+        and convert_to(p_text, 'UTF8') is not null
     then
         v_context := p_text::jsonb;
         if jsonb_typeof(v_context) = 'object' then
             return case when v_context ?| v_own then v_context - v_own else v_context end;
         end if;
     end if;
-    return jsonb_build_object('context_rejected', left(p_text, 500), 'context_bytes', octet_length(p_text));
+    return jsonb_build_object('context_rejected', left(audit.readable(p_text), 500), 'context_bytes', octet_length(p_text));
 exception when others then
-    return jsonb_build_object('context_rejected', left(p_text, 500), 'context_bytes', octet_length(p_text));
+    return jsonb_build_object('context_rejected', left(audit.readable(p_text), 500), 'context_bytes', octet_length(p_text));
 end
 $auditctl$;
 
@@ -42,7 +40,7 @@ declare
     v_setting text := nullif(current_setting('auditctl.context', true), '');
 begin
     if v_setting is not null then
-        v_context := audit.parse_context(audit.readable(v_setting));
+        v_context := audit.parse_context(v_setting);
     end if;
     v_setting := current_setting('application_name');
     if v_setting <> '' then
@@ -132,7 +130,8 @@ as $auditctl$
         -- Superusers have every role; audit.identify() looks whether this one was granted.
         and not pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
         and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
-        and coalesce(translate(current_setting('auditctl.ip', true), '0123456789abcdefABCDEF.:', '') = '', true)
+        -- A list of addresses, a zone, a netmask or blanks: audit.identify() sees to it.
+        and coalesce(current_setting('auditctl.ip', true) !~ '[, %/]', true)
 $auditctl$;
 
 revoke execute on function audit.is_application() from public;

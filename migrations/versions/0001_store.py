@@ -16,15 +16,12 @@ create policy alembic_version_is_read_by_whoever_may on audit.alembic_version fo
 comment on table audit.alembic_version is 'The revision of this store';
 """
 
-RECORD = """
-select audit.create_partitions();
-select audit.insert_event('audit.store', '0001', 'EVENT', null, null, 'store installed at revision 0001');
-"""
+PARTITIONS = "select audit.create_partitions();"
 
 
 def upgrade() -> None:
-    """Create everything, and record it as the first event."""
-    for sql in (GRANT, (resources.folder("migrations") / "sql" / "0001_store.sql").read_text("utf-8"), RECORD):
+    """Create everything."""
+    for sql in (GRANT, (resources.folder("migrations") / "sql" / "0001_store.sql").read_text("utf-8"), PARTITIONS):
         if context.is_offline_mode():
             op.get_context().impl.static_output(sql)
         else:

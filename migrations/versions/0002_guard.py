@@ -9,18 +9,14 @@ from auditctl import resources
 revision = "0002"
 down_revision = "0001"
 
-RECORD = """
-select audit.insert_event('audit.store', '0002', 'EVENT', null, null, 'store upgraded to revision 0002');
-"""
-
 
 def upgrade() -> None:
     """Bring the store from 0001 to 0002; functions that were generated before go on working until `apply` is run."""
-    for sql in ((resources.folder("migrations") / "sql" / "0002_guard.sql").read_text("utf-8"), RECORD):
-        if context.is_offline_mode():
-            op.get_context().impl.static_output(sql)
-        else:
-            op.get_bind().execution_options(no_parameters=True).exec_driver_sql(sql)
+    sql = (resources.folder("migrations") / "sql" / "0002_guard.sql").read_text("utf-8")
+    if context.is_offline_mode():
+        op.get_context().impl.static_output(sql)
+    else:
+        op.get_bind().execution_options(no_parameters=True).exec_driver_sql(sql)
 
 
 def downgrade() -> None:
