@@ -123,7 +123,7 @@ CASES: dict[str, tuple[LiteralString, list[Finding]]] = {
             Finding(
                 WARNING, "function_unknown", "audit_triggers.stray(text)",
                 "Nobody knows what audit_triggers.stray(text) is for; it lies where only generated functions are.",
-                "drop routine audit_triggers.stray(text);",
+                "drop routine if exists audit_triggers.stray(text);",
             )
         ],
     ),

@@ -87,7 +87,7 @@ CAPTURE = (
         Severity.WARNING,
         "a function in audit_triggers that nothing needs",
         "Nobody knows what {function} is for; it lies where only generated functions are.",
-        "drop routine {function};",
+        "drop routine if exists {function};",
     ),
     Check(
         "function_executable",
