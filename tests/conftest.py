@@ -8,6 +8,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+pytest.register_assert_rewrite("tests.doctoring")
+
 pytest_plugins = [f"tests.fixtures.{name}" for name in ("server", "databases", "command", "machine")]
 
 FOREIGN = ("PG", "AUDITCTL_")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from auditctl.cli.main import COMMANDS, cli
+from auditctl.doctor.check import Severity
+from auditctl.doctor.registry import CHECKS
 from auditctl.log import events
 from auditctl.log.filters import FILTERS
 from auditctl.log.formats import EXPORTS, FORMATS
@@ -30,7 +32,7 @@ EXIT_CODES = {
 
 def generated() -> str:
     """The generated part of the reference."""
-    return "\n".join([*_commands(), *_filters(), *_formats(), *_exit_codes()])
+    return "\n".join([*_commands(), *_filters(), *_formats(), *_checks(), *_exit_codes()])
 
 
 def _commands() -> Iterator[str]:
@@ -93,6 +95,17 @@ def _formats() -> Iterator[str]:
         yield f"| `{some.name}` | {_cell(some.help)} | {'yes' if some in EXPORTS else 'no'} |"
     yield "\nThe columns of CSV, and the keys of JSON, in this order:\n"
     yield f"```text\n{','.join(events.COLUMNS)}\n```\n"
+
+
+def _checks() -> Iterator[str]:
+    yield "## Checks\n"
+    yield "What `auditctl doctor` looks for. A remedy is SQL for psql or a command for a shell; in a finding the names"
+    yield "are filled in. Severities:\n"
+    yield "| severity | meaning |\n|---|---|"
+    yield from (f"| {severity} | {severity.help} |" for severity in Severity)
+    yield "\n| check | severity | finds | remedy |\n|---|---|---|---|"
+    yield from (f"| `{c.name}` | {c.severity} | {_cell(c.title)} | `{_cell(c.remedy)}` |" for c in CHECKS)
+    yield ""
 
 
 def _exit_codes() -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from auditctl.capture import installer
 from auditctl.names import ROLE_OWNER
-from tests.capturing import audit, events, lines, pending
+from tests.capturing import apply, audit, events, lines, pending
 from tests.fixtures.databases import connect, fresh_database
 
 if TYPE_CHECKING:
@@ -265,3 +265,13 @@ def test_a_rule_changed_by_hand_is_drift(db: str, conn: psycopg.Connection) -> N
         "DROP audit_triggers.public__a__delete delete: No rule needs the function.",
         "DROP audit_triggers.public__a__truncate truncate: No rule needs the function.",
     ]
+
+
+def test_a_routine_with_arguments_among_the_generated_functions_is_drift_that_apply_mends(
+    db: str, conn: psycopg.Connection
+) -> None:
+    conn.execute("create table a (id int primary key)")
+    audit(db, "public.a")
+    conn.execute("create procedure audit_triggers.stray(a text) language sql as 'select 1'")
+    assert lines(apply(db)) == ["DROP audit_triggers.stray event: No rule needs the function."]
+    assert pending(db) == []

@@ -26,6 +26,7 @@ COMMANDS = [
     ["apply", "--yes"],
     ["check"],
     ["config"],
+    ["doctor"],
     ["log"],
     ["show", "1"],
     ["history", "public.a", "1"],

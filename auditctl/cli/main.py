@@ -28,6 +28,7 @@ COMMANDS = {
     "apply": "plan",
     "check": "plan",
     "config": "plan",
+    "doctor": "doctor",
     "log": "log",
     "show": "log",
     "history": "log",

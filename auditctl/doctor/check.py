@@ -1,0 +1,104 @@
+"""What a check and a finding are: frozen values, and how a row of a check's query becomes a finding."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from auditctl import resources
+
+if TYPE_CHECKING:
+    from auditctl.doctor.coverage import Coverage
+
+Row = Mapping[str, Any]
+"""What a check found about one object: `object`, and a value for each name in the check's sentences."""
+
+COMMAND = "auditctl "
+"""How a remedy starts that is typed into a shell; any other is SQL, or a sentence."""
+
+
+class Severity(StrEnum):
+    """How much a finding matters, the worst first."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+    @property
+    def help(self) -> str:
+        """What it says, as a sentence."""
+        return _HELP[self]
+
+
+_HELP = {
+    Severity.CRITICAL: "Events are or may be missing now, or may have been changed.",
+    Severity.WARNING: "Somebody can weaken a promise.",
+    Severity.NOTICE: "Worth knowing.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that weakens a promise.
+
+    Attributes:
+        severity: How much it matters.
+        check: The check's name.
+        object: What it is about.
+        meaning: What it means, as a sentence.
+        remedy: What to do: a command for the shell, SQL, or a sentence where neither can help.
+    """
+
+    severity: Severity
+    check: str
+    object: str
+    meaning: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look for. Its query is sql/queries/doctor/NAME.sql, which returns nothing where all is well.
+
+    Attributes:
+        name: As findings carry it.
+        severity: Of its findings; a row may say otherwise.
+        title: What it finds, as a phrase, for the reference.
+        meaning: What a finding means to an auditor, as one sentence; `{name}` stands for a value of the row.
+        remedy: What to do, in the same way; a row may say otherwise. Values are already quoted for SQL, and are quoted
+            here for a shell.
+        since: The first major version of PostgreSQL that has what is looked at.
+        until: The last one.
+        find: Finds the rows where a query cannot: by comparing with the rules.
+    """
+
+    name: str
+    severity: Severity
+    title: str
+    meaning: str
+    remedy: str
+    since: int = 14
+    until: int = 99
+    find: Callable[[Coverage], Sequence[Row]] | None = None
+
+    @property
+    def query(self) -> str:
+        """The text of its query."""
+        return resources.sql_text(f"queries/doctor/{self.name}.sql")
+
+    def finding(self, row: Row) -> Finding:
+        """Return what a row means."""
+        remedy = row.get("remedy")
+        if remedy is None:
+            quote = shlex.quote if self.remedy.startswith(COMMAND) else str
+            remedy = self.remedy.format_map({name: quote(str(value)) for name, value in row.items()})
+        return Finding(
+            Severity(row.get("severity", self.severity)),
+            self.name,
+            str(row["object"]),
+            self.meaning.format_map(row),
+            remedy,
+        )

@@ -1,0 +1,232 @@
+"""Compares capture with the stored rules, as `apply` would, and tells what is missing apart. Changes nothing.
+
+A rule that does not fit the database is a finding of its own and hides none of the others. When triggers fire, and who
+owns and may execute functions, is left to checks of their own, so that nothing is found twice.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from auditctl import resources
+from auditctl.capture import catalog, changes, identifiers, planner, render, resolve, rules
+from auditctl.capture.identifiers import qualified
+from auditctl.capture.resolve import Problem, Resolution
+from auditctl.database import Connection
+from auditctl.doctor import restated
+from auditctl.doctor.check import Row
+from auditctl.model import Action, Catalog, ChangeKind, Function, Plan, Relation, Request
+from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
+
+_DETACHED = "queries/doctor/table_detached.sql"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The stored rules beside what the database has.
+
+    Attributes:
+        catalog: What the database has.
+        resolution: The rules, the tables they cover, and what does not fit.
+        plan: What `apply` would change but for problems.
+        detached: The tables that left an audited one, which have a check of their own.
+        known: The object ids of the tables that the coverage guard watches.
+        granted: Who must be allowed to execute a function: its name, a space, the role.
+        changed_templates: The actions whose functions are made from another template than this tool's.
+    """
+
+    catalog: Catalog
+    resolution: Resolution
+    plan: Plan
+    detached: frozenset[str]
+    known: frozenset[int]
+    granted: tuple[str, ...]
+    changed_templates: tuple[str, ...]
+
+    @property
+    def needed_functions(self) -> list[str]:
+        """The names of generated functions that rules need, of broken rules as well."""
+        unneeded = {c.relation for c in self.plan.pending if c.kind is ChangeKind.DROP}
+        return [name for name in self.catalog.functions if f"{TRIGGER_SCHEMA}.{name}" not in unneeded]
+
+
+def read(conn: Connection) -> Coverage:
+    """Compare; inside the caller's transaction.
+
+    Raises:
+        DatabaseError: The login may not read audit.rule or audit.capture.
+    """
+    stored = rules.read(conn)
+    found = _without_what_others_check(catalog.read(conn, lambda relation: resolve.wants(stored, relation)))
+    resolution = resolve.resolve(stored, found, follow_renames=True)
+    rows = conn.execute(resources.sql_text(_DETACHED).encode()).fetchall()
+    detached = frozenset(table for _, _, table in rows)
+    known = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from audit.capture"))
+    granted: list[str] = []
+
+    def generate(requests: Sequence[Request]) -> tuple[Function, ...]:
+        functions = catalog.generate(conn, requests)
+        granted.extend(f"{function.name} {grantee}" for function in functions for grantee in function.grantees)
+        return tuple(replace(function, grantees=()) for function in functions)
+
+    plan = planner.compare(resolution, found, generate)
+    changed = _changed_templates(conn)
+    return Coverage(found, resolution, plan, detached, known, tuple(granted), changed)
+
+
+def _changed_templates(conn: Connection) -> tuple[str, ...]:
+    stored = {action: tuple(parts) for action, parts in conn.execute("select action::text, parts from audit.template")}
+    return tuple(action.value for action, parts in render.templates().items() if stored.get(action.value) != parts)
+
+
+def _without_what_others_check(found: Catalog) -> Catalog:
+    """Return the catalog as if every trigger fired always, and functions had their owner and privileges."""
+    relations = tuple(
+        replace(r, triggers=tuple(replace(t, enabled=changes.ALWAYS) for t in r.triggers)) for r in found.relations
+    )
+    functions = {n: replace(f, owner=ROLE_OWNER, grantees=()) for n, f in found.functions.items()}
+    return replace(found, relations=relations, functions=functions)
+
+
+def changed_templates(coverage: Coverage) -> Sequence[Row]:
+    """Return the actions whose functions the database makes from another template than this tool's."""
+    return [{"object": f"audit.template {action}", "action": action} for action in coverage.changed_templates]
+
+
+def broken_rules(coverage: Coverage) -> Sequence[Row]:
+    """Return the rules that do not fit, each with all that is wrong with it and the command that mends it."""
+    by_rule: dict[str, list[Problem]] = {}
+    for problem in coverage.resolution.problems:
+        by_rule.setdefault(problem.rule.name, []).append(problem)
+    return [_broken(coverage, problems) for _, problems in sorted(by_rule.items())]
+
+
+def _broken(coverage: Coverage, problems: Sequence[Problem]) -> Row:
+    rule = problems[0].rule
+    place = f"rule {rule.name}: "
+    texts = (problem.message.removeprefix(place) for problem in problems)
+    mended = None if any(p.is_missing for p in problems) else restated.fitting(rule, coverage.catalog)
+    command = ["auditctl", "disable", rule.name] if mended is None else restated.command(mended)
+    return {
+        "object": rule.name,
+        "rule": rule.name,
+        "problem": "; ".join(dict.fromkeys(texts)),
+        "remedy": shlex.join(command),
+    }
+
+
+def uncaptured_tables(coverage: Coverage) -> Sequence[Row]:
+    """Return the covered tables without any trigger of ours."""
+    covering = {qualified(*relation.identity): rule.name for relation, rule in coverage.resolution.covered}
+    return [
+        {"object": name, "actions": actions, "rule": covering[name]}
+        for name, _, actions in _missing(coverage)
+        if name in covering and not _is_captured(coverage, name)
+    ]
+
+
+def missing_triggers(coverage: Coverage) -> Sequence[Row]:
+    """Return the covered tables that lack some of their triggers."""
+    return [
+        {"object": name, "actions": actions}
+        for name, target, actions in _missing(coverage)
+        if name == target and _is_captured(coverage, name)
+    ]
+
+
+def uncaptured_members(coverage: Coverage) -> Sequence[Row]:
+    """Return the partitions and children that lack triggers, but for tables that have none at all."""
+    return [
+        {"object": name, "actions": actions, "target": target}
+        for name, target, actions in _missing(coverage)
+        if name != target and _is_captured(coverage, target)
+    ]
+
+
+def changed_capture(coverage: Coverage) -> Sequence[Row]:
+    """Return the triggers and functions that are not as their rules say."""
+    return [
+        {
+            "object": f"{change.relation} {_verb(change.action)}",
+            "relation": change.relation,
+            "action": _verb(change.action),
+            "reason": change.reason,
+        }
+        for change in coverage.plan.pending
+        if change.kind is ChangeKind.REPLACE
+    ]
+
+
+def unwanted_triggers(coverage: Coverage) -> Sequence[Row]:
+    """Return the relations with triggers that no rule asks for; broken rules may have asked for theirs."""
+    excused = {p.rule.name for p in coverage.resolution.problems}
+    dropped = {c.relation: c for c in coverage.plan.pending if c.kind is ChangeKind.DROP}
+    tables = {qualified(*r.identity): r for r in coverage.catalog.relations}
+    return [
+        {"object": name, "relation": name}
+        for name, change in sorted(dropped.items())
+        if name in tables
+        and name not in coverage.detached
+        and not _are_asked(excused, {name, change.target, *_family(tables[name])})
+    ]
+
+
+def unwatched_tables(coverage: Coverage) -> Sequence[Row]:
+    """Return the captured tables that the coverage guard does not know of."""
+    return [
+        {"object": qualified(*relation.identity)}
+        for relation, _ in coverage.resolution.covered
+        if relation.triggers and relation.oid not in coverage.known
+    ]
+
+
+def keyless_tables(coverage: Coverage) -> Sequence[Row]:
+    """Return the covered tables whose updates and deletions do not name a row."""
+    return [
+        {
+            "object": qualified(*relation.identity),
+            "table": qualified(*relation.identity),
+            "remedy": shlex.join(restated.command(restated.keyed(rule, relation))),
+        }
+        for relation, rule in coverage.resolution.covered
+        if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}
+    ]
+
+
+def _missing(coverage: Coverage) -> list[tuple[str, str, str]]:
+    """Return relation, target and actions of what has to be created; clones come with their parent's trigger."""
+    missing: dict[tuple[str, str], list[str]] = {}
+    for change in coverage.plan.pending:
+        if change.kind is ChangeKind.CREATE and change.statements:
+            missing.setdefault((change.relation, change.target), []).append(_verb(change.action))
+    return [(relation, target, _listed(verbs)) for (relation, target), verbs in missing.items()]
+
+
+def _is_captured(coverage: Coverage, name: str) -> bool:
+    return any(r.triggers for r in coverage.catalog.relations if qualified(*r.identity) == name)
+
+
+def _are_asked(names: Iterable[str], family: set[str]) -> bool:
+    """Whether a rule of one of these names or globs means a member of the family."""
+    patterns = [identifiers.parse(name) for name in names]
+    members = [identifiers.parse(name) for name in family]
+    return any(
+        pattern.matches(member.schema.text, member.table.text)
+        for pattern in patterns
+        for member in members
+        if member.schema is not None
+    )
+
+
+def _family(relation: Relation) -> set[str]:
+    return {qualified(*parent) for parent in relation.parents}
+
+
+def _verb(action: Action) -> str:
+    return "insert" if action is Action.CREATE else action.lower()
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

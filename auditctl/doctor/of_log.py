@@ -1,0 +1,124 @@
+"""The checks of the log itself: what may change it, or keep events out of it."""
+
+from __future__ import annotations
+
+from auditctl.doctor.check import Check, Severity
+
+
+def _as_owner(statements: str) -> str:
+    """Return the statements as audit_owner runs them, for a superuser and the login that installed alike."""
+    return f"set role audit_owner; {statements} reset role;"
+
+
+_MOVE = "; ".join(
+    (
+        "alter table audit.event detach partition audit.event_default",
+        "alter table audit.event_default rename to event_default_old",
+        "{creates}insert into audit.event overriding system value select * from audit.event_default_old",
+        "drop table audit.event_default_old",
+        "create table audit.event_default partition of audit.event default",
+        "comment on table audit.event_default is {comment}",
+        "select audit.guard_partition('audit.event_default');",
+    )
+)
+"""Moves the events of the DEFAULT partition into months of their own, unchanged; what is dropped was copied."""
+
+LOG = (
+    Check(
+        "owner_changed",
+        Severity.CRITICAL,
+        "a part of the store that does not belong to audit_owner",
+        "{owner} owns the {kind} {name}, and can change what it does and holds.",
+        "alter {kind} {name} owner to audit_owner;",
+    ),
+    Check(
+        "log_trigger",
+        Severity.CRITICAL,
+        "a trigger of others on a table of the store",
+        "Events may be changed or swallowed as they are written: the trigger {trigger} on {relation} is not "
+        "auditctl's.",
+        _as_owner("drop trigger if exists {trigger} on {relation};"),
+    ),
+    Check(
+        "log_rule",
+        Severity.CRITICAL,
+        "a rewrite rule on a table of the store",
+        "Events may be changed or swallowed as they are written: the rule {rule} on {relation} is not auditctl's.",
+        _as_owner("drop rule {rule} on {relation};"),
+    ),
+    Check(
+        "write_once",
+        Severity.CRITICAL,
+        "the log or a partition of it without its write-once guard",
+        "Events in {relation} can be changed and removed, and may have been: its write-once guard is missing or off.",
+        _as_owner("{drops}select audit.guard_partition({literal});"),
+    ),
+    Check(
+        "rule_unrecorded",
+        Severity.WARNING,
+        "changes of rules that are not recorded",
+        "Rules can be changed without an event: the trigger on {object} that records it is missing or off.",
+        _as_owner("{creates}alter table audit.rule enable always trigger rule_recorded;"),
+    ),
+    Check(
+        "log_detached",
+        Severity.CRITICAL,
+        "a month of the log that was taken off it",
+        "The events in {relation} are missing from the log: the table was detached from it.",
+        _as_owner(
+            "alter table audit.event attach partition {relation} for values from ({lower}) to ({upper}); "
+            "select audit.guard_partition({literal});"
+        ),
+    ),
+    Check(
+        "log_default_rows",
+        Severity.WARNING,
+        "events in the DEFAULT partition",
+        "Events of {months} were written while those months had no partition, and none can be made until they are "
+        "moved.",
+        f"begin; {_as_owner(_MOVE)} commit;",
+    ),
+    Check(
+        "log_months",
+        Severity.WARNING,
+        "a month from this one to three ahead that has no partition",
+        "Events of {month} will be written to the DEFAULT partition, and have to be moved later.",
+        "auditctl install",
+    ),
+    Check(
+        "log_writable",
+        Severity.WARNING,
+        "a privilege on a table or sequence of the store that only audit_owner needs",
+        "{relation} is open to {who}, by the privilege to {privileges}.",
+        _as_owner("revoke {privileges} on {kind} {relation} from {grantee} cascade;"),
+    ),
+    Check(
+        "schema_writable",
+        Severity.WARNING,
+        "a privilege on a schema of the store by which others could put code there, or use what is there",
+        "{who} has the privilege {privileges} on schema {schema}, and could use what capture uses, or take its place.",
+        _as_owner("revoke {privileges} on schema {schema} from {grantee} cascade;"),
+    ),
+    Check(
+        "default_privileges",
+        Severity.WARNING,
+        "privileges that others get on what audit_owner creates",
+        "The next {kind} of the store will be open to {who}: it has default privileges on them.",
+        "alter default privileges for role audit_owner{place} revoke all on {kind} from {grantee} cascade;",
+    ),
+    Check(
+        "log_row_security",
+        Severity.WARNING,
+        "a table of the store without row security",
+        "A member of pg_write_all_data can write to {relation}: its row security is off.",
+        _as_owner("alter table {relation} enable row level security;"),
+    ),
+    Check(
+        "log_policy",
+        Severity.WARNING,
+        "a policy on a table of the store that lets somebody write",
+        "A member of pg_write_all_data can write to {relation}: the policy {policy} allows it.",
+        _as_owner("drop policy {policy} on {relation};"),
+    ),
+)
+"""Every check of the log, in the order of the reference."""

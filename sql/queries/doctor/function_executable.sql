@@ -1,0 +1,32 @@
+-- Functions of the store that somebody may execute who need not.
+select
+    p.oid::regprocedure::text as object,
+    p.oid::regprocedure::text as function,
+    case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as grantee,
+    case a.grantee when 0 then 'Everybody' else pg_get_userbyid(a.grantee) end as who
+from pg_proc as p
+cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+where a.grantee <> p.proowner
+    -- PostgreSQL asks it of the owner of a partitioned table for each new partition. Without USAGE on the schema nobody
+    -- can name the function.
+    and p.proname || ' ' || pg_get_userbyid(a.grantee) <> all (%(granted)s::text [])
+    and not exists (
+        select
+        from pg_trigger as t
+        join pg_class as c on c.oid = t.tgrelid and c.relkind = 'p' and c.relowner = a.grantee
+        where t.tgfoid = p.oid
+    )
+    and (
+        p.pronamespace = to_regnamespace('audit_triggers')
+        and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))
+        or p.pronamespace = to_regnamespace('audit')
+        -- Whoever runs SQL may set the context; it is believed of applications only.
+        and p.proname <> 'set_context'
+        and a.grantee <> all (
+            array[
+                to_regrole('audit_owner'), to_regrole('audit_app'), to_regrole('audit_reader'), to_regrole('audit_admin')
+            ]::oid[]
+        )
+    )
+group by p.oid, a.grantee
+order by 1, 3

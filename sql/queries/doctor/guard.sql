@@ -1,0 +1,34 @@
+-- The coverage guard, where a part of it is missing, calls something else, or does not fire always.
+select
+    g.name as object,
+    g.name,
+    case
+        when e.oid is null then 'missing'
+        when e.evtevent <> g.event or e.evttags is not null or e.evtfoid is distinct from to_regprocedure(g.function || '()')
+            then 'another one of that name'
+        when e.evtenabled = 'D' then 'switched off'
+        else 'silent in some replication modes'
+    end as state,
+    case
+        when e.oid is null then null
+        when e.evtevent <> g.event or e.evttags is not null or e.evtfoid is distinct from to_regprocedure(g.function || '()')
+            then format('drop event trigger %I;', g.name)
+        else format('alter event trigger %I enable always;', g.name)
+    end as remedy,
+    -- Where the provider keeps superusers to itself, the guard cannot be had.
+    case
+        when exists (
+            select from pg_roles as r
+            where r.rolname in ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin', 'alloydbsuperuser')
+        ) then 'notice'
+        else 'warning'
+    end as severity
+from (
+    values
+    ('auditctl_guard_ddl', 'ddl_command_end', 'audit.guard_ddl'),
+    ('auditctl_guard_drop', 'sql_drop', 'audit.guard_drop')
+) as g (name, event, function)
+left join pg_event_trigger as e on e.evtname = g.name
+where e.oid is null or e.evtenabled <> 'A' or e.evtevent <> g.event or e.evttags is not null
+    or e.evtfoid is distinct from to_regprocedure(g.function || '()')
+order by 1

@@ -1,0 +1,11 @@
+-- Triggers of others on tables of the store.
+select
+    quote_ident(t.tgname) || ' on ' || t.tgrelid::regclass as object,
+    t.tgrelid::regclass::text as relation,
+    quote_ident(t.tgname) as trigger
+from pg_trigger as t
+join pg_class as c on c.oid = t.tgrelid
+join pg_proc as f on f.oid = t.tgfoid
+where c.relnamespace = to_regnamespace('audit') and not t.tgisinternal and t.tgparentid = 0
+    and f.pronamespace <> to_regnamespace('audit')
+order by 1

@@ -1,0 +1,31 @@
+-- What belongs to the store, and not to audit_owner.
+select
+    object.name as object,
+    object.name as name,
+    object.kind,
+    pg_get_userbyid(object.owner) as owner
+from (
+    select 1 as rank, 'schema' as kind, n.oid::regnamespace::text as name, n.nspowner as owner
+    from pg_namespace as n
+    where n.nspname in ('audit', 'audit_triggers')
+    union all
+    select
+        2, case c.relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end, c.oid::regclass::text, c.relowner
+    from pg_class as c
+    where c.relnamespace = to_regnamespace('audit') and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+        -- The sequence of a table goes with it.
+        and not (
+            c.relkind = 'S'
+            and exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i'))
+        )
+    union all
+    select 3, 'routine', p.oid::regprocedure::text, p.proowner
+    from pg_proc as p
+    where p.pronamespace = to_regnamespace('audit')
+        -- It lends the guard the rights of the login that installed.
+        and not (p.proname = 'put_trigger' and pg_has_role(p.proowner, 'audit_owner', 'MEMBER'))
+        or p.pronamespace = to_regnamespace('audit_triggers')
+        and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))
+) as object
+where object.owner is distinct from to_regrole('audit_owner')::oid
+order by object.rank, object.name

@@ -1,0 +1,5 @@
+-- Roles that row security does not hold, without being superusers.
+select r.rolname::text as object, quote_ident(r.rolname) as role
+from pg_roles as r
+where r.rolbypassrls and not r.rolsuper
+order by 1

@@ -1,0 +1,19 @@
+-- Logins whose claim to act for a user was not believed in the last 30 days, and would not be today. A superuser's claims
+-- are kept in the log as well, but nothing is to be granted for them. Reads the events of that time.
+select
+    r.rolname::text as object,
+    r.rolname::text as login,
+    claim.events,
+    claim.last
+from (
+    select
+        e.db_user,
+        count(*) as events,
+        to_char(max(e.occurred_at) at time zone 'UTC', 'YYYY-MM-DD') as last
+    from audit.event as e
+    where e.occurred_at >= now() - interval '30 days' and e.actor_kind = 'database' and e.context ? 'claimed_actor'
+    group by e.db_user
+) as claim
+join pg_roles as r on r.rolname = claim.db_user
+where not r.rolsuper and not pg_has_role(r.oid, 'audit_app', 'MEMBER')
+order by 1

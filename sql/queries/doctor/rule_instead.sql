@@ -1,0 +1,15 @@
+-- Rules on audited tables that do something instead of what a write says.
+select
+    quote_ident(r.rulename) || ' on ' || r.ev_class::regclass as object,
+    r.ev_class::regclass::text as relation,
+    quote_ident(r.rulename) as rule,
+    case r.ev_type when '2' then 'update' when '3' then 'insert' else 'delete' end as command
+from pg_rewrite as r
+where r.is_instead and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
+    and exists (
+        select
+        from pg_trigger as t
+        join pg_proc as f on f.oid = t.tgfoid
+        where t.tgrelid = r.ev_class and f.pronamespace = to_regnamespace('audit_triggers')
+    )
+order by r.ev_class::regclass::text, r.rulename

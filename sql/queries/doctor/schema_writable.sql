@@ -1,0 +1,14 @@
+-- Who else may create objects in the schemas of the store, or name generated functions: whoever can put one of those on a
+-- table of their own makes events.
+select
+    n.nspname || ' by ' || case a.grantee when 0 then 'everybody' else pg_get_userbyid(a.grantee) end as object,
+    n.nspname::text as schema,
+    case a.grantee when 0 then 'Everybody' else pg_get_userbyid(a.grantee) end as who,
+    case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as grantee,
+    string_agg(distinct lower(a.privilege_type), ', ') as privileges
+from pg_namespace as n
+cross join lateral aclexplode(n.nspacl) as a
+where n.nspname in ('audit', 'audit_triggers') and a.grantee <> n.nspowner
+    and (a.privilege_type = 'CREATE' or n.nspname = 'audit_triggers')
+group by n.nspname, a.grantee
+order by 1

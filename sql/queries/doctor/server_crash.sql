@@ -1,0 +1,9 @@
+-- Settings under which a crash may lose or damage committed events.
+select
+    p.name as object,
+    p.name,
+    -- What the command line says cannot be changed from within.
+    case when p.source = 'command line' then 'Start the server without -c ' || p.name || '=off.' end as remedy
+from pg_settings as p
+where p.name in ('fsync', 'full_page_writes') and p.setting = 'off'
+order by 1

@@ -1,0 +1,16 @@
+-- Audited tables, and parts of the log, that a crash empties.
+select
+    c.oid::regclass::text as object,
+    c.oid::regclass::text as relation
+from pg_class as c
+where c.relpersistence = 'u' and c.relkind in ('r', 'p')
+    and (
+        c.relnamespace = to_regnamespace('audit')
+        or exists (
+            select
+            from pg_trigger as t
+            join pg_proc as f on f.oid = t.tgfoid
+            where t.tgrelid = c.oid and f.pronamespace = to_regnamespace('audit_triggers')
+        )
+    )
+order by 1

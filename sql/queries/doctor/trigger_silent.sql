@@ -1,0 +1,14 @@
+-- Triggers of ours that do not fire always, on any table, partition or child.
+select
+    quote_ident(t.tgname) || ' on ' || t.tgrelid::regclass as object,
+    t.tgrelid::regclass::text as relation,
+    quote_ident(t.tgname) as trigger,
+    case t.tgenabled
+        when 'D' then 'switched off'
+        when 'O' then 'silent in replica mode'
+        when 'R' then 'silent outside replica mode'
+    end as state
+from pg_trigger as t
+join pg_proc as f on f.oid = t.tgfoid
+where f.pronamespace = to_regnamespace('audit_triggers') and t.tgenabled <> 'A'
+order by t.tgrelid::regclass::text, t.tgname

@@ -1,0 +1,117 @@
+"""`auditctl doctor` on the coverage guard, and on tables that left an audited table in spite of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auditctl.doctor.check import Finding, Severity
+from tests.capturing import audit
+from tests.doctoring import carry_out, examine_and_mend, found
+from tests.fixtures.databases import connect
+
+if TYPE_CHECKING:
+    from tests.fixtures.command import RunAuditctl
+
+CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
+GUARD = ("auditctl_guard_ddl", "auditctl_guard_drop")
+
+PARTED = """
+    create table parted (id int primary key) partition by range (id);
+    create table "part ""1"" x" partition of parted for values from (0) to (10)
+"""
+IMPOSTOR = """
+    create function public.nothing() returns event_trigger language plpgsql as $$ begin end $$;
+    drop event trigger auditctl_guard_drop;
+    create event trigger auditctl_guard_drop on sql_drop execute function public.nothing()
+"""
+
+
+def unguarded(name: str, state: str, remedy: str) -> Finding:
+    return Finding(
+        WARNING,
+        "guard",
+        name,
+        f"Owners of audited tables can switch their capture off: the event trigger {name}, which prevents it, is "
+        f"{state}.",
+        remedy,
+    )
+
+
+@pytest.mark.parametrize("name", GUARD)
+@pytest.mark.parametrize(
+    ("broken", "state", "remedy"),
+    [
+        ("drop event trigger {}", "missing", "auditctl install"),
+        ("alter event trigger {} disable", "switched off", "alter event trigger {} enable always;"),
+        (
+            "alter event trigger {} enable",
+            "silent in some replication modes",
+            "alter event trigger {} enable always;",
+        ),
+    ],
+    ids=["gone", "switched off", "silent in replica mode"],
+)
+def test_a_guard_that_does_not_watch_is_found(
+    db: str, auditctl: RunAuditctl, name: str, broken: str, state: str, remedy: str
+) -> None:
+    def breaks() -> None:
+        with connect(db) as conn:
+            conn.execute(broken.format(name).encode())
+
+    examine_and_mend(db, breaks, [unguarded(name, state, remedy.format(name))], auditctl)
+
+
+def test_an_impostor_of_the_guard_is_found_and_makes_way_for_it(db: str, auditctl: RunAuditctl) -> None:
+    name = "auditctl_guard_drop"
+    before = found(db)
+    with connect(db) as conn:
+        conn.execute(IMPOSTOR)
+    remedy = "drop event trigger auditctl_guard_drop;"
+    assert [f for f in found(db) if f not in before] == [unguarded(name, "another one of that name", remedy)]
+    carry_out(remedy, db, auditctl)
+    assert [f for f in found(db) if f not in before] == [unguarded(name, "missing", "auditctl install")]
+    carry_out("auditctl install", db, auditctl)
+    assert found(db) == before
+
+
+def test_a_changed_template_of_capture_functions_is_found(db: str, auditctl: RunAuditctl) -> None:
+    examine_and_mend(
+        db,
+        "update audit.template set parts = array['begin return null; end'] where action = 'DELETE'",
+        [
+            Finding(
+                CRITICAL, "template_changed", "audit.template DELETE",
+                "Events of DELETE may be missing or wrong: audit.template DELETE, from which its functions are made, "
+                "was changed.",
+                "auditctl install",
+            )
+        ],
+        auditctl,
+    )  # fmt: skip
+
+
+def test_a_table_that_left_an_audited_table_is_found(db: str, auditctl: RunAuditctl) -> None:
+    with connect(db) as conn:
+        conn.execute(PARTED)
+    audit(db, "public.parted")
+
+    def leave() -> None:
+        with connect(db) as conn:
+            conn.execute('alter table parted detach partition "part ""1"" x"')
+
+    examine_and_mend(
+        db,
+        leave,
+        [
+            Finding(
+                CRITICAL, "table_detached", 'public."part ""1"" x"',
+                'No write to public."part ""1"" x" leaves an event: it was a part of public.parted, which is '
+                'audited, and is '
+                "a table of its own now.",
+                "auditctl enable 'public.\"part \"\"1\"\" x\"'",
+            )
+        ],
+        auditctl,
+    )  # fmt: skip
