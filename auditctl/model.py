@@ -77,7 +77,7 @@ class Function:
         owner: Its owner.
         grantees: Who else may execute it, sorted; `public` for everybody.
         comment: Its comment, which names target and action; empty without one.
-        statement: The statement that creates or replaces it; empty for a function found in the catalog.
+        statement: The statement that creates or replaces it; that drops it, for a function found in the catalog.
     """
 
     name: str

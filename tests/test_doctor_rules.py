@@ -165,23 +165,6 @@ def test_a_table_that_the_guard_does_not_watch_is_found(patient: str, auditctl: 
     )  # fmt: skip
 
 
-def test_a_table_that_the_guard_was_told_to_leave_alone_is_found(patient: str, auditctl: RunAuditctl) -> None:
-    examine_and_mend(
-        patient,
-        "update audit.capture set is_being_changed = true where target = 'app.other'",
-        [
-            Finding(
-                WARNING, "guard_suspended", "app.other",
-                "The owner of app.other can switch its capture off: the coverage guard was told to leave it alone, as "
-                "only auditctl does inside a transaction.",
-                "set role audit_owner; update audit.capture set is_being_changed = false where is_being_changed; "
-                "reset role;",
-            )
-        ],
-        auditctl,
-    )  # fmt: skip
-
-
 def test_a_foreign_table_is_found(patient: str, auditctl: RunAuditctl) -> None:
     with connect(patient) as conn:
         conn.execute(

@@ -10,7 +10,7 @@ import pytest
 from auditctl.capture import installer
 from auditctl.names import ROLE_OWNER
 from tests.capturing import apply, audit, events, lines, pending
-from tests.fixtures.databases import connect, fresh_database
+from tests.fixtures.databases import GUARD_OFF, connect, fresh_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,6 +212,7 @@ def two_tables(server: EmbeddedServer, template: NoopExecutor) -> Iterator[psyco
     with fresh_database(server, "drift", template.template_dbname) as dsn:
         with connect(dsn) as conn:
             conn.execute("create table a (id int primary key, v text); create table b (id int primary key, v text)")
+            conn.execute(GUARD_OFF)
         audit(dsn, "public.a", "public.b")
         with connect(dsn) as conn:
             yield conn
@@ -273,5 +274,5 @@ def test_a_routine_with_arguments_among_the_generated_functions_is_drift_that_ap
     conn.execute("create table a (id int primary key)")
     audit(db, "public.a")
     conn.execute("create procedure audit_triggers.stray(a text) language sql as 'select 1'")
-    assert lines(apply(db)) == ["DROP audit_triggers.stray event: No rule needs the function."]
+    assert lines(apply(db)) == ["DROP audit_triggers.stray(text) event: No rule needs the function."]
     assert pending(db) == []

@@ -221,7 +221,7 @@ def test_the_script_installs_once_and_refuses_a_second_time(cluster: EmbeddedSer
         conn.execute("rollback")
         assert describe(conn) == before
         assert conn.execute("select session_user = current_user").fetchone() == (True,)
-    assert store.install(dsn) == store.Installation(STORE_REVISION, STORE_REVISION, is_guarded=True)
+    assert store.install(dsn) == store.Installation(STORE_REVISION, STORE_REVISION, is_guarded=False)
 
 
 def test_the_script_starts_from_a_known_revision_only(auditctl: RunAuditctl) -> None:

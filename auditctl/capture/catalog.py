@@ -107,8 +107,8 @@ def _trigger(value: Mapping[str, Any]) -> Trigger:
 def _functions(conn: Connection) -> dict[str, Function]:
     functions = {}
     rows = conn.execute(resources.sql_text("queries/function.sql"), {"trigger_schema": TRIGGER_SCHEMA})
-    for name, source, settings, is_sound, owner, grantees, comment in rows:
-        functions[name] = Function(name, source, _pairs(settings), is_sound, owner, tuple(grantees), comment)
+    for name, source, settings, is_sound, owner, grantees, comment, drop in rows:
+        functions[name] = Function(name, source, _pairs(settings), is_sound, owner, tuple(grantees), comment, drop)
     return functions
 
 

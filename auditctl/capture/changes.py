@@ -83,14 +83,13 @@ def drop_function(function: Function) -> Change:
     option = function.comment.removeprefix("auditctl: ").partition(" of ")[0]
     action = next((c.action for c in ACTIONS if c.option == option), Action.EVENT)
     target = commented_target(function.comment) or f"{TRIGGER_SCHEMA}.{function.name}"
-    statement = sql.SQL("drop function if exists {}()").format(sql.Identifier(TRIGGER_SCHEMA, function.name))
     return Change(
         ChangeKind.DROP,
         target,
         action,
         f"{TRIGGER_SCHEMA}.{function.name}",
         "No rule needs the function.",
-        (Statement(statement.as_string(None), as_owner=True),),
+        (Statement(function.statement, as_owner=True),),
     )
 
 

@@ -153,14 +153,6 @@ CAPTURE = (
         find=coverage.unwatched_tables,
     ),
     Check(
-        "guard_suspended",
-        Severity.WARNING,
-        "an audited table that the coverage guard was told to leave alone",
-        "The owner of {relation} can switch its capture off: the coverage guard was told to leave it alone, as only "
-        "auditctl does inside a transaction.",
-        "set role audit_owner; update audit.capture set is_being_changed = false where is_being_changed; reset role;",
-    ),
-    Check(
         "guard",
         Severity.WARNING,
         "the coverage guard, missing or switched off; a superuser puts it there",

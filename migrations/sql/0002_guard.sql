@@ -1099,7 +1099,7 @@ create table audit.capture (
     detached regclass[] not null default '{}',
     columns jsonb not null default '{}',
     rules text[] not null default '{}',
-    is_being_changed boolean not null default false,
+    being_changed_by xid8,
     constraint capture_pkey primary key (relation)
 );
 
@@ -1127,7 +1127,7 @@ comment on column audit.capture.columns is 'For the table and each child: the co
 
 comment on column audit.capture.rules is 'INSTEAD rules that were there already';
 
-comment on column audit.capture.is_being_changed is 'True while capture itself is changed, inside the one transaction that does it';
+comment on column audit.capture.being_changed_by is 'The transaction that changes capture itself: inside it the guard leaves the table alone; else null';
 
 alter table audit.capture enable row level security;
 
@@ -1272,7 +1272,7 @@ create function audit.begin_change(p_relations regclass[]) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    update audit.capture set is_being_changed = true
+    update audit.capture set being_changed_by = pg_current_xact_id()
     where relation::oid in (select audit.kin(p_relations::oid[]))
 $auditctl$;
 
@@ -1288,7 +1288,7 @@ as $auditctl$
     with found as (
         select k.relation, audit.current_members(k.relation) as members
         from audit.capture as k
-        where k.is_being_changed
+        where k.being_changed_by = pg_current_xact_id()
     )
 
     update audit.capture as k
@@ -1297,7 +1297,7 @@ as $auditctl$
         columns = audit.current_columns(found.relation, found.members),
         rules = audit.current_rules(found.relation, found.members),
         detached = '{}',
-        is_being_changed = false
+        being_changed_by = null
     from found
     where found.relation = k.relation
 $auditctl$;
@@ -1723,7 +1723,9 @@ declare
     v_changes jsonb := p_changes;
 begin
     -- What follows is DDL too, and fires the guard again.
-    update audit.capture set is_being_changed = true where relation = p_relation and not is_being_changed returning * into v_before;
+    update audit.capture set being_changed_by = pg_current_xact_id()
+    where relation = p_relation and being_changed_by is distinct from pg_current_xact_id()
+    returning * into v_before;
     if not found then
         return;
     end if;
@@ -1756,7 +1758,7 @@ begin
             select m from unnest(v_before.members || v_before.detached) as m
             where m <> all (v_now.members) and audit.registered_name(m) is not null
         ),
-        is_being_changed = false
+        being_changed_by = null
     where relation = p_relation;
     update audit.target
     set key_columns = case when audit.key_columns(p_relation) = '{}' then v_now.key else audit.key_columns(p_relation) end
@@ -1799,7 +1801,7 @@ begin
     for v_capture in
         select k.relation, k.target
         from audit.capture as k
-        where not k.is_being_changed and k.relation::oid in (select audit.kin(v_relations))
+        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
         order by k.relation
     loop
         if tg_tag = 'ALTER SCHEMA' then
@@ -1825,7 +1827,8 @@ declare
     v_relation regclass;
 begin
     for v_dropped in
-        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target, k.is_being_changed
+        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target,
+            k.being_changed_by is distinct from pg_current_xact_id() as is_guarded
         from pg_event_trigger_dropped_objects() as d
         left join audit.capture as k on d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.relation = d.objid
         where d.object_type = 'trigger' or d.classid = 'pg_class'::regclass
@@ -1839,7 +1842,7 @@ begin
             );
         elsif v_dropped.objsubid > 0 then
             v_relations := v_relations || v_dropped.objid;
-        elsif not v_dropped.is_being_changed then
+        elsif v_dropped.target is not null and v_dropped.is_guarded then
             raise exception 'refused: % is audited', v_dropped.target
                 using errcode = 'UA003', hint = format('Stop auditing it first: auditctl disable %L', v_dropped.target);
         elsif exists (select from audit.capture as k where v_dropped.objid = any (k.members::oid[])) then
@@ -1856,7 +1859,7 @@ begin
     for v_relation in
         select k.relation
         from audit.capture as k
-        where not k.is_being_changed and k.relation::oid in (select audit.kin(v_relations))
+        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
         order by k.relation
     loop
         perform audit.renew_capture(v_relation, tg_tag, v_gone);

@@ -1,6 +1,6 @@
--- The generated functions as they are now.
+-- The generated functions as they are now, and whatever else lies in their schema: that with its arguments.
 select
-    p.proname::text,
+    case when p.prokind = 'f' and p.pronargs = 0 then p.proname::text else p.proname || pg_catalog.substring(p.oid::regprocedure::text, '[(].*') end,
     p.prosrc,
     coalesce(p.proconfig, '{}'),
     p.prosecdef
@@ -15,7 +15,8 @@ select
         where a.grantee <> p.proowner
         order by grantee
     ),
-    coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), '')
+    coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), ''),
+    'drop routine if exists ' || p.oid::regprocedure::text
 from pg_catalog.pg_proc as p
 join pg_catalog.pg_language as l on l.oid = p.prolang
 where p.pronamespace = %(trigger_schema)s::pg_catalog.regnamespace

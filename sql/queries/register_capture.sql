@@ -1,8 +1,8 @@
 -- Enters an audited table where the coverage guard looks, or brings it up to date.
-insert into audit.capture as known (relation, target, actions, exclude, mask, key, require_actor, is_being_changed)
+insert into audit.capture as known (relation, target, actions, exclude, mask, key, require_actor, being_changed_by)
 values (
     %(relation)s::oid::regclass, %(target)s, %(actions)s::audit.action [], %(exclude)s::text [], %(mask)s::text [], %(key)s::text [],
-    %(require_actor)s, true
+    %(require_actor)s, pg_current_xact_id()
 )
 on conflict (relation) do update
 set
@@ -12,4 +12,4 @@ set
     mask = excluded.mask,
     key = excluded.key,
     require_actor = excluded.require_actor,
-    is_being_changed = true
+    being_changed_by = excluded.being_changed_by

@@ -12,7 +12,7 @@ create table audit.capture (
     detached regclass[] not null default '{}',
     columns jsonb not null default '{}',
     rules text[] not null default '{}',
-    is_being_changed boolean not null default false,
+    being_changed_by xid8,
     constraint capture_pkey primary key (relation)
 );
 
@@ -28,7 +28,7 @@ comment on column audit.capture.members is 'Partitions and children that capture
 comment on column audit.capture.detached is 'Former members, until apply is run';
 comment on column audit.capture.columns is 'For the table and each child: the columns by number, each with name and type';
 comment on column audit.capture.rules is 'INSTEAD rules that were there already';
-comment on column audit.capture.is_being_changed is 'True while capture itself is changed, inside the one transaction that does it';
+comment on column audit.capture.being_changed_by is 'The transaction that changes capture itself: inside it the guard leaves the table alone; else null';
 
 alter table audit.capture enable row level security;
 create policy capture_is_read_by_whoever_may on audit.capture for select using (true);
@@ -164,7 +164,7 @@ create function audit.begin_change(p_relations regclass[]) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    update audit.capture set is_being_changed = true
+    update audit.capture set being_changed_by = pg_current_xact_id()
     where relation::oid in (select audit.kin(p_relations::oid[]))
 $auditctl$;
 
@@ -179,7 +179,7 @@ as $auditctl$
     with found as (
         select k.relation, audit.current_members(k.relation) as members
         from audit.capture as k
-        where k.is_being_changed
+        where k.being_changed_by = pg_current_xact_id()
     )
 
     update audit.capture as k
@@ -188,7 +188,7 @@ as $auditctl$
         columns = audit.current_columns(found.relation, found.members),
         rules = audit.current_rules(found.relation, found.members),
         detached = '{}',
-        is_being_changed = false
+        being_changed_by = null
     from found
     where found.relation = k.relation
 $auditctl$;

@@ -388,7 +388,9 @@ declare
     v_changes jsonb := p_changes;
 begin
     -- What follows is DDL too, and fires the guard again.
-    update audit.capture set is_being_changed = true where relation = p_relation and not is_being_changed returning * into v_before;
+    update audit.capture set being_changed_by = pg_current_xact_id()
+    where relation = p_relation and being_changed_by is distinct from pg_current_xact_id()
+    returning * into v_before;
     if not found then
         return;
     end if;
@@ -421,7 +423,7 @@ begin
             select m from unnest(v_before.members || v_before.detached) as m
             where m <> all (v_now.members) and audit.registered_name(m) is not null
         ),
-        is_being_changed = false
+        being_changed_by = null
     where relation = p_relation;
     update audit.target
     set key_columns = case when audit.key_columns(p_relation) = '{}' then v_now.key else audit.key_columns(p_relation) end
@@ -463,7 +465,7 @@ begin
     for v_capture in
         select k.relation, k.target
         from audit.capture as k
-        where not k.is_being_changed and k.relation::oid in (select audit.kin(v_relations))
+        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
         order by k.relation
     loop
         if tg_tag = 'ALTER SCHEMA' then
@@ -488,7 +490,8 @@ declare
     v_relation regclass;
 begin
     for v_dropped in
-        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target, k.is_being_changed
+        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target,
+            k.being_changed_by is distinct from pg_current_xact_id() as is_guarded
         from pg_event_trigger_dropped_objects() as d
         left join audit.capture as k on d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.relation = d.objid
         where d.object_type = 'trigger' or d.classid = 'pg_class'::regclass
@@ -502,7 +505,7 @@ begin
             );
         elsif v_dropped.objsubid > 0 then
             v_relations := v_relations || v_dropped.objid;
-        elsif not v_dropped.is_being_changed then
+        elsif v_dropped.target is not null and v_dropped.is_guarded then
             raise exception 'refused: % is audited', v_dropped.target
                 using errcode = 'UA003', hint = format('Stop auditing it first: auditctl disable %L', v_dropped.target);
         elsif exists (select from audit.capture as k where v_dropped.objid = any (k.members::oid[])) then
@@ -519,7 +522,7 @@ begin
     for v_relation in
         select k.relation
         from audit.capture as k
-        where not k.is_being_changed and k.relation::oid in (select audit.kin(v_relations))
+        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
         order by k.relation
     loop
         perform audit.renew_capture(v_relation, tg_tag, v_gone);
