@@ -16,7 +16,7 @@ from auditctl import errors
 from auditctl.capture import config
 from auditctl.capture.actions import ACTIONS
 from auditctl.cli.main import COMMANDS, INTERRUPTED, cli
-from tests.fixtures.databases import connect
+from tests.fixtures.databases import GUARD_OFF, connect
 from tests.reference import EXIT_CODES, generated
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def test_output_in_the_documentation_is_real(
             events.pop()()
         if words[1] == "check":
             with connect(empty_db) as conn:
+                conn.execute(GUARD_OFF)
                 conn.execute("alter table billing.invoice disable trigger auditctl_update")
         login = "auditor" if words[1] in READING else "dana"
         done = auditctl(*words[1:], dsn=make_conninfo(empty_db, user=login), env={"COLUMNS": "100"})
