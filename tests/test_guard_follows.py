@@ -101,6 +101,15 @@ def test_hidden_columns_stay_hidden_under_a_new_name_and_the_rule_follows(
     assert ("public.a", ("since",), (), ()) in stored(db)
 
 
+def test_the_default_of_a_hidden_column_is_not_told(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create table a (id integer primary key); create table b (id integer primary key, secret text)")
+    audit(db, "public.*", mask=("secret",))
+    conn.execute("alter table a add column secret text default 'hush', add column open text default 'told'")
+    told = conn.execute("select new_values::text from audit.event where target = 'audit.ddl'").fetchall()
+    assert "told" in str(told)
+    assert "hush" not in str(told)
+
+
 def test_a_child_with_a_rule_of_its_own_is_followed_by_itself(db: str, conn: psycopg.Connection) -> None:
     conn.execute("create table a (id integer primary key); create table c (secret text) inherits (a)")
     audit(db, "a")

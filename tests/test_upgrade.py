@@ -10,7 +10,7 @@ import pytest
 
 from auditctl import resources, store
 from auditctl.names import STORE_REVISION
-from tests.capturing import apply, events, pending
+from tests.capturing import Event, apply, events, pending
 from tests.fixtures.databases import connect
 from tests.schema import describe
 
@@ -87,12 +87,13 @@ def test_what_was_captured_before_goes_on_and_apply_brings_the_new_way(
         apply(first_revision)
         session.execute("alter table shop.plain add column later text; delete from shop.plain")
         assert pending(first_revision) == []
-        assert events(session, "shop.plain") == [
+        wanted: list[Event] = [
             ("shop.plain", "CREATE", "1", None, {"id": 1, "name": "a", "price": 1.0}),
             ("shop.plain", "UPDATE", "1", {"price": 1.0}, {"price": 1.0}),
             ("shop.plain", "UPDATE", "1", {"late": None}, {"late": "l"}),
             ("shop.plain", "DELETE", "1", {"id": 1, "name": "a", "price": 1.0, "late": "l", "later": None}, None),
         ]
+        assert events(session, "shop.plain") == wanted
         with pytest.raises(psycopg.DatabaseError, match="is audited"):
             session.execute("drop table shop.plain")
 

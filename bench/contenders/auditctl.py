@@ -34,9 +34,12 @@ WITHOUT_GUARD = """
         loop
             execute format('alter table only %s disable trigger %I', guard.log, guard.tgname);
         end loop;
-    end $$
+    end $$;
+    alter event trigger auditctl_guard_ddl disable;
+    alter event trigger auditctl_guard_drop disable
 """
-"""Lets a superuser empty the log between two rounds: TRUNCATE (bit 32) is refused no more."""
+"""Lets a superuser empty the log between two rounds: TRUNCATE (bit 32) is refused no more, nor is DISABLE TRIGGER. The
+coverage guard looks at DDL alone and costs a row nothing."""
 
 
 def install(dsn: str, login: str, subjects: Sequence[Subject]) -> None:

@@ -572,7 +572,7 @@ as $auditctl$
         case
             -- JSON numbers have no negative zero in JSONB, JSON arrays no bounds: such values are recorded as their text.
             when p_base in ('float4'::regtype, 'float8'::regtype)
-                then format('case when %1$s = ''-0'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
+                then format('case when %2$s = 0 and %1$s = ''-0'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
             when p_base in ('float4[]'::regtype, 'float8[]'::regtype)
                 then format('case when %1$s ~ ''^[[]|[{,]-0[},]'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
             when p_is_array
@@ -1022,6 +1022,7 @@ create function audit.capture_function(
 ) returns audit.capture_function
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $auditctl$
 declare
     v_columns constant audit.captured_column[] := array(select c from audit.captured_columns(p_relation) as c);
@@ -1284,6 +1285,7 @@ comment on function audit.begin_change(regclass[]) is
 create function audit.end_change() returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $auditctl$
     with found as (
         select k.relation, audit.current_members(k.relation) as members
@@ -1574,7 +1576,7 @@ revoke execute on function audit.state_rule(audit.capture) from public;
 
 comment on function audit.state_rule(audit.capture) is 'Brings the table''s own rule up to its name and columns, and makes one where only a glob covered it';
 
-create function audit.column_changes(p_old jsonb, p_new jsonb) returns jsonb
+create function audit.column_changes(p_old jsonb, p_new jsonb, p_hidden text[]) returns jsonb
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -1585,7 +1587,10 @@ as $auditctl$
             number.number::integer as number,
             case
                 when number.was is null then jsonb_build_object('column', number.now ->> 0, 'added', number.now ->> 1)
-                    || case when number.now ->> 2 is null then '{}' else jsonb_build_object('default', number.now ->> 2) end
+                    || case
+                        when number.now ->> 2 is null or number.now ->> 0 = any (p_hidden) then '{}'
+                        else jsonb_build_object('default', number.now ->> 2)
+                    end
                 when number.now is null then jsonb_build_object('column', number.was ->> 0, 'dropped', number.was ->> 1)
                 when number.was ->> 0 <> number.now ->> 0 then jsonb_build_object('column', number.was ->> 0, 'renamed', number.now ->> 0)
                 else jsonb_build_object('column', number.now ->> 0, 'retyped', number.now ->> 1, 'from', number.was ->> 1)
@@ -1605,9 +1610,10 @@ as $auditctl$
     ) as change
 $auditctl$;
 
-revoke execute on function audit.column_changes(jsonb, jsonb) from public;
+revoke execute on function audit.column_changes(jsonb, jsonb, text[]) from public;
 
-comment on function audit.column_changes(jsonb, jsonb) is 'What happened to columns, from audit.capture.columns before and after: added, dropped, renamed or retyped';
+comment on function audit.column_changes(jsonb, jsonb, text[]) is
+    'What happened to columns, from audit.capture.columns before and after: added (with their default, unless hidden), dropped, renamed, retyped';
 
 create function audit.followed_columns(p_names text[], p_old jsonb, p_new jsonb) returns text[]
 language sql immutable
@@ -1748,7 +1754,8 @@ begin
     then
         perform audit.state_rule(v_now);
     end if;
-    v_changes := v_changes || audit.column_changes(v_before.columns, v_now.columns) || audit.renew_members(v_before, v_now);
+    v_changes := v_changes || audit.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
+        || audit.renew_members(v_before, v_now);
 
     update audit.capture
     set
@@ -1775,6 +1782,7 @@ comment on function audit.renew_capture(regclass, text, jsonb) is
 create function audit.guard_ddl() returns event_trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $auditctl$
 declare
     v_relations oid[];
@@ -1819,6 +1827,7 @@ comment on function audit.guard_ddl() is 'The coverage guard, at the end of each
 create function audit.guard_drop() returns event_trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $auditctl$
 declare
     v_dropped record;

@@ -165,7 +165,7 @@ as $auditctl$
         case
             -- JSON numbers have no negative zero in JSONB, JSON arrays no bounds: such values are recorded as their text.
             when p_base in ('float4'::regtype, 'float8'::regtype)
-                then format('case when %1$s = ''-0'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
+                then format('case when %2$s = 0 and %1$s = ''-0'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
             when p_base in ('float4[]'::regtype, 'float8[]'::regtype)
                 then format('case when %1$s ~ ''^[[]|[{,]-0[},]'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
             when p_is_array

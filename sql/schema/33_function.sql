@@ -296,11 +296,16 @@ create function audit.capture_function(
 ) returns audit.capture_function
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $auditctl$
 declare
     v_columns constant audit.captured_column[] := array(select c from audit.captured_columns(p_relation) as c);
     v_primary constant text[] := audit.key_columns(p_relation);
-    v_key constant text[] := case when v_primary <> '{}' then v_primary when p_key <@ array(select c.name from unnest(v_columns) as c) then p_key else '{}' end;
+    v_key constant text[] := case
+        when v_primary <> '{}' then v_primary
+        when p_key <@ array(select c.name from unnest(v_columns) as c) then p_key
+        else '{}'
+    end;
     v_function audit.capture_function;
     v_tag text := format('$%s$', 'auditctl');
 begin

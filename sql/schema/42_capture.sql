@@ -175,6 +175,7 @@ comment on function audit.begin_change(regclass[]) is
 create function audit.end_change() returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $auditctl$
     with found as (
         select k.relation, audit.current_members(k.relation) as members

@@ -1,0 +1,226 @@
+-- What the coverage guard follows: columns, names, new partitions and children of audited tables.
+
+create function audit.write_function(p_relation regclass, p_capture audit.capture, p_action audit.action) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_wanted constant audit.capture_function := audit.capture_function(
+        p_relation, p_capture.relation, p_capture.target, p_action,
+        p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor
+    );
+    v_found record;
+    v_grantee text;
+begin
+    select
+        p.proname, p.prosrc, p.proconfig, obj_description(p.oid, 'pg_proc') as comment,
+        array(
+            select pg_get_userbyid(a.grantee)::text
+            from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+            where a.grantee <> p.proowner and a.grantee <> 0
+        ) as grantees
+    into v_found
+    from pg_trigger as t
+    join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'audit_triggers'::regnamespace
+    where t.tgrelid = p_relation and t.tgname = 'auditctl_' || lower(p_action::text);
+
+    if v_found.proname <> v_wanted.name then
+        if exists (select from pg_proc as p where p.pronamespace = 'audit_triggers'::regnamespace and p.proname = v_wanted.name) then
+            raise exception 'refused: audit_triggers.% belongs to another table', v_wanted.name
+                using errcode = 'UA003', hint = 'Run auditctl apply, which sorts the functions out, then try again.';
+        end if;
+        execute format('alter function audit_triggers.%I() rename to %I', v_found.proname, v_wanted.name);
+    end if;
+    if (v_found.prosrc, v_found.comment) is distinct from (v_wanted.source, v_wanted.comment)
+        or not (v_found.proconfig @> v_wanted.settings and v_found.proconfig <@ v_wanted.settings)
+    then
+        execute v_wanted.statement;
+        execute format('revoke execute on function audit_triggers.%I() from public', v_wanted.name);
+        execute format('comment on function audit_triggers.%I() is %L', v_wanted.name, v_wanted.comment);
+    end if;
+    if v_found.grantees <> array_remove(array[v_wanted.grantee], null) then
+        foreach v_grantee in array v_found.grantees loop
+            execute format('revoke execute on function audit_triggers.%I() from %I', v_wanted.name, v_grantee);
+        end loop;
+        if v_wanted.grantee is not null then
+            execute format('grant execute on function audit_triggers.%I() to %I', v_wanted.name, v_wanted.grantee);
+        end if;
+    end if;
+end
+$auditctl$;
+
+revoke execute on function audit.write_function(regclass, audit.capture, audit.action) from public;
+comment on function audit.write_function(regclass, audit.capture, audit.action) is
+    'Makes the function of one trigger what the table''s columns and name ask for now';
+
+create function audit.take_in(p_member regclass, p_capture audit.capture) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_action audit.action;
+    v_function text;
+begin
+    foreach v_action in array p_capture.actions loop
+        continue when not audit.needs_trigger(p_member, v_action)
+            or exists (select from pg_trigger as t where t.tgrelid = p_member and t.tgname = 'auditctl_' || lower(v_action::text));
+        if audit.has_own_function(p_member) then
+            perform audit.write_function(p_member, p_capture, v_action);
+        end if;
+        select audit.function_name(n.nspname, c.relname, v_action)
+        into v_function
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        where c.oid = case when audit.has_own_function(p_member) then p_member else p_capture.relation end;
+        perform audit.put_trigger(p_member, v_action, v_function);
+    end loop;
+exception when insufficient_privilege then
+    raise warning '% is not audited yet: %', audit.registered_name(p_member), sqlerrm
+        using hint = 'Run: auditctl apply';
+end
+$auditctl$;
+
+revoke execute on function audit.take_in(regclass, audit.capture) from public;
+comment on function audit.take_in(regclass, audit.capture) is 'Installs capture on a new partition or child of an audited table';
+
+create function audit.follow_rename(p_old text, p_new text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    insert into audit.rename (renamed_at, old_target, new_target) values (clock_timestamp(), p_old, p_new);
+    insert into audit.target (target, label, key_columns)
+    select p_new, t.label, t.key_columns from audit.target as t where t.target = p_old
+    on conflict (target) do update set label = excluded.label, key_columns = excluded.key_columns;
+    -- A rule for a table that was gone gives way to the table that has the name now.
+    delete from audit.rule where name = p_new;
+    update audit.rule set name = p_new, set_by = session_user, set_at = now() where name = p_old;
+end
+$auditctl$;
+
+revoke execute on function audit.follow_rename(text, text) from public;
+comment on function audit.follow_rename(text, text) is 'Carries rule, label and history of an audited table over to its new name';
+
+create function audit.is_glob(p_name text) returns boolean
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select regexp_replace(p_name, '"[^"]*"', '', 'g') ~ '[*?[]'
+$auditctl$;
+
+revoke execute on function audit.is_glob(text) from public;
+comment on function audit.is_glob(text) is 'Whether a rule''s name may mean several tables; in double quotes nothing is a wildcard';
+
+create function audit.follow_schema(p_relation regclass, p_old_target text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_new text;
+    v_old text;
+begin
+    select audit.qualified(n.nspname, ''), left(p_old_target, -length(audit.qualified('', c.relname)) + 1)
+    into v_new, v_old
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = p_relation;
+    update audit.rule as r
+    set name = v_new || substr(r.name, length(v_old) + 1), set_by = session_user, set_at = now()
+    where audit.is_glob(r.name) and r.name ^@ v_old
+        and not exists (select from audit.rule as e where e.name = v_new || substr(r.name, length(v_old) + 1));
+end
+$auditctl$;
+
+revoke execute on function audit.follow_schema(regclass, text) from public;
+comment on function audit.follow_schema(regclass, text) is
+    'Carries the globs over the schema that a table was in, such as billing.*, over to the schema''s new name';
+
+create function audit.state_rule(p_capture audit.capture) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    update audit.rule as r
+    set exclude = p_capture.exclude, mask = p_capture.mask, key = p_capture.key, set_by = session_user, set_at = now()
+    where r.name = p_capture.target
+        and (r.exclude, r.mask, r.key) is distinct from (p_capture.exclude, p_capture.mask, p_capture.key);
+    if not exists (select from audit.rule as r where r.name = p_capture.target) then
+        -- A glob covered the table; it says nothing about this name, or about these columns.
+        insert into audit.rule (name, position, actions, exclude, mask, key, require_actor)
+        select p_capture.target, coalesce(max(r.position) + 1, 0), p_capture.actions,
+            p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor
+        from audit.rule as r;
+    end if;
+end
+$auditctl$;
+
+revoke execute on function audit.state_rule(audit.capture) from public;
+comment on function audit.state_rule(audit.capture) is 'Brings the table''s own rule up to its name and columns, and makes one where only a glob covered it';
+
+create function audit.column_changes(p_old jsonb, p_new jsonb, p_hidden text[]) returns jsonb
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(jsonb_agg(change.change order by change.place, change.number), '[]')
+    from (
+        select
+            site.name as place,
+            number.number::integer as number,
+            case
+                when number.was is null then jsonb_build_object('column', number.now ->> 0, 'added', number.now ->> 1)
+                    || case
+                        when number.now ->> 2 is null or number.now ->> 0 = any (p_hidden) then '{}'
+                        else jsonb_build_object('default', number.now ->> 2)
+                    end
+                when number.now is null then jsonb_build_object('column', number.was ->> 0, 'dropped', number.was ->> 1)
+                when number.was ->> 0 <> number.now ->> 0 then jsonb_build_object('column', number.was ->> 0, 'renamed', number.now ->> 0)
+                else jsonb_build_object('column', number.now ->> 0, 'retyped', number.now ->> 1, 'from', number.was ->> 1)
+            end as change
+        from jsonb_object_keys(p_old) as site (name)
+        cross join lateral (
+            select keys.number, p_old -> site.name -> keys.number as was, p_new -> site.name -> keys.number as now
+            from (
+                select jsonb_object_keys(p_old -> site.name) as number
+                union
+                select jsonb_object_keys(p_new -> site.name)
+            ) as keys
+        ) as number
+        where p_new ? site.name
+            and (number.was is null or number.now is null
+                or number.was ->> 0 <> number.now ->> 0 or number.was ->> 1 <> number.now ->> 1)
+    ) as change
+$auditctl$;
+
+revoke execute on function audit.column_changes(jsonb, jsonb, text[]) from public;
+comment on function audit.column_changes(jsonb, jsonb, text[]) is
+    'What happened to columns, from audit.capture.columns before and after: added (with their default, unless hidden), dropped, renamed, retyped';
+
+create function audit.followed_columns(p_names text[], p_old jsonb, p_new jsonb) returns text[]
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with known as (
+        select
+            number.described ->> 0 as name,
+            case when p_new ? site.name then p_new -> site.name -> number.number ->> 0 else number.described ->> 0 end as name_now
+        from jsonb_each(p_old) as site (name, columns)
+        cross join lateral jsonb_each(site.columns) as number (number, described)
+    )
+
+    select coalesce(array_agg(followed.name order by followed.position, followed.name), '{}')
+    from (
+        select given.position, known.name_now as name
+        from unnest(p_names) with ordinality as given (name, position)
+        join known on known.name = given.name
+        where known.name_now is not null
+        union
+        -- What the table never had is left as it is: the rule may be a glob's.
+        select given.position, given.name
+        from unnest(p_names) with ordinality as given (name, position)
+        where given.name not in (select known.name from known)
+    ) as followed
+$auditctl$;
+
+revoke execute on function audit.followed_columns(text[], jsonb, jsonb) from public;
+comment on function audit.followed_columns(text[], jsonb, jsonb) is
+    'Column names of a rule after columns were renamed or dropped, from audit.capture.columns before and after';

@@ -1,0 +1,231 @@
+-- The coverage guard: inside the transaction of any DDL it looks again at the audited tables concerned, refuses what
+-- would silence capture, makes functions anew, takes in new partitions and children, follows renames, and records it.
+
+create function audit.record_ddl(p_target text, p_command text, p_changes jsonb) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_summary text;
+begin
+    select string_agg(
+        case
+            when c.change ? 'added' then format('column %s %s added', c.change ->> 'column', c.change ->> 'added')
+            when c.change ? 'dropped' then format('column %s dropped', c.change ->> 'column')
+            when c.change ? 'retyped' then format('column %s now %s, was %s', c.change ->> 'column', c.change ->> 'retyped', c.change ->> 'from')
+            when c.change ? 'renamed' then format('column %s renamed to %s', c.change ->> 'column', c.change ->> 'renamed')
+            when c.change ? 'renamed_from' then format('table renamed from %s', c.change ->> 'renamed_from')
+            when c.change ? 'joined' then format('now audited: %s', c.change ->> 'joined')
+            when c.change ? 'left' then format('no longer audited: %s', c.change ->> 'left')
+            when c.change ? 'gone' then format('gone: %s', c.change ->> 'gone')
+        end, '; ' order by c.position
+    )
+    into v_summary
+    from jsonb_array_elements(p_changes) with ordinality as c (change, position);
+    perform audit.insert_event(
+        'audit.ddl', p_target, 'EVENT', null, jsonb_build_object('command', p_command, 'changes', p_changes),
+        concat_ws(': ', format('%s on %s', p_command, p_target), v_summary)
+    );
+end
+$auditctl$;
+
+revoke execute on function audit.record_ddl(text, text, jsonb) from public;
+comment on function audit.record_ddl(text, text, jsonb) is 'Records DDL on an audited table, as an event of target audit.ddl';
+
+create function audit.renew_members(p_before audit.capture, p_now audit.capture) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_stayed constant regclass[] := array(select m from unnest(p_before.members) as m where m = any (p_now.members));
+    v_changes jsonb := '[]';
+    v_member regclass;
+    v_action audit.action;
+begin
+    -- Those that were complete before must be so still; then the new ones are taken in.
+    foreach v_member in array p_now.relation || v_stayed loop
+        foreach v_action in array p_now.actions loop
+            if (v_member = p_now.relation or audit.has_own_function(v_member))
+                and exists (select from pg_trigger as t where t.tgrelid = v_member and t.tgname = 'auditctl_' || lower(v_action::text))
+            then
+                perform audit.write_function(v_member, p_now, v_action);
+            end if;
+        end loop;
+    end loop;
+    perform audit.require_triggers(p_now, v_stayed);
+    for v_member in select m from unnest(p_now.members) as m where m <> all (v_stayed) loop
+        perform audit.take_in(v_member, p_now);
+        v_changes := v_changes || jsonb_build_object('joined', audit.registered_name(v_member));
+    end loop;
+    for v_member in
+        select m from unnest(p_before.members) as m where m <> all (v_stayed) and audit.registered_name(m) is not null
+    loop
+        v_changes := v_changes || jsonb_build_object('left', audit.registered_name(v_member));
+        raise warning '% is no longer audited', audit.registered_name(v_member)
+            using hint = format('To audit it by itself: auditctl enable %L', audit.registered_name(v_member));
+    end loop;
+    return v_changes;
+end
+$auditctl$;
+
+revoke execute on function audit.renew_members(audit.capture, audit.capture) from public;
+comment on function audit.renew_members(audit.capture, audit.capture) is
+    'Brings functions and triggers of an audited table and its members up to date; returns who joined and left';
+
+create function audit.renew_capture(p_relation regclass, p_command text, p_changes jsonb) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_before audit.capture;
+    v_now audit.capture;
+    v_changes jsonb := p_changes;
+begin
+    -- What follows is DDL too, and fires the guard again.
+    update audit.capture set being_changed_by = pg_current_xact_id()
+    where relation = p_relation and being_changed_by is distinct from pg_current_xact_id()
+    returning * into v_before;
+    if not found then
+        return;
+    end if;
+    v_now := v_before;
+    v_now.target := audit.registered_name(p_relation);
+    v_now.members := audit.current_members(p_relation);
+    v_now.columns := audit.current_columns(p_relation, v_now.members);
+    v_now.rules := audit.current_rules(p_relation, v_now.members);
+    v_now.exclude := audit.followed_columns(v_before.exclude, v_before.columns, v_now.columns);
+    v_now.mask := audit.followed_columns(v_before.mask, v_before.columns, v_now.columns);
+    v_now.key := audit.followed_columns(v_before.key, v_before.columns, v_now.columns);
+    perform audit.require_no_new_rule(v_before, v_now.rules);
+
+    if v_now.target <> v_before.target then
+        perform audit.follow_rename(v_before.target, v_now.target);
+        v_changes := v_changes || jsonb_build_object('renamed_from', v_before.target);
+    end if;
+    if (v_now.exclude, v_now.mask, v_now.key) is distinct from (v_before.exclude, v_before.mask, v_before.key)
+        or v_now.target <> v_before.target and p_command <> 'ALTER SCHEMA'
+    then
+        perform audit.state_rule(v_now);
+    end if;
+    v_changes := v_changes || audit.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
+        || audit.renew_members(v_before, v_now);
+
+    update audit.capture
+    set
+        target = v_now.target, exclude = v_now.exclude, mask = v_now.mask, key = v_now.key,
+        members = v_now.members, columns = v_now.columns, rules = v_now.rules,
+        detached = array(
+            select m from unnest(v_before.members || v_before.detached) as m
+            where m <> all (v_now.members) and audit.registered_name(m) is not null
+        ),
+        being_changed_by = null
+    where relation = p_relation;
+    update audit.target
+    set key_columns = case when audit.key_columns(p_relation) = '{}' then v_now.key else audit.key_columns(p_relation) end
+    where target = v_now.target;
+    perform audit.record_ddl(v_now.target, p_command, v_changes);
+end
+$auditctl$;
+
+revoke execute on function audit.renew_capture(regclass, text, jsonb) from public;
+comment on function audit.renew_capture(regclass, text, jsonb) is
+    'After DDL on an audited table or a member of it: refuses what would silence capture, and brings capture up to date';
+
+create function audit.guard_ddl() returns event_trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_relations oid[];
+    v_capture record;
+begin
+    if tg_tag in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS') then
+        return;
+    end if;
+    select array_agg(found.relation)
+    into v_relations
+    from pg_event_trigger_ddl_commands() as command
+    cross join lateral (
+        select command.objid as relation where command.classid = 'pg_class'::regclass
+        union all
+        select t.tgrelid from pg_trigger as t where command.classid = 'pg_trigger'::regclass and t.oid = command.objid
+        union all
+        select r.ev_class from pg_rewrite as r where command.classid = 'pg_rewrite'::regclass and r.oid = command.objid
+        union all
+        select c.oid from pg_class as c where command.classid = 'pg_namespace'::regclass and c.relnamespace = command.objid
+    ) as found;
+    if v_relations is null then
+        return;
+    end if;
+    for v_capture in
+        select k.relation, k.target
+        from audit.capture as k
+        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
+        order by k.relation
+    loop
+        if tg_tag = 'ALTER SCHEMA' then
+            perform audit.follow_schema(v_capture.relation, v_capture.target);
+        end if;
+        perform audit.renew_capture(v_capture.relation, tg_tag, '[]');
+    end loop;
+end
+$auditctl$;
+
+revoke execute on function audit.guard_ddl() from public;
+comment on function audit.guard_ddl() is 'The coverage guard, at the end of each DDL command';
+
+create function audit.guard_drop() returns event_trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_dropped record;
+    v_relations oid[] := '{}';
+    v_gone jsonb := '[]';
+    v_relation regclass;
+begin
+    for v_dropped in
+        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target,
+            k.being_changed_by is distinct from pg_current_xact_id() as is_guarded
+        from pg_event_trigger_dropped_objects() as d
+        left join audit.capture as k on d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.relation = d.objid
+        where d.object_type = 'trigger' or d.classid = 'pg_class'::regclass
+    loop
+        if v_dropped.object_type = 'trigger' then
+            v_relations := v_relations || array(
+                select c.oid
+                from pg_class as c
+                join pg_namespace as n on n.oid = c.relnamespace
+                where n.nspname = v_dropped.address_names[1] and c.relname = v_dropped.address_names[2]
+            );
+        elsif v_dropped.objsubid > 0 then
+            v_relations := v_relations || v_dropped.objid;
+        elsif v_dropped.target is not null and v_dropped.is_guarded then
+            raise exception 'refused: % is audited', v_dropped.target
+                using errcode = 'UA003', hint = format('Stop auditing it first: auditctl disable %L', v_dropped.target);
+        elsif exists (select from audit.capture as k where v_dropped.objid = any (k.members::oid[])) then
+            v_relations := v_relations || array(
+                select k.relation::oid from audit.capture as k where v_dropped.objid = any (k.members::oid[])
+            );
+            v_gone := v_gone || jsonb_build_object('gone', v_dropped.object_identity);
+        end if;
+    end loop;
+    -- ALTER TABLE is looked at when it is done.
+    if tg_tag like 'ALTER %' or v_relations = '{}' then
+        return;
+    end if;
+    for v_relation in
+        select k.relation
+        from audit.capture as k
+        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
+        order by k.relation
+    loop
+        perform audit.renew_capture(v_relation, tg_tag, v_gone);
+    end loop;
+end
+$auditctl$;
+
+revoke execute on function audit.guard_drop() from public;
+comment on function audit.guard_drop() is 'The coverage guard, after each command that drops something';
