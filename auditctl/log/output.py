@@ -72,6 +72,8 @@ class Sink:
 
 def _readable(data: bytes) -> bytes:
     """Return the data where it is UTF-8, else with U+FFFD for what is none."""
+    if data.isascii():
+        return data
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for start in range(0, len(data), CHUNK):
