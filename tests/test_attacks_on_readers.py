@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from tests.fixtures.databases import connect
+from tests.recorded import Recorded, record
 from tests.test_attacks import enable
 
 if TYPE_CHECKING:
@@ -102,3 +103,47 @@ def test_a_writer_of_all_data_writes_nothing_here(db: str, login: MakeLogin, sta
     with connect(db) as conn:
         conn.execute("insert into public.t values (1)")
         assert conn.execute("select count(*) from audit.event where target = 'public.t'").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("name", ["System", "postgres"])
+def test_a_user_of_an_application_is_told_from_the_system_and_from_a_login_of_that_name(
+    db: str, login: MakeLogin, auditctl: RunAuditctl, name: str
+) -> None:
+    with connect(db) as conn:
+        conn.execute("create table note (id int primary key, body text); grant insert on note to public")
+    enable(db, "public.note")
+    web = login("web", roles=["audit_app"])
+    with connect(db if name == "postgres" else web.dsn) as honest:
+        honest.execute("insert into note values (1, 'x')")
+    with connect(web.dsn) as session:
+        session.execute("select audit.set_context(%s, p_local => false)", [name])
+        session.execute("insert into note values (2, 'x')")
+    lines = auditctl("log", "--target", "note", check=0).out.splitlines()
+    users = {line.split()[3] for line in lines if "public.note" in line}
+    assert len(users) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("(System)", "\\x28System)"),
+        ("@postgres", "\\x40postgres"),
+        (" (System)", "\\x20(System)"),
+        ("\uff08System)", "\\uff08System)"),
+        ("\u3000@postgres", "\\u3000@postgres"),
+    ],
+    ids=ascii,
+)
+def test_a_user_of_an_application_does_not_put_on_the_mark_of_the_system_or_of_a_login(
+    conn: psycopg.Connection, auditctl: RunAuditctl, name: str, shown: str
+) -> None:
+    record(
+        conn,
+        Recorded(actor=name),
+        Recorded(actor=None, kind="system"),
+        Recorded(actor="postgres", kind="database"),
+        Recorded(actor="alice@example.com"),
+    )
+    header, _, *lines = auditctl("log", "--target", "billing.*", check=0).out.splitlines()
+    place = slice(header.index("user"), header.index("action"))
+    assert [line[place].strip() for line in lines] == ["alice@example.c…", "@postgres", "(System)", shown]

@@ -224,3 +224,19 @@ def test_columns_named_like_the_variables_of_capture_are_values_and_nothing_more
         (*who, "UPDATE", "1", {"tg_op": "DELETE", "old": None}, {"tg_op": "INSERT", "old": "o"}),
         (*who, "DELETE", "1", row | {"tg_op": "INSERT", "old": "o"}, None),
     ]
+
+
+def test_the_owner_of_an_audited_partitioned_table_adds_a_partition(
+    db: str, conn: psycopg.Connection, login: MakeLogin
+) -> None:
+    owner = login("owner")
+    conn.execute(f"create schema own authorization {owner.name}".encode())
+    with connect(owner.dsn) as session:
+        session.execute("create table own.p (id int primary key) partition by range (id)")
+    audit(db, "own.p")
+    with connect(owner.dsn) as session:
+        session.execute("create table own.p1 partition of own.p for values from (0) to (10)")
+        session.execute("insert into own.p values (1)")
+    assert conn.execute("select actor, action::text from audit.event where target = 'own.p'").fetchall() == [
+        (owner.name, "CREATE"),
+    ]

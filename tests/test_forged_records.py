@@ -20,11 +20,12 @@ MAY_CALL = {
     "stranger": ["set_context"],
     "audit_app": ["record_event", "set_context"],
     "audit_reader": [
-        "details", "history", "record_export", "sentence", "set_context", "shorten", "shown", "target_names",
+        "capture_function", "details", "history", "qualified", "record_export", "sentence", "set_context", "shorten",
+        "shown", "target_names",
     ],
     "audit_admin": [
-        "details", "history", "record_event", "record_export", "record_membership", "sentence", "set_context",
-        "shorten", "shown", "target_names",
+        "capture_function", "details", "history", "qualified", "record_event", "record_export", "record_membership",
+        "sentence", "set_context", "shorten", "shown", "target_names",
     ],
 }  # fmt: skip
 """Every function of the store that a member of the role may execute."""
@@ -155,11 +156,50 @@ def test_a_reader_records_its_export_under_its_own_name_whatever_it_claims(
     )  # fmt: skip
 
 
-def test_an_overlong_key_is_shortened_and_an_empty_one_kept(
-    note: str, conn: psycopg.Connection, login: MakeLogin
-) -> None:
+def test_a_long_key_is_shortened_and_an_empty_one_kept(note: str, conn: psycopg.Connection, login: MakeLogin) -> None:
     with connect(login("web", roles=["audit_app"]).dsn) as session:
-        session.execute("select audit.record_event('x', repeat('k', 10000000), '')")
+        session.execute("select audit.record_event('x', repeat('k', 10240), '')")
         assert len(newest(conn)[5]) < 200
         session.execute("select audit.record_event('x', '', '')")
         assert newest(conn)[5:] == ("", "EVENT", None, None, {"summary": ""})
+
+
+@pytest.mark.parametrize(
+    "target",
+    [" audit.rule", "audit .rule", '"audit".rule', '"audit"."rule"', "audit\u200b.rule", "audit\n.rule",
+     "\uff41udit.rule", "\taudit.rule", "   ", "\u202eelur.tidua", "public.note\n", "audit_triggers.x"],
+    ids=ascii,
+)  # fmt: skip
+def test_a_target_that_reads_like_auditctls_own_or_like_another_is_refused(
+    db: str, login: MakeLogin, target: str
+) -> None:
+    with connect(login("web", roles=["audit_app"]).dsn) as session, pytest.raises(psycopg.Error) as refusal:
+        session.execute("select audit.record_event(%s, '1', 'granted')", [target])
+    assert refusal.value.sqlstate in ("42501", "22023")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["'x', repeat('i', 10241)", "'x', '1', repeat('s', 70000)", "'x', '1', 's', to_jsonb(repeat('d', 70000000))"],
+)
+def test_an_oversize_event_is_refused(db: str, login: MakeLogin, arguments: str) -> None:
+    with connect(login("web", roles=["audit_app"]).dsn) as session, pytest.raises(psycopg.errors.InvalidParameterValue):
+        session.execute(f"select audit.record_event({arguments})".encode())
+
+
+@pytest.mark.parametrize("target", ["Audit trail", "auditor.visit", "café", "請求書", "mailing list"])
+def test_a_target_that_reads_as_what_it_is_is_recorded(
+    db: str, conn: psycopg.Connection, login: MakeLogin, target: str
+) -> None:
+    with connect(login("web", roles=["audit_app"]).dsn) as session:
+        session.execute("select audit.record_event(%s)", [target])
+    assert newest(conn)[4] == target
+
+
+@pytest.mark.parametrize("arguments", ["null, 'x'", "'audit_app', null", "'audit_app', 'nobody at all'"])
+def test_a_membership_of_nobody_or_in_nothing_is_not_recorded(
+    conn: psycopg.Connection, login: MakeLogin, arguments: str
+) -> None:
+    with connect(login("admin", roles=["audit_admin"]).dsn) as session, pytest.raises(psycopg.Error):
+        session.execute(f"select audit.record_membership({arguments})".encode())
+    assert conn.execute("select count(*) from audit.event where target = 'audit.role'").fetchone() == (0,)

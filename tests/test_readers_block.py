@@ -12,6 +12,7 @@ from tests.fixtures.databases import connect
 from tests.test_write_once import refused
 
 if TYPE_CHECKING:
+    from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
 ROLES: dict[str, list[str]] = {
@@ -144,4 +145,29 @@ def test_a_reader_below_serializable_fails_no_serializable_writer(
         with connect(web.dsn) as other:
             other.execute("begin isolation level serializable; update plain set v = 2; commit")
         reader.execute("select * from plain; commit")
+        writer.execute("commit")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("log", "--target", "note", "--column", "body"),
+        ("history", "note", "1"),
+        ("show", "1"),
+        ("export",),
+    ],
+    ids=" ".join,
+)
+def test_the_tool_fails_no_serializable_writer_where_that_is_the_readers_default(
+    note: str, conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl, arguments: tuple[str, ...]
+) -> None:
+    conn.execute("create table plain (id int, v int); insert into plain values (1, 1); grant all on plain to public")
+    web, reader = login("web", roles=["audit_app"]), login("reader", roles=["audit_reader"])
+    conn.execute(f"alter role {reader.name} set default_transaction_isolation = 'serializable'".encode())
+    with connect(web.dsn) as writer, connect(web.dsn) as other:
+        writer.execute("begin isolation level serializable")
+        writer.execute("select * from plain")
+        writer.execute("insert into note (body) values ('x')")
+        other.execute("begin isolation level serializable; update plain set v = 2; commit")
+        auditctl(*arguments, dsn=reader.dsn, check=0)
         writer.execute("commit")

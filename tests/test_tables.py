@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auditctl.capture import catalog
 from tests.capturing import audit
 
 if TYPE_CHECKING:
@@ -97,3 +98,10 @@ def test_a_login_without_a_role_sees_nothing(db: str, auditctl: RunAuditctl, log
                 "hint: Run this as a login that may, or ask the DBA for the role: auditctl grant --help.",
             ],
         )
+
+
+def test_queries_of_the_catalog_are_not_compiled(conn: psycopg.Connection) -> None:
+    conn.execute("set jit = on")
+    with catalog.transaction(conn):
+        assert conn.execute("show jit").fetchone() == ("off",)
+    assert conn.execute("show jit").fetchone() == ("on",)

@@ -5,7 +5,8 @@ Sources: sql/queries/relation.sql, column.sql, function.sql, capture_function.sq
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,19 @@ from auditctl.capture.actions import ACTIONS
 from auditctl.database import Connection
 from auditctl.model import Catalog, Function, Relation, Request, Trigger
 from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
+
+
+@contextmanager
+def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterator[None]:
+    """Run the block in one transaction whose queries are not compiled: of the catalog's, that takes most of the time.
+
+    Args:
+        conn: The connection.
+        lock_timeout: How long a statement waits for a lock, such as `5s`; None for the server's setting.
+    """
+    with database.transaction(conn, lock_timeout=lock_timeout):
+        conn.execute("select pg_catalog.set_config('jit', 'off', true)")
+        yield
 
 
 def read(conn: Connection, wanted: Callable[[Relation], bool]) -> Catalog:

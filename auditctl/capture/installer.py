@@ -61,7 +61,7 @@ def plan(conn: Connection, document: Document | None = None) -> Plan:
     Raises:
         ConfigurationError: The rules do not fit the database; every problem is listed.
     """
-    with database.transaction(conn):
+    with catalog.transaction(conn):
         return _plan(conn, _wish(conn, document))
 
 
@@ -215,7 +215,7 @@ def _plan(conn: Connection, wish: Wish) -> Plan:
 def _carry_out(
     conn: Connection, make_wish: Callable[[], Wish], lock_timeout: str, approve: Callable[[Plan], bool]
 ) -> Plan:
-    with database.transaction(conn, lock_timeout=lock_timeout):
+    with catalog.transaction(conn, lock_timeout=lock_timeout):
         conn.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
         wish = make_wish()
         planned = _plan(conn, wish)

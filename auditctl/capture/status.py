@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from auditctl import database
 from auditctl.capture import catalog, planner, resolve, rules, validate
 from auditctl.capture.identifiers import qualified
 from auditctl.database import Connection
@@ -45,7 +44,7 @@ def read(conn: Connection, *, everything: bool = False) -> list[TableStatus]:
     Raises:
         DatabaseError: The login may not read audit.rule.
     """
-    with database.transaction(conn):
+    with catalog.transaction(conn):
         stored = rules.read(conn)
         found = catalog.read(conn, lambda relation: resolve.wants(stored, relation))
         resolution = resolve.resolve(stored, found, follow_renames=True)

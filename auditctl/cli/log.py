@@ -54,6 +54,7 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, fo
 
     Each option narrows it: an event must satisfy all of them. Of an option that is given repeatedly, one must fit.
     A user who is called System is found with --user actor:System; --user System is the system itself.
+    The table shows the system as (System), and someone who was not named by an application as @LOGIN.
 
     \b
     Examples:

@@ -156,8 +156,9 @@ def _named(expressions: Mapping[str, Composable]) -> Composable:
 def _safe(name: str) -> Composable:
     plain = SQL(_TEXT[name])
     if name in ("user", "target", "target_id", "details", "db_user"):
+        # Text may end in half a character, on which PostgreSQL raises; three bytes behind it make a whole one of any.
         return SQL(
-            "case when pg_catalog.ascii(pg_catalog.ltrim({0}, ' ')) in ({1}) then '''' || {0} else {0} end"
+            "case when pg_catalog.ascii(pg_catalog.ltrim({0} || '   ', ' ')) in ({1}) then '''' || {0} else {0} end"
         ).format(plain, SQL(_STARTS_FORMULA))
     if name in ("old_values", "new_values", "context"):
         # JSON text starts with a brace, bracket, quote, letter or digit; or it is a negative number.

@@ -11,11 +11,12 @@ from psycopg.types.json import Jsonb
 from auditctl import database
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError
-from auditctl.log import conditions, reader
+from auditctl.log import conditions
 from auditctl.log.events import Order, Selection
 from auditctl.log.filters import Filters
 from auditctl.log.formats import Format
 from auditctl.log.output import Sink
+from auditctl.log.reading import reading
 
 READ_ONLY = "25006"
 """SQLSTATE read_only_sql_transaction: a standby, or a session that may not write."""
@@ -100,7 +101,7 @@ def _copy(conn: Connection, query: Composed, form: Format, sink: Sink, report: R
     command = SQL("copy ({}) to stdout with ({}, encoding 'UTF8')").format(query, form.copy_options)
     headers = int(form.has_header)
     messages = 0
-    with reader.reading(conn), conn.cursor() as cursor, cursor.copy(command) as copy:
+    with reading(conn), conn.cursor() as cursor, cursor.copy(command) as copy:
         while data := copy.read():  # one message for each record
             sink.write(data)
             messages += 1

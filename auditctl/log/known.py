@@ -19,6 +19,7 @@ from auditctl import resources
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import conditions
+from auditctl.log.reading import reading
 
 _GLOB = re.compile(r"[*?\[]")
 _LISTED = 8
@@ -50,7 +51,8 @@ def targets(conn: Connection) -> list[KnownTarget]:
         DatabaseError: The login may not read the log.
     """
     query = SQL(resources.sql_text("queries/known_target.sql"))
-    return [KnownTarget(name, label) for name, label in conn.execute(query)]
+    with reading(conn):
+        return [KnownTarget(name, label) for name, label in conn.execute(query)]
 
 
 def names_of(text: str, known: Sequence[KnownTarget]) -> list[str]:
@@ -106,7 +108,8 @@ def require_columns(conn: Connection, wanted: Sequence[str], targets: Sequence[s
         DatabaseError: The login may not read the log.
     """
     query = SQL(resources.sql_text("queries/known_column.sql"))
-    present = {column for target, column in conn.execute(query) if targets is None or target in targets}
+    with reading(conn):
+        present = {column for target, column in conn.execute(query) if targets is None or target in targets}
     for column in wanted:
         if column not in present and not _was_recorded(conn, column, targets):
             where = f"no table in {', '.join(targets[:_LISTED])}" if targets else "no audited table"
@@ -123,7 +126,8 @@ def _matches(pattern: str, target: KnownTarget) -> bool:
 def _was_recorded(conn: Connection, column: str, targets: Sequence[str] | None) -> bool:
     wanted = [conditions.column([column]), *([] if targets is None else [conditions.target(targets)])]
     query = SQL("select exists (select from audit.activity where {})").format(conditions.all_of(wanted))
-    return conn.execute(query).fetchone() == (True,)
+    with reading(conn):
+        return conn.execute(query).fetchone() == (True,)
 
 
 def _target_hint(text: str, known: Sequence[KnownTarget]) -> str:

@@ -6,6 +6,7 @@ left behind, and every failure to write says what to do.
 
 from __future__ import annotations
 
+import codecs
 import os
 import secrets
 import stat
@@ -23,7 +24,7 @@ CHUNK = 1 << 17
 
 
 class Sink:
-    """An open file descriptor that bytes go to.
+    """An open file descriptor that text in UTF-8 goes to; what is none is replaced by U+FFFD.
 
     Attributes:
         name: What it is called in messages.
@@ -40,7 +41,7 @@ class Sink:
         self.written = 0
 
     def write(self, data: bytes | memoryview | bytearray) -> None:
-        """Write, now or with what follows.
+        """Write whole characters, now or with what follows.
 
         Raises:
             OutputError: It cannot be written, such as on a full disk.
@@ -59,7 +60,7 @@ class Sink:
 
     def flush(self) -> None:
         """Write everything that is pending; raises as `write` does."""
-        data = memoryview(b"".join(self._pending))
+        data = memoryview(_readable(b"".join(self._pending)))
         self._pending.clear()
         self._size = 0
         with _output_errors(self.name):
@@ -67,6 +68,20 @@ class Sink:
                 count = os.write(self._descriptor, data)
                 self.written += count
                 data = data[count:]
+
+
+def _readable(data: bytes) -> bytes:
+    """Return the data where it is UTF-8, else with U+FFFD for what is none."""
+    if data.isascii():
+        return data
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), CHUNK):
+            decoder.decode(data[start : start + CHUNK])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return data.decode(errors="replace").encode()
+    return data
 
 
 @contextmanager

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg.sql import SQL, Composable, Literal
 
-from auditctl import database, resources
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import conditions, events, known, values
 from auditctl.log.cursor import Cursor
 from auditctl.log.cursor import parse as parse_cursor
 from auditctl.log.events import Order, Selection
+from auditctl.log.reading import reading
 
 LARGEST_EVENT = 2**63 - 1
 
@@ -65,14 +64,6 @@ def stream(conn: Connection, selection: Selection, projection: Composable) -> It
     """
     with reading(conn), conn.cursor() as cursor:
         yield from cursor.stream(selection.query(projection))
-
-
-@contextmanager
-def reading(conn: Connection) -> Iterator[None]:
-    """Run the block in a transaction made for reading the log (queries/reading.sql), errors translated."""
-    with database.errors_translated(), database.transaction(conn):
-        conn.execute(resources.sql_text("queries/reading.sql"))
-        yield
 
 
 def event(conn: Connection, event_id: int, projection: Composable) -> tuple[Any, ...]:

@@ -5,6 +5,23 @@ alter table audit.event drop constraint event_only_system_has_no_actor;
 alter table audit.event drop constraint event_actor_kind_is_known;
 alter table audit.event add constraint event_actor_kind_is_known check (actor_kind ~ '^(application|database|system)$');
 
+create or replace function audit.parse_ip(p_text text) returns inet
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_address inet;
+begin
+    v_address := btrim(p_text)::inet;
+    -- A network is nobody's address.
+    return case when masklen(v_address) = case family(v_address) when 4 then 32 else 128 end then v_address end;
+exception when others then
+    return null;
+end
+$auditctl$;
+
+comment on function audit.parse_ip(text) is 'The address, or null where the text is none, or a network; never raises';
+
 create or replace function audit.parse_context(p_text text) returns jsonb
 language plpgsql immutable
 as $auditctl$
@@ -1027,7 +1044,11 @@ as $auditctl$
 declare
     v_columns constant audit.captured_column[] := array(select c from audit.captured_columns(p_relation) as c);
     v_primary constant text[] := audit.key_columns(p_relation);
-    v_key constant text[] := case when v_primary <> '{}' then v_primary when p_key <@ array(select c.name from unnest(v_columns) as c) then p_key else '{}' end;
+    v_key constant text[] := case
+        when v_primary <> '{}' then v_primary
+        when p_key <@ array(select c.name from unnest(v_columns) as c) then p_key
+        else '{}'
+    end;
     v_function audit.capture_function;
     v_tag text := format('$%s$', 'auditctl');
 begin
@@ -1085,6 +1106,107 @@ grant execute on function audit.capture_function(regclass, regclass, text, audit
 
 comment on function audit.capture_function(regclass, regclass, text, audit.action, text[], text[], text[], boolean) is
     'The function that captures an action on a table, or on a child of the table that p_root and p_target name';
+
+create function audit.require_target(p_target text) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    -- What is not seen, or not as what it is: control and format characters, fillers, variation selectors.
+    v_unseen constant text :=
+        e'[\u0001-\u001f\u007f-\u009f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680'
+        '\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb'
+        '\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]';
+    v_name text collate "C";
+begin
+    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
+        raise exception 'record_event needs a target of 1 to 500 bytes'
+            using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
+    end if;
+    if audit.readable(p_target) <> p_target then
+        raise exception 'record_event needs a target in valid UTF-8'
+            using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
+    end if;
+    v_name := normalize(p_target, nfkc);
+    -- However it is spaced, quoted or spelled, nobody may take it for one of auditctl's own.
+    if lower(regexp_replace(translate(v_name, ' "''', ''), v_unseen, '', 'g')) ~ '^audit(_triggers)?([.]|$)' then
+        raise exception 'record_event cannot record for target %: those events are auditctl''s own', p_target
+            using errcode = 'insufficient_privilege', hint = 'Choose a target outside audit.';
+    end if;
+    if v_name ~ v_unseen or v_name <> btrim(v_name) then
+        raise exception 'record_event needs a target that reads as what it is: %', to_json(p_target)
+            using errcode = 'invalid_parameter_value',
+                hint = 'Leave out control and format characters, and spaces at the start and end.';
+    end if;
+end
+$auditctl$;
+
+revoke execute on function audit.require_target(text) from public;
+
+comment on function audit.require_target(text) is
+    'Raises unless an application may record events of that target: a name that is seen as it is, and none of auditctl''s own';
+
+create or replace function audit.record_event(
+    p_target text,
+    p_target_id text default null,
+    p_summary text default null,
+    p_data jsonb default null,
+    p_action audit.action default 'EVENT'
+) returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if p_action is null or p_action not in ('EVENT', 'READ') then
+        raise exception 'record_event cannot record %: row changes are recorded by capture alone', coalesce(p_action::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Use action EVENT or READ.';
+    end if;
+    perform audit.require_target(p_target);
+    if octet_length(p_target_id) > 10240 then
+        raise exception 'record_event takes a target_id of at most 10 kB'
+            using errcode = 'invalid_parameter_value', hint = 'Give the key that tells the object from others.';
+    end if;
+    if octet_length(p_summary) > 65536 then
+        raise exception 'record_event takes a summary of at most 64 kB'
+            using errcode = 'invalid_parameter_value', hint = 'Say it in one sentence; give the rest as data.';
+    end if;
+    if octet_length(p_data::text) > 1048576 then
+        raise exception 'record_event takes data of at most 1 MB'
+            using errcode = 'invalid_parameter_value', hint = 'Record where the data can be found, or a digest of it.';
+    end if;
+    return audit.insert_event(p_target, p_target_id, p_action, null, p_data, p_summary);
+end
+$auditctl$;
+
+create or replace function audit.record_membership(p_role text, p_login text) returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_member boolean;
+begin
+    if p_role is null or p_role not in ('audit_admin', 'audit_reader', 'audit_app') then
+        raise exception 'no role of auditctl: %', coalesce(p_role, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Name audit_admin, audit_reader or audit_app.';
+    end if;
+    if not exists (select from pg_roles as r where r.rolname = p_login) then
+        raise exception 'no login: %', coalesce(p_login, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Name a login that exists.';
+    end if;
+    -- What is true is recorded, not what the caller says.
+    v_member := exists (
+        select
+        from pg_auth_members as m
+        where m.roleid = p_role::regrole and m.member = (select r.oid from pg_roles as r where r.rolname = p_login)
+            -- From PostgreSQL 16 on a role's creator may grant it without being able to use it.
+            and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
+    );
+    return audit.insert_event(
+        'audit.role', p_role, 'EVENT', null, jsonb_build_object('role', p_role, 'login', p_login, 'member', v_member),
+        format(case when v_member then '%s granted to %s' else '%s revoked from %s' end, p_role, p_login)
+    );
+end
+$auditctl$;
 
 -- Where capture is installed: what the tool leaves for the coverage guard, which compares the catalog with it.
 
@@ -1312,17 +1434,23 @@ comment on function audit.end_change() is 'After capture was changed: what the t
 
 create or replace function audit.shorten(p_value text) returns text
 language sql immutable parallel safe
+-- Text may end in half a character, on which PostgreSQL raises. Three bytes behind it make a whole one of any.
 return case
     when p_value = '{"$masked": true}' then '***'
     when p_value like '{"$json": %}' then pg_catalog.substr(p_value, 11, least(pg_catalog.length(p_value) - 11, 100))
     when p_value like '{"$bytes": %, "$sha256": "%"}'
         then '(' || pg_catalog.split_part(pg_catalog.split_part(p_value, ': ', 2), ',', 1) || ' bytes)'
-    when pg_catalog.length(p_value) > 100 then pg_catalog.left(p_value, 99) || pg_catalog.chr(8230)
+    when pg_catalog.length(p_value || '   ') > 103 then pg_catalog.left(p_value || '   ', 99) || pg_catalog.chr(8230)
     else p_value
 end;
 
--- The coverage guard: inside the transaction of any DDL it looks again at the audited tables concerned, refuses what
--- would silence capture, makes functions anew, takes in new partitions and children, follows renames, and records it.
+create or replace function audit.shown(p_value text) returns text
+language sql immutable parallel safe
+return coalesce(
+    case when pg_catalog.octet_length(p_value) > 100 or p_value like '{"$%' then audit.shorten(p_value) else p_value end, 'null'
+);
+
+-- What the coverage guard refuses: DDL after which capture would no longer be complete.
 
 create function audit.trigger_fault(p_relation oid, p_root oid, p_action audit.action) returns text
 language sql stable
@@ -1412,6 +1540,8 @@ $auditctl$;
 revoke execute on function audit.require_no_new_rule(audit.capture, text[]) from public;
 
 comment on function audit.require_no_new_rule(audit.capture, text[]) is 'Raises UA003 on an INSTEAD rule that was not there when capture was installed';
+
+-- What the coverage guard follows: columns, names, new partitions and children of audited tables.
 
 create function audit.write_function(p_relation regclass, p_capture audit.capture, p_action audit.action) returns void
 language plpgsql volatile
@@ -1645,6 +1775,9 @@ revoke execute on function audit.followed_columns(text[], jsonb, jsonb) from pub
 
 comment on function audit.followed_columns(text[], jsonb, jsonb) is
     'Column names of a rule after columns were renamed or dropped, from audit.capture.columns before and after';
+
+-- The coverage guard: inside the transaction of any DDL it looks again at the audited tables concerned, refuses what
+-- would silence capture, makes functions anew, takes in new partitions and children, follows renames, and records it.
 
 create function audit.record_ddl(p_target text, p_command text, p_changes jsonb) returns void
 language plpgsql volatile

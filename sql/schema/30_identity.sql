@@ -58,15 +58,19 @@ create function audit.parse_ip(p_text text) returns inet
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_address inet;
 begin
-    return btrim(p_text)::inet;
+    v_address := btrim(p_text)::inet;
+    -- A network is nobody's address.
+    return case when masklen(v_address) = case family(v_address) when 4 then 32 else 128 end then v_address end;
 exception when others then
     return null;
 end
 $auditctl$;
 
 revoke execute on function audit.parse_ip(text) from public;
-comment on function audit.parse_ip(text) is 'The address, or null where the text is none; never raises';
+comment on function audit.parse_ip(text) is 'The address, or null where the text is none, or a network; never raises';
 
 create function audit.readable(p_text text) returns text
 language plpgsql immutable

@@ -23,6 +23,44 @@ $auditctl$;
 revoke execute on function audit.insert_event(text, text, audit.action, jsonb, jsonb, text) from public;
 comment on function audit.insert_event(text, text, audit.action, jsonb, jsonb, text) is 'Adds one event under the session''s identity; the owner''s alone';
 
+create function audit.require_target(p_target text) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    -- What is not seen, or not as what it is: control and format characters, fillers, variation selectors.
+    v_unseen constant text :=
+        e'[\u0001-\u001f\u007f-\u009f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680'
+        '\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb'
+        '\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]';
+    v_name text collate "C";
+begin
+    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
+        raise exception 'record_event needs a target of 1 to 500 bytes'
+            using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
+    end if;
+    if audit.readable(p_target) <> p_target then
+        raise exception 'record_event needs a target in valid UTF-8'
+            using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
+    end if;
+    v_name := normalize(p_target, nfkc);
+    -- However it is spaced, quoted or spelled, nobody may take it for one of auditctl's own.
+    if lower(regexp_replace(translate(v_name, ' "''', ''), v_unseen, '', 'g')) ~ '^audit(_triggers)?([.]|$)' then
+        raise exception 'record_event cannot record for target %: those events are auditctl''s own', p_target
+            using errcode = 'insufficient_privilege', hint = 'Choose a target outside audit.';
+    end if;
+    if v_name ~ v_unseen or v_name <> btrim(v_name) then
+        raise exception 'record_event needs a target that reads as what it is: %', to_json(p_target)
+            using errcode = 'invalid_parameter_value',
+                hint = 'Leave out control and format characters, and spaces at the start and end.';
+    end if;
+end
+$auditctl$;
+
+revoke execute on function audit.require_target(text) from public;
+comment on function audit.require_target(text) is
+    'Raises unless an application may record events of that target: a name that is seen as it is, and none of auditctl''s own';
+
 create function audit.record_event(
     p_target text,
     p_target_id text default null,
@@ -38,13 +76,18 @@ begin
         raise exception 'record_event cannot record %: row changes are recorded by capture alone', coalesce(p_action::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Use action EVENT or READ.';
     end if;
-    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
-        raise exception 'record_event needs a target of 1 to 500 bytes'
-            using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
+    perform audit.require_target(p_target);
+    if octet_length(p_target_id) > 10240 then
+        raise exception 'record_event takes a target_id of at most 10 kB'
+            using errcode = 'invalid_parameter_value', hint = 'Give the key that tells the object from others.';
     end if;
-    if lower(p_target) = 'audit' or lower(p_target) like 'audit.%' then
-        raise exception 'record_event cannot record for target %: those events are auditctl''s own', p_target
-            using errcode = 'insufficient_privilege', hint = 'Choose a target outside audit.';
+    if octet_length(p_summary) > 65536 then
+        raise exception 'record_event takes a summary of at most 64 kB'
+            using errcode = 'invalid_parameter_value', hint = 'Say it in one sentence; give the rest as data.';
+    end if;
+    if octet_length(p_data::text) > 1048576 then
+        raise exception 'record_event takes data of at most 1 MB'
+            using errcode = 'invalid_parameter_value', hint = 'Record where the data can be found, or a digest of it.';
     end if;
     return audit.insert_event(p_target, p_target_id, p_action, null, p_data, p_summary);
 end
@@ -78,8 +121,13 @@ as $auditctl$
 declare
     v_member boolean;
 begin
-    if p_role not in ('audit_admin', 'audit_reader', 'audit_app') then
-        raise exception 'no role of auditctl: %', p_role using errcode = 'invalid_parameter_value';
+    if p_role is null or p_role not in ('audit_admin', 'audit_reader', 'audit_app') then
+        raise exception 'no role of auditctl: %', coalesce(p_role, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Name audit_admin, audit_reader or audit_app.';
+    end if;
+    if not exists (select from pg_roles as r where r.rolname = p_login) then
+        raise exception 'no login: %', coalesce(p_login, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Name a login that exists.';
     end if;
     -- What is true is recorded, not what the caller says.
     v_member := exists (

@@ -2,12 +2,13 @@
 
 create function audit.shorten(p_value text) returns text
 language sql immutable parallel safe
+-- Text may end in half a character, on which PostgreSQL raises. Three bytes behind it make a whole one of any.
 return case
     when p_value = '{"$masked": true}' then '***'
     when p_value like '{"$json": %}' then pg_catalog.substr(p_value, 11, least(pg_catalog.length(p_value) - 11, 100))
     when p_value like '{"$bytes": %, "$sha256": "%"}'
         then '(' || pg_catalog.split_part(pg_catalog.split_part(p_value, ': ', 2), ',', 1) || ' bytes)'
-    when pg_catalog.length(p_value) > 100 then pg_catalog.left(p_value, 99) || pg_catalog.chr(8230)
+    when pg_catalog.length(p_value || '   ') > 103 then pg_catalog.left(p_value || '   ', 99) || pg_catalog.chr(8230)
     else p_value
 end;
 
@@ -18,7 +19,7 @@ comment on function audit.shorten(text) is 'A long, masked or oversize value as 
 create function audit.shown(p_value text) returns text
 language sql immutable parallel safe
 return coalesce(
-    case when pg_catalog.octet_length(p_value) > 100 or p_value ^@ '{"$' then audit.shorten(p_value) else p_value end, 'null'
+    case when pg_catalog.octet_length(p_value) > 100 or p_value like '{"$%' then audit.shorten(p_value) else p_value end, 'null'
 );
 
 revoke execute on function audit.shown(text) from public;

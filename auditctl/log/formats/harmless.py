@@ -16,5 +16,10 @@ def harmless(text: str) -> str:
 def _shown(character: str) -> str:
     if character.isprintable() or unicodedata.category(character) not in _UNSEEN:
         return character
+    return coded(character)
+
+
+def coded(character: str) -> str:
+    """Return the character as its code."""
     code = ord(character)
     return _NAMED.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")

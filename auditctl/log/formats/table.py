@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 from auditctl.log import events
 from auditctl.log.formats.form import Format, Layout, Row
-from auditctl.log.formats.harmless import harmless
+from auditctl.log.formats.harmless import coded, harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,12 +79,25 @@ def _line(row: Row, *, wide: bool) -> list[Text]:
         field("event_id"),
         Text(moment),
         *([field("ip_address")] if wide else []),
-        Text(harmless(row[_FIELD["user"]] or ""), style="italic" if row[_FIELD["actor_kind"]] == "system" else ""),
+        _user(row),
         Text(action, style=COLORS.get(action, "")),
         field("target"),
         field("target_id"),
         field("details"),
     ]
+
+
+def _user(row: Row) -> Text:
+    """Return who it was: a name that an application gave never looks like the system or a login of the database."""
+    from rich.text import Text
+
+    name, kind = harmless(row[_FIELD["user"]] or ""), row[_FIELD["actor_kind"]]
+    if kind == "system":
+        return Text(f"({name})", style="italic")
+    if kind == "database":
+        return Text(f"@{name}")
+    seems_marked = unicodedata.normalize("NFKC", name).lstrip().startswith(("(", "@"))
+    return Text(coded(name[0]) + name[1:] if seems_marked else name)
 
 
 def _drawn(table: Table, layout: Layout) -> str:
