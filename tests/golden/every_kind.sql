@@ -16,8 +16,7 @@ declare
     v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, '16'::smallint, 'select') is not null then
+        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_new := jsonb_build_object(
@@ -26,11 +25,11 @@ begin
                 'note', audit.typed(new.note, null::pg_catalog."varchar"),
                 'paid_at', audit.typed(new.paid_at, null::pg_catalog.timestamptz),
                 'took', audit.typed(new.took, null::pg_catalog."interval"),
-                'weight', case when format('%s', new.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end,
+                'weight', case when audit.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end,
                 'file', audit.typed(new.file, null::pg_catalog.bytea),
                 'exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end,
-                'loose', audit.typed(new.loose, null::pg_catalog.jsonb),
-                'tags', audit.typed(new.tags, null::pg_catalog._text),
+                'loose', case when jsonb_typeof(audit.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(new.loose, null::pg_catalog.jsonb)) else audit.typed(new.loose, null::pg_catalog.jsonb) end,
+                'tags', case when strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end,
                 'mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end,
                 'total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb
@@ -108,8 +107,7 @@ declare
     v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, '16'::smallint, 'select') is not null then
+        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id
@@ -185,11 +183,11 @@ begin
             end if;
             if record_image_ne(row(old.weight), row(new.weight)) then
                 if v_new is null then
-                    v_old := jsonb_build_object('weight', case when format('%s', old.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end);
-                    v_new := jsonb_build_object('weight', case when format('%s', new.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end);
+                    v_old := jsonb_build_object('weight', case when audit.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end);
+                    v_new := jsonb_build_object('weight', case when audit.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end);
                 else
-                    v_old := v_old || jsonb_build_object('weight', case when format('%s', old.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end);
-                    v_new := v_new || jsonb_build_object('weight', case when format('%s', new.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end);
+                    v_old := v_old || jsonb_build_object('weight', case when audit.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end);
+                    v_new := v_new || jsonb_build_object('weight', case when audit.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end);
                 end if;
             end if;
             if record_image_ne(row(old.exact), row(new.exact)) then
@@ -203,20 +201,20 @@ begin
             end if;
             if record_image_ne(row(old.loose), row(new.loose)) then
                 if v_new is null then
-                    v_old := jsonb_build_object('loose', audit.typed(old.loose, null::pg_catalog.jsonb));
-                    v_new := jsonb_build_object('loose', audit.typed(new.loose, null::pg_catalog.jsonb));
+                    v_old := jsonb_build_object('loose', case when jsonb_typeof(audit.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(old.loose, null::pg_catalog.jsonb)) else audit.typed(old.loose, null::pg_catalog.jsonb) end);
+                    v_new := jsonb_build_object('loose', case when jsonb_typeof(audit.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(new.loose, null::pg_catalog.jsonb)) else audit.typed(new.loose, null::pg_catalog.jsonb) end);
                 else
-                    v_old := v_old || jsonb_build_object('loose', audit.typed(old.loose, null::pg_catalog.jsonb));
-                    v_new := v_new || jsonb_build_object('loose', audit.typed(new.loose, null::pg_catalog.jsonb));
+                    v_old := v_old || jsonb_build_object('loose', case when jsonb_typeof(audit.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(old.loose, null::pg_catalog.jsonb)) else audit.typed(old.loose, null::pg_catalog.jsonb) end);
+                    v_new := v_new || jsonb_build_object('loose', case when jsonb_typeof(audit.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(new.loose, null::pg_catalog.jsonb)) else audit.typed(new.loose, null::pg_catalog.jsonb) end);
                 end if;
             end if;
             if record_image_ne(row(old.tags), row(new.tags)) then
                 if v_new is null then
-                    v_old := jsonb_build_object('tags', audit.typed(old.tags, null::pg_catalog._text));
-                    v_new := jsonb_build_object('tags', audit.typed(new.tags, null::pg_catalog._text));
+                    v_old := jsonb_build_object('tags', case when strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end);
+                    v_new := jsonb_build_object('tags', case when strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end);
                 else
-                    v_old := v_old || jsonb_build_object('tags', audit.typed(old.tags, null::pg_catalog._text));
-                    v_new := v_new || jsonb_build_object('tags', audit.typed(new.tags, null::pg_catalog._text));
+                    v_old := v_old || jsonb_build_object('tags', case when strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end);
+                    v_new := v_new || jsonb_build_object('tags', case when strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end);
                 end if;
             end if;
             if record_image_ne(row(old.mood), row(new.mood)) then
@@ -324,8 +322,7 @@ declare
     v_context jsonb;
 begin
     begin
-        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null
-            or has_column_privilege(tg_relid, '16'::smallint, 'select') is not null then
+        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_old := jsonb_build_object(
@@ -334,11 +331,11 @@ begin
                 'note', audit.typed(old.note, null::pg_catalog."varchar"),
                 'paid_at', audit.typed(old.paid_at, null::pg_catalog.timestamptz),
                 'took', audit.typed(old.took, null::pg_catalog."interval"),
-                'weight', case when format('%s', old.weight) ~ '(^|[{,])-0($|[,}])' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end,
+                'weight', case when audit.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end,
                 'file', audit.typed(old.file, null::pg_catalog.bytea),
                 'exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end,
-                'loose', audit.typed(old.loose, null::pg_catalog.jsonb),
-                'tags', audit.typed(old.tags, null::pg_catalog._text),
+                'loose', case when jsonb_typeof(audit.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(old.loose, null::pg_catalog.jsonb)) else audit.typed(old.loose, null::pg_catalog.jsonb) end,
+                'tags', case when strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end,
                 'mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end,
                 'total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb

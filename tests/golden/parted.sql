@@ -12,8 +12,8 @@ declare
     v_context jsonb;
 begin
     begin
-        if has_column_privilege(pg_partition_root(tg_relid), '3'::smallint, 'select') is not null
-            or has_column_privilege(pg_partition_root(tg_relid), '4'::smallint, 'select') is not null then
+        if pg_partition_root(tg_relid) <> '...'::oid
+            or has_column_privilege('...'::oid, '3'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_new := jsonb_build_object(
@@ -91,8 +91,8 @@ declare
     v_context jsonb;
 begin
     begin
-        if has_column_privilege(pg_partition_root(tg_relid), '3'::smallint, 'select') is not null
-            or has_column_privilege(pg_partition_root(tg_relid), '4'::smallint, 'select') is not null then
+        if pg_partition_root(tg_relid) <> '...'::oid
+            or has_column_privilege('...'::oid, '3'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C"
@@ -200,8 +200,8 @@ declare
     v_context jsonb;
 begin
     begin
-        if has_column_privilege(pg_partition_root(tg_relid), '3'::smallint, 'select') is not null
-            or has_column_privilege(pg_partition_root(tg_relid), '4'::smallint, 'select') is not null then
+        if pg_partition_root(tg_relid) <> '...'::oid
+            or has_column_privilege('...'::oid, '3'::smallint, 'select') is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_old := jsonb_build_object(
