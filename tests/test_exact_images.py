@@ -160,23 +160,6 @@ def test_a_change_of_the_image_is_recorded_in_an_altered_table(
     assert [event[0] for event in events(conn, "public.t")] == ["UPDATE"]
 
 
-def test_rows_that_exchange_a_deferrable_key_are_told_apart(conn: psycopg.Connection, db: str) -> None:
-    for schema in ("live", "rebuilt"):
-        conn.execute(f"create schema {schema}".encode())
-        conn.execute(f"create table {schema}.t (id integer primary key deferrable, v text)".encode())
-    audit(db, "live.t")
-    conn.execute("insert into live.t values (1, 'a'), (2, 'b')")
-    with conn.transaction():
-        conn.execute("set constraints all deferred")
-        conn.execute("update live.t set id = 2 where v = 'a'")
-        conn.execute("update live.t set id = 1 where v = 'a'")
-        conn.execute("update live.t set v = 'c' where v = 'a'")
-        conn.execute("update live.t set id = 1 where v = 'b'")
-        conn.execute("update live.t set id = 2 where v = 'c'")
-    rebuild(conn, "live.t", sql.Identifier("rebuilt", "t"))
-    assert stored(conn, "rebuilt.t") == stored(conn, "live.t")
-
-
 def test_a_key_that_became_a_date_is_written_the_same_under_any_settings(conn: psycopg.Connection, db: str) -> None:
     conn.execute("create table t (id integer primary key)")
     audit(db, "public.t")

@@ -235,6 +235,7 @@ def test_every_function_with_the_owners_rights_pins_its_search_path(db: str, con
     )
 
 
+@pytest.mark.usefixtures("unguarded")
 def test_a_trigger_replaced_by_whoever_holds_the_privilege_trigger_is_told_by_check(
     db: str, conn: psycopg.Connection, login: MakeLogin
 ) -> None:

@@ -402,7 +402,7 @@ begin
     -- tell which row it was.
     v_change.new_values := audit.row_image(p_new, p_relation, v_same, v_mask, '{}');
     v_change.old_values := audit.row_image(
-        p_old, p_relation, case when p_key = '{}' or audit.is_deferrable_key(p_relation) then p_exclude else v_same end, v_mask, '{}'
+        p_old, p_relation, case when p_key = '{}' then p_exclude else v_same end, v_mask, '{}'
     );
     v_change.target_id := audit.row_key(p_new, p_relation, p_key);
     v_change.previous_target_id := nullif(audit.row_key(p_old, p_relation, p_key), v_change.target_id);
@@ -557,18 +557,6 @@ $auditctl$;
 revoke execute on function audit.key_columns(oid) from public;
 
 comment on function audit.key_columns(oid) is 'The columns of the primary key, in order; empty without one';
-
-create function audit.is_deferrable_key(p_relation oid) returns boolean
-language sql stable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-    -- Inside a transaction two rows may bear one key then, and only the rest of the row tells them apart.
-    select exists (select from pg_index as i where i.indrelid = p_relation and i.indisprimary and not i.indimmediate)
-$auditctl$;
-
-revoke execute on function audit.is_deferrable_key(oid) from public;
-
-comment on function audit.is_deferrable_key(oid) is 'Whether the primary key may be violated until the end of a transaction';
 
 create function audit.text_code(p_field text) returns text
 language sql immutable
@@ -987,8 +975,7 @@ begin
                 audit.key_code('old', v_key)
             ) end,
             -- Nothing else may tell which row it was.
-            case when cardinality(v_key) = 0 or audit.is_deferrable_key(p_relation)
-                then format('        v_old := %s;', audit.row_code('old', v_captured, p_mask)) end
+            case when cardinality(v_key) = 0 then format('        v_old := %s;', audit.row_code('old', v_captured, p_mask)) end
         ),
         'differences', case p_action when 'UPDATE' then audit.differences_code(v_captured, p_mask) else '' end
     );

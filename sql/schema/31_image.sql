@@ -243,7 +243,7 @@ begin
     -- tell which row it was.
     v_change.new_values := audit.row_image(p_new, p_relation, v_same, v_mask, '{}');
     v_change.old_values := audit.row_image(
-        p_old, p_relation, case when p_key = '{}' or audit.is_deferrable_key(p_relation) then p_exclude else v_same end, v_mask, '{}'
+        p_old, p_relation, case when p_key = '{}' then p_exclude else v_same end, v_mask, '{}'
     );
     v_change.target_id := audit.row_key(p_new, p_relation, p_key);
     v_change.previous_target_id := nullif(audit.row_key(p_old, p_relation, p_key), v_change.target_id);

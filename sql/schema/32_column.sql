@@ -136,17 +136,6 @@ $auditctl$;
 revoke execute on function audit.key_columns(oid) from public;
 comment on function audit.key_columns(oid) is 'The columns of the primary key, in order; empty without one';
 
-create function audit.is_deferrable_key(p_relation oid) returns boolean
-language sql stable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-    -- Inside a transaction two rows may bear one key then, and only the rest of the row tells them apart.
-    select exists (select from pg_index as i where i.indrelid = p_relation and i.indisprimary and not i.indimmediate)
-$auditctl$;
-
-revoke execute on function audit.is_deferrable_key(oid) from public;
-comment on function audit.is_deferrable_key(oid) is 'Whether the primary key may be violated until the end of a transaction';
-
 create function audit.text_code(p_field text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp

@@ -248,8 +248,7 @@ begin
                 audit.key_code('old', v_key)
             ) end,
             -- Nothing else may tell which row it was.
-            case when cardinality(v_key) = 0 or audit.is_deferrable_key(p_relation)
-                then format('        v_old := %s;', audit.row_code('old', v_captured, p_mask)) end
+            case when cardinality(v_key) = 0 then format('        v_old := %s;', audit.row_code('old', v_captured, p_mask)) end
         ),
         'differences', case p_action when 'UPDATE' then audit.differences_code(v_captured, p_mask) else '' end
     );
