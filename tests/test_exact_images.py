@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from tests.capturing import audit
 from tests.kinds import texts
-from tests.replay import rebuild
 from tests.test_images import events
-from tests.test_replay import assert_rebuilt, stored, tables, turn_through
+from tests.test_replay import assert_rebuilt, tables, turn_through
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -128,3 +128,15 @@ def test_what_is_written_is_utf8_wherever_a_block_ends(tmp_path: Path, before: i
     written = (tmp_path / "out").read_bytes()
     assert written.decode() == "x" * before + "ä→😀\ufffd\ufffd,→"
     assert sink.written == len(written)
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\xf0"], ids=ascii)
+def test_a_long_key_that_is_no_utf8_does_not_make_the_write_fail(
+    db: str, conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl, bad: bytes
+) -> None:
+    conn.execute("create table t (id text primary key); grant all on t to public")
+    audit(db, "t")
+    long = b"repeat('k', 2000) || current_setting('my.text')"
+    raw(login("mallory").dsn, b" options='-c my.text=" + bad + b"'", b"insert into t values (" + long + b")",
+        b"update t set id = 'x' || id", b"delete from t")  # fmt: skip
+    assert auditctl("log", "--target", "t", "--format", "csv", check=0).out.count("invalid text ") >= 3

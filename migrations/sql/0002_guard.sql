@@ -331,6 +331,21 @@ begin
 end
 $auditctl$;
 
+create or replace function audit.fit_key(p_key text) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if octet_length(p_key) <= 1000 then
+        return p_key;
+    end if;
+    return left(p_key, 100) || chr(8230) || ' sha256:' || encode(sha256(convert_to(p_key, 'UTF8')), 'hex');
+exception when others then
+    -- Text that is no valid UTF-8 can be neither cut nor converted.
+    return audit.readable(p_key);
+end
+$auditctl$;
+
 create or replace function audit.row_key(p_row anyelement, p_relation oid, p_key text[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -834,7 +849,10 @@ begin
     else
         v_code := audit.text_code(format('%s.%I', p_row, p_key[1].name));
     end if;
-    return case when v_is_short then v_code else format('audit.fit_key(%s)', v_code) end;
+    return case
+        when v_is_short then v_code
+        else format('case when octet_length(%1$s) > 1000 then audit.fit_key(%1$s) else %1$s end', v_code)
+    end;
 end
 $auditctl$;
 

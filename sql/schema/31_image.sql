@@ -152,15 +152,18 @@ comment on function audit.row_image(anyelement, oid, text[], text[], text[]) is
     'A row as JSONB by the columns the table has now, without the excluded, with the masked hidden';
 
 create function audit.fit_key(p_key text) returns text
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select
-        case
-            when octet_length(p_key) > 1000
-                then left(p_key, 100) || chr(8230) || ' sha256:' || encode(sha256(convert_to(p_key, 'UTF8')), 'hex')
-            else p_key
-        end
+begin
+    if octet_length(p_key) <= 1000 then
+        return p_key;
+    end if;
+    return left(p_key, 100) || chr(8230) || ' sha256:' || encode(sha256(convert_to(p_key, 'UTF8')), 'hex');
+exception when others then
+    -- Text that is no valid UTF-8 can be neither cut nor converted.
+    return audit.readable(p_key);
+end
 $auditctl$;
 
 revoke execute on function audit.fit_key(text) from public;

@@ -110,7 +110,10 @@ begin
     else
         v_code := audit.text_code(format('%s.%I', p_row, p_key[1].name));
     end if;
-    return case when v_is_short then v_code else format('audit.fit_key(%s)', v_code) end;
+    return case
+        when v_is_short then v_code
+        else format('case when octet_length(%1$s) > 1000 then audit.fit_key(%1$s) else %1$s end', v_code)
+    end;
 end
 $auditctl$;
 

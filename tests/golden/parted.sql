@@ -20,7 +20,7 @@ begin
                 'id', audit.typed(new.id, null::pg_catalog.text),
                 'v', audit.typed(new.v, null::pg_catalog.int4)
             );
-        v_target_id := audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text);
+        v_target_id := case when octet_length(audit.typed(new.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text) else audit.typed(new.id, null::pg_catalog.text)::text end;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
@@ -119,9 +119,9 @@ begin
         if v_new is null then
             return null;
         end if;
-        v_target_id := audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text);
+        v_target_id := case when octet_length(audit.typed(new.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text) else audit.typed(new.id, null::pg_catalog.text)::text end;
         if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
-            v_previous_target_id := audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text);
+            v_previous_target_id := case when octet_length(audit.typed(old.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text) else audit.typed(old.id, null::pg_catalog.text)::text end;
         end if;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -208,7 +208,7 @@ begin
                 'id', audit.typed(old.id, null::pg_catalog.text),
                 'v', audit.typed(old.v, null::pg_catalog.int4)
             );
-        v_target_id := audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text);
+        v_target_id := case when octet_length(audit.typed(old.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text) else audit.typed(old.id, null::pg_catalog.text)::text end;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
