@@ -194,21 +194,31 @@ revoke execute on function audit.claimed_ip() from public;
 
 comment on function audit.claimed_ip() is 'The address that the session names, else the peer of the connection; raises where the text is none';
 
-create function audit.context() returns jsonb
+create function audit.context(p_setting text) returns jsonb
 language sql stable
 as $auditctl$
     select
         case
-            when current_setting('role') <> 'none' or coalesce(current_setting('auditctl.context', true), '') <> ''
-                then audit.session_context()
-            when current_setting('application_name') <> ''
-                then jsonb_build_object('application_name', current_setting('application_name'))
+            when current_setting('role') <> 'none' or current_setting('application_name') = '' then audit.session_context()
+            when coalesce(p_setting, '') = '' then jsonb_build_object('application_name', current_setting('application_name'))
+            -- As audit.parse_context() asks: short, no key that only auditctl writes, also not by its escapes, no number
+            -- of thousands of digits. What is no JSON all the same raises.
+            when octet_length(p_setting) <= 500 and p_setting ^@ '{' and strpos(p_setting, chr(92)) = 0
+                and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
+                and strpos(p_setting, '"application_name"') = 0 and strpos(p_setting, '"role"') = 0
+                and strpos(p_setting, '"partition"') = 0 and strpos(p_setting, '"previous_target_id"') = 0
+                and strpos(p_setting, '"summary"') = 0 and strpos(p_setting, '"claimed_') = 0
+                and strpos(p_setting, '"context_') = 0
+                and convert_to(p_setting, 'UTF8') is not null
+                then p_setting::jsonb || jsonb_build_object('application_name', current_setting('application_name'))
+            else audit.session_context()
         end
 $auditctl$;
 
-revoke execute on function audit.context() from public;
+revoke execute on function audit.context(text) from public;
 
-comment on function audit.context() is 'audit.session_context() without its cost where the session only has an application_name';
+comment on function audit.context(text) is
+    'audit.session_context() without its cost for nearly all sessions, from the session''s auditctl.context';
 
 -- The careful way to record a row, for when generated code meets what it was not made for: a value too large for
 -- JSONB, text that JSONB refuses, a column added, dropped or retyped since. Slow, and never fails.
