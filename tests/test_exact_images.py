@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from tests import capturing
 from tests.capturing import audit
+from tests.fixtures.databases import GUARD_OFF
 from tests.kinds import texts
 from tests.test_images import events
 from tests.test_replay import assert_rebuilt, tables, turn_through
@@ -165,3 +167,28 @@ def test_a_key_that_became_a_date_is_written_the_same_under_any_settings(conn: p
     conn.execute("set DateStyle = 'German, DMY'")
     conn.execute("insert into t values ('2026-03-02')")
     assert events(conn, "public.t") == [("CREATE", "2026-03-02", None, '{"id": "2026-03-02"}')]
+
+
+def test_an_xml_domain_is_recorded_whatever_the_session_takes_for_xml(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create domain page as xml; create table a (id integer primary key, v page)")
+    audit(db, "a")
+    conn.execute("insert into a values (1, 'x<b/>')")
+    conn.execute("set xmloption = document; delete from a")
+    assert capturing.events(conn, "public.a") == [
+        ("public.a", "CREATE", "1", None, {"id": 1, "v": "x<b/>"}),
+        ("public.a", "DELETE", "1", {"id": 1, "v": "x<b/>"}, None),
+    ]
+
+
+def test_domains_over_types_with_a_length_are_whole_on_the_careful_way(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create domain code as char(4); create domain flags as bit(4); create domain page as xml")
+    conn.execute("create table a (id integer primary key, c code, f flags, v page)")
+    audit(db, "a")
+    conn.execute("insert into a values (1, 'abcd', '1011', 'x<b/>')")
+    conn.execute(GUARD_OFF)
+    conn.execute("set xmloption = document; alter table a add column w integer; delete from a")
+    image = {"id": 1, "c": "abcd", "f": "1011", "v": "x<b/>"}
+    assert capturing.events(conn, "public.a") == [
+        ("public.a", "CREATE", "1", None, image),
+        ("public.a", "DELETE", "1", {**image, "w": None}, None),
+    ]

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.databases import MakeLogin
 
 NOTHING = """
     select (select count(*) from pg_namespace where nspname in ('audit', 'audit_triggers')),
            (select count(*) from pg_roles where rolname like 'audit\\_%')
 """
+
+PUT_TRIGGER = "select proowner, prosrc, proacl::text from pg_proc where proname = 'put_trigger'"
 
 STORE_EVENTS = "select action::text, target_id, context ->> 'summary' from audit.event where target = 'audit.store'"
 
@@ -238,3 +241,12 @@ def test_install_of_a_newer_store_is_refused(db: str) -> None:
         conn.execute("update audit.alembic_version set version_num = '9999'")
     with pytest.raises(StoreError, match="newer than this auditctl's"):
         store.install(db)
+
+
+def test_a_member_of_the_owner_may_install_again_after_a_superuser_and_the_guard_keeps_its_rights(
+    db: str, conn: psycopg.Connection, login: MakeLogin
+) -> None:
+    member = login("member", roles=("audit_owner", "audit_admin"), attributes="createrole")
+    before = conn.execute(PUT_TRIGGER).fetchall()
+    assert store.install(member.dsn) == store.Installation(STORE_REVISION, STORE_REVISION, is_guarded=True)
+    assert conn.execute(PUT_TRIGGER).fetchall() == before

@@ -54,7 +54,7 @@ def raw(dsn: str, parameters: bytes, *statements: bytes) -> None:
     session.finish()
 
 
-@pytest.mark.parametrize("bad", [b"ev\xffil", b"\xff", b"ev\xf0", b"ev\xe4", b"\xc3(", b"ev\xed\xa0\x80il"], ids=ascii)
+@pytest.mark.parametrize("bad", [b"ev\xffil", b"ev\xf0", b"ev\xed\xa0\x80il"], ids=ascii)
 @pytest.mark.parametrize(
     "value",
     [

@@ -282,11 +282,17 @@ declare
     v_base constant oid := audit.base_type(p_type);
     v_code text := format('case when num_nulls(%1$s) = 0 then format(''%%s'', %1$s) end', v_field);
 begin
-    if audit.is_plain_type(p_type) then
-        v_code := audit.image_code(
-            case when p_type = v_base then v_field else format('(%s)::%s', v_code, v_base::regtype) end,
-            format('format(''%%s'', %s)', v_field), v_base, (select t.typcategory = 'A' from pg_type as t where t.oid = v_base)
-        );
+    if audit.is_plain_type(p_type)
+        and (p_type = v_base or v_base not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype))
+    then
+        -- By its name: what SQL calls bit is bit(1).
+        select audit.image_code(
+            case when p_type = v_base then v_field else format('(%s)::pg_catalog.%I', v_code, t.typname) end,
+            format('format(''%%s'', %s)', v_field), v_base, t.typcategory = 'A'
+        )
+        into v_code
+        from pg_type as t
+        where t.oid = v_base;
     end if;
     execute format('select audit.value_image(%s)', v_code) into v_value using p_row;
     return coalesce(v_value, 'null');
@@ -638,7 +644,10 @@ declare
 begin
     if p_column.own_type is not null then
         v_value := format('audit.typed(%s, null::%s)', v_field, p_column.own_type);
-    elsif p_column.is_plain and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) then
+    -- Whether text is xml depends on the session's xmloption.
+    elsif p_column.is_plain
+        and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype)
+    then
         v_value := format('(%s)::%s', v_text, p_column.base_type);
     else
         return v_text;
@@ -1010,8 +1019,9 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.function_parts(regclass, regclass, text, audit.action, text[], text[], text[], boolean, audit.captured_column[])
-    from public;
+revoke execute on function audit.function_parts(
+    regclass, regclass, text, audit.action, text[], text[], text[], boolean, audit.captured_column[]
+) from public;
 
 comment on function audit.function_parts(regclass, regclass, text, audit.action, text[], text[], text[], boolean, audit.captured_column[]) is
     'What is put between the pieces of a template, by name, as SQL';
@@ -1261,7 +1271,7 @@ comment on column audit.capture.members is 'Partitions and children that capture
 
 comment on column audit.capture.detached is 'Former members, until apply is run';
 
-comment on column audit.capture.columns is 'For the table and each child: the columns by number, each with name and type';
+comment on column audit.capture.columns is 'For the table and each child: the columns by number, each with name, type and default';
 
 comment on column audit.capture.rules is 'INSTEAD rules that were there already';
 
@@ -1291,26 +1301,25 @@ create function audit.kin(p_relations oid[]) returns setof oid
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    with recursive upward as (
-        select unnest(p_relations) as relation
-        union
-        select i.inhparent from upward join pg_inherits as i on i.inhrelid = upward.relation
-    ),
-
-    downward as (
+    with recursive downward as (
         select unnest(p_relations) as relation
         union
         select i.inhrelid from downward join pg_inherits as i on i.inhparent = downward.relation
+    ),
+
+    -- A child may have several parents: what is done to one reaches it, and so the table that another stands for.
+    upward as (
+        select downward.relation from downward
+        union
+        select i.inhparent from upward join pg_inherits as i on i.inhrelid = upward.relation
     )
 
     select upward.relation from upward
-    union
-    select downward.relation from downward
 $auditctl$;
 
 revoke execute on function audit.kin(oid[]) from public;
 
-comment on function audit.kin(oid[]) is 'Relations with all they descend from and all that descends from them';
+comment on function audit.kin(oid[]) is 'Relations with all that descends from them, and all that any of these descends from';
 
 create function audit.audited_through(p_relation oid) returns regclass
 language sql stable
@@ -1376,8 +1385,10 @@ as $auditctl$
         jsonb_object_agg(
             audit.registered_name(site.relation), (
                 select
-                    jsonb_object_agg(
-                        a.attnum, jsonb_build_array(a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid))
+                    coalesce(
+                        jsonb_object_agg(
+                            a.attnum, jsonb_build_array(a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid))
+                        ), '{}'
                     )
                 from pg_attribute as a
                 left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -1582,12 +1593,21 @@ begin
     join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'audit_triggers'::regnamespace
     where t.tgrelid = p_relation and t.tgname = 'auditctl_' || lower(p_action::text);
 
-    if v_found.proname <> v_wanted.name then
-        if exists (select from pg_proc as p where p.pronamespace = 'audit_triggers'::regnamespace and p.proname = v_wanted.name) then
+    if v_found.proname is distinct from v_wanted.name then
+        if exists (
+            select
+            from pg_proc as p
+            join pg_trigger as t on t.tgfoid = p.oid
+            where p.pronamespace = 'audit_triggers'::regnamespace and p.proname = v_wanted.name
+        ) then
             raise exception 'refused: audit_triggers.% belongs to another table', v_wanted.name
                 using errcode = 'UA003', hint = 'Run auditctl apply, which sorts the functions out, then try again.';
         end if;
-        execute format('alter function audit_triggers.%I() rename to %I', v_found.proname, v_wanted.name);
+        if v_found.proname is not null then
+            -- That of a table that was dropped stays behind until apply.
+            execute format('drop routine if exists audit_triggers.%I()', v_wanted.name);
+            execute format('alter function audit_triggers.%I() rename to %I', v_found.proname, v_wanted.name);
+        end if;
     end if;
     if (v_found.prosrc, v_found.comment) is distinct from (v_wanted.source, v_wanted.comment)
         or not (v_found.proconfig @> v_wanted.settings and v_found.proconfig <@ v_wanted.settings)
@@ -1698,28 +1718,48 @@ revoke execute on function audit.follow_schema(regclass, text) from public;
 comment on function audit.follow_schema(regclass, text) is
     'Carries the globs over the schema that a table was in, such as billing.*, over to the schema''s new name';
 
-create function audit.state_rule(p_capture audit.capture) returns void
+create function audit.state_rule(p_capture audit.capture) returns audit.capture
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_stated audit.capture := p_capture;
+    v_columns constant text[] := array(select c.name from audit.captured_columns(p_capture.relation) as c);
 begin
+    -- A glob may name columns that this table has not; a rule for one table may not.
+    v_stated.exclude := array(
+        select given.name
+        from unnest(p_capture.exclude) with ordinality as given (name, position)
+        where given.name = any (v_columns)
+        order by given.position
+    );
+    v_stated.mask := array(
+        select given.name
+        from unnest(p_capture.mask) with ordinality as given (name, position)
+        where given.name = any (v_columns)
+        order by given.position
+    );
+    if audit.key_columns(p_capture.relation) <> '{}' or not p_capture.key <@ v_columns then
+        v_stated.key := '{}';
+    end if;
     update audit.rule as r
-    set exclude = p_capture.exclude, mask = p_capture.mask, key = p_capture.key, set_by = session_user, set_at = now()
-    where r.name = p_capture.target
-        and (r.exclude, r.mask, r.key) is distinct from (p_capture.exclude, p_capture.mask, p_capture.key);
-    if not exists (select from audit.rule as r where r.name = p_capture.target) then
+    set exclude = v_stated.exclude, mask = v_stated.mask, key = v_stated.key, set_by = session_user, set_at = now()
+    where r.name = v_stated.target
+        and (r.exclude, r.mask, r.key) is distinct from (v_stated.exclude, v_stated.mask, v_stated.key);
+    if not exists (select from audit.rule as r where r.name = v_stated.target) then
         -- A glob covered the table; it says nothing about this name, or about these columns.
         insert into audit.rule (name, position, actions, exclude, mask, key, require_actor)
-        select p_capture.target, coalesce(max(r.position) + 1, 0), p_capture.actions,
-            p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor
+        select v_stated.target, coalesce(max(r.position) + 1, 0), v_stated.actions,
+            v_stated.exclude, v_stated.mask, v_stated.key, v_stated.require_actor
         from audit.rule as r;
     end if;
+    return v_stated;
 end
 $auditctl$;
 
 revoke execute on function audit.state_rule(audit.capture) from public;
 
-comment on function audit.state_rule(audit.capture) is 'Brings the table''s own rule up to its name and columns, and makes one where only a glob covered it';
+comment on function audit.state_rule(audit.capture) is 'Brings the table''s own rule up to its name and columns, and makes one where only a glob covered it; returns what it states';
 
 create function audit.column_changes(p_old jsonb, p_new jsonb, p_hidden text[]) returns jsonb
 language sql immutable
@@ -1900,7 +1940,7 @@ begin
     if (v_now.exclude, v_now.mask, v_now.key) is distinct from (v_before.exclude, v_before.mask, v_before.key)
         or v_now.target <> v_before.target and p_command <> 'ALTER SCHEMA'
     then
-        perform audit.state_rule(v_now);
+        v_now := audit.state_rule(v_now);
     end if;
     v_changes := v_changes || audit.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
         || audit.renew_members(v_before, v_now);

@@ -63,11 +63,17 @@ declare
     v_base constant oid := audit.base_type(p_type);
     v_code text := format('case when num_nulls(%1$s) = 0 then format(''%%s'', %1$s) end', v_field);
 begin
-    if audit.is_plain_type(p_type) then
-        v_code := audit.image_code(
-            case when p_type = v_base then v_field else format('(%s)::%s', v_code, v_base::regtype) end,
-            format('format(''%%s'', %s)', v_field), v_base, (select t.typcategory = 'A' from pg_type as t where t.oid = v_base)
-        );
+    if audit.is_plain_type(p_type)
+        and (p_type = v_base or v_base not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype))
+    then
+        -- By its name: what SQL calls bit is bit(1).
+        select audit.image_code(
+            case when p_type = v_base then v_field else format('(%s)::pg_catalog.%I', v_code, t.typname) end,
+            format('format(''%%s'', %s)', v_field), v_base, t.typcategory = 'A'
+        )
+        into v_code
+        from pg_type as t
+        where t.oid = v_base;
     end if;
     execute format('select audit.value_image(%s)', v_code) into v_value using p_row;
     return coalesce(v_value, 'null');

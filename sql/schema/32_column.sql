@@ -189,7 +189,10 @@ declare
 begin
     if p_column.own_type is not null then
         v_value := format('audit.typed(%s, null::%s)', v_field, p_column.own_type);
-    elsif p_column.is_plain and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) then
+    -- Whether text is xml depends on the session's xmloption.
+    elsif p_column.is_plain
+        and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype)
+    then
         v_value := format('(%s)::%s', v_text, p_column.base_type);
     else
         return v_text;

@@ -258,8 +258,9 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.function_parts(regclass, regclass, text, audit.action, text[], text[], text[], boolean, audit.captured_column[])
-    from public;
+revoke execute on function audit.function_parts(
+    regclass, regclass, text, audit.action, text[], text[], text[], boolean, audit.captured_column[]
+) from public;
 comment on function audit.function_parts(regclass, regclass, text, audit.action, text[], text[], text[], boolean, audit.captured_column[]) is
     'What is put between the pieces of a template, by name, as SQL';
 

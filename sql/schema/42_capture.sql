@@ -26,7 +26,7 @@ comment on column audit.capture.key is 'Columns that name a row of a table witho
 comment on column audit.capture.require_actor is 'Whether a write without a known actor fails';
 comment on column audit.capture.members is 'Partitions and children that capture is known to be complete on';
 comment on column audit.capture.detached is 'Former members, until apply is run';
-comment on column audit.capture.columns is 'For the table and each child: the columns by number, each with name and type';
+comment on column audit.capture.columns is 'For the table and each child: the columns by number, each with name, type and default';
 comment on column audit.capture.rules is 'INSTEAD rules that were there already';
 comment on column audit.capture.being_changed_by is 'The transaction that changes capture itself: inside it the guard leaves the table alone; else null';
 
@@ -51,25 +51,24 @@ create function audit.kin(p_relations oid[]) returns setof oid
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    with recursive upward as (
-        select unnest(p_relations) as relation
-        union
-        select i.inhparent from upward join pg_inherits as i on i.inhrelid = upward.relation
-    ),
-
-    downward as (
+    with recursive downward as (
         select unnest(p_relations) as relation
         union
         select i.inhrelid from downward join pg_inherits as i on i.inhparent = downward.relation
+    ),
+
+    -- A child may have several parents: what is done to one reaches it, and so the table that another stands for.
+    upward as (
+        select downward.relation from downward
+        union
+        select i.inhparent from upward join pg_inherits as i on i.inhrelid = upward.relation
     )
 
     select upward.relation from upward
-    union
-    select downward.relation from downward
 $auditctl$;
 
 revoke execute on function audit.kin(oid[]) from public;
-comment on function audit.kin(oid[]) is 'Relations with all they descend from and all that descends from them';
+comment on function audit.kin(oid[]) is 'Relations with all that descends from them, and all that any of these descends from';
 
 create function audit.audited_through(p_relation oid) returns regclass
 language sql stable
@@ -132,8 +131,10 @@ as $auditctl$
         jsonb_object_agg(
             audit.registered_name(site.relation), (
                 select
-                    jsonb_object_agg(
-                        a.attnum, jsonb_build_array(a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid))
+                    coalesce(
+                        jsonb_object_agg(
+                            a.attnum, jsonb_build_array(a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid))
+                        ), '{}'
                     )
                 from pg_attribute as a
                 left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum

@@ -24,12 +24,21 @@ begin
     join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'audit_triggers'::regnamespace
     where t.tgrelid = p_relation and t.tgname = 'auditctl_' || lower(p_action::text);
 
-    if v_found.proname <> v_wanted.name then
-        if exists (select from pg_proc as p where p.pronamespace = 'audit_triggers'::regnamespace and p.proname = v_wanted.name) then
+    if v_found.proname is distinct from v_wanted.name then
+        if exists (
+            select
+            from pg_proc as p
+            join pg_trigger as t on t.tgfoid = p.oid
+            where p.pronamespace = 'audit_triggers'::regnamespace and p.proname = v_wanted.name
+        ) then
             raise exception 'refused: audit_triggers.% belongs to another table', v_wanted.name
                 using errcode = 'UA003', hint = 'Run auditctl apply, which sorts the functions out, then try again.';
         end if;
-        execute format('alter function audit_triggers.%I() rename to %I', v_found.proname, v_wanted.name);
+        if v_found.proname is not null then
+            -- That of a table that was dropped stays behind until apply.
+            execute format('drop routine if exists audit_triggers.%I()', v_wanted.name);
+            execute format('alter function audit_triggers.%I() rename to %I', v_found.proname, v_wanted.name);
+        end if;
     end if;
     if (v_found.prosrc, v_found.comment) is distinct from (v_wanted.source, v_wanted.comment)
         or not (v_found.proconfig @> v_wanted.settings and v_found.proconfig <@ v_wanted.settings)
@@ -135,27 +144,47 @@ revoke execute on function audit.follow_schema(regclass, text) from public;
 comment on function audit.follow_schema(regclass, text) is
     'Carries the globs over the schema that a table was in, such as billing.*, over to the schema''s new name';
 
-create function audit.state_rule(p_capture audit.capture) returns void
+create function audit.state_rule(p_capture audit.capture) returns audit.capture
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_stated audit.capture := p_capture;
+    v_columns constant text[] := array(select c.name from audit.captured_columns(p_capture.relation) as c);
 begin
+    -- A glob may name columns that this table has not; a rule for one table may not.
+    v_stated.exclude := array(
+        select given.name
+        from unnest(p_capture.exclude) with ordinality as given (name, position)
+        where given.name = any (v_columns)
+        order by given.position
+    );
+    v_stated.mask := array(
+        select given.name
+        from unnest(p_capture.mask) with ordinality as given (name, position)
+        where given.name = any (v_columns)
+        order by given.position
+    );
+    if audit.key_columns(p_capture.relation) <> '{}' or not p_capture.key <@ v_columns then
+        v_stated.key := '{}';
+    end if;
     update audit.rule as r
-    set exclude = p_capture.exclude, mask = p_capture.mask, key = p_capture.key, set_by = session_user, set_at = now()
-    where r.name = p_capture.target
-        and (r.exclude, r.mask, r.key) is distinct from (p_capture.exclude, p_capture.mask, p_capture.key);
-    if not exists (select from audit.rule as r where r.name = p_capture.target) then
+    set exclude = v_stated.exclude, mask = v_stated.mask, key = v_stated.key, set_by = session_user, set_at = now()
+    where r.name = v_stated.target
+        and (r.exclude, r.mask, r.key) is distinct from (v_stated.exclude, v_stated.mask, v_stated.key);
+    if not exists (select from audit.rule as r where r.name = v_stated.target) then
         -- A glob covered the table; it says nothing about this name, or about these columns.
         insert into audit.rule (name, position, actions, exclude, mask, key, require_actor)
-        select p_capture.target, coalesce(max(r.position) + 1, 0), p_capture.actions,
-            p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor
+        select v_stated.target, coalesce(max(r.position) + 1, 0), v_stated.actions,
+            v_stated.exclude, v_stated.mask, v_stated.key, v_stated.require_actor
         from audit.rule as r;
     end if;
+    return v_stated;
 end
 $auditctl$;
 
 revoke execute on function audit.state_rule(audit.capture) from public;
-comment on function audit.state_rule(audit.capture) is 'Brings the table''s own rule up to its name and columns, and makes one where only a glob covered it';
+comment on function audit.state_rule(audit.capture) is 'Brings the table''s own rule up to its name and columns, and makes one where only a glob covered it; returns what it states';
 
 create function audit.column_changes(p_old jsonb, p_new jsonb, p_hidden text[]) returns jsonb
 language sql immutable

@@ -105,7 +105,7 @@ begin
     if (v_now.exclude, v_now.mask, v_now.key) is distinct from (v_before.exclude, v_before.mask, v_before.key)
         or v_now.target <> v_before.target and p_command <> 'ALTER SCHEMA'
     then
-        perform audit.state_rule(v_now);
+        v_now := audit.state_rule(v_now);
     end if;
     v_changes := v_changes || audit.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
         || audit.renew_members(v_before, v_now);

@@ -11,6 +11,18 @@ $auditctl$;
 
 reset role;
 
+do $install$
+begin
+    -- One that has a superuser's rights, or another login's, stays as it is: whoever may not replace it installs the rest.
+    if exists (
+        select
+        from pg_catalog.pg_proc as p
+        where p.oid = pg_catalog.to_regprocedure('audit.put_trigger(regclass,audit.action,text)')
+            and not pg_catalog.pg_has_role(session_user, p.proowner, 'MEMBER')
+    ) then
+        return;
+    end if;
+    execute $function$
 create or replace function audit.put_trigger(p_relation regclass, p_action audit.action, p_function text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -43,13 +55,15 @@ begin
     );
     execute format('alter table %s enable always trigger %I', p_relation, v_name);
 end
-$auditctl$;
-
-alter function audit.put_trigger(regclass, audit.action, text) owner to session_user;
-revoke execute on function audit.put_trigger(regclass, audit.action, text) from public;
-grant execute on function audit.put_trigger(regclass, audit.action, text) to audit_owner;
-comment on function audit.put_trigger(regclass, audit.action, text) is
-    'Puts a capture trigger on a partition or child of an audited table, with the rights of the login that installed';
+$auditctl$
+    $function$;
+    alter function audit.put_trigger(regclass, audit.action, text) owner to session_user;
+    revoke execute on function audit.put_trigger(regclass, audit.action, text) from public;
+    grant execute on function audit.put_trigger(regclass, audit.action, text) to audit_owner;
+    comment on function audit.put_trigger(regclass, audit.action, text) is
+        'Puts a capture trigger on a partition or child of an audited table, with the rights of the login that installed';
+end
+$install$;
 
 do $auditctl$
 begin

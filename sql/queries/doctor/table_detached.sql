@@ -11,10 +11,7 @@ with recursive tree as (
 select distinct
     c.oid::regclass::text as object,
     cap.relation::regclass::text as root,
-    -- The name as auditctl takes it: in double quotes where it holds a dot, a quote or a wildcard.
-    case when n.nspname ~ '[."*?\[\]]' then '"' || replace(n.nspname, '"', '""') || '"' else n.nspname end
-    || '.'
-    || case when c.relname ~ '[."*?\[\]]' then '"' || replace(c.relname, '"', '""') || '"' else c.relname end as table
+    audit.qualified(n.nspname, c.relname) as table
 from audit.capture as cap
 cross join lateral unnest(cap.members || cap.detached) as former
 join pg_class as c on c.oid = former::oid

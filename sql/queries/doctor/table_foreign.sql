@@ -2,10 +2,7 @@
 select
     c.oid::regclass::text as object,
     c.oid::regclass::text as relation,
-    -- The name as auditctl takes it: in double quotes where it holds a dot, a quote or a wildcard.
-    case when n.nspname ~ '[."*?\[\]]' then '"' || replace(n.nspname, '"', '""') || '"' else n.nspname end
-    || '.'
-    || case when c.relname ~ '[."*?\[\]]' then '"' || replace(c.relname, '"', '""') || '"' else c.relname end as table
+    audit.qualified(n.nspname, c.relname) as table
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 -- A foreign partition is audited with its table, and cannot be left out.
