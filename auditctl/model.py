@@ -32,6 +32,8 @@ class Rule:
         key: Columns that name a row, for a table without a primary key.
         require_actor: Whether a write without a known actor fails.
         origin: Where the rule stands, for messages, such as `audit.toml: table[2]`; no part of its value.
+        is_in_force: Whether the database has this very rule already, so that what it names and is gone since is no
+            mistake of whoever states it now; no part of its value.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Rule:
     key: tuple[str, ...] = ()
     require_actor: bool = False
     origin: str = field(default="", compare=False)
+    is_in_force: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

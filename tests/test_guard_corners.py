@@ -20,7 +20,7 @@ mask = ["secret"]
 @pytest.mark.parametrize(
     ("statement", "stated"),
     [
-        ("alter table a rename to c", ("public.c", (), ("secret",))),
+        ("alter table a rename to c; alter table c rename column secret to s2", ("public.c", (), ("s2",))),
         ("alter table a rename column secret to hidden", ("public.a", (), ("hidden",))),
     ],
     ids=["table", "column"],

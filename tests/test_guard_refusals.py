@@ -29,30 +29,42 @@ TABLES = """
 """
 
 REFUSED: list[tuple[LiteralString, str]] = [
-    ("alter table s.a disable trigger auditctl_update", "trigger auditctl_update is disabled afterwards"),
-    ("alter table s.a disable trigger user", "is disabled afterwards"),
-    ("alter table s.a disable trigger user, add column w integer", "is disabled afterwards"),
-    ("alter table s.a enable trigger auditctl_truncate", "trigger auditctl_truncate no longer fires ALWAYS afterwards"),
-    ("alter table s.a enable trigger user", "no longer fires ALWAYS afterwards"),
-    ("alter table s.a enable replica trigger auditctl_create", "auditctl_create no longer fires ALWAYS afterwards"),
-    ("drop trigger auditctl_delete on s.a", "trigger auditctl_delete is gone afterwards"),
-    ("alter trigger auditctl_update on s.a rename to other", "trigger auditctl_update is gone afterwards"),
+    ("alter table s.a disable trigger auditctl_update", "trigger auditctl_update is disabled"),
+    ("alter table s.a disable trigger user", "is disabled"),
+    ("alter table s.a disable trigger user, add column w integer", "is disabled"),
+    ("alter table s.a enable trigger auditctl_truncate", "trigger auditctl_truncate no longer fires ALWAYS"),
+    ("alter table s.a enable trigger user", "no longer fires ALWAYS"),
+    ("alter table s.a enable replica trigger auditctl_create", "auditctl_create no longer fires ALWAYS"),
+    ("drop trigger auditctl_delete on s.a", "trigger auditctl_delete is gone"),
+    ("alter trigger auditctl_update on s.a rename to other", "trigger auditctl_update is gone"),
     (
         "create or replace trigger auditctl_update after update on s.a for each row execute function s.nothing()",
         "trigger auditctl_update",
     ),
-    ("create rule r as on update to s.a do instead nothing", "rule r on s.a would keep writes from its triggers"),
-    ("create rule r as on delete to s.p1a where old.id = 1 do instead nothing", "rule r on s.p1a would keep"),
+    ("create rule r as on update to s.a do instead nothing", "rule r would keep writes from its triggers"),
+    ("create rule r as on delete to s.p1a where old.id = 1 do instead nothing", "rule r would keep"),
     ("drop table s.a", "s.a is audited"),
     ("drop table s.a cascade", "s.a is audited"),
     ("drop table s.p", "s.p is audited"),
     ("drop schema s cascade", "is audited"),
-    ("alter table s.p1a disable trigger auditctl_update", "s.p1a is audited, and trigger auditctl_update is disabled"),
-    ("alter table s.p1a enable trigger auditctl_truncate", "s.p1a is audited, and trigger auditctl_truncate no longer"),
-    ("drop trigger auditctl_truncate on s.p1", "s.p1 is audited, and trigger auditctl_truncate is gone"),
-    ("drop trigger auditctl_create on s.child", "s.child is audited, and trigger auditctl_create is gone"),
-    ("alter table s.child disable trigger all", "s.child is audited, and trigger auditctl_"),
-    ("do $$ begin execute 'alter table s.a disable trigger user'; end $$", "is disabled afterwards"),
+    (
+        "alter table s.p1a disable trigger auditctl_update",
+        "s.p1a is audited, and this would mean that trigger auditctl_up",
+    ),
+    (
+        "alter table s.p1a enable trigger auditctl_truncate",
+        "s.p1a is audited, and this would mean that trigger auditctl_",
+    ),
+    (
+        "drop trigger auditctl_truncate on s.p1",
+        "s.p1 is audited, and this would mean that trigger auditctl_tr",
+    ),
+    (
+        "drop trigger auditctl_create on s.child",
+        "s.child is audited, and this would mean that trigger auditctl",
+    ),
+    ("alter table s.child disable trigger all", "s.child is audited, and this would mean that trigger auditctl_"),
+    ("do $$ begin execute 'alter table s.a disable trigger user'; end $$", "is disabled"),
 ]
 
 
@@ -125,7 +137,9 @@ def test_the_hint_is_the_command_that_ends_auditing_and_afterwards_everything_is
 ) -> None:
     with pytest.raises(psycopg.errors.DatabaseError) as error:
         conn.execute("drop table s.a")
-    assert error.value.diag.message_hint == "Stop auditing it first: auditctl disable 's.a'"
+    assert error.value.diag.message_hint == (
+        "To stop auditing it, the login that installed auditctl, or a superuser, runs first: auditctl disable s.a"
+    )
     auditctl("disable", "s.a", check=0)
     conn.execute("drop table s.a")
 

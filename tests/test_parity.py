@@ -109,6 +109,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("audit.activity", "audit_reader", "SELECT"),
         ("audit.alembic_version", "-", "SELECT"),
         ("audit.capture", "audit_reader", "SELECT"),
+        ("audit.capture_change", "audit_reader", "SELECT"),
         ("audit.event", "audit_reader", "SELECT"),
         ("audit.rename", "audit_reader", "SELECT"),
         ("audit.rule", "audit_reader", "SELECT"),

@@ -193,7 +193,9 @@ def _names(glob: str, name: str) -> bool:
 def _wish(conn: Connection, document: Document | None) -> Wish:
     if document is None:
         return Wish(rules.read(conn))
-    return Wish(document.rules, follow_renames=False, problems=document.problems)
+    stored = rules.read(conn)
+    wanted = tuple(replace(rule, is_in_force=rule in stored) for rule in document.rules)
+    return Wish(wanted, follow_renames=False, problems=document.problems)
 
 
 def _catalog(conn: Connection, wanted: Iterable[Rule]) -> Catalog:

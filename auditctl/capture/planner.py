@@ -80,7 +80,7 @@ def compare(
         names = only | {qualified(*relation.identity) for relation, rule in covered if rule.name in only}
         covered = tuple(pair for pair in covered if qualified(*pair[0].identity) in names)
         targets = [target for target in targets if target.name in names]
-        names |= {target.renamed_from for target in targets if target.renamed_from}
+        names |= {before for relation, _ in covered if (before := installed_target(relation, catalog))}
         steps = [step for step in steps if step.target in names or step.relation in names]
     return Plan(tuple(steps), resolution.rules, tuple(targets), validate.warnings(covered))
 
@@ -99,7 +99,11 @@ class _Spot:
 def _spots(relation: Relation, rule: Rule, catalog: Catalog, own: set[tuple[str, str]]) -> Iterator[_Spot]:
     """Yield every trigger that a rule needs: on the table, and on partitions and children without their own rule."""
     target = qualified(*relation.identity)
-    members = [r for r in catalog.relations if r.identity not in own and _nearest(r, own) == relation.identity]
+    members = [
+        r
+        for r in catalog.relations
+        if r.identity not in own and _nearest(r, own) == relation.identity and r.persistence != "t"
+    ]
     for action in rule.actions:
         captured = BY_ACTION[action]
         request = Request(relation.oid, relation.oid, target, action, rule)
@@ -168,5 +172,11 @@ def _target(relation: Relation, rule: Rule, catalog: Catalog) -> Target:
     before = installed_target(relation, catalog)
     key = relation.primary_key or _declared_key(rule, relation)
     label = rule.label if rule.name == name else None
-    renamed_from = before if before not in (None, name) else None
+    # A table that was a part of another one carries the other's target: that is still there, and no former name.
+    is_former = before not in (None, name) and not any(
+        qualified(*other.identity) == before and installed_target(other, catalog) == before
+        for other in catalog.relations
+        if other.triggers
+    )
+    renamed_from = before if is_former else None
     return Target(name, label, key, relation.oid, rule, renamed_from)

@@ -126,6 +126,8 @@ def _find(
         if found:
             names = ", ".join(qualified(*r.identity) for r in found)
             return None, rule, Problem(rule, f"{place}: {rule.name} may mean {names}; write the schema too")
+    if rule.is_in_force and not rule.actions:
+        return None, rule, None  # it keeps a glob from a table that is gone
     renamed = [r for r in catalog.relations if not r.parents and installed_target(r, catalog) == rule.name]
     if renamed and follow_renames:
         return renamed[0], replace(rule, name=qualified(*renamed[0].identity)), None
@@ -189,6 +191,8 @@ def _nothing_matches(
 ) -> list[tuple[Rule, str]]:
     problems = []
     for pattern, rule in globs:
+        if rule.is_in_force:
+            continue
         if not any(pattern.matches(*r.identity) and validate.refusal(r) is None for r in catalog.relations):
             problems.append((rule, f"{validate.where(rule, 'name')}: no table matches {rule.name}"))
             continue

@@ -19,7 +19,17 @@ def read(conn: Connection) -> tuple[Rule, ...]:
         "select name, label, actions::text[], exclude, mask, key, require_actor from audit.rule order by position, name"
     )
     return tuple(
-        Rule(name, tuple(map(Action, actions)), label, tuple(exclude), tuple(mask), tuple(key), require_actor, STORED)
+        Rule(
+            name,
+            tuple(map(Action, actions)),
+            label,
+            tuple(exclude),
+            tuple(mask),
+            tuple(key),
+            require_actor,
+            STORED,
+            is_in_force=True,
+        )
         for name, label, actions, exclude, mask, key, require_actor in rows
     )
 

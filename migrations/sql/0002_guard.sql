@@ -1076,6 +1076,7 @@ declare
     end;
     v_function audit.capture_function;
     v_tag text := format('$%s$', 'auditctl');
+    v_number integer := 0;
 begin
     select audit.function_name(n.nspname, c.relname, p_action)
     into v_function.name
@@ -1099,7 +1100,8 @@ begin
     end if;
 
     while strpos(v_function.source, v_tag) > 0 loop
-        v_tag := format('$%s%s$', 'auditctl', length(v_tag));
+        v_number := v_number + 1;
+        v_tag := format('$%s%s$', 'auditctl', v_number);
     end loop;
     v_function.statement := format(
         E'create or replace function audit_triggers.%I() returns trigger\nlanguage plpgsql\nsecurity definer\n%sas %s%s%s',
@@ -1243,6 +1245,8 @@ create table audit.capture (
     mask text[] not null,
     key text[] not null,
     require_actor boolean not null,
+    former_exclude text[] not null default '{}',
+    former_mask text[] not null default '{}',
     members regclass[] not null default '{}',
     detached regclass[] not null default '{}',
     columns jsonb not null default '{}',
@@ -1267,13 +1271,17 @@ comment on column audit.capture.key is 'Columns that name a row of a table witho
 
 comment on column audit.capture.require_actor is 'Whether a write without a known actor fails';
 
+comment on column audit.capture.former_exclude is 'Excluded columns that the table no longer has: excluded again if one of that name comes';
+
+comment on column audit.capture.former_mask is 'The same of masked columns';
+
 comment on column audit.capture.members is 'Partitions and children that capture is known to be complete on';
 
 comment on column audit.capture.detached is 'Former members, until apply is run';
 
 comment on column audit.capture.columns is 'For the table and each child: the columns by number, each with name, type and default';
 
-comment on column audit.capture.rules is 'INSTEAD rules that were there already';
+comment on column audit.capture.rules is 'INSTEAD rules that were there already: event (2 update, 3 insert, 4 delete) and name';
 
 comment on column audit.capture.being_changed_by is 'The transaction that changes capture itself: inside it the guard leaves the table alone; else null';
 
@@ -1282,6 +1290,22 @@ alter table audit.capture enable row level security;
 create policy capture_is_read_by_whoever_may on audit.capture for select using (true);
 
 grant select on audit.capture to audit_reader;
+
+create table audit.capture_change (
+    changed_at timestamptz not null
+);
+
+comment on table audit.capture_change is 'One row that every change of capture updates: a transaction whose snapshot is older cannot lock it';
+
+comment on column audit.capture_change.changed_at is 'When capture was changed last';
+
+insert into audit.capture_change (changed_at) values (pg_catalog.now());
+
+alter table audit.capture_change enable row level security;
+
+create policy capture_change_is_read_by_whoever_may on audit.capture_change for select using (true);
+
+grant select on audit.capture_change to audit_reader;
 
 create function audit.registered_name(p_relation oid) returns text
 language sql stable
@@ -1348,17 +1372,22 @@ create function audit.current_members(p_root oid) returns regclass[]
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select coalesce(array_agg(kin.relation::regclass order by kin.relation), '{}')
-    from (
-        with recursive downward as (
-            select p_root as relation
-            union
-            select i.inhrelid from downward join pg_inherits as i on i.inhparent = downward.relation
-        )
+    with recursive downward as (
+        select i.inhrelid as relation
+        from pg_inherits as i
+        where i.inhparent = p_root and not exists (select from audit.capture as k where k.relation = i.inhrelid)
+        union
+        select i.inhrelid
+        from downward
+        join pg_inherits as i on i.inhparent = downward.relation
+        where not exists (select from audit.capture as k where k.relation = i.inhrelid)
+    )
 
-        select downward.relation from downward
-    ) as kin
-    where kin.relation <> p_root and audit.audited_through(kin.relation) = p_root
+    select coalesce(array_agg(downward.relation::regclass order by downward.relation), '{}')
+    from downward
+    join pg_class as c on c.oid = downward.relation
+    -- A partition has one parent, a child may have several. No other session sees a temporary one.
+    where c.relpersistence <> 't' and (c.relispartition or audit.audited_through(c.oid) = p_root)
 $auditctl$;
 
 revoke execute on function audit.current_members(oid) from public;
@@ -1396,7 +1425,8 @@ as $auditctl$
             )
         )
     from unnest(p_root || p_members::oid[]) as site (relation)
-    where site.relation = p_root or audit.has_own_function(site.relation)
+    join pg_class as c on c.oid = site.relation
+    where site.relation = p_root or not c.relispartition
 $auditctl$;
 
 revoke execute on function audit.current_columns(oid, regclass[]) from public;
@@ -1408,21 +1438,22 @@ create function audit.current_rules(p_root oid, p_members regclass[]) returns te
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select coalesce(array_agg(format('%I on %s', r.rulename, r.ev_class::regclass) order by r.ev_class, r.rulename), '{}')
+    select coalesce(array_agg(distinct format('%s %s', r.ev_type, r.rulename)), '{}')
     from pg_rewrite as r
     where r.ev_class = any (p_root || p_members::oid[]) and r.is_instead and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
 $auditctl$;
 
 revoke execute on function audit.current_rules(oid, regclass[]) from public;
 
-comment on function audit.current_rules(oid, regclass[]) is 'The INSTEAD rules that keep writes from the table, and so from its triggers';
+comment on function audit.current_rules(oid, regclass[]) is 'The INSTEAD rules that keep writes from the table, and so from its triggers: event (2 update, 3 insert, 4 delete) and name';
 
 create function audit.begin_change(p_relations regclass[]) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+    update audit.capture_change set changed_at = clock_timestamp();
     update audit.capture set being_changed_by = pg_current_xact_id()
-    where relation::oid in (select audit.kin(p_relations::oid[]))
+    where relation::oid in (select audit.kin(p_relations::oid[]));
 $auditctl$;
 
 revoke execute on function audit.begin_change(regclass[]) from public;
@@ -1478,35 +1509,58 @@ return coalesce(
 
 -- What the coverage guard refuses: DDL after which capture would no longer be complete.
 
-create function audit.trigger_fault(p_relation oid, p_root oid, p_action audit.action) returns text
+create function audit.trigger_faults(p_capture audit.capture, p_members regclass[])
+returns table (relation regclass, fault text)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select
-        case
-            when t.oid is null then format('trigger auditctl_%s is gone', lower(p_action::text))
-            when t.tgenabled = 'D' then format('trigger %s is disabled', t.tgname)
-            when t.tgenabled <> 'A' then format('trigger %s no longer fires ALWAYS', t.tgname)
-            when n.nspname <> 'audit_triggers'
-                or p.proname <> audit.function_name(fn.nspname, fc.relname, p_action)
-                then format('trigger %s calls another function', t.tgname)
-            when t.tgtype <> case p_action when 'CREATE' then 5 when 'UPDATE' then 17 when 'DELETE' then 9 when 'TRUNCATE' then 32 end
-                or t.tgqual is not null or t.tgnargs > 0 or t.tgconstraint <> 0 or t.tgattr <> ''::int2vector
-                or t.tgoldtable is not null or t.tgnewtable is not null
-                then format('trigger %s is defined differently', t.tgname)
-        end
-    -- A partition's triggers call the functions of the whole.
-    from pg_class as fc
-    join pg_namespace as fn on fn.oid = fc.relnamespace
-    left join pg_trigger as t on t.tgrelid = p_relation and t.tgname = 'auditctl_' || lower(p_action::text)
+    with site as (
+        -- A partition's triggers call the functions of the whole.
+        select c.oid, n.nspname, c.relname, c.relkind, c.relispartition and c.oid <> p_capture.relation as is_part
+        from unnest(p_capture.relation::oid || p_members::oid[]) as m (oid)
+        join pg_class as c on c.oid = m.oid
+        join pg_namespace as n on n.oid = c.relnamespace
+    ),
+
+    wanted as (
+        select s.oid, action, 'auditctl_' || lower(action::text) as trigger, f.name as function
+        from site as whole
+        cross join unnest(p_capture.actions) as action
+        cross join lateral (select audit.function_name(whole.nspname, whole.relname, action) as name) as f
+        join site as s on s.is_part or s.oid = whole.oid
+        where whole.oid = p_capture.relation and (s.relkind <> 'f' or action <> 'TRUNCATE')
+        union all
+        select s.oid, action, 'auditctl_' || lower(action::text), audit.function_name(s.nspname, s.relname, action)
+        from site as s
+        cross join unnest(p_capture.actions) as action
+        where not s.is_part and s.oid <> p_capture.relation and (s.relkind <> 'f' or action <> 'TRUNCATE')
+    )
+
+    select w.oid::regclass, fault.fault
+    from wanted as w
+    left join pg_trigger as t on t.tgrelid = w.oid and t.tgname = w.trigger
     left join pg_proc as p on p.oid = t.tgfoid
     left join pg_namespace as n on n.oid = p.pronamespace
-    where fc.oid = case when p_relation = p_root or audit.has_own_function(p_relation) then p_relation else p_root end
+    cross join lateral (
+        select
+            case
+                when t.oid is null then format('trigger %s is gone', w.trigger)
+                when t.tgenabled = 'D' then format('trigger %s is disabled', w.trigger)
+                when t.tgenabled <> 'A' then format('trigger %s no longer fires ALWAYS', w.trigger)
+                when n.nspname <> 'audit_triggers' or p.proname <> w.function then format('trigger %s calls another function', w.trigger)
+                when t.tgtype <> case w.action when 'CREATE' then 5 when 'UPDATE' then 17 when 'DELETE' then 9 when 'TRUNCATE' then 32 end
+                    or t.tgqual is not null or t.tgnargs > 0 or t.tgconstraint <> 0 or t.tgattr <> ''::int2vector
+                    or t.tgoldtable is not null or t.tgnewtable is not null
+                    then format('trigger %s is defined differently', w.trigger)
+            end as fault
+    ) as fault
+    where fault.fault is not null
 $auditctl$;
 
-revoke execute on function audit.trigger_fault(oid, oid, audit.action) from public;
+revoke execute on function audit.trigger_faults(audit.capture, regclass[]) from public;
 
-comment on function audit.trigger_fault(oid, oid, audit.action) is 'What keeps a capture trigger from recording everything, as a phrase; null where nothing does';
+comment on function audit.trigger_faults(audit.capture, regclass[]) is
+    'What keeps capture on a table and its members from recording everything: a phrase for each trigger that is not in place';
 
 create function audit.needs_trigger(p_relation oid, p_action audit.action) returns boolean
 language sql stable
@@ -1520,25 +1574,45 @@ revoke execute on function audit.needs_trigger(oid, audit.action) from public;
 
 comment on function audit.needs_trigger(oid, audit.action) is 'Whether a table or member must have the trigger of an action';
 
+create function audit.command_line(p_command text, p_target text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Quoted as a shell reads it.
+    select
+        'auditctl ' || p_command || ' ' || case
+            when p_target ~ '^[A-Za-z0-9_.]+$' then p_target
+            else '''' || replace(p_target, '''', '''' || chr(92) || '''''') || ''''
+        end
+$auditctl$;
+
+revoke execute on function audit.command_line(text, text) from public;
+
+comment on function audit.command_line(text, text) is 'A command of the tool about a table, to be pasted into a shell';
+
+create function audit.how_to_stop(p_target text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select 'To stop auditing it, the login that installed auditctl, or a superuser, runs first: ' || audit.command_line('disable', p_target)
+$auditctl$;
+
+revoke execute on function audit.how_to_stop(text) from public;
+
+comment on function audit.how_to_stop(text) is 'The hint of a refusal';
+
 create function audit.require_triggers(p_capture audit.capture, p_members regclass[]) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_site record;
+    v_found record;
 begin
-    for v_site in
-        select site.relation, audit.trigger_fault(site.relation, p_capture.relation, action) as fault
-        from unnest(p_capture.relation::oid || p_members::oid[]) as site (relation)
-        cross join unnest(p_capture.actions) as action
-        where audit.needs_trigger(site.relation, action)
-    loop
-        if v_site.fault is not null then
-            raise exception 'refused: % is audited, and % afterwards', audit.registered_name(v_site.relation), v_site.fault
-                using errcode = 'UA003',
-                    hint = format('To stop auditing it, run: auditctl disable %L. To mend it: auditctl apply', p_capture.target);
-        end if;
-    end loop;
+    select f.relation, f.fault into v_found from audit.trigger_faults(p_capture, p_members) as f limit 1;
+    if found then
+        raise exception 'refused: % is audited, and this would mean that %', audit.registered_name(v_found.relation), v_found.fault
+            using errcode = 'UA003', hint = audit.how_to_stop(p_capture.target) || '. If it was so before: auditctl apply';
+    end if;
 end
 $auditctl$;
 
@@ -1555,9 +1629,8 @@ declare
 begin
     foreach v_rule in array p_rules loop
         if v_rule <> all (p_capture.rules) then
-            raise exception 'refused: % is audited, and rule % would keep writes from its triggers', p_capture.target, v_rule
-                using errcode = 'UA003',
-                    hint = format('Use a trigger instead of the rule, or stop auditing first: auditctl disable %L', p_capture.target);
+            raise exception 'refused: % is audited, and rule % would keep writes from its triggers', p_capture.target, substr(v_rule, 3)
+                using errcode = 'UA003', hint = audit.how_to_stop(p_capture.target);
         end if;
     end loop;
 end
@@ -1605,7 +1678,11 @@ begin
         end if;
         if v_found.proname is not null then
             -- That of a table that was dropped stays behind until apply.
-            execute format('drop routine if exists audit_triggers.%I()', v_wanted.name);
+            if exists (
+                select from pg_proc as p where p.pronamespace = 'audit_triggers'::regnamespace and p.proname = v_wanted.name and p.pronargs = 0
+            ) then
+                execute format('drop routine audit_triggers.%I()', v_wanted.name);
+            end if;
             execute format('alter function audit_triggers.%I() rename to %I', v_found.proname, v_wanted.name);
         end if;
     end if;
@@ -1632,36 +1709,40 @@ revoke execute on function audit.write_function(regclass, audit.capture, audit.a
 comment on function audit.write_function(regclass, audit.capture, audit.action) is
     'Makes the function of one trigger what the table''s columns and name ask for now';
 
-create function audit.take_in(p_member regclass, p_capture audit.capture) returns void
+create function audit.take_in(p_member regclass, p_capture audit.capture) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_action audit.action;
+    v_has_own constant boolean := audit.has_own_function(p_member);
     v_function text;
 begin
     foreach v_action in array p_capture.actions loop
-        continue when not audit.needs_trigger(p_member, v_action)
-            or exists (select from pg_trigger as t where t.tgrelid = p_member and t.tgname = 'auditctl_' || lower(v_action::text));
-        if audit.has_own_function(p_member) then
+        continue when not audit.needs_trigger(p_member, v_action);
+        if v_has_own then
             perform audit.write_function(p_member, p_capture, v_action);
         end if;
+        continue when exists (select from pg_trigger as t where t.tgrelid = p_member and t.tgname = 'auditctl_' || lower(v_action::text));
         select audit.function_name(n.nspname, c.relname, v_action)
         into v_function
         from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
-        where c.oid = case when audit.has_own_function(p_member) then p_member else p_capture.relation end;
-        perform audit.put_trigger(p_member, v_action, v_function);
+        where c.oid = case when v_has_own then p_member else p_capture.relation end;
+        perform audit.put_trigger(p_member, v_action::text, v_function);
     end loop;
+    return true;
 exception when insufficient_privilege then
     raise warning '% is not audited yet: %', audit.registered_name(p_member), sqlerrm
         using hint = 'Run: auditctl apply';
+    return false;
 end
 $auditctl$;
 
 revoke execute on function audit.take_in(regclass, audit.capture) from public;
 
-comment on function audit.take_in(regclass, audit.capture) is 'Installs capture on a new partition or child of an audited table';
+comment on function audit.take_in(regclass, audit.capture) is
+    'Installs capture on a new partition or child of an audited table; returns whether the installing login''s rights allowed it';
 
 create function audit.follow_rename(p_old text, p_new text) returns void
 language plpgsql volatile
@@ -1718,6 +1799,52 @@ revoke execute on function audit.follow_schema(regclass, text) from public;
 comment on function audit.follow_schema(regclass, text) is
     'Carries the globs over the schema that a table was in, such as billing.*, over to the schema''s new name';
 
+create function audit.is_covered(p_capture audit.capture) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- By a rule of its own, or by the first glob that matches its name if that says the same. A glob with brackets or
+    -- double quotes is taken for one that does not match: then the table gets a rule of its own.
+    select exists (select from audit.rule as r where r.name = p_capture.target) or coalesce(
+        (
+            select (r.actions, r.exclude, r.mask, r.key, r.require_actor)
+                = (p_capture.actions, p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor)
+            from audit.rule as r
+            cross join pg_class as c
+            join pg_namespace as n on n.oid = c.relnamespace
+            cross join lateral (
+                select replace(replace(replace(replace(replace(r.name, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') as name
+            ) as pattern
+            where c.oid = p_capture.relation and audit.is_glob(r.name)
+                and n.nspname like split_part(pattern.name, '.', 1) escape '!'
+                and c.relname like split_part(pattern.name, '.', 2) escape '!'
+            order by r.position, r.name
+            limit 1
+        ), false
+    )
+$auditctl$;
+
+revoke execute on function audit.is_covered(audit.capture) from public;
+
+comment on function audit.is_covered(audit.capture) is 'Whether the rules still say of a table what capture does';
+
+create function audit.chosen(p_names text[], p_among text[], p_are_in boolean) returns text[]
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(given.name order by given.position), '{}')
+    from (
+        select u.name, min(u.position) as position
+        from unnest(p_names) with ordinality as u (name, position)
+        group by u.name
+    ) as given
+    where (given.name = any (p_among)) = p_are_in
+$auditctl$;
+
+revoke execute on function audit.chosen(text[], text[], boolean) from public;
+
+comment on function audit.chosen(text[], text[], boolean) is 'The names that are, or are not, among others; each once, in their order';
+
 create function audit.state_rule(p_capture audit.capture) returns audit.capture
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -1725,20 +1852,14 @@ as $auditctl$
 declare
     v_stated audit.capture := p_capture;
     v_columns constant text[] := array(select c.name from audit.captured_columns(p_capture.relation) as c);
+    v_exclude constant text[] := p_capture.exclude || p_capture.former_exclude;
+    v_mask constant text[] := p_capture.mask || p_capture.former_mask;
 begin
-    -- A glob may name columns that this table has not; a rule for one table may not.
-    v_stated.exclude := array(
-        select given.name
-        from unnest(p_capture.exclude) with ordinality as given (name, position)
-        where given.name = any (v_columns)
-        order by given.position
-    );
-    v_stated.mask := array(
-        select given.name
-        from unnest(p_capture.mask) with ordinality as given (name, position)
-        where given.name = any (v_columns)
-        order by given.position
-    );
+    -- A rule for one table names columns it has. What it hid stays hidden if a column of that name comes back.
+    v_stated.exclude := audit.chosen(v_exclude, v_columns, true);
+    v_stated.former_exclude := audit.chosen(v_exclude, v_columns, false);
+    v_stated.mask := audit.chosen(v_mask, v_columns, true);
+    v_stated.former_mask := audit.chosen(v_mask, v_columns, false);
     if audit.key_columns(p_capture.relation) <> '{}' or not p_capture.key <@ v_columns then
         v_stated.key := '{}';
     end if;
@@ -1767,7 +1888,8 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select coalesce(jsonb_agg(change.change order by change.place, change.number), '[]')
     from (
-        select
+        -- What reached a child through its parent is told once.
+        select distinct on (change)
             site.name as place,
             number.number::integer as number,
             case
@@ -1792,6 +1914,7 @@ as $auditctl$
         where p_new ? site.name
             and (number.was is null or number.now is null
                 or number.was ->> 0 <> number.now ->> 0 or number.was ->> 1 <> number.now ->> 1)
+        order by change, place, number
     ) as change
 $auditctl$;
 
@@ -1814,10 +1937,10 @@ as $auditctl$
 
     select coalesce(array_agg(followed.name order by followed.position, followed.name), '{}')
     from (
-        select given.position, known.name_now as name
+        -- A column that was dropped leaves its name: one of that name may come back.
+        select given.position, coalesce(known.name_now, given.name) as name
         from unnest(p_names) with ordinality as given (name, position)
         join known on known.name = given.name
-        where known.name_now is not null
         union
         -- What the table never had is left as it is: the rule may be a glob's.
         select given.position, given.name
@@ -1829,7 +1952,7 @@ $auditctl$;
 revoke execute on function audit.followed_columns(text[], jsonb, jsonb) from public;
 
 comment on function audit.followed_columns(text[], jsonb, jsonb) is
-    'Column names of a rule after columns were renamed or dropped, from audit.capture.columns before and after';
+    'Column names of a rule after columns were renamed, from audit.capture.columns before and after';
 
 -- The coverage guard: inside the transaction of any DDL it looks again at the audited tables concerned, refuses what
 -- would silence capture, makes functions anew, takes in new partitions and children, follows renames, and records it.
@@ -1850,6 +1973,10 @@ begin
             when c.change ? 'renamed_from' then format('table renamed from %s', c.change ->> 'renamed_from')
             when c.change ? 'joined' then format('now audited: %s', c.change ->> 'joined')
             when c.change ? 'left' then format('no longer audited: %s', c.change ->> 'left')
+            when c.change ? 'key' then format(
+                'key now %s, was %s', coalesce(nullif(translate(c.change ->> 'key', '[]"', ''), ''), 'none'),
+                coalesce(nullif(translate(c.change ->> 'was', '[]"', ''), ''), 'none')
+            )
             when c.change ? 'gone' then format('gone: %s', c.change ->> 'gone')
         end, '; ' order by c.position
     )
@@ -1872,31 +1999,38 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_stayed constant regclass[] := array(select m from unnest(p_before.members) as m where m = any (p_now.members));
+    v_complete regclass[] := v_stayed;
     v_changes jsonb := '[]';
     v_member regclass;
     v_action audit.action;
 begin
-    -- Those that were complete before must be so still; then the new ones are taken in.
-    foreach v_member in array p_now.relation || v_stayed loop
+    -- Those that were complete before must be so still, with functions made anew; then the new ones are taken in.
+    for v_member in
+        select c.oid::regclass
+        from pg_class as c
+        where c.oid = any (p_now.relation::oid || v_stayed::oid[]) and (c.oid = p_now.relation or not c.relispartition)
+    loop
         foreach v_action in array p_now.actions loop
-            if (v_member = p_now.relation or audit.has_own_function(v_member))
-                and exists (select from pg_trigger as t where t.tgrelid = v_member and t.tgname = 'auditctl_' || lower(v_action::text))
-            then
+            if exists (select from pg_trigger as t where t.tgrelid = v_member and t.tgname = 'auditctl_' || lower(v_action::text)) then
                 perform audit.write_function(v_member, p_now, v_action);
             end if;
         end loop;
     end loop;
-    perform audit.require_triggers(p_now, v_stayed);
     for v_member in select m from unnest(p_now.members) as m where m <> all (v_stayed) loop
-        perform audit.take_in(v_member, p_now);
+        if audit.take_in(v_member, p_now) then
+            v_complete := v_complete || v_member;
+        end if;
         v_changes := v_changes || jsonb_build_object('joined', audit.registered_name(v_member));
     end loop;
+    perform audit.require_triggers(p_now, v_complete);
     for v_member in
-        select m from unnest(p_before.members) as m where m <> all (v_stayed) and audit.registered_name(m) is not null
+        select m
+        from unnest(p_before.members) as m
+        where m <> all (v_stayed) and audit.registered_name(m) is not null and audit.audited_through(m) is null
     loop
         v_changes := v_changes || jsonb_build_object('left', audit.registered_name(v_member));
         raise warning '% is no longer audited', audit.registered_name(v_member)
-            using hint = format('To audit it by itself: auditctl enable %L', audit.registered_name(v_member));
+            using hint = 'To audit it by itself: ' || audit.command_line('enable', audit.registered_name(v_member));
     end loop;
     return v_changes;
 end
@@ -1915,6 +2049,9 @@ declare
     v_before audit.capture;
     v_now audit.capture;
     v_changes jsonb := p_changes;
+    v_columns text[];
+    v_key text[];
+    v_old_key text[];
 begin
     -- What follows is DDL too, and fires the guard again.
     update audit.capture set being_changed_by = pg_current_xact_id()
@@ -1931,6 +2068,7 @@ begin
     v_now.exclude := audit.followed_columns(v_before.exclude, v_before.columns, v_now.columns);
     v_now.mask := audit.followed_columns(v_before.mask, v_before.columns, v_now.columns);
     v_now.key := audit.followed_columns(v_before.key, v_before.columns, v_now.columns);
+    v_columns := array(select c.name from audit.captured_columns(p_relation) as c);
     perform audit.require_no_new_rule(v_before, v_now.rules);
 
     if v_now.target <> v_before.target then
@@ -1938,9 +2076,17 @@ begin
         v_changes := v_changes || jsonb_build_object('renamed_from', v_before.target);
     end if;
     if (v_now.exclude, v_now.mask, v_now.key) is distinct from (v_before.exclude, v_before.mask, v_before.key)
-        or v_now.target <> v_before.target and p_command <> 'ALTER SCHEMA'
+        or (v_now.former_exclude || v_now.former_mask) && v_columns
+        or exists (select from audit.rule as r where r.name = v_now.target)
+            and not v_now.exclude || v_now.mask || v_now.key <@ v_columns
+        or not audit.is_covered(v_now)
     then
         v_now := audit.state_rule(v_now);
+    end if;
+    v_key := case when audit.key_columns(p_relation) = '{}' then v_now.key else audit.key_columns(p_relation) end;
+    v_old_key := (select t.key_columns from audit.target as t where t.target = v_now.target);
+    if v_old_key <> v_key then
+        v_changes := v_changes || jsonb_build_object('key', v_key, 'was', v_old_key);
     end if;
     v_changes := v_changes || audit.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
         || audit.renew_members(v_before, v_now);
@@ -1948,6 +2094,7 @@ begin
     update audit.capture
     set
         target = v_now.target, exclude = v_now.exclude, mask = v_now.mask, key = v_now.key,
+        former_exclude = v_now.former_exclude, former_mask = v_now.former_mask,
         members = v_now.members, columns = v_now.columns, rules = v_now.rules,
         detached = array(
             select m from unnest(v_before.members || v_before.detached) as m
@@ -1956,7 +2103,7 @@ begin
         being_changed_by = null
     where relation = p_relation;
     update audit.target
-    set key_columns = case when audit.key_columns(p_relation) = '{}' then v_now.key else audit.key_columns(p_relation) end
+    set key_columns = v_key
     where target = v_now.target;
     perform audit.record_ddl(v_now.target, p_command, v_changes);
 end
@@ -1967,20 +2114,28 @@ revoke execute on function audit.renew_capture(regclass, text, jsonb) from publi
 comment on function audit.renew_capture(regclass, text, jsonb) is
     'After DDL on an audited table or a member of it: refuses what would silence capture, and brings capture up to date';
 
-create function audit.guard_ddl() returns event_trigger
-language plpgsql security definer
+create function audit.require_fresh_snapshot() returns void
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
 as $auditctl$
-declare
-    v_relations oid[];
-    v_capture record;
 begin
-    if tg_tag in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS') then
-        return;
+    -- DDL works on the newest catalog, and this transaction may see an older audit.capture: then it fails with 40001.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        perform from audit.capture_change for share;
     end if;
+end
+$auditctl$;
+
+revoke execute on function audit.require_fresh_snapshot() from public;
+
+comment on function audit.require_fresh_snapshot() is
+    'Raises 40001 in a transaction whose snapshot is older than the last change of capture';
+
+create function audit.changed_relations() returns oid[]
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
     select array_agg(found.relation)
-    into v_relations
     from pg_event_trigger_ddl_commands() as command
     cross join lateral (
         select command.objid as relation where command.classid = 'pg_class'::regclass
@@ -1990,29 +2145,95 @@ begin
         select r.ev_class from pg_rewrite as r where command.classid = 'pg_rewrite'::regclass and r.oid = command.objid
         union all
         select c.oid from pg_class as c where command.classid = 'pg_namespace'::regclass and c.relnamespace = command.objid
-    ) as found;
-    if v_relations is null then
+        union all
+        -- The tables of a composite type.
+        select typed.oid
+        from pg_class as typed
+        left join pg_class as composite on composite.reltype = typed.reloftype
+        where typed.reloftype <> 0
+            and (command.classid = 'pg_class'::regclass and composite.oid = command.objid
+                or command.classid = 'pg_type'::regclass and typed.reloftype = command.objid)
+    ) as found
+$auditctl$;
+
+revoke execute on function audit.changed_relations() from public;
+
+comment on function audit.changed_relations() is 'The relations that a DDL command was about; null for none. Inside an event trigger only';
+
+create function audit.strayed_captures() returns oid[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(k.relation::oid), '{}')
+    from audit.capture as k
+    where k.being_changed_by is distinct from pg_current_xact_id()
+        and (
+            audit.registered_name(k.relation) <> k.target
+            or audit.current_rules(k.relation, k.members) <> k.rules
+            or audit.current_members(k.relation) <> k.members
+            or audit.current_columns(k.relation, k.members) <> k.columns
+            or exists (select from audit.trigger_faults(k, k.members))
+        )
+$auditctl$;
+
+revoke execute on function audit.strayed_captures() from public;
+
+comment on function audit.strayed_captures() is 'The audited tables that are not what audit.capture says';
+
+create function audit.watch_ddl(p_command text) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_relations oid[];
+    v_capture record;
+begin
+    if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS') then
         return;
     end if;
+    v_relations := audit.changed_relations();
+    -- Inside REFRESH, PostgreSQL does not tell what commands were about.
+    if v_relations is null and p_command in (
+        'ALTER TABLE', 'ALTER TRIGGER', 'ALTER RULE', 'ALTER SCHEMA', 'ALTER INDEX', 'CREATE TRIGGER', 'CREATE RULE',
+        'REFRESH MATERIALIZED VIEW'
+    ) then
+        v_relations := audit.strayed_captures();
+    end if;
+    if v_relations is null or v_relations = '{}' then
+        return;
+    end if;
+    perform audit.require_fresh_snapshot();
     for v_capture in
         select k.relation, k.target
         from audit.capture as k
-        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
+        where k.being_changed_by is distinct from pg_current_xact_id()
+            and (k.relation::oid in (select audit.kin(v_relations)) or k.members::oid[] && v_relations)
         order by k.relation
     loop
-        if tg_tag = 'ALTER SCHEMA' then
+        if p_command = 'ALTER SCHEMA' then
             perform audit.follow_schema(v_capture.relation, v_capture.target);
         end if;
-        perform audit.renew_capture(v_capture.relation, tg_tag, '[]');
+        perform audit.renew_capture(v_capture.relation, p_command, '[]');
+    end loop;
+    for v_capture in
+        select distinct r.old_target as former, k.target
+        from pg_class as c
+        join audit.rename as r on r.old_target = audit.registered_name(c.oid)
+        join audit.capture as k on k.target = r.new_target
+        where c.oid = any (v_relations) and c.relkind in ('r', 'p', 'f') and audit.audited_through(c.oid) is null
+    loop
+        raise warning '% now names a table that is not audited; the audited one is %', v_capture.former, v_capture.target
+            using hint = 'To audit it: ' || audit.command_line('enable', v_capture.former);
     end loop;
 end
 $auditctl$;
 
-revoke execute on function audit.guard_ddl() from public;
+revoke execute on function audit.watch_ddl(text) from public;
 
-comment on function audit.guard_ddl() is 'The coverage guard, at the end of each DDL command';
+comment on function audit.watch_ddl(text) is 'The coverage guard, at the end of each DDL command; called by audit.guard_ddl';
 
-create function audit.guard_drop() returns event_trigger
+create function audit.watch_drop(p_command text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
@@ -2023,6 +2244,12 @@ declare
     v_gone jsonb := '[]';
     v_relation regclass;
 begin
+    if not exists (
+        select from pg_event_trigger_dropped_objects() as d where d.object_type = 'trigger' or d.classid = 'pg_class'::regclass
+    ) then
+        return;
+    end if;
+    perform audit.require_fresh_snapshot();
     for v_dropped in
         select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target,
             k.being_changed_by is distinct from pg_current_xact_id() as is_guarded
@@ -2041,7 +2268,7 @@ begin
             v_relations := v_relations || v_dropped.objid;
         elsif v_dropped.target is not null and v_dropped.is_guarded then
             raise exception 'refused: % is audited', v_dropped.target
-                using errcode = 'UA003', hint = format('Stop auditing it first: auditctl disable %L', v_dropped.target);
+                using errcode = 'UA003', hint = audit.how_to_stop(v_dropped.target);
         elsif exists (select from audit.capture as k where v_dropped.objid = any (k.members::oid[])) then
             v_relations := v_relations || array(
                 select k.relation::oid from audit.capture as k where v_dropped.objid = any (k.members::oid[])
@@ -2050,7 +2277,7 @@ begin
         end if;
     end loop;
     -- ALTER TABLE is looked at when it is done.
-    if tg_tag like 'ALTER %' or v_relations = '{}' then
+    if p_command like 'ALTER %' or v_relations = '{}' then
         return;
     end if;
     for v_relation in
@@ -2059,11 +2286,11 @@ begin
         where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
         order by k.relation
     loop
-        perform audit.renew_capture(v_relation, tg_tag, v_gone);
+        perform audit.renew_capture(v_relation, p_command, v_gone);
     end loop;
 end
 $auditctl$;
 
-revoke execute on function audit.guard_drop() from public;
+revoke execute on function audit.watch_drop(text) from public;
 
-comment on function audit.guard_drop() is 'The coverage guard, after each command that drops something';
+comment on function audit.watch_drop(text) is 'The coverage guard, after each command that drops something; called by audit.guard_drop';

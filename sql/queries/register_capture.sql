@@ -12,4 +12,7 @@ set
     mask = excluded.mask,
     key = excluded.key,
     require_actor = excluded.require_actor,
+    -- Whoever states other columns means it.
+    former_exclude = case when known.exclude = excluded.exclude then known.former_exclude else '{}' end,
+    former_mask = case when known.mask = excluded.mask then known.former_mask else '{}' end,
     being_changed_by = excluded.being_changed_by

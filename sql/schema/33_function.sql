@@ -311,6 +311,7 @@ declare
     end;
     v_function audit.capture_function;
     v_tag text := format('$%s$', 'auditctl');
+    v_number integer := 0;
 begin
     select audit.function_name(n.nspname, c.relname, p_action)
     into v_function.name
@@ -334,7 +335,8 @@ begin
     end if;
 
     while strpos(v_function.source, v_tag) > 0 loop
-        v_tag := format('$%s%s$', 'auditctl', length(v_tag));
+        v_number := v_number + 1;
+        v_tag := format('$%s%s$', 'auditctl', v_number);
     end loop;
     v_function.statement := format(
         E'create or replace function audit_triggers.%I() returns trigger\nlanguage plpgsql\nsecurity definer\n%sas %s%s%s',

@@ -8,6 +8,8 @@ create table audit.capture (
     mask text[] not null,
     key text[] not null,
     require_actor boolean not null,
+    former_exclude text[] not null default '{}',
+    former_mask text[] not null default '{}',
     members regclass[] not null default '{}',
     detached regclass[] not null default '{}',
     columns jsonb not null default '{}',
@@ -24,15 +26,29 @@ comment on column audit.capture.exclude is 'Columns that are never stored';
 comment on column audit.capture.mask is 'Columns whose change is recorded without the value';
 comment on column audit.capture.key is 'Columns that name a row of a table without a primary key';
 comment on column audit.capture.require_actor is 'Whether a write without a known actor fails';
+comment on column audit.capture.former_exclude is 'Excluded columns that the table no longer has: excluded again if one of that name comes';
+comment on column audit.capture.former_mask is 'The same of masked columns';
 comment on column audit.capture.members is 'Partitions and children that capture is known to be complete on';
 comment on column audit.capture.detached is 'Former members, until apply is run';
 comment on column audit.capture.columns is 'For the table and each child: the columns by number, each with name, type and default';
-comment on column audit.capture.rules is 'INSTEAD rules that were there already';
+comment on column audit.capture.rules is 'INSTEAD rules that were there already: event (2 update, 3 insert, 4 delete) and name';
 comment on column audit.capture.being_changed_by is 'The transaction that changes capture itself: inside it the guard leaves the table alone; else null';
 
 alter table audit.capture enable row level security;
 create policy capture_is_read_by_whoever_may on audit.capture for select using (true);
 grant select on audit.capture to audit_reader;
+
+create table audit.capture_change (
+    changed_at timestamptz not null
+);
+
+comment on table audit.capture_change is 'One row that every change of capture updates: a transaction whose snapshot is older cannot lock it';
+comment on column audit.capture_change.changed_at is 'When capture was changed last';
+
+insert into audit.capture_change (changed_at) values (pg_catalog.now());
+alter table audit.capture_change enable row level security;
+create policy capture_change_is_read_by_whoever_may on audit.capture_change for select using (true);
+grant select on audit.capture_change to audit_reader;
 
 create function audit.registered_name(p_relation oid) returns text
 language sql stable
@@ -96,17 +112,22 @@ create function audit.current_members(p_root oid) returns regclass[]
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select coalesce(array_agg(kin.relation::regclass order by kin.relation), '{}')
-    from (
-        with recursive downward as (
-            select p_root as relation
-            union
-            select i.inhrelid from downward join pg_inherits as i on i.inhparent = downward.relation
-        )
+    with recursive downward as (
+        select i.inhrelid as relation
+        from pg_inherits as i
+        where i.inhparent = p_root and not exists (select from audit.capture as k where k.relation = i.inhrelid)
+        union
+        select i.inhrelid
+        from downward
+        join pg_inherits as i on i.inhparent = downward.relation
+        where not exists (select from audit.capture as k where k.relation = i.inhrelid)
+    )
 
-        select downward.relation from downward
-    ) as kin
-    where kin.relation <> p_root and audit.audited_through(kin.relation) = p_root
+    select coalesce(array_agg(downward.relation::regclass order by downward.relation), '{}')
+    from downward
+    join pg_class as c on c.oid = downward.relation
+    -- A partition has one parent, a child may have several. No other session sees a temporary one.
+    where c.relpersistence <> 't' and (c.relispartition or audit.audited_through(c.oid) = p_root)
 $auditctl$;
 
 revoke execute on function audit.current_members(oid) from public;
@@ -142,7 +163,8 @@ as $auditctl$
             )
         )
     from unnest(p_root || p_members::oid[]) as site (relation)
-    where site.relation = p_root or audit.has_own_function(site.relation)
+    join pg_class as c on c.oid = site.relation
+    where site.relation = p_root or not c.relispartition
 $auditctl$;
 
 revoke execute on function audit.current_columns(oid, regclass[]) from public;
@@ -153,20 +175,21 @@ create function audit.current_rules(p_root oid, p_members regclass[]) returns te
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select coalesce(array_agg(format('%I on %s', r.rulename, r.ev_class::regclass) order by r.ev_class, r.rulename), '{}')
+    select coalesce(array_agg(distinct format('%s %s', r.ev_type, r.rulename)), '{}')
     from pg_rewrite as r
     where r.ev_class = any (p_root || p_members::oid[]) and r.is_instead and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
 $auditctl$;
 
 revoke execute on function audit.current_rules(oid, regclass[]) from public;
-comment on function audit.current_rules(oid, regclass[]) is 'The INSTEAD rules that keep writes from the table, and so from its triggers';
+comment on function audit.current_rules(oid, regclass[]) is 'The INSTEAD rules that keep writes from the table, and so from its triggers: event (2 update, 3 insert, 4 delete) and name';
 
 create function audit.begin_change(p_relations regclass[]) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+    update audit.capture_change set changed_at = clock_timestamp();
     update audit.capture set being_changed_by = pg_current_xact_id()
-    where relation::oid in (select audit.kin(p_relations::oid[]))
+    where relation::oid in (select audit.kin(p_relations::oid[]));
 $auditctl$;
 
 revoke execute on function audit.begin_change(regclass[]) from public;

@@ -1,33 +1,56 @@
 -- What the coverage guard refuses: DDL after which capture would no longer be complete.
 
-create function audit.trigger_fault(p_relation oid, p_root oid, p_action audit.action) returns text
+create function audit.trigger_faults(p_capture audit.capture, p_members regclass[])
+returns table (relation regclass, fault text)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select
-        case
-            when t.oid is null then format('trigger auditctl_%s is gone', lower(p_action::text))
-            when t.tgenabled = 'D' then format('trigger %s is disabled', t.tgname)
-            when t.tgenabled <> 'A' then format('trigger %s no longer fires ALWAYS', t.tgname)
-            when n.nspname <> 'audit_triggers'
-                or p.proname <> audit.function_name(fn.nspname, fc.relname, p_action)
-                then format('trigger %s calls another function', t.tgname)
-            when t.tgtype <> case p_action when 'CREATE' then 5 when 'UPDATE' then 17 when 'DELETE' then 9 when 'TRUNCATE' then 32 end
-                or t.tgqual is not null or t.tgnargs > 0 or t.tgconstraint <> 0 or t.tgattr <> ''::int2vector
-                or t.tgoldtable is not null or t.tgnewtable is not null
-                then format('trigger %s is defined differently', t.tgname)
-        end
-    -- A partition's triggers call the functions of the whole.
-    from pg_class as fc
-    join pg_namespace as fn on fn.oid = fc.relnamespace
-    left join pg_trigger as t on t.tgrelid = p_relation and t.tgname = 'auditctl_' || lower(p_action::text)
+    with site as (
+        -- A partition's triggers call the functions of the whole.
+        select c.oid, n.nspname, c.relname, c.relkind, c.relispartition and c.oid <> p_capture.relation as is_part
+        from unnest(p_capture.relation::oid || p_members::oid[]) as m (oid)
+        join pg_class as c on c.oid = m.oid
+        join pg_namespace as n on n.oid = c.relnamespace
+    ),
+
+    wanted as (
+        select s.oid, action, 'auditctl_' || lower(action::text) as trigger, f.name as function
+        from site as whole
+        cross join unnest(p_capture.actions) as action
+        cross join lateral (select audit.function_name(whole.nspname, whole.relname, action) as name) as f
+        join site as s on s.is_part or s.oid = whole.oid
+        where whole.oid = p_capture.relation and (s.relkind <> 'f' or action <> 'TRUNCATE')
+        union all
+        select s.oid, action, 'auditctl_' || lower(action::text), audit.function_name(s.nspname, s.relname, action)
+        from site as s
+        cross join unnest(p_capture.actions) as action
+        where not s.is_part and s.oid <> p_capture.relation and (s.relkind <> 'f' or action <> 'TRUNCATE')
+    )
+
+    select w.oid::regclass, fault.fault
+    from wanted as w
+    left join pg_trigger as t on t.tgrelid = w.oid and t.tgname = w.trigger
     left join pg_proc as p on p.oid = t.tgfoid
     left join pg_namespace as n on n.oid = p.pronamespace
-    where fc.oid = case when p_relation = p_root or audit.has_own_function(p_relation) then p_relation else p_root end
+    cross join lateral (
+        select
+            case
+                when t.oid is null then format('trigger %s is gone', w.trigger)
+                when t.tgenabled = 'D' then format('trigger %s is disabled', w.trigger)
+                when t.tgenabled <> 'A' then format('trigger %s no longer fires ALWAYS', w.trigger)
+                when n.nspname <> 'audit_triggers' or p.proname <> w.function then format('trigger %s calls another function', w.trigger)
+                when t.tgtype <> case w.action when 'CREATE' then 5 when 'UPDATE' then 17 when 'DELETE' then 9 when 'TRUNCATE' then 32 end
+                    or t.tgqual is not null or t.tgnargs > 0 or t.tgconstraint <> 0 or t.tgattr <> ''::int2vector
+                    or t.tgoldtable is not null or t.tgnewtable is not null
+                    then format('trigger %s is defined differently', w.trigger)
+            end as fault
+    ) as fault
+    where fault.fault is not null
 $auditctl$;
 
-revoke execute on function audit.trigger_fault(oid, oid, audit.action) from public;
-comment on function audit.trigger_fault(oid, oid, audit.action) is 'What keeps a capture trigger from recording everything, as a phrase; null where nothing does';
+revoke execute on function audit.trigger_faults(audit.capture, regclass[]) from public;
+comment on function audit.trigger_faults(audit.capture, regclass[]) is
+    'What keeps capture on a table and its members from recording everything: a phrase for each trigger that is not in place';
 
 create function audit.needs_trigger(p_relation oid, p_action audit.action) returns boolean
 language sql stable
@@ -40,25 +63,43 @@ $auditctl$;
 revoke execute on function audit.needs_trigger(oid, audit.action) from public;
 comment on function audit.needs_trigger(oid, audit.action) is 'Whether a table or member must have the trigger of an action';
 
+create function audit.command_line(p_command text, p_target text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Quoted as a shell reads it.
+    select
+        'auditctl ' || p_command || ' ' || case
+            when p_target ~ '^[A-Za-z0-9_.]+$' then p_target
+            else '''' || replace(p_target, '''', '''' || chr(92) || '''''') || ''''
+        end
+$auditctl$;
+
+revoke execute on function audit.command_line(text, text) from public;
+comment on function audit.command_line(text, text) is 'A command of the tool about a table, to be pasted into a shell';
+
+create function audit.how_to_stop(p_target text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select 'To stop auditing it, the login that installed auditctl, or a superuser, runs first: ' || audit.command_line('disable', p_target)
+$auditctl$;
+
+revoke execute on function audit.how_to_stop(text) from public;
+comment on function audit.how_to_stop(text) is 'The hint of a refusal';
+
 create function audit.require_triggers(p_capture audit.capture, p_members regclass[]) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_site record;
+    v_found record;
 begin
-    for v_site in
-        select site.relation, audit.trigger_fault(site.relation, p_capture.relation, action) as fault
-        from unnest(p_capture.relation::oid || p_members::oid[]) as site (relation)
-        cross join unnest(p_capture.actions) as action
-        where audit.needs_trigger(site.relation, action)
-    loop
-        if v_site.fault is not null then
-            raise exception 'refused: % is audited, and % afterwards', audit.registered_name(v_site.relation), v_site.fault
-                using errcode = 'UA003',
-                    hint = format('To stop auditing it, run: auditctl disable %L. To mend it: auditctl apply', p_capture.target);
-        end if;
-    end loop;
+    select f.relation, f.fault into v_found from audit.trigger_faults(p_capture, p_members) as f limit 1;
+    if found then
+        raise exception 'refused: % is audited, and this would mean that %', audit.registered_name(v_found.relation), v_found.fault
+            using errcode = 'UA003', hint = audit.how_to_stop(p_capture.target) || '. If it was so before: auditctl apply';
+    end if;
 end
 $auditctl$;
 
@@ -74,9 +115,8 @@ declare
 begin
     foreach v_rule in array p_rules loop
         if v_rule <> all (p_capture.rules) then
-            raise exception 'refused: % is audited, and rule % would keep writes from its triggers', p_capture.target, v_rule
-                using errcode = 'UA003',
-                    hint = format('Use a trigger instead of the rule, or stop auditing first: auditctl disable %L', p_capture.target);
+            raise exception 'refused: % is audited, and rule % would keep writes from its triggers', p_capture.target, substr(v_rule, 3)
+                using errcode = 'UA003', hint = audit.how_to_stop(p_capture.target);
         end if;
     end loop;
 end

@@ -36,7 +36,11 @@ begin
         end if;
         if v_found.proname is not null then
             -- That of a table that was dropped stays behind until apply.
-            execute format('drop routine if exists audit_triggers.%I()', v_wanted.name);
+            if exists (
+                select from pg_proc as p where p.pronamespace = 'audit_triggers'::regnamespace and p.proname = v_wanted.name and p.pronargs = 0
+            ) then
+                execute format('drop routine audit_triggers.%I()', v_wanted.name);
+            end if;
             execute format('alter function audit_triggers.%I() rename to %I', v_found.proname, v_wanted.name);
         end if;
     end if;
@@ -62,35 +66,39 @@ revoke execute on function audit.write_function(regclass, audit.capture, audit.a
 comment on function audit.write_function(regclass, audit.capture, audit.action) is
     'Makes the function of one trigger what the table''s columns and name ask for now';
 
-create function audit.take_in(p_member regclass, p_capture audit.capture) returns void
+create function audit.take_in(p_member regclass, p_capture audit.capture) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_action audit.action;
+    v_has_own constant boolean := audit.has_own_function(p_member);
     v_function text;
 begin
     foreach v_action in array p_capture.actions loop
-        continue when not audit.needs_trigger(p_member, v_action)
-            or exists (select from pg_trigger as t where t.tgrelid = p_member and t.tgname = 'auditctl_' || lower(v_action::text));
-        if audit.has_own_function(p_member) then
+        continue when not audit.needs_trigger(p_member, v_action);
+        if v_has_own then
             perform audit.write_function(p_member, p_capture, v_action);
         end if;
+        continue when exists (select from pg_trigger as t where t.tgrelid = p_member and t.tgname = 'auditctl_' || lower(v_action::text));
         select audit.function_name(n.nspname, c.relname, v_action)
         into v_function
         from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
-        where c.oid = case when audit.has_own_function(p_member) then p_member else p_capture.relation end;
-        perform audit.put_trigger(p_member, v_action, v_function);
+        where c.oid = case when v_has_own then p_member else p_capture.relation end;
+        perform audit.put_trigger(p_member, v_action::text, v_function);
     end loop;
+    return true;
 exception when insufficient_privilege then
     raise warning '% is not audited yet: %', audit.registered_name(p_member), sqlerrm
         using hint = 'Run: auditctl apply';
+    return false;
 end
 $auditctl$;
 
 revoke execute on function audit.take_in(regclass, audit.capture) from public;
-comment on function audit.take_in(regclass, audit.capture) is 'Installs capture on a new partition or child of an audited table';
+comment on function audit.take_in(regclass, audit.capture) is
+    'Installs capture on a new partition or child of an audited table; returns whether the installing login''s rights allowed it';
 
 create function audit.follow_rename(p_old text, p_new text) returns void
 language plpgsql volatile
@@ -144,6 +152,50 @@ revoke execute on function audit.follow_schema(regclass, text) from public;
 comment on function audit.follow_schema(regclass, text) is
     'Carries the globs over the schema that a table was in, such as billing.*, over to the schema''s new name';
 
+create function audit.is_covered(p_capture audit.capture) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- By a rule of its own, or by the first glob that matches its name if that says the same. A glob with brackets or
+    -- double quotes is taken for one that does not match: then the table gets a rule of its own.
+    select exists (select from audit.rule as r where r.name = p_capture.target) or coalesce(
+        (
+            select (r.actions, r.exclude, r.mask, r.key, r.require_actor)
+                = (p_capture.actions, p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor)
+            from audit.rule as r
+            cross join pg_class as c
+            join pg_namespace as n on n.oid = c.relnamespace
+            cross join lateral (
+                select replace(replace(replace(replace(replace(r.name, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') as name
+            ) as pattern
+            where c.oid = p_capture.relation and audit.is_glob(r.name)
+                and n.nspname like split_part(pattern.name, '.', 1) escape '!'
+                and c.relname like split_part(pattern.name, '.', 2) escape '!'
+            order by r.position, r.name
+            limit 1
+        ), false
+    )
+$auditctl$;
+
+revoke execute on function audit.is_covered(audit.capture) from public;
+comment on function audit.is_covered(audit.capture) is 'Whether the rules still say of a table what capture does';
+
+create function audit.chosen(p_names text[], p_among text[], p_are_in boolean) returns text[]
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(given.name order by given.position), '{}')
+    from (
+        select u.name, min(u.position) as position
+        from unnest(p_names) with ordinality as u (name, position)
+        group by u.name
+    ) as given
+    where (given.name = any (p_among)) = p_are_in
+$auditctl$;
+
+revoke execute on function audit.chosen(text[], text[], boolean) from public;
+comment on function audit.chosen(text[], text[], boolean) is 'The names that are, or are not, among others; each once, in their order';
+
 create function audit.state_rule(p_capture audit.capture) returns audit.capture
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -151,20 +203,14 @@ as $auditctl$
 declare
     v_stated audit.capture := p_capture;
     v_columns constant text[] := array(select c.name from audit.captured_columns(p_capture.relation) as c);
+    v_exclude constant text[] := p_capture.exclude || p_capture.former_exclude;
+    v_mask constant text[] := p_capture.mask || p_capture.former_mask;
 begin
-    -- A glob may name columns that this table has not; a rule for one table may not.
-    v_stated.exclude := array(
-        select given.name
-        from unnest(p_capture.exclude) with ordinality as given (name, position)
-        where given.name = any (v_columns)
-        order by given.position
-    );
-    v_stated.mask := array(
-        select given.name
-        from unnest(p_capture.mask) with ordinality as given (name, position)
-        where given.name = any (v_columns)
-        order by given.position
-    );
+    -- A rule for one table names columns it has. What it hid stays hidden if a column of that name comes back.
+    v_stated.exclude := audit.chosen(v_exclude, v_columns, true);
+    v_stated.former_exclude := audit.chosen(v_exclude, v_columns, false);
+    v_stated.mask := audit.chosen(v_mask, v_columns, true);
+    v_stated.former_mask := audit.chosen(v_mask, v_columns, false);
     if audit.key_columns(p_capture.relation) <> '{}' or not p_capture.key <@ v_columns then
         v_stated.key := '{}';
     end if;
@@ -192,7 +238,8 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select coalesce(jsonb_agg(change.change order by change.place, change.number), '[]')
     from (
-        select
+        -- What reached a child through its parent is told once.
+        select distinct on (change)
             site.name as place,
             number.number::integer as number,
             case
@@ -217,6 +264,7 @@ as $auditctl$
         where p_new ? site.name
             and (number.was is null or number.now is null
                 or number.was ->> 0 <> number.now ->> 0 or number.was ->> 1 <> number.now ->> 1)
+        order by change, place, number
     ) as change
 $auditctl$;
 
@@ -238,10 +286,10 @@ as $auditctl$
 
     select coalesce(array_agg(followed.name order by followed.position, followed.name), '{}')
     from (
-        select given.position, known.name_now as name
+        -- A column that was dropped leaves its name: one of that name may come back.
+        select given.position, coalesce(known.name_now, given.name) as name
         from unnest(p_names) with ordinality as given (name, position)
         join known on known.name = given.name
-        where known.name_now is not null
         union
         -- What the table never had is left as it is: the rule may be a glob's.
         select given.position, given.name
@@ -252,4 +300,4 @@ $auditctl$;
 
 revoke execute on function audit.followed_columns(text[], jsonb, jsonb) from public;
 comment on function audit.followed_columns(text[], jsonb, jsonb) is
-    'Column names of a rule after columns were renamed or dropped, from audit.capture.columns before and after';
+    'Column names of a rule after columns were renamed, from audit.capture.columns before and after';

@@ -17,6 +17,10 @@ begin
             when c.change ? 'renamed_from' then format('table renamed from %s', c.change ->> 'renamed_from')
             when c.change ? 'joined' then format('now audited: %s', c.change ->> 'joined')
             when c.change ? 'left' then format('no longer audited: %s', c.change ->> 'left')
+            when c.change ? 'key' then format(
+                'key now %s, was %s', coalesce(nullif(translate(c.change ->> 'key', '[]"', ''), ''), 'none'),
+                coalesce(nullif(translate(c.change ->> 'was', '[]"', ''), ''), 'none')
+            )
             when c.change ? 'gone' then format('gone: %s', c.change ->> 'gone')
         end, '; ' order by c.position
     )
@@ -38,31 +42,38 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_stayed constant regclass[] := array(select m from unnest(p_before.members) as m where m = any (p_now.members));
+    v_complete regclass[] := v_stayed;
     v_changes jsonb := '[]';
     v_member regclass;
     v_action audit.action;
 begin
-    -- Those that were complete before must be so still; then the new ones are taken in.
-    foreach v_member in array p_now.relation || v_stayed loop
+    -- Those that were complete before must be so still, with functions made anew; then the new ones are taken in.
+    for v_member in
+        select c.oid::regclass
+        from pg_class as c
+        where c.oid = any (p_now.relation::oid || v_stayed::oid[]) and (c.oid = p_now.relation or not c.relispartition)
+    loop
         foreach v_action in array p_now.actions loop
-            if (v_member = p_now.relation or audit.has_own_function(v_member))
-                and exists (select from pg_trigger as t where t.tgrelid = v_member and t.tgname = 'auditctl_' || lower(v_action::text))
-            then
+            if exists (select from pg_trigger as t where t.tgrelid = v_member and t.tgname = 'auditctl_' || lower(v_action::text)) then
                 perform audit.write_function(v_member, p_now, v_action);
             end if;
         end loop;
     end loop;
-    perform audit.require_triggers(p_now, v_stayed);
     for v_member in select m from unnest(p_now.members) as m where m <> all (v_stayed) loop
-        perform audit.take_in(v_member, p_now);
+        if audit.take_in(v_member, p_now) then
+            v_complete := v_complete || v_member;
+        end if;
         v_changes := v_changes || jsonb_build_object('joined', audit.registered_name(v_member));
     end loop;
+    perform audit.require_triggers(p_now, v_complete);
     for v_member in
-        select m from unnest(p_before.members) as m where m <> all (v_stayed) and audit.registered_name(m) is not null
+        select m
+        from unnest(p_before.members) as m
+        where m <> all (v_stayed) and audit.registered_name(m) is not null and audit.audited_through(m) is null
     loop
         v_changes := v_changes || jsonb_build_object('left', audit.registered_name(v_member));
         raise warning '% is no longer audited', audit.registered_name(v_member)
-            using hint = format('To audit it by itself: auditctl enable %L', audit.registered_name(v_member));
+            using hint = 'To audit it by itself: ' || audit.command_line('enable', audit.registered_name(v_member));
     end loop;
     return v_changes;
 end
@@ -80,6 +91,9 @@ declare
     v_before audit.capture;
     v_now audit.capture;
     v_changes jsonb := p_changes;
+    v_columns text[];
+    v_key text[];
+    v_old_key text[];
 begin
     -- What follows is DDL too, and fires the guard again.
     update audit.capture set being_changed_by = pg_current_xact_id()
@@ -96,6 +110,7 @@ begin
     v_now.exclude := audit.followed_columns(v_before.exclude, v_before.columns, v_now.columns);
     v_now.mask := audit.followed_columns(v_before.mask, v_before.columns, v_now.columns);
     v_now.key := audit.followed_columns(v_before.key, v_before.columns, v_now.columns);
+    v_columns := array(select c.name from audit.captured_columns(p_relation) as c);
     perform audit.require_no_new_rule(v_before, v_now.rules);
 
     if v_now.target <> v_before.target then
@@ -103,9 +118,17 @@ begin
         v_changes := v_changes || jsonb_build_object('renamed_from', v_before.target);
     end if;
     if (v_now.exclude, v_now.mask, v_now.key) is distinct from (v_before.exclude, v_before.mask, v_before.key)
-        or v_now.target <> v_before.target and p_command <> 'ALTER SCHEMA'
+        or (v_now.former_exclude || v_now.former_mask) && v_columns
+        or exists (select from audit.rule as r where r.name = v_now.target)
+            and not v_now.exclude || v_now.mask || v_now.key <@ v_columns
+        or not audit.is_covered(v_now)
     then
         v_now := audit.state_rule(v_now);
+    end if;
+    v_key := case when audit.key_columns(p_relation) = '{}' then v_now.key else audit.key_columns(p_relation) end;
+    v_old_key := (select t.key_columns from audit.target as t where t.target = v_now.target);
+    if v_old_key <> v_key then
+        v_changes := v_changes || jsonb_build_object('key', v_key, 'was', v_old_key);
     end if;
     v_changes := v_changes || audit.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
         || audit.renew_members(v_before, v_now);
@@ -113,6 +136,7 @@ begin
     update audit.capture
     set
         target = v_now.target, exclude = v_now.exclude, mask = v_now.mask, key = v_now.key,
+        former_exclude = v_now.former_exclude, former_mask = v_now.former_mask,
         members = v_now.members, columns = v_now.columns, rules = v_now.rules,
         detached = array(
             select m from unnest(v_before.members || v_before.detached) as m
@@ -121,7 +145,7 @@ begin
         being_changed_by = null
     where relation = p_relation;
     update audit.target
-    set key_columns = case when audit.key_columns(p_relation) = '{}' then v_now.key else audit.key_columns(p_relation) end
+    set key_columns = v_key
     where target = v_now.target;
     perform audit.record_ddl(v_now.target, p_command, v_changes);
 end
@@ -131,20 +155,27 @@ revoke execute on function audit.renew_capture(regclass, text, jsonb) from publi
 comment on function audit.renew_capture(regclass, text, jsonb) is
     'After DDL on an audited table or a member of it: refuses what would silence capture, and brings capture up to date';
 
-create function audit.guard_ddl() returns event_trigger
-language plpgsql security definer
+create function audit.require_fresh_snapshot() returns void
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
 as $auditctl$
-declare
-    v_relations oid[];
-    v_capture record;
 begin
-    if tg_tag in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS') then
-        return;
+    -- DDL works on the newest catalog, and this transaction may see an older audit.capture: then it fails with 40001.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        perform from audit.capture_change for share;
     end if;
+end
+$auditctl$;
+
+revoke execute on function audit.require_fresh_snapshot() from public;
+comment on function audit.require_fresh_snapshot() is
+    'Raises 40001 in a transaction whose snapshot is older than the last change of capture';
+
+create function audit.changed_relations() returns oid[]
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
     select array_agg(found.relation)
-    into v_relations
     from pg_event_trigger_ddl_commands() as command
     cross join lateral (
         select command.objid as relation where command.classid = 'pg_class'::regclass
@@ -154,28 +185,92 @@ begin
         select r.ev_class from pg_rewrite as r where command.classid = 'pg_rewrite'::regclass and r.oid = command.objid
         union all
         select c.oid from pg_class as c where command.classid = 'pg_namespace'::regclass and c.relnamespace = command.objid
-    ) as found;
-    if v_relations is null then
+        union all
+        -- The tables of a composite type.
+        select typed.oid
+        from pg_class as typed
+        left join pg_class as composite on composite.reltype = typed.reloftype
+        where typed.reloftype <> 0
+            and (command.classid = 'pg_class'::regclass and composite.oid = command.objid
+                or command.classid = 'pg_type'::regclass and typed.reloftype = command.objid)
+    ) as found
+$auditctl$;
+
+revoke execute on function audit.changed_relations() from public;
+comment on function audit.changed_relations() is 'The relations that a DDL command was about; null for none. Inside an event trigger only';
+
+create function audit.strayed_captures() returns oid[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(k.relation::oid), '{}')
+    from audit.capture as k
+    where k.being_changed_by is distinct from pg_current_xact_id()
+        and (
+            audit.registered_name(k.relation) <> k.target
+            or audit.current_rules(k.relation, k.members) <> k.rules
+            or audit.current_members(k.relation) <> k.members
+            or audit.current_columns(k.relation, k.members) <> k.columns
+            or exists (select from audit.trigger_faults(k, k.members))
+        )
+$auditctl$;
+
+revoke execute on function audit.strayed_captures() from public;
+comment on function audit.strayed_captures() is 'The audited tables that are not what audit.capture says';
+
+create function audit.watch_ddl(p_command text) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_relations oid[];
+    v_capture record;
+begin
+    if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS') then
         return;
     end if;
+    v_relations := audit.changed_relations();
+    -- Inside REFRESH, PostgreSQL does not tell what commands were about.
+    if v_relations is null and p_command in (
+        'ALTER TABLE', 'ALTER TRIGGER', 'ALTER RULE', 'ALTER SCHEMA', 'ALTER INDEX', 'CREATE TRIGGER', 'CREATE RULE',
+        'REFRESH MATERIALIZED VIEW'
+    ) then
+        v_relations := audit.strayed_captures();
+    end if;
+    if v_relations is null or v_relations = '{}' then
+        return;
+    end if;
+    perform audit.require_fresh_snapshot();
     for v_capture in
         select k.relation, k.target
         from audit.capture as k
-        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
+        where k.being_changed_by is distinct from pg_current_xact_id()
+            and (k.relation::oid in (select audit.kin(v_relations)) or k.members::oid[] && v_relations)
         order by k.relation
     loop
-        if tg_tag = 'ALTER SCHEMA' then
+        if p_command = 'ALTER SCHEMA' then
             perform audit.follow_schema(v_capture.relation, v_capture.target);
         end if;
-        perform audit.renew_capture(v_capture.relation, tg_tag, '[]');
+        perform audit.renew_capture(v_capture.relation, p_command, '[]');
+    end loop;
+    for v_capture in
+        select distinct r.old_target as former, k.target
+        from pg_class as c
+        join audit.rename as r on r.old_target = audit.registered_name(c.oid)
+        join audit.capture as k on k.target = r.new_target
+        where c.oid = any (v_relations) and c.relkind in ('r', 'p', 'f') and audit.audited_through(c.oid) is null
+    loop
+        raise warning '% now names a table that is not audited; the audited one is %', v_capture.former, v_capture.target
+            using hint = 'To audit it: ' || audit.command_line('enable', v_capture.former);
     end loop;
 end
 $auditctl$;
 
-revoke execute on function audit.guard_ddl() from public;
-comment on function audit.guard_ddl() is 'The coverage guard, at the end of each DDL command';
+revoke execute on function audit.watch_ddl(text) from public;
+comment on function audit.watch_ddl(text) is 'The coverage guard, at the end of each DDL command; called by audit.guard_ddl';
 
-create function audit.guard_drop() returns event_trigger
+create function audit.watch_drop(p_command text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
@@ -186,6 +281,12 @@ declare
     v_gone jsonb := '[]';
     v_relation regclass;
 begin
+    if not exists (
+        select from pg_event_trigger_dropped_objects() as d where d.object_type = 'trigger' or d.classid = 'pg_class'::regclass
+    ) then
+        return;
+    end if;
+    perform audit.require_fresh_snapshot();
     for v_dropped in
         select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target,
             k.being_changed_by is distinct from pg_current_xact_id() as is_guarded
@@ -204,7 +305,7 @@ begin
             v_relations := v_relations || v_dropped.objid;
         elsif v_dropped.target is not null and v_dropped.is_guarded then
             raise exception 'refused: % is audited', v_dropped.target
-                using errcode = 'UA003', hint = format('Stop auditing it first: auditctl disable %L', v_dropped.target);
+                using errcode = 'UA003', hint = audit.how_to_stop(v_dropped.target);
         elsif exists (select from audit.capture as k where v_dropped.objid = any (k.members::oid[])) then
             v_relations := v_relations || array(
                 select k.relation::oid from audit.capture as k where v_dropped.objid = any (k.members::oid[])
@@ -213,7 +314,7 @@ begin
         end if;
     end loop;
     -- ALTER TABLE is looked at when it is done.
-    if tg_tag like 'ALTER %' or v_relations = '{}' then
+    if p_command like 'ALTER %' or v_relations = '{}' then
         return;
     end if;
     for v_relation in
@@ -222,10 +323,10 @@ begin
         where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
         order by k.relation
     loop
-        perform audit.renew_capture(v_relation, tg_tag, v_gone);
+        perform audit.renew_capture(v_relation, p_command, v_gone);
     end loop;
 end
 $auditctl$;
 
-revoke execute on function audit.guard_drop() from public;
-comment on function audit.guard_drop() is 'The coverage guard, after each command that drops something';
+revoke execute on function audit.watch_drop(text) from public;
+comment on function audit.watch_drop(text) is 'The coverage guard, after each command that drops something; called by audit.guard_drop';

@@ -17,13 +17,13 @@ begin
     if exists (
         select
         from pg_catalog.pg_proc as p
-        where p.oid = pg_catalog.to_regprocedure('audit.put_trigger(regclass,audit.action,text)')
+        where p.oid = pg_catalog.to_regprocedure('audit.put_trigger(regclass,text,text)')
             and not pg_catalog.pg_has_role(session_user, p.proowner, 'MEMBER')
     ) then
         return;
     end if;
     execute $function$
-create or replace function audit.put_trigger(p_relation regclass, p_action audit.action, p_function text) returns void
+create or replace function audit.put_trigger(p_relation regclass, p_action text, p_function text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -31,8 +31,11 @@ as $auditctl$
 -- trigger on a partition or child of a table that has it already, and nothing else. It calls no function that
 -- audit_owner could replace.
 declare
-    v_name constant text := 'auditctl_' || lower(p_action::text);
+    v_name constant text := 'auditctl_' || lower(p_action);
 begin
+    if p_action is null or p_action not in ('CREATE', 'UPDATE', 'DELETE', 'TRUNCATE') then
+        raise exception 'no captured action: %', p_action using errcode = 'invalid_parameter_value';
+    end if;
     if not exists (
         with recursive ancestor as (
             select i.inhparent as relation from pg_inherits as i where i.inhrelid = p_relation
@@ -42,7 +45,8 @@ begin
 
         select
         from ancestor as a
-        join pg_trigger as t on t.tgrelid = a.relation and t.tgname = v_name
+        join pg_trigger as t
+            on t.tgrelid = a.relation and t.tgname in ('auditctl_create', 'auditctl_update', 'auditctl_delete', 'auditctl_truncate')
         join pg_proc as p on p.oid = t.tgfoid
         where p.pronamespace = 'audit_triggers'::regnamespace and p.proowner = 'audit_owner'::regrole
     ) then
@@ -57,11 +61,55 @@ begin
 end
 $auditctl$
     $function$;
-    alter function audit.put_trigger(regclass, audit.action, text) owner to session_user;
-    revoke execute on function audit.put_trigger(regclass, audit.action, text) from public;
-    grant execute on function audit.put_trigger(regclass, audit.action, text) to audit_owner;
-    comment on function audit.put_trigger(regclass, audit.action, text) is
+    alter function audit.put_trigger(regclass, text, text) owner to session_user;
+    revoke execute on function audit.put_trigger(regclass, text, text) from public;
+    grant execute on function audit.put_trigger(regclass, text, text) to audit_owner;
+    comment on function audit.put_trigger(regclass, text, text) is
         'Puts a capture trigger on a partition or child of an audited table, with the rights of the login that installed';
+    execute $function$
+create or replace function audit.guard_ddl() returns event_trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- Has the rights of a superuser, and hands over to audit_owner: what audit_owner could have made of it is not run.
+begin
+    if not exists (
+        select
+        from pg_proc as p
+        where p.oid = 'audit.watch_ddl(text)'::regprocedure and p.prosecdef and p.proowner = 'audit_owner'::regrole
+    ) then
+        raise exception 'refused: audit.watch_ddl(text) is not what auditctl installed'
+            using errcode = 'UA003', hint = 'Find out who changed it, then run: auditctl install';
+    end if;
+    perform audit.watch_ddl(tg_tag);
+end
+$auditctl$
+    $function$;
+    alter function audit.guard_ddl() owner to session_user;
+    revoke execute on function audit.guard_ddl() from public;
+    comment on function audit.guard_ddl() is 'The coverage guard, at the end of each DDL command';
+    execute $function$
+create or replace function audit.guard_drop() returns event_trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- Has the rights of a superuser, and hands over to audit_owner: what audit_owner could have made of it is not run.
+begin
+    if not exists (
+        select
+        from pg_proc as p
+        where p.oid = 'audit.watch_drop(text)'::regprocedure and p.prosecdef and p.proowner = 'audit_owner'::regrole
+    ) then
+        raise exception 'refused: audit.watch_drop(text) is not what auditctl installed'
+            using errcode = 'UA003', hint = 'Find out who changed it, then run: auditctl install';
+    end if;
+    perform audit.watch_drop(tg_tag);
+end
+$auditctl$
+    $function$;
+    alter function audit.guard_drop() owner to session_user;
+    revoke execute on function audit.guard_drop() from public;
+    comment on function audit.guard_drop() is 'The coverage guard, after each command that drops something';
 end
 $install$;
 
