@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
@@ -148,14 +148,6 @@ def test_a_typed_table_is_followed_when_its_type_changes(db: str, conn: psycopg.
     assert pending(db) == []
 
 
-def test_data_rewritten_by_ddl_is_told(db: str, conn: psycopg.Connection) -> None:
-    conn.execute("create table a (id integer primary key, v text); insert into a values (1, 'x')")
-    audit(db, "a")
-    conn.execute("alter table a alter column v type text using 'rewritten'")
-    row: Any = conn.execute("select new_values -> 'changes' from audit.event where target = 'audit.ddl'").fetchone()
-    assert row[0] != []
-
-
 MEANS: LiteralString = """
     create table audit.whole (id integer);
     create function audit_triggers.f() returns trigger language plpgsql as 'begin return null; end';
@@ -165,7 +157,7 @@ MEANS: LiteralString = """
 
 ESCALATIONS: list[LiteralString] = [
     """
-    create or replace function audit.guard_ddl() returns event_trigger language plpgsql security invoker as $$
+    create or replace function audit.watch_ddl(p_command text) returns void language plpgsql security invoker as $$
     begin
         insert into audit.seen values (current_user);
     end $$
@@ -188,8 +180,8 @@ def test_audit_owner_gets_no_code_run_as_the_superuser_who_installed(
     with connect(login("dba", roles=["audit_owner"]).dsn) as session:
         session.execute("set role audit_owner; create table audit.seen (who name)")
         session.execute(MEANS)
-        session.execute(code)
         try:
+            session.execute(code)
             session.execute("select audit.put_trigger('audit.part', 'CREATE', 'f')")
         except psycopg.DatabaseError:
             return
@@ -200,9 +192,7 @@ def test_audit_owner_gets_no_code_run_as_the_superuser_who_installed(
 def test_audit_owner_gets_no_code_run_by_the_ddl_of_others(conn: psycopg.Connection, login: MakeLogin) -> None:
     with connect(login("dba", roles=["audit_owner"]).dsn) as session:
         session.execute("set role audit_owner; create table audit.seen (who name)")
-        try:
+        with pytest.raises(psycopg.DatabaseError, match="is not what auditctl installed"):
             session.execute(ESCALATIONS[0])
-        except psycopg.errors.InsufficientPrivilege:
-            return
     conn.execute("create table innocent (id integer)")
     assert ("postgres",) not in conn.execute("select who from audit.seen").fetchall()

@@ -62,8 +62,8 @@ def test_the_new_owner_of_a_partitioned_table_makes_partitions(
     owner: Login, db: str, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
     other = login("other")
-    names = sql.Identifier(owner.name), sql.Identifier(other.name)
-    conn.execute(sql.SQL("reassign owned by {} to {}").format(*names))
+    conn.execute(sql.SQL("alter table s.p owner to {}").format(sql.Identifier(other.name)))
+    conn.execute(sql.SQL("grant all on schema s to {}").format(sql.Identifier(other.name)))
     with connect(other.dsn) as session:
         session.execute("create table s.p2 partition of s.p for values from (10) to (20)")
     assert pending(db) == []

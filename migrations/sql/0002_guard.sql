@@ -1627,12 +1627,18 @@ as $auditctl$
 declare
     v_rule text;
 begin
-    foreach v_rule in array p_rules loop
-        if v_rule <> all (p_capture.rules) then
-            raise exception 'refused: % is audited, and rule % would keep writes from its triggers', p_capture.target, substr(v_rule, 3)
-                using errcode = 'UA003', hint = audit.how_to_stop(p_capture.target);
-        end if;
-    end loop;
+    -- A rule may get a new name; there may not be more of them.
+    select r.rule
+    into v_rule
+    from unnest(p_rules) as r (rule)
+    where r.rule <> all (p_capture.rules)
+        and (select count(*) from unnest(p_rules) as n (rule) where left(n.rule, 1) = left(r.rule, 1))
+            > (select count(*) from unnest(p_capture.rules) as o (rule) where left(o.rule, 1) = left(r.rule, 1))
+    limit 1;
+    if found then
+        raise exception 'refused: % is audited, and rule % would keep writes from its triggers', p_capture.target, substr(v_rule, 3)
+            using errcode = 'UA003', hint = audit.how_to_stop(p_capture.target);
+    end if;
 end
 $auditctl$;
 
