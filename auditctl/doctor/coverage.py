@@ -35,6 +35,7 @@ class Coverage:
         known: The object ids of the tables that the coverage guard watches.
         granted: Who must be allowed to execute a function: its name, a space, the role.
         changed_templates: The actions whose functions are made from another template than this tool's.
+        former: The columns of audited tables that were renamed or dropped past the coverage guard.
     """
 
     catalog: Catalog
@@ -44,6 +45,7 @@ class Coverage:
     known: frozenset[int]
     granted: tuple[str, ...]
     changed_templates: tuple[str, ...]
+    former: restated.Former
 
     @property
     def needed_functions(self) -> list[str]:
@@ -73,7 +75,14 @@ def read(conn: Connection) -> Coverage:
 
     plan = planner.compare(resolution, found, generate)
     changed = _changed_templates(conn)
-    return Coverage(found, resolution, plan, detached, known, tuple(granted), changed)
+    return Coverage(found, resolution, plan, detached, known, tuple(granted), changed, _former_columns(conn))
+
+
+def _former_columns(conn: Connection) -> restated.Former:
+    former: dict[str, dict[str, str | None]] = {}
+    for table, name, now in conn.execute(resources.sql_text("queries/former_column.sql").encode()):
+        former.setdefault(table, {})[name] = now
+    return former
 
 
 def _changed_templates(conn: Connection) -> tuple[str, ...]:
@@ -107,13 +116,11 @@ def _broken(coverage: Coverage, problems: Sequence[Problem]) -> Row:
     rule = problems[0].rule
     place = f"rule {rule.name}: "
     texts = (problem.message.removeprefix(place) for problem in problems)
-    mended = None if any(p.is_missing for p in problems) else restated.fitting(rule, coverage.catalog)
-    command = ["auditctl", "disable", rule.name] if mended is None else restated.command(mended)
     return {
         "object": rule.name,
         "rule": rule.name,
         "problem": "; ".join(dict.fromkeys(texts)),
-        "remedy": shlex.join(command),
+        "remedy": restated.remedy(rule, coverage.catalog, coverage.former),
     }
 
 
