@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import pytest
 
@@ -173,20 +173,33 @@ def test_a_new_part_of_an_audited_table_is_found(
     examine_and_mend(patient, new, [missing], auditctl)
 
 
+KEYLESS = (
+    "Events of app.bare do not say which row they are about: the table has no primary key, and its rule names none."
+)
+
+
 def test_an_audited_table_without_a_key_is_found(patient: str, auditctl: RunAuditctl) -> None:
-    examine_and_mend(
-        patient,
-        lambda: audit(patient, "app.bare", actions=(), mask=("w",)),
-        [
-            Finding(
-                NOTICE, "table_keyless", "app.bare",
-                "Events of app.bare do not say which row they are about: the table has no primary key, and its rule "
-                "names none.",
-                "auditctl enable app.bare --mask w --key v",
-            )
-        ],
-        auditctl,
-    )  # fmt: skip
+    with connect(patient) as conn:
+        conn.execute("alter table app.bare alter v set not null; create unique index on app.bare (v, w)")
+        conn.execute("create unique index on app.bare (v)")
+    remedy = "auditctl enable app.bare --mask w --key v"
+    expected = [Finding(NOTICE, "table_keyless", "app.bare", KEYLESS, remedy)]
+    examine_and_mend(patient, lambda: audit(patient, "app.bare", actions=(), mask=("w",)), expected, auditctl)
+
+
+@pytest.mark.parametrize("index", ["create index on app.bare (v)", "create unique index on app.bare (w)"])
+def test_a_key_that_nobody_can_tell_is_left_to_people(
+    patient: str, auditctl: RunAuditctl, index: LiteralString
+) -> None:
+    audit(patient, "app.bare", actions=(), mask=("w",))
+    with connect(patient) as conn:
+        conn.execute(index)
+        conn.execute("alter table app.bare alter w set not null")
+    command = "auditctl enable app.bare --mask w --key COLUMN"
+    assert [finding.remedy for finding in found(patient) if finding.check == "table_keyless"] == [
+        f"Name the columns that tell its rows apart, or give it a primary key: {command}"
+    ]
+    auditctl(*command.split()[1:], dsn=patient, check=4)
 
 
 def test_a_table_that_the_guard_does_not_watch_is_found(patient: str, auditctl: RunAuditctl) -> None:

@@ -60,10 +60,9 @@ ROLES = (
     Check(
         "table_owner",
         Severity.WARNING,
-        "a login that owns an audited table; with the coverage guard in place, a notice",
-        "{who} can {power}: it owns {relation}.",
-        "alter table {relation} owner to {superuser}; "
-        "grant select, insert, update, delete, truncate, references on {relation} to {role};",
+        "a login that owns audited tables; with the coverage guard in place, a notice",
+        "{who} can {power}: it owns {relations}.",
+        "{alters}grant select, insert, update, delete, truncate, references on {all_relations} to {role};",
     ),
     Check(
         "table_owner_member",

@@ -92,15 +92,23 @@ def _fitting(rule: Rule, followed: Rule, catalog: Catalog) -> Rule | None:
     return None
 
 
-def keyed(rule: Rule, relation: Relation) -> Rule:
-    """Return the rule for one table, with every column that it records as the key."""
-    hidden = {*rule.exclude, *rule.mask}
-    names = tuple(name for name in relation.columns if name not in hidden)
+def keyed(rule: Rule, relation: Relation, unique: Sequence[str]) -> str:
+    """Return how the rule names the rows of one table: by the columns of a unique index, where it has one.
+
+    Args:
+        rule: The rule that covers the table.
+        relation: The table.
+        unique: The columns of a unique index, none of them nullable; empty where there is no such index.
+    """
     known = set(relation.columns)
-    return replace(
+    mended = replace(
         rule,
         name=qualified(*relation.identity),
         exclude=tuple(name for name in rule.exclude if name in known),
         mask=tuple(name for name in rule.mask if name in known),
-        key=names,
+        key=tuple(unique) or ("COLUMN",),
     )
+    if unique and not {*unique} & {*mended.exclude, *mended.mask}:
+        return shlex.join(command(mended))
+    mended = replace(mended, key=("COLUMN",))
+    return f"Name the columns that tell its rows apart, or give it a primary key: {shlex.join(command(mended))}"
