@@ -191,3 +191,11 @@ def test_transaction_and_context(conn: psycopg.Connection) -> None:
     assert found(conn, context=["request_id=r1", "n=2"]) == [two]
     assert found(conn, context="q'=100%") == [two]
     assert found(conn, context="empty=") == [one]
+
+
+@pytest.mark.parametrize("name", ["capture", "ddl", "export", "role", "rule", "store"])
+def test_what_auditctl_records_of_itself_can_be_asked_for_before_it_happened(
+    db: str, auditctl: RunAuditctl, name: str
+) -> None:
+    done = auditctl("log", "--target", f"audit.{name}", "--until", "2000-01-01", check=0)
+    assert (done.out, done.err) == ("", "No events.\n")
