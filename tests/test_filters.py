@@ -16,6 +16,8 @@ from tests.recorded import START, Recorded, label, minutes, record
 if TYPE_CHECKING:
     import psycopg
 
+    from tests.fixtures.command import RunAuditctl
+
 
 def found(conn: psycopg.Connection, **texts: str | list[str]) -> list[int]:
     """The identities of the events that filters select, oldest first."""

@@ -62,7 +62,8 @@ ROLES = (
         Severity.WARNING,
         "a login that owns audited tables; with the coverage guard in place, a notice",
         "{who} can {power}: it owns {relations}.",
-        "{alters}grant select, insert, update, delete, truncate, references on {all_relations} to {role};",
+        "alter table {relation} owner to {superuser}; "
+        "grant select, insert, update, delete, truncate, references on {relation} to {role};",
     ),
     Check(
         "table_owner_member",

@@ -20,14 +20,16 @@ select
     r.rolname::text as who,
     array_to_string(owned.relations[:3], ', ')
     || case when owned.number > 3 then format(' and %%s more audited tables', owned.number - 3) else '' end as relations,
-    array_to_string(owned.relations, ', ') as all_relations,
-    quote_ident(r.rolname) as role,
     case when %(is_guarded)s then 'notice' else 'warning' end as severity,
     case when %(is_guarded)s then 'change data by DDL, which no trigger sees' else 'switch capture off' end as power,
     (
         select string_agg(format('alter table %%s owner to %%I; ', one.relation, boss.rolname), '' order by one.relation)
         from unnest(owned.relations) as one (relation)
-    ) as alters
+    )
+    || format(
+        'grant select, insert, update, delete, truncate, references on %%s to %%I;',
+        array_to_string(owned.relations, ', '), r.rolname
+    ) as remedy
 from owned
 join pg_roles as r on r.oid = owned.owner
 join pg_roles as boss on boss.oid = 10
