@@ -82,9 +82,9 @@ def test_what_was_captured_before_goes_on_and_apply_brings_the_new_way(
     with connect(first_revision) as session:
         session.execute("insert into shop.plain values (1, 'a', 1.0)")
         said = auditctl("install", dsn=first_revision, check=0).err
-        assert (
-            said
-            == f"Upgraded the store from revision 0001 to {STORE_REVISION}. Next: auditctl apply\nThe coverage guard is on.\n"
+        assert said == (
+            f"Upgraded the store from revision 0001 to {STORE_REVISION}. Next: auditctl apply\n"
+            "The coverage guard is on.\n"
         )
         session.execute("update shop.plain set price = 1.00")
         session.execute("alter table shop.plain add column late text; update shop.plain set late = 'l'")
