@@ -5,6 +5,7 @@ Decides how a connection is made and what a failure is called. Knows nothing abo
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,11 +24,15 @@ SEARCH_PATH = "pg_catalog, pg_temp"
 Connection = psycopg.Connection[tuple[Any, ...]]
 """A connection whose rows are tuples; always in autocommit, transactions are opened by `transaction`."""
 
+INSTALLER = "Use a superuser, or the login that ran `auditctl install`."
+"""What to do where it takes the rights of audit_owner."""
+
+_DENIED = "42501"
 _HINTS = {
     "28P01": "Check the password, or use a service file or PGPASSFILE.",
     "28000": "Check the login and pg_hba.conf.",
     "3D000": "Check the database's name in the DSN.",
-    "42501": "Run this as a login that may, or ask the DBA for the role: auditctl grant --help.",
+    _DENIED: "Run this as a login that may, or ask the DBA for the role: auditctl grant --help.",
     "53100": "Free some space on the server.",
     "53300": "Wait for connections to end, or raise max_connections.",
     "55P03": "Another session holds the lock; try again in a quieter moment, or raise --lock-timeout.",
@@ -43,7 +48,7 @@ def translate(error: psycopg.Error, subject: str = "") -> AuditctlError:
     message = " ".join((diagnostic.message_primary or str(error)).split()) or type(error).__name__
     message = f"{subject}: {message}" if subject else message
     hint = diagnostic.message_hint or _HINTS.get(error.sqlstate or "", "")
-    if subject and error.sqlstate == "42501":
+    if subject and error.sqlstate == _DENIED:
         hint = "Triggers are put on a table by its owner: use that login, a member of that role, or a superuser."
     if not hint and error.sqlstate is not None:
         hint = f"The server says SQLSTATE {error.sqlstate}; its log may say more."
@@ -118,16 +123,31 @@ def schemas(conn: Connection) -> tuple[str, ...]:
 
 
 @contextmanager
-def connect_store(dsn: str = "") -> Iterator[Connection]:
+def connect_store(dsn: str = "", *, denied: str = "") -> Iterator[Connection]:
     """Like `connect`, and make sure that the store is there in the version this tool works with.
+
+    Args:
+        dsn: A libpq connection string or URI; empty for libpq's environment and service file.
+        denied: The hint of an error for want of a permission, `{login}` for the login; empty for a general one.
 
     Raises:
         DatabaseError: No connection, or a statement of the block failed.
         StoreError: The store is missing, older or newer.
     """
-    with connect(dsn) as conn:
+    with connect(dsn) as conn, _denials_explained(denied.format(login=shlex.quote(conn.info.user))):
         require_store(conn)
         yield conn
+
+
+@contextmanager
+def _denials_explained(hint: str) -> Iterator[None]:
+    try:
+        with errors_translated():
+            yield
+    except DatabaseError as error:
+        if hint and error.sqlstate == _DENIED and error.hint == _HINTS[_DENIED]:
+            error.hint = hint
+        raise
 
 
 def store_revision(conn: Connection) -> str | None:
@@ -183,7 +203,7 @@ def acting_as(conn: Connection, role: str) -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseError(
             f"{conn.info.user} may not act as {role}",
-            hint="Use a superuser, or the login that ran `auditctl install`.",
+            hint=INSTALLER,
             sqlstate=error.sqlstate,
         ) from error
     yield

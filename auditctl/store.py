@@ -21,11 +21,6 @@ from auditctl import database, resources
 from auditctl.errors import UsageError
 from auditctl.names import STORE_REVISION
 
-GUARDED = """
-    select count(*) = 2 from pg_catalog.pg_event_trigger
-    where evtname in ('auditctl_guard_ddl', 'auditctl_guard_drop') and evtenabled = 'A'
-"""
-
 _ALEMBIC = threading.Lock()
 """Alembic keeps the running migration in a module: one thread of a process at a time."""
 
@@ -38,11 +33,13 @@ class Installation:
         before: The revision found, None where there was no store.
         after: The revision there is now.
         is_guarded: Whether the coverage guard is on, which needs a superuser.
+        was_guarded: Whether it was on before.
     """
 
     before: str | None
     after: str
     is_guarded: bool
+    was_guarded: bool
 
     @property
     def changed(self) -> bool:
@@ -60,10 +57,12 @@ def install(dsn: str = "") -> Installation:
         DatabaseError: No connection, or the login may not.
         StoreError: The store is newer than this tool.
     """
+    guarded = resources.sql_text("queries/guarded.sql")
     with _ALEMBIC, database.connect(dsn) as conn:
         before = database.store_revision(conn)
         if before is not None and before > STORE_REVISION:
             database.require_store(conn)
+        (was_guarded,) = conn.execute(guarded.encode()).fetchone() or (False,)
         conn.autocommit = False
         engine = create_engine("postgresql+psycopg://", creator=lambda: conn, poolclass=StaticPool)
         try:
@@ -71,12 +70,12 @@ def install(dsn: str = "") -> Installation:
                 config = _config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-                is_guarded = connection.exec_driver_sql(GUARDED).scalar_one()
+                is_guarded = connection.exec_driver_sql(guarded).scalar_one()
         except DBAPIError as error:
             if error.orig is None:
                 raise
             raise error.orig from error
-    return Installation(before=before, after=STORE_REVISION, is_guarded=is_guarded)
+    return Installation(before=before, after=STORE_REVISION, is_guarded=is_guarded, was_guarded=was_guarded)
 
 
 def install_script(from_revision: str | None = None) -> str:

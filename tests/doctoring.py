@@ -20,6 +20,9 @@ STATEMENTS = re.compile(r"""((?:[^;'"]|'[^']*'|"[^"]*")+);""")
 """Each statement of a script, as psql splits it: a semicolon inside quotes ends none."""
 
 
+AS_SUPERUSER = "as a superuser: "
+"""How a remedy starts that whoever asked cannot carry out."""
+
 UNGUARDED = """
     alter event trigger auditctl_guard_ddl disable; alter event trigger auditctl_guard_drop disable;
     {};
@@ -36,6 +39,7 @@ def found(dsn: str) -> list[Finding]:
 
 def carry_out(remedy: str, dsn: str, auditctl: RunAuditctl) -> None:
     """Do what a remedy says, to the letter: in a shell, or statement by statement in one session, as in psql."""
+    remedy = remedy.removeprefix(AS_SUPERUSER)
     if remedy.startswith("auditctl "):
         auditctl(*shlex.split(remedy)[1:], dsn=dsn, check=0)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -10,10 +11,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from auditctl import database, store
-from auditctl.doctor.check import Severity
+from auditctl.doctor.check import Finding, Severity
 from auditctl.doctor.examination import examine
 from tests.capturing import audit
-from tests.doctoring import UNGUARDED, found
+from tests.doctoring import AS_SUPERUSER, UNGUARDED, carry_out, found
 from tests.fixtures.databases import connect, fresh_database
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ def test_a_sound_set_up_has_no_finding(company: str, auditctl: RunAuditctl) -> N
 
 
 @pytest.mark.usefixtures("template")
-def test_the_login_that_installed_sees_everything_and_is_no_finding(empty_db: str, login: MakeLogin) -> None:
+def test_the_login_that_installed_sees_everything_and_is_no_finding(
+    empty_db: str, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
     dba = login("dba", dsn=empty_db, attributes="createrole", roles=["audit_owner", "audit_admin"])
     with connect(empty_db) as conn:
         conn.execute(f"grant create on database {conn.info.dbname} to {dba.name}".encode())
@@ -86,10 +89,15 @@ def test_the_login_that_installed_sees_everything_and_is_no_finding(empty_db: st
     with database.connect(dba.dsn) as session:
         examined = examine(session)
     assert examined.unseen == ()
-    assert list(examined.findings) == found(empty_db)
+    by_superuser = [replace(f, remedy=f.remedy.removeprefix(AS_SUPERUSER)) for f in examined.findings]
+    assert by_superuser == found(empty_db)
     of_the_server = ("server_crash", "server_end_of_life")
     others = [(f.severity, f.check, f.object) for f in examined.findings if f.check not in of_the_server]
     assert others == [("warning", "guard", "auditctl_guard_ddl"), ("warning", "guard", "auditctl_guard_drop")]
+    remedy = "as a superuser: auditctl install"
+    assert [finding.remedy for finding in examined.findings if finding.check == "guard"] == [remedy, remedy]
+    carry_out(remedy, empty_db, auditctl)
+    assert [finding for finding in found(empty_db) if finding.check == "guard"] == []
 
 
 def test_a_login_without_roles_is_told_what_it_cannot_look_at(company: str, auditctl: RunAuditctl) -> None:
@@ -98,7 +106,7 @@ def test_a_login_without_roles_is_told_what_it_cannot_look_at(company: str, audi
     assert [finding for finding in examined.findings if finding.check != "server_end_of_life"] == []
     assert {reason for _, reason in examined.unseen} == {
         "permission denied for table rule",
-        "permission denied for table capture",
+        "permission denied for function qualified",
         "permission denied for table event",
         "permission denied for table event_default",
     }
@@ -125,8 +133,32 @@ def test_findings_are_printed_as_a_table_with_remedies_to_copy(
     assert remedies.startswith("1, 2:\n    auditctl apply --yes\n")
     assert remedies.endswith(f'{len(findings)}:\n    drop rule "x\\x1b[31m" on public.a;\n')
     assert done.err == (
-        f"error: {len(findings)} findings\nhint: Carry out the remedies in their order, then run: auditctl doctor\n"
+        f"error: {len(findings)} findings: 2 critical, {counted(findings)}\n"
+        "hint: Carry out the remedies in their order, then run: auditctl doctor\n"
     )
+
+
+def counted(findings: list[Finding]) -> str:
+    """How many warnings and notices there are, as the summary says it."""
+    numbers = [(sum(f.severity is severity for f in findings), severity) for severity in list(Severity)[1:]]
+    return ", ".join(f"{number} {severity}{'s' if number > 1 else ''}" for number, severity in numbers if number)
+
+
+def test_findings_that_matter_less_are_left_out_on_request(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    conn.execute("create table a (id int primary key); create table b (v text)")
+    audit(db, "public.a", "public.b")
+    conn.execute(UNGUARDED.format("alter table a set unlogged").encode())
+    checks = {
+        severity: [finding["check"] for finding in json.loads(done.out)]
+        for severity in ("notice", "warning")
+        for done in [auditctl("doctor", "--format", "json", "--severity", severity, check=3)]
+    }
+    assert checks["notice"] == [finding.check for finding in found(db)]
+    assert checks["warning"] == [finding.check for finding in found(db) if finding.severity is not Severity.NOTICE]
+    done = auditctl("doctor", "--severity", "critical", check=0)
+    assert (done.out, done.err) == ("", "nothing found\n")
 
 
 def test_findings_are_printed_as_json_the_worst_first(

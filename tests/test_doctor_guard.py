@@ -10,6 +10,7 @@ from auditctl.doctor.check import Finding, Severity
 from tests.capturing import audit
 from tests.doctoring import carry_out, examine_and_mend, found
 from tests.fixtures.databases import connect
+from tests.test_images import events
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
@@ -107,11 +108,73 @@ def test_a_table_that_left_an_audited_table_is_found(db: str, auditctl: RunAudit
         [
             Finding(
                 CRITICAL, "table_detached", 'public."part ""1"" x"',
-                'No write to public."part ""1"" x" leaves an event: it was a part of public.parted, which is '
-                'audited, and is '
-                "a table of its own now.",
+                'Writes to public."part ""1"" x" are recorded under public.parted, or not at all: it was a part of '
+                "that table, which is audited, and is a table of its own now.",
                 "auditctl enable 'public.\"part \"\"1\"\" x\"'",
             )
         ],
         auditctl,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("guard", ["enable always", "disable"])
+def test_a_child_that_left_is_found_once_and_keeps_its_secrets(db: str, auditctl: RunAuditctl, guard: str) -> None:
+    with connect(db) as conn:
+        conn.execute("create table a (id int primary key, pin text); create table heir (primary key (id)) inherits (a)")
+    audit(db, "public.a", mask=("pin",))
+    with connect(db) as conn:
+        conn.execute(f"alter event trigger auditctl_guard_ddl {guard}".encode())
+
+    def leave() -> None:
+        with connect(db) as conn:
+            conn.execute("alter table heir no inherit a")
+
+    examine_and_mend(
+        db,
+        leave,
+        [
+            Finding(
+                CRITICAL, "table_detached", "public.heir",
+                "Writes to public.heir are recorded under public.a, or not at all: it was a part of that table, which "
+                "is audited, and is a table of its own now.",
+                "auditctl enable public.heir --mask pin",
+            )
+        ],
+        auditctl,
+    )  # fmt: skip
+    with connect(db) as conn:
+        conn.execute("insert into heir values (1, '1234')")
+        assert events(conn, "public.heir") == [("CREATE", "1", None, '{"id": 1, "pin": {"$masked": true}}')]
+
+
+def test_a_table_that_took_over_the_name_of_an_audited_one_is_found(db: str, auditctl: RunAuditctl) -> None:
+    with connect(db) as conn:
+        conn.execute("create table a (id int primary key, pin text); create table a_new (like a including all)")
+    audit(db, "public.a", mask=("pin",))
+
+    def swap() -> None:
+        with connect(db) as conn:
+            conn.execute("alter table a rename to a_old; alter table a_new rename to a")
+
+    examine_and_mend(
+        db,
+        swap,
+        [
+            Finding(
+                WARNING, "table_renamed", "public.a",
+                "No write to public.a leaves an event: the table that was audited under this name is public.a_old now.",
+                "auditctl enable public.a --mask pin",
+            )
+        ],
+        auditctl,
+    )  # fmt: skip
+
+
+def test_a_table_that_got_its_name_back_may_stop_being_audited(db: str, auditctl: RunAuditctl) -> None:
+    with connect(db) as conn:
+        conn.execute("create table a (id int primary key)")
+    audit(db, "public.a")
+    with connect(db) as conn:
+        conn.execute("alter table a rename to b; alter table b rename to a")
+    auditctl("disable", "public.a", check=0)
+    assert [finding for finding in found(db) if finding.check == "table_renamed"] == []

@@ -185,20 +185,21 @@ def test_a_login_that_claims_users_and_is_not_believed_is_found(
     examine_and_mend(db, claim, [expected], auditctl)
 
 
-def test_a_login_that_owns_an_audited_table_is_found(db: str, eve: Login, auditctl: RunAuditctl) -> None:
+def test_a_login_that_owns_audited_tables_is_found_once(db: str, eve: Login, auditctl: RunAuditctl) -> None:
     with connect(db) as conn:
-        conn.execute("create table a (id int primary key)")
-    audit(db, "public.a")
+        conn.execute('create table a (id int primary key); create table "b.%" (id int primary key)')
+    audit(db, "public.a", 'public."b.%"')
     power, severity = ownership(db)
     examine_and_mend(
         db,
-        f"alter table a owner to {quoted(eve)}",
+        f'alter table a owner to {quoted(eve)}; alter table "b.%" owner to {quoted(eve)}',
         [
             Finding(
-                severity, "table_owner", f"public.a of {eve.name}",
-                f"{eve.name} can {power[0]}: it owns public.a.",
-                "alter table public.a owner to postgres; "
-                f"grant select, insert, update, delete, truncate, references on public.a to {quoted(eve)};",
+                severity, "table_owner", eve.name,
+                f'{eve.name} can {power[0]}: it owns public."b.%", public.a.',
+                'alter table public."b.%" owner to postgres; alter table public.a owner to postgres; '
+                'grant select, insert, update, delete, truncate, references on public."b.%", public.a to '
+                f"{quoted(eve)};",
             )
         ],
         auditctl,
@@ -235,9 +236,9 @@ def test_a_login_that_can_act_as_a_tables_owner_is_found(
 def ownership(db: str) -> tuple[tuple[str, str], Severity]:
     """What an owner can do, of one table and of several, and how bad it is: that depends on the coverage guard."""
     if any(finding.check == "guard" for finding in found(db)):
-        return ("switch its capture off", "switch their capture off"), WARNING
+        return ("switch capture off", "switch their capture off"), WARNING
     return (
-        "change its data by DDL, which no trigger sees",
+        "change data by DDL, which no trigger sees",
         "change their data by DDL, which no trigger sees",
     ), NOTICE
 

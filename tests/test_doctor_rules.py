@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, LiteralString
 
 import pytest
 
@@ -10,6 +11,7 @@ from auditctl.doctor.check import Finding, Severity
 from tests.capturing import apply, audit
 from tests.doctoring import UNGUARDED, examine_and_mend, found
 from tests.fixtures.databases import connect
+from tests.test_images import events
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
@@ -66,6 +68,42 @@ def test_a_rule_that_masks_a_column_which_is_gone_is_stated_again_without_it(
     problem = "mask: app.card has no column pin"
     remedy = """auditctl enable app.card --mask number --label 'It'"'"'s a card'"""
     examine_and_mend(patient, "alter table app.card drop column pin", [broken("app.card", problem, remedy)], auditctl)
+
+
+def test_a_masked_column_that_was_renamed_stays_masked_by_the_remedy(patient: str, auditctl: RunAuditctl) -> None:
+    problem = "mask: app.card has no column pin; did you mean the pin?"
+    remedy = """auditctl enable app.card --mask number --mask 'the pin' --label 'It'"'"'s a card'"""
+    examine_and_mend(
+        patient, 'alter table app.card rename pin to "the pin"', [broken("app.card", problem, remedy)], auditctl
+    )
+    with connect(patient) as conn:
+        conn.execute("insert into app.card values (1, '4111', '1234')")
+        assert events(conn, "app.card") == [
+            ("CREATE", "1", None, '{"id": 1, "number": {"$masked": true}, "the pin": {"$masked": true}}'),
+        ]
+
+
+def test_a_hidden_column_that_cannot_be_followed_has_no_remedy_that_shows_it(
+    patient: str, auditctl: RunAuditctl
+) -> None:
+    with connect(patient) as conn:
+        anew = "drop table app.card; create table app.card (id int primary key, number text, code text)"
+        conn.execute(UNGUARDED.format(anew).encode())
+    remedies = [finding.remedy for finding in found(patient) if finding.check == "rule_broken"]
+    command = """auditctl enable app.card --mask number --mask NEW_NAME --label 'It'"'"'s a card'"""
+    assert remedies == [f"State the rule anew with the column that holds it now: {command}"]
+    refused = auditctl(*shlex.split(command)[1:], dsn=patient, check=4)
+    assert refused.err.startswith("error: --mask: app.card has no column NEW_NAME\n")
+
+
+def test_a_masked_column_that_became_the_key_is_not_shown_by_the_remedy(patient: str) -> None:
+    with connect(patient) as conn:
+        key = "alter table app.card drop constraint card_pkey, add primary key (number)"
+        conn.execute(UNGUARDED.format(key).encode())
+    assert [finding.remedy for finding in found(patient) if finding.check == "rule_broken"] == [
+        "Take number out of the table's key, which every event carries, or decide that events may carry it and state "
+        "the rule anew."
+    ]
 
 
 def test_a_broken_rule_hides_no_other_finding(patient: str, auditctl: RunAuditctl) -> None:
@@ -135,20 +173,33 @@ def test_a_new_part_of_an_audited_table_is_found(
     examine_and_mend(patient, new, [missing], auditctl)
 
 
+KEYLESS = (
+    "Events of app.bare do not say which row they are about: the table has no primary key, and its rule names none."
+)
+
+
 def test_an_audited_table_without_a_key_is_found(patient: str, auditctl: RunAuditctl) -> None:
-    examine_and_mend(
-        patient,
-        lambda: audit(patient, "app.bare", actions=(), mask=("w",)),
-        [
-            Finding(
-                NOTICE, "table_keyless", "app.bare",
-                "Events of app.bare do not say which row they are about: the table has no primary key, and its rule "
-                "names none.",
-                "auditctl enable app.bare --mask w --key v",
-            )
-        ],
-        auditctl,
-    )  # fmt: skip
+    with connect(patient) as conn:
+        conn.execute("alter table app.bare alter v set not null; create unique index on app.bare (v, w)")
+        conn.execute("create unique index on app.bare (v)")
+    remedy = "auditctl enable app.bare --mask w --key v"
+    expected = [Finding(NOTICE, "table_keyless", "app.bare", KEYLESS, remedy)]
+    examine_and_mend(patient, lambda: audit(patient, "app.bare", actions=(), mask=("w",)), expected, auditctl)
+
+
+@pytest.mark.parametrize("index", ["create index on app.bare (v)", "create unique index on app.bare (w)"])
+def test_a_key_that_nobody_can_tell_is_left_to_people(
+    patient: str, auditctl: RunAuditctl, index: LiteralString
+) -> None:
+    audit(patient, "app.bare", actions=(), mask=("w",))
+    with connect(patient) as conn:
+        conn.execute(index)
+        conn.execute("alter table app.bare alter w set not null")
+    command = "auditctl enable app.bare --mask w --key COLUMN"
+    assert [finding.remedy for finding in found(patient) if finding.check == "table_keyless"] == [
+        f"Name the columns that tell its rows apart, or give it a primary key: {command}"
+    ]
+    auditctl(*command.split()[1:], dsn=patient, check=4)
 
 
 def test_a_table_that_the_guard_does_not_watch_is_found(patient: str, auditctl: RunAuditctl) -> None:

@@ -16,6 +16,8 @@ from tests.recorded import START, Recorded, label, minutes, record
 if TYPE_CHECKING:
     import psycopg
 
+    from tests.fixtures.command import RunAuditctl
+
 
 def found(conn: psycopg.Connection, **texts: str | list[str]) -> list[int]:
     """The identities of the events that filters select, oldest first."""
@@ -191,3 +193,11 @@ def test_transaction_and_context(conn: psycopg.Connection) -> None:
     assert found(conn, context=["request_id=r1", "n=2"]) == [two]
     assert found(conn, context="q'=100%") == [two]
     assert found(conn, context="empty=") == [one]
+
+
+@pytest.mark.parametrize("name", ["capture", "ddl", "export", "role", "rule", "store"])
+def test_what_auditctl_records_of_itself_can_be_asked_for_before_it_happened(
+    db: str, auditctl: RunAuditctl, name: str
+) -> None:
+    done = auditctl("log", "--target", f"audit.{name}", "--until", "2000-01-01", check=0)
+    assert (done.out, done.err) == ("", "No events.\n")

@@ -81,7 +81,9 @@ def test_install_creates_the_store_and_says_what_is_next(cluster: EmbeddedServer
     dsn = as_superuser(fresh(cluster))
     first = auditctl("install", dsn=dsn, check=0)
     assert (first.out, first.err) == (
-        "", f"Installed the store, revision {STORE_REVISION}. Next: auditctl enable SCHEMA.TABLE\n"
+        "",
+        f"Installed the store, revision {STORE_REVISION}. Next: auditctl enable SCHEMA.TABLE\n"
+        "The coverage guard is on.\n",
     )  # fmt: skip
     with connect(dsn) as conn:
         before = describe(conn)
@@ -227,7 +229,7 @@ def test_the_script_installs_once_and_refuses_a_second_time(cluster: EmbeddedSer
         conn.execute("rollback")
         assert describe(conn) == before
         assert conn.execute("select session_user = current_user").fetchone() == (True,)
-    assert store.install(dsn) == store.Installation(STORE_REVISION, STORE_REVISION, is_guarded=False)
+    assert store.install(dsn) == store.Installation(STORE_REVISION, STORE_REVISION, is_guarded=False, was_guarded=False)
 
 
 def test_the_script_starts_from_a_known_revision_only(auditctl: RunAuditctl) -> None:
@@ -251,5 +253,7 @@ def test_a_member_of_the_owner_may_install_again_after_a_superuser_and_the_guard
 ) -> None:
     member = login("member", roles=("audit_owner", "audit_admin"), attributes="createrole")
     before = conn.execute(PUT_TRIGGER).fetchall()
-    assert store.install(member.dsn) == store.Installation(STORE_REVISION, STORE_REVISION, is_guarded=True)
+    assert store.install(member.dsn) == store.Installation(
+        STORE_REVISION, STORE_REVISION, is_guarded=True, was_guarded=True
+    )
     assert conn.execute(PUT_TRIGGER).fetchall() == before

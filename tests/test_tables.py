@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,17 +88,35 @@ def test_where_nothing_is_audited_the_next_step_is_named(db: str, auditctl: RunA
     assert auditctl("tables", "--format", "json", check=0).out == "[]\n"
 
 
-def test_a_login_without_a_role_sees_nothing(db: str, auditctl: RunAuditctl, login: MakeLogin) -> None:
-    stranger = login("stranger")
-    for command in ("tables", "plan"):
-        done = auditctl(command, dsn=stranger.dsn, check=5)
+def test_a_login_without_a_role_sees_nothing_and_is_told_what_to_ask_for(
+    db: str, auditctl: RunAuditctl, login: MakeLogin
+) -> None:
+    stranger = login("a stranger")
+    for command in (["tables"], ["plan"], ["check"], ["config"]):
+        done = auditctl(*command, dsn=stranger.dsn, check=5)
         assert (done.out, done.err.splitlines()) == (
             "",
             [
                 "error: permission denied for table rule",
-                "hint: Run this as a login that may, or ask the DBA for the role: auditctl grant --help.",
+                f"hint: Ask the DBA for: auditctl grant reader {shlex.quote(stranger.name)}",
             ],
         )
+    for command in (["log"], ["show", "1"], ["export"], ["history", "a", "1"]):
+        done = auditctl(*command, dsn=stranger.dsn, check=5)
+        assert done.err.splitlines()[1:] == [
+            f"hint: Ask the DBA for: auditctl grant reader {shlex.quote(stranger.name)}"
+        ]
+
+
+def test_the_owner_of_a_table_is_told_who_may_audit_it(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl, login: MakeLogin
+) -> None:
+    owner = login("owner")
+    conn.execute("create table a (id int primary key)")
+    conn.execute(f"alter table a owner to {owner.name}".encode())
+    for command in ("enable", "disable"):
+        done = auditctl(command, "public.a", dsn=owner.dsn, check=5)
+        assert done.err.splitlines()[1:] == ["hint: Use a superuser, or the login that ran `auditctl install`."]
 
 
 def test_queries_of_the_catalog_are_not_compiled(conn: psycopg.Connection) -> None:

@@ -64,7 +64,9 @@ def first_revision(empty_db: str) -> str:
 
 
 def test_an_upgraded_store_is_the_same_as_a_new_one(first_revision: str, conn: psycopg.Connection) -> None:
-    assert store.install(first_revision) == store.Installation("0001", STORE_REVISION, is_guarded=True)
+    assert store.install(first_revision) == store.Installation(
+        "0001", STORE_REVISION, is_guarded=True, was_guarded=False
+    )
     with connect(first_revision) as upgraded:
         upgraded.execute("drop schema shop cascade; drop schema audit_triggers cascade")
         upgraded.execute("create schema audit_triggers authorization audit_owner")
@@ -80,7 +82,10 @@ def test_what_was_captured_before_goes_on_and_apply_brings_the_new_way(
     with connect(first_revision) as session:
         session.execute("insert into shop.plain values (1, 'a', 1.0)")
         said = auditctl("install", dsn=first_revision, check=0).err
-        assert said == f"Upgraded the store from revision 0001 to {STORE_REVISION}. Next: auditctl apply\n"
+        assert said == (
+            f"Upgraded the store from revision 0001 to {STORE_REVISION}. Next: auditctl apply\n"
+            "The coverage guard is on.\n"
+        )
         session.execute("update shop.plain set price = 1.00")
         session.execute("alter table shop.plain add column late text; update shop.plain set late = 'l'")
         assert len(pending(first_revision)) == 4
@@ -102,4 +107,6 @@ def test_the_script_of_the_upgrade_does_the_same(first_revision: str, auditctl: 
     script = auditctl("install", "--sql", "--from", "0001", env={"AUDITCTL_DSN": None}, check=0).out
     with connect(first_revision) as session:
         session.execute(script.encode())
-    assert store.install(first_revision) == store.Installation(STORE_REVISION, STORE_REVISION, is_guarded=True)
+    assert store.install(first_revision) == store.Installation(
+        STORE_REVISION, STORE_REVISION, is_guarded=True, was_guarded=True
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from auditctl.capture import actions, config, installer, status
-from auditctl.cli.session import Session, pass_session
+from auditctl.cli.session import INSTALLER, READER, Session, pass_session
 from auditctl.model import ChangeKind, Plan, Rule
 
 _VERBS = {
@@ -84,7 +84,7 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
         key=tuple(dict.fromkeys(options["key"])),
         require_actor=options["require_actor"],
     )
-    with session.connect() as conn:
+    with session.connect(INSTALLER) as conn:
         _report(
             session,
             installer.enable(conn, rule, lock_timeout=lock_timeout),
@@ -105,7 +105,7 @@ def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout
       auditctl disable billing.invoice
       auditctl disable billing.invoice --actions truncate
     """
-    with session.connect() as conn:
+    with session.connect(INSTALLER) as conn:
         stopped = config.parse_actions(actions)
         _report(
             session,
@@ -131,7 +131,7 @@ def tables(session: Session, everything: bool, output: str) -> None:
     States: ok; outdated (apply would change it); disabled (a trigger is switched off); missing (a trigger or the
     table is gone); unaudited.
     """
-    with session.connect() as conn:
+    with session.connect(READER) as conn:
         found = status.read(conn, everything=everything)
     if output == "json":
         rows = [

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 import click
 
 from auditctl.cli.session import Session, pass_session
-from auditctl.doctor.check import Finding
+from auditctl.doctor.check import Finding, Severity
 from auditctl.doctor.examination import examine
 from auditctl.doctor.registry import CHECKS
 from auditctl.errors import DriftError
@@ -27,31 +28,52 @@ EPILOG = "\b\nChecks:\n" + "\n".join(f"  {check.name:<20}{check.title}" for chec
     show_default=True,
     help="How to print the findings.",
 )
+@click.option(
+    "--severity",
+    type=click.Choice([severity.value for severity in Severity]),
+    default=Severity.NOTICE.value,
+    show_default=True,
+    help="Leave out findings that matter less than this.",
+)
 @pass_session
-def doctor(session: Session, output: str) -> None:
+def doctor(session: Session, output: str, severity: str) -> None:
     """Find everything on this server that weakens what the log promises, each with its remedy.
 
-    Exits with 3 if it finds anything, with 0 if not. A superuser sees everything, a reader nearly everything: what the
-    login may not look at is said. Changes nothing.
+    Exits with 3 if it finds anything of the severity asked for, with 0 if not. A superuser sees everything, a reader
+    nearly everything: what the login may not look at is said. Changes nothing.
 
     \b
     Examples:
       auditctl doctor
       auditctl doctor --format json
+      auditctl --quiet doctor --severity warning
     """
     with session.connect() as conn:
         examined = examine(conn)
+    wanted = list(Severity)[: list(Severity).index(Severity(severity)) + 1]
+    findings = [finding for finding in examined.findings if finding.severity in wanted]
     if output == "json":
-        rows = [dataclasses.asdict(finding) for finding in examined.findings]
+        rows = [dataclasses.asdict(finding) for finding in findings]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
-        _print(examined.findings)
+        _print(findings)
     for check, reason in examined.unseen:
         session.say(f"not looked at: {check}, because {reason}")
-    if examined.findings:
-        what = "1 finding" if len(examined.findings) == 1 else f"{len(examined.findings)} findings"
-        raise DriftError(what, hint="Carry out the remedies in their order, then run: auditctl doctor")
+    if findings:
+        raise DriftError(_counted(findings), hint="Carry out the remedies in their order, then run: auditctl doctor")
     session.say("nothing found")
+
+
+def _counted(findings: Sequence[Finding]) -> str:
+    """Return how many there are, and of which severity, such as `3 findings: 2 warnings, 1 notice`."""
+    number = Counter(finding.severity for finding in findings)
+    parts = [_number(number[severity], severity.value) for severity in Severity if number[severity]]
+    return f"{_number(len(findings), 'finding')}: {', '.join(parts)}"
+
+
+def _number(number: int, noun: str) -> str:
+    plural = noun if noun == Severity.CRITICAL.value else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def _print(findings: Sequence[Finding]) -> None:

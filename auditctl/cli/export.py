@@ -10,7 +10,7 @@ import click
 
 from auditctl.cli.filter_options import filter_options
 from auditctl.cli.log import raw_option, until_nobody_reads
-from auditctl.cli.session import Session, pass_session
+from auditctl.cli.session import READER, Session, pass_session
 from auditctl.log import output
 from auditctl.log.events import Order
 from auditctl.log.export import Report, Request
@@ -53,7 +53,7 @@ def export(session: Session, *, filters: Filters, form: str, path: str, order: s
     with (
         until_nobody_reads(),
         output.destination(path, stdout=sys.stdout.fileno(), force=force) as sink,
-        session.connect() as conn,
+        session.connect(READER) as conn,
         _progress(session) as report,
     ):
         done = export_log(conn, request, sink, report)

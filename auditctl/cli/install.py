@@ -37,5 +37,7 @@ def install(session: Session, sql: bool, from_revision: str | None) -> None:
         session.say(f"Installed the store, revision {done.after}. Next: auditctl enable SCHEMA.TABLE")
     else:
         session.say(f"Upgraded the store from revision {done.before} to {done.after}. Next: auditctl apply")
+    if done.is_guarded and not done.was_guarded:
+        session.say("The coverage guard is on.")
     if not done.is_guarded:
         session.say("The coverage guard is off: only a superuser can switch it on, by running install.")

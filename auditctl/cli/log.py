@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from auditctl.cli.filter_options import filter_options
-from auditctl.cli.session import Session, pass_session, uses_color
+from auditctl.cli.session import READER, Session, pass_session, uses_color
 from auditctl.log import cursor, reader
 from auditctl.log.events import Selection
 from auditctl.log.filters import Filters
@@ -64,7 +64,7 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, fo
       auditctl log --ip 203.0.113.0/24 --format jsonl --limit 1000
     """
     place = None if after is None else cursor.parse(after)
-    with session.connect() as conn:
+    with session.connect(READER) as conn:
         selection = Selection(filters.resolved(conn).condition(), after=place, limit=limit)
         page = reader.Page(conn, selection, form.projection(not raw))
         _print(form.write(page, layout()))
@@ -87,7 +87,7 @@ def show(session: Session, *, event_id: int, form: Format, raw: bool) -> None:
       auditctl show 42
       auditctl show 42 --format json
     """
-    with session.connect() as conn:
+    with session.connect(READER) as conn:
         row = reader.event(conn, event_id, form.projection(not raw))
     _print(form.write_one(row, layout()))
 
@@ -110,7 +110,7 @@ def history(session: Session, *, table: str, key: str, form: Format, raw: bool) 
       auditctl history billing.plan_price '["pro", "EUR"]' --format json
       auditctl history ledger.account -- -1
     """
-    with session.connect() as conn:
+    with session.connect(READER) as conn:
         page = reader.Page(conn, reader.history(conn, table, key), form.projection(not raw))
         _print(form.write(page, layout()))
     if not page.count:

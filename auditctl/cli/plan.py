@@ -11,7 +11,7 @@ from auditctl.capture import config as configuration
 from auditctl.capture import installer, rules
 from auditctl.capture.config import Document
 from auditctl.cli.capture import lock_timeout_option
-from auditctl.cli.session import Session, pass_session
+from auditctl.cli.session import READER, Session, pass_session
 from auditctl.database import SEARCH_PATH
 from auditctl.errors import AuditctlError, DriftError, UsageError
 from auditctl.log.formats.harmless import harmless
@@ -30,7 +30,7 @@ def plan(session: Session, file: str | None, sql: bool) -> None:
     FILE (- for stdin) is the whole truth: a table absent from it is disabled. Without FILE the rules stored in the
     database are.
     """
-    with session.connect() as conn:
+    with session.connect(READER) as conn:
         planned = installer.plan(conn, _document(file))
     if sql:
         _print_statements(planned)
@@ -55,8 +55,9 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
         shown = installer.plan(conn, document).pending
         for change in shown:
             session.say(_line(change))
-        if shown and not yes and file != "-" and sys.stdin.isatty():
-            click.confirm("Apply?", abort=True, err=True)
+        if shown and not yes and file != "-" and sys.stdin.isatty() and not _is_wanted():
+            session.say("Nothing was changed.")
+            return
         done = installer.apply(
             conn, document, lock_timeout=lock_timeout, approve=lambda planned: _is_as_shown(planned, shown)
         )
@@ -73,7 +74,7 @@ def check(session: Session, file: str | None) -> None:
 
     FILE (- for stdin) is the whole truth; without it the rules stored in the database are.
     """
-    with session.connect() as conn:
+    with session.connect(READER) as conn:
         planned = installer.plan(conn, _document(file))
     _print_changes(planned)
     for warning in planned.warnings:
@@ -89,7 +90,7 @@ def check(session: Session, file: str | None) -> None:
 @pass_session
 def config(session: Session) -> None:
     """Print the rules in force as TOML that apply accepts and that then plans nothing."""
-    with session.connect() as conn:
+    with session.connect(READER) as conn:
         click.echo(configuration.dump(rules.read(conn)), nl=False)
 
 
@@ -103,6 +104,16 @@ def _document(file: str | None) -> Document | None:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"cannot read {file}: {reason}", hint="Give a TOML file, or - for stdin.") from error
     return configuration.load(text, "stdin" if file == "-" else file)
+
+
+def _is_wanted() -> bool:
+    """Ask; the end of the input is a no."""
+    try:
+        return click.confirm("Apply?", err=True)
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            return False
+        raise
 
 
 def _is_as_shown(planned: Plan, shown: tuple[Change, ...]) -> bool:

@@ -18,6 +18,12 @@ from auditctl import database
 from auditctl.database import Connection
 from auditctl.log.formats.harmless import harmless
 
+READER = "Ask the DBA for: auditctl grant reader {login}"
+"""What to do where the login may not read the log or the rules."""
+
+INSTALLER = database.INSTALLER
+"""What to do where the login may not change what is audited."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -27,9 +33,9 @@ class Session:
     quiet: bool = False
     debug: bool = False
 
-    def connect(self) -> AbstractContextManager[Connection]:
-        """Connect to a database that has the store."""
-        return database.connect_store(self.dsn)
+    def connect(self, denied: str = "") -> AbstractContextManager[Connection]:
+        """Connect to a database that has the store; `denied` is what to do where the login may not."""
+        return database.connect_store(self.dsn, denied=denied)
 
     def say(self, message: str) -> None:
         """Print a message to stderr, unless --quiet."""

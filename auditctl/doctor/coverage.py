@@ -6,8 +6,7 @@ owns and may execute functions, is left to checks of their own, so that nothing 
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from auditctl import resources
@@ -15,12 +14,11 @@ from auditctl.capture import catalog, changes, identifiers, planner, render, res
 from auditctl.capture.identifiers import qualified
 from auditctl.capture.resolve import Problem, Resolution
 from auditctl.database import Connection
-from auditctl.doctor import restated
+from auditctl.doctor import departed, restated
 from auditctl.doctor.check import Row
+from auditctl.doctor.departed import Departed
 from auditctl.model import Action, Catalog, ChangeKind, Function, Plan, Relation, Request
 from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
-
-_DETACHED = "queries/doctor/table_detached.sql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +30,29 @@ class Coverage:
         resolution: The rules, the tables they cover, and what does not fit.
         plan: What `apply` would change but for problems.
         detached: The tables that left an audited one, which have a check of their own.
+        renamed: The tables with the former name of an audited one.
         known: The object ids of the tables that the coverage guard watches.
         granted: Who must be allowed to execute a function: its name, a space, the role.
         changed_templates: The actions whose functions are made from another template than this tool's.
+        former: The columns of audited tables that were renamed or dropped past the coverage guard.
+        unique: For tables without a primary key, by object id, the columns of a unique index, none of them nullable.
     """
 
     catalog: Catalog
     resolution: Resolution
     plan: Plan
-    detached: frozenset[str]
+    detached: tuple[Departed, ...]
+    renamed: tuple[Departed, ...]
     known: frozenset[int]
     granted: tuple[str, ...]
     changed_templates: tuple[str, ...]
+    former: restated.Former
+    unique: Mapping[int, Sequence[str]]
+
+    @property
+    def left(self) -> frozenset[str]:
+        """The names of the tables that left an audited one."""
+        return frozenset(table.rule.name for table in self.detached)
 
     @property
     def needed_functions(self) -> list[str]:
@@ -61,8 +70,6 @@ def read(conn: Connection) -> Coverage:
     stored = rules.read(conn)
     found = _without_what_others_check(catalog.read(conn, lambda relation: resolve.wants(stored, relation)))
     resolution = resolve.resolve(stored, found, follow_renames=True)
-    rows = conn.execute(resources.sql_text(_DETACHED).encode()).fetchall()
-    detached = frozenset(table for _, _, table in rows)
     known = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from audit.capture"))
     granted: list[str] = []
 
@@ -73,7 +80,20 @@ def read(conn: Connection) -> Coverage:
 
     plan = planner.compare(resolution, found, generate)
     changed = _changed_templates(conn)
-    return Coverage(found, resolution, plan, detached, known, tuple(granted), changed)
+    former = _former_columns(conn)
+    left, renamed = departed.detached(conn), departed.renamed(conn)
+    return Coverage(found, resolution, plan, left, renamed, known, tuple(granted), changed, former, _unique(conn))
+
+
+def _unique(conn: Connection) -> Mapping[int, Sequence[str]]:
+    return dict(conn.execute(resources.sql_text("queries/unique_column.sql").encode()).fetchall())
+
+
+def _former_columns(conn: Connection) -> restated.Former:
+    former: dict[str, dict[str, str | None]] = {}
+    for table, name, now in conn.execute(resources.sql_text("queries/former_column.sql").encode()):
+        former.setdefault(table, {})[name] = now
+    return former
 
 
 def _changed_templates(conn: Connection) -> tuple[str, ...]:
@@ -107,13 +127,11 @@ def _broken(coverage: Coverage, problems: Sequence[Problem]) -> Row:
     rule = problems[0].rule
     place = f"rule {rule.name}: "
     texts = (problem.message.removeprefix(place) for problem in problems)
-    mended = None if any(p.is_missing for p in problems) else restated.fitting(rule, coverage.catalog)
-    command = ["auditctl", "disable", rule.name] if mended is None else restated.command(mended)
     return {
         "object": rule.name,
         "rule": rule.name,
         "problem": "; ".join(dict.fromkeys(texts)),
-        "remedy": shlex.join(command),
+        "remedy": restated.remedy(rule, coverage.catalog, coverage.former),
     }
 
 
@@ -155,7 +173,7 @@ def changed_capture(coverage: Coverage) -> Sequence[Row]:
             "reason": change.reason,
         }
         for change in coverage.plan.pending
-        if change.kind is ChangeKind.REPLACE
+        if change.kind is ChangeKind.REPLACE and change.relation not in coverage.left
     ]
 
 
@@ -168,7 +186,7 @@ def unwanted_triggers(coverage: Coverage) -> Sequence[Row]:
         {"object": name, "relation": name}
         for name, change in sorted(dropped.items())
         if name in tables
-        and name not in coverage.detached
+        and name not in coverage.left
         and not _are_asked(excused, {name, change.target, *_family(tables[name])})
     ]
 
@@ -188,7 +206,7 @@ def keyless_tables(coverage: Coverage) -> Sequence[Row]:
         {
             "object": qualified(*relation.identity),
             "table": qualified(*relation.identity),
-            "remedy": shlex.join(restated.command(restated.keyed(rule, relation))),
+            "remedy": restated.keyed(rule, relation, coverage.unique.get(relation.oid, ())),
         }
         for relation, rule in coverage.resolution.covered
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}
@@ -199,7 +217,7 @@ def _missing(coverage: Coverage) -> list[tuple[str, str, str]]:
     """Return relation, target and actions of what has to be created; clones come with their parent's trigger."""
     missing: dict[tuple[str, str], list[str]] = {}
     for change in coverage.plan.pending:
-        if change.kind is ChangeKind.CREATE and change.statements:
+        if change.kind is ChangeKind.CREATE and change.statements and change.relation not in coverage.left:
             missing.setdefault((change.relation, change.target), []).append(_verb(change.action))
     return [(relation, target, _listed(verbs)) for (relation, target), verbs in missing.items()]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from auditctl import database
+from auditctl import database, resources
 from auditctl.database import Connection
 from auditctl.doctor import coverage
 from auditctl.doctor.check import Check, Finding, Row, Severity
@@ -48,8 +48,11 @@ def examine(conn: Connection, *, today: date | None = None, server_version: str 
     major = conn.info.server_version // 10000
     with database.transaction(conn):
         conn.execute(_READ_ONLY)
+        conn.execute("set local jit = off")  # compiling the queries takes longer than they do
         covered, refused = _coverage(conn)
+        (is_guarded,) = conn.execute(resources.sql_text("queries/guarded.sql").encode()).fetchone() or (False,)
         parameters = {
+            "is_guarded": is_guarded,
             "today": today,
             "server_version": server_version,
             "needed": covered.needed_functions if covered else [],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditctl.doctor import coverage
+from auditctl.doctor import coverage, departed
 from auditctl.doctor.check import Check, Severity
 
 APPLY = "auditctl apply --yes"
@@ -24,6 +24,15 @@ CAPTURE = (
         "The rule {rule} cannot be applied, and no other rule is until it is mended: {problem}.",
         "auditctl disable {rule}",
         find=coverage.broken_rules,
+    ),
+    Check(
+        "table_detached",
+        Severity.CRITICAL,
+        "a table that was part of an audited table and is no more",
+        "Writes to {object} are recorded under {target}, or not at all: it was a part of that table, which is audited, "
+        "and is a table of its own now.",
+        ENABLE,
+        find=departed.detached_tables,
     ),
     Check(
         "table_uncaptured",
@@ -50,14 +59,6 @@ CAPTURE = (
         find=coverage.uncaptured_members,
     ),
     Check(
-        "table_detached",
-        Severity.CRITICAL,
-        "a table that was part of an audited table and is no more",
-        "No write to {object} leaves an event: it was a part of {root}, which is audited, and is a table of its own "
-        "now.",
-        ENABLE,
-    ),
-    Check(
         "trigger_silent",
         Severity.CRITICAL,
         "a trigger of ours that is switched off, or does not fire always",
@@ -71,6 +72,14 @@ CAPTURE = (
         "Events of {action} on {relation} may be missing or wrong: {reason}",
         APPLY,
         find=coverage.changed_capture,
+    ),
+    Check(
+        "table_renamed",
+        Severity.WARNING,
+        "a table that is not audited and bears the former name of one that is",
+        "No write to {object} leaves an event: the table that was audited under this name is {target} now.",
+        ENABLE,
+        find=departed.renamed_tables,
     ),
     Check(
         "trigger_unwanted",
@@ -141,7 +150,7 @@ CAPTURE = (
         "an audited table whose rows nothing tells apart",
         "Events of {object} do not say which row they are about: the table has no primary key, and its rule names "
         "none.",
-        "auditctl enable {table} --key COLUMN",
+        "Name the columns that tell its rows apart, or give it a primary key: auditctl enable {table} --key COLUMN",
         find=coverage.keyless_tables,
     ),
     Check(

@@ -25,6 +25,13 @@ _MOVE = "; ".join(
 
 LOG = (
     Check(
+        "default_privileges",
+        Severity.WARNING,
+        "privileges that others get on what audit_owner creates",
+        "The next {kind} of the store will be open to {who}: it has default privileges on them.",
+        "alter default privileges for role audit_owner{place} revoke all on {kind} from {grantee} cascade;",
+    ),
+    Check(
         "owner_changed",
         Severity.CRITICAL,
         "a part of the store that does not belong to audit_owner",
@@ -100,13 +107,6 @@ LOG = (
         _as_owner("revoke {privileges} on schema {schema} from {grantee} cascade;"),
     ),
     Check(
-        "default_privileges",
-        Severity.WARNING,
-        "privileges that others get on what audit_owner creates",
-        "The next {kind} of the store will be open to {who}: it has default privileges on them.",
-        "alter default privileges for role audit_owner{place} revoke all on {kind} from {grantee} cascade;",
-    ),
-    Check(
         "log_row_security",
         Severity.WARNING,
         "a table of the store without row security",
@@ -121,4 +121,4 @@ LOG = (
         _as_owner("drop policy {policy} on {relation};"),
     ),
 )
-"""Every check of the log, in the order of the reference."""
+"""Every check of the log, in the order of the reference: before install creates anything, nobody else may get it."""

@@ -60,8 +60,8 @@ ROLES = (
     Check(
         "table_owner",
         Severity.WARNING,
-        "a login that owns an audited table; with the coverage guard in place, a notice",
-        "{who} can {power}: it owns {relation}.",
+        "a login that owns audited tables; with the coverage guard in place, a notice",
+        "{who} can {power}: it owns {relations}.",
         "alter table {relation} owner to {superuser}; "
         "grant select, insert, update, delete, truncate, references on {relation} to {role};",
     ),

@@ -20,8 +20,12 @@ from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import conditions
 from auditctl.log.reading import reading
+from auditctl.names import SCHEMA
 
 _GLOB = re.compile(r"[*?\[]")
+OWN = f"{SCHEMA}."
+"""How the names start under which auditctl records what it does itself; no table in that schema is audited."""
+
 _LISTED = 8
 """How many names a hint lists."""
 
@@ -45,7 +49,7 @@ class KnownTarget:
 
 
 def targets(conn: Connection) -> list[KnownTarget]:
-    """Return every target the log knows, by name (queries/known_target.sql); empty for a new store.
+    """Return every target the log knows, by name (queries/known_target.sql); auditctl's own as well.
 
     Raises:
         DatabaseError: The login may not read the log.
@@ -76,7 +80,9 @@ def names_of(text: str, known: Sequence[KnownTarget]) -> list[str]:
         if found := [target.name for target in known if way(target)]:
             return found
     for name in (text, folded):
-        if found := [target.name for target in known if target.table == name]:
+        named = [target.name for target in known if target.table == name]
+        # A table comes before what auditctl records of itself, such as audit.role.
+        if found := [target for target in named if not target.startswith(OWN)] or named:
             if len(found) > 1:
                 raise UsageError(f"{text!r} may mean {' or '.join(found)}", hint="Write the name with its schema.")
             return found
@@ -131,7 +137,7 @@ def _was_recorded(conn: Connection, column: str, targets: Sequence[str] | None) 
 
 
 def _target_hint(text: str, known: Sequence[KnownTarget]) -> str:
-    if not known:
+    if all(target.name.startswith(OWN) for target in known):
         return "Nothing was audited yet; start with: auditctl enable SCHEMA.TABLE"
     names = {name for target in known for name in (target.name, target.label, target.table) if name}
     return _close(text, names) or "List the audited tables with: auditctl tables"

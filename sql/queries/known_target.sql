@@ -1,4 +1,5 @@
--- Every table that was ever audited with its label, and every other target that events name.
+-- Every table that was ever audited with its label, every other target that events name, and auditctl's own, which may
+-- not have an event yet.
 -- The targets of events are found by one probe of the index for each: a loose index scan, never a full one.
 with recursive seen as (
     (
@@ -17,6 +18,14 @@ with recursive seen as (
     )
     from seen
     where seen.target is not null
+),
+
+other as (
+    select seen.target
+    from seen
+    where seen.target is not null
+    union
+    values ('audit.capture'), ('audit.ddl'), ('audit.export'), ('audit.role'), ('audit.rule'), ('audit.store')
 )
 
 select
@@ -25,8 +34,8 @@ select
 from audit.target as target
 union all
 select
-    seen.target,
+    other.target,
     null
-from seen
-where seen.target is not null and not exists (select from audit.target as target where target.target = seen.target)
+from other
+where not exists (select from audit.target as target where target.target = other.target)
 order by 1

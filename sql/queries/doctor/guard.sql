@@ -10,7 +10,8 @@ select
         else 'silent in some replication modes'
     end as state,
     case
-        when e.oid is null then null
+        when e.oid is null
+            then case when me.rolsuper then 'auditctl install' else 'as a superuser: auditctl install' end
         when e.evtevent <> g.event or e.evttags is not null or e.evtfoid is distinct from to_regprocedure(g.function || '()')
             then format('drop event trigger %I;', g.name)
         else format('alter event trigger %I enable always;', g.name)
@@ -28,6 +29,7 @@ from (
     ('auditctl_guard_ddl', 'ddl_command_end', 'audit.guard_ddl'),
     ('auditctl_guard_drop', 'sql_drop', 'audit.guard_drop')
 ) as g (name, event, function)
+join pg_roles as me on me.rolname = current_user
 left join pg_event_trigger as e on e.evtname = g.name
 where e.oid is null or e.evtenabled <> 'A' or e.evtevent <> g.event or e.evttags is not null
     or e.evtfoid is distinct from to_regprocedure(g.function || '()')

@@ -1,11 +1,5 @@
 -- Logins that can act as the owner of audited tables, itself no login and no superuser; but not the login that installed.
-with recursive guard as (
-    select count(*) = 2 as is_complete
-    from pg_event_trigger as e
-    where e.evtname in ('auditctl_guard_ddl', 'auditctl_guard_drop') and e.evtenabled = 'A'
-),
-
-owner as (
+with recursive owner as (
     select distinct c.relowner as role
     from pg_class as c
     join pg_roles as r on r.oid = c.relowner and not r.rolsuper
@@ -32,10 +26,9 @@ select
     pg_get_userbyid(held.role)::text as owner,
     quote_ident(r.rolname) as role,
     quote_ident(pg_get_userbyid(held.via)) as via,
-    case when guard.is_complete then 'notice' else 'warning' end as severity,
-    case when guard.is_complete then 'change their data by DDL, which no trigger sees' else 'switch their capture off' end as power
+    case when %(is_guarded)s then 'notice' else 'warning' end as severity,
+    case when %(is_guarded)s then 'change their data by DDL, which no trigger sees' else 'switch their capture off' end as power
 from held
 join pg_roles as r on r.oid = held.member
-cross join guard
 where r.rolcanlogin and not r.rolsuper and not pg_has_role(r.oid, 'audit_owner', 'MEMBER')
 order by 1, held.via

@@ -1,0 +1,65 @@
+-- Tables that bear the former name of an audited one and are not audited, by themselves or through another; each with
+-- how the table that had the name is captured now, nulls where it no longer is.
+with recursive audited as (
+    select capture.relation::oid as relation
+    from audit.capture as capture
+    union
+    select link.inhrelid
+    from audited
+    join pg_catalog.pg_inherits as link on link.inhparent = audited.relation
+),
+
+bearer as (
+    select
+        relation.oid,
+        audit.qualified(namespace.nspname, relation.relname) as name
+    from pg_catalog.pg_class as relation
+    join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace
+    where relation.relkind in ('r', 'p', 'f') and relation.relpersistence <> 't'
+        and relation.oid not in (select audited.relation from audited)
+),
+
+-- The name that was given up last, and whatever became of it.
+follow as (
+    select
+        bearer.oid,
+        bearer.name,
+        rename.new_target as target,
+        rename.renamed_at as since
+    from bearer
+    join audit.rename as rename on rename.old_target = bearer.name
+    where not exists (
+        select from audit.rename as back
+        where back.new_target = bearer.name and back.renamed_at > rename.renamed_at
+    )
+    union
+    select
+        follow.oid,
+        follow.name,
+        rename.new_target,
+        rename.renamed_at
+    from follow
+    join audit.rename as rename on rename.old_target = follow.target and rename.renamed_at > follow.since
+)
+
+select distinct on (follow.name)
+    follow.name,
+    follow.target,
+    capture.actions::text [],
+    capture.exclude,
+    capture.mask,
+    case
+        when exists (select from pg_catalog.pg_index as i where i.indrelid = follow.oid and i.indisprimary) then '{}'
+        else capture.key
+    end as key,
+    capture.require_actor,
+    array(
+        select attribute.attname::text
+        from pg_catalog.pg_attribute as attribute
+        where attribute.attrelid in (follow.oid, capture.relation) and attribute.attnum > 0 and not attribute.attisdropped
+    ) as columns
+from follow
+left join audit.capture as capture on capture.target = follow.target
+-- Whoever said that the table must not be audited knows.
+where not exists (select from audit.rule as rule where rule.name = follow.name)
+order by follow.name, follow.since desc
