@@ -14,6 +14,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null then
@@ -39,12 +40,14 @@ begin
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -105,6 +108,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null then
@@ -247,12 +251,14 @@ begin
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -320,6 +326,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null then
@@ -345,12 +352,14 @@ begin
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -403,18 +412,21 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if audit.is_application() then
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context

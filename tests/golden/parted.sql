@@ -10,6 +10,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if pg_partition_root(tg_relid) <> '...'::oid
@@ -25,12 +26,14 @@ begin
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -89,6 +92,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if pg_partition_root(tg_relid) <> '...'::oid
@@ -127,12 +131,14 @@ begin
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -198,6 +204,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if pg_partition_root(tg_relid) <> '...'::oid
@@ -213,12 +220,14 @@ begin
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -273,18 +282,21 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if audit.is_application() then
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context

@@ -10,6 +10,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
@@ -25,12 +26,14 @@ begin
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -87,6 +90,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
@@ -135,12 +139,14 @@ begin
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -204,6 +210,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
@@ -219,12 +226,14 @@ begin
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -277,18 +286,21 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_setting text;
 begin
     begin
         if audit.is_application() then
             v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
             v_ip := audit.claimed_ip();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_context := audit.context();
+            v_setting := current_setting('auditctl.context', true);
+            v_context := audit.context(v_setting);
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
