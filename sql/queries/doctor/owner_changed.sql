@@ -22,8 +22,8 @@ from (
     select 3, 'routine', p.oid::regprocedure::text, p.proowner
     from pg_proc as p
     where p.pronamespace = to_regnamespace('audit')
-        -- It lends the guard the rights of the login that installed.
-        and not (p.proname = 'put_trigger' and pg_has_role(p.proowner, 'audit_owner', 'MEMBER'))
+        -- These have the rights of the login that installed, so that audit_owner cannot replace them.
+        and not (p.proname in ('put_trigger', 'guard_ddl', 'guard_drop') and pg_has_role(p.proowner, 'audit_owner', 'MEMBER'))
         or p.pronamespace = to_regnamespace('audit_triggers')
         and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))
 ) as object
