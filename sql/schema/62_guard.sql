@@ -222,6 +222,7 @@ create function audit.watch_ddl(p_command text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
+set jit = off
 as $auditctl$
 declare
     v_relations oid[];
@@ -274,6 +275,7 @@ create function audit.watch_drop(p_command text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
+set jit = off
 as $auditctl$
 declare
     v_dropped record;
