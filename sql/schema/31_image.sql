@@ -61,7 +61,7 @@ declare
     v_value jsonb;
     v_field constant text := format('($1).%I', p_column);
     v_base constant oid := audit.base_type(p_type);
-    v_code text := format('case when num_nulls(%1$s) = 0 then format(''%%s'', %1$s) end', v_field);
+    v_code text := audit.text_code(v_field);
 begin
     if audit.is_plain_type(p_type)
         and (p_type = v_base or v_base not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype))
@@ -199,7 +199,7 @@ begin
         order by k.position
     loop
         if cardinality(p_key) = 1 then
-            execute format('select case when num_nulls(($1).%1$I) = 0 then format(''%%s'', ($1).%1$I) end', v_column.attname)
+            execute format('select %s', audit.text_code(format('($1).%I', v_column.attname)))
             into v_text using p_row;
         else
             v_parts := v_parts || jsonb_build_array(audit.column_image(p_row, v_column.attname, v_column.atttypid));
