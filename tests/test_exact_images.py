@@ -11,7 +11,7 @@ from tests import capturing
 from tests.capturing import audit
 from tests.fixtures.databases import GUARD_OFF
 from tests.kinds import texts
-from tests.test_images import events
+from tests.test_images import builds_with, events
 from tests.test_replay import assert_rebuilt, tables, turn_through
 
 if TYPE_CHECKING:
@@ -170,6 +170,8 @@ def test_a_key_that_became_a_date_is_written_the_same_under_any_settings(conn: p
 
 
 def test_an_xml_domain_is_recorded_whatever_the_session_takes_for_xml(db: str, conn: psycopg.Connection) -> None:
+    if not builds_with(conn, "select '<a/>'::xml"):
+        return  # a server built without XML has no such values
     conn.execute("create domain page as xml; create table a (id integer primary key, v page)")
     audit(db, "a")
     conn.execute("insert into a values (1, 'x<b/>')")
@@ -184,10 +186,11 @@ def test_domains_over_types_with_a_length_are_whole_on_the_careful_way(db: str, 
     conn.execute("create domain code as char(4); create domain flags as bit(4); create domain page as xml")
     conn.execute("create table a (id integer primary key, c code, f flags, v page)")
     audit(db, "a")
-    conn.execute("insert into a values (1, 'abcd', '1011', 'x<b/>')")
+    page = "x<b/>" if builds_with(conn, "select '<a/>'::xml") else None
+    conn.execute("insert into a values (1, 'abcd', '1011', %s)", [page])
     conn.execute(GUARD_OFF)
     conn.execute("set xmloption = document; alter table a add column w integer; delete from a")
-    image = {"id": 1, "c": "abcd", "f": "1011", "v": "x<b/>"}
+    image = {"id": 1, "c": "abcd", "f": "1011", "v": page}
     assert capturing.events(conn, "public.a") == [
         ("public.a", "CREATE", "1", None, image),
         ("public.a", "DELETE", "1", {**image, "w": None}, None),

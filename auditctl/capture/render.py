@@ -1,6 +1,6 @@
 """Renders the templates of capture functions; the only module that knows Jinja2.
 
-A template names what the database puts in for a table: `{{ new_row }}` becomes a place between two pieces of text,
+A template names what the database puts in for a table: `{{ new_key }}` becomes a place between two pieces of text,
 which `audit.capture_function` fills by the table's columns. Nothing else may be output.
 """
 
@@ -16,20 +16,17 @@ from auditctl.capture.actions import ACTIONS
 from auditctl.model import Action
 
 PLACES = (
+    "conditions",
     "differences",
     "exclude",
-    "is_part",
     "key",
     "known",
     "mask",
     "new_key",
-    "new_row",
     "old_key",
-    "old_row",
-    "require_actor",
-    "schema",
+    "record_new_row",
+    "record_old_row",
     "shape_changed",
-    "table",
     "target",
     "update_key",
 )

@@ -1,3 +1,388 @@
 -- READ, business events and retention, and events that cost less.
 
+-- The check on the kind of actor was a fifth of an event's price; this one is a fiftieth.
+alter table audit.event drop constraint event_actor_kind_is_known;
+create type audit.actor_kind as enum ('application', 'database', 'system');
+alter table audit.event add constraint event_actor_kind_is_known check (actor_kind::audit.actor_kind is not null);
+
 -- What follows stands in sql/schema, as it is now.
+
+comment on type audit.actor_kind is 'How an actor is known: named by an application, the login itself, or nobody';
+
+-- The short ways, for the sessions that nearly all events come from. Capture functions ask them in this order and
+-- take audit.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
+-- cost no call; they raise where a role is gone, and capture takes audit.identify() then, too.
+
+create or replace function audit.is_application() returns boolean
+language sql stable
+as $auditctl$
+    select
+        pg_has_role(session_user, 'audit_app'::regrole, 'USAGE')
+        -- Superusers have every role; audit.identify() looks whether this one was granted.
+        and not pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
+        and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
+        -- A list of addresses, a netmask or blanks: audit.identify() sees to it, as to what is no address at all.
+        and coalesce(strpos(translate(current_setting('auditctl.ip', true), ', ', '//'), '/') = 0, true)
+$auditctl$;
+
+create or replace function audit.context(p_setting text) returns jsonb
+language sql stable
+as $auditctl$
+    select
+        case
+            when current_setting('role') <> 'none' or current_setting('application_name') = '' then audit.session_context()
+            when coalesce(p_setting, '') = '' then jsonb_object(array['application_name', current_setting('application_name')])
+            -- As audit.parse_context() asks: short, no key that only auditctl writes, also not by its escapes, no number
+            -- of thousands of digits. What is no JSON all the same raises.
+            when octet_length(p_setting) <= 500 and p_setting ^@ '{' and strpos(p_setting, chr(92)) = 0
+                and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
+                and strpos(p_setting, '"application_name"') = 0 and strpos(p_setting, '"role"') = 0
+                and strpos(p_setting, '"partition"') = 0 and strpos(p_setting, '"previous_target_id"') = 0
+                and strpos(p_setting, '"summary"') = 0 and strpos(p_setting, '"claimed_') = 0
+                and strpos(p_setting, '"context_') = 0
+                and convert_to(p_setting, 'UTF8') is not null
+                then p_setting::jsonb || jsonb_object(array['application_name', current_setting('application_name')])
+            else audit.session_context()
+        end
+$auditctl$;
+
+create function audit.odd_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        case
+            -- JSON numbers have no negative zero in JSONB, JSON arrays no bounds: such values are recorded as their text.
+            when p_base in ('float4'::regtype, 'float8'::regtype) then format('%s = 0 and %s = ''-0''', p_value, p_text)
+            when p_base in ('float4[]'::regtype, 'float8[]'::regtype) then format('%s ~ ''^[[]|[{,]-0[},]''', p_text)
+            when p_is_array
+                then format(
+                    '(case when array_ndims(%1$s) > 1 then strpos(replace(array_dims(%1$s), ''[1:'', ''''), ''['') > 0 '
+                    'else array_lower(%1$s, 1) <> 1 end)',
+                    p_value
+                )
+            -- A JSON null is no SQL null, and no application may make a value look like one of auditctl's own forms.
+            when p_base = 'jsonb'::regtype
+                then format('jsonb_typeof(%1$s) = ''null'' or %1$s ?| ''{$masked,$sha256,$json}''', p_value)
+        end
+$auditctl$;
+
+revoke execute on function audit.odd_code(text, text, oid, boolean) from public;
+
+comment on function audit.odd_code(text, text, oid, boolean) is
+    'The condition that a value of one of PostgreSQL''s own types is not what to_jsonb makes of it; null for types without such values';
+
+create or replace function audit.image_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        case
+            -- The output function leaves out the encoding that the document declares.
+            when p_base = 'xml'::regtype then format('%s::text', p_value)
+            when odd.condition is null then p_value
+            when p_base = 'jsonb'::regtype
+                then format('case when %1$s then jsonb_build_object(''$json'', %2$s) else %2$s end', odd.condition, p_value)
+            else format('case when %s then to_jsonb(%s) else to_jsonb(%s) end', odd.condition, p_text, p_value)
+        end
+    from (select audit.odd_code(p_value, p_text, p_base, p_is_array) as condition) as odd
+$auditctl$;
+
+create function audit.field_code(p_row text, p_column audit.captured_column) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select format('audit.typed(%s.%I, null::%s)', p_row, p_column.name, p_column.own_type)
+$auditctl$;
+
+revoke execute on function audit.field_code(text, audit.captured_column) from public;
+
+comment on function audit.field_code(text, audit.captured_column) is
+    'The expression for a column of old or new; raises if it has another type than it had. For PostgreSQL''s own types alone';
+
+create or replace function audit.value_code(p_row text, p_column audit.captured_column) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_field constant text := format('%s.%I', p_row, p_column.name);
+    v_text constant text := audit.text_code(v_field);
+    v_value text;
+begin
+    if p_column.own_type is not null then
+        v_value := audit.field_code(p_row, p_column);
+    -- Whether text is xml depends on the session's xmloption.
+    elsif p_column.is_plain
+        and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype)
+    then
+        v_value := format('(%s)::%s', v_text, p_column.base_type);
+    else
+        return v_text;
+    end if;
+    return audit.image_code(v_value, format('format(''%%s'', %s)', v_field), p_column.base_oid, p_column.is_array);
+end
+$auditctl$;
+
+create or replace function audit.function_parts(
+    p_relation regclass, p_root regclass, p_target text, p_action audit.action,
+    p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean, p_columns audit.captured_column[]
+) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- What the templates call by name.
+declare
+    v_captured constant audit.captured_column[] := array(select c from unnest(p_columns) as c where c.name <> all (p_exclude));
+    v_key constant audit.captured_column[] := array(
+        select c
+        from unnest(p_key) with ordinality as k (name, position)
+        join unnest(p_columns) as c on c.name = k.name
+        order by k.position
+    );
+    v_is_whole constant boolean := audit.is_whole(p_relation, v_captured, p_mask);
+    v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
+    v_last constant integer := (select max(a.attnum) from pg_attribute as a where a.attrelid = p_relation);
+    v_parts jsonb;
+begin
+    v_parts := jsonb_build_object(
+        'target', quote_literal(p_target),
+        'exclude', format('%L::text[]', p_exclude),
+        'mask', format('%L::text[]', p_mask),
+        'known', format('%L::text[]', array(select c.name from unnest(p_columns) as c)),
+        'key', format('%L::text[]', p_key),
+        'conditions', audit.condition_code(p_root, p_target, p_require_actor, v_kind = 'p' or p_relation <> p_root)
+    );
+    if p_action = 'TRUNCATE' then
+        return v_parts;
+    end if;
+    return v_parts || jsonb_build_object(
+        -- A dropped column keeps its number, so that any column ever added is seen.
+        -- A partition numbers its columns as it likes: the whole is asked, by its object id. After a restore that is
+        -- another, and after the whole became a partition itself its root is: both take the careful way until apply.
+        'shape_changed', case
+            when v_kind = 'p' then format(
+                E'pg_partition_root(tg_relid) <> %L::oid\n            or pg_describe_object(%L::oid, %L::oid, %s) is not null',
+                pg_partition_root(p_relation)::oid, 'pg_class'::regclass::oid, p_relation::oid, v_last + 1
+            )
+            else format('pg_describe_object(%L::oid, tg_relid, %s) is not null', 'pg_class'::regclass::oid, v_last + 1)
+        end,
+        'record_old_row', audit.record_row_code('old', v_captured, p_mask, v_is_whole),
+        'record_new_row', audit.record_row_code('new', v_captured, p_mask, v_is_whole),
+        'old_key', audit.key_code('old', v_key),
+        'new_key', audit.key_code('new', v_key),
+        'update_key', coalesce(
+            audit.update_key_code(v_key),
+            -- Nothing else may tell which row it was.
+            audit.record_row_code('old', v_captured, p_mask, v_is_whole)
+        ),
+        'differences', case p_action when 'UPDATE' then audit.differences_code(v_captured, p_mask) else '' end
+    );
+end
+$auditctl$;
+
+create function audit.is_whole(p_relation regclass, p_columns audit.captured_column[], p_mask text[]) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        coalesce(bool_and(c.own_type is not null and c.base_oid <> 'xml'::regtype and c.name <> all (p_mask)), false)
+        and count(*) = (select count(*) from pg_attribute as a where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped)
+    from unnest(p_columns) as c
+$auditctl$;
+
+revoke execute on function audit.is_whole(regclass, audit.captured_column[], text[]) from public;
+
+comment on function audit.is_whole(regclass, audit.captured_column[], text[]) is
+    'Whether all columns of a table are recorded, and of PostgreSQL''s own types, so that to_jsonb may see its rows';
+
+create function audit.typed_code(p_row text, p_columns audit.captured_column[]) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- PostgreSQL's functions take at most 100 arguments.
+    select string_agg(format(E'num_nulls(\n                %s\n            )', part.fields), ' + ' order by part.number)
+    from (
+        select
+            (c.position - 1) / 100 as number,
+            string_agg(audit.field_code(p_row, p_columns[c.position]), E',\n                ' order by c.position) as fields
+        from generate_subscripts(p_columns, 1) as c (position)
+        group by (c.position - 1) / 100
+    ) as part
+$auditctl$;
+
+revoke execute on function audit.typed_code(text, audit.captured_column[]) from public;
+
+comment on function audit.typed_code(text, audit.captured_column[]) is
+    'An expression, never below zero, that raises unless the columns of old or new have the types they had';
+
+create function audit.record_row_code(p_row text, p_columns audit.captured_column[], p_mask text[], p_is_whole boolean) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_column audit.captured_column;
+    v_odd audit.captured_column[] := '{}';
+    v_conditions text[] := '{}';
+    v_condition text;
+begin
+    if not p_is_whole then
+        return format('        v_%s := %s;', p_row, audit.row_code(p_row, p_columns, p_mask));
+    end if;
+    foreach v_column in array p_columns loop
+        v_condition := audit.odd_code(
+            audit.field_code(p_row, v_column), format('format(''%%s'', %s.%I)', p_row, v_column.name),
+            v_column.base_oid, v_column.is_array
+        );
+        if v_condition is not null then
+            v_odd := v_odd || v_column;
+            v_conditions := v_conditions || v_condition;
+        end if;
+    end loop;
+    return concat(
+        -- Of a column that got another type since, to_jsonb might run a cast that the table's owner wrote.
+        format('        v_%1$s := case when %2$s >= 0 then to_jsonb(%1$s) end;', p_row, audit.typed_code(p_row, p_columns)),
+        case when cardinality(v_odd) > 0 then format(
+            E'\n        if %2$s then\n            v_%1$s := v_%1$s || %3$s;\n        end if;',
+            p_row, array_to_string(v_conditions, E'\n            or '), audit.row_code(p_row, v_odd, p_mask)
+        ) end
+    );
+end
+$auditctl$;
+
+revoke execute on function audit.record_row_code(text, audit.captured_column[], text[], boolean) from public;
+
+comment on function audit.record_row_code(text, audit.captured_column[], text[], boolean) is
+    'The statements that record a whole row, old or new, in v_old or v_new';
+
+create function audit.object_code(p_row text, p_column audit.captured_column, p_mask text[]) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        case
+            -- Of text alone jsonb_object makes the same for half the price.
+            when p_column.own_type is not null and p_column.base_oid in ('text'::regtype, 'varchar'::regtype)
+                and p_column.name <> all (p_mask)
+                then format('jsonb_object(array[%L, %s])', p_column.name, audit.value_code(p_row, p_column))
+            else format('jsonb_build_object(%s)', audit.recorded_code(p_row, p_column, p_mask))
+        end
+$auditctl$;
+
+revoke execute on function audit.object_code(text, audit.captured_column, text[]) from public;
+
+comment on function audit.object_code(text, audit.captured_column, text[]) is 'The expression for an object of one column''s name and value';
+
+create or replace function audit.difference_code(p_group audit.captured_column[], p_mask text[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- Of a group of columns without a change one expression is evaluated, of another three more: each costs PL/pgSQL more
+-- than most of what stands in it.
+declare
+    v_column audit.captured_column;
+    v_bit integer := 1;
+    v_conditions text[] := '{}';
+    v_fields text[] := array['', ''];
+    v_bits text := '';
+    v_old text := '';
+    v_new text := '';
+    v_piece constant text := case
+        when cardinality(p_group) = 1 then E'\n                || %2$s'
+        else E'\n                || case when v_changed & %1$s <> 0 then %2$s else ''{}'' end'
+    end;
+begin
+    foreach v_column in array p_group loop
+        v_conditions := v_conditions || audit.differs_code(v_column);
+        v_fields := array[
+            concat_ws(', ', nullif(v_fields[1], ''), format('old.%I', v_column.name)),
+            concat_ws(', ', nullif(v_fields[2], ''), format('new.%I', v_column.name))
+        ];
+        v_bits := v_bits || format(E'\n                + %s * (%s)::integer', v_bit, audit.differs_code(v_column));
+        v_old := v_old || format(v_piece, v_bit, audit.object_code('old', v_column, p_mask));
+        v_new := v_new || format(v_piece, v_bit, audit.object_code('new', v_column, p_mask));
+        v_bit := v_bit * 2;
+    end loop;
+    return format(
+        E'        if %s then\n%s            v_old := coalesce(v_old, ''{}'')%s;\n            v_new := coalesce(v_new, ''{}'')%s;\n        end if;\n',
+        case
+            when audit.is_compared_by_image(p_group[1]) then format('record_image_ne(row(%s), row(%s))', v_fields[1], v_fields[2])
+            else array_to_string(v_conditions, E'\n            or ')
+        end,
+        case when cardinality(p_group) > 1 then format(E'            v_changed := 0%s;\n', v_bits) end, v_old, v_new
+    );
+end
+$auditctl$;
+
+create or replace function audit.differences_code(p_columns audit.captured_column[], p_mask text[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_group_size constant integer := 4;
+    v_ways audit.captured_column[] := '{}';
+    v_column audit.captured_column;
+    v_by_image boolean;
+    v_code text := '';
+begin
+    foreach v_by_image in array array[false, true] loop
+        v_ways := '{}';
+        foreach v_column in array p_columns loop
+            if audit.is_compared_by_image(v_column) = v_by_image then
+                v_ways := v_ways || v_column;
+            end if;
+        end loop;
+        for v_first in 1..cardinality(v_ways) by v_group_size loop
+            v_code := v_code || audit.difference_code(v_ways[v_first:v_first + v_group_size - 1], p_mask);
+        end loop;
+    end loop;
+    return rtrim(v_code, E'\n');
+end
+$auditctl$;
+
+create function audit.condition_code(p_root regclass, p_target text, p_require_actor boolean, p_is_part boolean) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select concat(
+        case when p_require_actor then format(
+            E'    if v_actor_kind = ''system'' then\n'
+            '        raise exception ''%% of %% refused: no actor is set'', lower(tg_op), %L\n'
+            '            using errcode = ''UA002'', hint = ''Name the user in the transaction: '
+            'select audit.set_context(''''alice'''', ''''203.0.113.7'''')'';\n'
+            '    end if;\n', p_target
+        ) end,
+        case when p_is_part then format(
+            E'    if (tg_table_schema, tg_table_name) <> (%L, %L) then\n'
+            '        v_context := coalesce(v_context, ''{}'') || jsonb_build_object(''partition'', tg_table_schema || ''.'' || tg_table_name);\n'
+            '    end if;\n', n.nspname, c.relname
+        ) end
+    )
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = p_root
+$auditctl$;
+
+revoke execute on function audit.condition_code(regclass, text, boolean, boolean) from public;
+
+comment on function audit.condition_code(regclass, text, boolean, boolean) is
+    'The statements that refuse a write without an actor, and that note which partition or child was written to; empty for most tables';
+
+create function audit.update_key_code(p_key audit.captured_column[]) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select format(
+        E'        v_target_id := %s;\n'
+        '        if %s then\n'
+        '            v_context := coalesce(v_context, ''{}'') || jsonb_build_object(''previous_target_id'', %s);\n'
+        '        end if;',
+        audit.key_code('new', p_key), string_agg(audit.differs_code(k), ' or '), audit.key_code('old', p_key)
+    )
+    from unnest(p_key) as k
+    having count(*) > 0
+$auditctl$;
+
+revoke execute on function audit.update_key_code(audit.captured_column[]) from public;
+
+comment on function audit.update_key_code(audit.captured_column[]) is
+    'The statements that record which row an update changed, and what its key was if that changed too; null without a key';

@@ -219,8 +219,8 @@ as $auditctl$
         -- Superusers have every role; audit.identify() looks whether this one was granted.
         and not pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
         and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
-        -- A list of addresses, a zone, a netmask or blanks: audit.identify() sees to it.
-        and coalesce(current_setting('auditctl.ip', true) !~ '[, %/]', true)
+        -- A list of addresses, a netmask or blanks: audit.identify() sees to it, as to what is no address at all.
+        and coalesce(strpos(translate(current_setting('auditctl.ip', true), ', ', '//'), '/') = 0, true)
 $auditctl$;
 
 revoke execute on function audit.is_application() from public;
@@ -268,7 +268,7 @@ as $auditctl$
     select
         case
             when current_setting('role') <> 'none' or current_setting('application_name') = '' then audit.session_context()
-            when coalesce(p_setting, '') = '' then jsonb_build_object('application_name', current_setting('application_name'))
+            when coalesce(p_setting, '') = '' then jsonb_object(array['application_name', current_setting('application_name')])
             -- As audit.parse_context() asks: short, no key that only auditctl writes, also not by its escapes, no number
             -- of thousands of digits. What is no JSON all the same raises.
             when octet_length(p_setting) <= 500 and p_setting ^@ '{' and strpos(p_setting, chr(92)) = 0
@@ -278,7 +278,7 @@ as $auditctl$
                 and strpos(p_setting, '"summary"') = 0 and strpos(p_setting, '"claimed_') = 0
                 and strpos(p_setting, '"context_') = 0
                 and convert_to(p_setting, 'UTF8') is not null
-                then p_setting::jsonb || jsonb_build_object('application_name', current_setting('application_name'))
+                then p_setting::jsonb || jsonb_object(array['application_name', current_setting('application_name')])
             else audit.session_context()
         end
 $auditctl$;

@@ -146,37 +146,61 @@ $auditctl$;
 revoke execute on function audit.text_code(text) from public;
 comment on function audit.text_code(text) is 'The expression for a value''s text by its output function; null for null';
 
-create function audit.image_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
+create function audit.odd_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select
         case
             -- JSON numbers have no negative zero in JSONB, JSON arrays no bounds: such values are recorded as their text.
-            when p_base in ('float4'::regtype, 'float8'::regtype)
-                then format('case when %2$s = 0 and %1$s = ''-0'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
-            when p_base in ('float4[]'::regtype, 'float8[]'::regtype)
-                then format('case when %1$s ~ ''^[[]|[{,]-0[},]'' then to_jsonb(%1$s) else to_jsonb(%2$s) end', p_text, p_value)
+            when p_base in ('float4'::regtype, 'float8'::regtype) then format('%s = 0 and %s = ''-0''', p_value, p_text)
+            when p_base in ('float4[]'::regtype, 'float8[]'::regtype) then format('%s ~ ''^[[]|[{,]-0[},]''', p_text)
             when p_is_array
                 then format(
-                    'case when strpos(replace(array_dims(%2$s), ''[1:'', ''''), ''['') > 0 then to_jsonb(%1$s) else to_jsonb(%2$s) end',
-                    p_text, p_value
+                    '(case when array_ndims(%1$s) > 1 then strpos(replace(array_dims(%1$s), ''[1:'', ''''), ''['') > 0 '
+                    'else array_lower(%1$s, 1) <> 1 end)',
+                    p_value
                 )
             -- A JSON null is no SQL null, and no application may make a value look like one of auditctl's own forms.
             when p_base = 'jsonb'::regtype
-                then format(
-                    'case when jsonb_typeof(%1$s) = ''null'' or %1$s ?| ''{$masked,$sha256,$json}'' '
-                    'then jsonb_build_object(''$json'', %1$s) else %1$s end', p_value
-                )
+                then format('jsonb_typeof(%1$s) = ''null'' or %1$s ?| ''{$masked,$sha256,$json}''', p_value)
+        end
+$auditctl$;
+
+revoke execute on function audit.odd_code(text, text, oid, boolean) from public;
+comment on function audit.odd_code(text, text, oid, boolean) is
+    'The condition that a value of one of PostgreSQL''s own types is not what to_jsonb makes of it; null for types without such values';
+
+create function audit.image_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        case
             -- The output function leaves out the encoding that the document declares.
             when p_base = 'xml'::regtype then format('%s::text', p_value)
-            else p_value
+            when odd.condition is null then p_value
+            when p_base = 'jsonb'::regtype
+                then format('case when %1$s then jsonb_build_object(''$json'', %2$s) else %2$s end', odd.condition, p_value)
+            else format('case when %s then to_jsonb(%s) else to_jsonb(%s) end', odd.condition, p_text, p_value)
         end
+    from (select audit.odd_code(p_value, p_text, p_base, p_is_array) as condition) as odd
 $auditctl$;
 
 revoke execute on function audit.image_code(text, text, oid, boolean) from public;
 comment on function audit.image_code(text, text, oid, boolean) is
     'The expression that records a value of one of PostgreSQL''s own types, from the expressions for it and for its text';
+
+create function audit.field_code(p_row text, p_column audit.captured_column) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select format('audit.typed(%s.%I, null::%s)', p_row, p_column.name, p_column.own_type)
+$auditctl$;
+
+revoke execute on function audit.field_code(text, audit.captured_column) from public;
+comment on function audit.field_code(text, audit.captured_column) is
+    'The expression for a column of old or new; raises if it has another type than it had. For PostgreSQL''s own types alone';
 
 create function audit.value_code(p_row text, p_column audit.captured_column) returns text
 language plpgsql immutable
@@ -188,7 +212,7 @@ declare
     v_value text;
 begin
     if p_column.own_type is not null then
-        v_value := format('audit.typed(%s, null::%s)', v_field, p_column.own_type);
+        v_value := audit.field_code(p_row, p_column);
     -- Whether text is xml depends on the session's xmloption.
     elsif p_column.is_plain
         and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype)

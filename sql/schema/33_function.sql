@@ -61,6 +61,7 @@ declare
         join unnest(p_columns) as c on c.name = k.name
         order by k.position
     );
+    v_is_whole constant boolean := audit.is_whole(p_relation, v_captured, p_mask);
     v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
     v_last constant integer := (select max(a.attnum) from pg_attribute as a where a.attrelid = p_relation);
     v_parts jsonb;
@@ -71,37 +72,30 @@ begin
         'mask', format('%L::text[]', p_mask),
         'known', format('%L::text[]', array(select c.name from unnest(p_columns) as c)),
         'key', format('%L::text[]', p_key),
-        'require_actor', p_require_actor::text,
-        'is_part', (v_kind = 'p' or p_relation <> p_root)::text,
-        'schema', (select quote_literal(n.nspname) from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.oid = p_root),
-        'table', (select quote_literal(c.relname) from pg_class as c where c.oid = p_root)
+        'conditions', audit.condition_code(p_root, p_target, p_require_actor, v_kind = 'p' or p_relation <> p_root)
     );
     if p_action = 'TRUNCATE' then
         return v_parts;
     end if;
     return v_parts || jsonb_build_object(
+        -- A dropped column keeps its number, so that any column ever added is seen.
         -- A partition numbers its columns as it likes: the whole is asked, by its object id. After a restore that is
         -- another, and after the whole became a partition itself its root is: both take the careful way until apply.
         'shape_changed', case
             when v_kind = 'p' then format(
-                E'pg_partition_root(tg_relid) <> %L::oid\n            or has_column_privilege(%L::oid, %L::smallint, ''select'') is not null',
-                pg_partition_root(p_relation)::oid, p_relation::oid, v_last + 1
+                E'pg_partition_root(tg_relid) <> %L::oid\n            or pg_describe_object(%L::oid, %L::oid, %s) is not null',
+                pg_partition_root(p_relation)::oid, 'pg_class'::regclass::oid, p_relation::oid, v_last + 1
             )
-            else format('has_column_privilege(tg_relid, %L::smallint, ''select'') is not null', v_last + 1)
+            else format('pg_describe_object(%L::oid, tg_relid, %s) is not null', 'pg_class'::regclass::oid, v_last + 1)
         end,
-        'old_row', audit.row_code('old', v_captured, p_mask),
-        'new_row', audit.row_code('new', v_captured, p_mask),
+        'record_old_row', audit.record_row_code('old', v_captured, p_mask, v_is_whole),
+        'record_new_row', audit.record_row_code('new', v_captured, p_mask, v_is_whole),
         'old_key', audit.key_code('old', v_key),
         'new_key', audit.key_code('new', v_key),
-        'update_key', concat_ws(
-            E'\n',
-            case when cardinality(v_key) > 0 then format(
-                E'        v_target_id := %s;\n        if %s then\n            v_previous_target_id := %s;\n        end if;',
-                audit.key_code('new', v_key), (select string_agg(audit.differs_code(k), ' or ') from unnest(v_key) as k),
-                audit.key_code('old', v_key)
-            ) end,
+        'update_key', coalesce(
+            audit.update_key_code(v_key),
             -- Nothing else may tell which row it was.
-            case when cardinality(v_key) = 0 then format('        v_old := %s;', audit.row_code('old', v_captured, p_mask)) end
+            audit.record_row_code('old', v_captured, p_mask, v_is_whole)
         ),
         'differences', case p_action when 'UPDATE' then audit.differences_code(v_captured, p_mask) else '' end
     );

@@ -38,6 +38,77 @@ $auditctl$;
 revoke execute on function audit.row_code(text, audit.captured_column[], text[]) from public;
 comment on function audit.row_code(text, audit.captured_column[], text[]) is 'The expression that records a whole row, old or new';
 
+create function audit.is_whole(p_relation regclass, p_columns audit.captured_column[], p_mask text[]) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        coalesce(bool_and(c.own_type is not null and c.base_oid <> 'xml'::regtype and c.name <> all (p_mask)), false)
+        and count(*) = (select count(*) from pg_attribute as a where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped)
+    from unnest(p_columns) as c
+$auditctl$;
+
+revoke execute on function audit.is_whole(regclass, audit.captured_column[], text[]) from public;
+comment on function audit.is_whole(regclass, audit.captured_column[], text[]) is
+    'Whether all columns of a table are recorded, and of PostgreSQL''s own types, so that to_jsonb may see its rows';
+
+create function audit.typed_code(p_row text, p_columns audit.captured_column[]) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- PostgreSQL's functions take at most 100 arguments.
+    select string_agg(format(E'num_nulls(\n                %s\n            )', part.fields), ' + ' order by part.number)
+    from (
+        select
+            (c.position - 1) / 100 as number,
+            string_agg(audit.field_code(p_row, p_columns[c.position]), E',\n                ' order by c.position) as fields
+        from generate_subscripts(p_columns, 1) as c (position)
+        group by (c.position - 1) / 100
+    ) as part
+$auditctl$;
+
+revoke execute on function audit.typed_code(text, audit.captured_column[]) from public;
+comment on function audit.typed_code(text, audit.captured_column[]) is
+    'An expression, never below zero, that raises unless the columns of old or new have the types they had';
+
+create function audit.record_row_code(p_row text, p_columns audit.captured_column[], p_mask text[], p_is_whole boolean) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_column audit.captured_column;
+    v_odd audit.captured_column[] := '{}';
+    v_conditions text[] := '{}';
+    v_condition text;
+begin
+    if not p_is_whole then
+        return format('        v_%s := %s;', p_row, audit.row_code(p_row, p_columns, p_mask));
+    end if;
+    foreach v_column in array p_columns loop
+        v_condition := audit.odd_code(
+            audit.field_code(p_row, v_column), format('format(''%%s'', %s.%I)', p_row, v_column.name),
+            v_column.base_oid, v_column.is_array
+        );
+        if v_condition is not null then
+            v_odd := v_odd || v_column;
+            v_conditions := v_conditions || v_condition;
+        end if;
+    end loop;
+    return concat(
+        -- Of a column that got another type since, to_jsonb might run a cast that the table's owner wrote.
+        format('        v_%1$s := case when %2$s >= 0 then to_jsonb(%1$s) end;', p_row, audit.typed_code(p_row, p_columns)),
+        case when cardinality(v_odd) > 0 then format(
+            E'\n        if %2$s then\n            v_%1$s := v_%1$s || %3$s;\n        end if;',
+            p_row, array_to_string(v_conditions, E'\n            or '), audit.row_code(p_row, v_odd, p_mask)
+        ) end
+    );
+end
+$auditctl$;
+
+revoke execute on function audit.record_row_code(text, audit.captured_column[], text[], boolean) from public;
+comment on function audit.record_row_code(text, audit.captured_column[], text[], boolean) is
+    'The statements that record a whole row, old or new, in v_old or v_new';
+
 create function audit.key_code(p_row text, p_key audit.captured_column[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -75,43 +146,60 @@ $auditctl$;
 revoke execute on function audit.key_code(text, audit.captured_column[]) from public;
 comment on function audit.key_code(text, audit.captured_column[]) is 'The expression for the key of a row; null without a key';
 
+create function audit.object_code(p_row text, p_column audit.captured_column, p_mask text[]) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        case
+            -- Of text alone jsonb_object makes the same for half the price.
+            when p_column.own_type is not null and p_column.base_oid in ('text'::regtype, 'varchar'::regtype)
+                and p_column.name <> all (p_mask)
+                then format('jsonb_object(array[%L, %s])', p_column.name, audit.value_code(p_row, p_column))
+            else format('jsonb_build_object(%s)', audit.recorded_code(p_row, p_column, p_mask))
+        end
+$auditctl$;
+
+revoke execute on function audit.object_code(text, audit.captured_column, text[]) from public;
+comment on function audit.object_code(text, audit.captured_column, text[]) is 'The expression for an object of one column''s name and value';
+
 create function audit.difference_code(p_group audit.captured_column[], p_mask text[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- Of a group of columns without a change nothing but one expression is evaluated.
+-- Of a group of columns without a change one expression is evaluated, of another three more: each costs PL/pgSQL more
+-- than most of what stands in it.
 declare
     v_column audit.captured_column;
+    v_bit integer := 1;
     v_conditions text[] := '{}';
-    v_olds text[] := '{}';
-    v_news text[] := '{}';
-    v_code text := '';
+    v_fields text[] := array['', ''];
+    v_bits text := '';
+    v_old text := '';
+    v_new text := '';
+    v_piece constant text := case
+        when cardinality(p_group) = 1 then E'\n                || %2$s'
+        else E'\n                || case when v_changed & %1$s <> 0 then %2$s else ''{}'' end'
+    end;
 begin
     foreach v_column in array p_group loop
         v_conditions := v_conditions || audit.differs_code(v_column);
-        v_olds := v_olds || format('old.%I', v_column.name);
-        v_news := v_news || format('new.%I', v_column.name);
-        v_code := v_code || format(
-            E'            if %1$s then\n'
-            '                if v_new is null then\n'
-            '                    v_old := jsonb_build_object(%2$s);\n'
-            '                    v_new := jsonb_build_object(%3$s);\n'
-            '                else\n'
-            '                    v_old := v_old || jsonb_build_object(%2$s);\n'
-            '                    v_new := v_new || jsonb_build_object(%3$s);\n'
-            '                end if;\n'
-            '            end if;\n',
-            audit.differs_code(v_column), audit.recorded_code('old', v_column, p_mask), audit.recorded_code('new', v_column, p_mask)
-        );
+        v_fields := array[
+            concat_ws(', ', nullif(v_fields[1], ''), format('old.%I', v_column.name)),
+            concat_ws(', ', nullif(v_fields[2], ''), format('new.%I', v_column.name))
+        ];
+        v_bits := v_bits || format(E'\n                + %s * (%s)::integer', v_bit, audit.differs_code(v_column));
+        v_old := v_old || format(v_piece, v_bit, audit.object_code('old', v_column, p_mask));
+        v_new := v_new || format(v_piece, v_bit, audit.object_code('new', v_column, p_mask));
+        v_bit := v_bit * 2;
     end loop;
     return format(
-        E'        if %s then\n%s        end if;\n',
+        E'        if %s then\n%s            v_old := coalesce(v_old, ''{}'')%s;\n            v_new := coalesce(v_new, ''{}'')%s;\n        end if;\n',
         case
-            when audit.is_compared_by_image(p_group[1])
-                then format('record_image_ne(row(%s), row(%s))', array_to_string(v_olds, ', '), array_to_string(v_news, ', '))
+            when audit.is_compared_by_image(p_group[1]) then format('record_image_ne(row(%s), row(%s))', v_fields[1], v_fields[2])
             else array_to_string(v_conditions, E'\n            or ')
         end,
-        v_code
+        case when cardinality(p_group) > 1 then format(E'            v_changed := 0%s;\n', v_bits) end, v_old, v_new
     );
 end
 $auditctl$;
@@ -125,7 +213,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_group_size constant integer := 8;
+    v_group_size constant integer := 4;
     v_ways audit.captured_column[] := '{}';
     v_column audit.captured_column;
     v_by_image boolean;
@@ -149,3 +237,49 @@ $auditctl$;
 revoke execute on function audit.differences_code(audit.captured_column[], text[]) from public;
 comment on function audit.differences_code(audit.captured_column[], text[]) is
     'The statements that put the changed columns of an update into v_old and v_new, which stay null where nothing changed';
+
+create function audit.condition_code(p_root regclass, p_target text, p_require_actor boolean, p_is_part boolean) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select concat(
+        case when p_require_actor then format(
+            E'    if v_actor_kind = ''system'' then\n'
+            '        raise exception ''%% of %% refused: no actor is set'', lower(tg_op), %L\n'
+            '            using errcode = ''UA002'', hint = ''Name the user in the transaction: '
+            'select audit.set_context(''''alice'''', ''''203.0.113.7'''')'';\n'
+            '    end if;\n', p_target
+        ) end,
+        case when p_is_part then format(
+            E'    if (tg_table_schema, tg_table_name) <> (%L, %L) then\n'
+            '        v_context := coalesce(v_context, ''{}'') || jsonb_build_object(''partition'', tg_table_schema || ''.'' || tg_table_name);\n'
+            '    end if;\n', n.nspname, c.relname
+        ) end
+    )
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = p_root
+$auditctl$;
+
+revoke execute on function audit.condition_code(regclass, text, boolean, boolean) from public;
+comment on function audit.condition_code(regclass, text, boolean, boolean) is
+    'The statements that refuse a write without an actor, and that note which partition or child was written to; empty for most tables';
+
+create function audit.update_key_code(p_key audit.captured_column[]) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select format(
+        E'        v_target_id := %s;\n'
+        '        if %s then\n'
+        '            v_context := coalesce(v_context, ''{}'') || jsonb_build_object(''previous_target_id'', %s);\n'
+        '        end if;',
+        audit.key_code('new', p_key), string_agg(audit.differs_code(k), ' or '), audit.key_code('old', p_key)
+    )
+    from unnest(p_key) as k
+    having count(*) > 0
+$auditctl$;
+
+revoke execute on function audit.update_key_code(audit.captured_column[]) from public;
+comment on function audit.update_key_code(audit.captured_column[]) is
+    'The statements that record which row an update changed, and what its key was if that changed too; null without a key';

@@ -17,7 +17,7 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 15) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_new := jsonb_build_object(
@@ -30,7 +30,7 @@ begin
                 'file', audit.typed(new.file, null::pg_catalog.bytea),
                 'exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end,
                 'loose', case when jsonb_typeof(audit.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(new.loose, null::pg_catalog.jsonb)) else audit.typed(new.loose, null::pg_catalog.jsonb) end,
-                'tags', case when strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end,
+                'tags', case when (case when array_ndims(audit.typed(new.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(new.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end,
                 'mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end,
                 'total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb
@@ -60,12 +60,9 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if true and v_actor_kind = 'system' then
+    if v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
             using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'every_kind') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
@@ -102,6 +99,7 @@ as $auditctl$
 declare
     v_old jsonb;
     v_new jsonb;
+    v_changed integer;
     v_target_id text;
     v_previous_target_id text;
     v_actor text;
@@ -111,141 +109,74 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 15) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id
             or audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line
             or audit.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C"
-            or audit.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at
-            or audit.typed(old.file, null::pg_catalog.bytea) is distinct from new.file
-            or audit.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
-            if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id then
-                if v_new is null then
-                    v_old := jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.uuid));
-                    v_new := jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.uuid));
-                else
-                    v_old := v_old || jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.uuid));
-                    v_new := v_new || jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.uuid));
-                end if;
-            end if;
-            if audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
-                if v_new is null then
-                    v_old := jsonb_build_object('line', audit.typed(old.line, null::pg_catalog.int2));
-                    v_new := jsonb_build_object('line', audit.typed(new.line, null::pg_catalog.int2));
-                else
-                    v_old := v_old || jsonb_build_object('line', audit.typed(old.line, null::pg_catalog.int2));
-                    v_new := v_new || jsonb_build_object('line', audit.typed(new.line, null::pg_catalog.int2));
-                end if;
-            end if;
-            if audit.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C" then
-                if v_new is null then
-                    v_old := jsonb_build_object('note', audit.typed(old.note, null::pg_catalog."varchar"));
-                    v_new := jsonb_build_object('note', audit.typed(new.note, null::pg_catalog."varchar"));
-                else
-                    v_old := v_old || jsonb_build_object('note', audit.typed(old.note, null::pg_catalog."varchar"));
-                    v_new := v_new || jsonb_build_object('note', audit.typed(new.note, null::pg_catalog."varchar"));
-                end if;
-            end if;
-            if audit.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at then
-                if v_new is null then
-                    v_old := jsonb_build_object('paid_at', audit.typed(old.paid_at, null::pg_catalog.timestamptz));
-                    v_new := jsonb_build_object('paid_at', audit.typed(new.paid_at, null::pg_catalog.timestamptz));
-                else
-                    v_old := v_old || jsonb_build_object('paid_at', audit.typed(old.paid_at, null::pg_catalog.timestamptz));
-                    v_new := v_new || jsonb_build_object('paid_at', audit.typed(new.paid_at, null::pg_catalog.timestamptz));
-                end if;
-            end if;
-            if audit.typed(old.file, null::pg_catalog.bytea) is distinct from new.file then
-                if v_new is null then
-                    v_old := jsonb_build_object('file', audit.typed(old.file, null::pg_catalog.bytea));
-                    v_new := jsonb_build_object('file', audit.typed(new.file, null::pg_catalog.bytea));
-                else
-                    v_old := v_old || jsonb_build_object('file', audit.typed(old.file, null::pg_catalog.bytea));
-                    v_new := v_new || jsonb_build_object('file', audit.typed(new.file, null::pg_catalog.bytea));
-                end if;
-            end if;
-            if audit.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
-                if v_new is null then
-                    v_old := jsonb_build_object('secret', '{"$masked": true}'::jsonb);
-                    v_new := jsonb_build_object('secret', '{"$masked": true}'::jsonb);
-                else
-                    v_old := v_old || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
-                    v_new := v_new || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
-                end if;
-            end if;
+            or audit.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at then
+            v_changed := 0
+                + 1 * (audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id)::integer
+                + 2 * (audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line)::integer
+                + 4 * (audit.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C")::integer
+                + 8 * (audit.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at)::integer;
+            v_old := coalesce(v_old, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.uuid)) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('line', audit.typed(old.line, null::pg_catalog.int2)) else '{}' end
+                || case when v_changed & 4 <> 0 then jsonb_object(array['note', audit.typed(old.note, null::pg_catalog."varchar")]) else '{}' end
+                || case when v_changed & 8 <> 0 then jsonb_build_object('paid_at', audit.typed(old.paid_at, null::pg_catalog.timestamptz)) else '{}' end;
+            v_new := coalesce(v_new, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.uuid)) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('line', audit.typed(new.line, null::pg_catalog.int2)) else '{}' end
+                || case when v_changed & 4 <> 0 then jsonb_object(array['note', audit.typed(new.note, null::pg_catalog."varchar")]) else '{}' end
+                || case when v_changed & 8 <> 0 then jsonb_build_object('paid_at', audit.typed(new.paid_at, null::pg_catalog.timestamptz)) else '{}' end;
         end if;
-        if record_image_ne(row(old.took, old.weight, old.exact, old.loose, old.tags, old.mood, old.total), row(new.took, new.weight, new.exact, new.loose, new.tags, new.mood, new.total)) then
-            if record_image_ne(row(old.took), row(new.took)) then
-                if v_new is null then
-                    v_old := jsonb_build_object('took', audit.typed(old.took, null::pg_catalog."interval"));
-                    v_new := jsonb_build_object('took', audit.typed(new.took, null::pg_catalog."interval"));
-                else
-                    v_old := v_old || jsonb_build_object('took', audit.typed(old.took, null::pg_catalog."interval"));
-                    v_new := v_new || jsonb_build_object('took', audit.typed(new.took, null::pg_catalog."interval"));
-                end if;
-            end if;
-            if record_image_ne(row(old.weight), row(new.weight)) then
-                if v_new is null then
-                    v_old := jsonb_build_object('weight', case when audit.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end);
-                    v_new := jsonb_build_object('weight', case when audit.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end);
-                else
-                    v_old := v_old || jsonb_build_object('weight', case when audit.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end);
-                    v_new := v_new || jsonb_build_object('weight', case when audit.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end);
-                end if;
-            end if;
-            if record_image_ne(row(old.exact), row(new.exact)) then
-                if v_new is null then
-                    v_old := jsonb_build_object('exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end);
-                    v_new := jsonb_build_object('exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end);
-                else
-                    v_old := v_old || jsonb_build_object('exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end);
-                    v_new := v_new || jsonb_build_object('exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end);
-                end if;
-            end if;
-            if record_image_ne(row(old.loose), row(new.loose)) then
-                if v_new is null then
-                    v_old := jsonb_build_object('loose', case when jsonb_typeof(audit.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(old.loose, null::pg_catalog.jsonb)) else audit.typed(old.loose, null::pg_catalog.jsonb) end);
-                    v_new := jsonb_build_object('loose', case when jsonb_typeof(audit.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(new.loose, null::pg_catalog.jsonb)) else audit.typed(new.loose, null::pg_catalog.jsonb) end);
-                else
-                    v_old := v_old || jsonb_build_object('loose', case when jsonb_typeof(audit.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(old.loose, null::pg_catalog.jsonb)) else audit.typed(old.loose, null::pg_catalog.jsonb) end);
-                    v_new := v_new || jsonb_build_object('loose', case when jsonb_typeof(audit.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(new.loose, null::pg_catalog.jsonb)) else audit.typed(new.loose, null::pg_catalog.jsonb) end);
-                end if;
-            end if;
-            if record_image_ne(row(old.tags), row(new.tags)) then
-                if v_new is null then
-                    v_old := jsonb_build_object('tags', case when strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end);
-                    v_new := jsonb_build_object('tags', case when strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end);
-                else
-                    v_old := v_old || jsonb_build_object('tags', case when strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end);
-                    v_new := v_new || jsonb_build_object('tags', case when strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end);
-                end if;
-            end if;
-            if record_image_ne(row(old.mood), row(new.mood)) then
-                if v_new is null then
-                    v_old := jsonb_build_object('mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end);
-                    v_new := jsonb_build_object('mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end);
-                else
-                    v_old := v_old || jsonb_build_object('mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end);
-                    v_new := v_new || jsonb_build_object('mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end);
-                end if;
-            end if;
-            if record_image_ne(row(old.total), row(new.total)) then
-                if v_new is null then
-                    v_old := jsonb_build_object('total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric");
-                    v_new := jsonb_build_object('total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric");
-                else
-                    v_old := v_old || jsonb_build_object('total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric");
-                    v_new := v_new || jsonb_build_object('total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric");
-                end if;
-            end if;
+        if audit.typed(old.file, null::pg_catalog.bytea) is distinct from new.file
+            or audit.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
+            v_changed := 0
+                + 1 * (audit.typed(old.file, null::pg_catalog.bytea) is distinct from new.file)::integer
+                + 2 * (audit.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C")::integer;
+            v_old := coalesce(v_old, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('file', audit.typed(old.file, null::pg_catalog.bytea)) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('secret', '{"$masked": true}'::jsonb) else '{}' end;
+            v_new := coalesce(v_new, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('file', audit.typed(new.file, null::pg_catalog.bytea)) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('secret', '{"$masked": true}'::jsonb) else '{}' end;
+        end if;
+        if record_image_ne(row(old.took, old.weight, old.exact, old.loose), row(new.took, new.weight, new.exact, new.loose)) then
+            v_changed := 0
+                + 1 * (record_image_ne(row(old.took), row(new.took)))::integer
+                + 2 * (record_image_ne(row(old.weight), row(new.weight)))::integer
+                + 4 * (record_image_ne(row(old.exact), row(new.exact)))::integer
+                + 8 * (record_image_ne(row(old.loose), row(new.loose)))::integer;
+            v_old := coalesce(v_old, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('took', audit.typed(old.took, null::pg_catalog."interval")) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('weight', case when audit.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end) else '{}' end
+                || case when v_changed & 4 <> 0 then jsonb_build_object('exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end) else '{}' end
+                || case when v_changed & 8 <> 0 then jsonb_build_object('loose', case when jsonb_typeof(audit.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(old.loose, null::pg_catalog.jsonb)) else audit.typed(old.loose, null::pg_catalog.jsonb) end) else '{}' end;
+            v_new := coalesce(v_new, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('took', audit.typed(new.took, null::pg_catalog."interval")) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('weight', case when audit.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end) else '{}' end
+                || case when v_changed & 4 <> 0 then jsonb_build_object('exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end) else '{}' end
+                || case when v_changed & 8 <> 0 then jsonb_build_object('loose', case when jsonb_typeof(audit.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(new.loose, null::pg_catalog.jsonb)) else audit.typed(new.loose, null::pg_catalog.jsonb) end) else '{}' end;
+        end if;
+        if record_image_ne(row(old.tags, old.mood, old.total), row(new.tags, new.mood, new.total)) then
+            v_changed := 0
+                + 1 * (record_image_ne(row(old.tags), row(new.tags)))::integer
+                + 2 * (record_image_ne(row(old.mood), row(new.mood)))::integer
+                + 4 * (record_image_ne(row(old.total), row(new.total)))::integer;
+            v_old := coalesce(v_old, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('tags', case when (case when array_ndims(audit.typed(old.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(old.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end) else '{}' end
+                || case when v_changed & 4 <> 0 then jsonb_build_object('total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric") else '{}' end;
+            v_new := coalesce(v_new, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('tags', case when (case when array_ndims(audit.typed(new.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(new.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end) else '{}' end
+                || case when v_changed & 4 <> 0 then jsonb_build_object('total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric") else '{}' end;
         end if;
         if v_new is null then
             return null;
-        end if;
-        v_target_id := jsonb_build_array(audit.typed(new.id, null::pg_catalog.uuid), audit.typed(new.line, null::pg_catalog.int2))::text;
-        if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id or audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
-            v_previous_target_id := jsonb_build_array(audit.typed(old.id, null::pg_catalog.uuid), audit.typed(old.line, null::pg_catalog.int2))::text;
         end if;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -264,6 +195,10 @@ begin
             into v_actor, v_actor_kind, v_ip, v_context
             from audit.identify() as i;
         end if;
+        v_target_id := jsonb_build_array(audit.typed(new.id, null::pg_catalog.uuid), audit.typed(new.line, null::pg_catalog.int2))::text;
+        if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id or audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', jsonb_build_array(audit.typed(old.id, null::pg_catalog.uuid), audit.typed(old.line, null::pg_catalog.int2))::text);
+        end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
@@ -276,16 +211,13 @@ begin
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
+        if v_previous_target_id is not null then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
+        end if;
     end;
-    if true and v_actor_kind = 'system' then
+    if v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
             using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'every_kind') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
-    if v_previous_target_id is not null then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
@@ -329,7 +261,7 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '15'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 15) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_old := jsonb_build_object(
@@ -342,7 +274,7 @@ begin
                 'file', audit.typed(old.file, null::pg_catalog.bytea),
                 'exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end,
                 'loose', case when jsonb_typeof(audit.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(old.loose, null::pg_catalog.jsonb)) else audit.typed(old.loose, null::pg_catalog.jsonb) end,
-                'tags', case when strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end,
+                'tags', case when (case when array_ndims(audit.typed(old.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(old.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end,
                 'mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end,
                 'total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb
@@ -372,12 +304,9 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if true and v_actor_kind = 'system' then
+    if v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
             using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'every_kind') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
@@ -437,12 +366,9 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if true and v_actor_kind = 'system' then
+    if v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
             using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'every_kind') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, action, context)

@@ -14,13 +14,13 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '3'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 3) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        v_new := jsonb_build_object(
-                'day', audit.typed(new.day, null::pg_catalog.date),
-                'amount', audit.typed(new.amount, null::pg_catalog.int4)
-            );
+        v_new := case when num_nulls(
+                audit.typed(new.day, null::pg_catalog.date),
+                audit.typed(new.amount, null::pg_catalog.int4)
+            ) >= 0 then to_jsonb(new) end;
         v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -46,13 +46,6 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.keyless'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'keyless') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'CREATE', v_new, v_context);
@@ -85,6 +78,7 @@ as $auditctl$
 declare
     v_old jsonb;
     v_new jsonb;
+    v_changed integer;
     v_target_id text;
     v_previous_target_id text;
     v_actor text;
@@ -94,36 +88,23 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '3'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 3) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day
             or audit.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
-            if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day then
-                if v_new is null then
-                    v_old := jsonb_build_object('day', audit.typed(old.day, null::pg_catalog.date));
-                    v_new := jsonb_build_object('day', audit.typed(new.day, null::pg_catalog.date));
-                else
-                    v_old := v_old || jsonb_build_object('day', audit.typed(old.day, null::pg_catalog.date));
-                    v_new := v_new || jsonb_build_object('day', audit.typed(new.day, null::pg_catalog.date));
-                end if;
-            end if;
-            if audit.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
-                if v_new is null then
-                    v_old := jsonb_build_object('amount', audit.typed(old.amount, null::pg_catalog.int4));
-                    v_new := jsonb_build_object('amount', audit.typed(new.amount, null::pg_catalog.int4));
-                else
-                    v_old := v_old || jsonb_build_object('amount', audit.typed(old.amount, null::pg_catalog.int4));
-                    v_new := v_new || jsonb_build_object('amount', audit.typed(new.amount, null::pg_catalog.int4));
-                end if;
-            end if;
+            v_changed := 0
+                + 1 * (audit.typed(old.day, null::pg_catalog.date) is distinct from new.day)::integer
+                + 2 * (audit.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount)::integer;
+            v_old := coalesce(v_old, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('day', audit.typed(old.day, null::pg_catalog.date)) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('amount', audit.typed(old.amount, null::pg_catalog.int4)) else '{}' end;
+            v_new := coalesce(v_new, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('day', audit.typed(new.day, null::pg_catalog.date)) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('amount', audit.typed(new.amount, null::pg_catalog.int4)) else '{}' end;
         end if;
         if v_new is null then
             return null;
-        end if;
-        v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
-        if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day then
-            v_previous_target_id := case when num_nulls(old.day) = 0 then format('%s', old.day) end;
         end if;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -142,6 +123,10 @@ begin
             into v_actor, v_actor_kind, v_ip, v_context
             from audit.identify() as i;
         end if;
+        v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
+        if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', case when num_nulls(old.day) = 0 then format('%s', old.day) end);
+        end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
@@ -154,17 +139,10 @@ begin
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
+        if v_previous_target_id is not null then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
+        end if;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.keyless'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'keyless') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
-    if v_previous_target_id is not null then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'UPDATE', v_old, v_new, v_context);
@@ -204,13 +182,13 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '3'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 3) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        v_old := jsonb_build_object(
-                'day', audit.typed(old.day, null::pg_catalog.date),
-                'amount', audit.typed(old.amount, null::pg_catalog.int4)
-            );
+        v_old := case when num_nulls(
+                audit.typed(old.day, null::pg_catalog.date),
+                audit.typed(old.amount, null::pg_catalog.int4)
+            ) >= 0 then to_jsonb(old) end;
         v_target_id := case when num_nulls(old.day) = 0 then format('%s', old.day) end;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -236,13 +214,6 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.keyless'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'keyless') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'DELETE', v_old, v_context);
@@ -301,13 +272,6 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.keyless'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'keyless') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, action, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.keyless', 'TRUNCATE', v_context);

@@ -13,14 +13,14 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 4) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        v_new := jsonb_build_object(
-                'Säule', audit.typed(new."Säule", null::pg_catalog.int4),
-                'v''new', audit.typed(new."v'new", null::pg_catalog.text),
-                '100%', audit.typed(new."100%", null::pg_catalog.int4)
-            );
+        v_new := case when num_nulls(
+                audit.typed(new."Säule", null::pg_catalog.int4),
+                audit.typed(new."v'new", null::pg_catalog.text),
+                audit.typed(new."100%", null::pg_catalog.int4)
+            ) >= 0 then to_jsonb(new) end;
         v_target_id := audit.typed(new."Säule", null::pg_catalog.int4)::text;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -46,13 +46,6 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop."odd ""%s"" ''name''"'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'odd "%s" ''name''') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'CREATE', v_new, v_context);
@@ -84,6 +77,7 @@ as $auditctl$
 declare
     v_old jsonb;
     v_new jsonb;
+    v_changed integer;
     v_target_id text;
     v_previous_target_id text;
     v_actor text;
@@ -93,46 +87,27 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 4) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         if audit.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule"
             or audit.typed(old."v'new", null::pg_catalog.text) collate "C" is distinct from new."v'new" collate "C"
             or audit.typed(old."100%", null::pg_catalog.int4) is distinct from new."100%" then
-            if audit.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
-                if v_new is null then
-                    v_old := jsonb_build_object('Säule', audit.typed(old."Säule", null::pg_catalog.int4));
-                    v_new := jsonb_build_object('Säule', audit.typed(new."Säule", null::pg_catalog.int4));
-                else
-                    v_old := v_old || jsonb_build_object('Säule', audit.typed(old."Säule", null::pg_catalog.int4));
-                    v_new := v_new || jsonb_build_object('Säule', audit.typed(new."Säule", null::pg_catalog.int4));
-                end if;
-            end if;
-            if audit.typed(old."v'new", null::pg_catalog.text) collate "C" is distinct from new."v'new" collate "C" then
-                if v_new is null then
-                    v_old := jsonb_build_object('v''new', audit.typed(old."v'new", null::pg_catalog.text));
-                    v_new := jsonb_build_object('v''new', audit.typed(new."v'new", null::pg_catalog.text));
-                else
-                    v_old := v_old || jsonb_build_object('v''new', audit.typed(old."v'new", null::pg_catalog.text));
-                    v_new := v_new || jsonb_build_object('v''new', audit.typed(new."v'new", null::pg_catalog.text));
-                end if;
-            end if;
-            if audit.typed(old."100%", null::pg_catalog.int4) is distinct from new."100%" then
-                if v_new is null then
-                    v_old := jsonb_build_object('100%', audit.typed(old."100%", null::pg_catalog.int4));
-                    v_new := jsonb_build_object('100%', audit.typed(new."100%", null::pg_catalog.int4));
-                else
-                    v_old := v_old || jsonb_build_object('100%', audit.typed(old."100%", null::pg_catalog.int4));
-                    v_new := v_new || jsonb_build_object('100%', audit.typed(new."100%", null::pg_catalog.int4));
-                end if;
-            end if;
+            v_changed := 0
+                + 1 * (audit.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule")::integer
+                + 2 * (audit.typed(old."v'new", null::pg_catalog.text) collate "C" is distinct from new."v'new" collate "C")::integer
+                + 4 * (audit.typed(old."100%", null::pg_catalog.int4) is distinct from new."100%")::integer;
+            v_old := coalesce(v_old, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('Säule', audit.typed(old."Säule", null::pg_catalog.int4)) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_object(array['v''new', audit.typed(old."v'new", null::pg_catalog.text)]) else '{}' end
+                || case when v_changed & 4 <> 0 then jsonb_build_object('100%', audit.typed(old."100%", null::pg_catalog.int4)) else '{}' end;
+            v_new := coalesce(v_new, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('Säule', audit.typed(new."Säule", null::pg_catalog.int4)) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_object(array['v''new', audit.typed(new."v'new", null::pg_catalog.text)]) else '{}' end
+                || case when v_changed & 4 <> 0 then jsonb_build_object('100%', audit.typed(new."100%", null::pg_catalog.int4)) else '{}' end;
         end if;
         if v_new is null then
             return null;
-        end if;
-        v_target_id := audit.typed(new."Säule", null::pg_catalog.int4)::text;
-        if audit.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
-            v_previous_target_id := audit.typed(old."Säule", null::pg_catalog.int4)::text;
         end if;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -151,6 +126,10 @@ begin
             into v_actor, v_actor_kind, v_ip, v_context
             from audit.identify() as i;
         end if;
+        v_target_id := audit.typed(new."Säule", null::pg_catalog.int4)::text;
+        if audit.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', audit.typed(old."Säule", null::pg_catalog.int4)::text);
+        end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
@@ -163,17 +142,10 @@ begin
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
+        if v_previous_target_id is not null then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
+        end if;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop."odd ""%s"" ''name''"'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'odd "%s" ''name''') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
-    if v_previous_target_id is not null then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'UPDATE', v_old, v_new, v_context);
@@ -212,14 +184,14 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 4) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        v_old := jsonb_build_object(
-                'Säule', audit.typed(old."Säule", null::pg_catalog.int4),
-                'v''new', audit.typed(old."v'new", null::pg_catalog.text),
-                '100%', audit.typed(old."100%", null::pg_catalog.int4)
-            );
+        v_old := case when num_nulls(
+                audit.typed(old."Säule", null::pg_catalog.int4),
+                audit.typed(old."v'new", null::pg_catalog.text),
+                audit.typed(old."100%", null::pg_catalog.int4)
+            ) >= 0 then to_jsonb(old) end;
         v_target_id := audit.typed(old."Säule", null::pg_catalog.int4)::text;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -245,13 +217,6 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop."odd ""%s"" ''name''"'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'odd "%s" ''name''') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'DELETE', v_old, v_context);
@@ -310,13 +275,6 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop."odd ""%s"" ''name''"'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'odd "%s" ''name''') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, action, context)
     values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', 'TRUNCATE', v_context);

@@ -14,13 +14,13 @@ declare
 begin
     begin
         if pg_partition_root(tg_relid) <> '...'::oid
-            or has_column_privilege('...'::oid, '3'::smallint, 'select') is not null then
+            or pg_describe_object('...'::oid, '...'::oid, 3) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        v_new := jsonb_build_object(
-                'id', audit.typed(new.id, null::pg_catalog.text),
-                'v', audit.typed(new.v, null::pg_catalog.int4)
-            );
+        v_new := case when num_nulls(
+                audit.typed(new.id, null::pg_catalog.text),
+                audit.typed(new.v, null::pg_catalog.int4)
+            ) >= 0 then to_jsonb(new) end;
         v_target_id := case when octet_length(audit.typed(new.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text) else audit.typed(new.id, null::pg_catalog.text)::text end;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -46,11 +46,7 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.parted'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if true and (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
         v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
@@ -86,6 +82,7 @@ as $auditctl$
 declare
     v_old jsonb;
     v_new jsonb;
+    v_changed integer;
     v_target_id text;
     v_previous_target_id text;
     v_actor text;
@@ -96,36 +93,23 @@ declare
 begin
     begin
         if pg_partition_root(tg_relid) <> '...'::oid
-            or has_column_privilege('...'::oid, '3'::smallint, 'select') is not null then
+            or pg_describe_object('...'::oid, '...'::oid, 3) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C"
             or audit.typed(old.v, null::pg_catalog.int4) is distinct from new.v then
-            if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
-                if v_new is null then
-                    v_old := jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.text));
-                    v_new := jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.text));
-                else
-                    v_old := v_old || jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.text));
-                    v_new := v_new || jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.text));
-                end if;
-            end if;
-            if audit.typed(old.v, null::pg_catalog.int4) is distinct from new.v then
-                if v_new is null then
-                    v_old := jsonb_build_object('v', audit.typed(old.v, null::pg_catalog.int4));
-                    v_new := jsonb_build_object('v', audit.typed(new.v, null::pg_catalog.int4));
-                else
-                    v_old := v_old || jsonb_build_object('v', audit.typed(old.v, null::pg_catalog.int4));
-                    v_new := v_new || jsonb_build_object('v', audit.typed(new.v, null::pg_catalog.int4));
-                end if;
-            end if;
+            v_changed := 0
+                + 1 * (audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C")::integer
+                + 2 * (audit.typed(old.v, null::pg_catalog.int4) is distinct from new.v)::integer;
+            v_old := coalesce(v_old, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_object(array['id', audit.typed(old.id, null::pg_catalog.text)]) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('v', audit.typed(old.v, null::pg_catalog.int4)) else '{}' end;
+            v_new := coalesce(v_new, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_object(array['id', audit.typed(new.id, null::pg_catalog.text)]) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_build_object('v', audit.typed(new.v, null::pg_catalog.int4)) else '{}' end;
         end if;
         if v_new is null then
             return null;
-        end if;
-        v_target_id := case when octet_length(audit.typed(new.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text) else audit.typed(new.id, null::pg_catalog.text)::text end;
-        if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
-            v_previous_target_id := case when octet_length(audit.typed(old.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text) else audit.typed(old.id, null::pg_catalog.text)::text end;
         end if;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -144,6 +128,10 @@ begin
             into v_actor, v_actor_kind, v_ip, v_context
             from audit.identify() as i;
         end if;
+        v_target_id := case when octet_length(audit.typed(new.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text) else audit.typed(new.id, null::pg_catalog.text)::text end;
+        if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', case when octet_length(audit.typed(old.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text) else audit.typed(old.id, null::pg_catalog.text)::text end);
+        end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
@@ -156,16 +144,12 @@ begin
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
+        if v_previous_target_id is not null then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
+        end if;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.parted'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if true and (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
         v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
-    if v_previous_target_id is not null then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
     end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
@@ -208,13 +192,13 @@ declare
 begin
     begin
         if pg_partition_root(tg_relid) <> '...'::oid
-            or has_column_privilege('...'::oid, '3'::smallint, 'select') is not null then
+            or pg_describe_object('...'::oid, '...'::oid, 3) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        v_old := jsonb_build_object(
-                'id', audit.typed(old.id, null::pg_catalog.text),
-                'v', audit.typed(old.v, null::pg_catalog.int4)
-            );
+        v_old := case when num_nulls(
+                audit.typed(old.id, null::pg_catalog.text),
+                audit.typed(old.v, null::pg_catalog.int4)
+            ) >= 0 then to_jsonb(old) end;
         v_target_id := case when octet_length(audit.typed(old.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text) else audit.typed(old.id, null::pg_catalog.text)::text end;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -240,11 +224,7 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.parted'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if true and (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
         v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
@@ -307,11 +287,7 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.parted'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if true and (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
+    if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
         v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 

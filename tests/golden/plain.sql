@@ -13,14 +13,14 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 4) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        v_new := jsonb_build_object(
-                'id', audit.typed(new.id, null::pg_catalog.int4),
-                'name', audit.typed(new.name, null::pg_catalog.text),
-                'price', audit.typed(new.price, null::pg_catalog."numeric")
-            );
+        v_new := case when num_nulls(
+                audit.typed(new.id, null::pg_catalog.int4),
+                audit.typed(new.name, null::pg_catalog.text),
+                audit.typed(new.price, null::pg_catalog."numeric")
+            ) >= 0 then to_jsonb(new) end;
         v_target_id := audit.typed(new.id, null::pg_catalog.int4)::text;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -46,13 +46,6 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.plain'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'plain') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, 'CREATE', v_new, v_context);
@@ -84,6 +77,7 @@ as $auditctl$
 declare
     v_old jsonb;
     v_new jsonb;
+    v_changed integer;
     v_target_id text;
     v_previous_target_id text;
     v_actor text;
@@ -93,47 +87,29 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 4) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         if audit.typed(old.id, null::pg_catalog.int4) is distinct from new.id
             or audit.typed(old.name, null::pg_catalog.text) collate "C" is distinct from new.name collate "C" then
-            if audit.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
-                if v_new is null then
-                    v_old := jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.int4));
-                    v_new := jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.int4));
-                else
-                    v_old := v_old || jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.int4));
-                    v_new := v_new || jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.int4));
-                end if;
-            end if;
-            if audit.typed(old.name, null::pg_catalog.text) collate "C" is distinct from new.name collate "C" then
-                if v_new is null then
-                    v_old := jsonb_build_object('name', audit.typed(old.name, null::pg_catalog.text));
-                    v_new := jsonb_build_object('name', audit.typed(new.name, null::pg_catalog.text));
-                else
-                    v_old := v_old || jsonb_build_object('name', audit.typed(old.name, null::pg_catalog.text));
-                    v_new := v_new || jsonb_build_object('name', audit.typed(new.name, null::pg_catalog.text));
-                end if;
-            end if;
+            v_changed := 0
+                + 1 * (audit.typed(old.id, null::pg_catalog.int4) is distinct from new.id)::integer
+                + 2 * (audit.typed(old.name, null::pg_catalog.text) collate "C" is distinct from new.name collate "C")::integer;
+            v_old := coalesce(v_old, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.int4)) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_object(array['name', audit.typed(old.name, null::pg_catalog.text)]) else '{}' end;
+            v_new := coalesce(v_new, '{}')
+                || case when v_changed & 1 <> 0 then jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.int4)) else '{}' end
+                || case when v_changed & 2 <> 0 then jsonb_object(array['name', audit.typed(new.name, null::pg_catalog.text)]) else '{}' end;
         end if;
         if record_image_ne(row(old.price), row(new.price)) then
-            if record_image_ne(row(old.price), row(new.price)) then
-                if v_new is null then
-                    v_old := jsonb_build_object('price', audit.typed(old.price, null::pg_catalog."numeric"));
-                    v_new := jsonb_build_object('price', audit.typed(new.price, null::pg_catalog."numeric"));
-                else
-                    v_old := v_old || jsonb_build_object('price', audit.typed(old.price, null::pg_catalog."numeric"));
-                    v_new := v_new || jsonb_build_object('price', audit.typed(new.price, null::pg_catalog."numeric"));
-                end if;
-            end if;
+            v_old := coalesce(v_old, '{}')
+                || jsonb_build_object('price', audit.typed(old.price, null::pg_catalog."numeric"));
+            v_new := coalesce(v_new, '{}')
+                || jsonb_build_object('price', audit.typed(new.price, null::pg_catalog."numeric"));
         end if;
         if v_new is null then
             return null;
-        end if;
-        v_target_id := audit.typed(new.id, null::pg_catalog.int4)::text;
-        if audit.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
-            v_previous_target_id := audit.typed(old.id, null::pg_catalog.int4)::text;
         end if;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -152,6 +128,10 @@ begin
             into v_actor, v_actor_kind, v_ip, v_context
             from audit.identify() as i;
         end if;
+        v_target_id := audit.typed(new.id, null::pg_catalog.int4)::text;
+        if audit.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', audit.typed(old.id, null::pg_catalog.int4)::text);
+        end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
@@ -164,17 +144,10 @@ begin
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
+        if v_previous_target_id is not null then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
+        end if;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.plain'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'plain') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
-    if v_previous_target_id is not null then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, 'UPDATE', v_old, v_new, v_context);
@@ -213,14 +186,14 @@ declare
     v_setting text;
 begin
     begin
-        if has_column_privilege(tg_relid, '4'::smallint, 'select') is not null then
+        if pg_describe_object('...'::oid, tg_relid, 4) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        v_old := jsonb_build_object(
-                'id', audit.typed(old.id, null::pg_catalog.int4),
-                'name', audit.typed(old.name, null::pg_catalog.text),
-                'price', audit.typed(old.price, null::pg_catalog."numeric")
-            );
+        v_old := case when num_nulls(
+                audit.typed(old.id, null::pg_catalog.int4),
+                audit.typed(old.name, null::pg_catalog.text),
+                audit.typed(old.price, null::pg_catalog."numeric")
+            ) >= 0 then to_jsonb(old) end;
         v_target_id := audit.typed(old.id, null::pg_catalog.int4)::text;
         if audit.is_application() then
             v_actor := audit.claimed_actor();
@@ -246,13 +219,6 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.plain'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'plain') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, 'DELETE', v_old, v_context);
@@ -311,13 +277,6 @@ begin
         into v_actor, v_actor_kind, v_ip, v_context
         from audit.identify() as i;
     end;
-    if false and v_actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.plain'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-    if false and (tg_table_schema, tg_table_name) <> ('shop', 'plain') then
-        v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
-    end if;
 
     insert into audit.event (actor, actor_kind, ip, target, action, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.plain', 'TRUNCATE', v_context);
