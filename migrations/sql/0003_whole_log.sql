@@ -1,5 +1,11 @@
 -- READ, business events and retention, and events that cost less.
 
+-- They are given now what they looked for themselves. Functions made before take the careful way until `apply`.
+drop function audit.is_application();
+drop function audit.is_database();
+drop function audit.claimed_actor();
+drop function audit.claimed_ip();
+
 -- The check on the kind of actor was a fifth of an event's price; this one is a fiftieth.
 alter table audit.event drop constraint event_actor_kind_is_known;
 create type audit.actor_kind as enum ('application', 'database', 'system');
@@ -13,17 +19,39 @@ comment on type audit.actor_kind is 'How an actor is known: named by an applicat
 -- take audit.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
 -- cost no call; they raise where a role is gone, and capture takes audit.identify() then, too.
 
-create or replace function audit.is_application() returns boolean
+create or replace function audit.is_application(p_actor text, p_ip text) returns boolean
 language sql stable
 as $auditctl$
     select
         pg_has_role(session_user, 'audit_app'::regrole, 'USAGE')
         -- Superusers have every role; audit.identify() looks whether this one was granted.
         and not pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
-        and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
+        and coalesce(octet_length(convert_to(p_actor, 'UTF8')) <= 1000, true)
         -- A list of addresses, a netmask or blanks: audit.identify() sees to it, as to what is no address at all.
-        and coalesce(strpos(translate(current_setting('auditctl.ip', true), ', ', '//'), '/') = 0, true)
+        and coalesce(strpos(translate(p_ip, ', ', '//'), '/') = 0, true)
 $auditctl$;
+
+revoke execute on function audit.is_application(text, text) from public;
+
+comment on function audit.is_application(text, text) is
+    'Whether the login is a member of audit_app and no superuser, and the user and the address that it names look as they should';
+
+create or replace function audit.is_database(p_actor text, p_ip text) returns boolean
+language sql stable
+as $auditctl$
+    select
+        coalesce(p_actor, '') = '' and coalesce(p_ip, '') = ''
+        and case
+            -- Only superusers and members of audit_owner come here, who need not forge a setting to write an event.
+            when pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
+                then coalesce(current_setting('auditctl.database_login', true), '') = session_user
+            else not pg_has_role(session_user, 'audit_app'::regrole, 'MEMBER')
+        end
+$auditctl$;
+
+revoke execute on function audit.is_database(text, text) from public;
+
+comment on function audit.is_database(text, text) is 'Whether the login is no application and names nobody';
 
 create or replace function audit.context(p_setting text) returns jsonb
 language sql stable
@@ -31,17 +59,13 @@ as $auditctl$
     select
         case
             when current_setting('role') <> 'none' or current_setting('application_name') = '' then audit.session_context()
-            when coalesce(p_setting, '') = '' then jsonb_object(array['application_name', current_setting('application_name')])
-            -- As audit.parse_context() asks: short, no key that only auditctl writes, also not by its escapes, no number
-            -- of thousands of digits. What is no JSON all the same raises.
-            when octet_length(p_setting) <= 500 and p_setting ^@ '{' and strpos(p_setting, chr(92)) = 0
-                and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
-                and strpos(p_setting, '"application_name"') = 0 and strpos(p_setting, '"role"') = 0
-                and strpos(p_setting, '"partition"') = 0 and strpos(p_setting, '"previous_target_id"') = 0
-                and strpos(p_setting, '"summary"') = 0 and strpos(p_setting, '"claimed_') = 0
-                and strpos(p_setting, '"context_') = 0
+            -- As audit.parse_context() does: short, an object, no number of thousands of digits, without the keys that
+            -- only auditctl writes. What is no JSON all the same raises.
+            when octet_length(p_setting) <= 500 and p_setting ^@ '{' and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
                 and convert_to(p_setting, 'UTF8') is not null
-                then p_setting::jsonb || jsonb_object(array['application_name', current_setting('application_name')])
+                then p_setting::jsonb
+                    - '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes}'::text[]
+                    || jsonb_object(array['application_name', current_setting('application_name')])
             else audit.session_context()
         end
 $auditctl$;
@@ -276,39 +300,34 @@ create or replace function audit.difference_code(p_group audit.captured_column[]
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- Of a group of columns without a change one expression is evaluated, of another three more: each costs PL/pgSQL more
--- than most of what stands in it.
+-- Of a group of columns without a change nothing but one expression is evaluated.
 declare
     v_column audit.captured_column;
-    v_bit integer := 1;
     v_conditions text[] := '{}';
-    v_fields text[] := array['', ''];
-    v_bits text := '';
-    v_old text := '';
-    v_new text := '';
-    v_piece constant text := case
-        when cardinality(p_group) = 1 then E'\n                || %2$s'
-        else E'\n                || case when v_changed & %1$s <> 0 then %2$s else ''{}'' end'
-    end;
+    v_olds text[] := '{}';
+    v_news text[] := '{}';
+    v_code text := '';
 begin
     foreach v_column in array p_group loop
         v_conditions := v_conditions || audit.differs_code(v_column);
-        v_fields := array[
-            concat_ws(', ', nullif(v_fields[1], ''), format('old.%I', v_column.name)),
-            concat_ws(', ', nullif(v_fields[2], ''), format('new.%I', v_column.name))
-        ];
-        v_bits := v_bits || format(E'\n                + %s * (%s)::integer', v_bit, audit.differs_code(v_column));
-        v_old := v_old || format(v_piece, v_bit, audit.object_code('old', v_column, p_mask));
-        v_new := v_new || format(v_piece, v_bit, audit.object_code('new', v_column, p_mask));
-        v_bit := v_bit * 2;
+        v_olds := v_olds || format('old.%I', v_column.name);
+        v_news := v_news || format('new.%I', v_column.name);
+        v_code := v_code || format(
+            E'            if %1$s then\n'
+            '                v_old := coalesce(v_old, ''{}'') || %2$s;\n'
+            '                v_new := coalesce(v_new, ''{}'') || %3$s;\n'
+            '            end if;\n',
+            audit.differs_code(v_column), audit.object_code('old', v_column, p_mask), audit.object_code('new', v_column, p_mask)
+        );
     end loop;
     return format(
-        E'        if %s then\n%s            v_old := coalesce(v_old, ''{}'')%s;\n            v_new := coalesce(v_new, ''{}'')%s;\n        end if;\n',
+        E'        if %s then\n%s        end if;\n',
         case
-            when audit.is_compared_by_image(p_group[1]) then format('record_image_ne(row(%s), row(%s))', v_fields[1], v_fields[2])
+            when audit.is_compared_by_image(p_group[1])
+                then format('record_image_ne(row(%s), row(%s))', array_to_string(v_olds, ', '), array_to_string(v_news, ', '))
             else array_to_string(v_conditions, E'\n            or ')
         end,
-        case when cardinality(p_group) > 1 then format(E'            v_changed := 0%s;\n', v_bits) end, v_old, v_new
+        v_code
     );
 end
 $auditctl$;

@@ -211,28 +211,27 @@ comment on function audit.identify() is 'Who is behind this session; never raise
 -- take audit.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
 -- cost no call; they raise where a role is gone, and capture takes audit.identify() then, too.
 
-create function audit.is_application() returns boolean
+create function audit.is_application(p_actor text, p_ip text) returns boolean
 language sql stable
 as $auditctl$
     select
         pg_has_role(session_user, 'audit_app'::regrole, 'USAGE')
         -- Superusers have every role; audit.identify() looks whether this one was granted.
         and not pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
-        and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
+        and coalesce(octet_length(convert_to(p_actor, 'UTF8')) <= 1000, true)
         -- A list of addresses, a netmask or blanks: audit.identify() sees to it, as to what is no address at all.
-        and coalesce(strpos(translate(current_setting('auditctl.ip', true), ', ', '//'), '/') = 0, true)
+        and coalesce(strpos(translate(p_ip, ', ', '//'), '/') = 0, true)
 $auditctl$;
 
-revoke execute on function audit.is_application() from public;
-comment on function audit.is_application() is
-    'Whether the login is a member of audit_app and no superuser, and what it claims looks as it should';
+revoke execute on function audit.is_application(text, text) from public;
+comment on function audit.is_application(text, text) is
+    'Whether the login is a member of audit_app and no superuser, and the user and the address that it names look as they should';
 
-create function audit.is_database() returns boolean
+create function audit.is_database(p_actor text, p_ip text) returns boolean
 language sql stable
 as $auditctl$
     select
-        coalesce(current_setting('auditctl.actor', true), '') = ''
-        and coalesce(current_setting('auditctl.ip', true), '') = ''
+        coalesce(p_actor, '') = '' and coalesce(p_ip, '') = ''
         and case
             -- Only superusers and members of audit_owner come here, who need not forge a setting to write an event.
             when pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
@@ -241,26 +240,8 @@ as $auditctl$
         end
 $auditctl$;
 
-revoke execute on function audit.is_database() from public;
-comment on function audit.is_database() is 'Whether the login is no application and claims nothing';
-
-create function audit.claimed_actor() returns text
-language sql stable
-as $auditctl$
-    select nullif(current_setting('auditctl.actor', true), '')
-$auditctl$;
-
-revoke execute on function audit.claimed_actor() from public;
-comment on function audit.claimed_actor() is 'The user that the session names; null for nobody';
-
-create function audit.claimed_ip() returns inet
-language sql stable
-as $auditctl$
-    select coalesce(nullif(current_setting('auditctl.ip', true), '')::inet, inet_client_addr())
-$auditctl$;
-
-revoke execute on function audit.claimed_ip() from public;
-comment on function audit.claimed_ip() is 'The address that the session names, else the peer of the connection; raises where the text is none';
+revoke execute on function audit.is_database(text, text) from public;
+comment on function audit.is_database(text, text) is 'Whether the login is no application and names nobody';
 
 create function audit.context(p_setting text) returns jsonb
 language sql stable
@@ -268,17 +249,13 @@ as $auditctl$
     select
         case
             when current_setting('role') <> 'none' or current_setting('application_name') = '' then audit.session_context()
-            when coalesce(p_setting, '') = '' then jsonb_object(array['application_name', current_setting('application_name')])
-            -- As audit.parse_context() asks: short, no key that only auditctl writes, also not by its escapes, no number
-            -- of thousands of digits. What is no JSON all the same raises.
-            when octet_length(p_setting) <= 500 and p_setting ^@ '{' and strpos(p_setting, chr(92)) = 0
-                and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
-                and strpos(p_setting, '"application_name"') = 0 and strpos(p_setting, '"role"') = 0
-                and strpos(p_setting, '"partition"') = 0 and strpos(p_setting, '"previous_target_id"') = 0
-                and strpos(p_setting, '"summary"') = 0 and strpos(p_setting, '"claimed_') = 0
-                and strpos(p_setting, '"context_') = 0
+            -- As audit.parse_context() does: short, an object, no number of thousands of digits, without the keys that
+            -- only auditctl writes. What is no JSON all the same raises.
+            when octet_length(p_setting) <= 500 and p_setting ^@ '{' and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
                 and convert_to(p_setting, 'UTF8') is not null
-                then p_setting::jsonb || jsonb_object(array['application_name', current_setting('application_name')])
+                then p_setting::jsonb
+                    - '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes}'::text[]
+                    || jsonb_object(array['application_name', current_setting('application_name')])
             else audit.session_context()
         end
 $auditctl$;

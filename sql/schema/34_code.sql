@@ -167,39 +167,34 @@ create function audit.difference_code(p_group audit.captured_column[], p_mask te
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- Of a group of columns without a change one expression is evaluated, of another three more: each costs PL/pgSQL more
--- than most of what stands in it.
+-- Of a group of columns without a change nothing but one expression is evaluated.
 declare
     v_column audit.captured_column;
-    v_bit integer := 1;
     v_conditions text[] := '{}';
-    v_fields text[] := array['', ''];
-    v_bits text := '';
-    v_old text := '';
-    v_new text := '';
-    v_piece constant text := case
-        when cardinality(p_group) = 1 then E'\n                || %2$s'
-        else E'\n                || case when v_changed & %1$s <> 0 then %2$s else ''{}'' end'
-    end;
+    v_olds text[] := '{}';
+    v_news text[] := '{}';
+    v_code text := '';
 begin
     foreach v_column in array p_group loop
         v_conditions := v_conditions || audit.differs_code(v_column);
-        v_fields := array[
-            concat_ws(', ', nullif(v_fields[1], ''), format('old.%I', v_column.name)),
-            concat_ws(', ', nullif(v_fields[2], ''), format('new.%I', v_column.name))
-        ];
-        v_bits := v_bits || format(E'\n                + %s * (%s)::integer', v_bit, audit.differs_code(v_column));
-        v_old := v_old || format(v_piece, v_bit, audit.object_code('old', v_column, p_mask));
-        v_new := v_new || format(v_piece, v_bit, audit.object_code('new', v_column, p_mask));
-        v_bit := v_bit * 2;
+        v_olds := v_olds || format('old.%I', v_column.name);
+        v_news := v_news || format('new.%I', v_column.name);
+        v_code := v_code || format(
+            E'            if %1$s then\n'
+            '                v_old := coalesce(v_old, ''{}'') || %2$s;\n'
+            '                v_new := coalesce(v_new, ''{}'') || %3$s;\n'
+            '            end if;\n',
+            audit.differs_code(v_column), audit.object_code('old', v_column, p_mask), audit.object_code('new', v_column, p_mask)
+        );
     end loop;
     return format(
-        E'        if %s then\n%s            v_old := coalesce(v_old, ''{}'')%s;\n            v_new := coalesce(v_new, ''{}'')%s;\n        end if;\n',
+        E'        if %s then\n%s        end if;\n',
         case
-            when audit.is_compared_by_image(p_group[1]) then format('record_image_ne(row(%s), row(%s))', v_fields[1], v_fields[2])
+            when audit.is_compared_by_image(p_group[1])
+                then format('record_image_ne(row(%s), row(%s))', array_to_string(v_olds, ', '), array_to_string(v_news, ', '))
             else array_to_string(v_conditions, E'\n            or ')
         end,
-        case when cardinality(p_group) > 1 then format(E'            v_changed := 0%s;\n', v_bits) end, v_old, v_new
+        v_code
     );
 end
 $auditctl$;

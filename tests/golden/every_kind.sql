@@ -14,7 +14,10 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
         if pg_describe_object('...'::oid, tg_relid, 15) is not null then
@@ -36,18 +39,29 @@ begin
                 'secret', '{"$masked": true}'::jsonb
             );
         v_target_id := jsonb_build_array(audit.typed(new.id, null::pg_catalog.uuid), audit.typed(new.line, null::pg_catalog.int2))::text;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -99,14 +113,16 @@ as $auditctl$
 declare
     v_old jsonb;
     v_new jsonb;
-    v_changed integer;
     v_target_id text;
     v_previous_target_id text;
     v_actor text;
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
         if pg_describe_object('...'::oid, tg_relid, 15) is not null then
@@ -116,80 +132,92 @@ begin
             or audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line
             or audit.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C"
             or audit.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at then
-            v_changed := 0
-                + 1 * (audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id)::integer
-                + 2 * (audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line)::integer
-                + 4 * (audit.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C")::integer
-                + 8 * (audit.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at)::integer;
-            v_old := coalesce(v_old, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.uuid)) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('line', audit.typed(old.line, null::pg_catalog.int2)) else '{}' end
-                || case when v_changed & 4 <> 0 then jsonb_object(array['note', audit.typed(old.note, null::pg_catalog."varchar")]) else '{}' end
-                || case when v_changed & 8 <> 0 then jsonb_build_object('paid_at', audit.typed(old.paid_at, null::pg_catalog.timestamptz)) else '{}' end;
-            v_new := coalesce(v_new, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.uuid)) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('line', audit.typed(new.line, null::pg_catalog.int2)) else '{}' end
-                || case when v_changed & 4 <> 0 then jsonb_object(array['note', audit.typed(new.note, null::pg_catalog."varchar")]) else '{}' end
-                || case when v_changed & 8 <> 0 then jsonb_build_object('paid_at', audit.typed(new.paid_at, null::pg_catalog.timestamptz)) else '{}' end;
+            if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.uuid));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.uuid));
+            end if;
+            if audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('line', audit.typed(old.line, null::pg_catalog.int2));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('line', audit.typed(new.line, null::pg_catalog.int2));
+            end if;
+            if audit.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C" then
+                v_old := coalesce(v_old, '{}') || jsonb_object(array['note', audit.typed(old.note, null::pg_catalog."varchar")]);
+                v_new := coalesce(v_new, '{}') || jsonb_object(array['note', audit.typed(new.note, null::pg_catalog."varchar")]);
+            end if;
+            if audit.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('paid_at', audit.typed(old.paid_at, null::pg_catalog.timestamptz));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('paid_at', audit.typed(new.paid_at, null::pg_catalog.timestamptz));
+            end if;
         end if;
         if audit.typed(old.file, null::pg_catalog.bytea) is distinct from new.file
             or audit.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
-            v_changed := 0
-                + 1 * (audit.typed(old.file, null::pg_catalog.bytea) is distinct from new.file)::integer
-                + 2 * (audit.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C")::integer;
-            v_old := coalesce(v_old, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_build_object('file', audit.typed(old.file, null::pg_catalog.bytea)) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('secret', '{"$masked": true}'::jsonb) else '{}' end;
-            v_new := coalesce(v_new, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_build_object('file', audit.typed(new.file, null::pg_catalog.bytea)) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('secret', '{"$masked": true}'::jsonb) else '{}' end;
+            if audit.typed(old.file, null::pg_catalog.bytea) is distinct from new.file then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('file', audit.typed(old.file, null::pg_catalog.bytea));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('file', audit.typed(new.file, null::pg_catalog.bytea));
+            end if;
+            if audit.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
+            end if;
         end if;
         if record_image_ne(row(old.took, old.weight, old.exact, old.loose), row(new.took, new.weight, new.exact, new.loose)) then
-            v_changed := 0
-                + 1 * (record_image_ne(row(old.took), row(new.took)))::integer
-                + 2 * (record_image_ne(row(old.weight), row(new.weight)))::integer
-                + 4 * (record_image_ne(row(old.exact), row(new.exact)))::integer
-                + 8 * (record_image_ne(row(old.loose), row(new.loose)))::integer;
-            v_old := coalesce(v_old, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_build_object('took', audit.typed(old.took, null::pg_catalog."interval")) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('weight', case when audit.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end) else '{}' end
-                || case when v_changed & 4 <> 0 then jsonb_build_object('exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end) else '{}' end
-                || case when v_changed & 8 <> 0 then jsonb_build_object('loose', case when jsonb_typeof(audit.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(old.loose, null::pg_catalog.jsonb)) else audit.typed(old.loose, null::pg_catalog.jsonb) end) else '{}' end;
-            v_new := coalesce(v_new, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_build_object('took', audit.typed(new.took, null::pg_catalog."interval")) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('weight', case when audit.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end) else '{}' end
-                || case when v_changed & 4 <> 0 then jsonb_build_object('exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end) else '{}' end
-                || case when v_changed & 8 <> 0 then jsonb_build_object('loose', case when jsonb_typeof(audit.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(new.loose, null::pg_catalog.jsonb)) else audit.typed(new.loose, null::pg_catalog.jsonb) end) else '{}' end;
+            if record_image_ne(row(old.took), row(new.took)) then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('took', audit.typed(old.took, null::pg_catalog."interval"));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('took', audit.typed(new.took, null::pg_catalog."interval"));
+            end if;
+            if record_image_ne(row(old.weight), row(new.weight)) then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('weight', case when audit.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end);
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('weight', case when audit.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end);
+            end if;
+            if record_image_ne(row(old.exact), row(new.exact)) then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end);
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end);
+            end if;
+            if record_image_ne(row(old.loose), row(new.loose)) then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('loose', case when jsonb_typeof(audit.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(old.loose, null::pg_catalog.jsonb)) else audit.typed(old.loose, null::pg_catalog.jsonb) end);
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('loose', case when jsonb_typeof(audit.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(new.loose, null::pg_catalog.jsonb)) else audit.typed(new.loose, null::pg_catalog.jsonb) end);
+            end if;
         end if;
         if record_image_ne(row(old.tags, old.mood, old.total), row(new.tags, new.mood, new.total)) then
-            v_changed := 0
-                + 1 * (record_image_ne(row(old.tags), row(new.tags)))::integer
-                + 2 * (record_image_ne(row(old.mood), row(new.mood)))::integer
-                + 4 * (record_image_ne(row(old.total), row(new.total)))::integer;
-            v_old := coalesce(v_old, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_build_object('tags', case when (case when array_ndims(audit.typed(old.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(old.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end) else '{}' end
-                || case when v_changed & 4 <> 0 then jsonb_build_object('total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric") else '{}' end;
-            v_new := coalesce(v_new, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_build_object('tags', case when (case when array_ndims(audit.typed(new.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(new.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end) else '{}' end
-                || case when v_changed & 4 <> 0 then jsonb_build_object('total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric") else '{}' end;
+            if record_image_ne(row(old.tags), row(new.tags)) then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('tags', case when (case when array_ndims(audit.typed(old.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(old.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end);
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('tags', case when (case when array_ndims(audit.typed(new.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(new.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end);
+            end if;
+            if record_image_ne(row(old.mood), row(new.mood)) then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end);
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end);
+            end if;
+            if record_image_ne(row(old.total), row(new.total)) then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric");
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric");
+            end if;
         end if;
         if v_new is null then
             return null;
         end if;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -258,7 +286,10 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
         if pg_describe_object('...'::oid, tg_relid, 15) is not null then
@@ -280,18 +311,29 @@ begin
                 'secret', '{"$masked": true}'::jsonb
             );
         v_target_id := jsonb_build_array(audit.typed(old.id, null::pg_catalog.uuid), audit.typed(old.line, null::pg_catalog.int2))::text;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -341,21 +383,35 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context

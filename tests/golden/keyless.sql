@@ -11,7 +11,10 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
         if pg_describe_object('...'::oid, tg_relid, 3) is not null then
@@ -22,18 +25,29 @@ begin
                 audit.typed(new.amount, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(new) end;
         v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -78,14 +92,16 @@ as $auditctl$
 declare
     v_old jsonb;
     v_new jsonb;
-    v_changed integer;
     v_target_id text;
     v_previous_target_id text;
     v_actor text;
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
         if pg_describe_object('...'::oid, tg_relid, 3) is not null then
@@ -93,31 +109,41 @@ begin
         end if;
         if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day
             or audit.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
-            v_changed := 0
-                + 1 * (audit.typed(old.day, null::pg_catalog.date) is distinct from new.day)::integer
-                + 2 * (audit.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount)::integer;
-            v_old := coalesce(v_old, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_build_object('day', audit.typed(old.day, null::pg_catalog.date)) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('amount', audit.typed(old.amount, null::pg_catalog.int4)) else '{}' end;
-            v_new := coalesce(v_new, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_build_object('day', audit.typed(new.day, null::pg_catalog.date)) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('amount', audit.typed(new.amount, null::pg_catalog.int4)) else '{}' end;
+            if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('day', audit.typed(old.day, null::pg_catalog.date));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('day', audit.typed(new.day, null::pg_catalog.date));
+            end if;
+            if audit.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('amount', audit.typed(old.amount, null::pg_catalog.int4));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('amount', audit.typed(new.amount, null::pg_catalog.int4));
+            end if;
         end if;
         if v_new is null then
             return null;
         end if;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -179,7 +205,10 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
         if pg_describe_object('...'::oid, tg_relid, 3) is not null then
@@ -190,18 +219,29 @@ begin
                 audit.typed(old.amount, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(old) end;
         v_target_id := case when num_nulls(old.day) = 0 then format('%s', old.day) end;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -247,21 +287,35 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context

@@ -10,7 +10,10 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
         if pg_partition_root(tg_relid) <> '...'::oid
@@ -22,18 +25,29 @@ begin
                 audit.typed(new.v, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(new) end;
         v_target_id := case when octet_length(audit.typed(new.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text) else audit.typed(new.id, null::pg_catalog.text)::text end;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -82,14 +96,16 @@ as $auditctl$
 declare
     v_old jsonb;
     v_new jsonb;
-    v_changed integer;
     v_target_id text;
     v_previous_target_id text;
     v_actor text;
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
         if pg_partition_root(tg_relid) <> '...'::oid
@@ -98,31 +114,41 @@ begin
         end if;
         if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C"
             or audit.typed(old.v, null::pg_catalog.int4) is distinct from new.v then
-            v_changed := 0
-                + 1 * (audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C")::integer
-                + 2 * (audit.typed(old.v, null::pg_catalog.int4) is distinct from new.v)::integer;
-            v_old := coalesce(v_old, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_object(array['id', audit.typed(old.id, null::pg_catalog.text)]) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('v', audit.typed(old.v, null::pg_catalog.int4)) else '{}' end;
-            v_new := coalesce(v_new, '{}')
-                || case when v_changed & 1 <> 0 then jsonb_object(array['id', audit.typed(new.id, null::pg_catalog.text)]) else '{}' end
-                || case when v_changed & 2 <> 0 then jsonb_build_object('v', audit.typed(new.v, null::pg_catalog.int4)) else '{}' end;
+            if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
+                v_old := coalesce(v_old, '{}') || jsonb_object(array['id', audit.typed(old.id, null::pg_catalog.text)]);
+                v_new := coalesce(v_new, '{}') || jsonb_object(array['id', audit.typed(new.id, null::pg_catalog.text)]);
+            end if;
+            if audit.typed(old.v, null::pg_catalog.int4) is distinct from new.v then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('v', audit.typed(old.v, null::pg_catalog.int4));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('v', audit.typed(new.v, null::pg_catalog.int4));
+            end if;
         end if;
         if v_new is null then
             return null;
         end if;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -188,7 +214,10 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
         if pg_partition_root(tg_relid) <> '...'::oid
@@ -200,18 +229,29 @@ begin
                 audit.typed(old.v, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(old) end;
         v_target_id := case when octet_length(audit.typed(old.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text) else audit.typed(old.id, null::pg_catalog.text)::text end;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
@@ -262,21 +302,35 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
+    v_named text;
+    v_address text;
     v_setting text;
+    v_application text;
 begin
     begin
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_named := current_setting('auditctl.actor', true);
+        v_address := current_setting('auditctl.ip', true);
+        v_setting := current_setting('auditctl.context', true);
+        if audit.is_application(v_named, v_address) then
+            v_actor := nullif(v_named, '');
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
-        elsif audit.is_database() then
+            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
+        elsif audit.is_database(v_named, v_address) then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_setting := current_setting('auditctl.context', true);
-            v_context := audit.context(v_setting);
+            v_application := current_setting('application_name');
+            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
+                v_context := jsonb_object(array['application_name', v_application]);
+            else
+                v_context := audit.context(v_setting);
+            end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
