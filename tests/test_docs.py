@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from auditctl import errors
 from auditctl.capture import config
 from auditctl.capture.actions import ACTIONS
+from auditctl.capture.sections import tables
 from auditctl.cli.main import COMMANDS, INTERRUPTED, cli
 from tests.fixtures.databases import GUARD_OFF, connect
 from tests.reference import EXIT_CODES, generated
@@ -201,7 +202,7 @@ def test_configuration_files_in_the_documentation_are_valid(page: Path) -> None:
 
 def test_every_key_of_the_configuration_file_is_documented() -> None:
     documented = code_of(ROOT / "docs" / "configuration.md")
-    assert documented >= {*config._KEYS, "actions", *(captured.option for captured in ACTIONS)}
+    assert documented >= {*tables.KEYS, "actions", *(captured.option for captured in ACTIONS)}
 
 
 def test_schema_page_names_every_table_column_function_and_role(conn: psycopg.Connection[Any]) -> None:
