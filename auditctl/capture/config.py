@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import tomlkit
 
-from auditctl.capture.sections import tables
+from auditctl.capture.sections import event_types, tables
 from auditctl.capture.sections.fields import Fields
 from auditctl.errors import ConfigurationError
-from auditctl.model import Rule
+from auditctl.model import EventType, Rule
 
-SECTIONS = ("defaults", "table")
+SECTIONS = ("defaults", "table", "event")
 """The keys of the file itself."""
 
 
@@ -29,10 +29,13 @@ class Document:
             audits nothing.
         problems: What is wrong with the file itself, each with file and key path; to be reported together with what
             does not fit the database.
+        event_types: The types of business events in the order of the file; None for a file that says nothing about
+            them, as one that was written before there were any.
     """
 
     rules: tuple[Rule, ...]
     problems: tuple[str, ...] = ()
+    event_types: tuple[EventType, ...] | None = None
 
 
 def load(text: str, source: str) -> Document:
@@ -57,13 +60,16 @@ def load(text: str, source: str) -> Document:
     document = Fields(values, source, problems)
     document.known(SECTIONS)
     rules = tables.read(document)
-    return Document(rules, problems=tuple(problems))
+    types = event_types.read(document)
+    return Document(rules, tuple(problems), types)
 
 
-def dump(rules: Iterable[Rule]) -> str:
-    """Return the file that states these rules; `load` of it gives them back, in the same order."""
+def dump(rules: Iterable[Rule], types: Iterable[EventType] = ()) -> str:
+    """Return the file that states these rules and event types; `load` of it gives them back, in the same order."""
     document = tomlkit.document()
     document["defaults"] = tables.defaults()
     if stated := tables.written(rules):
         document["table"] = stated
+    if named := event_types.written(types):
+        document["event"] = named
     return tomlkit.dumps(document)
