@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from auditctl import resources
 from auditctl.capture.validate import STORED, where
 from auditctl.database import Connection
 from auditctl.model import Action, Change, ChangeKind, EventType, Rule, Statement
@@ -37,6 +38,27 @@ class Types:
 NO_TYPES = Types()
 
 
+@dataclass(frozen=True, slots=True)
+class EventStatus:
+    """What is recorded of one kind of business event.
+
+    Attributes:
+        name: The target, or a glob that is stated.
+        label: What people see, or None.
+        enabled: Whether it is recorded.
+        decided_by: The type that says so: the name itself or a glob; None where nothing is said.
+        set_by: Who stated that, or None.
+        set_at: When, in ISO 8601, or None.
+    """
+
+    name: str
+    label: str | None
+    enabled: bool
+    decided_by: str | None
+    set_by: str | None
+    set_at: str | None
+
+
 def read(conn: Connection) -> tuple[EventType, ...]:
     """Return the types stored in the database, by name.
 
@@ -45,6 +67,18 @@ def read(conn: Connection) -> tuple[EventType, ...]:
     """
     rows = conn.execute('select name, label, enabled from audit.event_type order by name collate "C"')
     return tuple(EventType(name, label, enabled, STORED) for name, label, enabled in rows)
+
+
+def status(conn: Connection) -> list[EventStatus]:
+    """Return every type that is stated and every target that only business events have (queries/event_type.sql).
+
+    Returns:
+        Sorted by name; empty where nothing is stated and no business event was recorded.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    return [EventStatus(*row) for row in conn.execute(resources.sql_text("queries/event_type.sql"))]
 
 
 def changes(types: Types) -> Iterator[Change]:
