@@ -21,11 +21,12 @@ MAY_CALL = {
     "audit_app": ["names_actor", "record_event", "set_context"],
     "audit_reader": [
         "capture_function", "deciding_type", "details", "history", "qualified", "record_export", "sentence",
-        "set_context", "shorten", "shown", "target_names",
+        "set_context", "shorten", "shown", "statistics", "target_names",
     ],
     "audit_admin": [
         "capture_function", "deciding_type", "details", "history", "names_actor", "qualified", "record_event",
-        "record_export", "record_membership", "sentence", "set_context", "shorten", "shown", "target_names",
+        "record_export", "record_membership", "sentence", "set_context", "shorten", "shown", "statistics",
+        "target_names",
     ],
 }  # fmt: skip
 """Every function of the store that a member of the role may execute."""

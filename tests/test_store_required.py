@@ -32,6 +32,7 @@ COMMANDS = [
     ["show", "1"],
     ["history", "public.a", "1"],
     ["export"],
+    ["stats"],
     ["record", "x", "1", "done"],
     ["grant", "reader", "somebody"],
     ["revoke", "reader", "somebody"],

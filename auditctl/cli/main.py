@@ -34,6 +34,7 @@ COMMANDS = {
     "show": "log",
     "history": "log",
     "export": "export",
+    "stats": "stats",
     "record": "record",
     "grant": "grant",
     "revoke": "grant",
