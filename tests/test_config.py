@@ -203,7 +203,8 @@ def test_rules_survive_being_written_and_read() -> None:
     assert config.load(config.dump(()), "x") == config.Document(())
     types = (EventType("auth.login", 'a "label" #'), EventType('w "x" \\ 😀 *', enabled=False))
     assert config.load(config.dump(written, types), "x") == config.Document(written, event_types=types)
-    assert config.load("event = []", "x") == config.Document((), event_types=())
+    assert config.load(config.dump((), types), "x") == config.Document((), event_types=types)
+    assert config.load("table = []\nevent = []", "x") == config.Document((), event_types=())
     assert config.load("table = []", "x") == config.Document(())
 
 

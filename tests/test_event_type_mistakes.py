@@ -91,5 +91,14 @@ def customers(server: EmbeddedServer, template: NoopExecutor) -> Iterator[str]:
 @pytest.mark.parametrize(("text", "problem"), PROBLEMS)
 def test_a_mistake_is_named_with_its_place(customers: str, text: str, problem: str) -> None:
     with pytest.raises(ConfigurationError) as error:
-        pending(customers, text)
+        pending(customers, text if "[[table]]" in text else f"table = []\n{text}")
     assert error.value.problems == (f"audit.toml: {problem}",)
+
+
+def test_a_file_about_events_alone_must_say_that_it_means_no_table(customers: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        pending(customers, '[[event]]\nname = "auth.login"')
+    assert error.value.problems == (
+        "audit.toml: table: is missing, which would end all auditing; if that is meant, begin the file with: "
+        "table = []",
+    )

@@ -111,7 +111,7 @@ def test_whoever_may_not_record_is_refused_with_what_to_ask_for(
 
 
 def test_a_type_that_is_switched_off_prints_no_number(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
-    apply(db, '[[event]]\nname = "telemetry.*"\nenabled = false')
+    apply(db, 'table = []\n[[event]]\nname = "telemetry.*"\nenabled = false')
     before = count(conn)
     done = auditctl("record", "telemetry.ping", "1", "seen", check=0)
     assert (done.out, done.err) == ("", "Events of telemetry.ping are switched off: nothing was recorded.\n")

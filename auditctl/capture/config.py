@@ -19,6 +19,9 @@ from auditctl.model import EventType, Rule
 SECTIONS = ("defaults", "table", "event")
 """The keys of the file itself."""
 
+BESIDE_TABLES = frozenset(SECTIONS) - {"defaults", "table"}
+"""The keys of what is no table: a file may be about them alone, and must then say that it means no table."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -59,6 +62,9 @@ def load(text: str, source: str) -> Document:
     problems: list[str] = []
     document = Fields(values, source, problems)
     document.known(SECTIONS)
+    if "table" not in values and not values.keys().isdisjoint(BESIDE_TABLES):
+        message = "is missing, which would end all auditing; if that is meant, begin the file with: table = []"
+        document.problem("table", message)
     rules = tables.read(document)
     types = event_types.read(document)
     return Document(rules, tuple(problems), types)
@@ -66,10 +72,13 @@ def load(text: str, source: str) -> Document:
 
 def dump(rules: Iterable[Rule], types: Iterable[EventType] = ()) -> str:
     """Return the file that states these rules and event types; `load` of it gives them back, in the same order."""
+    stated, named = tables.written(rules), event_types.written(types)
     document = tomlkit.document()
+    if named and not stated:
+        document["table"] = []  # before the first section, or it would be a key of that
     document["defaults"] = tables.defaults()
-    if stated := tables.written(rules):
+    if stated:
         document["table"] = stated
-    if named := event_types.written(types):
+    if named:
         document["event"] = named
     return tomlkit.dumps(document)
