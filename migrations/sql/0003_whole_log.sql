@@ -97,15 +97,20 @@ for each row execute function audit.record_rule();
 alter table audit.event_type enable always trigger event_type_recorded;
 
 create function audit.deciding_type(p_target text) returns audit.event_type
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select t.*
+declare
+    v_type audit.event_type;
+begin
+    select t.* into v_type
     from audit.event_type as t
     where t.name = p_target
         or p_target like translate(regexp_replace(t.name, '([\\%_])', '\\\1', 'g'), '*?', '%_')
     order by t.name = p_target desc, length(t.name) desc, t.name collate "C"
-    limit 1
+    limit 1;
+    return v_type;
+end
 $auditctl$;
 
 revoke execute on function audit.deciding_type(text) from public;
