@@ -110,6 +110,20 @@ def test_switching_off_a_type_that_is_a_table_leaves_its_rows_changes_recorded(
     assert events(conn, "public.note") == [("public.note", "CREATE", "1", None, {"id": 1})]
 
 
+def test_a_table_that_has_the_name_of_a_type_is_seen_under_its_own(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    conn.execute("create table note (id int primary key)")
+    apply(db, 'table = []\n[[event]]\nname = "public.note"\nlabel = "Remark"')
+    audit(db, "note")
+    conn.execute("insert into note values (1)")
+    (event,) = documents(auditctl("log", "--target", "note", "--format", "jsonl", check=0).out)
+    assert event["target"] == "public.note"
+    assert auditctl("log", "--target", "Remark", check=2).out == ""
+    printed = auditctl("config", check=0).out
+    assert auditctl("apply", "-", input=printed, check=0).err == "Nothing to do: the database is as the rules say.\n"
+
+
 def test_people_see_and_find_events_by_the_label(
     db: str, conn: psycopg.Connection, web: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:

@@ -116,7 +116,7 @@ def misfits(types: Types, rules: Sequence[Rule], targets: Iterable[str]) -> list
     found = [
         f"{some.origin}.label: {some.name} is an audited table, whose label stands in its [[table]]"
         for some in types.stated or ()
-        if some.label is not None and some.name in audited
+        if some.label is not None and some.name in audited and some not in types.stored
     ]
     taken = {name: name for name in (*tables, *(some.name for some in types.wanted))}
     for claim in sorted(_claims(types, rules), key=lambda claim: claim.is_new):

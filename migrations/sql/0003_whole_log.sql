@@ -169,7 +169,7 @@ select
     event.occurred_at as created_on,
     event.ip as ip_address,
     coalesce(event.actor, 'System') as user_name,
-    coalesce(target.label, event_type.label, event.target) as target,
+    coalesce(case when target.target is null then event_type.label else target.label end, event.target) as target,
     event.target_id,
     event.action,
     (select sentence.details from audit.sentence(event.action, event.old_values, event.new_values, event.context) as sentence) as details,

@@ -32,7 +32,7 @@ other as (
 named as (
     select
         coalesce(target.target, event_type.name) as target,
-        coalesce(target.label, event_type.label) as label
+        case when target.target is null then event_type.label else target.label end as label
     from audit.target as target
     full join audit.event_type as event_type on event_type.name = target.target
     where event_type.name is null or event_type.name !~ '[*?]' or target.target is not null
