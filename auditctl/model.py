@@ -48,6 +48,23 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class EventType:
+    """What is said about business events, as one [[event]] of a file states it.
+
+    Attributes:
+        name: The target they are recorded for, or a glob over such names (`*` and `?`).
+        label: What people see as the target; None for the name itself.
+        enabled: Whether they are recorded.
+        origin: Where it stands, for messages, such as `audit.toml: event[2]`; no part of its value.
+    """
+
+    name: str
+    label: str | None = None
+    enabled: bool = True
+    origin: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
     """A trigger of ours on a table, as pg_trigger has it.
 
@@ -168,7 +185,7 @@ class Request:
 
 
 class ChangeKind(StrEnum):
-    """What has to be done to a trigger and its function."""
+    """What has to be done to a trigger and its function, or to an event type."""
 
     CREATE = "CREATE"
     REPLACE = "REPLACE"
@@ -196,12 +213,13 @@ class Change:
 
     Attributes:
         kind: What is done.
-        target: The registered table, `schema.table`.
-        action: The captured action.
+        target: The registered table, `schema.table`; of an event type, its name.
+        action: The captured action; EVENT of an event type.
         relation: Where the trigger sits: the target itself, or one of its partitions or children.
         reason: Why, as a sentence.
         statements: How; empty for KEEP.
-        relation_oid: Object id of that relation; None for a function that no trigger needs.
+        relation_oid: Object id of that relation; None for a function that no trigger needs, and for an event type.
+        records_itself: Whether the database records the change as an event by itself, as it does of event types.
     """
 
     kind: ChangeKind
@@ -211,6 +229,7 @@ class Change:
     reason: str
     statements: tuple[Statement, ...] = ()
     relation_oid: int | None = None
+    records_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,14 @@ $auditctl$;"""
 FINISH = "select audit.create_partitions();"
 """Runs as audit_owner at every install, as do the templates and the event triggers around it."""
 
+GUARDED = resources.sql_text("queries/guarded.sql").strip().removesuffix(";")
+REMEMBER = f"select pg_catalog.set_config('auditctl.was_guarded', ({GUARDED})::text, true);"
+RECORD_GUARD = f"""select audit.insert_event(
+    'audit.store', '{STORE_REVISION}', 'EVENT', null, null, 'coverage guard switched on'
+)
+where pg_catalog.current_setting('auditctl.was_guarded') = 'false' and ({GUARDED});"""
+"""A superuser may switch the guard on long after the store was installed."""
+
 
 def run(sql: str) -> None:
     """Run SQL text as it is, or write it to the script."""
@@ -67,7 +75,11 @@ def migrate() -> None:
         if before != STORE_REVISION:
             run(record(before))
         run(render.write_templates())
+        if before == STORE_REVISION:
+            run(REMEMBER)
         run(resources.sql_text("schema/90_event_trigger.sql"))
+        if before == STORE_REVISION:
+            run(RECORD_GUARD)
         run(FINISH)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from auditctl.capture import config, rules
 from auditctl.errors import ConfigurationError
-from auditctl.model import Action, Rule
+from auditctl.model import Action, EventType, Rule
 from tests.capturing import apply, pending, triggers
 from tests.fixtures.databases import connect, fresh_database
 
@@ -40,7 +40,7 @@ mask = ["boddy"]
 """
 
 PROBLEMS = [
-    pytest.param("colour = 1", "colour: unknown key; keys are defaults, table", id="unknown key at the top"),
+    pytest.param("colour = 1", "colour: unknown key; keys are defaults, table, event", id="unknown key at the top"),
     pytest.param("defaults = 1", "defaults: must be a table: [defaults]", id="defaults of another type"),
     pytest.param("[defaults]\nmask = []", "defaults.mask: unknown key; keys are actions", id="unknown default"),
     pytest.param(
@@ -201,6 +201,10 @@ def test_rules_survive_being_written_and_read() -> None:
     )
     assert config.load(config.dump(written), "x") == config.Document(written)
     assert config.load(config.dump(()), "x") == config.Document(())
+    types = (EventType("auth.login", 'a "label" #'), EventType('w "x" \\ 😀 *', enabled=False))
+    assert config.load(config.dump(written, types), "x") == config.Document(written, event_types=types)
+    assert config.load(config.dump((), types), "x") == config.Document((), event_types=types)
+    assert config.load("table = []\nevent = []", "x") == config.Document((), event_types=())
     assert config.load("table = []", "x") == config.Document(())
 
 

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 MAY_CALL = {
     "stranger": ["set_context"],
-    "audit_app": ["record_event", "set_context"],
+    "audit_app": ["names_actor", "record_event", "set_context"],
     "audit_reader": [
-        "capture_function", "details", "history", "qualified", "record_export", "sentence", "set_context", "shorten",
-        "shown", "target_names",
+        "capture_function", "deciding_type", "details", "history", "qualified", "record_export", "sentence",
+        "set_context", "shorten", "shown", "statistics", "target_names",
     ],
     "audit_admin": [
-        "capture_function", "details", "history", "qualified", "record_event", "record_export", "record_membership",
-        "sentence", "set_context", "shorten", "shown", "target_names",
+        "capture_function", "deciding_type", "details", "history", "names_actor", "qualified", "record_event",
+        "record_export", "record_membership", "sentence", "set_context", "shorten", "shown", "statistics",
+        "target_names",
     ],
 }  # fmt: skip
 """Every function of the store that a member of the role may execute."""
@@ -49,6 +50,7 @@ WRITES = (
     "insert into audit.rename values (now(), 'public.note', 'x')",
     "insert into audit.rule (name, position, actions) values ('x', 1, '{CREATE}')",
     "update audit.target set label = 'x'",
+    "insert into audit.event_type (name, enabled) values ('x', false)",
     "select audit.insert_event('public.note', '1', 'UPDATE', '{}', '{}', null)",
     "select audit.guard_partition('audit.event')",
     "explain analyze insert into audit.event (target) values ('x')",

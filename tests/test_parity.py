@@ -94,6 +94,9 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
     ).fetchall()
     assert checks == [
         ("event_actor_kind_is_known",),
+        ("event_type_label_is_not_empty",),
+        ("event_type_label_is_of_one_type",),
+        ("event_type_name_is_not_empty",),
         ("rename_is_a_change",),
         ("rule_label_is_not_empty",),
     ]
@@ -111,6 +114,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("audit.capture", "audit_reader", "SELECT"),
         ("audit.capture_change", "audit_reader", "SELECT"),
         ("audit.event", "audit_reader", "SELECT"),
+        ("audit.event_type", "audit_reader", "SELECT"),
         ("audit.rename", "audit_reader", "SELECT"),
         ("audit.rule", "audit_reader", "SELECT"),
         ("audit.target", "audit_reader", "SELECT"),
@@ -143,7 +147,10 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         "record_membership": ["audit_admin"],
     }
     assert {name: roles for name, roles in granted if name == "put_trigger"} == {"put_trigger": ["audit_owner"]}
-    others = ("set_context", "put_trigger")
+    assert {name: roles for name, roles in granted if name == "names_actor"} == {
+        "names_actor": ["audit_admin", "audit_app"]
+    }
+    others = ("set_context", "put_trigger", "names_actor")
     for_readers = [roles for name, roles in granted if name not in others and not name.startswith("record_")]
     assert all(roles == ["audit_reader"] for roles in for_readers)
 

@@ -22,6 +22,7 @@ COMMANDS = [
     ["enable", "public.a"],
     ["disable", "public.a"],
     ["tables"],
+    ["events"],
     ["plan"],
     ["apply", "--yes"],
     ["check"],
@@ -31,6 +32,8 @@ COMMANDS = [
     ["show", "1"],
     ["history", "public.a", "1"],
     ["export"],
+    ["stats"],
+    ["record", "x", "1", "done"],
     ["grant", "reader", "somebody"],
     ["revoke", "reader", "somebody"],
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from auditctl.errors import UsageError
 from auditctl.model import Action
 
 # Bits of pg_trigger.tgtype, from PostgreSQL's catalog/pg_trigger.h.
@@ -57,3 +59,17 @@ ACTIONS = (
 BY_ACTION = {captured.action: captured for captured in ACTIONS}
 BY_OPTION = {captured.option: captured for captured in ACTIONS}
 DEFAULT = tuple(captured.action for captured in ACTIONS)
+
+
+def parse_actions(names: Iterable[str]) -> tuple[Action, ...]:
+    """Return the actions of their options' names, in the order of the registry, each once.
+
+    Raises:
+        UsageError: A name is unknown.
+    """
+    chosen = set()
+    for name in names:
+        if name.lower() not in BY_OPTION:
+            raise UsageError(f"unknown action {name!r}", hint=f"Actions: {', '.join(BY_OPTION)}")
+        chosen.add(BY_OPTION[name.lower()].action)
+    return tuple(captured.action for captured in ACTIONS if captured.action in chosen)

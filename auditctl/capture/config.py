@@ -1,23 +1,26 @@
-"""Reads and writes the configuration file. All mistakes are reported together, each with file and key path."""
+"""Reads and writes the configuration file. All mistakes are reported together, each with file and key path.
+
+Each section has a module in auditctl.capture.sections; here is which sections there are.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any
 
 import tomlkit
 
-from auditctl.capture import identifiers
-from auditctl.capture.actions import ACTIONS, BY_OPTION, DEFAULT
-from auditctl.errors import ConfigurationError, UsageError
-from auditctl.model import Action, Rule
+from auditctl.capture.sections import event_types, tables
+from auditctl.capture.sections.fields import Fields
+from auditctl.errors import ConfigurationError
+from auditctl.model import EventType, Rule
 
-_LISTS = ("actions", "exclude", "mask", "key")
-_KEYS = ("name", "label", *_LISTS, "require_actor")
-_UNREADABLE = "?"
+SECTIONS = ("defaults", "table", "event")
+"""The keys of the file itself."""
+
+BESIDE_TABLES = frozenset(SECTIONS) - {"defaults", "table"}
+"""The keys of what is no table: a file may be about them alone, and must then say that it means no table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,13 @@ class Document:
             audits nothing.
         problems: What is wrong with the file itself, each with file and key path; to be reported together with what
             does not fit the database.
+        event_types: The types of business events in the order of the file; None for a file that says nothing about
+            them, as one that was written before there were any.
     """
 
     rules: tuple[Rule, ...]
     problems: tuple[str, ...] = ()
+    event_types: tuple[EventType, ...] | None = None
 
 
 def load(text: str, source: str) -> Document:
@@ -50,159 +56,29 @@ def load(text: str, source: str) -> Document:
             [f"{source}: is empty, which would end all auditing"], hint="If that is meant, write: table = []"
         )
     try:
-        document = tomllib.loads(text)
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError([f"{source}: {error}"], hint="The file must be TOML: https://toml.io") from error
-    reader = _Reader(source)
-    rules = reader.document(document)
-    return Document(tuple(rule for rule in rules if rule.name != _UNREADABLE), tuple(reader.problems))
+    problems: list[str] = []
+    document = Fields(values, source, problems)
+    document.known(SECTIONS)
+    if "table" not in values and not values.keys().isdisjoint(BESIDE_TABLES):
+        message = "is missing, which would end all auditing; if that is meant, begin the file with: table = []"
+        document.problem("table", message)
+    rules = tables.read(document)
+    types = event_types.read(document)
+    return Document(rules, tuple(problems), types)
 
 
-def dump(rules: Iterable[Rule]) -> str:
-    """Return the file that states these rules; `load` of it gives them back, in the same order."""
-    tables = tomlkit.aot()
-    for rule in rules:
-        table = tomlkit.table()
-        table["name"] = rule.name
-        if rule.label is not None:
-            table["label"] = rule.label
-        if rule.actions != DEFAULT:
-            table["actions"] = [action.value.lower() for action in rule.actions]
-        for key in ("exclude", "mask", "key"):
-            if getattr(rule, key):
-                table[key] = list(getattr(rule, key))
-        if rule.require_actor:
-            table["require_actor"] = True
-        tables.append(table)
+def dump(rules: Iterable[Rule], types: Iterable[EventType] = ()) -> str:
+    """Return the file that states these rules and event types; `load` of it gives them back, in the same order."""
+    stated, named = tables.written(rules), event_types.written(types)
     document = tomlkit.document()
-    document["defaults"] = {"actions": [captured.option for captured in ACTIONS]}
-    if tables:
-        document["table"] = tables
+    if named and not stated:
+        document["table"] = []  # before the first section, or it would be a key of that
+    document["defaults"] = tables.defaults()
+    if stated:
+        document["table"] = stated
+    if named:
+        document["event"] = named
     return tomlkit.dumps(document)
-
-
-def parse_actions(names: Iterable[str]) -> tuple[Action, ...]:
-    """Return the actions of their options' names, in the order of the registry, each once.
-
-    Raises:
-        UsageError: A name is unknown.
-    """
-    chosen = set()
-    for name in names:
-        if name.lower() not in BY_OPTION:
-            raise UsageError(f"unknown action {name!r}", hint=f"Actions: {', '.join(BY_OPTION)}")
-        chosen.add(BY_OPTION[name.lower()].action)
-    return tuple(captured.action for captured in ACTIONS if captured.action in chosen)
-
-
-class _Reader:
-    """Collects the rules and the mistakes of one document."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.problems: list[str] = []
-
-    def document(self, document: Mapping[str, Any]) -> tuple[Rule, ...]:
-        self.known(document, ("defaults", "table"), "")
-        defaults = document.get("defaults", {})
-        actions = DEFAULT
-        if not isinstance(defaults, dict):
-            self.problem("defaults", "must be a table: [defaults]")
-        else:
-            self.known(defaults, ("actions",), "defaults.")
-            stated = self.actions(defaults, "defaults.")
-            actions = DEFAULT if stated is None else stated
-        tables = document.get("table", [])
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self.problem("table", "must be written as [[table]], once for each table")
-            return ()
-        rules = [self.rule(table, f"table[{index}].", actions) for index, table in enumerate(tables)]
-        self.repeated(rules)
-        return tuple(rules)
-
-    def rule(self, table: Mapping[str, Any], path: str, default: tuple[Action, ...]) -> Rule:
-        self.known(table, _KEYS, path)
-        actions = self.actions(table, path)
-        return Rule(
-            name=self.name(table, path),
-            actions=default if actions is None else actions,
-            label=self.label(table, path),
-            exclude=self.names(table, "exclude", path),
-            mask=self.names(table, "mask", path),
-            key=self.names(table, "key", path),
-            require_actor=self.flag(table, "require_actor", path),
-            origin=f"{self.source}: {path.removesuffix('.')}",
-        )
-
-    def name(self, table: Mapping[str, Any], path: str) -> str:
-        value = table.get("name")
-        if not isinstance(value, str):
-            self.problem(f"{path}name", "is missing" if value is None else "must be a string such as schema.table")
-            return _UNREADABLE
-        try:
-            identifiers.parse(value)
-        except UsageError as error:
-            self.problem(f"{path}name", str(error))
-            return _UNREADABLE
-        return value
-
-    def label(self, table: Mapping[str, Any], path: str) -> str | None:
-        value = table.get("label")
-        if value is not None and (not isinstance(value, str) or not value.strip() or "\0" in value):
-            self.problem(f"{path}label", "must be a string that is not empty")
-            return None
-        return value
-
-    def flag(self, table: Mapping[str, Any], key: str, path: str) -> bool:
-        value = table.get(key, False)
-        if not isinstance(value, bool):
-            self.problem(f"{path}{key}", "must be true or false")
-            return False
-        return value
-
-    def names(self, table: Mapping[str, Any], key: str, path: str) -> tuple[str, ...]:
-        value = table.get(key, [])
-        if not isinstance(value, list) or not all(
-            isinstance(name, str) and name and "\0" not in name for name in value
-        ):
-            self.problem(f"{path}{key}", "must be a list of column names")
-            return ()
-        for name in {name for name in value if value.count(name) > 1}:
-            self.problem(f"{path}{key}", f"names {name} twice")
-        return tuple(value)
-
-    def actions(self, table: Mapping[str, Any], path: str) -> tuple[Action, ...] | None:
-        if "actions" not in table:
-            return None
-        value = table["actions"]
-        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-            self.problem(f"{path}actions", f"must be a list of {', '.join(BY_OPTION)}")
-            return None
-        for index, name in enumerate(value):
-            if name not in BY_OPTION:
-                close = get_close_matches(name, BY_OPTION, n=1)
-                advice = f"; did you mean {close[0]}?" if close else f"; actions are {', '.join(BY_OPTION)}"
-                self.problem(f"{path}actions[{index}]", f"unknown action {name}{advice}")
-        if not all(name in BY_OPTION for name in value):
-            return None
-        return parse_actions(value)
-
-    def known(self, table: Mapping[str, Any], keys: tuple[str, ...], path: str) -> None:
-        for key in table:
-            if key not in keys:
-                close = get_close_matches(key, keys, n=1)
-                advice = f"; did you mean {close[0]}?" if close else f"; keys are {', '.join(keys)}"
-                self.problem(f"{path}{key}", f"unknown key{advice}")
-
-    def repeated(self, rules: Iterable[Rule]) -> None:
-        seen: dict[str, str] = {}
-        for rule in rules:
-            if rule.name in seen and rule.name != _UNREADABLE:
-                self.problem(
-                    rule.origin.removeprefix(f"{self.source}: ") + ".name",
-                    f"{rule.name} stands in {seen[rule.name]} already",
-                )
-            seen.setdefault(rule.name, rule.origin.removeprefix(f"{self.source}: "))
-
-    def problem(self, path: str, message: str) -> None:
-        self.problems.append(f"{self.source}: {path}: {message}")

@@ -15,13 +15,13 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from auditctl import database
-from auditctl.capture import catalog, identifiers, planner, resolve, rules
+from auditctl.capture import catalog, event_types, identifiers, planner, resolve, rules
 from auditctl.capture.config import Document
 from auditctl.capture.identifiers import qualified
 from auditctl.capture.validate import COMMAND_LINE
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
-from auditctl.model import Action, Catalog, Change, ChangeKind, Plan, Rule
+from auditctl.model import Action, Catalog, Change, ChangeKind, EventType, Plan, Rule
 from auditctl.names import ADVISORY_LOCK, ROLE_OWNER
 
 DEFAULT_LOCK_TIMEOUT = "5s"
@@ -43,12 +43,16 @@ class Wish:
         only: Registered names of the rules to act on; None for all.
         follow_renames: Whether the rules come from the database, so that they follow a renamed table.
         problems: What is wrong with them already.
+        event_types: The types of business events that are wanted; None for those there are.
+        has_file: Whether the rules come from a file, which may be silent about something that the database has.
     """
 
     rules: tuple[Rule, ...]
     only: frozenset[str] | None = None
     follow_renames: bool = True
     problems: tuple[str, ...] = ()
+    event_types: tuple[EventType, ...] | None = None
+    has_file: bool = False
 
 
 def plan(conn: Connection, document: Document | None = None) -> Plan:
@@ -195,7 +199,9 @@ def _wish(conn: Connection, document: Document | None) -> Wish:
         return Wish(rules.read(conn))
     stored = rules.read(conn)
     wanted = tuple(replace(rule, is_in_force=rule in stored) for rule in document.rules)
-    return Wish(wanted, follow_renames=False, problems=document.problems)
+    return Wish(
+        wanted, follow_renames=False, problems=document.problems, event_types=document.event_types, has_file=True
+    )
 
 
 def _catalog(conn: Connection, wanted: Iterable[Rule]) -> Catalog:
@@ -204,14 +210,17 @@ def _catalog(conn: Connection, wanted: Iterable[Rule]) -> Catalog:
 
 
 def _plan(conn: Connection, wish: Wish) -> Plan:
-    return planner.plan(
+    types = event_types.Types(event_types.read(conn), wish.event_types)
+    planned = planner.plan(
         wish.rules,
         _catalog(conn, wish.rules),
         partial(catalog.generate, conn),
         follow_renames=wish.follow_renames,
         only=wish.only,
         problems=wish.problems,
+        types=types,
     )
+    return replace(planned, warnings=(*planned.warnings, *event_types.notes(types, has_file=wish.has_file)))
 
 
 def _carry_out(
@@ -252,10 +261,10 @@ def _execute(conn: Connection, changes: Iterable[Change]) -> None:
 
 
 def _record(conn: Connection, changes: Iterable[Change]) -> None:
-    """Record what was done, as one event for each table."""
+    """Record what was done to triggers, as one event for each table."""
     by_target: dict[str, list[Change]] = {}
     for change in changes:
-        if change.statements:
+        if change.statements and not change.records_itself:
             by_target.setdefault(change.target, []).append(change)
     for target, done in by_target.items():
         summary = "; ".join(

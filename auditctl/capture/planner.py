@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from auditctl.capture import changes, validate
+from auditctl.capture import changes, event_types, validate
 from auditctl.capture.actions import ACTIONS, BY_ACTION, CapturedAction
 from auditctl.capture.changes import Site
+from auditctl.capture.event_types import NO_TYPES, Types
 from auditctl.capture.identifiers import qualified
 from auditctl.capture.resolve import Resolution, installed_target, resolve
 from auditctl.errors import ConfigurationError
@@ -33,6 +34,7 @@ def plan(
     follow_renames: bool,
     only: frozenset[str] | None = None,
     problems: Sequence[str] = (),
+    types: Types = NO_TYPES,
 ) -> Plan:
     """Plan how to get from the catalog to the rules.
 
@@ -43,16 +45,19 @@ def plan(
         follow_renames: See `resolve.resolve`.
         only: Registered names of the rules to act on; None for all. What other rules lack is left alone.
         problems: What was found wrong with the rules before; reported together with what does not fit.
+        types: The types of business events.
 
     Raises:
         ConfigurationError: Rules (of those acted on) do not fit the database; every problem is listed.
     """
     resolution = resolve(rules, catalog, follow_renames=follow_renames)
     found = [p.message for p in resolution.problems if only is None or p.rule.name in only]
+    found += event_types.misfits(types, resolution.rules, (qualified(*r.identity) for r, _ in resolution.covered))
     if problems or found:
         is_missing = any(problem.is_missing for problem in resolution.problems)
         raise ConfigurationError(list(dict.fromkeys([*problems, *found])), hint=_LIST if is_missing else _CORRECT)
-    return compare(resolution, catalog, generate, only=only)
+    planned = compare(resolution, catalog, generate, only=only)
+    return replace(planned, changes=(*planned.changes, *event_types.changes(types)))
 
 
 def compare(

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from auditctl.capture import actions, config, installer, status
+from auditctl.capture import actions, installer, status
+from auditctl.capture.actions import parse_actions
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
 from auditctl.model import ChangeKind, Plan, Rule
 
@@ -77,7 +78,7 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
     """
     rule = Rule(
         name=table,
-        actions=config.parse_actions(options["actions"]) or actions.DEFAULT,
+        actions=parse_actions(options["actions"]) or actions.DEFAULT,
         label=options["label"],
         exclude=tuple(dict.fromkeys(options["exclude"])),
         mask=tuple(dict.fromkeys(options["mask"])),
@@ -106,7 +107,7 @@ def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout
       auditctl disable billing.invoice --actions truncate
     """
     with session.connect(INSTALLER) as conn:
-        stopped = config.parse_actions(actions)
+        stopped = parse_actions(actions)
         _report(
             session,
             installer.disable(conn, table, stopped, lock_timeout=lock_timeout),

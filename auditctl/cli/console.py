@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -15,15 +15,16 @@ from auditctl.log.formats.harmless import harmless
 WIDTH_WITHOUT_TERMINAL = 160
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table to stdout that fits the terminal; nothing for no rows."""
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[str] = ()) -> None:
+    """Print a table to stdout that fits the terminal, columns of numbers to the right; nothing for no rows."""
     if not rows:
         return
     colored = uses_color(sys.stdout)
     width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
     table = Table(box=None, pad_edge=False, header_style="bold" if colored else "")
     for name in header:
-        table.add_column(name, overflow="fold")
+        is_number = name in numbers
+        table.add_column(name, overflow="fold", justify="right" if is_number else "left", no_wrap=is_number)
     for row in rows:
         table.add_row(*(Text(harmless(cell)) for cell in row))
     Console(no_color=not colored, width=width, highlight=False).print(table)

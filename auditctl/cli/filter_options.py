@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
 import click
 
-from auditctl.log.filters import FILTERS, Filters
+from auditctl.log.filters import BY_NAME, FILTERS, Filter, Filters
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command an option for each filter, and hand them to it as one `Filters`, in the argument `filters`."""
+    return _with_options(command, FILTERS)
 
+
+def some_filter_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Do the same with some of the filters only."""
+    return lambda command: _with_options(command, [BY_NAME[name] for name in names])
+
+
+def _with_options(command: Callable[..., Any], rows: Sequence[Filter]) -> Callable[..., Any]:
     @wraps(command)
     def with_filters(*args: Any, **kwargs: Any) -> Any:
         # Every option is taken in any number, so that a repeated one is an error and not silently the last.
-        texts = {row.name: kwargs.pop(f"filter_{row.name}") for row in FILTERS}
+        texts = {row.name: kwargs.pop(f"filter_{row.name}") for row in rows}
         return command(*args, filters=Filters.parse(texts), **kwargs)
 
     decorated: Callable[..., Any] = with_filters
-    for row in reversed(FILTERS):
+    for row in reversed(rows):
         text = f"{row.help} Repeatable." if row.repeatable else row.help
         option = click.option(f"--{row.name}", f"filter_{row.name}", metavar=row.metavar, multiple=True, help=text)
         decorated = option(decorated)

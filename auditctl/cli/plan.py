@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from auditctl.capture import config as configuration
-from auditctl.capture import installer, rules
+from auditctl.capture import event_types, installer, rules
 from auditctl.capture.config import Document
 from auditctl.cli.capture import lock_timeout_option
 from auditctl.cli.session import READER, Session, pass_session
@@ -89,9 +89,9 @@ def check(session: Session, file: str | None) -> None:
 @click.command(short_help="Print the rules in force as TOML.")
 @pass_session
 def config(session: Session) -> None:
-    """Print the rules in force as TOML that apply accepts and that then plans nothing."""
+    """Print the rules and event types in force as TOML that apply accepts and that then plans nothing."""
     with session.connect(READER) as conn:
-        click.echo(configuration.dump(rules.read(conn)), nl=False)
+        click.echo(configuration.dump(rules.read(conn), event_types.read(conn)), nl=False)
 
 
 def _document(file: str | None) -> Document | None:

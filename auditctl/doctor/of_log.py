@@ -63,9 +63,9 @@ LOG = (
     Check(
         "rule_unrecorded",
         Severity.WARNING,
-        "changes of rules that are not recorded",
-        "Rules can be changed without an event: the trigger on {object} that records it is missing or off.",
-        _as_owner("{creates}alter table audit.rule enable always trigger rule_recorded;"),
+        "changes of rules or event types that are not recorded",
+        "What is recorded can be changed without an event: the trigger on {object} that records it is missing or off.",
+        _as_owner("{creates}alter table {object} enable always trigger {trigger};"),
     ),
     Check(
         "log_detached",

@@ -89,6 +89,9 @@ begin
         raise exception 'record_event takes data of at most 1 MB'
             using errcode = 'invalid_parameter_value', hint = 'Record where the data can be found, or a digest of it.';
     end if;
+    if not coalesce((audit.deciding_type(p_target)).enabled, true) then
+        return null;
+    end if;
     return audit.insert_event(p_target, p_target_id, p_action, null, p_data, p_summary);
 end
 $auditctl$;
@@ -96,7 +99,7 @@ $auditctl$;
 revoke execute on function audit.record_event(text, text, text, jsonb, audit.action) from public;
 grant execute on function audit.record_event(text, text, text, jsonb, audit.action) to audit_app, audit_admin;
 comment on function audit.record_event(text, text, text, jsonb, audit.action) is
-    'Records a business event or a read, under the same rules of who as any other event; returns its event_id';
+    'Records a business event or a read, under the same rules of who as any other event; returns its event_id, or null where its type is switched off';
 
 create function audit.record_export(p_data jsonb) returns bigint
 language plpgsql volatile security definer
@@ -154,7 +157,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     perform audit.insert_event(
-        'audit.rule',
+        format('%s.%s', tg_table_schema, tg_table_name),
         case tg_op when 'DELETE' then old.name else new.name end,
         case tg_op when 'INSERT' then 'CREATE' else tg_op end::audit.action,
         case when tg_op <> 'INSERT' then to_jsonb(old) end,
@@ -166,7 +169,7 @@ end
 $auditctl$;
 
 revoke execute on function audit.record_rule() from public;
-comment on function audit.record_rule() is 'Records every change of a rule, whoever makes it and however';
+comment on function audit.record_rule() is 'Records every change of a rule or an event type, whoever makes it and however';
 
 create trigger rule_recorded after insert or update or delete on audit.rule
 for each row execute function audit.record_rule();

@@ -52,7 +52,7 @@ select case p_action
     ), '; ')
     when 'TRUNCATE' then 'all rows removed'
     when 'READ' then coalesce(p_context ->> 'summary', 'read')
-    else p_context ->> 'summary'
+    else coalesce(p_context ->> 'summary', 'recorded')
 end;
 end;
 
@@ -75,7 +75,7 @@ select
     event.occurred_at as created_on,
     event.ip as ip_address,
     coalesce(event.actor, 'System') as user_name,
-    coalesce(target.label, event.target) as target,
+    coalesce(case when target.target is null then event_type.label else target.label end, event.target) as target,
     event.target_id,
     event.action,
     (select sentence.details from audit.sentence(event.action, event.old_values, event.new_values, event.context) as sentence) as details,
@@ -88,13 +88,14 @@ select
     event.actor,
     event.target as target_name
 from audit.event as event
-left join audit.target as target on target.target = event.target;
+left join audit.target as target on target.target = event.target
+left join audit.event_type as event_type on event_type.name = event.target;
 
-comment on view audit.activity is 'The log as people read it: the label for the table, System for nobody, and a sentence of what happened';
+comment on view audit.activity is 'The log as people read it: the label for the name, System for nobody, and a sentence of what happened';
 comment on column audit.activity.created_on is 'When the change was captured';
 comment on column audit.activity.ip_address is 'From where';
 comment on column audit.activity.user_name is 'Who: the actor, or System; actor_kind tells a person of that name from the system';
-comment on column audit.activity.target is 'The label of the table, or its name';
+comment on column audit.activity.target is 'The label of the table or event type, or its name';
 comment on column audit.activity.details is 'One sentence';
 comment on column audit.activity.target_name is 'schema.table as events carry it, whatever the label';
 

@@ -1,0 +1,166 @@
+"""The types of business events: what audit.event_type holds, and what it takes to make it hold what a file says.
+
+A type has the name of the target that events are recorded for, or is a glob over such names. A type that nobody
+stated is recorded all the same: the log must not lose an event for want of configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from auditctl import resources
+from auditctl.capture.validate import STORED, where
+from auditctl.database import Connection
+from auditctl.model import Action, Change, ChangeKind, EventType, Rule, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Types:
+    """The types that are wanted beside those there are.
+
+    Attributes:
+        stored: What the database has.
+        stated: What the file says; None where it says nothing about event types, so that they stay as they are.
+    """
+
+    stored: tuple[EventType, ...] = ()
+    stated: tuple[EventType, ...] | None = None
+
+    @property
+    def wanted(self) -> tuple[EventType, ...]:
+        """The types that there are to be."""
+        return self.stored if self.stated is None else self.stated
+
+
+NO_TYPES = Types()
+
+
+@dataclass(frozen=True, slots=True)
+class EventStatus:
+    """What is recorded of one kind of business event.
+
+    Attributes:
+        name: The target, or a glob that is stated.
+        label: What people see, or None.
+        enabled: Whether it is recorded.
+        decided_by: The type that says so: the name itself or a glob; None where nothing is said.
+        set_by: Who stated that, or None.
+        set_at: When, in ISO 8601, or None.
+    """
+
+    name: str
+    label: str | None
+    enabled: bool
+    decided_by: str | None
+    set_by: str | None
+    set_at: str | None
+
+
+def read(conn: Connection) -> tuple[EventType, ...]:
+    """Return the types stored in the database, by name.
+
+    Raises:
+        DatabaseError: The login may not read audit.event_type.
+    """
+    rows = conn.execute('select name, label, enabled from audit.event_type order by name collate "C"')
+    return tuple(EventType(name, label, enabled, STORED) for name, label, enabled in rows)
+
+
+def status(conn: Connection) -> list[EventStatus]:
+    """Return every type that is stated and every target that only business events have (queries/event_type.sql).
+
+    Returns:
+        Sorted by name; empty where nothing is stated and no business event was recorded.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    return [EventStatus(*row) for row in conn.execute(resources.sql_text("queries/event_type.sql"))]
+
+
+def changes(types: Types) -> Iterator[Change]:
+    """Yield what has to be done, by name: what goes first, then what comes or stays."""
+    stored = {known.name: known for known in types.stored}
+    wanted = {some.name: some for some in types.wanted}
+    for name in sorted(stored.keys() - wanted.keys()):
+        statement = sql.SQL("delete from audit.event_type where name = {}").format(name)
+        yield _change(ChangeKind.DROP, name, "The file does not state it.", statement)
+    for name, some in sorted(wanted.items()):
+        values = [some.name, some.label, some.enabled]
+        if name not in stored:
+            insert = sql.SQL("insert into audit.event_type (name, label, enabled) values ({}, {}, {})").format(*values)
+            state = "" if some.enabled else ", switched off"
+            yield _change(ChangeKind.CREATE, name, f"The file states it{state}.", insert)
+        elif stored[name] == some:
+            yield _change(ChangeKind.KEEP, name, "It is as stated.")
+        else:
+            update = sql.SQL(
+                "update audit.event_type set (label, enabled, set_by, set_at) = ({}, {}, session_user, now()) "
+                "where name = {}"
+            ).format(some.label, some.enabled, some.name)
+            yield _change(ChangeKind.REPLACE, name, _difference(stored[name], some), update)
+
+
+def misfits(types: Types, rules: Sequence[Rule], targets: Iterable[str]) -> list[str]:
+    """Return which labels would stand for two things; what is stated now gives way to what is in force.
+
+    Args:
+        types: The types.
+        rules: The rules for tables, which have labels too.
+        targets: The names of the tables that are audited.
+    """
+    audited, tables = set(targets), {rule.name for rule in rules}
+    found = [
+        f"{some.origin}.label: {some.name} is an audited table, whose label stands in its [[table]]"
+        for some in types.stated or ()
+        if some.label is not None and some.name in audited and some not in types.stored
+    ]
+    taken = {name: name for name in (*tables, *(some.name for some in types.wanted))}
+    for claim in sorted(_claims(types, rules), key=lambda claim: claim.is_new):
+        holder = taken.setdefault(claim.label, claim.name)
+        if claim.is_new and holder != claim.name and not {holder, claim.name} <= tables:
+            found.append(f"{claim.place}: {claim.label} already stands for {holder}")
+    return found
+
+
+def notes(types: Types, *, has_file: bool) -> tuple[str, ...]:
+    """Return what a file leaves as it is without saying so."""
+    if not has_file or types.stated is not None or not types.stored:
+        return ()
+    count = len(types.stored)
+    which = "the event type in the database stays" if count == 1 else f"the {count} event types in the database stay"
+    return (f"The file has no [[event]], so {which}; to remove all, begin the file with: event = []",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A label that something is to have: of what, where that is said, and whether it has it already."""
+
+    label: str
+    name: str
+    place: str
+    is_new: bool
+
+
+def _claims(types: Types, rules: Iterable[Rule]) -> Iterator[_Claim]:
+    for rule in rules:
+        if rule.label is not None:
+            is_new = rule.origin != STORED and not rule.is_in_force
+            yield _Claim(rule.label, rule.name, where(rule, "label"), is_new)
+    for some in types.wanted:
+        if some.label is not None:
+            yield _Claim(some.label, some.name, f"{some.origin}.label", some not in types.stored)
+
+
+def _change(kind: ChangeKind, name: str, reason: str, statement: sql.Composed | None = None) -> Change:
+    statements = () if statement is None else (Statement(statement.as_string(None), as_owner=True),)
+    return Change(kind, name, Action.EVENT, name, reason, statements, records_itself=True)
+
+
+def _difference(before: EventType, after: EventType) -> str:
+    if before.enabled != after.enabled:
+        return f"It is switched {'on' if after.enabled else 'off'}."
+    return "Its label differs."

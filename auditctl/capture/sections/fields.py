@@ -1,0 +1,107 @@
+"""The keys of one table of a TOML file, taken one by one. Mistakes are collected with their place, never raised."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """One table of the file, or the whole.
+
+    Attributes:
+        values: What it holds.
+        source: The file's name, for messages.
+        problems: Where mistakes go; shared by all tables of a file.
+        path: How its keys start in messages, such as `table[0].`; empty for the whole.
+    """
+
+    values: Mapping[str, Any]
+    source: str
+    problems: list[str]
+    path: str = ""
+
+    @property
+    def place(self) -> str:
+        """The table's own place, such as `table[0]`."""
+        return self.path.removesuffix(".")
+
+    @property
+    def origin(self) -> str:
+        """File and place, such as `audit.toml: table[0]`."""
+        return f"{self.source}: {self.place}"
+
+    def problem(self, key: str, message: str) -> None:
+        """Note a mistake at a key."""
+        self.problems.append(f"{self.source}: {self.path}{key}: {message}")
+
+    def known(self, keys: Collection[str]) -> None:
+        """Note every key that is none of these."""
+        for key in self.values:
+            if key not in keys:
+                self.problem(key, f"unknown key{advice(key, keys, 'keys')}")
+
+    def section(self, key: str) -> Fields | None:
+        """Return the table [key]; None where there is none, or where it is something else."""
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, dict):
+            self.problem(key, f"must be a table: [{key}]")
+        return self._below(value, key) if isinstance(value, dict) else None
+
+    def sections(self, key: str) -> tuple[Fields, ...]:
+        """Return the tables [[key]] in order; empty where there is none, or where it is something else."""
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+            self.problem(key, f"must be written as [[{key}]], once for each {key}")
+            return ()
+        return tuple(self._below(table, f"{key}[{index}]") for index, table in enumerate(value))
+
+    def label(self) -> str | None:
+        """Return what people see; None where nothing is said."""
+        value = self.values.get("label")
+        if value is not None and (not isinstance(value, str) or not value.strip() or "\0" in value):
+            self.problem("label", "must be a string that is not empty")
+            return None
+        return value
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """Return true or false."""
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            self.problem(key, "must be true or false")
+            return default
+        return value
+
+    def columns(self, key: str) -> tuple[str, ...]:
+        """Return a list of column names, each once; empty where there is none."""
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(
+            isinstance(name, str) and name and "\0" not in name for name in value
+        ):
+            self.problem(key, "must be a list of column names")
+            return ()
+        for name in {name for name in value if value.count(name) > 1}:
+            self.problem(key, f"names {name} twice")
+        return tuple(value)
+
+    def _below(self, values: Mapping[str, Any], key: str) -> Fields:
+        return Fields(values, self.source, self.problems, f"{self.path}{key}.")
+
+
+def refuse_repeated(tables: Iterable[Fields]) -> None:
+    """Note every table whose name another one has already; all have a name."""
+    seen: dict[str, str] = {}
+    for table in tables:
+        name = table.values["name"]
+        if name in seen:
+            table.problem("name", f"{name} stands in {seen[name]} already")
+        seen.setdefault(name, table.place)
+
+
+def advice(word: str, known: Collection[str], what: str) -> str:
+    """Return the end of a message about a word that is none of the known ones: the closest, else all of them."""
+    close = get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; {what} are {', '.join(known)}"

@@ -1,0 +1,104 @@
+"""The sections [defaults] and [[table]]: what is audited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import tomlkit
+from tomlkit.items import AoT, Table
+
+from auditctl.capture import identifiers
+from auditctl.capture.actions import ACTIONS, BY_OPTION, DEFAULT, parse_actions
+from auditctl.capture.sections.fields import Fields, advice, refuse_repeated
+from auditctl.errors import UsageError
+from auditctl.model import Action, Rule
+
+LISTS = ("exclude", "mask", "key")
+KEYS = ("name", "label", "actions", *LISTS, "require_actor")
+DEFAULTS = ("actions",)
+"""The keys of [defaults]."""
+
+
+def read(document: Fields) -> tuple[Rule, ...]:
+    """Return the rules in the order of the file, without those whose name cannot be read."""
+    actions = _default_actions(document)
+    found = [(table, _rule(table, actions)) for table in document.sections("table")]
+    refuse_repeated(table for table, rule in found if rule is not None)
+    return tuple(rule for _, rule in found if rule is not None)
+
+
+def defaults() -> Table:
+    """Return [defaults] as `auditctl config` prints it."""
+    table = tomlkit.table()
+    table["actions"] = [captured.option for captured in ACTIONS]
+    return table
+
+
+def written(rules: Iterable[Rule]) -> AoT:
+    """Return one [[table]] for each rule, in order."""
+    tables = tomlkit.aot()
+    for rule in rules:
+        table = tomlkit.table()
+        table["name"] = rule.name
+        if rule.label is not None:
+            table["label"] = rule.label
+        if rule.actions != DEFAULT:
+            table["actions"] = [action.value.lower() for action in rule.actions]
+        for key in LISTS:
+            if getattr(rule, key):
+                table[key] = list(getattr(rule, key))
+        if rule.require_actor:
+            table["require_actor"] = True
+        tables.append(table)
+    return tables
+
+
+def _default_actions(document: Fields) -> tuple[Action, ...]:
+    section = document.section("defaults")
+    if section is None:
+        return DEFAULT
+    section.known(DEFAULTS)
+    stated = _actions(section)
+    return DEFAULT if stated is None else stated
+
+
+def _rule(table: Fields, default: tuple[Action, ...]) -> Rule | None:
+    table.known(KEYS)
+    actions = _actions(table)
+    name = _name(table)
+    label = table.label()
+    exclude, mask, key = (table.columns(listed) for listed in LISTS)
+    require_actor = table.flag("require_actor")
+    if name is None:
+        return None
+    return Rule(
+        name, default if actions is None else actions, label, exclude, mask, key, require_actor, origin=table.origin
+    )
+
+
+def _name(table: Fields) -> str | None:
+    value = table.values.get("name")
+    if not isinstance(value, str):
+        table.problem("name", "is missing" if value is None else "must be a string such as schema.table")
+        return None
+    try:
+        identifiers.parse(value)
+    except UsageError as error:
+        table.problem("name", str(error))
+        return None
+    return value
+
+
+def _actions(table: Fields) -> tuple[Action, ...] | None:
+    if "actions" not in table.values:
+        return None
+    value = table.values["actions"]
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        table.problem("actions", f"must be a list of {', '.join(BY_OPTION)}")
+        return None
+    for index, name in enumerate(value):
+        if name not in BY_OPTION:
+            table.problem(f"actions[{index}]", f"unknown action {name}{advice(name, BY_OPTION, 'actions')}")
+    if not all(name in BY_OPTION for name in value):
+        return None
+    return parse_actions(value)

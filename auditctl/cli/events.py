@@ -1,0 +1,54 @@
+"""`auditctl events`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from auditctl.capture import event_types
+from auditctl.cli.session import READER, Session, pass_session
+
+
+@click.command(short_help="List the business events and whether they are recorded.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print them.",
+)
+@pass_session
+def events(session: Session, output: str) -> None:
+    """List the types of business events: those that the configuration states, and those that were recorded.
+
+    State is on or off. Stated as names the type that says so, which may be a glob; it is empty where nothing is
+    stated, and then events are recorded. The events themselves are in auditctl log.
+    """
+    with session.connect(READER) as conn:
+        found = event_types.status(conn)
+    if output == "json":
+        rows = [
+            {
+                "event": row.name,
+                "label": row.label,
+                "state": _state(row),
+                "stated_as": row.decided_by,
+                "set_by": row.set_by,
+                "set_at": row.set_at,
+            }
+            for row in found
+        ]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    from auditctl.cli.console import print_table  # rich is slow to load
+
+    cells = [[row.name, row.label or "", _state(row), row.decided_by or "", row.set_by or ""] for row in found]
+    print_table(["Event", "Label", "State", "Stated as", "Set by"], cells)
+    if not found:
+        session.say("No business event was recorded or configured yet. Next: auditctl record TARGET ID SUMMARY")
+
+
+def _state(row: event_types.EventStatus) -> str:
+    return "on" if row.enabled else "off"

@@ -1,0 +1,191 @@
+"""`auditctl stats`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from auditctl.cli.filter_options import some_filter_options
+from auditctl.cli.session import READER, Session, pass_session
+from auditctl.lifecycle import figures, statistics
+from auditctl.lifecycle.figures import DIMENSIONS, Group, Statistics
+from auditctl.lifecycle.statistics import SAMPLED_PAGES, Report
+from auditctl.log.filters import Filters
+
+
+def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    names = [part.strip() for part in value.split(",") if part.strip()]
+    for name in names:
+        if name not in DIMENSIONS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(DIMENSIONS)}")
+    return tuple(name for name in DIMENSIONS if name in names)
+
+
+@click.command(short_help="Say how much the log holds, and how fast it grows.")
+@some_filter_options("since", "until", "target", "action")
+@click.option(
+    "--by",
+    "dimensions",
+    metavar="LIST",
+    callback=_dimensions,
+    default=",".join(DIMENSIONS),
+    show_default=True,
+    help="By what events are counted: any of these, comma-separated; '' for the totals alone.",
+)
+@click.option("--estimate", is_flag=True, help=f"Count in a sample: about {SAMPLED_PAGES:,} pages of each partition.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print them.",
+)
+@pass_session
+def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], estimate: bool, output: str) -> None:
+    """Count events and bytes by target, month and action, and say how fast the log grows.
+
+    Every event is counted, in one pass over each partition, unless --estimate is given. Bytes include indexes and
+    TOAST: what a partition takes on disk is shared among its events. Growth is that of the last 30 days, or since the
+    first event if that is later, and never of less than a day.
+
+    \b
+    Examples:
+      auditctl stats
+      auditctl stats --by target --since 2026-01-01
+      auditctl stats --target 'billing.*' --by month,action --format json
+    """
+    with session.connect(READER) as conn, _progress(session) as report:
+        found = statistics.read(conn, filters, estimate=estimate, report=report)
+    groups = figures.grouped(found.groups, dimensions) if dimensions else []
+    if output == "json":
+        click.echo(json.dumps(_document(found, groups, dimensions, filters), ensure_ascii=False, indent=2))
+        return
+    for line in _summary(found):
+        click.echo(line)
+    if groups:
+        click.echo()
+        _print(groups, dimensions)
+
+
+def _document(found: Statistics, groups: list[Group], dimensions: tuple[str, ...], filters: Filters) -> dict[str, Any]:
+    total, storage, growth = found.total, found.storage, found.growth
+    return {
+        "estimate": found.is_estimate,
+        "filters": filters.as_dict(),
+        "total": _figures(total),
+        "storage": {
+            "bytes": storage.bytes,
+            "index_bytes": storage.index_bytes,
+            "empty_bytes": storage.empty_bytes,
+            "partitions": storage.partitions,
+            "empty_partitions": storage.empty_partitions,
+            "default_events": storage.default_events,
+        },
+        "growth": {
+            "since": _time(growth.since),
+            "until": _time(growth.until),
+            "days": round(growth.days, 3),
+            "events": growth.events,
+            "bytes": growth.bytes,
+            "events_per_day": round(growth.events_per_day, 1),
+            "bytes_per_day": round(growth.bytes_per_day),
+            "bytes_per_year": round(growth.bytes_per_year),
+        },
+        "groups": [_key(group, dimensions) | _figures(group) for group in groups],
+    }
+
+
+def _figures(group: Group) -> dict[str, Any]:
+    return {
+        "events": group.events,
+        "bytes": group.bytes,
+        "oldest": group.oldest or None,
+        "newest": group.newest or None,
+    }
+
+
+def _key(group: Group, dimensions: tuple[str, ...]) -> dict[str, Any]:
+    key = {name: getattr(group, name) for name in dimensions}
+    return {"target": group.target, "label": group.label} | key if "target" in dimensions else key
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _summary(found: Statistics) -> Iterator[str]:
+    total, storage, growth = found.total, found.storage, found.growth
+    about = "about " if found.is_estimate else ""
+    if total.events:
+        when = f"{total.oldest[:10]} to {total.newest[:10]}"
+        yield f"events:     {about}{total.events:,}, {_size(total.bytes)}, {when}"
+        yield (
+            f"growth:     {about}{growth.events_per_day:,.0f} events and {_size(growth.bytes_per_day)} a day, "
+            f"{_size(growth.bytes_per_year)} a year"
+        )
+        until = _time(growth.until)[:10]
+        yield f"            (from {growth.events:,} events in the {growth.days:.1f} days until {until})"
+    else:
+        yield "events:     none"
+    yield f"on disk:    {_size(storage.bytes)}, of it {_size(storage.index_bytes)} indexes"
+    empty = f", {storage.empty_partitions} of them empty ({_size(storage.empty_bytes)})"
+    yield f"partitions: {storage.partitions}{empty if storage.empty_partitions else ''}"
+    yield f"in DEFAULT: {storage.default_events:,} events"
+    if found.is_estimate:
+        yield f"estimate:   from about {SAMPLED_PAGES:,} pages of each partition; what is rare may be missing"
+
+
+def _print(groups: list[Group], dimensions: tuple[str, ...]) -> None:
+    from auditctl.cli.console import print_table  # rich is slow to load
+
+    header = [*(name.capitalize() for name in dimensions), "Events", "Size", "First", "Last"]
+    cells = [
+        [
+            *(_cell(group, name) for name in dimensions),
+            f"{group.events:,}",
+            _size(group.bytes),
+            _day(group.oldest, dimensions),
+            _day(group.newest, dimensions),
+        ]
+        for group in groups
+    ]
+    print_table(header, cells, numbers=("Events", "Size"))
+
+
+def _cell(group: Group, name: str) -> str:
+    return group.label or group.target if name == "target" else str(getattr(group, name))
+
+
+def _day(moment: str, dimensions: tuple[str, ...]) -> str:
+    """Return the date; without the year where the month is said already."""
+    return moment[5:10] if "month" in dimensions else moment[:10]
+
+
+def _size(size: float) -> str:
+    """Return bytes in the decimal unit that leaves up to three digits before the point."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+@contextmanager
+def _progress(session: Session) -> Iterator[Report | None]:
+    """Draw a bar on a terminal; nothing elsewhere."""
+    if not session.shows_progress:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("counting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("stats", total=None)
+        yield lambda done, everything: progress.update(task, completed=done, total=everything)

@@ -1,0 +1,41 @@
+-- Every event type that is stated, and every target that only business events have, each with the type that says whether
+-- it is recorded; null where nothing is said. The targets are found as in known_target.sql.
+with recursive seen as (
+    (
+        select event.target
+        from audit.event as event
+        order by event.target
+        limit 1
+    )
+    union all
+    select (
+        select event.target
+        from audit.event as event
+        where event.target > seen.target
+        order by event.target
+        limit 1
+    )
+    from seen
+    where seen.target is not null
+),
+
+name as (
+    select event_type.name
+    from audit.event_type as event_type
+    union
+    select seen.target
+    from seen
+    where seen.target !~ '^audit[.]' and not exists (select from audit.target as target where target.target = seen.target)
+)
+
+select
+    name.name,
+    stated.label,
+    coalesce(deciding.enabled, true) as enabled,
+    deciding.name as decided_by,
+    deciding.set_by,
+    pg_catalog.to_char(deciding.set_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as set_at
+from name
+left join audit.event_type as stated on stated.name = name.name
+cross join lateral audit.deciding_type(name.name) as deciding
+order by name.name collate "C"

@@ -1,0 +1,138 @@
+"""What auditctl does to configuration, roles and the log is an event of its own; what only reads leaves none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auditctl import store
+from auditctl.cli.main import COMMANDS
+from auditctl.names import STORE_REVISION
+from tests.fixtures.databases import connect
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.fixtures.command import RunAuditctl
+
+FILE = '[[table]]\nname = "note"\nlabel = "Note"\n[[event]]\nname = "auth.login"\nenabled = false\n'
+
+READING: dict[str, list[str]] = {
+    "tables": ["tables", "--all"],
+    "events": ["events"],
+    "plan": ["plan"],
+    "check": ["check"],
+    "config": ["config"],
+    "doctor": ["--quiet", "doctor"],
+    "log": ["log"],
+    "show": ["show", "1"],
+    "history": ["history", "audit.store", STORE_REVISION],
+    "stats": ["stats"],
+}
+"""Commands that change nothing, and so leave nothing."""
+
+ELSEWHERE = {"demo": "has a server of its own, where it does what the others do"}
+
+CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None]]]] = {
+    "enable": (
+        ["enable", "note", "--actions", "create"],
+        [
+            ("audit.capture", "public.note", "EVENT", "capture installed: create"),
+            ("audit.rule", "public.note", "CREATE", None),
+        ],
+    ),
+    "disable": (
+        ["disable", "old"],
+        [
+            ("audit.capture", "public.old", "EVENT", "capture removed: create, delete, truncate, update"),
+            ("audit.rule", "public.old", "DELETE", None),
+        ],
+    ),
+    "apply": (
+        ["apply", "-"],
+        [
+            ("audit.capture", "public.note", "EVENT", "capture installed: create, update, delete, truncate"),
+            ("audit.capture", "public.old", "EVENT", "capture removed: create, delete, truncate, update"),
+            ("audit.event_type", "auth.login", "CREATE", None),
+            ("audit.rule", "public.note", "CREATE", None),
+            ("audit.rule", "public.old", "DELETE", None),
+        ],
+    ),
+    "grant": (["grant", "app", "LOGIN"], [("audit.role", "audit_app", "EVENT", "audit_app granted to LOGIN")]),
+    "revoke": (
+        ["revoke", "reader", "LOGIN"],
+        [("audit.role", "audit_reader", "EVENT", "audit_reader revoked from LOGIN")],
+    ),
+    "export": (["export", "--output", "log.csv"], [("audit.export", None, "EVENT", "log exported")]),
+    "record": (["record", "billing.report", "7", "sent"], [("billing.report", "7", "EVENT", "sent")]),
+}
+"""Commands that change something, and the events that are there afterwards and were not before."""
+
+
+def events(conn: psycopg.Connection, after: int) -> list[Any]:
+    return conn.execute(
+        "select target, target_id, action::text, context ->> 'summary' from audit.event where event_id > %s "
+        'order by target collate "C", target_id collate "C", event_id',
+        [after],
+    ).fetchall()
+
+
+def newest(conn: psycopg.Connection) -> int:
+    row = conn.execute("select max(event_id) from audit.event").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.fixture
+def login_name(conn: psycopg.Connection, auditctl: RunAuditctl, role_names: list[str]) -> str:
+    """A login that is a reader, in a database with one audited table and one that is not."""
+    name = f"recorded_{conn.info.dbname}"
+    conn.execute(f"create role {name} login".encode())
+    role_names.append(name)
+    conn.execute("create table note (id int primary key); create table old (id int primary key)")
+    auditctl("enable", "old", check=0)
+    auditctl("grant", "reader", name, check=0)
+    return name
+
+
+def test_every_command_is_known_to_change_something_or_nothing() -> None:
+    assert {*READING, *CHANGING, *ELSEWHERE, "install"} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", CHANGING)
+def test_a_command_that_changes_something_leaves_its_events(
+    conn: psycopg.Connection, auditctl: RunAuditctl, login_name: str, command: str
+) -> None:
+    words, wanted = CHANGING[command]
+    before = newest(conn)
+    auditctl(*(word.replace("LOGIN", login_name) for word in words), input=FILE, check=0)
+    assert events(conn, before) == [
+        (*head, summary.replace("LOGIN", login_name) if summary else None) for *head, summary in wanted
+    ]
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_command_that_only_reads_leaves_none(
+    conn: psycopg.Connection, auditctl: RunAuditctl, login_name: str, command: str
+) -> None:
+    before = newest(conn)
+    assert auditctl(*READING[command]).code in (0, 3)
+    assert events(conn, before) == []
+
+
+def test_an_installation_is_the_first_event_of_a_log(empty_db: str) -> None:
+    store.install(empty_db)
+    store.install(empty_db)
+    with connect(empty_db) as conn:
+        assert events(conn, 0) == [
+            ("audit.store", STORE_REVISION, "EVENT", f"store installed at revision {STORE_REVISION}")
+        ]
+
+
+def test_a_guard_that_is_switched_on_later_is_recorded(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("drop event trigger auditctl_guard_ddl")
+    before = newest(conn)
+    assert store.install(db).is_guarded is True
+    assert store.install(db).is_guarded is True
+    assert events(conn, before) == [("audit.store", STORE_REVISION, "EVENT", "coverage guard switched on")]
