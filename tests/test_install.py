@@ -236,7 +236,7 @@ def test_the_script_starts_from_a_known_revision_only(auditctl: RunAuditctl) -> 
     assert store.install_script(STORE_REVISION) == ""
     with pytest.raises(UsageError, match="there is no revision 9999") as error:
         store.install_script("9999")
-    assert error.value.hint == f"Known revisions: 0001, {STORE_REVISION}"
+    assert error.value.hint == f"Known revisions: {', '.join(store.revisions())}"
     alone = auditctl("install", "--from", STORE_REVISION, env={"AUDITCTL_DSN": "host=/nonexistent"}, check=2)
     assert alone.err.splitlines()[0] == "error: --from goes with --sql"
 
