@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 MAY_CALL = {
-    "stranger": ["set_context"],
-    "audit_app": ["record_event", "set_context"],
+    "stranger": ["record_read", "set_context"],
+    "audit_app": ["record_event", "record_read", "set_context"],
     "audit_reader": [
-        "capture_function", "details", "history", "qualified", "record_export", "sentence", "set_context", "shorten",
-        "shown", "target_names",
+        "capture_function", "details", "history", "own_policies", "qualified", "read_faults", "record_export",
+        "record_read", "sentence", "set_context", "shorten", "shown", "target_names",
     ],
     "audit_admin": [
-        "capture_function", "details", "history", "qualified", "record_event", "record_export", "record_membership",
-        "sentence", "set_context", "shorten", "shown", "target_names",
+        "capture_function", "details", "history", "own_policies", "qualified", "read_faults", "record_event",
+        "record_export", "record_membership", "record_read", "sentence", "set_context", "shorten", "shown",
+        "target_names", "verify_read_line",
     ],
 }  # fmt: skip
 """Every function of the store that a member of the role may execute."""

@@ -111,6 +111,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("audit.capture", "audit_reader", "SELECT"),
         ("audit.capture_change", "audit_reader", "SELECT"),
         ("audit.event", "audit_reader", "SELECT"),
+        ("audit.read_site", "audit_reader", "SELECT"),
         ("audit.rename", "audit_reader", "SELECT"),
         ("audit.rule", "audit_reader", "SELECT"),
         ("audit.target", "audit_reader", "SELECT"),
@@ -136,14 +137,19 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
          group by p.oid order by 1
     """).fetchall()
     to_public = [name for name, roles in granted if "-" in roles]
-    assert to_public == ["set_context"]
+    assert to_public == ["record_read", "set_context"]
     assert {name: roles for name, roles in granted if name.startswith("record_")} == {
         "record_event": ["audit_admin", "audit_app"],
         "record_export": ["audit_reader"],
         "record_membership": ["audit_admin"],
+        "record_read": ["-"],
     }
-    assert {name: roles for name, roles in granted if name == "put_trigger"} == {"put_trigger": ["audit_owner"]}
-    others = ("set_context", "put_trigger")
+    lent = {name: roles for name, roles in granted if name.startswith("put_")}
+    assert lent == {"put_trigger": ["audit_owner"], "put_read_policy": ["audit_owner"]}
+    assert {name: roles for name, roles in granted if name == "verify_read_line"} == {
+        "verify_read_line": ["audit_admin"]
+    }
+    others = ("set_context", "verify_read_line", *lent)
     for_readers = [roles for name, roles in granted if name not in others and not name.startswith("record_")]
     assert all(roles == ["audit_reader"] for roles in for_readers)
 

@@ -1,4 +1,4 @@
-"""The registry of captured actions: one row each. To add one, see CONTRIBUTING.md."""
+"""The registry of the actions that triggers capture: one row each. To add one, see CONTRIBUTING.md."""
 
 from __future__ import annotations
 
@@ -55,5 +55,8 @@ ACTIONS = (
 """Every captured action; the order of plans and files."""
 
 BY_ACTION = {captured.action: captured for captured in ACTIONS}
-BY_OPTION = {captured.option: captured for captured in ACTIONS}
 DEFAULT = tuple(captured.action for captured in ACTIONS)
+"""What is audited where nobody says what."""
+
+OPTIONS = {action.value.lower(): action for action in (*DEFAULT, Action.READ)}
+"""Every action that a rule may name, by its name in options and files; reads are recorded by policies (`reading`)."""

@@ -9,14 +9,16 @@ from difflib import get_close_matches
 from typing import Any
 
 import tomlkit
+from tomlkit.items import Table
 
 from auditctl.capture import identifiers
-from auditctl.capture.actions import ACTIONS, BY_OPTION, DEFAULT
+from auditctl.capture.actions import DEFAULT, OPTIONS
 from auditctl.errors import ConfigurationError, UsageError
 from auditctl.model import Action, Rule
 
 _LISTS = ("actions", "exclude", "mask", "key")
-_KEYS = ("name", "label", *_LISTS, "require_actor")
+_FLAGS = ("require_actor", "read_query", "read_force")
+_KEYS = ("name", "label", *_LISTS, *_FLAGS)
 _UNREADABLE = "?"
 
 
@@ -62,23 +64,28 @@ def dump(rules: Iterable[Rule]) -> str:
     """Return the file that states these rules; `load` of it gives them back, in the same order."""
     tables = tomlkit.aot()
     for rule in rules:
-        table = tomlkit.table()
-        table["name"] = rule.name
-        if rule.label is not None:
-            table["label"] = rule.label
-        if rule.actions != DEFAULT:
-            table["actions"] = [action.value.lower() for action in rule.actions]
-        for key in ("exclude", "mask", "key"):
-            if getattr(rule, key):
-                table[key] = list(getattr(rule, key))
-        if rule.require_actor:
-            table["require_actor"] = True
-        tables.append(table)
+        tables.append(_table(rule))
     document = tomlkit.document()
-    document["defaults"] = {"actions": [captured.option for captured in ACTIONS]}
+    document["defaults"] = {"actions": [action.value.lower() for action in DEFAULT]}
     if tables:
         document["table"] = tables
     return tomlkit.dumps(document)
+
+
+def _table(rule: Rule) -> Table:
+    table = tomlkit.table()
+    table["name"] = rule.name
+    if rule.label is not None:
+        table["label"] = rule.label
+    if rule.actions != DEFAULT:
+        table["actions"] = [action.value.lower() for action in rule.actions]
+    for key in ("exclude", "mask", "key"):
+        if getattr(rule, key):
+            table[key] = list(getattr(rule, key))
+    for flag in _FLAGS:
+        if getattr(rule, flag):
+            table[flag] = True
+    return table
 
 
 def parse_actions(names: Iterable[str]) -> tuple[Action, ...]:
@@ -89,10 +96,10 @@ def parse_actions(names: Iterable[str]) -> tuple[Action, ...]:
     """
     chosen = set()
     for name in names:
-        if name.lower() not in BY_OPTION:
-            raise UsageError(f"unknown action {name!r}", hint=f"Actions: {', '.join(BY_OPTION)}")
-        chosen.add(BY_OPTION[name.lower()].action)
-    return tuple(captured.action for captured in ACTIONS if captured.action in chosen)
+        if name.lower() not in OPTIONS:
+            raise UsageError(f"unknown action {name!r}", hint=f"Actions: {', '.join(OPTIONS)}")
+        chosen.add(OPTIONS[name.lower()])
+    return tuple(action for action in OPTIONS.values() if action in chosen)
 
 
 class _Reader:
@@ -130,7 +137,7 @@ class _Reader:
             exclude=self.names(table, "exclude", path),
             mask=self.names(table, "mask", path),
             key=self.names(table, "key", path),
-            require_actor=self.flag(table, "require_actor", path),
+            **{flag: self.flag(table, flag, path) for flag in _FLAGS},
             origin=f"{self.source}: {path.removesuffix('.')}",
         )
 
@@ -176,14 +183,14 @@ class _Reader:
             return None
         value = table["actions"]
         if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-            self.problem(f"{path}actions", f"must be a list of {', '.join(BY_OPTION)}")
+            self.problem(f"{path}actions", f"must be a list of {', '.join(OPTIONS)}")
             return None
         for index, name in enumerate(value):
-            if name not in BY_OPTION:
-                close = get_close_matches(name, BY_OPTION, n=1)
-                advice = f"; did you mean {close[0]}?" if close else f"; actions are {', '.join(BY_OPTION)}"
+            if name not in OPTIONS:
+                close = get_close_matches(name, OPTIONS, n=1)
+                advice = f"; did you mean {close[0]}?" if close else f"; actions are {', '.join(OPTIONS)}"
                 self.problem(f"{path}actions[{index}]", f"unknown action {name}{advice}")
-        if not all(name in BY_OPTION for name in value):
+        if not all(name in OPTIONS for name in value):
             return None
         return parse_actions(value)
 
