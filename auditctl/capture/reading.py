@@ -95,7 +95,7 @@ def drop(relation: Relation, reading: Reading) -> Change:
     if reading.force and not reading.had_force and reading.is_forced:
         statements.append(_plain("alter table {} no force row level security", table))
     if reading.target is not None:
-        statements.append(_as_owner("select audit.forget_read({}::regclass)", relation))
+        statements.append(_as_owner("select audit.forget_read({}::oid)", relation))
     place = qualified(*relation.identity)
     target = reading.target or place
     return Change(ChangeKind.DROP, target, Action.READ, place, "No rule asks for it.", tuple(statements), relation.oid)
@@ -122,8 +122,12 @@ def _has_own(reading: Reading) -> bool:
 def _install(site: ReadSite) -> tuple[Statement, ...]:
     relation, rule = site.relation, site.rule
     table = sql.Identifier(*relation.identity)
-    register = sql.SQL("select audit.register_read({}::regclass, {}::regclass, {}, {}, {})").format(
-        _name(relation), _name(site.root), sql.Literal(site.target), rule.read_query, rule.read_force
+    register = sql.SQL("select audit.register_read({}::oid, {}::oid, {}, {}, {})").format(
+        sql.Literal(relation.oid),
+        sql.Literal(site.root.oid),
+        sql.Literal(site.target),
+        rule.read_query,
+        rule.read_force,
     )
     statements = [Statement(register.as_string(None), as_owner=True)]
     reading = relation.reading
@@ -131,7 +135,7 @@ def _install(site: ReadSite) -> tuple[Statement, ...]:
     policies = reading.policies if reading else ()
     is_own = reading is not None and _has_own(reading)
     if reading and is_handed_over(reading):
-        statements.append(_as_owner("select audit.yield_row_security({}::regclass)", relation))
+        statements.append(_as_owner("select audit.yield_row_security({}::oid)", relation))
     is_new = reading is None or reading.target is None
     for policy, create in _POLICIES.items():
         if policy == OPEN_POLICY and is_own:
@@ -171,7 +175,8 @@ def _plain(text: str, *parts: sql.Composable) -> Statement:
 
 
 def _as_owner(text: str, relation: Relation) -> Statement:
-    return Statement(sql.SQL(text).format(_name(relation)).as_string(None), as_owner=True)
+    # By object id: audit_owner need not be allowed to name the table.
+    return Statement(sql.SQL(text).format(relation.oid).as_string(None), as_owner=True)
 
 
 def _drop_policy(relation: Relation, policy: str) -> Statement:

@@ -521,8 +521,11 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_line constant jsonb := case when octet_length(p_json) <= 262144 then p_json::jsonb end;
+    v_line jsonb;
 begin
+    if octet_length(p_json) <= 262144 then
+        v_line := p_json::jsonb;
+    end if;
     -- A line is as it was written, to the byte: no key stands twice in it.
     return coalesce(
         jsonb_typeof(v_line) = 'object' and v_line::text = p_json and v_line ->> 'mac' = (
