@@ -24,13 +24,15 @@ class Rule:
 
     Attributes:
         name: `schema.table` or a glob over both parts, in the form of `identifiers.Pattern.text`.
-        actions: The captured actions in the order of `Action`; empty for a table that must not be audited although
-            a glob matches it.
+        actions: The captured actions in the order of `actions.OPTIONS`; empty for a table that must not be audited
+            although a glob matches it.
         label: What people see as the target; None for the name itself.
         exclude: Columns that are never stored.
         mask: Columns whose change is recorded without the value.
         key: Columns that name a row, for a table without a primary key.
         require_actor: Whether a write without a known actor fails.
+        read_query: Whether the event of a read has the query's text.
+        read_force: Whether reads by the table's owner are recorded, too.
         origin: Where the rule stands, for messages, such as `audit.toml: table[2]`; no part of its value.
         is_in_force: Whether the database has this very rule already, so that what it names and is gone since is no
             mistake of whoever states it now; no part of its value.
@@ -43,6 +45,8 @@ class Rule:
     mask: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     require_actor: bool = False
+    read_query: bool = False
+    read_force: bool = False
     origin: str = field(default="", compare=False)
     is_in_force: bool = field(default=False, compare=False)
 
@@ -111,6 +115,41 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What records the reads of a table, as audit.read_site and the catalog have it.
+
+    Attributes:
+        target: The registered name under which they are recorded; None where they are not.
+        root: Object id of the audited table: the same, or what it is a partition or child of; None likewise.
+        query: Whether the query's text is recorded.
+        force: Whether the owner's reads are recorded, too.
+        had_row_security, had_force: Whether row security is the table's own, and was forced on the owner before.
+        has_row_security, is_forced: Whether row security is on, and forced on the owner, now.
+        policies: Our policies that are there, sorted.
+        permissive, restrictive: Names of the table's own policies of either kind, sorted.
+        faults: What is not as it must be, each a phrase of audit.read_faults.
+    """
+
+    target: str | None
+    root: int | None
+    query: bool
+    force: bool
+    had_row_security: bool
+    had_force: bool
+    has_row_security: bool
+    is_forced: bool
+    policies: tuple[str, ...]
+    permissive: tuple[str, ...]
+    restrictive: tuple[str, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether anything of ours is there."""
+        return self.target is not None or bool(self.policies)
+
+
+@dataclass(frozen=True, slots=True)
 class Relation:
     """A table, or something that looks like one.
 
@@ -126,6 +165,7 @@ class Relation:
         columns: Names of its columns in order; empty unless the relation was looked into.
         primary_key: Columns of the primary key, in order.
         triggers: Our triggers on it, by name.
+        reading: What records its reads, and its row security; None unless the relation was looked into.
     """
 
     oid: int
@@ -139,6 +179,7 @@ class Relation:
     columns: tuple[str, ...] = ()
     primary_key: tuple[str, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    reading: Reading | None = None
 
     @property
     def identity(self) -> tuple[str, str]:

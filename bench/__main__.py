@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
-from bench import export, results, stats, table
+from bench import export, reading, results, stats, table
 from bench.capture import PARTS, Part
 
 BENCHMARKS: Mapping[str, Part] = {
     **{f"capture-{name}": part for name, part in PARTS.items()},
     "export": lambda server, quick: export.run(server),  # noqa: ARG005
     "stats": stats.run,
+    "reading": reading.run,
 }
 
 SETTINGS = {

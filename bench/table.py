@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from bench import results, targets
+from bench import reading, results, targets
 from bench.capture.figures import Figures
 from bench.contenders import NO_AUDIT, TITLES
 from bench.subject import STATEMENTS
@@ -26,7 +26,7 @@ def rewrite() -> None:
 
 def generated() -> str:
     """Return the tables; a benchmark that was never run is left out."""
-    parts = (_overhead(), _wide(), _flat(), _commits(), _size(), targets.table())
+    parts = (_overhead(), _wide(), _flat(), _commits(), _size(), targets.table(), _reading())
     return "\n".join(part for part in parts if part)
 
 
@@ -115,6 +115,21 @@ def _commits() -> str:
     return (
         f"pgbench with real commits (fsync {fsync}), an update of two columns in each transaction; in brackets the "
         f"share of no audit:\n\n{grid(head, rows)}"
+    )
+
+
+def _reading() -> str:
+    measured = results.read("reading")
+    if not measured or "skipped" in measured:
+        return ""
+    figures = measured["transactions_per_second"]
+    rows = [
+        [title, *(f"{side[name]['rate']:,.0f} ({side[name]['of_no_audit']:.2f})" for side in figures.values())]
+        for name, title in reading.TITLES.items()
+    ]
+    return (
+        "SELECTs by pgbench, each a transaction of its own; in brackets the share of no audit. The log line alone is "
+        f"what a policy costs that writes no event:\n\n{grid(['transactions per second', *figures], rows)}"
     )
 
 

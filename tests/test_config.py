@@ -64,12 +64,12 @@ PROBLEMS = [
     ),
     pytest.param(
         '[[table]]\nname = "customer"\nactions = "create"',
-        "table[0].actions: must be a list of create, update, delete, truncate",
+        "table[0].actions: must be a list of create, update, delete, truncate, read",
         id="actions as one word",
     ),
     pytest.param(
-        '[[table]]\nname = "customer"\nactions = ["read"]',
-        "table[0].actions[0]: unknown action read; did you mean create?",
+        '[[table]]\nname = "customer"\nactions = ["event"]',
+        "table[0].actions[0]: unknown action event; actions are create, update, delete, truncate, read",
         id="an action that is not captured",
     ),
     pytest.param(

@@ -93,7 +93,7 @@ def test_every_change_of_a_rule_and_of_capture_is_an_event(db: str, conn: psycop
     disable(db, "customer")
     first = {
         "name": "public.customer", "position": 0, "label": None, "actions": ["CREATE"], "exclude": [], "mask": [],
-        "key": [], "require_actor": False, "set_by": "postgres",
+        "key": [], "require_actor": False, "read_query": False, "read_force": False, "set_by": "postgres",
     }  # fmt: skip
     second = first | {"label": "Client", "mask": ["card"]}
     recorded = [

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 MAY_CALL = {
-    "stranger": ["set_context"],
-    "audit_app": ["names_actor", "record_event", "set_context"],
+    "stranger": ["record_read", "set_context"],
+    "audit_app": ["names_actor", "record_event", "record_read", "set_context"],
     "audit_reader": [
-        "capture_function", "deciding_type", "details", "history", "qualified", "record_export", "sentence",
-        "set_context", "shorten", "shown", "statistics", "target_names",
+        "capture_function", "deciding_type", "details", "history", "own_policies", "qualified", "read_faults",
+        "record_export", "record_read", "sentence", "set_context", "shorten", "shown", "statistics", "target_names",
     ],
     "audit_admin": [
-        "capture_function", "deciding_type", "details", "history", "names_actor", "qualified", "record_event",
-        "record_export", "record_membership", "sentence", "set_context", "shorten", "shown", "statistics",
-        "target_names",
+        "capture_function", "deciding_type", "details", "history", "names_actor", "own_policies", "qualified",
+        "read_faults", "record_event", "record_export", "record_membership", "record_read", "sentence", "set_context",
+        "shorten", "shown", "statistics", "target_names", "verify_read_line",
     ],
 }  # fmt: skip
 """Every function of the store that a member of the role may execute."""

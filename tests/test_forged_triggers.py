@@ -212,9 +212,9 @@ def test_default_privileges_of_the_installing_superuser_open_no_function(db: str
     open_functions: LiteralString = """
         select p.proname::text
           from pg_proc as p, lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
-         where p.pronamespace in ('audit'::regnamespace, 'audit_triggers'::regnamespace) and a.grantee = 0
+         where p.pronamespace in ('audit'::regnamespace, 'audit_triggers'::regnamespace) and a.grantee = 0 order by 1
     """
-    assert conn.execute(open_functions).fetchall() == [("set_context",)]
+    assert conn.execute(open_functions).fetchall() == [("record_read",), ("set_context",)]
     open_tables: LiteralString = """
         select c.relname::text, a.privilege_type from pg_class as c, lateral aclexplode(c.relacl) as a
          where c.relnamespace = 'audit'::regnamespace and a.grantee = 0

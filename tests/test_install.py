@@ -65,7 +65,7 @@ def fresh(server: EmbeddedServer, grantee: str = "dba") -> str:
     return server.dsn(name, user=grantee)
 
 
-LENT = ("audit.put_trigger", "audit.guard_")
+LENT = ("audit.put_trigger", "audit.put_read_policy", "audit.guard_")
 
 
 def lent(described: dict[str, list[Any]]) -> dict[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""The registry of captured actions: one row each. To add one, see CONTRIBUTING.md."""
+"""The registry of the actions that triggers capture: one row each. To add one, see CONTRIBUTING.md."""
 
 from __future__ import annotations
 
@@ -57,8 +57,11 @@ ACTIONS = (
 """Every captured action; the order of plans and files."""
 
 BY_ACTION = {captured.action: captured for captured in ACTIONS}
-BY_OPTION = {captured.option: captured for captured in ACTIONS}
 DEFAULT = tuple(captured.action for captured in ACTIONS)
+"""What is audited where nobody says what."""
+
+OPTIONS = {action.value.lower(): action for action in (*DEFAULT, Action.READ)}
+"""Every action that a rule may name, by its name in options and files; reads are recorded by policies (`reading`)."""
 
 
 def parse_actions(names: Iterable[str]) -> tuple[Action, ...]:
@@ -69,7 +72,7 @@ def parse_actions(names: Iterable[str]) -> tuple[Action, ...]:
     """
     chosen = set()
     for name in names:
-        if name.lower() not in BY_OPTION:
-            raise UsageError(f"unknown action {name!r}", hint=f"Actions: {', '.join(BY_OPTION)}")
-        chosen.add(BY_OPTION[name.lower()].action)
-    return tuple(captured.action for captured in ACTIONS if captured.action in chosen)
+        if name.lower() not in OPTIONS:
+            raise UsageError(f"unknown action {name!r}", hint=f"Actions: {', '.join(OPTIONS)}")
+        chosen.add(OPTIONS[name.lower()])
+    return tuple(action for action in OPTIONS.values() if action in chosen)

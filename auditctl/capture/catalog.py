@@ -1,6 +1,6 @@
 """Reads from PostgreSQL's catalog what the planner needs; decides nothing.
 
-Sources: sql/queries/relation.sql, column.sql, function.sql, capture_function.sql.
+Sources: sql/queries/relation.sql, read_site.sql, column.sql, function.sql, capture_function.sql.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from auditctl import database, resources
 from auditctl.capture.actions import ACTIONS
 from auditctl.database import Connection
-from auditctl.model import Catalog, Function, Relation, Request, Trigger
+from auditctl.model import Catalog, Function, Reading, Relation, Request, Trigger
 from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
 
 
@@ -37,8 +37,8 @@ def read(conn: Connection, wanted: Callable[[Relation], bool]) -> Catalog:
 
     Args:
         conn: The connection.
-        wanted: Which relations to look into; the others come without columns and key. Those with triggers of ours
-            are always looked into.
+        wanted: Which relations to look into; the others come without columns and key. Those with triggers or
+            policies of ours are always looked into.
 
     Returns:
         The catalog of this moment; read it inside a transaction if it must hold still.
@@ -50,6 +50,9 @@ def read(conn: Connection, wanted: Callable[[Relation], bool]) -> Catalog:
     rows = conn.execute(resources.sql_text("queries/relation.sql"), names).fetchall()
     relations = {row[0]: _relation(row) for row in rows}
     chosen = [oid for oid, relation in relations.items() if relation.triggers or wanted(relation)]
+    for oid, reading in _reading(conn, chosen):
+        relations[oid] = replace(relations[oid], reading=reading)
+    chosen = list(dict.fromkeys([*chosen, *(oid for oid, relation in relations.items() if relation.reading)]))
     for oid, columns, key in conn.execute(resources.sql_text("queries/column.sql"), {"relations": chosen}):
         relations[oid] = replace(relations[oid], columns=tuple(columns), primary_key=tuple(key))
     path = database.schemas(conn)
@@ -81,6 +84,12 @@ def generate(conn: Connection, requests: Sequence[Request]) -> tuple[Function, .
         Function(name, source, _pairs(settings), True, ROLE_OWNER, (grantee,) if grantee else (), comment, statement)
         for name, source, settings, comment, statement, grantee in found
     )
+
+
+def _reading(conn: Connection, chosen: Sequence[int]) -> Iterator[tuple[int, Reading]]:
+    """Yield what records the reads of the chosen relations, and of all others where something of ours is left."""
+    for oid, *row in conn.execute(resources.sql_text("queries/read_site.sql"), {"relations": list(chosen)}):
+        yield oid, Reading(*row[:8], *(tuple(names) for names in row[8:]))
 
 
 def _visible(relations: Iterable[Relation], schemas: Sequence[str]) -> tuple[Relation, ...]:

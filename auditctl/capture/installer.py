@@ -166,12 +166,17 @@ def _without(covering: resolve.Resolution, over: Rule, name: str, left: tuple[Ac
         other.actions and identifiers.parse(other.name).is_glob and _names(other.name, name) for other in others
     )
     if left or (shadowed and not pattern.is_glob):
-        keep = replace(_narrowed(over, name, covering), actions=left, origin=COMMAND_LINE)
+        keep = _without_reading(replace(_narrowed(over, name, covering), actions=left, origin=COMMAND_LINE))
         rest = tuple(keep if rule.name == name else rule for rule in covering.rules)
         return Wish(
             rest if keep in rest else (*rest, keep), frozenset({name} | (reached if pattern.is_glob else set()))
         )
     return Wish(others, frozenset({name} | (reached if pattern.is_glob else set())))
+
+
+def _without_reading(rule: Rule) -> Rule:
+    """Return the rule without what only says how reads are recorded, if it records none."""
+    return rule if Action.READ in rule.actions else replace(rule, read_query=False, read_force=False)
 
 
 def _narrowed(over: Rule, name: str, covering: resolve.Resolution) -> Rule:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from auditctl.capture import changes, event_types, validate
+from auditctl.capture import changes, event_types, reading, validate
 from auditctl.capture.actions import ACTIONS, BY_ACTION, CapturedAction
 from auditctl.capture.changes import Site
 from auditctl.capture.event_types import NO_TYPES, Types
 from auditctl.capture.identifiers import qualified
+from auditctl.capture.reading import ReadSite
 from auditctl.capture.resolve import Resolution, installed_target, resolve
 from auditctl.errors import ConfigurationError
-from auditctl.model import Catalog, Change, Function, Plan, Relation, Request, Rule, Target, Trigger
+from auditctl.model import Action, Catalog, Change, Function, Plan, Relation, Request, Rule, Target, Trigger
 from auditctl.names import TRIGGER_SCHEMA
 
 _LIST = "List the tables with: auditctl tables --all"
@@ -53,6 +54,9 @@ def plan(
     resolution = resolve(rules, catalog, follow_renames=follow_renames)
     found = [p.message for p in resolution.problems if only is None or p.rule.name in only]
     found += event_types.misfits(types, resolution.rules, (qualified(*r.identity) for r, _ in resolution.covered))
+    for site in _read_sites(resolution, catalog):
+        if only is None or site.rule.name in only:
+            found += reading.problems(site)
     if problems or found:
         is_missing = any(problem.is_missing for problem in resolution.problems)
         raise ConfigurationError(list(dict.fromkeys([*problems, *found])), hint=_LIST if is_missing else _CORRECT)
@@ -78,6 +82,7 @@ def compare(
     for site in sorted(wanted.values(), key=_order):
         trigger = next((t for t in site.relation.triggers if t.name == site.captured.trigger and _fits(site, t)), None)
         steps.append(changes.compare(site, trigger, catalog.functions.get(site.function.name)))
+    steps += _compare_reading(resolution, catalog)
     steps += _drop_functions(wanted, catalog)
     covered = resolution.covered
     targets = [_target(relation, rule, catalog) for relation, rule in covered]
@@ -104,13 +109,9 @@ class _Spot:
 def _spots(relation: Relation, rule: Rule, catalog: Catalog, own: set[tuple[str, str]]) -> Iterator[_Spot]:
     """Yield every trigger that a rule needs: on the table, and on partitions and children without their own rule."""
     target = qualified(*relation.identity)
-    members = [
-        r
-        for r in catalog.relations
-        if r.identity not in own and _nearest(r, own) == relation.identity and r.persistence != "t"
-    ]
-    for action in rule.actions:
-        captured = BY_ACTION[action]
+    members = _members(relation, catalog, own)
+    for captured in (BY_ACTION[action] for action in rule.actions if action in BY_ACTION):
+        action = captured.action
         request = Request(relation.oid, relation.oid, target, action, rule)
         for site in (relation, *members):
             if site.kind == "f" and not captured.per_row:
@@ -121,6 +122,34 @@ def _spots(relation: Relation, rule: Rule, catalog: Catalog, own: set[tuple[str,
                 yield _Spot(captured, site, request, is_clone=captured.per_row, shares_function=True)
             else:
                 yield _Spot(captured, site, replace(request, relation=site.oid))
+
+
+def _members(relation: Relation, catalog: Catalog, own: set[tuple[str, str]]) -> list[Relation]:
+    return [
+        r
+        for r in catalog.relations
+        if r.identity not in own and _nearest(r, own) == relation.identity and r.persistence != "t"
+    ]
+
+
+def _read_sites(resolution: Resolution, catalog: Catalog) -> Iterator[ReadSite]:
+    """Yield every relation whose reads must be recorded."""
+    own = {relation.identity for relation, _ in resolution.covered}
+    for relation, rule in resolution.covered:
+        if Action.READ in rule.actions:
+            yield from reading.sites(relation, _members(relation, catalog, own), rule)
+
+
+def _compare_reading(resolution: Resolution, catalog: Catalog) -> Iterator[Change]:
+    """Yield what the policies of reading need: those that must go come first."""
+    wanted = {site.relation.identity: site for site in _read_sites(resolution, catalog)}
+    for relation in catalog.relations:
+        if relation.identity not in wanted and relation.reading is not None and relation.reading.is_ours:
+            yield reading.drop(relation, relation.reading)
+    for site in sorted(
+        wanted.values(), key=lambda s: (s.target, s.relation is not s.root, qualified(*s.relation.identity))
+    ):
+        yield reading.compare(site)
 
 
 def _sites(spots: Sequence[_Spot], generate: Generate) -> Iterator[Site]:
@@ -181,7 +210,7 @@ def _target(relation: Relation, rule: Rule, catalog: Catalog) -> Target:
     is_former = before not in (None, name) and not any(
         qualified(*other.identity) == before and installed_target(other, catalog) == before
         for other in catalog.relations
-        if other.triggers
+        if other.triggers or other.reading
     )
     renamed_from = before if is_former else None
     return Target(name, label, key, relation.oid, rule, renamed_from)

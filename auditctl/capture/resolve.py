@@ -76,7 +76,9 @@ def resolve(rules: Iterable[Rule], catalog: Catalog, *, follow_renames: bool) ->
     problems += _shared_labels(registered)
     covered = _cover(catalog, named, globs)
     for relation, rule in covered:
-        problems += [Problem(rule, text) for text in validate.columns(rule, relation)]
+        problems += [
+            Problem(rule, text) for text in (*validate.columns(rule, relation), *validate.reads(rule, relation))
+        ]
     problems += [Problem(rule, text) for rule, text in _nothing_matches(globs, catalog, covered)]
     problems += [Problem(rule, text) for rule, text in _partitions_of_covered(named, covered)]
     faulty = {problem.rule.name for problem in problems}
@@ -97,13 +99,13 @@ def wants(rules: Iterable[Rule], relation: Relation) -> bool:
 
 
 def installed_target(relation: Relation, catalog: Catalog) -> str | None:
-    """Return the name under which a relation's triggers record, or None where it has none of ours."""
+    """Return the name under which a relation's triggers or policies record, or None where it has none of ours."""
     for trigger in relation.triggers:
         schema, name = trigger.function
         function = catalog.functions.get(name)
         if schema == TRIGGER_SCHEMA and function is not None:
             return commented_target(function.comment)
-    return None
+    return relation.reading.target if relation.reading else None
 
 
 def _in_schema(pattern: Pattern, catalog: Catalog) -> Pattern:

@@ -9,14 +9,15 @@ from auditctl.capture.validate import STORED
 from auditctl.database import Connection
 from auditctl.model import Action, Plan, Rule, Target
 
-_COLUMNS = "name, position, label, actions, exclude, mask, key, require_actor"
-_PARAMETERS = "%s, %s, %s, %s::audit.action[], %s::text[], %s::text[], %s::text[], %s"
+_COLUMNS = "name, position, label, actions, exclude, mask, key, require_actor, read_query, read_force"
+_PARAMETERS = "%s, %s, %s, %s::audit.action[], %s::text[], %s::text[], %s::text[], %s, %s, %s"
 
 
 def read(conn: Connection) -> tuple[Rule, ...]:
     """Return the rules stored in the database, in their order; empty where nothing is audited."""
     rows = conn.execute(
-        "select name, label, actions::text[], exclude, mask, key, require_actor from audit.rule order by position, name"
+        "select name, label, actions::text[], exclude, mask, key, require_actor, read_query, read_force "
+        "from audit.rule order by position, name"
     )
     return tuple(
         Rule(
@@ -27,10 +28,12 @@ def read(conn: Connection) -> tuple[Rule, ...]:
             tuple(mask),
             tuple(key),
             require_actor,
+            read_query,
+            read_force,
             STORED,
             is_in_force=True,
         )
-        for name, label, actions, exclude, mask, key, require_actor in rows
+        for name, label, actions, exclude, mask, key, require_actor, read_query, read_force in rows
     )
 
 
@@ -42,7 +45,7 @@ def write(conn: Connection, rules: Iterable[Rule]) -> None:
     stored = {
         row[0]: row
         for row in conn.execute(
-            "select name, position, label, actions::text[], exclude, mask, key, require_actor from audit.rule"
+            f"select {_COLUMNS.replace('actions', 'actions::text[]')} from audit.rule"  # noqa: S608 - constants
         )
     }
     wanted: dict[str, tuple[int, Rule]] = {}
@@ -61,10 +64,9 @@ def write(conn: Connection, rules: Iterable[Rule]) -> None:
             conn.execute(f"insert into audit.rule ({_COLUMNS}) values ({_PARAMETERS})", row)  # noqa: S608 - constants
         elif list(stored[name]) != row:
             conn.execute(
-                "update audit.rule set (position, label, actions, exclude, mask, key, require_actor, set_by, set_at) = "
-                "(%s, %s, %s::audit.action[], %s::text[], %s::text[], %s::text[], %s, session_user, now()) "
-                "where name = %s",
-                [*row[1:], name],
+                f"update audit.rule set ({_COLUMNS}, set_by, set_at) = "  # noqa: S608 - constants
+                f"({_PARAMETERS}, session_user, now()) where name = %s",
+                [*row, name],
             )
 
 
@@ -118,6 +120,8 @@ def end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> Non
                 "mask": list(rule.mask),
                 "key": list(rule.key),
                 "require_actor": rule.require_actor,
+                "read_query": rule.read_query,
+                "read_force": rule.read_force,
             },
         )
     conn.execute("select audit.end_change()")
@@ -133,4 +137,6 @@ def _row(rule: Rule, position: int) -> list[object]:
         list(rule.mask),
         list(rule.key),
         rule.require_actor,
+        rule.read_query,
+        rule.read_force,
     ]

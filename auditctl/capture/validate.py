@@ -19,7 +19,7 @@ STORED = "database"
 def where(rule: Rule, key: str, index: int | None = None) -> str:
     """Return the place of a rule's key: `audit.toml: table[2].mask[0]`, `--mask`, or `rule billing.customer: mask`."""
     if rule.origin == COMMAND_LINE:
-        return "TABLE" if key == "name" else f"--{key}"
+        return "TABLE" if key == "name" else f"--{key.replace('_', '-')}"
     if rule.origin == STORED:
         return f"rule {rule.name}: {key}"
     return f"{rule.origin}.{key}{'' if index is None else f'[{index}]'}"
@@ -49,9 +49,29 @@ def warnings(covered: Iterable[tuple[Relation, Rule]]) -> tuple[str, ...]:
             found.append(f"{name} is unlogged: a crash empties it, and no event says so.")
         if relation.kind == "f":
             found.append(f"{name} is a foreign table: only writes through this database are seen, and no truncate.")
+        if Action.READ in rule.actions:
+            found += _of_reading(relation, name)
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}:
             found.append(f"{name} has no primary key: its events have no target_id; --key names columns to use.")
     return tuple(found)
+
+
+def _of_reading(relation: Relation, name: str) -> list[str]:
+    if relation.kind == "f":
+        return [f"{name} is a foreign table: its reads are not recorded."]
+    reading = relation.reading
+    found = []
+    if reading is None or not (reading.has_row_security or reading.had_row_security):
+        found.append(
+            f"{name} gets row security: COPY into it fails for logins that row security holds, and pg_dump by "
+            "such logins needs --enable-row-security."
+        )
+    if reading is not None and reading.target and not reading.had_row_security and reading.permissive:
+        found.append(
+            f"{name} has policies of its own without effect: row security is on for reads alone. If they are meant, "
+            "drop policy auditctl_open, then run apply."
+        )
+    return found
 
 
 def glob_rule(rule: Rule) -> list[str]:
@@ -70,6 +90,18 @@ def glob_columns(rule: Rule, tables: Sequence[Relation]) -> list[str]:
         for index, name in enumerate(names)
         if tables and name not in known
     ]
+
+
+def reads(rule: Rule, relation: Relation) -> list[str]:
+    """Return what forbids to record the reads of a table that a rule names."""
+    table = qualified(*relation.identity)
+    if Action.READ in rule.actions and relation.kind == "f" and rule.name == table:
+        place = where(rule, "actions")
+        return [f"{place}: {table} is a foreign table, which cannot have policies, so that its reads are not seen"]
+    if Action.READ not in rule.actions and (rule.read_query or rule.read_force):
+        key = "read_query" if rule.read_query else "read_force"
+        return [f"{where(rule, key)}: the rule does not record reads; add read to its actions"]
+    return []
 
 
 def columns(rule: Rule, relation: Relation) -> list[str]:

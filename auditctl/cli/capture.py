@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -44,18 +45,19 @@ def _split(_context: click.Context, _parameter: click.Parameter, value: tuple[st
     return names
 
 
-actions_option = click.option(
-    "--actions",
-    metavar="LIST",
-    multiple=True,
-    callback=_split,
-    help=f"Comma-separated: {', '.join(actions.BY_OPTION)}. Default: all.",
-)
+def _actions_option(default: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--actions",
+        metavar="LIST",
+        multiple=True,
+        callback=_split,
+        help=f"Comma-separated: {', '.join(actions.OPTIONS)}. Default: {default}.",
+    )
 
 
 @click.command(short_help="Audit a table from now on.")
 @click.argument("table")
-@actions_option
+@_actions_option("all but read")
 @click.option("--exclude", metavar="COL", multiple=True, help="Never store this column. Repeatable.")
 @click.option(
     "--mask", metavar="COL", multiple=True, help="Record that this column changed, not its value. Repeatable."
@@ -63,6 +65,8 @@ actions_option = click.option(
 @click.option("--key", metavar="COL", multiple=True, help="Names a row, for a table without a primary key. Repeatable.")
 @click.option("--label", metavar="NAME", help="What people see as the target.")
 @click.option("--require-actor", is_flag=True, help="Refuse writes of applications that name no user.")
+@click.option("--read-query", is_flag=True, help="Record the text of queries with each read. It may hold secrets.")
+@click.option("--read-force", is_flag=True, help="Record reads by the table's owner, too.")
 @lock_timeout_option
 @pass_session
 def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> None:
@@ -75,6 +79,7 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
       auditctl enable billing.invoice
       auditctl enable billing.customer --exclude updated_at --mask card_number
       auditctl enable billing.plan --actions update,delete --label Plan
+      auditctl enable billing.salary --actions create,update,delete,truncate,read
     """
     rule = Rule(
         name=table,
@@ -84,6 +89,8 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
         mask=tuple(dict.fromkeys(options["mask"])),
         key=tuple(dict.fromkeys(options["key"])),
         require_actor=options["require_actor"],
+        read_query=options["read_query"],
+        read_force=options["read_force"],
     )
     with session.connect(INSTALLER) as conn:
         _report(
@@ -95,7 +102,7 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
 
 @click.command()
 @click.argument("table")
-@actions_option
+@_actions_option("all")
 @lock_timeout_option
 @pass_session
 def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout: str) -> None:
@@ -105,6 +112,7 @@ def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout
     Examples:
       auditctl disable billing.invoice
       auditctl disable billing.invoice --actions truncate
+      auditctl disable billing.salary --actions read
     """
     with session.connect(INSTALLER) as conn:
         stopped = parse_actions(actions)

@@ -223,7 +223,8 @@ def _missing(coverage: Coverage) -> list[tuple[str, str, str]]:
 
 
 def _is_captured(coverage: Coverage, name: str) -> bool:
-    return any(r.triggers for r in coverage.catalog.relations if qualified(*r.identity) == name)
+    relations = (r for r in coverage.catalog.relations if qualified(*r.identity) == name)
+    return any(r.triggers or (r.reading is not None and r.reading.is_ours) for r in relations)
 
 
 def _are_asked(names: Iterable[str], family: set[str]) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from auditctl import resources
-from auditctl.capture.actions import DEFAULT
+from auditctl.capture.actions import DEFAULT, OPTIONS
 from auditctl.capture.identifiers import qualified
 from auditctl.database import Connection
 from auditctl.doctor import restated
@@ -69,14 +69,20 @@ def _read(conn: Connection, query: str) -> tuple[Departed, ...]:
     return tuple(sorted(found, key=lambda departed: departed.rule.name))
 
 
-def _rule(name: str, actions: Any, exclude: Any, mask: Any, key: Any, require_actor: Any, columns: Any) -> Rule:
+def _rule(name: str, actions: Any, exclude: Any, mask: Any, key: Any, flags: Any, columns: Any) -> Rule:
     """Return the rule; a glob may have named columns that neither table has, which a rule for one table may not."""
     kept = [tuple(column for column in names or () if column in columns) for names in (exclude, mask, key)]
     return Rule(
         name,
-        tuple(action for action in DEFAULT if actions is None or action.value in actions),
+        tuple(
+            action
+            for action in (DEFAULT if actions is None else OPTIONS.values())
+            if actions is None or action.value in actions
+        ),
         exclude=kept[0],
         mask=kept[1],
         key=kept[2],
-        require_actor=bool(require_actor),
+        require_actor="require_actor" in (flags or ()),
+        read_query="read_query" in (flags or ()),
+        read_force="read_force" in (flags or ()),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from auditctl.capture import identifiers, resolve, validate
-from auditctl.capture.actions import BY_ACTION, DEFAULT
+from auditctl.capture.actions import DEFAULT
 from auditctl.capture.identifiers import qualified
 from auditctl.model import Catalog, Relation, Rule
 
@@ -22,13 +22,14 @@ def command(rule: Rule) -> list[str]:
     """Return the words of the `auditctl enable` that states a rule."""
     words = ["auditctl", "enable", rule.name]
     if rule.actions != DEFAULT:
-        words += ["--actions", ",".join(BY_ACTION[action].option for action in rule.actions)]
+        words += ["--actions", ",".join(action.value.lower() for action in rule.actions)]
     for option, columns in (("--exclude", rule.exclude), ("--mask", rule.mask), ("--key", rule.key)):
         for column in columns:
             words += [option, column]
     if rule.label is not None:
         words += ["--label", rule.label]
-    return [*words, "--require-actor"] if rule.require_actor else words
+    flags = {"--require-actor": rule.require_actor, "--read-query": rule.read_query, "--read-force": rule.read_force}
+    return [*words, *(option for option, is_set in flags.items() if is_set)]
 
 
 def remedy(rule: Rule, catalog: Catalog, former: Former) -> str:

@@ -11,6 +11,13 @@ alter table audit.event drop constraint event_actor_kind_is_known;
 create type audit.actor_kind as enum ('application', 'database', 'system');
 alter table audit.event add constraint event_actor_kind_is_known check (actor_kind::audit.actor_kind is not null);
 
+alter table audit.rule
+add column read_query boolean not null default false,
+add column read_force boolean not null default false;
+alter table audit.capture
+add column read_query boolean not null default false,
+add column read_force boolean not null default false;
+
 -- What follows stands in sql/schema, as it is now.
 
 comment on type audit.actor_kind is 'How an actor is known: named by an application, the login itself, or nobody';
@@ -406,6 +413,10 @@ revoke execute on function audit.update_key_code(audit.captured_column[]) from p
 comment on function audit.update_key_code(audit.captured_column[]) is
     'The statements that record which row an update changed, and what its key was if that changed too; null without a key';
 
+comment on column audit.rule.read_query is 'Whether the event of a read has the query''s text';
+
+comment on column audit.rule.read_force is 'Whether reads by the table''s owner are recorded, too';
+
 create or replace function audit.record_event(
     p_target text,
     p_target_id text default null,
@@ -462,6 +473,10 @@ end
 $auditctl$;
 
 comment on function audit.record_rule() is 'Records every change of a rule or an event type, whoever makes it and however';
+
+comment on column audit.capture.read_query is 'Whether the event of a read has the query''s text';
+
+comment on column audit.capture.read_force is 'Whether reads by the table''s owner are recorded, too';
 
 -- The kinds of business events that somebody said something about: what people see of them, and which are switched off.
 
@@ -655,3 +670,801 @@ grant execute on function audit.statistics(
 
 comment on function audit.statistics(regclass, timestamptz, timestamptz, text[], audit.action[], timestamptz, double precision) is
     'Counts the events of one partition, or of a sample of its pages, by target, month and action; weight is their bytes in the table, other is what is not asked for';
+
+-- What the coverage guard refuses: DDL after which capture would no longer be complete.
+
+create or replace function audit.trigger_faults(p_capture audit.capture, p_members regclass[])
+returns table (relation regclass, fault text)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with site as (
+        -- A partition's triggers call the functions of the whole.
+        select c.oid, n.nspname, c.relname, c.relkind, c.relispartition and c.oid <> p_capture.relation as is_part
+        from unnest(p_capture.relation::oid || p_members::oid[]) as m (oid)
+        join pg_class as c on c.oid = m.oid
+        join pg_namespace as n on n.oid = c.relnamespace
+    ),
+
+    wanted as (
+        select s.oid, action, 'auditctl_' || lower(action::text) as trigger, f.name as function
+        from site as whole
+        cross join unnest(p_capture.actions) as action
+        cross join lateral (select audit.function_name(whole.nspname, whole.relname, action) as name) as f
+        join site as s on s.is_part or s.oid = whole.oid
+        where whole.oid = p_capture.relation and action <> 'READ' and (s.relkind <> 'f' or action <> 'TRUNCATE')
+        union all
+        select s.oid, action, 'auditctl_' || lower(action::text), audit.function_name(s.nspname, s.relname, action)
+        from site as s
+        cross join unnest(p_capture.actions) as action
+        where not s.is_part and s.oid <> p_capture.relation and action <> 'READ' and (s.relkind <> 'f' or action <> 'TRUNCATE')
+    )
+
+    select w.oid::regclass, fault.fault
+    from wanted as w
+    left join pg_trigger as t on t.tgrelid = w.oid and t.tgname = w.trigger
+    left join pg_proc as p on p.oid = t.tgfoid
+    left join pg_namespace as n on n.oid = p.pronamespace
+    cross join lateral (
+        select
+            case
+                when t.oid is null then format('trigger %s is gone', w.trigger)
+                when t.tgenabled = 'D' then format('trigger %s is disabled', w.trigger)
+                when t.tgenabled <> 'A' then format('trigger %s no longer fires ALWAYS', w.trigger)
+                when n.nspname <> 'audit_triggers' or p.proname <> w.function then format('trigger %s calls another function', w.trigger)
+                when t.tgtype <> case w.action when 'CREATE' then 5 when 'UPDATE' then 17 when 'DELETE' then 9 when 'TRUNCATE' then 32 end
+                    or t.tgqual is not null or t.tgnargs > 0 or t.tgconstraint <> 0 or t.tgattr <> ''::int2vector
+                    or t.tgoldtable is not null or t.tgnewtable is not null
+                    then format('trigger %s is defined differently', w.trigger)
+            end as fault
+    ) as fault
+    where fault.fault is not null
+$auditctl$;
+
+create or replace function audit.needs_trigger(p_relation oid, p_action audit.action) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- PostgreSQL has no truncate triggers on foreign tables, and none for reads.
+    select p_action <> 'READ' and (c.relkind <> 'f' or p_action <> 'TRUNCATE') from pg_class as c where c.oid = p_relation
+$auditctl$;
+
+create or replace function audit.take_in(p_member regclass, p_capture audit.capture) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_action audit.action;
+    v_has_own constant boolean := audit.has_own_function(p_member);
+    v_function text;
+begin
+    foreach v_action in array p_capture.actions loop
+        continue when not audit.needs_trigger(p_member, v_action);
+        if v_has_own then
+            perform audit.write_function(p_member, p_capture, v_action);
+        end if;
+        continue when exists (select from pg_trigger as t where t.tgrelid = p_member and t.tgname = 'auditctl_' || lower(v_action::text));
+        select audit.function_name(n.nspname, c.relname, v_action)
+        into v_function
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        where c.oid = case when v_has_own then p_member else p_capture.relation end;
+        perform audit.put_trigger(p_member, v_action::text, v_function);
+    end loop;
+    if 'READ' = any (p_capture.actions) then
+        perform audit.take_in_reading(p_member, p_capture);
+    end if;
+    return true;
+exception when insufficient_privilege then
+    raise warning '% is not audited yet: %', audit.registered_name(p_member), sqlerrm
+        using hint = 'Run: auditctl apply';
+    return false;
+end
+$auditctl$;
+
+create or replace function audit.is_covered(p_capture audit.capture) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- By a rule of its own, or by the first glob that matches its name if that says the same. A glob with brackets or
+    -- double quotes is taken for one that does not match: then the table gets a rule of its own.
+    select exists (select from audit.rule as r where r.name = p_capture.target) or coalesce(
+        (
+            select (r.actions, r.exclude, r.mask, r.key, r.require_actor, r.read_query, r.read_force)
+                = (
+                    p_capture.actions, p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor,
+                    p_capture.read_query, p_capture.read_force
+                )
+            from audit.rule as r
+            cross join pg_class as c
+            join pg_namespace as n on n.oid = c.relnamespace
+            cross join lateral (
+                select replace(replace(replace(replace(replace(r.name, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') as name
+            ) as pattern
+            where c.oid = p_capture.relation and audit.is_glob(r.name)
+                and n.nspname like split_part(pattern.name, '.', 1) escape '!'
+                and c.relname like split_part(pattern.name, '.', 2) escape '!'
+            order by r.position, r.name
+            limit 1
+        ), false
+    )
+$auditctl$;
+
+create or replace function audit.state_rule(p_capture audit.capture) returns audit.capture
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_stated audit.capture := p_capture;
+    v_columns constant text[] := array(select c.name from audit.captured_columns(p_capture.relation) as c);
+    v_exclude constant text[] := p_capture.exclude || p_capture.former_exclude;
+    v_mask constant text[] := p_capture.mask || p_capture.former_mask;
+begin
+    -- A rule for one table names columns it has. What it hid stays hidden if a column of that name comes back.
+    v_stated.exclude := audit.chosen(v_exclude, v_columns, true);
+    v_stated.former_exclude := audit.chosen(v_exclude, v_columns, false);
+    v_stated.mask := audit.chosen(v_mask, v_columns, true);
+    v_stated.former_mask := audit.chosen(v_mask, v_columns, false);
+    if audit.key_columns(p_capture.relation) <> '{}' or not p_capture.key <@ v_columns then
+        v_stated.key := '{}';
+    end if;
+    update audit.rule as r
+    set exclude = v_stated.exclude, mask = v_stated.mask, key = v_stated.key, set_by = session_user, set_at = now()
+    where r.name = v_stated.target
+        and (r.exclude, r.mask, r.key) is distinct from (v_stated.exclude, v_stated.mask, v_stated.key);
+    if not exists (select from audit.rule as r where r.name = v_stated.target) then
+        -- A glob covered the table; it says nothing about this name, or about these columns.
+        insert into audit.rule (name, position, actions, exclude, mask, key, require_actor, read_query, read_force)
+        select v_stated.target, coalesce(max(r.position) + 1, 0), v_stated.actions,
+            v_stated.exclude, v_stated.mask, v_stated.key, v_stated.require_actor, v_stated.read_query, v_stated.read_force
+        from audit.rule as r;
+    end if;
+    return v_stated;
+end
+$auditctl$;
+
+create or replace function audit.renew_members(p_before audit.capture, p_now audit.capture) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_stayed constant regclass[] := array(select m from unnest(p_before.members) as m where m = any (p_now.members));
+    v_complete regclass[] := v_stayed;
+    v_changes jsonb := '[]';
+    v_member regclass;
+    v_action audit.action;
+begin
+    -- Those that were complete before must be so still, with functions made anew; then the new ones are taken in.
+    for v_member in
+        select c.oid::regclass
+        from pg_class as c
+        where c.oid = any (p_now.relation::oid || v_stayed::oid[]) and (c.oid = p_now.relation or not c.relispartition)
+    loop
+        foreach v_action in array p_now.actions loop
+            if exists (select from pg_trigger as t where t.tgrelid = v_member and t.tgname = 'auditctl_' || lower(v_action::text)) then
+                perform audit.write_function(v_member, p_now, v_action);
+            end if;
+        end loop;
+    end loop;
+    for v_member in select m from unnest(p_now.members) as m where m <> all (v_stayed) loop
+        if audit.take_in(v_member, p_now) then
+            v_complete := v_complete || v_member;
+        end if;
+        v_changes := v_changes || jsonb_build_object('joined', audit.registered_name(v_member));
+    end loop;
+    perform audit.require_triggers(p_now, v_complete);
+    perform audit.renew_reading(p_now, v_complete);
+    for v_member in
+        select m
+        from unnest(p_before.members) as m
+        where m <> all (v_stayed) and audit.registered_name(m) is not null and audit.audited_through(m) is null
+    loop
+        v_changes := v_changes || jsonb_build_object('left', audit.registered_name(v_member));
+        raise warning '% is no longer audited', audit.registered_name(v_member)
+            using hint = 'To audit it by itself: ' || audit.command_line('enable', audit.registered_name(v_member));
+    end loop;
+    return v_changes;
+end
+$auditctl$;
+
+create or replace function audit.watch_ddl(p_command text) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+set jit = off
+as $auditctl$
+declare
+    v_relations oid[];
+    v_capture record;
+begin
+    if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS') then
+        return;
+    end if;
+    v_relations := case when p_command like '% POLICY' then audit.policied_relations() else audit.changed_relations() end;
+    -- Inside REFRESH, PostgreSQL does not tell what commands were about.
+    if v_relations is null and p_command in (
+        'ALTER TABLE', 'ALTER TRIGGER', 'ALTER RULE', 'ALTER SCHEMA', 'ALTER INDEX', 'CREATE TRIGGER', 'CREATE RULE',
+        'REFRESH MATERIALIZED VIEW'
+    ) then
+        v_relations := audit.strayed_captures() || audit.strayed_reads();
+    end if;
+    if v_relations is null or v_relations = '{}' then
+        return;
+    end if;
+    perform audit.require_fresh_snapshot();
+    perform audit.warn_of_open_policy(v_relations, p_command);
+    for v_capture in
+        select k.relation, k.target
+        from audit.capture as k
+        where k.being_changed_by is distinct from pg_current_xact_id()
+            and (k.relation::oid in (select audit.kin(v_relations)) or k.members::oid[] && v_relations)
+        order by k.relation
+    loop
+        if p_command = 'ALTER SCHEMA' then
+            perform audit.follow_schema(v_capture.relation, v_capture.target);
+        end if;
+        perform audit.renew_capture(v_capture.relation, p_command, '[]');
+    end loop;
+    for v_capture in
+        select distinct r.old_target as former, k.target
+        from pg_class as c
+        join audit.rename as r on r.old_target = audit.registered_name(c.oid)
+        join audit.capture as k on k.target = r.new_target
+        where c.oid = any (v_relations) and c.relkind in ('r', 'p', 'f') and audit.audited_through(c.oid) is null
+    loop
+        raise warning '% now names a table that is not audited; the audited one is %', v_capture.former, v_capture.target
+            using hint = 'To audit it: ' || audit.command_line('enable', v_capture.former);
+    end loop;
+end
+$auditctl$;
+
+create or replace function audit.watch_drop(p_command text) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+set jit = off
+as $auditctl$
+declare
+    v_dropped record;
+    v_relations oid[] := '{}';
+    v_gone jsonb := '[]';
+    v_relation regclass;
+begin
+    if not exists (
+        select from pg_event_trigger_dropped_objects() as d where d.object_type in ('trigger', 'policy') or d.classid = 'pg_class'::regclass
+    ) then
+        return;
+    end if;
+    perform audit.require_fresh_snapshot();
+    for v_dropped in
+        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target,
+            k.being_changed_by is distinct from pg_current_xact_id() as is_guarded
+        from pg_event_trigger_dropped_objects() as d
+        left join audit.capture as k on d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.relation = d.objid
+        where d.object_type = 'trigger' or d.classid = 'pg_class'::regclass
+            or d.object_type = 'policy' and d.address_names[3] in ('auditctl_read', 'auditctl_open')
+    loop
+        if v_dropped.object_type in ('trigger', 'policy') then
+            v_relations := v_relations || array(
+                select c.oid
+                from pg_class as c
+                join pg_namespace as n on n.oid = c.relnamespace
+                where n.nspname = v_dropped.address_names[1] and c.relname = v_dropped.address_names[2]
+            );
+        elsif v_dropped.objsubid > 0 then
+            v_relations := v_relations || v_dropped.objid;
+        elsif v_dropped.target is not null and v_dropped.is_guarded then
+            raise exception 'refused: % is audited', v_dropped.target
+                using errcode = 'UA003', hint = audit.how_to_stop(v_dropped.target);
+        elsif exists (select from audit.capture as k where v_dropped.objid = any (k.members::oid[])) then
+            v_relations := v_relations || array(
+                select k.relation::oid from audit.capture as k where v_dropped.objid = any (k.members::oid[])
+            );
+            v_gone := v_gone || jsonb_build_object('gone', v_dropped.object_identity);
+        end if;
+    end loop;
+    -- ALTER TABLE is looked at when it is done.
+    if p_command like 'ALTER %' or v_relations = '{}' then
+        return;
+    end if;
+    for v_relation in
+        select k.relation
+        from audit.capture as k
+        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
+        order by k.relation
+    loop
+        perform audit.renew_capture(v_relation, p_command, v_gone);
+    end loop;
+end
+$auditctl$;
+
+-- Reads. PostgreSQL has no trigger for them: a policy of row security calls audit.record_read, once for each statement
+-- and table. It leaves an event, and a line in the server's log, which stays where the event is rolled back.
+
+create table audit.read_site (
+    relation regclass not null,
+    root regclass not null,
+    target text not null,
+    read_query boolean not null,
+    read_force boolean not null,
+    had_row_security boolean not null,
+    had_force boolean not null,
+    constraint read_site_pkey primary key (relation)
+);
+
+comment on table audit.read_site is 'Where the policies of reading are: one row for each audited table, and for each partition and child of one';
+
+comment on column audit.read_site.relation is 'The table with the policies';
+
+comment on column audit.read_site.root is 'The audited table: the same, or what it is a partition or child of';
+
+comment on column audit.read_site.target is 'schema.table of the audited table, as its events carry it';
+
+comment on column audit.read_site.read_query is 'Whether the query''s text is recorded';
+
+comment on column audit.read_site.read_force is 'Whether the table''s owner is recorded, too';
+
+comment on column audit.read_site.had_row_security is 'Whether row security is the table''s own, and stays when reading is no longer audited';
+
+comment on column audit.read_site.had_force is 'Whether row security was forced on the owner before';
+
+alter table audit.read_site enable row level security;
+
+create policy read_site_is_read_by_whoever_may on audit.read_site for select using (true);
+
+grant select on audit.read_site to audit_reader;
+
+create table audit.log_key (
+    inner_key bytea not null,
+    outer_key bytea not null,
+    mark_key bytea not null,
+    made_at timestamptz not null default pg_catalog.now()
+);
+
+comment on table audit.log_key is 'One row of secrets, made at random when the store was installed. Nobody but audit_owner can read it';
+
+comment on column audit.log_key.inner_key is 'Of lines in the server''s log: hashed before the line, with SHA-256';
+
+comment on column audit.log_key.outer_key is 'Of lines in the server''s log: hashed before that hash, so that nobody can lengthen a line';
+
+comment on column audit.log_key.mark_key is 'Of the setting that says which reads of a statement are recorded already';
+
+comment on column audit.log_key.made_at is 'When the keys were made';
+
+-- Nobody is granted anything, and members of pg_read_all_data hold every table's privileges: no policy lets them in.
+alter table audit.log_key enable row level security;
+
+create function audit.new_key() returns bytea
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Each has 122 random bits from the server's strong source.
+    select sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+$auditctl$;
+
+revoke execute on function audit.new_key() from public;
+
+comment on function audit.new_key() is 'A secret of 32 random bytes';
+
+insert into audit.log_key (inner_key, outer_key, mark_key) values (audit.new_key(), audit.new_key(), audit.new_key());
+
+create function audit.query_text() returns text
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_limit constant integer := 10240;
+    v_text text := audit.readable(current_query());
+begin
+    v_text := left(v_text, v_limit);
+    while octet_length(v_text) > v_limit loop
+        v_text := left(v_text, length(v_text) - (octet_length(v_text) - v_limit + 3) / 4);
+    end loop;
+    return v_text;
+end
+$auditctl$;
+
+revoke execute on function audit.query_text() from public;
+
+comment on function audit.query_text() is 'The text that the client sent, cut at 10 kB between two characters';
+
+create function audit.may_select(p_relation regclass) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- A role may be gone that the session still acts as: by object id that is no error.
+    select coalesce(has_any_column_privilege(session_user, p_relation, 'SELECT'), false)
+        or coalesce(has_any_column_privilege(to_regrole(quote_ident(current_setting('role')))::oid, p_relation, 'SELECT'), false)
+$auditctl$;
+
+revoke execute on function audit.may_select(regclass) from public;
+
+comment on function audit.may_select(regclass) is 'Whether the login, or the role it has set, may itself read anything of a table';
+
+create function audit.identify_reader() returns audit.identity
+language plpgsql volatile
+as $auditctl$
+-- The short ways of capture, and audit.identify() where they do not apply. Called by audit.insert_read only, whose
+-- search_path is pinned.
+declare
+    v_who audit.identity;
+    v_setting constant text := current_setting('auditctl.context', true);
+begin
+    if audit.is_application() then
+        v_who.actor := audit.claimed_actor();
+        v_who.actor_kind := case when v_who.actor is null then 'system' else 'application' end;
+        v_who.ip := audit.claimed_ip();
+    elsif audit.is_database() then
+        v_who.actor := session_user;
+        v_who.actor_kind := 'database';
+        v_who.ip := inet_client_addr();
+    else
+        return audit.identify();
+    end if;
+    v_who.context := audit.context(v_setting);
+    return v_who;
+exception when others then
+    return audit.identify();
+end
+$auditctl$;
+
+revoke execute on function audit.identify_reader() from public;
+
+comment on function audit.identify_reader() is 'Who reads, as audit.identify() says it, at less cost for nearly all sessions; never raises';
+
+create function audit.insert_read(
+    p_relation regclass, p_target text, p_leaf text, p_query text, p_recorded boolean
+) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_who constant audit.identity := audit.identify_reader();
+    v_at constant timestamptz := clock_timestamp();
+    v_about constant jsonb := jsonb_strip_nulls(
+        jsonb_build_object(
+            'leaf', p_leaf, 'query', p_query, 'indirect',
+            -- The second is asked for the few whom the first denies.
+            case
+                when not has_any_column_privilege(session_user, p_relation, 'SELECT') and not audit.may_select(p_relation) then true
+            end
+        )
+    );
+    v_event_id bigint;
+    v_line jsonb;
+begin
+    if p_recorded then
+        insert into audit.event (occurred_at, actor, actor_kind, ip, target, action, context)
+        values (
+            v_at, v_who.actor, v_who.actor_kind, v_who.ip, p_target, 'READ',
+            -- These keys are never an application's own.
+            nullif((coalesce(v_who.context, '{}') - '{leaf,query,indirect}'::text[]) || v_about, '{}')
+        )
+        returning event_id into v_event_id;
+    end if;
+    v_line := jsonb_build_object(
+        'v', 1, 'target', p_target, 'actor', v_who.actor, 'actor_kind', v_who.actor_kind, 'ip', v_who.ip,
+        'db_user', session_user,
+        'xact_id', case when p_recorded then pg_current_xact_id()::text else pg_current_xact_id_if_assigned()::text end,
+        'at', to_char(v_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'recorded', p_recorded, 'event_id', v_event_id, 'leaf', p_leaf
+    );
+    return case when p_query is null then v_line else v_line || jsonb_build_object('query', p_query) end;
+end
+$auditctl$;
+
+revoke execute on function audit.insert_read(regclass, text, text, text, boolean) from public;
+
+comment on function audit.insert_read(regclass, text, text, text, boolean) is
+    'Adds the event of a read where the transaction may write; returns what the line in the server''s log says';
+
+create function audit.record_read(p_relation regclass) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- Anybody can call this, as policies run with the reader's rights. It takes nothing from the caller but the table.
+declare
+    v_recorded constant boolean := current_setting('transaction_read_only') = 'off';
+    v_setting constant text := 'auditctl.read_' || p_relation::oid;
+    v_site record;
+    v_mark text;
+    v_line jsonb;
+begin
+    select s.target, s.root::oid <> s.relation::oid as is_leaf, s.read_query, k.inner_key, k.outer_key, k.mark_key
+    into v_site
+    from audit.read_site as s
+    cross join audit.log_key as k
+    where s.relation = p_relation;
+    if not found then
+        return true;
+    end if;
+    -- A self-join, an UPDATE or an upsert asks several times. The setting is undone with the event by any rollback, and
+    -- nobody can set it beforehand: it takes the key, for this session and this statement.
+    v_mark := encode(
+        sha256(
+            v_site.mark_key || convert_to(
+                concat_ws(' ', pg_backend_pid(), extract(epoch from statement_timestamp()), p_relation::oid, v_recorded), 'UTF8'
+            )
+        ), 'hex'
+    );
+    if current_setting(v_setting, true) = v_mark then
+        return true;
+    end if;
+    v_line := audit.insert_read(
+        p_relation, v_site.target, case when v_site.is_leaf then audit.registered_name(p_relation) end,
+        case when v_site.read_query then audit.query_text() end, v_recorded
+    );
+    raise log 'auditctl read: %', v_line || jsonb_build_object(
+        'mac', encode(sha256(v_site.outer_key || sha256(v_site.inner_key || convert_to(v_line::text, 'UTF8'))), 'hex')
+    );
+    perform set_config(v_setting, v_mark, true);
+    return true;
+end
+$auditctl$;
+
+grant execute on function audit.record_read(regclass) to public;
+
+comment on function audit.record_read(regclass) is
+    'Records that this statement reads a table, once; called by the policy auditctl_read. Always true; does nothing for a table whose reads are not audited';
+
+create function audit.verify_read_line(p_json text) returns boolean
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_line jsonb;
+begin
+    if octet_length(p_json) <= 262144 then
+        v_line := p_json::jsonb;
+    end if;
+    -- A line is as it was written, to the byte: no key stands twice in it.
+    return coalesce(
+        jsonb_typeof(v_line) = 'object' and v_line::text = p_json and v_line ->> 'mac' = (
+            select encode(sha256(k.outer_key || sha256(k.inner_key || convert_to((v_line - 'mac')::text, 'UTF8'))), 'hex')
+            from audit.log_key as k
+        ), false
+    );
+exception when others then
+    return false;
+end
+$auditctl$;
+
+revoke execute on function audit.verify_read_line(text) from public;
+
+grant execute on function audit.verify_read_line(text) to audit_admin;
+
+comment on function audit.verify_read_line(text) is
+    'Whether the JSON of a line "auditctl read: ..." in the server''s log was written by audit.record_read of this database, and not by somebody with RAISE LOG';
+
+-- Where reads are recorded: the state of the policies, and what the coverage guard does for them.
+
+create function audit.read_faults(p_relation regclass) returns table (fault text)
+language sql stable
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+    with found as (
+        select s.*, c.relrowsecurity, c.relforcerowsecurity
+        from audit.read_site as s
+        join pg_class as c on c.oid = s.relation
+        where s.relation = p_relation
+    ),
+
+    wanted as (
+        select f.relation, 'auditctl_read'::name as policy, 'r'::"char" as command, false as is_permissive,
+            format('( SELECT audit.record_read(%L::regclass) AS record_read)', f.relation::text) as using_text, null::text as check_text
+        from found as f
+        union all
+        select f.relation, 'auditctl_open', '*', true, 'true', 'true' from found as f where not f.had_row_security
+    )
+
+    select
+        case
+            when p.oid is null then format('policy %s is gone', w.policy)
+            else format('policy %s is defined differently', w.policy)
+        end
+    from wanted as w
+    left join pg_policy as p on p.polrelid = w.relation and p.polname = w.policy
+    where p.oid is null
+        or (p.polcmd, p.polpermissive, p.polroles) is distinct from (w.command, w.is_permissive, '{0}'::oid[])
+        or pg_get_expr(p.polqual, p.polrelid) is distinct from w.using_text
+        or pg_get_expr(p.polwithcheck, p.polrelid) is distinct from w.check_text
+    union all
+    select 'row security is off' from found as f where not f.relrowsecurity
+    union all
+    select 'row security is not forced on the owner' from found as f where f.read_force and not f.relforcerowsecurity
+$auditctl$;
+
+revoke execute on function audit.read_faults(regclass) from public;
+
+grant execute on function audit.read_faults(regclass) to audit_reader;
+
+comment on function audit.read_faults(regclass) is
+    'What keeps the reads of a table from being recorded, or its rows from being seen as before: a phrase for each; nothing where its reads are not audited';
+
+create function audit.own_policies(p_relation regclass, p_permissive boolean) returns text[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(p.polname::text order by p.polname), '{}')
+    from pg_policy as p
+    where p.polrelid = p_relation and p.polpermissive = p_permissive and p.polname not in ('auditctl_read', 'auditctl_open')
+$auditctl$;
+
+revoke execute on function audit.own_policies(regclass, boolean) from public;
+
+grant execute on function audit.own_policies(regclass, boolean) to audit_reader;
+
+comment on function audit.own_policies(regclass, boolean) is 'The policies of a table that are not auditctl''s: the permissive or the restrictive ones';
+
+create function audit.register_read(
+    p_relation regclass, p_root regclass, p_target text, p_query boolean, p_force boolean
+) returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    delete from audit.read_site as s where not exists (select from pg_class as c where c.oid = s.relation);
+    insert into audit.read_site (relation, root, target, read_query, read_force, had_row_security, had_force)
+    select c.oid, p_root, p_target, p_query, p_force, c.relrowsecurity, c.relforcerowsecurity
+    from pg_class as c
+    where c.oid = p_relation
+    on conflict (relation) do update
+    set root = excluded.root, target = excluded.target, read_query = excluded.read_query, read_force = excluded.read_force;
+$auditctl$;
+
+revoke execute on function audit.register_read(regclass, regclass, text, boolean, boolean) from public;
+
+comment on function audit.register_read(regclass, regclass, text, boolean, boolean) is
+    'Before the policies are put on a table: from now on record_read knows it, and how its row security was is kept';
+
+create function audit.yield_row_security(p_relation regclass) returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    update audit.read_site set had_row_security = true where relation = p_relation and not had_row_security
+$auditctl$;
+
+revoke execute on function audit.yield_row_security(regclass) from public;
+
+comment on function audit.yield_row_security(regclass) is
+    'From now on row security is the table''s own: its policies decide who sees what, and it stays when reading is no longer audited';
+
+create function audit.forget_read(p_relation regclass) returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    delete from audit.read_site where relation = p_relation
+$auditctl$;
+
+revoke execute on function audit.forget_read(regclass) from public;
+
+comment on function audit.forget_read(regclass) is 'After the policies are off a table: record_read does nothing for it any more';
+
+create function audit.take_in_reading(p_member regclass, p_capture audit.capture) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_opens constant boolean := (select not c.relrowsecurity from pg_class as c where c.oid = p_member);
+begin
+    if (select c.relkind = 'f' from pg_class as c where c.oid = p_member) then
+        return;
+    end if;
+    if v_opens and audit.own_policies(p_member, false) <> '{}' then
+        raise exception 'its policy % would come into force', (audit.own_policies(p_member, false))[1]
+            using errcode = 'insufficient_privilege';
+    end if;
+    perform audit.register_read(p_member, p_capture.relation, p_capture.target, p_capture.read_query, p_capture.read_force);
+    if exists (select from audit.read_faults(p_member)) then
+        perform audit.put_read_policy(p_member, p_capture.read_force);
+    end if;
+end
+$auditctl$;
+
+revoke execute on function audit.take_in_reading(regclass, audit.capture) from public;
+
+comment on function audit.take_in_reading(regclass, audit.capture) is
+    'Puts the policies of reading on a new partition or child; raises where the installing login may not, or a dormant policy forbids it';
+
+create function audit.renew_reading(p_capture audit.capture, p_members regclass[]) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_found record;
+begin
+    if not 'READ' = any (p_capture.actions) then
+        return;
+    end if;
+    update audit.read_site set target = p_capture.target where root = p_capture.relation and target <> p_capture.target;
+    -- Whoever drops the policy that lets everybody through means his own, or none.
+    update audit.read_site as s set had_row_security = true
+    where s.relation = any (p_capture.relation || p_members) and not s.had_row_security
+        and not exists (select from pg_policy as p where p.polrelid = s.relation and p.polname = 'auditctl_open');
+    select site.relation, coalesce(fault.fault, 'its reads are not recorded') as fault
+    into v_found
+    from unnest(p_capture.relation || p_members) as site (relation)
+    join pg_class as c on c.oid = site.relation and c.relkind <> 'f'
+    left join audit.read_site as s on s.relation = site.relation
+    left join lateral audit.read_faults(site.relation) as fault on true
+    where s.relation is null or fault.fault is not null
+    limit 1;
+    if found then
+        raise exception 'refused: reads of % are audited, and this would mean that %', audit.registered_name(v_found.relation), v_found.fault
+            using errcode = 'UA003',
+                hint = 'To stop recording reads, the login that installed auditctl, or a superuser, runs first: '
+                    || audit.command_line('disable', p_capture.target) || ' --actions read. If it was so before: auditctl apply';
+    end if;
+end
+$auditctl$;
+
+revoke execute on function audit.renew_reading(audit.capture, regclass[]) from public;
+
+comment on function audit.renew_reading(audit.capture, regclass[]) is
+    'After DDL on a table whose reads are audited: follows its name, hands row security over, and raises UA003 on what would silence its reads';
+
+create function audit.warn_of_open_policy(p_relations oid[], p_command text) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_open record;
+    v_is_meant constant boolean := p_command like '% POLICY' or current_query() ~* 'enable\s+row\s+level\s+security';
+begin
+    if not v_is_meant then
+        return;
+    end if;
+    for v_open in
+        select audit.registered_name(s.relation) as name, p.policy, p.is_permissive
+        from audit.read_site as s
+        join audit.capture as k on k.relation = s.root and k.being_changed_by is distinct from pg_current_xact_id()
+        left join lateral (
+            select own.polname as policy, own.polpermissive as is_permissive
+            from pg_policy as own
+            where own.polrelid = s.relation and own.polname not in ('auditctl_read', 'auditctl_open') and p_command like '% POLICY'
+        ) as p on true
+        where s.relation = any (p_relations) and not s.had_row_security and (p.policy is not null or p_command not like '% POLICY')
+    loop
+        raise warning '%', case
+                when v_open.policy is null then format('row security of %s was on already, to record reads, and lets every row through', v_open.name)
+                when v_open.is_permissive then format('policy %s has no effect: row security of %s is on to record reads, and lets every row through', v_open.policy, v_open.name)
+                else format('policy %s is in force at once: row security of %s is on to record reads', v_open.policy, v_open.name)
+            end
+            using hint = format('For row security of its own: drop policy auditctl_open on %s. Its reads stay recorded.', v_open.name);
+    end loop;
+end
+$auditctl$;
+
+revoke execute on function audit.warn_of_open_policy(oid[], text) from public;
+
+comment on function audit.warn_of_open_policy(oid[], text) is
+    'Warns whoever gives a table row security of its own while auditctl''s policy lets every row through';
+
+create function audit.policied_relations() returns oid[]
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select array_agg(p.polrelid)
+    from pg_event_trigger_ddl_commands() as command
+    join pg_policy as p on p.oid = command.objid
+    join audit.read_site as s on s.relation::oid = p.polrelid
+    where command.classid = 'pg_policy'::regclass
+$auditctl$;
+
+revoke execute on function audit.policied_relations() from public;
+
+comment on function audit.policied_relations() is 'The tables whose reads are audited and whose policies a DDL command was about; null for none. Inside an event trigger only';
+
+create function audit.strayed_reads() returns oid[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(s.relation::oid), '{}')
+    from audit.read_site as s
+    join audit.capture as k on k.relation = s.root
+    where k.being_changed_by is distinct from pg_current_xact_id() and exists (select from audit.read_faults(s.relation))
+$auditctl$;
+
+revoke execute on function audit.strayed_reads() from public;
+
+comment on function audit.strayed_reads() is 'The tables whose reads are audited and that are not what audit.read_site says';

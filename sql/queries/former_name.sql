@@ -52,7 +52,13 @@ select distinct on (follow.name)
         when exists (select from pg_catalog.pg_index as i where i.indrelid = follow.oid and i.indisprimary) then '{}'
         else capture.key
     end as key,
-    capture.require_actor,
+    array_remove(
+        array[
+            case when capture.require_actor then 'require_actor' end,
+            case when capture.read_query then 'read_query' end,
+            case when capture.read_force then 'read_force' end
+        ], null
+    ) as flags,
     array(
         select attribute.attname::text
         from pg_catalog.pg_attribute as attribute

@@ -11,6 +11,8 @@ create table audit.rule (
     require_actor boolean not null default false,
     set_by text not null default session_user,
     set_at timestamptz not null default pg_catalog.now(),
+    read_query boolean not null default false,
+    read_force boolean not null default false,
     constraint rule_pkey primary key (name),
     constraint rule_label_is_not_empty check (label <> '')
 );
@@ -26,6 +28,8 @@ comment on column audit.rule.key is 'The columns that name a row of a table with
 comment on column audit.rule.require_actor is 'Whether a write without a known actor fails (SQLSTATE UA002)';
 comment on column audit.rule.set_by is 'The login that stated the rule';
 comment on column audit.rule.set_at is 'When the rule was stated';
+comment on column audit.rule.read_query is 'Whether the event of a read has the query''s text';
+comment on column audit.rule.read_force is 'Whether reads by the table''s owner are recorded, too';
 
 grant select on audit.rule to audit_reader;
 alter table audit.rule enable row level security;

@@ -15,6 +15,8 @@ create table audit.capture (
     columns jsonb not null default '{}',
     rules text[] not null default '{}',
     being_changed_by xid8,
+    read_query boolean not null default false,
+    read_force boolean not null default false,
     constraint capture_pkey primary key (relation)
 );
 
@@ -33,6 +35,8 @@ comment on column audit.capture.detached is 'Former members, until apply is run'
 comment on column audit.capture.columns is 'For the table and each child: the columns by number, each with name, type and default';
 comment on column audit.capture.rules is 'INSTEAD rules that were there already: event (2 update, 3 insert, 4 delete) and name';
 comment on column audit.capture.being_changed_by is 'The transaction that changes capture itself: inside it the guard leaves the table alone; else null';
+comment on column audit.capture.read_query is 'Whether the event of a read has the query''s text';
+comment on column audit.capture.read_force is 'Whether reads by the table''s owner are recorded, too';
 
 alter table audit.capture enable row level security;
 create policy capture_is_read_by_whoever_may on audit.capture for select using (true);

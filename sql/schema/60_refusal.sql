@@ -19,12 +19,12 @@ as $auditctl$
         cross join unnest(p_capture.actions) as action
         cross join lateral (select audit.function_name(whole.nspname, whole.relname, action) as name) as f
         join site as s on s.is_part or s.oid = whole.oid
-        where whole.oid = p_capture.relation and (s.relkind <> 'f' or action <> 'TRUNCATE')
+        where whole.oid = p_capture.relation and action <> 'READ' and (s.relkind <> 'f' or action <> 'TRUNCATE')
         union all
         select s.oid, action, 'auditctl_' || lower(action::text), audit.function_name(s.nspname, s.relname, action)
         from site as s
         cross join unnest(p_capture.actions) as action
-        where not s.is_part and s.oid <> p_capture.relation and (s.relkind <> 'f' or action <> 'TRUNCATE')
+        where not s.is_part and s.oid <> p_capture.relation and action <> 'READ' and (s.relkind <> 'f' or action <> 'TRUNCATE')
     )
 
     select w.oid::regclass, fault.fault
@@ -56,8 +56,8 @@ create function audit.needs_trigger(p_relation oid, p_action audit.action) retur
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- PostgreSQL has no truncate triggers on foreign tables.
-    select c.relkind <> 'f' or p_action <> 'TRUNCATE' from pg_class as c where c.oid = p_relation
+    -- PostgreSQL has no truncate triggers on foreign tables, and none for reads.
+    select p_action <> 'READ' and (c.relkind <> 'f' or p_action <> 'TRUNCATE') from pg_class as c where c.oid = p_relation
 $auditctl$;
 
 revoke execute on function audit.needs_trigger(oid, audit.action) from public;

@@ -88,6 +88,9 @@ begin
         where c.oid = case when v_has_own then p_member else p_capture.relation end;
         perform audit.put_trigger(p_member, v_action::text, v_function);
     end loop;
+    if 'READ' = any (p_capture.actions) then
+        perform audit.take_in_reading(p_member, p_capture);
+    end if;
     return true;
 exception when insufficient_privilege then
     raise warning '% is not audited yet: %', audit.registered_name(p_member), sqlerrm
@@ -160,8 +163,11 @@ as $auditctl$
     -- double quotes is taken for one that does not match: then the table gets a rule of its own.
     select exists (select from audit.rule as r where r.name = p_capture.target) or coalesce(
         (
-            select (r.actions, r.exclude, r.mask, r.key, r.require_actor)
-                = (p_capture.actions, p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor)
+            select (r.actions, r.exclude, r.mask, r.key, r.require_actor, r.read_query, r.read_force)
+                = (
+                    p_capture.actions, p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor,
+                    p_capture.read_query, p_capture.read_force
+                )
             from audit.rule as r
             cross join pg_class as c
             join pg_namespace as n on n.oid = c.relnamespace
@@ -220,9 +226,9 @@ begin
         and (r.exclude, r.mask, r.key) is distinct from (v_stated.exclude, v_stated.mask, v_stated.key);
     if not exists (select from audit.rule as r where r.name = v_stated.target) then
         -- A glob covered the table; it says nothing about this name, or about these columns.
-        insert into audit.rule (name, position, actions, exclude, mask, key, require_actor)
+        insert into audit.rule (name, position, actions, exclude, mask, key, require_actor, read_query, read_force)
         select v_stated.target, coalesce(max(r.position) + 1, 0), v_stated.actions,
-            v_stated.exclude, v_stated.mask, v_stated.key, v_stated.require_actor
+            v_stated.exclude, v_stated.mask, v_stated.key, v_stated.require_actor, v_stated.read_query, v_stated.read_force
         from audit.rule as r;
     end if;
     return v_stated;

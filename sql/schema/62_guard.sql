@@ -66,6 +66,7 @@ begin
         v_changes := v_changes || jsonb_build_object('joined', audit.registered_name(v_member));
     end loop;
     perform audit.require_triggers(p_now, v_complete);
+    perform audit.renew_reading(p_now, v_complete);
     for v_member in
         select m
         from unnest(p_before.members) as m
@@ -231,18 +232,19 @@ begin
     if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS') then
         return;
     end if;
-    v_relations := audit.changed_relations();
+    v_relations := case when p_command like '% POLICY' then audit.policied_relations() else audit.changed_relations() end;
     -- Inside REFRESH, PostgreSQL does not tell what commands were about.
     if v_relations is null and p_command in (
         'ALTER TABLE', 'ALTER TRIGGER', 'ALTER RULE', 'ALTER SCHEMA', 'ALTER INDEX', 'CREATE TRIGGER', 'CREATE RULE',
         'REFRESH MATERIALIZED VIEW'
     ) then
-        v_relations := audit.strayed_captures();
+        v_relations := audit.strayed_captures() || audit.strayed_reads();
     end if;
     if v_relations is null or v_relations = '{}' then
         return;
     end if;
     perform audit.require_fresh_snapshot();
+    perform audit.warn_of_open_policy(v_relations, p_command);
     for v_capture in
         select k.relation, k.target
         from audit.capture as k
@@ -284,7 +286,7 @@ declare
     v_relation regclass;
 begin
     if not exists (
-        select from pg_event_trigger_dropped_objects() as d where d.object_type = 'trigger' or d.classid = 'pg_class'::regclass
+        select from pg_event_trigger_dropped_objects() as d where d.object_type in ('trigger', 'policy') or d.classid = 'pg_class'::regclass
     ) then
         return;
     end if;
@@ -295,8 +297,9 @@ begin
         from pg_event_trigger_dropped_objects() as d
         left join audit.capture as k on d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.relation = d.objid
         where d.object_type = 'trigger' or d.classid = 'pg_class'::regclass
+            or d.object_type = 'policy' and d.address_names[3] in ('auditctl_read', 'auditctl_open')
     loop
-        if v_dropped.object_type = 'trigger' then
+        if v_dropped.object_type in ('trigger', 'policy') then
             v_relations := v_relations || array(
                 select c.oid
                 from pg_class as c

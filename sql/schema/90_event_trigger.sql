@@ -66,6 +66,67 @@ $auditctl$
     grant execute on function audit.put_trigger(regclass, text, text) to audit_owner;
     comment on function audit.put_trigger(regclass, text, text) is
         'Puts a capture trigger on a partition or child of an audited table, with the rights of the login that installed';
+    if exists (
+        select
+        from pg_catalog.pg_proc as p
+        where p.oid = pg_catalog.to_regprocedure('audit.put_read_policy(regclass,boolean)')
+            and not pg_catalog.pg_has_role(session_user, p.proowner, 'MEMBER')
+    ) then
+        return;
+    end if;
+    execute $function$
+create or replace function audit.put_read_policy(p_relation regclass, p_force boolean) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+-- The guard acts as audit_owner, who owns nobody's tables. This lends it the installing login's right to put the
+-- policies of reading on a partition or child of a table that has them already, and nothing else. It hides nothing, and
+-- opens nothing that was hidden. It calls no function that audit_owner could replace.
+declare
+    v_opens constant boolean := not (select c.relrowsecurity from pg_class as c where c.oid = p_relation);
+begin
+    if not exists (
+        with recursive ancestor as (
+            select i.inhparent as relation from pg_inherits as i where i.inhrelid = p_relation
+            union
+            select i.inhparent from ancestor as a join pg_inherits as i on i.inhrelid = a.relation
+        )
+
+        select
+        from ancestor as a
+        join pg_policy as p on p.polrelid = a.relation and p.polname = 'auditctl_read'
+        where not p.polpermissive and p.polcmd = 'r'
+            and pg_get_expr(p.polqual, p.polrelid)
+                = format('( SELECT audit.record_read(%L::regclass) AS record_read)', a.relation::regclass::text)
+    ) then
+        raise exception '% descends from no table whose reads are audited', p_relation using errcode = 'insufficient_privilege';
+    end if;
+    if exists (
+        select from pg_policy as p
+        where p.polrelid = p_relation and (p.polname in ('auditctl_read', 'auditctl_open') or v_opens and not p.polpermissive)
+    ) then
+        raise exception '% has policies that stand in the way', p_relation using errcode = 'insufficient_privilege';
+    end if;
+    execute format(
+        'create policy auditctl_read on %s as restrictive for select to public using ((select audit.record_read(%L::regclass)))',
+        p_relation, p_relation::text
+    );
+    if v_opens then
+        execute format('create policy auditctl_open on %s for all to public using (true) with check (true)', p_relation);
+        execute format('alter table %s enable row level security', p_relation);
+        if p_force then
+            execute format('alter table %s force row level security', p_relation);
+        end if;
+    end if;
+end
+$auditctl$
+    $function$;
+    alter function audit.put_read_policy(regclass, boolean) owner to session_user;
+    revoke execute on function audit.put_read_policy(regclass, boolean) from public;
+    grant execute on function audit.put_read_policy(regclass, boolean) to audit_owner;
+    comment on function audit.put_read_policy(regclass, boolean) is
+        'Puts the policies of reading on a partition or child of an audited table, with the rights of the login that installed';
     execute $function$
 create or replace function audit.guard_ddl() returns event_trigger
 language plpgsql security definer

@@ -8,13 +8,14 @@ import tomlkit
 from tomlkit.items import AoT, Table
 
 from auditctl.capture import identifiers
-from auditctl.capture.actions import ACTIONS, BY_OPTION, DEFAULT, parse_actions
+from auditctl.capture.actions import DEFAULT, OPTIONS, parse_actions
 from auditctl.capture.sections.fields import Fields, advice, refuse_repeated
 from auditctl.errors import UsageError
 from auditctl.model import Action, Rule
 
 LISTS = ("exclude", "mask", "key")
-KEYS = ("name", "label", "actions", *LISTS, "require_actor")
+FLAGS = ("require_actor", "read_query", "read_force")
+KEYS = ("name", "label", "actions", *LISTS, *FLAGS)
 DEFAULTS = ("actions",)
 """The keys of [defaults]."""
 
@@ -30,7 +31,7 @@ def read(document: Fields) -> tuple[Rule, ...]:
 def defaults() -> Table:
     """Return [defaults] as `auditctl config` prints it."""
     table = tomlkit.table()
-    table["actions"] = [captured.option for captured in ACTIONS]
+    table["actions"] = [action.value.lower() for action in DEFAULT]
     return table
 
 
@@ -47,8 +48,9 @@ def written(rules: Iterable[Rule]) -> AoT:
         for key in LISTS:
             if getattr(rule, key):
                 table[key] = list(getattr(rule, key))
-        if rule.require_actor:
-            table["require_actor"] = True
+        for flag in FLAGS:
+            if getattr(rule, flag):
+                table[flag] = True
         tables.append(table)
     return tables
 
@@ -68,12 +70,10 @@ def _rule(table: Fields, default: tuple[Action, ...]) -> Rule | None:
     name = _name(table)
     label = table.label()
     exclude, mask, key = (table.columns(listed) for listed in LISTS)
-    require_actor = table.flag("require_actor")
+    flags = {flag: table.flag(flag) for flag in FLAGS}
     if name is None:
         return None
-    return Rule(
-        name, default if actions is None else actions, label, exclude, mask, key, require_actor, origin=table.origin
-    )
+    return Rule(name, default if actions is None else actions, label, exclude, mask, key, **flags, origin=table.origin)
 
 
 def _name(table: Fields) -> str | None:
@@ -94,11 +94,11 @@ def _actions(table: Fields) -> tuple[Action, ...] | None:
         return None
     value = table.values["actions"]
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        table.problem("actions", f"must be a list of {', '.join(BY_OPTION)}")
+        table.problem("actions", f"must be a list of {', '.join(OPTIONS)}")
         return None
     for index, name in enumerate(value):
-        if name not in BY_OPTION:
-            table.problem(f"actions[{index}]", f"unknown action {name}{advice(name, BY_OPTION, 'actions')}")
-    if not all(name in BY_OPTION for name in value):
+        if name not in OPTIONS:
+            table.problem(f"actions[{index}]", f"unknown action {name}{advice(name, OPTIONS, 'actions')}")
+    if not all(name in OPTIONS for name in value):
         return None
     return parse_actions(value)

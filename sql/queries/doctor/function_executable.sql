@@ -20,8 +20,8 @@ where a.grantee <> p.proowner
         p.pronamespace = to_regnamespace('audit_triggers')
         and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))
         or p.pronamespace = to_regnamespace('audit')
-        -- Whoever runs SQL may set the context; it is believed of applications only.
-        and p.proname <> 'set_context'
+        -- Whoever runs SQL may set the context; it is believed of applications only. Policies run with the reader's rights.
+        and p.proname not in ('set_context', 'record_read')
         and a.grantee <> all (
             array[
                 to_regrole('audit_owner'), to_regrole('audit_app'), to_regrole('audit_reader'), to_regrole('audit_admin')

@@ -23,7 +23,7 @@ from (
     from pg_proc as p
     where p.pronamespace = to_regnamespace('audit')
         -- These have the rights of the login that installed, so that audit_owner cannot replace them.
-        and not (p.proname in ('put_trigger', 'guard_ddl', 'guard_drop') and pg_has_role(p.proowner, 'audit_owner', 'MEMBER'))
+        and not (p.proname in ('put_trigger', 'put_read_policy', 'guard_ddl', 'guard_drop') and pg_has_role(p.proowner, 'audit_owner', 'MEMBER'))
         or p.pronamespace = to_regnamespace('audit_triggers')
         and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))
 ) as object

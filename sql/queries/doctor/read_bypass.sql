@@ -1,0 +1,14 @@
+-- Logins that row security does not hold and that may select from a table whose reads are audited; the superuser that
+-- initdb made is left out, as nobody can take its rights.
+select
+    r.rolname::text as object,
+    quote_ident(r.rolname) as role,
+    case when r.rolsuper then 'superusers' else 'logins with BYPASSRLS' end as kind,
+    case when r.rolsuper then 'nosuperuser' else 'nobypassrls' end as without,
+    string_agg(distinct s.target, ', ' order by s.target) as relations
+from pg_roles as r
+cross join audit.read_site as s
+join pg_class as c on c.oid = s.relation
+where r.rolcanlogin and (r.rolsuper or r.rolbypassrls) and r.oid <> 10 and has_any_column_privilege(r.oid, c.oid, 'SELECT')
+group by r.rolname, r.rolsuper
+order by 1

@@ -1,0 +1,236 @@
+-- Reads. PostgreSQL has no trigger for them: a policy of row security calls audit.record_read, once for each statement
+-- and table. It leaves an event, and a line in the server's log, which stays where the event is rolled back.
+
+create table audit.read_site (
+    relation regclass not null,
+    root regclass not null,
+    target text not null,
+    read_query boolean not null,
+    read_force boolean not null,
+    had_row_security boolean not null,
+    had_force boolean not null,
+    constraint read_site_pkey primary key (relation)
+);
+
+comment on table audit.read_site is 'Where the policies of reading are: one row for each audited table, and for each partition and child of one';
+comment on column audit.read_site.relation is 'The table with the policies';
+comment on column audit.read_site.root is 'The audited table: the same, or what it is a partition or child of';
+comment on column audit.read_site.target is 'schema.table of the audited table, as its events carry it';
+comment on column audit.read_site.read_query is 'Whether the query''s text is recorded';
+comment on column audit.read_site.read_force is 'Whether the table''s owner is recorded, too';
+comment on column audit.read_site.had_row_security is 'Whether row security is the table''s own, and stays when reading is no longer audited';
+comment on column audit.read_site.had_force is 'Whether row security was forced on the owner before';
+
+alter table audit.read_site enable row level security;
+create policy read_site_is_read_by_whoever_may on audit.read_site for select using (true);
+grant select on audit.read_site to audit_reader;
+
+create table audit.log_key (
+    inner_key bytea not null,
+    outer_key bytea not null,
+    mark_key bytea not null,
+    made_at timestamptz not null default pg_catalog.now()
+);
+
+comment on table audit.log_key is 'One row of secrets, made at random when the store was installed. Nobody but audit_owner can read it';
+comment on column audit.log_key.inner_key is 'Of lines in the server''s log: hashed before the line, with SHA-256';
+comment on column audit.log_key.outer_key is 'Of lines in the server''s log: hashed before that hash, so that nobody can lengthen a line';
+comment on column audit.log_key.mark_key is 'Of the setting that says which reads of a statement are recorded already';
+comment on column audit.log_key.made_at is 'When the keys were made';
+
+-- Nobody is granted anything, and members of pg_read_all_data hold every table's privileges: no policy lets them in.
+alter table audit.log_key enable row level security;
+
+create function audit.new_key() returns bytea
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Each has 122 random bits from the server's strong source.
+    select sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+$auditctl$;
+
+revoke execute on function audit.new_key() from public;
+comment on function audit.new_key() is 'A secret of 32 random bytes';
+
+insert into audit.log_key (inner_key, outer_key, mark_key) values (audit.new_key(), audit.new_key(), audit.new_key());
+
+create function audit.query_text() returns text
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_limit constant integer := 10240;
+    v_text text := audit.readable(current_query());
+begin
+    v_text := left(v_text, v_limit);
+    while octet_length(v_text) > v_limit loop
+        v_text := left(v_text, length(v_text) - (octet_length(v_text) - v_limit + 3) / 4);
+    end loop;
+    return v_text;
+end
+$auditctl$;
+
+revoke execute on function audit.query_text() from public;
+comment on function audit.query_text() is 'The text that the client sent, cut at 10 kB between two characters';
+
+create function audit.may_select(p_relation regclass) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- A role may be gone that the session still acts as: by object id that is no error.
+    select coalesce(has_any_column_privilege(session_user, p_relation, 'SELECT'), false)
+        or coalesce(has_any_column_privilege(to_regrole(quote_ident(current_setting('role')))::oid, p_relation, 'SELECT'), false)
+$auditctl$;
+
+revoke execute on function audit.may_select(regclass) from public;
+comment on function audit.may_select(regclass) is 'Whether the login, or the role it has set, may itself read anything of a table';
+
+create function audit.identify_reader() returns audit.identity
+language plpgsql volatile
+as $auditctl$
+-- The short ways of capture, and audit.identify() where they do not apply. Called by audit.insert_read only, whose
+-- search_path is pinned.
+declare
+    v_who audit.identity;
+    v_setting constant text := current_setting('auditctl.context', true);
+begin
+    if audit.is_application() then
+        v_who.actor := audit.claimed_actor();
+        v_who.actor_kind := case when v_who.actor is null then 'system' else 'application' end;
+        v_who.ip := audit.claimed_ip();
+    elsif audit.is_database() then
+        v_who.actor := session_user;
+        v_who.actor_kind := 'database';
+        v_who.ip := inet_client_addr();
+    else
+        return audit.identify();
+    end if;
+    v_who.context := audit.context(v_setting);
+    return v_who;
+exception when others then
+    return audit.identify();
+end
+$auditctl$;
+
+revoke execute on function audit.identify_reader() from public;
+comment on function audit.identify_reader() is 'Who reads, as audit.identify() says it, at less cost for nearly all sessions; never raises';
+
+create function audit.insert_read(
+    p_relation regclass, p_target text, p_leaf text, p_query text, p_recorded boolean
+) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_who constant audit.identity := audit.identify_reader();
+    v_at constant timestamptz := clock_timestamp();
+    v_about constant jsonb := jsonb_strip_nulls(
+        jsonb_build_object(
+            'leaf', p_leaf, 'query', p_query, 'indirect',
+            -- The second is asked for the few whom the first denies.
+            case
+                when not has_any_column_privilege(session_user, p_relation, 'SELECT') and not audit.may_select(p_relation) then true
+            end
+        )
+    );
+    v_event_id bigint;
+    v_line jsonb;
+begin
+    if p_recorded then
+        insert into audit.event (occurred_at, actor, actor_kind, ip, target, action, context)
+        values (
+            v_at, v_who.actor, v_who.actor_kind, v_who.ip, p_target, 'READ',
+            -- These keys are never an application's own.
+            nullif((coalesce(v_who.context, '{}') - '{leaf,query,indirect}'::text[]) || v_about, '{}')
+        )
+        returning event_id into v_event_id;
+    end if;
+    v_line := jsonb_build_object(
+        'v', 1, 'target', p_target, 'actor', v_who.actor, 'actor_kind', v_who.actor_kind, 'ip', v_who.ip,
+        'db_user', session_user,
+        'xact_id', case when p_recorded then pg_current_xact_id()::text else pg_current_xact_id_if_assigned()::text end,
+        'at', to_char(v_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'recorded', p_recorded, 'event_id', v_event_id, 'leaf', p_leaf
+    );
+    return case when p_query is null then v_line else v_line || jsonb_build_object('query', p_query) end;
+end
+$auditctl$;
+
+revoke execute on function audit.insert_read(regclass, text, text, text, boolean) from public;
+comment on function audit.insert_read(regclass, text, text, text, boolean) is
+    'Adds the event of a read where the transaction may write; returns what the line in the server''s log says';
+
+create function audit.record_read(p_relation regclass) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- Anybody can call this, as policies run with the reader's rights. It takes nothing from the caller but the table.
+declare
+    v_recorded constant boolean := current_setting('transaction_read_only') = 'off';
+    v_setting constant text := 'auditctl.read_' || p_relation::oid;
+    v_site record;
+    v_mark text;
+    v_line jsonb;
+begin
+    select s.target, s.root::oid <> s.relation::oid as is_leaf, s.read_query, k.inner_key, k.outer_key, k.mark_key
+    into v_site
+    from audit.read_site as s
+    cross join audit.log_key as k
+    where s.relation = p_relation;
+    if not found then
+        return true;
+    end if;
+    -- A self-join, an UPDATE or an upsert asks several times. The setting is undone with the event by any rollback, and
+    -- nobody can set it beforehand: it takes the key, for this session and this statement.
+    v_mark := encode(
+        sha256(
+            v_site.mark_key || convert_to(
+                concat_ws(' ', pg_backend_pid(), extract(epoch from statement_timestamp()), p_relation::oid, v_recorded), 'UTF8'
+            )
+        ), 'hex'
+    );
+    if current_setting(v_setting, true) = v_mark then
+        return true;
+    end if;
+    v_line := audit.insert_read(
+        p_relation, v_site.target, case when v_site.is_leaf then audit.registered_name(p_relation) end,
+        case when v_site.read_query then audit.query_text() end, v_recorded
+    );
+    raise log 'auditctl read: %', v_line || jsonb_build_object(
+        'mac', encode(sha256(v_site.outer_key || sha256(v_site.inner_key || convert_to(v_line::text, 'UTF8'))), 'hex')
+    );
+    perform set_config(v_setting, v_mark, true);
+    return true;
+end
+$auditctl$;
+
+grant execute on function audit.record_read(regclass) to public;
+comment on function audit.record_read(regclass) is
+    'Records that this statement reads a table, once; called by the policy auditctl_read. Always true; does nothing for a table whose reads are not audited';
+
+create function audit.verify_read_line(p_json text) returns boolean
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_line jsonb;
+begin
+    if octet_length(p_json) <= 262144 then
+        v_line := p_json::jsonb;
+    end if;
+    -- A line is as it was written, to the byte: no key stands twice in it.
+    return coalesce(
+        jsonb_typeof(v_line) = 'object' and v_line::text = p_json and v_line ->> 'mac' = (
+            select encode(sha256(k.outer_key || sha256(k.inner_key || convert_to((v_line - 'mac')::text, 'UTF8'))), 'hex')
+            from audit.log_key as k
+        ), false
+    );
+exception when others then
+    return false;
+end
+$auditctl$;
+
+revoke execute on function audit.verify_read_line(text) from public;
+grant execute on function audit.verify_read_line(text) to audit_admin;
+comment on function audit.verify_read_line(text) is
+    'Whether the JSON of a line "auditctl read: ..." in the server''s log was written by audit.record_read of this database, and not by somebody with RAISE LOG';
