@@ -94,6 +94,7 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
     ).fetchall()
     assert checks == [
         ("event_actor_kind_is_known",),
+        ("log_file_position_is_not_negative",),
         ("rename_is_a_change",),
         ("rule_label_is_not_empty",),
     ]
@@ -111,6 +112,9 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("audit.capture", "audit_reader", "SELECT"),
         ("audit.capture_change", "audit_reader", "SELECT"),
         ("audit.event", "audit_reader", "SELECT"),
+        ("audit.import_horizon", "audit_reader", "SELECT"),
+        ("audit.log_file", "audit_reader", "SELECT"),
+        ("audit.read_line", "audit_reader", "SELECT"),
         ("audit.rename", "audit_reader", "SELECT"),
         ("audit.rule", "audit_reader", "SELECT"),
         ("audit.target", "audit_reader", "SELECT"),
@@ -140,10 +144,15 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
     assert {name: roles for name, roles in granted if name.startswith("record_")} == {
         "record_event": ["audit_admin", "audit_app"],
         "record_export": ["audit_reader"],
+        "record_import": ["audit_admin"],
         "record_membership": ["audit_admin"],
     }
     assert {name: roles for name, roles in granted if name == "put_trigger"} == {"put_trigger": ["audit_owner"]}
-    others = ("set_context", "put_trigger")
+    importing = ("import_own_reads", "import_reads", "note_log_file", "settle_reads")
+    assert [(name, roles) for name, roles in granted if name in importing] == [
+        (name, ["audit_admin"]) for name in importing
+    ]
+    others = ("set_context", "put_trigger", *importing)
     for_readers = [roles for name, roles in granted if name not in others and not name.startswith("record_")]
     assert all(roles == ["audit_reader"] for roles in for_readers)
 

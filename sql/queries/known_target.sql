@@ -25,7 +25,7 @@ other as (
     from seen
     where seen.target is not null
     union
-    values ('audit.capture'), ('audit.ddl'), ('audit.export'), ('audit.role'), ('audit.rule'), ('audit.store')
+    values ('audit.capture'), ('audit.ddl'), ('audit.export'), ('audit.import'), ('audit.role'), ('audit.rule'), ('audit.store')
 )
 
 select
