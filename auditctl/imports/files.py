@@ -23,6 +23,9 @@ from auditctl.imports.pairing import Place
 TAIL = 256
 """How many bytes before a position tell that the file is still the one that was read."""
 
+_SHORT = 64
+"""How many bytes a line has at least whose format is known."""
+
 _GZIP = b"\x1f\x8b"
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 _KNOWN = ", ".join(form.name for form in FORMATS)
@@ -83,8 +86,12 @@ def _comes_first(file: LogFile, other: LogFile | None) -> bool:
 
 @contextmanager
 def opened(file: LogFile) -> Iterator[IO[bytes]]:
-    """Open the file, uncompressed; raises `UsageError` where it cannot be read."""
-    with _readable(file.path), _open(file.path, is_compressed=file.is_compressed) as stream:
+    """Open the file, uncompressed.
+
+    Raises:
+        FileNotFoundError: It is gone since it was found.
+    """
+    with _open(file.path, is_compressed=file.is_compressed) as stream:
         yield stream
 
 
@@ -139,7 +146,9 @@ def _no_log(path: Path, what: str) -> UsageError:
 
 
 def _look(path: Path, *, is_required: bool) -> LogFile | type[Unbegun] | None:
-    """Return the file; `Unbegun` where it has no whole line yet, None where it is no log and need not be."""
+    """Return the file; `Unbegun` where it has no whole line yet; None where it is no log or gone, and may be."""
+    if not is_required and not path.exists():
+        return None
     with _readable(path):
         size = path.stat().st_size
         with path.open("rb") as raw:
@@ -147,7 +156,7 @@ def _look(path: Path, *, is_required: bool) -> LogFile | type[Unbegun] | None:
         with _open(path, is_compressed=is_compressed) as stream:
             first, _, is_complete = read_line(Unbroken(stream))
     form = format_of(first)
-    if not is_complete and (form is not None or not first):
+    if not is_complete and (form is not None or len(first) < _SHORT):
         return Unbegun
     if form is None and is_required:
         raise _no_log(path, "is no log")

@@ -7,6 +7,7 @@ at any point loses no read and doubles none. Never prints.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +75,7 @@ class Import:
         self._report = report
         self._is_recorded = False
         self._begun: set[str] = set()
+        self._touched: set[str] = set()
         self._pending: list[tuple[LogFile, Found]] = []
         self._ends: dict[str, tuple[LogFile, Place, bool]] = {}
         self._noted: dict[str, storing.Noted] = {}
@@ -97,7 +99,8 @@ class Import:
             clock = Clock()
             for file in found:
                 if file.form.name == name:
-                    self._read(file, clock)
+                    with suppress(FileNotFoundError):  # renamed meanwhile; the next import finds it
+                        self._read(file, clock)
             self._matching.release(datetime.now(UTC) - HELD)
             self._store()
             self.summary.waiting += self._matching.held
@@ -123,7 +126,9 @@ class Import:
                 if len(self._pending) == BATCH:
                     self._store()
             self._ends[file.fingerprint] = (file, scan.end, True)
-            self.summary.files += scan.end != start
+            if scan.end != start:
+                self._touched.add(file.fingerprint)
+                self.summary.files = len(self._touched)
             self.summary.unfinished += files.has_more(stream, scan.end.position)
         self._store()
 

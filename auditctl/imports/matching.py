@@ -101,6 +101,8 @@ class Matching:
             return
         self._summary.add("known" if self._is_seen(read.json) else outcome)
         self.has_made |= outcome == "made"
+        if outcome == "known":
+            return  # its read was settled with the line that came first; this one may be a copy in another session
         record = read.record
         told = self._pairing.told(record.session, record.transaction, read.target, read.at)
         if told is not None:

@@ -15,7 +15,7 @@ _FIRST = re.compile(_TIME)
 # In a quoted value each quote is doubled, and behind the quote that ends one comes a comma or the line's end. So nobody
 # can write such a start into a value.
 _START = re.compile(_TIME + rb'"[^",\r\n]')
-_COLUMNS = 26
+_COLUMNS = 26  # of PostgreSQL 14 to 18; more are two records in one row
 _NUMBERS = (3, 6)
 
 csv.field_size_limit(2 * LONGEST)
@@ -50,13 +50,20 @@ def _salvage(raw: bytes) -> bytes:
     found = None
     for found in _START.finditer(raw, 1):  # noqa: B007 - the last one
         pass
-    return raw[found.start() :] if found else b""
+    if found is None:
+        return b""
+    record = b""
+    for line in raw[found.start() :].splitlines(keepends=True):
+        record += line
+        if record.count(b'"') % 2 == 0:
+            break
+    return record
 
 
 def _parse(text: str, clock: Clock) -> Record:
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-        if len(rows) != 1 or len(rows[0]) < _COLUMNS:
+        if len(rows) != 1 or len(rows[0]) != _COLUMNS:
             raise Malformed("no row of the server's")
         row = rows[0]
         if not all(row[number].isdecimal() for number in _NUMBERS):
