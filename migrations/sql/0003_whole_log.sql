@@ -130,7 +130,22 @@ comment on function audit.prune_read_lines(timestamptz) is
 -- Reads from the server's log into events. What a line says is trusted as far as the login that imports it, which the
 -- event names; lines of auditctl's own carry a keyed hash and are trusted for themselves.
 
-create function audit.insert_read(p_read jsonb, p_context jsonb) returns void
+create function audit.imported_context(p_context jsonb) returns jsonb
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Some keys mean something to whoever reads the log, and no line of the server's tells them.
+    select jsonb_strip_nulls(
+        p_context - '{summary,previous_target_id,claimed_actor,claimed_ip,role,partition}'::text[]
+        || jsonb_build_object('imported_by', session_user)
+    )
+$auditctl$;
+
+revoke execute on function audit.imported_context(jsonb) from public;
+
+comment on function audit.imported_context(jsonb) is 'What the event of an imported read says beside the read, with the login that imports it';
+
+create function audit.insert_imported_read(p_read jsonb, p_context jsonb) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -138,12 +153,12 @@ as $auditctl$
     select
         (p_read ->> 'at')::timestamptz, p_read ->> 'actor', p_read ->> 'actor_kind', audit.parse_ip(p_read ->> 'ip'),
         p_read ->> 'db_user', p_read ->> 'target', 'READ',
-        jsonb_strip_nulls(p_context || jsonb_build_object('imported_by', session_user))
+        audit.imported_context(p_context)
 $auditctl$;
 
-revoke execute on function audit.insert_read(jsonb, jsonb) from public;
+revoke execute on function audit.insert_imported_read(jsonb, jsonb) from public;
 
-comment on function audit.insert_read(jsonb, jsonb) is 'Adds the event of one read that a line of the server''s log tells of; the owner''s alone';
+comment on function audit.insert_imported_read(jsonb, jsonb) is 'Adds the event of one read that a line of the server''s log tells of; the owner''s alone';
 
 create function audit.import_reads(p_lines jsonb) returns table (outcome text, lines bigint)
 language plpgsql volatile security definer
@@ -157,7 +172,7 @@ begin
         select l.number, audit.line_key(l.line ->> 'key') as line_key, (l.line ->> 'at')::timestamptz as logged_at,
             (l.line ->> 'is_told')::boolean as is_told, l.line
         from jsonb_array_elements(p_lines) with ordinality as l (line, number)
-        where (l.line ->> 'at')::timestamptz >= v_horizon
+        where (l.line ->> 'at')::timestamptz between greatest(v_horizon, '2000-01-01') and now() + interval '1 day'
             -- auditctl alone records under these names.
             and l.line ->> 'target' !~* '^"?audit(_triggers)?"?[.]'
     ),
@@ -178,7 +193,7 @@ begin
         insert into audit.event (occurred_at, actor, actor_kind, ip, db_user, target, action, context)
         select
             (f.line ->> 'at')::timestamptz, f.line ->> 'login', 'database', audit.parse_ip(f.line ->> 'host'), f.line ->> 'login',
-            f.line ->> 'target', 'READ', jsonb_strip_nulls((f.line -> 'context') || jsonb_build_object('imported_by', session_user))
+            f.line ->> 'target', 'READ', audit.imported_context(f.line -> 'context')
         from first as f
         order by f.number
         returning 1
@@ -256,7 +271,7 @@ begin
             return 'recorded';
         end if;
     end if;
-    perform audit.insert_read(
+    perform audit.insert_imported_read(
         p_read, p_context || jsonb_build_object(
             'leaf', p_read -> 'leaf', 'query', p_read -> 'query', 'rolled_back', case when v_is_recorded then true end,
             'transaction', v_xact_id::text
