@@ -32,7 +32,9 @@ comment on function audit.insert_imported_read(jsonb, jsonb) is 'Adds the event 
 create function audit.import_reads(p_lines jsonb) returns table (outcome text, lines bigint)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $auditctl$
+-- The planner takes a batch for one line, and would compare each with each.
 declare
     v_horizon constant timestamptz := audit.lock_import();
 begin
@@ -61,7 +63,7 @@ begin
     made as (
         insert into audit.event (occurred_at, actor, actor_kind, ip, db_user, target, action, context)
         select
-            (f.line ->> 'at')::timestamptz, f.line ->> 'login', 'database', audit.parse_ip(f.line ->> 'host'), f.line ->> 'login',
+            (f.line ->> 'at')::timestamptz, f.line ->> 'login', 'database', (f.line ->> 'host')::inet, f.line ->> 'login',
             f.line ->> 'target', 'READ', audit.imported_context(f.line -> 'context')
         from first as f
         order by f.number
