@@ -65,7 +65,10 @@ def table() -> str:
     figures = measured["pgaudit"]["transactions_per_second"]
     names = list(next(iter(figures.values())))
     shares = [[f"{name.replace('_', ' ')}", *(f"{side[name]:,}" for side in figures.values())] for name in names]
-    head = ["point SELECT, transactions per second", *(f"{clients} client{'s' * (clients != '1')}" for clients in figures)]
+    head = [
+        "point SELECT, transactions per second",
+        *(f"{clients} client{'s' * (clients != '1')}" for clients in figures),
+    ]
     return f"{text}\nWhat pgaudit and its line in jsonlog cost a reader, by pgbench:\n\n{grid(head, shares)}"
 
 

@@ -51,10 +51,10 @@ def test_log_of_a_real_server_becomes_events(
     ] == EXPECTED
     assert {row[1:5] for row in found} == {("reader", "database", "127.0.0.1", "reader")}
     assert result.err.splitlines() == [
+        f"warning: 1 forged lines were left out: {name}:{20 if name.endswith('csv') else 19}",
         f"{22 if name.endswith('csv') else 21} new lines in 1 file: 15 reads imported.",
         "  1 imported before, or named twice by a statement",
         "  3 of tables that are not audited; --all-tables takes them too",
-        f"warning: 1 forged lines were left out: {name}:{20 if name.endswith('csv') else 19}",
         "error: not every line could be believed",
         "hint: Look at the lines named above.",
     ]

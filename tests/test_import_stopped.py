@@ -104,5 +104,19 @@ def test_follow_imports_what_comes_until_it_is_stopped(
     assert conn.execute("select count(*) from audit.event where target = 'audit.import'").fetchone() == (1,)
 
 
+def test_follow_warns_at_once_of_what_it_does_not_believe(db: str, conn: psycopg.Connection, log: Path) -> None:
+    log.write_bytes(b"")
+    running = started(db, "--follow", log)
+    assert running.stderr is not None
+    for number in (1, 2):
+        forged = {**read(number, dbname=conn.info.dbname), "context": "PL/pgSQL function f() line 1 at RAISE"}
+        with log.open("ab") as end:
+            end.write(as_json([forged]))
+        assert running.stderr.readline() == f"warning: 1 forged lines were left out: pg.json:{number}\n"
+    running.send_signal(signal.SIGTERM)
+    assert "error: not every line could be believed" in running.communicate(timeout=60)[1]
+    assert running.returncode == 3
+
+
 def waits_for_lock(conn: psycopg.Connection) -> bool:
     return conn.execute("select from pg_locks where not granted").rowcount > 0

@@ -76,14 +76,19 @@ def import_log(
             _follow(done)
         else:
             done.run()
+            _warn_of_doubts(done.summary, done.summary.malformed, done.summary.forged)
     _tell(session, done.summary, is_kept=not dry_run)
 
 
 def _follow(done: Import) -> None:
     """Import again and again until Ctrl-C, which loses nothing: what was not stored is read again."""
+    malformed = forged = 0
     try:
         while True:
             done.run()
+            summary = done.summary
+            _warn_of_doubts(summary, summary.malformed - malformed, summary.forged - forged)
+            malformed, forged = summary.malformed, summary.forged
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         return
@@ -101,14 +106,18 @@ def _tell(session: Session, summary: Summary, *, is_kept: bool) -> None:
         session.say(f"  {summary.unfinished:,} file(s) end in the middle of a line; the next import reads on")
     if summary.replaced:
         _warn(f"{summary.replaced:,} lines hold text that is no UTF-8; it is replaced")
-    if summary.malformed:
-        _warn(
-            f"{summary.malformed:,} malformed lines were left out: {_places(summary.malformed, summary.malformed_at)}"
-        )
-    if summary.forged:
-        _warn(f"{summary.forged:,} forged lines were left out: {_places(summary.forged, summary.forged_at)}")
     if summary.malformed or summary.forged:
         raise DriftError("not every line could be believed", hint="Look at the lines named above.")
+
+
+def _warn_of_doubts(summary: Summary, malformed: int, forged: int) -> None:
+    """Name the lines of this pass that were not believed; forget where they are."""
+    if malformed:
+        _warn(f"{malformed:,} malformed lines were left out: {_places(malformed, summary.malformed_at)}")
+    if forged:
+        _warn(f"{forged:,} forged lines were left out: {_places(forged, summary.forged_at)}")
+    summary.malformed_at.clear()
+    summary.forged_at.clear()
 
 
 def _reads(number: int) -> str:

@@ -29,23 +29,34 @@ $auditctl$;
 revoke execute on function audit.insert_imported_read(jsonb, jsonb) from public;
 comment on function audit.insert_imported_read(jsonb, jsonb) is 'Adds the event of one read that a line of the server''s log tells of; the owner''s alone';
 
+create function audit.importable_reads(p_lines jsonb, p_horizon timestamptz)
+returns table (number bigint, line_key uuid, logged_at timestamptz, is_told boolean, line jsonb)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select l.number, audit.line_key(l.line ->> 'key'), (l.line ->> 'at')::timestamptz, (l.line ->> 'is_told')::boolean, l.line
+    from jsonb_array_elements(p_lines) with ordinality as l (line, number)
+    where (l.line ->> 'at')::timestamptz between greatest(p_horizon, '2000-01-01') and now() + interval '1 day'
+        -- auditctl alone records under these names.
+        and l.line ->> 'target' !~* '^"?audit(_triggers)?"?[.]'
+$auditctl$;
+
+revoke execute on function audit.importable_reads(jsonb, timestamptz) from public;
+comment on function audit.importable_reads(jsonb, timestamptz) is
+    'The lines of a batch that may become events: of a plausible time that retention has not removed, and of no target of auditctl''s own';
+
 create function audit.import_reads(p_lines jsonb) returns table (outcome text, lines bigint)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set enable_nestloop = off
 as $auditctl$
--- The planner takes a batch for one line, and would compare each with each.
 declare
     v_horizon constant timestamptz := audit.lock_import();
 begin
+    -- The planner knows nothing of a batch's size, and must not compare each line with each.
     return query
-    with line as (
-        select l.number, audit.line_key(l.line ->> 'key') as line_key, (l.line ->> 'at')::timestamptz as logged_at,
-            (l.line ->> 'is_told')::boolean as is_told, l.line
-        from jsonb_array_elements(p_lines) with ordinality as l (line, number)
-        where (l.line ->> 'at')::timestamptz between greatest(v_horizon, '2000-01-01') and now() + interval '1 day'
-            -- auditctl alone records under these names.
-            and l.line ->> 'target' !~* '^"?audit(_triggers)?"?[.]'
+    with line as materialized (
+        select * from audit.importable_reads(p_lines, v_horizon)
     ),
     claimed as (
         insert into audit.read_line (line_key, logged_at)
@@ -69,14 +80,11 @@ begin
         order by f.number
         returning 1
     )
-    select counted.outcome, counted.lines
-    from (
-        select 'made' as outcome, (select count(*) from made) as lines
-        union all
-        select 'recorded', (select count(*) from line as l where l.is_told)
-        union all
-        select 'expired', jsonb_array_length(p_lines) - (select count(*) from line)
-    ) as counted;
+    select 'made', (select count(*) from made)
+    union all
+    select 'recorded', (select count(*) from line as l where l.is_told)
+    union all
+    select 'expired', jsonb_array_length(p_lines) - (select count(*) from line);
 end
 $auditctl$;
 
