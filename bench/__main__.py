@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
-from bench import export, reading, results, stats, table
+from bench import export, importing, reading, results, stats, table
 from bench.capture import PARTS, Part
 
 BENCHMARKS: Mapping[str, Part] = {
@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, Part] = {
     "export": lambda server, quick: export.run(server),  # noqa: ARG005
     "stats": stats.run,
     "reading": reading.run,
+    "importing": importing.run,
 }
 
 SETTINGS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from bench import reading, results, targets
+from bench import importing, reading, results, targets
 from bench.capture.figures import Figures
 from bench.contenders import NO_AUDIT, TITLES
 from bench.subject import STATEMENTS
@@ -26,7 +26,7 @@ def rewrite() -> None:
 
 def generated() -> str:
     """Return the tables; a benchmark that was never run is left out."""
-    parts = (_overhead(), _wide(), _flat(), _commits(), _size(), targets.table(), _reading())
+    parts = (_overhead(), _wide(), _flat(), _commits(), _size(), targets.table(), _reading(), importing.table())
     return "\n".join(part for part in parts if part)
 
 

@@ -97,6 +97,7 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         ("event_type_label_is_not_empty",),
         ("event_type_label_is_of_one_type",),
         ("event_type_name_is_not_empty",),
+        ("log_file_position_is_not_negative",),
         ("rename_is_a_change",),
         ("rule_label_is_not_empty",),
     ]
@@ -115,6 +116,9 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("audit.capture_change", "audit_reader", "SELECT"),
         ("audit.event", "audit_reader", "SELECT"),
         ("audit.event_type", "audit_reader", "SELECT"),
+        ("audit.import_horizon", "audit_reader", "SELECT"),
+        ("audit.log_file", "audit_reader", "SELECT"),
+        ("audit.read_line", "audit_reader", "SELECT"),
         ("audit.read_site", "audit_reader", "SELECT"),
         ("audit.rename", "audit_reader", "SELECT"),
         ("audit.rule", "audit_reader", "SELECT"),
@@ -141,13 +145,18 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
          group by p.oid order by 1
     """).fetchall()
     assert {name: roles for name, roles in granted if roles != ["audit_reader"]} == {
+        "import_own_reads": ["audit_admin"],
+        "import_reads": ["audit_admin"],
         "names_actor": ["audit_admin", "audit_app"],
+        "note_log_file": ["audit_admin"],
         "put_read_policy": ["audit_owner"],
         "put_trigger": ["audit_owner"],
         "record_event": ["audit_admin", "audit_app"],
+        "record_import": ["audit_admin"],
         "record_membership": ["audit_admin"],
         "record_read": ["-"],
         "set_context": ["-"],
+        "settle_reads": ["audit_admin"],
         "verify_read_line": ["audit_admin"],
     }
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "export": "export",
     "stats": "stats",
     "record": "record",
+    "import-log": "import_log",
     "grant": "grant",
     "revoke": "grant",
     "demo": "demo",
@@ -54,7 +55,9 @@ class Commands(click.Group):
         """Load the command's module and return the command, or None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"auditctl.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        command: click.Command = getattr(
+            import_module(f"auditctl.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_")
+        )
         return command
 
 

@@ -26,7 +26,8 @@ other as (
     where seen.target is not null
     union
     values
-    ('audit.capture'), ('audit.ddl'), ('audit.event_type'), ('audit.export'), ('audit.role'), ('audit.rule'), ('audit.store')
+    ('audit.capture'), ('audit.ddl'), ('audit.event_type'), ('audit.export'), ('audit.import'),
+    ('audit.role'), ('audit.rule'), ('audit.store')
 ),
 
 named as (

@@ -1,0 +1,137 @@
+"""One record of the server's log, whatever the format it was written in.
+
+Decides which fields matter and what point in time a record tells. Pure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+
+_SESSION = re.compile(r"([0-9a-f]{1,12})\.[0-9a-f]{1,8}", re.ASCII)
+_NUMERIC_ZONE = re.compile(r"([+-])([0-9]{2})(?::?([0-9]{2}))?", re.ASCII)
+_UNIVERSAL = ("UTC", "GMT", "Z")
+
+
+class Malformed(Exception):
+    """A line is no record of the server's log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record.
+
+    Attributes:
+        at: When it was written.
+        login: The session's login; empty for the server's own processes.
+        database: The session's database.
+        host: Address or name of the client, `[local]` for a socket; empty where unknown.
+        port: The client's port, as text; empty for a socket.
+        session: The session's id: start and process.
+        number: The record's number in its session.
+        command: What the session was at, such as `SELECT` or `BIND`.
+        transaction: The virtual transaction id.
+        xact_id: The transaction id; `0` for none.
+        state: SQLSTATE.
+        message: The message.
+        is_bare: Whether the record has neither context nor statement, detail or hint, which whatever a login can
+            make the server write does have.
+        file: The source file in the server, where log_error_verbosity is `verbose`; else empty.
+        application: application_name.
+    """
+
+    at: datetime
+    login: str
+    database: str
+    host: str
+    port: str
+    session: str
+    number: int
+    command: str
+    transaction: str
+    xact_id: str
+    state: str
+    message: str
+    is_bare: bool
+    file: str
+    application: str
+
+    @property
+    def address(self) -> str | None:
+        """The client's address, or None where it is a socket or a name."""
+        return _address(self.host)
+
+
+class Clock:
+    """Turns the times of a log into points in time; remembers which offset an abbreviation such as `CET` stood for.
+
+    An abbreviation is not unique, but each record tells the start of its session twice: as text in the same zone, and
+    in the session's id.
+    """
+
+    __slots__ = ("_offsets",)
+
+    def __init__(self) -> None:
+        self._offsets: dict[str, timedelta] = {}
+
+    def read(self, text: str, session: str, session_start: str) -> datetime:
+        """Return the point in time that a text such as `2026-11-25 01:15:36.601 CET` tells.
+
+        Raises:
+            Malformed: It tells none.
+        """
+        local, zone = _split(text)
+        started, start_zone = _split(session_start)
+        if not (found := _SESSION.fullmatch(session)):
+            raise Malformed("no session")
+        try:
+            offset = started - datetime.fromtimestamp(int(found[1], 16), UTC).replace(tzinfo=None)
+            self._offsets[start_zone] = offset
+            offset = self._offsets.get(zone, offset)
+            if (named := _named_offset(zone)) is not None:
+                offset = named
+            return local.replace(tzinfo=timezone(offset)).astimezone(UTC)
+        except (OverflowError, ValueError, OSError) as error:
+            raise Malformed("no point in time") from error
+
+
+def clean(text: str) -> str:
+    """Return the text with what a database cannot store replaced."""
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _address(host: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _split(text: str) -> tuple[datetime, str]:
+    parts = text.split(" ")
+    if len(parts) != 3:
+        raise Malformed("no time")
+    try:
+        return datetime.fromisoformat(f"{parts[0]} {parts[1]}"), parts[2]
+    except ValueError as error:
+        raise Malformed("no time") from error
+
+
+def _named_offset(zone: str) -> timedelta | None:
+    if zone in _UNIVERSAL:
+        return timedelta()
+    if found := _NUMERIC_ZONE.fullmatch(zone):
+        duration = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
+        return -duration if found[1] == "-" else duration
+    return None
