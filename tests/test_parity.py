@@ -94,7 +94,15 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
     ).fetchall()
     assert checks == [
         ("event_actor_kind_is_known",),
+        ("hold_has_a_reason",),
+        ("hold_is_released_for_a_reason",),
+        ("hold_is_released_whole",),
+        ("hold_target_is_not_empty",),
+        ("maintenance_has_one_row",),
         ("rename_is_a_change",),
+        ("retention_ends_after_its_start",),
+        ("retention_keep_is_a_time",),
+        ("retention_target_is_not_empty",),
         ("rule_label_is_not_empty",),
     ]
 
@@ -111,7 +119,10 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("audit.capture", "audit_reader", "SELECT"),
         ("audit.capture_change", "audit_reader", "SELECT"),
         ("audit.event", "audit_reader", "SELECT"),
+        ("audit.hold", "audit_reader", "SELECT"),
+        ("audit.maintenance", "audit_reader", "SELECT"),
         ("audit.rename", "audit_reader", "SELECT"),
+        ("audit.retention", "audit_reader", "SELECT"),
         ("audit.rule", "audit_reader", "SELECT"),
         ("audit.target", "audit_reader", "SELECT"),
         ("audit.template", "audit_reader", "SELECT"),
@@ -143,7 +154,9 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         "record_membership": ["audit_admin"],
     }
     assert {name: roles for name, roles in granted if name == "put_trigger"} == {"put_trigger": ["audit_owner"]}
-    others = ("set_context", "put_trigger")
+    of_admins = ("set_retention", "place_hold", "release_hold", "maintain_step", "maintain")
+    assert {name: roles for name, roles in granted if name in of_admins} == {name: ["audit_admin"] for name in of_admins}
+    others = ("set_context", "put_trigger", *of_admins)
     for_readers = [roles for name, roles in granted if name not in others and not name.startswith("record_")]
     assert all(roles == ["audit_reader"] for roles in for_readers)
 
