@@ -33,6 +33,8 @@ COMMANDS = {
     "show": "log",
     "history": "log",
     "export": "export",
+    "maintain": "maintain",
+    "hold": "hold",
     "grant": "grant",
     "revoke": "grant",
     "demo": "demo",

@@ -106,39 +106,63 @@ $auditctl$;
 revoke execute on function audit.missing_months() from public;
 comment on function audit.missing_months() is 'The months from this one to three ahead that have no partition';
 
+create function audit.lock_holders(p_relations oid[]) returns text[]
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select array_agg(distinct format('process %s, transaction %s', l.pid, l.virtualtransaction))
+    from pg_locks as l
+    where l.locktype = 'relation' and l.relation = any (p_relations) and l.granted and l.pid <> pg_backend_pid()
+        and l.database = (select d.oid from pg_database as d where d.datname = current_database())
+$auditctl$;
+
+revoke execute on function audit.lock_holders(oid[]) from public;
+comment on function audit.lock_holders(oid[]) is 'The other transactions that hold a lock on one of these tables';
+
+create function audit.give_up(p_table text, p_holder text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    raise exception '% is in use by a transaction that does not end%', p_table, coalesce(' (' || p_holder || ')', '')
+        using errcode = 'lock_not_available',
+            hint = 'Nothing was lost, and nobody waits. Run auditctl maintain again when it has ended.';
+end
+$auditctl$;
+
+revoke execute on function audit.give_up(text, text) from public;
+comment on function audit.give_up(text, text) is 'Raises: upkeep leaves the rest to the next run, rather than let writers wait';
+
 create function audit.seize(p_parts regclass[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '100ms'
 as $auditctl$
 declare
-    v_part regclass;
+    v_relations constant oid[] := p_parts::oid[] || 'audit.event'::regclass::oid;
+    v_start constant timestamptz := clock_timestamp();
+    v_early constant text[] := audit.lock_holders(v_relations);
     v_holder text;
+    v_part regclass;
 begin
     for v_attempt in 1..20 loop
-        select format('process %s in %s', l.pid, l.relation::regclass)
-        into v_holder
-        from pg_locks as l
-        where l.locktype = 'relation' and l.relation = any (p_parts::oid[]) and l.granted and l.pid <> pg_backend_pid()
-            and l.database = (select d.oid from pg_database as d where d.datname = current_database())
-        limit 1;
-        if not found then
+        select h.holder into v_holder from unnest(audit.lock_holders(v_relations)) as h (holder) where h.holder = any (v_early) limit 1;
+        -- For one that has lasted so long nobody is made to wait.
+        if not found or clock_timestamp() < v_start + interval '0.5 seconds' then
             begin
-                -- Whoever writes next waits behind this one.
+                -- Whoever writes or reads next waits behind this one.
                 lock table only audit.event in access exclusive mode;
                 foreach v_part in array p_parts loop
                     execute format('lock table only %s in access exclusive mode nowait', v_part);
                 end loop;
                 return;
             exception when lock_not_available or deadlock_detected then
-                v_holder := 'a transaction that has read or written the log';
+                null;
             end;
         end if;
         perform pg_sleep(0.05 + 0.02 * v_attempt);
     end loop;
-    raise exception 'the log is in use: %', coalesce(v_holder, 'a transaction')
-        using errcode = 'lock_not_available',
-            hint = 'Nothing was lost, and nobody waits. Run auditctl maintain again when that transaction has ended.';
+    perform audit.give_up('the log', v_holder);
 end
 $auditctl$;
 

@@ -96,9 +96,7 @@ begin
         perform pg_sleep(0.05 + 0.02 * v_attempt);
     end loop;
     if v_made is null then
-        raise exception 'no partition could be made for %: a transaction reads the log', to_char(p_month, 'YYYY-MM')
-            using errcode = 'lock_not_available',
-                hint = 'Nothing was lost, and nobody waits. Run auditctl maintain again when that transaction has ended.';
+        perform audit.give_up('the log', (audit.lock_holders(array['audit.event_default'::regclass::oid]))[1]);
     end if;
     return audit.record_upkeep(
         v_made::text, 'partition created', jsonb_build_object('step', 'create', 'partition', v_made::text, 'month', to_char(p_month, 'YYYY-MM'))
