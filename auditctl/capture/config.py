@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import tomlkit
 
-from auditctl.capture.sections import tables
+from auditctl.capture.sections import retention, tables
 from auditctl.capture.sections.fields import Fields
 from auditctl.errors import ConfigurationError
+from auditctl.lifecycle.retention import Retention
 from auditctl.model import Rule
 
-SECTIONS = ("defaults", "table")
+SECTIONS = ("defaults", "table", "retention")
 """The keys of the file itself."""
 
 
@@ -33,6 +34,7 @@ class Document:
 
     rules: tuple[Rule, ...]
     problems: tuple[str, ...] = ()
+    retention: Retention = field(default_factory=Retention)
 
 
 def load(text: str, source: str) -> Document:
@@ -57,13 +59,17 @@ def load(text: str, source: str) -> Document:
     document = Fields(values, source, problems)
     document.known(SECTIONS)
     rules = tables.read(document)
-    return Document(rules, problems=tuple(problems))
+    kept = retention.read(document, rules)
+    return Document(rules, tuple(problems), kept)
 
 
-def dump(rules: Iterable[Rule]) -> str:
-    """Return the file that states these rules; `load` of it gives them back, in the same order."""
+def dump(rules: Iterable[Rule], kept: Retention | None = None) -> str:
+    """Return the file that states these rules, and how long events are kept; `load` of it gives them back, in order."""
+    rules, kept = tuple(rules), kept or Retention()
     document = tomlkit.document()
     document["defaults"] = tables.defaults()
-    if stated := tables.written(rules):
+    if (times := retention.written(kept, rules)) is not None:
+        document["retention"] = times
+    if stated := tables.written(rules, kept.targets):
         document["table"] = stated
     return tomlkit.dumps(document)

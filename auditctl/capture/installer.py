@@ -21,6 +21,8 @@ from auditctl.capture.identifiers import qualified
 from auditctl.capture.validate import COMMAND_LINE
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
+from auditctl.lifecycle import retention
+from auditctl.lifecycle.retention import Retention
 from auditctl.model import Action, Catalog, Change, ChangeKind, Plan, Rule
 from auditctl.names import ADVISORY_LOCK, ROLE_OWNER
 
@@ -43,12 +45,14 @@ class Wish:
         only: Registered names of the rules to act on; None for all.
         follow_renames: Whether the rules come from the database, so that they follow a renamed table.
         problems: What is wrong with them already.
+        retention: How long events shall be kept; None for as long as is stated.
     """
 
     rules: tuple[Rule, ...]
     only: frozenset[str] | None = None
     follow_renames: bool = True
     problems: tuple[str, ...] = ()
+    retention: Retention | None = None
 
 
 def plan(conn: Connection, document: Document | None = None) -> Plan:
@@ -195,7 +199,7 @@ def _wish(conn: Connection, document: Document | None) -> Wish:
         return Wish(rules.read(conn))
     stored = rules.read(conn)
     wanted = tuple(replace(rule, is_in_force=rule in stored) for rule in document.rules)
-    return Wish(wanted, follow_renames=False, problems=document.problems)
+    return Wish(wanted, follow_renames=False, problems=document.problems, retention=document.retention)
 
 
 def _catalog(conn: Connection, wanted: Iterable[Rule]) -> Catalog:
@@ -204,7 +208,7 @@ def _catalog(conn: Connection, wanted: Iterable[Rule]) -> Catalog:
 
 
 def _plan(conn: Connection, wish: Wish) -> Plan:
-    return planner.plan(
+    planned = planner.plan(
         wish.rules,
         _catalog(conn, wish.rules),
         partial(catalog.generate, conn),
@@ -212,6 +216,10 @@ def _plan(conn: Connection, wish: Wish) -> Plan:
         only=wish.only,
         problems=wish.problems,
     )
+    if wish.retention is None:
+        return planned
+    registered = {rule.name: known.name for rule, known in zip(wish.rules, planned.rules, strict=True)}
+    return replace(planned, retention=retention.plan(conn, wish.retention.named(registered)))
 
 
 def _carry_out(
@@ -230,8 +238,9 @@ def _carry_out(
             rules.register(conn, planned.targets)
             rules.end_change(conn, planned, wish.only)
             rules.write(conn, planned.rules)
+            retention.write(conn, planned.retention.differences)
             _record(conn, planned.pending)
-        left = _plan(conn, replace(wish, rules=planned.rules)).pending
+        left = _plan(conn, replace(wish, rules=planned.rules, retention=None)).pending
         if left:
             raise AuditctlError(
                 f"after all changes {left[0].target} still needs {left[0].kind}: {left[0].reason}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from auditctl.errors import UsageError
@@ -12,6 +13,7 @@ FOREVER = "forever"
 _TIME = re.compile(r"([0-9]+) (day|week|month|year)(s?)", re.IGNORECASE)
 _HINT = "Write days, weeks, months or years, such as 400 days, or forever."
 _DIGITS = 6
+_DAYS = {"day": 1.0, "week": 7.0, "month": 30.44, "year": 365.25}
 
 
 def parse(text: str) -> str | None:
@@ -33,6 +35,14 @@ def parse(text: str) -> str | None:
         raise UsageError(f"{text!r} is longer than can be counted", hint="To keep everything, write forever.")
     unit = match[2].lower()
     return f"{number} {unit}" if number == "1" else f"{number} {unit}s"
+
+
+def days(keep: str | None) -> float:
+    """Return about how many days a time as the store has it lasts; infinite for ever."""
+    if keep is None:
+        return math.inf
+    number, unit = keep.split(" ")
+    return int(number) * _DAYS[unit.removesuffix("s")]
 
 
 def shown(keep: str | None) -> str:

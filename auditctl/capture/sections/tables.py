@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import tomlkit
 from tomlkit.items import AoT, Table
@@ -11,10 +11,11 @@ from auditctl.capture import identifiers
 from auditctl.capture.actions import ACTIONS, BY_OPTION, DEFAULT, parse_actions
 from auditctl.capture.sections.fields import Fields, advice, refuse_repeated
 from auditctl.errors import UsageError
+from auditctl.lifecycle import durations
 from auditctl.model import Action, Rule
 
 LISTS = ("exclude", "mask", "key")
-KEYS = ("name", "label", "actions", *LISTS, "require_actor")
+KEYS = ("name", "label", "actions", *LISTS, "require_actor", "keep")
 DEFAULTS = ("actions",)
 """The keys of [defaults]."""
 
@@ -34,8 +35,8 @@ def defaults() -> Table:
     return table
 
 
-def written(rules: Iterable[Rule]) -> AoT:
-    """Return one [[table]] for each rule, in order."""
+def written(rules: Iterable[Rule], keep: Mapping[str, str | None]) -> AoT:
+    """Return one [[table]] for each rule, in order; with how long its events are kept, where that is stated."""
     tables = tomlkit.aot()
     for rule in rules:
         table = tomlkit.table()
@@ -49,6 +50,8 @@ def written(rules: Iterable[Rule]) -> AoT:
                 table[key] = list(getattr(rule, key))
         if rule.require_actor:
             table["require_actor"] = True
+        if rule.name in keep:
+            table["keep"] = durations.shown(keep[rule.name])
         tables.append(table)
     return tables
 
