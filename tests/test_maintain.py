@@ -1,4 +1,4 @@
-"""Upkeep makes partitions, moves events out of the DEFAULT partition, and ends what has expired; the rest stays as it was."""
+"""Upkeep makes partitions, empties the DEFAULT partition, and ends what has expired; the rest stays as it was."""
 
 from __future__ import annotations
 

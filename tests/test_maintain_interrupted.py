@@ -1,4 +1,4 @@
-"""Upkeep that is killed, blocked, or met by another: nothing is lost or doubled, nobody waits, and the next run ends it."""
+"""Upkeep that is killed, blocked, or met by another: nothing is lost or doubled, and the next run ends it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WAITING = """
 
 
 def stuffed(conn: psycopg.Connection) -> list[str]:
-    """Events of several months in the DEFAULT partition, and expired months with one event that is held; what must stay."""
+    """Stray events of several months, and expired months with one event that is held; returns what must stay."""
     for month in range(1, MONTHS + 1):
         conn.execute(
             """
@@ -69,7 +69,9 @@ def test_a_run_that_is_killed_at_any_point_is_ended_by_the_next(
             raise subprocess.TimeoutExpired("ended before", 0)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        conn.execute("insert into audit.event (actor_kind, target, target_id, action) values ('system', 'own.x', 'x', 'EVENT')")
+        conn.execute(
+            "insert into audit.event (actor_kind, target, target_id, action) values ('system', 'own.x', 'x', 'EVENT')"
+        )
     # The server notices that its client is gone when the step is done.
     while upkeep(db)[-1:] == [{"step": "busy"}]:
         pass
@@ -155,7 +157,9 @@ def test_of_two_runs_one_does_the_work(db: str, conn: psycopg.Connection, auditc
     assert recorded(conn) == wanted
 
 
-def test_an_ordinary_login_cannot_keep_upkeep_from_running(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+def test_an_ordinary_login_cannot_keep_upkeep_from_running(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
     conn.execute("create role passer login")
     try:
         with psycopg.connect(db, user="passer") as session:
@@ -166,7 +170,9 @@ def test_an_ordinary_login_cannot_keep_upkeep_from_running(db: str, conn: psycop
         conn.execute("drop role passer")
 
 
-def test_a_hold_that_is_being_placed_is_waited_for_or_seen(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+def test_a_hold_that_is_being_placed_is_waited_for_or_seen(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
     months(conn, "2020-01-01", "2020-01-01")
     fill(conn, "2020-01-10", "billing.customer")
     keep(conn, "*", "400 days")

@@ -155,7 +155,9 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
     }
     assert {name: roles for name, roles in granted if name == "put_trigger"} == {"put_trigger": ["audit_owner"]}
     of_admins = ("set_retention", "place_hold", "release_hold", "maintain_step", "maintain")
-    assert {name: roles for name, roles in granted if name in of_admins} == {name: ["audit_admin"] for name in of_admins}
+    assert {name: roles for name, roles in granted if name in of_admins} == {
+        name: ["audit_admin"] for name in of_admins
+    }
     others = ("set_context", "put_trigger", *of_admins)
     for_readers = [roles for name, roles in granted if name not in others and not name.startswith("record_")]
     assert all(roles == ["audit_reader"] for roles in for_readers)

@@ -40,7 +40,9 @@ def test_times_are_read(text: str, stored: str | None) -> None:
     assert durations.parse(text) == stored
 
 
-@pytest.mark.parametrize("text", ["", "400", "0 days", "-1 day", "1.5 years", "24 hours", "1 day 2 days", "9999999 days"])
+@pytest.mark.parametrize(
+    "text", ["", "400", "0 days", "-1 day", "1.5 years", "24 hours", "1 day 2 days", "9999999 days"]
+)
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         durations.parse(text)
@@ -102,16 +104,14 @@ def test_mistakes_in_the_file_are_reported_together() -> None:
     )
 
 
-def test_a_plan_says_what_a_shorter_time_would_delete(
-    conn: psycopg.Connection, auditctl: RunAuditctl
-) -> None:
+def test_a_plan_says_what_a_shorter_time_would_delete(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     months(conn, "2020-01-01", "2020-03-01")
     fill(conn, "2020-02-10", "billing.customer", 7)
     said = auditctl("plan", "-", input='[retention]\nkeep = "2 years"\n', check=0).out
     assert said == (
         "RETAIN  every event: keep 2 years, instead of forever.\n"
-        "This shortens how long events are kept: from 7 days after it is applied on, maintain deletes from 3 months with "
-        "about 7 events, the oldest of 2020-01-01, what is neither kept longer nor held.\n"
+        "This shortens how long events are kept: from 7 days after it is applied on, maintain deletes from 3 months "
+        "with about 7 events, the oldest of 2020-01-01, what is neither kept longer nor held.\n"
     )
 
 
@@ -159,7 +159,9 @@ def test_what_was_stated_cannot_be_rewritten(conn: psycopg.Connection, login: Ma
             conn.execute(statement.encode())
         assert refused.value.sqlstate == "UA001", statement
     conn.execute("update audit.retention set until = '2001-01-01' where until is null")
-    assert conn.execute("select count(*) from audit.retention where until < now() - interval '1 hour'").fetchone() == (0,)
+    assert conn.execute("select count(*) from audit.retention where until < now() - interval '1 hour'").fetchone() == (
+        0,
+    )
     admin = login("admin", roles=["audit_admin"])
     with connect(admin.dsn) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
         session.execute("update audit.retention set until = now()")
@@ -190,7 +192,8 @@ def test_a_time_and_a_hold_follow_a_renamed_table_and_a_changed_key(db: str, con
     ):
         conn.execute(
             "insert into audit.event (occurred_at, actor_kind, target, target_id, action, context) "
-            "values (%s::timestamptz, 'system', %s, %s, %s, jsonb_strip_nulls(jsonb_build_object('previous_target_id', %s::text)))",
+            "values (%s::timestamptz, 'system', %s, %s, %s, "
+            "jsonb_strip_nulls(jsonb_build_object('previous_target_id', %s::text)))",
             [f"{at} 00:00+00", target, key, action, before],
         )
     conn.execute(

@@ -29,12 +29,12 @@ ADMIN = "Ask the DBA for: auditctl grant admin {login}"
 )
 @pass_session
 def maintain(session: Session, dry_run: bool, output: str) -> None:
-    """Make the partitions of the coming months, move events out of the DEFAULT partition, and delete events whose time
-    is over. Run it daily.
+    """Make partitions ahead, and delete events whose time is over. Run it daily.
 
-    Each step is one transaction, and recorded in the log. It may be stopped at any point and run again. No writer waits
-    for it longer than a moment: where a long transaction is in the way it gives up with exit code 5. Where another
-    maintain is running it does nothing.
+    It makes the partitions of the coming months, moves events out of the DEFAULT partition, and deletes what is neither
+    kept longer nor held. Each step is one transaction, and recorded in the log. It may be stopped at any point and run
+    again. No writer waits for it longer than a moment: where a long transaction is in the way it gives up with exit
+    code 5. Where another maintain is running it leaves the rest to it.
 
     \b
     Examples:

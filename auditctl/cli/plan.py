@@ -159,8 +159,8 @@ def _print_statements(planned: Plan) -> None:
             click.echo(f"{role}{statement.sql};\n")
     for difference in planned.retention.differences:
         words = [SQL("null") if word is None else Literal(word) for word in (difference.target, difference.after)]
-        statement = SQL("select audit.set_retention({}, {})").format(*words).as_string(None)
-        click.echo(f"set role audit_owner;\n{statement};\n")
+        call = SQL("select audit.set_retention({}, {})").format(*words).as_string(None)
+        click.echo(f"set role audit_owner;\n{call};\n")
     click.echo("reset role;\ncommit;")
 
 

@@ -59,14 +59,17 @@ class Consequence:
         """It as a sentence, for people."""
         months = "1 month" if self.partitions == 1 else f"{self.partitions} months"
         return (
-            f"This shortens how long events are kept: from 7 days after it is applied on, maintain deletes from {months} "
-            f"with about {self.events:,} events, the oldest of {self.oldest}, what is neither kept longer nor held."
+            "This shortens how long events are kept: from 7 days after it is applied on, maintain deletes "
+            f"from {months} with about {self.events:,} events, the oldest of {self.oldest}, "
+            "what is neither kept longer nor held."
         )
 
 
 def read(conn: Connection) -> Retention:
     """Return what is stated now."""
-    rows = dict(conn.execute("select target, keep from audit.retention where until is null").fetchall())
+    rows: dict[str, str | None] = dict(
+        conn.execute("select target, keep from audit.retention where until is null").fetchall()
+    )
     return Retention(rows.get(EVERYTHING), {name: keep for name, keep in rows.items() if name != EVERYTHING})
 
 

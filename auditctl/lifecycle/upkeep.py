@@ -61,7 +61,9 @@ class Done:
             return f"{self.partition}: created."
         if self.step == "move":
             months = self.data["events"]
-            return f"{self.partition}: {sum(months.values()):,} events moved to {', '.join(sorted(months)) or 'nowhere'}."
+            return (
+                f"{self.partition}: {sum(months.values()):,} events moved to {', '.join(sorted(months)) or 'nowhere'}."
+            )
         dropped, kept = self.data["dropped"], self.data["kept"]
         rest = f", {kept:,} kept" if kept else "; the partition is gone"
         return f"{self.partition}: {dropped:,} events deleted{rest}."

@@ -47,6 +47,17 @@ grant execute on function audit.maintenance_due() to audit_reader;
 comment on function audit.maintenance_due() is
     'What maintain would do now, in its order: with how many events are deleted, and how many stay or are moved';
 
+create function audit.overdue_months() returns setof regclass
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select m.partition from audit.month_partitions() as m where audit.has_expired(m.first)
+$auditctl$;
+
+revoke execute on function audit.overdue_months() from public;
+grant execute on function audit.overdue_months() to audit_reader;
+comment on function audit.overdue_months() is 'The months with events whose time is over, which maintain would delete now';
+
 create function audit.next_step() returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

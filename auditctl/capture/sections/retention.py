@@ -87,7 +87,9 @@ def _times(longer: Iterable[tuple[str, Fields]], keep: str | None) -> dict[str, 
             fields.problem("keep", f"how long {name} is kept stands elsewhere already")
         time = _time(fields)
         if time is not None and durations.days(time) < durations.days(keep):
-            fields.problem("keep", f"{time} is shorter than [retention] keep, {durations.shown(keep)}, which counts then")
+            fields.problem(
+                "keep", f"{time} is shorter than [retention] keep, {durations.shown(keep)}, which counts then"
+            )
         times[name] = time
     return times
 
@@ -95,7 +97,7 @@ def _times(longer: Iterable[tuple[str, Fields]], keep: str | None) -> dict[str, 
 def _time(fields: Fields) -> str | None:
     value = fields.values.get("keep", durations.FOREVER)
     if not isinstance(value, str):
-        fields.problem("keep", "must be a string such as \"400 days\"")
+        fields.problem("keep", 'must be a string such as "400 days"')
         return None
     try:
         return durations.parse(value)
