@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
-from bench import export, results, table
+from bench import export, maintain, results, table
 from bench.capture import PARTS, Part
 
 BENCHMARKS: Mapping[str, Part] = {
     **{f"capture-{name}": part for name, part in PARTS.items()},
     "export": lambda server, quick: export.run(server),  # noqa: ARG005
+    "maintain": maintain.run,
 }
 
 SETTINGS = {

@@ -26,7 +26,7 @@ def rewrite() -> None:
 
 def generated() -> str:
     """Return the tables; a benchmark that was never run is left out."""
-    parts = (_overhead(), _wide(), _flat(), _commits(), _size(), targets.table())
+    parts = (_overhead(), _wide(), _flat(), _commits(), _size(), targets.table(), _upkeep())
     return "\n".join(part for part in parts if part)
 
 
@@ -128,4 +128,30 @@ def _size() -> str:
     return (
         f"Bytes of an event with all indexes, after {measured['events']:,} of its kind:\n\n"
         f"{grid(['bytes per event', *STATEMENTS], rows)}"
+    )
+
+
+def _upkeep() -> str:
+    measured = results.read("maintain")
+    if not measured:
+        return ""
+    names = {
+        "move_out_of_default": "moved out of the DEFAULT partition, where writers write meanwhile",
+        "expire_with_1_percent_kept": "an expired month, of which 1 percent stays",
+    }
+    rows = [
+        [
+            title,
+            f"{measured[name]['seconds']:.1f}",
+            f"{measured[name]['before']['rate']:,.0f}",
+            f"{measured[name]['rate_of_before']:.2f}",
+            f"{measured[name]['before']['longest_ms']:.0f}",
+            f"{measured[name]['meanwhile']['longest_ms']:.0f}",
+        ]
+        for name, title in names.items()
+    ]
+    head = ["upkeep", "seconds", "writes per second before", "meanwhile", "longest write before, ms", "meanwhile, ms"]
+    return (
+        f"`auditctl maintain` with {measured['events']:,} events, while {measured['writers']} sessions insert audited "
+        f"rows one by one; `meanwhile` of the rate is the share of that before:\n\n{grid(head, rows)}"
     )

@@ -965,6 +965,9 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    if p_month is null then
+        return;
+    end if;
     -- From target to target by the index.
     return query execute format(
         'with recursive found as ('
@@ -978,14 +981,18 @@ $auditctl$;
 
 revoke execute on function audit.partition_targets(timestamp) from public;
 
-comment on function audit.partition_targets(timestamp) is 'The targets of a month''s events';
+comment on function audit.partition_targets(timestamp) is 'The targets of a month''s events; none for null';
 
 create function audit.expired_targets(p_month timestamp) returns setof text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+    -- What no time of its own keeps is kept shortest: where that is not over, nothing is looked at.
     select t.target
-    from audit.partition_targets(p_month) as t (target)
+    from (select audit.kept_since('') as since) as shortest
+    cross join lateral audit.partition_targets(
+        case when shortest.since >= audit.utc(p_month + interval '1 month') then p_month end
+    ) as t (target)
     where audit.kept_since(t.target) >= audit.utc(p_month + interval '1 month')
         and not exists (
             select from audit.holds_in_force() as h where h.target_id is null and audit.is_meant(h.target, t.target)
@@ -1288,6 +1295,8 @@ begin
         raise exception 'maintain needs transactions that read what is committed'
             using errcode = 'feature_not_supported', hint = 'Run it with: set default_transaction_isolation = ''read committed''';
     end if;
+    -- Whoever calls this in a transaction of their own and forgets to end it holds a lock that all writers wait for.
+    perform set_config('idle_in_transaction_session_timeout', '10s', true);
     begin
         perform from audit.maintenance for update nowait;
     exception when lock_not_available then

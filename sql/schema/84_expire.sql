@@ -19,6 +19,9 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    if p_month is null then
+        return;
+    end if;
     -- From target to target by the index.
     return query execute format(
         'with recursive found as ('
@@ -31,14 +34,18 @@ end
 $auditctl$;
 
 revoke execute on function audit.partition_targets(timestamp) from public;
-comment on function audit.partition_targets(timestamp) is 'The targets of a month''s events';
+comment on function audit.partition_targets(timestamp) is 'The targets of a month''s events; none for null';
 
 create function audit.expired_targets(p_month timestamp) returns setof text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+    -- What no time of its own keeps is kept shortest: where that is not over, nothing is looked at.
     select t.target
-    from audit.partition_targets(p_month) as t (target)
+    from (select audit.kept_since('') as since) as shortest
+    cross join lateral audit.partition_targets(
+        case when shortest.since >= audit.utc(p_month + interval '1 month') then p_month end
+    ) as t (target)
     where audit.kept_since(t.target) >= audit.utc(p_month + interval '1 month')
         and not exists (
             select from audit.holds_in_force() as h where h.target_id is null and audit.is_meant(h.target, t.target)

@@ -128,6 +128,8 @@ begin
         raise exception 'maintain needs transactions that read what is committed'
             using errcode = 'feature_not_supported', hint = 'Run it with: set default_transaction_isolation = ''read committed''';
     end if;
+    -- Whoever calls this in a transaction of their own and forgets to end it holds a lock that all writers wait for.
+    perform set_config('idle_in_transaction_session_timeout', '10s', true);
     begin
         perform from audit.maintenance for update nowait;
     exception when lock_not_available then
