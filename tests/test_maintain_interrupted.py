@@ -110,22 +110,26 @@ def test_a_long_transaction_is_not_waited_for_and_nobody_waits_behind(
     keep(conn, "*", "400 days")
     name = conn.info.dbname
     done = threading.Event()
-    waited: list[int] = []
+    written: list[int] = []
+    refused_writes: list[psycopg.Error] = []
 
-    def watch() -> None:
-        """Write all the time, each time with less patience than a waiting reader of the log would need."""
+    def write() -> None:
+        """Write all the time, with less patience than whoever waits behind a lock that waits needs."""
         with connect(db) as session:
-            session.execute("set lock_timeout = '1s'")
+            session.execute("set lock_timeout = '400ms'")
             while not done.is_set():
-                session.execute(
-                    "insert into audit.event (actor_kind, target, action) values ('system', 'own.x', 'EVENT')"
-                )
-                waited.append(1)
+                try:
+                    session.execute(
+                        "insert into audit.event (actor_kind, target, action) values ('system', 'own.x', 'EVENT')"
+                    )
+                    written.append(1)
+                except psycopg.Error as error:
+                    refused_writes.append(error)
 
     with connect(db) as reader:
         reader.execute("begin")
         reader.execute(f"select count(*) from {reads}".encode())
-        writer = threading.Thread(target=watch)
+        writer = threading.Thread(target=write)
         writer.start()
         refused = auditctl("maintain", check=5)
         done.set()
@@ -138,9 +142,30 @@ def test_a_long_transaction_is_not_waited_for_and_nobody_waits_behind(
         assert conn.execute(WAITING, [name]).fetchone() == (0,)
         assert "event_2020_01" in partitions(conn)
         reader.execute("rollback")
-    assert conn.execute("select count(*) from audit.event where target = 'own.x'").fetchone() == (len(waited),)
+    assert conn.execute("select count(*) from audit.event where target = 'own.x'").fetchone() == (len(written),)
+    assert refused_writes == []
     auditctl("maintain", check=0)
     assert "event_2020_01" not in partitions(conn)
+
+
+def test_a_write_to_an_expired_month_that_is_not_committed_yet_is_not_lost(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    months(conn, "2020-01-01", "2020-01-01")
+    fill(conn, "2020-01-10", "billing.customer")
+    keep(conn, "*", "400 days")
+    hold(conn, "billing.invoice")
+    with connect(db) as writer:
+        writer.execute("begin")
+        fill(writer, "2020-01-11", "billing.invoice", 2)
+        wanted = recorded(writer, "e.target = 'billing.invoice'")
+        refused = auditctl("maintain", check=5)
+        assert refused.err.startswith(
+            "error: audit.event_2020_01 is in use by a transaction that does not end (process "
+        )
+        writer.execute("commit")
+    auditctl("maintain", check=0)
+    assert recorded(conn) == wanted
 
 
 def test_of_two_runs_one_does_the_work(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:

@@ -143,6 +143,22 @@ revoke execute on function audit.count_events(timestamp, text) from public;
 comment on function audit.count_events(timestamp, text) is
     'The events of a month by action, before and after its expired ones go, and between which numbers and how large they are';
 
+create function audit.close_month(p_relation regclass) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '3s'
+as $auditctl$
+begin
+    -- Its time is over: nobody writes there any more, and what was written before is committed when this is granted.
+    execute format('lock table only %s in share mode', p_relation);
+exception when lock_not_available then
+    perform audit.give_up(p_relation::text, (audit.lock_holders(array[p_relation::oid]))[1]);
+end
+$auditctl$;
+
+revoke execute on function audit.close_month(regclass) from public;
+comment on function audit.close_month(regclass) is 'Keeps writers out of a month whose time is over until the transaction ends; readers stay';
+
 create function audit.expire_month(p_month timestamp) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -154,9 +170,7 @@ declare
     v_done jsonb;
     v_kept regclass;
 begin
-    -- Its time is over: nobody writes there any more, and what was written before is committed when this is granted.
-    perform set_config('lock_timeout', '3s', true);
-    execute format('lock table only audit.%I in share mode', v_name);
+    perform audit.close_month(format('audit.%I', v_name)::regclass);
     v_condition := audit.expired_condition(p_month);
     v_done := audit.count_events(p_month, v_condition);
     if (v_done ->> 'kept')::bigint > 0 then
