@@ -1,4 +1,4 @@
-"""The part of docs/performance.md that says what was measured of capture, written from bench/results."""
+"""The parts of docs/performance.md that say what was measured of capture and upkeep, written from bench/results."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ from bench.targets import clean
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 START, END = "<!-- generated: python -m bench table -->\n", "<!-- end of generated -->\n"
+START_UPKEEP = "<!-- generated: python -m bench table, upkeep -->\n"
 
 KINDS = ("single", "bulk")
 
 
 def rewrite() -> None:
     """Put the tables of the newest results into the page."""
-    before, _, rest = PAGE.read_text("utf-8").partition(START)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{START}\n{generated()}\n{END}{after}", "utf-8")
+    text = PAGE.read_text("utf-8")
+    for start, tables in ((START, generated()), (START_UPKEEP, upkeep())):
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(END)
+        text = f"{before}{start}\n{tables}\n{END}{after}"
+    PAGE.write_text(text, "utf-8")
 
 
 def generated() -> str:
     """Return the tables; a benchmark that was never run is left out."""
-    parts = (_overhead(), _wide(), _flat(), _commits(), _size(), targets.table(), _upkeep())
+    parts = (_overhead(), _wide(), _flat(), _commits(), _size(), targets.table())
     return "\n".join(part for part in parts if part)
 
 
@@ -131,7 +135,8 @@ def _size() -> str:
     )
 
 
-def _upkeep() -> str:
+def upkeep() -> str:
+    """Return the table of upkeep; empty where it was never measured."""
     measured = results.read("maintain")
     if not measured:
         return ""
