@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from auditctl.capture import config
+from auditctl.capture import config, durations
+from auditctl.capture.retention import Retention
 from auditctl.errors import UsageError
-from auditctl.lifecycle import durations
-from auditctl.lifecycle.retention import Retention
 from tests.fixtures.databases import connect
 from tests.retaining import LONG_AGO, fill, hold, keep, months, partitions, recorded, upkeep
 
@@ -76,6 +75,15 @@ def test_the_file_says_how_long_events_are_kept_and_is_printed_as_it_was_written
         ("CREATE", "order.*", "10 years"),
         ("CREATE", "public.plain", None),
     ]
+
+
+def test_a_file_that_says_nothing_of_it_leaves_it_as_it_is(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+    keep(conn, "*", "400 days", noticed=False)
+    assert auditctl("plan", "-", input="table = []", check=0).err == (
+        "Nothing to do: the database is as the rules say.\n"
+    )
+    said = auditctl("plan", "-", input='[retention]\nkeep = "forever"', check=0).out
+    assert said == "RETAIN  every event: keep forever, instead of 400 days.\n"
 
 
 def test_mistakes_in_the_file_are_reported_together() -> None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import tomlkit
 
+from auditctl.capture.retention import Retention
 from auditctl.capture.sections import retention, tables
 from auditctl.capture.sections.fields import Fields
 from auditctl.errors import ConfigurationError
-from auditctl.lifecycle.retention import Retention
 from auditctl.model import Rule
 
 SECTIONS = ("defaults", "table", "retention")
@@ -30,11 +30,12 @@ class Document:
             audits nothing.
         problems: What is wrong with the file itself, each with file and key path; to be reported together with what
             does not fit the database.
+        retention: How long events are kept; None for a file that says nothing about it.
     """
 
     rules: tuple[Rule, ...]
     problems: tuple[str, ...] = ()
-    retention: Retention = field(default_factory=Retention)
+    retention: Retention | None = None
 
 
 def load(text: str, source: str) -> Document:

@@ -15,14 +15,13 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from auditctl import database
-from auditctl.capture import catalog, identifiers, planner, resolve, rules
+from auditctl.capture import catalog, identifiers, planner, resolve, retention, rules
 from auditctl.capture.config import Document
 from auditctl.capture.identifiers import qualified
+from auditctl.capture.retention import Retention
 from auditctl.capture.validate import COMMAND_LINE
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
-from auditctl.lifecycle import retention
-from auditctl.lifecycle.retention import Retention
 from auditctl.model import Action, Catalog, Change, ChangeKind, Plan, Rule
 from auditctl.names import ADVISORY_LOCK, ROLE_OWNER
 

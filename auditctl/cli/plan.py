@@ -9,13 +9,12 @@ import click
 from psycopg.sql import SQL, Literal
 
 from auditctl.capture import config as configuration
-from auditctl.capture import installer, rules
+from auditctl.capture import installer, retention, rules
 from auditctl.capture.config import Document
 from auditctl.cli.capture import lock_timeout_option
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.database import SEARCH_PATH
 from auditctl.errors import AuditctlError, DriftError, UsageError
-from auditctl.lifecycle import retention
 from auditctl.log.formats.harmless import harmless
 from auditctl.model import Change, Plan
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import tomlkit
 from tomlkit.items import AoT, Table
 
+from auditctl.capture import durations
+from auditctl.capture.retention import EVERYTHING, Retention
 from auditctl.capture.sections.fields import Fields
 from auditctl.errors import UsageError
-from auditctl.lifecycle import durations
-from auditctl.lifecycle.retention import EVERYTHING, Retention
 from auditctl.model import Rule
 
 KEYS = ("keep", "target")
@@ -18,8 +18,8 @@ TARGET_KEYS = ("name", "keep")
 """The keys of [[retention.target]]."""
 
 
-def read(document: Fields, rules: Iterable[Rule]) -> Retention:
-    """Return how long events are kept; for ever where nothing is said.
+def read(document: Fields, rules: Iterable[Rule]) -> Retention | None:
+    """Return how long events are kept; None where the file says nothing about it.
 
     Args:
         document: The file.
@@ -35,7 +35,7 @@ def read(document: Fields, rules: Iterable[Rule]) -> Retention:
     by_place = {rule.origin: rule.name for rule in rules}
     tables = document.sections("table") if by_place else ()
     longer += [(by_place[t.origin], t) for t in tables if "keep" in t.values and t.origin in by_place]
-    return Retention(keep, _times(longer, keep))
+    return None if section is None and not longer else Retention(keep, _times(longer, keep))
 
 
 def written(retention: Retention, rules: Iterable[Rule]) -> Table | None:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 import tomlkit
 from tomlkit.items import AoT, Table
 
-from auditctl.capture import identifiers
+from auditctl.capture import durations, identifiers
 from auditctl.capture.actions import ACTIONS, BY_OPTION, DEFAULT, parse_actions
 from auditctl.capture.sections.fields import Fields, advice, refuse_repeated
 from auditctl.errors import UsageError
-from auditctl.lifecycle import durations
 from auditctl.model import Action, Rule
 
 LISTS = ("exclude", "mask", "key")

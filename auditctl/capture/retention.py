@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from auditctl import resources
+from auditctl.capture.durations import shown
 from auditctl.database import Connection
-from auditctl.lifecycle.durations import shown
 from auditctl.model import Difference, RetentionPlan
 
 EVERYTHING = "*"
