@@ -295,6 +295,41 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """A target whose events are not kept as long as is wanted.
+
+    Attributes:
+        target: The target, or a glob; `*` for every event.
+        before: What is stated now, in words; None where the target has no time of its own.
+        after: What is wanted, in words; None where it shall have none.
+    """
+
+    target: str
+    before: str | None
+    after: str | None
+
+    @property
+    def sentence(self) -> str:
+        """What changes, for people."""
+        what = "every event" if self.target == "*" else self.target
+        after = f"keep {self.after}" if self.after else "keep as every event"
+        return f"{what}: {after}, instead of {self.before or 'as every event'}."
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPlan:
+    """How to get from how long events are kept to how long they shall be.
+
+    Attributes:
+        differences: What has to be stated; empty where all is as wanted.
+        warning: What is deleted by it, as a sentence; empty for nothing.
+    """
+
+    differences: tuple[Difference, ...] = ()
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How to get from what the database has to what the rules say.
 
@@ -303,12 +338,19 @@ class Plan:
         rules: The rules, with names as registered and renames followed.
         targets: The tables that the rules cover and that capture something.
         warnings: What works, but not as one may expect; sentences.
+        retention: How it has to change how long events are kept.
     """
 
     changes: tuple[Change, ...]
     rules: tuple[Rule, ...]
     targets: tuple[Target, ...]
     warnings: tuple[str, ...] = ()
+    retention: RetentionPlan = field(default_factory=RetentionPlan)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing has to change."""
+        return not self.pending and not self.retention.differences
 
     @property
     def pending(self) -> tuple[Change, ...]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
-from bench import export, importing, reading, results, stats, table
+from bench import export, importing, maintain, reading, results, stats, table
 from bench.capture import PARTS, Part
 
 BENCHMARKS: Mapping[str, Part] = {
@@ -26,6 +26,7 @@ BENCHMARKS: Mapping[str, Part] = {
     "stats": stats.run,
     "reading": reading.run,
     "importing": importing.run,
+    "maintain": maintain.run,
 }
 
 SETTINGS = {

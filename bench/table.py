@@ -1,4 +1,4 @@
-"""The part of docs/performance.md that says what was measured of capture, written from bench/results."""
+"""The parts of docs/performance.md that say what was measured of capture and upkeep, written from bench/results."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from bench.targets import clean
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 START, END = "<!-- generated: python -m bench table -->\n", "<!-- end of generated -->\n"
+START_UPKEEP = "<!-- generated: python -m bench table, upkeep -->\n"
 
 KINDS = ("single", "bulk")
 
 
 def rewrite() -> None:
     """Put the tables of the newest results into the page."""
-    before, _, rest = PAGE.read_text("utf-8").partition(START)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{START}\n{generated()}\n{END}{after}", "utf-8")
+    text = PAGE.read_text("utf-8")
+    for start, tables in ((START, generated()), (START_UPKEEP, upkeep())):
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(END)
+        text = f"{before}{start}\n{tables}\n{END}{after}"
+    PAGE.write_text(text, "utf-8")
 
 
 def generated() -> str:
@@ -143,4 +147,31 @@ def _size() -> str:
     return (
         f"Bytes of an event with all indexes, after {measured['events']:,} of its kind:\n\n"
         f"{grid(['bytes per event', *STATEMENTS], rows)}"
+    )
+
+
+def upkeep() -> str:
+    """Return the table of upkeep; empty where it was never measured."""
+    measured = results.read("maintain")
+    if not measured:
+        return ""
+    names = {
+        "move_out_of_default": "moved out of the DEFAULT partition, where writers write meanwhile",
+        "expire_with_1_percent_kept": "an expired month, of which 1 percent stays",
+    }
+    rows = [
+        [
+            title,
+            f"{measured[name]['seconds']:.1f}",
+            f"{measured[name]['before']['rate']:,.0f}",
+            f"{measured[name]['rate_of_before']:.2f}",
+            f"{measured[name]['before']['longest_ms']:.0f}",
+            f"{measured[name]['meanwhile']['longest_ms']:.0f}",
+        ]
+        for name, title in names.items()
+    ]
+    head = ["upkeep", "seconds", "writes per second before", "meanwhile", "longest write before, ms", "meanwhile, ms"]
+    return (
+        f"`auditctl maintain` with {measured['events']:,} events, while {measured['writers']} sessions insert audited "
+        f"rows one by one; `meanwhile` of the rate is the share of that before:\n\n{grid(head, rows)}"
     )

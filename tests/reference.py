@@ -47,6 +47,17 @@ def _commands() -> Iterator[str]:
         yield f"```text\nauditctl {name} {' '.join(command.collect_usage_pieces(below))}\n```\n"
         yield from _prose(command.help or "")
         yield from _options(command)
+        if isinstance(command, click.Group):
+            yield from _subcommands(command, below)
+
+
+def _subcommands(group: click.Group, context: click.Context) -> Iterator[str]:
+    for name, command in group.commands.items():
+        below = click.Context(command, info_name=name, parent=context)
+        yield f"### {below.command_path}\n"
+        yield f"```text\n{below.command_path} {' '.join(command.collect_usage_pieces(below))}\n```\n"
+        yield from _prose(command.help or "")
+        yield from _options(command)
 
 
 def _options(command: click.Command) -> Iterator[str]:

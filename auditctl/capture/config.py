@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import tomlkit
 
-from auditctl.capture.sections import event_types, tables
+from auditctl.capture.retention import Retention
+from auditctl.capture.sections import event_types, retention, tables
 from auditctl.capture.sections.fields import Fields
 from auditctl.errors import ConfigurationError
 from auditctl.model import EventType, Rule
 
-SECTIONS = ("defaults", "table", "event")
+SECTIONS = ("defaults", "table", "event", "retention")
 """The keys of the file itself."""
 
 BESIDE_TABLES = frozenset(SECTIONS) - {"defaults", "table"}
@@ -34,11 +35,13 @@ class Document:
             does not fit the database.
         event_types: The types of business events in the order of the file; None for a file that says nothing about
             them, as one that was written before there were any.
+        retention: How long events are kept; None for a file that says nothing about it.
     """
 
     rules: tuple[Rule, ...]
     problems: tuple[str, ...] = ()
     event_types: tuple[EventType, ...] | None = None
+    retention: Retention | None = None
 
 
 def load(text: str, source: str) -> Document:
@@ -67,16 +70,21 @@ def load(text: str, source: str) -> Document:
         document.problem("table", message)
     rules = tables.read(document)
     types = event_types.read(document)
-    return Document(rules, tuple(problems), types)
+    kept = retention.read(document, rules)
+    return Document(rules, tuple(problems), types, kept)
 
 
-def dump(rules: Iterable[Rule], types: Iterable[EventType] = ()) -> str:
-    """Return the file that states these rules and event types; `load` of it gives them back, in the same order."""
-    stated, named = tables.written(rules), event_types.written(types)
+def dump(rules: Iterable[Rule], types: Iterable[EventType] = (), kept: Retention | None = None) -> str:
+    """Return the file that states these rules, event types and times; `load` of it gives them back, in order."""
+    rules, kept = tuple(rules), kept or Retention()
+    stated, named = tables.written(rules, kept.targets), event_types.written(types)
+    times = retention.written(kept, rules)
     document = tomlkit.document()
-    if named and not stated:
+    if (named or times is not None) and not stated:
         document["table"] = []  # before the first section, or it would be a key of that
     document["defaults"] = tables.defaults()
+    if times is not None:
+        document["retention"] = times
     if stated:
         document["table"] = stated
     if named:

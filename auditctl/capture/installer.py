@@ -15,9 +15,10 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from auditctl import database
-from auditctl.capture import catalog, event_types, identifiers, planner, resolve, rules
+from auditctl.capture import catalog, event_types, identifiers, planner, resolve, retention, rules
 from auditctl.capture.config import Document
 from auditctl.capture.identifiers import qualified
+from auditctl.capture.retention import Retention
 from auditctl.capture.validate import COMMAND_LINE
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
@@ -44,6 +45,7 @@ class Wish:
         follow_renames: Whether the rules come from the database, so that they follow a renamed table.
         problems: What is wrong with them already.
         event_types: The types of business events that are wanted; None for those there are.
+        retention: How long events shall be kept; None for as long as is stated.
         has_file: Whether the rules come from a file, which may be silent about something that the database has.
     """
 
@@ -52,6 +54,7 @@ class Wish:
     follow_renames: bool = True
     problems: tuple[str, ...] = ()
     event_types: tuple[EventType, ...] | None = None
+    retention: Retention | None = None
     has_file: bool = False
 
 
@@ -205,7 +208,12 @@ def _wish(conn: Connection, document: Document | None) -> Wish:
     stored = rules.read(conn)
     wanted = tuple(replace(rule, is_in_force=rule in stored) for rule in document.rules)
     return Wish(
-        wanted, follow_renames=False, problems=document.problems, event_types=document.event_types, has_file=True
+        wanted,
+        follow_renames=False,
+        problems=document.problems,
+        event_types=document.event_types,
+        retention=document.retention,
+        has_file=True,
     )
 
 
@@ -225,7 +233,11 @@ def _plan(conn: Connection, wish: Wish) -> Plan:
         problems=wish.problems,
         types=types,
     )
-    return replace(planned, warnings=(*planned.warnings, *event_types.notes(types, has_file=wish.has_file)))
+    planned = replace(planned, warnings=(*planned.warnings, *event_types.notes(types, has_file=wish.has_file)))
+    if wish.retention is None:
+        return planned
+    registered = {rule.name: known.name for rule, known in zip(wish.rules, planned.rules, strict=True)}
+    return replace(planned, retention=retention.plan(conn, wish.retention.named(registered)))
 
 
 def _carry_out(
@@ -244,8 +256,9 @@ def _carry_out(
             rules.register(conn, planned.targets)
             rules.end_change(conn, planned, wish.only)
             rules.write(conn, planned.rules)
+            retention.write(conn, planned.retention.differences)
             _record(conn, planned.pending)
-        left = _plan(conn, replace(wish, rules=planned.rules)).pending
+        left = _plan(conn, replace(wish, rules=planned.rules, retention=None)).pending
         if left:
             raise AuditctlError(
                 f"after all changes {left[0].target} still needs {left[0].kind}: {left[0].reason}",

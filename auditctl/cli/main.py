@@ -37,6 +37,8 @@ COMMANDS = {
     "stats": "stats",
     "record": "record",
     "import-log": "import_log",
+    "maintain": "maintain",
+    "hold": "hold",
     "grant": "grant",
     "revoke": "grant",
     "demo": "demo",

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import click
+from psycopg.sql import SQL, Literal
 
 from auditctl.capture import config as configuration
-from auditctl.capture import event_types, installer, rules
+from auditctl.capture import event_types, installer, retention, rules
 from auditctl.capture.config import Document
 from auditctl.cli.capture import lock_timeout_option
 from auditctl.cli.session import READER, Session, pass_session
@@ -52,18 +53,18 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
     """
     document = _document(file)
     with session.connect() as conn:
-        shown = installer.plan(conn, document).pending
-        for change in shown:
-            session.say(_line(change))
-        if shown and not yes and file != "-" and sys.stdin.isatty() and not _is_wanted():
+        shown = installer.plan(conn, document)
+        for line in _lines(shown):
+            session.say(line)
+        if not shown.is_done and not yes and file != "-" and sys.stdin.isatty() and not _is_wanted():
             session.say("Nothing was changed.")
             return
         done = installer.apply(
             conn, document, lock_timeout=lock_timeout, approve=lambda planned: _is_as_shown(planned, shown)
         )
     _say_rest(session, done)
-    if done.pending:
-        session.say(f"Applied {len(done.pending)} change{'s' if len(done.pending) > 1 else ''}.")
+    if number := _number(done):
+        session.say(f"Applied {number} change{'s' if number > 1 else ''}.")
 
 
 @click.command(short_help="Exit with 3 if the database differs from the rules.")
@@ -79,8 +80,8 @@ def check(session: Session, file: str | None) -> None:
     _print_changes(planned)
     for warning in planned.warnings:
         session.say(f"warning: {warning}")
-    if planned.pending:
-        what = "1 difference" if len(planned.pending) == 1 else f"{len(planned.pending)} differences"
+    if number := _number(planned):
+        what = "1 difference" if number == 1 else f"{number} differences"
         raise DriftError(
             f"{what} between the rules and the database", hint=f"Mend with: auditctl apply{_argument(file)}"
         )
@@ -91,7 +92,7 @@ def check(session: Session, file: str | None) -> None:
 def config(session: Session) -> None:
     """Print the rules and event types in force as TOML that apply accepts and that then plans nothing."""
     with session.connect(READER) as conn:
-        click.echo(configuration.dump(rules.read(conn), event_types.read(conn)), nl=False)
+        click.echo(configuration.dump(rules.read(conn), event_types.read(conn), retention.read(conn)), nl=False)
 
 
 def _document(file: str | None) -> Document | None:
@@ -116,9 +117,9 @@ def _is_wanted() -> bool:
         raise
 
 
-def _is_as_shown(planned: Plan, shown: tuple[Change, ...]) -> bool:
+def _is_as_shown(planned: Plan, shown: Plan) -> bool:
     """Refuse to do what was not shown; a change that somebody else made meanwhile need not be made again."""
-    if not set(planned.pending) <= set(shown):
+    if not {*planned.pending, *planned.retention.differences} <= {*shown.pending, *shown.retention.differences}:
         raise AuditctlError(
             "the database changed after the plan was shown; nothing was done", hint="Look again with: auditctl plan"
         )
@@ -133,24 +134,37 @@ def _line(change: Change) -> str:
     return f"{change.kind.value:<8}{change.relation}  {change.action.value.lower()}  {change.reason}"
 
 
+def _lines(planned: Plan) -> list[str]:
+    kept = [f"RETAIN  {difference.sentence}" for difference in planned.retention.differences]
+    return [*map(_line, planned.pending), *kept, *([planned.retention.warning] if planned.retention.warning else [])]
+
+
+def _number(planned: Plan) -> int:
+    return len(planned.pending) + len(planned.retention.differences)
+
+
 def _print_changes(planned: Plan) -> None:
-    for change in planned.pending:
-        click.echo(harmless(_line(change)))
+    for line in _lines(planned):
+        click.echo(harmless(line))
 
 
 def _print_statements(planned: Plan) -> None:
-    if not planned.pending:
+    if planned.is_done:
         return
     click.echo(f"begin;\nset local search_path = {SEARCH_PATH};\n")
     for change in planned.pending:
         for statement in change.statements:
             role = "set role audit_owner;\n" if statement.as_owner else "reset role;\n"
             click.echo(f"{role}{statement.sql};\n")
+    for difference in planned.retention.differences:
+        words = [SQL("null") if word is None else Literal(word) for word in (difference.target, difference.after)]
+        call = SQL("select audit.set_retention({}, {})").format(*words).as_string(None)
+        click.echo(f"set role audit_owner;\n{call};\n")
     click.echo("reset role;\ncommit;")
 
 
 def _say_rest(session: Session, planned: Plan) -> None:
     for warning in planned.warnings:
         session.say(f"warning: {warning}")
-    if not planned.pending:
+    if planned.is_done:
         session.say("Nothing to do: the database is as the rules say.")

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from auditctl.doctor.check import Check, Severity
 
+MAINTAIN = "auditctl maintain"
+
 
 def _as_owner(statements: str) -> str:
     """Return the statements as audit_owner runs them, for a superuser and the login that installed alike."""
     return f"set role audit_owner; {statements} reset role;"
 
-
-_MOVE = "; ".join(
-    (
-        "alter table audit.event detach partition audit.event_default",
-        "alter table audit.event_default rename to event_default_old",
-        "{creates}insert into audit.event overriding system value select * from audit.event_default_old",
-        "drop table audit.event_default_old",
-        "create table audit.event_default partition of audit.event default",
-        "comment on table audit.event_default is {comment}",
-        "select audit.guard_partition('audit.event_default');",
-    )
-)
-"""Moves the events of the DEFAULT partition into months of their own, unchanged; what is dropped was copied."""
 
 LOG = (
     Check(
@@ -83,14 +72,14 @@ LOG = (
         "events in the DEFAULT partition",
         "Events of {months} were written while those months had no partition, and none can be made until they are "
         "moved.",
-        f"begin; {_as_owner(_MOVE)} commit;",
+        MAINTAIN,
     ),
     Check(
         "log_months",
         Severity.WARNING,
         "a month from this one to three ahead that has no partition",
         "Events of {month} will be written to the DEFAULT partition, and have to be moved later.",
-        "auditctl install",
+        MAINTAIN,
     ),
     Check(
         "log_writable",

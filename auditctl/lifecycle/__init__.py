@@ -1,1 +1,1 @@
-"""How much the log holds, and for how long."""
+"""How much the log holds, what of it is held, and the upkeep of its partitions."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import tomlkit
 from tomlkit.items import AoT, Table
 
-from auditctl.capture import identifiers
+from auditctl.capture import durations, identifiers
 from auditctl.capture.actions import DEFAULT, OPTIONS, parse_actions
 from auditctl.capture.sections.fields import Fields, advice, refuse_repeated
 from auditctl.errors import UsageError
@@ -15,7 +15,7 @@ from auditctl.model import Action, Rule
 
 LISTS = ("exclude", "mask", "key")
 FLAGS = ("require_actor", "read_query", "read_force")
-KEYS = ("name", "label", "actions", *LISTS, *FLAGS)
+KEYS = ("name", "label", "actions", *LISTS, *FLAGS, "keep")
 DEFAULTS = ("actions",)
 """The keys of [defaults]."""
 
@@ -35,24 +35,31 @@ def defaults() -> Table:
     return table
 
 
-def written(rules: Iterable[Rule]) -> AoT:
-    """Return one [[table]] for each rule, in order."""
+def written(rules: Iterable[Rule], keep: Mapping[str, str | None]) -> AoT:
+    """Return one [[table]] for each rule, in order; with how long its events are kept, where that is stated."""
     tables = tomlkit.aot()
     for rule in rules:
-        table = tomlkit.table()
-        table["name"] = rule.name
-        if rule.label is not None:
-            table["label"] = rule.label
-        if rule.actions != DEFAULT:
-            table["actions"] = [action.value.lower() for action in rule.actions]
-        for key in LISTS:
-            if getattr(rule, key):
-                table[key] = list(getattr(rule, key))
-        for flag in FLAGS:
-            if getattr(rule, flag):
-                table[flag] = True
+        table = _written(rule)
+        if rule.name in keep:
+            table["keep"] = durations.shown(keep[rule.name])
         tables.append(table)
     return tables
+
+
+def _written(rule: Rule) -> Table:
+    table = tomlkit.table()
+    table["name"] = rule.name
+    if rule.label is not None:
+        table["label"] = rule.label
+    if rule.actions != DEFAULT:
+        table["actions"] = [action.value.lower() for action in rule.actions]
+    for key in LISTS:
+        if getattr(rule, key):
+            table[key] = list(getattr(rule, key))
+    for flag in FLAGS:
+        if getattr(rule, flag):
+            table[flag] = True
+    return table
 
 
 def _default_actions(document: Fields) -> tuple[Action, ...]:

@@ -1,0 +1,99 @@
+"""`auditctl hold add`, `hold list` and `hold release`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from fnmatch import fnmatchcase
+
+import click
+
+from auditctl.cli.maintain import ADMIN
+from auditctl.cli.session import READER, Session, pass_session
+from auditctl.errors import UsageError
+from auditctl.lifecycle import holds
+from auditctl.log import known
+
+
+@click.group(short_help="Keep events for a legal case, whatever the retention says.")
+def hold() -> None:
+    """Keep events for a legal case, whatever the retention says.
+
+    Events under a hold are not deleted by maintain until the hold is released.
+
+    \b
+    Examples:
+      auditctl hold add billing.customer --id 7 --reason 'case 2026-31'
+      auditctl hold list
+      auditctl hold release 1 --reason 'case closed'
+    """
+
+
+@hold.command(short_help="Place a hold.")
+@click.argument("target")
+@click.option("--id", "target_id", metavar="ID", help="One object's events: its whole history. Default: all.")
+@click.option("--reason", metavar="TEXT", required=True, help="What it is for, such as the number of the case.")
+@pass_session
+def add(session: Session, target: str, target_id: str | None, reason: str) -> None:
+    """Place a hold on TARGET: a table, its label, what a business event names, or a glob in quotes.
+
+    It holds under every name that the table had or will have, and one object under every key.
+    """
+    with session.connect(ADMIN) as conn:
+        number = holds.add(conn, _target(target, known.targets(conn)), target_id, reason)
+    session.say(f"Hold {number} is placed.")
+
+
+@hold.command(name="list", short_help="List the holds.")
+@click.option("--all", "everything", is_flag=True, help="Also those that were released.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print them.",
+)
+@pass_session
+def list_holds(session: Session, everything: bool, output: str) -> None:
+    """List the holds in force, oldest first."""
+    with session.connect(READER) as conn:
+        found = holds.read(conn, released=everything)
+    if output == "json":
+        rows = [dataclasses.asdict(one) for one in found]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=lambda at: at.isoformat()))
+        return
+    from auditctl.cli.console import print_table  # rich is slow to load
+
+    header = ["Hold", "Target", "ID", "Reason", "Placed by", "Placed"]
+    cells = [
+        [str(one.hold_id), one.target, one.target_id or "(all)", one.reason, one.placed_by, f"{one.placed_at:%Y-%m-%d}"]
+        for one in found
+    ]
+    if everything:
+        header += ["Released", "Why"]
+        for row, one in zip(cells, found, strict=True):
+            row += [f"{one.released_at:%Y-%m-%d}" if one.released_at else "", one.release_reason or ""]
+    print_table(header, cells)
+    if not found:
+        session.say("Nothing is held.")
+
+
+@hold.command(short_help="Release a hold.")
+@click.argument("hold_id", metavar="HOLD_ID", type=click.IntRange(1, 2**63 - 1))
+@click.option("--reason", metavar="TEXT", required=True, help="Why the events need not be held any more.")
+@pass_session
+def release(session: Session, hold_id: int, reason: str) -> None:
+    """Release a hold. Seven days later its events are deleted, if their time is over."""
+    with session.connect(ADMIN) as conn:
+        holds.release(conn, hold_id, reason)
+    session.say(f"Hold {hold_id} is released.")
+
+
+def _target(text: str, targets: list[known.KnownTarget]) -> str:
+    """Return what the store takes for a target: a glob as it is, so that it means later targets too."""
+    if any(target.name == text for target in targets) or not any(character in text for character in "*?["):
+        return known.one_name_of(text, targets)
+    if not any(fnmatchcase(target.name, text) for target in targets):
+        raise UsageError(f"the log knows no table {text!r}", hint="List what is audited with: auditctl tables")
+    return text

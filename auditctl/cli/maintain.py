@@ -1,0 +1,98 @@
+"""`auditctl maintain`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from auditctl.cli.session import READER, Session, pass_session
+from auditctl.lifecycle import upkeep
+from auditctl.lifecycle.upkeep import BUSY, Done, Due
+
+ADMIN = "Ask the DBA for: auditctl grant admin {login}"
+"""What to do where the login may not do upkeep, or hold events."""
+
+
+@click.command(short_help="Make partitions ahead, and delete events whose time is over.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
+@pass_session
+def maintain(session: Session, dry_run: bool, output: str) -> None:
+    """Make partitions ahead, and delete events whose time is over. Run it daily.
+
+    It makes the partitions of the coming months, moves events out of the DEFAULT partition, and deletes what is neither
+    kept longer nor held. Each step is one transaction, and recorded in the log. It may be stopped at any point and run
+    again. No writer waits for it longer than a moment: where a long transaction is in the way it gives up with exit
+    code 5. Where another maintain is running it leaves the rest to it.
+
+    \b
+    Examples:
+      auditctl maintain --dry-run
+      auditctl maintain
+      auditctl --quiet maintain --format json
+    """
+    if dry_run:
+        with session.connect(READER) as conn:
+            _print_due(session, upkeep.due(conn), output)
+        return
+    whole: list[Done] = []
+    try:
+        with session.connect(ADMIN) as conn, _progress(session) as report:
+            for done in upkeep.run(conn):
+                report(done)
+                if done.is_whole:
+                    whole.append(done)
+                    if output == "table" and done.step != BUSY:
+                        click.echo(done.sentence)
+    finally:
+        steps = [done.data for done in whole if done.step != BUSY]
+        if output == "json":
+            click.echo(json.dumps(steps, ensure_ascii=False, indent=2))
+    if whole and whole[-1].step == BUSY:
+        session.say("Another maintain is running; the rest is left to it.")
+    elif not steps:
+        session.say("Nothing to do.")
+
+
+def _print_due(session: Session, due: tuple[Due, ...], output: str) -> None:
+    if output == "json":
+        click.echo(json.dumps([dataclasses.asdict(one) for one in due], ensure_ascii=False, indent=2))
+        return
+    from auditctl.cli.console import print_table  # rich is slow to load
+
+    cells = [[one.step, one.partition, f"{one.dropped:,}", f"{one.kept:,}", one.reason] for one in due]
+    print_table(["Step", "Partition", "Deleted", "Kept", "Reason"], cells)
+    if not due:
+        session.say("Nothing to do.")
+
+
+@contextmanager
+def _progress(session: Session) -> Iterator[Callable[[Done], None]]:
+    """Draw on a terminal how many events a move has copied; nothing elsewhere."""
+    if not session.shows_progress:
+        yield lambda _done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("maintain", total=None)
+
+        def report(done: Done) -> None:
+            copied = done.data.get("events") if not done.is_whole else None
+            text = "maintain" if copied is None else f"moving: {copied:,} events copied"
+            progress.update(task, description=text)
+
+        yield report

@@ -1,0 +1,65 @@
+"""Legal holds: what no run of maintain may delete. Source: audit.hold and its functions (sql/schema/81_hold.sql)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from auditctl.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A hold, in force or released.
+
+    Attributes:
+        hold_id: Its number.
+        target: A target, or a glob over targets.
+        target_id: The object; None for all of the target.
+        reason: Why it was placed.
+        placed_by: The login that placed it.
+        placed_at: When.
+        released_by: The login that released it; None while it holds.
+        released_at: When it was released.
+        release_reason: Why it was released.
+    """
+
+    hold_id: int
+    target: str
+    target_id: str | None
+    reason: str
+    placed_by: str
+    placed_at: datetime
+    released_by: str | None
+    released_at: datetime | None
+    release_reason: str | None
+
+
+def add(conn: Connection, target: str, target_id: str | None, reason: str) -> int:
+    """Place a hold; return its number.
+
+    Raises:
+        DatabaseError: The target or the reason cannot be taken, or the login may not.
+    """
+    row = conn.execute("select audit.place_hold(%s, %s, %s)", [target, target_id, reason]).fetchone()
+    number: int = row[0] if row else 0
+    return number
+
+
+def release(conn: Connection, hold_id: int, reason: str) -> None:
+    """Release a hold.
+
+    Raises:
+        DatabaseError: There is no such hold in force, or the login may not.
+    """
+    conn.execute("select audit.release_hold(%s, %s)", [hold_id, reason])
+
+
+def read(conn: Connection, *, released: bool = False) -> tuple[Hold, ...]:
+    """Return the holds by number; with `released` those that were released too."""
+    rows = conn.execute(
+        "select hold_id, target, target_id, reason, placed_by, placed_at, released_by, released_at, release_reason "
+        "from audit.hold where released_at is null or %s order by hold_id",
+        [released],
+    )
+    return tuple(Hold(*row) for row in rows)

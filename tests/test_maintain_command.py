@@ -1,0 +1,124 @@
+"""`auditctl maintain` and `auditctl hold`, as people type them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, LiteralString
+
+import psycopg
+import pytest
+
+from tests.fixtures.databases import connect
+from tests.retaining import fill, hold, keep, months, partitions, recorded
+
+if TYPE_CHECKING:
+    from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.databases import MakeLogin
+
+
+FOR_ADMINISTRATORS: tuple[LiteralString, ...] = (
+    "select audit.place_hold('a.b', null, 'x')",
+    "select audit.release_hold(1, 'x')",
+    "select audit.set_retention('*', '1 day')",
+    "call audit.maintain()",
+    "select audit.next_step()",
+    "select audit.expire_month('2020-01-01')",
+)
+
+
+def expired(conn: psycopg.Connection) -> None:
+    """A month of which one event is held."""
+    months(conn, "2020-01-01", "2020-01-01")
+    fill(conn, "2020-01-10", "billing.customer")
+    keep(conn, "*", "400 days")
+    hold(conn, "billing.customer", "3")
+
+
+def test_dry_run_says_what_would_be_done_and_does_nothing(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+    expired(conn)
+    fill(conn, "2001-02-03", "shop.order")
+    before = partitions(conn), recorded(conn)
+    assert json.loads(auditctl("maintain", "--dry-run", "--format", "json", check=0).out) == [
+        {
+            "step": "move", "partition": "audit.event_default", "dropped": 0, "kept": 10,
+            "reason": "It holds events of 2001-02.",
+        },
+        {
+            "step": "expire", "partition": "audit.event_2020_01", "dropped": 9, "kept": 1,
+            "reason": "The time of some of its events is over; the others stay.",
+        },
+    ]  # fmt: skip
+    assert (partitions(conn), recorded(conn)) == before
+
+
+def test_an_administrator_maintains_and_every_step_is_recorded(
+    db: str, conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
+    expired(conn)
+    admin = login("admin", roles=["audit_admin"])
+    done = auditctl("maintain", dsn=admin.dsn, check=0)
+    assert (done.out, done.err) == ("audit.event_2020_01: 9 events deleted, 1 kept.\n", "")
+    ((actor, target_id, data),) = conn.execute(
+        "select actor, target_id, new_values from audit.event where target = 'audit.partition'"
+    ).fetchall()
+    assert (actor, target_id) == (admin.name, "audit.event_2020_01")
+    assert {name: data[name] for name in ("dropped", "kept", "before", "after")} == {
+        "dropped": 9, "kept": 1, "before": {"CREATE": 10}, "after": {"CREATE": 1},
+    }  # fmt: skip
+    again = auditctl("maintain", "--format", "json", dsn=admin.dsn, check=0)
+    assert (again.out, again.err) == ("[]\n", "Nothing to do.\n")
+
+
+def test_a_reader_and_an_application_cannot_maintain_or_hold(login: MakeLogin, auditctl: RunAuditctl) -> None:
+    for role in ("audit_reader", "audit_app"):
+        other = login("other", roles=[role])
+        denied = auditctl("maintain", dsn=other.dsn, check=5)
+        assert denied.err == (
+            "error: permission denied for function maintain_step\n"
+            f"hint: Ask the DBA for: auditctl grant admin {other.name}\n"
+        )
+        for statement in FOR_ADMINISTRATORS:
+            with connect(other.dsn) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
+                session.execute(statement)
+
+
+def test_the_procedure_does_all_steps_and_commits_each(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:
+    expired(conn)
+    fill(conn, "2001-02-03", "shop.order")
+    admin = login("admin", roles=["audit_admin"])
+    with connect(admin.dsn) as session:
+        session.execute("call audit.maintain()")
+    assert conn.execute(
+        "select target_id from audit.event where target = 'audit.partition' order by event_id"
+    ).fetchall() == [("audit.event_default",), ("audit.event_2001_02",), ("audit.event_2020_01",)]
+    assert len(recorded(conn)) == 1
+
+
+def test_a_hold_is_placed_listed_and_released_and_all_of_it_is_recorded(
+    conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
+    fill(conn, "2026-01-10", "billing.customer")
+    admin = login("admin", roles=["audit_admin"])
+    placed = auditctl("hold", "add", "billing.customer", "--id", "7", "--reason", "case 31", dsn=admin.dsn, check=0)
+    assert placed.err == "Hold 1 is placed.\n"
+    (held,) = json.loads(auditctl("hold", "list", "--format", "json", check=0).out)
+    assert (held["hold_id"], held["target"], held["target_id"], held["reason"], held["placed_by"]) == (
+        1, "billing.customer", "7", "case 31", admin.name,
+    )  # fmt: skip
+    assert auditctl("hold", "release", "1", "--reason", "closed", dsn=admin.dsn, check=0).err == "Hold 1 is released.\n"
+    assert auditctl("hold", "list", check=0).err == "Nothing is held.\n"
+    assert auditctl("hold", "release", "1", "--reason", "closed", dsn=admin.dsn, check=5).err == (
+        "error: there is no hold 1 in force\nhint: List the holds with: auditctl hold list\n"
+    )
+    assert conn.execute("""
+        select action::text, actor, target_id, new_values ->> 'release_reason' from audit.event
+         where target = 'audit.hold' order by event_id
+    """).fetchall() == [("CREATE", admin.name, "1", None), ("UPDATE", admin.name, "1", "closed")]
+
+
+def test_a_hold_on_what_the_log_does_not_know_is_refused(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+    fill(conn, "2026-01-10", "billing.customer")
+    for unknown in ("billing.custmer", "nowhere.*"):
+        assert "the log knows no table" in auditctl("hold", "add", unknown, "--reason", "x", check=2).err
+    auditctl("hold", "add", "billing.*", "--reason", "x", check=0)
+    assert conn.execute("select target, target_id from audit.hold").fetchall() == [("billing.*", None)]
