@@ -13,7 +13,7 @@ from auditctl.model import Action, Rule
 if TYPE_CHECKING:
     import psycopg
 
-    from auditctl.model import Plan
+    from auditctl.plan import Plan
 
 EVENTS = """
     select target, action::text, target_id, old_values, new_values

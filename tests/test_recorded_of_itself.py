@@ -32,7 +32,11 @@ READING: dict[str, list[str]] = {
 }
 """Commands that change nothing, and so leave nothing."""
 
-ELSEWHERE = {"demo": "has a server of its own, where it does what the others do"}
+ELSEWHERE = {
+    "demo": "has a server of its own, where it does what the others do",
+    "import-log": "needs a server's log: tests/test_import_log.py",
+    "maintain": "needs months that are over: tests/test_maintain_command.py",
+}
 
 CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None]]]] = {
     "enable": (
@@ -65,6 +69,10 @@ CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None
         [("audit.role", "audit_reader", "EVENT", "audit_reader revoked from LOGIN")],
     ),
     "export": (["export", "--output", "log.csv"], [("audit.export", None, "EVENT", "log exported")]),
+    "hold": (
+        ["hold", "add", "old", "--reason", "case 31"],
+        [("audit.hold", "1", "CREATE", None)],
+    ),
     "record": (["record", "billing.report", "7", "sent"], [("billing.report", "7", "EVENT", "sent")]),
 }
 """Commands that change something, and the events that are there afterwards and were not before."""

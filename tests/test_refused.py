@@ -108,7 +108,7 @@ def test_a_temporary_table_is_refused(shop: str) -> None:
             installer.enable(conn, rule("passing"))
 
 
-@pytest.mark.parametrize("actions", ["read", "create,updat", "", ","])
+@pytest.mark.parametrize("actions", ["event", "create,updat", "", ","])
 def test_unknown_or_no_actions_are_usage_errors(auditctl: RunAuditctl, actions: str) -> None:
     nowhere = {"AUDITCTL_DSN": "host=/nonexistent"}
     done = auditctl("enable", "a", "--actions", actions, env=nowhere, check=2)

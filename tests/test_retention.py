@@ -82,7 +82,7 @@ def test_a_file_that_says_nothing_of_it_leaves_it_as_it_is(conn: psycopg.Connect
     assert auditctl("plan", "-", input="table = []", check=0).err == (
         "Nothing to do: the database is as the rules say.\n"
     )
-    said = auditctl("plan", "-", input='[retention]\nkeep = "forever"', check=0).out
+    said = auditctl("plan", "-", input='table = []\n[retention]\nkeep = "forever"', check=0).out
     assert said == "RETAIN  every event: keep forever, instead of 400 days.\n"
 
 
@@ -115,7 +115,7 @@ def test_mistakes_in_the_file_are_reported_together() -> None:
 def test_a_plan_says_what_a_shorter_time_would_delete(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     months(conn, "2020-01-01", "2020-03-01")
     fill(conn, "2020-02-10", "billing.customer", 7)
-    said = auditctl("plan", "-", input='[retention]\nkeep = "2 years"\n', check=0).out
+    said = auditctl("plan", "-", input='table = []\n[retention]\nkeep = "2 years"\n', check=0).out
     assert said == (
         "RETAIN  every event: keep 2 years, instead of forever.\n"
         "This shortens how long events are kept: from 7 days after it is applied on, maintain deletes from 3 months "

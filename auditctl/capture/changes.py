@@ -8,8 +8,9 @@ from psycopg import sql
 
 from auditctl.capture.actions import ACTIONS, CapturedAction
 from auditctl.capture.identifiers import commented_target, qualified
-from auditctl.model import Action, Change, ChangeKind, Function, Relation, Statement, Trigger
+from auditctl.model import Action, Function, Relation, Trigger
 from auditctl.names import TRIGGER_SCHEMA
+from auditctl.plan import Change, ChangeKind, Statement
 
 ALWAYS = "A"
 

@@ -14,7 +14,8 @@ from psycopg import sql
 from auditctl import resources
 from auditctl.capture.validate import STORED, where
 from auditctl.database import Connection
-from auditctl.model import Action, Change, ChangeKind, EventType, Rule, Statement
+from auditctl.model import Action, EventType, Rule
+from auditctl.plan import Change, ChangeKind, Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from auditctl.capture.retention import Retention
 from auditctl.capture.validate import COMMAND_LINE
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
-from auditctl.model import Action, Catalog, Change, ChangeKind, EventType, Plan, Rule
+from auditctl.model import Action, Catalog, EventType, Rule
 from auditctl.names import ADVISORY_LOCK, ROLE_OWNER
+from auditctl.plan import Change, ChangeKind, Plan
 
 DEFAULT_LOCK_TIMEOUT = "5s"
 

@@ -16,8 +16,9 @@ from auditctl.capture.identifiers import qualified
 from auditctl.capture.reading import ReadSite
 from auditctl.capture.resolve import Resolution, installed_target, resolve
 from auditctl.errors import ConfigurationError
-from auditctl.model import Action, Catalog, Change, Function, Plan, Relation, Request, Rule, Target, Trigger
+from auditctl.model import Action, Catalog, Function, Relation, Request, Rule, Trigger
 from auditctl.names import TRIGGER_SCHEMA
+from auditctl.plan import Change, Plan, Target
 
 _LIST = "List the tables with: auditctl tables --all"
 _CORRECT = "Nothing was changed. Correct the rule, then try again."

@@ -13,7 +13,8 @@ from psycopg import sql
 
 from auditctl.capture import validate
 from auditctl.capture.identifiers import qualified
-from auditctl.model import Action, Change, ChangeKind, Reading, Relation, Rule, Statement
+from auditctl.model import Action, Reading, Relation, Rule
+from auditctl.plan import Change, ChangeKind, Statement
 
 READ_POLICY = "auditctl_read"
 """The restrictive policy that records."""

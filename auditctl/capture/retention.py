@@ -12,7 +12,7 @@ from datetime import date
 from auditctl import resources
 from auditctl.capture.durations import shown
 from auditctl.database import Connection
-from auditctl.model import Difference, RetentionPlan
+from auditctl.plan import Difference, RetentionPlan
 
 EVERYTHING = "*"
 """The target that means every event."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from auditctl import resources
 from auditctl.capture.validate import STORED
 from auditctl.database import Connection
-from auditctl.model import Action, Plan, Rule, Target
+from auditctl.model import Action, Rule
+from auditctl.plan import Plan, Target
 
 _COLUMNS = "name, position, label, actions, exclude, mask, key, require_actor, read_query, read_force"
 _PARAMETERS = "%s, %s, %s, %s::audit.action[], %s::text[], %s::text[], %s::text[], %s, %s, %s"

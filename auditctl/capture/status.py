@@ -8,7 +8,8 @@ from functools import partial
 from auditctl.capture import catalog, planner, resolve, rules, validate
 from auditctl.capture.identifiers import qualified
 from auditctl.database import Connection
-from auditctl.model import Action, Change, ChangeKind, Plan
+from auditctl.model import Action
+from auditctl.plan import Change, ChangeKind, Plan
 
 _STATES = {
     ChangeKind.CREATE: "missing",

@@ -12,7 +12,8 @@ import click
 from auditctl.capture import actions, installer, status
 from auditctl.capture.actions import parse_actions
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
-from auditctl.model import ChangeKind, Plan, Rule
+from auditctl.model import Rule
+from auditctl.plan import ChangeKind, Plan
 
 _VERBS = {
     ChangeKind.CREATE: "now captures",

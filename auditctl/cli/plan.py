@@ -16,7 +16,7 @@ from auditctl.cli.session import READER, Session, pass_session
 from auditctl.database import SEARCH_PATH
 from auditctl.errors import AuditctlError, DriftError, UsageError
 from auditctl.log.formats.harmless import harmless
-from auditctl.model import Change, Plan
+from auditctl.plan import Change, Plan
 
 file_argument = click.argument("file", required=False)
 

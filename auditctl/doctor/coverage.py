@@ -17,8 +17,9 @@ from auditctl.database import Connection
 from auditctl.doctor import departed, restated
 from auditctl.doctor.check import Row
 from auditctl.doctor.departed import Departed
-from auditctl.model import Action, Catalog, ChangeKind, Function, Plan, Relation, Request
+from auditctl.model import Action, Catalog, Function, Relation, Request
 from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
+from auditctl.plan import ChangeKind, Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from auditctl.doctor.check import Check, Row, Severity
 from auditctl.doctor.coverage import Coverage
-from auditctl.model import Action, ChangeKind
+from auditctl.model import Action
+from auditctl.plan import ChangeKind
 
 
 def silent_reads(coverage: Coverage) -> Sequence[Row]:

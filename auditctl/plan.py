@@ -1,0 +1,141 @@
+"""The vocabulary of plans: what has to be done, to what, and why. Frozen values, no behavior but derivation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from auditctl.model import Action, Rule
+
+
+class ChangeKind(StrEnum):
+    """What has to be done to a trigger and its function, or to an event type."""
+
+    CREATE = "CREATE"
+    REPLACE = "REPLACE"
+    ENABLE = "ENABLE"
+    DROP = "DROP"
+    KEEP = "KEEP"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a plan.
+
+    Attributes:
+        sql: Its text, without a semicolon.
+        as_owner: Whether audit_owner runs it (functions), or the login itself (triggers, which need the table's owner).
+    """
+
+    sql: str
+    as_owner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of a plan.
+
+    Attributes:
+        kind: What is done.
+        target: The registered table, `schema.table`; of an event type, its name.
+        action: The captured action; EVENT of an event type.
+        relation: Where the trigger sits: the target itself, or one of its partitions or children.
+        reason: Why, as a sentence.
+        statements: How; empty for KEEP.
+        relation_oid: Object id of that relation; None for a function that no trigger needs, and for an event type.
+        records_itself: Whether the database records the change as an event by itself, as it does of event types.
+    """
+
+    kind: ChangeKind
+    target: str
+    action: Action
+    relation: str
+    reason: str
+    statements: tuple[Statement, ...] = ()
+    relation_oid: int | None = None
+    records_itself: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table that is audited, as audit.target has it.
+
+    Attributes:
+        name: `schema.table`.
+        label: What people see, or None.
+        key: Columns of the key, in order; empty without one.
+        relation: Object id of the table.
+        rule: The rule in force.
+        renamed_from: The name under which its triggers were installed, where that differs; else None.
+    """
+
+    name: str
+    label: str | None
+    key: tuple[str, ...]
+    relation: int
+    rule: Rule
+    renamed_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A target whose events are not kept as long as is wanted.
+
+    Attributes:
+        target: The target, or a glob; `*` for every event.
+        before: What is stated now, in words; None where the target has no time of its own.
+        after: What is wanted, in words; None where it shall have none.
+    """
+
+    target: str
+    before: str | None
+    after: str | None
+
+    @property
+    def sentence(self) -> str:
+        """What changes, for people."""
+        what = "every event" if self.target == "*" else self.target
+        after = f"keep {self.after}" if self.after else "keep as every event"
+        return f"{what}: {after}, instead of {self.before or 'as every event'}."
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPlan:
+    """How to get from how long events are kept to how long they shall be.
+
+    Attributes:
+        differences: What has to be stated; empty where all is as wanted.
+        warning: What is deleted by it, as a sentence; empty for nothing.
+    """
+
+    differences: tuple[Difference, ...] = ()
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to get from what the database has to what the rules say.
+
+    Attributes:
+        changes: In the order of execution; KEEP included.
+        rules: The rules, with names as registered and renames followed.
+        targets: The tables that the rules cover and that capture something.
+        warnings: What works, but not as one may expect; sentences.
+        retention: How it has to change how long events are kept.
+    """
+
+    changes: tuple[Change, ...]
+    rules: tuple[Rule, ...]
+    targets: tuple[Target, ...]
+    warnings: tuple[str, ...] = ()
+    retention: RetentionPlan = field(default_factory=RetentionPlan)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing has to change."""
+        return not self.pending and not self.retention.differences
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        """The changes that change something."""
+        return tuple(change for change in self.changes if change.kind is not ChangeKind.KEEP)
