@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TABLES = """
     select c.oid::regclass::text from pg_class as c
      where c.relnamespace = 'audit'::regnamespace and c.relkind in ('r', 'p') and c.relname ~ '^event'
+       and c.relname <> 'event_type'
 """
 
 CHANGES = (
