@@ -1145,7 +1145,10 @@ begin
         values (
             v_at, v_who.actor, v_who.actor_kind, v_who.ip, p_target, 'READ',
             -- These keys are never an application's own.
-            nullif((coalesce(v_who.context, '{}') - '{leaf,query,indirect}'::text[]) || v_about, '{}')
+            nullif(
+                (coalesce(v_who.context, '{}') - '{leaf,query,indirect,imported_by,imported_from,rolled_back}'::text[]) || v_about,
+                '{}'
+            )
         )
         returning event_id into v_event_id;
     end if;
@@ -1569,10 +1572,17 @@ revoke execute on function audit.line_key(text) from public;
 comment on function audit.line_key(text) is 'The key of audit.read_line for what names a read';
 
 create function audit.lock_import() returns timestamptz
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select h.pruned_before from audit.import_horizon as h for update
+begin
+    -- An older snapshot would not show the event of a read that is committed, and the read would count twice.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'an import needs transactions that read what is committed'
+            using errcode = 'feature_not_supported', hint = 'Run it with: set default_transaction_isolation = ''read committed''';
+    end if;
+    return (select h.pruned_before from audit.import_horizon as h for update);
+end
 $auditctl$;
 
 revoke execute on function audit.lock_import() from public;
@@ -1609,8 +1619,10 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     -- Some keys mean something to whoever reads the log, and no line of the server's tells them.
+    -- Whatever is given, the login is named.
     select jsonb_strip_nulls(
-        p_context - '{summary,previous_target_id,claimed_actor,claimed_ip,role,partition}'::text[]
+        case when jsonb_typeof(p_context) = 'object' then p_context else '{}' end
+        - '{summary,previous_target_id,claimed_actor,claimed_ip,role,partition}'::text[]
         || jsonb_build_object('imported_by', session_user)
     )
 $auditctl$;
@@ -1643,7 +1655,9 @@ as $auditctl$
     from jsonb_array_elements(p_lines) with ordinality as l (line, number)
     where (l.line ->> 'at')::timestamptz between greatest(p_horizon, '2000-01-01') and now() + interval '1 day'
         -- auditctl alone records under these names.
-        and l.line ->> 'target' !~* '^"?audit(_triggers)?"?[.]'
+        and l.line ->> 'target' !~* '^"?audit(_triggers)?"?([.]|$)'
+        -- A read that auditctl's own line tells of is known by that line's hash, which audit.import_own_reads takes.
+        and l.line ->> 'key' !~ '^auditctl '
 $auditctl$;
 
 revoke execute on function audit.importable_reads(jsonb, timestamptz) from public;
@@ -1757,7 +1771,7 @@ begin
         end if;
     end if;
     perform audit.insert_imported_read(
-        p_read, p_context || jsonb_build_object(
+        p_read, case when jsonb_typeof(p_context) = 'object' then p_context else '{}' end || jsonb_build_object(
             'leaf', p_read -> 'leaf', 'query', p_read -> 'query', 'rolled_back', case when v_is_recorded then true end,
             'transaction', v_xact_id::text
         )
@@ -1931,14 +1945,15 @@ as $auditctl$
 begin
     if tg_op = 'INSERT' then
         new.set_by := session_user;
-        new.since := now();
+        -- By the clock, and not when the transaction began: else one that waits for days would leave no time to notice.
+        new.since := clock_timestamp();
         new.until := null;
         return new;
     end if;
     if tg_op = 'UPDATE' and old.until is null and new.until is not null
         and to_jsonb(new) - 'until' = to_jsonb(old) - 'until'
     then
-        new.until := now();
+        new.until := clock_timestamp();
         return new;
     end if;
     raise exception '% on %.% refused: what was stated stays on record', tg_op, tg_table_schema, tg_table_name
@@ -2098,6 +2113,11 @@ begin
         raise exception 'no time to keep events: %', to_json(p_keep)
             using errcode = 'invalid_parameter_value', hint = 'Write days, weeks, months or years, such as 400 days, or forever.';
     end if;
+    -- No time goes back further than 4713 BC.
+    if v_keep::interval > interval '5000 years' then
+        raise exception 'too long a time to keep events: %', to_json(p_keep)
+            using errcode = 'invalid_parameter_value', hint = 'To keep everything, write forever.';
+    end if;
     perform '' ~ audit.target_pattern(p_target);
     if p_keep is null and p_target = '*' then
         v_keep := null;
@@ -2180,7 +2200,8 @@ declare
 begin
     if tg_op = 'INSERT' then
         new.placed_by := session_user;
-        new.placed_at := now();
+        -- By the clock, and not when the transaction began: else one that waits for days would leave no time to notice.
+        new.placed_at := clock_timestamp();
         new.released_by := null;
         new.released_at := null;
         new.release_reason := null;
@@ -2190,7 +2211,7 @@ begin
         and to_jsonb(new) - v_release = to_jsonb(old) - v_release
     then
         new.released_by := session_user;
-        new.released_at := now();
+        new.released_at := clock_timestamp();
         return new;
     end if;
     raise exception '% on %.% refused: a hold can only be placed and released', tg_op, tg_table_schema, tg_table_name
@@ -2888,6 +2909,9 @@ comment on function audit.expired_targets(timestamp) is 'The targets whose event
 create function audit.expired_condition(p_month timestamp) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+-- Times as text that mean the same in every session: else a session's zone could move a month away from what is held.
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
 as $auditctl$
 declare
     v_targets constant text[] := array(select t.target from audit.expired_targets(p_month) as t (target));
