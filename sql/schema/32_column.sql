@@ -1,8 +1,4 @@
--- The columns of an audited table, and the expressions by which capture reads them.
---
--- A capture function runs with the rights of audit_owner, so nothing in it may run code that a table's owner can
--- write: no cast and no operator on a type that is not PostgreSQL's own. Such values are recorded by their output
--- function, as text: format('%s', x) calls output functions only, whatever casts exist.
+-- The columns of an audited table, and its key.
 
 create function audit.qualified(p_schema text, p_name text) returns text
 language sql immutable

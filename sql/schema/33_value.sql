@@ -1,4 +1,8 @@
 -- The expressions by which capture reads a value of a column, and compares two of them.
+--
+-- A capture function runs with the rights of audit_owner, so nothing in it may run code that a table's owner can
+-- write: no cast and no operator on a type that is not PostgreSQL's own. Such values are recorded by their output
+-- function, as text: format('%s', x) calls output functions only, whatever casts exist.
 
 create function audit.text_code(p_field text) returns text
 language sql immutable
