@@ -97,8 +97,7 @@ CASES: dict[str, tuple[str, list[Finding]]] = {
         [
             Finding(
                 WARNING, "rule_unrecorded", "audit.rule",
-                "What is recorded can be changed without an event: the trigger on audit.rule that records it is "
-                "missing or off.",
+                "What audit.rule says can be changed without an event: the trigger that records it is missing or off.",
                 "set role audit_owner; create or replace trigger rule_recorded after insert or update or delete on "
                 "audit.rule for each row execute function audit.record_rule(); "
                 "alter table audit.rule enable always trigger rule_recorded; reset role;",
@@ -110,8 +109,8 @@ CASES: dict[str, tuple[str, list[Finding]]] = {
         [
             Finding(
                 WARNING, "rule_unrecorded", "audit.event_type",
-                "What is recorded can be changed without an event: the trigger on audit.event_type that records it is "
-                "missing or off.",
+                "What audit.event_type says can be changed without an event: the trigger that records it is missing or "
+                "off.",
                 "set role audit_owner; alter table audit.event_type enable always trigger event_type_recorded; "
                 "reset role;",
             )

@@ -98,3 +98,12 @@ def test_policies_without_effect_are_found(db: str, auditctl: RunAuditctl) -> No
         "drop policy auditctl_open on public.salary;",
     )  # fmt: skip
     examine_and_mend(db, "create policy few on salary using (id = 1)", [expected], auditctl)
+
+
+def test_a_policy_that_shows_the_secrets_is_found(db: str, auditctl: RunAuditctl) -> None:
+    expected = Finding(
+        CRITICAL, "log_key_open", "p on audit.log_key",
+        "Whoever may select from audit.log_key can forge reads and hide his own: the policy p shows it.",
+        "set role audit_owner; drop policy p on audit.log_key; reset role;",
+    )  # fmt: skip
+    examine_and_mend(db, "create policy p on audit.log_key for select using (true)", [expected], auditctl)

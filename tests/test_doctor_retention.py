@@ -102,3 +102,46 @@ def test_an_old_hold_is_found(db: str, conn: psycopg.Connection, auditctl: RunAu
             f"auditctl hold release {number} --reason 'no longer needed'",
         )
     ]  # fmt: skip
+
+
+def test_statements_that_can_be_rewritten_or_go_unrecorded_are_found(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    def broken() -> None:
+        conn.execute("drop trigger hold_guarded on audit.hold; drop trigger hold_recorded on audit.hold")
+        conn.execute("alter table audit.retention disable trigger user")
+
+    def unrecorded(table: str, creates: str = "") -> Finding:
+        return Finding(
+            WARNING, "rule_unrecorded", f"audit.{table}",
+            f"What audit.{table} says can be changed without an event: the trigger that records it is missing or off.",
+            f"set role audit_owner; {creates}alter table audit.{table} enable always trigger {table}_recorded; "
+            "reset role;",
+        )  # fmt: skip
+
+    def unguarded(table: str, mends: str) -> Finding:
+        return Finding(
+            WARNING, "statement_unguarded", f"audit.{table}",
+            f"What audit.{table} says can be rewritten and back-dated, and may have been: its guard is missing or off.",
+            f"set role audit_owner; {mends} reset role;",
+        )  # fmt: skip
+
+    expected = [
+        unrecorded(
+            "hold",
+            "create or replace trigger hold_recorded after insert or update on audit.hold for each row "
+            "execute function audit.record_statement('hold_id'); ",
+        ),
+        unrecorded("retention"),
+        unguarded(
+            "hold",
+            "create or replace trigger hold_guarded before insert or update or delete on audit.hold for each row "
+            "execute function audit.guard_hold(); alter table audit.hold enable always trigger hold_guarded; ",
+        ),
+        unguarded(
+            "retention",
+            "alter table audit.retention enable always trigger retention_guarded; "
+            "alter table audit.retention enable always trigger retention_guarded_statement; ",
+        ),
+    ]
+    examine_and_mend(db, broken, expected, auditctl)

@@ -45,6 +45,8 @@ REFUSED: list[tuple[LiteralString, str]] = [
     ("alter policy auditctl_read on salary using (true)", "policy auditctl_read is defined differently"),
     ("alter policy auditctl_read on salary to pg_monitor", "policy auditctl_read is defined differently"),
     ("alter policy auditctl_open on salary using (id = 1)", "policy auditctl_open is defined differently"),
+    ("drop policy auditctl_open on salary", "policy auditctl_open is gone"),
+    ("drop policy auditctl_open on part", "policy auditctl_open is gone"),
     ("alter table salary disable row level security", "row security is off"),
     ("alter table salary no force row level security", "row security is not forced on the owner"),
     ("drop policy auditctl_read on part", "policy auditctl_read is gone"),

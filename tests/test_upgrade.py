@@ -1,4 +1,4 @@
-"""A store of the first revision, with capture installed then, is upgraded: nothing is lost, and `apply` renews it."""
+"""Stores of earlier revisions, with capture installed then, are upgraded: nothing is lost, and `apply` renews it."""
 
 from __future__ import annotations
 
@@ -63,6 +63,22 @@ def first_revision(empty_db: str) -> str:
     return empty_db
 
 
+@pytest.fixture
+def second_revision(empty_db: str) -> str:
+    """A store as the second revision made it, with the coverage guard on and the table shop.plain audited."""
+    migrations, schema = resources.folder("migrations") / "sql", resources.folder("sql") / "schema"
+    with connect(empty_db) as conn, conn.transaction():
+        conn.execute((schema / "00_role.sql").read_bytes())
+        conn.execute((migrations / "0001_store.sql").read_bytes())
+        conn.execute((migrations / "0002_guard.sql").read_bytes())
+        conn.execute(REVISION_TABLE.replace("0001", "0002").encode())
+        conn.execute((schema / "90_event_trigger.sql").read_bytes())
+        conn.execute("select audit.create_partitions(); reset role")
+        conn.execute("create schema shop; create table shop.plain (id integer primary key, name text, price numeric)")
+        conn.execute((Path(__file__).parent / "upgrade" / "capture_0002.sql").read_bytes())
+    return empty_db
+
+
 def test_an_upgraded_store_is_the_same_as_a_new_one(first_revision: str, conn: psycopg.Connection) -> None:
     assert store.install(first_revision) == store.Installation(
         "0001", STORE_REVISION, is_guarded=True, was_guarded=False
@@ -110,3 +126,33 @@ def test_the_script_of_the_upgrade_does_the_same(first_revision: str, auditctl: 
     assert store.install(first_revision) == store.Installation(
         STORE_REVISION, STORE_REVISION, is_guarded=True, was_guarded=True
     )
+
+
+@pytest.mark.parametrize("way", ["command", "script"])
+def test_a_guarded_store_is_upgraded_while_the_guard_is_on(
+    second_revision: str, conn: psycopg.Connection, auditctl: RunAuditctl, way: str
+) -> None:
+    with connect(second_revision) as session:
+        session.execute("insert into shop.plain values (1, 'a', 1.0)")
+        if way == "command":
+            assert store.install(second_revision) == store.Installation(
+                "0002", STORE_REVISION, is_guarded=True, was_guarded=True
+            )
+        else:
+            script = auditctl("install", "--sql", "--from", "0002", env={"AUDITCTL_DSN": None}, check=0).out
+            session.execute(script.encode())
+        session.execute("update shop.plain set price = 1.00")
+        with pytest.raises(psycopg.DatabaseError, match="is audited"):
+            session.execute("drop table shop.plain")
+        assert len(pending(second_revision)) == 4
+        apply(second_revision)
+        session.execute("delete from shop.plain")
+        assert pending(second_revision) == []
+        wanted: list[Event] = [
+            ("shop.plain", "CREATE", "1", None, {"id": 1, "name": "a", "price": 1.0}),
+            ("shop.plain", "UPDATE", "1", {"price": 1.0}, {"price": 1.0}),
+            ("shop.plain", "DELETE", "1", {"id": 1, "name": "a", "price": 1.0}, None),
+        ]
+        assert events(session, "shop.plain") == wanted
+        auditctl("disable", "shop.plain", dsn=second_revision, check=0)
+        assert describe(session) == describe(conn)

@@ -7,7 +7,7 @@ from auditctl.doctor.check import Check, Severity
 MAINTAIN = "auditctl maintain"
 
 
-def _as_owner(statements: str) -> str:
+def as_owner(statements: str) -> str:
     """Return the statements as audit_owner runs them, for a superuser and the login that installed alike."""
     return f"set role audit_owner; {statements} reset role;"
 
@@ -33,35 +33,35 @@ LOG = (
         "a trigger of others on a table of the store",
         "Events may be changed or swallowed as they are written: the trigger {trigger} on {relation} is not "
         "auditctl's.",
-        _as_owner("drop trigger if exists {trigger} on {relation};"),
+        as_owner("drop trigger if exists {trigger} on {relation};"),
     ),
     Check(
         "log_rule",
         Severity.CRITICAL,
         "a rewrite rule on a table of the store",
         "Events may be changed or swallowed as they are written: the rule {rule} on {relation} is not auditctl's.",
-        _as_owner("drop rule {rule} on {relation};"),
+        as_owner("drop rule {rule} on {relation};"),
     ),
     Check(
         "write_once",
         Severity.CRITICAL,
         "the log or a partition of it without its write-once guard",
         "Events in {relation} can be changed and removed, and may have been: its write-once guard is missing or off.",
-        _as_owner("{drops}select audit.guard_partition({literal});"),
+        as_owner("{drops}select audit.guard_partition({literal});"),
     ),
     Check(
         "rule_unrecorded",
         Severity.WARNING,
-        "changes of rules or event types that are not recorded",
-        "What is recorded can be changed without an event: the trigger on {object} that records it is missing or off.",
-        _as_owner("{creates}alter table {object} enable always trigger {trigger};"),
+        "changes of rules, event types, retention or holds that are not recorded",
+        "What {object} says can be changed without an event: the trigger that records it is missing or off.",
+        as_owner("{creates}alter table {object} enable always trigger {trigger};"),
     ),
     Check(
         "log_detached",
         Severity.CRITICAL,
         "a month of the log that was taken off it",
         "The events in {relation} are missing from the log: the table was detached from it.",
-        _as_owner(
+        as_owner(
             "alter table audit.event attach partition {relation} for values from ({lower}) to ({upper}); "
             "select audit.guard_partition({literal});"
         ),
@@ -86,28 +86,28 @@ LOG = (
         Severity.WARNING,
         "a privilege on a table or sequence of the store that only audit_owner needs",
         "{relation} is open to {who}, by the privilege to {privileges}.",
-        _as_owner("revoke {privileges} on {kind} {relation} from {grantee} cascade;"),
+        as_owner("revoke {privileges} on {kind} {relation} from {grantee} cascade;"),
     ),
     Check(
         "schema_writable",
         Severity.WARNING,
         "a privilege on a schema of the store by which others could put code there, or use what is there",
         "{who} has the privilege {privileges} on schema {schema}, and could use what capture uses, or take its place.",
-        _as_owner("revoke {privileges} on schema {schema} from {grantee} cascade;"),
+        as_owner("revoke {privileges} on schema {schema} from {grantee} cascade;"),
     ),
     Check(
         "log_row_security",
         Severity.WARNING,
         "a table of the store without row security",
         "A member of pg_write_all_data can write to {relation}: its row security is off.",
-        _as_owner("alter table {relation} enable row level security;"),
+        as_owner("alter table {relation} enable row level security;"),
     ),
     Check(
         "log_policy",
         Severity.WARNING,
         "a policy on a table of the store that lets somebody write",
         "A member of pg_write_all_data can write to {relation}: the policy {policy} allows it.",
-        _as_owner("drop policy {policy} on {relation};"),
+        as_owner("drop policy {policy} on {relation};"),
     ),
 )
 """Every check of the log, in the order of the reference: before install creates anything, nobody else may get it."""

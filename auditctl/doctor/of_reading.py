@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from auditctl.doctor.check import Check, Row, Severity
 from auditctl.doctor.coverage import Coverage
+from auditctl.doctor.of_log import as_owner
 from auditctl.model import Action
 from auditctl.plan import ChangeKind
 
@@ -27,6 +28,13 @@ READING = (
         "Reads of {object} leave no event, or those by its owner: {reason}",
         "auditctl apply --yes",
         find=silent_reads,
+    ),
+    Check(
+        "log_key_open",
+        Severity.CRITICAL,
+        "a policy on the secrets by which recorded reads are told from forged ones",
+        "Whoever may select from audit.log_key can forge reads and hide his own: the policy {policy} shows it.",
+        as_owner("drop policy {policy} on audit.log_key;"),
     ),
     Check(
         "read_bypass",

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from auditctl.doctor.check import Check, Severity
-from auditctl.doctor.of_log import MAINTAIN
+from auditctl.doctor.of_log import MAINTAIN, as_owner
 
 RETENTION = (
+    Check(
+        "statement_unguarded",
+        Severity.WARNING,
+        "what was stated about keeping events, or holds, without the guard against rewriting",
+        "What {relation} says can be rewritten and back-dated, and may have been: its guard is missing or off.",
+        as_owner("{mends}"),
+    ),
     Check(
         "move_unfinished",
         Severity.WARNING,

@@ -154,63 +154,6 @@ begin
 end
 $auditctl$;
 
-create or replace function audit.function_parts(
-    p_relation regclass, p_root regclass, p_target text, p_action audit.action,
-    p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean, p_columns audit.captured_column[]
-) returns jsonb
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
--- What the templates call by name.
-declare
-    v_captured constant audit.captured_column[] := array(select c from unnest(p_columns) as c where c.name <> all (p_exclude));
-    v_key constant audit.captured_column[] := array(
-        select c
-        from unnest(p_key) with ordinality as k (name, position)
-        join unnest(p_columns) as c on c.name = k.name
-        order by k.position
-    );
-    v_is_whole constant boolean := audit.is_whole(p_relation, v_captured, p_mask);
-    v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
-    v_last constant integer := (select max(a.attnum) from pg_attribute as a where a.attrelid = p_relation);
-    v_parts jsonb;
-begin
-    v_parts := jsonb_build_object(
-        'target', quote_literal(p_target),
-        'exclude', format('%L::text[]', p_exclude),
-        'mask', format('%L::text[]', p_mask),
-        'known', format('%L::text[]', array(select c.name from unnest(p_columns) as c)),
-        'key', format('%L::text[]', p_key),
-        'conditions', audit.condition_code(p_root, p_target, p_require_actor, v_kind = 'p' or p_relation <> p_root)
-    );
-    if p_action = 'TRUNCATE' then
-        return v_parts;
-    end if;
-    return v_parts || jsonb_build_object(
-        -- A dropped column keeps its number, so that any column ever added is seen.
-        -- A partition numbers its columns as it likes: the whole is asked, by its object id. After a restore that is
-        -- another, and after the whole became a partition itself its root is: both take the careful way until apply.
-        'shape_changed', case
-            when v_kind = 'p' then format(
-                E'pg_partition_root(tg_relid) <> %L::oid\n            or pg_describe_object(%L::oid, %L::oid, %s) is not null',
-                pg_partition_root(p_relation)::oid, 'pg_class'::regclass::oid, p_relation::oid, v_last + 1
-            )
-            else format('pg_describe_object(%L::oid, tg_relid, %s) is not null', 'pg_class'::regclass::oid, v_last + 1)
-        end,
-        'record_old_row', audit.record_row_code('old', v_captured, p_mask, v_is_whole),
-        'record_new_row', audit.record_row_code('new', v_captured, p_mask, v_is_whole),
-        'old_key', audit.key_code('old', v_key),
-        'new_key', audit.key_code('new', v_key),
-        'update_key', coalesce(
-            audit.update_key_code(v_key),
-            -- Nothing else may tell which row it was.
-            audit.record_row_code('old', v_captured, p_mask, v_is_whole)
-        ),
-        'differences', case p_action when 'UPDATE' then audit.differences_code(v_captured, p_mask) else '' end
-    );
-end
-$auditctl$;
-
 create function audit.is_whole(p_relation regclass, p_columns audit.captured_column[], p_mask text[]) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -412,6 +355,63 @@ revoke execute on function audit.update_key_code(audit.captured_column[]) from p
 
 comment on function audit.update_key_code(audit.captured_column[]) is
     'The statements that record which row an update changed, and what its key was if that changed too; null without a key';
+
+create or replace function audit.function_parts(
+    p_relation regclass, p_root regclass, p_target text, p_action audit.action,
+    p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean, p_columns audit.captured_column[]
+) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- What the templates call by name.
+declare
+    v_captured constant audit.captured_column[] := array(select c from unnest(p_columns) as c where c.name <> all (p_exclude));
+    v_key constant audit.captured_column[] := array(
+        select c
+        from unnest(p_key) with ordinality as k (name, position)
+        join unnest(p_columns) as c on c.name = k.name
+        order by k.position
+    );
+    v_is_whole constant boolean := audit.is_whole(p_relation, v_captured, p_mask);
+    v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
+    v_last constant integer := (select max(a.attnum) from pg_attribute as a where a.attrelid = p_relation);
+    v_parts jsonb;
+begin
+    v_parts := jsonb_build_object(
+        'target', quote_literal(p_target),
+        'exclude', format('%L::text[]', p_exclude),
+        'mask', format('%L::text[]', p_mask),
+        'known', format('%L::text[]', array(select c.name from unnest(p_columns) as c)),
+        'key', format('%L::text[]', p_key),
+        'conditions', audit.condition_code(p_root, p_target, p_require_actor, v_kind = 'p' or p_relation <> p_root)
+    );
+    if p_action = 'TRUNCATE' then
+        return v_parts;
+    end if;
+    return v_parts || jsonb_build_object(
+        -- A dropped column keeps its number, so that any column ever added is seen.
+        -- A partition numbers its columns as it likes: the whole is asked, by its object id. After a restore that is
+        -- another, and after the whole became a partition itself its root is: both take the careful way until apply.
+        'shape_changed', case
+            when v_kind = 'p' then format(
+                E'pg_partition_root(tg_relid) <> %L::oid\n            or pg_describe_object(%L::oid, %L::oid, %s) is not null',
+                pg_partition_root(p_relation)::oid, 'pg_class'::regclass::oid, p_relation::oid, v_last + 1
+            )
+            else format('pg_describe_object(%L::oid, tg_relid, %s) is not null', 'pg_class'::regclass::oid, v_last + 1)
+        end,
+        'record_old_row', audit.record_row_code('old', v_captured, p_mask, v_is_whole),
+        'record_new_row', audit.record_row_code('new', v_captured, p_mask, v_is_whole),
+        'old_key', audit.key_code('old', v_key),
+        'new_key', audit.key_code('new', v_key),
+        'update_key', coalesce(
+            audit.update_key_code(v_key),
+            -- Nothing else may tell which row it was.
+            audit.record_row_code('old', v_captured, p_mask, v_is_whole)
+        ),
+        'differences', case p_action when 'UPDATE' then audit.differences_code(v_captured, p_mask) else '' end
+    );
+end
+$auditctl$;
 
 comment on column audit.rule.read_query is 'Whether the event of a read has the query''s text';
 
@@ -820,161 +820,6 @@ begin
         from audit.rule as r;
     end if;
     return v_stated;
-end
-$auditctl$;
-
-create or replace function audit.renew_members(p_before audit.capture, p_now audit.capture) returns jsonb
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-declare
-    v_stayed constant regclass[] := array(select m from unnest(p_before.members) as m where m = any (p_now.members));
-    v_complete regclass[] := v_stayed;
-    v_changes jsonb := '[]';
-    v_member regclass;
-    v_action audit.action;
-begin
-    -- Those that were complete before must be so still, with functions made anew; then the new ones are taken in.
-    for v_member in
-        select c.oid::regclass
-        from pg_class as c
-        where c.oid = any (p_now.relation::oid || v_stayed::oid[]) and (c.oid = p_now.relation or not c.relispartition)
-    loop
-        foreach v_action in array p_now.actions loop
-            if exists (select from pg_trigger as t where t.tgrelid = v_member and t.tgname = 'auditctl_' || lower(v_action::text)) then
-                perform audit.write_function(v_member, p_now, v_action);
-            end if;
-        end loop;
-    end loop;
-    for v_member in select m from unnest(p_now.members) as m where m <> all (v_stayed) loop
-        if audit.take_in(v_member, p_now) then
-            v_complete := v_complete || v_member;
-        end if;
-        v_changes := v_changes || jsonb_build_object('joined', audit.registered_name(v_member));
-    end loop;
-    perform audit.require_triggers(p_now, v_complete);
-    perform audit.renew_reading(p_now, v_complete);
-    for v_member in
-        select m
-        from unnest(p_before.members) as m
-        where m <> all (v_stayed) and audit.registered_name(m) is not null and audit.audited_through(m) is null
-    loop
-        v_changes := v_changes || jsonb_build_object('left', audit.registered_name(v_member));
-        raise warning '% is no longer audited', audit.registered_name(v_member)
-            using hint = 'To audit it by itself: ' || audit.command_line('enable', audit.registered_name(v_member));
-    end loop;
-    return v_changes;
-end
-$auditctl$;
-
-create or replace function audit.watch_ddl(p_command text) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
-set jit = off
-as $auditctl$
-declare
-    v_relations oid[];
-    v_capture record;
-begin
-    if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS') then
-        return;
-    end if;
-    v_relations := case when p_command like '% POLICY' then audit.policied_relations() else audit.changed_relations() end;
-    -- Inside REFRESH, PostgreSQL does not tell what commands were about.
-    if v_relations is null and p_command in (
-        'ALTER TABLE', 'ALTER TRIGGER', 'ALTER RULE', 'ALTER SCHEMA', 'ALTER INDEX', 'CREATE TRIGGER', 'CREATE RULE',
-        'REFRESH MATERIALIZED VIEW'
-    ) then
-        v_relations := audit.strayed_captures() || audit.strayed_reads();
-    end if;
-    if v_relations is null or v_relations = '{}' then
-        return;
-    end if;
-    perform audit.require_fresh_snapshot();
-    perform audit.warn_of_open_policy(v_relations, p_command);
-    for v_capture in
-        select k.relation, k.target
-        from audit.capture as k
-        where k.being_changed_by is distinct from pg_current_xact_id()
-            and (k.relation::oid in (select audit.kin(v_relations)) or k.members::oid[] && v_relations)
-        order by k.relation
-    loop
-        if p_command = 'ALTER SCHEMA' then
-            perform audit.follow_schema(v_capture.relation, v_capture.target);
-        end if;
-        perform audit.renew_capture(v_capture.relation, p_command, '[]');
-    end loop;
-    for v_capture in
-        select distinct r.old_target as former, k.target
-        from pg_class as c
-        join audit.rename as r on r.old_target = audit.registered_name(c.oid)
-        join audit.capture as k on k.target = r.new_target
-        where c.oid = any (v_relations) and c.relkind in ('r', 'p', 'f') and audit.audited_through(c.oid) is null
-    loop
-        raise warning '% now names a table that is not audited; the audited one is %', v_capture.former, v_capture.target
-            using hint = 'To audit it: ' || audit.command_line('enable', v_capture.former);
-    end loop;
-end
-$auditctl$;
-
-create or replace function audit.watch_drop(p_command text) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
-set jit = off
-as $auditctl$
-declare
-    v_dropped record;
-    v_relations oid[] := '{}';
-    v_gone jsonb := '[]';
-    v_relation regclass;
-begin
-    if not exists (
-        select from pg_event_trigger_dropped_objects() as d where d.object_type in ('trigger', 'policy') or d.classid = 'pg_class'::regclass
-    ) then
-        return;
-    end if;
-    perform audit.require_fresh_snapshot();
-    for v_dropped in
-        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target,
-            k.being_changed_by is distinct from pg_current_xact_id() as is_guarded
-        from pg_event_trigger_dropped_objects() as d
-        left join audit.capture as k on d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.relation = d.objid
-        where d.object_type = 'trigger' or d.classid = 'pg_class'::regclass
-            or d.object_type = 'policy' and d.address_names[3] in ('auditctl_read', 'auditctl_open')
-    loop
-        if v_dropped.object_type in ('trigger', 'policy') then
-            v_relations := v_relations || array(
-                select c.oid
-                from pg_class as c
-                join pg_namespace as n on n.oid = c.relnamespace
-                where n.nspname = v_dropped.address_names[1] and c.relname = v_dropped.address_names[2]
-            );
-        elsif v_dropped.objsubid > 0 then
-            v_relations := v_relations || v_dropped.objid;
-        elsif v_dropped.target is not null and v_dropped.is_guarded then
-            raise exception 'refused: % is audited', v_dropped.target
-                using errcode = 'UA003', hint = audit.how_to_stop(v_dropped.target);
-        elsif exists (select from audit.capture as k where v_dropped.objid = any (k.members::oid[])) then
-            v_relations := v_relations || array(
-                select k.relation::oid from audit.capture as k where v_dropped.objid = any (k.members::oid[])
-            );
-            v_gone := v_gone || jsonb_build_object('gone', v_dropped.object_identity);
-        end if;
-    end loop;
-    -- ALTER TABLE is looked at when it is done.
-    if p_command like 'ALTER %' or v_relations = '{}' then
-        return;
-    end if;
-    for v_relation in
-        select k.relation
-        from audit.capture as k
-        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
-        order by k.relation
-    loop
-        perform audit.renew_capture(v_relation, p_command, v_gone);
-    end loop;
 end
 $auditctl$;
 
@@ -1387,10 +1232,11 @@ begin
         return;
     end if;
     update audit.read_site set target = p_capture.target where root = p_capture.relation and target <> p_capture.target;
-    -- Whoever drops the policy that lets everybody through means his own, or none.
+    -- Whoever drops the policy that lets everybody through means his own. Without one nobody means that all is hidden.
     update audit.read_site as s set had_row_security = true
     where s.relation = any (p_capture.relation || p_members) and not s.had_row_security
-        and not exists (select from pg_policy as p where p.polrelid = s.relation and p.polname = 'auditctl_open');
+        and not exists (select from pg_policy as p where p.polrelid = s.relation and p.polname = 'auditctl_open')
+        and audit.own_policies(s.relation, true) || audit.own_policies(s.relation, false) <> '{}';
     select site.relation, coalesce(fault.fault, 'its reads are not recorded') as fault
     into v_found
     from unnest(p_capture.relation || p_members) as site (relation)
@@ -1478,6 +1324,161 @@ $auditctl$;
 revoke execute on function audit.strayed_reads() from public;
 
 comment on function audit.strayed_reads() is 'The tables whose reads are audited and that are not what audit.read_site says';
+
+create or replace function audit.renew_members(p_before audit.capture, p_now audit.capture) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_stayed constant regclass[] := array(select m from unnest(p_before.members) as m where m = any (p_now.members));
+    v_complete regclass[] := v_stayed;
+    v_changes jsonb := '[]';
+    v_member regclass;
+    v_action audit.action;
+begin
+    -- Those that were complete before must be so still, with functions made anew; then the new ones are taken in.
+    for v_member in
+        select c.oid::regclass
+        from pg_class as c
+        where c.oid = any (p_now.relation::oid || v_stayed::oid[]) and (c.oid = p_now.relation or not c.relispartition)
+    loop
+        foreach v_action in array p_now.actions loop
+            if exists (select from pg_trigger as t where t.tgrelid = v_member and t.tgname = 'auditctl_' || lower(v_action::text)) then
+                perform audit.write_function(v_member, p_now, v_action);
+            end if;
+        end loop;
+    end loop;
+    for v_member in select m from unnest(p_now.members) as m where m <> all (v_stayed) loop
+        if audit.take_in(v_member, p_now) then
+            v_complete := v_complete || v_member;
+        end if;
+        v_changes := v_changes || jsonb_build_object('joined', audit.registered_name(v_member));
+    end loop;
+    perform audit.require_triggers(p_now, v_complete);
+    perform audit.renew_reading(p_now, v_complete);
+    for v_member in
+        select m
+        from unnest(p_before.members) as m
+        where m <> all (v_stayed) and audit.registered_name(m) is not null and audit.audited_through(m) is null
+    loop
+        v_changes := v_changes || jsonb_build_object('left', audit.registered_name(v_member));
+        raise warning '% is no longer audited', audit.registered_name(v_member)
+            using hint = 'To audit it by itself: ' || audit.command_line('enable', audit.registered_name(v_member));
+    end loop;
+    return v_changes;
+end
+$auditctl$;
+
+create or replace function audit.watch_ddl(p_command text) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+set jit = off
+as $auditctl$
+declare
+    v_relations oid[];
+    v_capture record;
+begin
+    if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS') then
+        return;
+    end if;
+    v_relations := case when p_command like '% POLICY' then audit.policied_relations() else audit.changed_relations() end;
+    -- Inside REFRESH, PostgreSQL does not tell what commands were about.
+    if v_relations is null and p_command in (
+        'ALTER TABLE', 'ALTER TRIGGER', 'ALTER RULE', 'ALTER SCHEMA', 'ALTER INDEX', 'CREATE TRIGGER', 'CREATE RULE',
+        'REFRESH MATERIALIZED VIEW'
+    ) then
+        v_relations := audit.strayed_captures() || audit.strayed_reads();
+    end if;
+    if v_relations is null or v_relations = '{}' then
+        return;
+    end if;
+    perform audit.require_fresh_snapshot();
+    perform audit.warn_of_open_policy(v_relations, p_command);
+    for v_capture in
+        select k.relation, k.target
+        from audit.capture as k
+        where k.being_changed_by is distinct from pg_current_xact_id()
+            and (k.relation::oid in (select audit.kin(v_relations)) or k.members::oid[] && v_relations)
+        order by k.relation
+    loop
+        if p_command = 'ALTER SCHEMA' then
+            perform audit.follow_schema(v_capture.relation, v_capture.target);
+        end if;
+        perform audit.renew_capture(v_capture.relation, p_command, '[]');
+    end loop;
+    for v_capture in
+        select distinct r.old_target as former, k.target
+        from pg_class as c
+        join audit.rename as r on r.old_target = audit.registered_name(c.oid)
+        join audit.capture as k on k.target = r.new_target
+        where c.oid = any (v_relations) and c.relkind in ('r', 'p', 'f') and audit.audited_through(c.oid) is null
+    loop
+        raise warning '% now names a table that is not audited; the audited one is %', v_capture.former, v_capture.target
+            using hint = 'To audit it: ' || audit.command_line('enable', v_capture.former);
+    end loop;
+end
+$auditctl$;
+
+create or replace function audit.watch_drop(p_command text) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+set jit = off
+as $auditctl$
+declare
+    v_dropped record;
+    v_relations oid[] := '{}';
+    v_gone jsonb := '[]';
+    v_relation regclass;
+begin
+    if not exists (
+        select from pg_event_trigger_dropped_objects() as d where d.object_type in ('trigger', 'policy') or d.classid = 'pg_class'::regclass
+    ) then
+        return;
+    end if;
+    perform audit.require_fresh_snapshot();
+    for v_dropped in
+        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target,
+            k.being_changed_by is distinct from pg_current_xact_id() as is_guarded
+        from pg_event_trigger_dropped_objects() as d
+        left join audit.capture as k on d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.relation = d.objid
+        where d.object_type = 'trigger' or d.classid = 'pg_class'::regclass
+            or d.object_type = 'policy' and d.address_names[3] in ('auditctl_read', 'auditctl_open')
+    loop
+        if v_dropped.object_type in ('trigger', 'policy') then
+            v_relations := v_relations || array(
+                select c.oid
+                from pg_class as c
+                join pg_namespace as n on n.oid = c.relnamespace
+                where n.nspname = v_dropped.address_names[1] and c.relname = v_dropped.address_names[2]
+            );
+        elsif v_dropped.objsubid > 0 then
+            v_relations := v_relations || v_dropped.objid;
+        elsif v_dropped.target is not null and v_dropped.is_guarded then
+            raise exception 'refused: % is audited', v_dropped.target
+                using errcode = 'UA003', hint = audit.how_to_stop(v_dropped.target);
+        elsif exists (select from audit.capture as k where v_dropped.objid = any (k.members::oid[])) then
+            v_relations := v_relations || array(
+                select k.relation::oid from audit.capture as k where v_dropped.objid = any (k.members::oid[])
+            );
+            v_gone := v_gone || jsonb_build_object('gone', v_dropped.object_identity);
+        end if;
+    end loop;
+    -- ALTER TABLE is looked at when it is done.
+    if p_command like 'ALTER %' or v_relations = '{}' then
+        return;
+    end if;
+    for v_relation in
+        select k.relation
+        from audit.capture as k
+        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
+        order by k.relation
+    loop
+        perform audit.renew_capture(v_relation, p_command, v_gone);
+    end loop;
+end
+$auditctl$;
 
 -- What was read of the server's log: each line counts once, and each file is read on from where it ended.
 

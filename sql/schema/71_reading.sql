@@ -131,10 +131,11 @@ begin
         return;
     end if;
     update audit.read_site set target = p_capture.target where root = p_capture.relation and target <> p_capture.target;
-    -- Whoever drops the policy that lets everybody through means his own, or none.
+    -- Whoever drops the policy that lets everybody through means his own. Without one nobody means that all is hidden.
     update audit.read_site as s set had_row_security = true
     where s.relation = any (p_capture.relation || p_members) and not s.had_row_security
-        and not exists (select from pg_policy as p where p.polrelid = s.relation and p.polname = 'auditctl_open');
+        and not exists (select from pg_policy as p where p.polrelid = s.relation and p.polname = 'auditctl_open')
+        and audit.own_policies(s.relation, true) || audit.own_policies(s.relation, false) <> '{}';
     select site.relation, coalesce(fault.fault, 'its reads are not recorded') as fault
     into v_found
     from unnest(p_capture.relation || p_members) as site (relation)

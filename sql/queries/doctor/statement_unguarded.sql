@@ -1,0 +1,30 @@
+-- What was stated about keeping events, and holds, without a guard that always keeps them from being rewritten.
+select
+    guarded.relation as object,
+    guarded.relation,
+    string_agg(
+        case when t.oid is null
+                then format(
+                    'create or replace trigger %s before %s execute function %s; ', guarded.trigger,
+                    case guarded.bits
+                        when 31 then format('insert or update or delete on %s for each row', guarded.relation)
+                        else format('truncate on %s for each statement', guarded.relation)
+                    end, guarded.calls
+                )
+            else ''
+        end || format('alter table %s enable always trigger %s; ', guarded.relation, guarded.trigger),
+        '' order by guarded.trigger
+    ) as mends
+from (
+    -- BEFORE INSERT OR UPDATE OR DELETE, FOR EACH ROW; BEFORE TRUNCATE, FOR EACH STATEMENT.
+    values ('audit.retention', 'retention_guarded', 31, 'audit.guard_retention()'),
+    ('audit.retention', 'retention_guarded_statement', 34, 'audit.guard_retention()'),
+    ('audit.hold', 'hold_guarded', 31, 'audit.guard_hold()'),
+    ('audit.hold', 'hold_guarded_statement', 34, 'audit.guard_hold()')
+) as guarded (relation, trigger, bits, calls)
+left join pg_trigger as t
+    on t.tgrelid = to_regclass(guarded.relation) and t.tgname = guarded.trigger and t.tgqual is null
+        and t.tgtype = guarded.bits and t.tgfoid = to_regprocedure(guarded.calls)
+where t.tgenabled is distinct from 'A'
+group by guarded.relation
+order by guarded.relation
