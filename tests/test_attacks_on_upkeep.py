@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -43,7 +41,8 @@ def test_a_sessions_zone_and_style_move_no_hold(db: str, conn: psycopg.Connectio
         session.execute("select set_config('timezone', %s, false)", [zone])
         while session.execute("select audit.maintain_step()").fetchone() != (None,):
             pass
-    kept = conn.execute("select target_id from audit.event where target = 'shop.customer' order by occurred_at").fetchall()
+    query = "select target_id from audit.event where target = 'shop.customer' order by occurred_at"
+    kept = conn.execute(query).fetchall()
     assert kept == [("1",), ("23",), ("1",)]
 
 
@@ -61,9 +60,9 @@ def test_an_imported_read_always_names_who_imported_it(
 
 def test_reads_are_imported_by_what_is_committed_alone(db: str, conn: psycopg.Connection) -> None:
     conn.execute("begin isolation level repeatable read")
-    for call in ("select audit.import_reads('[]')", "select audit.import_own_reads('[]')", "select audit.settle_reads()"):
+    for call in ("import_reads('[]')", "import_own_reads('[]')", "settle_reads()"):
         with pytest.raises(psycopg.errors.FeatureNotSupported), conn.transaction():
-            conn.execute(call.encode())
+            conn.execute(f"select audit.{call}".encode())
     conn.execute("rollback")
 
 
@@ -98,14 +97,14 @@ def test_the_time_to_notice_begins_when_it_is_stated(conn: psycopg.Connection) -
     number = hold(conn, "shop.customer")
     keep(conn, "*", "3 years")
     with conn.transaction():
-        conn.execute("select 1")
-        time.sleep(0.5)
+        (before,) = conn.execute("select clock_timestamp() from pg_sleep(0.01)").fetchone() or (None,)
         conn.execute("select audit.release_hold(%s, 'over'), audit.set_retention('*', '2 years')", [number])
-        ages = conn.execute(
-            "select clock_timestamp() - released_at from audit.hold "
-            "union all select clock_timestamp() - until from audit.retention where until is not null and keep is not null"
+        ended = conn.execute(
+            "select released_at from audit.hold "
+            "union all select until from audit.retention where until is not null and keep is not null"
         ).fetchall()
-    assert all(age < timedelta(seconds=0.4) for (age,) in ages)
+    assert len(ended) == 2
+    assert all(at > before for (at,) in ended)
 
 
 def test_a_read_in_a_clone_is_none_here(
@@ -113,8 +112,10 @@ def test_a_read_in_a_clone_is_none_here(
 ) -> None:
     set_up(db)
     signed = """
-        select (r || jsonb_build_object('mac', encode(sha256(k.outer_key || sha256(k.inner_key || convert_to(r::text, 'UTF8'))), 'hex')))::text
-          from audit.log_key as k, (select %s::jsonb) as f (r)
+        select (r.f || jsonb_build_object(
+                   'mac', encode(sha256(k.outer_key || sha256(k.inner_key || convert_to(r.f::text, 'UTF8'))), 'hex')
+               ))::text
+          from audit.log_key as k, (select %s::jsonb) as r (f)
     """
     told = {
         "v": 1, "target": "shop.customer", "actor": "ada", "actor_kind": "database", "ip": None, "db_user": "ada",

@@ -22,6 +22,44 @@ add column read_force boolean not null default false;
 
 comment on type audit.actor_kind is 'How an actor is known: named by an application, the login itself, or nobody';
 
+create function audit.own_keys() returns text[]
+language sql immutable
+as $auditctl$
+    select
+        '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes,'
+        'leaf,indirect,imported_by,imported_from,rolled_back}'::text[]
+$auditctl$;
+
+revoke execute on function audit.own_keys() from public;
+
+comment on function audit.own_keys() is 'The keys of a context that auditctl alone writes; in line it costs nothing';
+
+create or replace function audit.parse_context(p_text text) returns jsonb
+language plpgsql immutable
+as $auditctl$
+-- Called by capture only, whose search_path is pinned; pinning it here again would cost more than the rest.
+declare
+    v_context jsonb;
+    v_own constant text[] := audit.own_keys();
+begin
+    -- Deep nesting would make readers of the log fail, so brackets are counted before anything is parsed. And
+    -- 1e130000 is nine bytes here and 130,001 digits for each reader.
+    if octet_length(p_text) <= 16384
+        and (octet_length(p_text) <= 500 or octet_length(p_text) - octet_length(translate(p_text, '[{', '')) <= 500)
+        and p_text !~ '[0-9.][eE][+-]?[0-9]{3}'
+        and convert_to(p_text, 'UTF8') is not null
+    then
+        v_context := p_text::jsonb;
+        if jsonb_typeof(v_context) = 'object' then
+            return case when v_context ?| v_own then v_context - v_own else v_context end;
+        end if;
+    end if;
+    return jsonb_build_object('context_rejected', left(audit.readable(p_text), 500), 'context_bytes', octet_length(p_text));
+exception when others then
+    return jsonb_build_object('context_rejected', left(audit.readable(p_text), 500), 'context_bytes', octet_length(p_text));
+end
+$auditctl$;
+
 -- The short ways, for the sessions that nearly all events come from. Capture functions ask them in this order and
 -- take audit.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
 -- cost no call; they raise where a role is gone, and capture takes audit.identify() then, too.
@@ -70,8 +108,7 @@ as $auditctl$
             -- only auditctl writes. What is no JSON all the same raises.
             when octet_length(p_setting) <= 500 and p_setting ^@ '{' and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
                 and convert_to(p_setting, 'UTF8') is not null
-                then p_setting::jsonb
-                    - '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes}'::text[]
+                then p_setting::jsonb - audit.own_keys()
                     || jsonb_object(array['application_name', current_setting('application_name')])
             else audit.session_context()
         end
@@ -990,10 +1027,7 @@ begin
         values (
             v_at, v_who.actor, v_who.actor_kind, v_who.ip, p_target, 'READ',
             -- These keys are never an application's own.
-            nullif(
-                (coalesce(v_who.context, '{}') - '{leaf,query,indirect,imported_by,imported_from,rolled_back}'::text[]) || v_about,
-                '{}'
-            )
+            nullif((coalesce(v_who.context, '{}') - 'query') || v_about, '{}')
         )
         returning event_id into v_event_id;
     end if;
