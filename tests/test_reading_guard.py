@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from auditctl.errors import ConfigurationError
 from auditctl.model import Action
 from tests.capturing import apply, pending
 from tests.fixtures.databases import connect
@@ -208,3 +209,37 @@ def test_the_lent_right_puts_no_policy_where_none_belongs(db: str, conn: psycopg
     for table in ("other", "below", "salary", "part"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute("select audit.put_read_policy(%s::regclass, false)", [table])
+
+
+OUTSIDE: LiteralString = """
+    create table heap (id integer, v text); create table range (id integer, v text) partition by range (id);
+    create table member (id integer, v text); grant select on heap, range, member to public
+"""
+TAKEN: list[tuple[LiteralString, str]] = [
+    ("alter table member inherit heap", "heap"),
+    ("alter table range attach partition member for values from (0) to (10)", "range"),
+]
+
+
+@pytest.mark.parametrize(("statement", "parent"), TAKEN, ids=["inherited", "attached"])
+def test_a_table_is_not_taken_into_one_whose_reads_leave_no_event(
+    db: str, conn: psycopg.Connection, owner: Login, statement: LiteralString, parent: str
+) -> None:
+    with connect(owner.dsn) as session:
+        session.execute(OUTSIDE)
+        audit_reads(db, "member", read_force=True)
+        with pytest.raises(psycopg.Error, match=f"whoever reads public.{parent} reads it, too") as refused:
+            session.execute(statement)
+    assert refused.value.sqlstate == "UA003"
+    audit_reads(db, parent, read_force=True)
+    with connect(owner.dsn) as session:
+        session.execute(statement)
+
+
+@pytest.mark.parametrize(("statement", "parent"), TAKEN, ids=["inherited", "attached"])
+def test_reads_of_a_part_alone_are_not_audited(db: str, owner: Login, statement: LiteralString, parent: str) -> None:
+    with connect(owner.dsn) as session:
+        session.execute(OUTSIDE)
+        session.execute(statement)
+    with pytest.raises(ConfigurationError, match=f"whoever reads public.{parent} reads public.member, too"):
+        audit_reads(db, "member")

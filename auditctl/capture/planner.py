@@ -55,9 +55,11 @@ def plan(
     resolution = resolve(rules, catalog, follow_renames=follow_renames)
     found = [p.message for p in resolution.problems if only is None or p.rule.name in only]
     found += event_types.misfits(types, resolution.rules, (qualified(*r.identity) for r, _ in resolution.covered))
-    for site in _read_sites(resolution, catalog):
+    read_sites = tuple(_read_sites(resolution, catalog))
+    seen = {site.relation.identity for site in read_sites}
+    for site in read_sites:
         if only is None or site.rule.name in only:
-            found += reading.problems(site)
+            found += reading.problems(site, seen)
     if problems or found:
         is_missing = any(problem.is_missing for problem in resolution.problems)
         raise ConfigurationError(list(dict.fromkeys([*problems, *found])), hint=_LIST if is_missing else _CORRECT)

@@ -6,7 +6,7 @@ that everybody sees and does what he did before. Touches nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -49,12 +49,24 @@ def sites(root: Relation, members: Iterable[Relation], rule: Rule) -> Iterator[R
         yield from (ReadSite(relation, root, rule) for relation in (root, *members) if relation.kind != "f")
 
 
-def problems(site: ReadSite) -> Iterator[str]:
-    """Yield why the reads of a relation cannot be recorded without changing what somebody sees."""
+def problems(site: ReadSite, seen: Container[tuple[str, str]]) -> Iterator[str]:
+    """Yield why the reads of a relation cannot be recorded, or not without changing what somebody sees.
+
+    Args:
+        site: The relation.
+        seen: Schema and name of every relation whose reads are to be recorded.
+    """
     reading, place = site.relation.reading, qualified(*site.relation.identity)
+    where = validate.where(site.rule, "actions")
+    for parent in site.relation.parents:
+        if parent not in seen:
+            through = qualified(*parent)
+            yield (
+                f"{where}: whoever reads {through} reads {place}, too, and leaves no event; "
+                f"audit the reads of {through}"
+            )
     if reading is None:
         return
-    where = validate.where(site.rule, "actions")
     if not reading.has_row_security and not reading.had_row_security and reading.restrictive:
         yield (
             f"{where}: row security of {place} is off, and its restrictive policy {reading.restrictive[0]} would come "

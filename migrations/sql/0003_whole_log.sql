@@ -1255,6 +1255,20 @@ revoke execute on function audit.take_in_reading(regclass, audit.capture) from p
 comment on function audit.take_in_reading(regclass, audit.capture) is
     'Puts the policies of reading on a new partition or child; raises where the installing login may not, or a dormant policy forbids it';
 
+create function audit.unseen_parent(p_relations regclass[]) returns table (relation regclass, parent regclass)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select i.inhrelid::regclass, i.inhparent::regclass
+    from pg_inherits as i
+    where i.inhrelid = any (p_relations::oid[]) and not exists (select from audit.read_site as s where s.relation = i.inhparent)
+$auditctl$;
+
+revoke execute on function audit.unseen_parent(regclass[]) from public;
+
+comment on function audit.unseen_parent(regclass[]) is
+    'Tables through which others can be read without an event: for a query of a parent, the parent''s policies alone count';
+
 create function audit.renew_reading(p_capture audit.capture, p_members regclass[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -1278,6 +1292,9 @@ begin
     left join audit.read_site as s on s.relation = site.relation
     left join lateral audit.read_faults(site.relation) as fault on true
     where s.relation is null or fault.fault is not null
+    union all
+    select u.relation, format('whoever reads %s reads it, too, and leaves no event', audit.registered_name(u.parent))
+    from audit.unseen_parent(p_capture.relation || p_members) as u
     limit 1;
     if found then
         raise exception 'refused: reads of % are audited, and this would mean that %', audit.registered_name(v_found.relation), v_found.fault
