@@ -204,7 +204,8 @@ def test_a_malformed_context_never_fails_the_write_and_its_start_is_kept(note: s
 
 def test_a_context_cannot_pretend_what_only_the_database_says(note: str, app: Login) -> None:
     forged = (
-        '{"role": "dba", "application_name": "psql", "previous_target_id": "1", "claimed_actor": "x", "reason": "r"}'
+        '{"role": "dba", "application_name": "psql", "previous_target_id": "1", "claimed_actor": "x", "reason": "r", '
+        '"imported_by": "y", "rolled_back": true, "\\u006ceaf": "z"}'
     )
     write(app.dsn, "set local application_name = 'web'", actor="alice", context=forged)
     with connect(note) as conn:

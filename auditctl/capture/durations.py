@@ -13,6 +13,7 @@ FOREVER = "forever"
 _TIME = re.compile(r"([0-9]+) (day|week|month|year)(s?)", re.IGNORECASE)
 _HINT = "Write days, weeks, months or years, such as 400 days, or forever."
 _DIGITS = 6
+_LONGEST = 5000 * 365.25  # PostgreSQL counts back to 4713 BC
 _DAYS = {"day": 1.0, "week": 7.0, "month": 30.44, "year": 365.25}
 
 
@@ -34,6 +35,8 @@ def parse(text: str) -> str | None:
     if len(number) > _DIGITS:
         raise UsageError(f"{text!r} is longer than can be counted", hint="To keep everything, write forever.")
     unit = match[2].lower()
+    if int(number) * _DAYS[unit] > _LONGEST:
+        raise UsageError(f"{text!r} is longer than can be counted", hint="To keep everything, write forever.")
     return f"{number} {unit}" if number == "1" else f"{number} {unit}s"
 
 

@@ -144,6 +144,8 @@ class Import:
                 match found.entry:
                     case Forged():
                         self._matching.forged(file, found)
+                    case OwnRead() if self._matching.is_foreign(found.entry.record):
+                        self.summary.foreign += 1
                     case OwnRead():
                         self._matching.take_own(file, found, found.entry, next(outcomes))
                     case Read():
@@ -158,7 +160,8 @@ class Import:
         lines = [
             {"json": found.entry.json, "context": self._matching.context(file, found.entry)}
             for file, found in self._pending
-            if isinstance(found.entry, OwnRead)
+            # A database made from this one as a template has the same key; what was read there was not read here.
+            if isinstance(found.entry, OwnRead) and not self._matching.is_foreign(found.entry.record)
         ]
         return storing.import_own_reads(self._conn, lines) if lines else []
 

@@ -111,7 +111,7 @@ class Matching:
     def forged(self, file: LogFile, found: Found) -> None:
         """Take a line that is not believed."""
         record = found.entry.record
-        if record.database != self._database:
+        if self.is_foreign(record):
             self._summary.foreign += 1
             return
         if (record.session, record.number) in self._doubted:
@@ -151,6 +151,10 @@ class Matching:
             "imported_from": file.path.name,
         }
 
+    def is_foreign(self, record: Record) -> bool:
+        """Whether a record is of another database."""
+        return record.database != self._database
+
     def _is_seen(self, key: str) -> bool:
         if self._seen is None:
             return False
@@ -165,7 +169,7 @@ class Matching:
         self._taken.append({**told.event, "key": told.key, "is_told": is_told})
 
     def _counts(self, record: Record) -> bool:
-        if record.database != self._database:
+        if self.is_foreign(record):
             self._summary.foreign += 1
             return False
         if self._options.since is not None and record.at < self._options.since:

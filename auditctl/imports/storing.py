@@ -71,4 +71,5 @@ def record_import(conn: Connection, data: Mapping[str, Any], summary: str) -> No
 def batch(conn: Connection, *, is_kept: bool) -> Iterator[None]:
     """Run the block in one transaction; where it is not to be kept, it is rolled back."""
     with database.errors_translated(), conn.transaction(force_rollback=not is_kept):
+        conn.execute("set transaction isolation level read committed")
         yield

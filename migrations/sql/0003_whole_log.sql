@@ -22,6 +22,44 @@ add column read_force boolean not null default false;
 
 comment on type audit.actor_kind is 'How an actor is known: named by an application, the login itself, or nobody';
 
+create function audit.own_keys() returns text[]
+language sql immutable
+as $auditctl$
+    select
+        '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes,'
+        'leaf,indirect,imported_by,imported_from,rolled_back}'::text[]
+$auditctl$;
+
+revoke execute on function audit.own_keys() from public;
+
+comment on function audit.own_keys() is 'The keys of a context that auditctl alone writes; in line it costs nothing';
+
+create or replace function audit.parse_context(p_text text) returns jsonb
+language plpgsql immutable
+as $auditctl$
+-- Called by capture only, whose search_path is pinned; pinning it here again would cost more than the rest.
+declare
+    v_context jsonb;
+    v_own constant text[] := audit.own_keys();
+begin
+    -- Deep nesting would make readers of the log fail, so brackets are counted before anything is parsed. And
+    -- 1e130000 is nine bytes here and 130,001 digits for each reader.
+    if octet_length(p_text) <= 16384
+        and (octet_length(p_text) <= 500 or octet_length(p_text) - octet_length(translate(p_text, '[{', '')) <= 500)
+        and p_text !~ '[0-9.][eE][+-]?[0-9]{3}'
+        and convert_to(p_text, 'UTF8') is not null
+    then
+        v_context := p_text::jsonb;
+        if jsonb_typeof(v_context) = 'object' then
+            return case when v_context ?| v_own then v_context - v_own else v_context end;
+        end if;
+    end if;
+    return jsonb_build_object('context_rejected', left(audit.readable(p_text), 500), 'context_bytes', octet_length(p_text));
+exception when others then
+    return jsonb_build_object('context_rejected', left(audit.readable(p_text), 500), 'context_bytes', octet_length(p_text));
+end
+$auditctl$;
+
 -- The short ways, for the sessions that nearly all events come from. Capture functions ask them in this order and
 -- take audit.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
 -- cost no call; they raise where a role is gone, and capture takes audit.identify() then, too.
@@ -70,8 +108,7 @@ as $auditctl$
             -- only auditctl writes. What is no JSON all the same raises.
             when octet_length(p_setting) <= 500 and p_setting ^@ '{' and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
                 and convert_to(p_setting, 'UTF8') is not null
-                then p_setting::jsonb
-                    - '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes}'::text[]
+                then p_setting::jsonb - audit.own_keys()
                     || jsonb_object(array['application_name', current_setting('application_name')])
             else audit.session_context()
         end
@@ -990,7 +1027,7 @@ begin
         values (
             v_at, v_who.actor, v_who.actor_kind, v_who.ip, p_target, 'READ',
             -- These keys are never an application's own.
-            nullif((coalesce(v_who.context, '{}') - '{leaf,query,indirect}'::text[]) || v_about, '{}')
+            nullif((coalesce(v_who.context, '{}') - 'query') || v_about, '{}')
         )
         returning event_id into v_event_id;
     end if;
@@ -1570,10 +1607,17 @@ revoke execute on function audit.line_key(text) from public;
 comment on function audit.line_key(text) is 'The key of audit.read_line for what names a read';
 
 create function audit.lock_import() returns timestamptz
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select h.pruned_before from audit.import_horizon as h for update
+begin
+    -- An older snapshot would not show the event of a read that is committed, and the read would count twice.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'an import needs transactions that read what is committed'
+            using errcode = 'feature_not_supported', hint = 'Run it with: set default_transaction_isolation = ''read committed''';
+    end if;
+    return (select h.pruned_before from audit.import_horizon as h for update);
+end
 $auditctl$;
 
 revoke execute on function audit.lock_import() from public;
@@ -1610,8 +1654,10 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     -- Some keys mean something to whoever reads the log, and no line of the server's tells them.
+    -- Whatever is given, the login is named.
     select jsonb_strip_nulls(
-        p_context - '{summary,previous_target_id,claimed_actor,claimed_ip,role,partition}'::text[]
+        case when jsonb_typeof(p_context) = 'object' then p_context else '{}' end
+        - '{summary,previous_target_id,claimed_actor,claimed_ip,role,partition}'::text[]
         || jsonb_build_object('imported_by', session_user)
     )
 $auditctl$;
@@ -1644,7 +1690,9 @@ as $auditctl$
     from jsonb_array_elements(p_lines) with ordinality as l (line, number)
     where (l.line ->> 'at')::timestamptz between greatest(p_horizon, '2000-01-01') and now() + interval '1 day'
         -- auditctl alone records under these names.
-        and l.line ->> 'target' !~* '^"?audit(_triggers)?"?[.]'
+        and l.line ->> 'target' !~* '^"?audit(_triggers)?"?([.]|$)'
+        -- A read that auditctl's own line tells of is known by that line's hash, which audit.import_own_reads takes.
+        and l.line ->> 'key' !~ '^auditctl '
 $auditctl$;
 
 revoke execute on function audit.importable_reads(jsonb, timestamptz) from public;
@@ -1758,7 +1806,7 @@ begin
         end if;
     end if;
     perform audit.insert_imported_read(
-        p_read, p_context || jsonb_build_object(
+        p_read, case when jsonb_typeof(p_context) = 'object' then p_context else '{}' end || jsonb_build_object(
             'leaf', p_read -> 'leaf', 'query', p_read -> 'query', 'rolled_back', case when v_is_recorded then true end,
             'transaction', v_xact_id::text
         )
@@ -1932,14 +1980,15 @@ as $auditctl$
 begin
     if tg_op = 'INSERT' then
         new.set_by := session_user;
-        new.since := now();
+        -- By the clock, and not when the transaction began: else one that waits for days would leave no time to notice.
+        new.since := clock_timestamp();
         new.until := null;
         return new;
     end if;
     if tg_op = 'UPDATE' and old.until is null and new.until is not null
         and to_jsonb(new) - 'until' = to_jsonb(old) - 'until'
     then
-        new.until := now();
+        new.until := clock_timestamp();
         return new;
     end if;
     raise exception '% on %.% refused: what was stated stays on record', tg_op, tg_table_schema, tg_table_name
@@ -2099,6 +2148,11 @@ begin
         raise exception 'no time to keep events: %', to_json(p_keep)
             using errcode = 'invalid_parameter_value', hint = 'Write days, weeks, months or years, such as 400 days, or forever.';
     end if;
+    -- No time goes back further than 4713 BC.
+    if v_keep::interval > interval '5000 years' then
+        raise exception 'too long a time to keep events: %', to_json(p_keep)
+            using errcode = 'invalid_parameter_value', hint = 'To keep everything, write forever.';
+    end if;
     perform '' ~ audit.target_pattern(p_target);
     if p_keep is null and p_target = '*' then
         v_keep := null;
@@ -2181,7 +2235,8 @@ declare
 begin
     if tg_op = 'INSERT' then
         new.placed_by := session_user;
-        new.placed_at := now();
+        -- By the clock, and not when the transaction began: else one that waits for days would leave no time to notice.
+        new.placed_at := clock_timestamp();
         new.released_by := null;
         new.released_at := null;
         new.release_reason := null;
@@ -2191,7 +2246,7 @@ begin
         and to_jsonb(new) - v_release = to_jsonb(old) - v_release
     then
         new.released_by := session_user;
-        new.released_at := now();
+        new.released_at := clock_timestamp();
         return new;
     end if;
     raise exception '% on %.% refused: a hold can only be placed and released', tg_op, tg_table_schema, tg_table_name
@@ -2889,6 +2944,9 @@ comment on function audit.expired_targets(timestamp) is 'The targets whose event
 create function audit.expired_condition(p_month timestamp) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+-- Times as text that mean the same in every session: else a session's zone could move a month away from what is held.
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
 as $auditctl$
 declare
     v_targets constant text[] := array(select t.target from audit.expired_targets(p_month) as t (target));

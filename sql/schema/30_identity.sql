@@ -88,13 +88,24 @@ $auditctl$;
 revoke execute on function audit.readable(text) from public;
 comment on function audit.readable(text) is 'The text, or a stand-in with its MD5 where it is no valid UTF-8; never raises';
 
+create function audit.own_keys() returns text[]
+language sql immutable
+as $auditctl$
+    select
+        '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes,'
+        'leaf,indirect,imported_by,imported_from,rolled_back}'::text[]
+$auditctl$;
+
+revoke execute on function audit.own_keys() from public;
+comment on function audit.own_keys() is 'The keys of a context that auditctl alone writes; in line it costs nothing';
+
 create function audit.parse_context(p_text text) returns jsonb
 language plpgsql immutable
 as $auditctl$
 -- Called by capture only, whose search_path is pinned; pinning it here again would cost more than the rest.
 declare
     v_context jsonb;
-    v_own constant text[] := '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes}';
+    v_own constant text[] := audit.own_keys();
 begin
     -- Deep nesting would make readers of the log fail, so brackets are counted before anything is parsed. And
     -- 1e130000 is nine bytes here and 130,001 digits for each reader.
@@ -253,8 +264,7 @@ as $auditctl$
             -- only auditctl writes. What is no JSON all the same raises.
             when octet_length(p_setting) <= 500 and p_setting ^@ '{' and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
                 and convert_to(p_setting, 'UTF8') is not null
-                then p_setting::jsonb
-                    - '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes}'::text[]
+                then p_setting::jsonb - audit.own_keys()
                     || jsonb_object(array['application_name', current_setting('application_name')])
             else audit.session_context()
         end

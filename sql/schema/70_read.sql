@@ -148,7 +148,7 @@ begin
         values (
             v_at, v_who.actor, v_who.actor_kind, v_who.ip, p_target, 'READ',
             -- These keys are never an application's own.
-            nullif((coalesce(v_who.context, '{}') - '{leaf,query,indirect}'::text[]) || v_about, '{}')
+            nullif((coalesce(v_who.context, '{}') - 'query') || v_about, '{}')
         )
         returning event_id into v_event_id;
     end if;

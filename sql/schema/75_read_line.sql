@@ -69,10 +69,17 @@ revoke execute on function audit.line_key(text) from public;
 comment on function audit.line_key(text) is 'The key of audit.read_line for what names a read';
 
 create function audit.lock_import() returns timestamptz
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select h.pruned_before from audit.import_horizon as h for update
+begin
+    -- An older snapshot would not show the event of a read that is committed, and the read would count twice.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'an import needs transactions that read what is committed'
+            using errcode = 'feature_not_supported', hint = 'Run it with: set default_transaction_isolation = ''read committed''';
+    end if;
+    return (select h.pruned_before from audit.import_horizon as h for update);
+end
 $auditctl$;
 
 revoke execute on function audit.lock_import() from public;

@@ -6,8 +6,10 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     -- Some keys mean something to whoever reads the log, and no line of the server's tells them.
+    -- Whatever is given, the login is named.
     select jsonb_strip_nulls(
-        p_context - '{summary,previous_target_id,claimed_actor,claimed_ip,role,partition}'::text[]
+        case when jsonb_typeof(p_context) = 'object' then p_context else '{}' end
+        - '{summary,previous_target_id,claimed_actor,claimed_ip,role,partition}'::text[]
         || jsonb_build_object('imported_by', session_user)
     )
 $auditctl$;
@@ -38,7 +40,9 @@ as $auditctl$
     from jsonb_array_elements(p_lines) with ordinality as l (line, number)
     where (l.line ->> 'at')::timestamptz between greatest(p_horizon, '2000-01-01') and now() + interval '1 day'
         -- auditctl alone records under these names.
-        and l.line ->> 'target' !~* '^"?audit(_triggers)?"?[.]'
+        and l.line ->> 'target' !~* '^"?audit(_triggers)?"?([.]|$)'
+        -- A read that auditctl's own line tells of is known by that line's hash, which audit.import_own_reads takes.
+        and l.line ->> 'key' !~ '^auditctl '
 $auditctl$;
 
 revoke execute on function audit.importable_reads(jsonb, timestamptz) from public;
@@ -147,7 +151,7 @@ begin
         end if;
     end if;
     perform audit.insert_imported_read(
-        p_read, p_context || jsonb_build_object(
+        p_read, case when jsonb_typeof(p_context) = 'object' then p_context else '{}' end || jsonb_build_object(
             'leaf', p_read -> 'leaf', 'query', p_read -> 'query', 'rolled_back', case when v_is_recorded then true end,
             'transaction', v_xact_id::text
         )

@@ -37,14 +37,15 @@ as $auditctl$
 begin
     if tg_op = 'INSERT' then
         new.set_by := session_user;
-        new.since := now();
+        -- By the clock, and not when the transaction began: else one that waits for days would leave no time to notice.
+        new.since := clock_timestamp();
         new.until := null;
         return new;
     end if;
     if tg_op = 'UPDATE' and old.until is null and new.until is not null
         and to_jsonb(new) - 'until' = to_jsonb(old) - 'until'
     then
-        new.until := now();
+        new.until := clock_timestamp();
         return new;
     end if;
     raise exception '% on %.% refused: what was stated stays on record', tg_op, tg_table_schema, tg_table_name
@@ -186,6 +187,11 @@ begin
     if v_keep !~ '^[1-9][0-9]{0,5} (day|week|month|year)s?$' then
         raise exception 'no time to keep events: %', to_json(p_keep)
             using errcode = 'invalid_parameter_value', hint = 'Write days, weeks, months or years, such as 400 days, or forever.';
+    end if;
+    -- No time goes back further than 4713 BC.
+    if v_keep::interval > interval '5000 years' then
+        raise exception 'too long a time to keep events: %', to_json(p_keep)
+            using errcode = 'invalid_parameter_value', hint = 'To keep everything, write forever.';
     end if;
     perform '' ~ audit.target_pattern(p_target);
     if p_keep is null and p_target = '*' then

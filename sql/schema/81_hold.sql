@@ -43,7 +43,8 @@ declare
 begin
     if tg_op = 'INSERT' then
         new.placed_by := session_user;
-        new.placed_at := now();
+        -- By the clock, and not when the transaction began: else one that waits for days would leave no time to notice.
+        new.placed_at := clock_timestamp();
         new.released_by := null;
         new.released_at := null;
         new.release_reason := null;
@@ -53,7 +54,7 @@ begin
         and to_jsonb(new) - v_release = to_jsonb(old) - v_release
     then
         new.released_by := session_user;
-        new.released_at := now();
+        new.released_at := clock_timestamp();
         return new;
     end if;
     raise exception '% on %.% refused: a hold can only be placed and released', tg_op, tg_table_schema, tg_table_name

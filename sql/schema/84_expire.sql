@@ -58,6 +58,9 @@ comment on function audit.expired_targets(timestamp) is 'The targets whose event
 create function audit.expired_condition(p_month timestamp) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+-- Times as text that mean the same in every session: else a session's zone could move a month away from what is held.
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
 as $auditctl$
 declare
     v_targets constant text[] := array(select t.target from audit.expired_targets(p_month) as t (target));
