@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditctl import store
+from auditctl import resources, store
 from auditctl.cli.main import COMMANDS
 from auditctl.names import STORE_REVISION
 from tests.fixtures.databases import connect
@@ -144,3 +146,13 @@ def test_a_guard_that_is_switched_on_later_is_recorded(db: str, conn: psycopg.Co
     assert store.install(db).is_guarded is True
     assert store.install(db).is_guarded is True
     assert events(conn, before) == [("audit.store", STORE_REVISION, "EVENT", "coverage guard switched on")]
+
+
+def test_what_auditctl_records_of_itself_can_be_asked_for_before_it_was_recorded(auditctl: RunAuditctl) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "business-events.md").read_text("utf-8")
+    named = set(re.findall(r"^\| `(audit\.\w+)` \|", page, re.MULTILINE))
+    sources = [*resources.folder("sql").rglob("*.sql"), *(resources.folder("migrations")).glob("*.py")]
+    text = "".join(file.read_text("utf-8") for file in sources)
+    assert set(re.findall(r"audit\.insert_event\(\s*'(audit\.\w+)'", text)) <= named
+    for target in sorted(named):
+        assert auditctl("log", "--target", target).code == 0, target

@@ -27,7 +27,7 @@ other as (
     union
     values
     ('audit.capture'), ('audit.ddl'), ('audit.event_type'), ('audit.export'), ('audit.import'),
-    ('audit.role'), ('audit.rule'), ('audit.store')
+    ('audit.hold'), ('audit.partition'), ('audit.retention'), ('audit.role'), ('audit.rule'), ('audit.store')
 ),
 
 named as (
