@@ -2282,6 +2282,9 @@ revoke execute on function audit.holds_in_force() from public;
 
 comment on function audit.holds_in_force() is 'The holds that keep events now: those not released, and those released a few days ago';
 
+-- Compiling it for every partition takes seconds, the look-ups milliseconds.
+alter function audit.history(text, text) set jit = off;
+
 create function audit.held_events(p_from timestamptz, p_to timestamptz)
 returns table (event_id bigint, occurred_at timestamptz)
 language sql stable
@@ -3076,6 +3079,7 @@ create function audit.maintenance_due()
 returns table (step text, partition text, dropped bigint, kept bigint, reason text)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
+set jit = off
 as $auditctl$
 declare
     v_month record;
