@@ -108,3 +108,16 @@ def assert_idle(conn: psycopg.Connection) -> None:
     """The command's session is gone, or about to be."""
     query = "select count(*) from pg_stat_activity where application_name = 'auditctl' and datname = current_database()"
     wait_until(lambda: conn.execute(query).fetchone() == (0,))
+
+
+def test_closed_pipe_ends_a_table_of_the_store_with_0(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("insert into audit.rule (name, actions, position) values ('a.b', '{CREATE}', 1)")
+    for command in (["stats"], ["tables"]):
+        read, write = os.pipe()
+        os.close(read)
+        running = started(db, *command, stdout=write)
+        os.close(write)
+        assert running.wait(timeout=60) == 0, command
+        assert running.stderr is not None
+        assert running.stderr.read() == b""
+        running.stderr.close()

@@ -122,3 +122,23 @@ def test_a_hold_on_what_the_log_does_not_know_is_refused(conn: psycopg.Connectio
         assert "the log knows no table" in auditctl("hold", "add", unknown, "--reason", "x", check=2).err
     auditctl("hold", "add", "billing.*", "--reason", "x", check=0)
     assert conn.execute("select target, target_id from audit.hold").fetchall() == [("billing.*", None)]
+
+
+def test_what_looks_for_held_events_is_not_compiled(conn: psycopg.Connection) -> None:
+    """Compiling took 9 s for each hold and month, so that `maintain --dry-run` did not end."""
+    found = conn.execute(
+        "select proname, 'jit=off' = any(proconfig) from pg_proc where pronamespace = 'audit'::regnamespace "
+        "and proname in ('history', 'maintain_step', 'maintenance_due') order by proname"
+    ).fetchall()
+    assert found == [("history", True), ("maintain_step", True), ("maintenance_due", True)]
+
+
+@pytest.mark.parametrize("words", [("add", "a.b", "--id", ""), ("add", ""), ("add", "a.b"), ("release", "1")])
+def test_an_empty_argument_of_hold_is_a_mistake_of_usage(
+    conn: psycopg.Connection, auditctl: RunAuditctl, words: tuple[str, ...]
+) -> None:
+    fill(conn, "2020-01-10", "a.b")
+    reason = " " if words in {("add", "a.b"), ("release", "1")} else "x"
+    said = auditctl("hold", *words, "--reason", reason, check=2)
+    assert " is empty\nhint: " in said.err
+    assert conn.execute("select count(*) from audit.hold").fetchone() == (0,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
+from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,13 @@ from auditctl.cli.session import uses_color
 from auditctl.log.formats.harmless import harmless
 
 WIDTH_WITHOUT_TERMINAL = 160
+
+
+class _Console(Console):
+    """A console that leaves a closed pipe to `main`; rich itself would end with the exit code 1."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[str] = ()) -> None:
@@ -27,4 +35,4 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: C
         table.add_column(name, overflow="fold", justify="right" if is_number else "left", no_wrap=is_number)
     for row in rows:
         table.add_row(*(Text(harmless(cell)) for cell in row))
-    Console(no_color=not colored, width=width, highlight=False).print(table)
+    _Console(no_color=not colored, width=width, highlight=False).print(table)

@@ -26,7 +26,7 @@ from auditctl.errors import UsageError
 CSV = "activity.csv"
 
 
-@click.command()
+@click.command(short_help="Show the log on a sample company.")
 @click.option("--keep", is_flag=True, help="Leave the server running, and print how to connect and how to stop it.")
 @click.option(
     "--output", "-o", "folder", metavar="FOLDER", default="demo-output", show_default=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 import click
@@ -19,7 +20,7 @@ from auditctl.log import known
 def hold() -> None:
     """Keep events for a legal case, whatever the retention says.
 
-    Events under a hold are not deleted by maintain until the hold is released.
+    Events under a hold are not deleted by maintain, nor in the first seven days after its release.
 
     \b
     Examples:
@@ -39,6 +40,11 @@ def add(session: Session, target: str, target_id: str | None, reason: str) -> No
 
     It holds under every name that the table had or will have, and one object under every key.
     """
+    if target_id == "":
+        raise UsageError("the id is empty", hint="Name one object, or leave out --id to hold all of the target.")
+    if not target.strip():
+        raise UsageError("the target is empty", hint="Name what to hold, for example billing.invoice.")
+    _require_reason(reason)
     with session.connect(ADMIN) as conn:
         number = holds.add(conn, _target(target, known.targets(conn)), target_id, reason)
     session.say(f"Hold {number} is placed.")
@@ -61,13 +67,13 @@ def list_holds(session: Session, everything: bool, output: str) -> None:
         found = holds.read(conn, released=everything)
     if output == "json":
         rows = [dataclasses.asdict(one) for one in found]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=lambda at: at.isoformat()))
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=_utc))
         return
     from auditctl.cli.console import print_table  # rich is slow to load
 
     header = ["Hold", "Target", "ID", "Reason", "Placed by", "Placed"]
     cells = [
-        [str(one.hold_id), one.target, one.target_id or "(all)", one.reason, one.placed_by, f"{one.placed_at:%Y-%m-%d}"]
+        [str(one.hold_id), one.target, _object(one), one.reason, one.placed_by, f"{one.placed_at:%Y-%m-%d}"]
         for one in found
     ]
     if everything:
@@ -85,9 +91,23 @@ def list_holds(session: Session, everything: bool, output: str) -> None:
 @pass_session
 def release(session: Session, hold_id: int, reason: str) -> None:
     """Release a hold. Seven days later its events are deleted, if their time is over."""
+    _require_reason(reason)
     with session.connect(ADMIN) as conn:
         holds.release(conn, hold_id, reason)
     session.say(f"Hold {hold_id} is released.")
+
+
+def _object(one: holds.Hold) -> str:
+    return "(all)" if one.target_id is None else one.target_id
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise UsageError("the reason is empty", hint="Say why, for example with the number of the case.")
 
 
 def _target(text: str, targets: list[known.KnownTarget]) -> str:

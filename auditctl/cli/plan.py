@@ -90,7 +90,7 @@ def check(session: Session, file: str | None) -> None:
 @click.command(short_help="Print the rules in force as TOML.")
 @pass_session
 def config(session: Session) -> None:
-    """Print the rules and event types in force as TOML that apply accepts and that then plans nothing."""
+    """Print what is in force, with event types and retention: TOML that apply accepts and that then plans nothing."""
     with session.connect(READER) as conn:
         click.echo(configuration.dump(rules.read(conn), event_types.read(conn), retention.read(conn)), nl=False)
 

@@ -50,7 +50,7 @@ def record(
 
     TARGET names what it is about, such as billing.invoice or auth.login. ID says which one; write '' where there is
     none. SUMMARY is one sentence for people; only a read may go without. If the configuration switches such events
-    off, nothing is recorded and nothing printed.
+    off, nothing is recorded and no number printed.
 
     \b
     Examples:

@@ -645,6 +645,128 @@ comment on view audit.activity is 'The log as people read it: the label for the 
 
 comment on column audit.activity.target is 'The label of the table or event type, or its name';
 
+create or replace function audit.history(p_target text, p_target_id text)
+returns table (event_id bigint, occurred_at timestamptz)
+language sql stable
+set search_path = pg_catalog, pg_temp
+-- One object has few events among very many: each step is a look-up in an index, never a pass over the log.
+set enable_hashjoin = off
+set enable_mergejoin = off
+-- Compiling it for every partition takes seconds, the look-ups milliseconds.
+set jit = off
+as $auditctl$
+    with recursive name as materialized (
+        select n.target, n.since, n.until from audit.target_names(p_target) as n
+    ),
+
+    -- The keys the object has borne, each with the time it bore it.
+    life as (
+        select p_target_id as target_id, '-infinity'::timestamptz as since, 'infinity'::timestamptz as until
+        union
+        select step.target_id, step.since, step.until
+        from life
+        cross join lateral (
+            -- Before it came to this key: from the last time a row came to the earlier one.
+            select
+                arrival.context ->> 'previous_target_id' as target_id,
+                coalesce(
+                    (
+                        select max(birth.occurred_at)
+                        from name
+                        join audit.event as birth
+                            on birth.target = name.target
+                            and birth.target_id = arrival.context ->> 'previous_target_id'
+                            and birth.occurred_at between name.since and name.until
+                        where birth.occurred_at < arrival.occurred_at
+                            and (birth.action = 'CREATE' or birth.context ? 'previous_target_id')
+                    ), '-infinity'
+                ) as since,
+                arrival.occurred_at as until
+            from name
+            join audit.event as arrival
+                on arrival.target = name.target
+                and arrival.target_id = life.target_id
+                and arrival.occurred_at between name.since and name.until
+            where arrival.occurred_at between life.since and life.until
+                and arrival.context ? 'previous_target_id'
+            union all
+            -- After it left this key: until the next time a row left the later one.
+            select
+                departure.target_id,
+                departure.occurred_at,
+                coalesce(
+                    least(
+                        (
+                            select min(death.occurred_at)
+                            from name
+                            join audit.event as death
+                                on death.target = name.target
+                                and death.target_id = departure.target_id
+                                and death.occurred_at between name.since and name.until
+                            where death.occurred_at > departure.occurred_at and death.action = 'DELETE'
+                        ),
+                        (
+                            select min(leaving.occurred_at)
+                            from name
+                            join audit.event as leaving
+                                on leaving.target = name.target
+                                and leaving.context ->> 'previous_target_id' = departure.target_id
+                                and leaving.context ? 'previous_target_id'
+                                and leaving.occurred_at between name.since and name.until
+                            where leaving.occurred_at > departure.occurred_at
+                        )
+                    ), 'infinity'
+                )
+            from name
+            join audit.event as departure
+                on departure.target = name.target
+                and departure.context ->> 'previous_target_id' = life.target_id
+                and departure.context ? 'previous_target_id'
+                and departure.occurred_at between name.since and name.until
+            where departure.occurred_at between life.since and life.until
+        ) as step
+    ),
+
+    own as (
+        select e.event_id, e.occurred_at, e.action
+        from life
+        cross join name
+        join audit.event as e
+            on e.target = name.target
+            and e.target_id = life.target_id
+            and e.occurred_at between greatest(life.since, name.since) and least(life.until, name.until)
+        union
+        select e.event_id, e.occurred_at, e.action
+        from life
+        cross join name
+        join audit.event as e
+            on e.target = name.target
+            and e.context ->> 'previous_target_id' = life.target_id
+            and e.context ? 'previous_target_id'
+            and e.occurred_at between greatest(life.since, name.since) and least(life.until, name.until)
+    ),
+
+    -- A truncate ends the life of a row that was there.
+    ordered as (
+        select
+            seen.event_id, seen.occurred_at, seen.action,
+            lag(seen.action) over (order by seen.occurred_at, seen.event_id) as before
+        from (
+            select o.event_id, o.occurred_at, o.action from own as o
+            union all
+            select e.event_id, e.occurred_at, e.action
+            from name
+            join audit.event as e
+                on e.target = name.target and e.target_id is null and e.occurred_at between name.since and name.until
+            where e.action = 'TRUNCATE' and e.occurred_at > (select min(o.occurred_at) from own as o)
+        ) as seen
+    )
+
+    select o.event_id, o.occurred_at
+    from ordered as o
+    where o.action <> 'TRUNCATE' or o.before not in ('DELETE', 'TRUNCATE')
+$auditctl$;
+
 -- How much the log holds.
 
 create function audit.statistics(
@@ -3152,6 +3274,7 @@ create function audit.maintenance_due()
 returns table (step text, partition text, dropped bigint, kept bigint, reason text)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
+set jit = off
 as $auditctl$
 declare
     v_month record;

@@ -83,6 +83,8 @@ set search_path = pg_catalog, pg_temp
 -- One object has few events among very many: each step is a look-up in an index, never a pass over the log.
 set enable_hashjoin = off
 set enable_mergejoin = off
+-- Compiling it for every partition takes seconds, the look-ups milliseconds.
+set jit = off
 as $auditctl$
     with recursive name as materialized (
         select n.target, n.since, n.until from audit.target_names(p_target) as n

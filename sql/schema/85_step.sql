@@ -18,6 +18,7 @@ create function audit.maintenance_due()
 returns table (step text, partition text, dropped bigint, kept bigint, reason text)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
+set jit = off
 as $auditctl$
 declare
     v_month record;
