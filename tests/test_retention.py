@@ -106,9 +106,17 @@ def test_mistakes_in_the_file_are_reported_together() -> None:
         "retention.kep", "retention.keep", "retention.target[0].name", "retention.target[1].name",
         "retention.target[2].keep", "table[0].keep",
     ]  # fmt: skip
-    shorter = '[retention]\nkeep = "2 years"\n[[table]]\nname = "a.b"\nkeep = "90 days"'
-    assert config.load(shorter, "x").problems == (
-        "x: table[0].keep: 90 days is shorter than [retention] keep, 2 years, which counts then",
+
+
+def test_a_time_that_has_no_effect_is_said_and_printed_as_it_is(
+    conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    keep(conn, "*", "400 days")
+    keep(conn, "order.placed", "5 days")
+    file = auditctl("config", check=0).out
+    assert auditctl("plan", "-", input=file, check=0).err == (
+        "warning: order.placed: 5 days is shorter than [retention] keep, 400 days, which counts\n"
+        "Nothing to do: the database is as the rules say.\n"
     )
 
 

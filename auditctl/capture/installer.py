@@ -238,7 +238,8 @@ def _plan(conn: Connection, wish: Wish) -> Plan:
     if wish.retention is None:
         return planned
     registered = {rule.name: known.name for rule, known in zip(wish.rules, planned.rules, strict=True)}
-    return replace(planned, retention=retention.plan(conn, wish.retention.named(registered)))
+    wanted = wish.retention.named(registered)
+    return replace(planned, warnings=(*planned.warnings, *wanted.notes), retention=retention.plan(conn, wanted))
 
 
 def _carry_out(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from auditctl import resources
-from auditctl.capture.durations import shown
+from auditctl.capture.durations import days, shown
 from auditctl.database import Connection
 from auditctl.plan import Difference, RetentionPlan
 
@@ -24,7 +24,8 @@ class Retention:
 
     Attributes:
         keep: The time for every event, such as `400 days`; None for ever.
-        targets: Targets, or globs over them, that are kept longer, each with its time or None for ever.
+        targets: Targets, or globs over them, that are kept longer, each with its time or None for ever. A shorter one
+            has no effect, as the longest counts.
     """
 
     keep: str | None = None
@@ -33,6 +34,15 @@ class Retention:
     def named(self, registered: Mapping[str, str]) -> Retention:
         """Return it with targets called as they are registered, where that is known."""
         return replace(self, targets={registered.get(name, name): keep for name, keep in self.targets.items()})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which times have no effect, for people, by the order of the targets."""
+        return tuple(
+            f"{name}: {time} is shorter than [retention] keep, {shown(self.keep)}, which counts"
+            for name, time in sorted(self.targets.items())
+            if time is not None and days(time) < days(self.keep)
+        )
 
     @property
     def stated(self) -> dict[str, str | None]:

@@ -35,7 +35,7 @@ def read(document: Fields, rules: Iterable[Rule]) -> Retention | None:
     by_place = {rule.origin: rule.name for rule in rules}
     tables = document.sections("table") if by_place else ()
     longer += [(by_place[t.origin], t) for t in tables if "keep" in t.values and t.origin in by_place]
-    return None if section is None and not longer else Retention(keep, _times(longer, keep))
+    return None if section is None and not longer else Retention(keep, _times(longer))
 
 
 def written(retention: Retention, rules: Iterable[Rule]) -> Table | None:
@@ -79,17 +79,13 @@ def _named(section: Fields) -> list[tuple[str, Fields]]:
     return found
 
 
-def _times(longer: Iterable[tuple[str, Fields]], keep: str | None) -> dict[str, str | None]:
-    """Return the time of each target; note what is said twice, and what is not longer than for every event."""
+def _times(longer: Iterable[tuple[str, Fields]]) -> dict[str, str | None]:
+    """Return the time of each target; note what is said twice."""
     times: dict[str, str | None] = {}
     for name, fields in longer:
         if name in times:
             fields.problem("keep", f"how long {name} is kept stands elsewhere already")
         time = _time(fields)
-        if time is not None and durations.days(time) < durations.days(keep):
-            fields.problem(
-                "keep", f"{time} is shorter than [retention] keep, {durations.shown(keep)}, which counts then"
-            )
         times[name] = time
     return times
 
