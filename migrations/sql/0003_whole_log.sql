@@ -1,11 +1,5 @@
 -- READ, business events and retention, and events that cost less.
 
--- They are given now what they looked for themselves. Functions made before take the careful way until `apply`.
-drop function audit.is_application();
-drop function audit.is_database();
-drop function audit.claimed_actor();
-drop function audit.claimed_ip();
-
 -- The check on the kind of actor was a fifth of an event's price; this one is a fiftieth.
 alter table audit.event drop constraint event_actor_kind_is_known;
 create type audit.actor_kind as enum ('application', 'database', 'system');
@@ -64,39 +58,35 @@ $auditctl$;
 -- take audit.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
 -- cost no call; they raise where a role is gone, and capture takes audit.identify() then, too.
 
-create or replace function audit.is_application(p_actor text, p_ip text) returns boolean
+create or replace function audit.is_application() returns boolean
 language sql stable
 as $auditctl$
     select
         pg_has_role(session_user, 'audit_app'::regrole, 'USAGE')
         -- Superusers have every role; audit.identify() looks whether this one was granted.
         and not pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
-        and coalesce(octet_length(convert_to(p_actor, 'UTF8')) <= 1000, true)
+        and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
         -- A list of addresses, a netmask or blanks: audit.identify() sees to it, as to what is no address at all.
-        and coalesce(strpos(translate(p_ip, ', ', '//'), '/') = 0, true)
+        and coalesce(strpos(translate(current_setting('auditctl.ip', true), ', ', '//'), '/') = 0, true)
 $auditctl$;
 
-revoke execute on function audit.is_application(text, text) from public;
-
-comment on function audit.is_application(text, text) is
+comment on function audit.is_application() is
     'Whether the login is a member of audit_app and no superuser, and the user and the address that it names look as they should';
 
-create or replace function audit.is_database(p_actor text, p_ip text) returns boolean
+comment on function audit.is_database() is 'Whether the login is no application and names nobody';
+
+create function audit.is_plain_session() returns boolean
 language sql stable
 as $auditctl$
     select
-        coalesce(p_actor, '') = '' and coalesce(p_ip, '') = ''
-        and case
-            -- Only superusers and members of audit_owner come here, who need not forge a setting to write an event.
-            when pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
-                then coalesce(current_setting('auditctl.database_login', true), '') = session_user
-            else not pg_has_role(session_user, 'audit_app'::regrole, 'MEMBER')
-        end
+        coalesce(current_setting('auditctl.context', true), '') = ''
+        and current_setting('application_name') <> ''
+        and current_setting('role') = 'none'
 $auditctl$;
 
-revoke execute on function audit.is_database(text, text) from public;
+revoke execute on function audit.is_plain_session() from public;
 
-comment on function audit.is_database(text, text) is 'Whether the login is no application and names nobody';
+comment on function audit.is_plain_session() is 'Whether nothing but its application_name is to be said of the session';
 
 create or replace function audit.context(p_setting text) returns jsonb
 language sql stable
@@ -1092,25 +1082,23 @@ as $auditctl$
 -- search_path is pinned.
 declare
     v_who audit.identity;
-    v_named constant text := current_setting('auditctl.actor', true);
-    v_address constant text := current_setting('auditctl.ip', true);
-    v_setting constant text := current_setting('auditctl.context', true);
-    v_application constant text := current_setting('application_name');
+    v_setting text;
 begin
-    if audit.is_application(v_named, v_address) then
-        v_who.actor := nullif(v_named, '');
+    if audit.is_application() then
+        v_who.actor := audit.claimed_actor();
         v_who.actor_kind := case when v_who.actor is null then 'system' else 'application' end;
-        v_who.ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
-    elsif audit.is_database(v_named, v_address) then
+        v_who.ip := audit.claimed_ip();
+    elsif audit.is_database() then
         v_who.actor := session_user;
         v_who.actor_kind := 'database';
         v_who.ip := inet_client_addr();
     else
         return audit.identify();
     end if;
-    if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
-        v_who.context := jsonb_object(array['application_name', v_application]);
+    if audit.is_plain_session() then
+        v_who.context := jsonb_object(array['application_name', current_setting('application_name')]);
     else
+        v_setting := current_setting('auditctl.context', true);
         v_who.context := audit.context(v_setting);
     end if;
     return v_who;

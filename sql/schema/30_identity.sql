@@ -222,27 +222,28 @@ comment on function audit.identify() is 'Who is behind this session; never raise
 -- take audit.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
 -- cost no call; they raise where a role is gone, and capture takes audit.identify() then, too.
 
-create function audit.is_application(p_actor text, p_ip text) returns boolean
+create function audit.is_application() returns boolean
 language sql stable
 as $auditctl$
     select
         pg_has_role(session_user, 'audit_app'::regrole, 'USAGE')
         -- Superusers have every role; audit.identify() looks whether this one was granted.
         and not pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
-        and coalesce(octet_length(convert_to(p_actor, 'UTF8')) <= 1000, true)
+        and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
         -- A list of addresses, a netmask or blanks: audit.identify() sees to it, as to what is no address at all.
-        and coalesce(strpos(translate(p_ip, ', ', '//'), '/') = 0, true)
+        and coalesce(strpos(translate(current_setting('auditctl.ip', true), ', ', '//'), '/') = 0, true)
 $auditctl$;
 
-revoke execute on function audit.is_application(text, text) from public;
-comment on function audit.is_application(text, text) is
+revoke execute on function audit.is_application() from public;
+comment on function audit.is_application() is
     'Whether the login is a member of audit_app and no superuser, and the user and the address that it names look as they should';
 
-create function audit.is_database(p_actor text, p_ip text) returns boolean
+create function audit.is_database() returns boolean
 language sql stable
 as $auditctl$
     select
-        coalesce(p_actor, '') = '' and coalesce(p_ip, '') = ''
+        coalesce(current_setting('auditctl.actor', true), '') = ''
+        and coalesce(current_setting('auditctl.ip', true), '') = ''
         and case
             -- Only superusers and members of audit_owner come here, who need not forge a setting to write an event.
             when pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
@@ -251,8 +252,38 @@ as $auditctl$
         end
 $auditctl$;
 
-revoke execute on function audit.is_database(text, text) from public;
-comment on function audit.is_database(text, text) is 'Whether the login is no application and names nobody';
+revoke execute on function audit.is_database() from public;
+comment on function audit.is_database() is 'Whether the login is no application and names nobody';
+
+create function audit.claimed_actor() returns text
+language sql stable
+as $auditctl$
+    select nullif(current_setting('auditctl.actor', true), '')
+$auditctl$;
+
+revoke execute on function audit.claimed_actor() from public;
+comment on function audit.claimed_actor() is 'The user that the session names; null for nobody';
+
+create function audit.claimed_ip() returns inet
+language sql stable
+as $auditctl$
+    select coalesce(nullif(current_setting('auditctl.ip', true), '')::inet, inet_client_addr())
+$auditctl$;
+
+revoke execute on function audit.claimed_ip() from public;
+comment on function audit.claimed_ip() is 'The address that the session names, else the peer of the connection; raises where the text is none';
+
+create function audit.is_plain_session() returns boolean
+language sql stable
+as $auditctl$
+    select
+        coalesce(current_setting('auditctl.context', true), '') = ''
+        and current_setting('application_name') <> ''
+        and current_setting('role') = 'none'
+$auditctl$;
+
+revoke execute on function audit.is_plain_session() from public;
+comment on function audit.is_plain_session() is 'Whether nothing but its application_name is to be said of the session';
 
 create function audit.context(p_setting text) returns jsonb
 language sql stable

@@ -92,25 +92,23 @@ as $auditctl$
 -- search_path is pinned.
 declare
     v_who audit.identity;
-    v_named constant text := current_setting('auditctl.actor', true);
-    v_address constant text := current_setting('auditctl.ip', true);
-    v_setting constant text := current_setting('auditctl.context', true);
-    v_application constant text := current_setting('application_name');
+    v_setting text;
 begin
-    if audit.is_application(v_named, v_address) then
-        v_who.actor := nullif(v_named, '');
+    if audit.is_application() then
+        v_who.actor := audit.claimed_actor();
         v_who.actor_kind := case when v_who.actor is null then 'system' else 'application' end;
-        v_who.ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
-    elsif audit.is_database(v_named, v_address) then
+        v_who.ip := audit.claimed_ip();
+    elsif audit.is_database() then
         v_who.actor := session_user;
         v_who.actor_kind := 'database';
         v_who.ip := inet_client_addr();
     else
         return audit.identify();
     end if;
-    if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
-        v_who.context := jsonb_object(array['application_name', v_application]);
+    if audit.is_plain_session() then
+        v_who.context := jsonb_object(array['application_name', current_setting('application_name')]);
     else
+        v_setting := current_setting('auditctl.context', true);
         v_who.context := audit.context(v_setting);
     end if;
     return v_who;

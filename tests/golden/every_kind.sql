@@ -14,10 +14,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
-    v_named text;
-    v_address text;
     v_setting text;
-    v_application text;
 begin
     begin
         if pg_describe_object('...'::oid, tg_relid, 15) is not null then
@@ -39,27 +36,24 @@ begin
                 'secret', '{"$masked": true}'::jsonb
             );
         v_target_id := jsonb_build_array(audit.typed(new.id, null::pg_catalog.uuid), audit.typed(new.line, null::pg_catalog.int2))::text;
-        v_named := current_setting('auditctl.actor', true);
-        v_address := current_setting('auditctl.ip', true);
-        v_setting := current_setting('auditctl.context', true);
-        if audit.is_application(v_named, v_address) then
-            v_actor := nullif(v_named, '');
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
-            v_application := current_setting('application_name');
-            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
-                v_context := jsonb_object(array['application_name', v_application]);
+            v_ip := audit.claimed_ip();
+            if audit.is_plain_session() then
+                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
+                v_setting := current_setting('auditctl.context', true);
                 v_context := audit.context(v_setting);
             end if;
-        elsif audit.is_database(v_named, v_address) then
+        elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_application := current_setting('application_name');
-            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
-                v_context := jsonb_object(array['application_name', v_application]);
+            if audit.is_plain_session() then
+                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
+                v_setting := current_setting('auditctl.context', true);
                 v_context := audit.context(v_setting);
             end if;
         else
@@ -119,10 +113,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
-    v_named text;
-    v_address text;
     v_setting text;
-    v_application text;
 begin
     begin
         if pg_describe_object('...'::oid, tg_relid, 15) is not null then
@@ -195,27 +186,24 @@ begin
         if v_new is null then
             return null;
         end if;
-        v_named := current_setting('auditctl.actor', true);
-        v_address := current_setting('auditctl.ip', true);
-        v_setting := current_setting('auditctl.context', true);
-        if audit.is_application(v_named, v_address) then
-            v_actor := nullif(v_named, '');
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
-            v_application := current_setting('application_name');
-            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
-                v_context := jsonb_object(array['application_name', v_application]);
+            v_ip := audit.claimed_ip();
+            if audit.is_plain_session() then
+                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
+                v_setting := current_setting('auditctl.context', true);
                 v_context := audit.context(v_setting);
             end if;
-        elsif audit.is_database(v_named, v_address) then
+        elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_application := current_setting('application_name');
-            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
-                v_context := jsonb_object(array['application_name', v_application]);
+            if audit.is_plain_session() then
+                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
+                v_setting := current_setting('auditctl.context', true);
                 v_context := audit.context(v_setting);
             end if;
         else
@@ -286,10 +274,7 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
-    v_named text;
-    v_address text;
     v_setting text;
-    v_application text;
 begin
     begin
         if pg_describe_object('...'::oid, tg_relid, 15) is not null then
@@ -311,27 +296,24 @@ begin
                 'secret', '{"$masked": true}'::jsonb
             );
         v_target_id := jsonb_build_array(audit.typed(old.id, null::pg_catalog.uuid), audit.typed(old.line, null::pg_catalog.int2))::text;
-        v_named := current_setting('auditctl.actor', true);
-        v_address := current_setting('auditctl.ip', true);
-        v_setting := current_setting('auditctl.context', true);
-        if audit.is_application(v_named, v_address) then
-            v_actor := nullif(v_named, '');
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
-            v_application := current_setting('application_name');
-            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
-                v_context := jsonb_object(array['application_name', v_application]);
+            v_ip := audit.claimed_ip();
+            if audit.is_plain_session() then
+                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
+                v_setting := current_setting('auditctl.context', true);
                 v_context := audit.context(v_setting);
             end if;
-        elsif audit.is_database(v_named, v_address) then
+        elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_application := current_setting('application_name');
-            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
-                v_context := jsonb_object(array['application_name', v_application]);
+            if audit.is_plain_session() then
+                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
+                v_setting := current_setting('auditctl.context', true);
                 v_context := audit.context(v_setting);
             end if;
         else
@@ -383,33 +365,27 @@ declare
     v_actor_kind text;
     v_ip inet;
     v_context jsonb;
-    v_named text;
-    v_address text;
     v_setting text;
-    v_application text;
 begin
     begin
-        v_named := current_setting('auditctl.actor', true);
-        v_address := current_setting('auditctl.ip', true);
-        v_setting := current_setting('auditctl.context', true);
-        if audit.is_application(v_named, v_address) then
-            v_actor := nullif(v_named, '');
+        if audit.is_application() then
+            v_actor := audit.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := coalesce(nullif(v_address, '')::inet, inet_client_addr());
-            v_application := current_setting('application_name');
-            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
-                v_context := jsonb_object(array['application_name', v_application]);
+            v_ip := audit.claimed_ip();
+            if audit.is_plain_session() then
+                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
+                v_setting := current_setting('auditctl.context', true);
                 v_context := audit.context(v_setting);
             end if;
-        elsif audit.is_database(v_named, v_address) then
+        elsif audit.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            v_application := current_setting('application_name');
-            if coalesce(v_setting, '') = '' and v_application <> '' and current_setting('role') = 'none' then
-                v_context := jsonb_object(array['application_name', v_application]);
+            if audit.is_plain_session() then
+                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
+                v_setting := current_setting('auditctl.context', true);
                 v_context := audit.context(v_setting);
             end if;
         else
