@@ -101,6 +101,13 @@ def recorded(name: str, folder: Path, database: str) -> Path:
     return copy
 
 
+SIGNED: LiteralString = """
+    select (read.json || jsonb_build_object(
+        'mac', encode(sha256(k.outer_key || sha256(k.inner_key || convert_to(read.json::text, 'UTF8'))), 'hex')
+    ))::text
+    from (select %s::jsonb) as read (json), audit.log_key as k
+"""
+"""The JSON of a line as audit.record_read writes it into the server's log, of what it says."""
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 """When the sessions of made-up lines began."""
 

@@ -11,6 +11,7 @@ import click
 
 from auditctl.capture import actions, installer, status
 from auditctl.capture.actions import parse_actions
+from auditctl.cli.format_option import table_or_json
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
 from auditctl.model import Rule
 from auditctl.plan import ChangeKind, Plan
@@ -126,14 +127,7 @@ def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Also the tables without a rule.")
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print them.",
-)
+@table_or_json("How to print them.")
 @pass_session
 def tables(session: Session, everything: bool, output: str) -> None:
     """List the audited tables with their actions and state.

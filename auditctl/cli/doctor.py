@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import click
 
+from auditctl.cli.format_option import table_or_json
 from auditctl.cli.session import Session, pass_session
 from auditctl.doctor.check import Finding, Severity
 from auditctl.doctor.examination import examine
@@ -20,14 +21,7 @@ EPILOG = "\b\nChecks:\n" + "\n".join(f"  {check.name:<20}{check.title}" for chec
 
 
 @click.command(short_help="Find what weakens the log's promises, with its remedy.", epilog=EPILOG)
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print the findings.",
-)
+@table_or_json("How to print the findings.")
 @click.option(
     "--severity",
     type=click.Choice([severity.value for severity in Severity]),

@@ -7,18 +7,12 @@ import json
 import click
 
 from auditctl.capture import event_types
+from auditctl.cli.format_option import table_or_json
 from auditctl.cli.session import READER, Session, pass_session
 
 
 @click.command(short_help="List the business events and whether they are recorded.")
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print them.",
-)
+@table_or_json("How to print them.")
 @pass_session
 def events(session: Session, output: str) -> None:
     """List the types of business events: those that the configuration states, and those that were recorded.

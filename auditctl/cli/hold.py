@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 import click
 
+from auditctl.cli.format_option import table_or_json
 from auditctl.cli.maintain import ADMIN
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.errors import UsageError
@@ -52,14 +53,7 @@ def add(session: Session, target: str, target_id: str | None, reason: str) -> No
 
 @hold.command(name="list", short_help="List the holds.")
 @click.option("--all", "everything", is_flag=True, help="Also those that were released.")
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print them.",
-)
+@table_or_json("How to print them.")
 @pass_session
 def list_holds(session: Session, everything: bool, output: str) -> None:
     """List the holds in force, oldest first."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import click
 
+from auditctl.cli.format_option import table_or_json
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.lifecycle import upkeep
 from auditctl.lifecycle.upkeep import BUSY, Done, Due
@@ -19,14 +20,7 @@ ADMIN = "Ask the DBA for: auditctl grant admin {login}"
 
 @click.command(short_help="Make partitions ahead, and delete events whose time is over.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print it.",
-)
+@table_or_json("How to print it.")
 @pass_session
 def maintain(session: Session, dry_run: bool, output: str) -> None:
     """Make partitions ahead, and delete events whose time is over. Run it daily.

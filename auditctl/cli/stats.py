@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from auditctl.cli.filter_options import some_filter_options
+from auditctl.cli.format_option import table_or_json
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.lifecycle import figures, statistics
 from auditctl.lifecycle.figures import DIMENSIONS, Group, Statistics
@@ -38,14 +39,7 @@ def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str
     help="By what events are counted: any of these, comma-separated; '' for the totals alone.",
 )
 @click.option("--estimate", is_flag=True, help=f"Count in a sample: about {SAMPLED_PAGES:,} pages of each partition.")
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print them.",
-)
+@table_or_json("How to print them.")
 @pass_session
 def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], estimate: bool, output: str) -> None:
     """Count events and bytes by target, month and action, and say how fast the log grows.

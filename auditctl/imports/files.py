@@ -9,11 +9,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from auditctl.errors import UsageError
 from auditctl.imports.formats import FORMATS, format_of
@@ -167,8 +167,9 @@ def _look(path: Path, *, is_required: bool) -> LogFile | type[Unbegun] | None:
 
 
 def _open(path: Path, *, is_compressed: bool) -> IO[bytes]:
-    opening: Callable[[Path, str], IO[bytes]] = gzip.open if is_compressed else Path.open  # type: ignore[assignment]
-    return opening(path, "rb")
+    if is_compressed:
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
 
 
 @contextmanager

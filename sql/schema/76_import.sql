@@ -98,23 +98,14 @@ comment on function audit.import_reads(jsonb) is
     'Makes events of reads that the server''s log tells of, each once, under the name of who imports them; returns how many lines became what';
 
 create function audit.is_own_read(p_json text) returns boolean
-language plpgsql stable
+language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-declare
-    v_is_own boolean := false;
-begin
-    if to_regprocedure('audit.verify_read_line(text)') is not null then
-        execute 'select audit.verify_read_line($1)' into v_is_own using p_json;
-    end if;
-    return coalesce(v_is_own, false) and p_json::jsonb ->> 'v' = '1';
-exception when data_exception or syntax_error_or_access_rule_violation then
-    return false;
-end
+    select case when audit.verify_read_line(p_json) then p_json::jsonb ->> 'v' = '1' else false end
 $auditctl$;
 
 revoke execute on function audit.is_own_read(text) from public;
-comment on function audit.is_own_read(text) is 'Whether auditctl itself wrote the line, in this database; false where that cannot be known';
+comment on function audit.is_own_read(text) is 'Whether auditctl itself wrote the line, with this database''s key and in a form that is known';
 
 create function audit.is_in_progress(p_xact_id xid8) returns boolean
 language sql volatile

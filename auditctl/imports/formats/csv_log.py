@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import deque
 from collections.abc import Iterator
 
 from auditctl.imports.formats.line_format import LONGEST, LineFormat, Lines, Piece, read_line, shortened
@@ -47,13 +48,11 @@ def _is_whole(raw: bytes) -> bool:
 
 
 def _salvage(raw: bytes) -> bytes:
-    found = None
-    for found in _START.finditer(raw, 1):  # noqa: B007 - the last one
-        pass
-    if found is None:
+    last = deque(_START.finditer(raw, 1), maxlen=1)
+    if not last:
         return b""
     record = b""
-    for line in raw[found.start() :].splitlines(keepends=True):
+    for line in raw[last[0].start() :].splitlines(keepends=True):
         record += line
         if record.count(b'"') % 2 == 0:
             break

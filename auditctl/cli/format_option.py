@@ -1,0 +1,22 @@
+"""The option --format of commands that print a table or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def table_or_json(help_text: str) -> Callable[[Command], Command]:
+    """Return the option `--format table|json`, which the command gets as `output`."""
+    return click.option(
+        "--format",
+        "output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help=help_text,
+    )
