@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import PGconn, Ping, TransactionStatus
 
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, StoreError
 from auditctl.names import APPLICATION_NAME, MINIMUM_SERVER_VERSION, SCHEMA, STORE_REVISION
@@ -78,7 +79,7 @@ def connect(dsn: str = "") -> Iterator[Connection]:
     Raises:
         DatabaseError: No connection, or a statement of the block failed.
     """
-    _require_readable(dsn)
+    require_readable(dsn)
     with (
         errors_translated(),
         psycopg.connect(
@@ -94,7 +95,7 @@ def connect(dsn: str = "") -> Iterator[Connection]:
         yield conn
 
 
-def _require_readable(dsn: str) -> None:
+def require_readable(dsn: str) -> None:
     """Refuse a DSN that libpq would misread, in words that do not repeat it: it may hold a password."""
     try:
         host = str(conninfo_to_dict(dsn).get("host") or "")
@@ -174,6 +175,16 @@ def require_store(conn: Connection) -> None:
             f"the store in {where} has revision {found}, newer than this auditctl's {STORE_REVISION}",
             hint="Upgrade auditctl: pip install --upgrade auditctl",
         )
+
+
+def answers(dsn: str) -> bool:
+    """Whether a server is there and takes connections, of whomever; needs no password (libpq's PQping)."""
+    return PGconn.ping(dsn.encode()) == Ping.OK
+
+
+def is_at_rest(conn: Connection) -> bool:
+    """Whether a connection is open and outside a transaction, so that it can be used for something else."""
+    return not conn.closed and conn.info.transaction_status == TransactionStatus.IDLE
 
 
 @contextmanager

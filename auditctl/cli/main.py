@@ -34,6 +34,7 @@ COMMANDS = {
     "show": "log",
     "history": "log",
     "export": "export",
+    "serve": "serve",
     "stats": "stats",
     "record": "record",
     "import-log": "import_log",

@@ -6,7 +6,7 @@ view audit.activity, in the order (created_on, event_id), and never by OFFSET.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import LiteralString
@@ -125,13 +125,14 @@ class Selection:
         ]
 
 
-def cells(*, safe: bool) -> Composable:
-    """Return the projection on the columns as text, under their names.
+def cells(*, safe: bool, names: Sequence[str] = COLUMNS) -> Composable:
+    """Return the projection on columns as text, under their names.
 
     Args:
         safe: Whether text that a spreadsheet would take for a formula gets an apostrophe in front.
+        names: Which columns, in that order.
     """
-    return _named({name: _safe(name) if safe else SQL(_TEXT[name]) for name in COLUMNS})
+    return _named({name: _safe(name) if safe else SQL(_TEXT[name]) for name in names})
 
 
 def documents() -> Composable:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 from psycopg.sql import SQL, Composed, Literal
@@ -66,23 +67,73 @@ class Exported:
     event_id: int | None
 
 
-def export(conn: Connection, request: Request, sink: Sink, report: Report | None = None) -> Exported:
-    """Record that the log is exported, then write the events that were there before.
+@dataclass(slots=True)
+class Running:
+    """An export that has been recorded and is read while it is iterated over, once, in constant memory.
+
+    Attributes:
+        conn: The connection, busy until the end.
+        query: What COPY writes out.
+        form: The format.
+        event_id: The event that records the export; None where the server is read-only.
+        events: How many events were read so far.
+    """
+
+    conn: Connection
+    query: Composed
+    form: Format
+    event_id: int | None
+    events: int = 0
+
+    def __iter__(self) -> Generator[memoryview | bytes | bytearray]:
+        """Yield the records as the server writes them, headers first.
+
+        Raises:
+            DatabaseError: The connection is lost.
+        """
+        command = SQL("copy ({}) to stdout with ({}, encoding 'UTF8')").format(self.query, self.form.copy_options)
+        messages = 0
+        with reading(self.conn), self.conn.cursor() as cursor, cursor.copy(command) as copy:
+            while data := copy.read():  # one message for each record
+                messages += 1
+                self.events = max(0, messages - int(self.form.has_header))
+                yield data
+
+
+def begin(conn: Connection, request: Request) -> Running:
+    """Record that the log is exported, and return the events that were there before, to be read.
 
     The record is committed first: an export that is interrupted has been one.
+
+    Raises:
+        UsageError: The log knows no such table or column; nothing is recorded.
+        DatabaseError: The login may not export, or the connection is lost.
+    """
+    filters = request.filters.resolved(conn)
+    event_id = _record(conn, request)
+    own = [] if event_id is None else [SQL("event_id <> {}::bigint").format(Literal(event_id))]
+    selection = Selection(conditions.all_of([filters.condition(), *own]), request.order)
+    return Running(conn, selection.query(request.form.projection(not request.raw)), request.form, event_id)
+
+
+def export(conn: Connection, request: Request, sink: Sink, report: Report | None = None) -> Exported:
+    """Record that the log is exported, then write the events that were there before.
 
     Raises:
         UsageError: The log knows no such table or column; nothing is recorded or written.
         DatabaseError: The login may not export, or the connection is lost.
         OutputError: The sink cannot be written.
     """
-    filters = request.filters.resolved(conn)
-    event_id = _record(conn, request)
-    own = [] if event_id is None else [SQL("event_id <> {}::bigint").format(Literal(event_id))]
-    selection = Selection(conditions.all_of([filters.condition(), *own]), request.order)
-    query = selection.query(request.form.projection(not request.raw))
-    events = _copy(conn, query, request.form, sink, report)
-    return Exported(events=events, size=sink.written, event_id=event_id)
+    running = begin(conn, request)
+    with closing(iter(running)) as records:
+        for data in records:
+            sink.write(data)
+            if report is not None and running.events % REPORTED_EVERY == 0:
+                report(running.events, sink.written)
+        sink.flush()
+    if report is not None:
+        report(running.events, sink.written)
+    return Exported(events=running.events, size=sink.written, event_id=running.event_id)
 
 
 def _record(conn: Connection, request: Request) -> int | None:
@@ -94,20 +145,3 @@ def _record(conn: Connection, request: Request) -> int | None:
             return None
         raise
     return None if row is None else row[0]
-
-
-def _copy(conn: Connection, query: Composed, form: Format, sink: Sink, report: Report | None) -> int:
-    assert form.copy_options is not None  # noqa: S101 - a Request has such a format
-    command = SQL("copy ({}) to stdout with ({}, encoding 'UTF8')").format(query, form.copy_options)
-    headers = int(form.has_header)
-    messages = 0
-    with reading(conn), conn.cursor() as cursor, cursor.copy(command) as copy:
-        while data := copy.read():  # one message for each record
-            sink.write(data)
-            messages += 1
-            if report is not None and messages % REPORTED_EVERY == 0:
-                report(messages - headers, sink.written)
-        sink.flush()
-    if report is not None:
-        report(messages - headers, sink.written)
-    return messages - headers

@@ -10,7 +10,7 @@ import codecs
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -60,7 +60,7 @@ class Sink:
 
     def flush(self) -> None:
         """Write everything that is pending; raises as `write` does."""
-        data = memoryview(_readable(b"".join(self._pending)))
+        data = memoryview(readable(b"".join(self._pending)))
         self._pending.clear()
         self._size = 0
         with _output_errors(self.name):
@@ -70,7 +70,21 @@ class Sink:
                 data = data[count:]
 
 
-def _readable(data: bytes) -> bytes:
+def readable_chunks(pieces: Iterable[bytes | memoryview | bytearray]) -> Generator[bytes]:
+    """Yield pieces of whole characters, joined to chunks of about `CHUNK` bytes; what is no UTF-8 as U+FFFD."""
+    pending: list[bytes | memoryview | bytearray] = []
+    size = 0
+    for piece in pieces:
+        pending.append(piece)
+        size += len(piece)
+        if size >= CHUNK:
+            yield readable(b"".join(pending))
+            pending, size = [], 0
+    if pending:
+        yield readable(b"".join(pending))
+
+
+def readable(data: bytes) -> bytes:
     """Return the data where it is UTF-8, else with U+FFFD for what is none."""
     if data.isascii():
         return data

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import unicodedata
 from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 from auditctl.log import events
 from auditctl.log.formats.form import Format, Layout, Row
-from auditctl.log.formats.harmless import coded, harmless
+from auditctl.log.formats.harmless import harmless
+from auditctl.log.formats.person import shown_user
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,16 +88,10 @@ def _line(row: Row, *, wide: bool) -> list[Text]:
 
 
 def _user(row: Row) -> Text:
-    """Return who it was: a name that an application gave never looks like the system or a login of the database."""
     from rich.text import Text
 
-    name, kind = harmless(row[_FIELD["user"]] or ""), row[_FIELD["actor_kind"]]
-    if kind == "system":
-        return Text(f"({name})", style="italic")
-    if kind == "database":
-        return Text(f"@{name}")
-    seems_marked = unicodedata.normalize("NFKC", name).lstrip().startswith(("(", "@"))
-    return Text(coded(name[0]) + name[1:] if seems_marked else name)
+    kind = row[_FIELD["actor_kind"]] or ""
+    return Text(shown_user(row[_FIELD["user"]] or "", kind), style="italic" if kind == "system" else "")
 
 
 def _drawn(table: Table, layout: Layout) -> str:

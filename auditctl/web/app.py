@@ -1,0 +1,77 @@
+"""The application: its routes, and what happens around each view: who asks, may they, and what if it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from auditctl.web import endpoint
+from auditctl.web.pages import STATIC, Pages
+from auditctl.web.routes import ROUTES
+from auditctl.web.security import Headers, Peer, RootPath
+from auditctl.web.sessions import Sessions
+from auditctl.web.settings import Settings
+from auditctl.web.throttle import Throttle
+from auditctl.web.visit import Web
+
+SWEEP_SECONDS = 15.0
+LARGEST_FORM = 1 << 20
+"""Bytes."""
+
+
+def make_app(settings: Settings) -> ASGIApp:
+    """Return the application that serves the log (ASGI 3)."""
+    web = Web(settings, Sessions(settings.idle, settings.absolute), Throttle(), Pages())
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(_sweep(web))
+        yield
+        sweeping.cancel()
+        web.sessions.end_all()
+
+    routes = [
+        *(Route(route.path, endpoint.of(web, route), methods=list(route.methods)) for route in ROUTES),
+        Mount("/static", _Kept(StaticFiles(directory=STATIC))),
+    ]
+    app: ASGIApp = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: endpoint.unrouted(web)},
+        lifespan=lifespan,
+        max_body_size=LARGEST_FORM,
+    )
+    app = RootPath(Headers(app), settings.root_path)
+    return Peer(cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), list(settings.trusted_proxies))))
+
+
+async def _sweep(web: Web) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        await asyncio.to_thread(web.sessions.sweep)
+
+
+class _Kept:
+    """Lets browsers keep static files: their addresses change with their content."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def kept(message: dict[str, object]) -> None:
+            if message["type"] == "http.response.start" and message["status"] in (200, 304):
+                message["headers"] = [
+                    *message["headers"],  # type: ignore[misc]
+                    (b"cache-control", b"public, max-age=31536000, immutable"),
+                ]
+            await send(message)
+
+        await self.app(scope, receive, kept)  # type: ignore[arg-type]

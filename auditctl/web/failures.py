@@ -1,0 +1,74 @@
+"""How a failure looks: its status, what happened and what to do; with nothing of the server's inside."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, StoreError, UsageError
+from auditctl.web import journal
+from auditctl.web.errors import SignInRequired, TooManyAttempts, WebError
+from auditctl.web.visit import Visit
+
+NO_PERMISSION = "42501"
+CANCELED = "57014"
+
+TITLES = {
+    400: "That was not understood",
+    401: "Please sign in",
+    403: "Not for you",
+    404: "Nothing here",
+    405: "Not in this way",
+    413: "Too large",
+    422: "The rules do not fit",
+    429: "Too many attempts",
+    500: "Something went wrong",
+    503: "The log cannot be reached",
+    504: "That took too long",
+}
+
+
+def page(visit: Visit, error: Exception) -> Response:
+    """Return the page about an error; what was not expected is written down."""
+    status = status_of(error)
+    if status == 500:
+        journal.failed(visit, error)
+        message, hint = "The server has written down what happened.", "Try again; if it stays so, tell your administrator."
+    else:
+        message, hint = str(error), explained(error, status)
+    headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyAttempts) else {}
+    template = "failure_part.html" if visit.is_fragment else "failure.html"
+    return visit.page(template, status, headers, title=TITLES[status], message=message, hint=hint)
+
+
+def status_of(error: Exception) -> int:
+    """Return the status code that says what went wrong."""
+    match error:
+        case SignInRequired():
+            return 401
+        case WebError():
+            return error.status
+        case UsageError():
+            return 404 if str(error).startswith("there is no event") else 400
+        case ConfigurationError():
+            return 422
+        case StoreError():
+            return 503
+        case DatabaseError() if error.sqlstate == NO_PERMISSION:
+            return 403
+        case DatabaseError() if error.sqlstate == CANCELED:
+            return 504
+        case DatabaseError():
+            return 503
+    return 500
+
+
+def explained(error: Exception, status: int) -> str:
+    """Return what to do, in words for somebody who sits before a browser."""
+    match status:
+        case 403 if isinstance(error, DatabaseError):
+            return "Ask the DBA for the role: auditctl grant --help."
+        case 504:
+            return "Narrow it: name a target, an ID or a user, or choose a shorter time."
+        case 503 if isinstance(error, DatabaseError) and error.sqlstate is None:
+            return "The server does not answer. Try again in a moment; if it stays so, tell your administrator."
+    return error.hint if isinstance(error, AuditctlError) else ""

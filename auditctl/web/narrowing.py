@@ -1,0 +1,82 @@
+"""The filters of an address: parsed as the command line parses its options, shown as chips, kept in every link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from auditctl.errors import UsageError
+from auditctl.log.filters import FILTERS, Filters
+
+FILTER_NAMES = frozenset(row.name for row in FILTERS)
+
+LABELS = {
+    "since": "Since", "until": "Until", "target": "Target", "id": "ID", "user": "User", "action": "Action",
+    "column": "Changed column", "ip": "IP address", "xact": "Transaction", "context": "Context",
+}  # fmt: skip
+"""What people call a filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter as it stands above the log.
+
+    Attributes:
+        label: What people call the filter.
+        value: Its text.
+        without: The parameters of the same view without it.
+    """
+
+    label: str
+    value: str
+    without: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """The filters of an address.
+
+    Attributes:
+        texts: By the filter's name, in the registry's order.
+        error: Why they mean nothing; None where they are understood.
+    """
+
+    texts: Mapping[str, tuple[str, ...]]
+    error: UsageError | None = None
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, list[str]] | Mapping[str, tuple[str, ...]]) -> Narrowing:
+        """Take the filters out of an address's parameters; raises nothing."""
+        return cls({
+            row.name: tuple(dict.fromkeys(parameters[row.name])) for row in FILTERS if parameters.get(row.name)
+        })  # fmt: skip
+
+    def parsed(self) -> Filters:
+        """Return what they mean.
+
+        Raises:
+            UsageError: As `Filters.parse` does.
+        """
+        return Filters.parse(self.texts)
+
+    @property
+    def chips(self) -> list[Chip]:
+        """A chip for each value."""
+        return [
+            Chip(LABELS[name], value, self.without(name, value)) for name, values in self.texts.items() for value in values
+        ]
+
+    def without(self, name: str, value: str | None = None) -> dict[str, tuple[str, ...]]:
+        """Return the parameters without a value of a filter, or without the filter."""
+        left = {**self.texts}
+        rest = tuple(text for text in left.pop(name, ()) if value is not None and text != value)
+        return {row.name: values for row in FILTERS if (values := rest if row.name == name else left.get(row.name, ()))}
+
+    def having(self, **texts: str) -> dict[str, tuple[str, ...]]:
+        """Return the parameters with these values in place of those the filters had."""
+        changed = {**self.texts, **{name: (text,) for name, text in texts.items()}}
+        return {row.name: changed[row.name] for row in FILTERS if row.name in changed}
+
+    def one(self, name: str) -> str:
+        """Return the first text of a filter, empty without one: what stands in its field."""
+        return self.texts.get(name, ("",))[0]

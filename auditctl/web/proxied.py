@@ -1,0 +1,50 @@
+"""Visitors whom a proxy has let in: named by a header, believed from the proxy's own address only."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+
+from auditctl.web import signing_in
+from auditctl.web.errors import Forbidden, WebError
+from auditctl.web.sessions import Person, Session
+from auditctl.web.visit import Visit
+
+_LONGEST = 200
+
+
+class Unnamed(WebError):
+    """The proxy did not say who you are."""
+
+    status = 401
+
+
+def session(visit: Visit) -> Session:
+    """Return the session of the person that the proxy names; every query of theirs runs as the one reader login.
+
+    Raises:
+        Forbidden: The request did not come from a trusted proxy.
+        Unnamed: The header is missing, doubled, or no name.
+        DatabaseError: The reader login cannot connect.
+    """
+    if not _is_trusted(visit):
+        raise Forbidden("This page is reached through its proxy only.")
+    names = [name.strip() for name in visit.request.headers.getlist(visit.web.settings.user_header)]
+    if len(names) != 1 or not names[0] or len(names[0]) > _LONGEST or not names[0].isprintable():
+        raise Unnamed(hint=f"It must send one header {visit.web.settings.user_header}.")
+    name = names[0].encode("latin-1").decode("utf-8", "replace")
+    # No cookie is needed: the name itself is what the session is found by.
+    token = hashlib.sha256(f"{id(visit.web)} {name}".encode()).hexdigest()
+    found = visit.web.sessions.find(token, is_activity=not visit.is_automatic)
+    if found is None:
+        person, connections = signing_in.reader(visit.web.settings)
+        found = visit.web.sessions.put(token, Person(name, person.login, is_admin=False), connections)
+    return found
+
+
+def _is_trusted(visit: Visit) -> bool:
+    try:
+        peer = ipaddress.ip_address(visit.request.scope["auditctl.peer"])
+    except ValueError:
+        return False
+    return any(peer in ipaddress.ip_network(proxy) for proxy in visit.web.settings.trusted_proxies)

@@ -1,0 +1,19 @@
+"""The registry of routes: one row each. To add one, see CONTRIBUTING.md."""
+
+from __future__ import annotations
+
+from auditctl.web.route import Access, Route
+from auditctl.web.views import event, export, health, history, log, sign_in
+
+ROUTES = (
+    Route("/", log.log, parameters=log.PARAMETERS),
+    Route("/events/{event_id}", event.event),
+    Route("/history", history.history, parameters=history.PARAMETERS),
+    Route("/export.csv", export.export, parameters=export.PARAMETERS, is_recorded=True),
+    Route("/export.jsonl", export.export, parameters=export.PARAMETERS, is_recorded=True),
+    Route("/login", sign_in.form, access=Access.EVERYONE, parameters=frozenset({"next"})),
+    Route("/login", sign_in.sign_in, methods=("POST",), access=Access.EVERYONE),
+    Route("/logout", sign_in.sign_out, methods=("POST",)),
+    Route("/healthz", health.health, access=Access.EVERYONE),
+)
+"""Every route; a path is asked in the methods of its rows and no other."""

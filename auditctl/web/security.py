@@ -1,0 +1,79 @@
+"""What surrounds every answer: headers that bind the browser, the path before the routes, and who the visitor's proxy is.
+
+Plain ASGI (https://asgi.readthedocs.io): nothing here reads a body or holds an answer back.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+"""Content-Security-Policy: everything comes from this server, and no script or style stands in a page."""
+
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+SECURE = {"strict-transport-security": "max-age=31536000"}
+"""Sent over TLS only."""
+
+
+class Headers:
+    """Puts the headers on every answer; whatever a view does not mark as static is not stored by anyone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in {**HEADERS, **(SECURE if scope["scheme"] == "https" else {})}.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+                headers.add_vary_header("HX-Request")
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+class Peer:
+    """Keeps the address that the connection really comes from, before a proxy's headers say where the visitor is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        client = scope.get("client")
+        scope["auditctl.peer"] = client[0] if client else ""
+        await self.app(scope, receive, send)
+
+
+class RootPath:
+    """Takes the path before the routes away, whether or not a proxy has done so already."""
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        self.app = app
+        self.root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "http" and self.root_path and f"{scope['path']}/".startswith(f"{self.root_path}/"):
+            scope = {**scope, "path": scope["path"][len(self.root_path) :] or "/"}
+        await self.app(scope, receive, send)

@@ -1,0 +1,95 @@
+"""Runs the application: the socket, TLS, and the end. The only module that knows uvicorn's server."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from auditctl.errors import OutputError, UsageError
+
+GRACE_SECONDS = 5
+"""How long requests may go on once the server is told to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What the server proves itself with: PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket.
+
+    Raises:
+        UsageError: The host is no address or name of this machine.
+        OutputError: The port is taken, or may not be used.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except (socket.gaierror, UnicodeError):
+        raise UsageError(f"{host!r} is no address of this machine", hint="For example: --host 127.0.0.1") from None
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+        opened.listen()
+    except OSError as error:
+        opened.close()
+        raise OutputError(
+            f"cannot listen on {host} port {port}: {error.strerror}", hint="Choose another with --host and --port."
+        ) from error
+    return opened
+
+
+def run(app: ASGIApp, listening: socket.socket, tls: Tls | None, started: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM, which then takes its usual effect; requests get a moment to end.
+
+    Args:
+        app: The application.
+        listening: The open socket; it is closed at the end.
+        tls: What the server proves itself with; None for plain HTTP.
+        started: Called once requests are answered.
+
+    Raises:
+        UsageError: The certificate or key cannot be used.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        lifespan="on",
+        ws="none",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(
+            f"cannot use the certificate and key: {error.strerror or error}", hint="Both are files in PEM form."
+        ) from error
+    _Server(config, started).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Says when it has started."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        self._started()

@@ -1,0 +1,22 @@
+"""`/events/{event_id}`: one event whole, old and new values side by side."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from auditctl.log import reader
+from auditctl.web import rows
+from auditctl.web.differences import marked
+from auditctl.web.errors import NotFound
+from auditctl.web.visit import Visit
+
+
+def event(visit: Visit) -> Response:
+    """Show an event."""
+    text = visit.request.path_params["event_id"]
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise NotFound(f"There is no event {text[:40]!r}.")
+    with visit.connection() as conn:
+        whole = rows.event(reader.event(conn, int(text), rows.whole()))
+    template = "event_part.html" if visit.is_fragment else "event.html"
+    return visit.page(template, whole=whole, row=whole.row, marked=marked)

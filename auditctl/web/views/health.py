@@ -1,0 +1,15 @@
+"""`/healthz`: for load balancers and supervisors; says nothing of the log."""
+
+from __future__ import annotations
+
+from starlette.responses import PlainTextResponse, Response
+
+from auditctl import database
+from auditctl.web.visit import Visit
+
+
+def health(visit: Visit) -> Response:
+    """Answer 200 `ok` while the database takes connections, else 503."""
+    if database.answers(visit.web.settings.dsn):
+        return PlainTextResponse("ok\n")
+    return PlainTextResponse("the database does not answer\n", 503)

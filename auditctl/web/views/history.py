@@ -1,0 +1,28 @@
+"""`/history`: one object's life, oldest first, through changes of its key and of its table's name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from starlette.responses import Response
+
+from auditctl.log import cursor, reader
+from auditctl.web import rows
+from auditctl.web.visit import Visit
+
+PARAMETERS = frozenset({"target", "id", "after"})
+LIMIT = 100
+
+
+def history(visit: Visit) -> Response:
+    """Show the life of an object."""
+    target, key = (visit.one(visit.parameters, name) for name in ("target", "id"))
+    after = visit.one(visit.parameters, "after", "")
+    with visit.connection() as conn:
+        selection = replace(
+            reader.history(conn, target, key), limit=LIMIT, after=cursor.parse(after) if after else None
+        )
+        page = reader.Page(conn, selection, rows.listed())
+        found = [rows.row(cells) for cells in page]
+    following = str(page.following) if page.following else None
+    return visit.page("history.html", target=target, key=key, found=found, following=following, is_first=not after)

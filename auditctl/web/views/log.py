@@ -1,0 +1,109 @@
+"""`/`: the log, newest first, narrowed by what its address says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from starlette.responses import RedirectResponse, Response
+
+from auditctl.database import Connection
+from auditctl.errors import UsageError
+from auditctl.log import cursor, known, reader
+from auditctl.log.events import Order, Selection
+from auditctl.model import Action
+from auditctl.web import rows
+from auditctl.web.errors import BadRequest
+from auditctl.web.narrowing import FILTER_NAMES, Narrowing
+from auditctl.web.rows import Row
+from auditctl.web.visit import Visit
+
+PARAMETERS = FILTER_NAMES | {"after", "before", "limit", "live", "pictures"}
+LIMIT = 50
+LARGEST_LIMIT = 500
+
+QUICK = (("1h", "Last hour"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("365d", "A year"))
+"""Choices of a time, each a text of the filter since."""
+
+_SUGGESTED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of the log.
+
+    Attributes:
+        rows: Newest first.
+        older: Where older ones follow; None where none do.
+        newer: Where newer ones follow; None on the newest page.
+    """
+
+    rows: tuple[Row, ...]
+    older: str | None
+    newer: str | None
+
+
+def log(visit: Visit) -> Response:
+    """Show a page of the log."""
+    parameters = visit.parameters
+    if not visit.is_fragment and any(not value for _, value in visit.request.query_params.multi_items()):
+        # A form sends its empty fields, too; an address that is sent to a colleague need not.
+        return RedirectResponse(visit.url("/", parameters), 303)
+    narrowing, limit = Narrowing.of(parameters), _limit(visit)
+    listed, targets = Listed((), None, None), list[known.KnownTarget]()
+    with visit.connection() as conn:
+        try:
+            selection = _selection(visit, Selection(narrowing.parsed().resolved(conn).condition(), limit=limit))
+            listed = page(conn, selection, is_first="after" not in parameters)
+        except UsageError as error:
+            narrowing = replace(narrowing, error=error)
+        if not visit.is_automatic:
+            targets = known.targets(conn)[:_SUGGESTED]
+    shared = {name: parameters[name] for name in ("limit",) if name in parameters}
+    return visit.page(
+        "log_part.html" if visit.is_fragment else "log.html",
+        400 if narrowing.error else 200,
+        narrowing=narrowing,
+        listed=listed,
+        targets=targets,
+        actions=list(Action),
+        quick=QUICK,
+        shared=shared,
+        is_live="live" in parameters,
+        has_pictures="pictures" in parameters,
+    )
+
+
+def page(conn: Connection, selection: Selection, *, is_first: bool) -> Listed:
+    """Read a page, and whether there is more on either side.
+
+    Raises:
+        DatabaseError: The login may not read the log, or the connection is lost.
+    """
+    read = reader.Page(conn, selection, rows.listed())
+    found = [rows.row(cells) for cells in read]
+    has_more = read.following is not None
+    if selection.order is Order.ASC:
+        found.reverse()
+        older, newer = selection.after is not None and bool(found), has_more
+    else:
+        older, newer = has_more, not is_first and bool(found)
+    return Listed(
+        tuple(found), str(found[-1].cursor) if older and found else None, str(found[0].cursor) if newer else None
+    )
+
+
+def _selection(visit: Visit, selection: Selection) -> Selection:
+    """Return where to start: behind an event, or before one, which is read backwards."""
+    after, before = (visit.one(visit.parameters, name, "") for name in ("after", "before"))
+    if after and before:
+        raise BadRequest("A page starts after an event or ends before one, not both.")
+    if before:
+        return replace(selection, order=Order.ASC, after=cursor.parse(before))
+    return replace(selection, after=cursor.parse(after)) if after else selection
+
+
+def _limit(visit: Visit) -> int:
+    text = visit.one(visit.parameters, "limit", str(LIMIT))
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= LARGEST_LIMIT):
+        raise BadRequest(f"A page holds 1 to {LARGEST_LIMIT} events.")
+    return int(text)

@@ -1,0 +1,89 @@
+"""`/login` and `/logout`."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from urllib.parse import urlsplit
+
+from starlette.responses import RedirectResponse, Response
+
+from auditctl.errors import AuditctlError
+from auditctl.web import cookies, failures, journal, signing_in
+from auditctl.web.errors import Forbidden, NotFound, TooManyAttempts
+from auditctl.web.settings import Auth
+from auditctl.web.throttle import DELAY_SECONDS
+from auditctl.web.visit import Visit
+
+
+def form(visit: Visit) -> Response:
+    """Ask for login and password."""
+    _require_passwords(visit)
+    following = _local(visit.one(visit.parameters, "next", "/"))
+    if visit.session is not None:
+        return RedirectResponse(visit.url(following), 303)
+    return _form(visit, following)
+
+
+def sign_in(visit: Visit) -> Response:
+    """Try login and password; an answer to a failure takes a while, whatever the reason."""
+    _require_passwords(visit)
+    login, password = visit.one(visit.form, "login", ""), visit.one(visit.form, "password", "")
+    following = _local(visit.one(visit.form, "next", "/"))
+    started = time.monotonic()
+    try:
+        visit.web.throttle.begin(visit.address, login)
+        person, connections = signing_in.sign_in(visit.web.settings, login, password, visit.address)
+    except AuditctlError as error:
+        journal.refused(visit, login, str(error.__cause__ or error))
+        if not isinstance(error, TooManyAttempts):
+            time.sleep(max(0.0, started + DELAY_SECONDS - time.monotonic()))
+        return _form(visit, following, login, error)
+    visit.web.throttle.succeed(visit.address, login)
+    _end(visit)
+    token = visit.web.sessions.start(person, connections)
+    journal.signed_in(visit, person.login)
+    response = RedirectResponse(visit.url(following), 303)
+    cookies.put(visit, response, cookies.session_name(visit), token)
+    cookies.drop(visit, response, cookies.SIGN_IN)
+    return response
+
+
+def sign_out(visit: Visit) -> Response:
+    """End the session."""
+    _require_passwords(visit)
+    journal.signed_out(visit, visit.person.login)
+    _end(visit)
+    response = RedirectResponse(visit.url("/login"), 303)
+    cookies.drop(visit, response, cookies.session_name(visit))
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+def _end(visit: Visit) -> None:
+    if token := visit.request.cookies.get(cookies.session_name(visit)):
+        visit.web.sessions.end(token)
+
+
+def _form(visit: Visit, following: str, login: str = "", error: AuditctlError | None = None) -> Response:
+    status = 200 if error is None else failures.status_of(error)
+    headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyAttempts) else {}
+    csrf = visit.request.cookies.get(cookies.SIGN_IN) or secrets.token_urlsafe(32)
+    hint = "" if error is None else failures.explained(error, status)
+    response = visit.page(
+        "sign_in.html", status, headers, csrf=csrf, next=following, login=login, error=error, hint=hint
+    )
+    cookies.put(visit, response, cookies.SIGN_IN, csrf)
+    return response
+
+
+def _local(address: str) -> str:
+    """Return an address below the root path if it is one, else that of the log: nobody is sent to another site."""
+    parts = urlsplit(address) if address.isprintable() and "\\" not in address else urlsplit("/")
+    is_local = not parts.scheme and not parts.netloc and address.startswith("/") and not address.startswith("//")
+    return address if is_local else "/"
+
+
+def _require_passwords(visit: Visit) -> None:
+    if visit.web.settings.auth is Auth.PROXY:
+        raise NotFound(hint="Your proxy signs you in and out.") if visit.session else Forbidden()
