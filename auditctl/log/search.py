@@ -19,7 +19,7 @@ from psycopg.sql import SQL, Composable, Literal
 from auditctl.database import Connection
 from auditctl.log import conditions, ways
 from auditctl.log.events import ACTIVITY, CREATED_ON, Order, Selection
-from auditctl.log.ways import NOTHING, Part
+from auditctl.log.ways import NOTHING, Condition, Part
 
 WALKED = 10_000
 """How many events the first window holds; to read so many one by one takes about a hundredth of a second."""
@@ -47,7 +47,7 @@ _SETTINGS: LiteralString = """
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # What is outside of these years is in the first window or in the last.
-_MICROSECONDS: LiteralString = (
+MICROSECONDS: LiteralString = (
     "(extract(epoch from greatest(least(created_on, timestamptz '9998-01-01 00:00+00'),"
     " timestamptz '0002-01-01 00:00+00')) * 1000000)::bigint"
 )
@@ -119,7 +119,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         self.near, self.width = self.extent.walked, self._least
-        self.conn.execute(_SETTINGS)
+        prepare(self.conn)
 
     @property
     def _least(self) -> int:
@@ -129,43 +129,23 @@ class _Search:
         """Return what selects the next events, at most as many as are missing; None where the log ends."""
         while self.near is not None:
             far = self._far(self.near)
-            parts = self._present(self.near, far)
+            window = replace(_between(self.selection, self.near, far), limit=missing)
+            parts = present(self.conn, window)
             if parts is None:
                 self._go_on(far, was_empty=True)
             elif self._is_edge(parts):
                 self._shorten()
                 self.edges_left -= 1
-            elif (found := self._found(parts, self.near, far, missing)) is None:
+            elif (places := _gathered(self.conn, replace(window, condition=ways.best(parts)))) or places == []:
+                self._go_on(far, was_empty=False)
+                if places:
+                    return _at(window, places)
+            elif self.width > self._least:
                 self._shorten()
             else:
                 self._go_on(far, was_empty=False)
-                if found:
-                    return found[0]
+                return window
         return None
-
-    def _found(self, parts: Sequence[Part], near: int, far: int | None, missing: int) -> list[Selection] | None:
-        """Return what selects the window's events, empty where there are none; None where the window is too long."""
-        condition = ways.best(parts)
-        window = _between(replace(self.selection, condition=condition, limit=missing), near, far)
-        places = _gathered(self.conn, window)
-        if places:
-            return [_at(window, places)]
-        if places is None:
-            return None if self.width > self._least else [window]
-        return []
-
-    def _present(self, near: int, far: int | None) -> list[Part] | None:
-        """Return the parts as they are in a window, by its summary; None where it says that there is nothing."""
-        parts = list(ways.parts_of(self.selection.condition))
-        for place, part in enumerate(parts):
-            if part.summary is not None and not _is_there(self.conn, self._window(part.summary, near, far)):
-                if part.remainder is NOTHING:
-                    return None
-                parts[place] = Part(part.remainder, is_indexed=True)
-        return parts
-
-    def _window(self, condition: Composable, near: int, far: int | None) -> Selection:
-        return _between(replace(self.selection, condition=condition), near, far)
 
     def _is_edge(self, parts: Sequence[Part]) -> bool:
         """Return whether to look closer where something begins, before much is read for little."""
@@ -186,6 +166,30 @@ class _Search:
         self.near, self.width, self.was_empty = far, self.width * GROWTH, was_empty
 
 
+def prepare(conn: Connection) -> None:
+    """Have the transaction's queries planned for what follows."""
+    conn.execute(_SETTINGS)
+
+
+def present(conn: Connection, window: Selection) -> list[Part] | None:
+    """Return the parts of a window's condition as they are in it; None where the summary says that nothing is there."""
+    parts = list(ways.parts_of(window.condition))
+    times = [part for part in parts if part.is_time]
+    for place, part in enumerate(parts):
+        if part.summary is None:
+            continue
+        if not _read(conn, replace(window, condition=Condition([part.summary, *times])), SQL("event_id"), 1):
+            if part.remainder is NOTHING:
+                return None
+            parts[place] = Part(part.remainder, is_indexed=True)
+    return parts
+
+
+def moment(microseconds: int) -> datetime:
+    """Return the time of a place."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
 def _streamed(conn: Connection, selection: Selection, projection: Composable) -> Iterator[tuple[Any, ...]]:
     with conn.cursor() as cursor:
         yield from cursor.stream(selection.query(projection))
@@ -199,7 +203,7 @@ def _extent(conn: Connection, selection: Selection) -> _Extent | None:
         "select ({place} where {start} {ahead} limit 1), ({place} where {start} {ahead} offset {walked} limit 1),"
         " ({place} where {range} {back} limit 1)"
     ).format(
-        place=SQL("select {} from {}").format(SQL(_MICROSECONDS), ACTIVITY),
+        place=SQL("select {} from {}").format(SQL(MICROSECONDS), ACTIVITY),
         range=conditions.all_of(times),
         start=conditions.all_of([*times, *selection.start()]),
         ahead=_order(ahead),
@@ -218,21 +222,16 @@ def _between(selection: Selection, near: int | None, far: int | None) -> Selecti
     """Narrow a selection to a window; None is without end."""
     lower, upper = (far, near) if selection.order is Order.DESC else (near, far)
     bounds = [
-        SQL("created_on {} {}").format(SQL(comparison), Literal(_EPOCH + timedelta(microseconds=bound)))
+        Part(SQL("created_on {} {}").format(SQL(comparison), Literal(moment(bound))), is_time=True)
         for comparison, bound in ((">=", lower), ("<", upper))
         if bound is not None
     ]
-    return replace(selection, condition=conditions.all_of([selection.condition, *bounds]))
-
-
-def _is_there(conn: Connection, window: Selection) -> bool:
-    """Return whether any event of a window is selected."""
-    return bool(_read(conn, window, SQL("event_id"), 1))
+    return replace(selection, condition=Condition([*ways.parts_of(selection.condition), *bounds]))
 
 
 def _gathered(conn: Connection, window: Selection) -> list[tuple[int, str, int]] | None:
     """Return the places of the matches in a window that are wanted, in their order; None where there are too many."""
-    found = _read(conn, window, SQL("{}, {}, event_id").format(SQL(_MICROSECONDS), SQL(CREATED_ON)), GATHERED + 1)
+    found = _read(conn, window, SQL("{}, {}, event_id").format(SQL(MICROSECONDS), SQL(CREATED_ON)), GATHERED + 1)
     if len(found) > GATHERED:
         return None
     found.sort(key=lambda place: (place[0], place[2]), reverse=window.order is Order.DESC)
