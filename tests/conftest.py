@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 pytest.register_assert_rewrite("tests.doctoring")
 
-pytest_plugins = [f"tests.fixtures.{name}" for name in ("server", "databases", "command", "machine", "logs")]
+pytest_plugins = [f"tests.fixtures.{name}" for name in ("server", "databases", "command", "machine", "logs", "web")]
 
 FOREIGN = ("PG", "AUDITCTL_")
 """Prefixes of the developer's own settings, which no test may see."""

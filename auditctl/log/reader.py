@@ -19,6 +19,10 @@ from auditctl.log.reading import reading
 LARGEST_EVENT = 2**63 - 1
 
 
+class NoSuchEvent(UsageError):
+    """There is no event of that number."""
+
+
 @dataclass(slots=True)
 class Page:
     """A part of the log that is read while it is iterated over, once, in constant memory.
@@ -70,14 +74,14 @@ def event(conn: Connection, event_id: int, projection: Composable) -> tuple[Any,
     """Return one event.
 
     Raises:
-        UsageError: There is none with that identity.
+        NoSuchEvent: There is none with that identity.
         DatabaseError: The login may not read the log.
     """
     if 1 <= event_id <= LARGEST_EVENT:
         selection = Selection(SQL("event_id = {}::bigint").format(Literal(event_id)), limit=1)
         for found in list(stream(conn, selection, projection)):
             return found
-    raise UsageError(
+    raise NoSuchEvent(
         f"there is no event {event_id}",
         hint="Gaps in the numbers are transactions that were rolled back. Look with: auditctl log",
     )

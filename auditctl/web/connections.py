@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -153,7 +153,5 @@ def _prepare(conn: Connection, claims: Claims, timeout: timedelta | None) -> Non
 
 
 def _close(one: _Open) -> None:
-    try:
+    with suppress(AuditctlError):  # it is gone, which is what was wanted
         one.stack.close()
-    except AuditctlError:
-        pass  # it is gone, which is what was wanted

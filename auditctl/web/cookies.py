@@ -18,9 +18,7 @@ def session_name(visit: Visit) -> str:
 
 def put(visit: Visit, response: Response, name: str, value: str) -> None:
     """Give the browser a cookie, until it is closed; no script and no other site can use it."""
-    response.set_cookie(
-        name, value, path=_path(visit), secure=_is_secure(visit), httponly=True, samesite="strict"
-    )
+    response.set_cookie(name, value, path=_path(visit), secure=_is_secure(visit), httponly=True, samesite="strict")
 
 
 def drop(visit: Visit, response: Response, name: str) -> None:

@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from auditctl.web import cookies, failures, forms, journal, proxied, signing_in
 from auditctl.web.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, SignInRequired
 from auditctl.web.route import Access, Route
+from auditctl.web.sessions import Session
 from auditctl.web.settings import Auth
 from auditctl.web.visit import Visit, Web
 
@@ -85,7 +86,7 @@ async def _answer(visit: Visit, route: Route, limiter: CapacityLimiter) -> Respo
     return await in_thread(route.view, visit)
 
 
-def _session(visit: Visit) -> object:
+def _session(visit: Visit) -> Session | None:
     web = visit.web
     if web.settings.auth is Auth.PROXY:
         return proxied.session(visit)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, StoreError, UsageError
+from auditctl.log.reader import NoSuchEvent
 from auditctl.web import journal
-from auditctl.web.errors import SignInRequired, TooManyAttempts, WebError
+from auditctl.web.errors import TooManyAttempts, WebError
 from auditctl.web.visit import Visit
 
-NO_PERMISSION = "42501"
-CANCELED = "57014"
+_OF_SQLSTATE = {"42501": 403, "57014": 504}
+"""The status of insufficient_privilege, and of query_canceled, which is the time limit."""
 
 TITLES = {
     400: "That was not understood",
@@ -32,7 +33,7 @@ def page(visit: Visit, error: Exception) -> Response:
     status = status_of(error)
     if status == 500:
         journal.failed(visit, error)
-        message, hint = "The server has written down what happened.", "Try again; if it stays so, tell your administrator."
+        message, hint = "The server has written down what happened.", "If it happens again, tell your administrator."
     else:
         message, hint = str(error), explained(error, status)
     headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyAttempts) else {}
@@ -43,21 +44,17 @@ def page(visit: Visit, error: Exception) -> Response:
 def status_of(error: Exception) -> int:
     """Return the status code that says what went wrong."""
     match error:
-        case SignInRequired():
-            return 401
         case WebError():
             return error.status
+        case NoSuchEvent():
+            return 404
         case UsageError():
-            return 404 if str(error).startswith("there is no event") else 400
+            return 400
         case ConfigurationError():
             return 422
-        case StoreError():
-            return 503
-        case DatabaseError() if error.sqlstate == NO_PERMISSION:
-            return 403
-        case DatabaseError() if error.sqlstate == CANCELED:
-            return 504
         case DatabaseError():
+            return _OF_SQLSTATE.get(error.sqlstate or "", 503)
+        case StoreError():
             return 503
     return 500
 

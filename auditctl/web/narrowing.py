@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from auditctl.errors import UsageError
@@ -45,7 +45,7 @@ class Narrowing:
     error: UsageError | None = None
 
     @classmethod
-    def of(cls, parameters: Mapping[str, list[str]] | Mapping[str, tuple[str, ...]]) -> Narrowing:
+    def of(cls, parameters: Mapping[str, Sequence[str]]) -> Narrowing:
         """Take the filters out of an address's parameters; raises nothing."""
         return cls({
             row.name: tuple(dict.fromkeys(parameters[row.name])) for row in FILTERS if parameters.get(row.name)
@@ -63,7 +63,9 @@ class Narrowing:
     def chips(self) -> list[Chip]:
         """A chip for each value."""
         return [
-            Chip(LABELS[name], value, self.without(name, value)) for name, values in self.texts.items() for value in values
+            Chip(LABELS[name], value, self.without(name, value))
+            for name, values in self.texts.items()
+            for value in values
         ]
 
     def without(self, name: str, value: str | None = None) -> dict[str, tuple[str, ...]]:

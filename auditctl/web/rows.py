@@ -15,7 +15,9 @@ from auditctl.log.cursor import parse as parse_cursor
 from auditctl.log.formats.person import shown_user
 from auditctl.names import SYSTEM_USER
 
-LISTED = ("event_id", "created_on", "ip_address", "user", "target", "target_id", "action", "details", "actor_kind", "db_user")
+LISTED = (
+    "event_id", "created_on", "ip_address", "user", "target", "target_id", "action", "details", "actor_kind", "db_user",
+)  # fmt: skip
 WHOLE = (*LISTED, "xact_id")
 
 
@@ -132,9 +134,9 @@ def _each(name: str) -> Composable:
         "case pg_catalog.jsonb_typeof(pair.value) when 'object' then pg_catalog.jsonb_pretty(pair.value) "
         "when 'array' then pg_catalog.jsonb_pretty(pair.value) else pair.value #>> '{{}}' end) "
         'order by pair.key collate "C")::text from pg_catalog.jsonb_each('
-        "case when pg_catalog.jsonb_typeof({0}) = 'object' then {0} else pg_catalog.jsonb_build_object('', {0}) end"
-        ") as pair)"
-    ).format(SQL(name))  # type: ignore[arg-type]
+        "case pg_catalog.jsonb_typeof({0}) when 'object' then {0} else pg_catalog.jsonb_build_object('', {0}) end"
+        ") as pair where {0} is not null)"
+    ).format(SQL(name))
 
 
 def event(cells: Sequence[Any]) -> Whole:

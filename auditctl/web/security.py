@@ -1,4 +1,4 @@
-"""What surrounds every answer: headers that bind the browser, the path before the routes, and who the visitor's proxy is.
+"""What surrounds every answer: headers that bind the browser, the path before the routes, and who connects.
 
 Plain ASGI (https://asgi.readthedocs.io): nothing here reads a body or holds an answer back.
 """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -49,47 +51,59 @@ def listen(host: str, port: int) -> socket.socket:
     return opened
 
 
-def run(app: ASGIApp, listening: socket.socket, tls: Tls | None, started: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM, which then takes its usual effect; requests get a moment to end.
+class Server(uvicorn.Server):
+    """Serves an application on a socket until it is stopped."""
 
-    Args:
-        app: The application.
-        listening: The open socket; it is closed at the end.
-        tls: What the server proves itself with; None for plain HTTP.
-        started: Called once requests are answered.
+    def __init__(
+        self, app: ASGIApp, listening: socket.socket, tls: Tls | None = None, started: Callable[[], None] = lambda: None
+    ) -> None:
+        """Prepare; nothing is served yet.
 
-    Raises:
-        UsageError: The certificate or key cannot be used.
-    """
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        lifespan="on",
-        ws="none",
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        ssl_certfile=tls.certificate if tls else None,
-        ssl_keyfile=tls.key if tls else None,
-    )
-    try:
-        config.load()
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(
-            f"cannot use the certificate and key: {error.strerror or error}", hint="Both are files in PEM form."
-        ) from error
-    _Server(config, started).run(sockets=[listening])
+        Args:
+            app: The application.
+            listening: The open socket; it is closed at the end.
+            tls: What the server proves itself with; None for plain HTTP.
+            started: Called once requests are answered.
 
-
-class _Server(uvicorn.Server):
-    """Says when it has started."""
-
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        Raises:
+            UsageError: The certificate or key cannot be used.
+        """
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            lifespan="on",
+            ws="none",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
+        )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(
+                f"cannot use the certificate and key: {error.strerror or error}", hint="Both are files in PEM form."
+            ) from error
         super().__init__(config)
-        self._started = started
+        self._listening = listening
+        self._say_started = started
+
+    def serve_until_stopped(self) -> None:
+        """Serve until SIGINT, SIGTERM or `stop`; requests get a moment to end, which a second SIGINT cuts short."""
+        self.run(sockets=[self._listening])
+
+    def stop(self) -> None:
+        """Ask the server to end, from another thread."""
+        self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """End; to be told so is how a server ends, so that the signal is not raised once more afterwards."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         await super().startup(sockets)
-        self._started()
+        self._say_started()

@@ -46,7 +46,8 @@ def sign_in(settings: Settings, login: str, password: str, address: str) -> tupl
 
     Raises:
         WrongPassword: The server refused them. Nobody learns whether the login exists.
-        Forbidden: The server asked for no password, so that it does not know who this is; or the login may not read the log.
+        Forbidden: The server asked for no password, so that it does not know who this is; or the login may not
+            read the log.
         DatabaseError: The server cannot be reached.
         StoreError: The store is missing, or of another version.
     """
@@ -56,11 +57,7 @@ def sign_in(settings: Settings, login: str, password: str, address: str) -> tupl
     connections = Connections(conninfo(settings, login, password))
     try:
         with connections.lend(Claims(address), settings.page_timeout) as conn:
-            if not conn.pgconn.used_password:
-                raise Forbidden(
-                    "The database did not ask for a password, so it cannot tell who you are.",
-                    hint="For logins of the web page, pg_hba.conf must say scram-sha-256.",
-                )
+            _require_password_used(conn)
             return _reader(conn, login), connections
     except DatabaseError as error:
         connections.close()
@@ -108,6 +105,14 @@ def _reader(conn: Connection, login: str) -> Person:
     if not may_read:
         raise _no_reader(name)
     return Person(name, name, may_configure)
+
+
+def _require_password_used(conn: Connection) -> None:
+    if not conn.pgconn.used_password:
+        raise Forbidden(
+            "The database did not ask for a password, so it cannot tell who you are.",
+            hint="For logins of the web page, pg_hba.conf must say scram-sha-256.",
+        )
 
 
 def _no_reader(login: str) -> Forbidden:

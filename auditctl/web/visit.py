@@ -118,7 +118,9 @@ class Visit:
         query = urlencode(parameters or {}, doseq=True)
         return f"{self.web.settings.root_path}{path}{'?' if query else ''}{query}"
 
-    def page(self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any) -> Response:
+    def page(
+        self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+    ) -> Response:
         """Return a page, or the part of one, made from a template."""
         return HTMLResponse(self.text(template, **context), status, headers)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 
+from anyio import CancelScope, to_thread
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from auditctl.errors import UsageError
 from auditctl.log.events import Order
@@ -26,34 +27,37 @@ def export(visit: Visit) -> Response:
     """Stream the log. What can be refused is refused before the first byte; what fails later breaks the transfer."""
     name = visit.request.url.path.rpartition(".")[2]
     request = Request(Narrowing.of(visit.parameters).parsed(), FORMS[name], _order(visit), _is_raw(visit))
-    chunks = _chunks(visit, request)
-    first = next(chunks, b"")
     day = datetime.now(UTC).date().isoformat()
-    return StreamingResponse(
-        _Started(first, chunks),
+    return _Stream(
+        _chunks(visit, request),
         media_type=MEDIA_TYPES[name],
         headers={"Content-Disposition": f'attachment; filename="activity-{day}.{name}"'},
     )
 
 
-class _Started:
-    """Chunks of which the first is there; closed, and the connection given back, also where nobody reads them all."""
+class _Stream(StreamingResponse):
+    """Chunks of which the first is there before the answer starts; the connection is given back whoever stops first."""
 
-    def __init__(self, first: bytes, rest: Generator[bytes]) -> None:
-        self._first = first
-        self._rest = rest
+    def __init__(self, chunks: Generator[bytes], media_type: str, headers: dict[str, str]) -> None:
+        self._chunks = chunks
+        super().__init__(_led_by(next(chunks, b""), chunks), media_type=media_type, headers=headers)
 
-    def __iter__(self) -> Iterator[bytes]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
         try:
-            yield self._first
-            yield from self._rest
+            await super().__call__(scope, receive, send)
         finally:
-            self._rest.close()
+            with CancelScope(shield=True):
+                await to_thread.run_sync(self._chunks.close)
+
+
+def _led_by(first: bytes, rest: Generator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
 
 
 def _chunks(visit: Visit, request: Request) -> Generator[bytes]:
-    with ExitStack() as stack:
-        conn = stack.enter_context(visit.connection(is_unhurried=True))
+    with visit.connection(is_unhurried=True) as conn:
         yield from readable_chunks(begin(conn, request))
 
 

@@ -79,9 +79,10 @@ def _form(visit: Visit, following: str, login: str = "", error: AuditctlError | 
 
 def _local(address: str) -> str:
     """Return an address below the root path if it is one, else that of the log: nobody is sent to another site."""
-    parts = urlsplit(address) if address.isprintable() and "\\" not in address else urlsplit("/")
-    is_local = not parts.scheme and not parts.netloc and address.startswith("/") and not address.startswith("//")
-    return address if is_local else "/"
+    if not address.isprintable() or "\\" in address or not address.startswith("/") or address.startswith("//"):
+        return "/"
+    parts = urlsplit(address)
+    return "/" if parts.scheme or parts.netloc else address
 
 
 def _require_passwords(visit: Visit) -> None:
