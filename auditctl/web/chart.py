@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from auditctl.model import Action
 from auditctl.web.chart_scale import Tick, interval, level_of, short, ticks, unit
@@ -17,6 +17,8 @@ LEAST = 1.8
 """The height of the smallest part of a bar that is not nothing."""
 WIDEST = 8.0
 """The width of the widest bar; a single one would fill the plot."""
+MOST_BARS = 120
+"""How many bars there are at most: what a phone's screen can show."""
 _FILLED = 0.8
 """How much of its place a bar fills."""
 
@@ -114,8 +116,10 @@ def draw(buckets: Sequence[tuple[datetime, Mapping[Action, int]]], since: dateti
 
     Args:
         buckets: Where each starts, in UTC and in order, and its counts; each ends where the next one starts.
-        since, until: What of the first and of the last is meant.
+        since: Where the first starts that is meant, within the first interval.
+        until: Where the last one ends.
     """
+    buckets = _together(buckets)
     starts = [start for start, _ in buckets]
     # The range may start within the first interval and end within the last.
     edges = [since, *starts[1:], until] if starts else []
@@ -133,11 +137,18 @@ def draw(buckets: Sequence[tuple[datetime, Mapping[Action, int]]], since: dateti
     )
 
 
-def ending(starts: Sequence[datetime], until: datetime) -> datetime:
-    """Return where the last interval ends: where its like would, but where that lies before `until`."""
-    if len(starts) < 2:
-        return max(until, starts[-1] + timedelta(seconds=1))
-    return max(until, starts[-1] + (starts[-1] - starts[-2]))
+def _together(
+    buckets: Sequence[tuple[datetime, Mapping[Action, int]]],
+) -> Sequence[tuple[datetime, Mapping[Action, int]]]:
+    """Return no more intervals than can be told apart: neighbors become one."""
+    size = -(-len(buckets) // MOST_BARS)
+    if size < 2:
+        return buckets
+    groups = [buckets[place : place + size] for place in range(0, len(buckets), size)]
+    return [
+        (group[0][0], {action: sum(counts.get(action, 0) for _, counts in group) for action in Action})
+        for group in groups
+    ]
 
 
 def meters(counts: Iterable[int]) -> tuple[Meter, ...]:

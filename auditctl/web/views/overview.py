@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +11,7 @@ from auditctl.database import Connection
 from auditctl.errors import AuditctlError
 from auditctl.log import overview as counted
 from auditctl.log.formats.person import shown_user
-from auditctl.log.overview import Overview
+from auditctl.log.overview import Overview, UserCount
 from auditctl.names import SYSTEM_USER
 from auditctl.web import chart
 from auditctl.web.chart import Bar, Chart, Meter
@@ -80,7 +79,9 @@ class Pictures:
 
     def said(self, bar: Bar) -> str:
         """Return what a bar says, in words."""
-        count = f"≈ {plural(rounded(bar.count), 'event')}" if self.is_estimate and bar.count else plural(bar.count, "event")
+        count = (
+            f"≈ {plural(rounded(bar.count), 'event')}" if self.is_estimate and bar.count else plural(bar.count, "event")
+        )
         parts = ", ".join(f"{self.about(part.count)} {part.action}" for part in bar.parts)
         return f"{interval(bar.since, bar.until)} · {count}{': ' if parts else ''}{parts}"
 
@@ -142,15 +143,12 @@ def drawn(conn: Connection, narrowing: Narrowing, kept: Parameters) -> Pictures:
         found.is_estimate,
         since,
         until,
-        chart.draw(found.buckets, since, until),
-        _tops([(target.label or target.name, target.name, target.count, target.name) for target in found.targets],
-              lambda name: {**narrowing.having(target=name), **kept}),
-        _tops([(shown_user(user.name, user.kind), user.name, user.count,
-                SYSTEM_USER if user.kind == "system" else f"actor:{user.name}") for user in found.users],
-              lambda name: {**narrowing.having(user=name), **kept}),
+        chart.draw([(bucket.start, bucket.counts) for bucket in found.buckets], since, until),
+        _targets(found, narrowing, kept),
+        _users(found, narrowing, kept),
         narrowing,
         kept,
-    )  # fmt: skip
+    )
 
 
 def shared(visit: Visit) -> Parameters:
@@ -167,15 +165,26 @@ def _covered(found: Overview, narrowing: Narrowing) -> tuple[datetime, datetime]
     """Return what is covered: the filters' own interval, and whole buckets where there is none."""
     if not found.buckets:
         return found.since, found.until
-    starts = [start for start, _ in found.buckets]
-    since = max(found.since, starts[0]) if "since" in narrowing.texts else starts[0]
-    return since, found.until if "until" in narrowing.texts else chart.ending(starts, found.until)
+    first, last = found.buckets[0].start, found.buckets[-1].start
+    since = max(found.since, first) if "since" in narrowing.texts else first
+    until = found.until if "until" in narrowing.texts else found.step.after(last) or found.until
+    return since, until
 
 
-def _tops(
-    rows: Sequence[tuple[str, str, int, str]], narrowed: Callable[[str], Parameters]
-) -> tuple[Top, ...]:
-    meters = chart.meters(count for _, _, count, _ in rows)
+def _targets(found: Overview, narrowing: Narrowing, kept: Parameters) -> tuple[Top, ...]:
     return tuple(
-        Top(name, title, meter, narrowed(wanted)) for (name, title, _, wanted), meter in zip(rows, meters, strict=True)
+        Top(target.label, target.name, meter, {**narrowing.having(target=target.name), **kept})
+        for target, meter in zip(found.targets, chart.meters(one.events for one in found.targets), strict=True)
     )
+
+
+def _users(found: Overview, narrowing: Narrowing, kept: Parameters) -> tuple[Top, ...]:
+    return tuple(
+        Top(shown_user(user.name, user.kind), user.name, meter, {**narrowing.having(user=_meaning(user)), **kept})
+        for user, meter in zip(found.users, chart.meters(one.events for one in found.users), strict=True)
+    )
+
+
+def _meaning(user: UserCount) -> str:
+    """Return what the filter user takes for exactly that user."""
+    return SYSTEM_USER if user.kind == "system" else f"actor:{user.name}"
