@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from auditctl.web.route import Access, Route
-from auditctl.web.views import event, export, health, history, log, sign_in
+from auditctl.web.views import event, export, health, history, log, overview, sign_in, suggest
 
 ROUTES = (
     Route("/", log.log, parameters=log.PARAMETERS),
     Route("/events/{event_id}", event.event),
     Route("/history", history.history, parameters=history.PARAMETERS),
+    Route("/overview", overview.overview, parameters=overview.PARAMETERS),
+    Route("/suggest", suggest.suggest, parameters=suggest.PARAMETERS),
     Route("/export.csv", export.export, parameters=export.PARAMETERS, is_recorded=True),
     Route("/export.jsonl", export.export, parameters=export.PARAMETERS, is_recorded=True),
     Route("/login", sign_in.form, access=Access.EVERYONE, parameters=frozenset({"next"})),
