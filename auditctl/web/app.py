@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
@@ -24,6 +25,9 @@ from auditctl.web.throttle import Throttle
 from auditctl.web.visit import Web
 
 SWEEP_SECONDS = 15.0
+THREADS = 200
+"""How many exports may wait for the database at a time, beside pages."""
+
 LARGEST_FORM = 1 << 20
 """Bytes."""
 
@@ -35,12 +39,17 @@ def make_app(settings: Settings) -> ASGIApp:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         sweeping = asyncio.create_task(_sweep(web))
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
         sweeping.cancel()
-        web.sessions.end_all()
+        await to_thread.run_sync(web.sessions.end_all)
 
     routes = [
-        *(Route(route.path, endpoint.of(web, route), methods=list(route.methods)) for route in ROUTES),
+        *(
+            Route(route.path, endpoint.of(web, route), methods=list(route.methods))
+            for route in ROUTES
+            if route.auth in (None, settings.auth)
+        ),
         Mount("/static", _Kept(StaticFiles(directory=STATIC))),
     ]
     app: ASGIApp = Starlette(
