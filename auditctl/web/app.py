@@ -17,6 +17,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from auditctl.web import endpoint
 from auditctl.web.pages import STATIC, Pages
+from auditctl.web.route import Route as OurRoute
 from auditctl.web.routes import ROUTES
 from auditctl.web.security import Headers, Peer, RootPath
 from auditctl.web.sessions import Sessions
@@ -44,14 +45,8 @@ def make_app(settings: Settings) -> ASGIApp:
         sweeping.cancel()
         await to_thread.run_sync(web.sessions.end_all)
 
-    routes = [
-        *(
-            Route(route.path, endpoint.of(web, route), methods=list(route.methods))
-            for route in ROUTES
-            if route.auth in (None, settings.auth)
-        ),
-        Mount("/static", _Kept(StaticFiles(directory=STATIC))),
-    ]
+    here = [route for route in ROUTES if route.auth in (None, settings.auth)]
+    routes = [*(_routed(web, route) for route in here), Mount("/static", _Kept(StaticFiles(directory=STATIC)))]
     app: ASGIApp = Starlette(
         routes=routes,
         exception_handlers={HTTPException: endpoint.unrouted(web)},
@@ -60,6 +55,13 @@ def make_app(settings: Settings) -> ASGIApp:
     )
     app = RootPath(Headers(app), settings.root_path)
     return Peer(cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), list(settings.trusted_proxies))))
+
+
+def _routed(web: Web, route: OurRoute) -> Route:
+    routed = Route(route.path, endpoint.of(web, route), methods=list(route.methods))
+    if route.is_recorded and routed.methods:
+        routed.methods.discard("HEAD")  # which would be recorded as if somebody had read the answer
+    return routed
 
 
 async def _sweep(web: Web) -> None:

@@ -89,8 +89,6 @@ async def _answer(visit: Visit, route: Route, limiter: CapacityLimiter) -> Respo
     if visit.request.method == "POST":
         visit.form = await forms.read(visit.request)
     in_thread = partial(to_thread.run_sync, limiter=limiter)
-    if visit.request.method == "HEAD" and route.is_recorded:
-        raise MethodNotAllowed("An answer without its content would be recorded as if somebody had read it.")
     visit.session = await in_thread(_session, visit, route)
     if route.access is not Access.EVERYONE:
         visit.signed_in  # noqa: B018 - raises
