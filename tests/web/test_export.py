@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,13 +10,12 @@ import httpx
 import psutil
 import pytest
 
-from auditctl.web.views import export
 from tests.fixtures.databases import connect
 from tests.recorded import Recorded, bulk, minutes, own_events, record
 from tests.test_export import HOSTILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import psycopg
 
