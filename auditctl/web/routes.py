@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditctl.web.route import Access, Route
+from auditctl.web.settings import Auth
 from auditctl.web.views import event, export, health, history, log, overview, sign_in, suggest
 
 ROUTES = (
@@ -13,9 +14,9 @@ ROUTES = (
     Route("/suggest", suggest.suggest, parameters=suggest.PARAMETERS),
     Route("/export.csv", export.export, parameters=export.PARAMETERS, is_recorded=True),
     Route("/export.jsonl", export.export, parameters=export.PARAMETERS, is_recorded=True),
-    Route("/login", sign_in.form, access=Access.EVERYONE, parameters=frozenset({"next"})),
-    Route("/login", sign_in.sign_in, methods=("POST",), access=Access.EVERYONE),
-    Route("/logout", sign_in.sign_out, methods=("POST",)),
+    Route("/login", sign_in.form, access=Access.EVERYONE, parameters=frozenset({"next"}), auth=Auth.PASSWORD),
+    Route("/login", sign_in.sign_in, methods=("POST",), access=Access.EVERYONE, auth=Auth.PASSWORD),
+    Route("/logout", sign_in.sign_out, methods=("POST",), auth=Auth.PASSWORD),
     Route("/healthz", health.health, access=Access.EVERYONE),
 )
 """Every route; a path is asked in the methods of its rows and no other."""
