@@ -45,6 +45,7 @@ class Session:
         csrf: What every form of theirs carries, and no other site can know.
         created: When they signed in, by the clock of `Sessions`.
         seen: When they last asked for something.
+        said: What the next page of theirs says, once: of something that the page before did.
     """
 
     person: Person
@@ -52,6 +53,7 @@ class Session:
     csrf: str = field(repr=False)
     created: float
     seen: float
+    said: list[str] = field(default_factory=list)
 
 
 class Sessions:
