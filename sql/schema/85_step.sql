@@ -84,6 +84,7 @@ begin
         end if;
     end loop;
     perform audit.prune_bookkeeping();
+    perform audit.summarize();
     update audit.maintenance set ran_at = now();
     return null;
 end
