@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from auditctl.model import Action
-from auditctl.web.chart_scale import Tick, interval, level_of, short, ticks, unit
+from auditctl.web.chart_scale import Tick, interval, level_of, short, ticks
 
 LEAST = 1.8
 """The height of the smallest part of a bar that is not nothing."""
 WIDEST = 8.0
 """The width of the widest bar; a single one would fill the plot."""
-MOST_BARS = 120
-"""How many bars there are at most: what a phone's screen can show."""
 _FILLED = 0.8
 """How much of its place a bar fills."""
 
@@ -88,14 +86,12 @@ class Chart:
         levels: From the highest, which is the upper edge, to zero, at equal distances.
         ticks: Labels of time, from left to right.
         legend: The actions there are, and how many events of each.
-        unit: What a bar stands for, such as `hour`; empty for a single one.
     """
 
     bars: tuple[Bar, ...]
     levels: tuple[Level, ...]
     ticks: tuple[Tick, ...]
     legend: tuple[tuple[Action, int], ...]
-    unit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +115,6 @@ def draw(buckets: Sequence[tuple[datetime, Mapping[Action, int]]], since: dateti
         since: Where the first starts that is meant, within the first interval.
         until: Where the last one ends.
     """
-    buckets = _together(buckets)
     starts = [start for start, _ in buckets]
     # The range may start within the first interval and end within the last.
     edges = [since, *starts[1:], until] if starts else []
@@ -133,22 +128,7 @@ def draw(buckets: Sequence[tuple[datetime, Mapping[Action, int]]], since: dateti
         tuple(Level(100 * (1 - level / levels), short(step * level)) for level in range(levels, -1, -1)),
         ticks(starts),
         tuple((action, total) for action in Action if (total := sum(some.get(action, 0) for some in counts))),
-        unit(starts),
     )
-
-
-def _together(
-    buckets: Sequence[tuple[datetime, Mapping[Action, int]]],
-) -> Sequence[tuple[datetime, Mapping[Action, int]]]:
-    """Return no more intervals than can be told apart: neighbors become one."""
-    size = -(-len(buckets) // MOST_BARS)
-    if size < 2:
-        return buckets
-    groups = [buckets[place : place + size] for place in range(0, len(buckets), size)]
-    return [
-        (group[0][0], {action: sum(counts.get(action, 0) for _, counts in group) for action in Action})
-        for group in groups
-    ]
 
 
 def meters(counts: Iterable[int]) -> tuple[Meter, ...]:

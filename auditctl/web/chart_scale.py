@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 MOST_TICKS = 7
 _LEVELS = 4
@@ -109,25 +109,12 @@ def ticks(starts: Sequence[datetime]) -> tuple[Tick, ...]:
     raise AssertionError("the last stride is longer than the calendar")
 
 
-def unit(starts: Sequence[datetime]) -> str:
-    """Return what one interval is, such as `hour` or `15 minutes`; empty where a single one tells nothing."""
-    if len(starts) < 2:
-        return ""
-    gap = starts[-1] - starts[-2]
-    for length, name in ((28, "month"), (7, "week"), (1, "day")):
-        if gap >= timedelta(days=length):
-            count = round(gap / timedelta(days=length)) if name != "month" else max(round(gap.days / 30.4), 1)
-            return name if count == 1 else f"{count} {name}s"
-    minutes = max(round(gap / timedelta(minutes=1)), 1)
-    count, name = (minutes // 60, "hour") if minutes % 60 == 0 else (minutes, "minute")
-    return name if count == 1 else f"{count} {name}s"
-
-
 def interval(since: datetime, until: datetime) -> str:
-    """Return an interval in words, in UTC, with its dates said once where both are the same."""
+    """Return an interval in words, in UTC, with its date said once where that is one; whole days by their names."""
     first = f"{_day(since)}, {since.year}"
-    if until - since == timedelta(days=1) and not (since.hour or since.minute or since.second):
-        return first
+    if since < until and since.time() == until.time() == time():
+        final = until - timedelta(days=1)
+        return f"{first}{'' if final == since else f' – {_day(final)}, {final.year}'} UTC"
     last = "" if since.date() == until.date() else f"{_day(until)}, {until.year}, "
     return f"{first}, {_precise(since)} – {last}{_precise(until)} UTC"
 

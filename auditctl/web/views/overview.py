@@ -53,6 +53,7 @@ class Pictures:
         is_estimate: Whether all counts are estimated.
         since, until: What the pictures cover.
         chart: The events over time.
+        unit: What a bar stands for, such as `hour` or `15 minutes`.
         targets, users: Those with the most events, most first.
         narrowing: Which events.
         shared: Parameters that every link keeps.
@@ -63,6 +64,7 @@ class Pictures:
     since: datetime
     until: datetime
     chart: Chart
+    unit: str
     targets: tuple[Top, ...]
     users: tuple[Top, ...]
     narrowing: Narrowing
@@ -144,6 +146,7 @@ def drawn(conn: Connection, narrowing: Narrowing, kept: Parameters) -> Pictures:
         since,
         until,
         chart.draw([(bucket.start, bucket.counts) for bucket in found.buckets], since, until),
+        found.step.name.removeprefix("1 "),
         _targets(found, narrowing, kept),
         _users(found, narrowing, kept),
         narrowing,
