@@ -185,7 +185,7 @@ def test_each_parameter_of_a_route_is_in_the_documentation() -> None:
 
 
 def test_each_kind_of_failure_has_its_title() -> None:
-    kinds = [errors.WebError, *errors.WebError.__subclasses__(), Unnamed, WrongPassword]
+    kinds: list[type[errors.WebError]] = [errors.WebError, *errors.WebError.__subclasses__(), Unnamed, WrongPassword]
     assert {kind.status for kind in kinds} | {422, 500, 503, 504} <= set(TITLES)
 
 
