@@ -18,6 +18,7 @@ from auditctl.web.narrowing import FILTER_NAMES
 from auditctl.web.proxied import Unnamed
 from auditctl.web.routes import ROUTES
 from auditctl.web.security import HEADERS
+from auditctl.web.settings import Auth
 from auditctl.web.signing_in import WrongPassword
 from tests.fixtures.web import CSRF
 from tests.recorded import Recorded, record
@@ -162,7 +163,7 @@ def csrf_of(client: Client) -> str:
 
 @pytest.mark.parametrize("header", [b"ann", b"\xff", b"", b"\xc3\xa0", MARK.encode(), b"x" * 9000, b"\x00"], ids=repr)
 def test_whatever_a_proxy_names_is_answered(serve_page: ServePage, header: bytes) -> None:
-    page = serve_page(auth="proxy", trusted_proxies=("127.0.0.1/32",))
+    page = serve_page(auth=Auth.PROXY, trusted_proxies=("127.0.0.1/32",))
     for route in ROUTES:
         for method in ("GET", "POST", "HEAD", "PUT"):
             message = Message(method, route.path.replace("{", "").replace("}", ""), (("X-Remote-User", header),))
@@ -185,7 +186,7 @@ def test_each_parameter_of_a_route_is_in_the_documentation() -> None:
 
 
 def test_each_kind_of_failure_has_its_title() -> None:
-    kinds = [errors.WebError, *errors.WebError.__subclasses__(), Unnamed, WrongPassword]
+    kinds: list[type[errors.WebError]] = [errors.WebError, *errors.WebError.__subclasses__(), Unnamed, WrongPassword]
     assert {kind.status for kind in kinds} | {422, 500, 503, 504} <= set(TITLES)
 
 
