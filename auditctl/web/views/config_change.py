@@ -21,8 +21,8 @@ LOCK_TIMEOUT = "5s"
 LOCKED = "55P03"
 
 _HINTS = {
-    LOCKED: "Another session uses the table, or changes the configuration, and did not let go for 5 seconds. Try again in "
-    "a quieter moment, or let the command line wait longer: auditctl enable --lock-timeout 1min",
+    LOCKED: "Another session uses the table, or changes the configuration, and did not let go for 5 seconds. Try again "
+    "in a quieter moment, or let the command line wait longer: auditctl enable --lock-timeout 1min",
     "40P01": "Another session wanted the same tables in another order. Try again.",
 }
 """What to do, by SQLSTATE, where the library speaks of options that a page has not."""
