@@ -53,7 +53,7 @@ wheel: $(TEST_STAMP) ## build the wheel into dist/
 	@ls dist/*.whl
 
 clean: ## remove .venv and everything that was built
-	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache demo-output
+	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache demo-output screenshots
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last, so that an interrupted installation starts over.

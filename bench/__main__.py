@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
-from bench import export, importing, maintain, reading, results, stats, table
+from bench import export, importing, maintain, reading, results, serving, stats, table
 from bench.capture import PARTS, Part
 
 BENCHMARKS: Mapping[str, Part] = {
     **{f"capture-{name}": part for name, part in PARTS.items()},
     "export": lambda server, quick: export.run(server),  # noqa: ARG005
+    "serving": serving.run,
     "stats": stats.run,
     "reading": reading.run,
     "importing": importing.run,

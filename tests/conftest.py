@@ -31,7 +31,7 @@ settings.register_profile(
 )
 settings.load_profile("same")
 
-KEPT = ("AUDITCTL_TEST_BINDIR",)
+KEPT = ("AUDITCTL_TEST_BINDIR", "AUDITCTL_TEST_CHROMIUM", "AUDITCTL_TEST_SCREENSHOTS")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

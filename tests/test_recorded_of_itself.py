@@ -37,6 +37,7 @@ READING: dict[str, list[str]] = {
 ELSEWHERE = {
     "demo": "has a server of its own, where it does what the others do",
     "import-log": "needs a server's log: tests/test_import_log.py",
+    "serve": "shows what the others do: tests/web",
     "maintain": "needs months that are over: tests/test_maintain_command.py",
 }
 

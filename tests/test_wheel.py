@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA = (".sql", ".toml", ".html", ".js", ".css", ".svg", ".txt")
 
 
 def run(*command: str | Path, cwd: Path, **env: str) -> str:
@@ -62,7 +63,9 @@ def test_the_wheel_holds_all_sql_every_migration_and_nothing_of_the_checkout(whe
     assert len(tracked) > 50
     expected = {path if path.startswith("auditctl/") else f"auditctl/{path}" for path in tracked}
     assert expected - held == set()
-    data = [path for path in (ROOT / "auditctl").rglob("*.sql") if "site-packages" not in path.parts]
+    data = [
+        path for path in (ROOT / "auditctl").rglob("*") if path.suffix in DATA and "site-packages" not in path.parts
+    ]
     assert {path.relative_to(ROOT).as_posix() for path in data} - held == set()
     assert [path for path in held if path.startswith(("tests", "docs", "bench"))] == []
     assert [path for path in held if path.endswith((".pyc", ".orig"))] == []

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from auditctl.cli.log import until_nobody_reads
+from auditctl.cli.serve import LOOPBACK, port_option, require_web
 from auditctl.cli.session import Session, pass_session, uses_color
 from auditctl.demo import company as companies
 from auditctl.demo import scenario
@@ -28,12 +29,14 @@ CSV = "activity.csv"
 
 @click.command(short_help="Show the log on a sample company.")
 @click.option("--keep", is_flag=True, help="Leave the server running, and print how to connect and how to stop it.")
+@click.option("--serve", "serves", is_flag=True, help="Show the log in a browser afterwards, until Ctrl-C.")
+@port_option
 @click.option(
     "--output", "-o", "folder", metavar="FOLDER", default="demo-output", show_default=True,
     type=click.Path(path_type=Path), help=f"Where {CSV} goes; one that is there is replaced.",
 )  # fmt: skip
 @pass_session
-def demo(session: Session, keep: bool, folder: Path) -> None:
+def demo(session: Session, keep: bool, serves: bool, port: int, folder: Path) -> None:
     """Show the log on a sample company, with a PostgreSQL server of its own.
 
     The server runs in a temporary folder, listens on a private socket only, and is gone at the end. Databases of
@@ -42,8 +45,13 @@ def demo(session: Session, keep: bool, folder: Path) -> None:
     \b
     Examples:
       auditctl demo
+      auditctl demo --serve
       auditctl demo --keep
     """
+    if serves:
+        if keep:
+            raise click.UsageError("--keep and --serve exclude each other")
+        require_web()
     # libpq would read them for every connection, and a PGSERVICE cannot be overridden in a connection string.
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
@@ -55,6 +63,9 @@ def demo(session: Session, keep: bool, folder: Path) -> None:
             with interrupts.allowed():
                 company = companies.found(server)
                 _Show(session, company).whole(folder / CSV)
+            if serves:
+                with interrupts.allowed():
+                    _serve(session, server, company, port)
             if keep:
                 _keep(server, company, interrupts)
         finally:
@@ -127,6 +138,22 @@ class _Show:
     def tell(self, text: str, after: str = "\n") -> None:
         if not self.session.quiet:
             click.echo(text + after, nl=False, color=uses_color(sys.stdout))
+
+
+def _serve(session: Session, server: EmbeddedServer, company: Company, port: int) -> None:
+    """Serve the company's log until Ctrl-C, to the two who may look at it."""
+    from auditctl.cli import page  # the extra `web` may be missing
+
+    passwords = companies.give_passwords(server, company)
+
+    def announce(url: str) -> None:
+        click.echo(
+            f"\nOpen {url} and sign in as one of them; Ctrl-C ends it, and the server with it.\n\n"
+            f"  {companies.AUDITOR:<10}{passwords[companies.AUDITOR]}    reads the log\n"
+            f"  {companies.DBA:<10}{passwords[companies.DBA]}    configures it, too\n"
+        )
+
+    page.run(session, page.Settings(server.dsn(companies.DATABASE)), LOOPBACK, port, announce=announce)
 
 
 def _keep(server: EmbeddedServer, company: Company, interrupts: Interrupts) -> None:

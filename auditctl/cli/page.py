@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import click
 
@@ -33,7 +33,7 @@ def look(settings: Settings) -> None:
         connections.close()
         if person.is_admin:
             _warn(f"{person.login} is more than a reader, and everyone whom the proxy names reads as this login")
-    elif not database.answers(settings.dsn):
+    elif not database.answers(signing_in.base(settings)):
         _warn("the database does not answer now; nobody can sign in until it does")
 
 
@@ -66,9 +66,7 @@ def run(
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
         url = f"{'https' if tls else 'http'}://{shown}:{address[1]}{settings.root_path}/"
         say = announce or (lambda url: session.say(f"The log is at {url} (Ctrl-C ends)."))
-        server = Server(make_app(settings), listening, tls, lambda: say(url))
-        with suppress(KeyboardInterrupt):
-            server.serve_until_stopped()
+        Server(make_app(settings), listening, tls, lambda: say(url)).serve_until_stopped()
     session.say("Ended.")
 
 

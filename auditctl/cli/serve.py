@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -17,6 +18,15 @@ from auditctl.errors import UsageError
 
 PORT = 8484
 LOOPBACK = "127.0.0.1"
+
+port_option = click.option(
+    "--port",
+    default=PORT,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Where the web page is served; 0 takes a port that is free.",
+)
+"""The option of every command that serves."""
 
 
 def _proxy(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -37,9 +47,7 @@ def _root_path(_context: click.Context, _parameter: click.Parameter, value: str)
 @click.option(
     "--host", default=LOOPBACK, show_default=True, help="Where to listen: an address or name of this machine."
 )
-@click.option(
-    "--port", default=PORT, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 takes one that is free."
-)
+@port_option
 @click.option(
     "--root-path", default="", metavar="PATH", callback=_root_path, help="The path before every page, behind a proxy."
 )
@@ -114,14 +122,11 @@ def require_web() -> None:
     Raises:
         UsageError: It is not.
     """
-    try:
-        import python_multipart  # noqa: F401
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"the web page needs {error.name}, which is not installed", hint="Run: pip install 'auditctl[web]'"
-        ) from None
+    for library in ("starlette", "uvicorn", "python_multipart"):
+        if find_spec(library) is None:
+            raise UsageError(
+                f"the web page needs {library}, which is not installed", hint="Run: pip install 'auditctl[web]'"
+            )
 
 
 def _database(dsn: str) -> str:

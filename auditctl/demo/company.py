@@ -5,9 +5,12 @@ Decides what is there before the day begins. Speaks to the server it is given an
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from psycopg.sql import SQL, Identifier, Literal
 
 from auditctl import database, store
 from auditctl.capture import config, grants, installer
@@ -81,6 +84,24 @@ def audit(company: Company) -> None:
         installer.apply(conn, config.load(rules(), RULES_FILE))
         for role, login in GRANTS:
             grants.grant(conn, role, login)
+
+
+def give_passwords(server: EmbeddedServer, company: Company) -> dict[str, str]:
+    """Give the people who may look at the log passwords, which the server asks them for from now on.
+
+    Returns:
+        The passwords by login.
+
+    Raises:
+        DatabaseError: The server refused.
+    """
+    passwords = {login: secrets.token_urlsafe(9) for login in (AUDITOR, DBA)}
+    server.ask_passwords(passwords)
+    with database.connect(company.superuser) as conn:
+        for login, password in passwords.items():
+            conn.execute(SQL("alter role {} password {}").format(Identifier(login), Literal(password)))
+        conn.execute("select pg_reload_conf()")
+    return passwords
 
 
 def rules() -> str:

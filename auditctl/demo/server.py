@@ -27,7 +27,7 @@ from auditctl.demo.process import (
 from auditctl.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -205,6 +205,16 @@ class EmbeddedServer:
             self._process = self._folder = None
             if folder is not None:
                 remove_folder(folder)
+
+    def ask_passwords(self, logins: Iterable[str]) -> None:
+        """Let the server ask these logins for a password, once its configuration is loaded again.
+
+        Raises:
+            DatabaseError: The server is not running.
+        """
+        rules = self.data / "pg_hba.conf"
+        lines = [f"local all {login} scram-sha-256" for login in logins]
+        rules.write_text("\n".join([*lines, rules.read_text("utf-8")]), "utf-8")
 
     def detach(self) -> Detached:
         """Let the server run on after this process; the context then ends without stopping it.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -89,11 +91,16 @@ class Server(uvicorn.Server):
         self._say_started = started
 
     def serve_until_stopped(self) -> None:
-        """Serve until SIGINT or SIGTERM, which then takes its usual effect, or `stop`; requests get a moment to end."""
+        """Serve until SIGINT, SIGTERM or `stop`; requests get a moment to end, which a second SIGINT cuts short."""
         self.run(sockets=[self._listening])
 
     def stop(self) -> None:
         """Ask the server to end, from another thread."""
+        self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """End; to be told so is how a server ends, so that the signal is not raised once more afterwards."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -16,6 +16,9 @@ TOKEN_BYTES = 32
 MOST = 1000
 """How many may be signed in at once; one more ends the session that was idle longest."""
 
+MOST_OF_ONE = 10
+"""How many browsers one person may be signed in with at once; likewise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -76,8 +79,9 @@ class Sessions:
         with self._lock:
             replaced = self._sessions.pop(_hashed(token), None)
             self._sessions[_hashed(token)] = started
-            too_many = sorted(self._sessions, key=lambda key: self._sessions[key].seen)[:-MOST]
-            ended = [self._sessions.pop(key) for key in too_many]
+            by_age = sorted(self._sessions, key=lambda key: self._sessions[key].seen)
+            own = [key for key in by_age if self._sessions[key].person == person]
+            ended = [self._sessions.pop(key) for key in {*by_age[:-MOST], *own[:-MOST_OF_ONE]}]
         _close([*ended, *([replaced] if replaced else [])])
         return started
 
@@ -115,11 +119,12 @@ class Sessions:
             session.connections.close_idle()
 
     def end_all(self) -> None:
-        """End every session."""
+        """End every session, whatever it is doing."""
         with self._lock:
             ended = list(self._sessions.values())
             self._sessions.clear()
-        _close(ended)
+        for session in ended:
+            session.connections.stop()
 
     def _is_over(self, session: Session, now: float) -> bool:
         return now - session.seen > self._idle or now - session.created > self._absolute

@@ -35,6 +35,7 @@ async function toggle(link) {
   row.after(opened);
   link.setAttribute("aria-expanded", "true");
   await htmx.ajax("GET", link.dataset.detail, { target: cell, swap: "innerHTML" });
+  opened.scrollIntoView({ block: "nearest" });
 }
 
 function rowsOf(table) {
@@ -71,13 +72,29 @@ addEventListener("pageshow", () => {
   for (const field of document.querySelectorAll("form[method=get] input:disabled")) field.disabled = false;
 });
 
-/** Renew the newest page while somebody looks at it and has nothing open. */
+/** Put back what was open before the list was renewed, with its row where that has left the page, and the focus. */
+function restore(opened, focused) {
+  const list = document.querySelector("#events");
+  const rowOf = (event) => list.querySelector(`tr.event[data-event="${event}"]`);
+  for (const [row, below] of opened) {
+    const found = rowOf(row.dataset.event);
+    if (found) {
+      found.after(below);
+      found.querySelector("a.open").setAttribute("aria-expanded", "true");
+    } else {
+      list.querySelector("tbody")?.append(row, below);
+    }
+  }
+  const row = focused.closest("tr.event");
+  (row ? rowOf(row.dataset.event)?.querySelector("a.open") : focused)?.focus({ preventScroll: true });
+}
+
+/** Renew the newest page while somebody looks at it. */
 function live() {
-  const list = document.querySelector("#events[data-live]");
-  if (!list) return;
+  if (!document.querySelector("#events[data-live]")) return;
   setInterval(async () => {
     const now = document.querySelector("#events[data-live]");
-    if (!now || document.hidden || now.querySelector(".opened") || now.contains(document.activeElement)) return;
+    if (!now || document.hidden || String(getSelection()) || document.activeElement.closest(".paging")) return;
     const known = new Set([...now.querySelectorAll("tr.event")].map((row) => row.dataset.event));
     await htmx.ajax("GET", now.dataset.live, { target: "#events", select: "#events", swap: "outerHTML" });
     const fresh = [...document.querySelectorAll("#events tr.event")].filter((row) => !known.has(row.dataset.event));
@@ -89,6 +106,14 @@ function live() {
 document.addEventListener("htmx:afterSwap", (event) => localize(event.detail.target.isConnected ? event.detail.target : document));
 document.addEventListener("htmx:sendError", () => {
   document.querySelector("#said")?.replaceChildren("The server does not answer.");
+});
+// What is open is looked for as late as possible: somebody may have opened it while the server answered.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target: list, xhr } = event.detail;
+  if (list.id !== "events" || xhr.status >= 400) return;
+  const opened = [...list.querySelectorAll("tr.opened")].map((below) => [below.previousElementSibling, below]);
+  const focused = document.activeElement;
+  document.addEventListener("htmx:afterSwap", () => restore(opened, focused), { once: true });
 });
 // The text of a refusal is shown where the answer would have been.
 document.addEventListener("htmx:beforeSwap", (event) => {

@@ -1,0 +1,31 @@
+"""A click takes the filtered view home, as the command line writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.browser.archive import Archive
+    from tests.fixtures.browser import Browse
+    from tests.fixtures.command import RunAuditctl
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no-scripts"])
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_click_downloads_what_the_export_command_writes(
+    archive: Archive, browse: Browse, auditctl: RunAuditctl, form: str, javascript: bool
+) -> None:
+    tab = browse(archive.url, archive.reader, javascript=javascript)
+    tab.goto("/?target=Customer&user=alice&action=update")
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name=f"Export {form.upper()}").click()
+    written = auditctl(
+        "export", "--target", "Customer", "--user", "alice", "--action", "update", "--format", form,
+        dsn=archive.dsn, check=0,
+    ).out  # fmt: skip
+    assert Path(download.value.path()).read_bytes().decode() == written
+    assert download.value.suggested_filename.endswith(f".{form}")
+    assert len(written.splitlines()) > 30

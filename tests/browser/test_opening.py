@@ -1,0 +1,122 @@
+"""Opening events where they stand: by mouse and by keyboard, and what is seen then."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from playwright.sync_api import expect
+
+from tests.fixtures.browser import ZONE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+    from playwright.sync_api import Page as Tab
+
+    from tests.browser.archive import Archive
+    from tests.fixtures.browser import Browse
+
+CHANGE = "/?target=Customer&id=7&action=update"
+
+
+def opened(tab: Tab) -> Locator:
+    """Return what is open."""
+    return tab.locator("tr.opened .detail")
+
+
+def value(tab: Tab, column: str) -> Locator:
+    """Return the cells of a column of the row that was changed: before and after."""
+    return opened(tab).locator(".values tr").filter(has=tab.get_by_role("rowheader", name=column, exact=True))
+
+
+def test_a_click_on_a_row_opens_it_and_another_closes_it(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto("/?target=Customer")
+    row = tab.locator("tr.event").nth(1)
+    row.locator(".details").click()
+    expect(opened(tab)).to_be_visible()
+    expect(row.locator("a.open")).to_have_attribute("aria-expanded", "true")
+    row.locator(".details").click()
+    expect(opened(tab)).to_have_count(0)
+    expect(row.locator("a.open")).to_have_attribute("aria-expanded", "false")
+
+
+def test_old_and_new_stand_side_by_side_with_what_changed_marked(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto(CHANGE)
+    tab.locator("tr.event .details").click()
+    expect(opened(tab).get_by_role("columnheader")).to_have_text(["Column", "Before", "After"])
+    expect(opened(tab).get_by_role("rowheader")).to_have_text(["email", "note"])
+    expect(value(tab, "email").locator("del")).to_have_text("info")
+    expect(value(tab, "email").locator("ins")).to_have_text("rechnung")
+    expect(value(tab, "note").locator("del")).to_have_text("May")
+    expect(value(tab, "note").locator("ins")).to_have_text("June")
+    before, after = (value(tab, "note").locator("td").nth(side).bounding_box() for side in (0, 1))
+    assert before is not None
+    assert after is not None
+    assert before["y"] == after["y"]
+    assert before["x"] + before["width"] <= after["x"]
+
+
+def test_the_keyboard_walks_through_the_rows_and_opens_one(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto("/?target=Customer&since=24h")
+    links = tab.locator("a.open")
+    links.first.focus()
+    tab.keyboard.press("ArrowDown")
+    expect(links.nth(1)).to_be_focused()
+    tab.keyboard.press("ArrowUp")
+    expect(links.nth(0)).to_be_focused()
+    tab.keyboard.press("Enter")
+    expect(opened(tab)).to_contain_text("rechnung@brandt.example")
+    expect(links.nth(0)).to_be_focused()
+    tab.keyboard.press("Enter")
+    expect(opened(tab)).to_have_count(0)
+    expect(tab).to_have_url(f"{archive.url}/?target=Customer&since=24h")
+
+
+def test_an_open_event_leads_to_its_object_its_user_and_its_transaction(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto(CHANGE)
+    tab.locator("tr.event .details").click()
+    opened(tab).get_by_role("link", name="History of this object").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("History of billing.customer 7")
+    expect(tab.locator("tr.event .action")).to_have_text(["CREATE", "UPDATE"])
+    tab.locator("tr.event").nth(1).locator(".details").click()
+    opened(tab).get_by_role("link", name="Same transaction").click()
+    expect(tab).to_have_url(f"{archive.url}/?xact={archive.xact}")
+    expect(tab.locator("tr.event td:nth-child(4)")).to_have_text(["billing.plan", "Customer"])
+    tab.locator("tr.event").nth(1).locator(".details").click()
+    opened(tab).get_by_role("link", name="All by this user").click()
+    expect(tab.get_by_role("list", name="Filters in force").locator("span")).to_have_text("User: actor:alice")
+    assert set(tab.locator("tr.event .who").all_text_contents()) == {"alice"}
+
+
+def test_an_event_has_a_page_of_its_own_for_a_new_tab(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto(CHANGE)
+    with tab.context.expect_page() as another:
+        tab.locator("a.open").click(modifiers=["ControlOrMeta"])
+    expect(another.value.get_by_role("heading", level=1)).to_have_text(re.compile(r"Event \d+"))
+    expect(another.value.locator(".values ins")).to_have_text(["rechnung", "June"])
+
+
+def test_times_are_those_of_the_readers_zone_and_utc_is_kept(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto("/?target=Customer&until=2026-03-01T12:00:01Z")
+    shown = tab.locator("tr.event time")
+    at = datetime.fromisoformat(str(shown.get_attribute("datetime")))
+    local = at.astimezone(ZoneInfo(ZONE))
+    expect(shown).to_have_text(f"{local:%m/%d/%Y, %I:%M:%S %p}")
+    expect(shown).to_have_attribute("title", "2026-03-01 12:00:00.123456 UTC")
+    expect(tab.get_by_role("columnheader").first).to_have_text("Created on (GMT+5:45)")
+
+
+def test_on_a_phone_an_event_is_a_card_that_opens(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader, width=390)
+    tab.goto(CHANGE)
+    tab.locator("tr.event .details").click()
+    expect(value(tab, "email").locator("ins")).to_be_in_viewport()
+    assert tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
