@@ -268,10 +268,16 @@ def test_the_installing_login_applies_to_a_table_of_its_own(
 
 
 def test_a_login_that_does_not_own_the_table_learns_who_may(
-    conn: psycopg.Connection, page: Page, person: MakeLogin
+    conn: psycopg.Connection, page: Page, admin: Client, person: MakeLogin
 ) -> None:
-    client = page.as_login(person("dba", roles=["audit_owner", "audit_admin"]))
-    answer = applied(client, planned(client, ADD))
+    dba, owner = person("dba", roles=["audit_owner", "audit_admin"]), person("owner")
+    conn.execute(f"alter table item owner to {owner.name}".encode())
+    client = page.as_login(dba)
+    plan = planned(client, ADD)
+    assert f"{dba.name} does not own public.item (of {owner.name}), so it cannot put triggers there." in plan.text
+    assert "/config/apply" not in [action for action, _ in plan.forms]
+    fields = planned(admin, ADD).form("/config/apply")
+    answer = client.post("/config/apply", data={**fields, **plan.form("/logout")})
     assert answer.status_code == 403
     assert read(answer.text).alerts == [
         "public.item: permission denied for table item Nothing was changed. Triggers are put on a table by its owner: "
