@@ -1,4 +1,4 @@
-"""What is on a page, as somebody reads it who has no browser: its forms, its tables and its text. It must be good HTML."""
+"""What is on a page, as somebody reads it without a browser: its forms, tables and text. It must be good HTML."""
 
 from __future__ import annotations
 
