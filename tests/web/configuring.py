@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from auditctl.capture import rules
-from tests.web.documents import Document, Fields, read
+from tests.fixtures.databases import fetch_value
+from tests.web.documents import Document, read
 
 if TYPE_CHECKING:
     import httpx
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from auditctl.model import Rule
     from tests.fixtures.web import Client
 
+ADD = "/config/table?table=item"
 ITEM = "create table item (id int primary key, name text, secret text, noted text)"
 
 
@@ -66,16 +68,6 @@ def changes(plan: Document) -> list[list[str]]:
     return [row for row in plan.rows if row[:1] != ["Change"]]
 
 
-__all__ = [
-    "ITEM",
-    "Document",
-    "Fields",
-    "applied",
-    "asked",
-    "changes",
-    "done",
-    "everything",
-    "page",
-    "planned",
-    "stored",
-]
+def events(dsn: str) -> int:
+    """How many events there are."""
+    return int(fetch_value(dsn, "select count(*) from audit.event"))
