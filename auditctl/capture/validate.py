@@ -70,9 +70,7 @@ def warnings(covered: Iterable[tuple[Relation, Rule]]) -> tuple[str, ...]:
         if Action.READ in rule.actions:
             found += _of_reading(relation, name)
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}:
-            found.append(
-                f"{name} has no primary key: its events have no target_id; a key in its rule (--key) names columns to use."
-            )
+            found.append(f"{name} has no primary key: its events have no target_id; name columns as key (--key).")
     return tuple(found)
 
 

@@ -19,10 +19,15 @@ from auditctl.web.wanted import Kind, Wanted
 
 LOCK_TIMEOUT = "5s"
 LOCKED = "55P03"
+MOST_SQL = 1_000_000
+"""How many characters of SQL a page shows; the changes themselves are always shown in full."""
+
+MOST_SAID = 5
+"""How many messages wait for a page that says them."""
 
 _HINTS = {
-    LOCKED: "Another session uses the table, or changes the configuration, and did not let go for 5 seconds. Try again in "
-    "a quieter moment, or let the command line wait longer: auditctl enable --lock-timeout 1min",
+    LOCKED: "Another session uses the table, or changes the configuration, and did not let go for 5 seconds. Try again "
+    "in a quieter moment, or let the command line wait longer: auditctl enable --lock-timeout 1min",
     "40P01": "Another session wanted the same tables in another order. Try again.",
 }
 """What to do, by SQLSTATE, where the library speaks of options that a page has not."""
@@ -79,11 +84,14 @@ def apply(visit: Visit) -> Response:
             message = "The database changed after the plan was shown."
             trouble = Trouble(message, "This is what it takes now.", 409)
             return _shown(visit, conn, asked, done, trouble)
-    visit.signed_in.said.append(_said(asked, done) if approved else "Nothing had to be done: all is as you asked.")
+    said = visit.signed_in.said
+    said.append(_said(asked, done) if approved else "Nothing had to be done: all is as you asked.")
+    del said[:-MOST_SAID]
     return RedirectResponse(visit.url("/config"), 303)
 
 
 def _shown(visit: Visit, conn: Connection, asked: Wanted, planned: Plan, trouble: Trouble | None = None) -> Response:
+    statements = "\n".join(script.statements(planned))
     return visit.page(
         "config_plan.html",
         trouble.status if trouble else 200,
@@ -91,8 +99,9 @@ def _shown(visit: Visit, conn: Connection, asked: Wanted, planned: Plan, trouble
         plan=planned,
         trouble=trouble,
         problems=(),
-        script="\n".join(script.statements(planned)),
-        authority=authority.read(conn),
+        script=statements[:MOST_SQL],
+        is_cut=len(statements) > MOST_SQL,
+        authority=authority.read(conn, planned),
     )
 
 
@@ -109,6 +118,7 @@ def _refused(visit: Visit, conn: Connection, asked: Wanted, error: Configuration
         trouble=None,
         problems=problems,
         script="",
+        is_cut=False,
         authority=authority.read(conn),
     )
 
