@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -27,6 +27,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 INSTALLER = "Use a superuser, or the login that ran `auditctl install`."
 """What to do where it takes the rights of audit_owner."""
+
+CANCEL_SECONDS = 5.0
+"""How long the server may take to hear that a statement is to be canceled."""
 
 _DENIED = "42501"
 _HINTS = {
@@ -185,6 +188,12 @@ def answers(dsn: str) -> bool:
 def is_at_rest(conn: Connection) -> bool:
     """Whether a connection is open and outside a transaction, so that it can be used for something else."""
     return not conn.closed and conn.info.transaction_status == TransactionStatus.IDLE
+
+
+def cancel(conn: Connection) -> None:
+    """Ask the server to end what a connection is doing; may be called by another thread, and waits for no answer."""
+    with suppress(psycopg.Error):  # it is gone, or does nothing
+        conn.cancel_safe(timeout=CANCEL_SECONDS)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ SCHEMA: Final = "audit"
 TRIGGER_SCHEMA: Final = "audit_triggers"
 """The schema of generated functions: may be rebuilt at any time."""
 
-STORE_REVISION: Final = "0003"
+STORE_REVISION: Final = "0004"
 """The Alembic revision this version of the tool works with."""
 
 MINIMUM_SERVER_VERSION: Final = 140000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -113,6 +114,24 @@ class RetentionPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Restated:
+    """A rule that is to say something else.
+
+    Attributes:
+        before: What is stored now; None for a new one.
+        after: What is to be stored; None for one that goes.
+    """
+
+    before: Rule | None
+    after: Rule | None
+
+    @property
+    def name(self) -> str:
+        """The rule's name."""
+        return next(rule.name for rule in (self.after, self.before) if rule is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How to get from what the database has to what the rules say.
 
@@ -122,6 +141,7 @@ class Plan:
         targets: The tables that the rules cover and that capture something.
         warnings: What works, but not as one may expect; sentences.
         retention: How it has to change how long events are kept.
+        stored: The rules as the database has them now.
     """
 
     changes: tuple[Change, ...]
@@ -129,6 +149,7 @@ class Plan:
     targets: tuple[Target, ...]
     warnings: tuple[str, ...] = ()
     retention: RetentionPlan = field(default_factory=RetentionPlan)
+    stored: tuple[Rule, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -139,3 +160,22 @@ class Plan:
     def pending(self) -> tuple[Change, ...]:
         """The changes that change something."""
         return tuple(change for change in self.changes if change.kind is not ChangeKind.KEEP)
+
+    @property
+    def restated(self) -> tuple[Restated, ...]:
+        """The rules that differ from what is stored, by name."""
+        before = {rule.name: rule for rule in self.stored}
+        after = {rule.name: rule for rule in self.rules}
+        pairs = [Restated(before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys())]
+        return tuple(pair for pair in pairs if pair.before != pair.after)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether carrying it out would change nothing at all: no trigger, no rule, no time."""
+        return self.is_done and not self.restated
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this plan from one that does anything else, or the same to something else: SHA-256 in hex."""
+        everything = (self.pending, self.restated, self.retention)
+        return hashlib.sha256(repr(everything).encode("utf-8", "surrogatepass")).hexdigest()

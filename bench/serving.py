@@ -22,7 +22,7 @@ from bench.export import EVENTS, FILL
 
 ROUNDS = 5
 LOGIN = "bench_reader"
-PASSWORD = "bench"  # noqa: S105 - of a server that lives for minutes
+PASSWORD = "bench"
 _ADDRESS = re.compile(r"http://[0-9.:]+")
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
@@ -71,7 +71,7 @@ def _served(server: EmbeddedServer) -> Iterator[tuple[subprocess.Popen[str], htt
     command = [sys.executable, "-m", "auditctl", "--dsn", server.dsn(), "serve", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stderr is not None  # noqa: S101 - it is a pipe
+            assert process.stderr is not None
             found = _ADDRESS.search(process.stderr.readline())
             if found is None:
                 raise RuntimeError("the page is not served")

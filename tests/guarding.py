@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString
+from typing import LiteralString
 
 from psycopg import sql
 
 from tests.capturing import audit
 from tests.fixtures.databases import connect
-
-if TYPE_CHECKING:
-    from tests.fixtures.databases import Login, MakeLogin
 
 TABLES: LiteralString = """
     create schema s;
@@ -23,12 +20,11 @@ TABLES: LiteralString = """
 """
 
 
-def audited_owner(db: str, login: MakeLogin) -> Login:
-    """Make the tables, audited, and the login that owns them and their schema."""
-    made = login("owner")
-    with connect(db) as conn:
+def make_audited(dsn: str, owner: str) -> None:
+    """Make the tables, audited, which a login owns with their schema."""
+    with connect(dsn) as conn:
         conn.execute(TABLES)
-        name = sql.Identifier(made.name)
+        name = sql.Identifier(owner)
         for thing in (
             "schema s",
             "function s.nothing()",
@@ -36,5 +32,4 @@ def audited_owner(db: str, login: MakeLogin) -> Login:
         ):
             conn.execute(sql.SQL(f"alter {thing} owner to {{}}").format(name))
         conn.execute(sql.SQL("grant create on schema public to {}").format(name))
-    audit(db, "s.a", "s.p", "s.parent")
-    return made
+    audit(dsn, "s.a", "s.p", "s.parent")

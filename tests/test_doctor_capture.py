@@ -9,9 +9,14 @@ import pytest
 from auditctl.doctor.check import Finding, Severity
 from tests.capturing import audit
 from tests.doctoring import examine_and_mend
-from tests.fixtures.databases import connect
+from tests.fixtures.databases import connect, prepared
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_postgresql.executors import NoopExecutor
+
+    from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 
 CRITICAL, WARNING, NOTICE = Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
@@ -28,12 +33,22 @@ TABLES = """
 """
 
 
+def prepare(dsn: str) -> None:
+    with connect(dsn) as conn:
+        conn.execute(TABLES)
+    audit(dsn, "public.a", 'public."Odd ""one"".x"', "public.parted", "globbed.*")
+
+
+@pytest.fixture(scope="module")
+def db_template(server: EmbeddedServer, template: NoopExecutor) -> Iterator[str]:
+    """A database with audited tables of every kind, in which nothing is wrong."""
+    with prepared(server, template, prepare) as name:
+        yield name
+
+
 @pytest.fixture
 def patient(db: str) -> str:
-    """The DSN of a database with audited tables of every kind, in which nothing is wrong."""
-    with connect(db) as conn:
-        conn.execute(TABLES)
-    audit(db, "public.a", 'public."Odd ""one"".x"', "public.parted", "globbed.*")
+    """The DSN of a clone of it."""
     return db
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Choice = tuple[list[str], Callable[[Recorded], bool]]
 
 
-def _random_events(source: random.Random) -> list[Recorded]:
+def random_events(source: random.Random) -> list[Recorded]:
     made = []
     for count in range(300):
         system = source.random() < 0.2
@@ -105,7 +105,7 @@ RANDOM: dict[str, Callable[[random.Random], Choice]] = {
 
 def test_random_combinations_select_what_plain_python_selects(conn: psycopg.Connection) -> None:
     source = random.Random(4)
-    made = _random_events(source)
+    made = random_events(source)
     log = list(zip(record(conn, *made), made, strict=True))
     names = [row.name for row in FILTERS]
     selected = 0

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
+from auditctl.cli.main import COMMANDS
+from tests.fixtures.command import run_anew
 from tests.fixtures.databases import create_database, drop_database, drop_role, fetch_value
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.databases import MakeLogin
+    from tests.fixtures.forks import Forks
 
 
 def test_login_is_dropped_with_its_objects_sessions_and_prepared_transactions(
@@ -42,3 +49,38 @@ def test_logins_have_names_of_their_own(empty_db: str, login: MakeLogin) -> None
 
 def test_databases_are_empty_at_the_start(empty_db: str) -> None:
     assert fetch_value(empty_db, "select count(*) from pg_namespace where nspname = 'audit'") == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["--help"], id="help"),
+        pytest.param(["log", "--nonsense"], id="usage"),
+        pytest.param(["log", "--user", "\udcff"], id="undecodable"),
+        pytest.param(["log"], id="no server"),
+        pytest.param(["--debug", "log"], id="traceback"),
+        pytest.param(["plan", "-"], id="standard input"),
+        pytest.param(["plan", "audit.toml"], id="file in the folder"),
+        pytest.param(["log", "--since", "2026-03-01 12:00"], id="time zone"),
+    ],
+)
+def test_a_fork_does_what_a_process_does(forks: Forks, tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "audit.toml").write_text("nonsense = 1")
+    env = {**forks.started_with, "AUDITCTL_DSN": "host=/nonexistent", "TZ": "Asia/Kolkata", "COLUMNS": "60"}
+    assert forks.can_run(env)
+    fork, process = (run(words, b"\xff = 1", env, tmp_path) for run in (forks.run, run_anew))
+    assert (fork.returncode, fork.stdout, fork.stderr) == (process.returncode, process.stdout, process.stderr)
+
+
+def test_what_python_reads_at_its_start_needs_a_process(forks: Forks) -> None:
+    assert forks.can_run({**forks.started_with, "PGHOST": "elsewhere", "PATH": ""})
+    assert not forks.can_run({**forks.started_with, "PYTHONHASHSEED": "1"})
+    assert not forks.can_run({**forks.started_with, "LC_ALL": "C"})
+
+
+@pytest.mark.parametrize("command", {module: command for command, module in COMMANDS.items()}.values())
+def test_a_command_loads_what_it_needs_itself(command: str, tmp_path: Path) -> None:
+    done = run_anew([command, "--help"], b"", os.environ, tmp_path)
+    assert done.stderr == b""
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: auditctl {command} ".encode())

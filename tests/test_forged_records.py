@@ -8,11 +8,16 @@ import psycopg
 import pytest
 
 from tests.capturing import audit
-from tests.fixtures.databases import connect
+from tests.fixtures.databases import connect, prepared
 from tests.recorded import documents
 from tests.test_write_once import refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_postgresql.executors import NoopExecutor
+
+    from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
@@ -61,11 +66,23 @@ WRITES = (
 )
 
 
-@pytest.fixture
-def note(db: str, conn: psycopg.Connection) -> str:
+def prepare(dsn: str) -> None:
+    with connect(dsn) as conn:
+        conn.execute("create table note (id int primary key, body text)")
+        conn.execute("grant insert, update, delete on note to public")
+    audit(dsn, "note", label="Note")
+
+
+@pytest.fixture(scope="module")
+def db_template(server: EmbeddedServer, template: NoopExecutor) -> Iterator[str]:
     """A database with an audited table that everybody may write."""
-    conn.execute("create table note (id int primary key, body text); grant insert, update, delete on note to public")
-    audit(db, "note", label="Note")
+    with prepared(server, template, prepare) as name:
+        yield name
+
+
+@pytest.fixture
+def note(db: str) -> str:
+    """A clone of it."""
     return db
 
 

@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from auditctl import database
 from auditctl.capture import installer
 from auditctl.model import Action
 from tests.capturing import audit, events, pending, triggers
-from tests.fixtures.databases import connect
+from tests.fixtures.databases import Login, connect, fresh_login, prepared
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_postgresql.executors import NoopExecutor
+
+    from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
-    from tests.fixtures.databases import Login, MakeLogin
 
 TABLES = """
     create schema s;
@@ -68,18 +73,33 @@ REFUSED: list[tuple[LiteralString, str]] = [
 ]
 
 
-@pytest.fixture
-def owner(db: str, login: MakeLogin) -> Login:
-    """The owner of the audited tables: no superuser."""
-    made = login("owner")
-    with connect(db) as conn:
+def prepare(dsn: str, owner: str) -> None:
+    with connect(dsn) as conn:
         conn.execute(TABLES)
-        conn.execute(f"alter schema s owner to {made.name}")
+        conn.execute(f"alter schema s owner to {owner}")
         for table in ("a", "p", "p1", "p1a", "parent", "child"):
-            conn.execute(f"alter table s.{table} owner to {made.name}")
+            conn.execute(f"alter table s.{table} owner to {owner}")
     for table in ("a", "p", "parent"):
-        audit(db, f"s.{table}")
-    return made
+        audit(dsn, f"s.{table}")
+
+
+@pytest.fixture(scope="module")
+def owner_name(server: EmbeddedServer) -> Iterator[str]:
+    with fresh_login(server, "owner") as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def db_template(server: EmbeddedServer, template: NoopExecutor, owner_name: str) -> Iterator[str]:
+    """A database with audited tables."""
+    with prepared(server, template, lambda dsn: prepare(dsn, owner_name)) as name:
+        yield name
+
+
+@pytest.fixture
+def owner(db: str, owner_name: str) -> Login:
+    """The owner of the audited tables: no superuser."""
+    return Login(owner_name, make_conninfo(db, user=owner_name))
 
 
 def refused(session: psycopg.Connection, statement: LiteralString) -> str:

@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from auditctl.errors import ConfigurationError
 from auditctl.model import Action
 from tests.capturing import apply, pending
-from tests.fixtures.databases import connect
+from tests.fixtures.databases import Login, connect, fresh_login, prepared
 from tests.reading import SALARY, audit_reads, read_count, reads, run, stop
 
 if TYPE_CHECKING:
-    from tests.fixtures.databases import Login, MakeLogin
+    from collections.abc import Iterator
+
+    from pytest_postgresql.executors import NoopExecutor
+
+    from auditctl.demo.server import EmbeddedServer
+    from tests.fixtures.databases import MakeLogin
 
 PARTS: LiteralString = """
     create table whole (id integer, v text) partition by range (id);
@@ -26,18 +32,34 @@ PARTS: LiteralString = """
 """
 
 
+def prepare(dsn: str, owner: str) -> None:
+    name = sql.Identifier(owner)
+    with connect(dsn) as conn:
+        conn.execute(SALARY)
+        conn.execute(PARTS)
+        for table in ("salary", "whole", "part", "parent", "child"):
+            conn.execute(sql.SQL(f"alter table {table} owner to {{}}").format(name))
+        conn.execute(sql.SQL("grant create on schema public to {}").format(name))
+    audit_reads(dsn, "salary", "whole", "parent", read_force=True)
+
+
+@pytest.fixture(scope="module")
+def owner_name(server: EmbeddedServer) -> Iterator[str]:
+    with fresh_login(server, "owner") as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def db_template(server: EmbeddedServer, template: NoopExecutor, owner_name: str) -> Iterator[str]:
+    """A database with tables whose reads are audited."""
+    with prepared(server, template, lambda dsn: prepare(dsn, owner_name)) as name:
+        yield name
+
+
 @pytest.fixture
-def owner(db: str, conn: psycopg.Connection, login: MakeLogin) -> Login:
-    """The owner of tables whose reads are audited."""
-    made = login("owner")
-    conn.execute(SALARY)
-    conn.execute(PARTS)
-    name = sql.Identifier(made.name)
-    for table in ("salary", "whole", "part", "parent", "child"):
-        conn.execute(sql.SQL(f"alter table {table} owner to {{}}").format(name))
-    conn.execute(sql.SQL("grant create on schema public to {}").format(name))
-    audit_reads(db, "salary", "whole", "parent", read_force=True)
-    return made
+def owner(db: str, owner_name: str) -> Login:
+    """The owner of those tables."""
+    return Login(owner_name, make_conninfo(db, user=owner_name))
 
 
 REFUSED: list[tuple[LiteralString, str]] = [
@@ -95,14 +117,15 @@ def test_new_partitions_and_children_are_read_audited_at_once(
 def test_without_the_guard_a_new_partition_is_found_by_check(
     db: str, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
-    conn.execute(PARTS)
-    audit_reads(db, "whole")
-    conn.execute("create table later partition of whole for values from (10) to (20)")
-    conn.execute("grant select on later to public; insert into whole values (11, 'x')")
+    conn.execute("create table pay (id integer, v text) partition by range (id)")
+    conn.execute("create table early partition of pay for values from (0) to (10)")
+    audit_reads(db, "pay")
+    conn.execute("create table later partition of pay for values from (10) to (20)")
+    conn.execute("grant select on later to public; insert into pay values (11, 'x')")
     assert pending(db) == ["CREATE public.later read: Its reads are not recorded yet."]
     apply(db)
     run(login("plain").dsn, "select * from later")
-    assert [row[3:] for row in reads(conn)] == [("public.whole", {"leaf": "public.later"})]
+    assert [row[3:] for row in reads(conn)] == [("public.pay", {"leaf": "public.later"})]
 
 
 def test_a_detached_partition_keeps_its_policies_until_apply(db: str, conn: psycopg.Connection, owner: Login) -> None:

@@ -12,22 +12,37 @@ from auditctl import database
 from auditctl.capture import grants, installer
 from auditctl.capture.actions import DEFAULT
 from auditctl.model import Rule
-from tests.fixtures.databases import connect
+from tests.fixtures.databases import connect, prepared
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_postgresql.executors import NoopExecutor
+
+    from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.databases import Login, MakeLogin
 
 TABLE = "create table note (id integer generated always as identity primary key, body text)"
 
 
-@pytest.fixture
-def note(db: str) -> str:
-    """A database with an audited table that everybody may write."""
-    with connect(db) as conn:
+def prepare(dsn: str) -> None:
+    with connect(dsn) as conn:
         conn.execute(TABLE)
         conn.execute("grant insert, update, delete on note to public")
-    with database.connect(db) as conn:
+    with database.connect(dsn) as conn:
         installer.enable(conn, Rule("note", DEFAULT))
+
+
+@pytest.fixture(scope="module")
+def db_template(server: EmbeddedServer, template: NoopExecutor) -> Iterator[str]:
+    """A database with an audited table that everybody may write."""
+    with prepared(server, template, prepare) as name:
+        yield name
+
+
+@pytest.fixture
+def note(db: str) -> str:
+    """A clone of it."""
     return db
 
 

@@ -158,7 +158,7 @@ def _shared_labels(rules: list[Rule]) -> list[Problem]:
     taken = {rule.name: rule.name for rule in rules}
     problems = []
     # What is asked now gives way to what is stored, wherever it stands in the order.
-    for rule in sorted(rules, key=lambda rule: rule.origin == validate.COMMAND_LINE):
+    for rule in sorted(rules, key=lambda rule: rule.origin in (validate.COMMAND_LINE, validate.FORM)):
         if rule.label is None or rule.label == rule.name:
             continue
         if rule.label in taken:

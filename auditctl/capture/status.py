@@ -8,8 +8,11 @@ from functools import partial
 from auditctl.capture import catalog, planner, resolve, rules, validate
 from auditctl.capture.identifiers import qualified
 from auditctl.database import Connection
-from auditctl.model import Action
+from auditctl.model import Action, Rule
 from auditctl.plan import Change, ChangeKind, Plan
+
+STATES = ("missing", "disabled", "outdated", "ok", "unaudited")
+"""Every state, the worst first."""
 
 _STATES = {
     ChangeKind.CREATE: "missing",
@@ -30,6 +33,7 @@ class TableStatus:
         actions: The actions its rule captures, in the order of the registry.
         state: `ok`, `outdated`, `disabled`, `missing` or `unaudited`.
         reason: Why it is not ok, as a sentence; empty where it is.
+        rule: The rule that covers it; None without one.
     """
 
     table: str
@@ -37,6 +41,7 @@ class TableStatus:
     actions: tuple[Action, ...]
     state: str
     reason: str = ""
+    rule: Rule | None = None
 
 
 def read(conn: Connection, *, everything: bool = False) -> list[TableStatus]:
@@ -51,13 +56,13 @@ def read(conn: Connection, *, everything: bool = False) -> list[TableStatus]:
         resolution = resolve.resolve(stored, found, follow_renames=True)
         plan = planner.compare(resolution, found, partial(catalog.generate, conn))
     rows = {
-        qualified(*relation.identity): _audited(qualified(*relation.identity), rule.label, rule.actions, plan)
+        qualified(*relation.identity): _audited(qualified(*relation.identity), rule, plan)
         for relation, rule in resolution.covered
     }
     for problem in resolution.problems:
         state = "missing" if problem.is_missing else "outdated"
         rows[problem.rule.name] = TableStatus(
-            problem.rule.name, problem.rule.label, problem.rule.actions, state, problem.message
+            problem.rule.name, problem.rule.label, problem.rule.actions, state, problem.message, problem.rule
         )
     for change in plan.pending:
         rows.setdefault(change.target, TableStatus(change.target, None, (), "outdated", change.reason))
@@ -71,12 +76,11 @@ def read(conn: Connection, *, everything: bool = False) -> list[TableStatus]:
     return [rows[name] for name in sorted(rows)]
 
 
-def _audited(name: str, label: str | None, actions: tuple[Action, ...], plan: Plan) -> TableStatus:
+def _audited(name: str, rule: Rule, plan: Plan) -> TableStatus:
     pending: list[Change] = [change for change in plan.pending if change.target == name]
     for kind, state in _STATES.items():
         for change in pending:
             if change.kind is kind:
-                return TableStatus(
-                    name, label, actions, state, f"{change.action} on {change.relation}: {change.reason}"
-                )
-    return TableStatus(name, label, actions, "ok")
+                reason = f"{change.action} on {change.relation}: {change.reason}"
+                return TableStatus(name, rule.label, rule.actions, state, reason, rule)
+    return TableStatus(name, rule.label, rule.actions, "ok", rule=rule)

@@ -12,14 +12,32 @@ from auditctl.names import SCHEMA, TRIGGER_SCHEMA
 COMMAND_LINE = "command line"
 """`Rule.origin` of a rule stated by options."""
 
+FORM = "form"
+"""`Rule.origin` of a rule stated by the fields of a form."""
+
 STORED = "database"
 """`Rule.origin` of a rule that was read from audit.rule."""
+
+_FIELDS = {
+    "name": "Table",
+    "actions": "Actions",
+    "label": "Label",
+    "exclude": "Excluded columns",
+    "mask": "Masked columns",
+    "key": "Key",
+    "require_actor": "Require a user",
+    "read_query": "Text of queries",
+    "read_force": "Reads by the owner",
+}
+"""What a rule's keys are called on a form."""
 
 
 def where(rule: Rule, key: str, index: int | None = None) -> str:
     """Return the place of a rule's key: `audit.toml: table[2].mask[0]`, `--mask`, or `rule billing.customer: mask`."""
     if rule.origin == COMMAND_LINE:
         return "TABLE" if key == "name" else f"--{key.replace('_', '-')}"
+    if rule.origin == FORM:
+        return _FIELDS[key]
     if rule.origin == STORED:
         return f"rule {rule.name}: {key}"
     return f"{rule.origin}.{key}{'' if index is None else f'[{index}]'}"
@@ -52,7 +70,9 @@ def warnings(covered: Iterable[tuple[Relation, Rule]]) -> tuple[str, ...]:
         if Action.READ in rule.actions:
             found += _of_reading(relation, name)
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}:
-            found.append(f"{name} has no primary key: its events have no target_id; --key names columns to use.")
+            found.append(
+                f"{name} has no primary key: its events have no target_id; a key in its rule (--key) names columns to use."
+            )
     return tuple(found)
 
 

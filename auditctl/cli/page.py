@@ -33,7 +33,7 @@ def look(settings: Settings) -> None:
         connections.close()
         if person.is_admin:
             _warn(f"{person.login} is more than a reader, and everyone whom the proxy names reads as this login")
-    elif not database.answers(settings.dsn):
+    elif not database.answers(signing_in.base(settings)):
         _warn("the database does not answer now; nobody can sign in until it does")
 
 

@@ -6,14 +6,12 @@ import sys
 from pathlib import Path
 
 import click
-from psycopg.sql import SQL, Literal
 
 from auditctl.capture import config as configuration
-from auditctl.capture import event_types, installer, retention, rules
+from auditctl.capture import event_types, installer, retention, rules, script
 from auditctl.capture.config import Document
 from auditctl.cli.capture import lock_timeout_option
 from auditctl.cli.session import READER, Session, pass_session
-from auditctl.database import SEARCH_PATH
 from auditctl.errors import AuditctlError, DriftError, UsageError
 from auditctl.log.formats.harmless import harmless
 from auditctl.plan import Change, Plan
@@ -34,7 +32,8 @@ def plan(session: Session, file: str | None, sql: bool) -> None:
     with session.connect(READER) as conn:
         planned = installer.plan(conn, _document(file))
     if sql:
-        _print_statements(planned)
+        for piece in script.statements(planned):
+            click.echo(piece)
     else:
         _print_changes(planned)
     _say_rest(session, planned)
@@ -146,21 +145,6 @@ def _number(planned: Plan) -> int:
 def _print_changes(planned: Plan) -> None:
     for line in _lines(planned):
         click.echo(harmless(line))
-
-
-def _print_statements(planned: Plan) -> None:
-    if planned.is_done:
-        return
-    click.echo(f"begin;\nset local search_path = {SEARCH_PATH};\n")
-    for change in planned.pending:
-        for statement in change.statements:
-            role = "set role audit_owner;\n" if statement.as_owner else "reset role;\n"
-            click.echo(f"{role}{statement.sql};\n")
-    for difference in planned.retention.differences:
-        words = [SQL("null") if word is None else Literal(word) for word in (difference.target, difference.after)]
-        call = SQL("select audit.set_retention({}, {})").format(*words).as_string(None)
-        click.echo(f"set role audit_owner;\n{call};\n")
-    click.echo("reset role;\ncommit;")
 
 
 def _say_rest(session: Session, planned: Plan) -> None:

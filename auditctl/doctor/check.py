@@ -58,6 +58,11 @@ class Finding:
     meaning: str
     remedy: str
 
+    @property
+    def is_code(self) -> bool:
+        """Whether the remedy is to be run as it stands, in a shell or in SQL, and no sentence."""
+        return self.remedy.startswith(COMMAND) or self.remedy.endswith(";")
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

@@ -1,6 +1,7 @@
 """What a filter's values mean in SQL, over the columns of view audit.activity.
 
-Indexed columns are compared plainly, so that the index is used. Values are quoted by psycopg.sql alone.
+Indexed columns are compared plainly, so that the index is used. Values are quoted
+by psycopg.sql alone.
 """
 
 from __future__ import annotations
@@ -11,48 +12,82 @@ from typing import LiteralString
 
 from psycopg.sql import SQL, Composable, Composed, Literal
 
+from auditctl import resources
 from auditctl.log.times import Ago, At
 from auditctl.log.values import Key, User
+from auditctl.log.ways import NOTHING, Part
 from auditctl.model import Action
 
-NOTHING = SQL("false")
+_RARE = (Action.READ, Action.DELETE, Action.TRUNCATE, Action.EVENT)
+"""The actions of audit.event_action_target_occurred_at_idx, which holds no creations and no updates."""
+
+_FEW = 16
+"""So many tables are looked for in the summary at once."""
 
 
 def since(values: Sequence[Ago | At]) -> Composable:
     """Captured at that time or later."""
-    return SQL("created_on >= {}").format(_moment(values[0]))
+    return Part(SQL("created_on >= {}").format(_moment(values[0])), is_time=True)
 
 
 def until(values: Sequence[Ago | At]) -> Composable:
     """Captured before that time."""
-    return SQL("created_on < {}").format(_moment(values[0]))
+    return Part(SQL("created_on < {}").format(_moment(values[0])), is_time=True)
 
 
 def target(values: Sequence[str]) -> Composable:
     """About one of the tables, whose registered names these are."""
-    return _one_of("target_name", values) if values else NOTHING
+    if not values:
+        return NOTHING
+    meant = _one_of("target_name", values)
+    if len(values) > _FEW:
+        return Part(meant, is_indexed=True)
+    summary = any_of([_in_c("target_name", value) for value in values])
+    return Part(meant, is_indexed=True, summary=summary, summarized=all_of([meant, summary]))
 
 
 def key(values: Sequence[Key]) -> Composable:
     """About the row of that key; a JSON array is found in whatever spelling."""
     wanted = values[0]
-    if not wanted.is_array:
-        return _one_of("target_id", [wanted.text])
-    return SQL("target_id in ({}, {}::jsonb::text)").format(Literal(wanted.text), Literal(wanted.text))
+    found = _one_of("target_id", [wanted.text])
+    if wanted.is_array:
+        found = SQL("target_id in ({}, {}::jsonb::text)").format(Literal(wanted.text), Literal(wanted.text))
+    if not wanted.of_any:
+        return Part(found, is_indexed=True)
+    # True of every event, and what lets the index find the key: it begins with the target.
+    names = SQL(resources.sql_text("queries/event_target.sql"))
+    return Part(SQL("(target_name = any (array({})) and {})").format(names, found), is_indexed=True)
 
 
 def user(values: Sequence[User]) -> Composable:
     """By that actor, or through that login; by the system, which is exactly where there is no actor."""
     wanted = values[0]
     if wanted.name is None:
-        return SQL("actor is null")
-    columns = [name for name, counts in (("actor", wanted.as_actor), ("db_user", wanted.as_login)) if counts]
-    return any_of([_one_of(column, [wanted.name]) for column in columns])
+        return Part(SQL("actor is null"), is_indexed=True)
+    actor, login = _one_of("actor", [wanted.name]), _one_of("db_user", [wanted.name])
+    summary = _in_c("db_user", wanted.name)
+    if not wanted.as_login:
+        return Part(actor, is_indexed=True)
+    if not wanted.as_actor:
+        return Part(login, summary=summary, summarized=summary)
+    return Part(any_of([actor, login]), summary=summary, summarized=any_of([actor, summary]), remainder=actor)
 
 
 def action(values: Sequence[Action]) -> Composable:
     """Of one of the actions."""
-    return _one_of("action", [str(value) for value in values])
+    meant = _one_of("action", [str(value) for value in values])
+    if set(values) <= set(_RARE):
+        return Part(meant, is_indexed=True)
+    summary = any_of([_hashed(value) for value in values])
+    return Part(meant, summary=summary, summarized=all_of([meant, summary]))
+
+
+def _hashed(action: Action) -> Composable:
+    return SQL("pg_catalog.hashenum(action) = pg_catalog.hashenum({}::audit.action)").format(Literal(str(action)))
+
+
+def _in_c(name: LiteralString, value: str) -> Composable:
+    return SQL('{} collate pg_catalog."C" = {}').format(SQL(name), Literal(value))
 
 
 def column(values: Sequence[str]) -> Composable:

@@ -108,12 +108,21 @@ class Selection:
         ).format(
             projection=projection,
             source=self.source or ACTIVITY,
-            condition=conditions.all_of([self.condition, *self._start()]),
+            condition=conditions.all_of([self.condition, *self.start()]),
             direction=direction,
             limit=limit,
         )
 
-    def _start(self) -> list[Composable]:
+    def places(self, projection: Composable) -> Composed:
+        """Return the select statement that reads a projection of all the events, without their order or limit."""
+        return SQL("select {projection} from {source} where {condition}").format(
+            projection=projection,
+            source=self.source or ACTIVITY,
+            condition=conditions.all_of([self.condition, *self.start()]),
+        )
+
+    def start(self) -> list[Composable]:
+        """Return the conditions that the events come behind the one to go on at."""
         if self.after is None:
             return []
         comparison = SQL(">") if self.order is Order.ASC else SQL("<")

@@ -16,6 +16,7 @@ from psycopg.sql import Composable
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import conditions, known, times, values
+from auditctl.log.ways import Condition
 
 Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
 
@@ -49,6 +50,10 @@ def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) ->
     return tuple(sorted({name for pattern in patterns for name in known.names_of(pattern, targets)}))
 
 
+def _resolve_key(_: Connection, keys: tuple[values.Key, ...], filters: Filters) -> tuple[values.Key, ...]:
+    return tuple(replace(key, of_any="target" not in filters.values) for key in keys)
+
+
 def _resolve_columns(conn: Connection, columns: tuple[str, ...], filters: Filters) -> tuple[str, ...]:
     known.require_columns(conn, columns, filters.values.get("target"))
     return columns
@@ -61,7 +66,7 @@ FILTERS = (
     Filter("target", "TABLE", "About this table: its name, its label or a glob such as 'billing.*'.",
            values.text, conditions.target, repeatable=True, resolve=_resolve_targets),
     Filter("id", "KEY", "About the row with this key; a key of several columns is a JSON array.",
-           values.key, conditions.key),
+           values.key, conditions.key, resolve=_resolve_key),
     Filter("user", "NAME", "By this user or database login; System for the system, actor:NAME for a user of any "
            "name, login:NAME for a login alone.", values.user, conditions.user),
     Filter("action", "ACTION", "Of this action: create, read, update, delete, truncate or event.",
@@ -131,7 +136,7 @@ class Filters:
 
     def condition(self) -> Composable:
         """Return what they mean, over the columns of view audit.activity; true without filters."""
-        return conditions.all_of([row.condition(self.values[row.name]) for row in FILTERS if row.name in self.values])
+        return Condition([row.condition(self.values[row.name]) for row in FILTERS if row.name in self.values])
 
     def as_dict(self) -> dict[str, str | list[str]]:
         """Return the texts as given, in the registry's order, for JSON: a list where a filter is repeatable."""

@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Composable, Literal
 
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log import conditions, events, known, values
+from auditctl.log import conditions, events, known, search, values
 from auditctl.log.cursor import Cursor
 from auditctl.log.cursor import parse as parse_cursor
 from auditctl.log.events import Order, Selection
@@ -66,8 +66,8 @@ def stream(conn: Connection, selection: Selection, projection: Composable) -> It
     Raises:
         DatabaseError: The login may not read the log, or the connection is lost.
     """
-    with reading(conn), conn.cursor() as cursor:
-        yield from cursor.stream(selection.query(projection))
+    with reading(conn):
+        yield from search.rows(conn, selection, projection)
 
 
 def event(conn: Connection, event_id: int, projection: Composable) -> tuple[Any, ...]:

@@ -29,10 +29,12 @@ class Key:
     Attributes:
         text: As written.
         is_array: Whether it is also a JSON array, which may be spelled otherwise in the log.
+        of_any: Whether it is looked for in all targets, so that the index needs to be told their names.
     """
 
     text: str
     is_array: bool
+    of_any: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
@@ -16,6 +17,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from auditctl.web import endpoint
 from auditctl.web.pages import STATIC, Pages
+from auditctl.web.route import Route as OurRoute
 from auditctl.web.routes import ROUTES
 from auditctl.web.security import Headers, Peer, RootPath
 from auditctl.web.sessions import Sessions
@@ -24,6 +26,9 @@ from auditctl.web.throttle import Throttle
 from auditctl.web.visit import Web
 
 SWEEP_SECONDS = 15.0
+THREADS = 200
+"""How many exports may wait for the database at a time, beside pages."""
+
 LARGEST_FORM = 1 << 20
 """Bytes."""
 
@@ -35,14 +40,13 @@ def make_app(settings: Settings) -> ASGIApp:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         sweeping = asyncio.create_task(_sweep(web))
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
         sweeping.cancel()
-        web.sessions.end_all()
+        await to_thread.run_sync(web.sessions.end_all)
 
-    routes = [
-        *(Route(route.path, endpoint.of(web, route), methods=list(route.methods)) for route in ROUTES),
-        Mount("/static", _Kept(StaticFiles(directory=STATIC))),
-    ]
+    here = [route for route in ROUTES if route.auth in (None, settings.auth)]
+    routes = [*(_routed(web, route) for route in here), Mount("/static", _Kept(StaticFiles(directory=STATIC)))]
     app: ASGIApp = Starlette(
         routes=routes,
         exception_handlers={HTTPException: endpoint.unrouted(web)},
@@ -51,6 +55,13 @@ def make_app(settings: Settings) -> ASGIApp:
     )
     app = RootPath(Headers(app), settings.root_path)
     return Peer(cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), list(settings.trusted_proxies))))
+
+
+def _routed(web: Web, route: OurRoute) -> Route:
+    routed = Route(route.path, endpoint.of(web, route), methods=list(route.methods))
+    if route.is_recorded and routed.methods:
+        routed.methods.discard("HEAD")  # which would be recorded as if somebody had read the answer
+    return routed
 
 
 async def _sweep(web: Web) -> None:

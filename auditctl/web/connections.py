@@ -27,8 +27,11 @@ LIMIT = 4
 PATIENCE_SECONDS = 10.0
 """How long a request waits for one of them."""
 
+MOST_WAITING = 8
+"""How many wait at a time; more are refused at once, so that one visitor cannot take up the whole server's threads."""
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class _Open:
     conn: Connection
     stack: ExitStack
@@ -57,7 +60,9 @@ class Connections:
         self._clock = clock
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(LIMIT)
+        self._seats = threading.BoundedSemaphore(MOST_WAITING)
         self._idle: list[_Open] = []
+        self._lent: list[_Open] = []
         self._is_closed = False
 
     @contextmanager
@@ -73,10 +78,11 @@ class Connections:
             DatabaseError: No connection, or the block's statement failed.
             StoreError: The store is missing, or of another version.
         """
-        if not self._free.acquire(timeout=PATIENCE_SECONDS):
-            raise Busy
+        self._wait()
         try:
             chosen = self._checked_out(claims, timeout)
+            with self._lock:
+                self._lent.append(chosen)
             try:
                 with database.errors_translated():
                     yield chosen.conn
@@ -101,6 +107,25 @@ class Connections:
             idle, self._idle = self._idle, []
         for one in idle:
             _close(one)
+
+    def stop(self) -> None:
+        """Close all, and cancel what those in use are doing."""
+        self.close()
+        with self._lock:
+            lent = [one.conn for one in self._lent]
+        for conn in lent:
+            database.cancel(conn)
+
+    def _wait(self) -> None:
+        if self._free.acquire(blocking=False):
+            return
+        if not self._seats.acquire(blocking=False):
+            raise Busy
+        try:
+            if not self._free.acquire(timeout=PATIENCE_SECONDS):
+                raise Busy
+        finally:
+            self._seats.release()
 
     def _checked_out(self, claims: Claims, timeout: timedelta | None) -> _Open:
         while (one := self._pop()) is not None:
@@ -135,6 +160,7 @@ class Connections:
     def _give_back(self, one: _Open) -> None:
         one.used = self._clock()
         with self._lock:
+            self._lent.remove(one)
             is_kept = not self._is_closed and database.is_at_rest(one.conn)
             if is_kept:
                 self._idle.append(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from starlette.responses import Response
@@ -10,10 +11,20 @@ from auditctl.web.visit import Visit
 
 SIGN_IN: Final = "auditctl_form"
 
+TOKEN_BYTES: Final = 32
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+"""What `secrets.token_urlsafe` makes of so many bytes."""
+
 
 def session_name(visit: Visit) -> str:
     """Return the name of the session's cookie; over TLS one that no plain connection can set (RFC 6265bis)."""
     return "__Secure-auditctl" if _is_secure(visit) else "auditctl"
+
+
+def form_token(visit: Visit) -> str:
+    """Return what the sign-in form has to repeat; empty unless we made it, whoever set the cookie."""
+    given = visit.request.cookies.get(SIGN_IN, "")
+    return given if _TOKEN.fullmatch(given) else ""
 
 
 def put(visit: Visit, response: Response, name: str, value: str) -> None:

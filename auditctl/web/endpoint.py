@@ -5,16 +5,19 @@ Every exception ends here as a page: none leaves the server as a traceback, and 
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match
 
 from auditctl.web import cookies, failures, forms, journal, proxied, signing_in
 from auditctl.web.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, SignInRequired
@@ -25,6 +28,9 @@ from auditctl.web.visit import Visit, Web
 
 THREADS = 64
 """How many requests may wait for the database at a time."""
+
+LEFT = 499
+"""The status that is written down of a request whose visitor went away; nobody sees it."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -49,13 +55,21 @@ def unrouted(web: Web) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def answer(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for that
         visit = Visit(web, request, None)
-        ours = MethodNotAllowed() if error.status_code == MethodNotAllowed.status else NotFound()
-        response = failures.page(visit, ours)
-        response.headers.update(error.headers or {})
+        if error.status_code == MethodNotAllowed.status:
+            response = failures.page(visit, MethodNotAllowed())
+            response.headers["Allow"] = ", ".join(_methods(request))
+        else:
+            response = failures.page(visit, NotFound())
         journal.request(visit, response.status_code, 0.0)
         return response
 
     return answer
+
+
+def _methods(request: Request) -> list[str]:
+    """Return how the address may be asked, which several routes may answer."""
+    matched = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in matched for method in getattr(route, "methods", None) or ("GET", "HEAD")})
 
 
 async def _response(visit: Visit, route: Route, limiter: CapacityLimiter) -> Response:
@@ -66,6 +80,8 @@ async def _response(visit: Visit, route: Route, limiter: CapacityLimiter) -> Res
     except ClientDisconnect:
         return Response(status_code=400)
     except Exception as error:  # noqa: BLE001 - whatever it is becomes a page
+        if visit.is_left:
+            return Response(status_code=LEFT)
         return await run_in_threadpool(failures.page, visit, error)
 
 
@@ -73,7 +89,7 @@ async def _answer(visit: Visit, route: Route, limiter: CapacityLimiter) -> Respo
     if visit.request.method == "POST":
         visit.form = await forms.read(visit.request)
     in_thread = partial(to_thread.run_sync, limiter=limiter)
-    visit.session = await in_thread(_session, visit)
+    visit.session = await in_thread(_session, visit, route)
     if route.access is not Access.EVERYONE:
         visit.signed_in  # noqa: B018 - raises
     if visit.request.method == "POST" or route.is_recorded:
@@ -83,13 +99,27 @@ async def _answer(visit: Visit, route: Route, limiter: CapacityLimiter) -> Respo
     if route.access is Access.ADMIN:
         await in_thread(_require_admin, visit)
     _require_known_parameters(visit, route)
-    return await in_thread(route.view, visit)
+    if visit.request.method == "POST":
+        return await in_thread(route.view, visit)
+    watching = asyncio.create_task(_watch(visit))
+    try:
+        return await in_thread(route.view, visit)
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
 
 
-def _session(visit: Visit) -> Session | None:
+async def _watch(visit: Visit) -> None:
+    """Cancel what only reads as soon as nobody waits for it any more."""
+    while (await visit.request.receive())["type"] != "http.disconnect":
+        pass
+    await to_thread.run_sync(visit.leave, limiter=CapacityLimiter(1))
+
+
+def _session(visit: Visit, route: Route) -> Session | None:
     web = visit.web
     if web.settings.auth is Auth.PROXY:
-        return proxied.session(visit)
+        return None if route.access is Access.EVERYONE else proxied.session(visit)
     token = visit.request.cookies.get(cookies.session_name(visit))
     return web.sessions.find(token, is_activity=not visit.is_automatic) if token else None
 
@@ -102,7 +132,7 @@ def _require_own_page(visit: Visit) -> None:
 
 def _require_token(visit: Visit) -> None:
     given = visit.one(visit.form, "csrf", "")
-    wanted = visit.session.csrf if visit.session else visit.request.cookies.get(cookies.SIGN_IN, "")
+    wanted = visit.session.csrf if visit.session else cookies.form_token(visit)
     if not wanted or not secrets.compare_digest(given.encode(), wanted.encode()):
         raise Forbidden("This form has expired.", hint="Load the page again, and send it once more.")
 
@@ -113,7 +143,10 @@ def _require_admin(visit: Visit) -> None:
             if signing_in.is_admin(conn):
                 return
     raise Forbidden(
-        "This is for administrators of the log.", hint=f"Ask the DBA for: auditctl grant admin {visit.person.login}"
+        "This is for administrators of the log.",
+        hint=f"Ask the DBA for: auditctl grant admin {visit.person.login}"
+        if visit.web.settings.auth is Auth.PASSWORD
+        else "Here nobody is one; use the command line.",
     )
 
 
@@ -128,7 +161,7 @@ def _require_known_parameters(visit: Visit, route: Route) -> None:
 
 def _to_sign_in(visit: Visit) -> Response:
     request = visit.request
-    asked = f"{request.url.path.removeprefix(visit.web.settings.root_path)}?{request.url.query}".rstrip("?")
+    asked = f"{quote(visit.path)}?{request.url.query}".rstrip("?")
     if visit.is_fragment:
         return Response(status_code=401, headers={"HX-Redirect": visit.url("/login")})
     if request.method != "GET":

@@ -35,7 +35,9 @@ def page(visit: Visit, error: Exception) -> Response:
         journal.failed(visit, error)
         message, hint = "The server has written down what happened.", "If it happens again, tell your administrator."
     else:
-        message, hint = str(error), explained(error, status)
+        message, hint = said(error), explained(error, status)
+        if isinstance(error, DatabaseError | StoreError) and status >= 500:
+            journal.out_of_order(visit, error)
     headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyAttempts) else {}
     template = "failure_part.html" if visit.is_fragment else "failure.html"
     return visit.page(template, status, headers, title=TITLES[status], message=message, hint=hint)
@@ -59,6 +61,11 @@ def status_of(error: Exception) -> int:
     return 500
 
 
+def said(error: Exception) -> str:
+    """Return what happened; where the database is, and what it says to whom it does not know, stays with the server."""
+    return "The database does not answer." if _is_unreachable(error) else str(error)
+
+
 def explained(error: Exception, status: int) -> str:
     """Return what to do, in words for somebody who sits before a browser."""
     match status:
@@ -66,6 +73,14 @@ def explained(error: Exception, status: int) -> str:
             return "Ask the DBA for the role: auditctl grant --help."
         case 504:
             return "Narrow it: name a target, an ID or a user, or choose a shorter time."
-        case 503 if isinstance(error, DatabaseError) and error.sqlstate is None:
-            return "The server does not answer. Try again in a moment; if it stays so, tell your administrator."
+        case 503 if _is_unreachable(error):
+            return (
+                "Or it no longer lets you in. Try again in a moment; if it stays so, sign in anew, or tell your "
+                "administrator."
+            )
     return error.hint if isinstance(error, AuditctlError) else ""
+
+
+def _is_unreachable(error: Exception) -> bool:
+    # A failure to connect has no SQLSTATE.
+    return isinstance(error, DatabaseError) and error.sqlstate is None

@@ -29,10 +29,7 @@ def session(visit: Visit) -> Session:
     """
     if not _is_trusted(visit):
         raise Forbidden("This page is reached through its proxy only.")
-    names = [name.strip() for name in visit.request.headers.getlist(visit.web.settings.user_header)]
-    if len(names) != 1 or not names[0] or len(names[0]) > _LONGEST or not names[0].isprintable():
-        raise Unnamed(hint=f"It must send one header {visit.web.settings.user_header}.")
-    name = names[0].encode("latin-1").decode("utf-8", "replace")
+    name = _name(visit)
     # No cookie is needed: the name itself is what the session is found by.
     token = hashlib.sha256(f"{id(visit.web)} {name}".encode()).hexdigest()
     found = visit.web.sessions.find(token, is_activity=not visit.is_automatic)
@@ -40,6 +37,19 @@ def session(visit: Visit) -> Session:
         person, connections = signing_in.reader(visit.web.settings)
         found = visit.web.sessions.put(token, Person(name, person.login, is_admin=False), connections)
     return found
+
+
+def _name(visit: Visit) -> str:
+    header = visit.web.settings.user_header
+    names = visit.request.headers.getlist(header)
+    try:
+        # Headers are bytes (RFC 9110, 5.5); names are UTF-8.
+        name = names[0].encode("latin-1").decode().strip() if len(names) == 1 else ""
+    except UnicodeDecodeError:
+        raise Unnamed(hint=f"The header {header} is no UTF-8.") from None
+    if not name or len(name) > _LONGEST or not name.isprintable():
+        raise Unnamed(hint=f"It must send one header {header}.")
+    return name
 
 
 def _is_trusted(visit: Visit) -> bool:

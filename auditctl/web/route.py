@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from starlette.responses import Response
 
+from auditctl.web.settings import Auth
 from auditctl.web.visit import Visit
 
 
@@ -30,6 +31,7 @@ class Route:
         access: Who may use it.
         parameters: The names that its query may carry.
         is_recorded: Whether asking alone leaves an event, so that other sites' pages may not.
+        auth: Where alone it is: with visitors who are signed in like that; None for everywhere.
     """
 
     path: str
@@ -38,3 +40,4 @@ class Route:
     access: Access = Access.READER
     parameters: frozenset[str] = frozenset()
     is_recorded: bool = False
+    auth: Auth | None = None

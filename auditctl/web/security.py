@@ -5,6 +5,8 @@ Plain ASGI (https://asgi.readthedocs.io): nothing here reads a body or holds an 
 
 from __future__ import annotations
 
+import ipaddress
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -60,9 +62,28 @@ class Peer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        client = scope.get("client")
-        scope["auditctl.peer"] = client[0] if client else ""
+        if client := scope.get("client"):
+            scope["client"] = (plain(client[0]), client[1])
+        scope["auditctl.peer"] = scope["client"][0] if client else ""
         await self.app(scope, receive, send)
+
+
+def plain(address: str) -> str:
+    """Return an address as people write it: an IPv4 client of an IPv6 socket is one of IPv4 (RFC 4291, 2.5.5.2)."""
+    if not is_address(address):
+        return address
+    parsed = ipaddress.ip_address(address)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address, and not what somebody wrote into a header."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class RootPath:

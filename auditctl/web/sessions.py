@@ -16,6 +16,9 @@ TOKEN_BYTES = 32
 MOST = 1000
 """How many may be signed in at once; one more ends the session that was idle longest."""
 
+MOST_OF_ONE = 10
+"""How many browsers one person may be signed in with at once; likewise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -42,6 +45,7 @@ class Session:
         csrf: What every form of theirs carries, and no other site can know.
         created: When they signed in, by the clock of `Sessions`.
         seen: When they last asked for something.
+        said: What the next page of theirs says, once: of something that the page before did.
     """
 
     person: Person
@@ -49,6 +53,7 @@ class Session:
     csrf: str = field(repr=False)
     created: float
     seen: float
+    said: list[str] = field(default_factory=list)
 
 
 class Sessions:
@@ -74,8 +79,9 @@ class Sessions:
         with self._lock:
             replaced = self._sessions.pop(_hashed(token), None)
             self._sessions[_hashed(token)] = started
-            too_many = sorted(self._sessions, key=lambda key: self._sessions[key].seen)[:-MOST]
-            ended = [self._sessions.pop(key) for key in too_many]
+            by_age = sorted(self._sessions, key=lambda key: self._sessions[key].seen)
+            own = [key for key in by_age if self._sessions[key].person == person]
+            ended = [self._sessions.pop(key) for key in {*by_age[:-MOST], *own[:-MOST_OF_ONE]}]
         _close([*ended, *([replaced] if replaced else [])])
         return started
 
@@ -113,11 +119,12 @@ class Sessions:
             session.connections.close_idle()
 
     def end_all(self) -> None:
-        """End every session."""
+        """End every session, whatever it is doing."""
         with self._lock:
             ended = list(self._sessions.values())
             self._sessions.clear()
-        _close(ended)
+        for session in ended:
+            session.connections.stop()
 
     def _is_over(self, session: Session, now: float) -> bool:
         return now - session.seen > self._idle or now - session.created > self._absolute

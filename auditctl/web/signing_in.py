@@ -18,7 +18,10 @@ from auditctl.web.settings import Settings
 CONNECT_SECONDS: Final = 10
 APPLICATION_NAME: Final = "auditctl serve"
 NO_PERMISSION: Final = "42501"
-_LONGEST = 1000
+LONGEST_LOGIN: Final = 63
+"""Bytes: PostgreSQL cuts longer ones, so that many would name the same role."""
+
+LONGEST_PASSWORD: Final = 1000
 
 _WHO = """
     select session_user::text,
@@ -38,7 +41,7 @@ class WrongPassword(WebError):
 
 def conninfo(settings: Settings, login: str, password: str) -> str:
     """Return how a visitor connects: to the database that is served, as themselves, whatever else is configured."""
-    return make_conninfo(_base(settings), user=login, password=password)
+    return make_conninfo(base(settings), user=login, password=password)
 
 
 def sign_in(settings: Settings, login: str, password: str, address: str) -> tuple[Person, Connections]:
@@ -51,9 +54,7 @@ def sign_in(settings: Settings, login: str, password: str, address: str) -> tupl
         DatabaseError: The server cannot be reached.
         StoreError: The store is missing, or of another version.
     """
-    # An empty one would make libpq look for another: of the account that runs the web server.
-    if not login or not password or "\0" in login + password or len(login) > _LONGEST or len(password) > _LONGEST:
-        raise WrongPassword
+    _require_possible(login, password)
     connections = Connections(conninfo(settings, login, password))
     try:
         with connections.lend(Claims(address), settings.page_timeout) as conn:
@@ -64,7 +65,7 @@ def sign_in(settings: Settings, login: str, password: str, address: str) -> tupl
         if error.sqlstate == NO_PERMISSION:
             raise _no_reader(login) from error
         # A failure to connect has no SQLSTATE, and its words are in the server's language.
-        if error.sqlstate is None and database.answers(_base(settings)):
+        if error.sqlstate is None and database.answers(base(settings)):
             raise WrongPassword from error
         raise
     except BaseException:
@@ -80,9 +81,13 @@ def reader(settings: Settings) -> tuple[Person, Connections]:
         DatabaseError: The server cannot be reached.
         StoreError: The store is missing, or of another version.
     """
-    connections = Connections(_base(settings))
-    with connections.lend(Claims(), settings.page_timeout) as conn:
-        return _reader(conn, conn.info.user), connections
+    connections = Connections(base(settings))
+    try:
+        with connections.lend(Claims(), settings.page_timeout) as conn:
+            return _reader(conn, conn.info.user), connections
+    except BaseException:
+        connections.close()
+        raise
 
 
 def is_admin(conn: Connection) -> bool:
@@ -93,7 +98,8 @@ def is_admin(conn: Connection) -> bool:
     return row == (True,)
 
 
-def _base(settings: Settings) -> str:
+def base(settings: Settings) -> str:
+    """Return how the database that is served is reached, with a limit to how long that takes."""
     named: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, **conninfo_to_dict(settings.dsn)}
     return make_conninfo("", **{**named, "application_name": APPLICATION_NAME})
 
@@ -105,6 +111,14 @@ def _reader(conn: Connection, login: str) -> Person:
     if not may_read:
         raise _no_reader(name)
     return Person(name, name, may_configure)
+
+
+def _require_possible(login: str, password: str) -> None:
+    # An empty one would make libpq look for another: of the account that runs the web server.
+    if not login or not password or "\0" in login + password:
+        raise WrongPassword
+    if len(login.encode("utf-8", "replace")) > LONGEST_LOGIN or len(password) > LONGEST_PASSWORD:
+        raise WrongPassword
 
 
 def _require_password_used(conn: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from auditctl import database
 from auditctl.database import Connection
+from auditctl.web import security
 from auditctl.web.connections import Claims
 from auditctl.web.errors import BadRequest, SignInRequired
 from auditctl.web.pages import Pages
@@ -41,17 +44,27 @@ class Visit:
         request: The request itself.
         session: Who asks; None where nobody is signed in.
         form: What was posted, by name; empty otherwise.
+        is_left: Whether the visitor went away before the answer was there.
     """
 
     web: Web
     request: Request
     session: Session | None
     form: Parameters = field(default_factory=dict)
+    is_left: bool = False
+    _lent: Connection | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def address(self) -> str:
-        """Where the visitor is, as far as a trusted proxy says; empty where nobody knows."""
-        return self.request.client.host if self.request.client else ""
+        """Where the visitor is, as far as a trusted proxy says it understandably; empty where nobody knows."""
+        told = security.plain(self.request.client.host) if self.request.client else ""
+        return told if security.is_address(told) else str(self.request.scope["auditctl.peer"])
+
+    @property
+    def path(self) -> str:
+        """The path that was asked for, below the root path and decoded."""
+        return str(self.request.scope["path"])
 
     @property
     def is_fragment(self) -> bool:
@@ -98,7 +111,22 @@ class Visit:
         settings, person = self.web.settings, self.person
         claims = Claims(self.address, person.name if settings.auth is Auth.PROXY else "")
         with self.signed_in.connections.lend(claims, None if is_unhurried else settings.page_timeout) as conn:
-            yield conn
+            self._holds(conn)
+            try:
+                yield conn
+            finally:
+                self._holds(None)
+
+    def leave(self) -> None:
+        """Cancel what is done for a visitor who went away."""
+        with self._lock:  # so that a connection is not given to somebody else meanwhile
+            self.is_left = True
+            if self._lent is not None:
+                database.cancel(self._lent)
+
+    def _holds(self, conn: Connection | None) -> None:
+        with self._lock:
+            self._lent = conn
 
     def one(self, source: Parameters, name: str, default: str | None = None) -> str:
         """Return the one value of a parameter or field.

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 
-from anyio import CancelScope, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from auditctl.errors import UsageError
+from auditctl.errors import AuditctlError, UsageError
 from auditctl.log.events import Order
 from auditctl.log.export import Request, begin
 from auditctl.log.formats import EXPORTS
 from auditctl.log.output import readable_chunks
+from auditctl.web import journal
 from auditctl.web.errors import BadRequest
 from auditctl.web.narrowing import FILTER_NAMES, Narrowing
 from auditctl.web.visit import Visit
@@ -25,10 +26,11 @@ MEDIA_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "jsonl": "appli
 
 def export(visit: Visit) -> Response:
     """Stream the log. What can be refused is refused before the first byte; what fails later breaks the transfer."""
-    name = visit.request.url.path.rpartition(".")[2]
+    name = visit.path.rpartition(".")[2]
     request = Request(Narrowing.of(visit.parameters).parsed(), FORMS[name], _order(visit), _is_raw(visit))
     day = datetime.now(UTC).date().isoformat()
     return _Stream(
+        visit,
         _chunks(visit, request),
         media_type=MEDIA_TYPES[name],
         headers={"Content-Disposition": f'attachment; filename="activity-{day}.{name}"'},
@@ -38,17 +40,26 @@ def export(visit: Visit) -> Response:
 class _Stream(StreamingResponse):
     """Chunks of which the first is there before the answer starts; the connection is given back whoever stops first."""
 
-    def __init__(self, chunks: Generator[bytes], media_type: str, headers: dict[str, str]) -> None:
+    def __init__(self, visit: Visit, chunks: Generator[bytes], media_type: str, headers: dict[str, str]) -> None:
+        self._visit = visit
         self._chunks = chunks
         super().__init__(_led_by(next(chunks, b""), chunks), media_type=media_type, headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them."""
+        """Send them; without the end of the answer where they end too early, so that nobody takes it for whole."""
         try:
             await super().__call__(scope, receive, send)
+        except AuditctlError as error:
+            if not self._visit.is_left:
+                journal.broke_off(self._visit, error)
         finally:
             with CancelScope(shield=True):
                 await to_thread.run_sync(self._chunks.close)
+
+    async def listen_for_disconnect(self, receive: Receive) -> None:
+        """Wait until the visitor goes away; then the query is canceled, which may not have found anything for long."""
+        await super().listen_for_disconnect(receive)
+        await to_thread.run_sync(self._visit.leave, limiter=CapacityLimiter(1))
 
 
 def _led_by(first: bytes, rest: Generator[bytes]) -> Iterator[bytes]:

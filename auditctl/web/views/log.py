@@ -15,6 +15,8 @@ from auditctl.web import rows
 from auditctl.web.errors import BadRequest
 from auditctl.web.narrowing import FILTER_NAMES, Narrowing
 from auditctl.web.rows import Row
+from auditctl.web.views import overview
+from auditctl.web.views.overview import Missing, Pictures
 from auditctl.web.visit import Visit
 
 PARAMETERS = FILTER_NAMES | {"after", "before", "limit", "live", "pictures"}
@@ -50,6 +52,7 @@ def log(visit: Visit) -> Response:
         return RedirectResponse(visit.url("/", parameters), 303)
     narrowing, limit = Narrowing.of(parameters), _limit(visit)
     listed, targets = Listed((), None, None), list[known.KnownTarget]()
+    pictures: Pictures | Missing | None = None
     with visit.connection() as conn:
         try:
             selection = _selection(visit, Selection(narrowing.parsed().resolved(conn).condition(), limit=limit))
@@ -58,7 +61,8 @@ def log(visit: Visit) -> Response:
             narrowing = replace(narrowing, error=error)
         if not visit.is_automatic:
             targets = known.targets(conn)[:_SUGGESTED]
-    shared = {name: parameters[name] for name in ("limit",) if name in parameters}
+        if "pictures" in parameters and not narrowing.error and not visit.is_fragment:
+            pictures = overview.drawn_if_possible(conn, narrowing, overview.shared(visit))
     return visit.page(
         "log_part.html" if visit.is_fragment else "log.html",
         400 if narrowing.error else 200,
@@ -67,9 +71,9 @@ def log(visit: Visit) -> Response:
         targets=targets,
         actions=list(Action),
         quick=QUICK,
-        shared=shared,
+        shared=overview.shared(visit),
         is_live="live" in parameters,
-        has_pictures="pictures" in parameters,
+        pictures=pictures,
     )
 
 

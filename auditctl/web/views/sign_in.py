@@ -8,17 +8,15 @@ from urllib.parse import urlsplit
 
 from starlette.responses import RedirectResponse, Response
 
-from auditctl.errors import AuditctlError
+from auditctl.errors import AuditctlError, DatabaseError, StoreError
 from auditctl.web import cookies, failures, journal, signing_in
-from auditctl.web.errors import Forbidden, NotFound, TooManyAttempts
-from auditctl.web.settings import Auth
+from auditctl.web.errors import TooManyAttempts
 from auditctl.web.throttle import DELAY_SECONDS
 from auditctl.web.visit import Visit
 
 
 def form(visit: Visit) -> Response:
     """Ask for login and password."""
-    _require_passwords(visit)
     following = _local(visit.one(visit.parameters, "next", "/"))
     if visit.session is not None:
         return RedirectResponse(visit.url(following), 303)
@@ -27,7 +25,6 @@ def form(visit: Visit) -> Response:
 
 def sign_in(visit: Visit) -> Response:
     """Try login and password; an answer to a failure takes a while, whatever the reason."""
-    _require_passwords(visit)
     login, password = visit.one(visit.form, "login", ""), visit.one(visit.form, "password", "")
     following = _local(visit.one(visit.form, "next", "/"))
     started = time.monotonic()
@@ -36,6 +33,8 @@ def sign_in(visit: Visit) -> Response:
         person, connections = signing_in.sign_in(visit.web.settings, login, password, visit.address)
     except AuditctlError as error:
         journal.refused(visit, login, str(error.__cause__ or error))
+        if isinstance(error, DatabaseError | StoreError):
+            visit.web.throttle.take_back(visit.address, login)
         if not isinstance(error, TooManyAttempts):
             time.sleep(max(0.0, started + DELAY_SECONDS - time.monotonic()))
         return _form(visit, following, login, error)
@@ -51,7 +50,6 @@ def sign_in(visit: Visit) -> Response:
 
 def sign_out(visit: Visit) -> Response:
     """End the session."""
-    _require_passwords(visit)
     journal.signed_out(visit, visit.person.login)
     _end(visit)
     response = RedirectResponse(visit.url("/login"), 303)
@@ -68,10 +66,17 @@ def _end(visit: Visit) -> None:
 def _form(visit: Visit, following: str, login: str = "", error: AuditctlError | None = None) -> Response:
     status = 200 if error is None else failures.status_of(error)
     headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyAttempts) else {}
-    csrf = visit.request.cookies.get(cookies.SIGN_IN) or secrets.token_urlsafe(32)
+    csrf = cookies.form_token(visit) or secrets.token_urlsafe(cookies.TOKEN_BYTES)
     hint = "" if error is None else failures.explained(error, status)
     response = visit.page(
-        "sign_in.html", status, headers, csrf=csrf, next=following, login=login, error=error, hint=hint
+        "sign_in.html",
+        status,
+        headers,
+        csrf=csrf,
+        next=following,
+        login=login,
+        error=None if error is None else failures.said(error),
+        hint=hint,
     )
     cookies.put(visit, response, cookies.SIGN_IN, csrf)
     return response
@@ -83,8 +88,3 @@ def _local(address: str) -> str:
         return "/"
     parts = urlsplit(address)
     return "/" if parts.scheme or parts.netloc else address
-
-
-def _require_passwords(visit: Visit) -> None:
-    if visit.web.settings.auth is Auth.PROXY:
-        raise NotFound(hint="Your proxy signs you in and out.") if visit.session else Forbidden()

@@ -1,0 +1,36 @@
+"""`/doctor`: what weakens the log's promises on this server, each with its remedy. Changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from starlette.responses import Response
+
+from auditctl.doctor.check import Severity
+from auditctl.doctor.examination import examine
+from auditctl.web.errors import BadRequest
+from auditctl.web.visit import Visit
+
+PARAMETERS = frozenset({"severity"})
+
+
+def doctor(visit: Visit) -> Response:
+    """Examine the server now, and show what was found: the worst first."""
+    text = visit.one(visit.parameters, "severity", Severity.NOTICE)
+    if text not in list(Severity):
+        raise BadRequest(f"There is no severity {text!r}.", hint=f"Severities: {', '.join(Severity)}.")
+    started = time.monotonic()
+    with visit.connection() as conn:
+        examined = examine(conn)
+    seconds = time.monotonic() - started
+    wanted = list(Severity)[: list(Severity).index(Severity(text)) + 1]
+    return visit.page(
+        "doctor.html",
+        findings=[finding for finding in examined.findings if finding.severity in wanted],
+        counts=Counter(finding.severity for finding in examined.findings),
+        severities=list(Severity),
+        least=text,
+        unseen=examined.unseen,
+        seconds=seconds,
+    )

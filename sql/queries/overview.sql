@@ -1,0 +1,12 @@
+-- Counts of events in one pass: by time and action, by target, and by user. A row says what it counts by what is not
+-- null in it: place, target or actor_kind. Edges are where the bars begin; source is the log, or a sample of it.
+select
+    pg_catalog.width_bucket(activity.created_on, {edges}) as place,
+    activity.action::text as action,
+    activity.target_name as target,
+    activity.actor_kind,
+    activity.actor,
+    pg_catalog.count(*) as events
+from {source} as activity
+where {condition}
+group by grouping sets ((1, activity.action), (activity.target_name), (activity.actor_kind, activity.actor))

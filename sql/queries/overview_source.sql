@@ -1,0 +1,17 @@
+-- The columns of view audit.activity that filters compare, of the log or of a sample of its blocks.
+(
+    select
+        event.event_id,
+        event.occurred_at as created_on,
+        event.ip as ip_address,
+        event.target as target_name,
+        event.target_id,
+        event.action,
+        event.new_values,
+        event.db_user,
+        event.actor_kind,
+        event.xact_id,
+        event.context,
+        event.actor
+    from audit.event as event {sample}
+)

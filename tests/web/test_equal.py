@@ -1,0 +1,122 @@
+"""The page shows what `auditctl log` prints, and refuses what it refuses."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auditctl.log.filters import FILTERS
+from auditctl.log.formats.harmless import harmless
+from auditctl.log.formats.person import shown_user
+from tests.recorded import Recorded, label, minutes, record
+from tests.test_filter_combinations import RANDOM, random_events
+from tests.web.parsing import alerts, listed
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.web import Client
+
+ODD = [
+    Recorded(actor="System", target_id="=1+1"),
+    Recorded(actor="(System)", target_id="<b>&amp;\"'"),
+    Recorded(actor="@web", kind="application", target_id="two\nlines\tand \x1b[31m \u202e"),
+    Recorded(actor="dba", kind="database", target_id=None, action="READ", old=None, new=None),
+    Recorded(actor="名 <script>alert(1)</script>", new='{"note": "</td></tr>"}', old='{"note": "\\u202e"}'),
+    Recorded(actor=None, kind="system", action="TRUNCATE", target_id=None, old=None, new=None),
+    Recorded(ip="2001:db8::/64", target="crm.note", action="EVENT", context='{"summary": "sent <b>"}', old=None),
+]
+
+REFUSED: list[dict[str, list[str]]] = [
+    {"since": ["yesterday"]},
+    {"since": ["2026-03-02"], "until": ["2026-03-01"]},
+    {"since": ["24h", "48h"]},
+    {"target": ["no.such.table"]},
+    {"target": ["crm.note", "nor*this"]},
+    {"user": ["a", "b"]},
+    {"action": ["destroy"]},
+    {"column": ["no_such_column"]},
+    {"ip": ["10.0.0"]},
+    {"xact": ["-1"]},
+    {"xact": ["\u0663"]},
+    {"context": ["no pair"]},
+    {"user": ["<script>alert(1)</script>"], "xact": ["<b>"]},
+    {"after": ["nonsense"]},
+]
+
+
+@pytest.fixture
+def log(conn: psycopg.Connection) -> None:
+    """A log with users, tables, keys, actions, addresses, columns and contexts of all kinds."""
+    made = random_events(random.Random(11))
+    record(conn, *made, *(Recorded(**{**fields(event), "at": minutes(index)}) for index, event in enumerate(ODD)))
+    label(conn, "billing.customer", "Customer <b>")
+
+
+def fields(event: Recorded) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in event.__slots__}
+
+
+def chosen(count: int) -> list[dict[str, list[str]]]:
+    """So many combinations of filters, after one of each alone and none at all."""
+    source = random.Random(5)
+    names = [row.name for row in FILTERS]
+    sets = [set[str](), *({name} for name in names), *(set(source.sample(names, 2)) for _ in range(count))]
+    return [{name: RANDOM[name](source)[0] for name in sorted(some)} for some in sets]
+
+
+def as_options(texts: dict[str, list[str]]) -> list[str]:
+    return [f"--{name}={text}" for name, values in texts.items() for text in values]
+
+
+def shown(event: dict[str, Any]) -> dict[str, str]:
+    """What a page shows of an event that the command printed as JSON."""
+    return {
+        "event_id": str(event["event_id"]),
+        "created_on": event["created_on"],
+        "Created on": event["created_on"][:19].replace("T", " "),
+        "IP address": event["ip_address"] or "",
+        "User": shown_user(event["user"], event["actor_kind"]),
+        "Target": harmless(event["target"]),
+        "Target ID": harmless(event["target_id"] or ""),
+        "Action": event["action"],
+        "Details": harmless(event["details"] or ""),
+    }
+
+
+def test_every_filter_shows_the_rows_that_the_command_prints(log: None, auditctl: RunAuditctl, reader: Client) -> None:
+    found = 0
+    for texts in chosen(30):
+        printed = json.loads(auditctl("log", "--format", "json", "--limit", "500", *as_options(texts), check=0).out)
+        answer = reader.get("/", params={"limit": ["500"], **texts})
+        assert listed(answer.text) == [shown(event) for event in printed], texts
+        found += bool(printed)
+    assert found > 15
+
+
+@pytest.mark.parametrize("texts", REFUSED, ids=str)
+def test_what_the_command_refuses_the_page_refuses_in_the_same_words(
+    log: None, auditctl: RunAuditctl, reader: Client, texts: dict[str, list[str]]
+) -> None:
+    said = auditctl("log", *as_options(texts), check=2).err.splitlines()
+    message = [line.partition(": ")[2] for line in said if not line.startswith("hint: See:")]
+    answer = reader.get("/", params=texts)
+    assert answer.status_code == 400
+    assert "".join(alerts(answer.text)[0].split()) == "".join("".join(message).split())
+
+
+def test_one_event_shows_what_the_command_prints(log: None, auditctl: RunAuditctl, reader: Client) -> None:
+    for event in json.loads(auditctl("log", "--format", "json", "--limit", "40", check=0).out):
+        answer = reader.get(f"/events/{event['event_id']}")
+        assert listed(answer.text) == [shown(event)]
+
+
+def test_a_history_shows_what_the_command_prints(log: None, auditctl: RunAuditctl, reader: Client) -> None:
+    for target, key in (("billing.customer", "1"), ("crm.note", "2"), ("billing.invoice", "none")):
+        printed = json.loads(auditctl("history", target, key, "--format", "json", check=0).out)
+        answer = reader.get("/history", params={"target": target, "id": key})
+        assert listed(answer.text) == [shown(event) for event in printed]
