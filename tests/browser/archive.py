@@ -1,12 +1,14 @@
-"""The log that most tests in a browser read: five pages of the past, and what happened just now."""
+"""Logs that tests in a browser read and do not change, and what stands in the usual one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from auditctl.web.settings import Settings
 from tests.capturing import audit
@@ -47,7 +49,6 @@ class Archive:
         reader: Somebody signed in who may read.
         reader_login: Their login, whose password is `PASSWORD`.
         admin: Somebody signed in who may configure.
-        xact: The transaction that changed customer 7 and plan team.
     """
 
     url: str
@@ -55,25 +56,28 @@ class Archive:
     reader: Client
     reader_login: Login
     admin: Client
-    xact: str
+
+
+Fill = Callable[["psycopg.Connection", str, str], None]
+"""Puts events into a log; takes a superuser's session, its DSN, and an application's login."""
 
 
 @contextmanager
-def opened(server: EmbeddedServer, template: str) -> Iterator[Archive]:
-    """Fill a database of its own and serve it for the time of the block."""
+def opened(server: EmbeddedServer, template: str, fill: Fill, name: str = "ann") -> Iterator[Archive]:
+    """Fill a database of its own and serve it for the time of the block, to a reader whose login begins with `name`."""
     with ExitStack() as stack:
-        names = [f"{prefix}_{next(NUMBERS)}" for prefix in ("ann", "boss", "web")]
-        for name in names:
-            stack.callback(drop_role, server, name)
+        names = [f"{prefix}_{next(NUMBERS)}" for prefix in (name, "boss", "web")]
+        for login in names:
+            stack.callback(drop_role, server, login)
         dsn = stack.enter_context(fresh_database(server, "archive", template))
         with connect(dsn) as conn:
             _people(conn, *names)
-            xact = _fill(conn, dsn, names[2])
+            fill(conn, dsn, names[2])
         url = stack.enter_context(served(Settings(nameless(dsn))))
         clients = [stack.enter_context(Client(base_url=url, timeout=60)) for _ in names[:2]]
-        for client, name in zip(clients, names, strict=False):
-            assert client.sign_in(name).status_code == 303
-        yield Archive(url, dsn, clients[0], Login(names[0], f"{dsn} user={names[0]}"), clients[1], xact)
+        for client, login in zip(clients, names, strict=False):
+            assert client.sign_in(login).status_code == 303
+        yield Archive(url, dsn, clients[0], Login(names[0], make_conninfo(dsn, user=names[0])), clients[1])
 
 
 def _people(conn: psycopg.Connection, reader: str, admin: str, web: str) -> None:
@@ -84,12 +88,13 @@ def _people(conn: psycopg.Connection, reader: str, admin: str, web: str) -> None
             conn.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), sql.Identifier(name)))
 
 
-def _fill(conn: psycopg.Connection, dsn: str, web: str) -> str:
+def usual(conn: psycopg.Connection, dsn: str, web: str) -> None:
+    """Five pages of the past, and what happened just now: a customer came and changed, and a plan went."""
     conn.execute(TABLES)
     audit(dsn, "billing.customer", label="Customer")
     audit(dsn, "billing.plan")
     record(conn, *(_past(number) for number in range(PAST)))
-    with connect(f"{dsn} user={web}") as application:
+    with connect(make_conninfo(dsn, user=web)) as application:
         application.execute("select audit.set_context('alice', '203.0.113.7', '{\"request_id\": \"r-1\"}', false)")
         application.execute(
             "insert into billing.customer values (7, 'Brandt', 'info@brandt.example', %s, 10.00)", [LETTER_BEFORE]
@@ -100,10 +105,7 @@ def _fill(conn: psycopg.Connection, dsn: str, web: str) -> str:
                 "update billing.customer set email = 'rechnung@brandt.example', note = %s where id = 7", [LETTER_AFTER]
             )
             application.execute("update billing.plan set price = 34.00 where code = 'team'")
-            row = application.execute("select pg_current_xact_id()::text").fetchone()
     conn.execute("delete from billing.plan")
-    assert row is not None
-    return str(row[0])
 
 
 def _past(number: int) -> Recorded:

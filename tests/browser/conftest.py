@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.archive import Archive, opened
+from tests.browser.archive import Archive, opened, usual
 from tests.fixtures.browser import MISSING, browse, browser
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["archive", "browse", "browser"]
 @pytest.fixture(scope="package")
 def archive(server: EmbeddedServer, template: NoopExecutor, passwords_asked: None) -> Iterator[Archive]:
     """A served log of a company, for tests that only read."""
-    with opened(server, template.template_dbname) as ready:
+    with opened(server, template.template_dbname, usual) as ready:
         yield ready
 
 
