@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from bench import importing, reading, results, targets
+from bench import importing, reading, results, targets, web
 from bench.capture.figures import Figures
 from bench.contenders import NO_AUDIT, TITLES
 from bench.subject import STATEMENTS
@@ -14,6 +14,7 @@ from bench.targets import clean
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 START, END = "<!-- generated: python -m bench table -->\n", "<!-- end of generated -->\n"
 START_UPKEEP = "<!-- generated: python -m bench table, upkeep -->\n"
+START_PAGES = "<!-- generated: python -m bench table, pages -->\n"
 
 KINDS = ("single", "bulk")
 
@@ -21,11 +22,16 @@ KINDS = ("single", "bulk")
 def rewrite() -> None:
     """Put the tables of the newest results into the page."""
     text = PAGE.read_text("utf-8")
-    for start, tables in ((START, generated()), (START_UPKEEP, upkeep())):
+    for start, content in tables():
         before, _, rest = text.partition(start)
         _, _, after = rest.partition(END)
-        text = f"{before}{start}\n{tables}\n{END}{after}"
+        text = f"{before}{start}\n{content}\n{END}{after}"
     PAGE.write_text(text, "utf-8")
+
+
+def tables() -> tuple[tuple[str, str], ...]:
+    """Return what stands at each mark of the page."""
+    return (START, generated()), (START_UPKEEP, upkeep()), (START_PAGES, web.table())
 
 
 def generated() -> str:

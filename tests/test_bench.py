@@ -7,8 +7,8 @@ from bench import table
 
 def test_figures_on_the_page_are_those_of_the_results() -> None:
     text = table.PAGE.read_text("utf-8")
-    for start, tables in ((table.START, table.generated()), (table.START_UPKEEP, table.upkeep())):
+    for start, content in table.tables():
         _, _, rest = text.partition(start)
         shown, end, _ = rest.partition(table.END)
         assert end, "the page has lost its marks"
-        assert shown == f"\n{tables}\n", "run: python -m bench table"
+        assert shown == f"\n{content}\n", "run: python -m bench table"

@@ -1,0 +1,125 @@
+"""What a page of the log takes: the first page of each filter, and its overview, in a log of ten million events."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from auditctl import database
+from auditctl.database import Connection
+from auditctl.demo.server import EmbeddedServer
+from auditctl.log import events, overview, reader
+from auditctl.log.events import Selection
+from auditctl.log.filters import Filters
+from bench import measure, results, webbed
+
+EVENTS, QUICK_EVENTS = 10_000_000, 50_000
+ROUNDS, QUICK_ROUNDS = 5, 1
+PAGE = 50
+
+SHAPES = {"months": "in 13 months", "month": "in one month"}
+"""How the events lie in time: the databases, and what the page calls them."""
+
+CASES: Mapping[str, Mapping[str, list[str]]] = {
+    "no filter": {},
+    "target, common": {"target": ["shop.table_0"]},
+    "target, one in a hundred": {"target": ["shop.table_20"]},
+    "target, one in 100,000": {"target": ["shop.rare"]},
+    "target, ended long ago": {"target": ["legacy.order"]},
+    "target, new": {"target": ["shop.launch"]},
+    "id": {"id": ["77"]},
+    "id, absent": {"id": ["nothing"]},
+    "user, common": {"user": ["user0"]},
+    "user, rare": {"user": ["visitor"]},
+    "user, long gone": {"user": ["departed"]},
+    "user, absent": {"user": ["nobody"]},
+    "user, the system": {"user": ["System"]},
+    "login, common": {"user": ["app_web"]},
+    "login, one in a thousand": {"user": ["dba"]},
+    "login, long gone": {"user": ["app_old"]},
+    "action, common": {"action": ["update"]},
+    "action, one in fifty": {"action": ["delete"]},
+    "action, one in 10,000": {"action": ["event"]},
+    "action, three in all": {"action": ["truncate"]},
+    "action, absent": {"action": ["read"]},
+    "time, one day": {"since": ["1d"]},
+    "time, old": {"until": ["2026-01-01"]},
+    "time, empty": {"since": ["2020-01-01"], "until": ["2020-02-01"]},
+    "target and action, never together": {"target": ["shop.rare"], "action": ["truncate"]},
+    "common target, rare action": {"target": ["shop.table_0"], "action": ["event"]},
+    "common target, rare user": {"target": ["shop.table_0"], "user": ["visitor"]},
+    "ended target, common user": {"target": ["legacy.order"], "user": ["user0"]},
+    "login long gone, one action in fifty": {"user": ["app_old"], "action": ["delete"]},
+    "target one in a hundred, login one in a thousand": {"target": ["shop.table_20"], "user": ["dba"]},
+}
+"""What is looked for, by how often and where in the log it is."""
+
+
+def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
+    """Build both logs and measure; return milliseconds."""
+    now = datetime.now(UTC)
+    spans = {"months": timedelta(days=395), "month": now - now.replace(day=1, hour=0, minute=0, second=0)}
+    for name, span in spans.items():
+        with psycopg.connect(server.dsn(), autocommit=True) as conn:
+            conn.execute(f"create database {name}".encode())
+        webbed.build(server.dsn(name), QUICK_EVENTS if quick else EVENTS, max(span, timedelta(days=2)))
+    return measured({name: server.dsn(name) for name in spans}, QUICK_ROUNDS if quick else ROUNDS)
+
+
+def measured(dsns: Mapping[str, str], rounds: int) -> dict[str, Any]:
+    """Measure the logs that were built; return medians in milliseconds, by shape and case."""
+    found: dict[str, Any] = {"rounds": rounds, "events": {}, "page": {}, "overview": {}}
+    for name, dsn in dsns.items():
+        with database.connect(dsn) as conn:
+            (found["events"][name],) = conn.execute("select count(*) from audit.event").fetchone() or (0,)
+            for what, once in (("page", _page), ("overview", _overview)):
+                samples = measure.samples({case: partial(once, conn, case) for case in CASES}, rounds)
+                found[what][name] = {
+                    case: {"median": round(statistics.median(some), 1), "greatest": round(max(some), 1)}
+                    for case, some in samples.items()
+                }
+    return found
+
+
+def _page(conn: Connection, case: str) -> float:
+    start = _clock(conn)
+    condition = Filters.parse(CASES[case]).resolved(conn).condition()
+    list(reader.Page(conn, Selection(condition, limit=PAGE), events.cells(safe=False)))
+    return _clock(conn) - start
+
+
+def _overview(conn: Connection, case: str) -> float:
+    start = _clock(conn)
+    overview.read(conn, Filters.parse(CASES[case]).resolved(conn))
+    return _clock(conn) - start
+
+
+def _clock(conn: Connection) -> float:
+    """Return the server's time, in milliseconds."""
+    row = conn.execute("select extract(epoch from clock_timestamp())::float8 * 1000").fetchone()
+    return 0.0 if row is None else float(row[0])
+
+
+def table() -> str:
+    """Return the part of docs/performance.md; empty where it was never measured."""
+    from bench.table import grid
+
+    measured = results.read("web")
+    if not measured:
+        return ""
+    columns = [(what, shape) for what in ("page", "overview") for shape in SHAPES]
+    rows = [
+        [case, *(f"{measured[what][shape][case]['median']:.0f}" for what, shape in columns)]
+        for case in measured["page"]["months"]
+    ]
+    whole = measured["events"]["months"]
+    head = ["milliseconds", *(f"{what}, {SHAPES[shape]}" for what, shape in columns)]
+    return (
+        f"The first {PAGE} events of a filter in a log of {whole:,}, and the overview of all that it selects:\n\n"
+        f"{grid(head, rows)}"
+    )
