@@ -22,6 +22,14 @@ PAGES = {
     "a mistake": "/?since=yesterday-ish",
     "a history": "/history?target=Customer&id=7",
     "a missing event": "/events/999999",
+    "pictures": "/?limit=1&pictures=1&target=Customer&until=2026-03-02",
+    "an overview": "/overview?target=Customer&until=2026-03-02",
+    "a configuration": "/config",
+    "a question for a table": "/config/table",
+    "a form": "/config/table?table=billing.customer",
+    "a form for many tables": "/config/table?table=billing.*",
+    "a question before disabling": "/config/disable?table=billing.customer",
+    "the doctor": "/doctor",
 }  # fmt: skip
 
 
@@ -55,4 +63,13 @@ def test_the_sign_in_page_has_no_violations_before_and_after_a_mistake(archive: 
     tab.get_by_label("Password").fill("guessed")
     tab.get_by_label("Password").press("Enter")
     expect(tab.get_by_role("alert")).to_be_visible()
+    assert violations(tab) == []
+
+
+def test_a_plan_has_no_violations(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.admin, examined=True)
+    tab.goto("/config/table?table=billing.customer")
+    tab.get_by_role("checkbox", name="Mask email").check()
+    tab.get_by_role("button", name="Show the plan").click()
+    expect(tab.get_by_role("table", name="What would be done")).to_be_visible()
     assert violations(tab) == []

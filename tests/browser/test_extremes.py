@@ -106,7 +106,7 @@ def test_a_lost_database_is_said_to_be_lost_and_comes_back(
 @pytest.mark.parametrize("action", ["create", "update"])
 def test_what_is_too_long_stays_within_the_page(huge: Archive, browse: Browse, action: str) -> None:
     tab = browse(huge.url, huge.reader)
-    tab.goto(f"/?action={action}")
+    tab.goto(f"/?target={LONGEST}.{LONGEST}&action={action}")
     assert beside_the_edge(tab) == NOTHING
     tab.locator("tr.event a.open").press("Enter")
     expect(tab.locator("tr.opened .values tbody tr")).to_have_count({"create": COLUMNS + 1, "update": 3}[action])
@@ -114,4 +114,16 @@ def test_what_is_too_long_stays_within_the_page(huge: Archive, browse: Browse, a
     assert beside_the_edge(tab) == NOTHING
     tab.get_by_role("link", name="History of this object").click()
     expect(tab.locator("tr.event")).to_have_count(2)
+    assert beside_the_edge(tab) == NOTHING
+
+
+def test_names_that_are_too_long_stay_within_the_pages_of_administrators(huge: Archive, browse: Browse) -> None:
+    tab = browse(huge.url, huge.admin)
+    for path in ("/config", "/doctor", f"/config/table?table={LONGEST}.{LONGEST}", "/overview"):
+        tab.goto(path)
+        assert (path, beside_the_edge(tab)) == (path, NOTHING)
+    tab.goto(f"/config/table?table={LONGEST}.{LONGEST}")
+    tab.get_by_role("checkbox", name=f"Mask {LONGEST}").check()
+    tab.get_by_role("button", name="Show the plan").click()
+    expect(tab.get_by_role("table", name="What would be done")).to_be_visible()
     assert beside_the_edge(tab) == NOTHING

@@ -119,6 +119,40 @@ def test_a_table_and_a_user_of_such_names_are_suggested_and_found(hostile: Archi
     assert_harmless(tab)
 
 
+def test_pictures_and_suggestions_show_them_as_text(hostile: Archive, browse: Browse) -> None:
+    tab = browse(hostile.url, hostile.reader)
+    tab.goto("/")
+    for tops in tab.locator(".tops").all():
+        expect(tops.locator(".name", has_text=harmless(EVIL)).first).to_be_visible()
+    tab.get_by_label("User", exact=True).press_sequentially(EVIL[:3])
+    offered = tab.locator("datalist#users option")
+    expect(offered.first).to_be_attached()
+    assert EVIL in [option.get_attribute("value") for option in offered.all()]
+    assert_harmless(tab)
+    tab.locator(".tops").first.get_by_role("link", name=harmless(EVIL)).click()
+    expect(tab.locator("tr.event .action")).to_have_text(["UPDATE", "CREATE"])
+    assert_harmless(tab)
+
+
+def test_administrators_see_them_as_text(hostile: Archive, browse: Browse) -> None:
+    tab = browse(hostile.url, hostile.admin)
+    for path in ("/config", "/doctor", "/config/table"):
+        tab.goto(path)
+        assert_harmless(tab)
+    tab.goto("/config")
+    name = harmless(f'public."{EVIL.replace(chr(34), chr(34) * 2)}"')
+    for link, button in (("Edit", "Show the plan"), ("Disable", "Show the plan")):
+        tab.goto("/config")
+        tab.get_by_role("link", name=f"{link} {name}").click()
+        expect(tab.get_by_role("heading", level=1)).to_contain_text(name)
+        assert_harmless(tab)
+        if link == "Edit":
+            tab.get_by_role("checkbox", name=f"Mask {harmless(EVIL)}1").check()
+        tab.get_by_role("button", name=button).click()
+        expect(tab.get_by_role("table", name="What would be done")).to_contain_text(name)
+        assert_harmless(tab)
+
+
 @pytest.mark.parametrize("place", ["target", "since", "user", "column", "ip", "xact", "context"])
 def test_what_stands_in_an_address_is_no_part_of_the_page(hostile: Archive, browse: Browse, place: str) -> None:
     tab = browse(hostile.url, hostile.reader, refusals=(400,))

@@ -1,0 +1,141 @@
+"""The pictures above the log: what they show, and how a click or a drag in them narrows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+    from playwright.sync_api import Page as Tab
+
+    from tests.browser.archive import Archive
+    from tests.fixtures.browser import Browse
+
+PAST = "/?target=Customer&since=2026-03-01T12:00Z&until=2026-03-01T16:00Z"
+"""Four hours with events once a minute, half of them updates."""
+
+
+def bars(tab: Tab) -> Locator:
+    """Return the bars over time."""
+    return tab.locator("a.bucket")
+
+
+def edges(bar: Locator) -> tuple[str | None, str | None]:
+    """Return from when until when a bar reaches."""
+    return bar.get_attribute("data-since"), bar.get_attribute("data-until")
+
+
+def chosen(tab: Tab) -> tuple[str, str]:
+    """Return from when until when the log is narrowed."""
+    query = parse_qs(urlsplit(tab.url).query)
+    return query["since"][0], query["until"][0]
+
+
+def moments(times: tuple[str | None, str | None]) -> list[datetime]:
+    """Return texts as points in time."""
+    return [datetime.fromisoformat(str(text)) for text in times]
+
+
+def count(bar: Locator) -> int:
+    """Return how many events a bar says it shows."""
+    return int(str(bar.get_attribute("aria-label")).partition(" event")[0].rpartition(" ")[2].replace(",", ""))
+
+
+def test_bars_and_lists_appear_by_themselves_and_count_every_event_once(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto(PAST)
+    expect(bars(tab).first).to_be_visible()
+    expect(tab.locator(".readout .total")).to_contain_text("210 events")
+    assert sum(count(bar) for bar in bars(tab).all()) == 210
+    tops = tab.locator(".tops")
+    expect(tops.nth(0).locator("li")).to_have_text(["Customer210"])
+    expect(tops.nth(1).locator("li")).to_have_text(["(System)70", "alice70", "bob70"])
+
+
+def test_a_click_on_a_bar_narrows_the_log_to_its_time(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto(PAST)
+    bar = bars(tab).nth(3)
+    wanted, held = moments(edges(bar)), count(bar)
+    bar.click()
+    tab.wait_for_url("**until*")
+    expect(tab.locator(".readout .total")).to_contain_text(f"{held} events")
+    assert moments(chosen(tab)) == wanted
+    expect(tab.locator("tr.event")).to_have_count(held)
+
+
+@pytest.mark.parametrize("way", ["to the right", "to the left"])
+def test_a_drag_over_bars_narrows_the_log_to_their_time(archive: Archive, browse: Browse, way: str) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto(PAST)
+    ends = [bars(tab).nth(number) for number in ((2, 5) if way == "to the right" else (5, 2))]
+    wanted = moments((edges(bars(tab).nth(2))[0], edges(bars(tab).nth(5))[1]))
+    boxes = [end.locator(".column").bounding_box() for end in ends]
+    points = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes if box]
+    tab.mouse.move(*points[0])
+    tab.mouse.down()
+    tab.mouse.move(*points[1], steps=4)
+    expect(tab.locator(".selecting")).to_be_visible()
+    before = tab.url
+    tab.mouse.up()
+    tab.wait_for_url(lambda url: url != before)
+    assert moments(chosen(tab)) == wanted
+    expect(tab.get_by_role("list", name="Filters in force").locator("span").first).to_contain_text("Since")
+
+
+def test_arrows_walk_along_the_bars_and_enter_narrows(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto(PAST)
+    bars(tab).first.focus()
+    tab.keyboard.press("ArrowRight")
+    expect(bars(tab).nth(1)).to_be_focused()
+    expect(tab.locator(".readout .pointed")).to_contain_text(str(bars(tab).nth(1).get_attribute("aria-label")))
+    wanted, before = moments(edges(bars(tab).nth(1))), tab.url
+    tab.keyboard.press("Enter")
+    tab.wait_for_url(lambda url: url != before)
+    assert moments(chosen(tab)) == wanted
+
+
+def test_a_click_on_a_user_narrows_the_log_and_the_pictures(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto(PAST)
+    tab.locator(".tops").nth(1).get_by_role("link", name="bob").click()
+    expect(tab.locator(".readout .total")).to_contain_text("70 events")
+    assert set(tab.locator("tr.event .who").all_text_contents()) == {"bob"}
+
+
+def test_the_same_is_there_as_a_table(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto(PAST)
+    tab.get_by_text("Show as a table").click()
+    rows = tab.get_by_role("region", name="The same as a table").locator("tbody tr")
+    assert sum(int(str(row.locator("td").first.text_content())) for row in rows.all()) == 210
+
+
+def test_what_was_folded_away_stays_so(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto(PAST)
+    expect(bars(tab).first).to_be_visible()
+    tab.get_by_text("Overview", exact=True).click()
+    expect(bars(tab).first).to_be_hidden()
+    tab.reload()
+    expect(tab.locator("tr.event").first).to_be_visible()
+    expect(bars(tab)).to_have_count(0)
+    tab.get_by_text("Overview", exact=True).click()
+    expect(bars(tab).first).to_be_visible()
+
+
+def test_without_scripts_the_pictures_are_a_link_away_and_bars_are_links(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader, javascript=False)
+    tab.goto(PAST)
+    tab.get_by_role("link", name="Show pictures").click()
+    bar = bars(tab).nth(3)
+    wanted = moments(edges(bar))
+    bar.click()
+    assert moments(chosen(tab)) == wanted
+    expect(tab.locator("tr.event").first).to_be_visible()
