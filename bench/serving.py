@@ -20,7 +20,7 @@ from auditctl.demo.server import EmbeddedServer
 from bench import measure
 from bench.export import EVENTS, FILL
 
-ROUNDS = 5
+ROUNDS = 3
 LOGIN = "bench_reader"
 PASSWORD = "bench"
 _ADDRESS = re.compile(r"http://[0-9.:]+")

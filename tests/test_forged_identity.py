@@ -9,14 +9,11 @@ import pytest
 from psycopg import sql
 
 from tests.capturing import audit
-from tests.fixtures.databases import connect, prepared
+from tests.fixtures.databases import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_postgresql.executors import NoopExecutor
-
-    from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.databases import Login, MakeLogin
 
 CLAIM = "select set_config('auditctl.actor', 'alice', {0}), set_config('auditctl.ip', '203.0.113.7', {0})"
@@ -24,24 +21,12 @@ CLAIM = "select set_config('auditctl.actor', 'alice', {0}), set_config('auditctl
 CLAIMED = {"claimed_actor": "alice", "claimed_ip": "203.0.113.7"}
 
 
-def prepare(dsn: str) -> None:
-    with connect(dsn) as conn:
-        conn.execute("create table note (id int primary key generated always as identity, body text)")
-        conn.execute("grant insert, update, delete, truncate on note to public")
-        conn.execute("grant create on schema public to public")
-    audit(dsn, "note")
-
-
-@pytest.fixture(scope="module")
-def db_template(server: EmbeddedServer, template: NoopExecutor) -> Iterator[str]:
-    """A database with an audited table that everybody may write, in which everybody may create."""
-    with prepared(server, template, prepare) as name:
-        yield name
-
-
 @pytest.fixture
-def note(db: str) -> str:
-    """A clone of it."""
+def note(db: str, conn: psycopg.Connection) -> str:
+    """A database with an audited table that everybody may write, in which everybody may create."""
+    conn.execute("create table note (id int primary key generated always as identity, body text)")
+    conn.execute("grant insert, update, delete, truncate on note to public; grant create on schema public to public")
+    audit(db, "note")
     return db
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -20,7 +20,7 @@ ADDRESS = "/?since=2026-01-01&until=2026-12-31&user=alice"
 NARROWED = re.compile(r"since=\d{4}-[^&]*Z")
 
 
-def drawn(archive: Archive, browse: Browse, **options: int) -> Tab:
+def drawn(archive: Archive, browse: Browse, **options: Any) -> Tab:
     """Open the log and wait for its pictures."""
     tab = browse(archive.url, archive.reader, **options)
     tab.goto(ADDRESS)

@@ -169,8 +169,8 @@ def test_a_proxy_may_take_the_path_away_or_leave_it(serve_page: ServePage, perso
         assert address.startswith("/audit/")
         inside = address.removeprefix("/audit") if does_strip else address
         cookie = "; ".join(f"{one.name}={one.value}" for one in client.cookies.jar)
-        how = {"headers": {"cookie": cookie}}
-        return client.post(inside, data=form, **how) if form else client.get(inside, **how)
+        headers = {"cookie": cookie}
+        return client.post(inside, data=form, headers=headers) if form else client.get(inside, headers=headers)
 
     asked = through("/audit/?user=ann")
     assert asked.headers["location"] == "/audit/login?next=%2F%3Fuser%3Dann"

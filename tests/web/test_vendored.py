@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 WEB = Path(__file__).resolve().parent.parent.parent / "auditctl" / "web"
-OWN = {"app.js", "style.css", "icon.svg", "pictures.js", "doctor.js", "admin.css"}
+OWN = {"app.js", "copy.js", "icon.svg", "pictures.js", "style.css"}
 
 
 def vendored() -> dict[str, dict[str, str]]:
