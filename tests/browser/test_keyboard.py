@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 WHERE = """
     () => {
         const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
-        const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+        const column = one.querySelector(".column"), drawn = column && getComputedStyle(column);
+        const outlined = (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2)
+            || (drawn && drawn.stroke !== "none" && parseFloat(drawn.strokeWidth) >= 2);
         const seen = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
         return [(one.textContent.trim() || one.name || one.id).slice(0, 40), outlined && seen];
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
+from threading import Lock
 
 from anyio import CancelScope, CapacityLimiter, to_thread
 from starlette.responses import Response, StreamingResponse
@@ -42,8 +43,8 @@ class _Stream(StreamingResponse):
 
     def __init__(self, visit: Visit, chunks: Generator[bytes], media_type: str, headers: dict[str, str]) -> None:
         self._visit = visit
-        self._chunks = chunks
-        super().__init__(_led_by(next(chunks, b""), chunks), media_type=media_type, headers=headers)
+        self._chunks = _Shared(chunks)
+        super().__init__(_led_by(next(chunks, b""), self._chunks), media_type=media_type, headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send them; without the end of the answer where they end too early, so that nobody takes it for whole."""
@@ -62,7 +63,24 @@ class _Stream(StreamingResponse):
         await to_thread.run_sync(self._visit.leave, limiter=CapacityLimiter(1))
 
 
-def _led_by(first: bytes, rest: Generator[bytes]) -> Iterator[bytes]:
+class _Shared(Iterator[bytes]):
+    """Chunks that one thread may close while another waits for the next one: they are closed once that is there."""
+
+    def __init__(self, chunks: Generator[bytes]) -> None:
+        self._chunks = chunks
+        self._lock = Lock()
+
+    def __next__(self) -> bytes:
+        with self._lock:
+            return next(self._chunks)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._lock:
+            self._chunks.close()
+
+
+def _led_by(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from rest
 
