@@ -60,6 +60,8 @@ class Document(HTMLParser):
             self.opened.pop()
 
     def handle_data(self, data: str) -> None:
+        if any("unseen" in element.attributes.get("class", "").split() for element in self.opened):
+            return  # said to screen readers alone
         for element in self.opened:
             element.text += data
 
