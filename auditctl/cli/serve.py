@@ -38,9 +38,16 @@ def _proxy(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 
 def _root_path(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     path = value.rstrip("/")
-    if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+    # Browsers take segments that are dots away before they ask.
+    if path and not re.fullmatch(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)+", path):
         raise click.BadParameter(f"{value!r} is no path; write it as /audit")
     return path
+
+
+def _header(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", value):  # a token, RFC 9110, 5.6.2
+        raise click.BadParameter(f"{value!r} is no name of a header; write it as X-Remote-User")
+    return value
 
 
 @click.command(short_help="Show the log in a browser.")
@@ -60,8 +67,9 @@ def _root_path(_context: click.Context, _parameter: click.Parameter, value: str)
     help="Who says who a visitor is: a login of the database, or a header of the trusted proxy.",
 )  # fmt: skip
 @click.option(
-    "--user-header", metavar="NAME", default="X-Remote-User", show_default=True, help="The header, with --auth proxy."
-)
+    "--user-header", metavar="NAME", default="X-Remote-User", show_default=True, callback=_header,
+    help="The header, with --auth proxy.",
+)  # fmt: skip
 @click.option("--tls-cert", metavar="FILE", type=click.Path(path_type=Path), help="Serve HTTPS with this certificate.")
 @click.option("--tls-key", metavar="FILE", type=click.Path(path_type=Path), help="The certificate's key.")
 @click.option(

@@ -75,17 +75,16 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             lifespan="on",
+            http="h11",  # the same server wherever it runs, whatever else is installed there
+            loop="asyncio",
             ws="none",
             timeout_graceful_shutdown=GRACE_SECONDS,
             ssl_certfile=tls.certificate if tls else None,
             ssl_keyfile=tls.key if tls else None,
         )
-        try:
-            config.load()
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(
-                f"cannot use the certificate and key: {error.strerror or error}", hint="Both are files in PEM form."
-            ) from error
+        if tls:
+            _require_usable(tls)
+        config.load()
         super().__init__(config)
         self._listening = listening
         self._say_started = started
@@ -107,3 +106,19 @@ class Server(uvicorn.Server):
         """Start, then say so."""
         await super().startup(sockets)
         self._say_started()
+
+
+def _require_usable(tls: Tls) -> None:
+    for path in (tls.certificate, tls.key):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}", hint="It is a file in PEM form.") from error
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key)
+    except (ssl.SSLError, ValueError) as error:
+        why = getattr(error, "reason", None) or error
+        raise UsageError(
+            f"{tls.certificate} and {tls.key} are no certificate and its key: {why}",
+            hint="Both are files in PEM form, the key without a passphrase.",
+        ) from error

@@ -50,7 +50,9 @@ class Message:
 
     def encoded(self) -> bytes:
         """The bytes on the wire."""
-        lines = [f"{self.method} {self.target} HTTP/1.1".encode("latin-1"), b"Host: log.example", b"Connection: close"]
+        lines = [f"{self.method} {self.target} HTTP/1.1".encode("latin-1"), b"Connection: close"]
+        if all(name != "Host" for name, _ in self.headers):
+            lines.append(b"Host: log.example")
         lines += [name.encode() + b": " + value for name, value in self.headers]
         if self.body:
             lines.append(b"Content-Length: %d" % len(self.body))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
@@ -18,6 +19,7 @@ from auditctl.web.routes import ROUTES
 from auditctl.web.settings import Settings
 from tests.fixtures.databases import NUMBERS, connect
 from tests.fixtures.web import PASSWORD, PEOPLE, nameless
+from tests.recorded import Recorded, record
 from tests.web.raw import Message, exchange
 
 if TYPE_CHECKING:
@@ -68,10 +70,12 @@ def test_the_token_of_one_session_is_worth_nothing_in_another(page: Page, person
 
 @pytest.mark.parametrize("path", ["//evil.example/", "/%2F/evil.example", "/\\evil.example", "///evil.example"])
 def test_no_redirect_leads_to_another_site(page: Page, path: str) -> None:
-    for headers in ((), (("Sec-Fetch-Site", b"cross-site"),)):
+    for headers in ((), (("Sec-Fetch-Site", b"cross-site"),), (("Host", b"evil.example"),)):
         answer = exchange(page.url, Message("GET", path, headers))
         assert answer.status in (400, 404)
         assert b"evil.example" not in (answer.headers.get("location") or "").encode()
+    answer = exchange(page.url, Message("GET", "/?user=a", (("Host", b"evil.example"),)))
+    assert answer.headers["location"] == "/login?next=%2F%3Fuser%3Da"
 
 
 @pytest.mark.parametrize(
@@ -95,9 +99,7 @@ def test_a_login_of_any_name_comes_in(
     assert found == (unique,)
 
 
-@pytest.mark.parametrize(
-    "password", ["'", '"', "\\", " lead and trail ", "\u540d\u524d", "a' password='b", "%41", "+", "x" * 900]
-)
+@pytest.mark.parametrize("password", ["'", '"', "\\", " lead and trail ", "\u540d\u524d", "a' password='b", "%41", "+"])
 def test_any_password_is_taken_as_it_is_typed(
     page: Page, person: MakeLogin, conn: psycopg.Connection, password: str
 ) -> None:
@@ -202,8 +204,6 @@ def test_a_store_of_another_version_is_said_to_be(
 def test_a_page_that_takes_too_long_ends_with_what_to_do(
     serve_page: ServePage, person: MakeLogin, conn: psycopg.Connection, db: str
 ) -> None:
-    from datetime import timedelta
-
     page = serve_page(page_timeout=timedelta(milliseconds=400))
     client = page.as_login(person("ann", roles=["audit_reader"]))
     with connect(db) as locking, locking.transaction():
@@ -217,19 +217,11 @@ def test_a_page_that_takes_too_long_ends_with_what_to_do(
 
 def test_a_value_of_the_log_is_text_on_every_page(reader: Client, conn: psycopg.Connection) -> None:
     mark = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
-    row = conn.execute(
-        "insert into audit.event (actor, actor_kind, target, target_id, action, old_values, new_values, context) "
-        "values (%s, 'application', %s, %s, 'UPDATE', jsonb_build_object(%s::text, %s::text), "
-        "jsonb_build_object(%s::text, 'b'), jsonb_build_object(%s::text, %s::text)) returning event_id",
-        [mark] * 8,
-    ).fetchone()
-    assert row is not None
-    for address in ("/", f"/events/{row[0]}", f"/?user={mark}", f"/?target={mark}", "/?action=update"):
+    values, context = json.dumps({mark: mark}), json.dumps({mark: mark})
+    event = Recorded(actor=mark, target=mark, target_id=mark, old=values, new='{"a": 1}', context=context)
+    (number,) = record(conn, event)
+    for address in ("/", f"/events/{number}", f"/?user={mark}", f"/?target={mark}", "/?action=update"):
         for headers in ({}, {"hx-request": "true"}):
             text = reader.get(address, headers=headers).text
             assert "<script>alert" not in text
             assert "<img" not in text
-
-
-def test_the_environment_of_these_tests_is_set_back() -> None:
-    assert not [name for name in os.environ if name.startswith("PGPASS")]
