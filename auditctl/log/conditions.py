@@ -13,16 +13,19 @@ from typing import LiteralString
 from psycopg.sql import SQL, Composable, Composed, Literal
 
 from auditctl import resources
+from auditctl.log import ways
 from auditctl.log.times import Ago, At
 from auditctl.log.values import Key, User
-from auditctl.log.ways import NOTHING, Part
+from auditctl.log.ways import Part
 from auditctl.model import Action
 
-_RARE = (Action.READ, Action.DELETE, Action.TRUNCATE, Action.EVENT)
-"""The actions of audit.event_action_target_occurred_at_idx, which holds no creations and no updates."""
+NOTHING = SQL("false")
 
-_FEW = 16
-"""So many tables are looked for in the summary at once."""
+_RARE = (Action.DELETE, Action.TRUNCATE, Action.EVENT)
+"""The actions of audit.event_action_target_occurred_at_idx, which holds no creations, reads and updates."""
+
+_FEW = 4
+"""So many tables are looked for one by one."""
 
 
 def since(values: Sequence[Ago | At]) -> Composable:
@@ -39,10 +42,13 @@ def target(values: Sequence[str]) -> Composable:
     """About one of the tables, whose registered names these are."""
     if not values:
         return NOTHING
-    meant = _one_of("target_name", values)
     if len(values) > _FEW:
-        return Part(meant, is_indexed=True)
-    summary = any_of([_in_c("target_name", value) for value in values])
+        return Part(_one_of("target_name", values), is_indexed=True)
+    return ways.any_of([_target(value) for value in values])
+
+
+def _target(value: str) -> Part:
+    meant, summary = _one_of("target_name", [value]), _in_c("target_name", value)
     return Part(meant, is_indexed=True, summary=summary, summarized=all_of([meant, summary]))
 
 
@@ -64,21 +70,22 @@ def user(values: Sequence[User]) -> Composable:
     wanted = values[0]
     if wanted.name is None:
         return Part(SQL("actor is null"), is_indexed=True)
-    actor, login = _one_of("actor", [wanted.name]), _one_of("db_user", [wanted.name])
+    actor = Part(_one_of("actor", [wanted.name]), is_indexed=True)
     summary = _in_c("db_user", wanted.name)
-    if not wanted.as_login:
-        return Part(actor, is_indexed=True)
-    if not wanted.as_actor:
-        return Part(login, summary=summary, summarized=summary)
-    return Part(any_of([actor, login]), summary=summary, summarized=any_of([actor, summary]), remainder=actor)
+    login = Part(_one_of("db_user", [wanted.name]), summary=summary, summarized=summary)
+    return ways.any_of([part for part, counts in ((actor, wanted.as_actor), (login, wanted.as_login)) if counts])
 
 
 def action(values: Sequence[Action]) -> Composable:
     """Of one of the actions."""
-    meant = _one_of("action", [str(value) for value in values])
-    if set(values) <= set(_RARE):
+    return ways.any_of([_action(value) for value in dict.fromkeys(values)])
+
+
+def _action(value: Action) -> Part:
+    meant = _one_of("action", [str(value)])
+    if value in _RARE:
         return Part(meant, is_indexed=True)
-    summary = any_of([_hashed(value) for value in values])
+    summary = _hashed(value)
     return Part(meant, summary=summary, summarized=all_of([meant, summary]))
 
 
@@ -116,11 +123,6 @@ def context(values: Sequence[tuple[str, str]]) -> Composable:
 def all_of(conditions: Sequence[Composable]) -> Composable:
     """Return the conjunction; true where there is none."""
     return SQL(" and ").join(conditions) if conditions else SQL("true")
-
-
-def any_of(conditions: Sequence[Composable]) -> Composable:
-    """Return the disjunction, in parentheses; false where there is none."""
-    return SQL("({})").format(SQL(" or ").join(conditions)) if conditions else NOTHING
 
 
 def _one_of(name: LiteralString, values: Sequence[str]) -> Composable:

@@ -19,7 +19,7 @@ from psycopg.sql import SQL, Composable, Literal
 from auditctl.database import Connection
 from auditctl.log import conditions, ways
 from auditctl.log.events import ACTIVITY, CREATED_ON, Order, Selection
-from auditctl.log.ways import NOTHING, Condition, Part
+from auditctl.log.ways import Condition, Part
 
 WALKED = 10_000
 """How many events the first window holds; to read so many one by one takes about a hundredth of a second."""
@@ -173,16 +173,21 @@ def prepare(conn: Connection) -> None:
 
 def present(conn: Connection, window: Selection) -> list[Part] | None:
     """Return the parts of a window's condition as they are in it; None where the summary says that nothing is there."""
-    parts = list(ways.parts_of(window.condition))
+    parts = ways.parts_of(window.condition)
     times = [part for part in parts if part.is_time]
-    for place, part in enumerate(parts):
+
+    def is_there(part: Part) -> bool:
         if part.summary is None:
-            continue
-        if not _read(conn, replace(window, condition=Condition([part.summary, *times])), SQL("event_id"), 1):
-            if part.remainder is NOTHING:
-                return None
-            parts[place] = Part(part.remainder, is_indexed=True)
-    return parts
+            return True
+        return bool(_read(conn, replace(window, condition=Condition([part.summary, *times])), SQL("event_id"), 1))
+
+    found = []
+    for part in parts:
+        options = [option for option in part.options or (part,) if is_there(option)]
+        if not options:
+            return None
+        found.append(part if len(options) == len(part.options) else ways.any_of(options))
+    return found
 
 
 def moment(microseconds: int) -> datetime:

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 
 from psycopg.sql import SQL, Composable, Composed
 
-NOTHING = SQL("false")
-
 
 class Part(Composed):
     """The meaning of one filter: as SQL, what it means, and beside it, how to find it.
@@ -21,9 +19,9 @@ class Part(Composed):
     Attributes:
         is_time: Whether it means a range of time, as the windows of the search are.
         is_indexed: Whether an index leads to these events and no others.
-        summary: What the summary answers: true of each of these events that `remainder` leaves out; None if it cannot.
+        summary: What the summary answers, true of each of these events; None if it cannot.
         summarized: The same meaning, so that the summary leads to it.
-        remainder: The meaning where no event satisfies `summary`; an index leads to it.
+        options: What it is the disjunction of; none where it is one thing.
     """
 
     def __init__(
@@ -34,15 +32,31 @@ class Part(Composed):
         is_indexed: bool = False,
         summary: Composable | None = None,
         summarized: Composable | None = None,
-        remainder: Composable = NOTHING,
+        options: Sequence[Part] = (),
     ) -> None:
         """Take the meaning, and what is known of how to find it."""
         super().__init__([meaning])
         self.is_time = is_time
         self.is_indexed = is_indexed
         self.summary = summary
-        self.summarized = summarized
-        self.remainder = remainder
+        self.summarized = summarized or meaning
+        self.options = tuple(options)
+
+
+def any_of(options: Sequence[Part]) -> Part:
+    """Return the disjunction of some parts, at least one: found by an index only if each is."""
+    if len(options) == 1:
+        return options[0]
+    return Part(
+        _or(options),
+        is_indexed=all(option.is_indexed for option in options),
+        summarized=_or([option.summarized for option in options]),
+        options=options,
+    )
+
+
+def _or(conditions: Sequence[Composable]) -> Composable:
+    return SQL("({})").format(SQL(" or ").join(conditions))
 
 
 class Condition(Composed):
@@ -67,4 +81,4 @@ def best(parts: Sequence[Part]) -> Composable:
     """Return the conjunction of the parts: so that the summary leads there, unless another index does."""
     if sum(not part.is_time for part in parts) > 1 and any(part.is_indexed for part in parts):
         return Condition(parts)
-    return Condition([part.summarized or part for part in parts])
+    return Condition([part.summarized for part in parts])
