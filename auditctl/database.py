@@ -31,12 +31,14 @@ INSTALLER = "Use a superuser, or the login that ran `auditctl install`."
 CANCEL_SECONDS = 5.0
 """How long the server may take to hear that a statement is to be canceled."""
 
-_DENIED = "42501"
+DENIED = "42501"
+"""SQLSTATE insufficient_privilege."""
+
 _HINTS = {
     "28P01": "Check the password, or use a service file or PGPASSFILE.",
     "28000": "Check the login and pg_hba.conf.",
     "3D000": "Check the database's name in the DSN.",
-    _DENIED: "Run this as a login that may, or ask the DBA for the role: auditctl grant --help.",
+    DENIED: "Run this as a login that may, or ask the DBA for the role: auditctl grant --help.",
     "53100": "Free some space on the server.",
     "53300": "Wait for connections to end, or raise max_connections.",
     "55P03": "Another session holds the lock; try again in a quieter moment, or raise --lock-timeout.",
@@ -52,7 +54,7 @@ def translate(error: psycopg.Error, subject: str = "") -> AuditctlError:
     message = " ".join((diagnostic.message_primary or str(error)).split()) or type(error).__name__
     message = f"{subject}: {message}" if subject else message
     hint = diagnostic.message_hint or _HINTS.get(error.sqlstate or "", "")
-    if subject and error.sqlstate == _DENIED:
+    if subject and error.sqlstate == DENIED:
         hint = "Triggers are put on a table by its owner: use that login, a member of that role, or a superuser."
     if not hint and error.sqlstate is not None:
         hint = f"The server says SQLSTATE {error.sqlstate}; its log may say more."
@@ -149,7 +151,7 @@ def _denials_explained(hint: str) -> Iterator[None]:
         with errors_translated():
             yield
     except DatabaseError as error:
-        if hint and error.sqlstate == _DENIED and error.hint == _HINTS[_DENIED]:
+        if hint and error.sqlstate == DENIED and error.hint == _HINTS[DENIED]:
             error.hint = hint
         raise
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from tests.capturing import events, pending
-from tests.fixtures.databases import Login, connect, fresh_database, fresh_login, prepared
+from tests.fixtures.databases import Login, connect, fresh_database, prepared
 from tests.guarding import make_audited
 
 if TYPE_CHECKING:
@@ -31,22 +30,10 @@ HOSTILE: LiteralString = """
 
 
 @pytest.fixture(scope="module")
-def owner_name(server: EmbeddedServer) -> Iterator[str]:
-    with fresh_login(server, "owner") as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
 def db_template(server: EmbeddedServer, template: NoopExecutor, owner_name: str) -> Iterator[str]:
     """A database with audited tables."""
     with prepared(server, template, lambda dsn: make_audited(dsn, owner_name)) as name:
         yield name
-
-
-@pytest.fixture
-def owner(db: str, owner_name: str) -> Login:
-    """The owner of the audited tables: no superuser."""
-    return Login(owner_name, make_conninfo(db, user=owner_name))
 
 
 def refused(session: psycopg.Connection, statement: LiteralString, sqlstate: str = "UA003") -> None:

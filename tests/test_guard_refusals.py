@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from auditctl import database
 from auditctl.capture import installer
 from auditctl.model import Action
 from tests.capturing import audit, events, pending, triggers
-from tests.fixtures.databases import Login, connect, fresh_login, prepared
+from tests.fixtures.databases import Login, connect, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,22 +83,10 @@ def prepare(dsn: str, owner: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def owner_name(server: EmbeddedServer) -> Iterator[str]:
-    with fresh_login(server, "owner") as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
 def db_template(server: EmbeddedServer, template: NoopExecutor, owner_name: str) -> Iterator[str]:
     """A database with audited tables."""
     with prepared(server, template, lambda dsn: prepare(dsn, owner_name)) as name:
         yield name
-
-
-@pytest.fixture
-def owner(db: str, owner_name: str) -> Login:
-    """The owner of the audited tables: no superuser."""
-    return Login(owner_name, make_conninfo(db, user=owner_name))
 
 
 def refused(session: psycopg.Connection, statement: LiteralString) -> str:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from auditctl.errors import ConfigurationError
 from auditctl.model import Action
 from tests.capturing import apply, pending
-from tests.fixtures.databases import Login, connect, fresh_login, prepared
+from tests.fixtures.databases import Login, connect, prepared
 from tests.reading import SALARY, audit_reads, read_count, reads, run, stop
 
 if TYPE_CHECKING:
@@ -44,22 +43,10 @@ def prepare(dsn: str, owner: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def owner_name(server: EmbeddedServer) -> Iterator[str]:
-    with fresh_login(server, "owner") as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
 def db_template(server: EmbeddedServer, template: NoopExecutor, owner_name: str) -> Iterator[str]:
     """A database with tables whose reads are audited."""
     with prepared(server, template, lambda dsn: prepare(dsn, owner_name)) as name:
         yield name
-
-
-@pytest.fixture
-def owner(db: str, owner_name: str) -> Login:
-    """The owner of those tables."""
-    return Login(owner_name, make_conninfo(db, user=owner_name))
 
 
 REFUSED: list[tuple[LiteralString, str]] = [

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
+from psycopg.sql import SQL
 
 from auditctl import resources
 from auditctl.capture.validate import STORED, where
@@ -79,7 +80,9 @@ def status(conn: Connection) -> list[EventStatus]:
     Raises:
         DatabaseError: The login may not read the log.
     """
-    return [EventStatus(*row) for row in conn.execute(resources.sql_text("queries/event_type.sql"))]
+    names = SQL(resources.sql_text("queries/event_target.sql"))
+    query = SQL(resources.sql_text("queries/event_type.sql")).format(event_target=names)
+    return [EventStatus(*row) for row in conn.execute(query)]
 
 
 def changes(types: Types) -> Iterator[Change]:

@@ -15,7 +15,6 @@ from auditctl.doctor.coverage import Coverage
 from auditctl.doctor.registry import CHECKS
 from auditctl.errors import DatabaseError
 
-_NO_PERMISSION = "42501"
 _READ_ONLY = "set transaction isolation level repeatable read, read only"
 
 
@@ -64,7 +63,7 @@ def examine(conn: Connection, *, today: date | None = None, server_version: str 
             try:
                 rows = _rows(conn, check, covered, refused, parameters)
             except DatabaseError as error:
-                if error.sqlstate != _NO_PERMISSION:
+                if error.sqlstate != database.DENIED:
                     raise
                 unseen.append((check.name, str(error)))
             else:
@@ -79,7 +78,7 @@ def _coverage(conn: Connection) -> tuple[Coverage | None, DatabaseError | None]:
         with database.errors_translated(), conn.transaction():
             return coverage.read(conn), None
     except DatabaseError as error:
-        if error.sqlstate != _NO_PERMISSION:
+        if error.sqlstate != database.DENIED:
             raise
         return None, error
 

@@ -54,7 +54,8 @@ def targets(conn: Connection) -> list[KnownTarget]:
     Raises:
         DatabaseError: The login may not read the log.
     """
-    query = SQL(resources.sql_text("queries/known_target.sql"))
+    names = SQL(resources.sql_text("queries/event_target.sql"))
+    query = SQL(resources.sql_text("queries/known_target.sql")).format(event_target=names)
     with reading(conn):
         return [KnownTarget(name, label) for name, label in conn.execute(query)]
 

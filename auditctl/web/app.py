@@ -10,9 +10,10 @@ from typing import Any, cast
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from auditctl.web import endpoint
@@ -26,7 +27,7 @@ from auditctl.web.throttle import Throttle
 from auditctl.web.visit import Web
 
 SWEEP_SECONDS = 15.0
-THREADS = 200
+EXPORT_THREADS = 200
 """How many exports may wait for the database at a time, beside pages."""
 
 LARGEST_FORM = 1 << 20
@@ -40,13 +41,13 @@ def make_app(settings: Settings) -> ASGIApp:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         sweeping = asyncio.create_task(_sweep(web))
-        to_thread.current_default_thread_limiter().total_tokens = THREADS
+        to_thread.current_default_thread_limiter().total_tokens = EXPORT_THREADS
         yield
         sweeping.cancel()
         await to_thread.run_sync(web.sessions.end_all)
 
     here = [route for route in ROUTES if route.auth in (None, settings.auth)]
-    routes = [*(_routed(web, route) for route in here), Mount("/static", _Kept(StaticFiles(directory=STATIC)))]
+    routes = [*(_routed(web, route) for route in here), Mount("/static", _Kept(directory=STATIC))]
     app: ASGIApp = Starlette(
         routes=routes,
         exception_handlers={HTTPException: endpoint.unrouted(web)},
@@ -70,19 +71,12 @@ async def _sweep(web: Web) -> None:
         await asyncio.to_thread(web.sessions.sweep)
 
 
-class _Kept:
+class _Kept(StaticFiles):
     """Lets browsers keep static files: their addresses change with their content."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def kept(message: dict[str, object]) -> None:
-            if message["type"] == "http.response.start" and message["status"] in (200, 304):
-                message["headers"] = [
-                    *message["headers"],  # type: ignore[misc]
-                    (b"cache-control", b"public, max-age=31536000, immutable"),
-                ]
-            await send(message)
-
-        await self.app(scope, receive, kept)  # type: ignore[arg-type]
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file."""
+        response = await super().get_response(path, scope)
+        if response.status_code in (200, 304):
+            response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response

@@ -27,7 +27,7 @@ from auditctl.web.settings import Auth
 from auditctl.web.visit import Visit, Web
 
 THREADS = 64
-"""How many requests may wait for the database at a time."""
+"""How many requests of one route may wait for the database at a time; a page that is slow holds no other up."""
 
 LEFT = 499
 """The status that is written down of a request whose visitor went away; nobody sees it."""
@@ -53,9 +53,8 @@ def unrouted(web: Web) -> Callable[[Request, Exception], Awaitable[Response]]:
     """Return what answers where no route does."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for that
         visit = Visit(web, request, None)
-        if error.status_code == MethodNotAllowed.status:
+        if isinstance(error, HTTPException) and error.status_code == MethodNotAllowed.status:
             response = failures.page(visit, MethodNotAllowed())
             response.headers["Allow"] = ", ".join(_methods(request))
         else:
@@ -79,6 +78,9 @@ async def _response(visit: Visit, route: Route, limiter: CapacityLimiter) -> Res
         return _to_sign_in(visit)
     except ClientDisconnect:
         return Response(status_code=400)
+    except asyncio.CancelledError:  # the server ends, and has waited long enough
+        await to_thread.run_sync(visit.leave, limiter=CapacityLimiter(1))
+        return Response(status_code=503)
     except Exception as error:  # noqa: BLE001 - whatever it is becomes a page
         if visit.is_left:
             return Response(status_code=LEFT)
@@ -90,8 +92,8 @@ async def _answer(visit: Visit, route: Route, limiter: CapacityLimiter) -> Respo
         visit.form = await forms.read(visit.request)
     in_thread = partial(to_thread.run_sync, limiter=limiter)
     visit.session = await in_thread(_session, visit, route)
-    if route.access is not Access.EVERYONE:
-        visit.signed_in  # noqa: B018 - raises
+    if route.access is not Access.EVERYONE and visit.session is None:
+        raise SignInRequired
     if visit.request.method == "POST" or route.is_recorded:
         _require_own_page(visit)
     if visit.request.method == "POST":

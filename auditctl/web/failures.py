@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from auditctl import database
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, StoreError, UsageError
 from auditctl.log.reader import NoSuchEvent
 from auditctl.web import journal
 from auditctl.web.errors import TooManyAttempts, WebError
 from auditctl.web.visit import Visit
 
-_OF_SQLSTATE = {"42501": 403, "57014": 504}
+_OF_SQLSTATE = {database.DENIED: 403, "57014": 504}
 """The status of insufficient_privilege, and of query_canceled, which is the time limit."""
 
 TITLES = {

@@ -46,9 +46,9 @@ def out_of_order(visit: Visit, error: Exception) -> None:
     LOGGER.warning("%s failed: %s", harmless(visit.path[:500]), harmless(str(error)))
 
 
-def broke_off(visit: Visit, error: Exception) -> None:
-    """Write down that an answer ended in the middle."""
-    LOGGER.error("%s broke off: %s", harmless(visit.path[:500]), harmless(str(error)))
+def broke_off(visit: Visit, reason: str) -> None:
+    """Write down that an answer ended in the middle, and why."""
+    LOGGER.error("%s broke off: %s", harmless(visit.path[:500]), harmless(reason))
 
 
 def failed(visit: Visit, error: BaseException) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -17,17 +17,12 @@ from auditctl.web.settings import Settings
 
 CONNECT_SECONDS: Final = 10
 APPLICATION_NAME: Final = "auditctl serve"
-NO_PERMISSION: Final = "42501"
 LONGEST_LOGIN: Final = 63
 """Bytes: PostgreSQL cuts longer ones, so that many would name the same role."""
 
 LONGEST_PASSWORD: Final = 1000
 
-_WHO = """
-    select session_user::text,
-        has_schema_privilege('audit', 'usage') and has_table_privilege('audit.activity', 'select'),
-        exists (select from pg_roles where rolname = %s and pg_has_role(oid, 'usage'))
-"""
+_MAY_READ: LiteralString = "has_schema_privilege('audit', 'usage') and has_table_privilege('audit.activity', 'select')"
 
 
 class WrongPassword(WebError):
@@ -62,7 +57,7 @@ def sign_in(settings: Settings, login: str, password: str, address: str) -> tupl
             return _reader(conn, login), connections
     except DatabaseError as error:
         connections.close()
-        if error.sqlstate == NO_PERMISSION:
+        if error.sqlstate == database.DENIED:
             raise _no_reader(login) from error
         # A failure to connect has no SQLSTATE, and its words are in the server's language.
         if error.sqlstate is None and database.answers(base(settings)):
@@ -106,11 +101,11 @@ def base(settings: Settings) -> str:
 
 def _reader(conn: Connection, login: str) -> Person:
     with database.errors_translated():
-        found = conn.execute(_WHO, [ROLE_ADMIN]).fetchone()
-    name, may_read, may_configure = found or (login, False, False)
+        found = conn.execute(f"select session_user::text, {_MAY_READ}").fetchone()
+    name, may_read = found or (login, False)
     if not may_read:
         raise _no_reader(name)
-    return Person(name, name, may_configure)
+    return Person(name, name, is_admin(conn))
 
 
 def _require_possible(login: str, password: str) -> None:

@@ -1,22 +1,7 @@
 -- Every event type that is stated, and every target that only business events have, each with the type that says whether
--- it is recorded; null where nothing is said. The targets are found as in known_target.sql.
-with recursive seen as (
-    (
-        select event.target
-        from audit.event as event
-        order by event.target
-        limit 1
-    )
-    union all
-    select (
-        select event.target
-        from audit.event as event
-        where event.target > seen.target
-        order by event.target
-        limit 1
-    )
-    from seen
-    where seen.target is not null
+-- it is recorded; null where nothing is said. The targets of events are those of event_target.sql.
+with seen as (
+    {event_target}
 ),
 
 name as (

@@ -1,23 +1,8 @@
 -- Every table that was ever audited and every event type, with their labels, every other target that events name, and
 -- auditctl's own, which may not have an event yet. A name that is both has the table's label.
--- The targets of events are found by one probe of the index for each: a loose index scan, never a full one.
-with recursive seen as (
-    (
-        select event.target
-        from audit.event as event
-        order by event.target
-        limit 1
-    )
-    union all
-    select (
-        select event.target
-        from audit.event as event
-        where event.target > seen.target
-        order by event.target
-        limit 1
-    )
-    from seen
-    where seen.target is not null
+-- The targets of events are those of event_target.sql.
+with seen as (
+    {event_target}
 ),
 
 other as (

@@ -87,6 +87,8 @@ def test_escape_ends_a_drag_and_nothing_is_narrowed(archive: Archive, browse: Br
     expect(tab).to_have_url(f"{archive.url}{ADDRESS}")
     to(tab, 5)
     expect(tab.locator(".readout .pointed")).to_have_text(re.compile("event"))
+    tab.mouse.move(1, 1)
+    expect(tab.locator(".readout .total")).to_be_visible()
 
 
 def test_arrow_keys_walk_over_the_bars_and_enter_opens_one(archive: Archive, browse: Browse) -> None:

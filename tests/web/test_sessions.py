@@ -18,23 +18,9 @@ if TYPE_CHECKING:
     import psycopg
 
     from tests.fixtures.databases import MakeLogin
-    from tests.fixtures.web import Page, ServePage
+    from tests.fixtures.web import Clock, Page, ServePage
 
 ANN, BEN = Person("ann", "ann", is_admin=False), Person("ben", "ben", is_admin=False)
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -15,21 +15,7 @@ from tests.fixtures.web import Page
 
 if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
-    from tests.fixtures.web import Client, ServePage
-
-
-class Clock:
-    """A clock that stands still until it is set."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+    from tests.fixtures.web import Client, Clock, ServePage
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from threading import Lock
@@ -52,7 +53,10 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
         except AuditctlError as error:
             if not self._visit.is_left:
-                journal.broke_off(self._visit, error)
+                journal.broke_off(self._visit, str(error))
+        except asyncio.CancelledError:
+            journal.broke_off(self._visit, "the server ended")
+            await to_thread.run_sync(self._visit.leave, limiter=CapacityLimiter(1))
         finally:
             with CancelScope(shield=True):
                 await to_thread.run_sync(self._chunks.close)
