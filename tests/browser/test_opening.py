@@ -121,3 +121,10 @@ def test_on_a_phone_an_event_is_a_card_that_opens(archive: Archive, browse: Brow
     tab.locator("tr.event .details").click()
     expect(value(tab, "email").locator("ins")).to_be_in_viewport()
     assert tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_events_that_are_opened_one_right_after_another_are_all_shown(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto("/?limit=8")
+    tab.evaluate("document.querySelectorAll('tr.event a.open').forEach((link) => link.click())")
+    expect(tab.locator("tr.opened .detail")).to_have_count(8)

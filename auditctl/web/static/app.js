@@ -34,7 +34,8 @@ async function toggle(link) {
   opened.append(cell);
   row.after(opened);
   link.setAttribute("aria-expanded", "true");
-  await htmx.ajax("GET", link.dataset.detail, { target: cell, swap: "innerHTML" });
+  // Of its own cell: of one and the same source, htmx drops a request while it has another.
+  await htmx.ajax("GET", link.dataset.detail, { source: cell, target: cell, swap: "innerHTML" });
   opened.scrollIntoView({ block: "nearest" });
 }
 
