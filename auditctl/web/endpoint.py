@@ -78,8 +78,7 @@ async def _response(visit: Visit, route: Route, limiter: CapacityLimiter) -> Res
         return _to_sign_in(visit)
     except ClientDisconnect:
         return Response(status_code=400)
-    except asyncio.CancelledError:  # the server ends, and has waited long enough
-        await to_thread.run_sync(visit.leave, limiter=CapacityLimiter(1))
+    except asyncio.CancelledError:  # the server ends, and has waited long enough; `Sessions.end_all` cancels the query
         return Response(status_code=503)
     except Exception as error:  # noqa: BLE001 - whatever it is becomes a page
         if visit.is_left:

@@ -54,12 +54,19 @@ class _Stream(StreamingResponse):
         except AuditctlError as error:
             if not self._visit.is_left:
                 journal.broke_off(self._visit, str(error))
-        except asyncio.CancelledError:
+        except (
+            asyncio.CancelledError
+        ):  # the server ends, and waits for nothing more; `Sessions.end_all` cancels the query
             journal.broke_off(self._visit, "the server ended")
-            await to_thread.run_sync(self._visit.leave, limiter=CapacityLimiter(1))
-        finally:
-            with CancelScope(shield=True):
-                await to_thread.run_sync(self._chunks.close)
+            return
+        except BaseException:
+            await self._close()
+            raise
+        await self._close()
+
+    async def _close(self) -> None:
+        with CancelScope(shield=True):
+            await to_thread.run_sync(self._chunks.close)
 
     async def listen_for_disconnect(self, receive: Receive) -> None:
         """Wait until the visitor goes away; then the query is canceled, which may not have found anything for long."""
