@@ -26,7 +26,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 """A connection whose rows are tuples; always in autocommit, transactions are opened by `transaction`."""
 
 INSTALLER = "Use a superuser, or the login that ran `auditctl install`."
-"""What to do where it takes the rights of audit_owner."""
+"""What to do where it takes the rights of auditctl_owner."""
 
 CANCEL_SECONDS = 5.0
 """How long the server may take to hear that a statement is to be canceled."""
@@ -157,10 +157,10 @@ def _denials_explained(hint: str) -> Iterator[None]:
 
 
 def store_revision(conn: Connection) -> str | None:
-    """Return the revision of the installed store, or None where there is none (relation audit.alembic_version)."""
-    if conn.execute("select to_regclass('audit.alembic_version')").fetchone() == (None,):
+    """Return the revision of the installed store, or None where there is none (relation auditctl.alembic_version)."""
+    if conn.execute("select to_regclass('auditctl.alembic_version')").fetchone() == (None,):
         return None
-    row = conn.execute("select max(version_num) from audit.alembic_version").fetchone()
+    row = conn.execute("select max(version_num) from auditctl.alembic_version").fetchone()
     return None if row is None else row[0]
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What an event says happened: the labels of the type audit.action, in its order."""
+    """What an event says happened: the labels of the type auditctl.action, in its order."""
 
     CREATE = "CREATE"
     READ = "READ"
@@ -116,7 +116,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What records the reads of a table, as audit.read_site and the catalog have it.
+    """What records the reads of a table, as auditctl.read_site and the catalog have it.
 
     Attributes:
         target: The registered name under which they are recorded; None where they are not.
@@ -127,7 +127,7 @@ class Reading:
         has_row_security, is_forced: Whether row security is on, and forced on the owner, now.
         policies: Our policies that are there, sorted.
         permissive, restrictive: Names of the table's own policies of either kind, sorted.
-        faults: What is not as it must be, each a phrase of audit.read_faults.
+        faults: What is not as it must be, each a phrase of auditctl.read_faults.
     """
 
     target: str | None
@@ -208,7 +208,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a capture function must do; the database assembles it (audit.capture_function).
+    """What a capture function must do; the database assembles it (auditctl.capture_function).
 
     Attributes:
         relation: Object id of the table whose triggers call it.

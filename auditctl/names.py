@@ -10,22 +10,22 @@ from typing import Final
 APPLICATION_NAME: Final = "auditctl"
 """`application_name` of the tool's own sessions, unless the DSN names another."""
 
-SCHEMA: Final = "audit"
+SCHEMA: Final = "auditctl"
 """The durable schema: changed by migrations only."""
 
-TRIGGER_SCHEMA: Final = "audit_triggers"
+TRIGGER_SCHEMA: Final = "auditctl_triggers"
 """The schema of generated functions: may be rebuilt at any time."""
 
-STORE_REVISION: Final = "0004"
+STORE_REVISION: Final = "0001"
 """The Alembic revision this version of the tool works with."""
 
 MINIMUM_SERVER_VERSION: Final = 140000
 """`server_version_num` of the oldest supported PostgreSQL."""
 
-ROLE_OWNER: Final = "audit_owner"
-ROLE_ADMIN: Final = "audit_admin"
-ROLE_READER: Final = "audit_reader"
-ROLE_APP: Final = "audit_app"
+ROLE_OWNER: Final = "auditctl_owner"
+ROLE_ADMIN: Final = "auditctl_admin"
+ROLE_READER: Final = "auditctl_reader"
+ROLE_APP: Final = "auditctl_app"
 
 GRANTABLE_ROLES: Final = {"reader": ROLE_READER, "admin": ROLE_ADMIN, "app": ROLE_APP}
 """What `grant` and `revoke` call a role, and the role it stands for."""

@@ -25,7 +25,7 @@ class Statement:
 
     Attributes:
         sql: Its text, without a semicolon.
-        as_owner: Whether audit_owner runs it (functions), or the login itself (triggers, which need the table's owner).
+        as_owner: Whether auditctl_owner runs it (functions), or the login itself (triggers, which need the table's owner).
     """
 
     sql: str
@@ -59,7 +59,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A table that is audited, as audit.target has it.
+    """A table that is audited, as auditctl.target has it.
 
     Attributes:
         name: `schema.table`.

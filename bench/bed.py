@@ -67,7 +67,7 @@ class Bed:
             admin.execute(subject.definition.encode())
             admin.execute(f"grant all on {subject.name} to {APPLICATION}".encode())
         log = contender.set_up(server.dsn(name), subjects)
-        if "audit.event" not in log.events:
+        if "auditctl.event" not in log.events:
             admin.execute(f"grant all on all tables in schema public to {APPLICATION}".encode())
             admin.execute(f"grant all on all sequences in schema public to {APPLICATION}".encode())
         dsn = server.dsn(name, user=contender.login, application_name=PROGRAM)

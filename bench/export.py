@@ -17,7 +17,7 @@ EVENTS = 1_000_000
 ROUNDS = 5
 
 FILL = """
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
     select
         'user' || i %% 500, 'application', '203.0.113.7', 'billing.customer', (i %% 100000)::text, 'UPDATE',
         jsonb_build_object('balance', i * 1.25, 'status', 'active'),
@@ -30,7 +30,7 @@ COLUMNS = (
     "event_id, created_on, ip_address, user_name, target, target_id, action, details, old_values, new_values, "
     "db_user, actor_kind, xact_id, context"
 )
-BARE = f"\\copy (select {COLUMNS} from audit.activity order by created_on, event_id) to stdout csv header"
+BARE = f"\\copy (select {COLUMNS} from auditctl.activity order by created_on, event_id) to stdout csv header"
 RAW = BARE.replace(" details,", "")
 
 
@@ -40,7 +40,7 @@ def run(server: EmbeddedServer) -> dict[str, Any]:
     store.install(dsn)
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(FILL, [EVENTS])
-        conn.execute("vacuum analyze audit.event")
+        conn.execute("vacuum analyze auditctl.event")
     psql: list[str | Path] = [server.bindir / "psql", "-X", "-q", "-d", dsn]
     tool: list[str | Path] = [sys.executable, "-m", "auditctl", "--dsn", dsn, "export"]
     commands: dict[str, list[str | Path]] = {

@@ -24,7 +24,7 @@ WRITERS = 4
 SECONDS = 5.0
 
 MOVE_BACK = """
-    insert into audit.event (occurred_at, actor, actor_kind, target, target_id, action, new_values)
+    insert into auditctl.event (occurred_at, actor, actor_kind, target, target_id, action, new_values)
     select
         timestamptz '2001-01-01 00:00+00' + i * interval '2 seconds', 'user' || i %% 500, 'application',
         case when i %% 100 = 0 then 'billing.invoice' else 'billing.customer' end, i::text, 'CREATE',
@@ -32,9 +32,9 @@ MOVE_BACK = """
     from generate_series(1, %s) as i
 """
 NOTICED = """
-    alter table audit.retention disable trigger retention_guarded;
-    update audit.retention set until = until - interval '8 days', since = since - interval '8 days';
-    alter table audit.retention enable always trigger retention_guarded
+    alter table auditctl.retention disable trigger retention_guarded;
+    update auditctl.retention set until = until - interval '8 days', since = since - interval '8 days';
+    alter table auditctl.retention enable always trigger retention_guarded
 """
 
 
@@ -63,16 +63,18 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
         conn.execute("create table public.work (id bigint generated always as identity primary key, n integer)")
         with connect(dsn) as own:
             installer.enable(own, Rule("public.work", tuple(Action)[:1]))
-        current = conn.execute("select format('drop table audit.event_%s', to_char(now(), 'YYYY_MM'))").fetchone()
+        current = conn.execute("select format('drop table auditctl.event_%s', to_char(now(), 'YYYY_MM'))").fetchone()
         assert current is not None
         conn.execute(current[0])  # so that writers write to the DEFAULT partition
         conn.execute(FILL, [events])
-        conn.execute("vacuum analyze audit.event_default")
+        conn.execute("vacuum analyze auditctl.event_default")
         move = _measured(dsn, lambda: list(_steps(dsn)))
-        conn.execute("select audit.create_partition('2001-01-01')")
+        conn.execute("select auditctl_internal.create_partition('2001-01-01')")
         conn.execute(MOVE_BACK, [events])
-        conn.execute("vacuum analyze audit.event")
-        conn.execute("select audit.set_retention('billing.invoice', 'forever'), audit.set_retention('*', '10 years')")
+        conn.execute("vacuum analyze auditctl.event")
+        conn.execute(
+            "select auditctl.set_retention('billing.invoice', 'forever'), auditctl.set_retention('*', '10 years')"
+        )
         conn.execute(NOTICED)
         expire = _measured(dsn, lambda: list(_steps(dsn)))
     return {"events": events, "writers": WRITERS, "move_out_of_default": move, "expire_with_1_percent_kept": expire}

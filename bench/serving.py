@@ -34,10 +34,10 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     store.install(dsn)
     server.ask_passwords([LOGIN])
     with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute(f"create role {LOGIN} login in role audit_reader password '{PASSWORD}'".encode())
+        conn.execute(f"create role {LOGIN} login in role auditctl_reader password '{PASSWORD}'".encode())
         conn.execute("select pg_reload_conf()")
         conn.execute(FILL, [events])
-        conn.execute("vacuum analyze audit.event")
+        conn.execute("vacuum analyze auditctl.event")
     with tempfile.TemporaryDirectory() as folder, _served(server) as (process, client):
         target = Path(folder) / "download"
         peaks = {"after_pages": _peak(process)}

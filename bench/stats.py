@@ -18,7 +18,7 @@ EVENTS = 1_000_000
 ROUNDS = 5
 QUICK_EVENTS, QUICK_ROUNDS = 10_000, 1
 
-COUNT = "select target, action, count(*) from audit.event group by target, action"
+COUNT = "select target, action, count(*) from auditctl.event group by target, action"
 
 
 def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     store.install(dsn)
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(FILL, [events])
-        conn.execute("vacuum analyze audit.event")
+        conn.execute("vacuum analyze auditctl.event")
     tool: list[str | Path] = [sys.executable, "-m", "auditctl", "--dsn", dsn, "stats"]
     commands: dict[str, list[str | Path]] = {
         "bare_count": [server.bindir / "psql", "-X", "-q", "-d", dsn, "-c", COUNT],

@@ -76,7 +76,7 @@ def measured(dsns: Mapping[str, str], rounds: int) -> dict[str, Any]:
     found: dict[str, Any] = {"rounds": rounds, "events": {}, "page": {}, "overview": {}}
     for name, dsn in dsns.items():
         with database.connect(dsn) as conn:
-            (found["events"][name],) = conn.execute("select count(*) from audit.event").fetchone() or (0,)
+            (found["events"][name],) = conn.execute("select count(*) from auditctl.event").fetchone() or (0,)
             for what, once in (("page", _page), ("overview", _overview)):
                 samples = measure.samples({case: partial(once, conn, case) for case in CASES}, rounds)
                 found[what][name] = {

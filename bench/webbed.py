@@ -12,7 +12,7 @@ from auditctl import store
 CHUNK = 250_000
 
 FILL = """
-    insert into audit.event (
+    insert into auditctl.event (
         occurred_at, xact_id, actor, actor_kind, ip, db_user, target, target_id, action, old_values, new_values, context
     )
     select
@@ -24,7 +24,7 @@ FILL = """
         login,
         target,
         id::text,
-        action::audit.action,
+        action::auditctl.action,
         case when action in ('UPDATE', 'DELETE') then jsonb_build_object('balance', i * 1.25, 'status', 'active') end,
         case when action in ('UPDATE', 'CREATE') then jsonb_build_object('balance', i * 1.5, 'status', 'closed') end,
         '{"application_name": "web", "request_id": "8f14e45f"}'
@@ -62,11 +62,11 @@ def build(dsn: str, events: int, span: timedelta, *, said: Callable[[str], objec
     with psycopg.connect(dsn, autocommit=True) as conn:
         month = start
         while month < now:
-            conn.execute("select audit.create_partition(%s)", [month.date()])
+            conn.execute("select auditctl_internal.create_partition(%s)", [month.date()])
             month += timedelta(days=27)
         conn.execute("select setseed(0.5)")
         for first in range(1, events + 1, CHUNK):
             last = min(first + CHUNK - 1, events)
             conn.execute(FILL, {"start": start, "span": span, "events": events, "first": first, "last": last})
             said(f"{last:,} events")
-        conn.execute("vacuum analyze audit.event")
+        conn.execute("vacuum analyze auditctl.event")

@@ -1,4 +1,4 @@
-"""Alembic's environment: runs the revisions in one transaction, as audit_owner, one install at a time.
+"""Alembic's environment: runs the revisions in one transaction, as auditctl_owner, one install at a time.
 
 `config.attributes` carries `connection` (a SQLAlchemy connection; absent for a script). Roles and schemas come
 first, from sql/schema/00_role.sql, at every install: they are not versioned, because they outlive a database.
@@ -17,19 +17,19 @@ SCRIPT_HEAD = "set local client_encoding = 'UTF8';\nset local client_min_message
 SAFE_PATH = "set local search_path = pg_catalog, pg_temp;\nset local lock_timeout = '60s';"
 REFUSE_SECOND = """do $auditctl$
 begin
-    if pg_catalog.to_regclass('audit.alembic_version') is not null then
+    if pg_catalog.to_regclass('auditctl.alembic_version') is not null then
         raise exception 'the store is already installed'
             using errcode = 'duplicate_object', hint = 'For an upgrade: auditctl install --sql --from REVISION';
     end if;
 end
 $auditctl$;"""
-FINISH = "select audit.create_partitions();"
-"""Runs as audit_owner at every install, as do the templates and the event triggers around it."""
+FINISH = "select auditctl_internal.create_partitions();"
+"""Runs as auditctl_owner at every install, as do the templates and the event triggers around it."""
 
 GUARDED = resources.sql_text("queries/guarded.sql").strip().removesuffix(";")
 REMEMBER = f"select pg_catalog.set_config('auditctl.was_guarded', ({GUARDED})::text, true);"
-RECORD_GUARD = f"""select audit.insert_event(
-    'audit.store', '{STORE_REVISION}', 'EVENT', null, null, 'coverage guard switched on'
+RECORD_GUARD = f"""select auditctl_internal.insert_event(
+    'auditctl.store', '{STORE_REVISION}', 'EVENT', null, null, 'coverage guard switched on'
 )
 where pg_catalog.current_setting('auditctl.was_guarded') = 'false' and ({GUARDED});"""
 """A superuser may switch the guard on long after the store was installed."""
@@ -55,7 +55,7 @@ def record(before: str | None) -> str:
     """The statement that records what was done, as an event."""
     done = "installed at" if before is None else f"upgraded from revision {before} to"
     return (
-        f"select audit.insert_event('audit.store', '{STORE_REVISION}', 'EVENT', null, null, "
+        f"select auditctl_internal.insert_event('auditctl.store', '{STORE_REVISION}', 'EVENT', null, null, "
         f"'store {done} revision {STORE_REVISION}');"
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EVENTS = """
     select target, action::text, target_id, old_values, new_values
-      from audit.event where target = any (%s) order by event_id
+      from auditctl.event where target = any (%s) order by event_id
 """
 
 TRIGGERS = """

@@ -24,7 +24,7 @@ SALARY: LiteralString = """
 
 READS = """
     select actor, actor_kind, db_user, target, context - 'application_name'
-      from audit.event where action = 'READ' order by event_id
+      from auditctl.event where action = 'READ' order by event_id
 """
 
 POLICIES = """

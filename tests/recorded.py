@@ -18,7 +18,7 @@ HEADER = (
 )
 
 INSERT = """
-    insert into audit.event
+    insert into auditctl.event
            (occurred_at, xact_id, actor, actor_kind, ip, db_user, target, target_id, action,
             old_values, new_values, context)
     values (%s, %s::text::xid8, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s::jsonb)
@@ -66,7 +66,7 @@ def minutes(count: int) -> datetime:
 
 def label(conn: psycopg.Connection, target: str, name: str | None = None) -> None:
     """Register a table as audited."""
-    conn.execute("insert into audit.target (target, label) values (%s, %s)", [target, name])
+    conn.execute("insert into auditctl.target (target, label) values (%s, %s)", [target, name])
 
 
 def ids(lines: str) -> list[int]:
@@ -78,7 +78,7 @@ def bulk(conn: psycopg.Connection, count: int, target: str = "bulk.row") -> None
     """Put many events into the log, a second apart."""
     conn.execute(
         """
-        insert into audit.event (occurred_at, actor, actor_kind, target, target_id, action, new_values)
+        insert into auditctl.event (occurred_at, actor, actor_kind, target, target_id, action, new_values)
         select timestamptz '2026-02-01 00:00+00' + i * interval '1 second', 'alice', 'application', %s, i::text,
                'CREATE', jsonb_build_object('n', i, 'text', repeat('x', 40))
           from generate_series(1, %s) as i
@@ -94,5 +94,5 @@ def documents(lines: str) -> list[dict[str, Any]]:
 
 def own_events(conn: psycopg.Connection) -> list[dict[str, Any]]:
     """What the log says of exports, oldest first."""
-    query = "select new_values from audit.event where target = 'audit.export' order by event_id"
+    query = "select new_values from auditctl.event where target = 'auditctl.export' order by event_id"
     return [row[0] for row in conn.execute(query)]

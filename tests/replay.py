@@ -28,7 +28,7 @@ EVENTS = """
            context ->> 'partition',
            coalesce((select json_object_agg(key, value::text) from jsonb_each(old_values)), '{}'),
            coalesce((select json_object_agg(key, value::text) from jsonb_each(new_values)), '{}')
-      from audit.event
+      from auditctl.event
      where target = %s and action in ('CREATE', 'UPDATE', 'DELETE', 'TRUNCATE')
      order by event_id
 """

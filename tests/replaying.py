@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EVENTS = """
     select action::text, target_id, old_values, new_values, context ->> 'partition',
            context ->> 'previous_target_id', target
-      from audit.event where target = any (%s) order by event_id
+      from auditctl.event where target = any (%s) order by event_id
 """
 
 ROWS = """

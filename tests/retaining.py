@@ -14,32 +14,32 @@ MONTHS: LiteralString = """
 """
 
 FILL: LiteralString = """
-    insert into audit.event (occurred_at, actor, actor_kind, target, target_id, action, new_values)
+    insert into auditctl.event (occurred_at, actor, actor_kind, target, target_id, action, new_values)
     select %s::timestamptz + i * interval '1 hour', 'alice', 'application', %s, i::text, 'CREATE',
            jsonb_build_object('n', i)
       from generate_series(1, %s) as i
 """
 
 LONG_AGO: LiteralString = """
-    alter table audit.retention disable trigger all; alter table audit.hold disable trigger all;
-    update audit.retention set since = since - interval '30 days', until = until - interval '30 days';
-    update audit.hold
+    alter table auditctl.retention disable trigger all; alter table auditctl.hold disable trigger all;
+    update auditctl.retention set since = since - interval '30 days', until = until - interval '30 days';
+    update auditctl.hold
        set placed_at = placed_at - interval '30 days', released_at = released_at - interval '30 days';
-    alter table audit.retention enable always trigger retention_guarded;
-    alter table audit.retention enable always trigger retention_guarded_statement;
-    alter table audit.retention enable always trigger retention_recorded;
-    alter table audit.hold enable always trigger hold_guarded;
-    alter table audit.hold enable always trigger hold_guarded_statement;
-    alter table audit.hold enable always trigger hold_recorded
+    alter table auditctl.retention enable always trigger retention_guarded;
+    alter table auditctl.retention enable always trigger retention_guarded_statement;
+    alter table auditctl.retention enable always trigger retention_recorded;
+    alter table auditctl.hold enable always trigger hold_guarded;
+    alter table auditctl.hold enable always trigger hold_guarded_statement;
+    alter table auditctl.hold enable always trigger hold_recorded
 """
 """Makes everything that was stated older than the time in which others may notice it."""
 
-ALL: LiteralString = "select (e.*)::text || e.salt from audit.event as e where {} order by e.event_id"
-OTHERS: LiteralString = "e.target not like 'audit.%'"
+ALL: LiteralString = "select (e.*)::text || e.salt from auditctl.event as e where {} order by e.event_id"
+OTHERS: LiteralString = "e.target not like 'auditctl.%'"
 
 PARTITIONS: LiteralString = """
     select c.relname::text from pg_inherits as i join pg_class as c on c.oid = i.inhrelid
-     where i.inhparent = 'audit.event'::regclass order by 1
+     where i.inhparent = 'auditctl.event'::regclass order by 1
 """
 
 
@@ -51,19 +51,19 @@ def fill(conn: psycopg.Connection, day: str, target: str, count: int = 10) -> No
 def months(conn: psycopg.Connection, first: str, last: str) -> None:
     """Make partitions from one month to another."""
     for (day,) in conn.execute(MONTHS, [first, last]).fetchall():
-        conn.execute("select audit.create_partition(%s)", [day])
+        conn.execute("select auditctl_internal.create_partition(%s)", [day])
 
 
 def keep(conn: psycopg.Connection, target: str, time: str | None, *, noticed: bool = True) -> None:
     """State how long a target is kept; unless it was noticed, now."""
-    conn.execute("select audit.set_retention(%s, %s)", [target, time])
+    conn.execute("select auditctl.set_retention(%s, %s)", [target, time])
     if noticed:
         conn.execute(LONG_AGO)
 
 
 def hold(conn: psycopg.Connection, target: str, target_id: str | None = None) -> int:
     """Hold a target or one object of it; returns the hold's number."""
-    row = conn.execute("select audit.place_hold(%s, %s, 'case 7')", [target, target_id]).fetchone()
+    row = conn.execute("select auditctl.place_hold(%s, %s, 'case 7')", [target, target_id]).fetchone()
     assert row is not None
     number: int = row[0]
     return number
@@ -83,6 +83,6 @@ def upkeep(dsn: str) -> list[dict[str, Any]]:
     """Do all steps of upkeep in a session of their own; returns what they say."""
     done = []
     with connect(dsn) as session:
-        while (row := session.execute("select audit.maintain_step()").fetchone()) and row[0] is not None:
+        while (row := session.execute("select auditctl.maintain_step()").fetchone()) and row[0] is not None:
             done.append(row[0])
     return done

@@ -28,12 +28,12 @@ SETTINGS = {
     "escape_string_warning": ("on", "off"),
     "array_nulls": ("off", "on"),
     "client_encoding": ("LATIN1", "UTF8"),
-    "search_path": ("public", "pg_temp", "kinds, public", "audit, audit_triggers, pg_catalog", ""),
+    "search_path": ("public", "pg_temp", "kinds, public", "auditctl, auditctl_triggers, pg_catalog", ""),
 }
 """What a session may set, and must not matter."""
 
 NAMES = (
-    "a", "t", "new", "old", "tg_op", "v_old", "v_new", "v_who", "v_target_id", "c", "audit", "null", "Capital",
+    "a", "t", "new", "old", "tg_op", "v_old", "v_new", "v_who", "v_target_id", "c", "auditctl", "null", "Capital",
     'quo"te', "per%cent %s %1$I", "$$", "$auditctl", "back\\slash", "um l\xe4ut", "{brace}", "x" * 63, "\xfc" * 31, "'",
 )  # fmt: skip
 """Names of columns that are trouble; all within LATIN1."""

@@ -1,4 +1,4 @@
-"""What a database's schemas audit and audit_triggers consist of, read from the catalog in full."""
+"""What a database's schemas auditctl and auditctl_triggers consist of, read from the catalog in full."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 if TYPE_CHECKING:
     import psycopg
 
-OURS: Final = "('audit'::regnamespace, 'audit_triggers'::regnamespace)"
+OURS: Final = "('auditctl'::regnamespace, 'auditctl_internal'::regnamespace, 'auditctl_triggers'::regnamespace)"
 
 PARTS: Final[dict[str, LiteralString]] = {
     "schemas": """
         select nspname::text, pg_get_userbyid(nspowner)::text, nspacl::text, obj_description(oid, 'pg_namespace')
-          from pg_namespace where nspname in ('audit', 'audit_triggers')
+          from pg_namespace where nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers')
     """,
     "relations": """
         select c.oid::regclass::text, c.relkind::text, c.relpersistence::text, pg_get_userbyid(c.relowner)::text,
@@ -35,7 +35,7 @@ PARTS: Final[dict[str, LiteralString]] = {
     """,
     "indexes": """
         select schemaname::text, tablename::text, indexdef from pg_indexes
-         where schemaname in ('audit', 'audit_triggers')
+         where schemaname in ('auditctl', 'auditctl_internal', 'auditctl_triggers')
     """,
     "triggers": """
         select tgrelid::regclass::text, tgname::text, tgenabled::text, tgisinternal, tgparentid <> 0,
@@ -54,7 +54,7 @@ PARTS: Final[dict[str, LiteralString]] = {
                array(select e.enumlabel::text from pg_enum as e where e.enumtypid = t.oid order by e.enumsortorder)
           from pg_type as t where t.typnamespace in {ours}
     """,
-    "views": "select viewname::text, definition from pg_views where schemaname = 'audit'",
+    "views": "select viewname::text, definition from pg_views where schemaname = 'auditctl'",
     "default privileges": """
         select defaclrole::regrole::text, defaclobjtype::text, defaclacl::text from pg_default_acl
     """,

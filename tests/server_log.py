@@ -105,9 +105,9 @@ SIGNED: LiteralString = """
     select (read.json || jsonb_build_object(
         'mac', encode(sha256(k.outer_key || sha256(k.inner_key || convert_to(read.json::text, 'UTF8'))), 'hex')
     ))::text
-    from (select %s::jsonb) as read (json), audit.log_key as k
+    from (select %s::jsonb) as read (json), auditctl.log_key as k
 """
-"""The JSON of a line as audit.record_read writes it into the server's log, of what it says."""
+"""The JSON of a line as auditctl.record_read writes it into the server's log, of what it says."""
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 """When the sessions of made-up lines began."""
 
@@ -191,6 +191,6 @@ def _csv_row(fields: dict[str, Any]) -> str:
 def imported(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
     """What was imported, oldest first: time, who, kind, ip, login, target, context."""
     return conn.execute(
-        "select occurred_at, actor, actor_kind, host(ip), db_user, target, context from audit.event "
+        "select occurred_at, actor, actor_kind, host(ip), db_user, target, context from auditctl.event "
         "where action = 'READ' and context ? 'imported_by' order by occurred_at, event_id"
     ).fetchall()

@@ -207,8 +207,10 @@ def test_asynchronous_connection(empty_db: str) -> None:
 
 
 def test_event_carries_who_acts(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:
-    writer = login("web", roles=["audit_app"])
+    writer = login("web", roles=["auditctl_app"])
     with psycopg.connect(writer.dsn) as connection, acting(connection, "alice", ip="203.0.113.7", reason="asked"):
-        connection.execute("select audit.record_event('signup')")
-    query = "select actor, actor_kind, host(ip), db_user, context ->> 'reason' from audit.event where target = 'signup'"
+        connection.execute("select auditctl.record_event('signup')")
+    query = (
+        "select actor, actor_kind, host(ip), db_user, context ->> 'reason' from auditctl.event where target = 'signup'"
+    )
     assert conn.execute(query).fetchall() == [("alice", "application", "203.0.113.7", writer.name, "asked")]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 ONE = '[[table]]\nname = "public.a"\nactions = ["create"]\n'
-RULES = "select name, position, actions::text from audit.rule order by position"
+RULES = "select name, position, actions::text from auditctl.rule order by position"
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_file_is_the_whole_truth(db: str, conn: psycopg.Connection, auditctl: 
         apply(db, "")
     apply(db, "table = []")
     assert audited(conn) == []
-    assert fetch_value(db, "select count(*) from pg_proc where pronamespace = 'audit_triggers'::regnamespace") == 0
+    assert fetch_value(db, "select count(*) from pg_proc where pronamespace = 'auditctl_triggers'::regnamespace") == 0
 
 
 @pytest.mark.usefixtures("tables")
@@ -117,7 +117,7 @@ def test_the_order_of_rules_is_kept_and_a_moved_rule_is_recorded_alone(db: str, 
     apply(db, "".join(f'[[table]]\nname = "public.{name}"\nactions = ["create"]\n' for name in names))
     assert conn.execute(RULES).fetchall() == [(f"public.{name}", n, "{CREATE}") for n, name in enumerate(names)]
     apply(db, "".join(f'[[table]]\nname = "public.{name}"\nactions = ["create"]\n' for name in ("b", "a")))
-    assert [(action, name) for _, action, name, *_ in events(conn, "audit.rule")] == [
+    assert [(action, name) for _, action, name, *_ in events(conn, "auditctl.rule")] == [
         ("CREATE", "public.c"),
         ("CREATE", "public.b"),
         ("CREATE", "public.a"),
@@ -129,17 +129,17 @@ def test_the_order_of_rules_is_kept_and_a_moved_rule_is_recorded_alone(db: str, 
 def test_a_plan_that_fails_at_the_second_table_changes_nothing(
     db: str, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
-    owner = login("owner", roles=["audit_owner", "audit_admin"])
+    owner = login("owner", roles=["auditctl_owner", "auditctl_admin"])
     conn.execute(psycopg.sql.SQL("alter table a owner to {}").format(psycopg.sql.Identifier(owner.name)))
-    before = fetch_value(db, "select count(*) from audit.event")
+    before = fetch_value(db, "select count(*) from auditctl.event")
     with pytest.raises(DatabaseError) as error:
         apply(owner.dsn, '[[table]]\nname = "public.a"\n[[table]]\nname = "public.b"\n')
     assert (error.value.sqlstate, error.value.exit_code) == ("42501", 5)
     assert error.value.hint != ""
     assert audited(conn) == []
     assert conn.execute(RULES).fetchall() == []
-    assert fetch_value(db, "select count(*) from audit.target") == 0
-    assert fetch_value(db, "select count(*) from audit.event") == before
+    assert fetch_value(db, "select count(*) from auditctl.target") == 0
+    assert fetch_value(db, "select count(*) from auditctl.event") == before
     assert lines(apply(owner.dsn, ONE)) == ["CREATE public.a create: There is no trigger yet."]
 
 
@@ -213,15 +213,15 @@ def test_apply_of_stdin_does_not_ask(db: str, conn: psycopg.Connection, auditctl
 def test_a_superuser_who_audits_another_ones_table_keeps_no_rights_behind(
     db: str, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
-    owner = login("owner", roles=["audit_owner", "audit_admin"])
+    owner = login("owner", roles=["auditctl_owner", "auditctl_admin"])
     conn.execute(psycopg.sql.SQL("alter table a owner to {}").format(psycopg.sql.Identifier(owner.name)))
     apply(owner.dsn, ONE)
     with connect(db) as session:
         assert session.execute(
-            "select has_schema_privilege(%s, 'audit_triggers', 'usage'), proacl::text from pg_proc "
-            "where pronamespace = 'audit_triggers'::regnamespace",
+            "select has_schema_privilege(%s, 'auditctl_triggers', 'usage'), proacl::text from pg_proc "
+            "where pronamespace = 'auditctl_triggers'::regnamespace",
             [login("stranger").name],
-        ).fetchall() == [(False, "{audit_owner=X/audit_owner}")]
-        assert session.execute("select nspacl::text from pg_namespace where nspname = 'audit_triggers'").fetchall() == [
-            ("{audit_owner=UC/audit_owner}",)
-        ]
+        ).fetchall() == [(False, "{auditctl_owner=X/auditctl_owner}")]
+        assert session.execute(
+            "select nspacl::text from pg_namespace where nspname = 'auditctl_triggers'"
+        ).fetchall() == [("{auditctl_owner=UC/auditctl_owner}",)]

@@ -48,7 +48,7 @@ def wait_for_waiter(conn: psycopg.Connection, locktype: str) -> None:
 def test_a_busy_table_ends_the_attempt_and_leaves_nothing(
     db: str, conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:
-    before = fetch_value(db, "select count(*) from audit.event")
+    before = fetch_value(db, "select count(*) from auditctl.event")
     with connect(db) as busy, busy.transaction():
         busy.execute("lock table b in row exclusive mode")
         done = auditctl("apply", "-", "--lock-timeout", "50ms", input=BOTH, check=5)
@@ -57,8 +57,8 @@ def test_a_busy_table_ends_the_attempt_and_leaves_nothing(
         "hint: Another session holds the lock; try again in a quieter moment, or raise --lock-timeout.",
     ]
     assert triggers(conn) == []
-    assert fetch_value(db, "select count(*) from audit.event") == before
-    assert fetch_value(db, "select count(*) from audit.rule") == 0
+    assert fetch_value(db, "select count(*) from auditctl.event") == before
+    assert fetch_value(db, "select count(*) from auditctl.rule") == 0
 
 
 @pytest.mark.usefixtures("tables")
@@ -113,7 +113,7 @@ def test_an_interrupt_while_waiting_for_a_lock_changes_nothing(
     assert process.returncode == 130
     assert err.splitlines()[-1] == "error: interrupted"
     assert triggers(conn) == []
-    assert fetch_value(db, "select count(*) from audit.rule") == 0
+    assert fetch_value(db, "select count(*) from auditctl.rule") == 0
     assert lines(apply(db, BOTH)) == CREATED
 
 
@@ -142,7 +142,7 @@ def test_every_write_after_enable_returned_is_recorded_while_writers_go_on(db: s
         written = sum(writer.result(60) for writer in writers)
     # A number is drawn only once the writer holds its lock, so what came before the trigger has smaller ones.
     rows = conn.execute("""
-        with recorded as (select target_id::int as id from audit.event where target = 'public.a' and action = 'CREATE')
+        with recorded as (select target_id::int as id from auditctl.event where target = 'public.a' and action = 'CREATE')
         select
             (select count(*) from a),
             (select count(*) from a where id >= (select min(id) from recorded)),

@@ -20,7 +20,7 @@ EVIL = """
     create function own.evil({0}) returns {1} language plpgsql as $$
     begin
         insert into own.trace values (current_user);
-        insert into audit.event (actor, actor_kind, target, action) values ('forged', 'application', 'x', 'EVENT');
+        insert into auditctl.event (actor, actor_kind, target, action) values ('forged', 'application', 'x', 'EVENT');
         return null;
     end $$
 """
@@ -45,7 +45,7 @@ def enable(db: str, name: str) -> None:
 
 def forged(db: str) -> int:
     with connect(db) as conn:
-        row = conn.execute("select count(*) from audit.event where actor = 'forged' or target = 'x'").fetchone()
+        row = conn.execute("select count(*) from auditctl.event where actor = 'forged' or target = 'x'").fetchone()
     assert row is not None
     return int(row[0])
 
@@ -124,11 +124,11 @@ def test_operators_and_functions_in_the_callers_search_path_are_not_used(db: str
             "create function own.current_setting(text, boolean) returns text language sql as $$ select 'forged' $$"
         )
         conn.execute("create temp table event (like pg_class)")
-        conn.execute("set search_path = own, pg_temp, pg_catalog, audit")
+        conn.execute("set search_path = own, pg_temp, pg_catalog, auditctl")
         conn.execute("insert into own.t values (1, 'a')")
     with connect(db) as conn:
         assert conn.execute(
-            "select actor, target_id, new_values from audit.event where target = 'own.t'"
+            "select actor, target_id, new_values from auditctl.event where target = 'own.t'"
         ).fetchall() == [(owner.name, "1", {"v": "a", "id": 1})]
 
 
@@ -141,20 +141,20 @@ def test_a_capture_function_cannot_be_attached_to_a_table_of_ones_own(db: str, o
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute(
                 "create trigger forge after insert on mine "
-                "for each row execute function audit_triggers.own__t__create()"
+                "for each row execute function auditctl_triggers.own__t__create()"
             )
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        "select audit.insert_event('x', '1', 'EVENT', null, null, null)",
-        "select audit.record_event('x')",
-        "select audit.record_export('{}')",
-        "select audit.record_membership('audit_app', 'postgres')",
-        "select audit.identify()",
-        "select audit.create_partition('2030-01-01')",
-        "select audit.row_image(1, 1::oid, '{}', '{}', '{}')",
+        "select auditctl_internal.insert_event('x', '1', 'EVENT', null, null, null)",
+        "select auditctl.record_event('x')",
+        "select auditctl.record_export('{}')",
+        "select auditctl.record_membership('auditctl_app', 'postgres')",
+        "select auditctl_internal.identify()",
+        "select auditctl_internal.create_partition('2030-01-01')",
+        "select auditctl_internal.row_image(1, 1::oid, '{}', '{}', '{}')",
     ],
 )
 def test_no_function_of_the_store_is_open_to_everybody(owner: Login, call: str) -> None:
@@ -165,9 +165,9 @@ def test_no_function_of_the_store_is_open_to_everybody(owner: Login, call: str) 
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ("'audit.rule'", "insufficient_privilege"),
+        ("'auditctl.rule'", "insufficient_privilege"),
         ("'AUDIT.rule'", "insufficient_privilege"),
-        ("'audit'", "insufficient_privilege"),
+        ("'auditctl'", "insufficient_privilege"),
         ("''", "invalid_parameter_value"),
         ("null", "invalid_parameter_value"),
         ("repeat('x', 501)", "invalid_parameter_value"),
@@ -179,26 +179,26 @@ def test_no_function_of_the_store_is_open_to_everybody(owner: Login, call: str) 
 def test_an_application_cannot_record_row_changes_or_events_of_auditctl_itself(
     db: str, login: MakeLogin, arguments: str, error: str
 ) -> None:
-    app = login("web", roles=["audit_app"], dsn=db)
+    app = login("web", roles=["auditctl_app"], dsn=db)
     with connect(app.dsn) as conn, pytest.raises(psycopg.Error) as refused:
-        conn.execute(f"select audit.record_event({arguments})")
+        conn.execute(f"select auditctl.record_event({arguments})")
     assert type(refused.value) is psycopg.errors.lookup(
         {"insufficient_privilege": "42501", "invalid_parameter_value": "22023"}[error]
     )
 
 
 def test_an_application_records_a_business_event_under_its_users_name(db: str, login: MakeLogin) -> None:
-    app = login("web", roles=["audit_app"], dsn=db)
+    app = login("web", roles=["auditctl_app"], dsn=db)
     with connect(app.dsn) as conn, conn.transaction():
-        conn.execute("select audit.set_context('alice', '203.0.113.7')")
+        conn.execute("select auditctl.set_context('alice', '203.0.113.7')")
         row = conn.execute(
-            "select audit.record_event('billing.report', '7', 'report sent', '{\"pages\": 3}')"
+            "select auditctl.record_event('billing.report', '7', 'report sent', '{\"pages\": 3}')"
         ).fetchone()
     with connect(db) as conn:
         assert conn.execute(
             "select actor, actor_kind, host(ip), db_user, target, target_id, action::text, "
             "old_values, new_values, context "
-            "from audit.event where event_id = %s",
+            "from auditctl.event where event_id = %s",
             row,
         ).fetchone() == (
             "alice", "application", "203.0.113.7", app.name, "billing.report", "7", "EVENT", None, {"pages": 3},
@@ -207,10 +207,10 @@ def test_an_application_records_a_business_event_under_its_users_name(db: str, l
 
 
 def test_a_recorded_membership_is_what_is_true_not_what_is_said(db: str, login: MakeLogin) -> None:
-    admin, victim = login("admin", roles=["audit_admin"], dsn=db), login("victim", dsn=db)
+    admin, victim = login("admin", roles=["auditctl_admin"], dsn=db), login("victim", dsn=db)
     with connect(admin.dsn) as conn:
-        conn.execute("select audit.record_membership('audit_app', %s)", [victim.name])
+        conn.execute("select auditctl.record_membership('auditctl_app', %s)", [victim.name])
     with connect(db) as conn:
         assert conn.execute(
-            "select actor, new_values ->> 'member' from audit.event where target = 'audit.role'"
+            "select actor, new_values ->> 'member' from auditctl.event where target = 'auditctl.role'"
         ).fetchall() == [(admin.name, "false")]

@@ -91,7 +91,7 @@ def test_a_change_behind_captures_back_does_not_run_its_casts(
     with connect(db) as conn:
         row = conn.execute(
             "select count(*), count(*) filter (where new_values::text ~ 'forged' or old_values::text ~ 'forged') "
-            "from audit.event where target = 'own.t'"
+            "from auditctl.event where target = 'own.t'"
         ).fetchone()
     assert row == (9, 0)
 
@@ -104,6 +104,6 @@ def test_a_column_added_after_one_that_is_gone_is_recorded(db: str, owner: Login
         conn.execute("update own.t set late = 'm'")
     with connect(db) as conn:
         rows = conn.execute(
-            "select old_values, new_values from audit.event where target = 'own.t' order by event_id"
+            "select old_values, new_values from auditctl.event where target = 'own.t' order by event_id"
         ).fetchall()
     assert rows == [(None, {"id": 1, "note": "n", "late": "l"}), ({"late": "l"}, {"late": "m"})]

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
-OPERATORS = ("(oid, regtype)", "(oid, regnamespace)", "(oid, regrole)", "(name, text)", "(audit.action, audit.action)")
+OPERATORS = (
+    "(oid, regtype)",
+    "(oid, regnamespace)",
+    "(oid, regrole)",
+    "(name, text)",
+    "(auditctl.action, auditctl.action)",
+)
 
 
 def test_operators_in_a_schema_on_the_administrators_path_are_not_run(
@@ -44,7 +50,7 @@ def test_operators_in_a_schema_on_the_administrators_path_are_not_run(
         ("apply",),
         ("log", "--action", "create"),
         ("export",),
-        ("history", "audit.rule", "public.t"),
+        ("history", "auditctl.rule", "public.t"),
         ("grant", "reader", mallory.name),
         ("disable", "t"),
     ):
@@ -57,7 +63,7 @@ def test_operators_in_a_schema_on_the_administrators_path_are_not_run(
 def test_text_that_is_no_utf8_neither_fails_the_write_nor_makes_the_log_unreadable(
     db: str, login: MakeLogin, auditctl: RunAuditctl, setting: str
 ) -> None:
-    web = login("web", roles=["audit_app"], dsn=db)
+    web = login("web", roles=["auditctl_app"], dsn=db)
     with connect(db) as conn:
         conn.execute("create table public.t (id integer primary key); grant insert on public.t to public")
     enable(db, "public.t")
@@ -69,7 +75,7 @@ def test_text_that_is_no_utf8_neither_fails_the_write_nor_makes_the_log_unreadab
         raw.finish()
     auditctl("log", check=0)
     with connect(db) as conn:
-        rows = conn.execute("select actor, context::text from audit.event where target = 'public.t'").fetchall()
+        rows = conn.execute("select actor, context::text from auditctl.event where target = 'public.t'").fetchall()
     assert len(rows) == 2
     assert all("invalid text " in f"{actor} {context}" for actor, context in rows)
 
@@ -77,12 +83,12 @@ def test_text_that_is_no_utf8_neither_fails_the_write_nor_makes_the_log_unreadab
 @pytest.mark.parametrize(
     "statement",
     [
-        "insert into audit.event (actor, actor_kind, target, action) values ('alice', 'application', 'x', 'EVENT')",
-        "insert into audit.event_default (event_id, actor, actor_kind, target, action) overriding system value "
+        "insert into auditctl.event (actor, actor_kind, target, action) values ('alice', 'application', 'x', 'EVENT')",
+        "insert into auditctl.event_default (event_id, actor, actor_kind, target, action) overriding system value "
         "values (1, 'alice', 'application', 'x', 'EVENT')",
-        "insert into audit.rule (name, position, actions) values ('x', 1, '{}')",
-        "insert into audit.target (target) values ('x')",
-        "insert into audit.alembic_version values ('9')",
+        "insert into auditctl.rule (name, position, actions) values ('x', 1, '{}')",
+        "insert into auditctl.target (target) values ('x')",
+        "insert into auditctl.alembic_version values ('9')",
     ],
 )
 def test_a_writer_of_all_data_writes_nothing_here(db: str, login: MakeLogin, statement: str) -> None:
@@ -91,18 +97,18 @@ def test_a_writer_of_all_data_writes_nothing_here(db: str, login: MakeLogin, sta
         conn.execute(statement)
     with connect(writer.dsn) as conn:
         for table in ("event", "event_default"):
-            for change in (f"update audit.{table} set target = 'x'", f"delete from audit.{table}"):
+            for change in (f"update auditctl.{table} set target = 'x'", f"delete from auditctl.{table}"):
                 with pytest.raises(psycopg.Error, match="write-once"):
                     conn.execute(change)
         for table in ("rule", "target", "alembic_version"):
-            assert conn.execute(f"delete from audit.{table}").rowcount == 0
-        conn.execute("select setval('audit.event_event_id_seq', 9223372036854775807)")
+            assert conn.execute(f"delete from auditctl.{table}").rowcount == 0
+        conn.execute("select setval('auditctl.event_event_id_seq', 9223372036854775807)")
     with connect(db) as conn:
         conn.execute("create table public.t (id integer primary key)")
     enable(db, "public.t")
     with connect(db) as conn:
         conn.execute("insert into public.t values (1)")
-        assert conn.execute("select count(*) from audit.event where target = 'public.t'").fetchone() == (1,)
+        assert conn.execute("select count(*) from auditctl.event where target = 'public.t'").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("name", ["System", "postgres"])
@@ -112,11 +118,11 @@ def test_a_user_of_an_application_is_told_from_the_system_and_from_a_login_of_th
     with connect(db) as conn:
         conn.execute("create table note (id int primary key, body text); grant insert on note to public")
     enable(db, "public.note")
-    web = login("web", roles=["audit_app"])
+    web = login("web", roles=["auditctl_app"])
     with connect(db if name == "postgres" else web.dsn) as honest:
         honest.execute("insert into note values (1, 'x')")
     with connect(web.dsn) as session:
-        session.execute("select audit.set_context(%s, p_local => false)", [name])
+        session.execute("select auditctl.set_context(%s, p_local => false)", [name])
         session.execute("insert into note values (2, 'x')")
     lines = auditctl("log", "--target", "note", check=0).out.splitlines()
     users = {line.split()[3] for line in lines if "public.note" in line}

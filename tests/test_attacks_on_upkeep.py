@@ -35,13 +35,13 @@ def test_a_sessions_zone_and_style_move_no_hold(db: str, conn: psycopg.Connectio
     for number in (1, 23):
         hold(conn, "shop.customer", str(number))
     keep(conn, "*", "400 days")
-    admin = login("mallory", roles=["audit_admin"])
+    admin = login("mallory", roles=["auditctl_admin"])
     with connect(admin.dsn) as session:
         session.execute("set datestyle = 'SQL, DMY'")
         session.execute("select set_config('timezone', %s, false)", [zone])
-        while session.execute("select audit.maintain_step()").fetchone() != (None,):
+        while session.execute("select auditctl.maintain_step()").fetchone() != (None,):
             pass
-    query = "select target_id from audit.event where target = 'shop.customer' order by occurred_at"
+    query = "select target_id from auditctl.event where target = 'shop.customer' order by occurred_at"
     kept = conn.execute(query).fetchall()
     assert kept == [("1",), ("23",), ("1",)]
 
@@ -50,10 +50,10 @@ def test_a_sessions_zone_and_style_move_no_hold(db: str, conn: psycopg.Connectio
 def test_an_imported_read_always_names_who_imported_it(
     db: str, conn: psycopg.Connection, login: MakeLogin, context: dict[str, Any]
 ) -> None:
-    admin = login("mallory", roles=["audit_admin"])
+    admin = login("mallory", roles=["auditctl_admin"])
     with connect(admin.dsn) as session:
-        session.execute("select audit.import_reads(%s)", [Jsonb([{**READ, **context}])])
-    assert conn.execute("select context from audit.event where action = 'READ'").fetchall() == [
+        session.execute("select auditctl.import_reads(%s)", [Jsonb([{**READ, **context}])])
+    assert conn.execute("select context from auditctl.event where action = 'READ'").fetchall() == [
         ({"imported_by": admin.name},)
     ]
 
@@ -62,24 +62,24 @@ def test_reads_are_imported_by_what_is_committed_alone(db: str, conn: psycopg.Co
     conn.execute("begin isolation level repeatable read")
     for call in ("import_reads('[]')", "import_own_reads('[]')", "settle_reads()"):
         with pytest.raises(psycopg.errors.FeatureNotSupported), conn.transaction():
-            conn.execute(f"select audit.{call}".encode())
+            conn.execute(f"select auditctl.{call}".encode())
     conn.execute("rollback")
 
 
 def test_no_line_of_auditctls_own_is_claimed_as_another(db: str, conn: psycopg.Connection) -> None:
     claimed = conn.execute(
-        "select * from audit.import_reads(%s)", [Jsonb([{**READ, "key": "auditctl 00", "is_told": True}])]
+        "select * from auditctl.import_reads(%s)", [Jsonb([{**READ, "key": "auditctl 00", "is_told": True}])]
     ).fetchall()
     assert dict(claimed) == {"made": 0, "recorded": 0, "expired": 1}
-    assert conn.execute("select count(*) from audit.read_line").fetchone() == (0,)
+    assert conn.execute("select count(*) from auditctl.read_line").fetchone() == (0,)
 
 
 def test_nobody_makes_a_read_look_imported(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:
     conn.execute(SALARY)
     audit_reads(db, "public.salary")
     claim = {"imported_by": "bob", "imported_from": "x", "rolled_back": True, "reason": "y"}
-    with connect(login("web", roles=["audit_app"]).dsn) as session:
-        session.execute("select audit.set_context('alice', null, %s, false)", [Jsonb(claim)])
+    with connect(login("web", roles=["auditctl_app"]).dsn) as session:
+        session.execute("select auditctl.set_context('alice', null, %s, false)", [Jsonb(claim)])
         session.execute("select * from public.salary")
     assert [row[-1] for row in conn.execute(READS).fetchall()] == [{"reason": "y"}]
 
@@ -89,8 +89,8 @@ def test_a_time_too_long_to_count_is_refused(conn: psycopg.Connection) -> None:
         with pytest.raises(UsageError):
             durations.parse(text)
         with pytest.raises(psycopg.errors.InvalidParameterValue):
-            conn.execute("select audit.set_retention('*', %s)", [text])
-    conn.execute("select audit.set_retention('*', '5000 years'), audit.maintain_step()")
+            conn.execute("select auditctl.set_retention('*', %s)", [text])
+    conn.execute("select auditctl.set_retention('*', '5000 years'), auditctl.maintain_step()")
 
 
 def test_the_time_to_notice_begins_when_it_is_stated(conn: psycopg.Connection) -> None:
@@ -98,10 +98,10 @@ def test_the_time_to_notice_begins_when_it_is_stated(conn: psycopg.Connection) -
     keep(conn, "*", "3 years")
     with conn.transaction():
         (before,) = conn.execute("select clock_timestamp() from pg_sleep(0.01)").fetchone() or (None,)
-        conn.execute("select audit.release_hold(%s, 'over'), audit.set_retention('*', '2 years')", [number])
+        conn.execute("select auditctl.release_hold(%s, 'over'), auditctl.set_retention('*', '2 years')", [number])
         ended = conn.execute(
-            "select released_at from audit.hold "
-            "union all select until from audit.retention where until is not null and keep is not null"
+            "select released_at from auditctl.hold "
+            "union all select until from auditctl.retention where until is not null and keep is not null"
         ).fetchall()
     assert len(ended) == 2
     assert all(at > before for (at,) in ended)

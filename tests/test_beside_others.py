@@ -142,15 +142,15 @@ def test_what_a_trigger_writes_at_the_commit_is_captured_under_the_user_named_be
         create constraint trigger at_commit after update on item deferrable initially deferred
             for each row execute function at_commit()
     """)
-    with connect(login("web", roles=["audit_app"], dsn=item).dsn) as session, session.transaction():
-        session.execute("select audit.set_context('alice', '203.0.113.7')")
+    with connect(login("web", roles=["auditctl_app"], dsn=item).dsn) as session, session.transaction():
+        session.execute("select auditctl.set_context('alice', '203.0.113.7')")
         session.execute("update item set v = 'open' where id = 1")
     assert changes(conn, ITEM) == [
         ("UPDATE", "1", {"v": "one"}, {"v": "open"}, None),
         ("UPDATE", "1", {"v": "open"}, {"v": "settled"}, None),
     ]
     assert conn.execute(
-        "select distinct actor, actor_kind, host(ip) from audit.event where target = %s", [ITEM]
+        "select distinct actor, actor_kind, host(ip) from auditctl.event where target = %s", [ITEM]
     ).fetchall() == [("alice", "application", "203.0.113.7")]
 
 
@@ -270,7 +270,7 @@ def test_a_function_that_runs_as_its_owner_is_recorded_under_the_login_that_call
         ("TRUNCATE", None, None, None, None),
     ]
     assert conn.execute(
-        "select distinct actor, actor_kind, db_user, context from audit.event where target = %s", [ITEM]
+        "select distinct actor, actor_kind, db_user, context from auditctl.event where target = %s", [ITEM]
     ).fetchall() == [(caller.name, "database", caller.name, None)]
 
 

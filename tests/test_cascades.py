@@ -176,7 +176,7 @@ def seat(db: str, conn: psycopg.Connection) -> Iterator[str]:
 
 def test_rows_that_exchange_their_keys_are_told_apart(conn: psycopg.Connection, seat: str) -> None:
     conn.execute("update seat set id = 3 - id where id < 3")
-    moves = "select target_id, context ->> 'previous_target_id' from audit.event where target = %s order by event_id"
+    moves = "select target_id, context ->> 'previous_target_id' from auditctl.event where target = %s order by event_id"
     assert changes(conn, seat) == [
         ("UPDATE", "2", {"id": 1}, {"id": 2}, None),
         ("UPDATE", "1", {"id": 2}, {"id": 1}, None),

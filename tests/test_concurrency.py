@@ -36,7 +36,7 @@ SCHEMA = """
 
 LOG = """
     select xact_id::text, target, action::text, target_id, old_values, new_values
-      from audit.event where target = any (%s) order by event_id
+      from auditctl.event where target = any (%s) order by event_id
 """
 
 Change = tuple[str, str, str | None, Any, Any]

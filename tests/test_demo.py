@@ -84,7 +84,7 @@ def test_demo_shows_the_log_and_leaves_no_process_and_no_folder(demo: RunAuditct
         "$ auditctl history Plan business",
         '"claimed_actor": "alice"',
         "ERROR:  42501: permission denied for table event",
-        "ERROR:  UA001: UPDATE on audit.event refused: the activity log is write-once",
+        "ERROR:  UA001: UPDATE on auditctl.event refused: the activity log is write-once",
         "ERROR:  UA002: update of billing.plan refused: no actor is set",
     ):
         assert shown in done.out
@@ -121,7 +121,7 @@ def test_kept_server_is_reached_and_stopped_by_the_printed_commands(
         log = auditctl("log", "--format", "csv", "--limit", "1000", dsn=dsn, check=0).out
     finally:
         subprocess.run(stop, shell=True, check=True)
-    in_log = [row for row in csv.DictReader(log.splitlines()) if row["target"] != "audit.export"]
+    in_log = [row for row in csv.DictReader(log.splitlines()) if row["target"] != "auditctl.export"]
     assert read_csv(tmp_path / "out" / "activity.csv") == in_log[::-1]
     assert list(in_log[0]) == list(events.COLUMNS)
 
@@ -200,7 +200,7 @@ def test_each_act_is_in_the_log_under_its_author(lived: Company) -> None:
     found = fetch_value(
         lived.auditor,
         "select jsonb_object_agg(user_name, counted) from ("
-        " select user_name, array_agg(distinct action order by action) as counted from audit.activity"
+        " select user_name, array_agg(distinct action order by action) as counted from auditctl.activity"
         " where target_name like 'billing.%' group by user_name) as by_user",
     )
     assert found == {
@@ -215,7 +215,7 @@ def test_each_act_is_in_the_log_under_its_author(lived: Company) -> None:
 def test_requests_carry_address_request_and_reason(lived: Company) -> None:
     found = fetch_value(
         lived.auditor,
-        "select jsonb_build_array(ip_address, context, db_user, new_values) from audit.activity"
+        "select jsonb_build_array(ip_address, context, db_user, new_values) from auditctl.activity"
         " where target = 'Plan' and target_id = 'team'",
     )
     context = {"request_id": "req-1045", "reason": "new price list", "application_name": "billing-web"}
@@ -223,21 +223,21 @@ def test_requests_carry_address_request_and_reason(lived: Company) -> None:
 
 
 def test_card_numbers_and_excluded_columns_are_not_in_the_log(lived: Company) -> None:
-    text = json.dumps(fetch_value(lived.auditor, "select jsonb_agg(to_jsonb(event)) from audit.event"))
+    text = json.dumps(fetch_value(lived.auditor, "select jsonb_agg(to_jsonb(event)) from auditctl.event"))
     assert "$masked" in text
     assert not re.search(r"\d{15,16}\b", re.sub(r'"salt": "[^"]*"', "", text))
-    rows = "select count(*) from audit.event where coalesce(new_values, old_values) ? 'updated_at'"
+    rows = "select count(*) from auditctl.event where coalesce(new_values, old_values) ? 'updated_at'"
     assert fetch_value(lived.auditor, rows) == 0
 
 
 def test_rolled_back_delete_left_nothing_but_a_gap(lived: Company) -> None:
-    deleted = "select count(*) from audit.activity where target = 'billing.invoice' and action = 'DELETE'"
+    deleted = "select count(*) from auditctl.activity where target = 'billing.invoice' and action = 'DELETE'"
     assert fetch_value(lived.auditor, deleted) == 0
-    assert fetch_value(lived.auditor, "select max(event_id) - count(*) from audit.event") > 0
+    assert fetch_value(lived.auditor, "select max(event_id) - count(*) from auditctl.event") > 0
 
 
 def test_every_attempt_is_refused_and_changes_nothing(lived: Company) -> None:
-    image = "select md5(string_agg(event::text, ',' order by event_id)) from audit.event"
+    image = "select md5(string_agg(event::text, ',' order by event_id)) from auditctl.event"
     before = fetch_value(lived.superuser, image)
     answers = [(attempt.login, attempt.sqlstate) for attempt in scenario.attempts(lived)]
     assert answers == [

@@ -51,12 +51,12 @@ LOGINS = {"record": "billing_web"}
 
 CATALOG = """
     select c.relname, a.attname from pg_class as c join pg_attribute as a on a.attrelid = c.oid
-     where c.relnamespace = 'audit'::regnamespace and c.relkind in ('p', 'r', 'v') and not c.relispartition
+     where c.relnamespace = 'auditctl'::regnamespace and c.relkind in ('p', 'r', 'v') and not c.relispartition
        and a.attnum > 0 and not a.attisdropped and c.relname <> 'alembic_version'
 """
 FUNCTIONS = """
-    select distinct p.proname from pg_proc as p, unnest(array['audit_reader', 'audit_app', 'audit_admin']) as role
-     where p.pronamespace = 'audit'::regnamespace and has_function_privilege(role, p.oid, 'execute')
+    select distinct p.proname from pg_proc as p, unnest(array['auditctl_reader', 'auditctl_app', 'auditctl_admin']) as role
+     where p.pronamespace = 'auditctl'::regnamespace and has_function_privilege(role, p.oid, 'execute')
 """
 
 
@@ -229,9 +229,9 @@ def test_every_key_of_the_configuration_file_is_documented() -> None:
 def test_schema_page_names_every_table_column_function_and_role(conn: psycopg.Connection[Any]) -> None:
     documented = code_of(ROOT / "docs" / "schema.md")
     columns = conn.execute(CATALOG).fetchall()
-    functions = {f"audit.{name}" for (name,) in conn.execute(FUNCTIONS)}
+    functions = {f"auditctl.{name}" for (name,) in conn.execute(FUNCTIONS)}
     named = {word.partition("(")[0] for word in documented}
-    assert {f"audit.{table}" for table, _ in columns} <= named
+    assert {f"auditctl.{table}" for table, _ in columns} <= named
     assert {column for _, column in columns} <= named
     assert functions <= named
-    assert {"audit_owner", "audit_admin", "audit_reader", "audit_app", "UA001", "UA002"} <= named
+    assert {"auditctl_owner", "auditctl_admin", "auditctl_reader", "auditctl_app", "UA001", "UA002"} <= named

@@ -46,7 +46,7 @@ def company(sound_server: EmbeddedServer) -> Iterator[str]:
         store.install(dsn)
         with connect(dsn) as conn:
             conn.execute(COMPANY)
-            conn.execute("grant audit_app to company_web; grant audit_reader to company_auditor")
+            conn.execute("grant auditctl_app to company_web; grant auditctl_reader to company_auditor")
         audit(dsn, "company.*")
         yield dsn
         with connect(dsn) as conn:
@@ -62,7 +62,7 @@ def supported(dsn: str) -> bool:
 
 def test_a_sound_set_up_has_no_finding(company: str, auditctl: RunAuditctl) -> None:
     with connect(make_conninfo(company, user="company_web")) as conn:
-        conn.execute("select audit.set_context('alice', p_local => false)")
+        conn.execute("select auditctl.set_context('alice', p_local => false)")
         conn.execute("insert into company.customer values (1, 'x'); insert into company.sale values (1)")
     assert [finding for finding in found(company) if finding.check != "server_end_of_life"] == []
     if supported(company):
@@ -79,7 +79,7 @@ def test_a_sound_set_up_has_no_finding(company: str, auditctl: RunAuditctl) -> N
 def test_the_login_that_installed_sees_everything_and_is_no_finding(
     empty_db: str, login: MakeLogin, auditctl: RunAuditctl
 ) -> None:
-    dba = login("dba", dsn=empty_db, attributes="createrole", roles=["audit_owner", "audit_admin"])
+    dba = login("dba", dsn=empty_db, attributes="createrole", roles=["auditctl_owner", "auditctl_admin"])
     with connect(empty_db) as conn:
         conn.execute(f"grant create on database {conn.info.dbname} to {dba.name}".encode())
     store.install(dba.dsn)
@@ -171,7 +171,7 @@ def test_findings_are_printed_as_json_the_worst_first(
     conn.execute("create table a (id int primary key)")
     audit(db, "public.a")
     conn.execute(UNGUARDED.format("alter table a set unlogged; drop trigger auditctl_create on a").encode())
-    reader = login("reader", roles=["audit_reader"])
+    reader = login("reader", roles=["auditctl_reader"])
     for dsn in (db, reader.dsn):
         done = auditctl("--quiet", "doctor", "--format", "json", dsn=dsn, check=3)
         printed = json.loads(done.out)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CRITICAL, WARNING, NOTICE = Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
 APPLY = "auditctl apply --yes"
-UPDATE = "audit_triggers.public__a__update"
+UPDATE = "auditctl_triggers.public__a__update"
 
 TABLES = """
     create table a (id int primary key, v text, secret text);
@@ -133,12 +133,12 @@ CASES: dict[str, tuple[LiteralString, list[Finding]]] = {
         ],
     ),
     "function nobody knows": (
-        "create procedure audit_triggers.stray(a text) language sql as 'select 1'",
+        "create procedure auditctl_triggers.stray(a text) language sql as 'select 1'",
         [
             Finding(
-                WARNING, "function_unknown", "audit_triggers.stray(text)",
-                "Nobody knows what audit_triggers.stray(text) is for; it lies where only generated functions are.",
-                "drop routine if exists audit_triggers.stray(text);",
+                WARNING, "function_unknown", "auditctl_triggers.stray(text)",
+                "Nobody knows what auditctl_triggers.stray(text) is for; it lies where only generated functions are.",
+                "drop routine if exists auditctl_triggers.stray(text);",
             )
         ],
     ),
@@ -176,7 +176,7 @@ CASES: dict[str, tuple[LiteralString, list[Finding]]] = {
         ],
     ),
     "rule deleted by hand": (
-        "delete from audit.rule where name = 'public.a'",
+        "delete from auditctl.rule where name = 'public.a'",
         [
             Finding(
                 WARNING, "trigger_unwanted", relation,

@@ -80,11 +80,11 @@ def test_an_impostor_of_the_guard_is_found_and_makes_way_for_it(db: str, auditct
 def test_a_changed_template_of_capture_functions_is_found(db: str, auditctl: RunAuditctl) -> None:
     examine_and_mend(
         db,
-        "update audit.template set parts = array['begin return null; end'] where action = 'DELETE'",
+        "update auditctl.template set parts = array['begin return null; end'] where action = 'DELETE'",
         [
             Finding(
-                CRITICAL, "template_changed", "audit.template DELETE",
-                "Events of DELETE may be missing or wrong: audit.template DELETE, from which its functions are made, "
+                CRITICAL, "template_changed", "auditctl.template DELETE",
+                "Events of DELETE may be missing or wrong: auditctl.template DELETE, from which its functions are made, "
                 "was changed.",
                 "auditctl install",
             )

@@ -102,8 +102,8 @@ def test_policies_without_effect_are_found(db: str, auditctl: RunAuditctl) -> No
 
 def test_a_policy_that_shows_the_secrets_is_found(db: str, auditctl: RunAuditctl) -> None:
     expected = Finding(
-        CRITICAL, "log_key_open", "p on audit.log_key",
-        "Whoever may select from audit.log_key can forge reads and hide his own: the policy p shows it.",
-        "set role audit_owner; drop policy p on audit.log_key; reset role;",
+        CRITICAL, "log_key_open", "p on auditctl.log_key",
+        "Whoever may select from auditctl.log_key can forge reads and hide his own: the policy p shows it.",
+        "set role auditctl_owner; drop policy p on auditctl.log_key; reset role;",
     )  # fmt: skip
-    examine_and_mend(db, "create policy p on audit.log_key for select using (true)", [expected], auditctl)
+    examine_and_mend(db, "create policy p on auditctl.log_key for select using (true)", [expected], auditctl)

@@ -32,13 +32,13 @@ def test_upkeep_that_does_not_run_is_found(db: str, conn: psycopg.Connection, au
         conn.execute(LONG_AGO)
 
     late = Finding(
-        WARNING, "maintain_late", "audit.maintenance",
+        WARNING, "maintain_late", "auditctl.maintenance",
         "Nothing was deleted yet, although it is stated how long events are kept: maintain does not run.",
         "auditctl maintain",
     )  # fmt: skip
     overdue = Finding(
-        WARNING, "retention_overdue", "audit.event_2020_01",
-        "audit.event_2020_01 holds events that should have been deleted.", "auditctl maintain",
+        WARNING, "retention_overdue", "auditctl.event_2020_01",
+        "auditctl.event_2020_01 holds events that should have been deleted.", "auditctl maintain",
     )  # fmt: skip
     examine_and_mend(db, broken, [late, overdue], auditctl)
 
@@ -48,17 +48,17 @@ def test_upkeep_that_stopped_running_is_found(db: str, conn: psycopg.Connection,
     conn.execute(LONG_AGO)
     auditctl("maintain", check=0)
     assert [finding for finding in found(db) if finding.check == "maintain_late"] == []
-    conn.execute("update audit.maintenance set ran_at = timestamptz '2026-01-02 12:00+00'")
+    conn.execute("update auditctl.maintenance set ran_at = timestamptz '2026-01-02 12:00+00'")
     (late,) = (finding for finding in found(db) if finding.check == "maintain_late")
     assert late.meaning.startswith("Nothing was deleted since 2026-01-02, although")
 
 
 def test_a_move_that_was_stopped_is_found(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     fill(conn, "2001-02-03", "billing.customer")
-    conn.execute("select audit.maintain_step()")
-    conn.execute("update audit.maintenance set moving_since = '2026-01-02 12:00+00'")
+    conn.execute("select auditctl.maintain_step()")
+    conn.execute("update auditctl.maintenance set moving_since = '2026-01-02 12:00+00'")
     stopped = Finding(
-        WARNING, "move_unfinished", "audit.event_moving",
+        WARNING, "move_unfinished", "auditctl.event_moving",
         "Each event of the DEFAULT partition is written twice since 2026-01-02 12:00 UTC: maintain was stopped while "
         "it moved them.", "auditctl maintain",
     )  # fmt: skip
@@ -71,20 +71,20 @@ def test_a_shorter_time_is_found_before_it_counts(db: str, conn: psycopg.Connect
     day = conn.execute("select to_char((now() + interval '7 days') at time zone 'UTC', 'YYYY-MM-DD')").fetchone()
     assert day is not None
     shorter = Finding(
-        NOTICE, "retention_shortened", "audit.retention *",
+        NOTICE, "retention_shortened", "auditctl.retention *",
         f"Events of every target may be deleted from {day[0]} on: postgres stated a shorter time than forever.",
-        "select audit.set_retention('*', 'forever');",
+        "select auditctl.set_retention('*', 'forever');",
     )  # fmt: skip
     examine_and_mend(db, lambda: keep(conn, "*", "400 days", noticed=False), [shorter], auditctl)
 
 
 def test_a_released_hold_is_found_before_it_counts(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     number = hold(conn, "billing.*")
-    conn.execute("select audit.release_hold(%s, 'closed')", [number])
+    conn.execute("select auditctl.release_hold(%s, 'closed')", [number])
     (released,) = of_upkeep(db)
     assert (released.object, released.remedy) == (
-        f"audit.hold {number}",
-        "select audit.place_hold('billing.*', NULL, 'case 7');",
+        f"auditctl.hold {number}",
+        "select auditctl.place_hold('billing.*', NULL, 'case 7');",
     )
     carry_out(released.remedy, db, auditctl)
     assert of_upkeep(db) == []
@@ -92,12 +92,12 @@ def test_a_released_hold_is_found_before_it_counts(db: str, conn: psycopg.Connec
 
 def test_an_old_hold_is_found(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     number = hold(conn, "billing.customer", "7")
-    conn.execute("alter table audit.hold disable trigger hold_guarded")
-    conn.execute("update audit.hold set placed_at = '2024-05-06 12:00+00'")
-    conn.execute("alter table audit.hold enable always trigger hold_guarded")
+    conn.execute("alter table auditctl.hold disable trigger hold_guarded")
+    conn.execute("update auditctl.hold set placed_at = '2024-05-06 12:00+00'")
+    conn.execute("alter table auditctl.hold enable always trigger hold_guarded")
     assert of_upkeep(db) == [
         Finding(
-            NOTICE, "hold_old", f"audit.hold {number}",
+            NOTICE, "hold_old", f"auditctl.hold {number}",
             "The events of billing.customer 7 are held since 2024-05-06, for case 7.",
             f"auditctl hold release {number} --reason 'no longer needed'",
         )
@@ -108,40 +108,40 @@ def test_statements_that_can_be_rewritten_or_go_unrecorded_are_found(
     db: str, conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:
     def broken() -> None:
-        conn.execute("drop trigger hold_guarded on audit.hold; drop trigger hold_recorded on audit.hold")
-        conn.execute("alter table audit.retention disable trigger user")
+        conn.execute("drop trigger hold_guarded on auditctl.hold; drop trigger hold_recorded on auditctl.hold")
+        conn.execute("alter table auditctl.retention disable trigger user")
 
     def unrecorded(table: str, creates: str = "") -> Finding:
         return Finding(
-            WARNING, "rule_unrecorded", f"audit.{table}",
-            f"What audit.{table} says can be changed without an event: the trigger that records it is missing or off.",
-            f"set role audit_owner; {creates}alter table audit.{table} enable always trigger {table}_recorded; "
+            WARNING, "rule_unrecorded", f"auditctl.{table}",
+            f"What auditctl.{table} says can be changed without an event: the trigger that records it is missing or off.",
+            f"set role auditctl_owner; {creates}alter table auditctl.{table} enable always trigger {table}_recorded; "
             "reset role;",
         )  # fmt: skip
 
     def unguarded(table: str, mends: str) -> Finding:
         return Finding(
-            WARNING, "statement_unguarded", f"audit.{table}",
-            f"What audit.{table} says can be rewritten and back-dated, and may have been: its guard is missing or off.",
-            f"set role audit_owner; {mends} reset role;",
+            WARNING, "statement_unguarded", f"auditctl.{table}",
+            f"What auditctl.{table} says can be rewritten and back-dated, and may have been: its guard is missing or off.",
+            f"set role auditctl_owner; {mends} reset role;",
         )  # fmt: skip
 
     expected = [
         unrecorded(
             "hold",
-            "create or replace trigger hold_recorded after insert or update on audit.hold for each row "
-            "execute function audit.record_statement('hold_id'); ",
+            "create or replace trigger hold_recorded after insert or update on auditctl.hold for each row "
+            "execute function auditctl_internal.record_statement('hold_id'); ",
         ),
         unrecorded("retention"),
         unguarded(
             "hold",
-            "create or replace trigger hold_guarded before insert or update or delete on audit.hold for each row "
-            "execute function audit.guard_hold(); alter table audit.hold enable always trigger hold_guarded; ",
+            "create or replace trigger hold_guarded before insert or update or delete on auditctl.hold for each row "
+            "execute function auditctl_internal.guard_hold(); alter table auditctl.hold enable always trigger hold_guarded; ",
         ),
         unguarded(
             "retention",
-            "alter table audit.retention enable always trigger retention_guarded; "
-            "alter table audit.retention enable always trigger retention_guarded_statement; ",
+            "alter table auditctl.retention enable always trigger retention_guarded; "
+            "alter table auditctl.retention enable always trigger retention_guarded_statement; ",
         ),
     ]
     examine_and_mend(db, broken, expected, auditctl)

@@ -56,7 +56,7 @@ def test_a_second_superuser_is_found(db: str, eve: Login, auditctl: RunAuditctl)
 def test_a_superuser_that_is_an_application_through_another_role_is_found(
     db: str, eve: Login, login: MakeLogin, auditctl: RunAuditctl
 ) -> None:
-    team = login("team", roles=["audit_app"])
+    team = login("team", roles=["auditctl_app"])
     examine_and_mend(
         db,
         f"grant {team.name} to {quoted(eve)}; alter role {quoted(eve)} superuser",
@@ -64,7 +64,7 @@ def test_a_superuser_that_is_an_application_through_another_role_is_found(
             Finding(
                 WARNING, "role_app_superuser", eve.name,
                 f"{eve.name} is believed whoever it says is acting, and can change the log too: it is a superuser with "
-                "audit_app.",
+                "auditctl_app.",
                 f"alter role {quoted(eve)} nosuperuser;",
             )
         ],
@@ -75,13 +75,13 @@ def test_a_superuser_that_is_an_application_through_another_role_is_found(
 def test_the_first_superuser_as_an_application_is_found_and_stays_a_superuser(db: str, auditctl: RunAuditctl) -> None:
     examine_and_mend(
         db,
-        "grant audit_app to postgres",
+        "grant auditctl_app to postgres",
         [
             Finding(
                 WARNING, "role_app_superuser", "postgres",
                 "postgres is believed whoever it says is acting, and can change the log too: it is a superuser with "
-                "audit_app.",
-                "revoke audit_app from postgres;",
+                "auditctl_app.",
+                "revoke auditctl_app from postgres;",
             )
         ],
         auditctl,
@@ -109,14 +109,14 @@ def test_a_role_that_can_make_itself_audit_owner_is_found_before_version_16(
 ) -> None:
     expected = Finding(
         WARNING, "role_createrole", eve.name,
-        f"{eve.name} can make itself a member of audit_owner, and then change capture: it may administer every role.",
+        f"{eve.name} can make itself a member of auditctl_owner, and then change capture: it may administer every role.",
         f"alter role {quoted(eve)} nocreaterole;",
     )  # fmt: skip
     broken = f"alter role {quoted(eve)} createrole"
     examine_and_mend(db, broken, [expected] if conn.info.server_version < 160000 else [], auditctl)
     if conn.info.server_version >= 160000:
         with connect(eve.dsn) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
-            session.execute(sql.SQL("grant audit_owner to {}").format(sql.Identifier(eve.name)))
+            session.execute(sql.SQL("grant auditctl_owner to {}").format(sql.Identifier(eve.name)))
 
 
 def owner_member(login: Login) -> Finding:
@@ -124,13 +124,13 @@ def owner_member(login: Login) -> Finding:
         WARNING,
         "role_owner_member",
         login.name,
-        f"{login.name} can act as audit_owner: change capture, write events, and take the guards off the log.",
-        f"revoke audit_owner from {quoted(login)};",
+        f"{login.name} can act as auditctl_owner: change capture, write events, and take the guards off the log.",
+        f"revoke auditctl_owner from {quoted(login)};",
     )
 
 
 def test_a_member_of_audit_owner_is_found(db: str, eve: Login, auditctl: RunAuditctl) -> None:
-    examine_and_mend(db, f"grant audit_owner to {quoted(eve)}", [owner_member(eve)], auditctl)
+    examine_and_mend(db, f"grant auditctl_owner to {quoted(eve)}", [owner_member(eve)], auditctl)
 
 
 def test_the_login_that_installed_is_not_found_but_a_second_one_makes_both_suspect(
@@ -138,10 +138,10 @@ def test_the_login_that_installed_is_not_found_but_a_second_one_makes_both_suspe
 ) -> None:
     with connect(db) as conn:
         before = found(db)
-        dba = login("dba", roles=["audit_owner", "audit_admin"])
+        dba = login("dba", roles=["auditctl_owner", "auditctl_admin"])
         assert found(db) == before
-        conn.execute(f"grant audit_owner, audit_admin to {quoted(eve)}".encode())
-    dba_found = replace(owner_member(dba), remedy=f"revoke audit_owner from {dba.name};")
+        conn.execute(f"grant auditctl_owner, auditctl_admin to {quoted(eve)}".encode())
+    dba_found = replace(owner_member(dba), remedy=f"revoke auditctl_owner from {dba.name};")
     assert [finding for finding in found(db) if finding not in before] == [owner_member(eve), dba_found]
 
 
@@ -168,7 +168,7 @@ def test_a_login_that_claims_users_and_is_not_believed_is_found(
 
     def claim() -> None:
         with connect(web.dsn) as session, session.transaction():
-            session.execute("select audit.set_context('alice')")
+            session.execute("select auditctl.set_context('alice')")
             session.execute("insert into a values (1), (2)")
 
     with connect(db) as conn:

@@ -205,7 +205,7 @@ def test_a_key_that_nobody_can_tell_is_left_to_people(
 def test_a_table_that_the_guard_does_not_watch_is_found(patient: str, auditctl: RunAuditctl) -> None:
     examine_and_mend(
         patient,
-        "delete from audit.capture where target = 'app.other'",
+        "delete from auditctl.capture where target = 'app.other'",
         [
             Finding(
                 WARNING, "table_unwatched", "app.other",

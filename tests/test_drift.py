@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("unguarded")
 """What happens to capture where nobody may create event triggers; with the guard, see test_guard_*."""
 
 OWNERS = """
-    select distinct pg_get_userbyid(proowner)::text from pg_proc where pronamespace = 'audit_triggers'::regnamespace
+    select distinct pg_get_userbyid(proowner)::text from pg_proc where pronamespace = 'auditctl_triggers'::regnamespace
 """
 
 OUTDATED = "The function differs from what the rule and the table's columns ask for."
@@ -33,7 +33,7 @@ REDEFINED = "The trigger's definition was changed."
 ALL = ("create", "update", "delete", "truncate")
 ROWS = ("create", "update", "delete")
 
-UPDATE = "audit_triggers.public__a__update"
+UPDATE = "auditctl_triggers.public__a__update"
 EMPTY = f"create or replace function {UPDATE}() returns trigger language plpgsql "
 BODY = "as $$ begin return null; end $$"
 
@@ -120,13 +120,13 @@ DRIFTS: list[tuple[LiteralString, LiteralString, list[str]]] = [
     ),
     (
         "trigger that calls another table's function",
-        "grant execute on function audit_triggers.public__b__update() to public; "
+        "grant execute on function auditctl_triggers.public__b__update() to public; "
         "drop trigger auditctl_update on a; "
         "create trigger auditctl_update after update on a "
-        "for each row execute function audit_triggers.public__b__update(); "
+        "for each row execute function auditctl_triggers.public__b__update(); "
         "alter table a enable always trigger auditctl_update; "
-        "revoke execute on function audit_triggers.public__b__update() from public",
-        ["REPLACE public.a update: The trigger calls audit_triggers.public__b__update."],
+        "revoke execute on function auditctl_triggers.public__b__update() from public",
+        ["REPLACE public.a update: The trigger calls auditctl_triggers.public__b__update."],
     ),
     (
         "function replaced by hand",
@@ -155,7 +155,7 @@ DRIFTS: list[tuple[LiteralString, LiteralString, list[str]]] = [
     ),
     (
         "function that a role may call",
-        f"grant execute on function {UPDATE}() to audit_reader",
+        f"grant execute on function {UPDATE}() to auditctl_reader",
         [f"REPLACE public.a update: {TAMPERED}"],
     ),
     (
@@ -200,8 +200,8 @@ DRIFTS: list[tuple[LiteralString, LiteralString, list[str]]] = [
     ),
     (
         "a stray function among the generated",
-        f"create function audit_triggers.stray() returns trigger language plpgsql {BODY}",
-        ["DROP audit_triggers.stray event: No rule needs the function."],
+        f"create function auditctl_triggers.stray() returns trigger language plpgsql {BODY}",
+        ["DROP auditctl_triggers.stray event: No rule needs the function."],
     ),
 ]
 
@@ -256,15 +256,15 @@ def test_check_of_a_file_names_the_file_in_its_hint(db: str, conn: psycopg.Conne
 def test_a_rule_changed_by_hand_is_drift(db: str, conn: psycopg.Connection) -> None:
     conn.execute("create table a (id int primary key, v text)")
     audit(db, "public.a")
-    conn.execute("update audit.rule set mask = '{v}', actions = '{UPDATE}'")
+    conn.execute("update auditctl.rule set mask = '{v}', actions = '{UPDATE}'")
     assert pending(db) == [
         "DROP public.a create: No rule asks for it.",
         "DROP public.a delete: No rule asks for it.",
         "DROP public.a truncate: No rule asks for it.",
         f"REPLACE public.a update: {OUTDATED}",
-        "DROP audit_triggers.public__a__create create: No rule needs the function.",
-        "DROP audit_triggers.public__a__delete delete: No rule needs the function.",
-        "DROP audit_triggers.public__a__truncate truncate: No rule needs the function.",
+        "DROP auditctl_triggers.public__a__create create: No rule needs the function.",
+        "DROP auditctl_triggers.public__a__delete delete: No rule needs the function.",
+        "DROP auditctl_triggers.public__a__truncate truncate: No rule needs the function.",
     ]
 
 
@@ -273,6 +273,6 @@ def test_a_routine_with_arguments_among_the_generated_functions_is_drift_that_ap
 ) -> None:
     conn.execute("create table a (id int primary key)")
     audit(db, "public.a")
-    conn.execute("create procedure audit_triggers.stray(a text) language sql as 'select 1'")
-    assert lines(apply(db)) == ["DROP audit_triggers.stray(text) event: No rule needs the function."]
+    conn.execute("create procedure auditctl_triggers.stray(a text) language sql as 'select 1'")
+    assert lines(apply(db)) == ["DROP auditctl_triggers.stray(text) event: No rule needs the function."]
     assert pending(db) == []

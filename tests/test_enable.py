@@ -55,7 +55,7 @@ def test_enable_records_from_now_on_and_says_so(db: str, conn: psycopg.Connectio
         ("public.customer", "TRUNCATE", None, None, None),
     ]
     assert conn.execute(
-        "select distinct target from audit.activity where target_name = 'public.customer'"
+        "select distinct target from auditctl.activity where target_name = 'public.customer'"
     ).fetchall() == [("Client",)]
     quiet = auditctl("--quiet", "disable", "customer", check=0)
     assert (quiet.out, quiet.err) == ("", "")
@@ -72,7 +72,7 @@ def test_enable_again_replaces_the_whole_rule(db: str, conn: psycopg.Connection)
     assert [new for *_, new in events(conn, "public.customer")] == [
         {"id": 1, "name": "Ann", "card": "4111", "updated_at": "x"}
     ]
-    assert conn.execute("select target, label from audit.target").fetchall() == [("public.customer", None)]
+    assert conn.execute("select target, label from auditctl.target").fetchall() == [("public.customer", None)]
     assert pending(db) == []
 
 
@@ -81,9 +81,9 @@ def test_enable_as_stated_already_changes_and_records_nothing(
     db: str, conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:
     audit(db, "customer")
-    before = conn.execute("select count(*) from audit.event").fetchone()
+    before = conn.execute("select count(*) from auditctl.event").fetchone()
     assert auditctl("enable", "customer", check=0).err == "No trigger had to change; the rule is stored.\n"
-    assert conn.execute("select count(*) from audit.event").fetchone() == before
+    assert conn.execute("select count(*) from auditctl.event").fetchone() == before
 
 
 @pytest.mark.usefixtures("customer")
@@ -98,30 +98,30 @@ def test_every_change_of_a_rule_and_of_capture_is_an_event(db: str, conn: psycop
     second = first | {"label": "Client", "mask": ["card"]}
     recorded = [
         (target, action, target_id, *(value and {k: v for k, v in value.items() if k != "set_at"} for value in values))
-        for target, action, target_id, *values in events(conn, "audit.rule")
+        for target, action, target_id, *values in events(conn, "auditctl.rule")
     ]
     assert recorded == [
-        ("audit.rule", "CREATE", "public.customer", None, first),
-        ("audit.rule", "UPDATE", "public.customer", first, second),
-        ("audit.rule", "DELETE", "public.customer", second, None),
+        ("auditctl.rule", "CREATE", "public.customer", None, first),
+        ("auditctl.rule", "UPDATE", "public.customer", first, second),
+        ("auditctl.rule", "DELETE", "public.customer", second, None),
     ]
     step = {"kind": "CREATE", "action": "CREATE", "relation": "public.customer", "reason": "There is no trigger yet."}
     outdated = "The function differs from what the rule and the table's columns ask for."
     replaced = step | {"kind": "REPLACE", "reason": outdated}
     gone = {
-        "kind": "DROP", "action": "CREATE", "relation": "audit_triggers.public__customer__create",
+        "kind": "DROP", "action": "CREATE", "relation": "auditctl_triggers.public__customer__create",
         "reason": "No rule needs the function.",
     }  # fmt: skip
-    assert events(conn, "audit.capture") == [
-        ("audit.capture", "EVENT", "public.customer", None, {"changes": [step]}),
-        ("audit.capture", "EVENT", "public.customer", None, {"changes": [replaced]}),
+    assert events(conn, "auditctl.capture") == [
+        ("auditctl.capture", "EVENT", "public.customer", None, {"changes": [step]}),
+        ("auditctl.capture", "EVENT", "public.customer", None, {"changes": [replaced]}),
         (
-            "audit.capture", "EVENT", "public.customer", None,
+            "auditctl.capture", "EVENT", "public.customer", None,
             {"changes": [step | {"kind": "DROP", "reason": "No rule asks for it."}, gone]},
         ),
     ]  # fmt: skip
     assert conn.execute(
-        "select actor, actor_kind, db_user, context ->> 'summary' from audit.event where target = 'audit.capture' "
+        "select actor, actor_kind, db_user, context ->> 'summary' from auditctl.event where target = 'auditctl.capture' "
         "order by event_id"
     ).fetchall() == [
         ("postgres", "database", "postgres", "capture installed: create"),
@@ -175,7 +175,7 @@ def test_disable_of_a_dropped_table_forgets_its_rule(db: str, conn: psycopg.Conn
     conn.execute("drop table a")
     audit(db, "b", actions=(CREATE, UPDATE))
     assert disable(db, "public.a") == [
-        "DROP audit_triggers.public__a__create create: No rule needs the function.",
+        "DROP auditctl_triggers.public__a__create create: No rule needs the function.",
     ]
     assert stored(conn) == [("public.b", "create", "update")]
     assert pending(db) == []

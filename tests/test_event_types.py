@@ -39,13 +39,13 @@ name = "telemetry.alarm"
 @pytest.fixture
 def web(db: str, login: MakeLogin) -> Iterator[psycopg.Connection]:
     """A session of an application."""
-    with connect(login("web", roles=["audit_app"]).dsn) as session:
+    with connect(login("web", roles=["auditctl_app"]).dsn) as session:
         yield session
 
 
 def recorded(session: psycopg.Connection, target: str) -> bool:
     """Whether an event for a target is recorded."""
-    row = session.execute("select audit.record_event(%s, '1', 'done')", [target]).fetchone()
+    row = session.execute("select auditctl.record_event(%s, '1', 'done')", [target]).fetchone()
     assert row is not None
     return row[0] is not None
 
@@ -54,7 +54,7 @@ def changed(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
     """What was recorded of the types, without who and when."""
     return [
         (name, action, *({k: v for k, v in (some or {}).items() if not k.startswith("set_")} for some in (old, new)))
-        for _, action, name, old, new in events(conn, "audit.event_type")
+        for _, action, name, old, new in events(conn, "auditctl.event_type")
     ]
 
 
@@ -65,7 +65,7 @@ def test_a_type_that_is_switched_off_is_not_recorded_and_fails_nothing(
     names = ("auth.login", "telemetry.ping", "telemetry.", "telemetry.alarm", "telemetry", "Telemetry.ping", "unknown")
     assert [name for name in names if not recorded(web, name)] == ["telemetry.ping", "telemetry."]
     assert conn.execute(
-        "select target from audit.event where action = 'EVENT' and target !~ '^audit[.]' order by event_id"
+        "select target from auditctl.event where action = 'EVENT' and target !~ '^auditctl[.]' order by event_id"
     ).fetchall() == [("auth.login",), ("telemetry.alarm",), ("telemetry",), ("Telemetry.ping",), ("unknown",)]
     apply(db, "table = []\nevent = []")
     assert recorded(web, "telemetry.ping") is True
@@ -74,7 +74,7 @@ def test_a_type_that_is_switched_off_is_not_recorded_and_fails_nothing(
 def test_what_could_not_be_recorded_is_refused_even_where_it_is_switched_off(db: str, web: psycopg.Connection) -> None:
     apply(db, TYPES)
     with pytest.raises(psycopg.errors.InvalidParameterValue):
-        web.execute("select audit.record_event('telemetry.ping', p_action => 'UPDATE')")
+        web.execute("select auditctl.record_event('telemetry.ping', p_action => 'UPDATE')")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_people_see_and_find_events_by_the_label(
     for name in ("Login", "login", "auth.login", "auth.*", "Log*"):
         (event,) = documents(auditctl("log", "--target", name, "--format", "jsonl", check=0).out)
         assert (event["target"], event["details"]) == ("Login", "done")
-    assert conn.execute("select target, target_name from audit.activity where target_id = '1'").fetchall() == [
+    assert conn.execute("select target, target_name from auditctl.activity where target_id = '1'").fetchall() == [
         ("Login", "auth.login")
     ]
     assert len(documents(auditctl("history", "Login", "1", "--format", "jsonl", check=0).out)) == 1
@@ -170,7 +170,7 @@ def test_a_plan_names_each_type_and_apply_records_each_change(db: str, conn: psy
         ("auth.login", "UPDATE", login, login | {"label": "Sign-in"}),
         ("telemetry.*", "UPDATE", every, every | {"enabled": True}),
     ]
-    assert events(conn, "audit.capture") == []
+    assert events(conn, "auditctl.capture") == []
 
 
 def test_a_file_without_event_types_leaves_them_and_says_so(
@@ -227,27 +227,27 @@ def test_a_table_cannot_take_the_label_of_an_event_type(db: str, conn: psycopg.C
 def test_a_mistake_in_one_type_changes_nothing_else(db: str, conn: psycopg.Connection) -> None:
     conn.execute("create table note (id int primary key)")
     with pytest.raises(ConfigurationError):
-        apply(db, '[[table]]\nname = "note"\n[[event]]\nname = "auth.login"\n[[event]]\nname = "audit.rule"')
+        apply(db, '[[table]]\nname = "note"\n[[event]]\nname = "auth.login"\n[[event]]\nname = "auditctl.rule"')
     assert event_types.read(conn) == ()
-    assert events(conn, "audit.rule", "audit.event_type") == []
+    assert events(conn, "auditctl.rule", "auditctl.event_type") == []
 
 
-@pytest.mark.parametrize("role", ["audit_app", "audit_reader", "audit_admin"])
+@pytest.mark.parametrize("role", ["auditctl_app", "auditctl_reader", "auditctl_admin"])
 def test_no_member_of_a_role_changes_a_type(db: str, login: MakeLogin, role: str) -> None:
     apply(db, TYPES)
     with connect(login("member", roles=[role]).dsn) as session:
         for statement in (
-            "update audit.event_type set enabled = false",
-            "insert into audit.event_type (name) values ('x')",
-            "delete from audit.event_type",
-            "truncate audit.event_type",
+            "update auditctl.event_type set enabled = false",
+            "insert into auditctl.event_type (name) values ('x')",
+            "delete from auditctl.event_type",
+            "truncate auditctl.event_type",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 session.execute(statement.encode())
 
 
 def test_who_writes_to_the_table_past_the_tool_is_recorded(db: str, conn: psycopg.Connection) -> None:
-    conn.execute("insert into audit.event_type (name, enabled) values ('audit.role', false)")
+    conn.execute("insert into auditctl.event_type (name, enabled) values ('auditctl.role', false)")
     assert [action for _, action, *_ in changed(conn)] == [Action.CREATE]
-    conn.execute("select audit.record_membership('audit_app', session_user)")
-    assert len(events(conn, "audit.role")) == 1
+    conn.execute("select auditctl.record_membership('auditctl_app', session_user)")
+    assert len(events(conn, "auditctl.role")) == 1

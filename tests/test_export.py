@@ -81,8 +81,8 @@ def test_export_is_recorded_and_not_in_itself(auditctl: RunAuditctl, conn: psyco
         {"format": "jsonl", "order": "asc", "filters": {"user": "alice", "action": ["update"]}, "raw": False},
         {"format": "jsonl", "order": "desc", "filters": {}, "raw": True},
     ]
-    assert "audit.export" not in first.out
-    assert [line["target"] for line in documents(second.out)].count("audit.export") == 1
+    assert "auditctl.export" not in first.out
+    assert [line["target"] for line in documents(second.out)].count("auditctl.export") == 1
 
 
 def test_misunderstood_export_is_not_recorded(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:
@@ -114,9 +114,9 @@ def test_reader_of_the_log_may_export_and_is_named(
     auditctl: RunAuditctl, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
     record(conn, Recorded())
-    auditor = login("auditor", roles=["audit_reader"])
+    auditor = login("auditor", roles=["auditctl_reader"])
     auditctl("export", dsn=auditor.dsn, check=0)
-    query = "select actor, db_user, action::text, context ->> 'summary' from audit.event where target = 'audit.export'"
+    query = "select actor, db_user, action::text, context ->> 'summary' from auditctl.event where target = 'auditctl.export'"
     assert conn.execute(query).fetchall() == [(auditor.name, auditor.name, "EVENT", "log exported")]
 
 

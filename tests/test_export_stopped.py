@@ -111,7 +111,7 @@ def assert_idle(conn: psycopg.Connection) -> None:
 
 
 def test_closed_pipe_ends_a_table_of_the_store_with_0(db: str, conn: psycopg.Connection) -> None:
-    conn.execute("insert into audit.rule (name, actions, position) values ('a.b', '{CREATE}', 1)")
+    conn.execute("insert into auditctl.rule (name, actions, position) values ('a.b', '{CREATE}', 1)")
     for command in (["stats"], ["tables"]):
         read, write = os.pipe()
         os.close(read)

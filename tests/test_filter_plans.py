@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EVENTS = 60_000
 
 LOG = """
-    insert into audit.event (occurred_at, actor, actor_kind, db_user, target, target_id, action, new_values)
+    insert into auditctl.event (occurred_at, actor, actor_kind, db_user, target, target_id, action, new_values)
     select timestamptz '2026-03-01 00:00+00' + i * interval '1 minute',
            case when i %% 5000 = 7 then 'visitor' when i < 9000 and i %% 50 = 1 then 'departed'
                 else 'user' || i %% 20 end,
@@ -33,7 +33,7 @@ LOG = """
                 else 'shop.table_' || i %% 4 end,
            i::text,
            (case when i = 40000 then 'TRUNCATE' when i %% 4000 = 9 then 'EVENT' when i %% 50 = 2 then 'DELETE'
-                 else 'UPDATE' end)::audit.action,
+                 else 'UPDATE' end)::auditctl.action,
            jsonb_build_object('n', i, 'text', repeat('x', 40))
       from generate_series(1, %s) as i
 """
@@ -43,7 +43,7 @@ FINE = """
     declare
         v_part regclass;
     begin
-        for v_part in select relid from pg_partition_tree('audit.event_summary_idx') where isleaf loop
+        for v_part in select relid from pg_partition_tree('auditctl.event_summary_idx') where isleaf loop
             execute format('alter index %s set (pages_per_range = 4)', v_part);
             execute format('reindex index %s', v_part);
         end loop;
@@ -92,18 +92,20 @@ def reader_conn(db: str, login: MakeLogin, monkeypatch: pytest.MonkeyPatch) -> I
     """A session of an auditor, over a log of sixty thousand events, with a first window to match."""
     monkeypatch.setattr(search, "WALKED", 100)
     with database.connect(db) as conn:
-        conn.execute("select audit.create_partition('2026-03-01'), audit.create_partition('2026-04-01')")
+        conn.execute(
+            "select auditctl_internal.create_partition('2026-03-01'), auditctl_internal.create_partition('2026-04-01')"
+        )
         conn.execute(LOG, [EVENTS])
         conn.execute(FINE)
-        conn.execute("vacuum analyze audit.event")
+        conn.execute("vacuum analyze auditctl.event")
         list(upkeep.run(conn))
-    with database.connect(login("auditor", roles=["audit_reader"]).dsn) as conn:
+    with database.connect(login("auditor", roles=["auditctl_reader"]).dsn) as conn:
         yield conn
 
 
 READ_SO_FAR = """
     select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)
-      from pg_stat_xact_user_tables where schemaname = 'audit' and relname ^@ 'event'
+      from pg_stat_xact_user_tables where schemaname = 'auditctl' and relname ^@ 'event'
 """
 
 

@@ -38,7 +38,7 @@ def test_interval_holds_its_start_and_not_its_end(conn: psycopg.Connection) -> N
 def test_duration_counts_back_from_now(conn: psycopg.Connection) -> None:
     (old,) = record(conn, Recorded())
     recent = conn.execute(
-        """insert into audit.event (occurred_at, actor, actor_kind, target, action)
+        """insert into auditctl.event (occurred_at, actor, actor_kind, target, action)
            values (now() - interval '90 minutes', 'a', 'application', 't.t', 'EVENT') returning event_id"""
     ).fetchone()
     assert recent is not None
@@ -88,7 +88,7 @@ def test_new_name_of_a_table_does_not_select_the_old(conn: psycopg.Connection) -
     label(conn, "s.old")
     label(conn, "s.new")
     conn.execute(
-        "insert into audit.rename (old_target, new_target, renamed_at) values ('s.old', 's.new', %s)", [minutes(1)]
+        "insert into auditctl.rename (old_target, new_target, renamed_at) values ('s.old', 's.new', %s)", [minutes(1)]
     )
     assert found(conn, target="s.new") == [new]
     assert found(conn, target="s.old") == [old]
@@ -199,5 +199,5 @@ def test_transaction_and_context(conn: psycopg.Connection) -> None:
 def test_what_auditctl_records_of_itself_can_be_asked_for_before_it_happened(
     db: str, auditctl: RunAuditctl, name: str
 ) -> None:
-    done = auditctl("log", "--target", f"audit.{name}", "--until", "2000-01-01", check=0)
+    done = auditctl("log", "--target", f"auditctl.{name}", "--until", "2000-01-01", check=0)
     assert (done.out, done.err) == ("", "No events.\n")

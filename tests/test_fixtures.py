@@ -48,7 +48,7 @@ def test_logins_have_names_of_their_own(empty_db: str, login: MakeLogin) -> None
 
 
 def test_databases_are_empty_at_the_start(empty_db: str) -> None:
-    assert fetch_value(empty_db, "select count(*) from pg_namespace where nspname = 'audit'") == 0
+    assert fetch_value(empty_db, "select count(*) from pg_namespace where nspname = 'auditctl'") == 0
 
 
 @pytest.mark.parametrize(

@@ -45,21 +45,21 @@ def owner(db: str, conn: psycopg.Connection, login: MakeLogin) -> Login:
 
 @pytest.fixture
 def web(owner: Login, login: MakeLogin) -> Login:
-    return login("web", roles=["audit_app"])
+    return login("web", roles=["auditctl_app"])
 
 
 def write(login: Login) -> None:
     """Insert, update, change the key of, and delete a row, for alice."""
     with connect(login.dsn) as session:
-        session.execute("select audit.set_context('alice', '203.0.113.7', null, false)")
+        session.execute("select auditctl.set_context('alice', '203.0.113.7', null, false)")
         for statement in WRITES:
             session.execute(statement.encode())
 
 
 def recorded(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
     return conn.execute(
-        "select actor, host(ip), db_user, action::text, target_id, old_values, new_values from audit.event "
-        "where target not like 'audit.%' order by event_id"
+        "select actor, host(ip), db_user, action::text, target_id, old_values, new_values from auditctl.event "
+        "where target not like 'auditctl.%' order by event_id"
     ).fetchall()
 
 
@@ -96,7 +96,7 @@ def test_what_an_owner_adds_to_a_table_changes_no_event(
         session.execute(addition.encode())
     write(web)
     assert recorded(conn) == usual(web)
-    assert conn.execute("select from own.trace where as_role = 'audit_owner'").fetchall() == []
+    assert conn.execute("select from own.trace where as_role = 'auditctl_owner'").fetchall() == []
 
 
 @pytest.mark.parametrize("kind", ["generated always as (upper(v)) stored", "text default 'A'"])
@@ -189,7 +189,7 @@ def test_types_and_functions_named_like_postgresqls_own_are_not_used(
         session.execute("alter table own.t alter column v type own.text using v::own.text")
     for attempt in (1, 2):
         with connect(web.dsn) as session:
-            session.execute("set search_path = own, pg_catalog, audit")
+            session.execute("set search_path = own, pg_catalog, auditctl")
         write(web)
         assert recorded(conn) == usual(web) * attempt
         audit(db, "own.t")
@@ -237,6 +237,6 @@ def test_the_owner_of_an_audited_partitioned_table_adds_a_partition(
     with connect(owner.dsn) as session:
         session.execute("create table own.p1 partition of own.p for values from (0) to (10)")
         session.execute("insert into own.p values (1)")
-    assert conn.execute("select actor, action::text from audit.event where target = 'own.p'").fetchall() == [
+    assert conn.execute("select actor, action::text from auditctl.event where target = 'own.p'").fetchall() == [
         (owner.name, "CREATE"),
     ]

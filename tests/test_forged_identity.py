@@ -37,22 +37,22 @@ def mallory(note: str, login: MakeLogin) -> Login:
 
 @pytest.fixture
 def web(note: str, login: MakeLogin) -> Login:
-    return login("web", roles=["audit_app"])
+    return login("web", roles=["auditctl_app"])
 
 
 @pytest.fixture
 def app_role_kept(note: str) -> Iterator[None]:
-    """Gives audit_app its name back."""
+    """Gives auditctl_app its name back."""
     yield
     with connect(note) as conn:
-        if conn.execute("select from pg_roles where rolname = 'audit_app_away'").rowcount:
-            conn.execute("alter role audit_app_away rename to audit_app")
+        if conn.execute("select from pg_roles where rolname = 'auditctl_app_away'").rowcount:
+            conn.execute("alter role auditctl_app_away rename to auditctl_app")
 
 
 def written(note: str) -> list[tuple[Any, ...]]:
     with connect(note) as conn:
         return conn.execute(
-            "select actor, actor_kind, host(ip), db_user, context - 'application_name' from audit.event "
+            "select actor, actor_kind, host(ip), db_user, context - 'application_name' from auditctl.event "
             "where target = 'public.note' order by event_id"
         ).fetchall()
 
@@ -83,8 +83,8 @@ def test_a_claim_for_the_session_or_the_transaction_is_a_claim(
 @pytest.mark.parametrize(
     "before",
     [
-        "set role audit_app",
-        "set session authorization audit_app",
+        "set role auditctl_app",
+        "set session authorization auditctl_app",
         "reset all; select set_config('auditctl.actor', 'alice', true)",
         "set local application_name = 'alice'; select set_config('is_superuser', 'on', true)",
         "alter role current_user set auditctl.actor = 'alice'",
@@ -194,7 +194,7 @@ def test_only_a_membership_that_can_be_used_is_believed(
         options, believed = "admin option", True
     elif options == "admin option":
         believed = True
-    conn.execute(f"grant audit_app to {mallory.name} with {options}".encode())
+    conn.execute(f"grant auditctl_app to {mallory.name} with {options}".encode())
     with connect(mallory.dsn) as session:
         session.execute("set auditctl.actor = 'alice'; insert into note (body) values ('x')")
     expected = ("alice", "application", None, mallory.name, None)
@@ -206,7 +206,7 @@ def test_a_revoked_membership_is_not_believed_in_sessions_that_are_open(
 ) -> None:
     with connect(web.dsn) as session:
         session.execute("set auditctl.actor = 'alice'; insert into note (body) values ('x')")
-        conn.execute(f"revoke audit_app from {web.name}".encode())
+        conn.execute(f"revoke auditctl_app from {web.name}".encode())
         session.execute("insert into note (body) values ('x')")
     assert written(note) == [
         ("alice", "application", None, web.name, None),
@@ -236,7 +236,7 @@ def test_without_the_role_of_applications_nobody_is_believed_and_no_write_fails(
 ) -> None:
     with connect(web.dsn) as session:
         session.execute(CLAIM.format("false").encode())
-        conn.execute("alter role audit_app rename to audit_app_away")
+        conn.execute("alter role auditctl_app rename to auditctl_app_away")
         session.execute("insert into note (body) values ('x')")
     assert written(note) == [itself(web, CLAIMED)]
 
@@ -259,7 +259,7 @@ def test_ten_megabytes_of_actor_and_address_fail_no_write(note: str, web: Login,
     for each in (web, mallory):
         with connect(each.dsn) as session, session.transaction():
             session.execute(
-                "select audit.set_context(repeat('a', 10000000), repeat('1', 10000000),"
+                "select auditctl.set_context(repeat('a', 10000000), repeat('1', 10000000),"
                 " jsonb_build_object('k', repeat('c', 10000000)))"
             )
             session.execute("insert into note (body) values ('x')")

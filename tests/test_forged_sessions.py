@@ -25,23 +25,23 @@ def note(db: str, conn: psycopg.Connection) -> str:
 
 def events(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
     return conn.execute(
-        "select actor, actor_kind, ip::text, target_id, context - 'application_name' from audit.event "
+        "select actor, actor_kind, ip::text, target_id, context - 'application_name' from auditctl.event "
         "where target = 'public.note' order by event_id"
     ).fetchall()
 
 
 @pytest.mark.parametrize("ip", ["203.0.113.7/8", "0.0.0.0/0", "2001:db8::7/64"])
 def test_a_network_is_no_address(note: str, conn: psycopg.Connection, login: MakeLogin, ip: str) -> None:
-    with connect(login("web", roles=["audit_app"]).dsn) as session, session.transaction():
-        session.execute("select audit.set_context('alice', %s)", [ip])
+    with connect(login("web", roles=["auditctl_app"]).dsn) as session, session.transaction():
+        session.execute("select auditctl.set_context('alice', %s)", [ip])
         session.execute("insert into note values (1, 'x')")
     assert events(conn) == [("alice", "application", None, "1", {"claimed_ip": ip})]
 
 
 @pytest.mark.parametrize("ip", ["203.0.113.7/32", "2001:db8::7/128", " 203.0.113.7"])
 def test_an_address_with_its_whole_mask_is_one(note: str, conn: psycopg.Connection, login: MakeLogin, ip: str) -> None:
-    with connect(login("web", roles=["audit_app"]).dsn) as session, session.transaction():
-        session.execute("select audit.set_context('alice', %s)", [ip])
+    with connect(login("web", roles=["auditctl_app"]).dsn) as session, session.transaction():
+        session.execute("select auditctl.set_context('alice', %s)", [ip])
         session.execute("insert into note values (1, 'x')")
     assert events(conn) == [("alice", "application", str(ip_interface(ip.strip())), "1", None)]
 
@@ -65,7 +65,7 @@ def test_a_login_dropped_while_its_session_is_alive_writes_to_no_audited_table(
 def test_a_session_that_ends_on_every_error_ends_with_a_malformed_claim_and_writes_nothing(
     note: str, conn: psycopg.Connection, login: MakeLogin, claim: str
 ) -> None:
-    with connect(login("web", roles=["audit_app"]).dsn) as session:
+    with connect(login("web", roles=["auditctl_app"]).dsn) as session:
         session.execute(f"set exit_on_error = on; set {claim}".encode())
         with pytest.raises(psycopg.Error):
             session.execute("insert into note values (1, 'x')")

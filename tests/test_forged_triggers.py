@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 ROLES: dict[str, list[str]] = {
     "stranger": [],
-    "app": ["audit_app"],
-    "reader": ["audit_reader"],
-    "admin": ["audit_admin"],
+    "app": ["auditctl_app"],
+    "reader": ["auditctl_reader"],
+    "admin": ["auditctl_admin"],
     "table_owner": [],
 }
 
@@ -85,7 +85,7 @@ NEW_OBJECTS = (
     "create table {0}.forged as select 1 as id",
     "alter table mine set schema {0}",
     "comment on schema {0} is 'x'",
-    "alter default privileges for role audit_owner grant execute on functions to public",
+    "alter default privileges for role auditctl_owner grant execute on functions to public",
 )
 
 
@@ -109,7 +109,7 @@ def trigger_functions(conn: psycopg.Connection) -> list[str]:
     rows = conn.execute("""
         select format('%I.%I', n.nspname, p.proname)
           from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
-         where n.nspname in ('audit', 'audit_triggers')
+         where n.nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers')
            and p.prorettype in ('trigger'::regtype, 'event_trigger'::regtype)
          order by 1
     """).fetchall()
@@ -118,7 +118,7 @@ def trigger_functions(conn: psycopg.Connection) -> list[str]:
 
 def events(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
     return conn.execute(
-        "select actor, target, action::text, new_values from audit.event where target not like 'audit.%' "
+        "select actor, target, action::text, new_values from auditctl.event where target not like 'auditctl.%' "
         "order by event_id"
     ).fetchall()
 
@@ -127,8 +127,8 @@ def test_nobody_attaches_calls_or_changes_a_function_of_the_log(
     conn: psycopg.Connection, shop: dict[str, Login]
 ) -> None:
     functions = trigger_functions(conn)
-    assert "audit.record_rule" in functions
-    assert "audit_triggers.shop__item__create" in functions
+    assert "auditctl_internal.record_rule" in functions
+    assert "auditctl_triggers.shop__item__create" in functions
     faults = []
     for name, each in shop.items():
         with connect(each.dsn) as session:
@@ -147,7 +147,7 @@ def test_a_trigger_function_that_wraps_capture_fails_as_it_is_run(
         session.execute("""
             create table table_owner.mine (id int, v text);
             create function table_owner.wrap() returns trigger language plpgsql security definer
-                as 'begin return audit_triggers.table_owner__t__create(); end';
+                as 'begin return auditctl_triggers.table_owner__t__create(); end';
             create trigger wrap before insert on table_owner.mine for each row execute function table_owner.wrap()
         """)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -186,20 +186,20 @@ def test_nobody_creates_anything_in_the_schemas_of_the_log(conn: psycopg.Connect
     for each in shop.values():
         with connect(each.dsn) as session:
             session.execute("create temp table mine (id int)")
-            for schema in ("audit", "audit_triggers"):
+            for schema in ("auditctl", "auditctl_triggers"):
                 faults += [refused(session, statement.format(schema)) for statement in NEW_OBJECTS]
     assert [fault for fault in faults if fault] == []
 
 
 def test_grants_by_those_who_hold_nothing_give_nothing_away(conn: psycopg.Connection, shop: dict[str, Login]) -> None:
-    privileges: LiteralString = "select nspname, nspacl::text from pg_namespace where nspname ^@ 'audit' order by 1"
+    privileges: LiteralString = "select nspname, nspacl::text from pg_namespace where nspname ^@ 'auditctl' order by 1"
     before = conn.execute(privileges).fetchall()
     for each in shop.values():
         with connect(each.dsn) as session:
             # A warning, not an error: who may use a schema may say this, and nothing comes of it.
-            session.execute("grant create on schema audit to public")
+            session.execute("grant create on schema auditctl to public")
             # Of what they create there, which is nothing.
-            session.execute("alter default privileges in schema audit grant execute on functions to public")
+            session.execute("alter default privileges in schema auditctl grant execute on functions to public")
     assert conn.execute(privileges).fetchall() == before
 
 
@@ -208,16 +208,16 @@ def test_default_privileges_of_the_installing_superuser_open_no_function(db: str
     conn.execute("alter default privileges grant all on tables to public")
     conn.execute("create table t (id int primary key)")
     audit(db, "t")
-    conn.execute("set role audit_owner; select audit.create_partitions(7); reset role")
+    conn.execute("set role auditctl_owner; select auditctl_internal.create_partitions(7); reset role")
     open_functions: LiteralString = """
         select p.proname::text
           from pg_proc as p, lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
-         where p.pronamespace in ('audit'::regnamespace, 'audit_triggers'::regnamespace) and a.grantee = 0 order by 1
+         where p.pronamespace in ('auditctl'::regnamespace, 'auditctl_internal'::regnamespace, 'auditctl_triggers'::regnamespace) and a.grantee = 0 order by 1
     """
     assert conn.execute(open_functions).fetchall() == [("record_read",), ("set_context",)]
     open_tables: LiteralString = """
         select c.relname::text, a.privilege_type from pg_class as c, lateral aclexplode(c.relacl) as a
-         where c.relnamespace = 'audit'::regnamespace and a.grantee = 0
+         where c.relnamespace = 'auditctl'::regnamespace and a.grantee = 0
     """
     assert conn.execute(open_tables).fetchall() == [("alembic_version", "SELECT")]
 
@@ -228,7 +228,7 @@ def test_every_function_with_the_owners_rights_pins_its_search_path(db: str, con
     assert (
         conn.execute("""
         select p.oid::regprocedure::text from pg_proc as p
-         where p.pronamespace in ('audit'::regnamespace, 'audit_triggers'::regnamespace) and p.prosecdef
+         where p.pronamespace in ('auditctl'::regnamespace, 'auditctl_internal'::regnamespace, 'auditctl_triggers'::regnamespace) and p.prosecdef
            and not coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false)
     """).fetchall()
         == []

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def recorded(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
     return conn.execute(
-        "select target_id, action::text, old_values, new_values, context ->> 'summary', actor from audit.event "
-        "where target = 'audit.role' order by event_id"
+        "select target_id, action::text, old_values, new_values, context ->> 'summary', actor from auditctl.event "
+        "where target = 'auditctl.role' order by event_id"
     ).fetchall()
 
 
@@ -78,15 +78,15 @@ def test_what_a_role_allows_begins_and_ends_with_it(db: str, login: MakeLogin) -
     carol = login("carol")
     with database.connect(db) as session, connect(carol.dsn) as hers:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            hers.execute("select * from audit.event")
+            hers.execute("select * from auditctl.event")
         grants.grant(session, "reader", carol.name)
-        assert hers.execute("select count(*) >= 0 from audit.event").fetchone() == (True,)
+        assert hers.execute("select count(*) >= 0 from auditctl.event").fetchone() == (True,)
         grants.revoke(session, "reader", carol.name)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            hers.execute("select * from audit.event")
+            hers.execute("select * from auditctl.event")
 
 
-@pytest.mark.parametrize("role", ["audit_reader", "audit_app", None])
+@pytest.mark.parametrize("role", ["auditctl_reader", "auditctl_app", None])
 def test_a_login_that_may_not_grant_is_refused_and_nothing_is_left(
     conn: psycopg.Connection, login: MakeLogin, role: str | None
 ) -> None:
@@ -96,22 +96,22 @@ def test_a_login_that_may_not_grant_is_refused_and_nothing_is_left(
     assert (error.value.sqlstate, error.value.exit_code) == ("42501", 5)
     assert error.value.hint != ""
     assert recorded(conn) == []
-    assert member(carol.dsn, "audit_app") is False
+    assert member(carol.dsn, "auditctl_app") is False
 
 
 def test_an_administrator_makes_others_readers_and_is_recorded(conn: psycopg.Connection, login: MakeLogin) -> None:
-    admin, carol = login("admin", roles=["audit_admin"]), login("carol")
+    admin, carol = login("admin", roles=["auditctl_admin"]), login("carol")
     with database.connect(admin.dsn) as session:
         assert grants.grant(session, "reader", carol.name) is True
         assert grants.revoke(session, "reader", carol.name) is True
     assert [(summary, actor) for *_, summary, actor in recorded(conn)] == [
-        (f"audit_reader granted to {carol.name}", admin.name),
-        (f"audit_reader revoked from {carol.name}", admin.name),
+        (f"auditctl_reader granted to {carol.name}", admin.name),
+        (f"auditctl_reader revoked from {carol.name}", admin.name),
     ]
 
 
 def test_hostile_names_are_taken_to_the_letter(db: str, conn: psycopg.Connection, role_names: list[str]) -> None:
-    name = 'x"; drop schema audit; -- %s {} é'
+    name = 'x"; drop schema auditctl; -- %s {} é'
     conn.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
     role_names.append(name)
     with database.connect(db) as session:
@@ -138,14 +138,14 @@ def test_a_membership_that_another_role_granted_is_not_passed_off_as_revoked(
     db: str, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
     carol, deputy = login("carol"), login("deputy")
-    conn.execute(sql.SQL("grant audit_app to {} with admin option").format(sql.Identifier(deputy.name)))
+    conn.execute(sql.SQL("grant auditctl_app to {} with admin option").format(sql.Identifier(deputy.name)))
     with connect(deputy.dsn) as session:
-        session.execute(sql.SQL("grant audit_app to {}").format(sql.Identifier(carol.name)))
+        session.execute(sql.SQL("grant auditctl_app to {}").format(sql.Identifier(carol.name)))
     with database.connect(db) as session:
         if conn.info.server_version < 160000:
             assert grants.revoke(session, "app", carol.name) is True
             return
-        with pytest.raises(ConfigurationError, match="keeps audit_app, which another role granted"):
+        with pytest.raises(ConfigurationError, match="keeps auditctl_app, which another role granted"):
             grants.revoke(session, "app", carol.name)
     assert recorded(conn) == []
-    assert member(carol.dsn, "audit_app") is True
+    assert member(carol.dsn, "auditctl_app") is True

@@ -41,10 +41,10 @@ def test_odd_names_are_followed_under_any_settings(db: str, conn: psycopg.Connec
             session.execute(sql.SQL("alter table {} disable trigger user").format(table))
         assert error.value.sqlstate == "UA003"
     assert pending(db) == []
-    row = conn.execute("select target, new_values from audit.event where action = 'CREATE' order by event_id desc")
+    row = conn.execute("select target, new_values from auditctl.event where action = 'CREATE' order by event_id desc")
     target, values = row.fetchone() or ("", {})
     assert values == {"id": 1, name: {"$masked": True}, name + "2": "\\x00"}
-    assert conn.execute("select target from audit.capture").fetchone() == (target,)
+    assert conn.execute("select target from auditctl.capture").fetchone() == (target,)
 
 
 def test_ddl_in_prepared_and_serializable_transactions_is_followed(db: str, conn: psycopg.Connection) -> None:
@@ -54,7 +54,7 @@ def test_ddl_in_prepared_and_serializable_transactions_is_followed(db: str, conn
     conn.execute("commit prepared 'p'")
     conn.execute("begin isolation level repeatable read; alter table a add column w text; commit")
     assert pending(db) == []
-    assert conn.execute("select count(*) from audit.event where target = 'audit.ddl'").fetchone() == (2,)
+    assert conn.execute("select count(*) from auditctl.event where target = 'auditctl.ddl'").fetchone() == (2,)
 
 
 def test_a_partition_is_detached_concurrently(db: str, conn: psycopg.Connection) -> None:
@@ -64,8 +64,8 @@ def test_a_partition_is_detached_concurrently(db: str, conn: psycopg.Connection)
     """)
     audit(db, "p")
     conn.execute("alter table p detach partition p1 concurrently")
-    assert conn.execute("select members, detached from audit.capture").fetchall() == [([], ["p1"])]
-    assert conn.execute("select count(*) from audit.event where target = 'audit.ddl'").fetchone() == (1,)
+    assert conn.execute("select members, detached from auditctl.capture").fetchall() == [([], ["p1"])]
+    assert conn.execute("select count(*) from auditctl.event where target = 'auditctl.ddl'").fetchone() == (1,)
 
 
 def test_sessions_that_change_partitions_at_once_wait_for_each_other(db: str, conn: psycopg.Connection) -> None:
@@ -82,7 +82,7 @@ def test_sessions_that_change_partitions_at_once_wait_for_each_other(db: str, co
         first.execute("commit")
         second.execute("alter table p attach partition p2 for values from (10) to (20)")
     assert pending(db) == []
-    assert conn.execute("select members from audit.capture").fetchall() == [(["p1", "p2"],)]
+    assert conn.execute("select members from auditctl.capture").fetchall() == [(["p1", "p2"],)]
 
 
 def test_capture_and_guard_survive_a_dump_and_a_restore(

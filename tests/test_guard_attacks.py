@@ -74,9 +74,9 @@ def test_ddl_that_is_undone_in_a_block_leaves_nothing_behind(owner: Login, db: s
             end
             $$
         """)
-    told = conn.execute("select new_values -> 'changes' from audit.event where target = 'audit.ddl'").fetchall()
+    told = conn.execute("select new_values -> 'changes' from auditctl.event where target = 'auditctl.ddl'").fetchall()
     assert told == [([{"column": "w", "added": "integer"}],)]
-    assert conn.execute("select count(*) from audit.capture where being_changed_by is not null").fetchone() == (0,)
+    assert conn.execute("select count(*) from auditctl.capture where being_changed_by is not null").fetchone() == (0,)
     assert pending(db) == []
 
 
@@ -119,21 +119,21 @@ def test_a_table_that_swallows_rows_does_not_become_a_partition(owner: Login, db
 
 
 FORGERIES: list[tuple[LiteralString, str]] = [
-    ("create trigger t after insert on s.f for each row execute function audit_triggers.s__p__create()", "42501"),
+    ("create trigger t after insert on s.f for each row execute function auditctl_triggers.s__p__create()", "42501"),
     (
-        "create constraint trigger t after insert on s.f for each row execute function audit_triggers.s__p__create()",
+        "create constraint trigger t after insert on s.f for each row execute function auditctl_triggers.s__p__create()",
         "42501",
     ),
     (
-        "set search_path = audit_triggers, s; "
+        "set search_path = auditctl_triggers, s; "
         "create trigger t after insert on f for each row execute function s__p__create()",
         "42883",
     ),
-    ("create trigger t after insert on s.f for each row execute function audit.record_rule()", "42501"),
-    ("select audit_triggers.s__p__create()", "42501"),
-    ("alter function audit_triggers.s__p__create() owner to current_user", "42501"),
-    ("select audit.put_trigger('s.p1', 'CREATE', 's__a__create')", "42501"),
-    ("create event trigger t on ddl_command_end execute function audit.guard_ddl()", "42501"),
+    ("create trigger t after insert on s.f for each row execute function auditctl_internal.record_rule()", "42501"),
+    ("select auditctl_triggers.s__p__create()", "42501"),
+    ("alter function auditctl_triggers.s__p__create() owner to current_user", "42501"),
+    ("select auditctl_internal.put_trigger('s.p1', 'CREATE', 's__a__create')", "42501"),
+    ("create event trigger t on ddl_command_end execute function auditctl_internal.guard_ddl()", "42501"),
 ]
 
 
@@ -141,7 +141,7 @@ FORGERIES: list[tuple[LiteralString, str]] = [
 def test_who_may_execute_row_functions_still_cannot_put_them_on_other_tables(
     owner: Login, conn: psycopg.Connection, statement: LiteralString, sqlstate: str
 ) -> None:
-    row = conn.execute("select has_function_privilege(%s, 'audit_triggers.s__p__create()', 'execute')", [owner.name])
+    row = conn.execute("select has_function_privilege(%s, 'auditctl_triggers.s__p__create()', 'execute')", [owner.name])
     assert row.fetchone() == (True,)
     with connect(owner.dsn) as session:
         session.execute("create table s.f (id integer, v text)")
@@ -165,13 +165,13 @@ def test_a_reader_can_neither_hold_up_the_guard_nor_use_it(
     owner: Login, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
     conn.execute("grant usage on schema s to public")
-    with connect(login("reader", roles=["audit_reader"]).dsn) as session:
-        refused(session, "select from audit.capture for share", "42501")
-        refused(session, "begin; lock table audit.capture in row share mode", "42501")
+    with connect(login("reader", roles=["auditctl_reader"]).dsn) as session:
+        refused(session, "select from auditctl.capture for share", "42501")
+        refused(session, "begin; lock table auditctl.capture in row share mode", "42501")
         session.rollback()
-        refused(session, "select audit.put_trigger('s.p1', 'CREATE', 's__p__create')", "42501")
+        refused(session, "select auditctl_internal.put_trigger('s.p1', 'CREATE', 's__p__create')", "42501")
         row = session.execute(
-            "select source from audit.capture_function("
+            "select source from auditctl.capture_function("
             "'s.a', 's.a', $$x'; drop table s.a; --$$, 'CREATE', '{}', '{}', '{}', false)"
         ).fetchone()
     assert row is not None
@@ -189,7 +189,7 @@ def test_a_copy_of_the_database_is_guarded_too(
 
 
 def test_a_superuser_removes_the_store_with_its_guard(owner: Login, conn: psycopg.Connection) -> None:
-    refused(conn, "drop schema audit_triggers cascade")
-    conn.execute("drop schema audit cascade; drop schema audit_triggers cascade")
+    refused(conn, "drop schema auditctl_triggers cascade")
+    conn.execute("drop schema auditctl cascade; drop schema auditctl_triggers cascade")
     conn.execute("insert into s.a values (1, 'x'); drop table s.a; create table s.a (id integer)")
     assert conn.execute("select count(*) from pg_event_trigger").fetchone() == (0,)

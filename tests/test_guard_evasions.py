@@ -1,4 +1,4 @@
-"""Nobody who owns an audited table, or acts as audit_owner, gets around the coverage guard or up through it."""
+"""Nobody who owns an audited table, or acts as auditctl_owner, gets around the coverage guard or up through it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_transaction_that_began_before_auditing_did_is_guarded(
 def test_a_child_that_leaves_is_noticed_at_once(owner: Login, conn: psycopg.Connection) -> None:
     with connect(owner.dsn) as session:
         session.execute("alter table s.child no inherit s.parent")
-    told = conn.execute("select new_values -> 'changes' from audit.event where target = 'audit.ddl'").fetchall()
+    told = conn.execute("select new_values -> 'changes' from auditctl.event where target = 'auditctl.ddl'").fetchall()
     assert told == [([{"left": "s.child"}],)]
 
 
@@ -120,7 +120,7 @@ def test_what_joins_with_triggers_of_our_names_is_refused_or_audited(
     with connect(owner.dsn) as session:
         attempt(session, statements)
         session.execute("alter table s.parent add column w integer; alter table s.p add column w integer")
-    members = "select members::text[] from audit.capture where target in ('s.parent', 's.p')"
+    members = "select members::text[] from auditctl.capture where target in ('s.parent', 's.p')"
     joined = {name for (names,) in conn.execute(members) for name in names}
     assert [line for line in pending(db) if line.split()[1] in joined] == []
 
@@ -155,26 +155,26 @@ def test_a_typed_table_is_followed_when_its_type_changes(db: str, conn: psycopg.
 
 
 MEANS: LiteralString = """
-    create table audit.whole (id integer);
-    create function audit_triggers.f() returns trigger language plpgsql as 'begin return null; end';
-    create trigger auditctl_create after insert on audit.whole for each row execute function audit_triggers.f();
-    create table audit.part () inherits (audit.whole)
+    create table auditctl.whole (id integer);
+    create function auditctl_triggers.f() returns trigger language plpgsql as 'begin return null; end';
+    create trigger auditctl_create after insert on auditctl.whole for each row execute function auditctl_triggers.f();
+    create table auditctl.part () inherits (auditctl.whole)
 """
 
 ESCALATIONS: list[LiteralString] = [
     """
-    create or replace function audit.watch_ddl(p_command text) returns void language plpgsql security invoker as $$
+    create or replace function auditctl_internal.watch_ddl(p_command text) returns void language plpgsql security invoker as $$
     begin
-        insert into audit.seen values (current_user);
+        insert into auditctl.seen values (current_user);
     end $$
     """,
     """
-    create function audit.told(audit.action) returns text language plpgsql as $$
+    create function auditctl.told(auditctl.action) returns text language plpgsql as $$
     begin
-        insert into audit.seen values (current_user);
+        insert into auditctl.seen values (current_user);
         return 'CREATE';
     end $$;
-    create cast (audit.action as text) with function audit.told(audit.action)
+    create cast (auditctl.action as text) with function auditctl.told(auditctl.action)
     """,
 ]
 
@@ -183,22 +183,22 @@ ESCALATIONS: list[LiteralString] = [
 def test_audit_owner_gets_no_code_run_as_the_superuser_who_installed(
     conn: psycopg.Connection, login: MakeLogin, code: LiteralString
 ) -> None:
-    with connect(login("dba", roles=["audit_owner"]).dsn) as session:
-        session.execute("set role audit_owner; create table audit.seen (who name)")
+    with connect(login("dba", roles=["auditctl_owner"]).dsn) as session:
+        session.execute("set role auditctl_owner; create table auditctl.seen (who name)")
         session.execute(MEANS)
         try:
             session.execute(code)
-            session.execute("select audit.put_trigger('audit.part', 'CREATE', 'f')")
+            session.execute("select auditctl_internal.put_trigger('auditctl.part', 'CREATE', 'f')")
         except psycopg.DatabaseError:
             return
-        seen = session.execute("select distinct who from audit.seen").fetchall()
+        seen = session.execute("select distinct who from auditctl.seen").fetchall()
     assert ("postgres",) not in seen
 
 
 def test_audit_owner_gets_no_code_run_by_the_ddl_of_others(conn: psycopg.Connection, login: MakeLogin) -> None:
-    with connect(login("dba", roles=["audit_owner"]).dsn) as session:
-        session.execute("set role audit_owner; create table audit.seen (who name)")
+    with connect(login("dba", roles=["auditctl_owner"]).dsn) as session:
+        session.execute("set role auditctl_owner; create table auditctl.seen (who name)")
         with pytest.raises(psycopg.DatabaseError, match="is not what auditctl installed"):
             session.execute(ESCALATIONS[0])
     conn.execute("create table innocent (id integer)")
-    assert ("postgres",) not in conn.execute("select who from audit.seen").fetchall()
+    assert ("postgres",) not in conn.execute("select who from auditctl.seen").fetchall()

@@ -23,7 +23,7 @@ TABLE: LiteralString = "create table a (id integer primary key, v text, secret t
 def ddl(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
     """The DDL that was recorded: table and sentence."""
     return conn.execute(
-        "select target_id, details from audit.activity where target_name = 'audit.ddl' order by event_id"
+        "select target_id, details from auditctl.activity where target_name = 'auditctl.ddl' order by event_id"
     ).fetchall()
 
 
@@ -55,7 +55,7 @@ def test_columns_that_change_are_captured_at_once_and_the_change_is_an_event(
     assert pending(db) == []
     assert ddl(conn) == [("public.a", f"ALTER TABLE on public.a: {sentence}")]
     conn.execute("delete from a")
-    row = conn.execute("select old_values from audit.event where action = 'DELETE'").fetchone()
+    row = conn.execute("select old_values from auditctl.event where action = 'DELETE'").fetchone()
     columns = conn.execute(
         "select attname::text from pg_attribute where attrelid = 'a'::regclass and attnum > 0 and not attisdropped"
     ).fetchall()
@@ -105,7 +105,7 @@ def test_the_default_of_a_hidden_column_is_not_told(db: str, conn: psycopg.Conne
     conn.execute("create table a (id integer primary key); create table b (id integer primary key, secret text)")
     audit(db, "public.*", mask=("secret",))
     conn.execute("alter table a add column secret text default 'hush', add column open text default 'told'")
-    told = conn.execute("select new_values::text from audit.event where target = 'audit.ddl'").fetchall()
+    told = conn.execute("select new_values::text from auditctl.event where target = 'auditctl.ddl'").fetchall()
     assert "told" in str(told)
     assert "hush" not in str(told)
 
@@ -154,7 +154,7 @@ def test_a_label_goes_along_with_the_name(db: str, conn: psycopg.Connection) -> 
     audit(db, "a", label="Thing")
     conn.execute("alter table a rename to b; insert into b values (1)")
     assert conn.execute(
-        "select target from audit.activity where action = 'CREATE' and target_name = 'public.b'"
+        "select target from auditctl.activity where action = 'CREATE' and target_name = 'public.b'"
     ).fetchall() == [("Thing",)]
     assert pending(db) == []
 
@@ -251,24 +251,26 @@ def test_a_partition_may_be_detached_and_dropped_and_the_log_says_so(db: str, co
         ("public.p", "ALTER TABLE on public.p: no longer audited: public.p1"),
         ("public.p", "DROP TABLE on public.p: gone: public.p2"),
     ]
-    assert conn.execute("select members, detached from audit.capture").fetchall() == [([], ["p1"])]
+    assert conn.execute("select members, detached from auditctl.capture").fetchall() == [([], ["p1"])]
     conn.execute("drop table p1; insert into p select 1 where false")
     apply(db)
-    assert conn.execute("select members, detached from audit.capture").fetchall() == [([], [])]
+    assert conn.execute("select members, detached from auditctl.capture").fetchall() == [([], [])]
 
 
 def test_the_events_of_ddl_tell_who_and_cannot_be_forged(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:
-    app = login("app", roles=["audit_app"])
+    app = login("app", roles=["auditctl_app"])
     conn.execute(TABLE)
     conn.execute(f"alter table a owner to {app.name}")
     audit(db, "a")
     with connect(app.dsn) as session:
-        session.execute("begin; select audit.set_context('alice', '203.0.113.7'); alter table a add w integer; commit")
+        session.execute(
+            "begin; select auditctl.set_context('alice', '203.0.113.7'); alter table a add w integer; commit"
+        )
         with pytest.raises(Exception, match="auditctl's own"):
-            session.execute("select audit.record_event('audit.ddl', 'public.a', 'ALTER TABLE')")
+            session.execute("select auditctl.record_event('auditctl.ddl', 'public.a', 'ALTER TABLE')")
     assert conn.execute(
-        "select actor, actor_kind, ip::text, db_user, target_id, action::text, new_values from audit.event "
-        "where target = 'audit.ddl'"
+        "select actor, actor_kind, ip::text, db_user, target_id, action::text, new_values from auditctl.event "
+        "where target = 'auditctl.ddl'"
     ).fetchall() == [
         (
             "alice",
@@ -285,8 +287,8 @@ def test_the_events_of_ddl_tell_who_and_cannot_be_forged(db: str, conn: psycopg.
 def test_a_rolled_back_ddl_leaves_nothing(db: str, conn: psycopg.Connection) -> None:
     conn.execute(TABLE)
     audit(db, "a")
-    before = conn.execute("select columns::text from audit.capture").fetchall()
+    before = conn.execute("select columns::text from auditctl.capture").fetchall()
     conn.execute("begin; alter table a add column w integer; savepoint s; alter table a rename to b; rollback")
-    assert conn.execute("select columns::text from audit.capture").fetchall() == before
+    assert conn.execute("select columns::text from auditctl.capture").fetchall() == before
     assert ddl(conn) == []
     assert pending(db) == []

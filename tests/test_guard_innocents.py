@@ -31,7 +31,7 @@ def db_template(server: EmbeddedServer, template: NoopExecutor, owner_name: str)
 
 def test_no_name_of_a_column_makes_the_functions_of_its_table_impossible(db: str, conn: psycopg.Connection) -> None:
     conn.execute('create table a (id integer primary key, "$auditctl$$auditctl10$$auditctl12$" integer)')
-    made: LiteralString = "select audit.capture_function('a', 'a', 'public.a', 'CREATE', '{}', '{}', '{}', false)"
+    made: LiteralString = "select auditctl.capture_function('a', 'a', 'public.a', 'CREATE', '{}', '{}', '{}', false)"
     conn.execute("set statement_timeout = '20s'")
     assert conn.execute(made).fetchone() is not None
     audit(db, "a")
@@ -59,7 +59,7 @@ def test_temporary_children_leave_nothing_behind(owner: Login, db: str, conn: ps
     with connect(owner.dsn) as session:
         session.execute("begin; create temp table t () inherits (s.parent) on commit drop; commit")
     assert pending(db) == []
-    members = conn.execute("select members from audit.capture where target = 's.parent'").fetchone()
+    members = conn.execute("select members from auditctl.capture where target = 's.parent'").fetchone()
     assert members == (["s.child"],)
 
 
@@ -100,6 +100,6 @@ def test_a_table_stays_audited_when_its_schema_leaves_the_glob(db: str, conn: ps
 
 
 def test_the_dba_installs_again_after_a_superuser_did(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:
-    dba = login("dba", roles=["audit_owner", "audit_admin"])
+    dba = login("dba", roles=["auditctl_owner", "auditctl_admin"])
     install(dba.dsn)
     assert conn.execute("select count(*) from pg_event_trigger").fetchone() == (2,)

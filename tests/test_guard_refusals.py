@@ -112,7 +112,7 @@ def test_the_owner_of_the_table_cannot_silence_capture(
 @pytest.mark.parametrize(
     "statement",
     [
-        "drop function audit_triggers.s__a__update() cascade",
+        "drop function auditctl_triggers.s__a__update() cascade",
         "alter table s.a disable trigger all",
         "set session_replication_role = replica; alter table s.a disable trigger user",
     ],
@@ -136,7 +136,7 @@ def test_a_transaction_that_was_refused_keeps_nothing_of_the_ddl(owner: Login, c
         refused(session, "begin; alter table s.a add column w integer; drop trigger auditctl_update on s.a")
         session.rollback()
         session.execute("update s.a set v = 'x'")
-    assert conn.execute("select count(*) from audit.event where target = 'audit.ddl'").fetchone() == (0,)
+    assert conn.execute("select count(*) from auditctl.event where target = 'auditctl.ddl'").fetchone() == (0,)
 
 
 def test_the_hint_is_the_command_that_ends_auditing_and_afterwards_everything_is_allowed(
@@ -183,4 +183,4 @@ def test_tables_that_nobody_audits_are_none_of_its_business(owner: Login, conn: 
             create temp table t as select 1;
             drop table s.other, t
         """)
-    assert conn.execute("select count(*) from audit.event where target = 'audit.ddl'").fetchone() == (0,)
+    assert conn.execute("select count(*) from auditctl.event where target = 'auditctl.ddl'").fetchone() == (0,)

@@ -61,7 +61,7 @@ def test_a_child_that_leaves_its_parent_is_told_at_once(db: str, conn: psycopg.C
     conn.execute("alter table c no inherit a")
     assert warnings == ["public.c is no longer audited"]
     assert conn.execute(
-        "select details from audit.activity where target_name = 'audit.ddl' order by event_id"
+        "select details from auditctl.activity where target_name = 'auditctl.ddl' order by event_id"
     ).fetchall() == [("ALTER TABLE on public.a: no longer audited: public.c",)]
     audit(db, "c")
     conn.execute("alter table a add column w integer")
@@ -85,7 +85,7 @@ def test_a_primary_key_that_goes_is_told(db: str, conn: psycopg.Connection) -> N
     audit(db, "a")
     conn.execute("alter table a drop constraint a_pkey; alter table a add primary key (b, id)")
     assert conn.execute(
-        "select details from audit.activity where target_name = 'audit.ddl' order by event_id"
+        "select details from auditctl.activity where target_name = 'auditctl.ddl' order by event_id"
     ).fetchall() == [
         ("ALTER TABLE on public.a: key now none, was id",),
         ("ALTER TABLE on public.a: key now b, id, was none",),
@@ -97,7 +97,7 @@ def test_what_reaches_a_child_through_its_parent_is_told_once(db: str, conn: psy
     audit(db, "a")
     conn.execute("alter table a add column v text; alter table c add column x integer")
     assert conn.execute(
-        "select details from audit.activity where target_name = 'audit.ddl' order by event_id"
+        "select details from auditctl.activity where target_name = 'auditctl.ddl' order by event_id"
     ).fetchall() == [
         ("ALTER TABLE on public.a: column v text added",),
         ("ALTER TABLE on public.a: column x integer added",),
@@ -127,7 +127,9 @@ def test_the_command_of_a_hint_can_be_pasted_into_a_shell(
 ) -> None:
     table = sql.Identifier("Odd Co", "o'd\" $x \\")
     conn.execute(sql.SQL('create schema "Odd Co"; create table {} (id integer primary key)').format(table))
-    target = conn.execute("select audit.registered_name(oid) from pg_class where relname like 'o''d%'").fetchone()
+    target = conn.execute(
+        "select auditctl_internal.registered_name(oid) from pg_class where relname like 'o''d%'"
+    ).fetchone()
     assert target is not None
     audit(db, target[0])
     with pytest.raises(psycopg.DatabaseError) as error:

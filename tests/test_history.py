@@ -30,7 +30,7 @@ def test_history_follows_keys_and_names(auditctl: RunAuditctl, conn: psycopg.Con
     label(conn, "s.old")
     label(conn, "s.new")
     conn.execute(
-        "insert into audit.rename (old_target, new_target, renamed_at) values ('s.old', 's.new', %s)", [minutes(10)]
+        "insert into auditctl.rename (old_target, new_target, renamed_at) values ('s.old', 's.new', %s)", [minutes(10)]
     )
     life = record(
         conn,

@@ -40,7 +40,7 @@ def builds_with(conn: psycopg.Connection, statement: LiteralString) -> bool:
 def events(conn: psycopg.Connection, target: str) -> list[tuple[Any, ...]]:
     """Action, target_id, old and new values of a table's events; numbers as text, so that 1.0 is not 1.00."""
     return conn.execute(
-        "select action::text, target_id, old_values::text, new_values::text from audit.event "
+        "select action::text, target_id, old_values::text, new_values::text from auditctl.event "
         "where target = %s order by event_id",
         [target],
     ).fetchall()
@@ -129,7 +129,7 @@ def test_every_type_is_recorded_exactly_under_any_settings(typed: str, options: 
         conn.execute("delete from public.typed")
         conn.execute("reset all")
         rows = conn.execute(
-            "select action::text, each.key, each.value::text from audit.event, "
+            "select action::text, each.key, each.value::text from auditctl.event, "
             "jsonb_each(coalesce(new_values, old_values)) as each where target = 'public.typed'"
         ).fetchall()
     images = {f"c{index}": image for index, (_, _, image) in enumerate(VALUES)}
@@ -236,7 +236,7 @@ def test_a_changed_key_is_followed_by_the_key_before(conn: psycopg.Connection, d
     conn.execute("insert into t values (1, 'x')")
     conn.execute("update t set a = 2")
     assert conn.execute(
-        "select target_id, context ->> 'previous_target_id' from audit.event "
+        "select target_id, context ->> 'previous_target_id' from auditctl.event "
         "where target = 'public.t' order by event_id"
     ).fetchall() == [('["x", 1]', None), ('["x", 2]', '["x", 1]')]
 
@@ -273,7 +273,7 @@ def test_tables_of_300_and_1600_columns_are_recorded_whole(conn: psycopg.Connect
         conn.execute(f"insert into wide{count} values ({', '.join(map(str, range(count)))})")
         conn.execute(f"update wide{count} set c{count - 1} = 0, c1 = 0")
         created, updated = conn.execute(
-            "select new_values, old_values from audit.event where target = %s order by event_id",
+            "select new_values, old_values from auditctl.event where target = %s order by event_id",
             [f"public.wide{count}"],
         ).fetchall()
         assert created[0] == {f"c{index}": index for index in range(count)}
@@ -286,5 +286,5 @@ def test_a_key_too_long_for_the_index_is_shortened_and_the_write_succeeds(conn: 
     conn.execute("insert into t values (repeat('k', 5000))")
     assert conn.execute(
         "select left(target_id, 100), target_id ~ ' sha256:[0-9a-f]{64}$', new_values ->> 'id' = repeat('k', 5000) "
-        "from audit.event where target = 'public.t'"
+        "from auditctl.event where target = 'public.t'"
     ).fetchone() == ("k" * 100, True, True)

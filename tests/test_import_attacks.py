@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 CALLS: list[LiteralString] = [
-    "select audit.import_reads('[]')",
-    "select audit.import_own_reads('[]')",
-    "select audit.settle_reads()",
-    "select audit.note_log_file('f', 'pg.json', 'jsonlog', 0, 0, '', 0)",
-    "select audit.record_import('{}', 'x')",
+    "select auditctl.import_reads('[]')",
+    "select auditctl.import_own_reads('[]')",
+    "select auditctl.settle_reads()",
+    "select auditctl.note_log_file('f', 'pg.json', 'jsonlog', 0, 0, '', 0)",
+    "select auditctl.record_import('{}', 'x')",
 ]
 OWNERS: list[LiteralString] = [
-    "select audit.insert_imported_read('{}', '{}')",
-    "select audit.settle_read('{}', '{}')",
-    "select audit.prune_read_lines('infinity')",
-    "select audit.lock_import()",
-    "select from audit.import_horizon for update",
-    "update audit.import_horizon set pruned_before = 'infinity'",
-    "insert into audit.read_line values (gen_random_uuid(), now())",
-    "delete from audit.read_line",
-    "delete from audit.log_file",
+    "select auditctl_internal.insert_imported_read('{}', '{}')",
+    "select auditctl_internal.settle_read('{}', '{}')",
+    "select auditctl_internal.prune_read_lines('infinity')",
+    "select auditctl_internal.lock_import()",
+    "select from auditctl.import_horizon for update",
+    "update auditctl.import_horizon set pruned_before = 'infinity'",
+    "insert into auditctl.read_line values (gen_random_uuid(), now())",
+    "delete from auditctl.read_line",
+    "delete from auditctl.log_file",
 ]
 
 TRUE = {
@@ -45,10 +45,12 @@ TRUE = {
 }
 
 
-@pytest.mark.parametrize("roles", [[], ["audit_reader"], ["audit_app"], ["audit_admin"], ["pg_write_all_data"]])
+@pytest.mark.parametrize(
+    "roles", [[], ["auditctl_reader"], ["auditctl_app"], ["auditctl_admin"], ["pg_write_all_data"]]
+)
 def test_only_admins_import_and_nobody_writes_the_bookkeeping(login: MakeLogin, roles: list[str]) -> None:
     other = login("mallory", roles=roles)
-    for call in [*OWNERS, *([] if "audit_admin" in roles else CALLS)]:
+    for call in [*OWNERS, *([] if "auditctl_admin" in roles else CALLS)]:
         with connect(other.dsn) as session:
             try:
                 done = session.execute(call).rowcount
@@ -59,7 +61,7 @@ def test_only_admins_import_and_nobody_writes_the_bookkeeping(login: MakeLogin, 
 
 
 def test_admin_who_calls_the_function_himself_is_named(conn: psycopg.Connection, login: MakeLogin) -> None:
-    admin = login("dana", roles=["audit_admin"])
+    admin = login("dana", roles=["auditctl_admin"])
     context = {
         "source": "pgaudit object",
         "imported_by": "postgres",
@@ -69,7 +71,7 @@ def test_admin_who_calls_the_function_himself_is_named(conn: psycopg.Connection,
     }
     with connect(admin.dsn) as session:
         session.execute("set auditctl.actor = 'alice'")
-        session.execute("select audit.import_reads(%s)", [Jsonb([{**TRUE, "context": context}])])
+        session.execute("select auditctl.import_reads(%s)", [Jsonb([{**TRUE, "context": context}])])
     assert imported(conn) == [
         (
             datetime(2026, 11, 24, 8, tzinfo=UTC),
@@ -86,10 +88,10 @@ def test_admin_who_calls_the_function_himself_is_named(conn: psycopg.Connection,
 @pytest.mark.parametrize(
     "change",
     [
-        {"target": "audit.rule"},
+        {"target": "auditctl.rule"},
         {"target": "AUDIT.export"},
-        {"target": '"audit".export'},
-        {"target": "audit_triggers.x"},
+        {"target": '"auditctl".export'},
+        {"target": "auditctl_triggers.x"},
         {"at": "infinity"},
         {"at": "-infinity"},
         {"at": "4000-01-01 00:00:00+00 BC"},
@@ -98,15 +100,15 @@ def test_admin_who_calls_the_function_himself_is_named(conn: psycopg.Connection,
 )
 def test_what_no_line_can_tell_is_left_out(conn: psycopg.Connection, change: dict[str, Any]) -> None:
     outcomes: dict[str, int] = dict(
-        conn.execute("select outcome, lines from audit.import_reads(%s)", [Jsonb([{**TRUE, **change}])])
+        conn.execute("select outcome, lines from auditctl.import_reads(%s)", [Jsonb([{**TRUE, **change}])])
     )
     assert outcomes == {"made": 0, "recorded": 0, "expired": 1}
     assert imported(conn) == []
 
 
 def test_imported_event_is_write_once_like_any_other(conn: psycopg.Connection) -> None:
-    conn.execute("select audit.import_reads(%s)", [Jsonb([TRUE])])
-    for statement in ("delete from audit.event", "update audit.event set actor = 'x'"):
+    conn.execute("select auditctl.import_reads(%s)", [Jsonb([TRUE])])
+    for statement in ("delete from auditctl.event", "update auditctl.event set actor = 'x'"):
         with pytest.raises(psycopg.Error) as refused:
             conn.execute(statement)
         assert refused.value.sqlstate == "UA001"

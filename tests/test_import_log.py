@@ -85,11 +85,11 @@ def test_event_says_where_it_comes_from(auditctl: RunAuditctl, conn: psycopg.Con
 def test_import_is_recorded_itself(
     auditctl: RunAuditctl, conn: psycopg.Connection, shop: Path, login: MakeLogin
 ) -> None:
-    admin = login("dana", roles=["audit_admin"])
+    admin = login("dana", roles=["auditctl_admin"])
     auditctl("import-log", recorded("pgaudit.json", shop, conn.info.dbname), dsn=admin.dsn, check=3)
     assert conn.execute(
-        "select actor, action::text, context ->> 'summary', new_values from audit.event "
-        "where target = 'audit.import' order by event_id"
+        "select actor, action::text, context ->> 'summary', new_values from auditctl.event "
+        "where target = 'auditctl.import' order by event_id"
     ).fetchall() == [
         (
             admin.name,
@@ -116,9 +116,9 @@ def test_second_import_of_the_same_log_adds_nothing(
 ) -> None:
     recorded("pgaudit.json", shop, conn.info.dbname)
     auditctl("import-log", shop, check=3)
-    events = conn.execute("select event_id from audit.event order by 1").fetchall()
+    events = conn.execute("select event_id from auditctl.event order by 1").fetchall()
     assert auditctl("import-log", shop, check=0).err == "0 new lines in 0 files: 0 reads imported.\n"
-    assert conn.execute("select event_id from audit.event order by 1").fetchall() == events
+    assert conn.execute("select event_id from auditctl.event order by 1").fetchall() == events
     auditctl("import-log", "--again", shop, check=3)
     assert len(imported(conn)) == len(EXPECTED)
 
@@ -229,7 +229,7 @@ def test_files_are_read_in_the_order_of_their_time(auditctl: RunAuditctl, conn: 
     (shop / "current_logfiles").write_text("jsonlog log/a.json\n")
     (shop / "folder").mkdir()
     auditctl("import-log", shop, check=0)
-    query = "select occurred_at from audit.event where action = 'READ' order by event_id"
+    query = "select occurred_at from auditctl.event where action = 'READ' order by event_id"
     assert [row[0] for row in conn.execute(query)] == [seconds(1), seconds(2)]
 
 
@@ -261,7 +261,13 @@ def test_only_lines_that_are_asked_for_count(auditctl: RunAuditctl, conn: psycop
 def test_catalog_and_the_log_itself_are_never_targets(
     auditctl: RunAuditctl, conn: psycopg.Connection, shop: Path
 ) -> None:
-    tables = ("pg_catalog.pg_class", "audit.event", "audit_triggers.x", "pg_temp_3.t", "information_schema.tables")
+    tables = (
+        "pg_catalog.pg_class",
+        "auditctl.event",
+        "auditctl_triggers.x",
+        "pg_temp_3.t",
+        "information_schema.tables",
+    )
     (shop / "pg.json").write_bytes(as_json(read(n, table, dbname=conn.info.dbname) for n, table in enumerate(tables)))
     auditctl("import-log", "--all-tables", shop, check=0)
     assert imported(conn) == []

@@ -44,14 +44,14 @@ def own(conn: psycopg.Connection, number: int, **changes: Any) -> dict[str, Any]
     row = conn.execute(SIGNED, [json.dumps(fields)]).fetchone()
     assert row is not None
     message = f"auditctl read: {row[0]}"
-    context = "PL/pgSQL function audit.record_read(oid) line 9 at RAISE"
+    context = "PL/pgSQL function auditctl.record_read(oid) line 9 at RAISE"
     return line(number, message, dbname=conn.info.dbname, context=context, statement="select 1", user="web")
 
 
 def record(conn: psycopg.Connection) -> dict[str, Any]:
     """Insert the event of a read as the policy would; return what its line says of it."""
     row = conn.execute(
-        "insert into audit.event (actor, actor_kind, target, action) "
+        "insert into auditctl.event (actor, actor_kind, target, action) "
         "values ('alice', 'application', 'shop.customer', 'READ') returning event_id, xact_id::text, occurred_at"
     ).fetchone()
     assert row is not None
@@ -123,7 +123,7 @@ def test_read_of_a_running_transaction_waits_for_its_end(
     log.write_bytes(b"")
     auditctl("import-log", log, check=0)
     assert len(imported(conn)) == (0 if is_committed else 1)
-    assert conn.execute("select from audit.read_line where waiting is not null").fetchall() == []
+    assert conn.execute("select from auditctl.read_line where waiting is not null").fetchall() == []
 
 
 def test_read_of_a_prepared_transaction_waits_for_its_end(
@@ -160,7 +160,7 @@ def test_line_without_the_right_hash_is_forged(auditctl: RunAuditctl, conn: psyc
 
 def test_without_a_key_no_line_is_believed(auditctl: RunAuditctl, conn: psycopg.Connection, log: Path) -> None:
     log.write_bytes(as_json([own(conn, 1)]))
-    conn.execute("delete from audit.log_key")
+    conn.execute("delete from auditctl.log_key")
     auditctl("import-log", log, check=3)
     assert imported(conn) == []
 
@@ -177,7 +177,7 @@ def test_genuine_line_that_is_written_again_adds_no_read(
 
 
 def test_read_that_both_tell_of_is_one(auditctl: RunAuditctl, conn: psycopg.Connection, log: Path) -> None:
-    conn.execute("update audit.capture set actions = actions || '{READ}' where target = 'shop.customer'")
+    conn.execute("update auditctl.capture set actions = actions || '{READ}' where target = 'shop.customer'")
     seen = read(1, dbname=conn.info.dbname)
     told = {**own(conn, 1), "line_num": 2}
     unseen = read(3, dbname=conn.info.dbname)
@@ -195,7 +195,7 @@ def test_read_that_both_tell_of_is_one(auditctl: RunAuditctl, conn: psycopg.Conn
 
 
 def test_line_of_another_session_hides_no_read(auditctl: RunAuditctl, conn: psycopg.Connection, log: Path) -> None:
-    conn.execute("update audit.capture set actions = actions || '{READ}' where target = 'shop.customer'")
+    conn.execute("update auditctl.capture set actions = actions || '{READ}' where target = 'shop.customer'")
     hidden = read(1, dbname=conn.info.dbname, process=77)
     elsewhere = own(conn, 2)
     copied = {**elsewhere, **{name: hidden[name] for name in ("session_id", "pid", "vxid", "user")}, "line_num": 2}
@@ -210,7 +210,7 @@ def test_line_of_another_session_hides_no_read(auditctl: RunAuditctl, conn: psyc
 def test_line_that_just_came_waits_for_that_of_the_policy(
     auditctl: RunAuditctl, conn: psycopg.Connection, log: Path
 ) -> None:
-    conn.execute("update audit.capture set actions = actions || '{READ}' where target = 'shop.customer'")
+    conn.execute("update auditctl.capture set actions = actions || '{READ}' where target = 'shop.customer'")
     now = datetime.now(UTC) + timedelta(hours=1)
     stamp = {"timestamp": f"{now:%Y-%m-%d %H:%M:%S}.000 UTC"}
     first = [read(1, dbname=conn.info.dbname), {**read(2, dbname=conn.info.dbname), **stamp}]
@@ -229,7 +229,7 @@ def test_lines_of_before_what_retention_removed_stay_away(
     log.write_bytes(as_json([*lines[:2], own(conn, 2)]))
     auditctl("import-log", log, check=0)
     before = START + timedelta(seconds=3)
-    assert conn.execute("select audit.prune_read_lines(%s)", [before]).fetchone() == (3,)
+    assert conn.execute("select auditctl_internal.prune_read_lines(%s)", [before]).fetchone() == (3,)
     log.write_bytes(as_json([*lines, own(conn, 1)]))
     assert "  3 of a time whose events retention has removed\n" in auditctl("import-log", "--again", log, check=0).err
     assert len(imported(conn)) == 4

@@ -39,7 +39,7 @@ def started(db: str, *arguments: str | Path) -> subprocess.Popen[str]:
 
 
 def count(conn: psycopg.Connection) -> int:
-    row = conn.execute("select count(*) from audit.event where action = 'READ'").fetchone()
+    row = conn.execute("select count(*) from auditctl.event where action = 'READ'").fetchone()
     assert row is not None
     return int(row[0])
 
@@ -54,7 +54,7 @@ def test_killed_import_is_taken_up_by_the_next(
     running.communicate(timeout=60)
     assert_idle(conn)
     assert count(conn) % 1000 == 0
-    position = conn.execute("select line from audit.log_file").fetchall()
+    position = conn.execute("select line from auditctl.log_file").fetchall()
     assert position == [(count(conn),)]
     auditctl("import-log", log, check=0)
     assert [row[0] for row in imported(conn)] == EACH
@@ -65,7 +65,7 @@ def test_import_that_ends_inside_a_batch_stores_nothing_of_it(
     auditctl: RunAuditctl, db: str, conn: psycopg.Connection, log: Path, number: int
 ) -> None:
     with connect(db) as other, other.transaction():
-        other.execute("lock table audit.log_file in share mode")  # reads are inserted, but cannot be noted
+        other.execute("lock table auditctl.log_file in share mode")  # reads are inserted, but cannot be noted
         running = started(db, log)
         wait_until(lambda: waits_for_lock(conn))
         running.send_signal(number)
@@ -73,7 +73,7 @@ def test_import_that_ends_inside_a_batch_stores_nothing_of_it(
     assert (running.returncode, err) in [(-signal.SIGKILL, ""), (130, "error: interrupted\n")]
     assert_idle(conn)
     assert count(conn) == 0
-    assert conn.execute("select from audit.read_line").fetchall() == []
+    assert conn.execute("select from auditctl.read_line").fetchall() == []
     auditctl("import-log", log, check=0)
     assert [row[0] for row in imported(conn)] == EACH
 
@@ -101,7 +101,7 @@ def test_follow_imports_what_comes_until_it_is_stopped(
     running.send_signal(number)
     _, err = running.communicate(timeout=60)
     assert (running.returncode, err) == (0, "12,002 new lines in 2 files: 12,002 reads imported.\n")
-    assert conn.execute("select count(*) from audit.event where target = 'audit.import'").fetchone() == (1,)
+    assert conn.execute("select count(*) from auditctl.event where target = 'auditctl.import'").fetchone() == (1,)
 
 
 def test_follow_warns_at_once_of_what_it_does_not_believe(db: str, conn: psycopg.Connection, log: Path) -> None:

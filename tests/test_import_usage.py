@@ -40,7 +40,7 @@ def test_options_that_exclude_each_other_are_an_error(auditctl: RunAuditctl, tmp
     assert auditctl("import-log", check=2).err.startswith("error: Missing argument 'FILE|FOLDER...'")
 
 
-@pytest.mark.parametrize("roles", [[], ["audit_reader"], ["audit_app"]])
+@pytest.mark.parametrize("roles", [[], ["auditctl_reader"], ["auditctl_app"]])
 def test_whoever_is_no_admin_is_told_whom_to_ask(
     auditctl: RunAuditctl, tmp_path: Path, login: MakeLogin, roles: list[str]
 ) -> None:

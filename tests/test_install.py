@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 NOTHING = """
-    select (select count(*) from pg_namespace where nspname in ('audit', 'audit_triggers')),
-           (select count(*) from pg_roles where rolname like 'audit\\_%')
+    select (select count(*) from pg_namespace where nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers')),
+           (select count(*) from pg_roles where rolname like 'auditctl\\_%')
 """
 
 PUT_TRIGGER = "select proowner, prosrc, proacl::text from pg_proc where proname = 'put_trigger'"
 
-STORE_EVENTS = "select action::text, target_id, context ->> 'summary' from audit.event where target = 'audit.store'"
+STORE_EVENTS = (
+    "select action::text, target_id, context ->> 'summary' from auditctl.event where target = 'auditctl.store'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def cluster(own_server: EmbeddedServer) -> Iterator[EmbeddedServer]:
         databases = conn.execute("select datname from pg_database where datname like 'fresh%'").fetchall()
     for (name,) in databases:
         drop_database(own_server, name)
-    for name in ("audit_admin", "audit_reader", "audit_app", "audit_owner", "dba", "clerk"):
+    for name in ("auditctl_admin", "auditctl_reader", "auditctl_app", "auditctl_owner", "dba", "clerk"):
         drop_role(own_server, name)
 
 
@@ -65,7 +67,7 @@ def fresh(server: EmbeddedServer, grantee: str = "dba") -> str:
     return server.dsn(name, user=grantee)
 
 
-LENT = ("audit.put_trigger", "audit.put_read_policy", "audit.guard_")
+LENT = ("auditctl_internal.put_trigger", "auditctl_internal.put_read_policy", "auditctl.guard_")
 
 
 def lent(described: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -122,14 +124,14 @@ def test_an_administrator_without_superuser_installs_audits_and_reads(
         auditctl("enable", "shop.item", dsn=dsn, check=0)
         conn.execute("insert into shop.item values (1, 'x')")
         assert events(conn, "shop.item") == [("shop.item", "CREATE", "1", None, {"id": 1, "v": "x"})]
-        assert conn.execute("select actor, actor_kind from audit.event where target = 'shop.item'").fetchall() == [
+        assert conn.execute("select actor, actor_kind from auditctl.event where target = 'shop.item'").fetchall() == [
             ("dba", "database")
         ]
         with pytest.raises(psycopg.Error):
-            conn.execute("delete from audit.event")
+            conn.execute("delete from auditctl.event")
     auditctl("check", dsn=dsn, check=0)
     with connect(as_superuser(dsn)) as conn:
-        assert fetch_value(as_superuser(dsn), "select rolsuper from pg_roles where rolname = 'audit_owner'") is False
+        assert fetch_value(as_superuser(dsn), "select rolsuper from pg_roles where rolname = 'auditctl_owner'") is False
         built = lent(describe(conn))
     # The same store as a superuser's, in the same cluster.
     other = as_superuser(fresh(cluster))
@@ -149,8 +151,8 @@ def test_an_administrator_who_lays_a_role_down_is_recorded_as_such(cluster: Embe
         assert grants.grant(session, "app", "dba") is True
         assert grants.revoke(session, "app", "dba") is True
         assert session.execute(
-            "select context ->> 'summary' from audit.event where target = 'audit.role' order by event_id"
-        ).fetchall() == [("audit_app granted to dba",), ("audit_app revoked from dba",)]
+            "select context ->> 'summary' from auditctl.event where target = 'auditctl.role' order by event_id"
+        ).fetchall() == [("auditctl_app granted to dba",), ("auditctl_app revoked from dba",)]
 
 
 def test_a_login_that_may_not_create_roles_is_refused_and_nothing_is_left(
@@ -173,7 +175,7 @@ def test_a_login_that_may_not_create_schemas_is_refused_and_nothing_is_left(clus
         assert conn.execute(NOTHING).fetchone() == (0, 0)
 
 
-@pytest.mark.parametrize("schema", ["audit", "audit_triggers"])
+@pytest.mark.parametrize("schema", ["auditctl", "auditctl_triggers"])
 def test_a_schema_of_somebody_else_is_left_alone(cluster: EmbeddedServer, schema: str) -> None:
     dsn = as_superuser(fresh(cluster))
     with connect(dsn) as conn:
@@ -181,19 +183,19 @@ def test_a_schema_of_somebody_else_is_left_alone(cluster: EmbeddedServer, schema
         conn.execute(create.format(psycopg.sql.Identifier(schema)))
         with pytest.raises(DatabaseError, match=f"schema {schema} exists and is not auditctl's") as error:
             store.install(dsn)
-        assert error.value.hint.startswith("auditctl keeps its log in the schemas audit and audit_triggers")
+        assert error.value.hint.startswith("auditctl keeps its log in the schemas auditctl and auditctl_triggers")
         assert conn.execute(NOTHING).fetchone() == (1, 0)
 
 
 @pytest.mark.parametrize(
     ("role", "attribute"),
     [
-        ("audit_owner", "login"),
-        ("audit_owner", "superuser"),
-        ("audit_admin", "createrole"),
-        ("audit_app", "bypassrls"),
-        ("audit_reader", "replication"),
-        ("audit_reader", "createdb"),
+        ("auditctl_owner", "login"),
+        ("auditctl_owner", "superuser"),
+        ("auditctl_admin", "createrole"),
+        ("auditctl_app", "bypassrls"),
+        ("auditctl_reader", "replication"),
+        ("auditctl_reader", "createdb"),
     ],
 )
 def test_a_role_of_ours_that_can_do_more_is_refused(cluster: EmbeddedServer, role: str, attribute: str) -> None:
@@ -243,7 +245,7 @@ def test_the_script_starts_from_a_known_revision_only(auditctl: RunAuditctl) -> 
 
 def test_install_of_a_newer_store_is_refused(db: str) -> None:
     with connect(db) as conn:
-        conn.execute("update audit.alembic_version set version_num = '9999'")
+        conn.execute("update auditctl.alembic_version set version_num = '9999'")
     with pytest.raises(StoreError, match="newer than this auditctl's"):
         store.install(db)
 
@@ -251,7 +253,7 @@ def test_install_of_a_newer_store_is_refused(db: str) -> None:
 def test_a_member_of_the_owner_may_install_again_after_a_superuser_and_the_guard_keeps_its_rights(
     db: str, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
-    member = login("member", roles=("audit_owner", "audit_admin"), attributes="createrole")
+    member = login("member", roles=("auditctl_owner", "auditctl_admin"), attributes="createrole")
     before = conn.execute(PUT_TRIGGER).fetchall()
     assert store.install(member.dsn) == store.Installation(
         STORE_REVISION, STORE_REVISION, is_guarded=True, was_guarded=True

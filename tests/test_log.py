@@ -215,7 +215,7 @@ def test_reader_needs_audit_reader_alone(auditctl: RunAuditctl, conn: psycopg.Co
     conn.execute("create table public.customer (balance numeric)")
     label(conn, "public.customer", "Customer")
     recorded = record(conn, Recorded(target="public.customer"))
-    auditor = login("auditor", roles=["audit_reader"])
+    auditor = login("auditor", roles=["auditctl_reader"])
     lines = auditctl(
         "log", "--target", "Customer", "--column", "balance", "--format", "jsonl", dsn=auditor.dsn, check=0
     )

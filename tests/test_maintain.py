@@ -22,14 +22,14 @@ def test_events_of_the_default_partition_go_to_months_of_their_own_unchanged(db:
     done = upkeep(db)
     assert [step["state"] for step in done] == ["begun", "copied", "done"]
     assert done[-1]["events"] == {
-        "audit.event_2001_02": 80, "audit.event_2019_12": 23, "audit.event_2020_01": 17, "audit.event_2031_12": 40,
+        "auditctl.event_2001_02": 80, "auditctl.event_2019_12": 23, "auditctl.event_2020_01": 17, "auditctl.event_2031_12": 40,
     }  # fmt: skip
     assert recorded(conn) == before
     made = ["event_2001_02", "event_2019_12", "event_2020_01", "event_2031_12"]
     assert partitions(conn) == sorted([*standard, *made])
-    assert conn.execute("select count(*) from only audit.event_default").fetchone() == (0,)
+    assert conn.execute("select count(*) from only auditctl.event_default").fetchone() == (0,)
     for name in made:
-        conn.execute(f"drop table audit.{name}".encode())
+        conn.execute(f"drop table auditctl.{name}".encode())
     assert describe(conn) == whole
     assert upkeep(db) == []
 
@@ -37,8 +37,8 @@ def test_events_of_the_default_partition_go_to_months_of_their_own_unchanged(db:
 def test_a_missing_month_is_made(db: str, conn: psycopg.Connection) -> None:
     whole = describe(conn)
     name = partitions(conn)[2]
-    conn.execute(f"drop table audit.{name}".encode())
-    assert [(step["step"], step["partition"]) for step in upkeep(db)] == [("create", f"audit.{name}")]
+    conn.execute(f"drop table auditctl.{name}".encode())
+    assert [(step["step"], step["partition"]) for step in upkeep(db)] == [("create", f"auditctl.{name}")]
     assert describe(conn) == whole
 
 
@@ -50,9 +50,9 @@ def test_a_month_whose_time_is_over_is_dropped(db: str, conn: psycopg.Connection
     keep(conn, "*", "400 days")
     done = upkeep(db)
     assert [(s["partition"], s["dropped"], s["kept"], s["before"], s["after"]) for s in done] == [
-        ("audit.event_2020_01", 5, 0, {"CREATE": 5}, {}),
-        ("audit.event_2020_02", 0, 0, {}, {}),
-        ("audit.event_2020_03", 6, 0, {"CREATE": 6}, {}),
+        ("auditctl.event_2020_01", 5, 0, {"CREATE": 5}, {}),
+        ("auditctl.event_2020_02", 0, 0, {}, {}),
+        ("auditctl.event_2020_03", 6, 0, {"CREATE": 6}, {}),
     ]
     assert partitions(conn) == standard
     assert recorded(conn) == []
@@ -74,7 +74,7 @@ def test_what_is_kept_longer_or_held_stays_byte_for_byte(db: str, conn: psycopg.
         "e.target in ('billing.invoice', 'shop.item') or e.target = 'shop.order' and e.target_id = '7'",
     )
     done = upkeep(db)
-    assert [(s["partition"], s["dropped"], s["kept"]) for s in done] == [("audit.event_2020_01", 19, 21)]
+    assert [(s["partition"], s["dropped"], s["kept"]) for s in done] == [("auditctl.event_2020_01", 19, 21)]
     assert recorded(conn) == wanted
     assert [row for row in describe(conn)["indexes"] if row[1] == "event_2020_01"] == described
     assert describe(conn) == whole
@@ -83,10 +83,10 @@ def test_what_is_kept_longer_or_held_stays_byte_for_byte(db: str, conn: psycopg.
 
 def test_what_was_noted_of_imported_lines_goes_with_their_events(db: str, conn: psycopg.Connection) -> None:
     conn.execute("""
-        insert into audit.read_line (line_key, logged_at)
+        insert into auditctl.read_line (line_key, logged_at)
         values (gen_random_uuid(), now() - interval '500 days'), (gen_random_uuid(), now() - interval '300 days')
     """)
-    noted = "select count(*) from audit.read_line"
+    noted = "select count(*) from auditctl.read_line"
     upkeep(db)
     assert conn.execute(noted).fetchone() == (2,)
     keep(conn, "*", "400 days")

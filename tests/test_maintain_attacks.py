@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TABLES = """
     select c.oid::regclass::text from pg_class as c
-     where c.relnamespace = 'audit'::regnamespace and c.relkind in ('r', 'p') and c.relname ~ '^event'
+     where c.relnamespace = 'auditctl'::regnamespace and c.relkind in ('r', 'p') and c.relname ~ '^event'
        and c.relname <> 'event_type'
 """
 
@@ -53,20 +53,25 @@ def test_the_log_and_its_copies_are_write_once_between_all_steps(
     hold(conn, "billing.customer", "7")
     others = [
         login("other", roles=roles).dsn
-        for roles in (["audit_admin"], ["audit_app"], ["audit_reader"], ["pg_write_all_data", "pg_read_all_data"])
+        for roles in (
+            ["auditctl_admin"],
+            ["auditctl_app"],
+            ["auditctl_reader"],
+            ["pg_write_all_data", "pg_read_all_data"],
+        )
     ]
     counted = []
     with connect(db) as session:
         while True:
             number = refuse_everything(db, CHANGES, {"UA001"})
             as_owner = psycopg.conninfo.make_conninfo(
-                db, options="-c role=audit_owner -c session_replication_role=replica"
+                db, options="-c role=auditctl_owner -c session_replication_role=replica"
             )
             refuse_everything(as_owner, CHANGES, {"UA001"})
             for other in others:
                 refuse_everything(other, (*CHANGES, INSERT), {"42501", "UA001"})
             counted.append(number)
-            if session.execute("select audit.maintain_step()").fetchone() == (None,):
+            if session.execute("select auditctl.maintain_step()").fetchone() == (None,):
                 break
     # Before; begun and copied, with the copy, its months and its own default; done; two months with survivors.
     assert counted == [7, 10, 10, 8, 8, 8]
@@ -76,7 +81,7 @@ def test_the_log_and_its_copies_are_write_once_between_all_steps(
 def test_writes_in_replica_mode_are_moved_too(db: str, conn: psycopg.Connection) -> None:
     fill(conn, "2001-02-03", "billing.customer")
     with connect(db) as session:
-        session.execute("select audit.maintain_step()")
+        session.execute("select auditctl.maintain_step()")
         conn.execute("set session_replication_role = replica")
         fill(conn, "2001-02-05", "billing.invoice")
         everything = recorded(conn)
@@ -89,8 +94,8 @@ def test_a_write_does_not_fail_where_the_copy_was_dropped_and_copying_starts_ane
     db: str, conn: psycopg.Connection
 ) -> None:
     fill(conn, "2001-02-03", "billing.customer")
-    conn.execute("select audit.maintain_step()")
-    conn.execute("drop table audit.event_moving")
+    conn.execute("select auditctl.maintain_step()")
+    conn.execute("drop table auditctl.event_moving")
     fill(conn, "2001-02-05", "billing.invoice")
     everything = recorded(conn)
     assert [step["state"] for step in upkeep(db)] == ["begun", "copied", "done"]
@@ -101,14 +106,14 @@ def test_a_copy_that_lacks_an_event_does_not_take_the_place_of_the_original(
     db: str, conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:
     fill(conn, "2001-02-03", "billing.customer")
-    conn.execute("select audit.maintain_step()")
-    conn.execute("alter table audit.event_default disable trigger event_mirrored")
+    conn.execute("select auditctl.maintain_step()")
+    conn.execute("alter table auditctl.event_default disable trigger event_mirrored")
     conn.execute(
-        "insert into audit.event (occurred_at, actor_kind, target, action) "
+        "insert into auditctl.event (occurred_at, actor_kind, target, action) "
         "values (timestamptz '-infinity', 'system', 'own.x', 'EVENT')"
     )
-    conn.execute("alter table audit.event_default enable always trigger event_mirrored")
-    conn.execute("update audit.maintenance set (moved_at, moved_id) = ('2001-02-03 04:00+00', 0)")
+    conn.execute("alter table auditctl.event_default enable always trigger event_mirrored")
+    conn.execute("update auditctl.maintenance set (moved_at, moved_id) = ('2001-02-03 04:00+00', 0)")
     everything = recorded(conn)
     assert auditctl("maintain", check=5).err.startswith("error: the DEFAULT partition holds 11 events and its copy ")
     assert recorded(conn) == everything
@@ -116,17 +121,17 @@ def test_a_copy_that_lacks_an_event_does_not_take_the_place_of_the_original(
 
 def test_upkeep_reads_what_is_committed_or_nothing(db: str, conn: psycopg.Connection) -> None:
     with connect(db) as session, pytest.raises(psycopg.errors.FeatureNotSupported, match="read what is committed"):
-        session.execute("begin isolation level repeatable read; select audit.maintain_step()")
+        session.execute("begin isolation level repeatable read; select auditctl.maintain_step()")
 
 
 def test_a_transaction_that_forgets_to_end_a_step_is_ended(db: str) -> None:
     with connect(db) as session:
-        session.execute("begin; select audit.maintain_step()")
+        session.execute("begin; select auditctl.maintain_step()")
         assert session.execute("show idle_in_transaction_session_timeout").fetchone() == ("10s",)
 
 
 def test_what_lies_on_an_administrators_search_path_is_not_run(db: str, login: MakeLogin) -> None:
-    admin = login("admin", roles=["audit_admin"])
+    admin = login("admin", roles=["auditctl_admin"])
     with connect(admin.dsn) as session:
         session.execute("""
             create temp table event_default (occurred_at timestamptz);
@@ -135,16 +140,16 @@ def test_what_lies_on_an_administrators_search_path_is_not_run(db: str, login: M
             ;
             set search_path = pg_temp, pg_catalog
         """)
-        session.execute("call audit.maintain()")
+        session.execute("call auditctl.maintain()")
         assert session.execute("select count(*) from pg_temp.maintenance").fetchone() == (0,)
-        assert session.execute("select ran_at is not null from audit.maintenance").fetchone() == (True,)
+        assert session.execute("select ran_at is not null from auditctl.maintenance").fetchone() == (True,)
 
 
 def test_without_a_superuser_upkeep_does_the_same(empty_db: str, auditctl: RunAuditctl, login: MakeLogin) -> None:
     dba = login("dba", dsn=empty_db, attributes="createrole")
     with connect(empty_db) as conn:
         conn.execute(f"grant create on database {conn.info.dbname} to {dba.name}".encode())
-        for role in ("audit_owner", "audit_admin"):
+        for role in ("auditctl_owner", "auditctl_admin"):
             conn.execute(f"grant {role} to {dba.name}".encode())
         auditctl("install", dsn=dba.dsn, check=0)
         months(conn, "2020-01-01", "2020-02-01")
@@ -154,9 +159,9 @@ def test_without_a_superuser_upkeep_does_the_same(empty_db: str, auditctl: RunAu
         hold(conn, "billing.invoice", "7")
         done = auditctl("maintain", dsn=dba.dsn, check=0).out
         assert done == (
-            "audit.event_default: 10 events moved to audit.event_2001_02.\n"
-            "audit.event_2001_02: 10 events deleted; the partition is gone.\n"
-            "audit.event_2020_01: 9 events deleted, 1 kept.\n"
-            "audit.event_2020_02: 0 events deleted; the partition is gone.\n"
+            "auditctl.event_default: 10 events moved to auditctl.event_2001_02.\n"
+            "auditctl.event_2001_02: 10 events deleted; the partition is gone.\n"
+            "auditctl.event_2020_01: 9 events deleted, 1 kept.\n"
+            "auditctl.event_2020_02: 0 events deleted; the partition is gone.\n"
         )
         assert len(recorded(conn)) == 1

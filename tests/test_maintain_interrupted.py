@@ -32,7 +32,7 @@ def stuffed(conn: psycopg.Connection) -> list[str]:
     for month in range(1, MONTHS + 1):
         conn.execute(
             """
-            insert into audit.event (occurred_at, actor_kind, target, target_id, action)
+            insert into auditctl.event (occurred_at, actor_kind, target, target_id, action)
             select timestamptz '2031-01-01 00:00+00' + %s * interval '31 days' + i * interval '1 second',
                    'system', 'shop.order', i::text, 'EVENT'
               from generate_series(1, %s) as i
@@ -70,19 +70,21 @@ def test_a_run_that_is_killed_at_any_point_is_ended_by_the_next(
         process.send_signal(signal.SIGKILL)
         process.wait()
         conn.execute(
-            "insert into audit.event (actor_kind, target, target_id, action) values ('system', 'own.x', 'x', 'EVENT')"
+            "insert into auditctl.event (actor_kind, target, target_id, action) values ('system', 'own.x', 'x', 'EVENT')"
         )
     # The server notices that its client is gone when the step is done.
     while upkeep(db)[-1:] == [{"step": "busy"}]:
         pass
     auditctl("maintain", check=0)
     assert recorded(conn, "e.target = 'shop.order' or e.target = 'billing.customer'") == wanted
-    assert conn.execute("select count(*) from audit.event where target = 'own.x'").fetchone() == (10,)
-    assert conn.execute("select to_regclass('audit.event_moving'), to_regclass('audit.event_kept')").fetchone() == (
+    assert conn.execute("select count(*) from auditctl.event where target = 'own.x'").fetchone() == (10,)
+    assert conn.execute(
+        "select to_regclass('auditctl.event_moving'), to_regclass('auditctl.event_kept')"
+    ).fetchone() == (
         None,
         None,
     )
-    assert conn.execute("select count(*) from only audit.event_default").fetchone() == (0,)
+    assert conn.execute("select count(*) from only auditctl.event_default").fetchone() == (0,)
 
 
 def test_each_step_that_the_server_loses_leaves_nothing_behind(db: str, conn: psycopg.Connection) -> None:
@@ -91,9 +93,9 @@ def test_each_step_that_the_server_loses_leaves_nothing_behind(db: str, conn: ps
     with connect(db) as session:
         while True:
             before = recorded(conn)
-            session.execute("begin; select audit.maintain_step(); rollback")
+            session.execute("begin; select auditctl.maintain_step(); rollback")
             assert recorded(conn) == before
-            if session.execute("select audit.maintain_step()").fetchone() == (None,):
+            if session.execute("select auditctl.maintain_step()").fetchone() == (None,):
                 break
             steps += 1
     # Begun, copied, ended; six months expired.
@@ -101,7 +103,7 @@ def test_each_step_that_the_server_loses_leaves_nothing_behind(db: str, conn: ps
     assert recorded(conn) == wanted
 
 
-@pytest.mark.parametrize("reads", ["audit.event_2020_01", "audit.event"])
+@pytest.mark.parametrize("reads", ["auditctl.event_2020_01", "auditctl.event"])
 def test_a_long_transaction_is_not_waited_for_and_nobody_waits_behind(
     reads: str, db: str, conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:
@@ -120,7 +122,7 @@ def test_a_long_transaction_is_not_waited_for_and_nobody_waits_behind(
             while not done.is_set():
                 try:
                     session.execute(
-                        "insert into audit.event (actor_kind, target, action) values ('system', 'own.x', 'EVENT')"
+                        "insert into auditctl.event (actor_kind, target, action) values ('system', 'own.x', 'EVENT')"
                     )
                     written.append(1)
                 except psycopg.Error as error:
@@ -142,7 +144,7 @@ def test_a_long_transaction_is_not_waited_for_and_nobody_waits_behind(
         assert conn.execute(WAITING, [name]).fetchone() == (0,)
         assert "event_2020_01" in partitions(conn)
         reader.execute("rollback")
-    assert conn.execute("select count(*) from audit.event where target = 'own.x'").fetchone() == (len(written),)
+    assert conn.execute("select count(*) from auditctl.event where target = 'own.x'").fetchone() == (len(written),)
     assert refused_writes == []
     auditctl("maintain", check=0)
     assert "event_2020_01" not in partitions(conn)
@@ -161,7 +163,7 @@ def test_a_write_to_an_expired_month_that_is_not_committed_yet_is_not_lost(
         wanted = recorded(writer, "e.target = 'billing.invoice'")
         refused = auditctl("maintain", check=5)
         assert refused.err.startswith(
-            "error: audit.event_2020_01 is in use by a transaction that does not end (process "
+            "error: auditctl.event_2020_01 is in use by a transaction that does not end (process "
         )
         writer.execute("commit")
     auditctl("maintain", check=0)
@@ -172,7 +174,7 @@ def test_of_two_runs_one_does_the_work(db: str, conn: psycopg.Connection, auditc
     wanted = stuffed(conn)
     with connect(db) as other:
         other.execute("begin")
-        other.execute("select audit.maintain_step()")
+        other.execute("select auditctl.maintain_step()")
         other.execute("set local idle_in_transaction_session_timeout = 0")
         second = auditctl("maintain", check=0)
         assert (second.out, second.err) == ("", "Another maintain is running; the rest is left to it.\n")
@@ -189,7 +191,7 @@ def test_an_ordinary_login_cannot_keep_upkeep_from_running(
     conn.execute("create role passer login")
     try:
         with psycopg.connect(db, user="passer") as session:
-            for table in ("audit.maintenance", "audit.event", "audit.event_default", "audit.hold"):
+            for table in ("auditctl.maintenance", "auditctl.event", "auditctl.event_default", "auditctl.hold"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege), session.transaction():
                     session.execute(f"lock table {table} in access share mode".encode())
     finally:
@@ -221,19 +223,19 @@ def test_a_hold_that_is_placed_while_survivors_are_copied_wins(db: str, conn: ps
     with connect(db) as reader, connect(db) as session:
         # Upkeep is past its choice of survivors, and wants the lock that the reader has.
         reader.execute("begin")
-        reader.execute("select count(*) from audit.event")
+        reader.execute("select count(*) from auditctl.event")
         failed: list[str | None] = []
 
         def maintain() -> None:
             try:
-                session.execute("select audit.maintain_step()")
+                session.execute("select auditctl.maintain_step()")
             except psycopg.Error as error:
                 failed.append(error.sqlstate)
 
         run = threading.Thread(target=maintain)
         run.start()
         while conn.execute(
-            "select count(*) from pg_locks where mode = 'ShareLock' and relation = 'audit.event_2020_01'::regclass"
+            "select count(*) from pg_locks where mode = 'ShareLock' and relation = 'auditctl.event_2020_01'::regclass"
         ).fetchone() == (0,):
             pass
         hold(conn, "billing.customer")

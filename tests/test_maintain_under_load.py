@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
 WRITERS, READERS, CHANGES = 150, 50, 12
-DOUBLE = "select count(*) - count(distinct event_id) from audit.event where target = 'public.work'"
-CURRENT = "select format('audit.event_%s', to_char(now() at time zone 'UTC', 'YYYY_MM'))"
+DOUBLE = "select count(*) - count(distinct event_id) from auditctl.event where target = 'public.work'"
+CURRENT = "select format('auditctl.event_%s', to_char(now() at time zone 'UTC', 'YYYY_MM'))"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def read(dsn: str, start: threading.Barrier, done: threading.Event) -> list[int]
     with connect(dsn) as session:
         start.wait()
         while not done.is_set():
-            for query in (DOUBLE, "select count(*) from audit.event where target = 'public.work'"):
+            for query in (DOUBLE, "select count(*) from auditctl.event where target = 'public.work'"):
                 row = session.execute(query.encode()).fetchone()
                 assert row is not None
                 if query is DOUBLE:
@@ -89,8 +89,8 @@ def test_two_hundred_sessions_lose_and_double_nothing(crowded: str, auditctl: Ru
                 assert reader.result() == sorted(reader.result())
         assert {run.code for run in runs} <= {0, 5}
         auditctl("maintain", dsn=crowded, check=0)
-        found = conn.execute("select new_values ->> 'key' from audit.event where target = 'public.work' order by 1")
+        found = conn.execute("select new_values ->> 'key' from auditctl.event where target = 'public.work' order by 1")
         assert sorted(key for (key,) in found.fetchall()) == committed
-        assert conn.execute("select count(*) from only audit.event_default").fetchone() == (0,)
-        left = conn.execute("select count(*), count(distinct event_id) from audit.event where target ~ '^billing'")
+        assert conn.execute("select count(*) from only auditctl.event_default").fetchone() == (0,)
+        left = conn.execute("select count(*), count(distinct event_id) from auditctl.event where target ~ '^billing'")
         assert left.fetchone() == (510, 510)

@@ -152,7 +152,7 @@ def test_more_than_a_few_are_counted_exactly_where_an_index_leads(log: Connectio
         for count in range(900)
     ]
     record(log, *made)
-    log.execute("vacuum analyze audit.event")
+    log.execute("vacuum analyze auditctl.event")
     found = shown(log, user="actor:alice")
     assert (found.events, found.is_estimate) == (450, False)
     assert sum(sum(bucket.counts.values()) for bucket in found.buckets) == 450
@@ -163,8 +163,8 @@ def test_more_than_a_few_are_counted_exactly_where_an_index_leads(log: Connectio
 def test_many_are_estimated_from_a_sample(log: Connection, login: MakeLogin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "READ", 8000)
     bulk(log, 40_000)
-    log.execute("vacuum analyze audit.event")
-    with database.connect(login("auditor", roles=["audit_reader"]).dsn) as conn:
+    log.execute("vacuum analyze auditctl.event")
+    with database.connect(login("auditor", roles=["auditctl_reader"]).dsn) as conn:
         found = shown(conn, target="bulk.row")
     assert found.is_estimate
     assert 30_000 < found.events < 50_000

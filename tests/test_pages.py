@@ -66,11 +66,11 @@ def pages(conn: Connection, filters: Filters, order: Order, limit: int) -> list[
 def test_pages_in_any_order_are_what_plain_python_selects(db: str) -> None:
     with database.connect(db) as conn:
         for month in MONTHS:
-            conn.execute("select audit.create_partition(%s)", [month])
+            conn.execute("select auditctl_internal.create_partition(%s)", [month])
         made = uneven_events()
         assert made[-1].at < END
         log = sorted(zip(record(conn, *made), made, strict=True), key=lambda item: (item[1].at, item[0]))
-        conn.execute("vacuum analyze audit.event")
+        conn.execute("vacuum analyze auditctl.event")
 
         @given(st.randoms(use_true_random=False), st.sampled_from(list(Order)), st.sampled_from([1, 3, 20, 200]))
         def are_what_is_selected(source: random.Random, order: Order, limit: int) -> None:

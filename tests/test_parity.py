@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from auditctl.demo.server import EmbeddedServer
 
-OF_MIGRATIONS = ("audit.alembic_version", "alembic_version")
+OF_MIGRATIONS = ("auditctl.alembic_version", "alembic_version")
 """What only a migrated store has: the table of its revision."""
 
 SCHEMA_FILES = sorted((resources.folder("sql") / "schema").glob("*.sql"))
@@ -31,7 +31,7 @@ def from_files(server: EmbeddedServer) -> Iterator[str]:
         with connect(dsn) as conn, conn.transaction():
             for file in SCHEMA_FILES:
                 conn.execute(file.read_bytes())
-            conn.execute("select audit.create_partitions()")
+            conn.execute("select auditctl_internal.create_partitions()")
         yield dsn
 
 
@@ -64,7 +64,12 @@ def test_the_dumps_of_both_are_the_same(server: EmbeddedServer, from_files: str,
     if not program.exists():
         return  # a server without its client programs; the catalogs are compared above
     # A newer pg_dump adds a random word against injection.
-    options = ["--schema-only", "--schema=audit", "--schema=audit_triggers", "--exclude-table=audit.alembic_version"]
+    options = [
+        "--schema-only",
+        "--schema=auditctl",
+        "--schema=auditctl_triggers",
+        "--exclude-table=auditctl.alembic_version",
+    ]
     dumps = [
         subprocess.run([program, "-d", dsn, *options], capture_output=True, text=True, check=True).stdout
         for dsn in (from_files, db)
@@ -84,13 +89,13 @@ def test_everything_has_a_comment(conn: psycopg.Connection) -> None:
     # A partition's columns are those of the whole; Alembic made its own table.
     wholes = {row[0] for row in described["relations"] if row[1] in "rp" and not row[7]}
     bare = [(row[0], row[2]) for row in described["columns"] if row[0] in wholes and not row[-1]]
-    assert bare == [("audit.alembic_version", "version_num")]
+    assert bare == [("auditctl.alembic_version", "version_num")]
 
 
 def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
     checks = conn.execute(
         "select distinct conname::text from pg_constraint "
-        "where connamespace = 'audit'::regnamespace and contype = 'c' order by 1"
+        "where connamespace = 'auditctl'::regnamespace and contype = 'c' order by 1"
     ).fetchall()
     assert checks == [
         ("event_actor_kind_is_known",),
@@ -115,36 +120,36 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
     assert conn.execute("""
         select c.oid::regclass::text, a.grantee::regrole::text, a.privilege_type
           from pg_class as c cross join lateral aclexplode(c.relacl) as a
-         where c.relnamespace = 'audit'::regnamespace and a.grantee <> 'audit_owner'::regrole
+         where c.relnamespace = 'auditctl'::regnamespace and a.grantee <> 'auditctl_owner'::regrole
          order by 1, 2, 3
     """).fetchall() == [
-        ("audit.activity", "audit_reader", "SELECT"),
-        ("audit.alembic_version", "-", "SELECT"),
-        ("audit.capture", "audit_reader", "SELECT"),
-        ("audit.capture_change", "audit_reader", "SELECT"),
-        ("audit.event", "audit_reader", "SELECT"),
-        ("audit.event_type", "audit_reader", "SELECT"),
-        ("audit.hold", "audit_reader", "SELECT"),
-        ("audit.import_horizon", "audit_reader", "SELECT"),
-        ("audit.log_file", "audit_reader", "SELECT"),
-        ("audit.maintenance", "audit_reader", "SELECT"),
-        ("audit.read_line", "audit_reader", "SELECT"),
-        ("audit.read_site", "audit_reader", "SELECT"),
-        ("audit.rename", "audit_reader", "SELECT"),
-        ("audit.retention", "audit_reader", "SELECT"),
-        ("audit.rule", "audit_reader", "SELECT"),
-        ("audit.target", "audit_reader", "SELECT"),
-        ("audit.template", "audit_reader", "SELECT"),
+        ("auditctl.activity", "auditctl_reader", "SELECT"),
+        ("auditctl.alembic_version", "-", "SELECT"),
+        ("auditctl.capture", "auditctl_reader", "SELECT"),
+        ("auditctl.capture_change", "auditctl_reader", "SELECT"),
+        ("auditctl.event", "auditctl_reader", "SELECT"),
+        ("auditctl.event_type", "auditctl_reader", "SELECT"),
+        ("auditctl.hold", "auditctl_reader", "SELECT"),
+        ("auditctl.import_horizon", "auditctl_reader", "SELECT"),
+        ("auditctl.log_file", "auditctl_reader", "SELECT"),
+        ("auditctl.maintenance", "auditctl_reader", "SELECT"),
+        ("auditctl.read_line", "auditctl_reader", "SELECT"),
+        ("auditctl.read_site", "auditctl_reader", "SELECT"),
+        ("auditctl.rename", "auditctl_reader", "SELECT"),
+        ("auditctl.retention", "auditctl_reader", "SELECT"),
+        ("auditctl.rule", "auditctl_reader", "SELECT"),
+        ("auditctl.target", "auditctl_reader", "SELECT"),
+        ("auditctl.template", "auditctl_reader", "SELECT"),
     ]
     assert conn.execute("""
         select nspname::text, a.grantee::regrole::text, a.privilege_type
           from pg_namespace cross join lateral aclexplode(nspacl) as a
-         where nspname in ('audit', 'audit_triggers') and a.grantee <> 'audit_owner'::regrole
-    """).fetchall() == [("audit", "-", "USAGE")]
+         where nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers') and a.grantee <> 'auditctl_owner'::regrole
+    """).fetchall() == [("auditctl", "-", "USAGE")]
     assert conn.execute("""
         select distinct pg_get_userbyid(relowner)::text from pg_class
-         where relnamespace in ('audit'::regnamespace, 'audit_triggers'::regnamespace)
-    """).fetchall() == [("audit_owner",)]
+         where relnamespace in ('auditctl'::regnamespace, 'auditctl_internal'::regnamespace, 'auditctl_triggers'::regnamespace)
+    """).fetchall() == [("auditctl_owner",)]
 
 
 def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
@@ -152,28 +157,28 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         select p.proname::text, array_agg(a.grantee::regrole::text order by a.grantee::regrole::text)
           from pg_proc as p
          cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
-         where p.pronamespace in ('audit'::regnamespace, 'audit_triggers'::regnamespace) and a.grantee <> p.proowner
+         where p.pronamespace in ('auditctl'::regnamespace, 'auditctl_internal'::regnamespace, 'auditctl_triggers'::regnamespace) and a.grantee <> p.proowner
          group by p.oid order by 1
     """).fetchall()
-    assert {name: roles for name, roles in granted if roles != ["audit_reader"]} == {
-        "import_own_reads": ["audit_admin"],
-        "import_reads": ["audit_admin"],
-        "maintain": ["audit_admin"],
-        "maintain_step": ["audit_admin"],
-        "names_actor": ["audit_admin", "audit_app"],
-        "note_log_file": ["audit_admin"],
-        "place_hold": ["audit_admin"],
-        "put_read_policy": ["audit_owner"],
-        "put_trigger": ["audit_owner"],
-        "record_event": ["audit_admin", "audit_app"],
-        "record_import": ["audit_admin"],
-        "record_membership": ["audit_admin"],
+    assert {name: roles for name, roles in granted if roles != ["auditctl_reader"]} == {
+        "import_own_reads": ["auditctl_admin"],
+        "import_reads": ["auditctl_admin"],
+        "maintain": ["auditctl_admin"],
+        "maintain_step": ["auditctl_admin"],
+        "names_actor": ["auditctl_admin", "auditctl_app"],
+        "note_log_file": ["auditctl_admin"],
+        "place_hold": ["auditctl_admin"],
+        "put_read_policy": ["auditctl_owner"],
+        "put_trigger": ["auditctl_owner"],
+        "record_event": ["auditctl_admin", "auditctl_app"],
+        "record_import": ["auditctl_admin"],
+        "record_membership": ["auditctl_admin"],
         "record_read": ["-"],
-        "release_hold": ["audit_admin"],
+        "release_hold": ["auditctl_admin"],
         "set_context": ["-"],
-        "set_retention": ["audit_admin"],
-        "settle_reads": ["audit_admin"],
-        "verify_read_line": ["audit_admin"],
+        "set_retention": ["auditctl_admin"],
+        "settle_reads": ["auditctl_admin"],
+        "verify_read_line": ["auditctl_admin"],
     }
 
 
@@ -181,7 +186,7 @@ def test_functions_that_run_as_the_owner_pin_their_search_path(conn: psycopg.Con
     assert (
         conn.execute("""
         select proname::text from pg_proc
-         where pronamespace = 'audit'::regnamespace and prosecdef
+         where pronamespace = 'auditctl'::regnamespace and prosecdef
            and not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false)
     """).fetchall()
         == []
@@ -189,11 +194,11 @@ def test_functions_that_run_as_the_owner_pin_their_search_path(conn: psycopg.Con
 
 
 def test_the_guards_fire_always_on_the_log_and_each_partition(conn: psycopg.Connection) -> None:
-    partitions = conn.execute("select relid::regclass::text from pg_partition_tree('audit.event')").fetchall()
+    partitions = conn.execute("select relid::regclass::text from pg_partition_tree('auditctl.event')").fetchall()
     assert len(partitions) == 6
     guards = conn.execute("""
         select tgrelid::regclass::text, tgname::text, tgenabled::text, tgtype::int from pg_trigger
-         where tgfoid = 'audit.refuse_change()'::regprocedure order by 1, 2
+         where tgfoid = 'auditctl_internal.refuse_change()'::regprocedure order by 1, 2
     """).fetchall()
     row, statement = 1 | 2 | 8 | 16, 2 | 8 | 16 | 32
     assert guards == [
@@ -206,5 +211,7 @@ def test_the_guards_fire_always_on_the_log_and_each_partition(conn: psycopg.Conn
 def test_roles_can_do_nothing_else(conn: psycopg.Connection) -> None:
     assert conn.execute("""
         select rolname::text, rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls
-          from pg_roles where rolname like 'audit\\_%' order by 1
-    """).fetchall() == [(name, *[False] * 6) for name in ("audit_admin", "audit_app", "audit_owner", "audit_reader")]
+          from pg_roles where rolname like 'auditctl\\_%' order by 1
+    """).fetchall() == [
+        (name, *[False] * 6) for name in ("auditctl_admin", "auditctl_app", "auditctl_owner", "auditctl_reader")
+    ]

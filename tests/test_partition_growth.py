@@ -52,7 +52,7 @@ def test_the_owner_of_an_audited_table_cannot_record_from_another_table(conn: ps
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute("""
                 create trigger auditctl_create after insert on mine
-                    for each row execute function audit_triggers.public__p__create();
+                    for each row execute function auditctl_triggers.public__p__create();
                 insert into mine values (1, 'forged')
             """)
     assert changes(conn, "public.p") == []

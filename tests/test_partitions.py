@@ -30,7 +30,7 @@ MEMBERS = ("p", "p1", "p1a", "p1b")
 
 def recorded(conn: psycopg.Connection, target: str) -> list[tuple[Any, ...]]:
     return conn.execute(
-        "select action::text, target_id, old_values, new_values, context ->> 'partition' from audit.event "
+        "select action::text, target_id, old_values, new_values, context ->> 'partition' from auditctl.event "
         "where target = %s order by event_id",
         [target],
     ).fetchall()
@@ -145,7 +145,7 @@ def test_a_partition_of_an_audited_table_needs_no_rule_of_its_own(db: str, conn:
         audit(db, "p1a")
     assert error.value.problems == ("TABLE: public.p1a is a partition of public.p, which is audited already",)
     apply(db, '[[table]]\nname = "public.*"\n')
-    assert conn.execute("select target from audit.target").fetchall() == [("public.p",)]
+    assert conn.execute("select target from auditctl.target").fetchall() == [("public.p",)]
 
 
 def test_children_are_captured_with_their_own_columns_under_the_nearest_rule(db: str, conn: psycopg.Connection) -> None:
@@ -196,11 +196,11 @@ def test_a_renamed_partitioned_table_is_mended_as_a_whole(db: str, conn: psycopg
         f"CREATE public.q1a create: {cloned}",
         "REPLACE public.q truncate: The table was renamed since.",
         *(
-            f"REPLACE public.{member} truncate: The trigger calls audit_triggers.public__p__truncate."
+            f"REPLACE public.{member} truncate: The trigger calls auditctl_triggers.public__p__truncate."
             for member in ("p1", "p1b", "q1a")
         ),
-        "DROP audit_triggers.public__p__create create: No rule needs the function.",
-        "DROP audit_triggers.public__p__truncate truncate: No rule needs the function.",
+        "DROP auditctl_triggers.public__p__create create: No rule needs the function.",
+        "DROP auditctl_triggers.public__p__truncate truncate: No rule needs the function.",
     ]
     apply(db)
     assert pending(db) == []

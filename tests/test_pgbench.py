@@ -50,7 +50,7 @@ SCRIPT = """
 """pgbench's standard script, `tpcb-like`, between its begin and end."""
 
 COUNTS = """
-    select target, action::text, count(*) from audit.event
+    select target, action::text, count(*) from auditctl.event
      where target like 'public.pgbench%' group by 1, 2 order by 1, 2
 """
 
@@ -59,7 +59,7 @@ RECOMPUTED = """
         select target_id::int as id,
                sum((new_values ->> %(column)s)::bigint - (old_values ->> %(column)s)::bigint) as balance,
                (array_agg((new_values ->> %(column)s)::bigint order by event_id desc))[1] as last
-          from audit.event where target = %(target)s and action = 'UPDATE' group by 1
+          from auditctl.event where target = %(target)s and action = 'UPDATE' group by 1
     )
     select count(*) from moved full join {table} as t on t.{key} = moved.id
      where t.{column} <> coalesce(moved.balance, 0) or moved.last <> t.{column}
@@ -148,14 +148,14 @@ def test_the_log_of_ten_thousand_transactions_equals_the_changes_exactly(
         select count(*) from (
             select (new_values ->> 'tid')::int, (new_values ->> 'bid')::int, (new_values ->> 'aid')::int,
                    (new_values ->> 'delta')::int, (new_values ->> 'mtime')::timestamp
-              from audit.event where target = 'public.pgbench_history'
+              from auditctl.event where target = 'public.pgbench_history'
             except all
             select tid, bid, aid, delta, mtime from pgbench_history
         ) as invented
     """).fetchone() == (0,)
     assert conn.execute("""
         select count(*) from (
-            select xact_id, count(*) as events from audit.event where target like 'public.pgbench%' group by 1
+            select xact_id, count(*) as events from auditctl.event where target like 'public.pgbench%' group by 1
         ) as one where events not in (4, 1)
     """).fetchone() == (0,)
     conn.execute("truncate pgbench_history")

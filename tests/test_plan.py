@@ -91,8 +91,8 @@ def test_each_kind_of_change_is_named_with_its_reason(db: str, conn: psycopg.Con
         f"REPLACE public.a create: {outdated}",
         f"REPLACE public.a update: {outdated}",
         "CREATE public.b delete: There is no trigger yet.",
-        "DROP audit_triggers.public__a__delete delete: No rule needs the function.",
-        "DROP audit_triggers.public__a__truncate truncate: No rule needs the function.",
+        "DROP auditctl_triggers.public__a__delete delete: No rule needs the function.",
+        "DROP auditctl_triggers.public__a__truncate truncate: No rule needs the function.",
     ]
     assert pending(db, wanted) == steps
     assert lines(apply(db, wanted)) == steps
@@ -114,7 +114,7 @@ def test_planning_changes_nothing_and_gives_the_same_bytes_twice(
 ) -> None:
     conn.execute("create table a (id int primary key); create table b (id int primary key)")
     audit(db, "public.a")
-    before = conn.execute("select count(*), max(event_id) from audit.event").fetchone()
+    before = conn.execute("select count(*), max(event_id) from auditctl.event").fetchone()
     text = file("public.b", "public.a")
     first, second = (
         auditctl("plan", "-", "--sql", input=text, env={"PYTHONHASHSEED": seed}, check=0) for seed in ("1", "2")
@@ -122,7 +122,7 @@ def test_planning_changes_nothing_and_gives_the_same_bytes_twice(
     assert first == second
     assert "create trigger" in first.out
     assert plan(db, text) == plan(db, text)
-    assert conn.execute("select count(*), max(event_id) from audit.event").fetchone() == before
+    assert conn.execute("select count(*), max(event_id) from auditctl.event").fetchone() == before
     assert [table for table, _, _ in triggers(conn)] == ["public.a"] * 4
 
 
@@ -133,7 +133,7 @@ def test_the_statements_of_a_plan_do_what_apply_does(db: str, conn: psycopg.Conn
     conn.execute(script.encode())
     assert pending(db, text) == []
     conn.execute("insert into a values (1, 'x')")
-    assert conn.execute("select action::text from audit.event where target = 'public.a'").fetchall() == [("CREATE",)]
+    assert conn.execute("select action::text from auditctl.event where target = 'public.a'").fetchall() == [("CREATE",)]
 
 
 def test_rules_that_are_printed_and_applied_again_plan_nothing(hostile_db: str, auditctl: RunAuditctl) -> None:
@@ -154,10 +154,10 @@ def test_tables_with_hostile_names_are_captured_each_under_its_own(hostile_db: s
             table = sql.Identifier(*name)
             change = HOSTILE_ROW.format(table, table, sql.Identifier(name[1]), table, table)
             conn.execute(change)
-            target = conn.execute("select target from audit.event order by event_id desc limit 1").fetchone()
+            target = conn.execute("select target from auditctl.event order by event_id desc limit 1").fetchone()
             assert target is not None
             assert conn.execute(
-                "select action::text, target_id, old_values, new_values from audit.event where target = %s "
+                "select action::text, target_id, old_values, new_values from auditctl.event where target = %s "
                 "order by event_id",
                 target,
             ).fetchall() == [
@@ -172,7 +172,7 @@ def test_functions_of_different_tables_never_share_a_name(conn: psycopg.Connecti
     names = [
         row[0]
         for table in [*HOSTILE, ("billing", "invoice")]
-        for row in conn.execute("select audit.function_name(%s, %s, 'CREATE')", table)
+        for row in conn.execute("select auditctl_internal.function_name(%s, %s, 'CREATE')", table)
     ]
     assert len(set(names)) == len(HOSTILE) + 1
     assert max(len(name.encode()) for name in names) <= 63

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 ROLES: dict[str, list[str]] = {
     "stranger": [],
-    "app": ["audit_app"],
-    "reader": ["audit_reader"],
-    "admin": ["audit_admin"],
+    "app": ["auditctl_app"],
+    "reader": ["auditctl_reader"],
+    "admin": ["auditctl_admin"],
 }
 
 MODES = (
@@ -27,7 +27,7 @@ MODES = (
     "access exclusive",
 )  # fmt: skip
 
-RELATIONS = ("audit.event", "audit.event_default", "audit.rule", "audit.target", "audit.rename")
+RELATIONS = ("auditctl.event", "auditctl.event_default", "auditctl.rule", "auditctl.target", "auditctl.rename")
 
 MAINTENANCE = (
     "vacuum full {0}",
@@ -45,10 +45,10 @@ MAINTENANCE = (
 )
 
 HOLDING = (
-    "lock table audit.event in access share mode",
-    "select * from audit.event",
-    "select * from audit.activity",
-    "declare c cursor for select * from audit.event",
+    "lock table auditctl.event in access share mode",
+    "select * from auditctl.event",
+    "select * from auditctl.activity",
+    "declare c cursor for select * from auditctl.event",
 )
 
 
@@ -77,7 +77,7 @@ def test_no_lock_that_stops_a_writer_is_to_be_had(note: str, login: MakeLogin, r
     with connect(login("member", roles=ROLES[role]).dsn) as session:
         statements = [f"lock table {name} in {mode} mode" for name in RELATIONS for mode in MODES]
         statements += [statement.format(name) for statement in MAINTENANCE for name in RELATIONS[:2]]
-        statements += ["lock table audit.event", "lock table audit.activity in exclusive mode"]
+        statements += ["lock table auditctl.event", "lock table auditctl.activity in exclusive mode"]
         if role == "stranger":
             statements += HOLDING
         assert [fault for each in statements if (fault := refused_or_skipped(session, each))] == []
@@ -95,9 +95,9 @@ def waiting_for_a_lock(conn: psycopg.Connection, pid: int) -> bool:
 def test_a_reader_in_a_long_transaction_stops_no_writer_and_a_new_partition_waits_without_stopping_one(
     note: str, conn: psycopg.Connection, login: MakeLogin, isolation: str
 ) -> None:
-    web = login("web", roles=["audit_app"])
+    web = login("web", roles=["auditctl_app"])
     owner = psycopg.pq.PGconn.connect(note.encode())
-    with connect(login("reader", roles=["audit_reader"]).dsn) as reader, reader.transaction():
+    with connect(login("reader", roles=["auditctl_reader"]).dsn) as reader, reader.transaction():
         reader.execute(f"set transaction isolation level {isolation}".encode())
         for statement in HOLDING:
             reader.execute(statement.encode())
@@ -105,7 +105,7 @@ def test_a_reader_in_a_long_transaction_stops_no_writer_and_a_new_partition_wait
             "select pg_advisory_xact_lock(i), pg_advisory_xact_lock_shared(i, i) from generate_series(0, 9) i"
         )
         # To attach a partition, PostgreSQL looks into the DEFAULT one and lets nobody read it meanwhile.
-        owner.send_query(b"select audit.create_partitions(9)")
+        owner.send_query(b"select auditctl_internal.create_partitions(9)")
         assert waiting_for_a_lock(conn, owner.backend_pid)
         with connect(web.dsn) as session, session.transaction():
             session.execute(f"set transaction isolation level {isolation}; set local lock_timeout = '5s'".encode())
@@ -114,13 +114,13 @@ def test_a_reader_in_a_long_transaction_stops_no_writer_and_a_new_partition_wait
     assert made is not None
     assert made.get_value(0, 0) == b"6"
     owner.finish()
-    assert conn.execute("select count(*) from audit.event where target = 'public.note'").fetchone() == (2,)
+    assert conn.execute("select count(*) from auditctl.event where target = 'public.note'").fetchone() == (2,)
 
 
 def test_writers_in_serializable_transactions_do_not_fail_each_other_through_the_log(
     note: str, login: MakeLogin
 ) -> None:
-    web = login("web", roles=["audit_app"])
+    web = login("web", roles=["auditctl_app"])
     with connect(web.dsn) as one, connect(web.dsn) as other:
         for session in (one, other):
             session.execute("begin isolation level serializable")
@@ -135,10 +135,10 @@ def test_a_reader_below_serializable_fails_no_serializable_writer(
     note: str, conn: psycopg.Connection, login: MakeLogin, isolation: str
 ) -> None:
     conn.execute("create table plain (id int, v int); insert into plain values (1, 1); grant all on plain to public")
-    web = login("web", roles=["audit_app"])
-    with connect(login("reader", roles=["audit_reader"]).dsn) as reader, connect(web.dsn) as writer:
+    web = login("web", roles=["auditctl_app"])
+    with connect(login("reader", roles=["auditctl_reader"]).dsn) as reader, connect(web.dsn) as writer:
         reader.execute(f"begin isolation level {isolation}".encode())
-        reader.execute("select * from audit.event")
+        reader.execute("select * from auditctl.event")
         writer.execute("begin isolation level serializable")
         writer.execute("select * from plain")
         writer.execute("insert into note (body) values ('x')")
@@ -162,7 +162,7 @@ def test_the_tool_fails_no_serializable_writer_where_that_is_the_readers_default
     note: str, conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl, arguments: tuple[str, ...]
 ) -> None:
     conn.execute("create table plain (id int, v int); insert into plain values (1, 1); grant all on plain to public")
-    web, reader = login("web", roles=["audit_app"]), login("reader", roles=["audit_reader"])
+    web, reader = login("web", roles=["auditctl_app"]), login("reader", roles=["auditctl_reader"])
     conn.execute(f"alter role {reader.name} set default_transaction_isolation = 'serializable'".encode())
     with connect(web.dsn) as writer, connect(web.dsn) as other:
         writer.execute("begin isolation level serializable")

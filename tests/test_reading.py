@@ -29,7 +29,7 @@ def test_a_plain_login_is_recorded_as_itself(db: str, conn: psycopg.Connection, 
     run(plain.dsn, SELECT)
     row = conn.execute(
         "select target_id, old_values, new_values, ip_address, target_name, action::text, actor, details "
-        "from audit.activity where action = 'READ'"
+        "from auditctl.activity where action = 'READ'"
     ).fetchone()
     assert row == (None, None, None, None, "public.salary", "READ", plain.name, "read")
     assert reads(conn) == [(plain.name, "database", plain.name, "public.salary", None)]
@@ -37,12 +37,12 @@ def test_a_plain_login_is_recorded_as_itself(db: str, conn: psycopg.Connection, 
 
 def test_an_application_is_recorded_with_the_user_it_names(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:
     audit_reads(db, "salary")
-    web = login("web", roles=("audit_app",))
+    web = login("web", roles=("auditctl_app",))
     run(
         web.dsn,
         SELECT,
         "begin",
-        "select audit.set_context('alice', '203.0.113.7', '{\"request\": \"r1\"}')",
+        "select auditctl.set_context('alice', '203.0.113.7', '{\"request\": \"r1\"}')",
         SELECT,
         "commit",
     )
@@ -50,15 +50,15 @@ def test_an_application_is_recorded_with_the_user_it_names(db: str, conn: psycop
         (None, "system", web.name, "public.salary", None),
         ("alice", "application", web.name, "public.salary", {"request": "r1"}),
     ]
-    assert conn.execute("select host(ip) from audit.event where actor = 'alice'").fetchall() == [("203.0.113.7",)]
+    assert conn.execute("select host(ip) from auditctl.event where actor = 'alice'").fetchall() == [("203.0.113.7",)]
 
 
 def test_an_application_cannot_claim_what_only_the_log_says(
     db: str, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
     audit_reads(db, "salary")
-    web = login("web", roles=("audit_app",))
-    claim: LiteralString = 'select audit.set_context(\'a\', null, \'{"leaf": "x", "query": "y", "indirect": true}\')'
+    web = login("web", roles=("auditctl_app",))
+    claim: LiteralString = 'select auditctl.set_context(\'a\', null, \'{"leaf": "x", "query": "y", "indirect": true}\')'
     run(web.dsn, "begin", claim, SELECT, "commit")
     assert reads(conn) == [("a", "application", web.name, "public.salary", None)]
 

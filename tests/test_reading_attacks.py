@@ -103,14 +103,14 @@ def test_a_direct_call_is_at_most_a_claim_of_ones_own(db: str, conn: psycopg.Con
     plain = login("plain")
     run(
         plain.dsn,
-        "select audit.record_read('other'::regclass)",
-        "select audit.record_read(0::regclass)",
-        "select audit.record_read(null)",
-        "select audit.record_read('pg_class'::regclass)",
-        "select audit.record_read('audit.event'::regclass)",
+        "select auditctl.record_read('other'::regclass)",
+        "select auditctl.record_read(0::regclass)",
+        "select auditctl.record_read(null)",
+        "select auditctl.record_read('pg_class'::regclass)",
+        "select auditctl.record_read('auditctl.event'::regclass)",
     )
     assert reads(conn) == []
-    run(plain.dsn, "select audit.record_read('salary'::regclass) from generate_series(1, 1000)")
+    run(plain.dsn, "select auditctl.record_read('salary'::regclass) from generate_series(1, 1000)")
     assert reads(conn) == [(plain.name, "database", plain.name, "public.salary", None)]
 
 
@@ -118,7 +118,7 @@ def test_a_direct_call_without_the_privilege_says_so(db: str, conn: psycopg.Conn
     conn.execute("revoke all on salary from public")
     audit_reads(db, "salary")
     plain = login("plain")
-    run(plain.dsn, "select audit.record_read('salary'::regclass)")
+    run(plain.dsn, "select auditctl.record_read('salary'::regclass)")
     assert reads(conn) == [(plain.name, "database", plain.name, "public.salary", {"indirect": True})]
 
 
@@ -126,31 +126,31 @@ def test_a_reader_cannot_call_what_writes_nor_read_the_keys(db: str, login: Make
     audit_reads(db, "salary")
     for made in (
         login("plain"),
-        login("app", roles=("audit_app",)),
-        login("reader", roles=("audit_reader", "pg_read_all_data")),
-        login("admin", roles=("audit_admin",)),
+        login("app", roles=("auditctl_app",)),
+        login("reader", roles=("auditctl_reader", "pg_read_all_data")),
+        login("admin", roles=("auditctl_admin",)),
     ):
         with connect(made.dsn) as session:
             for call in (
-                "audit.insert_read('salary', 'x', null, null, true)",
-                "audit.register_read('salary', 'salary', 'x', false, false)",
-                "audit.forget_read('salary')",
-                "audit.yield_row_security('salary')",
-                "audit.put_read_policy('salary', false)",
-                "audit.new_key()",
-                "audit.query_text()",
+                "auditctl_internal.insert_read('salary', 'x', null, null, true)",
+                "auditctl_internal.register_read('salary', 'salary', 'x', false, false)",
+                "auditctl_internal.forget_read('salary')",
+                "auditctl_internal.yield_row_security('salary')",
+                "auditctl_internal.put_read_policy('salary', false)",
+                "auditctl_internal.new_key()",
+                "auditctl_internal.query_text()",
             ):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     session.execute(f"select {call}".encode())
             for statement in (
-                "delete from audit.read_site",
-                "update audit.read_site set had_row_security = true",
-                "insert into audit.log_key values ('', '', '')",
+                "delete from auditctl.read_site",
+                "update auditctl.read_site set had_row_security = true",
+                "insert into auditctl.log_key values ('', '', '')",
             ):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     session.execute(statement.encode())
             with suppress(psycopg.errors.InsufficientPrivilege):
-                assert session.execute("select * from audit.log_key").fetchall() == []
+                assert session.execute("select * from auditctl.log_key").fetchall() == []
 
 
 def test_a_reader_cannot_touch_the_policies(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:

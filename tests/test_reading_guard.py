@@ -203,11 +203,11 @@ def test_whoever_gives_the_table_row_security_of_its_own_is_told_how(
 def test_a_table_whose_reads_are_not_audited_may_have_any_policy(db: str, conn: psycopg.Connection) -> None:
     conn.execute("create table free (id integer primary key)")
     audit_reads(db, "free", actions=(Action.UPDATE,))
-    before = conn.execute("select count(*) from audit.event").fetchone()
+    before = conn.execute("select count(*) from auditctl.event").fetchone()
     conn.execute("alter table free enable row level security")
-    ddl = conn.execute("select count(*) from audit.event").fetchone()
+    ddl = conn.execute("select count(*) from auditctl.event").fetchone()
     conn.execute("create policy p on free using (true); alter policy p on free using (false); drop policy p on free")
-    assert conn.execute("select count(*) from audit.event").fetchone() == ddl
+    assert conn.execute("select count(*) from auditctl.event").fetchone() == ddl
     assert before is not None
     assert ddl == (before[0] + 1,)
 
@@ -215,10 +215,10 @@ def test_a_table_whose_reads_are_not_audited_may_have_any_policy(db: str, conn: 
 def test_the_lent_right_puts_no_policy_where_none_belongs(db: str, conn: psycopg.Connection, owner: Login) -> None:
     conn.execute("create table other (id integer); create policy auditctl_read on other using (true)")
     conn.execute("create table below () inherits (other)")
-    conn.execute("set role audit_owner")
+    conn.execute("set role auditctl_owner")
     for table in ("other", "below", "salary", "part"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            conn.execute("select audit.put_read_policy(%s::regclass, false)", [table])
+            conn.execute("select auditctl_internal.put_read_policy(%s::regclass, false)", [table])
 
 
 OUTSIDE: LiteralString = """

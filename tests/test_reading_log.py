@@ -32,8 +32,8 @@ def lines_of(server: EmbeddedServer, dsn: str, *statements: LiteralString) -> li
 
 
 def verified(conn: psycopg.Connection, *lines: str | None) -> list[bool]:
-    """What audit.verify_read_line says of each."""
-    found = (conn.execute("select audit.verify_read_line(%s)", [line]).fetchone() for line in lines)
+    """What auditctl.verify_read_line says of each."""
+    found = (conn.execute("select auditctl.verify_read_line(%s)", [line]).fetchone() for line in lines)
     return [row[0] for row in found if row]
 
 
@@ -41,13 +41,13 @@ def test_a_read_is_a_line_beside_its_event(
     db: str, conn: psycopg.Connection, login: MakeLogin, server: EmbeddedServer
 ) -> None:
     audit_reads(db, "salary")
-    web = login("web", roles=("audit_app",))
+    web = login("web", roles=("auditctl_app",))
     (line,) = lines_of(
-        server, web.dsn, "begin", "select audit.set_context(E'al\\nice', '203.0.113.7')", SELECT, "commit"
+        server, web.dsn, "begin", "select auditctl.set_context(E'al\\nice', '203.0.113.7')", SELECT, "commit"
     )
     event = conn.execute("""
         select event_id, xact_id::text, to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-          from audit.event where action = 'READ'
+          from auditctl.event where action = 'READ'
     """).fetchone()
     found: dict[str, Any] = json.loads(line)
     mac = found.pop("mac")
@@ -113,9 +113,9 @@ def test_a_forged_or_changed_line_is_not_verified(
 
 
 def test_an_administrator_verifies_lines_and_nobody_else(db: str, login: MakeLogin) -> None:
-    with connect(login("admin", roles=("audit_admin",)).dsn) as session:
+    with connect(login("admin", roles=("auditctl_admin",)).dsn) as session:
         assert verified(session, "{}") == [False]
-    for roles in ((), ("audit_reader",), ("audit_app",)):
+    for roles in ((), ("auditctl_reader",), ("auditctl_app",)):
         with (
             connect(login("other", roles=roles).dsn) as session,
             pytest.raises(psycopg.errors.InsufficientPrivilege),

@@ -65,7 +65,7 @@ def six(conn: psycopg.Connection, login: MakeLogin) -> dict[str, Login]:
     """A login of each kind, for the table with four policies."""
     conn.execute(SECURED)
     made = {
-        "ann": login("ann"), "ben": login("ben", roles=("audit_app",)), "stranger": login("stranger"),
+        "ann": login("ann"), "ben": login("ben", roles=("auditctl_app",)), "stranger": login("stranger"),
         "boss": login("boss", roles=("pg_monitor",)), "bypass": login("bypass", attributes="bypassrls"),
         "owner": login("own"),
     }  # fmt: skip
@@ -91,7 +91,7 @@ def test_six_roles_see_and_do_the_same_with_and_without_and_the_catalog_comes_ba
     stop(db, "note")
     assert conn.execute(POLICIES, ["note"]).fetchone() == catalog
     assert {name: attempts(made.dsn) for name, made in six.items()} == before
-    assert conn.execute("select count(*) from audit.read_site").fetchone() == (0,)
+    assert conn.execute("select count(*) from auditctl.read_site").fetchone() == (0,)
 
 
 def test_a_table_whose_rows_are_all_hidden_keeps_hiding_them(
@@ -116,7 +116,7 @@ def test_a_dormant_restrictive_policy_is_refused_because_it_would_wake(db: str, 
     assert "row security of public.salary is off, and its restrictive policy few would come into force" in str(
         error.value
     )
-    assert conn.execute("select count(*) from audit.read_site").fetchone() == (0,)
+    assert conn.execute("select count(*) from auditctl.read_site").fetchone() == (0,)
 
 
 def test_dormant_permissive_policies_stay_without_effect(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:
@@ -163,7 +163,7 @@ def test_a_rename_without_the_guard_is_followed_by_apply(db: str, conn: psycopg.
     apply(db)
     run(login("plain").dsn, "select * from wage")
     assert [row[3] for row in reads(conn)] == ["public.wage"]
-    assert conn.execute("select old_target, new_target from audit.rename").fetchall() == [
+    assert conn.execute("select old_target, new_target from auditctl.rename").fetchall() == [
         ("public.salary", "public.wage")
     ]
 
@@ -176,7 +176,7 @@ DRIFT: list[tuple[LiteralString, str]] = [
         "REPLACE public.salary read: Policy auditctl_read is defined differently.",
     ),
     (
-        "alter policy auditctl_read on salary to audit_reader",
+        "alter policy auditctl_read on salary to auditctl_reader",
         "REPLACE public.salary read: Policy auditctl_read is defined differently.",
     ),
     (
@@ -267,7 +267,7 @@ def test_a_dropped_table_takes_its_policies_along(db: str, conn: psycopg.Connect
     conn.execute("drop table gone")
     conn.execute("create table other (id integer)")
     audit_reads(db, "other")
-    assert conn.execute("select relation::text from audit.read_site").fetchall() == [("other",)]
+    assert conn.execute("select relation::text from auditctl.read_site").fetchall() == [("other",)]
 
 
 def test_hostile_names_are_quoted(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:

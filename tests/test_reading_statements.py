@@ -105,7 +105,7 @@ def test_truncate_is_no_read(db: str, conn: psycopg.Connection, login: MakeLogin
     conn.execute("grant truncate on salary to public")
     audit_reads(db, "salary", actions=(Action.READ, Action.TRUNCATE))
     run(login("plain").dsn, "truncate salary")
-    assert conn.execute("select action::text from audit.event where target = 'public.salary'").fetchall() == [
+    assert conn.execute("select action::text from auditctl.event where target = 'public.salary'").fetchall() == [
         ("TRUNCATE",)
     ]
 

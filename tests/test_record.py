@@ -1,4 +1,4 @@
-"""`auditctl record` and audit.record_event: business events are in the log, the filters and exports as any other."""
+"""`auditctl record` and auditctl.record_event: business events are in the log, the filters and exports as any other."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 @pytest.fixture
 def web(login: MakeLogin) -> Login:
     """The login of an application."""
-    return login("web", roles=["audit_app"])
+    return login("web", roles=["auditctl_app"])
 
 
 def newest(conn: psycopg.Connection) -> dict[str, Any]:
     """The newest event, whole."""
     row = conn.execute(
         "select to_jsonb(e) - array['event_id', 'occurred_at', 'xact_id', 'salt'] "
-        "from audit.event as e order by event_id desc limit 1"
+        "from auditctl.event as e order by event_id desc limit 1"
     ).fetchone()
     assert row is not None
     return dict(row[0])
 
 
 def count(conn: psycopg.Connection) -> Any:
-    return conn.execute("select count(*) from audit.event").fetchone()
+    return conn.execute("select count(*) from auditctl.event").fetchone()
 
 
 def test_an_application_records_who_did_what_and_is_told_the_number(
@@ -49,7 +49,7 @@ def test_an_application_records_who_did_what_and_is_told_the_number(
         "--actor", "alice", "--ip", "203.0.113.7", dsn=web.dsn, check=0,
     )  # fmt: skip
     assert done.err == ""
-    data = "select new_values::text from audit.event where event_id = %s"
+    data = "select new_values::text from auditctl.event where event_id = %s"
     assert conn.execute(data, [int(done.out)]).fetchone() == ('{"seats": 1.10}',)
     assert newest(conn) == {
         "actor": "alice", "actor_kind": "application", "ip": "203.0.113.7", "db_user": web.name,
@@ -78,7 +78,7 @@ def test_a_read_is_recorded_without_a_summary_and_an_event_without_an_object(
 def test_whoever_is_no_application_is_recorded_as_itself_and_told_so(
     conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl
 ) -> None:
-    admin = login("admin", roles=["audit_admin"])
+    admin = login("admin", roles=["auditctl_admin"])
     done = auditctl("record", "auth.login", "", "in", "--actor", "alice", dsn=admin.dsn, check=0)
     assert int(done.out) > 0
     assert done.err == (
@@ -93,7 +93,7 @@ def test_whoever_is_no_application_is_recorded_as_itself_and_told_so(
     assert newest(conn)["context"]["claimed_ip"] == "203.0.113.7"
 
 
-@pytest.mark.parametrize("role", ["audit_reader", None])
+@pytest.mark.parametrize("role", ["auditctl_reader", None])
 def test_whoever_may_not_record_is_refused_with_what_to_ask_for(
     conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl, role: str | None
 ) -> None:
@@ -142,9 +142,9 @@ STORABLE = "JSONB holds no \\u0000, no half of a character, and no endless numbe
         (["x", "1", "s", "--ip", "here"], "'here' is no address", "Write 203.0.113.7 or 2001:db8::7."),
         (["x", "1", "s", "--ip", "10.0.0.0/8"], "'10.0.0.0/8' is no address", "Write 203.0.113.7 or 2001:db8::7."),
         (
-            ["audit.role", "1", "granted"],
-            "record cannot record for target audit.role: those events are auditctl's own",
-            "Choose a target outside audit.",
+            ["auditctl.role", "1", "granted"],
+            "record cannot record for target auditctl.role: those events are auditctl's own",
+            "Choose a target outside auditctl.",
         ),
         (
             ["x" * 501, "1", "s"],
@@ -213,11 +213,11 @@ def test_business_events_are_read_filtered_and_exported_as_any_other(
     conn: psycopg.Connection, web: Login, auditctl: RunAuditctl
 ) -> None:
     with connect(web.dsn) as session, session.transaction():
-        session.execute("select audit.set_context('alice', '203.0.113.7', '{\"request_id\": \"r1\"}')")
-        session.execute("select audit.record_event('billing.report', '12', 'report sent', '{\"pages\": 3}')")
-        session.execute("select audit.record_event('billing.report', '12', 'shown to alice', null, 'READ')")
-        session.execute("select audit.record_event('billing.report', '13', null, null, 'READ')")
-        session.execute("select audit.record_event('billing.report', '13')")
+        session.execute("select auditctl.set_context('alice', '203.0.113.7', '{\"request_id\": \"r1\"}')")
+        session.execute("select auditctl.record_event('billing.report', '12', 'report sent', '{\"pages\": 3}')")
+        session.execute("select auditctl.record_event('billing.report', '12', 'shown to alice', null, 'READ')")
+        session.execute("select auditctl.record_event('billing.report', '13', null, null, 'READ')")
+        session.execute("select auditctl.record_event('billing.report', '13')")
 
     def found(*filters: str) -> list[Any]:
         out = auditctl("log", *filters, "--format", "jsonl", check=0).out
@@ -254,7 +254,7 @@ def test_events_lists_what_is_stated_and_what_was_recorded(
     conn.execute("create table note (id int primary key)")
     with connect(web.dsn) as session:
         for name in ("signup", "telemetry.ping", "auth.login"):
-            session.execute("select audit.record_event(%s)", [name])
+            session.execute("select auditctl.record_event(%s)", [name])
     apply(
         db,
         '[[table]]\nname = "note"\n[[event]]\nname = "auth.login"\nlabel = "Login"\n'

@@ -29,7 +29,7 @@ READING: dict[str, list[str]] = {
     "doctor": ["--quiet", "doctor"],
     "log": ["log"],
     "show": ["show", "1"],
-    "history": ["history", "audit.store", STORE_REVISION],
+    "history": ["history", "auditctl.store", STORE_REVISION],
     "stats": ["stats"],
 }
 """Commands that change nothing, and so leave nothing."""
@@ -45,36 +45,36 @@ CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None
     "enable": (
         ["enable", "note", "--actions", "create"],
         [
-            ("audit.capture", "public.note", "EVENT", "capture installed: create"),
-            ("audit.rule", "public.note", "CREATE", None),
+            ("auditctl.capture", "public.note", "EVENT", "capture installed: create"),
+            ("auditctl.rule", "public.note", "CREATE", None),
         ],
     ),
     "disable": (
         ["disable", "old"],
         [
-            ("audit.capture", "public.old", "EVENT", "capture removed: create, delete, truncate, update"),
-            ("audit.rule", "public.old", "DELETE", None),
+            ("auditctl.capture", "public.old", "EVENT", "capture removed: create, delete, truncate, update"),
+            ("auditctl.rule", "public.old", "DELETE", None),
         ],
     ),
     "apply": (
         ["apply", "-"],
         [
-            ("audit.capture", "public.note", "EVENT", "capture installed: create, update, delete, truncate"),
-            ("audit.capture", "public.old", "EVENT", "capture removed: create, delete, truncate, update"),
-            ("audit.event_type", "auth.login", "CREATE", None),
-            ("audit.rule", "public.note", "CREATE", None),
-            ("audit.rule", "public.old", "DELETE", None),
+            ("auditctl.capture", "public.note", "EVENT", "capture installed: create, update, delete, truncate"),
+            ("auditctl.capture", "public.old", "EVENT", "capture removed: create, delete, truncate, update"),
+            ("auditctl.event_type", "auth.login", "CREATE", None),
+            ("auditctl.rule", "public.note", "CREATE", None),
+            ("auditctl.rule", "public.old", "DELETE", None),
         ],
     ),
-    "grant": (["grant", "app", "LOGIN"], [("audit.role", "audit_app", "EVENT", "audit_app granted to LOGIN")]),
+    "grant": (["grant", "app", "LOGIN"], [("auditctl.role", "auditctl_app", "EVENT", "auditctl_app granted to LOGIN")]),
     "revoke": (
         ["revoke", "reader", "LOGIN"],
-        [("audit.role", "audit_reader", "EVENT", "audit_reader revoked from LOGIN")],
+        [("auditctl.role", "auditctl_reader", "EVENT", "auditctl_reader revoked from LOGIN")],
     ),
-    "export": (["export", "--output", "log.csv"], [("audit.export", None, "EVENT", "log exported")]),
+    "export": (["export", "--output", "log.csv"], [("auditctl.export", None, "EVENT", "log exported")]),
     "hold": (
         ["hold", "add", "old", "--reason", "case 31"],
-        [("audit.hold", "1", "CREATE", None)],
+        [("auditctl.hold", "1", "CREATE", None)],
     ),
     "record": (["record", "billing.report", "7", "sent"], [("billing.report", "7", "EVENT", "sent")]),
 }
@@ -83,14 +83,14 @@ CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None
 
 def events(conn: psycopg.Connection, after: int) -> list[Any]:
     return conn.execute(
-        "select target, target_id, action::text, context ->> 'summary' from audit.event where event_id > %s "
+        "select target, target_id, action::text, context ->> 'summary' from auditctl.event where event_id > %s "
         'order by target collate "C", target_id collate "C", event_id',
         [after],
     ).fetchall()
 
 
 def newest(conn: psycopg.Connection) -> int:
-    row = conn.execute("select max(event_id) from audit.event").fetchone()
+    row = conn.execute("select max(event_id) from auditctl.event").fetchone()
     assert row is not None
     return int(row[0])
 
@@ -137,7 +137,7 @@ def test_an_installation_is_the_first_event_of_a_log(empty_db: str) -> None:
     store.install(empty_db)
     with connect(empty_db) as conn:
         assert events(conn, 0) == [
-            ("audit.store", STORE_REVISION, "EVENT", f"store installed at revision {STORE_REVISION}")
+            ("auditctl.store", STORE_REVISION, "EVENT", f"store installed at revision {STORE_REVISION}")
         ]
 
 
@@ -146,14 +146,14 @@ def test_a_guard_that_is_switched_on_later_is_recorded(db: str, conn: psycopg.Co
     before = newest(conn)
     assert store.install(db).is_guarded is True
     assert store.install(db).is_guarded is True
-    assert events(conn, before) == [("audit.store", STORE_REVISION, "EVENT", "coverage guard switched on")]
+    assert events(conn, before) == [("auditctl.store", STORE_REVISION, "EVENT", "coverage guard switched on")]
 
 
 def test_what_auditctl_records_of_itself_can_be_asked_for_before_it_was_recorded(auditctl: RunAuditctl) -> None:
     page = (Path(__file__).parent.parent / "docs" / "business-events.md").read_text("utf-8")
-    named = set(re.findall(r"^\| `(audit\.\w+)` \|", page, re.MULTILINE))
+    named = set(re.findall(r"^\| `(auditctl\.\w+)` \|", page, re.MULTILINE))
     sources = [*resources.folder("sql").rglob("*.sql"), *(resources.folder("migrations")).glob("*.py")]
     text = "".join(file.read_text("utf-8") for file in sources)
-    assert set(re.findall(r"audit\.insert_event\(\s*'(audit\.\w+)'", text)) <= named
+    assert set(re.findall(r"auditctl_internal\.insert_event\(\s*'(auditctl\.\w+)'", text)) <= named
     for target in sorted(named):
         assert auditctl("log", "--target", target).code == 0, target

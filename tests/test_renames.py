@@ -22,8 +22,8 @@ pytestmark = pytest.mark.usefixtures("unguarded")
 
 ACTIONS = ("create", "update", "delete", "truncate")
 TARGETS = """
-    select target, label, key_columns, (select max(old_target) from audit.rename where new_target = target)
-    from audit.target order by registered_at, target
+    select target, label, key_columns, (select max(old_target) from auditctl.rename where new_target = target)
+    from auditctl.target order by registered_at, target
 """
 
 
@@ -39,7 +39,7 @@ def test_a_rule_follows_its_table_through_renames(db: str, conn: psycopg.Connect
     unused = "No rule needs the function."
     assert pending(db) == [
         *(f"REPLACE public.b {action}: {renamed}" for action in ACTIONS),
-        *(f"DROP audit_triggers.public__a__{action} {action}: {unused}" for action in sorted(ACTIONS)),
+        *(f"DROP auditctl_triggers.public__a__{action} {action}: {unused}" for action in sorted(ACTIONS)),
     ]
     apply(db)
     conn.execute("update b set v = 'y'; alter table b set schema archive; update archive.b set v = 'z'")
@@ -81,7 +81,7 @@ def test_two_tables_that_swap_names_are_recorded_under_the_names_they_have(db: s
     audit(db, "a", "b")
     conn.execute("alter table a rename to x; alter table b rename to a; alter table x rename to b")
     assert pending(db) == [
-        f"REPLACE public.{table} {action}: The trigger calls audit_triggers.public__{other}__{action}."
+        f"REPLACE public.{table} {action}: The trigger calls auditctl_triggers.public__{other}__{action}."
         for table, other in ("ab", "ba")
         for action in ACTIONS
     ]
@@ -92,7 +92,7 @@ def test_two_tables_that_swap_names_are_recorded_under_the_names_they_have(db: s
         ("public.a", "CREATE", "1", None, {"id": 1, "w": "was b"}),
         ("public.b", "CREATE", "1", None, {"id": 1, "v": "was a"}),
     ]
-    assert conn.execute("select new_target, old_target from audit.rename order by new_target").fetchall() == [
+    assert conn.execute("select new_target, old_target from auditctl.rename order by new_target").fetchall() == [
         ("public.a", "public.b"),
         ("public.b", "public.a"),
     ]
@@ -173,7 +173,7 @@ def test_keys_are_one_value_several_declared_or_none(db: str, conn: psycopg.Conn
         ("public.keyless", "UPDATE", None, {"v": "v"}, {"v": "w"}),
     ]
     moved = conn.execute("""
-        select target, context ->> 'previous_target_id' from audit.event
+        select target, context ->> 'previous_target_id' from auditctl.event
          where action = 'UPDATE' and target like 'public.%' order by event_id
     """).fetchall()
     assert moved == [("public.pair", '[1, "x,\\""]'), ("public.declared", '["x,\\"", 1]'), ("public.keyless", None)]
@@ -195,7 +195,7 @@ def test_history_stays_one_when_a_table_gets_its_old_name_back(db: str, conn: ps
     conn.execute("insert into a values (1, 'another table')")
     for name in ("c", "b"):
         life = conn.execute(
-            "select e.target, e.new_values ->> 'v' from audit.history(%s, '1') join audit.event as e using (event_id) "
+            "select e.target, e.new_values ->> 'v' from auditctl.history(%s, '1') join auditctl.event as e using (event_id) "
             "order by e.event_id",
             [f"public.{name}"],
         ).fetchall()

@@ -42,7 +42,7 @@ SALE = """
 """
 
 WRITERS = """
-    select distinct actor, actor_kind, ip, db_user from audit.event where target = 'public.item'
+    select distinct actor, actor_kind, ip, db_user from auditctl.event where target = 'public.item'
 """
 
 

@@ -67,7 +67,7 @@ def test_the_file_says_how_long_events_are_kept_and_is_printed_as_it_was_written
     assert auditctl("plan", file, check=0).err == "Nothing to do: the database is as the rules say.\n"
     assert config.load(file.read_text(), "x").retention == config.load(FILE, "x").retention
     assert conn.execute(
-        "select action::text, target_id, new_values ->> 'keep' from audit.event where target = 'audit.retention' "
+        "select action::text, target_id, new_values ->> 'keep' from auditctl.event where target = 'auditctl.retention' "
         "order by event_id"
     ).fetchall() == [
         ("UPDATE", "*", None),
@@ -137,7 +137,7 @@ def test_a_shorter_time_has_no_effect_before_others_could_notice(db: str, conn: 
     keep(conn, "*", "1 day", noticed=False)
     assert upkeep(db) == []
     conn.execute(LONG_AGO)
-    assert [step["partition"] for step in upkeep(db)] == ["audit.event_2020_01"]
+    assert [step["partition"] for step in upkeep(db)] == ["auditctl.event_2020_01"]
 
 
 def test_a_released_hold_and_a_withdrawn_time_have_no_effect_before_others_could_notice(
@@ -150,7 +150,7 @@ def test_a_released_hold_and_a_withdrawn_time_have_no_effect_before_others_could
     number = hold(conn, "billing.customer")
     keep(conn, "*", "1 day")
     everything = recorded(conn)
-    conn.execute("select audit.release_hold(%s, 'closed')", [number])
+    conn.execute("select auditctl.release_hold(%s, 'closed')", [number])
     keep(conn, "billing.invoice", None, noticed=False)
     assert upkeep(db) == []
     assert recorded(conn) == everything
@@ -162,31 +162,31 @@ def test_what_was_stated_cannot_be_rewritten(conn: psycopg.Connection, login: Ma
     keep(conn, "*", "2 years", noticed=False)
     hold(conn, "billing.*")
     for statement in (
-        "update audit.retention set since = since - interval '1 year'",
-        "update audit.retention set keep = '1 day'",
-        "delete from audit.retention",
-        "truncate audit.retention",
-        "update audit.hold set target = 'nothing'",
-        "delete from audit.hold",
-        "truncate audit.hold",
-        "set session_replication_role = replica; delete from audit.retention",
+        "update auditctl.retention set since = since - interval '1 year'",
+        "update auditctl.retention set keep = '1 day'",
+        "delete from auditctl.retention",
+        "truncate auditctl.retention",
+        "update auditctl.hold set target = 'nothing'",
+        "delete from auditctl.hold",
+        "truncate auditctl.hold",
+        "set session_replication_role = replica; delete from auditctl.retention",
     ):
         with pytest.raises(psycopg.DatabaseError) as refused, conn.transaction():
             conn.execute(statement.encode())
         assert refused.value.sqlstate == "UA001", statement
-    conn.execute("update audit.retention set until = '2001-01-01' where until is null")
-    assert conn.execute("select count(*) from audit.retention where until < now() - interval '1 hour'").fetchone() == (
-        0,
-    )
-    admin = login("admin", roles=["audit_admin"])
+    conn.execute("update auditctl.retention set until = '2001-01-01' where until is null")
+    assert conn.execute(
+        "select count(*) from auditctl.retention where until < now() - interval '1 hour'"
+    ).fetchone() == (0,)
+    admin = login("admin", roles=["auditctl_admin"])
     with connect(admin.dsn) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        session.execute("update audit.retention set until = now()")
+        session.execute("update auditctl.retention set until = now()")
 
 
 def test_events_of_auditctl_itself_are_kept_as_long_as_any(db: str, conn: psycopg.Connection) -> None:
     months(conn, "2020-01-01", "2020-01-01")
     fill(conn, "2020-01-10", "billing.customer")
-    fill(conn, "2020-01-10", "audit.rule", 2)
+    fill(conn, "2020-01-10", "auditctl.rule", 2)
     keep(conn, "some.thing", "50 years")
     keep(conn, "*", "1 day")
     assert [(step["dropped"], step["kept"]) for step in upkeep(db)] == [(10, 2)]
@@ -207,20 +207,20 @@ def test_a_time_and_a_hold_follow_a_renamed_table_and_a_changed_key(db: str, con
         ("2020-01-12", "kept.old", "1", None, "CREATE"),
     ):
         conn.execute(
-            "insert into audit.event (occurred_at, actor_kind, target, target_id, action, context) "
+            "insert into auditctl.event (occurred_at, actor_kind, target, target_id, action, context) "
             "values (%s::timestamptz, 'system', %s, %s, %s, "
             "jsonb_strip_nulls(jsonb_build_object('previous_target_id', %s::text)))",
             [f"{at} 00:00+00", target, key, action, before],
         )
     conn.execute(
-        "insert into audit.rename values ('2020-02-01', 'shop.old', 'shop.new'), ('2020-02-01', 'kept.old', 'kept.new')"
+        "insert into auditctl.rename values ('2020-02-01', 'shop.old', 'shop.new'), ('2020-02-01', 'kept.old', 'kept.new')"
     )
-    conn.execute("insert into audit.target (target) values ('shop.new'), ('shop.old')")
+    conn.execute("insert into auditctl.target (target) values ('shop.new'), ('shop.old')")
     keep(conn, "*", "1 year")
     keep(conn, "kept.new", "100 years")
     hold(conn, "shop.new", "3")
     upkeep(db)
     left = conn.execute(
-        "select target, target_id from audit.event where target ~ '^(shop|kept)' order by event_id"
+        "select target, target_id from auditctl.event where target ~ '^(shop|kept)' order by event_id"
     ).fetchall()
     assert left == [("shop.old", "1"), ("shop.old", "2"), ("shop.new", "3"), ("kept.new", "1"), ("kept.old", "1")]

@@ -39,7 +39,7 @@ TEXTS = {
     "plpgsql.extra_errors": ["all", "none"],
     "plpgsql.extra_warnings": ["all", "none"],
     "restrict_nonsystem_relation_kind": ["view, foreign-table"],
-    "search_path": ["", "pg_temp", "own, pg_temp, pg_catalog, audit", '"$user", nowhere'],
+    "search_path": ["", "pg_temp", "own, pg_temp, pg_catalog, auditctl", '"$user", nowhere'],
     "temp_tablespaces": ["pg_default", "nowhere"],
     "timezone_abbreviations": ["India", "Australia"],
 }
@@ -67,7 +67,7 @@ TABLES = ("own.fresh", "own.stale")
 FOUND = """
     select target, action::text, target_id, old_values::text, new_values::text, actor, host(ip),
            context - 'application_name'
-      from audit.event where event_id > %s and target = any (%s) order by event_id
+      from auditctl.event where event_id > %s and target = any (%s) order by event_id
 """
 
 
@@ -104,7 +104,7 @@ def try_writes(session: psycopg.Connection, name: str, value: str) -> tuple[bool
     plain = False
     try:
         session.execute("reset all")
-        session.execute("select audit.set_context('alice', '203.0.113.9', '{\"a\": 1}', false)")
+        session.execute("select auditctl.set_context('alice', '203.0.113.9', '{\"a\": 1}', false)")
         session.execute("select pg_catalog.set_config(%s, %s, false)", [name, value])
         session.execute("; ".join(WRITES).format("own.plain").encode())
         plain = True
@@ -116,7 +116,7 @@ def try_writes(session: psycopg.Connection, name: str, value: str) -> tuple[bool
 
 
 def newest(conn: psycopg.Connection) -> int:
-    row = conn.execute("select coalesce(max(event_id), 0) from audit.event").fetchone()
+    row = conn.execute("select coalesce(max(event_id), 0) from auditctl.event").fetchone()
     assert row is not None
     return int(row[0])
 
@@ -129,7 +129,7 @@ def test_no_setting_of_a_session_silences_capture_or_alters_an_event_or_fails_a_
     db: str, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
     make_tables(db)
-    session = connect(login("web", roles=["audit_app"]).dsn)
+    session = connect(login("web", roles=["auditctl_app"]).dsn)
     session.prepare_threshold = None
     before = newest(conn)
     assert try_writes(session, "application_name", "usual") == (True, "")
@@ -161,8 +161,8 @@ def test_a_session_that_ends_on_every_error_writes_as_long_as_capture_meets_none
     db: str, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
     make_tables(db)
-    with connect(login("web", roles=["audit_app"]).dsn) as session:
+    with connect(login("web", roles=["auditctl_app"]).dsn) as session:
         before = newest(conn)
-        session.execute("set exit_on_error = on; select audit.set_context('alice', '203.0.113.9', null, false)")
+        session.execute("set exit_on_error = on; select auditctl.set_context('alice', '203.0.113.9', null, false)")
         session.execute("; ".join(WRITES).format("own.fresh").encode())
     assert len(recorded(conn, before)) == len(WRITES)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OWN_NAMES = (
     "new", "old", "tg_op", "tg_relid", "tg_table_name", "v_old", "v_new", "v_who", "v_target_id",
     "v_previous_target_id",
-    "c", "p_row", "v_image", "v_column", "target", "actor", "action", "row", "audit", "event",
+    "c", "p_row", "v_image", "v_column", "target", "actor", "action", "row", "auditctl", "event",
 )  # fmt: skip
 
 ODD_CHANGES: tuple[LiteralString, ...] = (
@@ -113,7 +113,7 @@ def test_the_first_and_the_last_of_1600_columns_are_recorded(conn: psycopg.Conne
     conn.execute("delete from live.wide")
     changes = conn.execute(
         "select action::text, target_id, (select count(*) from jsonb_object_keys(old_values)), new_values "
-        "from audit.event where target = 'live.wide' and action <> 'CREATE' order by event_id"
+        "from auditctl.event where target = 'live.wide' and action <> 'CREATE' order by event_id"
     ).fetchall()
     whole, key = (1, "-1") if keyed else (1600, None)
     assert changes == [

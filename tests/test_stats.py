@@ -24,16 +24,16 @@ COUNT = """
     select target, to_char(occurred_at at time zone 'UTC', 'YYYY-MM'), action::text, count(*),
            to_char(min(occurred_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
            to_char(max(occurred_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-      from audit.event group by 1, 2, 3 order by target collate "C", 2, 3
+      from auditctl.event group by 1, 2, 3 order by target collate "C", 2, 3
 """
 SIZES = """
     select c.relname::text, pg_total_relation_size(c.oid), c.relname = 'event_default'
-      from pg_partition_tree('audit.event') as t join pg_class as c on c.oid = t.relid where t.isleaf
+      from pg_partition_tree('auditctl.event') as t join pg_class as c on c.oid = t.relid where t.isleaf
 """
 MANY = """
-    insert into audit.event (occurred_at, actor, actor_kind, target, target_id, action, new_values)
+    insert into auditctl.event (occurred_at, actor, actor_kind, target, target_id, action, new_values)
     select now() - %s * (i / 20000.0) * interval '1 day', 'a', 'application', 'shop.t' || i %% 3, i::text,
-           (array['CREATE', 'UPDATE']::audit.action[])[1 + i %% 2], jsonb_build_object('n', repeat('x', i %% 200))
+           (array['CREATE', 'UPDATE']::auditctl.action[])[1 + i %% 2], jsonb_build_object('n', repeat('x', i %% 200))
       from generate_series(0, 19999) as i
 """
 
@@ -70,7 +70,7 @@ def test_events_are_counted_as_an_independent_count_does(filled: str, conn: psyc
     assert {group.target: group.label for group in found.groups if group.target.startswith("shop")} == {
         "shop.t0": None, "shop.t1": "Thing", "shop.t2": None,
     }  # fmt: skip
-    default = conn.execute("select count(*) from audit.event_default").fetchone()
+    default = conn.execute("select count(*) from auditctl.event_default").fetchone()
     assert (found.storage.default_events,) == default != (0,)
 
 
@@ -86,7 +86,7 @@ def test_the_bytes_of_all_events_are_what_the_partitions_take(filled: str, conn:
             shares
             and not is_default
             and not conn.execute(
-                "select from audit.event_default where to_char(occurred_at at time zone 'UTC', 'YYYY-MM') = %s limit 1",
+                "select from auditctl.event_default where to_char(occurred_at at time zone 'UTC', 'YYYY-MM') = %s limit 1",
                 [month],
             ).fetchall()
         ):
@@ -109,7 +109,7 @@ def test_a_part_of_the_events_has_its_part_of_the_bytes(filled: str, conn: psyco
 
 
 def test_large_values_count_with_what_they_take_out_of_line(filled: str, conn: psycopg.Connection) -> None:
-    conn.execute("alter table audit.event_default alter column new_values set storage external")
+    conn.execute("alter table auditctl.event_default alter column new_values set storage external")
     record(conn, *(Recorded(target="billing.large", new=f'{{"a": "{"z" * 100_000}"}}') for _ in range(50)))
     of_target = {group.target: group for group in figures.grouped(read(filled).groups, ["target"])}
     assert of_target["billing.large"].bytes > 50 * 100_000
@@ -117,7 +117,7 @@ def test_large_values_count_with_what_they_take_out_of_line(filled: str, conn: p
 
 def test_growth_is_that_of_the_last_thirty_days(filled: str, conn: psycopg.Connection) -> None:
     found = read(filled).growth
-    row = conn.execute("select count(*) from audit.event where occurred_at >= %s", [found.since]).fetchone()
+    row = conn.execute("select count(*) from auditctl.event where occurred_at >= %s", [found.since]).fetchone()
     assert (found.events,) == row
     assert found.days == pytest.approx(30, abs=0.001)
     assert found.events_per_day == pytest.approx(500, rel=0.01)
@@ -148,9 +148,11 @@ def test_an_estimate_is_near_and_its_bytes_add_up_all_the_same(
 
 
 def test_an_empty_log_reads_well(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
-    for (partition,) in conn.execute("select relid::regclass::text from pg_partition_tree('audit.event')").fetchall():
+    for (partition,) in conn.execute(
+        "select relid::regclass::text from pg_partition_tree('auditctl.event')"
+    ).fetchall():
         conn.execute(f"alter table {partition} disable trigger user".encode())
-    conn.execute("truncate audit.event")
+    conn.execute("truncate auditctl.event")
     done = auditctl("stats", check=0)
     assert done.err == ""
     first, second, third, fourth = done.out.splitlines()
@@ -198,12 +200,12 @@ def test_the_table_fits_eighty_columns(filled: str, auditctl: RunAuditctl) -> No
     assert "estimate:   from about" in auditctl("stats", "--estimate", "--by", "", check=0).out
 
 
-@pytest.mark.parametrize("role", ["audit_reader", "audit_admin"])
+@pytest.mark.parametrize("role", ["auditctl_reader", "auditctl_admin"])
 def test_a_reader_counts_everything(filled: str, login: MakeLogin, role: str) -> None:
     assert counted(read(login("carol", roles=[role]).dsn)) == counted(read(filled))
 
 
-@pytest.mark.parametrize("role", ["audit_app", None])
+@pytest.mark.parametrize("role", ["auditctl_app", None])
 def test_an_outsider_is_refused_with_what_to_ask_for(
     filled: str, login: MakeLogin, auditctl: RunAuditctl, role: str | None
 ) -> None:
@@ -212,15 +214,15 @@ def test_an_outsider_is_refused_with_what_to_ask_for(
     assert done.out == ""
     assert done.err.splitlines()[1] == f"hint: Ask the DBA for: auditctl grant reader {carol.name}"
     with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(carol.dsn) as session:
-        session.execute("select * from audit.statistics('audit.event_default')")
+        session.execute("select * from auditctl.statistics('auditctl.event_default')")
 
 
-@pytest.mark.parametrize("table", ["audit.event", "audit.rule", "pg_catalog.pg_authid", "public.secret"])
+@pytest.mark.parametrize("table", ["auditctl.event", "auditctl.rule", "pg_catalog.pg_authid", "public.secret"])
 def test_a_reader_counts_nothing_but_the_log(db: str, conn: psycopg.Connection, login: MakeLogin, table: str) -> None:
-    conn.execute("create table secret (like audit.event)")
-    query = f"select * from audit.statistics('{table}')".encode()
+    conn.execute("create table secret (like auditctl.event)")
+    query = f"select * from auditctl.statistics('{table}')".encode()
     refusal = pytest.raises(psycopg.errors.InvalidParameterValue, match="is no partition of the log")
-    with psycopg.connect(login("carol", roles=["audit_reader"]).dsn) as session, refusal:
+    with psycopg.connect(login("carol", roles=["auditctl_reader"]).dsn) as session, refusal:
         session.execute(query)
 
 

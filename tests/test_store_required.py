@@ -60,8 +60,8 @@ def test_a_command_without_a_store_says_to_install_it(server: EmbeddedServer, co
 def test_a_store_of_another_version_is_left_alone(
     db: str, conn: psycopg.Connection, auditctl: RunAuditctl, revision: str, message: str, hint: str
 ) -> None:
-    conn.execute("update audit.alembic_version set version_num = %s", [revision])
-    before = conn.execute("select count(*) from audit.event").fetchone()
+    conn.execute("update auditctl.alembic_version set version_num = %s", [revision])
+    before = conn.execute("select count(*) from auditctl.event").fetchone()
     for command in (["enable", "public.a"], ["log"]):
         done = auditctl(*command, check=6)
         assert done.out == ""
@@ -69,11 +69,11 @@ def test_a_store_of_another_version_is_left_alone(
             f"error: the store in database {conn.info.dbname} has revision {revision}, {message}",
             f"hint: {hint}",
         ]
-    assert conn.execute("select count(*) from audit.event").fetchone() == before
+    assert conn.execute("select count(*) from auditctl.event").fetchone() == before
 
 
 def test_a_table_of_revisions_without_a_row_is_no_store(db: str, conn: psycopg.Connection) -> None:
-    conn.execute("delete from audit.alembic_version")
+    conn.execute("delete from auditctl.alembic_version")
     with pytest.raises(StoreError, match="has no auditctl store"), database.connect_store(db):
         pass
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FETCHED = """
     select sum(pg_stat_get_xact_tuples_returned(indexrelid)) from pg_index where indrelid in (
-        select relid from pg_partition_tree('audit.event')
+        select relid from pg_partition_tree('auditctl.event')
     )
 """
 """How many entries of the log's indexes this transaction has read."""
@@ -28,7 +28,7 @@ FETCHED = """
 @pytest.fixture
 def log(db: str, login: MakeLogin) -> Iterator[Connection]:
     """A session of an auditor."""
-    with database.connect(login("zz_auditor", roles=["audit_reader"]).dsn) as conn:
+    with database.connect(login("zz_auditor", roles=["auditctl_reader"]).dsn) as conn:
         yield conn
 
 
@@ -52,7 +52,7 @@ def test_case_makes_no_difference(db: str, log: Connection) -> None:
 def test_logins_and_the_system_are_suggested_too(log: Connection) -> None:
     assert suggestions.users(log, "ZZ_aud") == [log.info.user]
     assert suggestions.users(log, "sys") == ["System"]
-    assert "audit_reader" not in suggestions.users(log, "audit_", limit=100)
+    assert "auditctl_reader" not in suggestions.users(log, "audit_", limit=100)
 
 
 def test_a_suggestion_means_to_the_filter_whom_it_names(db: str, log: Connection) -> None:
@@ -76,10 +76,10 @@ def test_what_is_typed_is_no_pattern(db: str, log: Connection) -> None:
 def test_few_of_many_are_suggested_by_few_probes(db: str, log: Connection) -> None:
     with database.connect(db) as conn:
         conn.execute(
-            "insert into audit.event (actor, actor_kind, target, action)"
+            "insert into auditctl.event (actor, actor_kind, target, action)"
             " select 'u' || i, 'application', 't.t', 'EVENT' from generate_series(1, 20000) as i"
         )
-        conn.execute("vacuum analyze audit.event")
+        conn.execute("vacuum analyze auditctl.event")
     assert suggestions.users(log, "u1", limit=3) == ["u1", "u10", "u100"]
     query = resources.sql_text("queries/actor.sql").encode()
     wanted = {"prefix": "u1", "start": "u1", "probes": suggestions.PROBES, "limit": 20}

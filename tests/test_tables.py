@@ -69,7 +69,7 @@ def test_each_table_is_listed_with_its_state(
         for name in ("public.unaudited", 'public."x\x1b[31m"')
     ]
     assert json.loads(auditctl("tables", "--format", "json", check=0).out) == audited
-    everything = auditctl("tables", "--all", "--format", "json", dsn=login("auditor", roles=["audit_reader"]).dsn)
+    everything = auditctl("tables", "--all", "--format", "json", dsn=login("auditor", roles=["auditctl_reader"]).dsn)
     assert everything.code == 0, everything.err
     assert json.loads(everything.out) == sorted(audited + unaudited, key=lambda row: str(row["table"]))
 

@@ -160,7 +160,9 @@ def test_a_procedure_that_commits_and_takes_back_leaves_what_it_committed(conn: 
     """)
     conn.execute("call work()")
     assert changes(conn, ITEM) == [create(10, 10), create(12, 12), create(14, 14)]
-    assert conn.execute("select count(distinct xact_id) from audit.event where target = %s", [ITEM]).fetchone() == (3,)
+    assert conn.execute("select count(distinct xact_id) from auditctl.event where target = %s", [ITEM]).fetchone() == (
+        3,
+    )
 
 
 def test_a_prepared_transaction_is_in_the_log_once_it_is_committed_under_the_name_of_its_writer(
@@ -177,7 +179,7 @@ def test_a_prepared_transaction_is_in_the_log_once_it_is_committed_under_the_nam
     conn.execute("commit prepared 'kept'")
     assert changes(conn, ITEM) == [update(1, 0, 5), ("DELETE", "2", {"id": 2, "n": 0}, None, None)]
     assert conn.execute(
-        "select distinct actor, actor_kind, db_user from audit.event where target = %s", [ITEM]
+        "select distinct actor, actor_kind, db_user from auditctl.event where target = %s", [ITEM]
     ).fetchall() == [(writer.name, "database", writer.name)]
     assert replay(conn, ITEM, BEFORE) == rows(conn, ITEM)
 

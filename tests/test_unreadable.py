@@ -87,8 +87,8 @@ def test_a_value_that_is_no_utf8_is_shown_with_what_is_wrong_replaced(
 def test_an_event_claimed_in_text_that_is_no_utf8_is_shown_with_what_is_wrong_replaced(
     note: str, login: MakeLogin, auditctl: RunAuditctl, bad: bytes
 ) -> None:
-    statement = b"select audit.record_event('x', current_setting('my.text'), current_setting('my.text'))"
-    raw(login("web", roles=["audit_app"]).dsn, b" options='-c my.text=" + bad + b"'", statement)
+    statement = b"select auditctl.record_event('x', current_setting('my.text'), current_setting('my.text'))"
+    raw(login("web", roles=["auditctl_app"]).dsn, b" options='-c my.text=" + bad + b"'", statement)
     for arguments in READ:
         auditctl(*arguments, check=0)
     event = json.loads(auditctl("log", "--target", "x", "--format", "jsonl", check=0).out)

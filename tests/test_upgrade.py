@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
 REVISION_TABLE = """
-    create table audit.alembic_version (
+    create table auditctl.alembic_version (
         version_num varchar(32) not null, constraint alembic_version_pkc primary key (version_num)
     );
-    grant select on audit.alembic_version to public;
-    alter table audit.alembic_version enable row level security;
-    create policy alembic_version_is_read_by_whoever_may on audit.alembic_version for select using (true);
-    comment on table audit.alembic_version is 'The revision of this store';
-    insert into audit.alembic_version values ('0001');
+    grant select on auditctl.alembic_version to public;
+    alter table auditctl.alembic_version enable row level security;
+    create policy alembic_version_is_read_by_whoever_may on auditctl.alembic_version for select using (true);
+    comment on table auditctl.alembic_version is 'The revision of this store';
+    insert into auditctl.alembic_version values ('0001');
 """
 
 OWNED = """
@@ -33,17 +33,17 @@ OWNED = """
     declare
         v_function regprocedure;
     begin
-        for v_function in select oid from pg_proc where pronamespace = 'audit_triggers'::regnamespace loop
-            execute format('alter function %s owner to audit_owner', v_function);
-            execute format('grant execute on function %s to audit_owner', v_function);
+        for v_function in select oid from pg_proc where pronamespace = 'auditctl_triggers'::regnamespace loop
+            execute format('alter function %s owner to auditctl_owner', v_function);
+            execute format('grant execute on function %s to auditctl_owner', v_function);
         end loop;
     end $$
 """
 
 RULE = """
-    set role audit_owner;
-    insert into audit.rule (name, position, actions) values ('shop.plain', 0, '{CREATE,UPDATE,DELETE,TRUNCATE}');
-    insert into audit.target (target, key_columns) values ('shop.plain', '{id}');
+    set role auditctl_owner;
+    insert into auditctl.rule (name, position, actions) values ('shop.plain', 0, '{CREATE,UPDATE,DELETE,TRUNCATE}');
+    insert into auditctl.target (target, key_columns) values ('shop.plain', '{id}');
     reset role
 """
 
@@ -55,7 +55,7 @@ def first_revision(empty_db: str) -> str:
         conn.execute((resources.folder("sql") / "schema" / "00_role.sql").read_bytes())
         conn.execute((resources.folder("migrations") / "sql" / "0001_store.sql").read_bytes())
         conn.execute(REVISION_TABLE)
-        conn.execute("select audit.create_partitions(); reset role")
+        conn.execute("select auditctl_internal.create_partitions(); reset role")
         conn.execute("create schema shop; create table shop.plain (id integer primary key, name text, price numeric)")
         conn.execute((Path(__file__).parent / "upgrade" / "capture_0001.sql").read_bytes())
         conn.execute(OWNED)
@@ -73,7 +73,7 @@ def second_revision(empty_db: str) -> str:
         conn.execute((migrations / "0002_guard.sql").read_bytes())
         conn.execute(REVISION_TABLE.replace("0001", "0002").encode())
         conn.execute((schema / "90_event_trigger.sql").read_bytes())
-        conn.execute("select audit.create_partitions(); reset role")
+        conn.execute("select auditctl_internal.create_partitions(); reset role")
         conn.execute("create schema shop; create table shop.plain (id integer primary key, name text, price numeric)")
         conn.execute((Path(__file__).parent / "upgrade" / "capture_0002.sql").read_bytes())
     return empty_db
@@ -84,10 +84,10 @@ def test_an_upgraded_store_is_the_same_as_a_new_one(first_revision: str, conn: p
         "0001", STORE_REVISION, is_guarded=True, was_guarded=False
     )
     with connect(first_revision) as upgraded:
-        upgraded.execute("drop schema shop cascade; drop schema audit_triggers cascade")
-        upgraded.execute("create schema audit_triggers authorization audit_owner")
+        upgraded.execute("drop schema shop cascade; drop schema auditctl_triggers cascade")
+        upgraded.execute("create schema auditctl_triggers authorization auditctl_owner")
         upgraded.execute(
-            "comment on schema audit_triggers is 'auditctl: generated capture functions; may be rebuilt at any time'"
+            "comment on schema auditctl_triggers is 'auditctl: generated capture functions; may be rebuilt at any time'"
         )
         assert describe(upgraded) == describe(conn)
 

@@ -59,7 +59,7 @@ def last(dsn: str) -> dict[str, Any]:
     """The newest event of the table, without what varies."""
     with connect(dsn) as conn:
         row = conn.execute(
-            "select actor, actor_kind, host(ip), db_user, context - 'application_name' from audit.event "
+            "select actor, actor_kind, host(ip), db_user, context - 'application_name' from auditctl.event "
             "where target = 'public.note' order by event_id desc limit 1"
         ).fetchone()
     assert row is not None
@@ -78,7 +78,7 @@ def write(dsn: str, *before: str, actor: str | None = None, ip: str | None = Non
 
 
 def test_a_trusted_application_names_its_user_address_and_context(note: str, app: Login) -> None:
-    write(app.dsn, "select audit.set_context('alice', '203.0.113.7', '{\"request_id\": \"r-1\"}')")
+    write(app.dsn, "select auditctl.set_context('alice', '203.0.113.7', '{\"request_id\": \"r-1\"}')")
     assert last(note) == {
         "actor": "alice",
         "kind": "application",
@@ -91,14 +91,14 @@ def test_a_trusted_application_names_its_user_address_and_context(note: str, app
 def test_what_set_context_says_ends_with_the_transaction(note: str, app: Login) -> None:
     with connect(app.dsn) as conn:
         with conn.transaction():
-            conn.execute("select audit.set_context('alice', '203.0.113.7', '{\"a\": 1}')")
+            conn.execute("select auditctl.set_context('alice', '203.0.113.7', '{\"a\": 1}')")
         conn.execute("insert into note (body) values ('x')")
     assert last(note) == {"actor": None, "kind": "system", "ip": None, "db_user": app.name, "context": None}
 
 
 def test_what_set_context_says_lasts_for_the_session_if_asked(note: str, app: Login) -> None:
     with connect(app.dsn) as conn:
-        conn.execute("select audit.set_context('alice', p_local => false)")
+        conn.execute("select auditctl.set_context('alice', p_local => false)")
         conn.execute("insert into note (body) values ('x')")
     assert last(note)["actor"] == "alice"
 
@@ -127,7 +127,7 @@ def test_a_superuser_is_no_application_unless_granted(note: str, server: Any) ->
     write(note, actor="alice")
     assert (last(note)["actor"], last(note)["kind"]) == ("postgres", "database")
     with connect(note) as conn:
-        conn.execute("create role boss superuser login in role audit_app")
+        conn.execute("create role boss superuser login in role auditctl_app")
     try:
         write(psycopg.conninfo.make_conninfo(note, user="boss"), actor="alice")
         assert (last(note)["actor"], last(note)["kind"]) == ("alice", "application")
@@ -138,7 +138,7 @@ def test_a_superuser_is_no_application_unless_granted(note: str, server: Any) ->
 
 def test_membership_through_another_role_is_membership(note: str, login: MakeLogin) -> None:
     with connect(note) as conn:
-        conn.execute("create role backends nologin in role audit_app")
+        conn.execute("create role backends nologin in role auditctl_app")
     try:
         web = login("web", roles=["backends"], dsn=note)
         write(web.dsn, actor="alice")
@@ -151,7 +151,7 @@ def test_membership_through_another_role_is_membership(note: str, login: MakeLog
 
 
 def test_a_login_that_does_not_inherit_is_a_member_all_the_same(note: str, login: MakeLogin) -> None:
-    web = login("web", roles=["audit_app"], attributes="noinherit", dsn=note)
+    web = login("web", roles=["auditctl_app"], attributes="noinherit", dsn=note)
     write(web.dsn, actor="alice")
     assert (last(note)["actor"], last(note)["kind"]) == ("alice", "application")
 
@@ -224,7 +224,7 @@ def test_a_context_cannot_pretend_what_only_the_database_says(note: str, app: Lo
     )
     write(app.dsn, "set local application_name = 'web'", actor="alice", context=forged)
     with connect(note) as conn:
-        assert conn.execute("select context from audit.event where target = 'public.note'").fetchone() == (
+        assert conn.execute("select context from auditctl.event where target = 'public.note'").fetchone() == (
             {"reason": "r", "application_name": "web"},
         )
 

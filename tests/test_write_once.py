@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 MEMBERSHIPS = {
     "stranger": [],
-    "reader": ["audit_reader"],
-    "app": ["audit_app"],
-    "admin": ["audit_admin"],
-    "several": ["audit_reader", "audit_app", "audit_admin"],
-    "table_owner": ["audit_app"],
+    "reader": ["auditctl_reader"],
+    "app": ["auditctl_app"],
+    "admin": ["auditctl_admin"],
+    "several": ["auditctl_reader", "auditctl_app", "auditctl_admin"],
+    "table_owner": ["auditctl_app"],
 }
 
 ON_TABLES = [
@@ -53,48 +53,48 @@ ON_TABLES = [
 """What is tried on every table of the store: {0} is its name, {1} one of its columns."""
 
 ON_THE_LOG = [
-    "alter table audit.event detach partition {0}",
-    "alter table audit.event attach partition public.forged for values from ('2001-01-01') to ('2001-02-01')",
+    "alter table auditctl.event detach partition {0}",
+    "alter table auditctl.event attach partition public.forged for values from ('2001-01-01') to ('2001-02-01')",
     "drop trigger event_write_once_row on {0}",
     "alter table {0} disable trigger event_write_once_row",
-    "with gone as (delete from audit.event returning *) select count(*) from gone",
+    "with gone as (delete from auditctl.event returning *) select count(*) from gone",
     "select * from {0} for update",
 ]
 
 ON_CODE = [
-    "drop function audit.refuse_change() cascade",
-    "create or replace function audit.refuse_change() returns trigger language plpgsql as 'begin return old; end'",
-    "alter function audit.refuse_change() owner to current_user",
-    "create or replace function audit.identify() returns audit.identity language sql as 'select null::audit.identity'",
-    "drop function audit_triggers.public__item__update() cascade",
-    "create or replace function audit_triggers.public__item__update() returns trigger language plpgsql "
+    "drop function auditctl_internal.refuse_change() cascade",
+    "create or replace function auditctl_internal.refuse_change() returns trigger language plpgsql as 'begin return old; end'",
+    "alter function auditctl_internal.refuse_change() owner to current_user",
+    "create or replace function auditctl_internal.identify() returns auditctl.identity language sql as 'select null::auditctl.identity'",
+    "drop function auditctl_triggers.public__item__update() cascade",
+    "create or replace function auditctl_triggers.public__item__update() returns trigger language plpgsql "
     "as 'begin return null; end'",
-    "create function audit.forged() returns int language sql as 'select 1'",
-    "create function audit_triggers.forged() returns int language sql as 'select 1'",
-    "create table audit.forged ()",
-    "select audit_triggers.public__item__update()",
-    "select audit.insert_event('public.item', '1', 'UPDATE', null, null, null)",
-    "select audit.refuse_change()",
-    "select audit.guard_partition('audit.event')",
-    "select audit.create_partition('2001-01-01')",
-    "select audit.create_partitions()",
+    "create function auditctl.forged() returns int language sql as 'select 1'",
+    "create function auditctl_triggers.forged() returns int language sql as 'select 1'",
+    "create table auditctl.forged ()",
+    "select auditctl_triggers.public__item__update()",
+    "select auditctl_internal.insert_event('public.item', '1', 'UPDATE', null, null, null)",
+    "select auditctl_internal.refuse_change()",
+    "select auditctl_internal.guard_partition('auditctl.event')",
+    "select auditctl_internal.create_partition('2001-01-01')",
+    "select auditctl_internal.create_partitions()",
     "create trigger forged after insert on public.own for each row "
-    "execute function audit_triggers.public__item__create()",
-    "drop schema audit cascade",
-    "drop schema audit_triggers cascade",
-    "alter schema audit rename to forged",
-    "drop owned by audit_owner",
-    "reassign owned by audit_owner to current_user",
-    "alter type audit.action rename to forged",
-    "drop type audit.identity cascade",
-    "create or replace view audit.activity as select 1 as forged",
-    "update audit.activity set user_name = 'x'",
-    "set role audit_owner",
+    "execute function auditctl_triggers.public__item__create()",
+    "drop schema auditctl cascade",
+    "drop schema auditctl_triggers cascade",
+    "alter schema auditctl rename to forged",
+    "drop owned by auditctl_owner",
+    "reassign owned by auditctl_owner to current_user",
+    "alter type auditctl.action rename to forged",
+    "drop type auditctl.identity cascade",
+    "create or replace view auditctl.activity as select 1 as forged",
+    "update auditctl.activity set user_name = 'x'",
+    "set role auditctl_owner",
     "set session authorization postgres",
-    "grant audit_owner to current_user",
-    "alter role audit_owner login",
-    "alter sequence audit.event_event_id_seq restart",
-    "select setval('audit.event_event_id_seq', 1)",
+    "grant auditctl_owner to current_user",
+    "alter role auditctl_owner login",
+    "alter sequence auditctl.event_event_id_seq restart",
+    "select setval('auditctl.event_event_id_seq', 1)",
 ]
 
 REFUSED = ("42501", "42809", "UA001", "0A000", "55000", "2F000", "0LP01")
@@ -110,17 +110,17 @@ def as_logins(db: str, conn: psycopg.Connection, login: MakeLogin) -> dict[str, 
     owner = sql.Identifier(logins["table_owner"].name)
     conn.execute(sql.SQL("alter table item owner to {}").format(owner))
     conn.execute("create table public.own (id int); grant all on public.own to public")
-    conn.execute("create table public.forged (like audit.event including all)")
+    conn.execute("create table public.forged (like auditctl.event including all)")
     return logins
 
 
 def partitions(conn: psycopg.Connection) -> list[str]:
-    rows = conn.execute("select relid::regclass::text from pg_partition_tree('audit.event')").fetchall()
+    rows = conn.execute("select relid::regclass::text from pg_partition_tree('auditctl.event')").fetchall()
     return [name for (name,) in rows]
 
 
 def attempts(tables: list[str], version: int) -> Iterator[str]:
-    columns = {"audit.rule": "actions", "audit.target": "label", "audit.alembic_version": "version_num"}
+    columns = {"auditctl.rule": "actions", "auditctl.target": "label", "auditctl.alembic_version": "version_num"}
     for table in [*tables, *columns]:
         for statement in ON_TABLES:
             if version >= 150000 or not statement.startswith("merge"):
@@ -132,7 +132,7 @@ def attempts(tables: list[str], version: int) -> Iterator[str]:
 
 def contents(conn: psycopg.Connection) -> list[object]:
     """Everything the store holds, and everything it consists of."""
-    tables = ("audit.event", "audit.rule", "audit.target", "audit.alembic_version")
+    tables = ("auditctl.event", "auditctl.rule", "auditctl.target", "auditctl.alembic_version")
     rows = [conn.execute(f"select t::text from {table} as t order by 1".encode()).fetchall() for table in tables]
     return [*rows, describe(conn)]
 
@@ -189,10 +189,10 @@ def test_replica_mode_helps_nobody(db: str, conn: psycopg.Connection, login: Mak
 
 
 @pytest.mark.parametrize("mode", ["origin", "replica", "local"])
-@pytest.mark.parametrize("role", ["postgres", "audit_owner"])
+@pytest.mark.parametrize("role", ["postgres", "auditctl_owner"])
 def test_even_superuser_and_owner_are_stopped_by_the_guards(conn: psycopg.Connection, role: str, mode: str) -> None:
-    conn.execute("set role audit_owner; select audit.create_partitions(5); reset role")
-    conn.execute("select audit.insert_event('x', null, 'EVENT', null, null, 'kept')")
+    conn.execute("set role auditctl_owner; select auditctl_internal.create_partitions(5); reset role")
+    conn.execute("select auditctl_internal.insert_event('x', null, 'EVENT', null, null, 'kept')")
     tables = partitions(conn)
     assert len(tables) == 8
     conn.execute(f"set session_replication_role = {mode}; set role {role}".encode())
@@ -209,6 +209,6 @@ def test_even_superuser_and_owner_are_stopped_by_the_guards(conn: psycopg.Connec
                 conn.execute(statement.encode())
             assert (error.value.sqlstate, error.value.diag.message_hint) == (
                 "UA001",
-                "Events are only ever added, by capture and by audit.record_event.",
+                "Events are only ever added, by capture and by auditctl.record_event.",
             ), statement
-    assert conn.execute("select count(*) from audit.event where target = 'x'").fetchone() == (1,)
+    assert conn.execute("select count(*) from auditctl.event where target = 'x'").fetchone() == (1,)

@@ -1,4 +1,4 @@
-"""Whether a login may configure, and which one may: it must be able to act as audit_owner and as the tables' owners."""
+"""Whether a login may configure, and which one may: it must be able to act as auditctl_owner and as the tables' owners."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Authority:
 
     Attributes:
         login: The login.
-        may_configure: Whether it can act as audit_owner.
+        may_configure: Whether it can act as auditctl_owner.
         others: Logins that can and are no superusers, by name; at most five.
         not_owned: The tables of a plan that it cannot act as the owner of, each with the owner, by name.
     """

@@ -1,4 +1,4 @@
-"""The types of business events: what audit.event_type holds, and what it takes to make it hold what a file says.
+"""The types of business events: what auditctl.event_type holds, and what it takes to make it hold what a file says.
 
 A type has the name of the target that events are recorded for, or is a glob over such names. A type that nobody
 stated is recorded all the same: the log must not lose an event for want of configuration.
@@ -65,9 +65,9 @@ def read(conn: Connection) -> tuple[EventType, ...]:
     """Return the types stored in the database, by name.
 
     Raises:
-        DatabaseError: The login may not read audit.event_type.
+        DatabaseError: The login may not read auditctl.event_type.
     """
-    rows = conn.execute('select name, label, enabled from audit.event_type order by name collate "C"')
+    rows = conn.execute('select name, label, enabled from auditctl.event_type order by name collate "C"')
     return tuple(EventType(name, label, enabled, STORED) for name, label, enabled in rows)
 
 
@@ -90,19 +90,21 @@ def changes(types: Types) -> Iterator[Change]:
     stored = {known.name: known for known in types.stored}
     wanted = {some.name: some for some in types.wanted}
     for name in sorted(stored.keys() - wanted.keys()):
-        statement = sql.SQL("delete from audit.event_type where name = {}").format(name)
+        statement = sql.SQL("delete from auditctl.event_type where name = {}").format(name)
         yield _change(ChangeKind.DROP, name, "The file does not state it.", statement)
     for name, some in sorted(wanted.items()):
         values = [some.name, some.label, some.enabled]
         if name not in stored:
-            insert = sql.SQL("insert into audit.event_type (name, label, enabled) values ({}, {}, {})").format(*values)
+            insert = sql.SQL("insert into auditctl.event_type (name, label, enabled) values ({}, {}, {})").format(
+                *values
+            )
             state = "" if some.enabled else ", switched off"
             yield _change(ChangeKind.CREATE, name, f"The file states it{state}.", insert)
         elif stored[name] == some:
             yield _change(ChangeKind.KEEP, name, "It is as stated.")
         else:
             update = sql.SQL(
-                "update audit.event_type set (label, enabled, set_by, set_at) = ({}, {}, session_user, now()) "
+                "update auditctl.event_type set (label, enabled, set_by, set_at) = ({}, {}, session_user, now()) "
                 "where name = {}"
             ).format(some.label, some.enabled, some.name)
             yield _change(ChangeKind.REPLACE, name, _difference(stored[name], some), update)

@@ -71,9 +71,9 @@ def _is_member(conn: Connection, role: str, login: str) -> bool:
 
 
 def _record(conn: Connection, role: str, login: str) -> None:
-    may = conn.execute("select has_function_privilege('audit.record_membership(text, text)', 'execute')").fetchone()
+    may = conn.execute("select has_function_privilege('auditctl.record_membership(text, text)', 'execute')").fetchone()
     if may == (True,):
-        conn.execute("select audit.record_membership(%s, %s)", [role, login])
+        conn.execute("select auditctl.record_membership(%s, %s)", [role, login])
         return
     with database.acting_as(conn, ROLE_OWNER):
-        conn.execute("select audit.record_membership(%s, %s)", [role, login])
+        conn.execute("select auditctl.record_membership(%s, %s)", [role, login])

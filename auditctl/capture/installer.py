@@ -45,7 +45,7 @@ def plan(conn: Connection, document: Document | None = None) -> Plan:
     """Plan without changing anything.
 
     Args:
-        conn: The connection; needs SELECT on audit.rule.
+        conn: The connection; needs SELECT on auditctl.rule.
         document: The whole truth; None for the rules stored in the database.
 
     Raises:
@@ -74,7 +74,7 @@ def apply(
     """Make the database follow the rules, in one transaction; see `carry_out`.
 
     Args:
-        conn: The connection; its login must own the tables and be able to act as audit_owner.
+        conn: The connection; its login must own the tables and be able to act as auditctl_owner.
         document: The whole truth; None for the rules stored in the database.
         lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
         approve: Asked before anything is changed; False leaves everything as it is.
@@ -115,7 +115,7 @@ def carry_out(
     """Make a wish come true, in one transaction.
 
     Args:
-        conn: The connection; its login must own the tables and be able to act as audit_owner.
+        conn: The connection; its login must own the tables and be able to act as auditctl_owner.
         make_wish: What is wanted.
         lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
         approve: Asked before anything is changed; False leaves everything as it is.
@@ -195,6 +195,6 @@ def _record(conn: Connection, changes: Iterable[Change]) -> None:
         )
         data = [{"kind": c.kind, "action": c.action, "relation": c.relation, "reason": c.reason} for c in done]
         conn.execute(
-            "select audit.insert_event('audit.capture', %s, 'EVENT', null, %s, %s)",
+            "select auditctl_internal.insert_event('auditctl.capture', %s, 'EVENT', null, %s, %s)",
             [target, Jsonb({"changes": data}), f"capture {summary}"],
         )

@@ -1,6 +1,6 @@
 """How the reads of a table are recorded: which policies it needs, what they need to change, and what forbids them.
 
-A restrictive policy calls audit.record_read. Where row security was off a permissive one lets everybody through, so
+A restrictive policy calls auditctl.record_read. Where row security was off a permissive one lets everybody through, so
 that everybody sees and does what he did before. Touches nothing.
 """
 
@@ -108,7 +108,7 @@ def drop(relation: Relation, reading: Reading) -> Change:
     if reading.force and not reading.had_force and reading.is_forced:
         statements.append(_plain("alter table {} no force row level security", table))
     if reading.target is not None:
-        statements.append(_as_owner("select audit.forget_read({}::oid)", relation))
+        statements.append(_as_owner("select auditctl_internal.forget_read({}::oid)", relation))
     place = qualified(*relation.identity)
     target = reading.target or place
     return Change(ChangeKind.DROP, target, Action.READ, place, "No rule asks for it.", tuple(statements), relation.oid)
@@ -135,7 +135,7 @@ def _has_own(reading: Reading) -> bool:
 def _install(site: ReadSite) -> tuple[Statement, ...]:
     relation, rule = site.relation, site.rule
     table = sql.Identifier(*relation.identity)
-    register = sql.SQL("select audit.register_read({}::oid, {}::oid, {}, {}, {})").format(
+    register = sql.SQL("select auditctl_internal.register_read({}::oid, {}::oid, {}, {}, {})").format(
         sql.Literal(relation.oid),
         sql.Literal(site.root.oid),
         sql.Literal(site.target),
@@ -148,7 +148,7 @@ def _install(site: ReadSite) -> tuple[Statement, ...]:
     policies = reading.policies if reading else ()
     is_own = reading is not None and _has_own(reading)
     if reading and is_handed_over(reading):
-        statements.append(_as_owner("select audit.yield_row_security({}::oid)", relation))
+        statements.append(_as_owner("select auditctl_internal.yield_row_security({}::oid)", relation))
     is_new = reading is None or reading.target is None
     for policy, create in _POLICIES.items():
         if policy == OPEN_POLICY and is_own:
@@ -168,7 +168,7 @@ def _install(site: ReadSite) -> tuple[Statement, ...]:
 
 _POLICIES = {
     READ_POLICY: "create policy auditctl_read on {} as restrictive for select to public "
-    "using ((select audit.record_read({}::regclass)))",
+    "using ((select auditctl.record_read({}::regclass)))",
     OPEN_POLICY: "create policy auditctl_open on {} for all to public using (true) with check (true)",
 }
 
@@ -188,7 +188,7 @@ def _plain(text: str, *parts: sql.Composable) -> Statement:
 
 
 def _as_owner(text: str, relation: Relation) -> Statement:
-    # By object id: audit_owner need not be allowed to name the table.
+    # By object id: auditctl_owner need not be allowed to name the table.
     return Statement(sql.SQL(text).format(relation.oid).as_string(None), as_owner=True)
 
 

@@ -1,7 +1,7 @@
 """Renders the templates of capture functions; the only module that knows Jinja2.
 
 A template names what the database puts in for a table: `{{ new_key }}` becomes a place between two pieces of text,
-which `audit.capture_function` fills by the table's columns. Nothing else may be output.
+which `auditctl.capture_function` fills by the table's columns. Nothing else may be output.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ PLACES = (
     "target",
     "update_key",
 )
-"""What templates may name: the keys of `audit.function_parts` (sql/schema/35_function.sql)."""
+"""What templates may name: the keys of `auditctl_internal.function_parts` (sql/schema/35_function.sql)."""
 
 _MARK = "\0"
 """Stands around a place while Jinja renders; no SQL can contain it."""
 
 
 def templates() -> dict[Action, tuple[str, ...]]:
-    """Return each action's template, as `audit.template` keeps it: in turn a piece of text and the name of a place."""
+    """Return each action's template, as `auditctl.template` keeps it: in turn a piece of text and the name of a place."""
     places = {name: f"{_MARK}{name}{_MARK}" for name in PLACES}
     rendered = {c.action: _environment().get_template(c.template).render(places) for c in ACTIONS}
     return {action: tuple(text.strip("\n").split(_MARK)) for action, text in rendered.items()}
 
 
 def write_templates() -> str:
-    """Return the statement that stores the templates, which `install` runs as audit_owner."""
+    """Return the statement that stores the templates, which `install` runs as auditctl_owner."""
     rows = sql.SQL(",\n").join(
         sql.SQL("({}, {}::text[])").format(sql.Literal(action.value), sql.Literal(list(parts)))
         for action, parts in templates().items()
     )
     return (
         sql.SQL(
-            "insert into audit.template as stored (action, parts)\nvalues\n{}\n"
+            "insert into auditctl.template as stored (action, parts)\nvalues\n{}\n"
             "on conflict (action) do update set parts = excluded.parts where stored.parts <> excluded.parts;"
         )
         .format(rows)

@@ -1,6 +1,6 @@
 """How long events are kept: what is stated, what is wanted, and what would be deleted by the difference.
 
-Source: audit.retention and audit.set_retention (sql/schema/80_retention.sql).
+Source: auditctl.retention and auditctl.set_retention (sql/schema/80_retention.sql).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Consequence:
 def read(conn: Connection) -> Retention:
     """Return what is stated now."""
     rows: dict[str, str | None] = dict(
-        conn.execute("select target, keep from audit.retention where until is null").fetchall()
+        conn.execute("select target, keep from auditctl.retention where until is null").fetchall()
     )
     return Retention(rows.get(EVERYTHING), {name: keep for name, keep in rows.items() if name != EVERYTHING})
 
@@ -123,4 +123,4 @@ def plan(conn: Connection, wanted: Retention | None) -> RetentionPlan:
 def write(conn: Connection, differences: tuple[Difference, ...]) -> None:
     """State what is wanted; each statement records itself. Inside the caller's transaction."""
     for one in differences:
-        conn.execute("select audit.set_retention(%s, %s)", [one.target, one.after])
+        conn.execute("select auditctl.set_retention(%s, %s)", [one.target, one.after])

@@ -1,4 +1,4 @@
-"""Reads and writes what audit.rule and audit.target hold. A change of a rule records itself as an event."""
+"""Reads and writes what auditctl.rule and auditctl.target hold. A change of a rule records itself as an event."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from auditctl.model import Action, Rule
 from auditctl.plan import Plan, Target
 
 _COLUMNS = "name, position, label, actions, exclude, mask, key, require_actor, read_query, read_force"
-_PARAMETERS = "%s, %s, %s, %s::audit.action[], %s::text[], %s::text[], %s::text[], %s, %s, %s"
+_PARAMETERS = "%s, %s, %s, %s::auditctl.action[], %s::text[], %s::text[], %s::text[], %s, %s, %s"
 
 
 def read(conn: Connection) -> tuple[Rule, ...]:
     """Return the rules stored in the database, in their order; empty where nothing is audited."""
     rows = conn.execute(
         "select name, label, actions::text[], exclude, mask, key, require_actor, read_query, read_force "
-        "from audit.rule order by position, name"
+        "from auditctl.rule order by position, name"
     )
     return tuple(
         Rule(
@@ -41,12 +41,12 @@ def read(conn: Connection) -> tuple[Rule, ...]:
 def write(conn: Connection, rules: Iterable[Rule]) -> None:
     """Make these the rules: only rows that differ are written, so that only real changes become events.
 
-    Runs as audit_owner, inside the caller's transaction.
+    Runs as auditctl_owner, inside the caller's transaction.
     """
     stored = {
         row[0]: row
         for row in conn.execute(
-            f"select {_COLUMNS.replace('actions', 'actions::text[]')} from audit.rule"  # noqa: S608 - constants
+            f"select {_COLUMNS.replace('actions', 'actions::text[]')} from auditctl.rule"  # noqa: S608 - constants
         )
     }
     wanted: dict[str, tuple[int, Rule]] = {}
@@ -58,21 +58,21 @@ def write(conn: Connection, rules: Iterable[Rule]) -> None:
         wanted[rule.name] = (position, rule)
     gone = [name for name in stored if name not in wanted]
     if gone:
-        conn.execute("delete from audit.rule where name = any (%s)", [gone])
+        conn.execute("delete from auditctl.rule where name = any (%s)", [gone])
     for name, (position, rule) in wanted.items():
         row = _row(rule, position)
         if name not in stored:
-            conn.execute(f"insert into audit.rule ({_COLUMNS}) values ({_PARAMETERS})", row)  # noqa: S608 - constants
+            conn.execute(f"insert into auditctl.rule ({_COLUMNS}) values ({_PARAMETERS})", row)  # noqa: S608 - constants
         elif list(stored[name]) != row:
             conn.execute(
-                f"update audit.rule set ({_COLUMNS}, set_by, set_at) = "  # noqa: S608 - constants
+                f"update auditctl.rule set ({_COLUMNS}, set_by, set_at) = "  # noqa: S608 - constants
                 f"({_PARAMETERS}, session_user, now()) where name = %s",
                 [*row, name],
             )
 
 
 def register(conn: Connection, targets: Iterable[Target]) -> None:
-    """Enter audited tables in audit.target, and their new names in audit.rename. Runs as audit_owner.
+    """Enter audited tables in auditctl.target, and their new names in auditctl.rename. Runs as auditctl_owner.
 
     The tables are locked by then: events before this moment carry the old name, events after it the new.
     """
@@ -84,19 +84,21 @@ def register(conn: Connection, targets: Iterable[Target]) -> None:
         )
         if target.renamed_from is not None and row is not None:
             conn.execute(
-                "insert into audit.rename (renamed_at, old_target, new_target) values (%s, %s, %s)",
+                "insert into auditctl.rename (renamed_at, old_target, new_target) values (%s, %s, %s)",
                 [row[0], target.renamed_from, target.name],
             )
 
 
 def begin_change(conn: Connection, plan: Plan) -> None:
-    """Say which tables a plan is going to change, so that the coverage guard lets it. Runs as audit_owner."""
+    """Say which tables a plan is going to change, so that the coverage guard lets it. Runs as auditctl_owner."""
     touched = [change.relation_oid for change in plan.pending] + [target.relation for target in plan.targets]
-    conn.execute("select audit.begin_change(%s::oid[]::regclass[])", [[oid for oid in touched if oid is not None]])
+    conn.execute(
+        "select auditctl_internal.begin_change(%s::oid[]::regclass[])", [[oid for oid in touched if oid is not None]]
+    )
 
 
 def end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> None:
-    """Leave in audit.capture what the coverage guard compares with from now on. Runs as audit_owner.
+    """Leave in auditctl.capture what the coverage guard compares with from now on. Runs as auditctl_owner.
 
     Args:
         conn: The connection.
@@ -104,7 +106,7 @@ def end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> Non
         only: The rules and tables it was about; None for all.
     """
     kept = [target.relation for target in plan.targets]
-    gone = "delete from audit.capture where relation::oid <> all (%(kept)s::oid[])"
+    gone = "delete from auditctl.capture where relation::oid <> all (%(kept)s::oid[])"
     if only is not None:
         gone += " and (target = any (%(only)s) or relation::oid = any (%(touched)s::oid[]))"
     touched = [change.relation_oid for change in plan.pending if change.relation_oid is not None]
@@ -125,7 +127,7 @@ def end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> Non
                 "read_force": rule.read_force,
             },
         )
-    conn.execute("select audit.end_change()")
+    conn.execute("select auditctl_internal.end_change()")
 
 
 def _row(rule: Rule, position: int) -> list[object]:

@@ -17,10 +17,10 @@ def statements(planned: Plan) -> Iterator[str]:
     yield f"begin;\nset local search_path = {SEARCH_PATH};\n"
     for change in planned.pending:
         for statement in change.statements:
-            role = "set role audit_owner;\n" if statement.as_owner else "reset role;\n"
+            role = "set role auditctl_owner;\n" if statement.as_owner else "reset role;\n"
             yield f"{role}{statement.sql};\n"
     for difference in planned.retention.differences:
         words = [SQL("null") if word is None else Literal(word) for word in (difference.target, difference.after)]
-        call = SQL("select audit.set_retention({}, {})").format(*words).as_string(None)
-        yield f"set role audit_owner;\n{call};\n"
+        call = SQL("select auditctl.set_retention({}, {})").format(*words).as_string(None)
+        yield f"set role auditctl_owner;\n{call};\n"
     yield "reset role;\ncommit;"

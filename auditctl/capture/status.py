@@ -48,7 +48,7 @@ def read(conn: Connection, *, everything: bool = False) -> list[TableStatus]:
     """Return the tables sorted by name: those with a rule, and with `everything` those without.
 
     Raises:
-        DatabaseError: The login may not read audit.rule.
+        DatabaseError: The login may not read auditctl.rule.
     """
     with catalog.transaction(conn):
         stored = rules.read(conn)

@@ -42,7 +42,7 @@ def read(conn: Connection, name: str) -> Subject:
 
     Raises:
         UsageError: The name is none.
-        DatabaseError: The login may not read audit.rule.
+        DatabaseError: The login may not read auditctl.rule.
     """
     asked = Rule(name, (), origin=validate.FORM)
     with catalog.transaction(conn):

@@ -16,7 +16,7 @@ FORM = "form"
 """`Rule.origin` of a rule stated by the fields of a form."""
 
 STORED = "database"
-"""`Rule.origin` of a rule that was read from audit.rule."""
+"""`Rule.origin` of a rule that was read from auditctl.rule."""
 
 _FIELDS = {
     "name": "Table",

@@ -86,12 +86,12 @@ def attempts(company: Company) -> Iterator[Attempt]:
     Yields:
         The attempt after its end; in a sound store each has an answer.
     """
-    yield _try(company.web, "billing_web", "update audit.event set actor = 'bob' where actor = 'alice'")
-    yield _try(company.auditor, "auditor", "delete from audit.event where db_user = 'dana'")
+    yield _try(company.web, "billing_web", "update auditctl.event set actor = 'bob' where actor = 'alice'")
+    yield _try(company.auditor, "auditor", "delete from auditctl.event where db_user = 'dana'")
     yield _try(
-        company.dba, "dana", "set role audit_owner", "update audit.event set actor = 'alice' where actor = 'dana'"
+        company.dba, "dana", "set role auditctl_owner", "update auditctl.event set actor = 'alice' where actor = 'dana'"
     )
-    yield _try(company.dba, "dana", "set role audit_owner", "truncate audit.event")
+    yield _try(company.dba, "dana", "set role auditctl_owner", "truncate auditctl.event")
     yield _try(company.job, "billing_job", "update billing.plan set price = 0")
 
 
@@ -102,7 +102,7 @@ def disbelieved(company: Company) -> int:
         DatabaseError: The log cannot be read.
     """
     with database.connect_store(company.auditor) as conn:
-        row = conn.execute("select max(event_id) from audit.activity where context ? 'claimed_actor'").fetchone()
+        row = conn.execute("select max(event_id) from auditctl.activity where context ? 'claimed_actor'").fetchone()
     return 0 if row is None else row[0]
 
 

@@ -66,12 +66,12 @@ def read(conn: Connection) -> Coverage:
     """Compare; inside the caller's transaction.
 
     Raises:
-        DatabaseError: The login may not read audit.rule or audit.capture.
+        DatabaseError: The login may not read auditctl.rule or auditctl.capture.
     """
     stored = rules.read(conn)
     found = _without_what_others_check(catalog.read(conn, lambda relation: resolve.wants(stored, relation)))
     resolution = resolve.resolve(stored, found, follow_renames=True)
-    known = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from audit.capture"))
+    known = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from auditctl.capture"))
     granted: list[str] = []
 
     def generate(requests: Sequence[Request]) -> tuple[Function, ...]:
@@ -98,7 +98,9 @@ def _former_columns(conn: Connection) -> restated.Former:
 
 
 def _changed_templates(conn: Connection) -> tuple[str, ...]:
-    stored = {action: tuple(parts) for action, parts in conn.execute("select action::text, parts from audit.template")}
+    stored = {
+        action: tuple(parts) for action, parts in conn.execute("select action::text, parts from auditctl.template")
+    }
     return tuple(action.value for action, parts in render.templates().items() if stored.get(action.value) != parts)
 
 
@@ -113,7 +115,7 @@ def _without_what_others_check(found: Catalog) -> Catalog:
 
 def changed_templates(coverage: Coverage) -> Sequence[Row]:
     """Return the actions whose functions the database makes from another template than this tool's."""
-    return [{"object": f"audit.template {action}", "action": action} for action in coverage.changed_templates]
+    return [{"object": f"auditctl.template {action}", "action": action} for action in coverage.changed_templates]
 
 
 def broken_rules(coverage: Coverage) -> Sequence[Row]:

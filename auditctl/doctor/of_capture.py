@@ -94,7 +94,7 @@ CAPTURE = (
     Check(
         "function_unknown",
         Severity.WARNING,
-        "a function in audit_triggers that nothing needs",
+        "a function in auditctl_triggers that nothing needs",
         "Nobody knows what {function} is for; it lies where only generated functions are.",
         "drop routine if exists {function};",
     ),

@@ -8,24 +8,24 @@ MAINTAIN = "auditctl maintain"
 
 
 def as_owner(statements: str) -> str:
-    """Return the statements as audit_owner runs them, for a superuser and the login that installed alike."""
-    return f"set role audit_owner; {statements} reset role;"
+    """Return the statements as auditctl_owner runs them, for a superuser and the login that installed alike."""
+    return f"set role auditctl_owner; {statements} reset role;"
 
 
 LOG = (
     Check(
         "default_privileges",
         Severity.WARNING,
-        "privileges that others get on what audit_owner creates",
+        "privileges that others get on what auditctl_owner creates",
         "The next {kind} of the store will be open to {who}: it has default privileges on them.",
-        "alter default privileges for role audit_owner{place} revoke all on {kind} from {grantee} cascade;",
+        "alter default privileges for role auditctl_owner{place} revoke all on {kind} from {grantee} cascade;",
     ),
     Check(
         "owner_changed",
         Severity.CRITICAL,
-        "a part of the store that does not belong to audit_owner",
+        "a part of the store that does not belong to auditctl_owner",
         "{owner} owns the {kind} {name}, and can change what it does and holds.",
-        "alter {kind} {name} owner to audit_owner;",
+        "alter {kind} {name} owner to auditctl_owner;",
     ),
     Check(
         "log_trigger",
@@ -47,7 +47,7 @@ LOG = (
         Severity.CRITICAL,
         "the log or a partition of it without its write-once guard",
         "Events in {relation} can be changed and removed, and may have been: its write-once guard is missing or off.",
-        as_owner("{drops}select audit.guard_partition({literal});"),
+        as_owner("{drops}select auditctl_internal.guard_partition({literal});"),
     ),
     Check(
         "rule_unrecorded",
@@ -62,8 +62,8 @@ LOG = (
         "a month of the log that was taken off it",
         "The events in {relation} are missing from the log: the table was detached from it.",
         as_owner(
-            "alter table audit.event attach partition {relation} for values from ({lower}) to ({upper}); "
-            "select audit.guard_partition({literal});"
+            "alter table auditctl.event attach partition {relation} for values from ({lower}) to ({upper}); "
+            "select auditctl_internal.guard_partition({literal});"
         ),
     ),
     Check(
@@ -84,7 +84,7 @@ LOG = (
     Check(
         "log_writable",
         Severity.WARNING,
-        "a privilege on a table or sequence of the store that only audit_owner needs",
+        "a privilege on a table or sequence of the store that only auditctl_owner needs",
         "{relation} is open to {who}, by the privilege to {privileges}.",
         as_owner("revoke {privileges} on {kind} {relation} from {grantee} cascade;"),
     ),

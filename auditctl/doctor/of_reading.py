@@ -33,8 +33,8 @@ READING = (
         "log_key_open",
         Severity.CRITICAL,
         "a policy on the secrets by which recorded reads are told from forged ones",
-        "Whoever may select from audit.log_key can forge reads and hide his own: the policy {policy} shows it.",
-        as_owner("drop policy {policy} on audit.log_key;"),
+        "Whoever may select from auditctl.log_key can forge reads and hide his own: the policy {policy} shows it.",
+        as_owner("drop policy {policy} on auditctl.log_key;"),
     ),
     Check(
         "read_bypass",

@@ -16,7 +16,7 @@ ROLES = (
         "role_app_superuser",
         Severity.WARNING,
         "a superuser that is an application as well",
-        "{object} is believed whoever it says is acting, and can change the log too: it is a superuser with audit_app.",
+        "{object} is believed whoever it says is acting, and can change the log too: it is a superuser with auditctl_app.",
         "alter role {role} nosuperuser;",
     ),
     Check(
@@ -29,17 +29,17 @@ ROLES = (
     Check(
         "role_createrole",
         Severity.WARNING,
-        "a role that may make itself audit_owner",
-        "{object} can make itself a member of audit_owner, and then change capture: it may administer every role.",
+        "a role that may make itself auditctl_owner",
+        "{object} can make itself a member of auditctl_owner, and then change capture: it may administer every role.",
         "alter role {role} nocreaterole;",
         until=15,
     ),
     Check(
         "role_owner_member",
         Severity.WARNING,
-        "a member of audit_owner besides the login that installed",
-        "{object} can act as audit_owner: change capture, write events, and take the guards off the log.",
-        "revoke audit_owner from {role};",
+        "a member of auditctl_owner besides the login that installed",
+        "{object} can act as auditctl_owner: change capture, write events, and take the guards off the log.",
+        "revoke auditctl_owner from {role};",
     ),
     Check(
         "role_predefined",

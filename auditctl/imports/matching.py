@@ -127,7 +127,7 @@ class Matching:
             self._take(released)
 
     def taken(self) -> list[dict[str, Any]]:
-        """Return what audit.import_reads is to be given, and let it go."""
+        """Return what auditctl.import_reads is to be given, and let it go."""
         taken, self._taken = self._taken, []
         return taken
 

@@ -26,7 +26,7 @@ class Place:
         fingerprint: The file.
         position: Bytes before it.
         line: Lines before it.
-        tail: SHA-256 of the bytes before it, as audit.log_file keeps it.
+        tail: SHA-256 of the bytes before it, as auditctl.log_file keeps it.
     """
 
     fingerprint: str
@@ -45,7 +45,7 @@ class Told:
         session: The session.
         transaction: Its virtual transaction id.
         target: The audited table.
-        event: The line as audit.import_reads takes it.
+        event: The line as auditctl.import_reads takes it.
         place: Where the line stands.
     """
 

@@ -17,8 +17,8 @@ from auditctl.capture.identifiers import qualified
 from auditctl.database import Connection
 from auditctl.log.reading import reading
 
-_TARGETS: LiteralString = "select target, registered_at from audit.target"
-_RENAMES: LiteralString = "select renamed_at, old_target, new_target from audit.rename order by renamed_at"
+_TARGETS: LiteralString = "select target, registered_at from auditctl.target"
+_RENAMES: LiteralString = "select renamed_at, old_target, new_target from auditctl.rename order by renamed_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ NOTHING = Targets({}, (), {})
 
 
 def load(conn: Connection) -> Targets:
-    """Read what is known of the audited tables (audit.target, audit.rename, audit.capture).
+    """Read what is known of the audited tables (auditctl.target, auditctl.rename, auditctl.capture).
 
     Raises:
         DatabaseError: The login may not.

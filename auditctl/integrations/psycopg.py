@@ -56,7 +56,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
 
     The names hold for the connection's transaction, so that they cannot leak through a pooler; at the end of the
     block what was set before is set again. Blocks nest: an inner one keeps the address and the context of the outer
-    one and adds to them. Only logins with the role audit_app are believed; see `auditctl grant app`.
+    one and adds to them. Only logins with the role auditctl_app are believed; see `auditctl grant app`.
 
     Example:
         with conn.transaction(), acting(conn, "alice", ip=request.ip, request_id=request.id):

@@ -1,4 +1,4 @@
-"""Legal holds: what no run of maintain may delete. Source: audit.hold and its functions (sql/schema/81_hold.sql)."""
+"""Legal holds: what no run of maintain may delete. Source: auditctl.hold and its functions (sql/schema/81_hold.sql)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def add(conn: Connection, target: str, target_id: str | None, reason: str) -> in
     Raises:
         DatabaseError: The target or the reason cannot be taken, or the login may not.
     """
-    row = conn.execute("select audit.place_hold(%s, %s, %s)", [target, target_id, reason]).fetchone()
+    row = conn.execute("select auditctl.place_hold(%s, %s, %s)", [target, target_id, reason]).fetchone()
     number: int = row[0] if row else 0
     return number
 
@@ -52,14 +52,14 @@ def release(conn: Connection, hold_id: int, reason: str) -> None:
     Raises:
         DatabaseError: There is no such hold in force, or the login may not.
     """
-    conn.execute("select audit.release_hold(%s, %s)", [hold_id, reason])
+    conn.execute("select auditctl.release_hold(%s, %s)", [hold_id, reason])
 
 
 def read(conn: Connection, *, released: bool = False) -> tuple[Hold, ...]:
     """Return the holds by number; with `released` those that were released too."""
     rows = conn.execute(
         "select hold_id, target, target_id, reason, placed_by, placed_at, released_by, released_at, release_reason "
-        "from audit.hold where released_at is null or %s order by hold_id",
+        "from auditctl.hold where released_at is null or %s order by hold_id",
         [released],
     )
     return tuple(Hold(*row) for row in rows)

@@ -1,6 +1,6 @@
 """Upkeep of the log's partitions: what is due, and doing it step by step. The steps are functions of the store.
 
-Sources: audit.maintenance_due, audit.maintain_step (sql/schema/85_step.sql).
+Sources: auditctl.maintenance_due, auditctl.maintain_step (sql/schema/85_step.sql).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Due:
 
     Attributes:
         step: `move`, `create` or `expire`.
-        partition: The partition, `audit.event_2026_11`.
+        partition: The partition, `auditctl.event_2026_11`.
         dropped: How many events would be deleted.
         kept: How many would stay, or be moved.
         reason: Why, as a sentence.
@@ -75,7 +75,7 @@ def due(conn: Connection) -> tuple[Due, ...]:
     Raises:
         DatabaseError: The login may not read the log.
     """
-    return tuple(Due(*row) for row in conn.execute("select * from audit.maintenance_due()"))
+    return tuple(Due(*row) for row in conn.execute("select * from auditctl.maintenance_due()"))
 
 
 def run(conn: Connection) -> Iterator[Done]:
@@ -87,7 +87,7 @@ def run(conn: Connection) -> Iterator[Done]:
     while True:
         with database.transaction(conn):
             conn.execute("set transaction isolation level read committed")
-            row = conn.execute("select audit.maintain_step()").fetchone()
+            row = conn.execute("select auditctl.maintain_step()").fetchone()
         if row is None or row[0] is None:
             return
         data = row[0]

@@ -62,7 +62,7 @@ class Recording:
 
 
 def record_event(conn: Connection, event: BusinessEvent) -> Recording:
-    """Record an event (function audit.record_event), in a transaction of its own.
+    """Record an event (function auditctl.record_event), in a transaction of its own.
 
     Raises:
         UsageError: A value cannot stand in the log, or the target is auditctl's own; nothing is recorded.
@@ -75,7 +75,7 @@ def record_event(conn: Connection, event: BusinessEvent) -> Recording:
             if value is not None:
                 conn.execute("select pg_catalog.set_config(%s, %s, true)", [f"auditctl.{name}", value])
         event_id = _recorded(conn, event)
-        is_believed = not any(names.values()) or conn.execute("select audit.names_actor()").fetchone() == (True,)
+        is_believed = not any(names.values()) or conn.execute("select auditctl.names_actor()").fetchone() == (True,)
     return Recording(event_id, is_believed)
 
 
@@ -127,7 +127,7 @@ def _recorded(conn: Connection, event: BusinessEvent) -> int | None:
     try:
         with database.errors_translated():
             row = conn.execute(
-                "select audit.record_event(%s, %s, %s, %s::jsonb, %s::audit.action)", arguments
+                "select auditctl.record_event(%s, %s, %s, %s::jsonb, %s::auditctl.action)", arguments
             ).fetchone()
     except DatabaseError as error:
         if error.sqlstate in _NOT_FOR_JSONB:

@@ -1,4 +1,4 @@
-"""What a filter's values mean in SQL, over the columns of view audit.activity.
+"""What a filter's values mean in SQL, over the columns of view auditctl.activity.
 
 Indexed columns are compared plainly, so that the index is used. Values are quoted
 by psycopg.sql alone.
@@ -22,7 +22,7 @@ from auditctl.model import Action
 NOTHING = SQL("false")
 
 _RARE = (Action.DELETE, Action.TRUNCATE, Action.EVENT)
-"""The actions of audit.event_action_target_occurred_at_idx, which holds no creations, reads and updates."""
+"""The actions of auditctl.event_action_target_occurred_at_idx, which holds no creations, reads and updates."""
 
 _FEW = 4
 """So many tables are looked for one by one."""
@@ -90,7 +90,7 @@ def _action(value: Action) -> Part:
 
 
 def _hashed(action: Action) -> Composable:
-    return SQL("pg_catalog.hashenum(action) = pg_catalog.hashenum({}::audit.action)").format(Literal(str(action)))
+    return SQL("pg_catalog.hashenum(action) = pg_catalog.hashenum({}::auditctl.action)").format(Literal(str(action)))
 
 
 def _in_c(name: LiteralString, value: str) -> Composable:

@@ -1,6 +1,6 @@
 """Counts the events that filters select, for a chart: each where they are few, else those in a sample of the log.
 
-Sources: audit.event, by queries/overview.sql.
+Sources: auditctl.event, by queries/overview.sql.
 """
 
 from __future__ import annotations

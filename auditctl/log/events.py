@@ -1,7 +1,7 @@
 """The one query path: what log, show, history, export and the web page ask the database.
 
 A `Selection` says which events, in which order, from where on; a projection says in which shape. All are read from
-view audit.activity, in the order (created_on, event_id), and never by OFFSET.
+view auditctl.activity, in the order (created_on, event_id), and never by OFFSET.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Order(StrEnum):
     DESC = "desc"
 
 
-ACTIVITY = SQL("audit.activity")
+ACTIVITY = SQL("auditctl.activity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Selection:
     """Which events, and in which order.
 
     Attributes:
-        condition: Over the columns of view audit.activity.
+        condition: Over the columns of view auditctl.activity.
         order: Oldest or newest first.
         after: The event to go on behind, in that order; None to start at the beginning.
         limit: How many at most; None for all.

@@ -139,7 +139,7 @@ def export(conn: Connection, request: Request, sink: Sink, report: Report | None
 def _record(conn: Connection, request: Request) -> int | None:
     try:
         with database.errors_translated():
-            row = conn.execute("select audit.record_export(%s)", [Jsonb(request.as_dict())]).fetchone()
+            row = conn.execute("select auditctl.record_export(%s)", [Jsonb(request.as_dict())]).fetchone()
     except DatabaseError as error:
         if error.sqlstate == READ_ONLY:
             return None

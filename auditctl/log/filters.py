@@ -30,7 +30,7 @@ class Filter:
         metavar: What stands for its value in the help.
         help: What it selects, as one sentence without a subject.
         parse: Turns a text into a value; raises UsageError.
-        condition: Turns all its values, at least one, into SQL over the columns of view audit.activity.
+        condition: Turns all its values, at least one, into SQL over the columns of view auditctl.activity.
         repeatable: Whether several values may be given.
         resolve: Looks the values up in the database; None where there is nothing to look up. Gets the filters as
             resolved so far, in the order of the registry; raises UsageError.
@@ -135,7 +135,7 @@ class Filters:
         return done
 
     def condition(self) -> Composable:
-        """Return what they mean, over the columns of view audit.activity; true without filters."""
+        """Return what they mean, over the columns of view auditctl.activity; true without filters."""
         return Condition([row.condition(self.values[row.name]) for row in FILTERS if row.name in self.values])
 
     def as_dict(self) -> dict[str, str | list[str]]:

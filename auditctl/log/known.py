@@ -82,7 +82,7 @@ def names_of(text: str, known: Sequence[KnownTarget]) -> list[str]:
             return found
     for name in (text, folded):
         named = [target.name for target in known if target.table == name]
-        # A table comes before what auditctl records of itself, such as audit.role.
+        # A table comes before what auditctl records of itself, such as auditctl.role.
         if found := [target for target in named if not target.startswith(OWN)] or named:
             if len(found) > 1:
                 raise UsageError(f"{text!r} may mean {' or '.join(found)}", hint="Write the name with its schema.")
@@ -132,7 +132,7 @@ def _matches(pattern: str, target: KnownTarget) -> bool:
 
 def _was_recorded(conn: Connection, column: str, targets: Sequence[str] | None) -> bool:
     wanted = [conditions.column([column]), *([] if targets is None else [conditions.target(targets)])]
-    query = SQL("select exists (select from audit.activity where {})").format(conditions.all_of(wanted))
+    query = SQL("select exists (select from auditctl.activity where {})").format(conditions.all_of(wanted))
     with reading(conn):
         return conn.execute(query).fetchone() == (True,)
 

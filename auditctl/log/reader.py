@@ -103,7 +103,7 @@ def history(conn: Connection, table: str, key: str) -> Selection:
         values.require_storable(name, text)
     target = known.one_name_of(table, known.targets(conn))
     source = SQL(
-        "(select activity.* from ({}) as life join audit.activity as activity"
+        "(select activity.* from ({}) as life join auditctl.activity as activity"
         " on activity.event_id = life.event_id and activity.created_on = life.occurred_at) as activity"
     )
     lives = [_life(target, Literal(key))]
@@ -113,4 +113,4 @@ def history(conn: Connection, table: str, key: str) -> Selection:
 
 
 def _life(target: str, key: Composable) -> Composable:
-    return SQL("select event_id, occurred_at from audit.history({}, {})").format(Literal(target), key)
+    return SQL("select event_id, occurred_at from auditctl.history({}, {})").format(Literal(target), key)

@@ -1,6 +1,6 @@
 """What a filter means in SQL, and how events that satisfy it are found.
 
-The log has a summary of its blocks (audit.event_summary_idx): which logins, tables and actions occur in each 128 of
+The log has a summary of its blocks (auditctl.event_summary_idx): which logins, tables and actions occur in each 128 of
 them. It answers at once that there is nothing, but where there is something it leads to thousands of events for each
 that is wanted, and the planner does not know that. So it is asked by conditions of its own, which no other index
 answers: the same comparison in the collation "C", or of a hash.

@@ -27,7 +27,7 @@ class Person:
     Attributes:
         name: What they are called: the login, or whom the proxy named.
         login: The database login that every query runs as.
-        is_admin: Whether they were a member of audit_admin, or stood above it, as they signed in.
+        is_admin: Whether they were a member of auditctl_admin, or stood above it, as they signed in.
     """
 
     name: str

@@ -22,7 +22,9 @@ LONGEST_LOGIN: Final = 63
 
 LONGEST_PASSWORD: Final = 1000
 
-_MAY_READ: LiteralString = "has_schema_privilege('audit', 'usage') and has_table_privilege('audit.activity', 'select')"
+_MAY_READ: LiteralString = (
+    "has_schema_privilege('auditctl', 'usage') and has_table_privilege('auditctl.activity', 'select')"
+)
 
 
 class WrongPassword(WebError):

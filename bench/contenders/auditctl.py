@@ -17,8 +17,8 @@ from bench.contenders.contender import Log
 if TYPE_CHECKING:
     from bench.subject import Subject
 
-LOG = "audit.event"
-NAMED = ("select audit.set_context('alice', '203.0.113.7', p_local => false)",)
+LOG = "auditctl.event"
+NAMED = ("select auditctl.set_context('alice', '203.0.113.7', p_local => false)",)
 
 # Row guards and whatever fires on an insert stay as they are.
 WITHOUT_GUARD = """
@@ -28,7 +28,7 @@ WITHOUT_GUARD = """
     begin
         for guard in
             select t.tgrelid::regclass as log, t.tgname
-            from pg_partition_tree('audit.event') as part
+            from pg_partition_tree('auditctl.event') as part
             join pg_trigger as t on t.tgrelid = part.relid
             where t.tgtype & 32 <> 0 and t.tgtype & 4 = 0
         loop

@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 COLUMNS = """
     select a.attname::text
     from pg_attribute as a
-    where a.attrelid = 'audit.event'::regclass and a.attnum > 0 and not a.attisdropped
+    where a.attrelid = 'auditctl.event'::regclass and a.attnum > 0 and not a.attisdropped
         and not a.atthasdef and a.attidentity = ''
     order by a.attnum
 """
 FUNCTION = """
-    create function audit_triggers.{function}() returns trigger language plpgsql security definer {pinned} as $$
+    create function auditctl_triggers.{function}() returns trigger language plpgsql security definer {pinned} as $$
     begin
-        insert into audit.event ({columns}) values ({values});
+        insert into auditctl.event ({columns}) values ({values});
         return null;
     end $$;
-    alter function audit_triggers.{function}() owner to audit_owner;
-    create trigger {function} after {statement} on {table} for each row execute function audit_triggers.{function}();
+    alter function auditctl_triggers.{function}() owner to auditctl_owner;
+    create trigger {function} after {statement} on {table} for each row execute function auditctl_triggers.{function}();
     alter table {table} enable always trigger {function}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Row triggers as SECURITY DEFINER functions of audit_owner; the constants are what auditctl recorded for a row.
+    """Row triggers as SECURITY DEFINER functions of auditctl_owner; the constants are what auditctl recorded for a row.
 
     Attributes:
         pinned: The functions' SET clauses.
@@ -71,7 +71,7 @@ class Floor:
                 writer.execute(command.encode())
         columns = [name for (name,) in conn.execute(COLUMNS)]
         texts = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in columns)
-        query = sql.SQL("select {} from audit.event where target = %s order by event_id").format(texts)
+        query = sql.SQL("select {} from auditctl.event where target = %s order by event_id").format(texts)
         rows = conn.execute(query, [f"public.{subject.name}"]).fetchall()
         return [dict(zip(columns, row, strict=True)) for row in rows]
 

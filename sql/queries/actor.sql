@@ -6,7 +6,7 @@ with recursive seen as (
             event.actor,
             1 as probes,
             0 as others
-        from audit.event as event
+        from auditctl.event as event
         where event.actor >= %(start)s::text
         order by event.actor
         limit 1
@@ -19,7 +19,7 @@ with recursive seen as (
     from seen
     cross join lateral (
         select event.actor
-        from audit.event as event
+        from auditctl.event as event
         where event.actor > seen.actor
         order by event.actor
         limit 1

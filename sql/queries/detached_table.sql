@@ -2,7 +2,7 @@
 -- themselves now; each with how the table that they left is captured.
 with recursive tree as (
     select capture.relation::oid as root, capture.relation::oid as member
-    from audit.capture as capture
+    from auditctl.capture as capture
     union
     select tree.root, link.inhrelid
     from tree
@@ -10,7 +10,7 @@ with recursive tree as (
 )
 
 select distinct on (relation.oid)
-    audit.qualified(namespace.nspname, relation.relname) as name,
+    auditctl.qualified(namespace.nspname, relation.relname) as name,
     capture.target,
     capture.actions::text [],
     capture.exclude,
@@ -31,10 +31,10 @@ select distinct on (relation.oid)
         from pg_catalog.pg_attribute as attribute
         where attribute.attrelid in (relation.oid, capture.relation) and attribute.attnum > 0 and not attribute.attisdropped
     ) as columns
-from audit.capture as capture
+from auditctl.capture as capture
 cross join lateral pg_catalog.unnest(capture.members || capture.detached) as former
 join pg_catalog.pg_class as relation on relation.oid = former::oid
 join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace
 where not exists (select from tree where tree.root = capture.relation::oid and tree.member = relation.oid)
-    and not exists (select from audit.capture as own where own.relation::oid = relation.oid)
+    and not exists (select from auditctl.capture as own where own.relation::oid = relation.oid)
 order by relation.oid, capture.target

@@ -2,14 +2,14 @@
 with recursive seen as (
     (
         select event.target
-        from audit.event as event
+        from auditctl.event as event
         order by event.target
         limit 1
     )
     union all
     select (
         select event.target
-        from audit.event as event
+        from auditctl.event as event
         where event.target > seen.target
         order by event.target
         limit 1

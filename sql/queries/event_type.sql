@@ -6,11 +6,11 @@ with seen as (
 
 name as (
     select event_type.name
-    from audit.event_type as event_type
+    from auditctl.event_type as event_type
     union
     select seen.target
     from seen
-    where seen.target !~ '^audit[.]' and not exists (select from audit.target as target where target.target = seen.target)
+    where seen.target !~ '^auditctl[.]' and not exists (select from auditctl.target as target where target.target = seen.target)
 )
 
 select
@@ -21,6 +21,6 @@ select
     deciding.set_by,
     pg_catalog.to_char(deciding.set_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as set_at
 from name
-left join audit.event_type as stated on stated.name = name.name
-cross join lateral audit.deciding_type(name.name) as deciding
+left join auditctl.event_type as stated on stated.name = name.name
+cross join lateral auditctl.deciding_type(name.name) as deciding
 order by name.name collate "C"

@@ -1,10 +1,10 @@
 -- The columns of audited tables that no longer have the name they had when capture was last installed, each with the
 -- name that its number has now; null where the column is gone.
 select
-    audit.qualified(namespace.nspname, relation.relname),
+    auditctl.qualified(namespace.nspname, relation.relname),
     number.described ->> 0,
     attribute.attname::text
-from audit.capture as capture
+from auditctl.capture as capture
 join pg_catalog.pg_class as relation on relation.oid = capture.relation
 join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace
 cross join lateral pg_catalog.jsonb_each(capture.columns -> capture.target) as number (number, described)

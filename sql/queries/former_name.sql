@@ -2,7 +2,7 @@
 -- how the table that had the name is captured now, nulls where it no longer is.
 with recursive audited as (
     select capture.relation::oid as relation
-    from audit.capture as capture
+    from auditctl.capture as capture
     union
     select link.inhrelid
     from audited
@@ -12,7 +12,7 @@ with recursive audited as (
 bearer as (
     select
         relation.oid,
-        audit.qualified(namespace.nspname, relation.relname) as name
+        auditctl.qualified(namespace.nspname, relation.relname) as name
     from pg_catalog.pg_class as relation
     join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace
     where relation.relkind in ('r', 'p', 'f') and relation.relpersistence <> 't'
@@ -27,9 +27,9 @@ follow as (
         rename.new_target as target,
         rename.renamed_at as since
     from bearer
-    join audit.rename as rename on rename.old_target = bearer.name
+    join auditctl.rename as rename on rename.old_target = bearer.name
     where not exists (
-        select from audit.rename as back
+        select from auditctl.rename as back
         where back.new_target = bearer.name and back.renamed_at > rename.renamed_at
     )
     union
@@ -39,7 +39,7 @@ follow as (
         rename.new_target,
         rename.renamed_at
     from follow
-    join audit.rename as rename on rename.old_target = follow.target and rename.renamed_at > follow.since
+    join auditctl.rename as rename on rename.old_target = follow.target and rename.renamed_at > follow.since
 )
 
 select distinct on (follow.name)
@@ -65,7 +65,7 @@ select distinct on (follow.name)
         where attribute.attrelid in (follow.oid, capture.relation) and attribute.attnum > 0 and not attribute.attisdropped
     ) as columns
 from follow
-left join audit.capture as capture on capture.target = follow.target
+left join auditctl.capture as capture on capture.target = follow.target
 -- Whoever said that the table must not be audited knows.
-where not exists (select from audit.rule as rule where rule.name = follow.name)
+where not exists (select from auditctl.rule as rule where rule.name = follow.name)
 order by follow.name, follow.since desc

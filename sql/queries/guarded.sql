@@ -2,8 +2,8 @@
 select pg_catalog.count(*) = 2
 from (
     values
-    ('auditctl_guard_ddl', 'ddl_command_end', 'audit.guard_ddl()'),
-    ('auditctl_guard_drop', 'sql_drop', 'audit.guard_drop()')
+    ('auditctl_guard_ddl', 'ddl_command_end', 'auditctl_internal.guard_ddl()'),
+    ('auditctl_guard_drop', 'sql_drop', 'auditctl_internal.guard_drop()')
 ) as part (name, event, function)
 join pg_catalog.pg_event_trigger as found
     on found.evtname = part.name and found.evtevent = part.event and found.evttags is null

@@ -7,7 +7,7 @@ from pg_catalog.pg_class as relation
 join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace
 join pg_catalog.pg_attribute as attribute
     on attribute.attrelid = relation.oid and attribute.attnum > 0 and not attribute.attisdropped
-join audit.target as target
+join auditctl.target as target
     on target.target = case
         when namespace.nspname ~ '[."*?\[\]]' then '"' || pg_catalog.replace(namespace.nspname, '"', '""') || '"'
         else namespace.nspname

@@ -11,16 +11,16 @@ other as (
     where seen.target is not null
     union
     values
-    ('audit.capture'), ('audit.ddl'), ('audit.event_type'), ('audit.export'), ('audit.import'),
-    ('audit.hold'), ('audit.partition'), ('audit.retention'), ('audit.role'), ('audit.rule'), ('audit.store')
+    ('auditctl.capture'), ('auditctl.ddl'), ('auditctl.event_type'), ('auditctl.export'), ('auditctl.import'),
+    ('auditctl.hold'), ('auditctl.partition'), ('auditctl.retention'), ('auditctl.role'), ('auditctl.rule'), ('auditctl.store')
 ),
 
 named as (
     select
         coalesce(target.target, event_type.name) as target,
         case when target.target is null then event_type.label else target.label end as label
-    from audit.target as target
-    full join audit.event_type as event_type on event_type.name = target.target
+    from auditctl.target as target
+    full join auditctl.event_type as event_type on event_type.name = target.target
     where event_type.name is null or event_type.name !~ '[*?]' or target.target is not null
 )
 

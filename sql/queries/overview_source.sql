@@ -1,4 +1,4 @@
--- The columns of view audit.activity that filters compare, of the log or of a sample of its blocks.
+-- The columns of view auditctl.activity that filters compare, of the log or of a sample of its blocks.
 (
     select
         event.event_id,
@@ -13,5 +13,5 @@
         event.xact_id,
         event.context,
         event.actor
-    from audit.event as event {sample}
+    from auditctl.event as event {sample}
 )

@@ -6,4 +6,4 @@ select
         * case when class.relpages > 0 and class.reltuples > 0 then class.reltuples / class.relpages else 30 end
     ), 0) as events
 from pg_catalog.pg_class as class
-where class.relnamespace = 'audit'::regnamespace and class.relname = any(%(partitions)s::text [])
+where class.relnamespace = 'auditctl'::regnamespace and class.relname = any(%(partitions)s::text [])

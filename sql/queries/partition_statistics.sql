@@ -11,12 +11,12 @@ select
     recent_weight,
     other_events,
     other_weight
-from audit.statistics(
+from auditctl.statistics(
     %(partition)s::pg_catalog.oid::pg_catalog.regclass,
     %(since)s,
     %(until)s,
     %(targets)s::text [],
-    %(actions)s::audit.action [],
+    %(actions)s::auditctl.action [],
     %(recent)s,
     %(percent)s
 )

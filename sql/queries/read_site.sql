@@ -10,11 +10,11 @@ select
     c.relrowsecurity,
     c.relforcerowsecurity,
     ours.policies,
-    audit.own_policies(c.oid, true),
-    audit.own_policies(c.oid, false),
-    array(select f.fault from audit.read_faults(c.oid) as f order by f.fault collate "C")
+    auditctl.own_policies(c.oid, true),
+    auditctl.own_policies(c.oid, false),
+    array(select f.fault from auditctl.read_faults(c.oid) as f order by f.fault collate "C")
 from pg_catalog.pg_class as c
-left join audit.read_site as s on s.relation = c.oid
+left join auditctl.read_site as s on s.relation = c.oid
 cross join lateral (
     select array(
         select p.polname::text

@@ -1,7 +1,7 @@
 -- Enters an audited table where the coverage guard looks, or brings it up to date.
-insert into audit.capture as known (relation, target, actions, exclude, mask, key, require_actor, read_query, read_force, being_changed_by)
+insert into auditctl.capture as known (relation, target, actions, exclude, mask, key, require_actor, read_query, read_force, being_changed_by)
 values (
-    %(relation)s::oid::regclass, %(target)s, %(actions)s::audit.action [], %(exclude)s::text [], %(mask)s::text [], %(key)s::text [],
+    %(relation)s::oid::regclass, %(target)s, %(actions)s::auditctl.action [], %(exclude)s::text [], %(mask)s::text [], %(key)s::text [],
     %(require_actor)s, %(read_query)s, %(read_force)s, pg_current_xact_id()
 )
 on conflict (relation) do update

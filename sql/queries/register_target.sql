@@ -1,5 +1,5 @@
 -- Enters an audited table, or brings its label and key up to date.
-insert into audit.target as known (target, label, key_columns)
+insert into auditctl.target as known (target, label, key_columns)
 values (%(target)s, %(label)s, %(key)s::text [])
 on conflict (target) do update
 set label = excluded.label, key_columns = excluded.key_columns

@@ -18,7 +18,7 @@ month as (
     cross join lateral (
         select make_date(split_part(c.relname, '_', 2)::integer, split_part(c.relname, '_', 3)::integer, 1) as first
     ) as m
-    where i.inhparent = 'audit.event'::regclass and c.relname ~ '^event_[0-9]{4}_(0[1-9]|1[0-2])$'
+    where i.inhparent = 'auditctl.event'::regclass and c.relname ~ '^event_[0-9]{4}_(0[1-9]|1[0-2])$'
 )
 
 select
@@ -27,7 +27,7 @@ select
         sum(
             case
                 when m.reltuples >= 0 then m.reltuples::bigint
-                else (select count(*) from audit.event as e where e.occurred_at >= m.since and e.occurred_at < m.until)
+                else (select count(*) from auditctl.event as e where e.occurred_at >= m.since and e.occurred_at < m.until)
             end
         ), 0
     )::bigint,

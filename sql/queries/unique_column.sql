@@ -8,7 +8,7 @@ from (
         i.indexrelid,
         pg_catalog.array_agg(a.attname::text order by k.position) as columns,
         pg_catalog.bool_and(a.attnotnull) as is_certain
-    from audit.capture as capture
+    from auditctl.capture as capture
     join pg_catalog.pg_index as i on i.indrelid = capture.relation
     cross join lateral pg_catalog.unnest(i.indkey) with ordinality as k (attnum, position)
     join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum

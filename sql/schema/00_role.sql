@@ -1,9 +1,10 @@
 -- Roles and schemas. Runs as the installing DBA: a superuser, or a login with CREATEROLE and CREATE on the database.
--- Everything after this file runs as audit_owner.
+-- Everything after this file runs as auditctl_owner.
 
 do $auditctl$
 declare
     v_role text;
+    v_schema text;
 begin
     if pg_catalog.current_setting('server_version_num')::integer < 140000 then
         raise exception 'auditctl needs PostgreSQL 14 or newer, this server is %', pg_catalog.current_setting('server_version')
@@ -15,7 +16,7 @@ begin
     end if;
 
     -- Roles belong to the whole cluster: a second database finds them in place, and two installs may meet here.
-    foreach v_role in array array['audit_owner', 'audit_admin', 'audit_reader', 'audit_app'] loop
+    foreach v_role in array array['auditctl_owner', 'auditctl_admin', 'auditctl_reader', 'auditctl_app'] loop
         if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
             begin
                 execute pg_catalog.format('create role %I nologin', v_role);
@@ -27,7 +28,7 @@ begin
 
     select r.rolname into v_role
     from pg_catalog.pg_roles as r
-    where r.rolname in ('audit_owner', 'audit_admin', 'audit_reader', 'audit_app')
+    where r.rolname in ('auditctl_owner', 'auditctl_admin', 'auditctl_reader', 'auditctl_app')
         and (r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication)
     order by r.rolname
     limit 1;
@@ -40,60 +41,60 @@ begin
                 );
     end if;
 
-    if exists (select from pg_catalog.pg_default_acl as d where d.defaclrole = 'audit_owner'::pg_catalog.regrole) then
-        raise exception 'role audit_owner has default privileges, which would open what it creates to others'
+    if exists (select from pg_catalog.pg_default_acl as d where d.defaclrole = 'auditctl_owner'::pg_catalog.regrole) then
+        raise exception 'role auditctl_owner has default privileges, which would open what it creates to others'
             using errcode = 'invalid_role_specification',
-                hint = 'Look at \ddp in psql, then revoke them: alter default privileges for role audit_owner ...';
+                hint = 'Look at \ddp in psql, then revoke them: alter default privileges for role auditctl_owner ...';
     end if;
 
     -- An administrator is an auditor too, and may make others auditors.
     if not exists (
         select
         from pg_catalog.pg_auth_members as m
-        where m.roleid = 'audit_reader'::pg_catalog.regrole and m.member = 'audit_admin'::pg_catalog.regrole and m.admin_option
+        where m.roleid = 'auditctl_reader'::pg_catalog.regrole and m.member = 'auditctl_admin'::pg_catalog.regrole and m.admin_option
     ) then
-        grant audit_reader to audit_admin with admin option;
+        grant auditctl_reader to auditctl_admin with admin option;
     end if;
 
     -- Whoever installs into this database must be able to act as the owner, and to read and configure as an
     -- administrator. From PostgreSQL 16 on the owner's privileges are not inherited: then an everyday session cannot
     -- write to the log. Nobody else becomes the owner by running install again.
     if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = current_user) then
-        if pg_catalog.to_regclass('audit.alembic_version') is not null then
-            if not pg_catalog.pg_has_role(current_user, 'audit_owner', 'MEMBER') then
+        if pg_catalog.to_regclass('auditctl.alembic_version') is not null then
+            if not pg_catalog.pg_has_role(current_user, 'auditctl_owner', 'MEMBER') then
                 raise exception '% is not the login that installed the store', current_user
                     using errcode = 'insufficient_privilege',
                         hint = 'Run install as that login or as a superuser.';
             end if;
         elsif pg_catalog.current_setting('server_version_num')::integer < 160000 then
-            if not pg_catalog.pg_has_role(current_user, 'audit_owner', 'MEMBER') then
-                execute pg_catalog.format('grant audit_owner, audit_admin to %I', current_user);
+            if not pg_catalog.pg_has_role(current_user, 'auditctl_owner', 'MEMBER') then
+                execute pg_catalog.format('grant auditctl_owner, auditctl_admin to %I', current_user);
             end if;
-        elsif not pg_catalog.pg_has_role(current_user, 'audit_owner', 'SET')
-            or not pg_catalog.pg_has_role(current_user, 'audit_admin', 'USAGE')
+        elsif not pg_catalog.pg_has_role(current_user, 'auditctl_owner', 'SET')
+            or not pg_catalog.pg_has_role(current_user, 'auditctl_admin', 'USAGE')
         then
-            execute pg_catalog.format('grant audit_owner to %I with inherit false, set true', current_user);
-            execute pg_catalog.format('grant audit_admin to %I with inherit true, set true', current_user);
+            execute pg_catalog.format('grant auditctl_owner to %I with inherit false, set true', current_user);
+            execute pg_catalog.format('grant auditctl_admin to %I with inherit true, set true', current_user);
         end if;
     end if;
 
     for v_role in
         select n.nspname
         from pg_catalog.pg_namespace as n
-        where n.nspname in ('audit', 'audit_triggers') and n.nspowner <> 'audit_owner'::pg_catalog.regrole
+        where n.nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers') and n.nspowner <> 'auditctl_owner'::pg_catalog.regrole
     loop
         raise exception 'schema % exists and is not auditctl''s', v_role
             using errcode = 'duplicate_schema',
-                hint = 'auditctl keeps its log in the schemas audit and audit_triggers; rename yours, or use another database.';
+                hint = 'auditctl keeps its log in schemas of these names: auditctl, auditctl_internal, auditctl_triggers. '
+                    'Rename yours, or use another database.';
     end loop;
 
-    if pg_catalog.to_regnamespace('audit') is null then
-        create schema audit authorization audit_owner;
-    end if;
-    if pg_catalog.to_regnamespace('audit_triggers') is null then
-        create schema audit_triggers authorization audit_owner;
-    end if;
+    foreach v_schema in array array['auditctl', 'auditctl_internal', 'auditctl_triggers'] loop
+        if pg_catalog.to_regnamespace(v_schema) is null then
+            execute pg_catalog.format('create schema %I authorization auditctl_owner', v_schema);
+        end if;
+    end loop;
 end
 $auditctl$;
 
-set local role audit_owner;
+set local role auditctl_owner;

@@ -1,18 +1,20 @@
 -- The log itself: one row per captured change, read or business event. Nothing ever updates it.
 
-comment on schema audit is 'auditctl: the write-once activity log; changed by migrations only';
-comment on schema audit_triggers is 'auditctl: generated capture functions; may be rebuilt at any time';
+comment on schema auditctl is 'auditctl: the write-once activity log; changed by migrations only';
+-- Nobody has USAGE on it but its owner, so that nobody else can name what stands there, and no function needs a revoke.
+comment on schema auditctl_internal is 'auditctl: functions that only auditctl itself calls';
+comment on schema auditctl_triggers is 'auditctl: generated capture functions; may be rebuilt at any time';
 
--- Names resolve for everyone, because any login may call audit.set_context; each object has its own privileges.
-grant usage on schema audit to public;
+-- Names resolve for everyone, because any login may call auditctl.set_context; each object has its own privileges.
+grant usage on schema auditctl to public;
 
-create type audit.action as enum ('CREATE', 'READ', 'UPDATE', 'DELETE', 'TRUNCATE', 'EVENT');
-comment on type audit.action is 'What happened: a row was created, read, updated or deleted, a table truncated, or a business event';
+create type auditctl.action as enum ('CREATE', 'READ', 'UPDATE', 'DELETE', 'TRUNCATE', 'EVENT');
+comment on type auditctl.action is 'What happened: a row was created, read, updated or deleted, a table truncated, or a business event';
 
-create type audit.actor_kind as enum ('application', 'database', 'system');
-comment on type audit.actor_kind is 'How an actor is known: named by an application, the login itself, or nobody';
+create type auditctl.actor_kind as enum ('application', 'database', 'system');
+comment on type auditctl.actor_kind is 'How an actor is known: named by an application, the login itself, or nobody';
 
-create table audit.event (
+create table auditctl.event (
     -- Whoever may write to every sequence could use this one up; then numbers repeat, and no write fails.
     event_id bigint generated always as identity (cycle),
     occurred_at timestamptz not null default pg_catalog.clock_timestamp(),
@@ -23,37 +25,37 @@ create table audit.event (
     db_user text not null default session_user,
     target text not null,
     target_id text,
-    action audit.action not null,
+    action auditctl.action not null,
     old_values jsonb,
     new_values jsonb,
     context jsonb,
     salt uuid not null default pg_catalog.gen_random_uuid(),
     constraint event_pkey primary key (occurred_at, event_id),
     -- PostgreSQL prepares a check anew for each INSERT: this form costs a tenth of what a list of the three does.
-    constraint event_actor_kind_is_known check (actor_kind::audit.actor_kind is not null)
+    constraint event_actor_kind_is_known check (actor_kind::auditctl.actor_kind is not null)
 ) partition by range (occurred_at);
 
-comment on table audit.event is 'The activity log: append-only, partitioned by month (UTC) of occurred_at';
-comment on column audit.event.event_id is 'Identity; gaps are rolled-back transactions, not loss';
-comment on column audit.event.occurred_at is 'clock_timestamp() at the capture of the row';
-comment on column audit.event.xact_id is 'The transaction that made the change: pg_current_xact_id()';
-comment on column audit.event.actor is 'Who: the user an application named, or the database login; null for the system';
-comment on column audit.event.actor_kind is 'How the actor is known: application, database or system';
-comment on column audit.event.ip is 'Claimed by a trusted application, else the peer address of the connection';
-comment on column audit.event.db_user is 'session_user: the login of the connection, whatever was claimed';
-comment on column audit.event.target is 'schema.table as registered, or what a business event names';
-comment on column audit.event.target_id is 'The key: its text for one column, a JSON array for several, null without a key';
-comment on column audit.event.action is 'What happened';
-comment on column audit.event.old_values is 'UPDATE: the changed columns before. DELETE: the whole row';
-comment on column audit.event.new_values is 'UPDATE: the changed columns after. CREATE: the whole row';
-comment on column audit.event.context is 'What else is known: request id, reason, application_name, role, previous_target_id, claims not believed';
-comment on column audit.event.salt is 'Random; lets a hash of the event survive the erasure of its values';
+comment on table auditctl.event is 'The activity log: append-only, partitioned by month (UTC) of occurred_at';
+comment on column auditctl.event.event_id is 'Identity; gaps are rolled-back transactions, not loss';
+comment on column auditctl.event.occurred_at is 'clock_timestamp() at the capture of the row';
+comment on column auditctl.event.xact_id is 'The transaction that made the change: pg_current_xact_id()';
+comment on column auditctl.event.actor is 'Who: the user an application named, or the database login; null for the system';
+comment on column auditctl.event.actor_kind is 'How the actor is known: application, database or system';
+comment on column auditctl.event.ip is 'Claimed by a trusted application, else the peer address of the connection';
+comment on column auditctl.event.db_user is 'session_user: the login of the connection, whatever was claimed';
+comment on column auditctl.event.target is 'schema.table as registered, or what a business event names';
+comment on column auditctl.event.target_id is 'The key: its text for one column, a JSON array for several, null without a key';
+comment on column auditctl.event.action is 'What happened';
+comment on column auditctl.event.old_values is 'UPDATE: the changed columns before. DELETE: the whole row';
+comment on column auditctl.event.new_values is 'UPDATE: the changed columns after. CREATE: the whole row';
+comment on column auditctl.event.context is 'What else is known: request id, reason, application_name, role, previous_target_id, claims not believed';
+comment on column auditctl.event.salt is 'Random; lets a hash of the event survive the erasure of its values';
 
-create index event_target_target_id_occurred_at_idx on audit.event (target, target_id, occurred_at);
-create index event_actor_occurred_at_idx on audit.event (actor, occurred_at);
+create index event_target_target_id_occurred_at_idx on auditctl.event (target, target_id, occurred_at);
+create index event_actor_occurred_at_idx on auditctl.event (actor, occurred_at);
 -- Which logins, tables and actions occur in each 128 pages, and when: nearly free to write. The collation and the hash
 -- keep these conditions apart from those that other indexes answer; see auditctl/log/ways.py.
-create index event_summary_idx on audit.event using brin (
+create index event_summary_idx on auditctl.event using brin (
     event_id,
     occurred_at,
     db_user collate "C" text_bloom_ops (n_distinct_per_range = 64),
@@ -61,17 +63,17 @@ create index event_summary_idx on audit.event using brin (
     (pg_catalog.hashenum(action)) int4_bloom_ops (n_distinct_per_range = 16)
 ) with (pages_per_range = 128, autosummarize = on);
 -- What happens seldom: for other events its predicate is evaluated, as one comparison of values in their order.
-create index event_action_target_occurred_at_idx on audit.event (action, target, occurred_at)
+create index event_action_target_occurred_at_idx on auditctl.event (action, target, occurred_at)
     where action >= 'DELETE';
 -- Only updates that change a key are in it; without it a history cannot be followed forward.
 create index event_previous_target_id_idx
-    on audit.event (target, (context ->> 'previous_target_id'), occurred_at)
+    on auditctl.event (target, (context ->> 'previous_target_id'), occurred_at)
     where context ? 'previous_target_id';
 
-create table audit.event_default partition of audit.event default;
-comment on table audit.event_default is 'Catches events of months without a partition, so that no write fails for want of one';
+create table auditctl.event_default partition of auditctl.event default;
+comment on table auditctl.event_default is 'Catches events of months without a partition, so that no write fails for want of one';
 
-grant select on audit.event to audit_reader;
+grant select on auditctl.event to auditctl_reader;
 -- Members of pg_write_all_data hold every table's privileges: without a policy for writing they write nothing here.
-alter table audit.event enable row level security;
-create policy event_is_read_by_whoever_may on audit.event for select using (true);
+alter table auditctl.event enable row level security;
+create policy event_is_read_by_whoever_may on auditctl.event for select using (true);

@@ -1,6 +1,6 @@
 -- Who did it, resolved from the session at the moment of capture.
 
-create function audit.set_context(
+create function auditctl.set_context(
     p_actor text,
     p_ip text default null,
     p_context jsonb default null,
@@ -15,14 +15,14 @@ as $auditctl$
         set_config('auditctl.context', coalesce(p_context::text, ''), p_local)
 $auditctl$;
 
-grant execute on function audit.set_context(text, text, jsonb, boolean) to public;
-comment on function audit.set_context(text, text, jsonb, boolean) is
-    'Names the user, address and context of what follows, until the end of the transaction (or of the session with p_local false); believed only from members of audit_app';
+grant execute on function auditctl.set_context(text, text, jsonb, boolean) to public;
+comment on function auditctl.set_context(text, text, jsonb, boolean) is
+    'Names the user, address and context of what follows, until the end of the transaction (or of the session with p_local false); believed only from members of auditctl_app';
 
-create type audit.identity as (actor text, actor_kind text, ip inet, context jsonb);
-comment on type audit.identity is 'Who is behind the session, as an event records it';
+create type auditctl.identity as (actor text, actor_kind text, ip inet, context jsonb);
+comment on type auditctl.identity is 'Who is behind the session, as an event records it';
 
-create function audit.holds_app_role() returns boolean
+create function auditctl_internal.holds_app_role() returns boolean
 language plpgsql stable
 as $auditctl$
 -- pg_has_role says yes for every superuser, and for a role's creator from PostgreSQL 16 on. Here only memberships
@@ -46,15 +46,14 @@ begin
                 or coalesce((pg_catalog.to_jsonb(m) operator(pg_catalog.->>) 'set_option')::boolean, true)
         )
 
-        select from held where held.role operator(pg_catalog.=) pg_catalog.to_regrole('audit_app')
+        select from held where held.role operator(pg_catalog.=) pg_catalog.to_regrole('auditctl_app')
     );
 end
 $auditctl$;
 
-revoke execute on function audit.holds_app_role() from public;
-comment on function audit.holds_app_role() is 'Whether the login was granted audit_app, directly or through roles; a superuser is no member unless granted';
+comment on function auditctl_internal.holds_app_role() is 'Whether the login was granted auditctl_app, directly or through roles; a superuser is no member unless granted';
 
-create function audit.parse_ip(p_text text) returns inet
+create function auditctl_internal.parse_ip(p_text text) returns inet
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -69,10 +68,9 @@ exception when others then
 end
 $auditctl$;
 
-revoke execute on function audit.parse_ip(text) from public;
-comment on function audit.parse_ip(text) is 'The address, or null where the text is none, or a network; never raises';
+comment on function auditctl_internal.parse_ip(text) is 'The address, or null where the text is none, or a network; never raises';
 
-create function audit.readable(p_text text) returns text
+create function auditctl_internal.readable(p_text text) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -85,10 +83,9 @@ exception when others then
 end
 $auditctl$;
 
-revoke execute on function audit.readable(text) from public;
-comment on function audit.readable(text) is 'The text, or a stand-in with its MD5 where it is no valid UTF-8; never raises';
+comment on function auditctl_internal.readable(text) is 'The text, or a stand-in with its MD5 where it is no valid UTF-8; never raises';
 
-create function audit.own_keys() returns text[]
+create function auditctl_internal.own_keys() returns text[]
 language sql immutable
 as $auditctl$
     select
@@ -96,16 +93,15 @@ as $auditctl$
         'leaf,indirect,imported_by,imported_from,rolled_back}'::text[]
 $auditctl$;
 
-revoke execute on function audit.own_keys() from public;
-comment on function audit.own_keys() is 'The keys of a context that auditctl alone writes; in line it costs nothing';
+comment on function auditctl_internal.own_keys() is 'The keys of a context that auditctl alone writes; in line it costs nothing';
 
-create function audit.parse_context(p_text text) returns jsonb
+create function auditctl_internal.parse_context(p_text text) returns jsonb
 language plpgsql immutable
 as $auditctl$
 -- Called by capture only, whose search_path is pinned; pinning it here again would cost more than the rest.
 declare
     v_context jsonb;
-    v_own constant text[] := audit.own_keys();
+    v_own constant text[] := auditctl_internal.own_keys();
 begin
     -- Deep nesting would make readers of the log fail, so brackets are counted before anything is parsed. And
     -- 1e130000 is nine bytes here and 130,001 digits for each reader.
@@ -119,17 +115,16 @@ begin
             return case when v_context ?| v_own then v_context - v_own else v_context end;
         end if;
     end if;
-    return jsonb_build_object('context_rejected', left(audit.readable(p_text), 500), 'context_bytes', octet_length(p_text));
+    return jsonb_build_object('context_rejected', left(auditctl_internal.readable(p_text), 500), 'context_bytes', octet_length(p_text));
 exception when others then
-    return jsonb_build_object('context_rejected', left(audit.readable(p_text), 500), 'context_bytes', octet_length(p_text));
+    return jsonb_build_object('context_rejected', left(auditctl_internal.readable(p_text), 500), 'context_bytes', octet_length(p_text));
 end
 $auditctl$;
 
-revoke execute on function audit.parse_context(text) from public;
-comment on function audit.parse_context(text) is
+comment on function auditctl_internal.parse_context(text) is
     'The JSON object of the session''s context without the keys auditctl writes itself; what is no object, over 16 kB or too deep is kept as the start of its text; never raises';
 
-create function audit.session_context() returns jsonb
+create function auditctl_internal.session_context() returns jsonb
 language plpgsql stable
 as $auditctl$
 -- Called by capture only, whose search_path is pinned.
@@ -138,7 +133,7 @@ declare
     v_setting text := nullif(current_setting('auditctl.context', true), '');
 begin
     if v_setting is not null then
-        v_context := audit.parse_context(v_setting);
+        v_context := auditctl_internal.parse_context(v_setting);
     end if;
     v_setting := current_setting('application_name');
     if v_setting <> '' then
@@ -152,34 +147,33 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.session_context() from public;
-comment on function audit.session_context() is 'What an event says of the session beside who and from where; never raises';
+comment on function auditctl_internal.session_context() is 'What an event says of the session beside who and from where; never raises';
 
-create function audit.identify() returns audit.identity
+create function auditctl_internal.identify() returns auditctl.identity
 language plpgsql volatile
 as $auditctl$
--- Called by capture and audit.insert_event only, whose search_path is pinned.
+-- Called by capture and auditctl_internal.insert_event only, whose search_path is pinned.
 declare
-    v_who audit.identity;
+    v_who auditctl.identity;
     v_actor text := nullif(current_setting('auditctl.actor', true), '');
     v_ip text := nullif(current_setting('auditctl.ip', true), '');
     v_address inet;
 begin
-    v_who.context := audit.session_context();
+    v_who.context := auditctl_internal.session_context();
     if v_actor is not null then
-        v_actor := audit.readable(v_actor);
+        v_actor := auditctl_internal.readable(v_actor);
     end if;
     if v_ip is not null then
-        v_ip := audit.readable(v_ip);
+        v_ip := auditctl_internal.readable(v_ip);
     end if;
 
     v_who.ip := inet_client_addr();
     -- By object id: a role that was renamed away is nobody's, and no reason to fail an application's write.
-    if pg_has_role(session_user, to_regrole('audit_app'), 'MEMBER')
+    if pg_has_role(session_user, to_regrole('auditctl_app'), 'MEMBER')
         and (
-            pg_has_role(session_user, to_regrole('audit_app'), 'USAGE')
-            and not pg_has_role(session_user, to_regrole('audit_owner'), 'MEMBER')
-            or audit.holds_app_role()
+            pg_has_role(session_user, to_regrole('auditctl_app'), 'USAGE')
+            and not pg_has_role(session_user, to_regrole('auditctl_owner'), 'MEMBER')
+            or auditctl_internal.holds_app_role()
         )
     then
         v_who.actor_kind := case when v_actor is null then 'system' else 'application' end;
@@ -191,7 +185,7 @@ begin
             v_actor := null;
         end if;
         if v_ip is not null then
-            v_address := audit.parse_ip(v_ip);
+            v_address := auditctl_internal.parse_ip(v_ip);
             if v_address is not null then
                 v_who.ip := v_address;
                 v_ip := null;
@@ -200,7 +194,7 @@ begin
     else
         v_who.actor_kind := 'database';
         v_who.actor := session_user;
-        -- For audit.is_database: what was found holds until the transaction ends.
+        -- For auditctl_internal.is_database: what was found holds until the transaction ends.
         perform set_config('auditctl.database_login', session_user, true);
     end if;
 
@@ -215,65 +209,60 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.identify() from public;
-comment on function audit.identify() is 'Who is behind this session; never raises';
+comment on function auditctl_internal.identify() is 'Who is behind this session; never raises';
 
 -- The short ways, for the sessions that nearly all events come from. Capture functions ask them in this order and
--- take audit.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
--- cost no call; they raise where a role is gone, and capture takes audit.identify() then, too.
+-- take auditctl_internal.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
+-- cost no call; they raise where a role is gone, and capture takes auditctl_internal.identify() then, too.
 
-create function audit.is_application() returns boolean
+create function auditctl_internal.is_application() returns boolean
 language sql stable
 as $auditctl$
     select
-        pg_has_role(session_user, 'audit_app'::regrole, 'USAGE')
-        -- Superusers have every role; audit.identify() looks whether this one was granted.
-        and not pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
+        pg_has_role(session_user, 'auditctl_app'::regrole, 'USAGE')
+        -- Superusers have every role; auditctl_internal.identify() looks whether this one was granted.
+        and not pg_has_role(session_user, 'auditctl_owner'::regrole, 'MEMBER')
         and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
-        -- A list of addresses, a netmask or blanks: audit.identify() sees to it, as to what is no address at all.
+        -- A list of addresses, a netmask or blanks: auditctl_internal.identify() sees to it, as to what is no address at all.
         and coalesce(strpos(translate(current_setting('auditctl.ip', true), ', ', '//'), '/') = 0, true)
 $auditctl$;
 
-revoke execute on function audit.is_application() from public;
-comment on function audit.is_application() is
-    'Whether the login is a member of audit_app and no superuser, and the user and the address that it names look as they should';
+comment on function auditctl_internal.is_application() is
+    'Whether the login is a member of auditctl_app and no superuser, and the user and the address that it names look as they should';
 
-create function audit.is_database() returns boolean
+create function auditctl_internal.is_database() returns boolean
 language sql stable
 as $auditctl$
     select
         coalesce(current_setting('auditctl.actor', true), '') = ''
         and coalesce(current_setting('auditctl.ip', true), '') = ''
         and case
-            -- Only superusers and members of audit_owner come here, who need not forge a setting to write an event.
-            when pg_has_role(session_user, 'audit_owner'::regrole, 'MEMBER')
+            -- Only superusers and members of auditctl_owner come here, who need not forge a setting to write an event.
+            when pg_has_role(session_user, 'auditctl_owner'::regrole, 'MEMBER')
                 then coalesce(current_setting('auditctl.database_login', true), '') = session_user
-            else not pg_has_role(session_user, 'audit_app'::regrole, 'MEMBER')
+            else not pg_has_role(session_user, 'auditctl_app'::regrole, 'MEMBER')
         end
 $auditctl$;
 
-revoke execute on function audit.is_database() from public;
-comment on function audit.is_database() is 'Whether the login is no application and names nobody';
+comment on function auditctl_internal.is_database() is 'Whether the login is no application and names nobody';
 
-create function audit.claimed_actor() returns text
+create function auditctl_internal.claimed_actor() returns text
 language sql stable
 as $auditctl$
     select nullif(current_setting('auditctl.actor', true), '')
 $auditctl$;
 
-revoke execute on function audit.claimed_actor() from public;
-comment on function audit.claimed_actor() is 'The user that the session names; null for nobody';
+comment on function auditctl_internal.claimed_actor() is 'The user that the session names; null for nobody';
 
-create function audit.claimed_ip() returns inet
+create function auditctl_internal.claimed_ip() returns inet
 language sql stable
 as $auditctl$
     select coalesce(nullif(current_setting('auditctl.ip', true), '')::inet, inet_client_addr())
 $auditctl$;
 
-revoke execute on function audit.claimed_ip() from public;
-comment on function audit.claimed_ip() is 'The address that the session names, else the peer of the connection; raises where the text is none';
+comment on function auditctl_internal.claimed_ip() is 'The address that the session names, else the peer of the connection; raises where the text is none';
 
-create function audit.is_plain_session() returns boolean
+create function auditctl_internal.is_plain_session() returns boolean
 language sql stable
 as $auditctl$
     select
@@ -282,25 +271,23 @@ as $auditctl$
         and current_setting('role') = 'none'
 $auditctl$;
 
-revoke execute on function audit.is_plain_session() from public;
-comment on function audit.is_plain_session() is 'Whether nothing but its application_name is to be said of the session';
+comment on function auditctl_internal.is_plain_session() is 'Whether nothing but its application_name is to be said of the session';
 
-create function audit.context(p_setting text) returns jsonb
+create function auditctl_internal.context(p_setting text) returns jsonb
 language sql stable
 as $auditctl$
     select
         case
-            when current_setting('role') <> 'none' or current_setting('application_name') = '' then audit.session_context()
-            -- As audit.parse_context() does: short, an object, no number of thousands of digits, without the keys that
+            when current_setting('role') <> 'none' or current_setting('application_name') = '' then auditctl_internal.session_context()
+            -- As auditctl_internal.parse_context() does: short, an object, no number of thousands of digits, without the keys that
             -- only auditctl writes. What is no JSON all the same raises.
             when octet_length(p_setting) <= 500 and p_setting ^@ '{' and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
                 and convert_to(p_setting, 'UTF8') is not null
-                then p_setting::jsonb - audit.own_keys()
+                then p_setting::jsonb - auditctl_internal.own_keys()
                     || jsonb_object(array['application_name', current_setting('application_name')])
-            else audit.session_context()
+            else auditctl_internal.session_context()
         end
 $auditctl$;
 
-revoke execute on function audit.context(text) from public;
-comment on function audit.context(text) is
-    'audit.session_context() without its cost for nearly all sessions, from the session''s auditctl.context';
+comment on function auditctl_internal.context(text) is
+    'auditctl_internal.session_context() without its cost for nearly all sessions, from the session''s auditctl.context';

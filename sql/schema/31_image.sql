@@ -1,7 +1,7 @@
 -- The careful way to record a row, for when generated code meets what it was not made for: a value too large for
 -- JSONB, text that JSONB refuses, a column added, dropped or retyped since. Slow, and never fails.
 
-create function audit.value_image(p_value anyelement) returns jsonb
+create function auditctl_internal.value_image(p_value anyelement) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -18,11 +18,10 @@ exception when others then
 end
 $auditctl$;
 
-revoke execute on function audit.value_image(anyelement) from public;
-comment on function audit.value_image(anyelement) is
+comment on function auditctl_internal.value_image(anyelement) is
     'A value as JSONB; where JSONB cannot hold it, its length and hash: of the bytes of bytea, of the text in UTF-8 of all else';
 
-create function audit.base_type(p_type oid) returns oid
+create function auditctl_internal.base_type(p_type oid) returns oid
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -37,37 +36,35 @@ as $auditctl$
     select base.oid from base where base.typtype <> 'd'
 $auditctl$;
 
-revoke execute on function audit.base_type(oid) from public;
-comment on function audit.base_type(oid) is 'A type with domains removed';
+comment on function auditctl_internal.base_type(oid) is 'A type with domains removed';
 
-create function audit.is_plain_type(p_type oid) returns boolean
+create function auditctl_internal.is_plain_type(p_type oid) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     -- PostgreSQL's own types have object ids below 16384. to_jsonb() on any other type runs a cast its owner may
-    -- have written, with the rights of audit_owner: those are recorded by their output function, as text.
+    -- have written, with the rights of auditctl_owner: those are recorded by their output function, as text.
     select coalesce(base.oid < 16384 and base.oid not in ('json'::regtype, 'json[]'::regtype, 'jsonb[]'::regtype), false)
-    from (select audit.base_type(p_type) as oid) as base
+    from (select auditctl_internal.base_type(p_type) as oid) as base
 $auditctl$;
 
-revoke execute on function audit.is_plain_type(oid) from public;
-comment on function audit.is_plain_type(oid) is 'Whether values of the type go to JSONB as they are; others are recorded as their text';
+comment on function auditctl_internal.is_plain_type(oid) is 'Whether values of the type go to JSONB as they are; others are recorded as their text';
 
-create function audit.column_image(p_row anyelement, p_column name, p_type oid) returns jsonb
+create function auditctl_internal.column_image(p_row anyelement, p_column name, p_type oid) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_value jsonb;
     v_field constant text := format('($1).%I', p_column);
-    v_base constant oid := audit.base_type(p_type);
-    v_code text := audit.text_code(v_field);
+    v_base constant oid := auditctl_internal.base_type(p_type);
+    v_code text := auditctl_internal.text_code(v_field);
 begin
-    if audit.is_plain_type(p_type)
+    if auditctl_internal.is_plain_type(p_type)
         and (p_type = v_base or v_base not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype))
     then
         -- By its name: what SQL calls bit is bit(1).
-        select audit.image_code(
+        select auditctl_internal.image_code(
             case when p_type = v_base then v_field else format('(%s)::pg_catalog.%I', v_code, t.typname) end,
             format('format(''%%s'', %s)', v_field), v_base, t.typcategory = 'A'
         )
@@ -75,7 +72,7 @@ begin
         from pg_type as t
         where t.oid = v_base;
     end if;
-    execute format('select audit.value_image(%s)', v_code) into v_value using p_row;
+    execute format('select auditctl_internal.value_image(%s)', v_code) into v_value using p_row;
     return coalesce(v_value, 'null');
 exception when others then
     -- Not even its text fits into memory.
@@ -84,10 +81,9 @@ exception when others then
 end
 $auditctl$;
 
-revoke execute on function audit.column_image(anyelement, name, oid) from public;
-comment on function audit.column_image(anyelement, name, oid) is 'One column of a row as JSONB';
+comment on function auditctl_internal.column_image(anyelement, name, oid) is 'One column of a row as JSONB';
 
-create function audit.unknown_columns(p_relation oid, p_known text[], p_hidden text[]) returns text[]
+create function auditctl_internal.unknown_columns(p_relation oid, p_known text[], p_hidden text[]) returns text[]
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -105,11 +101,10 @@ as $auditctl$
         and exists (select from unnest(p_known) as k (name) where k.name not in (select n.name from now as n))
 $auditctl$;
 
-revoke execute on function audit.unknown_columns(oid, text[], text[]) from public;
-comment on function audit.unknown_columns(oid, text[], text[]) is
+comment on function auditctl_internal.unknown_columns(oid, text[], text[]) is
     'The columns that may be excluded or masked ones under a new name: to be masked until the rule is applied again';
 
-create function audit.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[]) returns jsonb
+create function auditctl_internal.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[]) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set "TimeZone" = 'UTC'
@@ -125,7 +120,7 @@ declare
     v_image jsonb := '{}';
     v_value jsonb;
     v_column record;
-    v_mask constant text[] := p_mask || audit.unknown_columns(p_relation, p_known, p_exclude || p_mask);
+    v_mask constant text[] := p_mask || auditctl_internal.unknown_columns(p_relation, p_known, p_exclude || p_mask);
 begin
     for v_column in
         select a.attname, a.atttypid
@@ -137,7 +132,7 @@ begin
         if v_column.attname = any (v_mask) then
             v_value := '{"$masked": true}';
         else
-            v_value := audit.column_image(p_row, v_column.attname, v_column.atttypid);
+            v_value := auditctl_internal.column_image(p_row, v_column.attname, v_column.atttypid);
         end if;
         begin
             v_image := v_image || jsonb_build_object(v_column.attname, v_value);
@@ -153,11 +148,10 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.row_image(anyelement, oid, text[], text[], text[]) from public;
-comment on function audit.row_image(anyelement, oid, text[], text[], text[]) is
+comment on function auditctl_internal.row_image(anyelement, oid, text[], text[], text[]) is
     'A row as JSONB by the columns the table has now, without the excluded, with the masked hidden';
 
-create function audit.fit_key(p_key text) returns text
+create function auditctl_internal.fit_key(p_key text) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -168,14 +162,13 @@ begin
     return left(p_key, 100) || chr(8230) || ' sha256:' || encode(sha256(convert_to(p_key, 'UTF8')), 'hex');
 exception when others then
     -- Text that is no valid UTF-8 can be neither cut nor converted.
-    return audit.readable(p_key);
+    return auditctl_internal.readable(p_key);
 end
 $auditctl$;
 
-revoke execute on function audit.fit_key(text) from public;
-comment on function audit.fit_key(text) is 'The key, or its start and hash where it is too long to be indexed (over 1,000 bytes)';
+comment on function auditctl_internal.fit_key(text) is 'The key, or its start and hash where it is too long to be indexed (over 1,000 bytes)';
 
-create function audit.row_key(p_row anyelement, p_relation oid, p_key text[]) returns text
+create function auditctl_internal.row_key(p_row anyelement, p_relation oid, p_key text[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set "TimeZone" = 'UTC'
@@ -199,26 +192,25 @@ begin
         order by k.position
     loop
         if cardinality(p_key) = 1 then
-            execute format('select %s', audit.text_code(format('($1).%I', v_column.attname)))
+            execute format('select %s', auditctl_internal.text_code(format('($1).%I', v_column.attname)))
             into v_text using p_row;
         else
-            v_parts := v_parts || jsonb_build_array(audit.column_image(p_row, v_column.attname, v_column.atttypid));
+            v_parts := v_parts || jsonb_build_array(auditctl_internal.column_image(p_row, v_column.attname, v_column.atttypid));
             v_text := v_parts::text;
         end if;
     end loop;
-    return audit.fit_key(v_text);
+    return auditctl_internal.fit_key(v_text);
 end
 $auditctl$;
 
-revoke execute on function audit.row_key(anyelement, oid, text[]) from public;
-comment on function audit.row_key(anyelement, oid, text[]) is 'The key of a row by the columns the table has now';
+comment on function auditctl_internal.row_key(anyelement, oid, text[]) is 'The key of a row by the columns the table has now';
 
-create type audit.change as (old_values jsonb, new_values jsonb, target_id text, previous_target_id text);
-comment on type audit.change is 'What an update did to a row, as an event records it';
+create type auditctl.change as (old_values jsonb, new_values jsonb, target_id text, previous_target_id text);
+comment on type auditctl.change is 'What an update did to a row, as an event records it';
 
-create function audit.compare_rows(
+create function auditctl_internal.compare_rows(
     p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[], p_key text[]
-) returns audit.change
+) returns auditctl.change
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set "TimeZone" = 'UTC'
@@ -231,10 +223,10 @@ set array_nulls = on
 set quote_all_identifiers = off
 as $auditctl$
 declare
-    v_change audit.change;
+    v_change auditctl.change;
     v_column record;
     v_differs boolean;
-    v_mask constant text[] := p_mask || audit.unknown_columns(p_relation, p_known, p_exclude || p_mask);
+    v_mask constant text[] := p_mask || auditctl_internal.unknown_columns(p_relation, p_known, p_exclude || p_mask);
     v_same text[] := p_exclude;
 begin
     for v_column in
@@ -250,16 +242,15 @@ begin
     end loop;
     -- What is the same on both sides is left out like an excluded column; the whole old row is kept where only it may
     -- tell which row it was.
-    v_change.new_values := audit.row_image(p_new, p_relation, v_same, v_mask, '{}');
-    v_change.old_values := audit.row_image(
+    v_change.new_values := auditctl_internal.row_image(p_new, p_relation, v_same, v_mask, '{}');
+    v_change.old_values := auditctl_internal.row_image(
         p_old, p_relation, case when p_key = '{}' then p_exclude else v_same end, v_mask, '{}'
     );
-    v_change.target_id := audit.row_key(p_new, p_relation, p_key);
-    v_change.previous_target_id := nullif(audit.row_key(p_old, p_relation, p_key), v_change.target_id);
+    v_change.target_id := auditctl_internal.row_key(p_new, p_relation, p_key);
+    v_change.previous_target_id := nullif(auditctl_internal.row_key(p_old, p_relation, p_key), v_change.target_id);
     return v_change;
 end
 $auditctl$;
 
-revoke execute on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[], text[]) from public;
-comment on function audit.compare_rows(anyelement, anyelement, oid, text[], text[], text[], text[]) is
+comment on function auditctl_internal.compare_rows(anyelement, anyelement, oid, text[], text[], text[], text[]) is
     'The change from one row to the other by the columns the table has now; new_values is empty where nothing changed';

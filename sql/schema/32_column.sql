@@ -1,6 +1,6 @@
 -- The columns of an audited table, and its key.
 
-create function audit.qualified(p_schema text, p_name text) returns text
+create function auditctl.qualified(p_schema text, p_name text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -11,22 +11,21 @@ as $auditctl$
     from unnest(array[p_schema, p_name]) with ordinality as part (name, position)
 $auditctl$;
 
-revoke execute on function audit.qualified(text, text) from public;
-grant execute on function audit.qualified(text, text) to audit_reader;
-comment on function audit.qualified(text, text) is
+revoke execute on function auditctl.qualified(text, text) from public;
+grant execute on function auditctl.qualified(text, text) to auditctl_reader;
+comment on function auditctl.qualified(text, text) is
     'The name under which a table is registered: each part in double quotes only where it would be ambiguous';
 
-create function audit.typed(p_value anyelement, p_type anyelement) returns anyelement
+create function auditctl_internal.typed(p_value anyelement, p_type anyelement) returns anyelement
 language sql immutable
 as $auditctl$
     select p_value
 $auditctl$;
 
-revoke execute on function audit.typed(anyelement, anyelement) from public;
-comment on function audit.typed(anyelement, anyelement) is
+comment on function auditctl_internal.typed(anyelement, anyelement) is
     'The value, if both arguments have one type: else an error when the expression is prepared. In line it costs nothing';
 
-create type audit.captured_column as (
+create type auditctl.captured_column as (
     name text,
     number smallint,
     own_type text,
@@ -36,13 +35,13 @@ create type audit.captured_column as (
     is_plain boolean,
     constituents text[]
 );
-comment on type audit.captured_column is 'A column as capture sees it';
-comment on column audit.captured_column.own_type is 'Its type, quoted, if that is PostgreSQL''s own and goes to JSONB unchanged; else null';
-comment on column audit.captured_column.base_type is 'Its type with domains removed, quoted';
-comment on column audit.captured_column.is_plain is 'Whether all that a value consists of is PostgreSQL''s own and goes to JSONB unchanged (json and jsonb[] do not)';
-comment on column audit.captured_column.constituents is 'The types a value may consist of; ? for one that is not PostgreSQL''s own';
+comment on type auditctl.captured_column is 'A column as capture sees it';
+comment on column auditctl.captured_column.own_type is 'Its type, quoted, if that is PostgreSQL''s own and goes to JSONB unchanged; else null';
+comment on column auditctl.captured_column.base_type is 'Its type with domains removed, quoted';
+comment on column auditctl.captured_column.is_plain is 'Whether all that a value consists of is PostgreSQL''s own and goes to JSONB unchanged (json and jsonb[] do not)';
+comment on column auditctl.captured_column.constituents is 'The types a value may consist of; ? for one that is not PostgreSQL''s own';
 
-create function audit.captured_columns(p_relation oid) returns setof audit.captured_column
+create function auditctl_internal.captured_columns(p_relation oid) returns setof auditctl.captured_column
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -115,10 +114,9 @@ as $auditctl$
     order by w.attnum
 $auditctl$;
 
-revoke execute on function audit.captured_columns(oid) from public;
-comment on function audit.captured_columns(oid) is 'The columns of a table that capture can see, in order';
+comment on function auditctl_internal.captured_columns(oid) is 'The columns of a table that capture can see, in order';
 
-create function audit.key_columns(p_relation oid) returns text[]
+create function auditctl_internal.key_columns(p_relation oid) returns text[]
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -129,5 +127,4 @@ as $auditctl$
     where i.indrelid = p_relation and i.indisprimary and k.position <= i.indnkeyatts
 $auditctl$;
 
-revoke execute on function audit.key_columns(oid) from public;
-comment on function audit.key_columns(oid) is 'The columns of the primary key, in order; empty without one';
+comment on function auditctl_internal.key_columns(oid) is 'The columns of the primary key, in order; empty without one';

@@ -1,20 +1,19 @@
 -- The expressions by which capture reads a value of a column, and compares two of them.
 --
--- A capture function runs with the rights of audit_owner, so nothing in it may run code that a table's owner can
+-- A capture function runs with the rights of auditctl_owner, so nothing in it may run code that a table's owner can
 -- write: no cast and no operator on a type that is not PostgreSQL's own. Such values are recorded by their output
 -- function, as text: format('%s', x) calls output functions only, whatever casts exist.
 
-create function audit.text_code(p_field text) returns text
+create function auditctl_internal.text_code(p_field text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select format('case when num_nulls(%1$s) = 0 then format(''%%s'', %1$s) end', p_field)
 $auditctl$;
 
-revoke execute on function audit.text_code(text) from public;
-comment on function audit.text_code(text) is 'The expression for a value''s text by its output function; null for null';
+comment on function auditctl_internal.text_code(text) is 'The expression for a value''s text by its output function; null for null';
 
-create function audit.odd_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
+create function auditctl_internal.odd_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -35,11 +34,10 @@ as $auditctl$
         end
 $auditctl$;
 
-revoke execute on function audit.odd_code(text, text, oid, boolean) from public;
-comment on function audit.odd_code(text, text, oid, boolean) is
+comment on function auditctl_internal.odd_code(text, text, oid, boolean) is
     'The condition that a value of one of PostgreSQL''s own types is not what to_jsonb makes of it; null for types without such values';
 
-create function audit.image_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
+create function auditctl_internal.image_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -52,35 +50,33 @@ as $auditctl$
                 then format('case when %1$s then jsonb_build_object(''$json'', %2$s) else %2$s end', odd.condition, p_value)
             else format('case when %s then to_jsonb(%s) else to_jsonb(%s) end', odd.condition, p_text, p_value)
         end
-    from (select audit.odd_code(p_value, p_text, p_base, p_is_array) as condition) as odd
+    from (select auditctl_internal.odd_code(p_value, p_text, p_base, p_is_array) as condition) as odd
 $auditctl$;
 
-revoke execute on function audit.image_code(text, text, oid, boolean) from public;
-comment on function audit.image_code(text, text, oid, boolean) is
+comment on function auditctl_internal.image_code(text, text, oid, boolean) is
     'The expression that records a value of one of PostgreSQL''s own types, from the expressions for it and for its text';
 
-create function audit.field_code(p_row text, p_column audit.captured_column) returns text
+create function auditctl_internal.field_code(p_row text, p_column auditctl.captured_column) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select format('audit.typed(%s.%I, null::%s)', p_row, p_column.name, p_column.own_type)
+    select format('auditctl_internal.typed(%s.%I, null::%s)', p_row, p_column.name, p_column.own_type)
 $auditctl$;
 
-revoke execute on function audit.field_code(text, audit.captured_column) from public;
-comment on function audit.field_code(text, audit.captured_column) is
+comment on function auditctl_internal.field_code(text, auditctl.captured_column) is
     'The expression for a column of old or new; raises if it has another type than it had. For PostgreSQL''s own types alone';
 
-create function audit.value_code(p_row text, p_column audit.captured_column) returns text
+create function auditctl_internal.value_code(p_row text, p_column auditctl.captured_column) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_field constant text := format('%s.%I', p_row, p_column.name);
-    v_text constant text := audit.text_code(v_field);
+    v_text constant text := auditctl_internal.text_code(v_field);
     v_value text;
 begin
     if p_column.own_type is not null then
-        v_value := audit.field_code(p_row, p_column);
+        v_value := auditctl_internal.field_code(p_row, p_column);
     -- Whether text is xml depends on the session's xmloption.
     elsif p_column.is_plain
         and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype)
@@ -89,14 +85,13 @@ begin
     else
         return v_text;
     end if;
-    return audit.image_code(v_value, format('format(''%%s'', %s)', v_field), p_column.base_oid, p_column.is_array);
+    return auditctl_internal.image_code(v_value, format('format(''%%s'', %s)', v_field), p_column.base_oid, p_column.is_array);
 end
 $auditctl$;
 
-revoke execute on function audit.value_code(text, audit.captured_column) from public;
-comment on function audit.value_code(text, audit.captured_column) is 'The expression whose value is recorded for a column of old or new';
+comment on function auditctl_internal.value_code(text, auditctl.captured_column) is 'The expression whose value is recorded for a column of old or new';
 
-create function audit.is_compared_by_image(p_column audit.captured_column) returns boolean
+create function auditctl_internal.is_compared_by_image(p_column auditctl.captured_column) returns boolean
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -110,31 +105,29 @@ as $auditctl$
         )
 $auditctl$;
 
-revoke execute on function audit.is_compared_by_image(audit.captured_column) from public;
-comment on function audit.is_compared_by_image(audit.captured_column) is
+comment on function auditctl_internal.is_compared_by_image(auditctl.captured_column) is
     'Whether a change of a column cannot be seen by an operator and needs the comparison of its stored image';
 
-create function audit.differs_code(p_column audit.captured_column) returns text
+create function auditctl_internal.differs_code(p_column auditctl.captured_column) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select
         format(
             case
-                when audit.is_compared_by_image(p_column) then 'record_image_ne(row(old.%1$I), row(new.%1$I))'
+                when auditctl_internal.is_compared_by_image(p_column) then 'record_image_ne(row(old.%1$I), row(new.%1$I))'
                 -- Byte for byte, whatever collation the column has or gets.
                 when p_column.base_oid in ('text'::regtype, 'varchar'::regtype)
-                    then 'audit.typed(old.%1$I, null::%2$s) collate "C" is distinct from new.%1$I collate "C"'
-                else 'audit.typed(old.%1$I, null::%2$s) is distinct from new.%1$I'
+                    then 'auditctl_internal.typed(old.%1$I, null::%2$s) collate "C" is distinct from new.%1$I collate "C"'
+                else 'auditctl_internal.typed(old.%1$I, null::%2$s) is distinct from new.%1$I'
             end,
             p_column.name, p_column.own_type
         )
 $auditctl$;
 
-revoke execute on function audit.differs_code(audit.captured_column) from public;
-comment on function audit.differs_code(audit.captured_column) is 'The condition that the stored image of a column changed';
+comment on function auditctl_internal.differs_code(auditctl.captured_column) is 'The condition that the stored image of a column changed';
 
-create function audit.pinned_settings(p_stored audit.captured_column[], p_key audit.captured_column[]) returns text[]
+create function auditctl_internal.pinned_settings(p_stored auditctl.captured_column[], p_key auditctl.captured_column[]) returns text[]
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -178,6 +171,5 @@ as $auditctl$
     )
 $auditctl$;
 
-revoke execute on function audit.pinned_settings(audit.captured_column[], audit.captured_column[]) from public;
-comment on function audit.pinned_settings(audit.captured_column[], audit.captured_column[]) is
+comment on function auditctl_internal.pinned_settings(auditctl.captured_column[], auditctl.captured_column[]) is
     'The session settings that a function recording these columns must pin, as NAME=VALUE';

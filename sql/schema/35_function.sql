@@ -1,21 +1,21 @@
 -- Capture functions, assembled from templates and a table's columns: by the same code for the tool, which plans with
 -- them, and for the coverage guard, which makes them anew when a table changes.
 
-create table audit.template (
-    action audit.action not null,
+create table auditctl.template (
+    action auditctl.action not null,
     parts text[] not null,
     constraint template_pkey primary key (action)
 );
 
-comment on table audit.template is 'The bodies of capture functions, as install wrote them';
-comment on column audit.template.action is 'The captured action';
-comment on column audit.template.parts is 'In turn a piece of text, and the name of what is put between it and the next';
+comment on table auditctl.template is 'The bodies of capture functions, as install wrote them';
+comment on column auditctl.template.action is 'The captured action';
+comment on column auditctl.template.parts is 'In turn a piece of text, and the name of what is put between it and the next';
 
-alter table audit.template enable row level security;
-create policy template_is_read_by_whoever_may on audit.template for select using (true);
-grant select on audit.template to audit_reader;
+alter table auditctl.template enable row level security;
+create policy template_is_read_by_whoever_may on auditctl.template for select using (true);
+grant select on auditctl.template to auditctl_reader;
 
-create function audit.function_name(p_schema text, p_table text, p_action audit.action) returns text
+create function auditctl_internal.function_name(p_schema text, p_table text, p_action auditctl.action) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -41,27 +41,26 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.function_name(text, text, audit.action) from public;
-comment on function audit.function_name(text, text, audit.action) is
+comment on function auditctl_internal.function_name(text, text, auditctl.action) is
     'schema__table__action, with a hash where that would be ambiguous or longer than 63 bytes';
 
-create function audit.function_parts(
-    p_relation regclass, p_root regclass, p_target text, p_action audit.action,
-    p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean, p_columns audit.captured_column[]
+create function auditctl_internal.function_parts(
+    p_relation regclass, p_root regclass, p_target text, p_action auditctl.action,
+    p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean, p_columns auditctl.captured_column[]
 ) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 -- What the templates call by name.
 declare
-    v_captured constant audit.captured_column[] := array(select c from unnest(p_columns) as c where c.name <> all (p_exclude));
-    v_key constant audit.captured_column[] := array(
+    v_captured constant auditctl.captured_column[] := array(select c from unnest(p_columns) as c where c.name <> all (p_exclude));
+    v_key constant auditctl.captured_column[] := array(
         select c
         from unnest(p_key) with ordinality as k (name, position)
         join unnest(p_columns) as c on c.name = k.name
         order by k.position
     );
-    v_is_whole constant boolean := audit.is_whole(p_relation, v_captured, p_mask);
+    v_is_whole constant boolean := auditctl_internal.is_whole(p_relation, v_captured, p_mask);
     v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
     v_last constant integer := (select max(a.attnum) from pg_attribute as a where a.attrelid = p_relation);
     v_parts jsonb;
@@ -72,7 +71,7 @@ begin
         'mask', format('%L::text[]', p_mask),
         'known', format('%L::text[]', array(select c.name from unnest(p_columns) as c)),
         'key', format('%L::text[]', p_key),
-        'conditions', audit.condition_code(p_root, p_target, p_require_actor, v_kind = 'p' or p_relation <> p_root)
+        'conditions', auditctl_internal.condition_code(p_root, p_target, p_require_actor, v_kind = 'p' or p_relation <> p_root)
     );
     if p_action = 'TRUNCATE' then
         return v_parts;
@@ -88,27 +87,24 @@ begin
             )
             else format('pg_describe_object(%L::oid, tg_relid, %s) is not null', 'pg_class'::regclass::oid, v_last + 1)
         end,
-        'record_old_row', audit.record_row_code('old', v_captured, p_mask, v_is_whole),
-        'record_new_row', audit.record_row_code('new', v_captured, p_mask, v_is_whole),
-        'old_key', audit.key_code('old', v_key),
-        'new_key', audit.key_code('new', v_key),
+        'record_old_row', auditctl_internal.record_row_code('old', v_captured, p_mask, v_is_whole),
+        'record_new_row', auditctl_internal.record_row_code('new', v_captured, p_mask, v_is_whole),
+        'old_key', auditctl_internal.key_code('old', v_key),
+        'new_key', auditctl_internal.key_code('new', v_key),
         'update_key', coalesce(
-            audit.update_key_code(v_key),
+            auditctl_internal.update_key_code(v_key),
             -- Nothing else may tell which row it was.
-            audit.record_row_code('old', v_captured, p_mask, v_is_whole)
+            auditctl_internal.record_row_code('old', v_captured, p_mask, v_is_whole)
         ),
-        'differences', case p_action when 'UPDATE' then audit.differences_code(v_captured, p_mask) else '' end
+        'differences', case p_action when 'UPDATE' then auditctl_internal.differences_code(v_captured, p_mask) else '' end
     );
 end
 $auditctl$;
 
-revoke execute on function audit.function_parts(
-    regclass, regclass, text, audit.action, text[], text[], text[], boolean, audit.captured_column[]
-) from public;
-comment on function audit.function_parts(regclass, regclass, text, audit.action, text[], text[], text[], boolean, audit.captured_column[]) is
+comment on function auditctl_internal.function_parts(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean, auditctl.captured_column[]) is
     'What is put between the pieces of a template, by name, as SQL';
 
-create function audit.assemble(p_parts text[], p_values jsonb) returns text
+create function auditctl_internal.assemble(p_parts text[], p_values jsonb) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -129,50 +125,49 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.assemble(text[], jsonb) from public;
-comment on function audit.assemble(text[], jsonb) is 'A template with its values put in';
+comment on function auditctl_internal.assemble(text[], jsonb) is 'A template with its values put in';
 
-create type audit.capture_function as (name text, source text, settings text[], statement text, comment text, grantee text);
-comment on type audit.capture_function is 'A capture function as it must be, and the statement that makes it so';
-comment on column audit.capture_function.grantee is
+create type auditctl.capture_function as (name text, source text, settings text[], statement text, comment text, grantee text);
+comment on type auditctl.capture_function is 'A capture function as it must be, and the statement that makes it so';
+comment on column auditctl.capture_function.grantee is
     'Who must be allowed to execute it: PostgreSQL asks that of the owner of a partitioned table for each new partition';
 
-create function audit.capture_function(
-    p_relation regclass, p_root regclass, p_target text, p_action audit.action,
+create function auditctl.capture_function(
+    p_relation regclass, p_root regclass, p_target text, p_action auditctl.action,
     p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean
-) returns audit.capture_function
+) returns auditctl.capture_function
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
 declare
-    v_columns constant audit.captured_column[] := array(select c from audit.captured_columns(p_relation) as c);
-    v_primary constant text[] := audit.key_columns(p_relation);
+    v_columns constant auditctl.captured_column[] := array(select c from auditctl_internal.captured_columns(p_relation) as c);
+    v_primary constant text[] := auditctl_internal.key_columns(p_relation);
     v_key constant text[] := case
         when v_primary <> '{}' then v_primary
         when p_key <@ array(select c.name from unnest(v_columns) as c) then p_key
         else '{}'
     end;
-    v_function audit.capture_function;
+    v_function auditctl.capture_function;
     v_tag text := format('$%s$', 'auditctl');
     v_number integer := 0;
 begin
-    select audit.function_name(n.nspname, c.relname, p_action)
+    select auditctl_internal.function_name(n.nspname, c.relname, p_action)
     into v_function.name
     from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
     where c.oid = p_relation;
 
-    select E'\n' || audit.assemble(t.parts, audit.function_parts(
+    select E'\n' || auditctl_internal.assemble(t.parts, auditctl_internal.function_parts(
         p_relation, p_root, p_target, p_action, p_exclude, p_mask, v_key, p_require_actor, v_columns
     )) || E'\n'
     into v_function.source
-    from audit.template as t
+    from auditctl.template as t
     where t.action = p_action;
 
     v_function.settings := array['search_path=pg_catalog, pg_temp'];
     if p_action <> 'TRUNCATE' then
-        v_function.settings := v_function.settings || audit.pinned_settings(
+        v_function.settings := v_function.settings || auditctl_internal.pinned_settings(
             array(select c from unnest(v_columns) as c where c.name <> all (p_exclude || p_mask)),
             array(select c from unnest(v_columns) as c where c.name = any (v_key))
         );
@@ -183,7 +178,7 @@ begin
         v_tag := format('$%s%s$', 'auditctl', v_number);
     end loop;
     v_function.statement := format(
-        E'create or replace function audit_triggers.%I() returns trigger\nlanguage plpgsql\nsecurity definer\n%sas %s%s%s',
+        E'create or replace function auditctl_triggers.%I() returns trigger\nlanguage plpgsql\nsecurity definer\n%sas %s%s%s',
         v_function.name,
         (
             select string_agg(
@@ -197,7 +192,7 @@ begin
         v_tag, v_function.source, v_tag
     );
     v_function.comment := format('auditctl: %s of %s', lower(p_action::text), p_target);
-    -- Harmless: without USAGE on audit_triggers nobody can name the function, and so put it on a table of theirs.
+    -- Harmless: without USAGE on auditctl_triggers nobody can name the function, and so put it on a table of theirs.
     select pg_get_userbyid(c.relowner)
     into v_function.grantee
     from pg_class as c
@@ -206,7 +201,7 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.capture_function(regclass, regclass, text, audit.action, text[], text[], text[], boolean) from public;
-grant execute on function audit.capture_function(regclass, regclass, text, audit.action, text[], text[], text[], boolean) to audit_reader;
-comment on function audit.capture_function(regclass, regclass, text, audit.action, text[], text[], text[], boolean) is
+revoke execute on function auditctl.capture_function(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean) from public;
+grant execute on function auditctl.capture_function(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean) to auditctl_reader;
+comment on function auditctl.capture_function(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean) is
     'The function that captures an action on a table, or on a child of the table that p_root and p_target name';

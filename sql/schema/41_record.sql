@@ -1,29 +1,28 @@
 -- Events that are no row change: an application's business events, and what is done to auditctl itself.
 
-create function audit.insert_event(
-    p_target text, p_target_id text, p_action audit.action, p_old jsonb, p_new jsonb, p_summary text
+create function auditctl_internal.insert_event(
+    p_target text, p_target_id text, p_action auditctl.action, p_old jsonb, p_new jsonb, p_summary text
 ) returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who audit.identity := audit.identify();
+    v_who auditctl.identity := auditctl_internal.identify();
     v_event_id bigint;
 begin
     if p_summary is not null then
         v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('summary', p_summary);
     end if;
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, p_target, audit.fit_key(p_target_id), p_action, p_old, p_new, v_who.context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+    values (v_who.actor, v_who.actor_kind, v_who.ip, p_target, auditctl_internal.fit_key(p_target_id), p_action, p_old, p_new, v_who.context)
     returning event_id into v_event_id;
     return v_event_id;
 end
 $auditctl$;
 
-revoke execute on function audit.insert_event(text, text, audit.action, jsonb, jsonb, text) from public;
-comment on function audit.insert_event(text, text, audit.action, jsonb, jsonb, text) is 'Adds one event under the session''s identity; the owner''s alone';
+comment on function auditctl_internal.insert_event(text, text, auditctl.action, jsonb, jsonb, text) is 'Adds one event under the session''s identity; the owner''s alone';
 
-create function audit.require_target(p_target text) returns void
+create function auditctl_internal.require_target(p_target text) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -39,15 +38,15 @@ begin
         raise exception 'record_event needs a target of 1 to 500 bytes'
             using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
     end if;
-    if audit.readable(p_target) <> p_target then
+    if auditctl_internal.readable(p_target) <> p_target then
         raise exception 'record_event needs a target in valid UTF-8'
             using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
     end if;
     v_name := normalize(p_target, nfkc);
     -- However it is spaced, quoted or spelled, nobody may take it for one of auditctl's own.
-    if lower(regexp_replace(translate(v_name, ' "''', ''), v_unseen, '', 'g')) ~ '^audit(_triggers)?([.]|$)' then
+    if lower(regexp_replace(translate(v_name, ' "''', ''), v_unseen, '', 'g')) ~ '^auditctl(_triggers)?([.]|$)' then
         raise exception 'record_event cannot record for target %: those events are auditctl''s own', p_target
-            using errcode = 'insufficient_privilege', hint = 'Choose a target outside audit.';
+            using errcode = 'insufficient_privilege', hint = 'Choose a target outside auditctl.';
     end if;
     if v_name ~ v_unseen or v_name <> btrim(v_name) then
         raise exception 'record_event needs a target that reads as what it is: %', to_json(p_target)
@@ -57,16 +56,15 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.require_target(text) from public;
-comment on function audit.require_target(text) is
+comment on function auditctl_internal.require_target(text) is
     'Raises unless an application may record events of that target: a name that is seen as it is, and none of auditctl''s own';
 
-create function audit.record_event(
+create function auditctl.record_event(
     p_target text,
     p_target_id text default null,
     p_summary text default null,
     p_data jsonb default null,
-    p_action audit.action default 'EVENT'
+    p_action auditctl.action default 'EVENT'
 ) returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -76,7 +74,7 @@ begin
         raise exception 'record_event cannot record %: row changes are recorded by capture alone', coalesce(p_action::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Use action EVENT or READ.';
     end if;
-    perform audit.require_target(p_target);
+    perform auditctl_internal.require_target(p_target);
     if octet_length(p_target_id) > 10240 then
         raise exception 'record_event takes a target_id of at most 10 kB'
             using errcode = 'invalid_parameter_value', hint = 'Give the key that tells the object from others.';
@@ -89,19 +87,19 @@ begin
         raise exception 'record_event takes data of at most 1 MB'
             using errcode = 'invalid_parameter_value', hint = 'Record where the data can be found, or a digest of it.';
     end if;
-    if not coalesce((audit.deciding_type(p_target)).enabled, true) then
+    if not coalesce((auditctl.deciding_type(p_target)).enabled, true) then
         return null;
     end if;
-    return audit.insert_event(p_target, p_target_id, p_action, null, p_data, p_summary);
+    return auditctl_internal.insert_event(p_target, p_target_id, p_action, null, p_data, p_summary);
 end
 $auditctl$;
 
-revoke execute on function audit.record_event(text, text, text, jsonb, audit.action) from public;
-grant execute on function audit.record_event(text, text, text, jsonb, audit.action) to audit_app, audit_admin;
-comment on function audit.record_event(text, text, text, jsonb, audit.action) is
+revoke execute on function auditctl.record_event(text, text, text, jsonb, auditctl.action) from public;
+grant execute on function auditctl.record_event(text, text, text, jsonb, auditctl.action) to auditctl_app, auditctl_admin;
+comment on function auditctl.record_event(text, text, text, jsonb, auditctl.action) is
     'Records a business event or a read, under the same rules of who as any other event; returns its event_id, or null where its type is switched off';
 
-create function audit.record_export(p_data jsonb) returns bigint
+create function auditctl.record_export(p_data jsonb) returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -109,24 +107,24 @@ begin
     if octet_length(p_data::text) > 65536 then
         raise exception 'an export''s description is limited to 64 kB' using errcode = 'invalid_parameter_value';
     end if;
-    return audit.insert_event('audit.export', null, 'EVENT', null, p_data, 'log exported');
+    return auditctl_internal.insert_event('auditctl.export', null, 'EVENT', null, p_data, 'log exported');
 end
 $auditctl$;
 
-revoke execute on function audit.record_export(jsonb) from public;
-grant execute on function audit.record_export(jsonb) to audit_reader;
-comment on function audit.record_export(jsonb) is 'Records that the caller exports the log, with format and filters; returns the event_id';
+revoke execute on function auditctl.record_export(jsonb) from public;
+grant execute on function auditctl.record_export(jsonb) to auditctl_reader;
+comment on function auditctl.record_export(jsonb) is 'Records that the caller exports the log, with format and filters; returns the event_id';
 
-create function audit.record_membership(p_role text, p_login text) returns bigint
+create function auditctl.record_membership(p_role text, p_login text) returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_member boolean;
 begin
-    if p_role is null or p_role not in ('audit_admin', 'audit_reader', 'audit_app') then
+    if p_role is null or p_role not in ('auditctl_admin', 'auditctl_reader', 'auditctl_app') then
         raise exception 'no role of auditctl: %', coalesce(p_role, 'null')
-            using errcode = 'invalid_parameter_value', hint = 'Name audit_admin, audit_reader or audit_app.';
+            using errcode = 'invalid_parameter_value', hint = 'Name auditctl_admin, auditctl_reader or auditctl_app.';
     end if;
     if not exists (select from pg_roles as r where r.rolname = p_login) then
         raise exception 'no login: %', coalesce(p_login, 'null')
@@ -140,26 +138,26 @@ begin
             -- From PostgreSQL 16 on a role's creator may grant it without being able to use it.
             and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
     );
-    return audit.insert_event(
-        'audit.role', p_role, 'EVENT', null, jsonb_build_object('role', p_role, 'login', p_login, 'member', v_member),
+    return auditctl_internal.insert_event(
+        'auditctl.role', p_role, 'EVENT', null, jsonb_build_object('role', p_role, 'login', p_login, 'member', v_member),
         format(case when v_member then '%s granted to %s' else '%s revoked from %s' end, p_role, p_login)
     );
 end
 $auditctl$;
 
-revoke execute on function audit.record_membership(text, text) from public;
-grant execute on function audit.record_membership(text, text) to audit_admin;
-comment on function audit.record_membership(text, text) is 'Records whether a login is now a member of one of auditctl''s roles; returns the event_id';
+revoke execute on function auditctl.record_membership(text, text) from public;
+grant execute on function auditctl.record_membership(text, text) to auditctl_admin;
+comment on function auditctl.record_membership(text, text) is 'Records whether a login is now a member of one of auditctl''s roles; returns the event_id';
 
-create function audit.record_rule() returns trigger
+create function auditctl_internal.record_rule() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    perform audit.insert_event(
+    perform auditctl_internal.insert_event(
         format('%s.%s', tg_table_schema, tg_table_name),
         case tg_op when 'DELETE' then old.name else new.name end,
-        case tg_op when 'INSERT' then 'CREATE' else tg_op end::audit.action,
+        case tg_op when 'INSERT' then 'CREATE' else tg_op end::auditctl.action,
         case when tg_op <> 'INSERT' then to_jsonb(old) end,
         case when tg_op <> 'DELETE' then to_jsonb(new) end,
         null
@@ -168,9 +166,8 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.record_rule() from public;
-comment on function audit.record_rule() is 'Records every change of a rule or an event type, whoever makes it and however';
+comment on function auditctl_internal.record_rule() is 'Records every change of a rule or an event type, whoever makes it and however';
 
-create trigger rule_recorded after insert or update or delete on audit.rule
-for each row execute function audit.record_rule();
-alter table audit.rule enable always trigger rule_recorded;
+create trigger rule_recorded after insert or update or delete on auditctl.rule
+for each row execute function auditctl_internal.record_rule();
+alter table auditctl.rule enable always trigger rule_recorded;

@@ -1,6 +1,6 @@
 -- The kinds of business events that somebody said something about: what people see of them, and which are switched off.
 
-create table audit.event_type (
+create table auditctl.event_type (
     name text not null,
     label text,
     enabled boolean not null default true,
@@ -12,30 +12,30 @@ create table audit.event_type (
     constraint event_type_label_is_of_one_type check (label is null or name !~ '[*?]')
 );
 
-comment on table audit.event_type is 'Business events that the configuration names; one that is not here is recorded under its own name';
-comment on column audit.event_type.name is 'The target that audit.record_event is called with, or a glob: * stands for any characters, ? for one';
-comment on column audit.event_type.label is 'What people see as the target; null for the name itself';
-comment on column audit.event_type.enabled is 'Whether such events are recorded; of several that fit, the name itself counts, else the longest glob';
-comment on column audit.event_type.set_by is 'The login that stated it';
-comment on column audit.event_type.set_at is 'When it was stated';
+comment on table auditctl.event_type is 'Business events that the configuration names; one that is not here is recorded under its own name';
+comment on column auditctl.event_type.name is 'The target that auditctl.record_event is called with, or a glob: * stands for any characters, ? for one';
+comment on column auditctl.event_type.label is 'What people see as the target; null for the name itself';
+comment on column auditctl.event_type.enabled is 'Whether such events are recorded; of several that fit, the name itself counts, else the longest glob';
+comment on column auditctl.event_type.set_by is 'The login that stated it';
+comment on column auditctl.event_type.set_at is 'When it was stated';
 
-grant select on audit.event_type to audit_reader;
-alter table audit.event_type enable row level security;
-create policy event_type_is_read_by_whoever_may on audit.event_type for select using (true);
+grant select on auditctl.event_type to auditctl_reader;
+alter table auditctl.event_type enable row level security;
+create policy event_type_is_read_by_whoever_may on auditctl.event_type for select using (true);
 
-create trigger event_type_recorded after insert or update or delete on audit.event_type
-for each row execute function audit.record_rule();
-alter table audit.event_type enable always trigger event_type_recorded;
+create trigger event_type_recorded after insert or update or delete on auditctl.event_type
+for each row execute function auditctl_internal.record_rule();
+alter table auditctl.event_type enable always trigger event_type_recorded;
 
-create function audit.deciding_type(p_target text) returns audit.event_type
+create function auditctl.deciding_type(p_target text) returns auditctl.event_type
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_type audit.event_type;
+    v_type auditctl.event_type;
 begin
     select t.* into v_type
-    from audit.event_type as t
+    from auditctl.event_type as t
     where t.name = p_target
         or p_target like translate(regexp_replace(t.name, '([\\%_])', '\\\1', 'g'), '*?', '%_')
     order by t.name = p_target desc, length(t.name) desc, t.name collate "C"
@@ -44,18 +44,18 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.deciding_type(text) from public;
-grant execute on function audit.deciding_type(text) to audit_reader;
-comment on function audit.deciding_type(text) is
+revoke execute on function auditctl.deciding_type(text) from public;
+grant execute on function auditctl.deciding_type(text) to auditctl_reader;
+comment on function auditctl.deciding_type(text) is
     'The event type that says whether events of a target are recorded: of that very name, else the longest glob that fits; null where nothing is said';
 
-create function audit.names_actor() returns boolean
+create function auditctl.names_actor() returns boolean
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select audit.holds_app_role()
+    select auditctl_internal.holds_app_role()
 $auditctl$;
 
-revoke execute on function audit.names_actor() from public;
-grant execute on function audit.names_actor() to audit_app, audit_admin;
-comment on function audit.names_actor() is 'Whether the user that this session names is believed: whether its login was granted audit_app';
+revoke execute on function auditctl.names_actor() from public;
+grant execute on function auditctl.names_actor() to auditctl_app, auditctl_admin;
+comment on function auditctl.names_actor() is 'Whether the user that this session names is believed: whether its login was granted auditctl_app';

@@ -1,6 +1,6 @@
 -- The log as people read it.
 
-create function audit.shorten(p_value text) returns text
+create function auditctl.shorten(p_value text) returns text
 language sql immutable parallel safe
 -- Text may end in half a character, on which PostgreSQL raises. Three bytes behind it make a whole one of any.
 return case
@@ -12,21 +12,21 @@ return case
     else p_value
 end;
 
-revoke execute on function audit.shorten(text) from public;
-grant execute on function audit.shorten(text) to audit_reader;
-comment on function audit.shorten(text) is 'A long, masked or oversize value as it stands in a sentence';
+revoke execute on function auditctl.shorten(text) from public;
+grant execute on function auditctl.shorten(text) to auditctl_reader;
+comment on function auditctl.shorten(text) is 'A long, masked or oversize value as it stands in a sentence';
 
-create function audit.shown(p_value text) returns text
+create function auditctl.shown(p_value text) returns text
 language sql immutable parallel safe
 return coalesce(
-    case when pg_catalog.octet_length(p_value) > 100 or p_value like '{"$%' then audit.shorten(p_value) else p_value end, 'null'
+    case when pg_catalog.octet_length(p_value) > 100 or p_value like '{"$%' then auditctl.shorten(p_value) else p_value end, 'null'
 );
 
-revoke execute on function audit.shown(text) from public;
-grant execute on function audit.shown(text) to audit_reader;
-comment on function audit.shown(text) is 'A recorded value as it stands in a sentence: at most 100 characters, null as such';
+revoke execute on function auditctl.shown(text) from public;
+grant execute on function auditctl.shown(text) to auditctl_reader;
+comment on function auditctl.shown(text) is 'A recorded value as it stands in a sentence: at most 100 characters, null as such';
 
-create function audit.sentence(p_action audit.action, p_old jsonb, p_new jsonb, p_context jsonb)
+create function auditctl.sentence(p_action auditctl.action, p_old jsonb, p_new jsonb, p_context jsonb)
 returns table (details text)
 language sql stable parallel safe
 begin atomic
@@ -34,18 +34,18 @@ begin atomic
 -- keys expanded in a select list cost half of what jsonb_each_text costs in a FROM clause.
 select case p_action
     when 'UPDATE' then pg_catalog.array_to_string(array(
-        select pair.key || ': ' || audit.shown(p_old ->> pair.key) || ' ' || pg_catalog.chr(8594) || ' ' || audit.shown(p_new ->> pair.key)
+        select pair.key || ': ' || auditctl.shown(p_old ->> pair.key) || ' ' || pg_catalog.chr(8594) || ' ' || auditctl.shown(p_new ->> pair.key)
         from (select pg_catalog.jsonb_object_keys(p_new) as key) as pair
         order by pair.key collate "C"
     ), '; ')
     when 'CREATE' then pg_catalog.array_to_string(array(
-        select pair.key || ': ' || audit.shown(p_new ->> pair.key)
+        select pair.key || ': ' || auditctl.shown(p_new ->> pair.key)
         from (select pg_catalog.jsonb_object_keys(p_new) as key) as pair
         where p_new ->> pair.key is not null
         order by pair.key collate "C"
     ), '; ')
     when 'DELETE' then pg_catalog.array_to_string(array(
-        select pair.key || ': ' || audit.shown(p_old ->> pair.key)
+        select pair.key || ': ' || auditctl.shown(p_old ->> pair.key)
         from (select pg_catalog.jsonb_object_keys(p_old) as key) as pair
         where p_old ->> pair.key is not null
         order by pair.key collate "C"
@@ -56,20 +56,20 @@ select case p_action
 end;
 end;
 
-revoke execute on function audit.sentence(audit.action, jsonb, jsonb, jsonb) from public;
-grant execute on function audit.sentence(audit.action, jsonb, jsonb, jsonb) to audit_reader;
-comment on function audit.sentence(audit.action, jsonb, jsonb, jsonb) is 'audit.details as a set of one row, for use in a FROM clause';
+revoke execute on function auditctl.sentence(auditctl.action, jsonb, jsonb, jsonb) from public;
+grant execute on function auditctl.sentence(auditctl.action, jsonb, jsonb, jsonb) to auditctl_reader;
+comment on function auditctl.sentence(auditctl.action, jsonb, jsonb, jsonb) is 'auditctl.details as a set of one row, for use in a FROM clause';
 
-create function audit.details(p_action audit.action, p_old jsonb, p_new jsonb, p_context jsonb default null) returns text
+create function auditctl.details(p_action auditctl.action, p_old jsonb, p_new jsonb, p_context jsonb default null) returns text
 language sql stable parallel safe
-return (select sentence.details from audit.sentence(p_action, p_old, p_new, p_context) as sentence);
+return (select sentence.details from auditctl.sentence(p_action, p_old, p_new, p_context) as sentence);
 
-revoke execute on function audit.details(audit.action, jsonb, jsonb, jsonb) from public;
-grant execute on function audit.details(audit.action, jsonb, jsonb, jsonb) to audit_reader;
-comment on function audit.details(audit.action, jsonb, jsonb, jsonb) is
+revoke execute on function auditctl.details(auditctl.action, jsonb, jsonb, jsonb) from public;
+grant execute on function auditctl.details(auditctl.action, jsonb, jsonb, jsonb) to auditctl_reader;
+comment on function auditctl.details(auditctl.action, jsonb, jsonb, jsonb) is
     'What happened, as one sentence, such as: balance: 10.00 -> 12.50; status: active -> closed (with a real arrow)';
 
-create view audit.activity as
+create view auditctl.activity as
 select
     event.event_id,
     event.occurred_at as created_on,
@@ -78,7 +78,7 @@ select
     coalesce(case when target.target is null then event_type.label else target.label end, event.target) as target,
     event.target_id,
     event.action,
-    (select sentence.details from audit.sentence(event.action, event.old_values, event.new_values, event.context) as sentence) as details,
+    (select sentence.details from auditctl.sentence(event.action, event.old_values, event.new_values, event.context) as sentence) as details,
     event.old_values,
     event.new_values,
     event.db_user,
@@ -87,16 +87,16 @@ select
     event.context,
     event.actor,
     event.target as target_name
-from audit.event as event
-left join audit.target as target on target.target = event.target
-left join audit.event_type as event_type on event_type.name = event.target;
+from auditctl.event as event
+left join auditctl.target as target on target.target = event.target
+left join auditctl.event_type as event_type on event_type.name = event.target;
 
-comment on view audit.activity is 'The log as people read it: the label for the name, System for nobody, and a sentence of what happened';
-comment on column audit.activity.created_on is 'When the change was captured';
-comment on column audit.activity.ip_address is 'From where';
-comment on column audit.activity.user_name is 'Who: the actor, or System; actor_kind tells a person of that name from the system';
-comment on column audit.activity.target is 'The label of the table or event type, or its name';
-comment on column audit.activity.details is 'One sentence';
-comment on column audit.activity.target_name is 'schema.table as events carry it, whatever the label';
+comment on view auditctl.activity is 'The log as people read it: the label for the name, System for nobody, and a sentence of what happened';
+comment on column auditctl.activity.created_on is 'When the change was captured';
+comment on column auditctl.activity.ip_address is 'From where';
+comment on column auditctl.activity.user_name is 'Who: the actor, or System; actor_kind tells a person of that name from the system';
+comment on column auditctl.activity.target is 'The label of the table or event type, or its name';
+comment on column auditctl.activity.details is 'One sentence';
+comment on column auditctl.activity.target_name is 'schema.table as events carry it, whatever the label';
 
-grant select on audit.activity to audit_reader;
+grant select on auditctl.activity to auditctl_reader;

@@ -1,6 +1,6 @@
 -- One object's life, through changes of its key and new names of its table.
 
-create function audit.target_names(p_target text)
+create function auditctl.target_names(p_target text)
 returns table (target text, since timestamptz, until timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -12,11 +12,11 @@ as $auditctl$
             coalesce(
                 (
                     select max(away.renamed_at)
-                    from audit.rename as away
+                    from auditctl.rename as away
                     where away.old_target = p_target
                         and not exists (
                             select
-                            from audit.rename as arrival
+                            from auditctl.rename as arrival
                             where arrival.new_target = p_target and arrival.renamed_at >= away.renamed_at
                         )
                 ), 'infinity'
@@ -31,7 +31,7 @@ as $auditctl$
         from backward as b
         cross join lateral (
             select e.old_target, e.renamed_at
-            from audit.rename as e
+            from auditctl.rename as e
             where e.new_target = b.target and e.renamed_at < b.until
             order by e.renamed_at desc
             limit 1
@@ -42,13 +42,13 @@ as $auditctl$
     forward as (
         select r.new_target as target, r.renamed_at as since
         from meant as m
-        join audit.rename as r on r.old_target = m.target and r.renamed_at = m.until
+        join auditctl.rename as r on r.old_target = m.target and r.renamed_at = m.until
         union all
         select r.new_target, r.renamed_at
         from forward as f
         cross join lateral (
             select e.new_target, e.renamed_at
-            from audit.rename as e
+            from auditctl.rename as e
             where e.old_target = f.target and e.renamed_at > f.since
             order by e.renamed_at
             limit 1
@@ -58,7 +58,7 @@ as $auditctl$
     select
         b.target,
         coalesce(
-            (select max(e.renamed_at) from audit.rename as e where e.new_target = b.target and e.renamed_at < b.until), '-infinity'
+            (select max(e.renamed_at) from auditctl.rename as e where e.new_target = b.target and e.renamed_at < b.until), '-infinity'
         ),
         b.until
     from backward as b
@@ -67,16 +67,16 @@ as $auditctl$
         f.target,
         f.since,
         coalesce(
-            (select min(e.renamed_at) from audit.rename as e where e.old_target = f.target and e.renamed_at > f.since), 'infinity'
+            (select min(e.renamed_at) from auditctl.rename as e where e.old_target = f.target and e.renamed_at > f.since), 'infinity'
         )
     from forward as f
 $auditctl$;
 
-revoke execute on function audit.target_names(text) from public;
-grant execute on function audit.target_names(text) to audit_reader;
-comment on function audit.target_names(text) is 'The names one table has had, each with the time it bore it; the name itself where nothing is known';
+revoke execute on function auditctl.target_names(text) from public;
+grant execute on function auditctl.target_names(text) to auditctl_reader;
+comment on function auditctl.target_names(text) is 'The names one table has had, each with the time it bore it; the name itself where nothing is known';
 
-create function audit.history(p_target text, p_target_id text)
+create function auditctl.history(p_target text, p_target_id text)
 returns table (event_id bigint, occurred_at timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -87,7 +87,7 @@ set enable_mergejoin = off
 set jit = off
 as $auditctl$
     with recursive name as materialized (
-        select n.target, n.since, n.until from audit.target_names(p_target) as n
+        select n.target, n.since, n.until from auditctl.target_names(p_target) as n
     ),
 
     -- The keys the object has borne, each with the time it bore it.
@@ -104,7 +104,7 @@ as $auditctl$
                     (
                         select max(birth.occurred_at)
                         from name
-                        join audit.event as birth
+                        join auditctl.event as birth
                             on birth.target = name.target
                             and birth.target_id = arrival.context ->> 'previous_target_id'
                             and birth.occurred_at between name.since and name.until
@@ -114,7 +114,7 @@ as $auditctl$
                 ) as since,
                 arrival.occurred_at as until
             from name
-            join audit.event as arrival
+            join auditctl.event as arrival
                 on arrival.target = name.target
                 and arrival.target_id = life.target_id
                 and arrival.occurred_at between name.since and name.until
@@ -130,7 +130,7 @@ as $auditctl$
                         (
                             select min(death.occurred_at)
                             from name
-                            join audit.event as death
+                            join auditctl.event as death
                                 on death.target = name.target
                                 and death.target_id = departure.target_id
                                 and death.occurred_at between name.since and name.until
@@ -139,7 +139,7 @@ as $auditctl$
                         (
                             select min(leaving.occurred_at)
                             from name
-                            join audit.event as leaving
+                            join auditctl.event as leaving
                                 on leaving.target = name.target
                                 and leaving.context ->> 'previous_target_id' = departure.target_id
                                 and leaving.context ? 'previous_target_id'
@@ -149,7 +149,7 @@ as $auditctl$
                     ), 'infinity'
                 )
             from name
-            join audit.event as departure
+            join auditctl.event as departure
                 on departure.target = name.target
                 and departure.context ->> 'previous_target_id' = life.target_id
                 and departure.context ? 'previous_target_id'
@@ -162,7 +162,7 @@ as $auditctl$
         select e.event_id, e.occurred_at, e.action
         from life
         cross join name
-        join audit.event as e
+        join auditctl.event as e
             on e.target = name.target
             and e.target_id = life.target_id
             and e.occurred_at between greatest(life.since, name.since) and least(life.until, name.until)
@@ -170,7 +170,7 @@ as $auditctl$
         select e.event_id, e.occurred_at, e.action
         from life
         cross join name
-        join audit.event as e
+        join auditctl.event as e
             on e.target = name.target
             and e.context ->> 'previous_target_id' = life.target_id
             and e.context ? 'previous_target_id'
@@ -187,7 +187,7 @@ as $auditctl$
             union all
             select e.event_id, e.occurred_at, e.action
             from name
-            join audit.event as e
+            join auditctl.event as e
                 on e.target = name.target and e.target_id is null and e.occurred_at between name.since and name.until
             where e.action = 'TRUNCATE' and e.occurred_at > (select min(o.occurred_at) from own as o)
         ) as seen
@@ -198,7 +198,7 @@ as $auditctl$
     where o.action <> 'TRUNCATE' or o.before not in ('DELETE', 'TRUNCATE')
 $auditctl$;
 
-revoke execute on function audit.history(text, text) from public;
-grant execute on function audit.history(text, text) to audit_reader;
-comment on function audit.history(text, text) is
+revoke execute on function auditctl.history(text, text) from public;
+grant execute on function auditctl.history(text, text) to auditctl_reader;
+comment on function auditctl.history(text, text) is
     'The events of one object: every row that bore the key, followed back and forward through changes of the key and of the table''s name';

@@ -1,16 +1,16 @@
 -- How much the log holds.
 
-create function audit.statistics(
+create function auditctl.statistics(
     p_partition regclass,
     p_since timestamptz default null,
     p_until timestamptz default null,
     p_targets text[] default null,
-    p_actions audit.action[] default null,
+    p_actions auditctl.action[] default null,
     p_recent timestamptz default null,
     p_percent double precision default 100
 )
 returns table (
-    target text, month text, action audit.action, events bigint, weight bigint, oldest timestamptz, newest timestamptz,
+    target text, month text, action auditctl.action, events bigint, weight bigint, oldest timestamptz, newest timestamptz,
     recent_events bigint, recent_weight bigint, other_events bigint, other_weight bigint
 )
 language plpgsql stable security definer
@@ -19,7 +19,7 @@ as $auditctl$
 -- One pass over one partition, which a reader cannot name in a query of its own. Sizes are taken without reading what
 -- lies out of line: a row's header and its columns of fixed length are 68 bytes.
 begin
-    if not exists (select from pg_partition_tree('audit.event') as t where t.relid = p_partition and t.isleaf) then
+    if not exists (select from pg_partition_tree('auditctl.event') as t where t.relid = p_partition and t.isleaf) then
         raise exception '% is no partition of the log', p_partition using errcode = 'invalid_parameter_value';
     end if;
     return query execute format(
@@ -50,11 +50,11 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.statistics(
-    regclass, timestamptz, timestamptz, text[], audit.action[], timestamptz, double precision
+revoke execute on function auditctl.statistics(
+    regclass, timestamptz, timestamptz, text[], auditctl.action[], timestamptz, double precision
 ) from public;
-grant execute on function audit.statistics(
-    regclass, timestamptz, timestamptz, text[], audit.action[], timestamptz, double precision
-) to audit_reader;
-comment on function audit.statistics(regclass, timestamptz, timestamptz, text[], audit.action[], timestamptz, double precision) is
+grant execute on function auditctl.statistics(
+    regclass, timestamptz, timestamptz, text[], auditctl.action[], timestamptz, double precision
+) to auditctl_reader;
+comment on function auditctl.statistics(regclass, timestamptz, timestamptz, text[], auditctl.action[], timestamptz, double precision) is
     'Counts the events of one partition, or of a sample of its pages, by target, month and action; weight is their bytes in the table, other is what is not asked for';

@@ -1,6 +1,6 @@
 -- What the coverage guard refuses: DDL after which capture would no longer be complete.
 
-create function audit.trigger_faults(p_capture audit.capture, p_members regclass[])
+create function auditctl_internal.trigger_faults(p_capture auditctl.capture, p_members regclass[])
 returns table (relation regclass, fault text)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -17,11 +17,11 @@ as $auditctl$
         select s.oid, action, 'auditctl_' || lower(action::text) as trigger, f.name as function
         from site as whole
         cross join unnest(p_capture.actions) as action
-        cross join lateral (select audit.function_name(whole.nspname, whole.relname, action) as name) as f
+        cross join lateral (select auditctl_internal.function_name(whole.nspname, whole.relname, action) as name) as f
         join site as s on s.is_part or s.oid = whole.oid
         where whole.oid = p_capture.relation and action <> 'READ' and (s.relkind <> 'f' or action <> 'TRUNCATE')
         union all
-        select s.oid, action, 'auditctl_' || lower(action::text), audit.function_name(s.nspname, s.relname, action)
+        select s.oid, action, 'auditctl_' || lower(action::text), auditctl_internal.function_name(s.nspname, s.relname, action)
         from site as s
         cross join unnest(p_capture.actions) as action
         where not s.is_part and s.oid <> p_capture.relation and action <> 'READ' and (s.relkind <> 'f' or action <> 'TRUNCATE')
@@ -38,7 +38,7 @@ as $auditctl$
                 when t.oid is null then format('trigger %s is gone', w.trigger)
                 when t.tgenabled = 'D' then format('trigger %s is disabled', w.trigger)
                 when t.tgenabled <> 'A' then format('trigger %s no longer fires ALWAYS', w.trigger)
-                when n.nspname <> 'audit_triggers' or p.proname <> w.function then format('trigger %s calls another function', w.trigger)
+                when n.nspname <> 'auditctl_triggers' or p.proname <> w.function then format('trigger %s calls another function', w.trigger)
                 when t.tgtype <> case w.action when 'CREATE' then 5 when 'UPDATE' then 17 when 'DELETE' then 9 when 'TRUNCATE' then 32 end
                     or t.tgqual is not null or t.tgnargs > 0 or t.tgconstraint <> 0 or t.tgattr <> ''::int2vector
                     or t.tgoldtable is not null or t.tgnewtable is not null
@@ -48,11 +48,10 @@ as $auditctl$
     where fault.fault is not null
 $auditctl$;
 
-revoke execute on function audit.trigger_faults(audit.capture, regclass[]) from public;
-comment on function audit.trigger_faults(audit.capture, regclass[]) is
+comment on function auditctl_internal.trigger_faults(auditctl.capture, regclass[]) is
     'What keeps capture on a table and its members from recording everything: a phrase for each trigger that is not in place';
 
-create function audit.needs_trigger(p_relation oid, p_action audit.action) returns boolean
+create function auditctl_internal.needs_trigger(p_relation oid, p_action auditctl.action) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -60,10 +59,9 @@ as $auditctl$
     select p_action <> 'READ' and (c.relkind <> 'f' or p_action <> 'TRUNCATE') from pg_class as c where c.oid = p_relation
 $auditctl$;
 
-revoke execute on function audit.needs_trigger(oid, audit.action) from public;
-comment on function audit.needs_trigger(oid, audit.action) is 'Whether a table or member must have the trigger of an action';
+comment on function auditctl_internal.needs_trigger(oid, auditctl.action) is 'Whether a table or member must have the trigger of an action';
 
-create function audit.command_line(p_command text, p_target text) returns text
+create function auditctl_internal.command_line(p_command text, p_target text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -75,38 +73,35 @@ as $auditctl$
         end
 $auditctl$;
 
-revoke execute on function audit.command_line(text, text) from public;
-comment on function audit.command_line(text, text) is 'A command of the tool about a table, to be pasted into a shell';
+comment on function auditctl_internal.command_line(text, text) is 'A command of the tool about a table, to be pasted into a shell';
 
-create function audit.how_to_stop(p_target text) returns text
+create function auditctl_internal.how_to_stop(p_target text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select 'To stop auditing it, the login that installed auditctl, or a superuser, runs first: ' || audit.command_line('disable', p_target)
+    select 'To stop auditing it, the login that installed auditctl, or a superuser, runs first: ' || auditctl_internal.command_line('disable', p_target)
 $auditctl$;
 
-revoke execute on function audit.how_to_stop(text) from public;
-comment on function audit.how_to_stop(text) is 'The hint of a refusal';
+comment on function auditctl_internal.how_to_stop(text) is 'The hint of a refusal';
 
-create function audit.require_triggers(p_capture audit.capture, p_members regclass[]) returns void
+create function auditctl_internal.require_triggers(p_capture auditctl.capture, p_members regclass[]) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_found record;
 begin
-    select f.relation, f.fault into v_found from audit.trigger_faults(p_capture, p_members) as f limit 1;
+    select f.relation, f.fault into v_found from auditctl_internal.trigger_faults(p_capture, p_members) as f limit 1;
     if found then
-        raise exception 'refused: % is audited, and this would mean that %', audit.registered_name(v_found.relation), v_found.fault
-            using errcode = 'UA003', hint = audit.how_to_stop(p_capture.target) || '. If it was so before: auditctl apply';
+        raise exception 'refused: % is audited, and this would mean that %', auditctl_internal.registered_name(v_found.relation), v_found.fault
+            using errcode = 'UA003', hint = auditctl_internal.how_to_stop(p_capture.target) || '. If it was so before: auditctl apply';
     end if;
 end
 $auditctl$;
 
-revoke execute on function audit.require_triggers(audit.capture, regclass[]) from public;
-comment on function audit.require_triggers(audit.capture, regclass[]) is 'Raises UA003 unless every trigger of an audited table is in place';
+comment on function auditctl_internal.require_triggers(auditctl.capture, regclass[]) is 'Raises UA003 unless every trigger of an audited table is in place';
 
-create function audit.require_no_new_rule(p_capture audit.capture, p_rules text[]) returns void
+create function auditctl_internal.require_no_new_rule(p_capture auditctl.capture, p_rules text[]) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -123,10 +118,9 @@ begin
     limit 1;
     if found then
         raise exception 'refused: % is audited, and rule % would keep writes from its triggers', p_capture.target, substr(v_rule, 3)
-            using errcode = 'UA003', hint = audit.how_to_stop(p_capture.target);
+            using errcode = 'UA003', hint = auditctl_internal.how_to_stop(p_capture.target);
     end if;
 end
 $auditctl$;
 
-revoke execute on function audit.require_no_new_rule(audit.capture, text[]) from public;
-comment on function audit.require_no_new_rule(audit.capture, text[]) is 'Raises UA003 on an INSTEAD rule that was not there when capture was installed';
+comment on function auditctl_internal.require_no_new_rule(auditctl.capture, text[]) is 'Raises UA003 on an INSTEAD rule that was not there when capture was installed';

@@ -1,6 +1,6 @@
 -- What DDL did to an audited table's columns: what of it is recorded, and how the names in a rule follow.
 
-create function audit.column_changes(p_old jsonb, p_new jsonb, p_hidden text[]) returns jsonb
+create function auditctl_internal.column_changes(p_old jsonb, p_new jsonb, p_hidden text[]) returns jsonb
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -36,11 +36,10 @@ as $auditctl$
     ) as change
 $auditctl$;
 
-revoke execute on function audit.column_changes(jsonb, jsonb, text[]) from public;
-comment on function audit.column_changes(jsonb, jsonb, text[]) is
-    'What happened to columns, from audit.capture.columns before and after: added (with their default, unless hidden), dropped, renamed, retyped';
+comment on function auditctl_internal.column_changes(jsonb, jsonb, text[]) is
+    'What happened to columns, from auditctl.capture.columns before and after: added (with their default, unless hidden), dropped, renamed, retyped';
 
-create function audit.followed_columns(p_names text[], p_old jsonb, p_new jsonb) returns text[]
+create function auditctl_internal.followed_columns(p_names text[], p_old jsonb, p_new jsonb) returns text[]
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -66,6 +65,5 @@ as $auditctl$
     ) as followed
 $auditctl$;
 
-revoke execute on function audit.followed_columns(text[], jsonb, jsonb) from public;
-comment on function audit.followed_columns(text[], jsonb, jsonb) is
-    'Column names of a rule after columns were renamed, from audit.capture.columns before and after';
+comment on function auditctl_internal.followed_columns(text[], jsonb, jsonb) is
+    'Column names of a rule after columns were renamed, from auditctl.capture.columns before and after';

@@ -1,7 +1,7 @@
--- Reads. PostgreSQL has no trigger for them: a policy of row security calls audit.record_read, once for each statement
+-- Reads. PostgreSQL has no trigger for them: a policy of row security calls auditctl.record_read, once for each statement
 -- and table. It leaves an event, and a line in the server's log, which stays where the event is rolled back.
 
-create table audit.read_site (
+create table auditctl.read_site (
     relation regclass not null,
     root regclass not null,
     target text not null,
@@ -12,36 +12,36 @@ create table audit.read_site (
     constraint read_site_pkey primary key (relation)
 );
 
-comment on table audit.read_site is 'Where the policies of reading are: one row for each audited table, and for each partition and child of one';
-comment on column audit.read_site.relation is 'The table with the policies';
-comment on column audit.read_site.root is 'The audited table: the same, or what it is a partition or child of';
-comment on column audit.read_site.target is 'schema.table of the audited table, as its events carry it';
-comment on column audit.read_site.read_query is 'Whether the query''s text is recorded';
-comment on column audit.read_site.read_force is 'Whether the table''s owner is recorded, too';
-comment on column audit.read_site.had_row_security is 'Whether row security is the table''s own, and stays when reading is no longer audited';
-comment on column audit.read_site.had_force is 'Whether row security was forced on the owner before';
+comment on table auditctl.read_site is 'Where the policies of reading are: one row for each audited table, and for each partition and child of one';
+comment on column auditctl.read_site.relation is 'The table with the policies';
+comment on column auditctl.read_site.root is 'The audited table: the same, or what it is a partition or child of';
+comment on column auditctl.read_site.target is 'schema.table of the audited table, as its events carry it';
+comment on column auditctl.read_site.read_query is 'Whether the query''s text is recorded';
+comment on column auditctl.read_site.read_force is 'Whether the table''s owner is recorded, too';
+comment on column auditctl.read_site.had_row_security is 'Whether row security is the table''s own, and stays when reading is no longer audited';
+comment on column auditctl.read_site.had_force is 'Whether row security was forced on the owner before';
 
-alter table audit.read_site enable row level security;
-create policy read_site_is_read_by_whoever_may on audit.read_site for select using (true);
-grant select on audit.read_site to audit_reader;
+alter table auditctl.read_site enable row level security;
+create policy read_site_is_read_by_whoever_may on auditctl.read_site for select using (true);
+grant select on auditctl.read_site to auditctl_reader;
 
-create table audit.log_key (
+create table auditctl.log_key (
     inner_key bytea not null,
     outer_key bytea not null,
     mark_key bytea not null,
     made_at timestamptz not null default pg_catalog.now()
 );
 
-comment on table audit.log_key is 'One row of secrets, made at random when the store was installed. Nobody but audit_owner can read it';
-comment on column audit.log_key.inner_key is 'Of lines in the server''s log: hashed before the line, with SHA-256';
-comment on column audit.log_key.outer_key is 'Of lines in the server''s log: hashed before that hash, so that nobody can lengthen a line';
-comment on column audit.log_key.mark_key is 'Of the setting that says which reads of a statement are recorded already';
-comment on column audit.log_key.made_at is 'When the keys were made';
+comment on table auditctl.log_key is 'One row of secrets, made at random when the store was installed. Nobody but auditctl_owner can read it';
+comment on column auditctl.log_key.inner_key is 'Of lines in the server''s log: hashed before the line, with SHA-256';
+comment on column auditctl.log_key.outer_key is 'Of lines in the server''s log: hashed before that hash, so that nobody can lengthen a line';
+comment on column auditctl.log_key.mark_key is 'Of the setting that says which reads of a statement are recorded already';
+comment on column auditctl.log_key.made_at is 'When the keys were made';
 
 -- Nobody is granted anything, and members of pg_read_all_data hold every table's privileges: no policy lets them in.
-alter table audit.log_key enable row level security;
+alter table auditctl.log_key enable row level security;
 
-create function audit.new_key() returns bytea
+create function auditctl_internal.new_key() returns bytea
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -49,18 +49,17 @@ as $auditctl$
     select sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
 $auditctl$;
 
-revoke execute on function audit.new_key() from public;
-comment on function audit.new_key() is 'A secret of 32 random bytes';
+comment on function auditctl_internal.new_key() is 'A secret of 32 random bytes';
 
-insert into audit.log_key (inner_key, outer_key, mark_key) values (audit.new_key(), audit.new_key(), audit.new_key());
+insert into auditctl.log_key (inner_key, outer_key, mark_key) values (auditctl_internal.new_key(), auditctl_internal.new_key(), auditctl_internal.new_key());
 
-create function audit.query_text() returns text
+create function auditctl_internal.query_text() returns text
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_limit constant integer := 10240;
-    v_text text := audit.readable(current_query());
+    v_text text := auditctl_internal.readable(current_query());
 begin
     v_text := left(v_text, v_limit);
     while octet_length(v_text) > v_limit loop
@@ -70,10 +69,9 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.query_text() from public;
-comment on function audit.query_text() is 'The text that the client sent, cut at 10 kB between two characters';
+comment on function auditctl_internal.query_text() is 'The text that the client sent, cut at 10 kB between two characters';
 
-create function audit.may_select(p_relation regclass) returns boolean
+create function auditctl_internal.may_select(p_relation regclass) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -82,59 +80,57 @@ as $auditctl$
         or coalesce(has_any_column_privilege(to_regrole(quote_ident(current_setting('role')))::oid, p_relation, 'SELECT'), false)
 $auditctl$;
 
-revoke execute on function audit.may_select(regclass) from public;
-comment on function audit.may_select(regclass) is 'Whether the login, or the role it has set, may itself read anything of a table';
+comment on function auditctl_internal.may_select(regclass) is 'Whether the login, or the role it has set, may itself read anything of a table';
 
-create function audit.identify_reader() returns audit.identity
+create function auditctl_internal.identify_reader() returns auditctl.identity
 language plpgsql volatile
 as $auditctl$
--- The short ways of capture, and audit.identify() where they do not apply. Called by audit.insert_read only, whose
+-- The short ways of capture, and auditctl_internal.identify() where they do not apply. Called by auditctl_internal.insert_read only, whose
 -- search_path is pinned.
 declare
-    v_who audit.identity;
+    v_who auditctl.identity;
     v_setting text;
 begin
-    if audit.is_application() then
-        v_who.actor := audit.claimed_actor();
+    if auditctl_internal.is_application() then
+        v_who.actor := auditctl_internal.claimed_actor();
         v_who.actor_kind := case when v_who.actor is null then 'system' else 'application' end;
-        v_who.ip := audit.claimed_ip();
-    elsif audit.is_database() then
+        v_who.ip := auditctl_internal.claimed_ip();
+    elsif auditctl_internal.is_database() then
         v_who.actor := session_user;
         v_who.actor_kind := 'database';
         v_who.ip := inet_client_addr();
     else
-        return audit.identify();
+        return auditctl_internal.identify();
     end if;
-    if audit.is_plain_session() then
+    if auditctl_internal.is_plain_session() then
         v_who.context := jsonb_object(array['application_name', current_setting('application_name')]);
     else
         v_setting := current_setting('auditctl.context', true);
-        v_who.context := audit.context(v_setting);
+        v_who.context := auditctl_internal.context(v_setting);
     end if;
     return v_who;
 exception when others then
-    return audit.identify();
+    return auditctl_internal.identify();
 end
 $auditctl$;
 
-revoke execute on function audit.identify_reader() from public;
-comment on function audit.identify_reader() is 'Who reads, as audit.identify() says it, at less cost for nearly all sessions; never raises';
+comment on function auditctl_internal.identify_reader() is 'Who reads, as auditctl_internal.identify() says it, at less cost for nearly all sessions; never raises';
 
-create function audit.insert_read(
+create function auditctl_internal.insert_read(
     p_relation regclass, p_target text, p_leaf text, p_query text, p_recorded boolean
 ) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_who constant audit.identity := audit.identify_reader();
+    v_who constant auditctl.identity := auditctl_internal.identify_reader();
     v_at constant timestamptz := clock_timestamp();
     v_about constant jsonb := jsonb_strip_nulls(
         jsonb_build_object(
             'leaf', p_leaf, 'query', p_query, 'indirect',
             -- The second is asked for the few whom the first denies.
             case
-                when not has_any_column_privilege(session_user, p_relation, 'SELECT') and not audit.may_select(p_relation) then true
+                when not has_any_column_privilege(session_user, p_relation, 'SELECT') and not auditctl_internal.may_select(p_relation) then true
             end
         )
     );
@@ -142,7 +138,7 @@ declare
     v_line jsonb;
 begin
     if p_recorded then
-        insert into audit.event (occurred_at, actor, actor_kind, ip, target, action, context)
+        insert into auditctl.event (occurred_at, actor, actor_kind, ip, target, action, context)
         values (
             v_at, v_who.actor, v_who.actor_kind, v_who.ip, p_target, 'READ',
             -- These keys are never an application's own.
@@ -161,11 +157,10 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.insert_read(regclass, text, text, text, boolean) from public;
-comment on function audit.insert_read(regclass, text, text, text, boolean) is
+comment on function auditctl_internal.insert_read(regclass, text, text, text, boolean) is
     'Adds the event of a read where the transaction may write; returns what the line in the server''s log says';
 
-create function audit.record_read(p_relation regclass) returns boolean
+create function auditctl.record_read(p_relation regclass) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -179,8 +174,8 @@ declare
 begin
     select s.target, s.root::oid <> s.relation::oid as is_leaf, s.read_query, k.inner_key, k.outer_key, k.mark_key
     into v_site
-    from audit.read_site as s
-    cross join audit.log_key as k
+    from auditctl.read_site as s
+    cross join auditctl.log_key as k
     where s.relation = p_relation;
     if not found then
         return true;
@@ -197,9 +192,9 @@ begin
     if current_setting(v_setting, true) = v_mark then
         return true;
     end if;
-    v_line := audit.insert_read(
-        p_relation, v_site.target, case when v_site.is_leaf then audit.registered_name(p_relation) end,
-        case when v_site.read_query then audit.query_text() end, v_recorded
+    v_line := auditctl_internal.insert_read(
+        p_relation, v_site.target, case when v_site.is_leaf then auditctl_internal.registered_name(p_relation) end,
+        case when v_site.read_query then auditctl_internal.query_text() end, v_recorded
     );
     raise log 'auditctl read: %', v_line || jsonb_build_object(
         'mac', encode(sha256(v_site.outer_key || sha256(v_site.inner_key || convert_to(v_line::text, 'UTF8'))), 'hex')
@@ -209,11 +204,11 @@ begin
 end
 $auditctl$;
 
-grant execute on function audit.record_read(regclass) to public;
-comment on function audit.record_read(regclass) is
+grant execute on function auditctl.record_read(regclass) to public;
+comment on function auditctl.record_read(regclass) is
     'Records that this statement reads a table, once; called by the policy auditctl_read. Always true; does nothing for a table whose reads are not audited';
 
-create function audit.verify_read_line(p_json text) returns boolean
+create function auditctl.verify_read_line(p_json text) returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -227,7 +222,7 @@ begin
     return coalesce(
         jsonb_typeof(v_line) = 'object' and v_line::text = p_json and v_line ->> 'mac' = (
             select encode(sha256(k.outer_key || sha256(k.inner_key || convert_to((v_line - 'mac')::text, 'UTF8'))), 'hex')
-            from audit.log_key as k
+            from auditctl.log_key as k
         ), false
     );
 exception when others then
@@ -235,7 +230,7 @@ exception when others then
 end
 $auditctl$;
 
-revoke execute on function audit.verify_read_line(text) from public;
-grant execute on function audit.verify_read_line(text) to audit_admin;
-comment on function audit.verify_read_line(text) is
-    'Whether the JSON of a line "auditctl read: ..." in the server''s log was written by audit.record_read of this database, and not by somebody with RAISE LOG';
+revoke execute on function auditctl.verify_read_line(text) from public;
+grant execute on function auditctl.verify_read_line(text) to auditctl_admin;
+comment on function auditctl.verify_read_line(text) is
+    'Whether the JSON of a line "auditctl read: ..." in the server''s log was written by auditctl.record_read of this database, and not by somebody with RAISE LOG';

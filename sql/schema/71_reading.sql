@@ -1,20 +1,20 @@
 -- Where reads are recorded: the state of the policies, and what the coverage guard does for them.
 
-create function audit.read_faults(p_relation regclass) returns table (fault text)
+create function auditctl.read_faults(p_relation regclass) returns table (fault text)
 language sql stable
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
     with found as (
         select s.*, c.relrowsecurity, c.relforcerowsecurity
-        from audit.read_site as s
+        from auditctl.read_site as s
         join pg_class as c on c.oid = s.relation
         where s.relation = p_relation
     ),
 
     wanted as (
         select f.relation, 'auditctl_read'::name as policy, 'r'::"char" as command, false as is_permissive,
-            format('( SELECT audit.record_read(%L::regclass) AS record_read)', f.relation::text) as using_text, null::text as check_text
+            format('( SELECT auditctl.record_read(%L::regclass) AS record_read)', f.relation::text) as using_text, null::text as check_text
         from found as f
         union all
         select f.relation, 'auditctl_open', '*', true, 'true', 'true' from found as f where not f.had_row_security
@@ -37,12 +37,12 @@ as $auditctl$
     select 'row security is not forced on the owner' from found as f where f.read_force and not f.relforcerowsecurity
 $auditctl$;
 
-revoke execute on function audit.read_faults(regclass) from public;
-grant execute on function audit.read_faults(regclass) to audit_reader;
-comment on function audit.read_faults(regclass) is
+revoke execute on function auditctl.read_faults(regclass) from public;
+grant execute on function auditctl.read_faults(regclass) to auditctl_reader;
+comment on function auditctl.read_faults(regclass) is
     'What keeps the reads of a table from being recorded, or its rows from being seen as before: a phrase for each; nothing where its reads are not audited';
 
-create function audit.own_policies(p_relation regclass, p_permissive boolean) returns text[]
+create function auditctl.own_policies(p_relation regclass, p_permissive boolean) returns text[]
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -51,18 +51,18 @@ as $auditctl$
     where p.polrelid = p_relation and p.polpermissive = p_permissive and p.polname not in ('auditctl_read', 'auditctl_open')
 $auditctl$;
 
-revoke execute on function audit.own_policies(regclass, boolean) from public;
-grant execute on function audit.own_policies(regclass, boolean) to audit_reader;
-comment on function audit.own_policies(regclass, boolean) is 'The policies of a table that are not auditctl''s: the permissive or the restrictive ones';
+revoke execute on function auditctl.own_policies(regclass, boolean) from public;
+grant execute on function auditctl.own_policies(regclass, boolean) to auditctl_reader;
+comment on function auditctl.own_policies(regclass, boolean) is 'The policies of a table that are not auditctl''s: the permissive or the restrictive ones';
 
-create function audit.register_read(
+create function auditctl_internal.register_read(
     p_relation regclass, p_root regclass, p_target text, p_query boolean, p_force boolean
 ) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    delete from audit.read_site as s where not exists (select from pg_class as c where c.oid = s.relation);
-    insert into audit.read_site (relation, root, target, read_query, read_force, had_row_security, had_force)
+    delete from auditctl.read_site as s where not exists (select from pg_class as c where c.oid = s.relation);
+    insert into auditctl.read_site (relation, root, target, read_query, read_force, had_row_security, had_force)
     select c.oid, p_root, p_target, p_query, p_force, c.relrowsecurity, c.relforcerowsecurity
     from pg_class as c
     where c.oid = p_relation
@@ -70,32 +70,29 @@ as $auditctl$
     set root = excluded.root, target = excluded.target, read_query = excluded.read_query, read_force = excluded.read_force;
 $auditctl$;
 
-revoke execute on function audit.register_read(regclass, regclass, text, boolean, boolean) from public;
-comment on function audit.register_read(regclass, regclass, text, boolean, boolean) is
+comment on function auditctl_internal.register_read(regclass, regclass, text, boolean, boolean) is
     'Before the policies are put on a table: from now on record_read knows it, and how its row security was is kept';
 
-create function audit.yield_row_security(p_relation regclass) returns void
+create function auditctl_internal.yield_row_security(p_relation regclass) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    update audit.read_site set had_row_security = true where relation = p_relation and not had_row_security
+    update auditctl.read_site set had_row_security = true where relation = p_relation and not had_row_security
 $auditctl$;
 
-revoke execute on function audit.yield_row_security(regclass) from public;
-comment on function audit.yield_row_security(regclass) is
+comment on function auditctl_internal.yield_row_security(regclass) is
     'From now on row security is the table''s own: its policies decide who sees what, and it stays when reading is no longer audited';
 
-create function audit.forget_read(p_relation regclass) returns void
+create function auditctl_internal.forget_read(p_relation regclass) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    delete from audit.read_site where relation = p_relation
+    delete from auditctl.read_site where relation = p_relation
 $auditctl$;
 
-revoke execute on function audit.forget_read(regclass) from public;
-comment on function audit.forget_read(regclass) is 'After the policies are off a table: record_read does nothing for it any more';
+comment on function auditctl_internal.forget_read(regclass) is 'After the policies are off a table: record_read does nothing for it any more';
 
-create function audit.take_in_reading(p_member regclass, p_capture audit.capture) returns void
+create function auditctl_internal.take_in_reading(p_member regclass, p_capture auditctl.capture) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -105,35 +102,33 @@ begin
     if (select c.relkind = 'f' from pg_class as c where c.oid = p_member) then
         return;
     end if;
-    if v_opens and audit.own_policies(p_member, false) <> '{}' then
-        raise exception 'its policy % would come into force', (audit.own_policies(p_member, false))[1]
+    if v_opens and auditctl.own_policies(p_member, false) <> '{}' then
+        raise exception 'its policy % would come into force', (auditctl.own_policies(p_member, false))[1]
             using errcode = 'insufficient_privilege';
     end if;
-    perform audit.register_read(p_member, p_capture.relation, p_capture.target, p_capture.read_query, p_capture.read_force);
-    if exists (select from audit.read_faults(p_member)) then
-        perform audit.put_read_policy(p_member, p_capture.read_force);
+    perform auditctl_internal.register_read(p_member, p_capture.relation, p_capture.target, p_capture.read_query, p_capture.read_force);
+    if exists (select from auditctl.read_faults(p_member)) then
+        perform auditctl_internal.put_read_policy(p_member, p_capture.read_force);
     end if;
 end
 $auditctl$;
 
-revoke execute on function audit.take_in_reading(regclass, audit.capture) from public;
-comment on function audit.take_in_reading(regclass, audit.capture) is
+comment on function auditctl_internal.take_in_reading(regclass, auditctl.capture) is
     'Puts the policies of reading on a new partition or child; raises where the installing login may not, or a dormant policy forbids it';
 
-create function audit.unseen_parent(p_relations regclass[]) returns table (relation regclass, parent regclass)
+create function auditctl_internal.unseen_parent(p_relations regclass[]) returns table (relation regclass, parent regclass)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select i.inhrelid::regclass, i.inhparent::regclass
     from pg_inherits as i
-    where i.inhrelid = any (p_relations::oid[]) and not exists (select from audit.read_site as s where s.relation = i.inhparent)
+    where i.inhrelid = any (p_relations::oid[]) and not exists (select from auditctl.read_site as s where s.relation = i.inhparent)
 $auditctl$;
 
-revoke execute on function audit.unseen_parent(regclass[]) from public;
-comment on function audit.unseen_parent(regclass[]) is
+comment on function auditctl_internal.unseen_parent(regclass[]) is
     'Tables through which others can be read without an event: for a query of a parent, the parent''s policies alone count';
 
-create function audit.renew_reading(p_capture audit.capture, p_members regclass[]) returns void
+create function auditctl_internal.renew_reading(p_capture auditctl.capture, p_members regclass[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -143,37 +138,36 @@ begin
     if not 'READ' = any (p_capture.actions) then
         return;
     end if;
-    update audit.read_site set target = p_capture.target where root = p_capture.relation and target <> p_capture.target;
+    update auditctl.read_site set target = p_capture.target where root = p_capture.relation and target <> p_capture.target;
     -- Whoever drops the policy that lets everybody through means his own. Without one nobody means that all is hidden.
-    update audit.read_site as s set had_row_security = true
+    update auditctl.read_site as s set had_row_security = true
     where s.relation = any (p_capture.relation || p_members) and not s.had_row_security
         and not exists (select from pg_policy as p where p.polrelid = s.relation and p.polname = 'auditctl_open')
-        and audit.own_policies(s.relation, true) || audit.own_policies(s.relation, false) <> '{}';
+        and auditctl.own_policies(s.relation, true) || auditctl.own_policies(s.relation, false) <> '{}';
     select site.relation, coalesce(fault.fault, 'its reads are not recorded') as fault
     into v_found
     from unnest(p_capture.relation || p_members) as site (relation)
     join pg_class as c on c.oid = site.relation and c.relkind <> 'f'
-    left join audit.read_site as s on s.relation = site.relation
-    left join lateral audit.read_faults(site.relation) as fault on true
+    left join auditctl.read_site as s on s.relation = site.relation
+    left join lateral auditctl.read_faults(site.relation) as fault on true
     where s.relation is null or fault.fault is not null
     union all
-    select u.relation, format('whoever reads %s reads it, too, and leaves no event', audit.registered_name(u.parent))
-    from audit.unseen_parent(p_capture.relation || p_members) as u
+    select u.relation, format('whoever reads %s reads it, too, and leaves no event', auditctl_internal.registered_name(u.parent))
+    from auditctl_internal.unseen_parent(p_capture.relation || p_members) as u
     limit 1;
     if found then
-        raise exception 'refused: reads of % are audited, and this would mean that %', audit.registered_name(v_found.relation), v_found.fault
+        raise exception 'refused: reads of % are audited, and this would mean that %', auditctl_internal.registered_name(v_found.relation), v_found.fault
             using errcode = 'UA003',
                 hint = 'To stop recording reads, the login that installed auditctl, or a superuser, runs first: '
-                    || audit.command_line('disable', p_capture.target) || ' --actions read. If it was so before: auditctl apply';
+                    || auditctl_internal.command_line('disable', p_capture.target) || ' --actions read. If it was so before: auditctl apply';
     end if;
 end
 $auditctl$;
 
-revoke execute on function audit.renew_reading(audit.capture, regclass[]) from public;
-comment on function audit.renew_reading(audit.capture, regclass[]) is
+comment on function auditctl_internal.renew_reading(auditctl.capture, regclass[]) is
     'After DDL on a table whose reads are audited: follows its name, hands row security over, and raises UA003 on what would silence its reads';
 
-create function audit.warn_of_open_policy(p_relations oid[], p_command text) returns void
+create function auditctl_internal.warn_of_open_policy(p_relations oid[], p_command text) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -185,9 +179,9 @@ begin
         return;
     end if;
     for v_open in
-        select audit.registered_name(s.relation) as name, p.policy, p.is_permissive
-        from audit.read_site as s
-        join audit.capture as k on k.relation = s.root and k.being_changed_by is distinct from pg_current_xact_id()
+        select auditctl_internal.registered_name(s.relation) as name, p.policy, p.is_permissive
+        from auditctl.read_site as s
+        join auditctl.capture as k on k.relation = s.root and k.being_changed_by is distinct from pg_current_xact_id()
         left join lateral (
             select own.polname as policy, own.polpermissive as is_permissive
             from pg_policy as own
@@ -205,33 +199,30 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.warn_of_open_policy(oid[], text) from public;
-comment on function audit.warn_of_open_policy(oid[], text) is
+comment on function auditctl_internal.warn_of_open_policy(oid[], text) is
     'Warns whoever gives a table row security of its own while auditctl''s policy lets every row through';
 
-create function audit.policied_relations() returns oid[]
+create function auditctl_internal.policied_relations() returns oid[]
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select array_agg(p.polrelid)
     from pg_event_trigger_ddl_commands() as command
     join pg_policy as p on p.oid = command.objid
-    join audit.read_site as s on s.relation::oid = p.polrelid
+    join auditctl.read_site as s on s.relation::oid = p.polrelid
     where command.classid = 'pg_policy'::regclass
 $auditctl$;
 
-revoke execute on function audit.policied_relations() from public;
-comment on function audit.policied_relations() is 'The tables whose reads are audited and whose policies a DDL command was about; null for none. Inside an event trigger only';
+comment on function auditctl_internal.policied_relations() is 'The tables whose reads are audited and whose policies a DDL command was about; null for none. Inside an event trigger only';
 
-create function audit.strayed_reads() returns oid[]
+create function auditctl_internal.strayed_reads() returns oid[]
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select coalesce(array_agg(s.relation::oid), '{}')
-    from audit.read_site as s
-    join audit.capture as k on k.relation = s.root
-    where k.being_changed_by is distinct from pg_current_xact_id() and exists (select from audit.read_faults(s.relation))
+    from auditctl.read_site as s
+    join auditctl.capture as k on k.relation = s.root
+    where k.being_changed_by is distinct from pg_current_xact_id() and exists (select from auditctl.read_faults(s.relation))
 $auditctl$;
 
-revoke execute on function audit.strayed_reads() from public;
-comment on function audit.strayed_reads() is 'The tables whose reads are audited and that are not what audit.read_site says';
+comment on function auditctl_internal.strayed_reads() is 'The tables whose reads are audited and that are not what auditctl.read_site says';

@@ -1,7 +1,7 @@
 -- The coverage guard: inside the transaction of any DDL it looks again at the audited tables concerned, refuses what
 -- would silence capture, makes functions anew, takes in new partitions and children, follows renames, and records it.
 
-create function audit.record_ddl(p_target text, p_command text, p_changes jsonb) returns void
+create function auditctl_internal.record_ddl(p_target text, p_command text, p_changes jsonb) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -26,17 +26,16 @@ begin
     )
     into v_summary
     from jsonb_array_elements(p_changes) with ordinality as c (change, position);
-    perform audit.insert_event(
-        'audit.ddl', p_target, 'EVENT', null, jsonb_build_object('command', p_command, 'changes', p_changes),
+    perform auditctl_internal.insert_event(
+        'auditctl.ddl', p_target, 'EVENT', null, jsonb_build_object('command', p_command, 'changes', p_changes),
         concat_ws(': ', format('%s on %s', p_command, p_target), v_summary)
     );
 end
 $auditctl$;
 
-revoke execute on function audit.record_ddl(text, text, jsonb) from public;
-comment on function audit.record_ddl(text, text, jsonb) is 'Records DDL on an audited table, as an event of target audit.ddl';
+comment on function auditctl_internal.record_ddl(text, text, jsonb) is 'Records DDL on an audited table, as an event of target auditctl.ddl';
 
-create function audit.renew_members(p_before audit.capture, p_now audit.capture) returns jsonb
+create function auditctl_internal.renew_members(p_before auditctl.capture, p_now auditctl.capture) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -45,7 +44,7 @@ declare
     v_complete regclass[] := v_stayed;
     v_changes jsonb := '[]';
     v_member regclass;
-    v_action audit.action;
+    v_action auditctl.action;
 begin
     -- Those that were complete before must be so still, with functions made anew; then the new ones are taken in.
     for v_member in
@@ -55,103 +54,101 @@ begin
     loop
         foreach v_action in array p_now.actions loop
             if exists (select from pg_trigger as t where t.tgrelid = v_member and t.tgname = 'auditctl_' || lower(v_action::text)) then
-                perform audit.write_function(v_member, p_now, v_action);
+                perform auditctl_internal.write_function(v_member, p_now, v_action);
             end if;
         end loop;
     end loop;
     for v_member in select m from unnest(p_now.members) as m where m <> all (v_stayed) loop
-        if audit.take_in(v_member, p_now) then
+        if auditctl_internal.take_in(v_member, p_now) then
             v_complete := v_complete || v_member;
         end if;
-        v_changes := v_changes || jsonb_build_object('joined', audit.registered_name(v_member));
+        v_changes := v_changes || jsonb_build_object('joined', auditctl_internal.registered_name(v_member));
     end loop;
-    perform audit.require_triggers(p_now, v_complete);
-    perform audit.renew_reading(p_now, v_complete);
+    perform auditctl_internal.require_triggers(p_now, v_complete);
+    perform auditctl_internal.renew_reading(p_now, v_complete);
     for v_member in
         select m
         from unnest(p_before.members) as m
-        where m <> all (v_stayed) and audit.registered_name(m) is not null and audit.audited_through(m) is null
+        where m <> all (v_stayed) and auditctl_internal.registered_name(m) is not null and auditctl_internal.audited_through(m) is null
     loop
-        v_changes := v_changes || jsonb_build_object('left', audit.registered_name(v_member));
-        raise warning '% is no longer audited', audit.registered_name(v_member)
-            using hint = 'To audit it by itself: ' || audit.command_line('enable', audit.registered_name(v_member));
+        v_changes := v_changes || jsonb_build_object('left', auditctl_internal.registered_name(v_member));
+        raise warning '% is no longer audited', auditctl_internal.registered_name(v_member)
+            using hint = 'To audit it by itself: ' || auditctl_internal.command_line('enable', auditctl_internal.registered_name(v_member));
     end loop;
     return v_changes;
 end
 $auditctl$;
 
-revoke execute on function audit.renew_members(audit.capture, audit.capture) from public;
-comment on function audit.renew_members(audit.capture, audit.capture) is
+comment on function auditctl_internal.renew_members(auditctl.capture, auditctl.capture) is
     'Brings functions and triggers of an audited table and its members up to date; returns who joined and left';
 
-create function audit.renew_capture(p_relation regclass, p_command text, p_changes jsonb) returns void
+create function auditctl_internal.renew_capture(p_relation regclass, p_command text, p_changes jsonb) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_before audit.capture;
-    v_now audit.capture;
+    v_before auditctl.capture;
+    v_now auditctl.capture;
     v_changes jsonb := p_changes;
     v_columns text[];
     v_key text[];
     v_old_key text[];
 begin
     -- What follows is DDL too, and fires the guard again.
-    update audit.capture set being_changed_by = pg_current_xact_id()
+    update auditctl.capture set being_changed_by = pg_current_xact_id()
     where relation = p_relation and being_changed_by is distinct from pg_current_xact_id()
     returning * into v_before;
     if not found then
         return;
     end if;
     v_now := v_before;
-    v_now.target := audit.registered_name(p_relation);
-    v_now.members := audit.current_members(p_relation);
-    v_now.columns := audit.current_columns(p_relation, v_now.members);
-    v_now.rules := audit.current_rules(p_relation, v_now.members);
-    v_now.exclude := audit.followed_columns(v_before.exclude, v_before.columns, v_now.columns);
-    v_now.mask := audit.followed_columns(v_before.mask, v_before.columns, v_now.columns);
-    v_now.key := audit.followed_columns(v_before.key, v_before.columns, v_now.columns);
-    v_columns := array(select c.name from audit.captured_columns(p_relation) as c);
-    perform audit.require_no_new_rule(v_before, v_now.rules);
+    v_now.target := auditctl_internal.registered_name(p_relation);
+    v_now.members := auditctl_internal.current_members(p_relation);
+    v_now.columns := auditctl_internal.current_columns(p_relation, v_now.members);
+    v_now.rules := auditctl_internal.current_rules(p_relation, v_now.members);
+    v_now.exclude := auditctl_internal.followed_columns(v_before.exclude, v_before.columns, v_now.columns);
+    v_now.mask := auditctl_internal.followed_columns(v_before.mask, v_before.columns, v_now.columns);
+    v_now.key := auditctl_internal.followed_columns(v_before.key, v_before.columns, v_now.columns);
+    v_columns := array(select c.name from auditctl_internal.captured_columns(p_relation) as c);
+    perform auditctl_internal.require_no_new_rule(v_before, v_now.rules);
 
     if v_now.target <> v_before.target then
-        perform audit.follow_rename(v_before.target, v_now.target);
+        perform auditctl_internal.follow_rename(v_before.target, v_now.target);
         v_changes := v_changes || jsonb_build_object('renamed_from', v_before.target);
     end if;
     if (v_now.exclude, v_now.mask, v_now.key) is distinct from (v_before.exclude, v_before.mask, v_before.key)
         or (v_now.former_exclude || v_now.former_mask) && v_columns
-        or exists (select from audit.rule as r where r.name = v_now.target)
+        or exists (select from auditctl.rule as r where r.name = v_now.target)
             and not v_now.exclude || v_now.mask || v_now.key <@ v_columns
-        or not audit.is_covered(v_now)
+        or not auditctl_internal.is_covered(v_now)
     then
-        v_now := audit.state_rule(v_now);
+        v_now := auditctl_internal.state_rule(v_now);
     end if;
-    v_key := case when audit.key_columns(p_relation) = '{}' then v_now.key else audit.key_columns(p_relation) end;
-    v_old_key := (select t.key_columns from audit.target as t where t.target = v_now.target);
+    v_key := case when auditctl_internal.key_columns(p_relation) = '{}' then v_now.key else auditctl_internal.key_columns(p_relation) end;
+    v_old_key := (select t.key_columns from auditctl.target as t where t.target = v_now.target);
     if v_old_key <> v_key then
         v_changes := v_changes || jsonb_build_object('key', v_key, 'was', v_old_key);
     end if;
-    v_changes := v_changes || audit.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
-        || audit.renew_members(v_before, v_now);
+    v_changes := v_changes || auditctl_internal.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
+        || auditctl_internal.renew_members(v_before, v_now);
 
-    update audit.capture
+    update auditctl.capture
     set
         target = v_now.target, exclude = v_now.exclude, mask = v_now.mask, key = v_now.key,
         former_exclude = v_now.former_exclude, former_mask = v_now.former_mask,
         members = v_now.members, columns = v_now.columns, rules = v_now.rules,
         detached = array(
             select m from unnest(v_before.members || v_before.detached) as m
-            where m <> all (v_now.members) and audit.registered_name(m) is not null
+            where m <> all (v_now.members) and auditctl_internal.registered_name(m) is not null
         ),
         being_changed_by = null
     where relation = p_relation;
-    update audit.target
+    update auditctl.target
     set key_columns = v_key
     where target = v_now.target;
-    perform audit.record_ddl(v_now.target, p_command, v_changes);
+    perform auditctl_internal.record_ddl(v_now.target, p_command, v_changes);
 end
 $auditctl$;
 
-revoke execute on function audit.renew_capture(regclass, text, jsonb) from public;
-comment on function audit.renew_capture(regclass, text, jsonb) is
+comment on function auditctl_internal.renew_capture(regclass, text, jsonb) is
     'After DDL on an audited table or a member of it: refuses what would silence capture, and brings capture up to date';

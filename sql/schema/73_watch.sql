@@ -2,23 +2,22 @@
 --
 -- An upgrade runs DDL while the guard is on: all that these functions call stands in the files before this one.
 
-create function audit.require_fresh_snapshot() returns void
+create function auditctl_internal.require_fresh_snapshot() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    -- DDL works on the newest catalog, and this transaction may see an older audit.capture: then it fails with 40001.
+    -- DDL works on the newest catalog, and this transaction may see an older auditctl.capture: then it fails with 40001.
     if current_setting('transaction_isolation') <> 'read committed' then
-        perform from audit.capture_change for share;
+        perform from auditctl.capture_change for share;
     end if;
 end
 $auditctl$;
 
-revoke execute on function audit.require_fresh_snapshot() from public;
-comment on function audit.require_fresh_snapshot() is
+comment on function auditctl_internal.require_fresh_snapshot() is
     'Raises 40001 in a transaction whose snapshot is older than the last change of capture';
 
-create function audit.changed_relations() returns oid[]
+create function auditctl_internal.changed_relations() returns oid[]
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -43,29 +42,27 @@ as $auditctl$
     ) as found
 $auditctl$;
 
-revoke execute on function audit.changed_relations() from public;
-comment on function audit.changed_relations() is 'The relations that a DDL command was about; null for none. Inside an event trigger only';
+comment on function auditctl_internal.changed_relations() is 'The relations that a DDL command was about; null for none. Inside an event trigger only';
 
-create function audit.strayed_captures() returns oid[]
+create function auditctl_internal.strayed_captures() returns oid[]
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select coalesce(array_agg(k.relation::oid), '{}')
-    from audit.capture as k
+    from auditctl.capture as k
     where k.being_changed_by is distinct from pg_current_xact_id()
         and (
-            audit.registered_name(k.relation) <> k.target
-            or audit.current_rules(k.relation, k.members) <> k.rules
-            or audit.current_members(k.relation) <> k.members
-            or audit.current_columns(k.relation, k.members) <> k.columns
-            or exists (select from audit.trigger_faults(k, k.members))
+            auditctl_internal.registered_name(k.relation) <> k.target
+            or auditctl_internal.current_rules(k.relation, k.members) <> k.rules
+            or auditctl_internal.current_members(k.relation) <> k.members
+            or auditctl_internal.current_columns(k.relation, k.members) <> k.columns
+            or exists (select from auditctl_internal.trigger_faults(k, k.members))
         )
 $auditctl$;
 
-revoke execute on function audit.strayed_captures() from public;
-comment on function audit.strayed_captures() is 'The audited tables that are not what audit.capture says';
+comment on function auditctl_internal.strayed_captures() is 'The audited tables that are not what auditctl.capture says';
 
-create function audit.watch_ddl(p_command text) returns void
+create function auditctl_internal.watch_ddl(p_command text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
@@ -78,48 +75,47 @@ begin
     if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS') then
         return;
     end if;
-    v_relations := case when p_command like '% POLICY' then audit.policied_relations() else audit.changed_relations() end;
+    v_relations := case when p_command like '% POLICY' then auditctl_internal.policied_relations() else auditctl_internal.changed_relations() end;
     -- Inside REFRESH, PostgreSQL does not tell what commands were about.
     if v_relations is null and p_command in (
         'ALTER TABLE', 'ALTER TRIGGER', 'ALTER RULE', 'ALTER SCHEMA', 'ALTER INDEX', 'CREATE TRIGGER', 'CREATE RULE',
         'REFRESH MATERIALIZED VIEW'
     ) then
-        v_relations := audit.strayed_captures() || audit.strayed_reads();
+        v_relations := auditctl_internal.strayed_captures() || auditctl_internal.strayed_reads();
     end if;
     if v_relations is null or v_relations = '{}' then
         return;
     end if;
-    perform audit.require_fresh_snapshot();
-    perform audit.warn_of_open_policy(v_relations, p_command);
+    perform auditctl_internal.require_fresh_snapshot();
+    perform auditctl_internal.warn_of_open_policy(v_relations, p_command);
     for v_capture in
         select k.relation, k.target
-        from audit.capture as k
+        from auditctl.capture as k
         where k.being_changed_by is distinct from pg_current_xact_id()
-            and (k.relation::oid in (select audit.kin(v_relations)) or k.members::oid[] && v_relations)
+            and (k.relation::oid in (select auditctl_internal.kin(v_relations)) or k.members::oid[] && v_relations)
         order by k.relation
     loop
         if p_command = 'ALTER SCHEMA' then
-            perform audit.follow_schema(v_capture.relation, v_capture.target);
+            perform auditctl_internal.follow_schema(v_capture.relation, v_capture.target);
         end if;
-        perform audit.renew_capture(v_capture.relation, p_command, '[]');
+        perform auditctl_internal.renew_capture(v_capture.relation, p_command, '[]');
     end loop;
     for v_capture in
         select distinct r.old_target as former, k.target
         from pg_class as c
-        join audit.rename as r on r.old_target = audit.registered_name(c.oid)
-        join audit.capture as k on k.target = r.new_target
-        where c.oid = any (v_relations) and c.relkind in ('r', 'p', 'f') and audit.audited_through(c.oid) is null
+        join auditctl.rename as r on r.old_target = auditctl_internal.registered_name(c.oid)
+        join auditctl.capture as k on k.target = r.new_target
+        where c.oid = any (v_relations) and c.relkind in ('r', 'p', 'f') and auditctl_internal.audited_through(c.oid) is null
     loop
         raise warning '% now names a table that is not audited; the audited one is %', v_capture.former, v_capture.target
-            using hint = 'To audit it: ' || audit.command_line('enable', v_capture.former);
+            using hint = 'To audit it: ' || auditctl_internal.command_line('enable', v_capture.former);
     end loop;
 end
 $auditctl$;
 
-revoke execute on function audit.watch_ddl(text) from public;
-comment on function audit.watch_ddl(text) is 'The coverage guard, at the end of each DDL command; called by audit.guard_ddl';
+comment on function auditctl_internal.watch_ddl(text) is 'The coverage guard, at the end of each DDL command; called by auditctl_internal.guard_ddl';
 
-create function audit.watch_drop(p_command text) returns void
+create function auditctl_internal.watch_drop(p_command text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
@@ -136,12 +132,12 @@ begin
     ) then
         return;
     end if;
-    perform audit.require_fresh_snapshot();
+    perform auditctl_internal.require_fresh_snapshot();
     for v_dropped in
         select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target,
             k.being_changed_by is distinct from pg_current_xact_id() as is_guarded
         from pg_event_trigger_dropped_objects() as d
-        left join audit.capture as k on d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.relation = d.objid
+        left join auditctl.capture as k on d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.relation = d.objid
         where d.object_type = 'trigger' or d.classid = 'pg_class'::regclass
             or d.object_type = 'policy' and d.address_names[3] in ('auditctl_read', 'auditctl_open')
     loop
@@ -156,10 +152,10 @@ begin
             v_relations := v_relations || v_dropped.objid;
         elsif v_dropped.target is not null and v_dropped.is_guarded then
             raise exception 'refused: % is audited', v_dropped.target
-                using errcode = 'UA003', hint = audit.how_to_stop(v_dropped.target);
-        elsif exists (select from audit.capture as k where v_dropped.objid = any (k.members::oid[])) then
+                using errcode = 'UA003', hint = auditctl_internal.how_to_stop(v_dropped.target);
+        elsif exists (select from auditctl.capture as k where v_dropped.objid = any (k.members::oid[])) then
             v_relations := v_relations || array(
-                select k.relation::oid from audit.capture as k where v_dropped.objid = any (k.members::oid[])
+                select k.relation::oid from auditctl.capture as k where v_dropped.objid = any (k.members::oid[])
             );
             v_gone := v_gone || jsonb_build_object('gone', v_dropped.object_identity);
         end if;
@@ -170,14 +166,13 @@ begin
     end if;
     for v_relation in
         select k.relation
-        from audit.capture as k
-        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select audit.kin(v_relations))
+        from auditctl.capture as k
+        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select auditctl_internal.kin(v_relations))
         order by k.relation
     loop
-        perform audit.renew_capture(v_relation, p_command, v_gone);
+        perform auditctl_internal.renew_capture(v_relation, p_command, v_gone);
     end loop;
 end
 $auditctl$;
 
-revoke execute on function audit.watch_drop(text) from public;
-comment on function audit.watch_drop(text) is 'The coverage guard, after each command that drops something; called by audit.guard_drop';
+comment on function auditctl_internal.watch_drop(text) is 'The coverage guard, after each command that drops something; called by auditctl_internal.guard_drop';

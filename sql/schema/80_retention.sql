@@ -1,6 +1,6 @@
 -- How long events are kept. What was stated before still counts for a while, so that others notice a shorter time.
 
-create table audit.retention (
+create table auditctl.retention (
     retention_id bigint generated always as identity,
     target text not null,
     keep text,
@@ -13,24 +13,24 @@ create table audit.retention (
     constraint retention_ends_after_its_start check (until >= since)
 );
 
-comment on table audit.retention is 'How long events are kept, as it was ever stated; the longest time that names a target is in force';
-comment on column audit.retention.retention_id is 'Identity';
-comment on column audit.retention.target is 'A target or a glob over targets; * for every event';
-comment on column audit.retention.keep is 'Such as 400 days; null for ever';
-comment on column audit.retention.set_by is 'The login that stated it';
-comment on column audit.retention.since is 'When it was stated';
-comment on column audit.retention.until is 'When something else was stated instead; null while it holds';
+comment on table auditctl.retention is 'How long events are kept, as it was ever stated; the longest time that names a target is in force';
+comment on column auditctl.retention.retention_id is 'Identity';
+comment on column auditctl.retention.target is 'A target or a glob over targets; * for every event';
+comment on column auditctl.retention.keep is 'Such as 400 days; null for ever';
+comment on column auditctl.retention.set_by is 'The login that stated it';
+comment on column auditctl.retention.since is 'When it was stated';
+comment on column auditctl.retention.until is 'When something else was stated instead; null while it holds';
 
-create unique index retention_target_idx on audit.retention (target) where until is null;
+create unique index retention_target_idx on auditctl.retention (target) where until is null;
 
-grant select on audit.retention to audit_reader;
-alter table audit.retention enable row level security;
-create policy retention_is_read_by_whoever_may on audit.retention for select using (true);
+grant select on auditctl.retention to auditctl_reader;
+alter table auditctl.retention enable row level security;
+create policy retention_is_read_by_whoever_may on auditctl.retention for select using (true);
 
 -- Until somebody says otherwise.
-insert into audit.retention (target) values ('*');
+insert into auditctl.retention (target) values ('*');
 
-create function audit.guard_retention() returns trigger
+create function auditctl_internal.guard_retention() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -49,23 +49,22 @@ begin
         return new;
     end if;
     raise exception '% on %.% refused: what was stated stays on record', tg_op, tg_table_schema, tg_table_name
-        using errcode = 'UA001', hint = 'State another time with: select audit.set_retention(target, keep)';
+        using errcode = 'UA001', hint = 'State another time with: select auditctl.set_retention(target, keep)';
 end
 $auditctl$;
 
-revoke execute on function audit.guard_retention() from public;
-comment on function audit.guard_retention() is 'Lets a statement about keeping be made and ended, now and by whoever does it, and nothing else';
+comment on function auditctl_internal.guard_retention() is 'Lets a statement about keeping be made and ended, now and by whoever does it, and nothing else';
 
-create function audit.record_statement() returns trigger
+create function auditctl_internal.record_statement() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- For audit.retention and audit.hold: the column that names the object is the trigger's argument.
+-- For auditctl.retention and auditctl.hold: the column that names the object is the trigger's argument.
 begin
-    perform audit.insert_event(
+    perform auditctl_internal.insert_event(
         format('%s.%s', tg_table_schema, tg_table_name),
         to_jsonb(new) ->> tg_argv[0],
-        case tg_op when 'INSERT' then 'CREATE' else 'UPDATE' end::audit.action,
+        case tg_op when 'INSERT' then 'CREATE' else 'UPDATE' end::auditctl.action,
         case when tg_op = 'UPDATE' then to_jsonb(old) end,
         to_jsonb(new),
         null
@@ -74,31 +73,30 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.record_statement() from public;
-comment on function audit.record_statement() is 'Records what is stated about keeping events, whoever states it and however';
+comment on function auditctl_internal.record_statement() is 'Records what is stated about keeping events, whoever states it and however';
 
-create trigger retention_guarded before insert or update or delete on audit.retention
-for each row execute function audit.guard_retention();
-create trigger retention_guarded_statement before truncate on audit.retention
-for each statement execute function audit.guard_retention();
-create trigger retention_recorded after insert or update on audit.retention
-for each row execute function audit.record_statement('target');
-alter table audit.retention enable always trigger retention_guarded;
-alter table audit.retention enable always trigger retention_guarded_statement;
-alter table audit.retention enable always trigger retention_recorded;
+create trigger retention_guarded before insert or update or delete on auditctl.retention
+for each row execute function auditctl_internal.guard_retention();
+create trigger retention_guarded_statement before truncate on auditctl.retention
+for each statement execute function auditctl_internal.guard_retention();
+create trigger retention_recorded after insert or update on auditctl.retention
+for each row execute function auditctl_internal.record_statement('target');
+alter table auditctl.retention enable always trigger retention_guarded;
+alter table auditctl.retention enable always trigger retention_guarded_statement;
+alter table auditctl.retention enable always trigger retention_recorded;
 
-create function audit.retention_grace() returns interval
+create function auditctl.retention_grace() returns interval
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select interval '7 days'
 $auditctl$;
 
-revoke execute on function audit.retention_grace() from public;
-grant execute on function audit.retention_grace() to audit_reader;
-comment on function audit.retention_grace() is 'How long a longer time still counts after a shorter one was stated';
+revoke execute on function auditctl.retention_grace() from public;
+grant execute on function auditctl.retention_grace() to auditctl_reader;
+comment on function auditctl.retention_grace() is 'How long a longer time still counts after a shorter one was stated';
 
-create function audit.target_pattern(p_glob text) returns text
+create function auditctl.target_pattern(p_glob text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -113,11 +111,11 @@ as $auditctl$
         ), '*', '.*'), '?', '.') || '$'
 $auditctl$;
 
-revoke execute on function audit.target_pattern(text) from public;
-grant execute on function audit.target_pattern(text) to audit_reader;
-comment on function audit.target_pattern(text) is 'The regular expression of a glob over targets: *, ?, [abc] and [!abc]';
+revoke execute on function auditctl.target_pattern(text) from public;
+grant execute on function auditctl.target_pattern(text) to auditctl_reader;
+comment on function auditctl.target_pattern(text) is 'The regular expression of a glob over targets: *, ?, [abc] and [!abc]';
 
-create function audit.kindred_targets(p_target text) returns setof text
+create function auditctl.kindred_targets(p_target text) returns setof text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -126,30 +124,30 @@ as $auditctl$
         union
         select case when r.old_target = k.target then r.new_target else r.old_target end
         from kin as k
-        join audit.rename as r on k.target in (r.old_target, r.new_target)
+        join auditctl.rename as r on k.target in (r.old_target, r.new_target)
     )
 
     select k.target from kin as k
 $auditctl$;
 
-revoke execute on function audit.kindred_targets(text) from public;
-grant execute on function audit.kindred_targets(text) to audit_reader;
-comment on function audit.kindred_targets(text) is 'A target with every name that its table had before or since, whenever that was';
+revoke execute on function auditctl.kindred_targets(text) from public;
+grant execute on function auditctl.kindred_targets(text) to auditctl_reader;
+comment on function auditctl.kindred_targets(text) is 'A target with every name that its table had before or since, whenever that was';
 
-create function audit.is_meant(p_glob text, p_target text) returns boolean
+create function auditctl.is_meant(p_glob text, p_target text) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select exists (
-        select from audit.kindred_targets(p_target) as k (target) where k.target = p_glob or k.target ~ audit.target_pattern(p_glob)
+        select from auditctl.kindred_targets(p_target) as k (target) where k.target = p_glob or k.target ~ auditctl.target_pattern(p_glob)
     )
 $auditctl$;
 
-revoke execute on function audit.is_meant(text, text) from public;
-grant execute on function audit.is_meant(text, text) to audit_reader;
-comment on function audit.is_meant(text, text) is 'Whether a target, under any name its table ever had, is what a name or glob means';
+revoke execute on function auditctl.is_meant(text, text) from public;
+grant execute on function auditctl.is_meant(text, text) to auditctl_reader;
+comment on function auditctl.is_meant(text, text) is 'Whether a target, under any name its table ever had, is what a name or glob means';
 
-create function audit.kept_since(p_target text) returns timestamptz
+create function auditctl.kept_since(p_target text) returns timestamptz
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -161,24 +159,24 @@ as $auditctl$
                     when r.keep is null then '-infinity'::timestamptz
                     else (now() at time zone 'UTC' - r.keep::interval) at time zone 'UTC'
                 end
-            ) filter (where r.target = '*' or p_target like 'audit.%' or audit.is_meant(r.target, p_target)), '-infinity'
+            ) filter (where r.target = '*' or p_target like 'auditctl.%' or auditctl.is_meant(r.target, p_target)), '-infinity'
         )
-    from audit.retention as r
-    where (r.until is null or r.until > now() - audit.retention_grace())
-        and exists (select from audit.retention as whole where whole.target = '*' and whole.until is null)
+    from auditctl.retention as r
+    where (r.until is null or r.until > now() - auditctl.retention_grace())
+        and exists (select from auditctl.retention as whole where whole.target = '*' and whole.until is null)
 $auditctl$;
 
-revoke execute on function audit.kept_since(text) from public;
-grant execute on function audit.kept_since(text) to audit_reader;
-comment on function audit.kept_since(text) is 'From when on a target''s events must be kept now; -infinity for all of them';
+revoke execute on function auditctl.kept_since(text) from public;
+grant execute on function auditctl.kept_since(text) to auditctl_reader;
+comment on function auditctl.kept_since(text) is 'From when on a target''s events must be kept now; -infinity for all of them';
 
-create function audit.set_retention(p_target text, p_keep text) returns boolean
+create function auditctl.set_retention(p_target text, p_keep text) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_keep text := nullif(lower(btrim(p_keep)), 'forever');
-    v_now audit.retention;
+    v_now auditctl.retention;
 begin
     if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
         raise exception 'a target has 1 to 500 bytes'
@@ -193,26 +191,26 @@ begin
         raise exception 'too long a time to keep events: %', to_json(p_keep)
             using errcode = 'invalid_parameter_value', hint = 'To keep everything, write forever.';
     end if;
-    perform '' ~ audit.target_pattern(p_target);
+    perform '' ~ auditctl.target_pattern(p_target);
     if p_keep is null and p_target = '*' then
         v_keep := null;
     end if;
-    lock table audit.retention in share row exclusive mode;
-    select r.* into v_now from audit.retention as r where r.target = p_target and r.until is null;
+    lock table auditctl.retention in share row exclusive mode;
+    select r.* into v_now from auditctl.retention as r where r.target = p_target and r.until is null;
     if found and v_now.keep is not distinct from v_keep and (p_keep is not null or p_target = '*')
         or v_now.retention_id is null and p_keep is null and p_target <> '*'
     then
         return false;
     end if;
-    update audit.retention set until = now() where retention_id = v_now.retention_id;
+    update auditctl.retention set until = now() where retention_id = v_now.retention_id;
     if p_keep is not null or p_target = '*' then
-        insert into audit.retention (target, keep) values (p_target, v_keep);
+        insert into auditctl.retention (target, keep) values (p_target, v_keep);
     end if;
     return true;
 end
 $auditctl$;
 
-revoke execute on function audit.set_retention(text, text) from public;
-grant execute on function audit.set_retention(text, text) to audit_admin;
-comment on function audit.set_retention(text, text) is
+revoke execute on function auditctl.set_retention(text, text) from public;
+grant execute on function auditctl.set_retention(text, text) to auditctl_admin;
+comment on function auditctl.set_retention(text, text) is
     'States how long a target''s events are kept, such as 400 days or forever; null takes its own time away. Returns whether anything changed';

@@ -1,6 +1,6 @@
 -- Legal holds: events that no retention run may delete, until the hold is released.
 
-create table audit.hold (
+create table auditctl.hold (
     hold_id bigint generated always as identity,
     target text not null,
     target_id text,
@@ -19,22 +19,22 @@ create table audit.hold (
     constraint hold_is_released_for_a_reason check (release_reason ~ '\S')
 );
 
-comment on table audit.hold is 'Legal holds: what is held, by whom, why, and since when no more';
-comment on column audit.hold.hold_id is 'Identity';
-comment on column audit.hold.target is 'A target, or a glob over targets; every name its table ever had is held with it';
-comment on column audit.hold.target_id is 'The object, whose whole history is held; null for all of the target';
-comment on column audit.hold.reason is 'Why, such as the case it is for';
-comment on column audit.hold.placed_by is 'The login that placed it';
-comment on column audit.hold.placed_at is 'When';
-comment on column audit.hold.released_by is 'The login that released it; null while it holds';
-comment on column audit.hold.released_at is 'When it was released';
-comment on column audit.hold.release_reason is 'Why it was released';
+comment on table auditctl.hold is 'Legal holds: what is held, by whom, why, and since when no more';
+comment on column auditctl.hold.hold_id is 'Identity';
+comment on column auditctl.hold.target is 'A target, or a glob over targets; every name its table ever had is held with it';
+comment on column auditctl.hold.target_id is 'The object, whose whole history is held; null for all of the target';
+comment on column auditctl.hold.reason is 'Why, such as the case it is for';
+comment on column auditctl.hold.placed_by is 'The login that placed it';
+comment on column auditctl.hold.placed_at is 'When';
+comment on column auditctl.hold.released_by is 'The login that released it; null while it holds';
+comment on column auditctl.hold.released_at is 'When it was released';
+comment on column auditctl.hold.release_reason is 'Why it was released';
 
-grant select on audit.hold to audit_reader;
-alter table audit.hold enable row level security;
-create policy hold_is_read_by_whoever_may on audit.hold for select using (true);
+grant select on auditctl.hold to auditctl_reader;
+alter table auditctl.hold enable row level security;
+create policy hold_is_read_by_whoever_may on auditctl.hold for select using (true);
 
-create function audit.guard_hold() returns trigger
+create function auditctl_internal.guard_hold() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -62,20 +62,19 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.guard_hold() from public;
-comment on function audit.guard_hold() is 'Lets a hold be placed and released, now and by whoever does it, and nothing else';
+comment on function auditctl_internal.guard_hold() is 'Lets a hold be placed and released, now and by whoever does it, and nothing else';
 
-create trigger hold_guarded before insert or update or delete on audit.hold
-for each row execute function audit.guard_hold();
-create trigger hold_guarded_statement before truncate on audit.hold
-for each statement execute function audit.guard_hold();
-create trigger hold_recorded after insert or update on audit.hold
-for each row execute function audit.record_statement('hold_id');
-alter table audit.hold enable always trigger hold_guarded;
-alter table audit.hold enable always trigger hold_guarded_statement;
-alter table audit.hold enable always trigger hold_recorded;
+create trigger hold_guarded before insert or update or delete on auditctl.hold
+for each row execute function auditctl_internal.guard_hold();
+create trigger hold_guarded_statement before truncate on auditctl.hold
+for each statement execute function auditctl_internal.guard_hold();
+create trigger hold_recorded after insert or update on auditctl.hold
+for each row execute function auditctl_internal.record_statement('hold_id');
+alter table auditctl.hold enable always trigger hold_guarded;
+alter table auditctl.hold enable always trigger hold_guarded_statement;
+alter table auditctl.hold enable always trigger hold_recorded;
 
-create function audit.place_hold(p_target text, p_target_id text, p_reason text) returns bigint
+create function auditctl.place_hold(p_target text, p_target_id text, p_reason text) returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -90,20 +89,20 @@ begin
         raise exception 'a hold needs a reason of at most 4 kB'
             using errcode = 'invalid_parameter_value', hint = 'Say what it is for, such as the number of the case.';
     end if;
-    perform '' ~ audit.target_pattern(p_target);
-    insert into audit.hold (target, target_id, reason)
-    values (p_target, audit.fit_key(p_target_id), p_reason)
+    perform '' ~ auditctl.target_pattern(p_target);
+    insert into auditctl.hold (target, target_id, reason)
+    values (p_target, auditctl_internal.fit_key(p_target_id), p_reason)
     returning hold_id into v_hold_id;
     return v_hold_id;
 end
 $auditctl$;
 
-revoke execute on function audit.place_hold(text, text, text) from public;
-grant execute on function audit.place_hold(text, text, text) to audit_admin;
-comment on function audit.place_hold(text, text, text) is
-    'Holds the events of a target, or of one object of it, until audit.release_hold; returns the hold_id';
+revoke execute on function auditctl.place_hold(text, text, text) from public;
+grant execute on function auditctl.place_hold(text, text, text) to auditctl_admin;
+comment on function auditctl.place_hold(text, text, text) is
+    'Holds the events of a target, or of one object of it, until auditctl.release_hold; returns the hold_id';
 
-create function audit.release_hold(p_hold_id bigint, p_reason text) returns void
+create function auditctl.release_hold(p_hold_id bigint, p_reason text) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -112,7 +111,7 @@ begin
         raise exception 'the release of a hold needs a reason of at most 4 kB'
             using errcode = 'invalid_parameter_value', hint = 'Say why the events need not be held any more.';
     end if;
-    update audit.hold set release_reason = p_reason where hold_id = p_hold_id and released_at is null;
+    update auditctl.hold set release_reason = p_reason where hold_id = p_hold_id and released_at is null;
     if not found then
         raise exception 'there is no hold % in force', coalesce(p_hold_id::text, 'null')
             using errcode = 'no_data_found', hint = 'List the holds with: auditctl hold list';
@@ -120,33 +119,32 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.release_hold(bigint, text) from public;
-grant execute on function audit.release_hold(bigint, text) to audit_admin;
-comment on function audit.release_hold(bigint, text) is 'Releases a hold; its events are deleted once their time is over';
+revoke execute on function auditctl.release_hold(bigint, text) from public;
+grant execute on function auditctl.release_hold(bigint, text) to auditctl_admin;
+comment on function auditctl.release_hold(bigint, text) is 'Releases a hold; its events are deleted once their time is over';
 
-create function audit.holds_in_force() returns setof audit.hold
+create function auditctl_internal.holds_in_force() returns setof auditctl.hold
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     -- A release, like a shorter time, can be noticed before it has an effect.
-    select h.* from audit.hold as h where h.released_at is null or h.released_at > now() - audit.retention_grace()
+    select h.* from auditctl.hold as h where h.released_at is null or h.released_at > now() - auditctl.retention_grace()
 $auditctl$;
 
-revoke execute on function audit.holds_in_force() from public;
-comment on function audit.holds_in_force() is 'The holds that keep events now: those not released, and those released a few days ago';
+comment on function auditctl_internal.holds_in_force() is 'The holds that keep events now: those not released, and those released a few days ago';
 
-create function audit.held_events(p_from timestamptz, p_to timestamptz)
+create function auditctl_internal.held_events(p_from timestamptz, p_to timestamptz)
 returns table (event_id bigint, occurred_at timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     -- Tables as they are registered, and what events are about that is no table.
     with recursive seen as (
-        (select e.target from audit.event as e where e.occurred_at >= p_from and e.occurred_at < p_to order by e.target limit 1)
+        (select e.target from auditctl.event as e where e.occurred_at >= p_from and e.occurred_at < p_to order by e.target limit 1)
         union all
         select (
             select e.target
-            from audit.event as e
+            from auditctl.event as e
             where e.occurred_at >= p_from and e.occurred_at < p_to and e.target > s.target
             order by e.target
             limit 1
@@ -157,30 +155,29 @@ as $auditctl$
 
     held as (
         select distinct known.target, h.target_id
-        from audit.holds_in_force() as h
-        join (select s.target from seen as s where s.target is not null union select t.target from audit.target as t) as known
-            on audit.is_meant(h.target, known.target)
+        from auditctl_internal.holds_in_force() as h
+        join (select s.target from seen as s where s.target is not null union select t.target from auditctl.target as t) as known
+            on auditctl.is_meant(h.target, known.target)
         where h.target_id is not null
     )
 
     select l.event_id, l.occurred_at
     from held as h
-    cross join lateral audit.history(h.target, h.target_id) as l
+    cross join lateral auditctl.history(h.target, h.target_id) as l
     where l.occurred_at >= p_from and l.occurred_at < p_to
     union
     -- Whatever bore the key, also where a former table of that name had it.
     select e.event_id, e.occurred_at
     from held as h
-    join audit.event as e on e.target = h.target and e.target_id = h.target_id
+    join auditctl.event as e on e.target = h.target and e.target_id = h.target_id
     where e.occurred_at >= p_from and e.occurred_at < p_to
     union
     select e.event_id, e.occurred_at
     from held as h
-    join audit.event as e
+    join auditctl.event as e
         on e.target = h.target and e.context ->> 'previous_target_id' = h.target_id and e.context ? 'previous_target_id'
     where e.occurred_at >= p_from and e.occurred_at < p_to
 $auditctl$;
 
-revoke execute on function audit.held_events(timestamptz, timestamptz) from public;
-comment on function audit.held_events(timestamptz, timestamptz) is
+comment on function auditctl_internal.held_events(timestamptz, timestamptz) is
     'The events of a time that a hold on one object keeps: its whole history, through changes of key and name';

@@ -1,7 +1,7 @@
 -- Upkeep of the log's partitions, step by step, each one transaction. Nothing here waits for a lock that writers would
 -- wait for behind it, but for a tenth of a second.
 
-create table audit.maintenance (
+create table auditctl.maintenance (
     is_the_only_one boolean not null default true,
     ran_at timestamptz,
     moving_since timestamptz,
@@ -12,51 +12,48 @@ create table audit.maintenance (
     constraint maintenance_has_one_row check (is_the_only_one)
 );
 
-comment on table audit.maintenance is 'How far upkeep has come; whoever locks its row does the next step';
-comment on column audit.maintenance.is_the_only_one is 'True: there is one row';
-comment on column audit.maintenance.ran_at is 'When maintain last found nothing more to do';
-comment on column audit.maintenance.moving_since is 'Since when events are moved out of the DEFAULT partition; null while none are';
-comment on column audit.maintenance.moved_at is 'occurred_at of the last event that was copied';
-comment on column audit.maintenance.moved_id is 'event_id of the last event that was copied';
-comment on column audit.maintenance.moved is 'How many events were copied';
+comment on table auditctl.maintenance is 'How far upkeep has come; whoever locks its row does the next step';
+comment on column auditctl.maintenance.is_the_only_one is 'True: there is one row';
+comment on column auditctl.maintenance.ran_at is 'When maintain last found nothing more to do';
+comment on column auditctl.maintenance.moving_since is 'Since when events are moved out of the DEFAULT partition; null while none are';
+comment on column auditctl.maintenance.moved_at is 'occurred_at of the last event that was copied';
+comment on column auditctl.maintenance.moved_id is 'event_id of the last event that was copied';
+comment on column auditctl.maintenance.moved is 'How many events were copied';
 
-insert into audit.maintenance default values;
+insert into auditctl.maintenance default values;
 
-grant select on audit.maintenance to audit_reader;
-alter table audit.maintenance enable row level security;
-create policy maintenance_is_read_by_whoever_may on audit.maintenance for select using (true);
+grant select on auditctl.maintenance to auditctl_reader;
+alter table auditctl.maintenance enable row level security;
+create policy maintenance_is_read_by_whoever_may on auditctl.maintenance for select using (true);
 
-create function audit.month_table(p_month timestamp) returns text
+create function auditctl_internal.month_table(p_month timestamp) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select to_char(p_month, '"event_"YYYY_MM')
 $auditctl$;
 
-revoke execute on function audit.month_table(timestamp) from public;
-comment on function audit.month_table(timestamp) is 'The name of a month''s partition';
+comment on function auditctl_internal.month_table(timestamp) is 'The name of a month''s partition';
 
-create function audit.month_of(p_name text) returns timestamp
+create function auditctl_internal.month_of(p_name text) returns timestamp
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select make_date(split_part(p_name, '_', 2)::integer, split_part(p_name, '_', 3)::integer, 1)::timestamp
 $auditctl$;
 
-revoke execute on function audit.month_of(text) from public;
-comment on function audit.month_of(text) is 'The month of a partition''s name';
+comment on function auditctl_internal.month_of(text) is 'The month of a partition''s name';
 
-create function audit.utc(p_time timestamp) returns timestamptz
+create function auditctl_internal.utc(p_time timestamp) returns timestamptz
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select p_time at time zone 'UTC'
 $auditctl$;
 
-revoke execute on function audit.utc(timestamp) from public;
-comment on function audit.utc(timestamp) is 'The point in time that a clock in UTC shows';
+comment on function auditctl_internal.utc(timestamp) is 'The point in time that a clock in UTC shows';
 
-create function audit.stray_months() returns setof timestamp
+create function auditctl_internal.stray_months() returns setof timestamp
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -64,7 +61,7 @@ as $auditctl$
     with recursive stray as (
         (
             select date_trunc('month', e.occurred_at at time zone 'UTC') as month
-            from only audit.event_default as e
+            from only auditctl.event_default as e
             where e.occurred_at >= timestamptz '0001-01-01 00:00+00' and e.occurred_at < timestamptz '9999-12-01 00:00+00'
             order by e.occurred_at
             limit 1
@@ -72,8 +69,8 @@ as $auditctl$
         union all
         select (
             select date_trunc('month', e.occurred_at at time zone 'UTC')
-            from only audit.event_default as e
-            where e.occurred_at >= audit.utc(s.month + interval '1 month') and e.occurred_at < timestamptz '9999-12-01 00:00+00'
+            from only auditctl.event_default as e
+            where e.occurred_at >= auditctl_internal.utc(s.month + interval '1 month') and e.occurred_at < timestamptz '9999-12-01 00:00+00'
             order by e.occurred_at
             limit 1
         )
@@ -84,14 +81,13 @@ as $auditctl$
     select s.month
     from stray as s
     where s.month is not null and (
-        to_regclass('audit.' || audit.month_table(s.month)) is null or to_regclass('audit.event_moving') is not null
+        to_regclass('auditctl.' || auditctl_internal.month_table(s.month)) is null or to_regclass('auditctl.event_moving') is not null
     )
 $auditctl$;
 
-revoke execute on function audit.stray_months() from public;
-comment on function audit.stray_months() is 'The months of events in the DEFAULT partition that can have a partition of their own';
+comment on function auditctl_internal.stray_months() is 'The months of events in the DEFAULT partition that can have a partition of their own';
 
-create function audit.missing_months() returns setof timestamp
+create function auditctl_internal.missing_months() returns setof timestamp
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -100,13 +96,12 @@ as $auditctl$
         select date_trunc('month', now() at time zone 'UTC') + ahead * interval '1 month' as first
         from generate_series(0, 3) as ahead
     ) as month
-    where to_regclass('audit.' || audit.month_table(month.first)) is null
+    where to_regclass('auditctl.' || auditctl_internal.month_table(month.first)) is null
 $auditctl$;
 
-revoke execute on function audit.missing_months() from public;
-comment on function audit.missing_months() is 'The months from this one to three ahead that have no partition';
+comment on function auditctl_internal.missing_months() is 'The months from this one to three ahead that have no partition';
 
-create function audit.lock_holders(p_relations oid[]) returns text[]
+create function auditctl_internal.lock_holders(p_relations oid[]) returns text[]
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -116,10 +111,9 @@ as $auditctl$
         and l.database = (select d.oid from pg_database as d where d.datname = current_database())
 $auditctl$;
 
-revoke execute on function audit.lock_holders(oid[]) from public;
-comment on function audit.lock_holders(oid[]) is 'The other transactions that hold a lock on one of these tables';
+comment on function auditctl_internal.lock_holders(oid[]) is 'The other transactions that hold a lock on one of these tables';
 
-create function audit.give_up(p_table text, p_holder text) returns void
+create function auditctl_internal.give_up(p_table text, p_holder text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -130,28 +124,27 @@ begin
 end
 $auditctl$;
 
-revoke execute on function audit.give_up(text, text) from public;
-comment on function audit.give_up(text, text) is 'Raises: upkeep leaves the rest to the next run, rather than let writers wait';
+comment on function auditctl_internal.give_up(text, text) is 'Raises: upkeep leaves the rest to the next run, rather than let writers wait';
 
-create function audit.seize(p_parts regclass[]) returns void
+create function auditctl_internal.seize(p_parts regclass[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '100ms'
 as $auditctl$
 declare
-    v_relations constant oid[] := p_parts::oid[] || 'audit.event'::regclass::oid;
+    v_relations constant oid[] := p_parts::oid[] || 'auditctl.event'::regclass::oid;
     v_start constant timestamptz := clock_timestamp();
-    v_early constant text[] := audit.lock_holders(v_relations);
+    v_early constant text[] := auditctl_internal.lock_holders(v_relations);
     v_holder text;
     v_part regclass;
 begin
     for v_attempt in 1..20 loop
-        select h.holder into v_holder from unnest(audit.lock_holders(v_relations)) as h (holder) where h.holder = any (v_early) limit 1;
+        select h.holder into v_holder from unnest(auditctl_internal.lock_holders(v_relations)) as h (holder) where h.holder = any (v_early) limit 1;
         -- For one that has lasted so long nobody is made to wait.
         if not found or clock_timestamp() < v_start + interval '0.5 seconds' then
             begin
                 -- Whoever writes or reads next waits behind this one.
-                lock table only audit.event in access exclusive mode;
+                lock table only auditctl.event in access exclusive mode;
                 foreach v_part in array p_parts loop
                     execute format('lock table only %s in access exclusive mode nowait', v_part);
                 end loop;
@@ -162,15 +155,14 @@ begin
         end if;
         perform pg_sleep(0.05 + 0.02 * v_attempt);
     end loop;
-    perform audit.give_up('the log', v_holder);
+    perform auditctl_internal.give_up('the log', v_holder);
 end
 $auditctl$;
 
-revoke execute on function audit.seize(regclass[]) from public;
-comment on function audit.seize(regclass[]) is
+comment on function auditctl_internal.seize(regclass[]) is
     'Locks the log and some of its partitions for a moment; gives up rather than let writers wait';
 
-create function audit.make_month(p_name text, p_month timestamp, p_whole regclass) returns regclass
+create function auditctl_internal.make_month(p_name text, p_month timestamp, p_whole regclass) returns regclass
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -180,27 +172,26 @@ declare
     v_upper constant text := to_char(p_month + interval '1 month', 'YYYY-MM-DD"T00:00:00+00"');
 begin
     execute format(
-        'create table audit.%I (like audit.event including defaults including constraints including comments including indexes)', p_name
+        'create table auditctl.%I (like auditctl.event including defaults including constraints including comments including indexes)', p_name
     );
-    v_relation := format('audit.%I', p_name)::regclass;
+    v_relation := format('auditctl.%I', p_name)::regclass;
     execute format('comment on table %s is %L', v_relation, format('Events of %s (UTC)', to_char(p_month, 'YYYY-MM')));
     -- Lets it be attached without being read.
     execute format(
         'alter table %s add constraint event_month check (occurred_at >= %L and occurred_at < %L)', v_relation, v_lower, v_upper
     );
     if p_whole is null then
-        perform audit.guard_partition(v_relation);
+        perform auditctl_internal.guard_partition(v_relation);
     else
-        perform audit.attach_month(v_relation, p_month, p_whole);
+        perform auditctl_internal.attach_month(v_relation, p_month, p_whole);
     end if;
     return v_relation;
 end
 $auditctl$;
 
-revoke execute on function audit.make_month(text, timestamp, regclass) from public;
-comment on function audit.make_month(text, timestamp, regclass) is 'Makes the guarded table of a month, with its indexes, on its own or as a part of a table';
+comment on function auditctl_internal.make_month(text, timestamp, regclass) is 'Makes the guarded table of a month, with its indexes, on its own or as a part of a table';
 
-create function audit.attach_month(p_relation regclass, p_month timestamp, p_whole regclass) returns void
+create function auditctl_internal.attach_month(p_relation regclass, p_month timestamp, p_whole regclass) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -211,17 +202,16 @@ begin
         'alter table %s attach partition %s for values from (%L) to (%L)', p_whole, p_relation,
         to_char(p_month, 'YYYY-MM-DD"T00:00:00+00"'), to_char(p_month + interval '1 month', 'YYYY-MM-DD"T00:00:00+00"')
     );
-    perform audit.guard_partition(p_relation);
-    if p_whole = 'audit.event'::regclass then
+    perform auditctl_internal.guard_partition(p_relation);
+    if p_whole = 'auditctl.event'::regclass then
         execute format('alter table %s drop constraint event_month', p_relation);
     end if;
 end
 $auditctl$;
 
-revoke execute on function audit.attach_month(regclass, timestamp, regclass) from public;
-comment on function audit.attach_month(regclass, timestamp, regclass) is 'Makes a month''s table a partition, guarded before and after';
+comment on function auditctl_internal.attach_month(regclass, timestamp, regclass) is 'Makes a month''s table a partition, guarded before and after';
 
-create function audit.rename_table(p_relation regclass, p_name text) returns void
+create function auditctl_internal.rename_table(p_relation regclass, p_name text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -236,11 +226,10 @@ begin
         where x.indrelid = p_relation and i.relname ^@ v_former
         order by i.relname
     loop
-        execute format('alter index audit.%I rename to %I', v_index, p_name || substr(v_index, length(v_former) + 1));
+        execute format('alter index auditctl.%I rename to %I', v_index, p_name || substr(v_index, length(v_former) + 1));
     end loop;
     execute format('alter table %s rename to %I', p_relation, p_name);
 end
 $auditctl$;
 
-revoke execute on function audit.rename_table(regclass, text) from public;
-comment on function audit.rename_table(regclass, text) is 'Gives a table another name, and its indexes with it';
+comment on function auditctl_internal.rename_table(regclass, text) is 'Gives a table another name, and its indexes with it';

@@ -2,39 +2,37 @@
 -- new event of the DEFAULT partition is also written to its copy; older ones are copied in portions; when the copy is
 -- complete it takes the place of the original in one transaction. Each event is in the log once at every moment.
 
-create function audit.mirror_event() returns trigger
+create function auditctl_internal.mirror_event() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     -- A write never fails for want of the copy; without it, moving starts anew.
-    if to_regclass('audit.event_moving') is not null then
-        insert into audit.event_moving select (new).*;
+    if to_regclass('auditctl.event_moving') is not null then
+        insert into auditctl.event_moving select (new).*;
     end if;
     return null;
 end
 $auditctl$;
 
-revoke execute on function audit.mirror_event() from public;
-comment on function audit.mirror_event() is 'Writes an event of the DEFAULT partition also to the copy that will take its place';
+comment on function auditctl_internal.mirror_event() is 'Writes an event of the DEFAULT partition also to the copy that will take its place';
 
-create function audit.is_mirrored() returns boolean
+create function auditctl_internal.is_mirrored() returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select to_regclass('audit.event_moving') is not null and exists (
+    select to_regclass('auditctl.event_moving') is not null and exists (
         select
         from pg_trigger as t
-        where t.tgrelid = to_regclass('audit.event_default') and t.tgname = 'event_mirrored' and t.tgenabled = 'A'
+        where t.tgrelid = to_regclass('auditctl.event_default') and t.tgname = 'event_mirrored' and t.tgenabled = 'A'
             -- Anything made since the copy was begun may have missed an event.
-            and (select m.moving_since is not null from audit.maintenance as m)
+            and (select m.moving_since is not null from auditctl.maintenance as m)
     )
 $auditctl$;
 
-revoke execute on function audit.is_mirrored() from public;
-comment on function audit.is_mirrored() is 'Whether events of the DEFAULT partition are being moved';
+comment on function auditctl_internal.is_mirrored() is 'Whether events of the DEFAULT partition are being moved';
 
-create function audit.begin_move() returns jsonb
+create function auditctl_internal.begin_move() returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '100ms'
@@ -43,36 +41,35 @@ declare
     v_months timestamp[];
     v_month timestamp;
 begin
-    drop table if exists audit.event_moving;
-    v_months := array(select s.m from audit.stray_months() as s (m) union select n.m from audit.missing_months() as n (m) order by 1);
-    create table audit.event_moving (
-        like audit.event including defaults including constraints including comments including indexes
+    drop table if exists auditctl.event_moving;
+    v_months := array(select s.m from auditctl_internal.stray_months() as s (m) union select n.m from auditctl_internal.missing_months() as n (m) order by 1);
+    create table auditctl.event_moving (
+        like auditctl.event including defaults including constraints including comments including indexes
     ) partition by range (occurred_at);
-    comment on table audit.event_moving is 'The events of the DEFAULT partition, on their way to months of their own';
-    perform audit.guard_partition('audit.event_moving');
-    create table audit.event_next partition of audit.event_moving default;
-    perform audit.guard_partition('audit.event_next');
+    comment on table auditctl.event_moving is 'The events of the DEFAULT partition, on their way to months of their own';
+    perform auditctl_internal.guard_partition('auditctl.event_moving');
+    create table auditctl.event_next partition of auditctl.event_moving default;
+    perform auditctl_internal.guard_partition('auditctl.event_next');
     foreach v_month in array v_months loop
-        perform audit.make_month(audit.month_table(v_month), v_month, 'audit.event_moving');
+        perform auditctl_internal.make_month(auditctl_internal.month_table(v_month), v_month, 'auditctl.event_moving');
     end loop;
     -- When this is granted, whoever wrote there before is done; whoever writes later fires the trigger.
-    perform audit.lock_default();
-    drop trigger if exists event_mirrored on audit.event_default;
-    create trigger event_mirrored after insert on audit.event_default for each row execute function audit.mirror_event();
-    alter table audit.event_default enable always trigger event_mirrored;
-    update audit.maintenance
+    perform auditctl_internal.lock_default();
+    drop trigger if exists event_mirrored on auditctl.event_default;
+    create trigger event_mirrored after insert on auditctl.event_default for each row execute function auditctl_internal.mirror_event();
+    alter table auditctl.event_default enable always trigger event_mirrored;
+    update auditctl.maintenance
     set (moving_since, moved_at, moved_id, moved) = (now(), '-infinity', -9223372036854775808, 0);
     return jsonb_build_object(
-        'step', 'move', 'partition', 'audit.event_default', 'state', 'begun',
+        'step', 'move', 'partition', 'auditctl.event_default', 'state', 'begun',
         'months', array(select to_char(m, 'YYYY-MM') from unnest(v_months) as m)
     );
 end
 $auditctl$;
 
-revoke execute on function audit.begin_move() from public;
-comment on function audit.begin_move() is 'Makes the copy of the DEFAULT partition, empty, and the trigger that writes new events to it too';
+comment on function auditctl_internal.begin_move() is 'Makes the copy of the DEFAULT partition, empty, and the trigger that writes new events to it too';
 
-create function audit.lock_default() returns void
+create function auditctl_internal.lock_default() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '100ms'
@@ -80,35 +77,34 @@ as $auditctl$
 begin
     for v_attempt in 1..20 loop
         begin
-            lock table only audit.event_default in share row exclusive mode;
+            lock table only auditctl.event_default in share row exclusive mode;
             return;
         exception when lock_not_available or deadlock_detected then
             null;
         end;
         perform pg_sleep(0.05 + 0.02 * v_attempt);
     end loop;
-    perform audit.give_up('the DEFAULT partition', (audit.lock_holders(array['audit.event_default'::regclass::oid]))[1]);
+    perform auditctl_internal.give_up('the DEFAULT partition', (auditctl_internal.lock_holders(array['auditctl.event_default'::regclass::oid]))[1]);
 end
 $auditctl$;
 
-revoke execute on function audit.lock_default() from public;
-comment on function audit.lock_default() is 'Keeps writers out of the DEFAULT partition until the transaction ends; gives up rather than let them wait';
+comment on function auditctl_internal.lock_default() is 'Keeps writers out of the DEFAULT partition until the transaction ends; gives up rather than let them wait';
 
-create function audit.copy_events() returns jsonb
+create function auditctl_internal.copy_events() returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_state audit.maintenance;
+    v_state auditctl.maintenance;
     v_last record;
     v_copied bigint;
 begin
-    select m.* into v_state from audit.maintenance as m;
+    select m.* into v_state from auditctl.maintenance as m;
     select e.occurred_at, e.event_id
     into v_last
     from (
         select d.occurred_at, d.event_id
-        from only audit.event_default as d
+        from only auditctl.event_default as d
         where (d.occurred_at, d.event_id) > (v_state.moved_at, v_state.moved_id)
         order by d.occurred_at, d.event_id
         limit 50000
@@ -119,25 +115,24 @@ begin
         return null;
     end if;
     -- What was written since moving began is there already.
-    insert into audit.event_moving
+    insert into auditctl.event_moving
     select d.*
-    from only audit.event_default as d
+    from only auditctl.event_default as d
     where (d.occurred_at, d.event_id) > (v_state.moved_at, v_state.moved_id)
         and (d.occurred_at, d.event_id) <= (v_last.occurred_at, v_last.event_id)
     on conflict (occurred_at, event_id) do nothing;
     get diagnostics v_copied = row_count;
-    update audit.maintenance
+    update auditctl.maintenance
     set (moved_at, moved_id, moved) = (v_last.occurred_at, v_last.event_id, v_state.moved + v_copied);
     return jsonb_build_object(
-        'step', 'move', 'partition', 'audit.event_default', 'state', 'copied', 'events', v_state.moved + v_copied
+        'step', 'move', 'partition', 'auditctl.event_default', 'state', 'copied', 'events', v_state.moved + v_copied
     );
 end
 $auditctl$;
 
-revoke execute on function audit.copy_events() from public;
-comment on function audit.copy_events() is 'Copies the next portion of the DEFAULT partition; null when none is left';
+comment on function auditctl_internal.copy_events() is 'Copies the next portion of the DEFAULT partition; null when none is left';
 
-create function audit.require_whole_copy() returns void
+create function auditctl_internal.require_whole_copy() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -146,72 +141,69 @@ declare
 begin
     -- Seen at one moment: what others write meanwhile is in both or in neither.
     select
-        (select count(*) from only audit.event_default) as original,
-        (select count(*) from audit.event_moving) as copy
+        (select count(*) from only auditctl.event_default) as original,
+        (select count(*) from auditctl.event_moving) as copy
     into v_counted;
     if v_counted.original <> v_counted.copy then
         raise exception 'the DEFAULT partition holds % events and its copy %', v_counted.original, v_counted.copy
             using errcode = 'data_corrupted',
-                hint = 'Nothing was changed. To have them copied anew: set role audit_owner; drop table audit.event_moving';
+                hint = 'Nothing was changed. To have them copied anew: set role auditctl_owner; drop table auditctl.event_moving';
     end if;
 end
 $auditctl$;
 
-revoke execute on function audit.require_whole_copy() from public;
-comment on function audit.require_whole_copy() is 'Raises unless the copy of the DEFAULT partition has as many events as the original';
+comment on function auditctl_internal.require_whole_copy() is 'Raises unless the copy of the DEFAULT partition has as many events as the original';
 
-create function audit.end_move() returns jsonb
+create function auditctl_internal.end_move() returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_month record;
     v_months jsonb;
-    v_comment constant text := obj_description('audit.event_default'::regclass, 'pg_class');
+    v_comment constant text := obj_description('auditctl.event_default'::regclass, 'pg_class');
 begin
-    perform audit.require_whole_copy();
+    perform auditctl_internal.require_whole_copy();
     select coalesce(jsonb_object_agg(c.partition, c.events), '{}')
     into v_months
-    from (select e.tableoid::regclass::text as partition, count(*) as events from audit.event_moving as e group by 1) as c;
-    perform audit.seize(array['audit.event_default'::regclass]);
-    drop table audit.event_default;
+    from (select e.tableoid::regclass::text as partition, count(*) as events from auditctl.event_moving as e group by 1) as c;
+    perform auditctl_internal.seize(array['auditctl.event_default'::regclass]);
+    drop table auditctl.event_default;
     for v_month in
-        select i.inhrelid::regclass as relation, audit.month_of(c.relname) as first
+        select i.inhrelid::regclass as relation, auditctl_internal.month_of(c.relname) as first
         from pg_inherits as i
         join pg_class as c on c.oid = i.inhrelid
-        where i.inhparent = 'audit.event_moving'::regclass and c.relname <> 'event_next'
+        where i.inhparent = 'auditctl.event_moving'::regclass and c.relname <> 'event_next'
         order by c.relname
     loop
-        execute format('alter table audit.event_moving detach partition %s', v_month.relation);
-        perform audit.attach_month(v_month.relation, v_month.first, 'audit.event');
+        execute format('alter table auditctl.event_moving detach partition %s', v_month.relation);
+        perform auditctl_internal.attach_month(v_month.relation, v_month.first, 'auditctl.event');
     end loop;
-    alter table audit.event_moving detach partition audit.event_next;
-    drop table audit.event_moving;
-    drop trigger if exists event_write_once_row on audit.event_next;
-    perform audit.rename_table('audit.event_next', 'event_default');
-    alter table audit.event attach partition audit.event_default default;
-    perform audit.guard_partition('audit.event_default');
-    execute format('comment on table audit.event_default is %L', v_comment);
-    update audit.maintenance set (moving_since, moved_at, moved_id) = (null, null, null);
-    return audit.record_upkeep(
-        'audit.event_default', 'events moved out of the DEFAULT partition',
-        jsonb_build_object('step', 'move', 'partition', 'audit.event_default', 'state', 'done', 'events', v_months)
+    alter table auditctl.event_moving detach partition auditctl.event_next;
+    drop table auditctl.event_moving;
+    drop trigger if exists event_write_once_row on auditctl.event_next;
+    perform auditctl_internal.rename_table('auditctl.event_next', 'event_default');
+    alter table auditctl.event attach partition auditctl.event_default default;
+    perform auditctl_internal.guard_partition('auditctl.event_default');
+    execute format('comment on table auditctl.event_default is %L', v_comment);
+    update auditctl.maintenance set (moving_since, moved_at, moved_id) = (null, null, null);
+    return auditctl_internal.record_upkeep(
+        'auditctl.event_default', 'events moved out of the DEFAULT partition',
+        jsonb_build_object('step', 'move', 'partition', 'auditctl.event_default', 'state', 'done', 'events', v_months)
     );
 end
 $auditctl$;
 
-revoke execute on function audit.end_move() from public;
-comment on function audit.end_move() is 'Puts the copy in the place of the DEFAULT partition, in one transaction';
+comment on function auditctl_internal.end_move() is 'Puts the copy in the place of the DEFAULT partition, in one transaction';
 
-create function audit.record_upkeep(p_partition text, p_summary text, p_data jsonb) returns jsonb
+create function auditctl_internal.record_upkeep(p_partition text, p_summary text, p_data jsonb) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    perform audit.insert_event('audit.partition', p_partition, 'EVENT', null, p_data, p_summary);
+    perform auditctl_internal.insert_event('auditctl.partition', p_partition, 'EVENT', null, p_data, p_summary);
     return p_data;
 end
 $auditctl$;
 
-revoke execute on function audit.record_upkeep(text, text, jsonb) from public;
-comment on function audit.record_upkeep(text, text, jsonb) is 'Records what was done to a partition, and returns it';
+comment on function auditctl_internal.record_upkeep(text, text, jsonb) is 'Records what was done to a partition, and returns it';

@@ -4,7 +4,7 @@
 do $auditctl$
 begin
     if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
-        execute pg_catalog.format('grant create on schema audit to %I', session_user);
+        execute pg_catalog.format('grant create on schema auditctl_internal to %I', session_user);
     end if;
 end
 $auditctl$;
@@ -17,19 +17,19 @@ begin
     if exists (
         select
         from pg_catalog.pg_proc as p
-        where p.oid = pg_catalog.to_regprocedure('audit.put_trigger(regclass,text,text)')
+        where p.oid = pg_catalog.to_regprocedure('auditctl_internal.put_trigger(regclass,text,text)')
             and not pg_catalog.pg_has_role(session_user, p.proowner, 'MEMBER')
     ) then
         return;
     end if;
     execute $function$
-create or replace function audit.put_trigger(p_relation regclass, p_action text, p_function text) returns void
+create or replace function auditctl_internal.put_trigger(p_relation regclass, p_action text, p_function text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- The guard acts as audit_owner, who owns nobody's tables. This lends it the installing login's right to put a capture
+-- The guard acts as auditctl_owner, who owns nobody's tables. This lends it the installing login's right to put a capture
 -- trigger on a partition or child of a table that has it already, and nothing else. It calls no function that
--- audit_owner could replace.
+-- auditctl_owner could replace.
 declare
     v_name constant text := 'auditctl_' || lower(p_action);
 begin
@@ -48,12 +48,12 @@ begin
         join pg_trigger as t
             on t.tgrelid = a.relation and t.tgname in ('auditctl_create', 'auditctl_update', 'auditctl_delete', 'auditctl_truncate')
         join pg_proc as p on p.oid = t.tgfoid
-        where p.pronamespace = 'audit_triggers'::regnamespace and p.proowner = 'audit_owner'::regrole
+        where p.pronamespace = 'auditctl_triggers'::regnamespace and p.proowner = 'auditctl_owner'::regrole
     ) then
         raise exception '% descends from no audited table', p_relation using errcode = 'insufficient_privilege';
     end if;
     execute format(
-        'create trigger %I after %s on %s for each %s execute function audit_triggers.%I()', v_name,
+        'create trigger %I after %s on %s for each %s execute function auditctl_triggers.%I()', v_name,
         case p_action when 'CREATE' then 'insert' when 'UPDATE' then 'update' when 'DELETE' then 'delete' else 'truncate' end,
         p_relation, case p_action when 'TRUNCATE' then 'statement' else 'row' end, p_function
     );
@@ -61,28 +61,26 @@ begin
 end
 $auditctl$
     $function$;
-    alter function audit.put_trigger(regclass, text, text) owner to session_user;
-    revoke execute on function audit.put_trigger(regclass, text, text) from public;
-    grant execute on function audit.put_trigger(regclass, text, text) to audit_owner;
-    comment on function audit.put_trigger(regclass, text, text) is
+    alter function auditctl_internal.put_trigger(regclass, text, text) owner to session_user;
+    comment on function auditctl_internal.put_trigger(regclass, text, text) is
         'Puts a capture trigger on a partition or child of an audited table, with the rights of the login that installed';
     if exists (
         select
         from pg_catalog.pg_proc as p
-        where p.oid = pg_catalog.to_regprocedure('audit.put_read_policy(regclass,boolean)')
+        where p.oid = pg_catalog.to_regprocedure('auditctl_internal.put_read_policy(regclass,boolean)')
             and not pg_catalog.pg_has_role(session_user, p.proowner, 'MEMBER')
     ) then
         return;
     end if;
     execute $function$
-create or replace function audit.put_read_policy(p_relation regclass, p_force boolean) returns void
+create or replace function auditctl_internal.put_read_policy(p_relation regclass, p_force boolean) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
--- The guard acts as audit_owner, who owns nobody's tables. This lends it the installing login's right to put the
+-- The guard acts as auditctl_owner, who owns nobody's tables. This lends it the installing login's right to put the
 -- policies of reading on a partition or child of a table that has them already, and nothing else. It hides nothing, and
--- opens nothing that was hidden. It calls no function that audit_owner could replace.
+-- opens nothing that was hidden. It calls no function that auditctl_owner could replace.
 declare
     v_opens constant boolean := not (select c.relrowsecurity from pg_class as c where c.oid = p_relation);
 begin
@@ -98,7 +96,7 @@ begin
         join pg_policy as p on p.polrelid = a.relation and p.polname = 'auditctl_read'
         where not p.polpermissive and p.polcmd = 'r'
             and pg_get_expr(p.polqual, p.polrelid)
-                = format('( SELECT audit.record_read(%L::regclass) AS record_read)', a.relation::regclass::text)
+                = format('( SELECT auditctl.record_read(%L::regclass) AS record_read)', a.relation::regclass::text)
     ) then
         raise exception '% descends from no table whose reads are audited', p_relation using errcode = 'insufficient_privilege';
     end if;
@@ -109,7 +107,7 @@ begin
         raise exception '% has policies that stand in the way', p_relation using errcode = 'insufficient_privilege';
     end if;
     execute format(
-        'create policy auditctl_read on %s as restrictive for select to public using ((select audit.record_read(%L::regclass)))',
+        'create policy auditctl_read on %s as restrictive for select to public using ((select auditctl.record_read(%L::regclass)))',
         p_relation, p_relation::text
     );
     if v_opens then
@@ -122,65 +120,61 @@ begin
 end
 $auditctl$
     $function$;
-    alter function audit.put_read_policy(regclass, boolean) owner to session_user;
-    revoke execute on function audit.put_read_policy(regclass, boolean) from public;
-    grant execute on function audit.put_read_policy(regclass, boolean) to audit_owner;
-    comment on function audit.put_read_policy(regclass, boolean) is
+    alter function auditctl_internal.put_read_policy(regclass, boolean) owner to session_user;
+    comment on function auditctl_internal.put_read_policy(regclass, boolean) is
         'Puts the policies of reading on a partition or child of an audited table, with the rights of the login that installed';
     execute $function$
-create or replace function audit.guard_ddl() returns event_trigger
+create or replace function auditctl_internal.guard_ddl() returns event_trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- Has the rights of a superuser, and hands over to audit_owner: what audit_owner could have made of it is not run.
+-- Has the rights of a superuser, and hands over to auditctl_owner: what auditctl_owner could have made of it is not run.
 begin
     if not exists (
         select
         from pg_proc as p
-        where p.oid = 'audit.watch_ddl(text)'::regprocedure and p.prosecdef and p.proowner = 'audit_owner'::regrole
+        where p.oid = 'auditctl_internal.watch_ddl(text)'::regprocedure and p.prosecdef and p.proowner = 'auditctl_owner'::regrole
     ) then
-        raise exception 'refused: audit.watch_ddl(text) is not what auditctl installed'
+        raise exception 'refused: auditctl_internal.watch_ddl(text) is not what auditctl installed'
             using errcode = 'UA003', hint = 'Find out who changed it, then run: auditctl install';
     end if;
-    perform audit.watch_ddl(tg_tag);
+    perform auditctl_internal.watch_ddl(tg_tag);
 end
 $auditctl$
     $function$;
-    alter function audit.guard_ddl() owner to session_user;
-    revoke execute on function audit.guard_ddl() from public;
-    comment on function audit.guard_ddl() is 'The coverage guard, at the end of each DDL command';
+    alter function auditctl_internal.guard_ddl() owner to session_user;
+    comment on function auditctl_internal.guard_ddl() is 'The coverage guard, at the end of each DDL command';
     execute $function$
-create or replace function audit.guard_drop() returns event_trigger
+create or replace function auditctl_internal.guard_drop() returns event_trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- Has the rights of a superuser, and hands over to audit_owner: what audit_owner could have made of it is not run.
+-- Has the rights of a superuser, and hands over to auditctl_owner: what auditctl_owner could have made of it is not run.
 begin
     if not exists (
         select
         from pg_proc as p
-        where p.oid = 'audit.watch_drop(text)'::regprocedure and p.prosecdef and p.proowner = 'audit_owner'::regrole
+        where p.oid = 'auditctl_internal.watch_drop(text)'::regprocedure and p.prosecdef and p.proowner = 'auditctl_owner'::regrole
     ) then
-        raise exception 'refused: audit.watch_drop(text) is not what auditctl installed'
+        raise exception 'refused: auditctl_internal.watch_drop(text) is not what auditctl installed'
             using errcode = 'UA003', hint = 'Find out who changed it, then run: auditctl install';
     end if;
-    perform audit.watch_drop(tg_tag);
+    perform auditctl_internal.watch_drop(tg_tag);
 end
 $auditctl$
     $function$;
-    alter function audit.guard_drop() owner to session_user;
-    revoke execute on function audit.guard_drop() from public;
-    comment on function audit.guard_drop() is 'The coverage guard, after each command that drops something';
+    alter function auditctl_internal.guard_drop() owner to session_user;
+    comment on function auditctl_internal.guard_drop() is 'The coverage guard, after each command that drops something';
 end
 $install$;
 
 do $auditctl$
 begin
     if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_ddl') then
-        create event trigger auditctl_guard_ddl on ddl_command_end execute function audit.guard_ddl();
+        create event trigger auditctl_guard_ddl on ddl_command_end execute function auditctl_internal.guard_ddl();
     end if;
     if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_drop') then
-        create event trigger auditctl_guard_drop on sql_drop execute function audit.guard_drop();
+        create event trigger auditctl_guard_drop on sql_drop execute function auditctl_internal.guard_drop();
     end if;
     alter event trigger auditctl_guard_ddl enable always;
     alter event trigger auditctl_guard_drop enable always;
@@ -191,12 +185,12 @@ exception when insufficient_privilege then
 end
 $auditctl$;
 
-set local role audit_owner;
+set local role auditctl_owner;
 
 do $auditctl$
 begin
     if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
-        execute pg_catalog.format('revoke create on schema audit from %I', session_user);
+        execute pg_catalog.format('revoke create on schema auditctl_internal from %I', session_user);
     end if;
 end
 $auditctl$;

@@ -81,7 +81,11 @@ def opened(server: EmbeddedServer, template: str, fill: Fill, name: str = "ann")
 
 
 def _people(conn: psycopg.Connection, reader: str, admin: str, web: str) -> None:
-    for name, roles in ((reader, ["audit_reader", PEOPLE]), (admin, ["audit_admin", PEOPLE]), (web, ["audit_app"])):
+    for name, roles in (
+        (reader, ["auditctl_reader", PEOPLE]),
+        (admin, ["auditctl_admin", PEOPLE]),
+        (web, ["auditctl_app"]),
+    ):
         command = sql.SQL("create role {} login password {}")
         conn.execute(command.format(sql.Identifier(name), sql.Literal(PASSWORD)))
         for role in roles:
@@ -95,7 +99,7 @@ def usual(conn: psycopg.Connection, dsn: str, web: str) -> None:
     audit(dsn, "billing.plan")
     record(conn, *(_past(number) for number in range(PAST)))
     with connect(make_conninfo(dsn, user=web)) as application:
-        application.execute("select audit.set_context('alice', '203.0.113.7', '{\"request_id\": \"r-1\"}', false)")
+        application.execute("select auditctl.set_context('alice', '203.0.113.7', '{\"request_id\": \"r-1\"}', false)")
         application.execute(
             "insert into billing.customer values (7, 'Brandt', 'info@brandt.example', %s, 10.00)", [LETTER_BEFORE]
         )

@@ -48,7 +48,7 @@ def test_a_table_is_added_from_the_list_to_the_message(
     tab.get_by_label("Label").fill("Thing")
     tab.get_by_role("button", name="Show the plan").click()
     tab.get_by_text("SQL", exact=True).click()
-    expect(tab.get_by_text("create or replace function audit_triggers.public__item__create()")).to_be_visible()
+    expect(tab.get_by_text("create or replace function auditctl_triggers.public__item__create()")).to_be_visible()
     tab.get_by_role("button", name="Apply").click()
     expect(tab.get_by_role("status")).to_have_text("Applied 4 changes to public.item.")
     tab.reload()

@@ -47,7 +47,8 @@ def fill(conn: psycopg.Connection, dsn: str, web: str) -> None:
     with connect(make_conninfo(dsn, user=web, application_name=LONGEST)) as application:
         context = Jsonb({LONGEST: LONG, "request_id": LONG})
         application.execute(
-            "select audit.set_context(%s, '2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff', %s, false)", [LONG[:500], context]
+            "select auditctl.set_context(%s, '2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff', %s, false)",
+            [LONG[:500], context],
         )
         places = sql.SQL(", ").join(sql.Placeholder() * (COLUMNS + 1))
         application.execute(
@@ -65,8 +66,8 @@ def huge(server: EmbeddedServer, template: NoopExecutor, passwords_asked: None) 
 
 
 def test_an_empty_log_says_how_it_fills(page: Page, admin: Client, conn: psycopg.Connection, browse: Browse) -> None:
-    conn.execute("alter table audit.event disable trigger all")
-    conn.execute("delete from audit.event")
+    conn.execute("alter table auditctl.event disable trigger all")
+    conn.execute("delete from auditctl.event")
     tab = browse(page.url, admin)
     tab.goto("/")
     expect(tab.locator(".empty")).to_contain_text("The log is empty.")

@@ -86,7 +86,7 @@ def test_a_wrong_password_is_refused_in_words_and_the_login_stays_typed(archive:
 def test_after_signing_out_neither_back_nor_the_address_shows_anything(
     page: Page, person: MakeLogin, browse: Browse
 ) -> None:
-    tab = browse(page.url, page.as_login(person("ann", roles=["audit_reader"])))
+    tab = browse(page.url, page.as_login(person("ann", roles=["auditctl_reader"])))
     tab.goto("/?user=nobody")
     tab.goto("/")
     expect(tab.locator("tr.event")).to_have_count(1)
@@ -102,7 +102,7 @@ def test_after_signing_out_neither_back_nor_the_address_shows_anything(
 def test_a_cookie_copied_before_signing_out_opens_nothing_afterwards(
     page: Page, person: MakeLogin, browse: Browse
 ) -> None:
-    client = page.as_login(person("ann", roles=["audit_reader"]))
+    client = page.as_login(person("ann", roles=["auditctl_reader"]))
     tab, thief = browse(page.url, client), browse(page.url, client)
     thief.goto("/")
     expect(thief.locator("tr.event")).to_have_count(1)

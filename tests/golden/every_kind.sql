@@ -1,4 +1,4 @@
-create or replace function audit_triggers.shop__every_kind__create() returns trigger
+create or replace function auditctl_triggers.shop__every_kind__create() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -21,81 +21,81 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
         v_new := jsonb_build_object(
-                'id', audit.typed(new.id, null::pg_catalog.uuid),
-                'line', audit.typed(new.line, null::pg_catalog.int2),
-                'note', audit.typed(new.note, null::pg_catalog."varchar"),
-                'paid_at', audit.typed(new.paid_at, null::pg_catalog.timestamptz),
-                'took', audit.typed(new.took, null::pg_catalog."interval"),
-                'weight', case when audit.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end,
-                'file', audit.typed(new.file, null::pg_catalog.bytea),
+                'id', auditctl_internal.typed(new.id, null::pg_catalog.uuid),
+                'line', auditctl_internal.typed(new.line, null::pg_catalog.int2),
+                'note', auditctl_internal.typed(new.note, null::pg_catalog."varchar"),
+                'paid_at', auditctl_internal.typed(new.paid_at, null::pg_catalog.timestamptz),
+                'took', auditctl_internal.typed(new.took, null::pg_catalog."interval"),
+                'weight', case when auditctl_internal.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(auditctl_internal.typed(new.weight, null::pg_catalog.float8)) end,
+                'file', auditctl_internal.typed(new.file, null::pg_catalog.bytea),
                 'exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end,
-                'loose', case when jsonb_typeof(audit.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(new.loose, null::pg_catalog.jsonb)) else audit.typed(new.loose, null::pg_catalog.jsonb) end,
-                'tags', case when (case when array_ndims(audit.typed(new.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(new.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end,
+                'loose', case when jsonb_typeof(auditctl_internal.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or auditctl_internal.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', auditctl_internal.typed(new.loose, null::pg_catalog.jsonb)) else auditctl_internal.typed(new.loose, null::pg_catalog.jsonb) end,
+                'tags', case when (case when array_ndims(auditctl_internal.typed(new.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(auditctl_internal.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(auditctl_internal.typed(new.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', new.tags)) else to_jsonb(auditctl_internal.typed(new.tags, null::pg_catalog._text)) end,
                 'mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end,
                 'total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb
             );
-        v_target_id := jsonb_build_array(audit.typed(new.id, null::pg_catalog.uuid), audit.typed(new.line, null::pg_catalog.int2))::text;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_target_id := jsonb_build_array(auditctl_internal.typed(new.id, null::pg_catalog.uuid), auditctl_internal.typed(new.line, null::pg_catalog.int2))::text;
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_new := audit.row_image(new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[]);
-        v_target_id := audit.row_key(new, tg_relid, '{id,line}'::text[]);
+        v_new := auditctl_internal.row_image(new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[]);
+        v_target_id := auditctl_internal.row_key(new, tg_relid, '{id,line}'::text[]);
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
     if v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
     end if;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.every_kind', v_target_id, 'CREATE', v_new, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__every_kind__create"() from public;
+revoke execute on function "auditctl_triggers"."shop__every_kind__create"() from public;
 
-comment on function "audit_triggers"."shop__every_kind__create"() is 'auditctl: create of shop.every_kind';
+comment on function "auditctl_triggers"."shop__every_kind__create"() is 'auditctl: create of shop.every_kind';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__every_kind__create"() to session_user;
+grant execute on function "auditctl_triggers"."shop__every_kind__create"() to session_user;
 
-create trigger "auditctl_create" after insert on "shop"."every_kind" for each row execute function "audit_triggers"."shop__every_kind__create"();
+create trigger "auditctl_create" after insert on "shop"."every_kind" for each row execute function "auditctl_triggers"."shop__every_kind__create"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_create";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__every_kind__create"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__every_kind__create"() from session_user;
 
-create or replace function audit_triggers.shop__every_kind__update() returns trigger
+create or replace function auditctl_triggers.shop__every_kind__update() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -119,60 +119,60 @@ begin
         if pg_describe_object('...'::oid, tg_relid, 15) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id
-            or audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line
-            or audit.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C"
-            or audit.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at then
-            if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.uuid));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.uuid));
+        if auditctl_internal.typed(old.id, null::pg_catalog.uuid) is distinct from new.id
+            or auditctl_internal.typed(old.line, null::pg_catalog.int2) is distinct from new.line
+            or auditctl_internal.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C"
+            or auditctl_internal.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at then
+            if auditctl_internal.typed(old.id, null::pg_catalog.uuid) is distinct from new.id then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('id', auditctl_internal.typed(old.id, null::pg_catalog.uuid));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('id', auditctl_internal.typed(new.id, null::pg_catalog.uuid));
             end if;
-            if audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('line', audit.typed(old.line, null::pg_catalog.int2));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('line', audit.typed(new.line, null::pg_catalog.int2));
+            if auditctl_internal.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('line', auditctl_internal.typed(old.line, null::pg_catalog.int2));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('line', auditctl_internal.typed(new.line, null::pg_catalog.int2));
             end if;
-            if audit.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C" then
-                v_old := coalesce(v_old, '{}') || jsonb_object(array['note', audit.typed(old.note, null::pg_catalog."varchar")]);
-                v_new := coalesce(v_new, '{}') || jsonb_object(array['note', audit.typed(new.note, null::pg_catalog."varchar")]);
+            if auditctl_internal.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C" then
+                v_old := coalesce(v_old, '{}') || jsonb_object(array['note', auditctl_internal.typed(old.note, null::pg_catalog."varchar")]);
+                v_new := coalesce(v_new, '{}') || jsonb_object(array['note', auditctl_internal.typed(new.note, null::pg_catalog."varchar")]);
             end if;
-            if audit.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('paid_at', audit.typed(old.paid_at, null::pg_catalog.timestamptz));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('paid_at', audit.typed(new.paid_at, null::pg_catalog.timestamptz));
+            if auditctl_internal.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('paid_at', auditctl_internal.typed(old.paid_at, null::pg_catalog.timestamptz));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('paid_at', auditctl_internal.typed(new.paid_at, null::pg_catalog.timestamptz));
             end if;
         end if;
-        if audit.typed(old.file, null::pg_catalog.bytea) is distinct from new.file
-            or audit.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
-            if audit.typed(old.file, null::pg_catalog.bytea) is distinct from new.file then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('file', audit.typed(old.file, null::pg_catalog.bytea));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('file', audit.typed(new.file, null::pg_catalog.bytea));
+        if auditctl_internal.typed(old.file, null::pg_catalog.bytea) is distinct from new.file
+            or auditctl_internal.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
+            if auditctl_internal.typed(old.file, null::pg_catalog.bytea) is distinct from new.file then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('file', auditctl_internal.typed(old.file, null::pg_catalog.bytea));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('file', auditctl_internal.typed(new.file, null::pg_catalog.bytea));
             end if;
-            if audit.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
+            if auditctl_internal.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
                 v_old := coalesce(v_old, '{}') || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
                 v_new := coalesce(v_new, '{}') || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
             end if;
         end if;
         if record_image_ne(row(old.took, old.weight, old.exact, old.loose), row(new.took, new.weight, new.exact, new.loose)) then
             if record_image_ne(row(old.took), row(new.took)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('took', audit.typed(old.took, null::pg_catalog."interval"));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('took', audit.typed(new.took, null::pg_catalog."interval"));
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('took', auditctl_internal.typed(old.took, null::pg_catalog."interval"));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('took', auditctl_internal.typed(new.took, null::pg_catalog."interval"));
             end if;
             if record_image_ne(row(old.weight), row(new.weight)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('weight', case when audit.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end);
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('weight', case when audit.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(audit.typed(new.weight, null::pg_catalog.float8)) end);
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('weight', case when auditctl_internal.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(auditctl_internal.typed(old.weight, null::pg_catalog.float8)) end);
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('weight', case when auditctl_internal.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(auditctl_internal.typed(new.weight, null::pg_catalog.float8)) end);
             end if;
             if record_image_ne(row(old.exact), row(new.exact)) then
                 v_old := coalesce(v_old, '{}') || jsonb_build_object('exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end);
                 v_new := coalesce(v_new, '{}') || jsonb_build_object('exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end);
             end if;
             if record_image_ne(row(old.loose), row(new.loose)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('loose', case when jsonb_typeof(audit.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(old.loose, null::pg_catalog.jsonb)) else audit.typed(old.loose, null::pg_catalog.jsonb) end);
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('loose', case when jsonb_typeof(audit.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(new.loose, null::pg_catalog.jsonb)) else audit.typed(new.loose, null::pg_catalog.jsonb) end);
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('loose', case when jsonb_typeof(auditctl_internal.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or auditctl_internal.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', auditctl_internal.typed(old.loose, null::pg_catalog.jsonb)) else auditctl_internal.typed(old.loose, null::pg_catalog.jsonb) end);
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('loose', case when jsonb_typeof(auditctl_internal.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or auditctl_internal.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', auditctl_internal.typed(new.loose, null::pg_catalog.jsonb)) else auditctl_internal.typed(new.loose, null::pg_catalog.jsonb) end);
             end if;
         end if;
         if record_image_ne(row(old.tags, old.mood, old.total), row(new.tags, new.mood, new.total)) then
             if record_image_ne(row(old.tags), row(new.tags)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('tags', case when (case when array_ndims(audit.typed(old.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(old.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end);
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('tags', case when (case when array_ndims(audit.typed(new.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(new.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', new.tags)) else to_jsonb(audit.typed(new.tags, null::pg_catalog._text)) end);
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('tags', case when (case when array_ndims(auditctl_internal.typed(old.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(auditctl_internal.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(auditctl_internal.typed(old.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', old.tags)) else to_jsonb(auditctl_internal.typed(old.tags, null::pg_catalog._text)) end);
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('tags', case when (case when array_ndims(auditctl_internal.typed(new.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(auditctl_internal.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(auditctl_internal.typed(new.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', new.tags)) else to_jsonb(auditctl_internal.typed(new.tags, null::pg_catalog._text)) end);
             end if;
             if record_image_ne(row(old.mood), row(new.mood)) then
                 v_old := coalesce(v_old, '{}') || jsonb_build_object('mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end);
@@ -186,39 +186,39 @@ begin
         if v_new is null then
             return null;
         end if;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
-        v_target_id := jsonb_build_array(audit.typed(new.id, null::pg_catalog.uuid), audit.typed(new.line, null::pg_catalog.int2))::text;
-        if audit.typed(old.id, null::pg_catalog.uuid) is distinct from new.id or audit.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
-            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', jsonb_build_array(audit.typed(old.id, null::pg_catalog.uuid), audit.typed(old.line, null::pg_catalog.int2))::text);
+        v_target_id := jsonb_build_array(auditctl_internal.typed(new.id, null::pg_catalog.uuid), auditctl_internal.typed(new.line, null::pg_catalog.int2))::text;
+        if auditctl_internal.typed(old.id, null::pg_catalog.uuid) is distinct from new.id or auditctl_internal.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', jsonb_build_array(auditctl_internal.typed(old.id, null::pg_catalog.uuid), auditctl_internal.typed(old.line, null::pg_catalog.int2))::text);
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
-        from audit.compare_rows(
+        from auditctl_internal.compare_rows(
             old, new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[]
         ) as c;
         if v_new = '{}' then
@@ -226,39 +226,39 @@ begin
         end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
         if v_previous_target_id is not null then
             v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
         end if;
     end;
     if v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
     end if;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.every_kind', v_target_id, 'UPDATE', v_old, v_new, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__every_kind__update"() from public;
+revoke execute on function "auditctl_triggers"."shop__every_kind__update"() from public;
 
-comment on function "audit_triggers"."shop__every_kind__update"() is 'auditctl: update of shop.every_kind';
+comment on function "auditctl_triggers"."shop__every_kind__update"() is 'auditctl: update of shop.every_kind';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__every_kind__update"() to session_user;
+grant execute on function "auditctl_triggers"."shop__every_kind__update"() to session_user;
 
-create trigger "auditctl_update" after update on "shop"."every_kind" for each row execute function "audit_triggers"."shop__every_kind__update"();
+create trigger "auditctl_update" after update on "shop"."every_kind" for each row execute function "auditctl_triggers"."shop__every_kind__update"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_update";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__every_kind__update"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__every_kind__update"() from session_user;
 
-create or replace function audit_triggers.shop__every_kind__delete() returns trigger
+create or replace function auditctl_triggers.shop__every_kind__delete() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -281,81 +281,81 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
         v_old := jsonb_build_object(
-                'id', audit.typed(old.id, null::pg_catalog.uuid),
-                'line', audit.typed(old.line, null::pg_catalog.int2),
-                'note', audit.typed(old.note, null::pg_catalog."varchar"),
-                'paid_at', audit.typed(old.paid_at, null::pg_catalog.timestamptz),
-                'took', audit.typed(old.took, null::pg_catalog."interval"),
-                'weight', case when audit.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(audit.typed(old.weight, null::pg_catalog.float8)) end,
-                'file', audit.typed(old.file, null::pg_catalog.bytea),
+                'id', auditctl_internal.typed(old.id, null::pg_catalog.uuid),
+                'line', auditctl_internal.typed(old.line, null::pg_catalog.int2),
+                'note', auditctl_internal.typed(old.note, null::pg_catalog."varchar"),
+                'paid_at', auditctl_internal.typed(old.paid_at, null::pg_catalog.timestamptz),
+                'took', auditctl_internal.typed(old.took, null::pg_catalog."interval"),
+                'weight', case when auditctl_internal.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(auditctl_internal.typed(old.weight, null::pg_catalog.float8)) end,
+                'file', auditctl_internal.typed(old.file, null::pg_catalog.bytea),
                 'exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end,
-                'loose', case when jsonb_typeof(audit.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or audit.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', audit.typed(old.loose, null::pg_catalog.jsonb)) else audit.typed(old.loose, null::pg_catalog.jsonb) end,
-                'tags', case when (case when array_ndims(audit.typed(old.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(audit.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(audit.typed(old.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', old.tags)) else to_jsonb(audit.typed(old.tags, null::pg_catalog._text)) end,
+                'loose', case when jsonb_typeof(auditctl_internal.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or auditctl_internal.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', auditctl_internal.typed(old.loose, null::pg_catalog.jsonb)) else auditctl_internal.typed(old.loose, null::pg_catalog.jsonb) end,
+                'tags', case when (case when array_ndims(auditctl_internal.typed(old.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(auditctl_internal.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(auditctl_internal.typed(old.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', old.tags)) else to_jsonb(auditctl_internal.typed(old.tags, null::pg_catalog._text)) end,
                 'mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end,
                 'total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb
             );
-        v_target_id := jsonb_build_array(audit.typed(old.id, null::pg_catalog.uuid), audit.typed(old.line, null::pg_catalog.int2))::text;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_target_id := jsonb_build_array(auditctl_internal.typed(old.id, null::pg_catalog.uuid), auditctl_internal.typed(old.line, null::pg_catalog.int2))::text;
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_old := audit.row_image(old, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[]);
-        v_target_id := audit.row_key(old, tg_relid, '{id,line}'::text[]);
+        v_old := auditctl_internal.row_image(old, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[]);
+        v_target_id := auditctl_internal.row_key(old, tg_relid, '{id,line}'::text[]);
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
     if v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
     end if;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.every_kind', v_target_id, 'DELETE', v_old, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__every_kind__delete"() from public;
+revoke execute on function "auditctl_triggers"."shop__every_kind__delete"() from public;
 
-comment on function "audit_triggers"."shop__every_kind__delete"() is 'auditctl: delete of shop.every_kind';
+comment on function "auditctl_triggers"."shop__every_kind__delete"() is 'auditctl: delete of shop.every_kind';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__every_kind__delete"() to session_user;
+grant execute on function "auditctl_triggers"."shop__every_kind__delete"() to session_user;
 
-create trigger "auditctl_delete" after delete on "shop"."every_kind" for each row execute function "audit_triggers"."shop__every_kind__delete"();
+create trigger "auditctl_delete" after delete on "shop"."every_kind" for each row execute function "auditctl_triggers"."shop__every_kind__delete"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_delete";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__every_kind__delete"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__every_kind__delete"() from session_user;
 
-create or replace function audit_triggers.shop__every_kind__truncate() returns trigger
+create or replace function auditctl_triggers.shop__every_kind__truncate() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -368,60 +368,60 @@ declare
     v_setting text;
 begin
     begin
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
     if v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select audit.set_context(''alice'', ''203.0.113.7'')';
+            using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
     end if;
 
-    insert into audit.event (actor, actor_kind, ip, target, action, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, action, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.every_kind', 'TRUNCATE', v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__every_kind__truncate"() from public;
+revoke execute on function "auditctl_triggers"."shop__every_kind__truncate"() from public;
 
-comment on function "audit_triggers"."shop__every_kind__truncate"() is 'auditctl: truncate of shop.every_kind';
+comment on function "auditctl_triggers"."shop__every_kind__truncate"() is 'auditctl: truncate of shop.every_kind';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__every_kind__truncate"() to session_user;
+grant execute on function "auditctl_triggers"."shop__every_kind__truncate"() to session_user;
 
-create trigger "auditctl_truncate" after truncate on "shop"."every_kind" for each statement execute function "audit_triggers"."shop__every_kind__truncate"();
+create trigger "auditctl_truncate" after truncate on "shop"."every_kind" for each statement execute function "auditctl_triggers"."shop__every_kind__truncate"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_truncate";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__every_kind__truncate"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__every_kind__truncate"() from session_user;
 

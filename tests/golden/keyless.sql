@@ -1,4 +1,4 @@
-create or replace function audit_triggers.shop__keyless__create() returns trigger
+create or replace function auditctl_triggers.shop__keyless__create() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -18,66 +18,66 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
         v_new := case when num_nulls(
-                audit.typed(new.day, null::pg_catalog.date),
-                audit.typed(new.amount, null::pg_catalog.int4)
+                auditctl_internal.typed(new.day, null::pg_catalog.date),
+                auditctl_internal.typed(new.amount, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(new) end;
         v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[]);
-        v_target_id := audit.row_key(new, tg_relid, '{day}'::text[]);
+        v_new := auditctl_internal.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[]);
+        v_target_id := auditctl_internal.row_key(new, tg_relid, '{day}'::text[]);
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'CREATE', v_new, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__keyless__create"() from public;
+revoke execute on function "auditctl_triggers"."shop__keyless__create"() from public;
 
-comment on function "audit_triggers"."shop__keyless__create"() is 'auditctl: create of shop.keyless';
+comment on function "auditctl_triggers"."shop__keyless__create"() is 'auditctl: create of shop.keyless';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__keyless__create"() to session_user;
+grant execute on function "auditctl_triggers"."shop__keyless__create"() to session_user;
 
-create trigger "auditctl_create" after insert on "shop"."keyless" for each row execute function "audit_triggers"."shop__keyless__create"();
+create trigger "auditctl_create" after insert on "shop"."keyless" for each row execute function "auditctl_triggers"."shop__keyless__create"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_create";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__keyless__create"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__keyless__create"() from session_user;
 
-create or replace function audit_triggers.shop__keyless__update() returns trigger
+create or replace function auditctl_triggers.shop__keyless__update() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -98,53 +98,53 @@ begin
         if pg_describe_object('...'::oid, tg_relid, 3) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day
-            or audit.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
-            if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('day', audit.typed(old.day, null::pg_catalog.date));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('day', audit.typed(new.day, null::pg_catalog.date));
+        if auditctl_internal.typed(old.day, null::pg_catalog.date) is distinct from new.day
+            or auditctl_internal.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
+            if auditctl_internal.typed(old.day, null::pg_catalog.date) is distinct from new.day then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('day', auditctl_internal.typed(old.day, null::pg_catalog.date));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('day', auditctl_internal.typed(new.day, null::pg_catalog.date));
             end if;
-            if audit.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('amount', audit.typed(old.amount, null::pg_catalog.int4));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('amount', audit.typed(new.amount, null::pg_catalog.int4));
+            if auditctl_internal.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('amount', auditctl_internal.typed(old.amount, null::pg_catalog.int4));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('amount', auditctl_internal.typed(new.amount, null::pg_catalog.int4));
             end if;
         end if;
         if v_new is null then
             return null;
         end if;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
         v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
-        if audit.typed(old.day, null::pg_catalog.date) is distinct from new.day then
+        if auditctl_internal.typed(old.day, null::pg_catalog.date) is distinct from new.day then
             v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', case when num_nulls(old.day) = 0 then format('%s', old.day) end);
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
-        from audit.compare_rows(
+        from auditctl_internal.compare_rows(
             old, new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
         ) as c;
         if v_new = '{}' then
@@ -152,35 +152,35 @@ begin
         end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
         if v_previous_target_id is not null then
             v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
         end if;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'UPDATE', v_old, v_new, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__keyless__update"() from public;
+revoke execute on function "auditctl_triggers"."shop__keyless__update"() from public;
 
-comment on function "audit_triggers"."shop__keyless__update"() is 'auditctl: update of shop.keyless';
+comment on function "auditctl_triggers"."shop__keyless__update"() is 'auditctl: update of shop.keyless';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__keyless__update"() to session_user;
+grant execute on function "auditctl_triggers"."shop__keyless__update"() to session_user;
 
-create trigger "auditctl_update" after update on "shop"."keyless" for each row execute function "audit_triggers"."shop__keyless__update"();
+create trigger "auditctl_update" after update on "shop"."keyless" for each row execute function "auditctl_triggers"."shop__keyless__update"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_update";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__keyless__update"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__keyless__update"() from session_user;
 
-create or replace function audit_triggers.shop__keyless__delete() returns trigger
+create or replace function auditctl_triggers.shop__keyless__delete() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -200,66 +200,66 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
         v_old := case when num_nulls(
-                audit.typed(old.day, null::pg_catalog.date),
-                audit.typed(old.amount, null::pg_catalog.int4)
+                auditctl_internal.typed(old.day, null::pg_catalog.date),
+                auditctl_internal.typed(old.amount, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(old) end;
         v_target_id := case when num_nulls(old.day) = 0 then format('%s', old.day) end;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[]);
-        v_target_id := audit.row_key(old, tg_relid, '{day}'::text[]);
+        v_old := auditctl_internal.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[]);
+        v_target_id := auditctl_internal.row_key(old, tg_relid, '{day}'::text[]);
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'DELETE', v_old, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__keyless__delete"() from public;
+revoke execute on function "auditctl_triggers"."shop__keyless__delete"() from public;
 
-comment on function "audit_triggers"."shop__keyless__delete"() is 'auditctl: delete of shop.keyless';
+comment on function "auditctl_triggers"."shop__keyless__delete"() is 'auditctl: delete of shop.keyless';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__keyless__delete"() to session_user;
+grant execute on function "auditctl_triggers"."shop__keyless__delete"() to session_user;
 
-create trigger "auditctl_delete" after delete on "shop"."keyless" for each row execute function "audit_triggers"."shop__keyless__delete"();
+create trigger "auditctl_delete" after delete on "shop"."keyless" for each row execute function "auditctl_triggers"."shop__keyless__delete"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_delete";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__keyless__delete"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__keyless__delete"() from session_user;
 
-create or replace function audit_triggers.shop__keyless__truncate() returns trigger
+create or replace function auditctl_triggers.shop__keyless__truncate() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -272,56 +272,56 @@ declare
     v_setting text;
 begin
     begin
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, action, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, action, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.keyless', 'TRUNCATE', v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__keyless__truncate"() from public;
+revoke execute on function "auditctl_triggers"."shop__keyless__truncate"() from public;
 
-comment on function "audit_triggers"."shop__keyless__truncate"() is 'auditctl: truncate of shop.keyless';
+comment on function "auditctl_triggers"."shop__keyless__truncate"() is 'auditctl: truncate of shop.keyless';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__keyless__truncate"() to session_user;
+grant execute on function "auditctl_triggers"."shop__keyless__truncate"() to session_user;
 
-create trigger "auditctl_truncate" after truncate on "shop"."keyless" for each statement execute function "audit_triggers"."shop__keyless__truncate"();
+create trigger "auditctl_truncate" after truncate on "shop"."keyless" for each statement execute function "auditctl_triggers"."shop__keyless__truncate"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_truncate";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__keyless__truncate"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__keyless__truncate"() from session_user;
 

@@ -1,4 +1,4 @@
-create or replace function audit_triggers."shop__odd ""%s"" 'name'__create"() returns trigger
+create or replace function auditctl_triggers."shop__odd ""%s"" 'name'__create"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -17,67 +17,67 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
         v_new := case when num_nulls(
-                audit.typed(new."Säule", null::pg_catalog.int4),
-                audit.typed(new."v'new", null::pg_catalog.text),
-                audit.typed(new."100%", null::pg_catalog.int4)
+                auditctl_internal.typed(new."Säule", null::pg_catalog.int4),
+                auditctl_internal.typed(new."v'new", null::pg_catalog.text),
+                auditctl_internal.typed(new."100%", null::pg_catalog.int4)
             ) >= 0 then to_jsonb(new) end;
-        v_target_id := audit.typed(new."Säule", null::pg_catalog.int4)::text;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_target_id := auditctl_internal.typed(new."Säule", null::pg_catalog.int4)::text;
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[]);
-        v_target_id := audit.row_key(new, tg_relid, '{Säule}'::text[]);
+        v_new := auditctl_internal.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[]);
+        v_target_id := auditctl_internal.row_key(new, tg_relid, '{Säule}'::text[]);
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'CREATE', v_new, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__create"() from public;
+revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__create"() from public;
 
-comment on function "audit_triggers"."shop__odd ""%s"" 'name'__create"() is 'auditctl: create of shop."odd ""%s"" ''name''"';
+comment on function "auditctl_triggers"."shop__odd ""%s"" 'name'__create"() is 'auditctl: create of shop."odd ""%s"" ''name''"';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__odd ""%s"" 'name'__create"() to session_user;
+grant execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__create"() to session_user;
 
-create trigger "auditctl_create" after insert on "shop"."odd ""%s"" 'name'" for each row execute function "audit_triggers"."shop__odd ""%s"" 'name'__create"();
+create trigger "auditctl_create" after insert on "shop"."odd ""%s"" 'name'" for each row execute function "auditctl_triggers"."shop__odd ""%s"" 'name'__create"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_create";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__create"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__create"() from session_user;
 
-create or replace function audit_triggers."shop__odd ""%s"" 'name'__update"() returns trigger
+create or replace function auditctl_triggers."shop__odd ""%s"" 'name'__update"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -97,58 +97,58 @@ begin
         if pg_describe_object('...'::oid, tg_relid, 4) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        if audit.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule"
-            or audit.typed(old."v'new", null::pg_catalog.text) collate "C" is distinct from new."v'new" collate "C"
-            or audit.typed(old."100%", null::pg_catalog.int4) is distinct from new."100%" then
-            if audit.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('Säule', audit.typed(old."Säule", null::pg_catalog.int4));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('Säule', audit.typed(new."Säule", null::pg_catalog.int4));
+        if auditctl_internal.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule"
+            or auditctl_internal.typed(old."v'new", null::pg_catalog.text) collate "C" is distinct from new."v'new" collate "C"
+            or auditctl_internal.typed(old."100%", null::pg_catalog.int4) is distinct from new."100%" then
+            if auditctl_internal.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('Säule', auditctl_internal.typed(old."Säule", null::pg_catalog.int4));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('Säule', auditctl_internal.typed(new."Säule", null::pg_catalog.int4));
             end if;
-            if audit.typed(old."v'new", null::pg_catalog.text) collate "C" is distinct from new."v'new" collate "C" then
-                v_old := coalesce(v_old, '{}') || jsonb_object(array['v''new', audit.typed(old."v'new", null::pg_catalog.text)]);
-                v_new := coalesce(v_new, '{}') || jsonb_object(array['v''new', audit.typed(new."v'new", null::pg_catalog.text)]);
+            if auditctl_internal.typed(old."v'new", null::pg_catalog.text) collate "C" is distinct from new."v'new" collate "C" then
+                v_old := coalesce(v_old, '{}') || jsonb_object(array['v''new', auditctl_internal.typed(old."v'new", null::pg_catalog.text)]);
+                v_new := coalesce(v_new, '{}') || jsonb_object(array['v''new', auditctl_internal.typed(new."v'new", null::pg_catalog.text)]);
             end if;
-            if audit.typed(old."100%", null::pg_catalog.int4) is distinct from new."100%" then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('100%', audit.typed(old."100%", null::pg_catalog.int4));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('100%', audit.typed(new."100%", null::pg_catalog.int4));
+            if auditctl_internal.typed(old."100%", null::pg_catalog.int4) is distinct from new."100%" then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('100%', auditctl_internal.typed(old."100%", null::pg_catalog.int4));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('100%', auditctl_internal.typed(new."100%", null::pg_catalog.int4));
             end if;
         end if;
         if v_new is null then
             return null;
         end if;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
-        v_target_id := audit.typed(new."Säule", null::pg_catalog.int4)::text;
-        if audit.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
-            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', audit.typed(old."Säule", null::pg_catalog.int4)::text);
+        v_target_id := auditctl_internal.typed(new."Säule", null::pg_catalog.int4)::text;
+        if auditctl_internal.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', auditctl_internal.typed(old."Säule", null::pg_catalog.int4)::text);
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
-        from audit.compare_rows(
+        from auditctl_internal.compare_rows(
             old, new, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[], '{Säule}'::text[]
         ) as c;
         if v_new = '{}' then
@@ -156,35 +156,35 @@ begin
         end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
         if v_previous_target_id is not null then
             v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
         end if;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'UPDATE', v_old, v_new, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__update"() from public;
+revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__update"() from public;
 
-comment on function "audit_triggers"."shop__odd ""%s"" 'name'__update"() is 'auditctl: update of shop."odd ""%s"" ''name''"';
+comment on function "auditctl_triggers"."shop__odd ""%s"" 'name'__update"() is 'auditctl: update of shop."odd ""%s"" ''name''"';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__odd ""%s"" 'name'__update"() to session_user;
+grant execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__update"() to session_user;
 
-create trigger "auditctl_update" after update on "shop"."odd ""%s"" 'name'" for each row execute function "audit_triggers"."shop__odd ""%s"" 'name'__update"();
+create trigger "auditctl_update" after update on "shop"."odd ""%s"" 'name'" for each row execute function "auditctl_triggers"."shop__odd ""%s"" 'name'__update"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_update";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__update"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__update"() from session_user;
 
-create or replace function audit_triggers."shop__odd ""%s"" 'name'__delete"() returns trigger
+create or replace function auditctl_triggers."shop__odd ""%s"" 'name'__delete"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -203,67 +203,67 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
         v_old := case when num_nulls(
-                audit.typed(old."Säule", null::pg_catalog.int4),
-                audit.typed(old."v'new", null::pg_catalog.text),
-                audit.typed(old."100%", null::pg_catalog.int4)
+                auditctl_internal.typed(old."Säule", null::pg_catalog.int4),
+                auditctl_internal.typed(old."v'new", null::pg_catalog.text),
+                auditctl_internal.typed(old."100%", null::pg_catalog.int4)
             ) >= 0 then to_jsonb(old) end;
-        v_target_id := audit.typed(old."Säule", null::pg_catalog.int4)::text;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_target_id := auditctl_internal.typed(old."Säule", null::pg_catalog.int4)::text;
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[]);
-        v_target_id := audit.row_key(old, tg_relid, '{Säule}'::text[]);
+        v_old := auditctl_internal.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[]);
+        v_target_id := auditctl_internal.row_key(old, tg_relid, '{Säule}'::text[]);
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'DELETE', v_old, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__delete"() from public;
+revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__delete"() from public;
 
-comment on function "audit_triggers"."shop__odd ""%s"" 'name'__delete"() is 'auditctl: delete of shop."odd ""%s"" ''name''"';
+comment on function "auditctl_triggers"."shop__odd ""%s"" 'name'__delete"() is 'auditctl: delete of shop."odd ""%s"" ''name''"';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__odd ""%s"" 'name'__delete"() to session_user;
+grant execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__delete"() to session_user;
 
-create trigger "auditctl_delete" after delete on "shop"."odd ""%s"" 'name'" for each row execute function "audit_triggers"."shop__odd ""%s"" 'name'__delete"();
+create trigger "auditctl_delete" after delete on "shop"."odd ""%s"" 'name'" for each row execute function "auditctl_triggers"."shop__odd ""%s"" 'name'__delete"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_delete";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__delete"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__delete"() from session_user;
 
-create or replace function audit_triggers."shop__odd ""%s"" 'name'__truncate"() returns trigger
+create or replace function auditctl_triggers."shop__odd ""%s"" 'name'__truncate"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -276,56 +276,56 @@ declare
     v_setting text;
 begin
     begin
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, action, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, action, context)
     values (v_actor, v_actor_kind, v_ip, 'shop."odd ""%s"" ''name''"', 'TRUNCATE', v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__truncate"() from public;
+revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__truncate"() from public;
 
-comment on function "audit_triggers"."shop__odd ""%s"" 'name'__truncate"() is 'auditctl: truncate of shop."odd ""%s"" ''name''"';
+comment on function "auditctl_triggers"."shop__odd ""%s"" 'name'__truncate"() is 'auditctl: truncate of shop."odd ""%s"" ''name''"';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__odd ""%s"" 'name'__truncate"() to session_user;
+grant execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__truncate"() to session_user;
 
-create trigger "auditctl_truncate" after truncate on "shop"."odd ""%s"" 'name'" for each statement execute function "audit_triggers"."shop__odd ""%s"" 'name'__truncate"();
+create trigger "auditctl_truncate" after truncate on "shop"."odd ""%s"" 'name'" for each statement execute function "auditctl_triggers"."shop__odd ""%s"" 'name'__truncate"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_truncate";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__odd ""%s"" 'name'__truncate"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__truncate"() from session_user;
 

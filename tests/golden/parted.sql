@@ -1,4 +1,4 @@
-create or replace function audit_triggers.shop__parted__create() returns trigger
+create or replace function auditctl_triggers.shop__parted__create() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -18,71 +18,71 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
         v_new := case when num_nulls(
-                audit.typed(new.id, null::pg_catalog.text),
-                audit.typed(new.v, null::pg_catalog.int4)
+                auditctl_internal.typed(new.id, null::pg_catalog.text),
+                auditctl_internal.typed(new.v, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(new) end;
-        v_target_id := case when octet_length(audit.typed(new.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text) else audit.typed(new.id, null::pg_catalog.text)::text end;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_target_id := case when octet_length(auditctl_internal.typed(new.id, null::pg_catalog.text)::text) > 1000 then auditctl_internal.fit_key(auditctl_internal.typed(new.id, null::pg_catalog.text)::text) else auditctl_internal.typed(new.id, null::pg_catalog.text)::text end;
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{id,v}'::text[]);
-        v_target_id := audit.row_key(new, tg_relid, '{id}'::text[]);
+        v_new := auditctl_internal.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{id,v}'::text[]);
+        v_target_id := auditctl_internal.row_key(new, tg_relid, '{id}'::text[]);
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
     if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
         v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.parted', v_target_id, 'CREATE', v_new, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__parted__create"() from public;
+revoke execute on function "auditctl_triggers"."shop__parted__create"() from public;
 
-comment on function "audit_triggers"."shop__parted__create"() is 'auditctl: create of shop.parted';
+comment on function "auditctl_triggers"."shop__parted__create"() is 'auditctl: create of shop.parted';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__parted__create"() to session_user;
+grant execute on function "auditctl_triggers"."shop__parted__create"() to session_user;
 
-create trigger "auditctl_create" after insert on "shop"."parted" for each row execute function "audit_triggers"."shop__parted__create"();
+create trigger "auditctl_create" after insert on "shop"."parted" for each row execute function "auditctl_triggers"."shop__parted__create"();
 
 alter table "shop"."parted" enable always trigger "auditctl_create";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__parted__create"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__parted__create"() from session_user;
 
-grant execute on function "audit_triggers"."shop__parted__create"() to "postgres";
+grant execute on function "auditctl_triggers"."shop__parted__create"() to "postgres";
 
-create or replace function audit_triggers.shop__parted__update() returns trigger
+create or replace function auditctl_triggers.shop__parted__update() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -103,53 +103,53 @@ begin
             or pg_describe_object('...'::oid, '...'::oid, 3) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C"
-            or audit.typed(old.v, null::pg_catalog.int4) is distinct from new.v then
-            if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
-                v_old := coalesce(v_old, '{}') || jsonb_object(array['id', audit.typed(old.id, null::pg_catalog.text)]);
-                v_new := coalesce(v_new, '{}') || jsonb_object(array['id', audit.typed(new.id, null::pg_catalog.text)]);
+        if auditctl_internal.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C"
+            or auditctl_internal.typed(old.v, null::pg_catalog.int4) is distinct from new.v then
+            if auditctl_internal.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
+                v_old := coalesce(v_old, '{}') || jsonb_object(array['id', auditctl_internal.typed(old.id, null::pg_catalog.text)]);
+                v_new := coalesce(v_new, '{}') || jsonb_object(array['id', auditctl_internal.typed(new.id, null::pg_catalog.text)]);
             end if;
-            if audit.typed(old.v, null::pg_catalog.int4) is distinct from new.v then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('v', audit.typed(old.v, null::pg_catalog.int4));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('v', audit.typed(new.v, null::pg_catalog.int4));
+            if auditctl_internal.typed(old.v, null::pg_catalog.int4) is distinct from new.v then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('v', auditctl_internal.typed(old.v, null::pg_catalog.int4));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('v', auditctl_internal.typed(new.v, null::pg_catalog.int4));
             end if;
         end if;
         if v_new is null then
             return null;
         end if;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
-        v_target_id := case when octet_length(audit.typed(new.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(new.id, null::pg_catalog.text)::text) else audit.typed(new.id, null::pg_catalog.text)::text end;
-        if audit.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
-            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', case when octet_length(audit.typed(old.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text) else audit.typed(old.id, null::pg_catalog.text)::text end);
+        v_target_id := case when octet_length(auditctl_internal.typed(new.id, null::pg_catalog.text)::text) > 1000 then auditctl_internal.fit_key(auditctl_internal.typed(new.id, null::pg_catalog.text)::text) else auditctl_internal.typed(new.id, null::pg_catalog.text)::text end;
+        if auditctl_internal.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', case when octet_length(auditctl_internal.typed(old.id, null::pg_catalog.text)::text) > 1000 then auditctl_internal.fit_key(auditctl_internal.typed(old.id, null::pg_catalog.text)::text) else auditctl_internal.typed(old.id, null::pg_catalog.text)::text end);
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
-        from audit.compare_rows(
+        from auditctl_internal.compare_rows(
             old, new, tg_relid, '{}'::text[], '{}'::text[], '{id,v}'::text[], '{id}'::text[]
         ) as c;
         if v_new = '{}' then
@@ -157,7 +157,7 @@ begin
         end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
         if v_previous_target_id is not null then
             v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
         end if;
@@ -166,31 +166,31 @@ begin
         v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.parted', v_target_id, 'UPDATE', v_old, v_new, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__parted__update"() from public;
+revoke execute on function "auditctl_triggers"."shop__parted__update"() from public;
 
-comment on function "audit_triggers"."shop__parted__update"() is 'auditctl: update of shop.parted';
+comment on function "auditctl_triggers"."shop__parted__update"() is 'auditctl: update of shop.parted';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__parted__update"() to session_user;
+grant execute on function "auditctl_triggers"."shop__parted__update"() to session_user;
 
-create trigger "auditctl_update" after update on "shop"."parted" for each row execute function "audit_triggers"."shop__parted__update"();
+create trigger "auditctl_update" after update on "shop"."parted" for each row execute function "auditctl_triggers"."shop__parted__update"();
 
 alter table "shop"."parted" enable always trigger "auditctl_update";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__parted__update"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__parted__update"() from session_user;
 
-grant execute on function "audit_triggers"."shop__parted__update"() to "postgres";
+grant execute on function "auditctl_triggers"."shop__parted__update"() to "postgres";
 
-create or replace function audit_triggers.shop__parted__delete() returns trigger
+create or replace function auditctl_triggers.shop__parted__delete() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -210,71 +210,71 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
         v_old := case when num_nulls(
-                audit.typed(old.id, null::pg_catalog.text),
-                audit.typed(old.v, null::pg_catalog.int4)
+                auditctl_internal.typed(old.id, null::pg_catalog.text),
+                auditctl_internal.typed(old.v, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(old) end;
-        v_target_id := case when octet_length(audit.typed(old.id, null::pg_catalog.text)::text) > 1000 then audit.fit_key(audit.typed(old.id, null::pg_catalog.text)::text) else audit.typed(old.id, null::pg_catalog.text)::text end;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_target_id := case when octet_length(auditctl_internal.typed(old.id, null::pg_catalog.text)::text) > 1000 then auditctl_internal.fit_key(auditctl_internal.typed(old.id, null::pg_catalog.text)::text) else auditctl_internal.typed(old.id, null::pg_catalog.text)::text end;
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{id,v}'::text[]);
-        v_target_id := audit.row_key(old, tg_relid, '{id}'::text[]);
+        v_old := auditctl_internal.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{id,v}'::text[]);
+        v_target_id := auditctl_internal.row_key(old, tg_relid, '{id}'::text[]);
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
     if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
         v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.parted', v_target_id, 'DELETE', v_old, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__parted__delete"() from public;
+revoke execute on function "auditctl_triggers"."shop__parted__delete"() from public;
 
-comment on function "audit_triggers"."shop__parted__delete"() is 'auditctl: delete of shop.parted';
+comment on function "auditctl_triggers"."shop__parted__delete"() is 'auditctl: delete of shop.parted';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__parted__delete"() to session_user;
+grant execute on function "auditctl_triggers"."shop__parted__delete"() to session_user;
 
-create trigger "auditctl_delete" after delete on "shop"."parted" for each row execute function "audit_triggers"."shop__parted__delete"();
+create trigger "auditctl_delete" after delete on "shop"."parted" for each row execute function "auditctl_triggers"."shop__parted__delete"();
 
 alter table "shop"."parted" enable always trigger "auditctl_delete";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__parted__delete"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__parted__delete"() from session_user;
 
-grant execute on function "audit_triggers"."shop__parted__delete"() to "postgres";
+grant execute on function "auditctl_triggers"."shop__parted__delete"() to "postgres";
 
-create or replace function audit_triggers.shop__parted__truncate() returns trigger
+create or replace function auditctl_triggers.shop__parted__truncate() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -287,83 +287,83 @@ declare
     v_setting text;
 begin
     begin
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
     if (tg_table_schema, tg_table_name) <> ('shop', 'parted') then
         v_context := coalesce(v_context, '{}') || jsonb_build_object('partition', tg_table_schema || '.' || tg_table_name);
     end if;
 
-    insert into audit.event (actor, actor_kind, ip, target, action, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, action, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.parted', 'TRUNCATE', v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__parted__truncate"() from public;
+revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from public;
 
-comment on function "audit_triggers"."shop__parted__truncate"() is 'auditctl: truncate of shop.parted';
+comment on function "auditctl_triggers"."shop__parted__truncate"() is 'auditctl: truncate of shop.parted';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__parted__truncate"() to session_user;
+grant execute on function "auditctl_triggers"."shop__parted__truncate"() to session_user;
 
-create trigger "auditctl_truncate" after truncate on "shop"."parted" for each statement execute function "audit_triggers"."shop__parted__truncate"();
+create trigger "auditctl_truncate" after truncate on "shop"."parted" for each statement execute function "auditctl_triggers"."shop__parted__truncate"();
 
 alter table "shop"."parted" enable always trigger "auditctl_truncate";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__parted__truncate"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from session_user;
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__parted__truncate"() to session_user;
+grant execute on function "auditctl_triggers"."shop__parted__truncate"() to session_user;
 
-create trigger "auditctl_truncate" after truncate on "shop"."parted_0" for each statement execute function "audit_triggers"."shop__parted__truncate"();
+create trigger "auditctl_truncate" after truncate on "shop"."parted_0" for each statement execute function "auditctl_triggers"."shop__parted__truncate"();
 
 alter table "shop"."parted_0" enable always trigger "auditctl_truncate";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__parted__truncate"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from session_user;
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__parted__truncate"() to session_user;
+grant execute on function "auditctl_triggers"."shop__parted__truncate"() to session_user;
 
-create trigger "auditctl_truncate" after truncate on "shop"."parted_1" for each statement execute function "audit_triggers"."shop__parted__truncate"();
+create trigger "auditctl_truncate" after truncate on "shop"."parted_1" for each statement execute function "auditctl_triggers"."shop__parted__truncate"();
 
 alter table "shop"."parted_1" enable always trigger "auditctl_truncate";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__parted__truncate"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from session_user;
 

@@ -1,4 +1,4 @@
-create or replace function audit_triggers.shop__plain__create() returns trigger
+create or replace function auditctl_triggers.shop__plain__create() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -17,67 +17,67 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
         v_new := case when num_nulls(
-                audit.typed(new.id, null::pg_catalog.int4),
-                audit.typed(new.name, null::pg_catalog.text),
-                audit.typed(new.price, null::pg_catalog."numeric")
+                auditctl_internal.typed(new.id, null::pg_catalog.int4),
+                auditctl_internal.typed(new.name, null::pg_catalog.text),
+                auditctl_internal.typed(new.price, null::pg_catalog."numeric")
             ) >= 0 then to_jsonb(new) end;
-        v_target_id := audit.typed(new.id, null::pg_catalog.int4)::text;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_target_id := auditctl_internal.typed(new.id, null::pg_catalog.int4)::text;
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_new := audit.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[]);
-        v_target_id := audit.row_key(new, tg_relid, '{id}'::text[]);
+        v_new := auditctl_internal.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[]);
+        v_target_id := auditctl_internal.row_key(new, tg_relid, '{id}'::text[]);
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, 'CREATE', v_new, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__plain__create"() from public;
+revoke execute on function "auditctl_triggers"."shop__plain__create"() from public;
 
-comment on function "audit_triggers"."shop__plain__create"() is 'auditctl: create of shop.plain';
+comment on function "auditctl_triggers"."shop__plain__create"() is 'auditctl: create of shop.plain';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__plain__create"() to session_user;
+grant execute on function "auditctl_triggers"."shop__plain__create"() to session_user;
 
-create trigger "auditctl_create" after insert on "shop"."plain" for each row execute function "audit_triggers"."shop__plain__create"();
+create trigger "auditctl_create" after insert on "shop"."plain" for each row execute function "auditctl_triggers"."shop__plain__create"();
 
 alter table "shop"."plain" enable always trigger "auditctl_create";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__plain__create"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__plain__create"() from session_user;
 
-create or replace function audit_triggers.shop__plain__update() returns trigger
+create or replace function auditctl_triggers.shop__plain__update() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -97,59 +97,59 @@ begin
         if pg_describe_object('...'::oid, tg_relid, 4) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
-        if audit.typed(old.id, null::pg_catalog.int4) is distinct from new.id
-            or audit.typed(old.name, null::pg_catalog.text) collate "C" is distinct from new.name collate "C" then
-            if audit.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('id', audit.typed(old.id, null::pg_catalog.int4));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('id', audit.typed(new.id, null::pg_catalog.int4));
+        if auditctl_internal.typed(old.id, null::pg_catalog.int4) is distinct from new.id
+            or auditctl_internal.typed(old.name, null::pg_catalog.text) collate "C" is distinct from new.name collate "C" then
+            if auditctl_internal.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('id', auditctl_internal.typed(old.id, null::pg_catalog.int4));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('id', auditctl_internal.typed(new.id, null::pg_catalog.int4));
             end if;
-            if audit.typed(old.name, null::pg_catalog.text) collate "C" is distinct from new.name collate "C" then
-                v_old := coalesce(v_old, '{}') || jsonb_object(array['name', audit.typed(old.name, null::pg_catalog.text)]);
-                v_new := coalesce(v_new, '{}') || jsonb_object(array['name', audit.typed(new.name, null::pg_catalog.text)]);
+            if auditctl_internal.typed(old.name, null::pg_catalog.text) collate "C" is distinct from new.name collate "C" then
+                v_old := coalesce(v_old, '{}') || jsonb_object(array['name', auditctl_internal.typed(old.name, null::pg_catalog.text)]);
+                v_new := coalesce(v_new, '{}') || jsonb_object(array['name', auditctl_internal.typed(new.name, null::pg_catalog.text)]);
             end if;
         end if;
         if record_image_ne(row(old.price), row(new.price)) then
             if record_image_ne(row(old.price), row(new.price)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('price', audit.typed(old.price, null::pg_catalog."numeric"));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('price', audit.typed(new.price, null::pg_catalog."numeric"));
+                v_old := coalesce(v_old, '{}') || jsonb_build_object('price', auditctl_internal.typed(old.price, null::pg_catalog."numeric"));
+                v_new := coalesce(v_new, '{}') || jsonb_build_object('price', auditctl_internal.typed(new.price, null::pg_catalog."numeric"));
             end if;
         end if;
         if v_new is null then
             return null;
         end if;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
-        v_target_id := audit.typed(new.id, null::pg_catalog.int4)::text;
-        if audit.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
-            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', audit.typed(old.id, null::pg_catalog.int4)::text);
+        v_target_id := auditctl_internal.typed(new.id, null::pg_catalog.int4)::text;
+        if auditctl_internal.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
+            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', auditctl_internal.typed(old.id, null::pg_catalog.int4)::text);
         end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_target_id
         into v_old, v_new, v_target_id, v_previous_target_id
-        from audit.compare_rows(
+        from auditctl_internal.compare_rows(
             old, new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
         ) as c;
         if v_new = '{}' then
@@ -157,35 +157,35 @@ begin
         end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
         if v_previous_target_id is not null then
             v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
         end if;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, 'UPDATE', v_old, v_new, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__plain__update"() from public;
+revoke execute on function "auditctl_triggers"."shop__plain__update"() from public;
 
-comment on function "audit_triggers"."shop__plain__update"() is 'auditctl: update of shop.plain';
+comment on function "auditctl_triggers"."shop__plain__update"() is 'auditctl: update of shop.plain';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__plain__update"() to session_user;
+grant execute on function "auditctl_triggers"."shop__plain__update"() to session_user;
 
-create trigger "auditctl_update" after update on "shop"."plain" for each row execute function "audit_triggers"."shop__plain__update"();
+create trigger "auditctl_update" after update on "shop"."plain" for each row execute function "auditctl_triggers"."shop__plain__update"();
 
 alter table "shop"."plain" enable always trigger "auditctl_update";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__plain__update"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__plain__update"() from session_user;
 
-create or replace function audit_triggers.shop__plain__delete() returns trigger
+create or replace function auditctl_triggers.shop__plain__delete() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -204,67 +204,67 @@ begin
             raise exception 'the table has changed since this function was generated';
         end if;
         v_old := case when num_nulls(
-                audit.typed(old.id, null::pg_catalog.int4),
-                audit.typed(old.name, null::pg_catalog.text),
-                audit.typed(old.price, null::pg_catalog."numeric")
+                auditctl_internal.typed(old.id, null::pg_catalog.int4),
+                auditctl_internal.typed(old.name, null::pg_catalog.text),
+                auditctl_internal.typed(old.price, null::pg_catalog."numeric")
             ) >= 0 then to_jsonb(old) end;
-        v_target_id := audit.typed(old.id, null::pg_catalog.int4)::text;
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        v_target_id := auditctl_internal.typed(old.id, null::pg_catalog.int4)::text;
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_old := audit.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[]);
-        v_target_id := audit.row_key(old, tg_relid, '{id}'::text[]);
+        v_old := auditctl_internal.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[]);
+        v_target_id := auditctl_internal.row_key(old, tg_relid, '{id}'::text[]);
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, 'DELETE', v_old, v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__plain__delete"() from public;
+revoke execute on function "auditctl_triggers"."shop__plain__delete"() from public;
 
-comment on function "audit_triggers"."shop__plain__delete"() is 'auditctl: delete of shop.plain';
+comment on function "auditctl_triggers"."shop__plain__delete"() is 'auditctl: delete of shop.plain';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__plain__delete"() to session_user;
+grant execute on function "auditctl_triggers"."shop__plain__delete"() to session_user;
 
-create trigger "auditctl_delete" after delete on "shop"."plain" for each row execute function "audit_triggers"."shop__plain__delete"();
+create trigger "auditctl_delete" after delete on "shop"."plain" for each row execute function "auditctl_triggers"."shop__plain__delete"();
 
 alter table "shop"."plain" enable always trigger "auditctl_delete";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__plain__delete"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__plain__delete"() from session_user;
 
-create or replace function audit_triggers.shop__plain__truncate() returns trigger
+create or replace function auditctl_triggers.shop__plain__truncate() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -277,56 +277,56 @@ declare
     v_setting text;
 begin
     begin
-        if audit.is_application() then
-            v_actor := audit.claimed_actor();
+        if auditctl_internal.is_application() then
+            v_actor := auditctl_internal.claimed_actor();
             v_actor_kind := case when v_actor is null then 'system' else 'application' end;
-            v_ip := audit.claimed_ip();
-            if audit.is_plain_session() then
+            v_ip := auditctl_internal.claimed_ip();
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
-        elsif audit.is_database() then
+        elsif auditctl_internal.is_database() then
             v_actor := session_user;
             v_actor_kind := 'database';
             v_ip := inet_client_addr();
-            if audit.is_plain_session() then
+            if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
             else
                 v_setting := current_setting('auditctl.context', true);
-                v_context := audit.context(v_setting);
+                v_context := auditctl_internal.context(v_setting);
             end if;
         else
             select i.actor, i.actor_kind, i.ip, i.context
             into v_actor, v_actor_kind, v_ip, v_context
-            from audit.identify() as i;
+            from auditctl_internal.identify() as i;
         end if;
     exception when others then
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
-        from audit.identify() as i;
+        from auditctl_internal.identify() as i;
     end;
 
-    insert into audit.event (actor, actor_kind, ip, target, action, context)
+    insert into auditctl.event (actor, actor_kind, ip, target, action, context)
     values (v_actor, v_actor_kind, v_ip, 'shop.plain', 'TRUNCATE', v_context);
     return null;
 end
 $auditctl$;
 
-revoke execute on function "audit_triggers"."shop__plain__truncate"() from public;
+revoke execute on function "auditctl_triggers"."shop__plain__truncate"() from public;
 
-comment on function "audit_triggers"."shop__plain__truncate"() is 'auditctl: truncate of shop.plain';
+comment on function "auditctl_triggers"."shop__plain__truncate"() is 'auditctl: truncate of shop.plain';
 
-grant usage on schema "audit_triggers" to session_user;
+grant usage on schema "auditctl_triggers" to session_user;
 
-grant execute on function "audit_triggers"."shop__plain__truncate"() to session_user;
+grant execute on function "auditctl_triggers"."shop__plain__truncate"() to session_user;
 
-create trigger "auditctl_truncate" after truncate on "shop"."plain" for each statement execute function "audit_triggers"."shop__plain__truncate"();
+create trigger "auditctl_truncate" after truncate on "shop"."plain" for each statement execute function "auditctl_triggers"."shop__plain__truncate"();
 
 alter table "shop"."plain" enable always trigger "auditctl_truncate";
 
-revoke usage on schema "audit_triggers" from session_user;
+revoke usage on schema "auditctl_triggers" from session_user;
 
-revoke execute on function "audit_triggers"."shop__plain__truncate"() from session_user;
+revoke execute on function "auditctl_triggers"."shop__plain__truncate"() from session_user;
 

@@ -70,4 +70,4 @@ def changes(plan: Document) -> list[list[str]]:
 
 def events(dsn: str) -> int:
     """How many events there are."""
-    return int(fetch_value(dsn, "select count(*) from audit.event"))
+    return int(fetch_value(dsn, "select count(*) from auditctl.event"))

@@ -65,7 +65,7 @@ def configured(db: str, conn: psycopg.Connection, unguarded: None) -> None:
     apply(db, FILE)
     conn.execute("alter table shop.silent disable trigger auditctl_delete")
     conn.execute("drop trigger auditctl_create on shop.dropped")
-    conn.execute("alter function audit_triggers.shop__changed__update() security invoker")
+    conn.execute("alter function auditctl_triggers.shop__changed__update() security invoker")
 
 
 @pytest.mark.parametrize(("path", "method"), ADMIN_ROUTES)
@@ -199,8 +199,8 @@ def test_an_administrator_who_may_not_apply_looks_and_is_told_who_may(
     conn: psycopg.Connection, page: Page, person: MakeLogin
 ) -> None:
     conn.execute(ITEM)
-    installer = person("installer", roles=["audit_owner", "audit_admin"])
-    client = page.as_login(person("deputy", roles=["audit_admin"]))
+    installer = person("installer", roles=["auditctl_owner", "auditctl_admin"])
+    client = page.as_login(person("deputy", roles=["auditctl_admin"]))
     text = read(client.get("/config").text).text
     assert "may look at the configuration and plan changes, but not apply them" in text
     assert f"Sign in as {installer.name}, a superuser" in text

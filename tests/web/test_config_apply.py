@@ -125,12 +125,12 @@ def test_applying_all_registers_the_tables_anew_where_nothing_else_is_to_do(
     db: str, conn: psycopg.Connection, admin: Client
 ) -> None:
     audit(db, "public.item")
-    before = conn.execute("select relation::text, target, actions from audit.capture").fetchall()
-    conn.execute("delete from audit.capture")
+    before = conn.execute("select relation::text, target, actions from auditctl.capture").fetchall()
+    conn.execute("delete from auditctl.capture")
     plan = everything(admin)
     assert "Nothing has to change" in plan.text
     assert done(admin, plan) == "No trigger had to change. The audited tables were registered anew."
-    assert conn.execute("select relation::text, target, actions from audit.capture").fetchall() == before
+    assert conn.execute("select relation::text, target, actions from auditctl.capture").fetchall() == before
 
 
 def test_rules_that_fit_no_more_are_named_before_all_is_applied(
@@ -222,10 +222,10 @@ def test_who_changed_what_is_in_the_log_with_where_they_were(conn: psycopg.Conne
     done(admin, planned(admin, ADD))
     own = """
         select target, db_user like 'admin%', context->>'claimed_ip', context->>'application_name'
-          from audit.event where target <> 'audit.store' order by 1
+          from auditctl.event where target <> 'auditctl.store' order by 1
     """
     where = (True, "127.0.0.1", "auditctl serve")
-    assert conn.execute(own).fetchall() == [("audit.capture", *where), ("audit.rule", *where)]
+    assert conn.execute(own).fetchall() == [("auditctl.capture", *where), ("auditctl.rule", *where)]
 
 
 def test_reads_are_recorded_as_stated(conn: psycopg.Connection, admin: Client) -> None:

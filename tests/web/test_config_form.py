@@ -105,7 +105,7 @@ def test_a_glob_has_its_columns_in_lines_and_names_its_tables(db: str, conn: psy
     ("name", "said"),
     [
         ("public.itme", "Table: there is no table public.itme; did you mean public.item?"),
-        ("audit.event", "Table: audit.event belongs to auditctl itself"),
+        ("auditctl.event", "Table: auditctl.event belongs to auditctl itself"),
         ("a_view", "Table: public.a_view is a view; audit the tables under it"),
         ("a.b.c", "'a.b.c' is no table name"),
         ("nowhere.*", "Table: no table matches nowhere.*"),
@@ -215,7 +215,7 @@ def test_a_name_of_any_kind_is_shown_as_text_planned_and_applied(
     answer = applied(admin, plan)
     assert answer.status_code == 303, answer.text
     conn.execute(sql.SQL("insert into {} values (1, 'hidden')").format(table))
-    recorded = conn.execute("select new_values from audit.event where target not like 'audit.%'").fetchall()
+    recorded = conn.execute("select new_values from auditctl.event where target not like 'auditctl.%'").fetchall()
     assert recorded == [({"id": 1, name: {"$masked": True}},)]
     for path in ("/config", links[0], "/doctor"):
         text = admin.get(path).text

@@ -45,11 +45,13 @@ def test_a_form_of_another_sites_page_does_nothing(conn: psycopg.Connection, adm
 def test_an_administrator_who_ceased_to_be_one_is_refused_at_once(
     conn: psycopg.Connection, page: Page, person: MakeLogin
 ) -> None:
-    deputy = person("deputy", roles=["audit_admin", "audit_owner"])
+    deputy = person("deputy", roles=["auditctl_admin", "auditctl_owner"])
     conn.execute(f"alter table item owner to {deputy.name}".encode())
     client = page.as_login(deputy)
     plan = planned(client, ADD)
-    conn.execute(f"revoke audit_admin, audit_owner from {deputy.name}; grant audit_reader to {deputy.name}".encode())
+    conn.execute(
+        f"revoke auditctl_admin, auditctl_owner from {deputy.name}; grant auditctl_reader to {deputy.name}".encode()
+    )
     assert applied(client, plan).status_code == 403
     assert triggers(conn) == []
 
@@ -57,18 +59,18 @@ def test_an_administrator_who_ceased_to_be_one_is_refused_at_once(
 def test_the_installing_login_applies_to_a_table_of_its_own(
     db: str, conn: psycopg.Connection, page: Page, person: MakeLogin
 ) -> None:
-    dba = person("dba", roles=["audit_owner", "audit_admin"])
+    dba = person("dba", roles=["auditctl_owner", "auditctl_admin"])
     conn.execute(f"alter table item owner to {dba.name}".encode())
     client = page.as_login(dba)
     assert done(client, planned(client, ADD)) == "Applied 4 changes to public.item."
-    noted = conn.execute("select distinct db_user from audit.event where target = 'audit.capture'").fetchall()
+    noted = conn.execute("select distinct db_user from auditctl.event where target = 'auditctl.capture'").fetchall()
     assert noted == [(dba.name,)]
 
 
 def test_a_login_that_does_not_own_the_table_learns_who_may(
     conn: psycopg.Connection, page: Page, admin: Client, person: MakeLogin
 ) -> None:
-    dba, owner = person("dba", roles=["audit_owner", "audit_admin"]), person("owner")
+    dba, owner = person("dba", roles=["auditctl_owner", "auditctl_admin"]), person("owner")
     conn.execute(f"alter table item owner to {owner.name}".encode())
     client = page.as_login(dba)
     plan = planned(client, ADD)
@@ -87,12 +89,12 @@ def test_a_login_that_does_not_own_the_table_learns_who_may(
 def test_a_login_that_cannot_act_as_owner_of_the_log_is_refused_by_the_database(
     conn: psycopg.Connection, page: Page, admin: Client, person: MakeLogin
 ) -> None:
-    deputy = person("deputy", roles=["audit_admin"])
+    deputy = person("deputy", roles=["auditctl_admin"])
     client = page.as_login(deputy)
     fields = planned(admin, ADD).form("/config/apply")
     answer = client.post("/config/apply", data={**fields, **read(client.get("/").text).form("/logout")})
     assert answer.status_code == 403
     assert read(answer.text).alerts == [
-        f"{deputy.name} may not act as audit_owner Nothing was changed. {INSTALLER}",
+        f"{deputy.name} may not act as auditctl_owner Nothing was changed. {INSTALLER}",
     ]
     assert triggers(conn) == []

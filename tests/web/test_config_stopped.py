@@ -95,7 +95,7 @@ def test_a_form_sent_twice_at_once_is_done_once(db: str, conn: psycopg.Connectio
     with ThreadPoolExecutor() as pool:
         answers = list(pool.map(lambda _: applied(admin, plan).status_code, range(4)))
     assert answers == [303] * 4
-    done = conn.execute("select target_id from audit.event where target = 'audit.capture' order by 1").fetchall()
+    done = conn.execute("select target_id from auditctl.event where target = 'auditctl.capture' order by 1").fetchall()
     assert done == [("public.a",), ("public.b",), ("public.c",)]
 
 

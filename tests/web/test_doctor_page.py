@@ -78,8 +78,8 @@ def test_how_long_it_took_is_said_and_that_nothing_was_changed(admin: Client) ->
 def test_a_login_that_may_not_see_all_is_told_what_was_not_looked_at_and_why(
     conn: psycopg.Connection, page: Page, person: MakeLogin
 ) -> None:
-    client = page.as_login(person("deputy", roles=["audit_admin"]))
-    conn.execute("revoke select on audit.hold from audit_reader")
+    client = page.as_login(person("deputy", roles=["auditctl_admin"]))
+    conn.execute("revoke select on auditctl.hold from auditctl_reader")
     answer = client.get("/doctor")
     assert answer.status_code == 200
     text = read(answer.text).text

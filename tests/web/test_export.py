@@ -105,7 +105,7 @@ def large(conn: psycopg.Connection) -> int:
 def test_an_export_streams_in_constant_memory(
     page: Page, large: int, person: MakeLogin, conn: psycopg.Connection
 ) -> None:
-    login = person("reader", roles=["audit_reader"])
+    login = person("reader", roles=["auditctl_reader"])
     client = page.as_login(login)
     client.get("/")
     before, most, size = psutil.Process().memory_info().rss, 0, 0
@@ -123,7 +123,7 @@ def test_an_export_streams_in_constant_memory(
 def test_who_goes_away_half_way_leaves_nothing_running(
     page: Page, large: int, person: MakeLogin, conn: psycopg.Connection
 ) -> None:
-    login = person("reader", roles=["audit_reader"])
+    login = person("reader", roles=["auditctl_reader"])
     client = page.as_login(login)
     for _ in range(6):  # more than one person may have at a time
         with client.stream("GET", "/export.csv", params={"target": "bulk.row"}) as answer:
@@ -140,10 +140,10 @@ def test_who_goes_away_half_way_leaves_nothing_running(
 def test_who_goes_away_before_the_first_byte_leaves_nothing_running(
     page: Page, person: MakeLogin, conn: psycopg.Connection, path: str
 ) -> None:
-    login = person("reader", roles=["audit_reader"])
+    login = person("reader", roles=["auditctl_reader"])
     client = page.as_login(login)
     with connect(page.dsn) as locking, locking.transaction():
-        locking.execute("lock table audit.target, audit.event in access exclusive mode")
+        locking.execute("lock table auditctl.target, auditctl.event in access exclusive mode")
         with pytest.raises(httpx.ReadTimeout):
             client.get(path, timeout=1)
         wait_until(lambda: is_quiet(conn, login.name))
@@ -153,7 +153,7 @@ def test_who_goes_away_before_the_first_byte_leaves_nothing_running(
 def test_a_database_that_is_lost_half_way_breaks_the_transfer(
     page: Page, large: int, person: MakeLogin, conn: psycopg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    login = person("reader", roles=["audit_reader"])
+    login = person("reader", roles=["auditctl_reader"])
     client = page.as_login(login)
     with client.stream("GET", "/export.csv", params={"target": "bulk.row"}) as answer:
         pieces = answer.iter_raw()
@@ -171,7 +171,7 @@ def test_a_fifth_export_at_a_time_is_refused_and_others_go_on(
     page: Page, large: int, person: MakeLogin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("auditctl.web.connections.PATIENCE_SECONDS", 0.2)
-    greedy, other = (page.as_login(person(name, roles=["audit_reader"])) for name in ("greedy", "other"))
+    greedy, other = (page.as_login(person(name, roles=["auditctl_reader"])) for name in ("greedy", "other"))
     with running(greedy, 4) as started:
         answer = greedy.get("/export.csv")
         assert answer.status_code == 503
@@ -188,8 +188,8 @@ def test_many_that_wait_take_nobody_elses_place(
     page: Page, large: int, person: MakeLogin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("auditctl.web.connections.PATIENCE_SECONDS", 5.0)
-    login = person("greedy", roles=["audit_reader"])
-    greedy, other = page.as_login(login), page.as_login(person("other", roles=["audit_reader"]))
+    login = person("greedy", roles=["auditctl_reader"])
+    greedy, other = page.as_login(login), page.as_login(person("other", roles=["auditctl_reader"]))
     answers: list[int] = []
     with running(greedy, 4):
         asking = [threading.Thread(target=lambda: answers.append(greedy.get("/").status_code)) for _ in range(80)]

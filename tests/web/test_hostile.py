@@ -54,16 +54,16 @@ def test_no_form_of_another_site_does_anything(
     admin: Client, conn: psycopg.Connection, route: object, fields: dict[str, str], headers: dict[str, str], status: int
 ) -> None:
     token = admin.get("/").text.partition('name="csrf" value="')[2].partition('"')[0]
-    before = conn.execute("select count(*) from audit.event").fetchone()
+    before = conn.execute("select count(*) from auditctl.event").fetchone()
     sent = {name: token if value == "TOKEN" else value for name, value in fields.items()}
     answer = admin.post(getattr(route, "path"), data=sent, headers=headers)  # noqa: B009 - any route
     assert answer.status_code == status
     assert admin.get("/").status_code == 200
-    assert conn.execute("select count(*) from audit.event").fetchone() == before
+    assert conn.execute("select count(*) from auditctl.event").fetchone() == before
 
 
 def test_the_token_of_one_session_is_worth_nothing_in_another(page: Page, person: MakeLogin) -> None:
-    ann, ben = (page.as_login(person(name, roles=["audit_reader"])) for name in ("ann", "ben"))
+    ann, ben = (page.as_login(person(name, roles=["auditctl_reader"])) for name in ("ann", "ben"))
     token = ann.get("/").text.partition('name="csrf" value="')[2].partition('"')[0]
     assert ben.post("/logout", data={"csrf": token}).status_code == 403
 
@@ -88,14 +88,14 @@ def test_a_login_of_any_name_comes_in(
     unique = f"{name}{next(NUMBERS)}" if len(name) < 60 else f"{name[:55]}{next(NUMBERS):08}"
     role_names.append(unique)
     conn.execute(
-        sql.SQL("create role {} login password {} in role audit_reader, {}").format(
+        sql.SQL("create role {} login password {} in role auditctl_reader, {}").format(
             sql.Identifier(unique), sql.Literal(PASSWORD), sql.Identifier(PEOPLE)
         )
     )
     client = page.client()
     assert client.sign_in(unique).status_code == 303
     assert client.get("/export.csv").status_code == 200
-    found = conn.execute("select db_user from audit.event where target = 'audit.export'").fetchone()
+    found = conn.execute("select db_user from auditctl.event where target = 'auditctl.export'").fetchone()
     assert found == (unique,)
 
 
@@ -103,7 +103,7 @@ def test_a_login_of_any_name_comes_in(
 def test_any_password_is_taken_as_it_is_typed(
     page: Page, person: MakeLogin, conn: psycopg.Connection, password: str
 ) -> None:
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     conn.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(login.name), sql.Literal(password)))
     client = page.client()
     assert client.sign_in(login.name, password.swapcase() + "x").status_code == 401
@@ -112,7 +112,7 @@ def test_any_password_is_taken_as_it_is_typed(
 
 @pytest.mark.parametrize("password", ["\0", f"{PASSWORD}\0", f"{PASSWORD} ", f" {PASSWORD}", PASSWORD.upper()])
 def test_what_is_almost_the_password_is_refused(page: Page, person: MakeLogin, password: str) -> None:
-    assert page.client().sign_in(person("ann", roles=["audit_reader"]).name, password).status_code == 401
+    assert page.client().sign_in(person("ann", roles=["auditctl_reader"]).name, password).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_what_is_almost_the_password_is_refused(page: Page, person: MakeLogin, p
 def test_a_login_that_may_not_connect_is_refused_as_if_the_password_were_wrong(
     page: Page, person: MakeLogin, conn: psycopg.Connection, attributes: LiteralString
 ) -> None:
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     conn.execute(sql.SQL("alter role {} with ").format(sql.Identifier(login.name)) + sql.SQL(attributes))
     answers = [page.client().sign_in(name, word) for name, word in ((login.name, PASSWORD), ("nobody", "wrong"))]
     said = [answer.text.partition('role="alert"')[2].partition("</div>")[0] for answer in answers]
@@ -132,7 +132,7 @@ def test_a_login_that_may_not_connect_is_refused_as_if_the_password_were_wrong(
 def test_the_servers_own_account_lends_nobody_anything(
     serve_page: ServePage, person: MakeLogin, db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann = person("ann", roles=["audit_reader"])
+    ann = person("ann", roles=["auditctl_reader"])
     named = conninfo_to_dict(nameless(db))
     passwords = tmp_path / "pgpass"
     passwords.write_text(f"*:*:*:*:{PASSWORD}\n")
@@ -155,13 +155,13 @@ def test_the_servers_own_account_lends_nobody_anything(
 def test_a_login_and_password_in_the_dsn_are_not_used(
     serve_page: ServePage, person: MakeLogin, db: str, conn: psycopg.Connection
 ) -> None:
-    ann, ben = person("ann", roles=["audit_reader"]), person("ben", roles=["audit_reader"])
+    ann, ben = person("ann", roles=["auditctl_reader"]), person("ben", roles=["auditctl_reader"])
     dsn = make_conninfo(db, user=ben.name, password=PASSWORD, options="-c work_mem=7MB")
     page = serve_page(dsn)
     client = page.client()
     assert client.sign_in(ann.name).status_code == 303
     assert client.get("/export.csv").status_code == 200
-    found = conn.execute("select db_user from audit.event where target = 'audit.export'").fetchall()
+    found = conn.execute("select db_user from auditctl.event where target = 'auditctl.export'").fetchall()
     assert found == [(ann.name,)]
 
 
@@ -169,7 +169,7 @@ def test_no_error_of_a_connection_holds_the_password(
     page: Page, person: MakeLogin, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    ann, secret = person("ann", roles=["audit_reader"]), "s3cret 'of ann\\"
+    ann, secret = person("ann", roles=["auditctl_reader"]), "s3cret 'of ann\\"
     for dsn in (nameless(page.dsn), "host=127.0.0.1 port=1 dbname=x", "host=/nonexistent dbname=x"):
         settings = Settings(dsn)
         with pytest.raises(AuditctlError) as caught:
@@ -185,15 +185,15 @@ def test_no_error_of_a_connection_holds_the_password(
 @pytest.mark.parametrize(
     ("change", "hint"),
     [
-        ("update audit.alembic_version set version_num = '9999'", "Upgrade auditctl"),
-        ("update audit.alembic_version set version_num = '0001'", "Run: auditctl install"),
-        ("delete from audit.alembic_version", "Run: auditctl install"),
+        ("update auditctl.alembic_version set version_num = '9999'", "Upgrade auditctl"),
+        ("update auditctl.alembic_version set version_num = '0001'", "Run: auditctl install"),
+        ("delete from auditctl.alembic_version", "Run: auditctl install"),
     ],
 )
 def test_a_store_of_another_version_is_said_to_be(
     page: Page, person: MakeLogin, conn: psycopg.Connection, change: LiteralString, hint: str
 ) -> None:
-    client, login = page.as_login(person("ann", roles=["audit_reader"])), person("ben", roles=["audit_reader"])
+    client, login = page.as_login(person("ann", roles=["auditctl_reader"])), person("ben", roles=["auditctl_reader"])
     assert STORE_REVISION > "0001"
     conn.execute(change)
     conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'auditctl serve'")
@@ -205,9 +205,9 @@ def test_a_page_that_takes_too_long_ends_with_what_to_do(
     serve_page: ServePage, person: MakeLogin, conn: psycopg.Connection, db: str
 ) -> None:
     page = serve_page(page_timeout=timedelta(milliseconds=400))
-    client = page.as_login(person("ann", roles=["audit_reader"]))
+    client = page.as_login(person("ann", roles=["auditctl_reader"]))
     with connect(db) as locking, locking.transaction():
-        locking.execute("lock table audit.event, audit.target in access exclusive mode")
+        locking.execute("lock table auditctl.event, auditctl.target in access exclusive mode")
         answer = client.get("/")
     assert answer.status_code == 504
     assert "Narrow it: " in answer.text

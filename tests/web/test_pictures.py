@@ -220,10 +220,10 @@ def test_the_ends_of_time_are_drawn_or_said_to_be_empty(db: str, reader: Client,
 def test_pictures_are_for_readers_alone(page: Page, person: MakeLogin) -> None:
     assert page.client().get("/overview").status_code == 303
     assert page.client().get("/overview", headers=FRAGMENT).status_code == 401
-    login = person("reader", roles=["audit_reader"])
+    login = person("reader", roles=["auditctl_reader"])
     client = page.as_login(login)
     with connect(page.dsn) as conn:
-        conn.execute(SQL("revoke audit_reader from {}").format(Identifier(login.name)))
+        conn.execute(SQL("revoke auditctl_reader from {}").format(Identifier(login.name)))
     assert client.get("/overview").status_code == 403
 
 
@@ -233,7 +233,7 @@ def test_links_stay_below_the_root_path(db: str, serve_page: ServePage, person: 
     page = serve_page(root_path="/audit")
     client = page.client(follow_redirects=False)
     client.form(
-        "/audit/login", {"login": person("reader", roles=["audit_reader"]).name, "password": "correct horse 7 ☃"}
+        "/audit/login", {"login": person("reader", roles=["auditctl_reader"]).name, "password": "correct horse 7 ☃"}
     )
     text = client.get(f"/audit/overview?{HALF_AN_HOUR}").text
     links = [link for link, _, _, _ in buckets(text)] + [link for link, _, _ in tops(text, "Top users")]

@@ -26,7 +26,7 @@ HERE = ("127.0.0.1/32",)
 @pytest.fixture
 def shared(login: MakeLogin) -> Login:
     """The login that reads for all."""
-    return login("shared", roles=["audit_reader"])
+    return login("shared", roles=["auditctl_reader"])
 
 
 @pytest.fixture
@@ -87,7 +87,9 @@ def test_the_case_of_the_header_makes_no_difference(page: Page, name: str) -> No
 @pytest.mark.parametrize("user", ["ann", "\u00e0", "\u0416\u0443\u043a", "\u540d\u524d", "o'brien", "a b", "A@example"])
 def test_names_are_taken_as_the_proxy_writes_them(page: Page, user: str, conn: psycopg.Connection) -> None:
     assert asked(page, ("X-Remote-User", user.encode()), path="/export.csv") == 200
-    found = conn.execute("select context ->> 'claimed_actor' from audit.event where target = 'audit.export'").fetchone()
+    found = conn.execute(
+        "select context ->> 'claimed_actor' from auditctl.event where target = 'auditctl.export'"
+    ).fetchone()
     assert found == (user,)
 
 
@@ -124,7 +126,7 @@ def test_every_query_runs_as_the_shared_login_with_the_visitor_as_a_claim(
         assert page.client(headers=headers).get("/export.jsonl").status_code == 200
     found = conn.execute(
         "select actor, actor_kind, db_user, ip, context ->> 'claimed_actor', context ->> 'claimed_ip' "
-        "from audit.event where target = 'audit.export' order by event_id"
+        "from auditctl.event where target = 'auditctl.export' order by event_id"
     ).fetchall()
     assert found == [
         (shared.name, "database", shared.name, None, user, "203.0.113.7") for user in ("ann", "ben", "ann")

@@ -37,7 +37,7 @@ def stack() -> Iterator[ExitStack]:
 
 @pytest.fixture
 def ann(person: MakeLogin) -> Login:
-    return person("ann", roles=["audit_reader"])
+    return person("ann", roles=["auditctl_reader"])
 
 
 @pytest.mark.parametrize(("host", "shown"), [(None, "127.0.0.1"), ("::1", "[::1]"), ("localhost", None)])
@@ -106,7 +106,7 @@ def test_a_query_that_finds_nothing_for_long_does_not_keep_the_server(
         client = browser(running.url, stack)
         client.sign_in(ann.name)
         with connect(db) as locking, locking.transaction():
-            locking.execute("lock table audit.event, audit.target in access exclusive mode")
+            locking.execute("lock table auditctl.event, auditctl.target in access exclusive mode")
             sending = socket.create_connection((client.base_url.host, client.base_url.port or 0))
             with closing(sending):
                 cookie = f"auditctl={client.cookies['auditctl']}"

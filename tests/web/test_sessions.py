@@ -87,7 +87,7 @@ def test_a_session_that_was_pushed_out_closes_its_connections(
     page: Page, person: MakeLogin, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "MOST_OF_ONE", 1)
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     first, second = page.as_login(login), page.as_login(login)
     assert (first.get("/").status_code, second.get("/").status_code) == (303, 200)
     count = conn.execute("select count(*) from pg_stat_activity where usename = %s", [login.name]).fetchone()
@@ -96,14 +96,14 @@ def test_a_session_that_was_pushed_out_closes_its_connections(
 
 def test_a_token_that_somebody_else_chose_is_never_a_session(page: Page, person: MakeLogin) -> None:
     client = page.client(cookies={"auditctl": "chosen"})
-    answer = client.sign_in(person("ann", roles=["audit_reader"]).name)
+    answer = client.sign_in(person("ann", roles=["auditctl_reader"]).name)
     tokens = re.findall(r"auditctl=([^;]+);", answer.headers["set-cookie"])
     assert tokens != ["chosen"]
     assert page.client(cookies={"auditctl": "chosen"}).get("/").status_code == 303
 
 
 def test_signing_in_again_makes_the_old_token_worthless(page: Page, person: MakeLogin) -> None:
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     old = page.as_login(login).cookies["auditctl"]
     client = page.client()
     csrf = re.findall(r'name="csrf" value="([^"]+)"', client.get("/").text or client.get("/login").text)
@@ -116,14 +116,14 @@ def test_signing_in_again_makes_the_old_token_worthless(page: Page, person: Make
 
 
 def test_the_token_of_a_session_is_long_and_new_each_time(page: Page, person: MakeLogin) -> None:
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     tokens = {page.as_login(login).cookies["auditctl"] for _ in range(3)}
     assert len(tokens) == 3
     assert all(len(token) >= 43 for token in tokens)
 
 
 def test_nothing_that_is_kept_shows_password_or_token_when_printed(page: Page, person: MakeLogin) -> None:
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     kept = Sessions(timedelta(1), timedelta(1))
     connections = Connections(f"{nameless(page.dsn)} user={login.name} password='{PASSWORD}'")
     token = kept.start(ANN, connections)
@@ -140,14 +140,16 @@ def test_below_a_path_the_cookie_goes_nowhere_else(serve_page: ServePage, person
     page = serve_page(root_path=path)
     client = page.client()
     assert client.get("/").headers["location"] == f"{path}/login"
-    answer = client.form(f"{path}/login", {"login": person("ann", roles=["audit_reader"]).name, "password": PASSWORD})
+    answer = client.form(
+        f"{path}/login", {"login": person("ann", roles=["auditctl_reader"]).name, "password": PASSWORD}
+    )
     assert (answer.status_code, answer.headers["location"]) == (303, f"{path}/")
     assert all(f"Path={path};" in f"{cookie};" for cookie in answer.headers.get_list("set-cookie"))
 
 
 @pytest.mark.parametrize("does_strip", [True, False])
 def test_a_proxy_may_take_the_path_away_or_leave_it(serve_page: ServePage, person: MakeLogin, does_strip: bool) -> None:
-    page, login = serve_page(root_path="/audit"), person("ann", roles=["audit_reader"])
+    page, login = serve_page(root_path="/audit"), person("ann", roles=["auditctl_reader"])
     client = page.client()
 
     def through(address: str, **form: str) -> Any:
@@ -173,7 +175,7 @@ def test_a_proxy_may_take_the_path_away_or_leave_it(serve_page: ServePage, perso
 def test_a_login_whose_password_changed_is_out_once_its_connection_is(
     page: Page, person: MakeLogin, conn: psycopg.Connection
 ) -> None:
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     client = page.as_login(login)
     conn.execute(f"alter role {login.name} password 'another'".encode())
     conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", [login.name])

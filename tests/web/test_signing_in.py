@@ -25,7 +25,7 @@ def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_whoever_is_not_signed_in_is_led_to_the_form_and_back(page: Page, person: MakeLogin) -> None:
-    login, client = person("ann", roles=["audit_reader"]), page.client()
+    login, client = person("ann", roles=["auditctl_reader"]), page.client()
     asked = client.get("/?user=ann&since=7d")
     assert (asked.status_code, asked.headers["location"]) == (303, "/login?next=%2F%3Fuser%3Dann%26since%3D7d")
     done = client.sign_in(login.name, next="/?user=ann&since=7d")
@@ -35,7 +35,7 @@ def test_whoever_is_not_signed_in_is_led_to_the_form_and_back(page: Page, person
 
 @pytest.mark.parametrize("password", ["wrong", "", " ", "x" * 2000])
 def test_a_wrong_password_is_refused(page: Page, person: MakeLogin, password: str) -> None:
-    login, client = person("ann", roles=["audit_reader"]), page.client()
+    login, client = person("ann", roles=["auditctl_reader"]), page.client()
     answer = client.sign_in(login.name, password)
     assert answer.status_code == 401
     assert "WrongPassword" not in answer.text
@@ -50,7 +50,7 @@ def test_a_login_that_does_not_exist_is_refused_in_the_same_words(page: Page, pe
 
 
 def test_a_login_that_needs_no_password_is_not_let_in(page: Page, login: MakeLogin) -> None:
-    trusted = login("trusted", roles=["audit_reader"])
+    trusted = login("trusted", roles=["auditctl_reader"])
     answer = page.client().sign_in(trusted.name, "whatever")
     assert answer.status_code == 403
     assert "did not ask for a password" in answer.text
@@ -61,7 +61,7 @@ def test_the_password_of_the_servers_own_account_lets_nobody_in(
 ) -> None:
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     client = page.client()
-    assert client.sign_in(person("ann", roles=["audit_reader"]).name, "").status_code == 401
+    assert client.sign_in(person("ann", roles=["auditctl_reader"]).name, "").status_code == 401
 
 
 def test_a_login_that_may_not_read_the_log_is_told_whom_to_ask(page: Page, person: MakeLogin) -> None:
@@ -72,7 +72,7 @@ def test_a_login_that_may_not_read_the_log_is_told_whom_to_ask(page: Page, perso
 
 
 def test_a_cookie_sent_again_after_signing_out_is_worth_nothing(page: Page, person: MakeLogin) -> None:
-    client = page.as_login(person("ann", roles=["audit_reader"]))
+    client = page.as_login(person("ann", roles=["auditctl_reader"]))
     token = client.cookies["auditctl"]
     assert client.form("/logout", {}, source="/").headers["location"] == "/login"
     assert "auditctl" not in client.cookies
@@ -81,7 +81,7 @@ def test_a_cookie_sent_again_after_signing_out_is_worth_nothing(page: Page, pers
 
 
 def test_signing_out_closes_the_connections(page: Page, person: MakeLogin, conn: psycopg.Connection) -> None:
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     client = page.as_login(login)
     count = "select count(*) from pg_stat_activity where usename = %s"
     assert conn.execute(count, [login.name]).fetchone() == (1,)
@@ -96,12 +96,12 @@ def test_signing_out_closes_the_connections(page: Page, person: MakeLogin, conn:
 @pytest.mark.parametrize("limit", ["idle", "absolute"])
 def test_a_session_ends_by_itself(serve_page: ServePage, person: MakeLogin, limit: str) -> None:
     page = serve_page(**{limit: timedelta(0)})
-    client = page.as_login(person("ann", roles=["audit_reader"]))
+    client = page.as_login(person("ann", roles=["auditctl_reader"]))
     assert client.get("/").headers["location"] == "/login"
 
 
 def test_the_cookie_is_kept_from_scripts_and_other_sites(page: Page, person: MakeLogin) -> None:
-    answer = page.client().sign_in(person("ann", roles=["audit_reader"]).name)
+    answer = page.client().sign_in(person("ann", roles=["auditctl_reader"]).name)
     cookie = next(some for some in answer.headers.get_list("set-cookie") if some.startswith("auditctl="))
     assert {"HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
     assert "Secure" not in cookie
@@ -116,7 +116,7 @@ def test_behind_tls_the_cookie_is_sent_over_tls_only(serve_page: ServePage, pers
     token = client.get("/login").text.partition('name="csrf" value="')[2].partition('"')[0]
     answer = client.post(
         "/login",
-        data={"csrf": token, "login": person("ann", roles=["audit_reader"]).name, "password": PASSWORD},
+        data={"csrf": token, "login": person("ann", roles=["auditctl_reader"]).name, "password": PASSWORD},
         headers={"cookie": f"auditctl_form={token}"},
     )
     cookie = next(some for some in answer.headers.get_list("set-cookie") if "__Secure-auditctl=" in some)
@@ -128,14 +128,14 @@ def test_behind_tls_the_cookie_is_sent_over_tls_only(serve_page: ServePage, pers
 def test_a_form_of_another_site_signs_nobody_in(page: Page, person: MakeLogin, fields: dict[str, str]) -> None:
     client = page.client()
     client.get("/login")
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     answer = client.post("/login", data={"login": login.name, "password": PASSWORD, **fields})
     assert answer.status_code in (400, 403)
     assert "auditctl" not in client.cookies
 
 
 def test_another_site_can_sign_nobody_out(page: Page, person: MakeLogin) -> None:
-    client = page.as_login(person("ann", roles=["audit_reader"]))
+    client = page.as_login(person("ann", roles=["auditctl_reader"]))
     assert client.post("/logout").status_code == 400
     assert client.post("/logout", data={"csrf": "guessed"}).status_code == 403
     assert client.get("/").status_code == 200
@@ -145,12 +145,12 @@ def test_another_site_can_sign_nobody_out(page: Page, person: MakeLogin) -> None
     "address", ["//evil.example/", "https://evil.example/", "/\\evil.example", "evil", "javascript:alert(1)", "/\n/x"]
 )
 def test_nobody_is_led_to_another_site(page: Page, person: MakeLogin, address: str) -> None:
-    answer = page.client().sign_in(person("ann", roles=["audit_reader"]).name, next=address)
+    answer = page.client().sign_in(person("ann", roles=["auditctl_reader"]).name, next=address)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
 def test_who_guesses_is_refused_after_a_while_and_others_are_not(page: Page, person: MakeLogin) -> None:
-    ann, ben, client = person("ann", roles=["audit_reader"]), person("ben", roles=["audit_reader"]), page.client()
+    ann, ben, client = person("ann", roles=["auditctl_reader"]), person("ben", roles=["auditctl_reader"]), page.client()
     assert [client.sign_in(ann.name, "guess").status_code for _ in range(5)] == [401] * 5
     answer = client.sign_in(ann.name)
     assert answer.status_code == 429
@@ -161,15 +161,15 @@ def test_who_guesses_is_refused_after_a_while_and_others_are_not(page: Page, per
 def test_a_login_that_loses_its_role_sees_nothing_from_then_on(
     page: Page, person: MakeLogin, conn: psycopg.Connection
 ) -> None:
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     client = page.as_login(login)
-    conn.execute(sql.SQL("revoke audit_reader from {}").format(sql.Identifier(login.name)))
+    conn.execute(sql.SQL("revoke auditctl_reader from {}").format(sql.Identifier(login.name)))
     assert client.get("/").status_code == 403
 
 
 def test_two_people_see_only_what_each_may(page: Page, person: MakeLogin) -> None:
-    reader = page.as_login(person("reader", roles=["audit_reader"]))
-    admin = page.as_login(person("admin", roles=["audit_admin"]))
+    reader = page.as_login(person("reader", roles=["auditctl_reader"]))
+    admin = page.as_login(person("admin", roles=["auditctl_admin"]))
     assert (reader.get("/").status_code, admin.get("/").status_code) == (200, 200)
     assert "Configuration" not in reader.get("/").text
     assert "Configuration" in admin.get("/").text
@@ -183,7 +183,7 @@ def test_no_password_is_written_down_anywhere(
     page: Page, person: MakeLogin, caplog: pytest.LogCaptureFixture, conn: psycopg.Connection
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    login, client = person("ann", roles=["audit_reader"]), page.client()
+    login, client = person("ann", roles=["auditctl_reader"]), page.client()
     answers = [client.sign_in(login.name, "hunter2-wrong"), client.sign_in(login.name)]
     client.get("/")
     written = caplog.text + "".join(answer.text + str(answer.headers) for answer in answers)
@@ -194,11 +194,11 @@ def test_no_password_is_written_down_anywhere(
 
 
 def test_every_query_runs_as_the_visitor(page: Page, person: MakeLogin, conn: psycopg.Connection) -> None:
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     page.as_login(login).get("/export.csv")
     found = conn.execute(
         "select db_user, actor, actor_kind, ip, context ->> 'application_name', context ->> 'claimed_ip' "
-        "from audit.event where target = 'audit.export'"
+        "from auditctl.event where target = 'auditctl.export'"
     ).fetchall()
     assert found == [(login.name, login.name, "database", None, "auditctl serve", "127.0.0.1")]
 
@@ -206,14 +206,14 @@ def test_every_query_runs_as_the_visitor(page: Page, person: MakeLogin, conn: ps
 def test_a_connection_that_was_lost_while_idle_is_made_anew(
     page: Page, person: MakeLogin, conn: psycopg.Connection
 ) -> None:
-    login = person("ann", roles=["audit_reader"])
+    login = person("ann", roles=["auditctl_reader"])
     client = page.as_login(login)
     conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", [login.name])
     assert client.get("/").status_code == 200
 
 
 def test_a_database_that_is_gone_is_said_to_be(page: Page, person: MakeLogin, db: str) -> None:
-    client = page.as_login(person("ann", roles=["audit_reader"]))
+    client = page.as_login(person("ann", roles=["auditctl_reader"]))
     with connect(db) as conn:
         name = conn.info.dbname
     with connect(db.replace(f"dbname={name}", "dbname=postgres")) as maintenance:

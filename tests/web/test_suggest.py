@@ -45,10 +45,10 @@ def test_whatever_is_typed_is_answered(reader: Client, prefix: str) -> None:
 
 def test_suggestions_are_for_readers_alone(page: Page, person: MakeLogin) -> None:
     assert page.client().get("/suggest?user=a", headers={"HX-Request": "true"}).status_code == 401
-    login = person("reader", roles=["audit_reader"])
+    login = person("reader", roles=["auditctl_reader"])
     client = page.as_login(login)
     with connect(page.dsn) as conn:
-        conn.execute(SQL("revoke audit_reader from {}").format(Identifier(login.name)))
+        conn.execute(SQL("revoke auditctl_reader from {}").format(Identifier(login.name)))
     assert client.get("/suggest?user=a").status_code == 403
 
 

@@ -106,7 +106,7 @@ def at_once(client: Client, login: str, count: int, password: str = "guess") -> 
 
 @pytest.mark.usefixtures("no_delay")
 def test_many_guesses_at_once_gain_nothing(page: Page, person: MakeLogin) -> None:
-    codes = at_once(page.client(), person("ann", roles=["audit_reader"]).name, 20)
+    codes = at_once(page.client(), person("ann", roles=["auditctl_reader"]).name, 20)
     assert Counter(codes) == {401: LIMITS["pair"], 429: 20 - LIMITS["pair"]}
 
 
@@ -165,7 +165,7 @@ def test_every_failure_takes_the_same_time_at_least(
     monkeypatch.setattr("auditctl.web.views.sign_in.time.sleep", slept.append)
     monkeypatch.setattr(sign_in, "DELAY_SECONDS", 1000.0)
     client = page.client()
-    ann, stranger = person("ann", roles=["audit_reader"]), person("stranger")
+    ann, stranger = person("ann", roles=["auditctl_reader"]), person("stranger")
     tried = [(ann.name, "wrong"), ("nobody", "wrong"), (ann.name, ""), ("", ""), ("x" * 99, "x"), (stranger.name, None)]
     for login, password in tried:
         client.sign_in(login, *([] if password is None else [password]))

@@ -14,7 +14,7 @@ from auditctl.model import EventType
 
 KEYS = ("name", "label", "enabled")
 LONGEST_NAME = 500
-"""Bytes, as audit.record_event takes them."""
+"""Bytes, as auditctl.record_event takes them."""
 
 _OWN = re.compile(r"audit(_triggers)?([.]|$)")
 
@@ -57,7 +57,7 @@ def _type(table: Fields) -> EventType | None:
 
 
 def _fault(name: object) -> str:
-    """Return what is wrong with a name: audit.record_event would refuse an event of it, or nothing could match it."""
+    """Return what is wrong with a name: auditctl.record_event would refuse an event of it, or nothing could match it."""
     if name is None:
         return "is missing"
     if not isinstance(name, str) or not name:

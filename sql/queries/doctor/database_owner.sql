@@ -8,4 +8,4 @@ from pg_database as d
 join pg_roles as r on r.oid = d.datdba
 join pg_roles as boss on boss.oid = 10
 where d.datname = current_database()
-    and r.rolcanlogin and not r.rolsuper and not pg_has_role(r.oid, 'audit_owner', 'MEMBER')
+    and r.rolcanlogin and not r.rolsuper and not pg_has_role(r.oid, 'auditctl_owner', 'MEMBER')

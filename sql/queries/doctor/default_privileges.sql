@@ -1,4 +1,4 @@
--- Privileges that others would get on what audit_owner creates: the next month's partition, the next table's functions.
+-- Privileges that others would get on what auditctl_owner creates: the next month's partition, the next table's functions.
 select
     granted.kind || ' for ' || granted.who as object,
     granted.kind,
@@ -16,7 +16,7 @@ from (
     from pg_default_acl as d
     left join pg_namespace as n on n.oid = d.defaclnamespace
     cross join lateral aclexplode(d.defaclacl) as a
-    where d.defaclrole = to_regrole('audit_owner')::oid and a.grantee <> d.defaclrole
+    where d.defaclrole = to_regrole('auditctl_owner')::oid and a.grantee <> d.defaclrole
         -- Everybody has these from PostgreSQL itself; auditctl takes them away from each function.
         and not (a.grantee = 0 and d.defaclnamespace = 0 and d.defaclobjtype in ('f', 'T'))
 ) as granted

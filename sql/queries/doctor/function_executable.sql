@@ -17,14 +17,14 @@ where a.grantee <> p.proowner
         where t.tgfoid = p.oid
     )
     and (
-        p.pronamespace = to_regnamespace('audit_triggers')
+        p.pronamespace = to_regnamespace('auditctl_triggers')
         and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))
-        or p.pronamespace = to_regnamespace('audit')
+        or p.pronamespace = to_regnamespace('auditctl')
         -- Whoever runs SQL may set the context; it is believed of applications only. Policies run with the reader's rights.
         and p.proname not in ('set_context', 'record_read')
         and a.grantee <> all (
             array[
-                to_regrole('audit_owner'), to_regrole('audit_app'), to_regrole('audit_reader'), to_regrole('audit_admin')
+                to_regrole('auditctl_owner'), to_regrole('auditctl_app'), to_regrole('auditctl_reader'), to_regrole('auditctl_admin')
             ]::oid[]
         )
     )

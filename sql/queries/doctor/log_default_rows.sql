@@ -1,11 +1,11 @@
 -- Events in the DEFAULT partition, and the months they are of. While they lie there, those months cannot have a partition
 -- of their own, and nothing of them is ever deleted.
 select
-    'audit.event_default' as object,
+    'auditctl.event_default' as object,
     string_agg(to_char(stray.month, 'YYYY-MM'), ', ' order by stray.month) as months
 from (
     select distinct date_trunc('month', e.occurred_at at time zone 'UTC') as month
-    from only audit.event_default as e
+    from only auditctl.event_default as e
     where isfinite(e.occurred_at)
 ) as stray
 having count(*) > 0

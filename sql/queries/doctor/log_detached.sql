@@ -9,6 +9,6 @@ from pg_class as c
 cross join lateral (
     select make_date(split_part(c.relname, '_', 2)::integer, split_part(c.relname, '_', 3)::integer, 1)::timestamp as first
 ) as month
-where c.relnamespace = to_regnamespace('audit') and c.relkind = 'r' and not c.relispartition
+where c.relnamespace = to_regnamespace('auditctl') and c.relkind = 'r' and not c.relispartition
     and c.relname ~ '^event_[0-9]{4}_(0[1-9]|1[0-2])$'
 order by 1

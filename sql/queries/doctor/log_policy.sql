@@ -5,5 +5,5 @@ select
     quote_ident(p.polname) as policy
 from pg_policy as p
 join pg_class as c on c.oid = p.polrelid
-where c.relnamespace = to_regnamespace('audit') and p.polcmd <> 'r'
+where c.relnamespace = to_regnamespace('auditctl') and p.polcmd <> 'r'
 order by 1

@@ -3,5 +3,5 @@ select
     c.oid::regclass::text as object,
     c.oid::regclass::text as relation
 from pg_class as c
-where c.relnamespace = to_regnamespace('audit') and c.relkind in ('r', 'p') and not c.relrowsecurity
+where c.relnamespace = to_regnamespace('auditctl') and c.relkind in ('r', 'p') and not c.relrowsecurity
 order by 1

@@ -5,5 +5,5 @@ select
     quote_ident(r.rulename) as rule
 from pg_rewrite as r
 join pg_class as c on c.oid = r.ev_class
-where c.relnamespace = to_regnamespace('audit') and r.rulename <> '_RETURN'
+where c.relnamespace = to_regnamespace('auditctl') and r.rulename <> '_RETURN'
 order by 1

@@ -6,6 +6,6 @@ select
 from pg_trigger as t
 join pg_class as c on c.oid = t.tgrelid
 join pg_proc as f on f.oid = t.tgfoid
-where c.relnamespace = to_regnamespace('audit') and not t.tgisinternal and t.tgparentid = 0
-    and f.pronamespace <> to_regnamespace('audit')
+where c.relnamespace = to_regnamespace('auditctl') and not t.tgisinternal and t.tgparentid = 0
+    and f.pronamespace <> to_regnamespace('auditctl')
 order by 1

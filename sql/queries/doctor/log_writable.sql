@@ -23,7 +23,7 @@ from (
         cross join lateral aclexplode(t.attacl) as a
         where t.attrelid = c.oid
     ) as a
-    where c.relnamespace = to_regnamespace('audit') and a.grantee <> c.relowner
+    where c.relnamespace = to_regnamespace('auditctl') and a.grantee <> c.relowner
         and (
             a.privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER')
             or c.relkind = 'S' and a.privilege_type = 'USAGE'

@@ -1,9 +1,9 @@
 -- Retention is stated for more than 35 days, and upkeep did not come to its end within them.
 select
-    'audit.maintenance' as object,
+    'auditctl.maintenance' as object,
     coalesce('since ' || to_char(m.ran_at at time zone 'UTC', 'YYYY-MM-DD'), 'yet') as since
-from audit.maintenance as m
+from auditctl.maintenance as m
 where (m.ran_at is null or m.ran_at < now() - interval '35 days')
     and exists (
-        select from audit.retention as r where r.keep is not null and r.until is null and r.since < now() - interval '35 days'
+        select from auditctl.retention as r where r.keep is not null and r.until is null and r.since < now() - interval '35 days'
     )

@@ -1,6 +1,6 @@
 -- A move of the DEFAULT partition's events that was begun more than an hour ago.
 select
-    'audit.event_moving' as object,
+    'auditctl.event_moving' as object,
     to_char(m.moving_since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') as since
-from audit.maintenance as m
-where m.moving_since < now() - interval '1 hour' and to_regclass('audit.event_moving') is not null
+from auditctl.maintenance as m
+where m.moving_since < now() - interval '1 hour' and to_regclass('auditctl.event_moving') is not null

@@ -1,4 +1,4 @@
--- What belongs to the store, and not to audit_owner.
+-- What belongs to the store, and not to auditctl_owner.
 select
     object.name as object,
     object.name as name,
@@ -7,12 +7,12 @@ select
 from (
     select 1 as rank, 'schema' as kind, n.oid::regnamespace::text as name, n.nspowner as owner
     from pg_namespace as n
-    where n.nspname in ('audit', 'audit_triggers')
+    where n.nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers')
     union all
     select
         2, case c.relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end, c.oid::regclass::text, c.relowner
     from pg_class as c
-    where c.relnamespace = to_regnamespace('audit') and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+    where c.relnamespace = to_regnamespace('auditctl') and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
         -- The sequence of a table goes with it.
         and not (
             c.relkind = 'S'
@@ -21,11 +21,11 @@ from (
     union all
     select 3, 'routine', p.oid::regprocedure::text, p.proowner
     from pg_proc as p
-    where p.pronamespace = to_regnamespace('audit')
-        -- These have the rights of the login that installed, so that audit_owner cannot replace them.
-        and not (p.proname in ('put_trigger', 'put_read_policy', 'guard_ddl', 'guard_drop') and pg_has_role(p.proowner, 'audit_owner', 'MEMBER'))
-        or p.pronamespace = to_regnamespace('audit_triggers')
+    where p.pronamespace in (to_regnamespace('auditctl'), to_regnamespace('auditctl_internal'))
+        -- These have the rights of the login that installed, so that auditctl_owner cannot replace them.
+        and not (p.proname in ('put_trigger', 'put_read_policy', 'guard_ddl', 'guard_drop') and pg_has_role(p.proowner, 'auditctl_owner', 'MEMBER'))
+        or p.pronamespace = to_regnamespace('auditctl_triggers')
         and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))
 ) as object
-where object.owner is distinct from to_regrole('audit_owner')::oid
+where object.owner is distinct from to_regrole('auditctl_owner')::oid
 order by object.rank, object.name

@@ -7,7 +7,7 @@ select
     case when r.rolsuper then 'nosuperuser' else 'nobypassrls' end as without,
     string_agg(distinct s.target, ', ' order by s.target) as relations
 from pg_roles as r
-cross join audit.read_site as s
+cross join auditctl.read_site as s
 join pg_class as c on c.oid = s.relation
 where r.rolcanlogin and (r.rolsuper or r.rolbypassrls) and r.oid <> 10 and has_any_column_privilege(r.oid, c.oid, 'SELECT')
 group by r.rolname, r.rolsuper

@@ -1,11 +1,11 @@
 -- Tables that somebody gave policies of their own while auditctl's lets every row through.
 select
-    audit.qualified(n.nspname, c.relname) as object,
+    auditctl.qualified(n.nspname, c.relname) as object,
     s.relation::text as relation,
-    array_to_string(audit.own_policies(s.relation, true), ', ') as policies
-from audit.read_site as s
+    array_to_string(auditctl.own_policies(s.relation, true), ', ') as policies
+from auditctl.read_site as s
 join pg_class as c on c.oid = s.relation
 join pg_namespace as n on n.oid = c.relnamespace
-where not s.had_row_security and audit.own_policies(s.relation, true) <> '{}'
+where not s.had_row_security and auditctl.own_policies(s.relation, true) <> '{}'
     and exists (select from pg_policy as p where p.polrelid = s.relation and p.polname = 'auditctl_open')
 order by 1

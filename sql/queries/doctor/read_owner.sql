@@ -3,7 +3,7 @@ select
     s.target as object,
     r.rolname::text as owner,
     s.relation::text as relation
-from audit.read_site as s
+from auditctl.read_site as s
 join pg_class as c on c.oid = s.relation
 join pg_roles as r on r.oid = c.relowner
 where s.relation::oid = s.root::oid and not c.relforcerowsecurity and not r.rolsuper and not r.rolbypassrls

@@ -2,7 +2,7 @@
 select
     d.partition::text as object,
     d.partition::text as partition
-from audit.maintenance as m
-cross join audit.overdue_months() as d (partition)
+from auditctl.maintenance as m
+cross join auditctl.overdue_months() as d (partition)
 where m.ran_at is null or m.ran_at < now() - interval '2 days'
 order by 1

@@ -1,8 +1,8 @@
--- Superusers that were granted audit_app, directly or through other roles. The one that initdb made stays a superuser.
+-- Superusers that were granted auditctl_app, directly or through other roles. The one that initdb made stays a superuser.
 with recursive held as (
     select m.member, m.roleid as via
     from pg_auth_members as m
-    where m.roleid = to_regrole('audit_app')::oid
+    where m.roleid = to_regrole('auditctl_app')::oid
     union
     select m.member, m.roleid
     from held

@@ -10,10 +10,10 @@ from (
         e.db_user,
         count(*) as events,
         to_char(max(e.occurred_at) at time zone 'UTC', 'YYYY-MM-DD') as last
-    from audit.event as e
+    from auditctl.event as e
     where e.occurred_at >= now() - interval '30 days' and e.actor_kind = 'database' and e.context ? 'claimed_actor'
     group by e.db_user
 ) as claim
 join pg_roles as r on r.rolname = claim.db_user
-where not r.rolsuper and not pg_has_role(r.oid, 'audit_app', 'MEMBER')
+where not r.rolsuper and not pg_has_role(r.oid, 'auditctl_app', 'MEMBER')
 order by 1

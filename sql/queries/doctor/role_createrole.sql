@@ -1,5 +1,5 @@
--- Roles that may make themselves members of audit_owner, before PostgreSQL 16; but not the one that installed.
+-- Roles that may make themselves members of auditctl_owner, before PostgreSQL 16; but not the one that installed.
 select r.rolname::text as object, quote_ident(r.rolname) as role
 from pg_roles as r
-where r.rolcreaterole and not r.rolsuper and not pg_has_role(r.oid, 'audit_owner', 'MEMBER')
+where r.rolcreaterole and not r.rolsuper and not pg_has_role(r.oid, 'auditctl_owner', 'MEMBER')
 order by 1

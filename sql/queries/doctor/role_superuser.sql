@@ -1,6 +1,6 @@
 -- Superusers besides the one that initdb made; those that may name users have a check of their own.
 with recursive held as (
-    select r.oid as role, r.oid as member from pg_roles as r where r.rolname = 'audit_app'
+    select r.oid as role, r.oid as member from pg_roles as r where r.rolname = 'auditctl_app'
     union
     select held.role, m.member
     from held

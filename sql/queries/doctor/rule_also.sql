@@ -10,6 +10,6 @@ where not r.is_instead and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
         select
         from pg_trigger as t
         join pg_proc as f on f.oid = t.tgfoid
-        where t.tgrelid = r.ev_class and f.pronamespace = to_regnamespace('audit_triggers')
+        where t.tgrelid = r.ev_class and f.pronamespace = to_regnamespace('auditctl_triggers')
     )
 order by r.ev_class::regclass::text, r.rulename

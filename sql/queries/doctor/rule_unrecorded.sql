@@ -13,10 +13,10 @@ select
     end as creates
 from (
     -- AFTER INSERT OR UPDATE [OR DELETE], FOR EACH ROW.
-    values ('audit.rule', 'rule_recorded', 29, 'audit.record_rule()'),
-    ('audit.event_type', 'event_type_recorded', 29, 'audit.record_rule()'),
-    ('audit.retention', 'retention_recorded', 21, 'audit.record_statement(''target'')'),
-    ('audit.hold', 'hold_recorded', 21, 'audit.record_statement(''hold_id'')')
+    values ('auditctl.rule', 'rule_recorded', 29, 'auditctl_internal.record_rule()'),
+    ('auditctl.event_type', 'event_type_recorded', 29, 'auditctl_internal.record_rule()'),
+    ('auditctl.retention', 'retention_recorded', 21, 'auditctl_internal.record_statement(''target'')'),
+    ('auditctl.hold', 'hold_recorded', 21, 'auditctl_internal.record_statement(''hold_id'')')
 ) as recorded (relation, trigger, bits, calls)
 left join pg_trigger as t
     on t.tgrelid = to_regclass(recorded.relation) and t.tgname = recorded.trigger and t.tgqual is null

@@ -8,7 +8,7 @@ select
     string_agg(distinct lower(a.privilege_type), ', ') as privileges
 from pg_namespace as n
 cross join lateral aclexplode(n.nspacl) as a
-where n.nspname in ('audit', 'audit_triggers') and a.grantee <> n.nspowner
-    and (a.privilege_type = 'CREATE' or n.nspname = 'audit_triggers')
+where n.nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers') and a.grantee <> n.nspowner
+    and (a.privilege_type = 'CREATE' or n.nspname <> 'auditctl')
 group by n.nspname, a.grantee
 order by 1

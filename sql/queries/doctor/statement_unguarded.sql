@@ -17,10 +17,10 @@ select
     ) as mends
 from (
     -- BEFORE INSERT OR UPDATE OR DELETE, FOR EACH ROW; BEFORE TRUNCATE, FOR EACH STATEMENT.
-    values ('audit.retention', 'retention_guarded', 31, 'audit.guard_retention()'),
-    ('audit.retention', 'retention_guarded_statement', 34, 'audit.guard_retention()'),
-    ('audit.hold', 'hold_guarded', 31, 'audit.guard_hold()'),
-    ('audit.hold', 'hold_guarded_statement', 34, 'audit.guard_hold()')
+    values ('auditctl.retention', 'retention_guarded', 31, 'auditctl_internal.guard_retention()'),
+    ('auditctl.retention', 'retention_guarded_statement', 34, 'auditctl_internal.guard_retention()'),
+    ('auditctl.hold', 'hold_guarded', 31, 'auditctl_internal.guard_hold()'),
+    ('auditctl.hold', 'hold_guarded_statement', 34, 'auditctl_internal.guard_hold()')
 ) as guarded (relation, trigger, bits, calls)
 left join pg_trigger as t
     on t.tgrelid = to_regclass(guarded.relation) and t.tgname = guarded.trigger and t.tgqual is null

@@ -2,7 +2,7 @@
 select
     c.oid::regclass::text as object,
     c.oid::regclass::text as relation,
-    audit.qualified(n.nspname, c.relname) as table
+    auditctl.qualified(n.nspname, c.relname) as table
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 -- A foreign partition is audited with its table, and cannot be left out.
@@ -11,6 +11,6 @@ where c.relkind = 'f' and not c.relispartition
         select
         from pg_trigger as t
         join pg_proc as f on f.oid = t.tgfoid
-        where t.tgrelid = c.oid and f.pronamespace = to_regnamespace('audit_triggers')
+        where t.tgrelid = c.oid and f.pronamespace = to_regnamespace('auditctl_triggers')
     )
 order by 1

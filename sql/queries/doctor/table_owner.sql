@@ -10,7 +10,7 @@ with owned as (
         select
         from pg_trigger as t
         join pg_proc as f on f.oid = t.tgfoid
-        where t.tgrelid = c.oid and f.pronamespace = to_regnamespace('audit_triggers')
+        where t.tgrelid = c.oid and f.pronamespace = to_regnamespace('auditctl_triggers')
     )
     group by c.relowner
 )
@@ -33,5 +33,5 @@ select
 from owned
 join pg_roles as r on r.oid = owned.owner
 join pg_roles as boss on boss.oid = 10
-where r.rolcanlogin and not r.rolsuper and not pg_has_role(r.oid, 'audit_owner', 'MEMBER')
+where r.rolcanlogin and not r.rolsuper and not pg_has_role(r.oid, 'auditctl_owner', 'MEMBER')
 order by 1

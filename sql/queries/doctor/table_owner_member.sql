@@ -5,7 +5,7 @@ with recursive owner as (
     join pg_roles as r on r.oid = c.relowner and not r.rolsuper
     join pg_trigger as t on t.tgrelid = c.oid
     join pg_proc as f on f.oid = t.tgfoid
-    where f.pronamespace = to_regnamespace('audit_triggers')
+    where f.pronamespace = to_regnamespace('auditctl_triggers')
 ),
 
 held as (
@@ -30,5 +30,5 @@ select
     case when %(is_guarded)s then 'change their data by DDL, which no trigger sees' else 'switch their capture off' end as power
 from held
 join pg_roles as r on r.oid = held.member
-where r.rolcanlogin and not r.rolsuper and not pg_has_role(r.oid, 'audit_owner', 'MEMBER')
+where r.rolcanlogin and not r.rolsuper and not pg_has_role(r.oid, 'auditctl_owner', 'MEMBER')
 order by 1, held.via

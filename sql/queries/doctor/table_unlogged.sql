@@ -5,12 +5,12 @@ select
 from pg_class as c
 where c.relpersistence = 'u' and c.relkind in ('r', 'p')
     and (
-        c.relnamespace = to_regnamespace('audit')
+        c.relnamespace = to_regnamespace('auditctl')
         or exists (
             select
             from pg_trigger as t
             join pg_proc as f on f.oid = t.tgfoid
-            where t.tgrelid = c.oid and f.pronamespace = to_regnamespace('audit_triggers')
+            where t.tgrelid = c.oid and f.pronamespace = to_regnamespace('auditctl_triggers')
         )
     )
 order by 1

@@ -12,7 +12,7 @@ join pg_class as c on c.oid = t.tgrelid
 join pg_proc as f on f.oid = t.tgfoid
 join pg_roles as writer on writer.oid = f.proowner
 where not t.tgisinternal and t.tgparentid = 0 and t.tgenabled <> 'D'
-    and f.pronamespace <> to_regnamespace('audit_triggers')
+    and f.pronamespace <> to_regnamespace('auditctl_triggers')
     -- BEFORE, or a name that comes before ours: triggers fire in the order of their names' bytes.
     and (t.tgtype & 2 <> 0 or t.tgname::text collate "C" < 'auditctl_')
     and f.proowner <> c.relowner and not writer.rolsuper
@@ -20,6 +20,6 @@ where not t.tgisinternal and t.tgparentid = 0 and t.tgenabled <> 'D'
         select
         from pg_trigger as ours
         join pg_proc as capture on capture.oid = ours.tgfoid
-        where ours.tgrelid = t.tgrelid and capture.pronamespace = to_regnamespace('audit_triggers')
+        where ours.tgrelid = t.tgrelid and capture.pronamespace = to_regnamespace('auditctl_triggers')
     )
 order by t.tgrelid::regclass::text, t.tgname

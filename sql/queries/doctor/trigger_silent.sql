@@ -10,5 +10,5 @@ select
     end as state
 from pg_trigger as t
 join pg_proc as f on f.oid = t.tgfoid
-where f.pronamespace = to_regnamespace('audit_triggers') and t.tgenabled <> 'A'
+where f.pronamespace = to_regnamespace('auditctl_triggers') and t.tgenabled <> 'A'
 order by t.tgrelid::regclass::text, t.tgname

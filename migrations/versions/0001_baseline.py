@@ -1,4 +1,4 @@
-"""The store: event table, rules, guards, identity, views."""
+"""The store as it is first released."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ revision = "0001"
 down_revision = None
 
 GRANT = """
-grant select on audit.alembic_version to public;
-alter table audit.alembic_version enable row level security;
-create policy alembic_version_is_read_by_whoever_may on audit.alembic_version for select using (true);
-comment on table audit.alembic_version is 'The revision of this store';
+grant select on auditctl.alembic_version to public;
+alter table auditctl.alembic_version enable row level security;
+create policy alembic_version_is_read_by_whoever_may on auditctl.alembic_version for select using (true);
+comment on table auditctl.alembic_version is 'The revision of this store';
 """
 
-PARTITIONS = "select audit.create_partitions();"
+UNVERSIONED = ("00_role.sql", "90_event_trigger.sql")
 
 
 def upgrade() -> None:
     """Create everything."""
-    for sql in (GRANT, (resources.folder("migrations") / "sql" / "0001_store.sql").read_text("utf-8"), PARTITIONS):
+    files = sorted((resources.folder("sql") / "schema").glob("*.sql"))
+    for sql in (GRANT, *(file.read_text("utf-8") for file in files if file.name not in UNVERSIONED)):
         if context.is_offline_mode():
             op.get_context().impl.static_output(sql)
         else:
