@@ -37,7 +37,7 @@ lint: $(LINT_STAMP) ## check style, types, imports and SQL
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/sqlfluff lint sql/schema
+	@$(BIN)/sqlfluff lint sql/bootstrap sql/tables sql/functions
 
 golden: $(TEST_STAMP) ## rewrite the generated SQL in tests/golden, to be reviewed
 	@$(BIN)/pytest tests/test_golden.py --update-golden

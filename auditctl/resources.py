@@ -27,3 +27,8 @@ def folder(name: str) -> Path:
 def sql_text(path: str) -> str:
     """Return the text of a file below sql/, such as `queries/relation.sql`."""
     return (folder("sql") / path).read_text(encoding="utf-8")
+
+
+def sql_texts(path: str) -> list[str]:
+    """Return the texts of all files below a folder of sql/, such as `functions`, in the order of their paths."""
+    return [file.read_text(encoding="utf-8") for file in sorted((folder("sql") / path).rglob("*.sql"))]

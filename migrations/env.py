@@ -1,7 +1,7 @@
 """Alembic's environment: runs the revisions in one transaction, as auditctl_owner, one install at a time.
 
 `config.attributes` carries `connection` (a SQLAlchemy connection; absent for a script). Roles and schemas come
-first, from sql/schema/00_role.sql, at every install: they are not versioned, because they outlive a database.
+first, from sql/bootstrap/roles.sql, at every install: they are not versioned, because they outlive a database.
 """
 
 from __future__ import annotations
@@ -69,15 +69,18 @@ def migrate() -> None:
                 run(REFUSE_SECOND)
         run(SAFE_PATH)
         run(PREPARE)
-        run(resources.sql_text("schema/00_role.sql"))
+        run(resources.sql_text("bootstrap/roles.sql"))
         before = starting_revision()
         context.run_migrations()
+        run("set local check_function_bodies = off;")
+        for text in resources.sql_texts("functions"):
+            run(text)
         if before != STORE_REVISION:
             run(record(before))
         run(render.write_templates())
         if before == STORE_REVISION:
             run(REMEMBER)
-        run(resources.sql_text("schema/90_event_trigger.sql"))
+        run(resources.sql_text("bootstrap/event_triggers.sql"))
         if before == STORE_REVISION:
             run(RECORD_GUARD)
         run(FINISH)

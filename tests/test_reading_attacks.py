@@ -134,8 +134,8 @@ def test_a_reader_cannot_call_what_writes_nor_read_the_keys(db: str, login: Make
             for call in (
                 "auditctl_internal.insert_read('salary', 'x', null, null, true)",
                 "auditctl_internal.register_read('salary', 'salary', 'x', false, false)",
-                "auditctl_internal.forget_read('salary')",
-                "auditctl_internal.yield_row_security('salary')",
+                "auditctl_internal.unregister_read('salary')",
+                "auditctl_internal.release_row_security('salary')",
                 "auditctl_internal.put_read_policy('salary', false)",
                 "auditctl_internal.new_key()",
                 "auditctl_internal.query_text()",

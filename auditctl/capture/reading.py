@@ -108,7 +108,7 @@ def drop(relation: Relation, reading: Reading) -> Change:
     if reading.force and not reading.had_force and reading.is_forced:
         statements.append(_plain("alter table {} no force row level security", table))
     if reading.target is not None:
-        statements.append(_as_owner("select auditctl_internal.forget_read({}::oid)", relation))
+        statements.append(_as_owner("select auditctl_internal.unregister_read({}::oid)", relation))
     place = qualified(*relation.identity)
     target = reading.target or place
     return Change(ChangeKind.DROP, target, Action.READ, place, "No rule asks for it.", tuple(statements), relation.oid)
@@ -148,7 +148,7 @@ def _install(site: ReadSite) -> tuple[Statement, ...]:
     policies = reading.policies if reading else ()
     is_own = reading is not None and _has_own(reading)
     if reading and is_handed_over(reading):
-        statements.append(_as_owner("select auditctl_internal.yield_row_security({}::oid)", relation))
+        statements.append(_as_owner("select auditctl_internal.release_row_security({}::oid)", relation))
     is_new = reading is None or reading.target is None
     for policy, create in _POLICIES.items():
         if policy == OPEN_POLICY and is_own:

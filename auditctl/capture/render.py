@@ -30,7 +30,7 @@ PLACES = (
     "target",
     "update_key",
 )
-"""What templates may name: the keys of `auditctl_internal.function_parts` (sql/schema/35_function.sql)."""
+"""What templates may name: the keys of `auditctl_internal.function_parts` (sql/functions/30_capture/body.sql)."""
 
 _MARK = "\0"
 """Stands around a place while Jinja renders; no SQL can contain it."""

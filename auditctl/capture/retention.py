@@ -1,6 +1,6 @@
 """How long events are kept: what is stated, what is wanted, and what would be deleted by the difference.
 
-Source: auditctl.retention and auditctl.set_retention (sql/schema/80_retention.sql).
+Source: auditctl.retention and auditctl.set_retention (sql/functions/60_upkeep/retention.sql).
 """
 
 from __future__ import annotations

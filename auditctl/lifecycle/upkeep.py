@@ -1,6 +1,6 @@
 """Upkeep of the log's partitions: what is due, and doing it step by step. The steps are functions of the store.
 
-Sources: auditctl.maintenance_due, auditctl.maintain_step (sql/schema/85_step.sql).
+Sources: auditctl.maintenance_due, auditctl.maintain_step (sql/functions/60_upkeep/step.sql).
 """
 
 from __future__ import annotations

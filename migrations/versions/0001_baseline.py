@@ -1,4 +1,4 @@
-"""The store as it is first released."""
+"""The tables of the store as it is first released."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ create policy alembic_version_is_read_by_whoever_may on auditctl.alembic_version
 comment on table auditctl.alembic_version is 'The revision of this store';
 """
 
-UNVERSIONED = ("00_role.sql", "90_event_trigger.sql")
-
 
 def upgrade() -> None:
-    """Create everything."""
-    files = sorted((resources.folder("sql") / "schema").glob("*.sql"))
-    for sql in (GRANT, *(file.read_text("utf-8") for file in files if file.name not in UNVERSIONED)):
+    """Create the tables and types."""
+    for sql in (GRANT, *resources.sql_texts("tables")):
         if context.is_offline_mode():
             op.get_context().impl.static_output(sql)
         else:

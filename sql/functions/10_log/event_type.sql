@@ -1,0 +1,34 @@
+-- The kinds of business events that somebody said something about: what people see of them, and which are switched off.
+
+create or replace function auditctl.deciding_type(p_target text) returns auditctl.event_type
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_type auditctl.event_type;
+begin
+    select t.* into v_type
+    from auditctl.event_type as t
+    where t.name = p_target
+        or p_target like translate(regexp_replace(t.name, '([\\%_])', '\\\1', 'g'), '*?', '%_')
+    order by t.name = p_target desc, length(t.name) desc, t.name collate "C"
+    limit 1;
+    return v_type;
+end
+$auditctl$;
+
+revoke execute on function auditctl.deciding_type(text) from public;
+grant execute on function auditctl.deciding_type(text) to auditctl_reader;
+comment on function auditctl.deciding_type(text) is
+    'The event type that says whether events of a target are recorded: of that very name, else the longest glob that fits; null where nothing is said';
+
+create or replace function auditctl.names_actor() returns boolean
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select auditctl_internal.holds_app_role()
+$auditctl$;
+
+revoke execute on function auditctl.names_actor() from public;
+grant execute on function auditctl.names_actor() to auditctl_app, auditctl_admin;
+comment on function auditctl.names_actor() is 'Whether the user that this session names is believed: whether its login was granted auditctl_app';

@@ -1,0 +1,204 @@
+-- One object's life, through changes of its key and new names of its table.
+
+create or replace function auditctl.target_names(p_target text)
+returns table (target text, since timestamptz, until timestamptz)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- The table meant: the one that has the name now, or the last that had it.
+    with recursive meant as (
+        select
+            p_target as target,
+            coalesce(
+                (
+                    select max(away.renamed_at)
+                    from auditctl.rename as away
+                    where away.old_target = p_target
+                        and not exists (
+                            select
+                            from auditctl.rename as arrival
+                            where arrival.new_target = p_target and arrival.renamed_at >= away.renamed_at
+                        )
+                ), 'infinity'
+            ) as until
+    ),
+
+    -- What it was called before, latest first: the earlier name ends when the later begins.
+    backward as (
+        select m.target, m.until from meant as m
+        union all
+        select r.old_target, r.renamed_at
+        from backward as b
+        cross join lateral (
+            select e.old_target, e.renamed_at
+            from auditctl.rename as e
+            where e.new_target = b.target and e.renamed_at < b.until
+            order by e.renamed_at desc
+            limit 1
+        ) as r
+    ),
+
+    -- What it was called afterwards, earliest first.
+    forward as (
+        select r.new_target as target, r.renamed_at as since
+        from meant as m
+        join auditctl.rename as r on r.old_target = m.target and r.renamed_at = m.until
+        union all
+        select r.new_target, r.renamed_at
+        from forward as f
+        cross join lateral (
+            select e.new_target, e.renamed_at
+            from auditctl.rename as e
+            where e.old_target = f.target and e.renamed_at > f.since
+            order by e.renamed_at
+            limit 1
+        ) as r
+    )
+
+    select
+        b.target,
+        coalesce(
+            (select max(e.renamed_at) from auditctl.rename as e where e.new_target = b.target and e.renamed_at < b.until), '-infinity'
+        ),
+        b.until
+    from backward as b
+    union all
+    select
+        f.target,
+        f.since,
+        coalesce(
+            (select min(e.renamed_at) from auditctl.rename as e where e.old_target = f.target and e.renamed_at > f.since), 'infinity'
+        )
+    from forward as f
+$auditctl$;
+
+revoke execute on function auditctl.target_names(text) from public;
+grant execute on function auditctl.target_names(text) to auditctl_reader;
+comment on function auditctl.target_names(text) is 'The names one table has had, each with the time it bore it; the name itself where nothing is known';
+
+create or replace function auditctl.history(p_target text, p_target_id text)
+returns table (event_id bigint, occurred_at timestamptz)
+language sql stable
+set search_path = pg_catalog, pg_temp
+-- One object has few events among very many: each step is a look-up in an index, never a pass over the log.
+set enable_hashjoin = off
+set enable_mergejoin = off
+-- Compiling it for every partition takes seconds, the look-ups milliseconds.
+set jit = off
+as $auditctl$
+    with recursive name as materialized (
+        select n.target, n.since, n.until from auditctl.target_names(p_target) as n
+    ),
+
+    -- The keys the object has borne, each with the time it bore it.
+    life as (
+        select p_target_id as target_id, '-infinity'::timestamptz as since, 'infinity'::timestamptz as until
+        union
+        select step.target_id, step.since, step.until
+        from life
+        cross join lateral (
+            -- Before it came to this key: from the last time a row came to the earlier one.
+            select
+                arrival.context ->> 'previous_target_id' as target_id,
+                coalesce(
+                    (
+                        select max(birth.occurred_at)
+                        from name
+                        join auditctl.event as birth
+                            on birth.target = name.target
+                            and birth.target_id = arrival.context ->> 'previous_target_id'
+                            and birth.occurred_at between name.since and name.until
+                        where birth.occurred_at < arrival.occurred_at
+                            and (birth.action = 'CREATE' or birth.context ? 'previous_target_id')
+                    ), '-infinity'
+                ) as since,
+                arrival.occurred_at as until
+            from name
+            join auditctl.event as arrival
+                on arrival.target = name.target
+                and arrival.target_id = life.target_id
+                and arrival.occurred_at between name.since and name.until
+            where arrival.occurred_at between life.since and life.until
+                and arrival.context ? 'previous_target_id'
+            union all
+            -- After it left this key: until the next time a row left the later one.
+            select
+                departure.target_id,
+                departure.occurred_at,
+                coalesce(
+                    least(
+                        (
+                            select min(death.occurred_at)
+                            from name
+                            join auditctl.event as death
+                                on death.target = name.target
+                                and death.target_id = departure.target_id
+                                and death.occurred_at between name.since and name.until
+                            where death.occurred_at > departure.occurred_at and death.action = 'DELETE'
+                        ),
+                        (
+                            select min(leaving.occurred_at)
+                            from name
+                            join auditctl.event as leaving
+                                on leaving.target = name.target
+                                and leaving.context ->> 'previous_target_id' = departure.target_id
+                                and leaving.context ? 'previous_target_id'
+                                and leaving.occurred_at between name.since and name.until
+                            where leaving.occurred_at > departure.occurred_at
+                        )
+                    ), 'infinity'
+                )
+            from name
+            join auditctl.event as departure
+                on departure.target = name.target
+                and departure.context ->> 'previous_target_id' = life.target_id
+                and departure.context ? 'previous_target_id'
+                and departure.occurred_at between name.since and name.until
+            where departure.occurred_at between life.since and life.until
+        ) as step
+    ),
+
+    own as (
+        select e.event_id, e.occurred_at, e.action
+        from life
+        cross join name
+        join auditctl.event as e
+            on e.target = name.target
+            and e.target_id = life.target_id
+            and e.occurred_at between greatest(life.since, name.since) and least(life.until, name.until)
+        union
+        select e.event_id, e.occurred_at, e.action
+        from life
+        cross join name
+        join auditctl.event as e
+            on e.target = name.target
+            and e.context ->> 'previous_target_id' = life.target_id
+            and e.context ? 'previous_target_id'
+            and e.occurred_at between greatest(life.since, name.since) and least(life.until, name.until)
+    ),
+
+    -- A truncate ends the life of a row that was there.
+    ordered as (
+        select
+            seen.event_id, seen.occurred_at, seen.action,
+            lag(seen.action) over (order by seen.occurred_at, seen.event_id) as before
+        from (
+            select o.event_id, o.occurred_at, o.action from own as o
+            union all
+            select e.event_id, e.occurred_at, e.action
+            from name
+            join auditctl.event as e
+                on e.target = name.target and e.target_id is null and e.occurred_at between name.since and name.until
+            where e.action = 'TRUNCATE' and e.occurred_at > (select min(o.occurred_at) from own as o)
+        ) as seen
+    )
+
+    select o.event_id, o.occurred_at
+    from ordered as o
+    where o.action <> 'TRUNCATE' or o.before not in ('DELETE', 'TRUNCATE')
+$auditctl$;
+
+revoke execute on function auditctl.history(text, text) from public;
+grant execute on function auditctl.history(text, text) to auditctl_reader;
+comment on function auditctl.history(text, text) is
+    'The events of one object: every row that bore the key, followed back and forward through changes of the key and of the table''s name';

@@ -1,0 +1,52 @@
+-- Monthly partitions, bounded in UTC whatever the session's time zone.
+
+create or replace function auditctl_internal.create_partition(p_month date) returns regclass
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_month constant date := date_trunc('month', p_month::timestamp)::date;
+    v_name constant text := to_char(v_month, '"event_"YYYY_MM');
+begin
+    if to_regclass(format('auditctl.%I', v_name)) is not null then
+        return null;
+    end if;
+    -- Attaching blocks no writer of the other partitions; CREATE TABLE ... PARTITION OF would.
+    execute format('create table auditctl.%I (like auditctl.event including defaults including constraints including comments)', v_name);
+    execute format('alter table auditctl.%I owner to auditctl_owner', v_name);
+    execute format('comment on table auditctl.%I is %L', v_name, format('Events of %s (UTC)', to_char(v_month, 'YYYY-MM')));
+    begin
+        execute format(
+            'alter table auditctl.event attach partition auditctl.%I for values from (%L) to (%L)', v_name,
+            to_char(v_month, 'YYYY-MM-DD"T00:00:00+00"'), to_char(v_month + interval '1 month', 'YYYY-MM-DD"T00:00:00+00"')
+        );
+    exception when check_violation then
+        execute format('drop table auditctl.%I', v_name);
+        raise warning 'no partition for %: the DEFAULT partition already holds events of that month', to_char(v_month, 'YYYY-MM');
+        return null;
+    end;
+    perform auditctl_internal.guard_partition(format('auditctl.%I', v_name)::regclass);
+    return format('auditctl.%I', v_name)::regclass;
+end
+$auditctl$;
+
+comment on function auditctl_internal.create_partition(date) is 'Creates and guards the partition of one month; null when it exists or cannot be made';
+
+create or replace function auditctl_internal.create_partitions(p_ahead integer default 3) returns integer
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_this_month constant timestamp := date_trunc('month', now() at time zone 'UTC');
+    v_created integer := 0;
+begin
+    for i in 0..p_ahead loop
+        if auditctl_internal.create_partition((v_this_month + i * interval '1 month')::date) is not null then
+            v_created := v_created + 1;
+        end if;
+    end loop;
+    return v_created;
+end
+$auditctl$;
+
+comment on function auditctl_internal.create_partitions(integer) is 'Creates the partitions of this month and of so many ahead; returns how many it made';

@@ -1,0 +1,169 @@
+-- Events that are no row change: an application's business events, and what is done to auditctl itself.
+
+create or replace function auditctl_internal.insert_event(
+    p_target text, p_target_id text, p_action auditctl.action, p_old jsonb, p_new jsonb, p_summary text
+) returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_who auditctl.identity := auditctl_internal.identify();
+    v_event_id bigint;
+begin
+    if p_summary is not null then
+        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('summary', p_summary);
+    end if;
+    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+    values (v_who.actor, v_who.actor_kind, v_who.ip, p_target, auditctl_internal.fit_key(p_target_id), p_action, p_old, p_new, v_who.context)
+    returning event_id into v_event_id;
+    return v_event_id;
+end
+$auditctl$;
+
+comment on function auditctl_internal.insert_event(text, text, auditctl.action, jsonb, jsonb, text) is 'Adds one event under the session''s identity; the owner''s alone';
+
+create or replace function auditctl_internal.require_target(p_target text) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    -- What is not seen, or not as what it is: control and format characters, fillers, variation selectors.
+    v_unseen constant text :=
+        e'[\u0001-\u001f\u007f-\u009f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680'
+        '\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb'
+        '\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]';
+    v_name text collate "C";
+begin
+    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
+        raise exception 'record_event needs a target of 1 to 500 bytes'
+            using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
+    end if;
+    if auditctl_internal.readable(p_target) <> p_target then
+        raise exception 'record_event needs a target in valid UTF-8'
+            using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
+    end if;
+    v_name := normalize(p_target, nfkc);
+    -- However it is spaced, quoted or spelled, nobody may take it for one of auditctl's own.
+    if lower(regexp_replace(translate(v_name, ' "''', ''), v_unseen, '', 'g')) ~ '^auditctl(_triggers)?([.]|$)' then
+        raise exception 'record_event cannot record for target %: those events are auditctl''s own', p_target
+            using errcode = 'insufficient_privilege', hint = 'Choose a target outside auditctl.';
+    end if;
+    if v_name ~ v_unseen or v_name <> btrim(v_name) then
+        raise exception 'record_event needs a target that reads as what it is: %', to_json(p_target)
+            using errcode = 'invalid_parameter_value',
+                hint = 'Leave out control and format characters, and spaces at the start and end.';
+    end if;
+end
+$auditctl$;
+
+comment on function auditctl_internal.require_target(text) is
+    'Raises unless an application may record events of that target: a name that is seen as it is, and none of auditctl''s own';
+
+create or replace function auditctl.record_event(
+    p_target text,
+    p_target_id text default null,
+    p_summary text default null,
+    p_data jsonb default null,
+    p_action auditctl.action default 'EVENT'
+) returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if p_action is null or p_action not in ('EVENT', 'READ') then
+        raise exception 'record_event cannot record %: row changes are recorded by capture alone', coalesce(p_action::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Use action EVENT or READ.';
+    end if;
+    perform auditctl_internal.require_target(p_target);
+    if octet_length(p_target_id) > 10240 then
+        raise exception 'record_event takes a target_id of at most 10 kB'
+            using errcode = 'invalid_parameter_value', hint = 'Give the key that tells the object from others.';
+    end if;
+    if octet_length(p_summary) > 65536 then
+        raise exception 'record_event takes a summary of at most 64 kB'
+            using errcode = 'invalid_parameter_value', hint = 'Say it in one sentence; give the rest as data.';
+    end if;
+    if octet_length(p_data::text) > 1048576 then
+        raise exception 'record_event takes data of at most 1 MB'
+            using errcode = 'invalid_parameter_value', hint = 'Record where the data can be found, or a digest of it.';
+    end if;
+    if not coalesce((auditctl.deciding_type(p_target)).enabled, true) then
+        return null;
+    end if;
+    return auditctl_internal.insert_event(p_target, p_target_id, p_action, null, p_data, p_summary);
+end
+$auditctl$;
+
+revoke execute on function auditctl.record_event(text, text, text, jsonb, auditctl.action) from public;
+grant execute on function auditctl.record_event(text, text, text, jsonb, auditctl.action) to auditctl_app, auditctl_admin;
+comment on function auditctl.record_event(text, text, text, jsonb, auditctl.action) is
+    'Records a business event or a read, under the same rules of who as any other event; returns its event_id, or null where its type is switched off';
+
+create or replace function auditctl.record_export(p_data jsonb) returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if octet_length(p_data::text) > 65536 then
+        raise exception 'an export''s description is limited to 64 kB' using errcode = 'invalid_parameter_value';
+    end if;
+    return auditctl_internal.insert_event('auditctl.export', null, 'EVENT', null, p_data, 'log exported');
+end
+$auditctl$;
+
+revoke execute on function auditctl.record_export(jsonb) from public;
+grant execute on function auditctl.record_export(jsonb) to auditctl_reader;
+comment on function auditctl.record_export(jsonb) is 'Records that the caller exports the log, with format and filters; returns the event_id';
+
+create or replace function auditctl.record_membership(p_role text, p_login text) returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_member boolean;
+begin
+    if p_role is null or p_role not in ('auditctl_admin', 'auditctl_reader', 'auditctl_app') then
+        raise exception 'no role of auditctl: %', coalesce(p_role, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Name auditctl_admin, auditctl_reader or auditctl_app.';
+    end if;
+    if not exists (select from pg_roles as r where r.rolname = p_login) then
+        raise exception 'no login: %', coalesce(p_login, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Name a login that exists.';
+    end if;
+    -- What is true is recorded, not what the caller says.
+    v_member := exists (
+        select
+        from pg_auth_members as m
+        where m.roleid = p_role::regrole and m.member = (select r.oid from pg_roles as r where r.rolname = p_login)
+            -- From PostgreSQL 16 on a role's creator may grant it without being able to use it.
+            and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
+    );
+    return auditctl_internal.insert_event(
+        'auditctl.role', p_role, 'EVENT', null, jsonb_build_object('role', p_role, 'login', p_login, 'member', v_member),
+        format(case when v_member then '%s granted to %s' else '%s revoked from %s' end, p_role, p_login)
+    );
+end
+$auditctl$;
+
+revoke execute on function auditctl.record_membership(text, text) from public;
+grant execute on function auditctl.record_membership(text, text) to auditctl_admin;
+comment on function auditctl.record_membership(text, text) is 'Records whether a login is now a member of one of auditctl''s roles; returns the event_id';
+
+create or replace function auditctl_internal.record_rule() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    perform auditctl_internal.insert_event(
+        format('%s.%s', tg_table_schema, tg_table_name),
+        case tg_op when 'DELETE' then old.name else new.name end,
+        case tg_op when 'INSERT' then 'CREATE' else tg_op end::auditctl.action,
+        case when tg_op <> 'INSERT' then to_jsonb(old) end,
+        case when tg_op <> 'DELETE' then to_jsonb(new) end,
+        null
+    );
+    return null;
+end
+$auditctl$;
+
+comment on function auditctl_internal.record_rule() is 'Records every change of a rule or an event type, whoever makes it and however';

@@ -1,0 +1,190 @@
+-- Who did it, resolved from the session at the moment of capture.
+
+create or replace function auditctl_internal.holds_app_role() returns boolean
+language plpgsql stable
+as $auditctl$
+-- pg_has_role says yes for every superuser, and for a role's creator from PostgreSQL 16 on. Here only memberships
+-- count that somebody granted for use. Called for each event of such logins by capture, whose search_path is pinned.
+begin
+    if not exists (
+        select
+        from pg_catalog.pg_auth_members as m
+        where m.member operator(pg_catalog.=) pg_catalog.to_regrole(pg_catalog.quote_ident(session_user))
+    ) then
+        return false;
+    end if;
+    return exists (
+        with recursive held as (
+            select pg_catalog.to_regrole(pg_catalog.quote_ident(session_user))::pg_catalog.oid as role
+            union
+            select m.roleid
+            from pg_catalog.pg_auth_members as m
+            join held on held.role operator(pg_catalog.=) m.member
+            where coalesce((pg_catalog.to_jsonb(m) operator(pg_catalog.->>) 'inherit_option')::boolean, true)
+                or coalesce((pg_catalog.to_jsonb(m) operator(pg_catalog.->>) 'set_option')::boolean, true)
+        )
+
+        select from held where held.role operator(pg_catalog.=) pg_catalog.to_regrole('auditctl_app')
+    );
+end
+$auditctl$;
+
+comment on function auditctl_internal.holds_app_role() is 'Whether the login was granted auditctl_app, directly or through roles; a superuser is no member unless granted';
+
+create or replace function auditctl_internal.parse_ip(p_text text) returns inet
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_address inet;
+begin
+    v_address := btrim(p_text)::inet;
+    -- A network is nobody's address.
+    return case when masklen(v_address) = case family(v_address) when 4 then 32 else 128 end then v_address end;
+exception when others then
+    return null;
+end
+$auditctl$;
+
+comment on function auditctl_internal.parse_ip(text) is 'The address, or null where the text is none, or a network; never raises';
+
+create or replace function auditctl_internal.readable(p_text text) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    -- Settings given when a connection starts are not checked for their encoding, and the log must stay readable.
+    perform convert_to(p_text, 'UTF8');
+    return p_text;
+exception when others then
+    return 'invalid text ' || md5(p_text);
+end
+$auditctl$;
+
+comment on function auditctl_internal.readable(text) is 'The text, or a stand-in with its MD5 where it is no valid UTF-8; never raises';
+
+create or replace function auditctl_internal.own_keys() returns text[]
+language sql immutable
+as $auditctl$
+    select
+        '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes,'
+        'leaf,indirect,imported_by,imported_from,rolled_back}'::text[]
+$auditctl$;
+
+comment on function auditctl_internal.own_keys() is 'The keys of a context that auditctl alone writes; in line it costs nothing';
+
+create or replace function auditctl_internal.parse_context(p_text text) returns jsonb
+language plpgsql immutable
+as $auditctl$
+-- Called by capture only, whose search_path is pinned; pinning it here again would cost more than the rest.
+declare
+    v_context jsonb;
+    v_own constant text[] := auditctl_internal.own_keys();
+begin
+    -- Deep nesting would make readers of the log fail, so brackets are counted before anything is parsed. And
+    -- 1e130000 is nine bytes here and 130,001 digits for each reader.
+    if octet_length(p_text) <= 16384
+        and (octet_length(p_text) <= 500 or octet_length(p_text) - octet_length(translate(p_text, '[{', '')) <= 500)
+        and p_text !~ '[0-9.][eE][+-]?[0-9]{3}'
+        and convert_to(p_text, 'UTF8') is not null
+    then
+        v_context := p_text::jsonb;
+        if jsonb_typeof(v_context) = 'object' then
+            return case when v_context ?| v_own then v_context - v_own else v_context end;
+        end if;
+    end if;
+    return jsonb_build_object('context_rejected', left(auditctl_internal.readable(p_text), 500), 'context_bytes', octet_length(p_text));
+exception when others then
+    return jsonb_build_object('context_rejected', left(auditctl_internal.readable(p_text), 500), 'context_bytes', octet_length(p_text));
+end
+$auditctl$;
+
+comment on function auditctl_internal.parse_context(text) is
+    'The JSON object of the session''s context without the keys auditctl writes itself; what is no object, over 16 kB or too deep is kept as the start of its text; never raises';
+
+create or replace function auditctl_internal.session_context() returns jsonb
+language plpgsql stable
+as $auditctl$
+-- Called by capture only, whose search_path is pinned.
+declare
+    v_context jsonb;
+    v_setting text := nullif(current_setting('auditctl.context', true), '');
+begin
+    if v_setting is not null then
+        v_context := auditctl_internal.parse_context(v_setting);
+    end if;
+    v_setting := current_setting('application_name');
+    if v_setting <> '' then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('application_name', v_setting);
+    end if;
+    v_setting := current_setting('role');
+    if v_setting <> 'none' then
+        v_context := coalesce(v_context, '{}') || jsonb_build_object('role', v_setting);
+    end if;
+    return v_context;
+end
+$auditctl$;
+
+comment on function auditctl_internal.session_context() is 'What an event says of the session beside who and from where; never raises';
+
+create or replace function auditctl_internal.identify() returns auditctl.identity
+language plpgsql volatile
+as $auditctl$
+-- Called by capture and auditctl_internal.insert_event only, whose search_path is pinned.
+declare
+    v_who auditctl.identity;
+    v_actor text := nullif(current_setting('auditctl.actor', true), '');
+    v_ip text := nullif(current_setting('auditctl.ip', true), '');
+    v_address inet;
+begin
+    v_who.context := auditctl_internal.session_context();
+    if v_actor is not null then
+        v_actor := auditctl_internal.readable(v_actor);
+    end if;
+    if v_ip is not null then
+        v_ip := auditctl_internal.readable(v_ip);
+    end if;
+
+    v_who.ip := inet_client_addr();
+    -- By object id: a role that was renamed away is nobody's, and no reason to fail an application's write.
+    if pg_has_role(session_user, to_regrole('auditctl_app'), 'MEMBER')
+        and (
+            pg_has_role(session_user, to_regrole('auditctl_app'), 'USAGE')
+            and not pg_has_role(session_user, to_regrole('auditctl_owner'), 'MEMBER')
+            or auditctl_internal.holds_app_role()
+        )
+    then
+        v_who.actor_kind := case when v_actor is null then 'system' else 'application' end;
+        v_who.actor := v_actor;
+        if octet_length(v_actor) > 1000 then
+            -- A longer one does not fit the index, and must not make the application's write fail.
+            v_who.actor := left(v_actor, 200) || chr(8230);
+        else
+            v_actor := null;
+        end if;
+        if v_ip is not null then
+            v_address := auditctl_internal.parse_ip(v_ip);
+            if v_address is not null then
+                v_who.ip := v_address;
+                v_ip := null;
+            end if;
+        end if;
+    else
+        v_who.actor_kind := 'database';
+        v_who.actor := session_user;
+        -- For auditctl_internal.is_database: what was found holds until the transaction ends.
+        perform set_config('auditctl.database_login', session_user, true);
+    end if;
+
+    -- What was claimed and not taken is kept, so that the claim itself can be found.
+    if v_actor is not null then
+        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('claimed_actor', left(v_actor, 4000));
+    end if;
+    if v_ip is not null then
+        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('claimed_ip', left(v_ip, 200));
+    end if;
+    return v_who;
+end
+$auditctl$;
+
+comment on function auditctl_internal.identify() is 'Who is behind this session; never raises';

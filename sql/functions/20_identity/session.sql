@@ -1,0 +1,101 @@
+-- Who did it, for the sessions that nearly all events come from: what an application says of itself, and the short ways to read it.
+
+create or replace function auditctl.set_context(
+    p_actor text,
+    p_ip text default null,
+    p_context jsonb default null,
+    p_local boolean default true
+) returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        set_config('auditctl.actor', coalesce(p_actor, ''), p_local),
+        set_config('auditctl.ip', coalesce(p_ip, ''), p_local),
+        set_config('auditctl.context', coalesce(p_context::text, ''), p_local)
+$auditctl$;
+
+grant execute on function auditctl.set_context(text, text, jsonb, boolean) to public;
+comment on function auditctl.set_context(text, text, jsonb, boolean) is
+    'Names the user, address and context of what follows, until the end of the transaction (or of the session with p_local false); believed only from members of auditctl_app';
+
+-- The short ways, for the sessions that nearly all events come from. Capture functions ask them in this order and
+-- take auditctl_internal.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
+-- cost no call; they raise where a role is gone, and capture takes auditctl_internal.identify() then, too.
+
+create or replace function auditctl_internal.is_application() returns boolean
+language sql stable
+as $auditctl$
+    select
+        pg_has_role(session_user, 'auditctl_app'::regrole, 'USAGE')
+        -- Superusers have every role; auditctl_internal.identify() looks whether this one was granted.
+        and not pg_has_role(session_user, 'auditctl_owner'::regrole, 'MEMBER')
+        and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
+        -- A list of addresses, a netmask or blanks: auditctl_internal.identify() sees to it, as to what is no address at all.
+        and coalesce(strpos(translate(current_setting('auditctl.ip', true), ', ', '//'), '/') = 0, true)
+$auditctl$;
+
+comment on function auditctl_internal.is_application() is
+    'Whether the login is a member of auditctl_app and no superuser, and the user and the address that it names look as they should';
+
+create or replace function auditctl_internal.is_database() returns boolean
+language sql stable
+as $auditctl$
+    select
+        coalesce(current_setting('auditctl.actor', true), '') = ''
+        and coalesce(current_setting('auditctl.ip', true), '') = ''
+        and case
+            -- Only superusers and members of auditctl_owner come here, who need not forge a setting to write an event.
+            when pg_has_role(session_user, 'auditctl_owner'::regrole, 'MEMBER')
+                then coalesce(current_setting('auditctl.database_login', true), '') = session_user
+            else not pg_has_role(session_user, 'auditctl_app'::regrole, 'MEMBER')
+        end
+$auditctl$;
+
+comment on function auditctl_internal.is_database() is 'Whether the login is no application and names nobody';
+
+create or replace function auditctl_internal.claimed_actor() returns text
+language sql stable
+as $auditctl$
+    select nullif(current_setting('auditctl.actor', true), '')
+$auditctl$;
+
+comment on function auditctl_internal.claimed_actor() is 'The user that the session names; null for nobody';
+
+create or replace function auditctl_internal.claimed_ip() returns inet
+language sql stable
+as $auditctl$
+    select coalesce(nullif(current_setting('auditctl.ip', true), '')::inet, inet_client_addr())
+$auditctl$;
+
+comment on function auditctl_internal.claimed_ip() is 'The address that the session names, else the peer of the connection; raises where the text is none';
+
+create or replace function auditctl_internal.is_plain_session() returns boolean
+language sql stable
+as $auditctl$
+    select
+        coalesce(current_setting('auditctl.context', true), '') = ''
+        and current_setting('application_name') <> ''
+        and current_setting('role') = 'none'
+$auditctl$;
+
+comment on function auditctl_internal.is_plain_session() is 'Whether nothing but its application_name is to be said of the session';
+
+create or replace function auditctl_internal.context(p_setting text) returns jsonb
+language sql stable
+as $auditctl$
+    select
+        case
+            when current_setting('role') <> 'none' or current_setting('application_name') = '' then auditctl_internal.session_context()
+            -- As auditctl_internal.parse_context() does: short, an object, no number of thousands of digits, without the keys that
+            -- only auditctl writes. What is no JSON all the same raises.
+            when octet_length(p_setting) <= 500 and p_setting ^@ '{' and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
+                and convert_to(p_setting, 'UTF8') is not null
+                then p_setting::jsonb - auditctl_internal.own_keys()
+                    || jsonb_object(array['application_name', current_setting('application_name')])
+            else auditctl_internal.session_context()
+        end
+$auditctl$;
+
+comment on function auditctl_internal.context(text) is
+    'auditctl_internal.session_context() without its cost for nearly all sessions, from the session''s auditctl.context';

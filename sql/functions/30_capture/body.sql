@@ -1,0 +1,214 @@
+-- Capture functions, assembled from templates and a table's columns: by the same code for the tool, which plans with
+-- them, and for the coverage guard, which makes them anew when a table changes.
+
+create or replace function auditctl_internal.condition_code(p_root regclass, p_target text, p_require_actor boolean, p_is_part boolean) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select concat(
+        case when p_require_actor then format(
+            E'    if v_actor_kind = ''system'' then\n'
+            '        raise exception ''%% of %% refused: no actor is set'', lower(tg_op), %L\n'
+            '            using errcode = ''UA002'', hint = ''Name the user in the transaction: '
+            'select auditctl.set_context(''''alice'''', ''''203.0.113.7'''')'';\n'
+            '    end if;\n', p_target
+        ) end,
+        case when p_is_part then format(
+            E'    if (tg_table_schema, tg_table_name) <> (%L, %L) then\n'
+            '        v_context := coalesce(v_context, ''{}'') || jsonb_build_object(''partition'', tg_table_schema || ''.'' || tg_table_name);\n'
+            '    end if;\n', n.nspname, c.relname
+        ) end
+    )
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = p_root
+$auditctl$;
+
+comment on function auditctl_internal.condition_code(regclass, text, boolean, boolean) is
+    'The statements that refuse a write without an actor, and that note which partition or child was written to; empty for most tables';
+
+create or replace function auditctl_internal.function_name(p_schema text, p_table text, p_action auditctl.action) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_option constant text := lower(p_action::text);
+    v_head text := format('%s__%s', p_schema, p_table);
+    v_tail text := '__' || v_option;
+begin
+    if octet_length(v_head || v_tail) > 63 or strpos(p_schema || '.' || p_table, '__') > 0
+        or p_schema ~ '_$' or p_table ~ '^_' or p_table ~ '_$'
+    then
+        -- Cut or ambiguous names get a hash of what they stand for.
+        v_tail := v_tail || '__' || left(
+            encode(sha256(decode(encode(convert_to(p_schema, 'UTF8'), 'hex') || '00' || encode(convert_to(p_table, 'UTF8'), 'hex')
+                || '00' || encode(convert_to(v_option, 'UTF8'), 'hex'), 'hex')), 'hex'),
+            10
+        );
+        while octet_length(v_head || v_tail) > 63 loop
+            v_head := left(v_head, -1);
+        end loop;
+    end if;
+    return v_head || v_tail;
+end
+$auditctl$;
+
+comment on function auditctl_internal.function_name(text, text, auditctl.action) is
+    'schema__table__action, with a hash where that would be ambiguous or longer than 63 bytes';
+
+create or replace function auditctl_internal.function_parts(
+    p_relation regclass, p_root regclass, p_target text, p_action auditctl.action,
+    p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean, p_columns auditctl.captured_column[]
+) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- What the templates call by name.
+declare
+    v_captured constant auditctl.captured_column[] := array(select c from unnest(p_columns) as c where c.name <> all (p_exclude));
+    v_key constant auditctl.captured_column[] := array(
+        select c
+        from unnest(p_key) with ordinality as k (name, position)
+        join unnest(p_columns) as c on c.name = k.name
+        order by k.position
+    );
+    v_is_whole constant boolean := auditctl_internal.is_whole(p_relation, v_captured, p_mask);
+    v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
+    v_last constant integer := (select max(a.attnum) from pg_attribute as a where a.attrelid = p_relation);
+    v_parts jsonb;
+begin
+    v_parts := jsonb_build_object(
+        'target', quote_literal(p_target),
+        'exclude', format('%L::text[]', p_exclude),
+        'mask', format('%L::text[]', p_mask),
+        'known', format('%L::text[]', array(select c.name from unnest(p_columns) as c)),
+        'key', format('%L::text[]', p_key),
+        'conditions', auditctl_internal.condition_code(p_root, p_target, p_require_actor, v_kind = 'p' or p_relation <> p_root)
+    );
+    if p_action = 'TRUNCATE' then
+        return v_parts;
+    end if;
+    return v_parts || jsonb_build_object(
+        -- A dropped column keeps its number, so that any column ever added is seen.
+        -- A partition numbers its columns as it likes: the whole is asked, by its object id. After a restore that is
+        -- another, and after the whole became a partition itself its root is: both take the careful way until apply.
+        'shape_changed', case
+            when v_kind = 'p' then format(
+                E'pg_partition_root(tg_relid) <> %L::oid\n            or pg_describe_object(%L::oid, %L::oid, %s) is not null',
+                pg_partition_root(p_relation)::oid, 'pg_class'::regclass::oid, p_relation::oid, v_last + 1
+            )
+            else format('pg_describe_object(%L::oid, tg_relid, %s) is not null', 'pg_class'::regclass::oid, v_last + 1)
+        end,
+        'record_old_row', auditctl_internal.record_row_code('old', v_captured, p_mask, v_is_whole),
+        'record_new_row', auditctl_internal.record_row_code('new', v_captured, p_mask, v_is_whole),
+        'old_key', auditctl_internal.key_code('old', v_key),
+        'new_key', auditctl_internal.key_code('new', v_key),
+        'update_key', coalesce(
+            auditctl_internal.update_key_code(v_key),
+            -- Nothing else may tell which row it was.
+            auditctl_internal.record_row_code('old', v_captured, p_mask, v_is_whole)
+        ),
+        'differences', case p_action when 'UPDATE' then auditctl_internal.differences_code(v_captured, p_mask) else '' end
+    );
+end
+$auditctl$;
+
+comment on function auditctl_internal.function_parts(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean, auditctl.captured_column[]) is
+    'What is put between the pieces of a template, by name, as SQL';
+
+create or replace function auditctl_internal.assemble(p_parts text[], p_values jsonb) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_source text := '';
+begin
+    for v_position in 1..cardinality(p_parts) loop
+        if v_position % 2 = 1 then
+            v_source := v_source || p_parts[v_position];
+        elsif p_values ->> p_parts[v_position] is null then
+            raise exception 'a template asks for %, which is not known', p_parts[v_position]
+                using errcode = 'invalid_parameter_value', hint = 'The templates belong to another version: run auditctl install.';
+        else
+            v_source := v_source || (p_values ->> p_parts[v_position]);
+        end if;
+    end loop;
+    return v_source;
+end
+$auditctl$;
+
+comment on function auditctl_internal.assemble(text[], jsonb) is 'A template with its values put in';
+
+create or replace function auditctl.capture_function(
+    p_relation regclass, p_root regclass, p_target text, p_action auditctl.action,
+    p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean
+) returns auditctl.capture_function
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_columns constant auditctl.captured_column[] := array(select c from auditctl_internal.captured_columns(p_relation) as c);
+    v_primary constant text[] := auditctl_internal.key_columns(p_relation);
+    v_key constant text[] := case
+        when v_primary <> '{}' then v_primary
+        when p_key <@ array(select c.name from unnest(v_columns) as c) then p_key
+        else '{}'
+    end;
+    v_function auditctl.capture_function;
+    v_tag text := format('$%s$', 'auditctl');
+    v_number integer := 0;
+begin
+    select auditctl_internal.function_name(n.nspname, c.relname, p_action)
+    into v_function.name
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = p_relation;
+
+    select E'\n' || auditctl_internal.assemble(t.parts, auditctl_internal.function_parts(
+        p_relation, p_root, p_target, p_action, p_exclude, p_mask, v_key, p_require_actor, v_columns
+    )) || E'\n'
+    into v_function.source
+    from auditctl.template as t
+    where t.action = p_action;
+
+    v_function.settings := array['search_path=pg_catalog, pg_temp'];
+    if p_action <> 'TRUNCATE' then
+        v_function.settings := v_function.settings || auditctl_internal.pinned_settings(
+            array(select c from unnest(v_columns) as c where c.name <> all (p_exclude || p_mask)),
+            array(select c from unnest(v_columns) as c where c.name = any (v_key))
+        );
+    end if;
+
+    while strpos(v_function.source, v_tag) > 0 loop
+        v_number := v_number + 1;
+        v_tag := format('$%s%s$', 'auditctl', v_number);
+    end loop;
+    v_function.statement := format(
+        E'create or replace function auditctl_triggers.%I() returns trigger\nlanguage plpgsql\nsecurity definer\n%sas %s%s%s',
+        v_function.name,
+        (
+            select string_agg(
+                format(
+                    E'set %I = %s\n', split_part(s.setting, '=', 1),
+                    case when s.setting like 'search_path=%' then 'pg_catalog, pg_temp' else quote_literal(split_part(s.setting, '=', 2)) end
+                ), '' order by s.position
+            )
+            from unnest(v_function.settings) with ordinality as s (setting, position)
+        ),
+        v_tag, v_function.source, v_tag
+    );
+    v_function.comment := format('auditctl: %s of %s', lower(p_action::text), p_target);
+    -- Harmless: without USAGE on auditctl_triggers nobody can name the function, and so put it on a table of theirs.
+    select pg_get_userbyid(c.relowner)
+    into v_function.grantee
+    from pg_class as c
+    where c.oid = p_relation and c.relkind = 'p' and p_action <> 'TRUNCATE';
+    return v_function;
+end
+$auditctl$;
+
+revoke execute on function auditctl.capture_function(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean) from public;
+grant execute on function auditctl.capture_function(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean) to auditctl_reader;
+comment on function auditctl.capture_function(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean) is
+    'The function that captures an action on a table, or on a child of the table that p_root and p_target name';

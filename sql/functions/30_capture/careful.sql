@@ -1,0 +1,236 @@
+-- The careful way to record a row, for when generated code meets what it was not made for: a value too large for
+-- JSONB, text that JSONB refuses, a column added, dropped or retyped since. Slow, and never fails.
+
+create or replace function auditctl_internal.value_image(p_value anyelement) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return to_jsonb(p_value);
+exception when others then
+    if pg_typeof(p_value) = 'bytea'::regtype then
+        return jsonb_build_object('$sha256', encode(sha256(p_value), 'hex'), '$bytes', octet_length(p_value));
+    end if;
+    return jsonb_build_object(
+        '$sha256', encode(sha256(convert_to(format('%s', p_value), 'UTF8')), 'hex'),
+        '$bytes', octet_length(format('%s', p_value))
+    );
+end
+$auditctl$;
+
+comment on function auditctl_internal.value_image(anyelement) is
+    'A value as JSONB; where JSONB cannot hold it, its length and hash: of the bytes of bytea, of the text in UTF-8 of all else';
+
+create or replace function auditctl_internal.base_type(p_type oid) returns oid
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with recursive base as (
+        select t.oid, t.typtype, t.typbasetype from pg_type as t where t.oid = p_type
+        union all
+        select t.oid, t.typtype, t.typbasetype
+        from pg_type as t
+        join base on base.typtype = 'd' and t.oid = base.typbasetype
+    )
+
+    select base.oid from base where base.typtype <> 'd'
+$auditctl$;
+
+comment on function auditctl_internal.base_type(oid) is 'A type with domains removed';
+
+create or replace function auditctl_internal.is_plain_type(p_type oid) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- PostgreSQL's own types have object ids below 16384. to_jsonb() on any other type runs a cast its owner may
+    -- have written, with the rights of auditctl_owner: those are recorded by their output function, as text.
+    select coalesce(base.oid < 16384 and base.oid not in ('json'::regtype, 'json[]'::regtype, 'jsonb[]'::regtype), false)
+    from (select auditctl_internal.base_type(p_type) as oid) as base
+$auditctl$;
+
+comment on function auditctl_internal.is_plain_type(oid) is 'Whether values of the type go to JSONB as they are; others are recorded as their text';
+
+create or replace function auditctl_internal.column_image(p_row anyelement, p_column name, p_type oid) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_value jsonb;
+    v_field constant text := format('($1).%I', p_column);
+    v_base constant oid := auditctl_internal.base_type(p_type);
+    v_code text := auditctl_internal.text_code(v_field);
+begin
+    if auditctl_internal.is_plain_type(p_type)
+        and (p_type = v_base or v_base not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype))
+    then
+        -- By its name: what SQL calls bit is bit(1).
+        select auditctl_internal.image_code(
+            case when p_type = v_base then v_field else format('(%s)::pg_catalog.%I', v_code, t.typname) end,
+            format('format(''%%s'', %s)', v_field), v_base, t.typcategory = 'A'
+        )
+        into v_code
+        from pg_type as t
+        where t.oid = v_base;
+    end if;
+    execute format('select auditctl_internal.value_image(%s)', v_code) into v_value using p_row;
+    return coalesce(v_value, 'null');
+exception when others then
+    -- Not even its text fits into memory.
+    execute format('select jsonb_build_object(''$sha256'', null, ''$bytes'', pg_column_size(%s))', v_field) into v_value using p_row;
+    return v_value;
+end
+$auditctl$;
+
+comment on function auditctl_internal.column_image(anyelement, name, oid) is 'One column of a row as JSONB';
+
+create or replace function auditctl_internal.unknown_columns(p_relation oid, p_known text[], p_hidden text[]) returns text[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- A column whose name is new may be a renamed one that must not be shown, unless none is gone.
+    with now as (
+        select a.attname::text as name
+        from pg_attribute as a
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
+    )
+
+    select coalesce(array_agg(now.name), '{}')
+    from now
+    where now.name <> all (p_known)
+        and cardinality(p_hidden) > 0
+        and exists (select from unnest(p_known) as k (name) where k.name not in (select n.name from now as n))
+$auditctl$;
+
+comment on function auditctl_internal.unknown_columns(oid, text[], text[]) is
+    'The columns that may be excluded or masked ones under a new name: to be masked until the rule is applied again';
+
+create or replace function auditctl_internal.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[]) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
+set "IntervalStyle" = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set array_nulls = on
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_image jsonb := '{}';
+    v_value jsonb;
+    v_column record;
+    v_mask constant text[] := p_mask || auditctl_internal.unknown_columns(p_relation, p_known, p_exclude || p_mask);
+begin
+    for v_column in
+        select a.attname, a.atttypid
+        from pg_attribute as a
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attname <> all (p_exclude)
+            and a.attgenerated <> 'v'
+        order by a.attnum
+    loop
+        if v_column.attname = any (v_mask) then
+            v_value := '{"$masked": true}';
+        else
+            v_value := auditctl_internal.column_image(p_row, v_column.attname, v_column.atttypid);
+        end if;
+        begin
+            v_image := v_image || jsonb_build_object(v_column.attname, v_value);
+        exception when others then
+            -- Each value fits, all together do not.
+            v_image := v_image || jsonb_build_object(v_column.attname, jsonb_build_object(
+                '$sha256', encode(sha256(convert_to(v_value #>> '{}', 'UTF8')), 'hex'),
+                '$bytes', octet_length(v_value #>> '{}')
+            ));
+        end;
+    end loop;
+    return v_image;
+end
+$auditctl$;
+
+comment on function auditctl_internal.row_image(anyelement, oid, text[], text[], text[]) is
+    'A row as JSONB by the columns the table has now, without the excluded, with the masked hidden';
+
+create or replace function auditctl_internal.row_key(p_row anyelement, p_relation oid, p_key text[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
+set "IntervalStyle" = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set array_nulls = on
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_parts jsonb := '[]';
+    v_text text;
+    v_column record;
+begin
+    for v_column in
+        select a.attname, a.atttypid
+        from unnest(p_key) with ordinality as k (name, position)
+        join pg_attribute as a on a.attrelid = p_relation and a.attname = k.name and a.attnum > 0 and not a.attisdropped
+        order by k.position
+    loop
+        if cardinality(p_key) = 1 then
+            execute format('select %s', auditctl_internal.text_code(format('($1).%I', v_column.attname)))
+            into v_text using p_row;
+        else
+            v_parts := v_parts || jsonb_build_array(auditctl_internal.column_image(p_row, v_column.attname, v_column.atttypid));
+            v_text := v_parts::text;
+        end if;
+    end loop;
+    return auditctl_internal.fit_key(v_text);
+end
+$auditctl$;
+
+comment on function auditctl_internal.row_key(anyelement, oid, text[]) is 'The key of a row by the columns the table has now';
+
+create or replace function auditctl_internal.compare_rows(
+    p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[], p_key text[]
+) returns auditctl.change
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
+set "IntervalStyle" = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set array_nulls = on
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_change auditctl.change;
+    v_column record;
+    v_differs boolean;
+    v_mask constant text[] := p_mask || auditctl_internal.unknown_columns(p_relation, p_known, p_exclude || p_mask);
+    v_same text[] := p_exclude;
+begin
+    for v_column in
+        select a.attname
+        from pg_attribute as a
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+            and a.attname <> all (p_exclude)
+    loop
+        execute format('select record_image_ne(row(($1).%1$I), row(($2).%1$I))', v_column.attname) into v_differs using p_old, p_new;
+        if not v_differs then
+            v_same := v_same || v_column.attname::text;
+        end if;
+    end loop;
+    -- What is the same on both sides is left out like an excluded column; the whole old row is kept where only it may
+    -- tell which row it was.
+    v_change.new_values := auditctl_internal.row_image(p_new, p_relation, v_same, v_mask, '{}');
+    v_change.old_values := auditctl_internal.row_image(
+        p_old, p_relation, case when p_key = '{}' then p_exclude else v_same end, v_mask, '{}'
+    );
+    v_change.target_id := auditctl_internal.row_key(p_new, p_relation, p_key);
+    v_change.previous_target_id := nullif(auditctl_internal.row_key(p_old, p_relation, p_key), v_change.target_id);
+    return v_change;
+end
+$auditctl$;
+
+comment on function auditctl_internal.compare_rows(anyelement, anyelement, oid, text[], text[], text[], text[]) is
+    'The change from one row to the other by the columns the table has now; new_values is empty where nothing changed';

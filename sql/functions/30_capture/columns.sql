@@ -1,0 +1,114 @@
+-- The columns of an audited table, and its key.
+
+create or replace function auditctl.qualified(p_schema text, p_name text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select string_agg(
+        case when part.name ~ '[].*?"[]' then '"' || replace(part.name, '"', '""') || '"' else part.name end, '.'
+        order by part.position
+    )
+    from unnest(array[p_schema, p_name]) with ordinality as part (name, position)
+$auditctl$;
+
+revoke execute on function auditctl.qualified(text, text) from public;
+grant execute on function auditctl.qualified(text, text) to auditctl_reader;
+comment on function auditctl.qualified(text, text) is
+    'The name under which a table is registered: each part in double quotes only where it would be ambiguous';
+
+create or replace function auditctl_internal.typed(p_value anyelement, p_type anyelement) returns anyelement
+language sql immutable
+as $auditctl$
+    select p_value
+$auditctl$;
+
+comment on function auditctl_internal.typed(anyelement, anyelement) is
+    'The value, if both arguments have one type: else an error when the expression is prepared. In line it costs nothing';
+
+create or replace function auditctl_internal.captured_columns(p_relation oid) returns setof auditctl.captured_column
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with recursive wanted as (
+        select a.attnum, a.attname, a.atttypid
+        from pg_attribute as a
+        -- A virtual generated column has no value in a trigger.
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+    ),
+
+    -- A domain is its base type.
+    base as (
+        select distinct w.atttypid as root, w.atttypid as oid
+        from wanted as w
+        union all
+        select b.root, t.typbasetype
+        from base as b
+        join pg_type as t on t.oid = b.oid
+        where t.typtype = 'd'
+    ),
+
+    part as (
+        select b.root, b.oid
+        from base as b
+        join pg_type as t on t.oid = b.oid
+        where t.typtype <> 'd'
+        union
+        select p.root, inner_type.oid
+        from part as p
+        join pg_type as t on t.oid = p.oid
+        cross join lateral (
+            select t.typbasetype as oid where t.typtype = 'd'
+            union all
+            select t.typelem where t.typcategory = 'A' and t.typelem <> 0
+            union all
+            select r.rngsubtype from pg_range as r where t.oid in (r.rngtypid, r.rngmultitypid)
+            union all
+            select a.atttypid from pg_attribute as a
+            where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+        ) as inner_type
+    ),
+
+    summary as (
+        select
+            p.root,
+            -- Object ids below 16384 belong to PostgreSQL itself.
+            bool_and(p.oid < 16384 and t.typname not in ('json', '_json', '_jsonb')) as is_plain,
+            -- An enum is written the same under any setting; of a foreign type nothing is known, and a composite may change.
+            array_agg(distinct case when p.oid < 16384 then t.typname::text else '?' end)
+                filter (where t.typtype <> 'e' and t.typcategory <> 'A') as constituents
+        from part as p
+        join pg_type as t on t.oid = p.oid
+        group by p.root
+    )
+
+    select
+        w.attname::text,
+        w.attnum,
+        case when s.is_plain and w.atttypid < 16384 then format('%I.%I', n.nspname, t.typname) end,
+        format('%I.%I', n.nspname, t.typname),
+        b.oid,
+        t.typcategory = 'A',
+        s.is_plain,
+        coalesce(s.constituents, '{}')
+    from wanted as w
+    join base as b on b.root = w.atttypid
+    join pg_type as t on t.oid = b.oid and t.typtype <> 'd'
+    join pg_namespace as n on n.oid = t.typnamespace
+    join summary as s on s.root = w.atttypid
+    order by w.attnum
+$auditctl$;
+
+comment on function auditctl_internal.captured_columns(oid) is 'The columns of a table that capture can see, in order';
+
+create or replace function auditctl_internal.key_columns(p_relation oid) returns text[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(a.attname::text order by k.position), '{}')
+    from pg_index as i
+    cross join lateral unnest(i.indkey) with ordinality as k (number, position)
+    join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.number
+    where i.indrelid = p_relation and i.indisprimary and k.position <= i.indnkeyatts
+$auditctl$;
+
+comment on function auditctl_internal.key_columns(oid) is 'The columns of the primary key, in order; empty without one';

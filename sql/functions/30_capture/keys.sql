@@ -1,0 +1,72 @@
+-- The key of a row, as an event records it.
+
+create or replace function auditctl_internal.fit_key(p_key text) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if octet_length(p_key) <= 1000 then
+        return p_key;
+    end if;
+    return left(p_key, 100) || chr(8230) || ' sha256:' || encode(sha256(convert_to(p_key, 'UTF8')), 'hex');
+exception when others then
+    -- Text that is no valid UTF-8 can be neither cut nor converted.
+    return auditctl_internal.readable(p_key);
+end
+$auditctl$;
+
+comment on function auditctl_internal.fit_key(text) is 'The key, or its start and hash where it is too long to be indexed (over 1,000 bytes)';
+
+create or replace function auditctl_internal.key_code(p_row text, p_key auditctl.captured_column[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_column auditctl.captured_column;
+    v_parts text[] := '{}';
+    v_code text;
+    v_is_short boolean := true;
+begin
+    foreach v_column in array p_key loop
+        v_parts := v_parts || auditctl_internal.value_code(p_row, v_column);
+        v_is_short := v_is_short
+            and v_column.constituents <@ array['int2', 'int4', 'int8', 'oid', 'uuid', 'date', 'timestamp', 'timestamptz', 'bool'];
+    end loop;
+    if cardinality(p_key) = 0 then
+        return 'null';
+    elsif cardinality(p_key) > 1 then
+        v_code := format('jsonb_build_array(%s)::text', array_to_string(v_parts, ', '));
+    -- Types whose cast to text is their output function.
+    elsif p_key[1].own_type is not null and p_key[1].base_oid = any (
+        array['int2', 'int4', 'int8', 'oid', 'uuid', 'text', 'varchar', 'numeric']::regtype[]::oid[]
+    ) then
+        v_code := format('%s::text', v_parts[1]);
+    else
+        v_code := auditctl_internal.text_code(format('%s.%I', p_row, p_key[1].name));
+    end if;
+    return case
+        when v_is_short then v_code
+        else format('case when octet_length(%1$s) > 1000 then auditctl_internal.fit_key(%1$s) else %1$s end', v_code)
+    end;
+end
+$auditctl$;
+
+comment on function auditctl_internal.key_code(text, auditctl.captured_column[]) is 'The expression for the key of a row; null without a key';
+
+create or replace function auditctl_internal.update_key_code(p_key auditctl.captured_column[]) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select format(
+        E'        v_target_id := %s;\n'
+        '        if %s then\n'
+        '            v_context := coalesce(v_context, ''{}'') || jsonb_build_object(''previous_target_id'', %s);\n'
+        '        end if;',
+        auditctl_internal.key_code('new', p_key), string_agg(auditctl_internal.differs_code(k), ' or '), auditctl_internal.key_code('old', p_key)
+    )
+    from unnest(p_key) as k
+    having count(*) > 0
+$auditctl$;
+
+comment on function auditctl_internal.update_key_code(auditctl.captured_column[]) is
+    'The statements that record which row an update changed, and what its key was if that changed too; null without a key';

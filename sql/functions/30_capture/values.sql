@@ -1,0 +1,175 @@
+-- The expressions by which capture reads a value of a column, and compares two of them.
+--
+-- A capture function runs with the rights of auditctl_owner, so nothing in it may run code that a table's owner can
+-- write: no cast and no operator on a type that is not PostgreSQL's own. Such values are recorded by their output
+-- function, as text: format('%s', x) calls output functions only, whatever casts exist.
+
+create or replace function auditctl_internal.text_code(p_field text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select format('case when num_nulls(%1$s) = 0 then format(''%%s'', %1$s) end', p_field)
+$auditctl$;
+
+comment on function auditctl_internal.text_code(text) is 'The expression for a value''s text by its output function; null for null';
+
+create or replace function auditctl_internal.text_condition_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        case
+            -- JSON numbers have no negative zero in JSONB, JSON arrays no bounds: such values are recorded as their text.
+            when p_base in ('float4'::regtype, 'float8'::regtype) then format('%s = 0 and %s = ''-0''', p_value, p_text)
+            when p_base in ('float4[]'::regtype, 'float8[]'::regtype) then format('%s ~ ''^[[]|[{,]-0[},]''', p_text)
+            when p_is_array
+                then format(
+                    '(case when array_ndims(%1$s) > 1 then strpos(replace(array_dims(%1$s), ''[1:'', ''''), ''['') > 0 '
+                    'else array_lower(%1$s, 1) <> 1 end)',
+                    p_value
+                )
+            -- A JSON null is no SQL null, and no application may make a value look like one of auditctl's own forms.
+            when p_base = 'jsonb'::regtype
+                then format('jsonb_typeof(%1$s) = ''null'' or %1$s ?| ''{$masked,$sha256,$json}''', p_value)
+        end
+$auditctl$;
+
+comment on function auditctl_internal.text_condition_code(text, text, oid, boolean) is
+    'The condition that a value of one of PostgreSQL''s own types is not what to_jsonb makes of it; null for types without such values';
+
+create or replace function auditctl_internal.image_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        case
+            -- The output function leaves out the encoding that the document declares.
+            when p_base = 'xml'::regtype then format('%s::text', p_value)
+            when odd.condition is null then p_value
+            when p_base = 'jsonb'::regtype
+                then format('case when %1$s then jsonb_build_object(''$json'', %2$s) else %2$s end', odd.condition, p_value)
+            else format('case when %s then to_jsonb(%s) else to_jsonb(%s) end', odd.condition, p_text, p_value)
+        end
+    from (select auditctl_internal.text_condition_code(p_value, p_text, p_base, p_is_array) as condition) as odd
+$auditctl$;
+
+comment on function auditctl_internal.image_code(text, text, oid, boolean) is
+    'The expression that records a value of one of PostgreSQL''s own types, from the expressions for it and for its text';
+
+create or replace function auditctl_internal.field_code(p_row text, p_column auditctl.captured_column) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select format('auditctl_internal.typed(%s.%I, null::%s)', p_row, p_column.name, p_column.own_type)
+$auditctl$;
+
+comment on function auditctl_internal.field_code(text, auditctl.captured_column) is
+    'The expression for a column of old or new; raises if it has another type than it had. For PostgreSQL''s own types alone';
+
+create or replace function auditctl_internal.value_code(p_row text, p_column auditctl.captured_column) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_field constant text := format('%s.%I', p_row, p_column.name);
+    v_text constant text := auditctl_internal.text_code(v_field);
+    v_value text;
+begin
+    if p_column.own_type is not null then
+        v_value := auditctl_internal.field_code(p_row, p_column);
+    -- Whether text is xml depends on the session's xmloption.
+    elsif p_column.is_plain
+        and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype)
+    then
+        v_value := format('(%s)::%s', v_text, p_column.base_type);
+    else
+        return v_text;
+    end if;
+    return auditctl_internal.image_code(v_value, format('format(''%%s'', %s)', v_field), p_column.base_oid, p_column.is_array);
+end
+$auditctl$;
+
+comment on function auditctl_internal.value_code(text, auditctl.captured_column) is 'The expression whose value is recorded for a column of old or new';
+
+create or replace function auditctl_internal.is_compared_by_image(p_column auditctl.captured_column) returns boolean
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        p_column.own_type is null
+        -- Of these types the operator = holds identical images equal, and no others; of text it does so in collation C.
+        or p_column.base_oid <> all (
+            array[
+                'int2', 'int4', 'int8', 'oid', 'bool', 'uuid', 'bytea', 'date', 'timestamp', 'timestamptz', 'text', 'varchar'
+            ]::regtype[]::oid[]
+        )
+$auditctl$;
+
+comment on function auditctl_internal.is_compared_by_image(auditctl.captured_column) is
+    'Whether a change of a column cannot be seen by an operator and needs the comparison of its stored image';
+
+create or replace function auditctl_internal.differs_code(p_column auditctl.captured_column) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        format(
+            case
+                when auditctl_internal.is_compared_by_image(p_column) then 'record_image_ne(row(old.%1$I), row(new.%1$I))'
+                -- Byte for byte, whatever collation the column has or gets.
+                when p_column.base_oid in ('text'::regtype, 'varchar'::regtype)
+                    then 'auditctl_internal.typed(old.%1$I, null::%2$s) collate "C" is distinct from new.%1$I collate "C"'
+                else 'auditctl_internal.typed(old.%1$I, null::%2$s) is distinct from new.%1$I'
+            end,
+            p_column.name, p_column.own_type
+        )
+$auditctl$;
+
+comment on function auditctl_internal.differs_code(auditctl.captured_column) is 'The condition that the stored image of a column changed';
+
+create or replace function auditctl_internal.pinned_settings(p_stored auditctl.captured_column[], p_key auditctl.captured_column[]) returns text[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- What changes the text of a value; ? stands for every type not known.
+    with sensitive (name, setting, types, types_as_text) as (
+        values
+        ('TimeZone', 'UTC', array['timestamptz'], array['timestamptz']),
+        ('DateStyle', 'ISO, YMD', '{}', array['date', 'timestamp', 'timestamptz']),
+        ('IntervalStyle', 'postgres', array['interval'], array['interval']),
+        ('extra_float_digits', '1', array['float4', 'float8'], array['float4', 'float8']),
+        ('bytea_output', 'hex', array['bytea'], array['bytea']),
+        ('lc_monetary', 'C', array['money'], array['money']),
+        ('array_nulls', 'on', '{}', array['[]']),
+        ('quote_all_identifiers', 'off', '{}', '{}')
+    ),
+
+    found as (
+        select part.name, c.own_type is null as is_text
+        from unnest(p_stored) as c
+        cross join unnest(c.constituents || case when c.is_array and c.own_type is null then '{[]}'::text[] else '{}' end) as part (name)
+        union
+        select part.name, true
+        from unnest(p_key) as c
+        cross join unnest(c.constituents) as part (name)
+    )
+
+    select coalesce(array_agg(s.name || '=' || s.setting order by s.name), '{}')
+    from sensitive as s
+    where exists (
+        select
+        from found as f
+        where f.name = any (s.types)
+            or f.is_text and f.name = any (s.types_as_text)
+            or f.name <> all (
+                array[
+                    '[]', 'bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar', 'bpchar', 'name', 'char', 'uuid', 'json',
+                    'jsonb', 'date', 'timestamp', 'time', 'timetz', 'inet', 'cidr', 'macaddr', 'macaddr8', 'bit', 'varbit', 'xml',
+                    'tsvector', 'timestamptz', 'interval', 'float4', 'float8', 'bytea', 'money'
+                ]
+            )
+    )
+$auditctl$;
+
+comment on function auditctl_internal.pinned_settings(auditctl.captured_column[], auditctl.captured_column[]) is
+    'The session settings that a function recording these columns must pin, as NAME=VALUE';

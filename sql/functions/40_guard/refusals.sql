@@ -1,0 +1,65 @@
+-- What the coverage guard refuses, and what it says then.
+
+create or replace function auditctl_internal.command_line(p_command text, p_target text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Quoted as a shell reads it.
+    select
+        'auditctl ' || p_command || ' ' || case
+            when p_target ~ '^[A-Za-z0-9_.]+$' then p_target
+            else '''' || replace(p_target, '''', '''' || chr(92) || '''''') || ''''
+        end
+$auditctl$;
+
+comment on function auditctl_internal.command_line(text, text) is 'A command of the tool about a table, to be pasted into a shell';
+
+create or replace function auditctl_internal.how_to_stop(p_target text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select 'To stop auditing it, the login that installed auditctl, or a superuser, runs first: ' || auditctl_internal.command_line('disable', p_target)
+$auditctl$;
+
+comment on function auditctl_internal.how_to_stop(text) is 'The hint of a refusal';
+
+create or replace function auditctl_internal.require_triggers(p_capture auditctl.capture, p_members regclass[]) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_found record;
+begin
+    select f.relation, f.fault into v_found from auditctl_internal.trigger_faults(p_capture, p_members) as f limit 1;
+    if found then
+        raise exception 'refused: % is audited, and this would mean that %', auditctl_internal.registered_name(v_found.relation), v_found.fault
+            using errcode = 'UA003', hint = auditctl_internal.how_to_stop(p_capture.target) || '. If it was so before: auditctl apply';
+    end if;
+end
+$auditctl$;
+
+comment on function auditctl_internal.require_triggers(auditctl.capture, regclass[]) is 'Raises UA003 unless every trigger of an audited table is in place';
+
+create or replace function auditctl_internal.require_no_new_rule(p_capture auditctl.capture, p_rules text[]) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_rule text;
+begin
+    -- A rule may get a new name; there may not be more of them.
+    select r.rule
+    into v_rule
+    from unnest(p_rules) as r (rule)
+    where r.rule <> all (p_capture.rules)
+        and (select count(*) from unnest(p_rules) as n (rule) where left(n.rule, 1) = left(r.rule, 1))
+            > (select count(*) from unnest(p_capture.rules) as o (rule) where left(o.rule, 1) = left(r.rule, 1))
+    limit 1;
+    if found then
+        raise exception 'refused: % is audited, and rule % would keep writes from its triggers', p_capture.target, substr(v_rule, 3)
+            using errcode = 'UA003', hint = auditctl_internal.how_to_stop(p_capture.target);
+    end if;
+end
+$auditctl$;
+
+comment on function auditctl_internal.require_no_new_rule(auditctl.capture, text[]) is 'Raises UA003 on an INSTEAD rule that was not there when capture was installed';

@@ -1,0 +1,154 @@
+-- The coverage guard: inside the transaction of any DDL it looks again at the audited tables concerned, refuses what
+-- would silence capture, makes functions anew, takes in new partitions and children, follows renames, and records it.
+
+create or replace function auditctl_internal.record_ddl(p_target text, p_command text, p_changes jsonb) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_summary text;
+begin
+    select string_agg(
+        case
+            when c.change ? 'added' then format('column %s %s added', c.change ->> 'column', c.change ->> 'added')
+            when c.change ? 'dropped' then format('column %s dropped', c.change ->> 'column')
+            when c.change ? 'retyped' then format('column %s now %s, was %s', c.change ->> 'column', c.change ->> 'retyped', c.change ->> 'from')
+            when c.change ? 'renamed' then format('column %s renamed to %s', c.change ->> 'column', c.change ->> 'renamed')
+            when c.change ? 'renamed_from' then format('table renamed from %s', c.change ->> 'renamed_from')
+            when c.change ? 'joined' then format('now audited: %s', c.change ->> 'joined')
+            when c.change ? 'left' then format('no longer audited: %s', c.change ->> 'left')
+            when c.change ? 'key' then format(
+                'key now %s, was %s', coalesce(nullif(translate(c.change ->> 'key', '[]"', ''), ''), 'none'),
+                coalesce(nullif(translate(c.change ->> 'was', '[]"', ''), ''), 'none')
+            )
+            when c.change ? 'gone' then format('gone: %s', c.change ->> 'gone')
+        end, '; ' order by c.position
+    )
+    into v_summary
+    from jsonb_array_elements(p_changes) with ordinality as c (change, position);
+    perform auditctl_internal.insert_event(
+        'auditctl.ddl', p_target, 'EVENT', null, jsonb_build_object('command', p_command, 'changes', p_changes),
+        concat_ws(': ', format('%s on %s', p_command, p_target), v_summary)
+    );
+end
+$auditctl$;
+
+comment on function auditctl_internal.record_ddl(text, text, jsonb) is 'Records DDL on an audited table, as an event of target auditctl.ddl';
+
+create or replace function auditctl_internal.renew_members(p_before auditctl.capture, p_now auditctl.capture) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_stayed constant regclass[] := array(select m from unnest(p_before.members) as m where m = any (p_now.members));
+    v_complete regclass[] := v_stayed;
+    v_changes jsonb := '[]';
+    v_member regclass;
+    v_action auditctl.action;
+begin
+    -- Those that were complete before must be so still, with functions made anew; then the new ones are taken in.
+    for v_member in
+        select c.oid::regclass
+        from pg_class as c
+        where c.oid = any (p_now.relation::oid || v_stayed::oid[]) and (c.oid = p_now.relation or not c.relispartition)
+    loop
+        foreach v_action in array p_now.actions loop
+            if exists (select from pg_trigger as t where t.tgrelid = v_member and t.tgname = 'auditctl_' || lower(v_action::text)) then
+                perform auditctl_internal.write_function(v_member, p_now, v_action);
+            end if;
+        end loop;
+    end loop;
+    for v_member in select m from unnest(p_now.members) as m where m <> all (v_stayed) loop
+        if auditctl_internal.attach_member(v_member, p_now) then
+            v_complete := v_complete || v_member;
+        end if;
+        v_changes := v_changes || jsonb_build_object('joined', auditctl_internal.registered_name(v_member));
+    end loop;
+    perform auditctl_internal.require_triggers(p_now, v_complete);
+    perform auditctl_internal.renew_reading(p_now, v_complete);
+    for v_member in
+        select m
+        from unnest(p_before.members) as m
+        where m <> all (v_stayed) and auditctl_internal.registered_name(m) is not null and auditctl_internal.audited_through(m) is null
+    loop
+        v_changes := v_changes || jsonb_build_object('left', auditctl_internal.registered_name(v_member));
+        raise warning '% is no longer audited', auditctl_internal.registered_name(v_member)
+            using hint = 'To audit it by itself: ' || auditctl_internal.command_line('enable', auditctl_internal.registered_name(v_member));
+    end loop;
+    return v_changes;
+end
+$auditctl$;
+
+comment on function auditctl_internal.renew_members(auditctl.capture, auditctl.capture) is
+    'Brings functions and triggers of an audited table and its members up to date; returns who joined and left';
+
+create or replace function auditctl_internal.renew_capture(p_relation regclass, p_command text, p_changes jsonb) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_before auditctl.capture;
+    v_now auditctl.capture;
+    v_changes jsonb := p_changes;
+    v_columns text[];
+    v_key text[];
+    v_old_key text[];
+begin
+    -- What follows is DDL too, and fires the guard again.
+    update auditctl.capture set being_changed_by = pg_current_xact_id()
+    where relation = p_relation and being_changed_by is distinct from pg_current_xact_id()
+    returning * into v_before;
+    if not found then
+        return;
+    end if;
+    v_now := v_before;
+    v_now.target := auditctl_internal.registered_name(p_relation);
+    v_now.members := auditctl_internal.current_members(p_relation);
+    v_now.columns := auditctl_internal.current_columns(p_relation, v_now.members);
+    v_now.rules := auditctl_internal.current_rules(p_relation, v_now.members);
+    v_now.exclude := auditctl_internal.followed_columns(v_before.exclude, v_before.columns, v_now.columns);
+    v_now.mask := auditctl_internal.followed_columns(v_before.mask, v_before.columns, v_now.columns);
+    v_now.key := auditctl_internal.followed_columns(v_before.key, v_before.columns, v_now.columns);
+    v_columns := array(select c.name from auditctl_internal.captured_columns(p_relation) as c);
+    perform auditctl_internal.require_no_new_rule(v_before, v_now.rules);
+
+    if v_now.target <> v_before.target then
+        perform auditctl_internal.follow_rename(v_before.target, v_now.target);
+        v_changes := v_changes || jsonb_build_object('renamed_from', v_before.target);
+    end if;
+    if (v_now.exclude, v_now.mask, v_now.key) is distinct from (v_before.exclude, v_before.mask, v_before.key)
+        or (v_now.former_exclude || v_now.former_mask) && v_columns
+        or exists (select from auditctl.rule as r where r.name = v_now.target)
+            and not v_now.exclude || v_now.mask || v_now.key <@ v_columns
+        or not auditctl_internal.is_covered(v_now)
+    then
+        v_now := auditctl_internal.sync_rule(v_now);
+    end if;
+    v_key := case when auditctl_internal.key_columns(p_relation) = '{}' then v_now.key else auditctl_internal.key_columns(p_relation) end;
+    v_old_key := (select t.key_columns from auditctl.target as t where t.target = v_now.target);
+    if v_old_key <> v_key then
+        v_changes := v_changes || jsonb_build_object('key', v_key, 'was', v_old_key);
+    end if;
+    v_changes := v_changes || auditctl_internal.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
+        || auditctl_internal.renew_members(v_before, v_now);
+
+    update auditctl.capture
+    set
+        target = v_now.target, exclude = v_now.exclude, mask = v_now.mask, key = v_now.key,
+        former_exclude = v_now.former_exclude, former_mask = v_now.former_mask,
+        members = v_now.members, columns = v_now.columns, rules = v_now.rules,
+        detached = array(
+            select m from unnest(v_before.members || v_before.detached) as m
+            where m <> all (v_now.members) and auditctl_internal.registered_name(m) is not null
+        ),
+        being_changed_by = null
+    where relation = p_relation;
+    update auditctl.target
+    set key_columns = v_key
+    where target = v_now.target;
+    perform auditctl_internal.record_ddl(v_now.target, p_command, v_changes);
+end
+$auditctl$;
+
+comment on function auditctl_internal.renew_capture(regclass, text, jsonb) is
+    'After DDL on an audited table or a member of it: refuses what would silence capture, and brings capture up to date';

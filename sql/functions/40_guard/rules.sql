@@ -1,0 +1,130 @@
+-- How stored rules follow a table's new name, schema or columns.
+
+create or replace function auditctl_internal.follow_rename(p_old text, p_new text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    insert into auditctl.rename (renamed_at, old_target, new_target) values (clock_timestamp(), p_old, p_new);
+    insert into auditctl.target (target, label, key_columns)
+    select p_new, t.label, t.key_columns from auditctl.target as t where t.target = p_old
+    on conflict (target) do update set label = excluded.label, key_columns = excluded.key_columns;
+    -- A rule for a table that was gone gives way to the table that has the name now.
+    delete from auditctl.rule where name = p_new;
+    update auditctl.rule set name = p_new, set_by = session_user, set_at = now() where name = p_old;
+end
+$auditctl$;
+
+comment on function auditctl_internal.follow_rename(text, text) is 'Carries rule, label and history of an audited table over to its new name';
+
+create or replace function auditctl_internal.is_glob(p_name text) returns boolean
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select regexp_replace(p_name, '"[^"]*"', '', 'g') ~ '[*?[]'
+$auditctl$;
+
+comment on function auditctl_internal.is_glob(text) is 'Whether a rule''s name may mean several tables; in double quotes nothing is a wildcard';
+
+create or replace function auditctl_internal.follow_schema(p_relation regclass, p_old_target text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_new text;
+    v_old text;
+begin
+    select auditctl.qualified(n.nspname, ''), left(p_old_target, -length(auditctl.qualified('', c.relname)) + 1)
+    into v_new, v_old
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = p_relation;
+    update auditctl.rule as r
+    set name = v_new || substr(r.name, length(v_old) + 1), set_by = session_user, set_at = now()
+    where auditctl_internal.is_glob(r.name) and r.name ^@ v_old
+        and not exists (select from auditctl.rule as e where e.name = v_new || substr(r.name, length(v_old) + 1));
+end
+$auditctl$;
+
+comment on function auditctl_internal.follow_schema(regclass, text) is
+    'Carries the globs over the schema that a table was in, such as billing.*, over to the schema''s new name';
+
+create or replace function auditctl_internal.is_covered(p_capture auditctl.capture) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- By a rule of its own, or by the first glob that matches its name if that says the same. A glob with brackets or
+    -- double quotes is taken for one that does not match: then the table gets a rule of its own.
+    select exists (select from auditctl.rule as r where r.name = p_capture.target) or coalesce(
+        (
+            select (r.actions, r.exclude, r.mask, r.key, r.require_actor, r.read_query, r.read_force)
+                = (
+                    p_capture.actions, p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor,
+                    p_capture.read_query, p_capture.read_force
+                )
+            from auditctl.rule as r
+            cross join pg_class as c
+            join pg_namespace as n on n.oid = c.relnamespace
+            cross join lateral (
+                select replace(replace(replace(replace(replace(r.name, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') as name
+            ) as pattern
+            where c.oid = p_capture.relation and auditctl_internal.is_glob(r.name)
+                and n.nspname like split_part(pattern.name, '.', 1) escape '!'
+                and c.relname like split_part(pattern.name, '.', 2) escape '!'
+            order by r.position, r.name
+            limit 1
+        ), false
+    )
+$auditctl$;
+
+comment on function auditctl_internal.is_covered(auditctl.capture) is 'Whether the rules still say of a table what capture does';
+
+create or replace function auditctl_internal.pick_names(p_names text[], p_among text[], p_are_in boolean) returns text[]
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(given.name order by given.position), '{}')
+    from (
+        select u.name, min(u.position) as position
+        from unnest(p_names) with ordinality as u (name, position)
+        group by u.name
+    ) as given
+    where (given.name = any (p_among)) = p_are_in
+$auditctl$;
+
+comment on function auditctl_internal.pick_names(text[], text[], boolean) is 'The names that are, or are not, among others; each once, in their order';
+
+create or replace function auditctl_internal.sync_rule(p_capture auditctl.capture) returns auditctl.capture
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_stated auditctl.capture := p_capture;
+    v_columns constant text[] := array(select c.name from auditctl_internal.captured_columns(p_capture.relation) as c);
+    v_exclude constant text[] := p_capture.exclude || p_capture.former_exclude;
+    v_mask constant text[] := p_capture.mask || p_capture.former_mask;
+begin
+    -- A rule for one table names columns it has. What it hid stays hidden if a column of that name comes back.
+    v_stated.exclude := auditctl_internal.pick_names(v_exclude, v_columns, true);
+    v_stated.former_exclude := auditctl_internal.pick_names(v_exclude, v_columns, false);
+    v_stated.mask := auditctl_internal.pick_names(v_mask, v_columns, true);
+    v_stated.former_mask := auditctl_internal.pick_names(v_mask, v_columns, false);
+    if auditctl_internal.key_columns(p_capture.relation) <> '{}' or not p_capture.key <@ v_columns then
+        v_stated.key := '{}';
+    end if;
+    update auditctl.rule as r
+    set exclude = v_stated.exclude, mask = v_stated.mask, key = v_stated.key, set_by = session_user, set_at = now()
+    where r.name = v_stated.target
+        and (r.exclude, r.mask, r.key) is distinct from (v_stated.exclude, v_stated.mask, v_stated.key);
+    if not exists (select from auditctl.rule as r where r.name = v_stated.target) then
+        -- A glob covered the table; it says nothing about this name, or about these columns.
+        insert into auditctl.rule (name, position, actions, exclude, mask, key, require_actor, read_query, read_force)
+        select v_stated.target, coalesce(max(r.position) + 1, 0), v_stated.actions,
+            v_stated.exclude, v_stated.mask, v_stated.key, v_stated.require_actor, v_stated.read_query, v_stated.read_force
+        from auditctl.rule as r;
+    end if;
+    return v_stated;
+end
+$auditctl$;
+
+comment on function auditctl_internal.sync_rule(auditctl.capture) is 'Brings the table''s own rule up to its name and columns, and makes one where only a glob covered it; returns what it states';

@@ -1,0 +1,255 @@
+-- Reads from the server's log into events. What a line says is trusted as far as the login that imports it, which the
+-- event names; lines of auditctl's own carry a keyed hash and are trusted for themselves.
+
+create or replace function auditctl_internal.imported_context(p_context jsonb) returns jsonb
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Some keys mean something to whoever reads the log, and no line of the server's tells them.
+    -- Whatever is given, the login is named.
+    select jsonb_strip_nulls(
+        case when jsonb_typeof(p_context) = 'object' then p_context else '{}' end
+        - '{summary,previous_target_id,claimed_actor,claimed_ip,role,partition}'::text[]
+        || jsonb_build_object('imported_by', session_user)
+    )
+$auditctl$;
+
+comment on function auditctl_internal.imported_context(jsonb) is 'What the event of an imported read says beside the read, with the login that imports it';
+
+create or replace function auditctl_internal.insert_imported_read(p_read jsonb, p_context jsonb) returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    insert into auditctl.event (occurred_at, actor, actor_kind, ip, db_user, target, action, context)
+    select
+        (p_read ->> 'at')::timestamptz, p_read ->> 'actor', p_read ->> 'actor_kind', auditctl_internal.parse_ip(p_read ->> 'ip'),
+        p_read ->> 'db_user', p_read ->> 'target', 'READ',
+        auditctl_internal.imported_context(p_context)
+$auditctl$;
+
+comment on function auditctl_internal.insert_imported_read(jsonb, jsonb) is 'Adds the event of one read that a line of the server''s log tells of; the owner''s alone';
+
+create or replace function auditctl_internal.importable_reads(p_lines jsonb, p_horizon timestamptz)
+returns table (number bigint, line_key uuid, logged_at timestamptz, is_told boolean, line jsonb)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select l.number, auditctl_internal.line_key(l.line ->> 'key'), (l.line ->> 'at')::timestamptz, (l.line ->> 'is_told')::boolean, l.line
+    from jsonb_array_elements(p_lines) with ordinality as l (line, number)
+    where (l.line ->> 'at')::timestamptz between greatest(p_horizon, '2000-01-01') and now() + interval '1 day'
+        -- auditctl alone records under these names.
+        and l.line ->> 'target' !~* '^"?auditctl(_triggers)?"?([.]|$)'
+        -- A read that auditctl's own line tells of is known by that line's hash, which auditctl.import_own_reads takes.
+        and l.line ->> 'key' !~ '^auditctl '
+$auditctl$;
+
+comment on function auditctl_internal.importable_reads(jsonb, timestamptz) is
+    'The lines of a batch that may become events: of a plausible time that retention has not removed, and of no target of auditctl''s own';
+
+create or replace function auditctl.import_reads(p_lines jsonb) returns table (outcome text, lines bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
+as $auditctl$
+declare
+    v_horizon constant timestamptz := auditctl_internal.lock_import();
+begin
+    -- The planner knows nothing of a batch's size, and must not compare each line with each.
+    return query
+    with line as materialized (
+        select * from auditctl_internal.importable_reads(p_lines, v_horizon)
+    ),
+    claimed as (
+        insert into auditctl.read_line (line_key, logged_at)
+        select l.line_key, min(l.logged_at) from line as l group by l.line_key
+        on conflict do nothing
+        returning read_line.line_key
+    ),
+    first as (
+        select distinct on (l.line_key) l.number, l.line
+        from line as l
+        join claimed on claimed.line_key = l.line_key
+        where not l.is_told
+        order by l.line_key, l.number
+    ),
+    made as (
+        insert into auditctl.event (occurred_at, actor, actor_kind, ip, db_user, target, action, context)
+        select
+            (f.line ->> 'at')::timestamptz, f.line ->> 'login', 'database', (f.line ->> 'host')::inet, f.line ->> 'login',
+            f.line ->> 'target', 'READ', auditctl_internal.imported_context(f.line -> 'context')
+        from first as f
+        order by f.number
+        returning 1
+    )
+    select 'made', (select count(*) from made)
+    union all
+    select 'recorded', (select count(*) from line as l where l.is_told)
+    union all
+    select 'expired', jsonb_array_length(p_lines) - (select count(*) from line);
+end
+$auditctl$;
+
+revoke execute on function auditctl.import_reads(jsonb) from public;
+grant execute on function auditctl.import_reads(jsonb) to auditctl_admin;
+comment on function auditctl.import_reads(jsonb) is
+    'Makes events of reads that the server''s log tells of, each once, under the name of who imports them; returns how many lines became what';
+
+create or replace function auditctl_internal.is_own_read(p_json text) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select case when auditctl.verify_read_line(p_json) then p_json::jsonb ->> 'v' = '1' else false end
+$auditctl$;
+
+comment on function auditctl_internal.is_own_read(text) is 'Whether auditctl itself wrote the line, with this database''s key and in a form that is known';
+
+create or replace function auditctl_internal.is_in_progress(p_xact_id xid8) returns boolean
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- One of the future is from before the database was restored, or from another server.
+    select case
+        when p_xact_id < pg_snapshot_xmax(pg_current_snapshot()) then coalesce(pg_xact_status(p_xact_id) = 'in progress', false)
+        else false
+    end
+$auditctl$;
+
+comment on function auditctl_internal.is_in_progress(xid8) is 'Whether a transaction has not ended; prepared ones have not';
+
+create or replace function auditctl_internal.settle_read(p_read jsonb, p_context jsonb) returns text
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_at constant timestamptz := p_read ->> 'at';
+    v_event_id constant bigint := p_read ->> 'event_id';
+    v_xact_id constant xid8 := p_read ->> 'xact_id';
+    v_is_recorded constant boolean := coalesce((p_read ->> 'recorded')::boolean, false);
+begin
+    if v_is_recorded then
+        if auditctl_internal.is_in_progress(v_xact_id) then
+            return 'waiting';
+        end if;
+        if exists (select from auditctl.event as e where e.occurred_at = v_at and e.event_id = v_event_id)
+            or exists (select from auditctl.event as e where e.event_id = v_event_id and e.xact_id = v_xact_id and e.action = 'READ')
+        then
+            return 'recorded';
+        end if;
+    end if;
+    perform auditctl_internal.insert_imported_read(
+        p_read, case when jsonb_typeof(p_context) = 'object' then p_context else '{}' end || jsonb_build_object(
+            'leaf', p_read -> 'leaf', 'query', p_read -> 'query', 'rolled_back', case when v_is_recorded then true end,
+            'transaction', v_xact_id::text
+        )
+    );
+    return 'made';
+end
+$auditctl$;
+
+comment on function auditctl_internal.settle_read(jsonb, jsonb) is
+    'Makes the event of a read that auditctl wrote into the server''s log, unless the log has it: made, recorded, or waiting while its transaction runs';
+
+create or replace function auditctl.import_own_reads(p_lines jsonb) returns table (number integer, outcome text)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_horizon constant timestamptz := auditctl_internal.lock_import();
+    v_line jsonb;
+    v_read jsonb;
+    v_key uuid;
+begin
+    for number, v_line in
+        select l.number, l.line from jsonb_array_elements(p_lines) with ordinality as l (line, number) order by l.number
+    loop
+        outcome := 'known';
+        if not auditctl_internal.is_own_read(v_line ->> 'json') then
+            outcome := 'forged';
+        else
+            v_read := (v_line ->> 'json')::jsonb;
+            if (v_read ->> 'at')::timestamptz < v_horizon then
+                outcome := 'expired';
+            else
+                -- The hash covers all that the line says: whoever writes the same line again adds no read.
+                v_key := auditctl_internal.line_key('auditctl ' || (v_read ->> 'mac'));
+                insert into auditctl.read_line (line_key, logged_at) values (v_key, (v_read ->> 'at')::timestamptz)
+                on conflict do nothing;
+                if found then
+                    outcome := auditctl_internal.settle_read(v_read, v_line -> 'context');
+                    if outcome = 'waiting' then
+                        update auditctl.read_line
+                        set waiting = jsonb_build_object('read', v_read, 'context', v_line -> 'context')
+                        where line_key = v_key;
+                    end if;
+                end if;
+            end if;
+        end if;
+        return next;
+    end loop;
+end
+$auditctl$;
+
+revoke execute on function auditctl.import_own_reads(jsonb) from public;
+grant execute on function auditctl.import_own_reads(jsonb) to auditctl_admin;
+comment on function auditctl.import_own_reads(jsonb) is
+    'Makes events of reads that auditctl wrote into the server''s log and that the log lacks, such as those of transactions that were rolled back; returns what became of each line';
+
+create or replace function auditctl.settle_reads() returns table (outcome text, lines bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    perform auditctl_internal.lock_import();
+    return query
+    with settled as (
+        select r.line_key, auditctl_internal.settle_read(r.waiting -> 'read', r.waiting -> 'context') as outcome
+        from auditctl.read_line as r
+        where r.waiting is not null
+    ),
+    done as (
+        update auditctl.read_line as r
+        set waiting = null
+        from settled
+        where settled.line_key = r.line_key and settled.outcome <> 'waiting'
+    )
+    select s.outcome, count(*) from settled as s group by s.outcome;
+end
+$auditctl$;
+
+revoke execute on function auditctl.settle_reads() from public;
+grant execute on function auditctl.settle_reads() to auditctl_admin;
+comment on function auditctl.settle_reads() is 'Makes up for reads whose transaction ran when their line was imported; returns how many became what';
+
+create or replace function auditctl.note_log_file(
+    p_fingerprint text, p_name text, p_format text, p_position bigint, p_line bigint, p_tail text, p_size bigint
+) returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    insert into auditctl.log_file as f (fingerprint, name, format, position, line, tail, size)
+    values (p_fingerprint, p_name, p_format, p_position, p_line, p_tail, p_size)
+    on conflict (fingerprint) do update
+    set name = excluded.name, position = excluded.position, line = excluded.line, tail = excluded.tail, size = excluded.size,
+        read_by = session_user, read_at = now()
+$auditctl$;
+
+revoke execute on function auditctl.note_log_file(text, text, text, bigint, bigint, text, bigint) from public;
+grant execute on function auditctl.note_log_file(text, text, text, bigint, bigint, text, bigint) to auditctl_admin;
+comment on function auditctl.note_log_file(text, text, text, bigint, bigint, text, bigint) is
+    'Keeps how far a file of the server''s log was read, in the transaction that stores what was read';
+
+create or replace function auditctl.record_import(p_data jsonb, p_summary text) returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if octet_length(p_data::text) > 65536 or octet_length(p_summary) > 1000 then
+        raise exception 'an import''s description is limited to 64 kB' using errcode = 'invalid_parameter_value';
+    end if;
+    return auditctl_internal.insert_event('auditctl.import', null, 'EVENT', null, p_data, p_summary);
+end
+$auditctl$;
+
+revoke execute on function auditctl.record_import(jsonb, text) from public;
+grant execute on function auditctl.record_import(jsonb, text) to auditctl_admin;
+comment on function auditctl.record_import(jsonb, text) is 'Records that the caller imports the server''s log; returns the event_id';

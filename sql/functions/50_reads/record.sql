@@ -1,0 +1,194 @@
+-- Reads. PostgreSQL has no trigger for them: a policy of row security calls auditctl.record_read, once for each statement
+-- and table. It leaves an event, and a line in the server's log, which stays where the event is rolled back.
+
+create or replace function auditctl_internal.new_key() returns bytea
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Each has 122 random bits from the server's strong source.
+    select sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+$auditctl$;
+
+comment on function auditctl_internal.new_key() is 'A secret of 32 random bytes';
+
+create or replace function auditctl_internal.query_text() returns text
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_limit constant integer := 10240;
+    v_text text := auditctl_internal.readable(current_query());
+begin
+    v_text := left(v_text, v_limit);
+    while octet_length(v_text) > v_limit loop
+        v_text := left(v_text, length(v_text) - (octet_length(v_text) - v_limit + 3) / 4);
+    end loop;
+    return v_text;
+end
+$auditctl$;
+
+comment on function auditctl_internal.query_text() is 'The text that the client sent, cut at 10 kB between two characters';
+
+create or replace function auditctl_internal.may_select(p_relation regclass) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- A role may be gone that the session still acts as: by object id that is no error.
+    select coalesce(has_any_column_privilege(session_user, p_relation, 'SELECT'), false)
+        or coalesce(has_any_column_privilege(to_regrole(quote_ident(current_setting('role')))::oid, p_relation, 'SELECT'), false)
+$auditctl$;
+
+comment on function auditctl_internal.may_select(regclass) is 'Whether the login, or the role it has set, may itself read anything of a table';
+
+create or replace function auditctl_internal.identify_reader() returns auditctl.identity
+language plpgsql volatile
+as $auditctl$
+-- The short ways of capture, and auditctl_internal.identify() where they do not apply. Called by auditctl_internal.insert_read only, whose
+-- search_path is pinned.
+declare
+    v_who auditctl.identity;
+    v_setting text;
+begin
+    if auditctl_internal.is_application() then
+        v_who.actor := auditctl_internal.claimed_actor();
+        v_who.actor_kind := case when v_who.actor is null then 'system' else 'application' end;
+        v_who.ip := auditctl_internal.claimed_ip();
+    elsif auditctl_internal.is_database() then
+        v_who.actor := session_user;
+        v_who.actor_kind := 'database';
+        v_who.ip := inet_client_addr();
+    else
+        return auditctl_internal.identify();
+    end if;
+    if auditctl_internal.is_plain_session() then
+        v_who.context := jsonb_object(array['application_name', current_setting('application_name')]);
+    else
+        v_setting := current_setting('auditctl.context', true);
+        v_who.context := auditctl_internal.context(v_setting);
+    end if;
+    return v_who;
+exception when others then
+    return auditctl_internal.identify();
+end
+$auditctl$;
+
+comment on function auditctl_internal.identify_reader() is 'Who reads, as auditctl_internal.identify() says it, at less cost for nearly all sessions; never raises';
+
+create or replace function auditctl_internal.insert_read(
+    p_relation regclass, p_target text, p_leaf text, p_query text, p_recorded boolean
+) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_who constant auditctl.identity := auditctl_internal.identify_reader();
+    v_at constant timestamptz := clock_timestamp();
+    v_about constant jsonb := jsonb_strip_nulls(
+        jsonb_build_object(
+            'leaf', p_leaf, 'query', p_query, 'indirect',
+            -- The second is asked for the few whom the first denies.
+            case
+                when not has_any_column_privilege(session_user, p_relation, 'SELECT') and not auditctl_internal.may_select(p_relation) then true
+            end
+        )
+    );
+    v_event_id bigint;
+    v_line jsonb;
+begin
+    if p_recorded then
+        insert into auditctl.event (occurred_at, actor, actor_kind, ip, target, action, context)
+        values (
+            v_at, v_who.actor, v_who.actor_kind, v_who.ip, p_target, 'READ',
+            -- These keys are never an application's own.
+            nullif((coalesce(v_who.context, '{}') - 'query') || v_about, '{}')
+        )
+        returning event_id into v_event_id;
+    end if;
+    v_line := jsonb_build_object(
+        'v', 1, 'target', p_target, 'actor', v_who.actor, 'actor_kind', v_who.actor_kind, 'ip', v_who.ip,
+        'db_user', session_user,
+        'xact_id', case when p_recorded then pg_current_xact_id()::text else pg_current_xact_id_if_assigned()::text end,
+        'at', to_char(v_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'recorded', p_recorded, 'event_id', v_event_id, 'leaf', p_leaf
+    );
+    return case when p_query is null then v_line else v_line || jsonb_build_object('query', p_query) end;
+end
+$auditctl$;
+
+comment on function auditctl_internal.insert_read(regclass, text, text, text, boolean) is
+    'Adds the event of a read where the transaction may write; returns what the line in the server''s log says';
+
+create or replace function auditctl.record_read(p_relation regclass) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- Anybody can call this, as policies run with the reader's rights. It takes nothing from the caller but the table.
+declare
+    v_recorded constant boolean := current_setting('transaction_read_only') = 'off';
+    v_setting constant text := 'auditctl.read_' || p_relation::oid;
+    v_site record;
+    v_mark text;
+    v_line jsonb;
+begin
+    select s.target, s.root::oid <> s.relation::oid as is_leaf, s.read_query, k.inner_key, k.outer_key, k.mark_key
+    into v_site
+    from auditctl.read_site as s
+    cross join auditctl.log_key as k
+    where s.relation = p_relation;
+    if not found then
+        return true;
+    end if;
+    -- A self-join, an UPDATE or an upsert asks several times. The setting is undone with the event by any rollback, and
+    -- nobody can set it beforehand: it takes the key, for this session and this statement.
+    v_mark := encode(
+        sha256(
+            v_site.mark_key || convert_to(
+                concat_ws(' ', pg_backend_pid(), extract(epoch from statement_timestamp()), p_relation::oid, v_recorded), 'UTF8'
+            )
+        ), 'hex'
+    );
+    if current_setting(v_setting, true) = v_mark then
+        return true;
+    end if;
+    v_line := auditctl_internal.insert_read(
+        p_relation, v_site.target, case when v_site.is_leaf then auditctl_internal.registered_name(p_relation) end,
+        case when v_site.read_query then auditctl_internal.query_text() end, v_recorded
+    );
+    raise log 'auditctl read: %', v_line || jsonb_build_object(
+        'mac', encode(sha256(v_site.outer_key || sha256(v_site.inner_key || convert_to(v_line::text, 'UTF8'))), 'hex')
+    );
+    perform set_config(v_setting, v_mark, true);
+    return true;
+end
+$auditctl$;
+
+grant execute on function auditctl.record_read(regclass) to public;
+comment on function auditctl.record_read(regclass) is
+    'Records that this statement reads a table, once; called by the policy auditctl_read. Always true; does nothing for a table whose reads are not audited';
+
+create or replace function auditctl.verify_read_line(p_json text) returns boolean
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_line jsonb;
+begin
+    if octet_length(p_json) <= 262144 then
+        v_line := p_json::jsonb;
+    end if;
+    -- A line is as it was written, to the byte: no key stands twice in it.
+    return coalesce(
+        jsonb_typeof(v_line) = 'object' and v_line::text = p_json and v_line ->> 'mac' = (
+            select encode(sha256(k.outer_key || sha256(k.inner_key || convert_to((v_line - 'mac')::text, 'UTF8'))), 'hex')
+            from auditctl.log_key as k
+        ), false
+    );
+exception when others then
+    return false;
+end
+$auditctl$;
+
+revoke execute on function auditctl.verify_read_line(text) from public;
+grant execute on function auditctl.verify_read_line(text) to auditctl_admin;
+comment on function auditctl.verify_read_line(text) is
+    'Whether the JSON of a line "auditctl read: ..." in the server''s log was written by auditctl.record_read of this database, and not by somebody with RAISE LOG';

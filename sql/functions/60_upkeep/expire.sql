@@ -1,0 +1,212 @@
+-- The end of events whose time is over: a partition goes whole, or is replaced by one with what must stay.
+
+create or replace function auditctl_internal.month_partitions() returns table (partition regclass, first timestamp)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select c.oid::regclass, auditctl_internal.month_of(c.relname)
+    from pg_inherits as i
+    join pg_class as c on c.oid = i.inhrelid
+    where i.inhparent = 'auditctl.event'::regclass and not i.inhdetachpending and c.relname ~ '^event_[0-9]{4}_(0[1-9]|1[0-2])$'
+    order by c.relname
+$auditctl$;
+
+comment on function auditctl_internal.month_partitions() is 'The months of the log, oldest first';
+
+create or replace function auditctl_internal.partition_targets(p_month timestamp) returns setof text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if p_month is null then
+        return;
+    end if;
+    -- From target to target by the index.
+    return query execute format(
+        'with recursive found as ('
+        '(select e.target from only auditctl.%1$I as e order by e.target limit 1) union all '
+        'select (select e.target from only auditctl.%1$I as e where e.target > f.target order by e.target limit 1) '
+        'from found as f where f.target is not null) '
+        'select f.target from found as f where f.target is not null', auditctl_internal.month_table(p_month)
+    );
+end
+$auditctl$;
+
+comment on function auditctl_internal.partition_targets(timestamp) is 'The targets of a month''s events; none for null';
+
+create or replace function auditctl_internal.expired_targets(p_month timestamp) returns setof text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- What no time of its own keeps is kept shortest: where that is not over, nothing is looked at.
+    select t.target
+    from (select auditctl.kept_since('') as since) as shortest
+    cross join lateral auditctl_internal.partition_targets(
+        case when shortest.since >= auditctl_internal.utc(p_month + interval '1 month') then p_month end
+    ) as t (target)
+    where auditctl.kept_since(t.target) >= auditctl_internal.utc(p_month + interval '1 month')
+        and not exists (
+            select from auditctl_internal.holds_in_force() as h where h.target_id is null and auditctl.is_meant(h.target, t.target)
+        )
+$auditctl$;
+
+comment on function auditctl_internal.expired_targets(timestamp) is 'The targets whose events of a month need not be kept, unless one object is held';
+
+create or replace function auditctl_internal.expired_condition(p_month timestamp) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+-- Times as text that mean the same in every session: else a session's zone could move a month away from what is held.
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
+as $auditctl$
+declare
+    v_targets constant text[] := array(select t.target from auditctl_internal.expired_targets(p_month) as t (target));
+    v_condition text;
+begin
+    if v_targets = '{}' then
+        return null;
+    end if;
+    v_condition := format('e.target = any (%L)', v_targets);
+    if exists (select from auditctl_internal.holds_in_force() as h where h.target_id is not null) then
+        v_condition := v_condition || format(
+            ' and (e.event_id, e.occurred_at) not in (select h.event_id, h.occurred_at from auditctl_internal.held_events(%L, %L) as h)',
+            auditctl_internal.utc(p_month), auditctl_internal.utc(p_month + interval '1 month')
+        );
+    end if;
+    return v_condition;
+end
+$auditctl$;
+
+comment on function auditctl_internal.expired_condition(timestamp) is 'Which events e of a month have expired, as SQL; null for none';
+
+create or replace function auditctl_internal.has_expired(p_month timestamp) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_condition constant text := auditctl_internal.expired_condition(p_month);
+    v_found boolean := false;
+begin
+    if v_condition is not null then
+        execute format('select exists (select from only auditctl.%I as e where %s)', auditctl_internal.month_table(p_month), v_condition) into v_found;
+    elsif auditctl.kept_since('auditctl.') >= auditctl_internal.utc(p_month + interval '1 month') then
+        -- An empty month whose time is over.
+        execute format('select not exists (select from only auditctl.%I)', auditctl_internal.month_table(p_month)) into v_found;
+    end if;
+    return v_found;
+end
+$auditctl$;
+
+comment on function auditctl_internal.has_expired(timestamp) is 'Whether a month holds events whose time is over';
+
+create or replace function auditctl_internal.retention_state() returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- What decides what must stay, as text to be compared.
+    select concat_ws(
+        ' ',
+        (select string_agg(format('%s:%s', r.retention_id, r.until), ',' order by r.retention_id) from auditctl.retention as r),
+        (select string_agg(format('%s:%s', h.hold_id, h.released_at), ',' order by h.hold_id) from auditctl.hold as h),
+        (select count(*) from auditctl.rename)
+    )
+$auditctl$;
+
+comment on function auditctl_internal.retention_state() is 'Changes whenever a hold, a time to keep events, or a table''s name does';
+
+create or replace function auditctl_internal.count_events(p_month timestamp, p_condition text) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_counted jsonb;
+begin
+    execute format(
+        'select jsonb_build_object('
+        '''before'', coalesce(jsonb_object_agg(a.action, a.events), ''{}''), '
+        '''after'', coalesce(jsonb_object_agg(a.action, a.events - a.expired) filter (where a.events > a.expired), ''{}''), '
+        '''dropped'', coalesce(sum(a.expired), 0), ''kept'', coalesce(sum(a.events - a.expired), 0), '
+        '''first_event_id'', min(a.first), ''last_event_id'', max(a.last), ''bytes'', pg_total_relation_size(%L)) '
+        'from (select e.action, count(*) as events, count(*) filter (where %2$s) as expired, '
+        'min(e.event_id) filter (where %2$s) as first, max(e.event_id) filter (where %2$s) as last '
+        'from only auditctl.%3$I as e group by e.action) as a',
+        'auditctl.' || auditctl_internal.month_table(p_month), coalesce(p_condition, 'false'), auditctl_internal.month_table(p_month)
+    ) into v_counted;
+    return v_counted;
+end
+$auditctl$;
+
+comment on function auditctl_internal.count_events(timestamp, text) is
+    'The events of a month by action, before and after its expired ones go, and between which numbers and how large they are';
+
+create or replace function auditctl_internal.close_month(p_relation regclass) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '3s'
+as $auditctl$
+begin
+    -- Its time is over: nobody writes there any more, and what was written before is committed when this is granted.
+    execute format('lock table only %s in share mode', p_relation);
+exception when lock_not_available then
+    perform auditctl_internal.give_up(p_relation::text, (auditctl_internal.lock_holders(array[p_relation::oid]))[1]);
+end
+$auditctl$;
+
+comment on function auditctl_internal.close_month(regclass) is 'Keeps writers out of a month whose time is over until the transaction ends; readers stay';
+
+create or replace function auditctl_internal.expire_month(p_month timestamp) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_name constant text := auditctl_internal.month_table(p_month);
+    v_state constant text := auditctl_internal.retention_state();
+    v_condition text;
+    v_done jsonb;
+    v_kept regclass;
+begin
+    perform auditctl_internal.close_month(format('auditctl.%I', v_name)::regclass);
+    v_condition := auditctl_internal.expired_condition(p_month);
+    v_done := auditctl_internal.count_events(p_month, v_condition);
+    if (v_done ->> 'kept')::bigint > 0 then
+        v_kept := auditctl_internal.make_month('event_kept', p_month, null);
+        execute format(
+            'insert into %s select e.* from only auditctl.%I as e where (%s) is not true', v_kept, v_name, coalesce(v_condition, 'false')
+        );
+        execute format('analyze %s', v_kept);
+    end if;
+    perform auditctl_internal.lock_log(array[format('auditctl.%I', v_name)::regclass, 'auditctl.event_default']);
+    perform auditctl_internal.require_retention_state(v_state);
+    execute format('drop table auditctl.%I', v_name);
+    if v_kept is not null then
+        perform auditctl_internal.rename_table(v_kept, v_name);
+        perform auditctl_internal.attach_month(v_kept, p_month, 'auditctl.event');
+    end if;
+    return auditctl_internal.record_upkeep(
+        'auditctl.' || v_name, 'expired events deleted',
+        jsonb_build_object('step', 'expire', 'partition', 'auditctl.' || v_name, 'month', to_char(p_month, 'YYYY-MM')) || v_done
+    );
+end
+$auditctl$;
+
+comment on function auditctl_internal.expire_month(timestamp) is 'Drops a month whose time is over, or replaces it by what must stay';
+
+create or replace function auditctl_internal.require_retention_state(p_state text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    -- A hold that is being placed either is seen from here on, or waits until the events are gone.
+    lock table auditctl.hold, auditctl.retention, auditctl.rename in share mode nowait;
+    if auditctl_internal.retention_state() <> p_state then
+        raise exception 'a hold, a time to keep events or a table''s name was changed meanwhile'
+            using errcode = 'serialization_failure', hint = 'Nothing was deleted. Run auditctl maintain again.';
+    end if;
+exception when lock_not_available then
+    raise exception 'a hold, a time to keep events or a table''s name is being changed'
+        using errcode = 'lock_not_available', hint = 'Nothing was deleted. Run auditctl maintain again when that transaction has ended.';
+end
+$auditctl$;
+
+comment on function auditctl_internal.require_retention_state(text) is
+    'Keeps holds and times to keep events as they are until the transaction ends; raises if they changed since they were looked at';

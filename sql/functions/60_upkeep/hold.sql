@@ -1,0 +1,139 @@
+-- Legal holds: events that no retention run may delete, until the hold is released.
+
+create or replace function auditctl_internal.guard_hold() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_release constant text[] := array['released_by', 'released_at', 'release_reason'];
+begin
+    if tg_op = 'INSERT' then
+        new.placed_by := session_user;
+        -- By the clock, and not when the transaction began: else one that waits for days would leave no time to notice.
+        new.placed_at := clock_timestamp();
+        new.released_by := null;
+        new.released_at := null;
+        new.release_reason := null;
+        return new;
+    end if;
+    if tg_op = 'UPDATE' and old.released_at is null and new.release_reason is not null
+        and to_jsonb(new) - v_release = to_jsonb(old) - v_release
+    then
+        new.released_by := session_user;
+        new.released_at := clock_timestamp();
+        return new;
+    end if;
+    raise exception '% on %.% refused: a hold can only be placed and released', tg_op, tg_table_schema, tg_table_name
+        using errcode = 'UA001', hint = 'Release it with: auditctl hold release HOLD_ID --reason TEXT';
+end
+$auditctl$;
+
+comment on function auditctl_internal.guard_hold() is 'Lets a hold be placed and released, now and by whoever does it, and nothing else';
+
+create or replace function auditctl.place_hold(p_target text, p_target_id text, p_reason text) returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_hold_id bigint;
+begin
+    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 or octet_length(p_target_id) > 10240 then
+        raise exception 'a hold needs a target of 1 to 500 bytes, and an id of at most 10 kB'
+            using errcode = 'invalid_parameter_value', hint = 'Name a target such as billing.invoice, or a glob over targets.';
+    end if;
+    if coalesce(p_reason, '') !~ '\S' or octet_length(p_reason) > 4096 then
+        raise exception 'a hold needs a reason of at most 4 kB'
+            using errcode = 'invalid_parameter_value', hint = 'Say what it is for, such as the number of the case.';
+    end if;
+    perform '' ~ auditctl.target_pattern(p_target);
+    insert into auditctl.hold (target, target_id, reason)
+    values (p_target, auditctl_internal.fit_key(p_target_id), p_reason)
+    returning hold_id into v_hold_id;
+    return v_hold_id;
+end
+$auditctl$;
+
+revoke execute on function auditctl.place_hold(text, text, text) from public;
+grant execute on function auditctl.place_hold(text, text, text) to auditctl_admin;
+comment on function auditctl.place_hold(text, text, text) is
+    'Holds the events of a target, or of one object of it, until auditctl.release_hold; returns the hold_id';
+
+create or replace function auditctl.release_hold(p_hold_id bigint, p_reason text) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if coalesce(p_reason, '') !~ '\S' or octet_length(p_reason) > 4096 then
+        raise exception 'the release of a hold needs a reason of at most 4 kB'
+            using errcode = 'invalid_parameter_value', hint = 'Say why the events need not be held any more.';
+    end if;
+    update auditctl.hold set release_reason = p_reason where hold_id = p_hold_id and released_at is null;
+    if not found then
+        raise exception 'there is no hold % in force', coalesce(p_hold_id::text, 'null')
+            using errcode = 'no_data_found', hint = 'List the holds with: auditctl hold list';
+    end if;
+end
+$auditctl$;
+
+revoke execute on function auditctl.release_hold(bigint, text) from public;
+grant execute on function auditctl.release_hold(bigint, text) to auditctl_admin;
+comment on function auditctl.release_hold(bigint, text) is 'Releases a hold; its events are deleted once their time is over';
+
+create or replace function auditctl_internal.holds_in_force() returns setof auditctl.hold
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- A release, like a shorter time, can be noticed before it has an effect.
+    select h.* from auditctl.hold as h where h.released_at is null or h.released_at > now() - auditctl.retention_grace()
+$auditctl$;
+
+comment on function auditctl_internal.holds_in_force() is 'The holds that keep events now: those not released, and those released a few days ago';
+
+create or replace function auditctl_internal.held_events(p_from timestamptz, p_to timestamptz)
+returns table (event_id bigint, occurred_at timestamptz)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Tables as they are registered, and what events are about that is no table.
+    with recursive seen as (
+        (select e.target from auditctl.event as e where e.occurred_at >= p_from and e.occurred_at < p_to order by e.target limit 1)
+        union all
+        select (
+            select e.target
+            from auditctl.event as e
+            where e.occurred_at >= p_from and e.occurred_at < p_to and e.target > s.target
+            order by e.target
+            limit 1
+        )
+        from seen as s
+        where s.target is not null
+    ),
+
+    held as (
+        select distinct known.target, h.target_id
+        from auditctl_internal.holds_in_force() as h
+        join (select s.target from seen as s where s.target is not null union select t.target from auditctl.target as t) as known
+            on auditctl.is_meant(h.target, known.target)
+        where h.target_id is not null
+    )
+
+    select l.event_id, l.occurred_at
+    from held as h
+    cross join lateral auditctl.history(h.target, h.target_id) as l
+    where l.occurred_at >= p_from and l.occurred_at < p_to
+    union
+    -- Whatever bore the key, also where a former table of that name had it.
+    select e.event_id, e.occurred_at
+    from held as h
+    join auditctl.event as e on e.target = h.target and e.target_id = h.target_id
+    where e.occurred_at >= p_from and e.occurred_at < p_to
+    union
+    select e.event_id, e.occurred_at
+    from held as h
+    join auditctl.event as e
+        on e.target = h.target and e.context ->> 'previous_target_id' = h.target_id and e.context ? 'previous_target_id'
+    where e.occurred_at >= p_from and e.occurred_at < p_to
+$auditctl$;
+
+comment on function auditctl_internal.held_events(timestamptz, timestamptz) is
+    'The events of a time that a hold on one object keeps: its whole history, through changes of key and name';

@@ -1,0 +1,209 @@
+-- Events out of the DEFAULT partition, into months of their own, while others write and read. From the first step on every
+-- new event of the DEFAULT partition is also written to its copy; older ones are copied in portions; when the copy is
+-- complete it takes the place of the original in one transaction. Each event is in the log once at every moment.
+
+create or replace function auditctl_internal.mirror_event() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    -- A write never fails for want of the copy; without it, moving starts anew.
+    if to_regclass('auditctl.event_moving') is not null then
+        insert into auditctl.event_moving select (new).*;
+    end if;
+    return null;
+end
+$auditctl$;
+
+comment on function auditctl_internal.mirror_event() is 'Writes an event of the DEFAULT partition also to the copy that will take its place';
+
+create or replace function auditctl_internal.is_mirrored() returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select to_regclass('auditctl.event_moving') is not null and exists (
+        select
+        from pg_trigger as t
+        where t.tgrelid = to_regclass('auditctl.event_default') and t.tgname = 'event_mirrored' and t.tgenabled = 'A'
+            -- Anything made since the copy was begun may have missed an event.
+            and (select m.moving_since is not null from auditctl.maintenance as m)
+    )
+$auditctl$;
+
+comment on function auditctl_internal.is_mirrored() is 'Whether events of the DEFAULT partition are being moved';
+
+create or replace function auditctl_internal.begin_move() returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $auditctl$
+declare
+    v_months timestamp[];
+    v_month timestamp;
+begin
+    drop table if exists auditctl.event_moving;
+    v_months := array(select s.m from auditctl_internal.stray_months() as s (m) union select n.m from auditctl_internal.missing_months() as n (m) order by 1);
+    create table auditctl.event_moving (
+        like auditctl.event including defaults including constraints including comments including indexes
+    ) partition by range (occurred_at);
+    comment on table auditctl.event_moving is 'The events of the DEFAULT partition, on their way to months of their own';
+    perform auditctl_internal.guard_partition('auditctl.event_moving');
+    create table auditctl.event_next partition of auditctl.event_moving default;
+    perform auditctl_internal.guard_partition('auditctl.event_next');
+    foreach v_month in array v_months loop
+        perform auditctl_internal.make_month(auditctl_internal.month_table(v_month), v_month, 'auditctl.event_moving');
+    end loop;
+    -- When this is granted, whoever wrote there before is done; whoever writes later fires the trigger.
+    perform auditctl_internal.lock_default();
+    drop trigger if exists event_mirrored on auditctl.event_default;
+    create trigger event_mirrored after insert on auditctl.event_default for each row execute function auditctl_internal.mirror_event();
+    alter table auditctl.event_default enable always trigger event_mirrored;
+    update auditctl.maintenance
+    set (moving_since, moved_at, moved_id, moved) = (now(), '-infinity', -9223372036854775808, 0);
+    return jsonb_build_object(
+        'step', 'move', 'partition', 'auditctl.event_default', 'state', 'begun',
+        'months', array(select to_char(m, 'YYYY-MM') from unnest(v_months) as m)
+    );
+end
+$auditctl$;
+
+comment on function auditctl_internal.begin_move() is 'Makes the copy of the DEFAULT partition, empty, and the trigger that writes new events to it too';
+
+create or replace function auditctl_internal.lock_default() returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $auditctl$
+begin
+    for v_attempt in 1..20 loop
+        begin
+            lock table only auditctl.event_default in share row exclusive mode;
+            return;
+        exception when lock_not_available or deadlock_detected then
+            null;
+        end;
+        perform pg_sleep(0.05 + 0.02 * v_attempt);
+    end loop;
+    perform auditctl_internal.give_up('the DEFAULT partition', (auditctl_internal.lock_holders(array['auditctl.event_default'::regclass::oid]))[1]);
+end
+$auditctl$;
+
+comment on function auditctl_internal.lock_default() is 'Keeps writers out of the DEFAULT partition until the transaction ends; gives up rather than let them wait';
+
+create or replace function auditctl_internal.copy_events() returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_state auditctl.maintenance;
+    v_last record;
+    v_copied bigint;
+begin
+    select m.* into v_state from auditctl.maintenance as m;
+    select e.occurred_at, e.event_id
+    into v_last
+    from (
+        select d.occurred_at, d.event_id
+        from only auditctl.event_default as d
+        where (d.occurred_at, d.event_id) > (v_state.moved_at, v_state.moved_id)
+        order by d.occurred_at, d.event_id
+        limit 50000
+    ) as e
+    order by e.occurred_at desc, e.event_id desc
+    limit 1;
+    if not found then
+        return null;
+    end if;
+    -- What was written since moving began is there already.
+    insert into auditctl.event_moving
+    select d.*
+    from only auditctl.event_default as d
+    where (d.occurred_at, d.event_id) > (v_state.moved_at, v_state.moved_id)
+        and (d.occurred_at, d.event_id) <= (v_last.occurred_at, v_last.event_id)
+    on conflict (occurred_at, event_id) do nothing;
+    get diagnostics v_copied = row_count;
+    update auditctl.maintenance
+    set (moved_at, moved_id, moved) = (v_last.occurred_at, v_last.event_id, v_state.moved + v_copied);
+    return jsonb_build_object(
+        'step', 'move', 'partition', 'auditctl.event_default', 'state', 'copied', 'events', v_state.moved + v_copied
+    );
+end
+$auditctl$;
+
+comment on function auditctl_internal.copy_events() is 'Copies the next portion of the DEFAULT partition; null when none is left';
+
+create or replace function auditctl_internal.require_whole_copy() returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_counted record;
+begin
+    -- Seen at one moment: what others write meanwhile is in both or in neither.
+    select
+        (select count(*) from only auditctl.event_default) as original,
+        (select count(*) from auditctl.event_moving) as copy
+    into v_counted;
+    if v_counted.original <> v_counted.copy then
+        raise exception 'the DEFAULT partition holds % events and its copy %', v_counted.original, v_counted.copy
+            using errcode = 'data_corrupted',
+                hint = 'Nothing was changed. To have them copied anew: set role auditctl_owner; drop table auditctl.event_moving';
+    end if;
+end
+$auditctl$;
+
+comment on function auditctl_internal.require_whole_copy() is 'Raises unless the copy of the DEFAULT partition has as many events as the original';
+
+create or replace function auditctl_internal.end_move() returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_month record;
+    v_months jsonb;
+    v_comment constant text := obj_description('auditctl.event_default'::regclass, 'pg_class');
+begin
+    perform auditctl_internal.require_whole_copy();
+    select coalesce(jsonb_object_agg(c.partition, c.events), '{}')
+    into v_months
+    from (select e.tableoid::regclass::text as partition, count(*) as events from auditctl.event_moving as e group by 1) as c;
+    perform auditctl_internal.lock_log(array['auditctl.event_default'::regclass]);
+    drop table auditctl.event_default;
+    for v_month in
+        select i.inhrelid::regclass as relation, auditctl_internal.month_of(c.relname) as first
+        from pg_inherits as i
+        join pg_class as c on c.oid = i.inhrelid
+        where i.inhparent = 'auditctl.event_moving'::regclass and c.relname <> 'event_next'
+        order by c.relname
+    loop
+        execute format('alter table auditctl.event_moving detach partition %s', v_month.relation);
+        perform auditctl_internal.attach_month(v_month.relation, v_month.first, 'auditctl.event');
+    end loop;
+    alter table auditctl.event_moving detach partition auditctl.event_next;
+    drop table auditctl.event_moving;
+    drop trigger if exists event_write_once_row on auditctl.event_next;
+    perform auditctl_internal.rename_table('auditctl.event_next', 'event_default');
+    alter table auditctl.event attach partition auditctl.event_default default;
+    perform auditctl_internal.guard_partition('auditctl.event_default');
+    execute format('comment on table auditctl.event_default is %L', v_comment);
+    update auditctl.maintenance set (moving_since, moved_at, moved_id) = (null, null, null);
+    return auditctl_internal.record_upkeep(
+        'auditctl.event_default', 'events moved out of the DEFAULT partition',
+        jsonb_build_object('step', 'move', 'partition', 'auditctl.event_default', 'state', 'done', 'events', v_months)
+    );
+end
+$auditctl$;
+
+comment on function auditctl_internal.end_move() is 'Puts the copy in the place of the DEFAULT partition, in one transaction';
+
+create or replace function auditctl_internal.record_upkeep(p_partition text, p_summary text, p_data jsonb) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    perform auditctl_internal.insert_event('auditctl.partition', p_partition, 'EVENT', null, p_data, p_summary);
+    return p_data;
+end
+$auditctl$;
+
+comment on function auditctl_internal.record_upkeep(text, text, jsonb) is 'Records what was done to a partition, and returns it';

@@ -1,0 +1,210 @@
+-- Upkeep of the log's partitions, step by step, each one transaction. Nothing here waits for a lock that writers would
+-- wait for behind it, but for a tenth of a second.
+
+create or replace function auditctl_internal.month_table(p_month timestamp) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select to_char(p_month, '"event_"YYYY_MM')
+$auditctl$;
+
+comment on function auditctl_internal.month_table(timestamp) is 'The name of a month''s partition';
+
+create or replace function auditctl_internal.month_of(p_name text) returns timestamp
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select make_date(split_part(p_name, '_', 2)::integer, split_part(p_name, '_', 3)::integer, 1)::timestamp
+$auditctl$;
+
+comment on function auditctl_internal.month_of(text) is 'The month of a partition''s name';
+
+create or replace function auditctl_internal.utc(p_time timestamp) returns timestamptz
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select p_time at time zone 'UTC'
+$auditctl$;
+
+comment on function auditctl_internal.utc(timestamp) is 'The point in time that a clock in UTC shows';
+
+create or replace function auditctl_internal.stray_months() returns setof timestamp
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- From month to month by the index. Years that have no four digits stay where they are.
+    with recursive stray as (
+        (
+            select date_trunc('month', e.occurred_at at time zone 'UTC') as month
+            from only auditctl.event_default as e
+            where e.occurred_at >= timestamptz '0001-01-01 00:00+00' and e.occurred_at < timestamptz '9999-12-01 00:00+00'
+            order by e.occurred_at
+            limit 1
+        )
+        union all
+        select (
+            select date_trunc('month', e.occurred_at at time zone 'UTC')
+            from only auditctl.event_default as e
+            where e.occurred_at >= auditctl_internal.utc(s.month + interval '1 month') and e.occurred_at < timestamptz '9999-12-01 00:00+00'
+            order by e.occurred_at
+            limit 1
+        )
+        from stray as s
+        where s.month is not null
+    )
+
+    select s.month
+    from stray as s
+    where s.month is not null and (
+        to_regclass('auditctl.' || auditctl_internal.month_table(s.month)) is null or to_regclass('auditctl.event_moving') is not null
+    )
+$auditctl$;
+
+comment on function auditctl_internal.stray_months() is 'The months of events in the DEFAULT partition that can have a partition of their own';
+
+create or replace function auditctl_internal.missing_months() returns setof timestamp
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select month.first
+    from (
+        select date_trunc('month', now() at time zone 'UTC') + ahead * interval '1 month' as first
+        from generate_series(0, 3) as ahead
+    ) as month
+    where to_regclass('auditctl.' || auditctl_internal.month_table(month.first)) is null
+$auditctl$;
+
+comment on function auditctl_internal.missing_months() is 'The months from this one to three ahead that have no partition';
+
+create or replace function auditctl_internal.lock_holders(p_relations oid[]) returns text[]
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select array_agg(distinct format('process %s, transaction %s', l.pid, l.virtualtransaction))
+    from pg_locks as l
+    where l.locktype = 'relation' and l.relation = any (p_relations) and l.granted and l.pid <> pg_backend_pid()
+        and l.database = (select d.oid from pg_database as d where d.datname = current_database())
+$auditctl$;
+
+comment on function auditctl_internal.lock_holders(oid[]) is 'The other transactions that hold a lock on one of these tables';
+
+create or replace function auditctl_internal.give_up(p_table text, p_holder text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    raise exception '% is in use by a transaction that does not end%', p_table, coalesce(' (' || p_holder || ')', '')
+        using errcode = 'lock_not_available',
+            hint = 'Nothing was lost, and nobody waits. Run auditctl maintain again when it has ended.';
+end
+$auditctl$;
+
+comment on function auditctl_internal.give_up(text, text) is 'Raises: upkeep leaves the rest to the next run, rather than let writers wait';
+
+create or replace function auditctl_internal.lock_log(p_parts regclass[]) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $auditctl$
+declare
+    v_relations constant oid[] := p_parts::oid[] || 'auditctl.event'::regclass::oid;
+    v_start constant timestamptz := clock_timestamp();
+    v_early constant text[] := auditctl_internal.lock_holders(v_relations);
+    v_holder text;
+    v_part regclass;
+begin
+    for v_attempt in 1..20 loop
+        select h.holder into v_holder from unnest(auditctl_internal.lock_holders(v_relations)) as h (holder) where h.holder = any (v_early) limit 1;
+        -- For one that has lasted so long nobody is made to wait.
+        if not found or clock_timestamp() < v_start + interval '0.5 seconds' then
+            begin
+                -- Whoever writes or reads next waits behind this one.
+                lock table only auditctl.event in access exclusive mode;
+                foreach v_part in array p_parts loop
+                    execute format('lock table only %s in access exclusive mode nowait', v_part);
+                end loop;
+                return;
+            exception when lock_not_available or deadlock_detected then
+                null;
+            end;
+        end if;
+        perform pg_sleep(0.05 + 0.02 * v_attempt);
+    end loop;
+    perform auditctl_internal.give_up('the log', v_holder);
+end
+$auditctl$;
+
+comment on function auditctl_internal.lock_log(regclass[]) is
+    'Locks the log and some of its partitions for a moment; gives up rather than let writers wait';
+
+create or replace function auditctl_internal.make_month(p_name text, p_month timestamp, p_whole regclass) returns regclass
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_relation regclass;
+    v_lower constant text := to_char(p_month, 'YYYY-MM-DD"T00:00:00+00"');
+    v_upper constant text := to_char(p_month + interval '1 month', 'YYYY-MM-DD"T00:00:00+00"');
+begin
+    execute format(
+        'create table auditctl.%I (like auditctl.event including defaults including constraints including comments including indexes)', p_name
+    );
+    v_relation := format('auditctl.%I', p_name)::regclass;
+    execute format('comment on table %s is %L', v_relation, format('Events of %s (UTC)', to_char(p_month, 'YYYY-MM')));
+    -- Lets it be attached without being read.
+    execute format(
+        'alter table %s add constraint event_month check (occurred_at >= %L and occurred_at < %L)', v_relation, v_lower, v_upper
+    );
+    if p_whole is null then
+        perform auditctl_internal.guard_partition(v_relation);
+    else
+        perform auditctl_internal.attach_month(v_relation, p_month, p_whole);
+    end if;
+    return v_relation;
+end
+$auditctl$;
+
+comment on function auditctl_internal.make_month(text, timestamp, regclass) is 'Makes the guarded table of a month, with its indexes, on its own or as a part of a table';
+
+create or replace function auditctl_internal.attach_month(p_relation regclass, p_month timestamp, p_whole regclass) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    -- The whole brings its own guard for each row.
+    execute format('drop trigger if exists event_write_once_row on %s', p_relation);
+    execute format(
+        'alter table %s attach partition %s for values from (%L) to (%L)', p_whole, p_relation,
+        to_char(p_month, 'YYYY-MM-DD"T00:00:00+00"'), to_char(p_month + interval '1 month', 'YYYY-MM-DD"T00:00:00+00"')
+    );
+    perform auditctl_internal.guard_partition(p_relation);
+    if p_whole = 'auditctl.event'::regclass then
+        execute format('alter table %s drop constraint event_month', p_relation);
+    end if;
+end
+$auditctl$;
+
+comment on function auditctl_internal.attach_month(regclass, timestamp, regclass) is 'Makes a month''s table a partition, guarded before and after';
+
+create or replace function auditctl_internal.rename_table(p_relation regclass, p_name text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_former constant text := (select c.relname from pg_class as c where c.oid = p_relation);
+    v_index text;
+begin
+    for v_index in
+        select i.relname
+        from pg_index as x
+        join pg_class as i on i.oid = x.indexrelid
+        where x.indrelid = p_relation and i.relname ^@ v_former
+        order by i.relname
+    loop
+        execute format('alter index auditctl.%I rename to %I', v_index, p_name || substr(v_index, length(v_former) + 1));
+    end loop;
+    execute format('alter table %s rename to %I', p_relation, p_name);
+end
+$auditctl$;
+
+comment on function auditctl_internal.rename_table(regclass, text) is 'Gives a table another name, and its indexes with it';

@@ -1,0 +1,176 @@
+-- How long events are kept. What was stated before still counts for a while, so that others notice a shorter time.
+
+create or replace function auditctl_internal.guard_retention() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if tg_op = 'INSERT' then
+        new.set_by := session_user;
+        -- By the clock, and not when the transaction began: else one that waits for days would leave no time to notice.
+        new.since := clock_timestamp();
+        new.until := null;
+        return new;
+    end if;
+    if tg_op = 'UPDATE' and old.until is null and new.until is not null
+        and to_jsonb(new) - 'until' = to_jsonb(old) - 'until'
+    then
+        new.until := clock_timestamp();
+        return new;
+    end if;
+    raise exception '% on %.% refused: what was stated stays on record', tg_op, tg_table_schema, tg_table_name
+        using errcode = 'UA001', hint = 'State another time with: select auditctl.set_retention(target, keep)';
+end
+$auditctl$;
+
+comment on function auditctl_internal.guard_retention() is 'Lets a statement about keeping be made and ended, now and by whoever does it, and nothing else';
+
+create or replace function auditctl_internal.record_statement() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+-- For auditctl.retention and auditctl.hold: the column that names the object is the trigger's argument.
+begin
+    perform auditctl_internal.insert_event(
+        format('%s.%s', tg_table_schema, tg_table_name),
+        to_jsonb(new) ->> tg_argv[0],
+        case tg_op when 'INSERT' then 'CREATE' else 'UPDATE' end::auditctl.action,
+        case when tg_op = 'UPDATE' then to_jsonb(old) end,
+        to_jsonb(new),
+        null
+    );
+    return null;
+end
+$auditctl$;
+
+comment on function auditctl_internal.record_statement() is 'Records what is stated about keeping events, whoever states it and however';
+
+create or replace function auditctl.retention_grace() returns interval
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select interval '7 days'
+$auditctl$;
+
+revoke execute on function auditctl.retention_grace() from public;
+grant execute on function auditctl.retention_grace() to auditctl_reader;
+comment on function auditctl.retention_grace() is 'How long a longer time still counts after a shorter one was stated';
+
+create or replace function auditctl.target_pattern(p_glob text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- What is special in a regular expression, but not in a glob; brackets too, unless they enclose a choice.
+    select
+        '^' || replace(replace(replace(
+            regexp_replace(
+                p_glob,
+                case when p_glob ~ '^([^][]|\[[^][]+\])*$' then '([\\.+(){}^$|])' else '([][\\.+(){}^$|])' end,
+                '\\\1', 'g'
+            ), '[!', '[^'
+        ), '*', '.*'), '?', '.') || '$'
+$auditctl$;
+
+revoke execute on function auditctl.target_pattern(text) from public;
+grant execute on function auditctl.target_pattern(text) to auditctl_reader;
+comment on function auditctl.target_pattern(text) is 'The regular expression of a glob over targets: *, ?, [abc] and [!abc]';
+
+create or replace function auditctl.kindred_targets(p_target text) returns setof text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with recursive kin as (
+        select p_target as target
+        union
+        select case when r.old_target = k.target then r.new_target else r.old_target end
+        from kin as k
+        join auditctl.rename as r on k.target in (r.old_target, r.new_target)
+    )
+
+    select k.target from kin as k
+$auditctl$;
+
+revoke execute on function auditctl.kindred_targets(text) from public;
+grant execute on function auditctl.kindred_targets(text) to auditctl_reader;
+comment on function auditctl.kindred_targets(text) is 'A target with every name that its table had before or since, whenever that was';
+
+create or replace function auditctl.is_meant(p_glob text, p_target text) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select exists (
+        select from auditctl.kindred_targets(p_target) as k (target) where k.target = p_glob or k.target ~ auditctl.target_pattern(p_glob)
+    )
+$auditctl$;
+
+revoke execute on function auditctl.is_meant(text, text) from public;
+grant execute on function auditctl.is_meant(text, text) to auditctl_reader;
+comment on function auditctl.is_meant(text, text) is 'Whether a target, under any name its table ever had, is what a name or glob means';
+
+create or replace function auditctl.kept_since(p_target text) returns timestamptz
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- The longest time counts: of those that mean the target, for auditctl's own events of all.
+    select
+        coalesce(
+            min(
+                case
+                    when r.keep is null then '-infinity'::timestamptz
+                    else (now() at time zone 'UTC' - r.keep::interval) at time zone 'UTC'
+                end
+            ) filter (where r.target = '*' or p_target like 'auditctl.%' or auditctl.is_meant(r.target, p_target)), '-infinity'
+        )
+    from auditctl.retention as r
+    where (r.until is null or r.until > now() - auditctl.retention_grace())
+        and exists (select from auditctl.retention as whole where whole.target = '*' and whole.until is null)
+$auditctl$;
+
+revoke execute on function auditctl.kept_since(text) from public;
+grant execute on function auditctl.kept_since(text) to auditctl_reader;
+comment on function auditctl.kept_since(text) is 'From when on a target''s events must be kept now; -infinity for all of them';
+
+create or replace function auditctl.set_retention(p_target text, p_keep text) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_keep text := nullif(lower(btrim(p_keep)), 'forever');
+    v_now auditctl.retention;
+begin
+    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
+        raise exception 'a target has 1 to 500 bytes'
+            using errcode = 'invalid_parameter_value', hint = 'Name a target or a glob over targets, or * for every event.';
+    end if;
+    if v_keep !~ '^[1-9][0-9]{0,5} (day|week|month|year)s?$' then
+        raise exception 'no time to keep events: %', to_json(p_keep)
+            using errcode = 'invalid_parameter_value', hint = 'Write days, weeks, months or years, such as 400 days, or forever.';
+    end if;
+    -- No time goes back further than 4713 BC.
+    if v_keep::interval > interval '5000 years' then
+        raise exception 'too long a time to keep events: %', to_json(p_keep)
+            using errcode = 'invalid_parameter_value', hint = 'To keep everything, write forever.';
+    end if;
+    perform '' ~ auditctl.target_pattern(p_target);
+    if p_keep is null and p_target = '*' then
+        v_keep := null;
+    end if;
+    lock table auditctl.retention in share row exclusive mode;
+    select r.* into v_now from auditctl.retention as r where r.target = p_target and r.until is null;
+    if found and v_now.keep is not distinct from v_keep and (p_keep is not null or p_target = '*')
+        or v_now.retention_id is null and p_keep is null and p_target <> '*'
+    then
+        return false;
+    end if;
+    update auditctl.retention set until = now() where retention_id = v_now.retention_id;
+    if p_keep is not null or p_target = '*' then
+        insert into auditctl.retention (target, keep) values (p_target, v_keep);
+    end if;
+    return true;
+end
+$auditctl$;
+
+revoke execute on function auditctl.set_retention(text, text) from public;
+grant execute on function auditctl.set_retention(text, text) to auditctl_admin;
+comment on function auditctl.set_retention(text, text) is
+    'States how long a target''s events are kept, such as 400 days or forever; null takes its own time away. Returns whether anything changed';

@@ -1,0 +1,169 @@
+-- What upkeep has to do, and the next step of it. Takes no argument: what is done follows from what was stated alone.
+
+create or replace function auditctl_internal.prune_bookkeeping() returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_before constant timestamptz := auditctl.kept_since('*');
+begin
+    return case when v_before > '-infinity' then auditctl_internal.prune_read_lines(v_before) else 0 end;
+end
+$auditctl$;
+
+comment on function auditctl_internal.prune_bookkeeping() is 'Deletes which lines of the server''s log were imported, where their events'' time is over; returns how many rows';
+
+create or replace function auditctl.maintenance_due()
+returns table (step text, partition text, dropped bigint, kept bigint, reason text)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $auditctl$
+declare
+    v_month record;
+    v_months text;
+    v_counted jsonb;
+begin
+    select string_agg(to_char(s.m, 'YYYY-MM'), ', ' order by s.m) into v_months from auditctl_internal.stray_months() as s (m);
+    if v_months is not null or auditctl_internal.is_mirrored() then
+        return query select
+            'move', 'auditctl.event_default', 0::bigint, (select count(*) from only auditctl.event_default),
+            case when auditctl_internal.is_mirrored() then 'Moving was begun and is not done.' else 'It holds events of ' || v_months || '.' end;
+    end if;
+    return query select 'create', 'auditctl.' || auditctl_internal.month_table(m), 0::bigint, 0::bigint, 'The month has no partition.'
+        from auditctl_internal.missing_months() as n (m) where m not in (select s.m from auditctl_internal.stray_months() as s (m));
+    for v_month in select p.partition, p.first from auditctl_internal.month_partitions() as p loop
+        if auditctl_internal.has_expired(v_month.first) then
+            v_counted := auditctl_internal.count_events(v_month.first, auditctl_internal.expired_condition(v_month.first));
+            return query select
+                'expire', v_month.partition::text, (v_counted ->> 'dropped')::bigint, (v_counted ->> 'kept')::bigint,
+                case when (v_counted ->> 'kept')::bigint = 0 then 'The time of all its events is over.'
+                    else 'The time of some of its events is over; the others stay.' end;
+        end if;
+    end loop;
+end
+$auditctl$;
+
+revoke execute on function auditctl.maintenance_due() from public;
+grant execute on function auditctl.maintenance_due() to auditctl_reader;
+comment on function auditctl.maintenance_due() is
+    'What maintain would do now, in its order: with how many events are deleted, and how many stay or are moved';
+
+create or replace function auditctl.overdue_months() returns setof regclass
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select m.partition from auditctl_internal.month_partitions() as m where auditctl_internal.has_expired(m.first)
+$auditctl$;
+
+revoke execute on function auditctl.overdue_months() from public;
+grant execute on function auditctl.overdue_months() to auditctl_reader;
+comment on function auditctl.overdue_months() is 'The months with events whose time is over, which maintain would delete now';
+
+create or replace function auditctl_internal.next_step() returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_month timestamp;
+begin
+    if auditctl_internal.is_mirrored() then
+        return coalesce(auditctl_internal.copy_events(), auditctl_internal.end_move());
+    end if;
+    if exists (select from auditctl_internal.stray_months()) then
+        return auditctl_internal.begin_move();
+    end if;
+    select min(m) into v_month from auditctl_internal.missing_months() as n (m);
+    if v_month is not null then
+        return auditctl_internal.add_month(v_month);
+    end if;
+    for v_month in select p.first from auditctl_internal.month_partitions() as p loop
+        if auditctl_internal.has_expired(v_month) then
+            return auditctl_internal.expire_month(v_month);
+        end if;
+    end loop;
+    perform auditctl_internal.prune_bookkeeping();
+    perform auditctl_internal.summarize();
+    update auditctl.maintenance set ran_at = now();
+    return null;
+end
+$auditctl$;
+
+comment on function auditctl_internal.next_step() is 'Does what has to be done next; null when there is nothing';
+
+create or replace function auditctl_internal.add_month(p_month timestamp) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $auditctl$
+declare
+    v_made regclass;
+begin
+    for v_attempt in 1..20 loop
+        begin
+            v_made := auditctl_internal.create_partition(p_month::date);
+            exit;
+        exception when lock_not_available or deadlock_detected then
+            null;
+        end;
+        perform pg_sleep(0.05 + 0.02 * v_attempt);
+    end loop;
+    if v_made is null then
+        perform auditctl_internal.give_up('the log', (auditctl_internal.lock_holders(array['auditctl.event_default'::regclass::oid]))[1]);
+    end if;
+    return auditctl_internal.record_upkeep(
+        v_made::text, 'partition created', jsonb_build_object('step', 'create', 'partition', v_made::text, 'month', to_char(p_month, 'YYYY-MM'))
+    );
+end
+$auditctl$;
+
+comment on function auditctl_internal.add_month(timestamp) is 'Makes the partition of a month; gives up rather than let writers wait';
+
+create or replace function auditctl.maintain_step() returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $auditctl$
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'maintain needs transactions that read what is committed'
+            using errcode = 'feature_not_supported', hint = 'Run it with: set default_transaction_isolation = ''read committed''';
+    end if;
+    -- Whoever calls this in a transaction of their own and forgets to end it holds a lock that all writers wait for.
+    perform set_config('idle_in_transaction_session_timeout', '10s', true);
+    begin
+        perform from auditctl.maintenance for update nowait;
+    exception when lock_not_available then
+        return jsonb_build_object('step', 'busy');
+    end;
+    return auditctl_internal.next_step();
+end
+$auditctl$;
+
+revoke execute on function auditctl.maintain_step() from public;
+grant execute on function auditctl.maintain_step() to auditctl_admin;
+comment on function auditctl.maintain_step() is
+    'Does the next step of upkeep and says what it was; null when nothing is left, step busy where another session is at it';
+
+create or replace procedure auditctl.maintain()
+language plpgsql
+as $auditctl$
+-- Has the rights and the search_path of whoever calls it: only so may it commit after each step.
+declare
+    v_done pg_catalog.jsonb;
+begin
+    loop
+        v_done := auditctl.maintain_step();
+        commit;
+        exit when v_done is null;
+        if pg_catalog.jsonb_extract_path_text(v_done, 'step') operator(pg_catalog.=) 'busy' then
+            raise notice 'another session is at it';
+            exit;
+        end if;
+    end loop;
+end
+$auditctl$;
+
+revoke execute on procedure auditctl.maintain() from public;
+grant execute on procedure auditctl.maintain() to auditctl_admin;
+comment on procedure auditctl.maintain() is 'Does all upkeep, and commits after each step: for a scheduler inside the database';

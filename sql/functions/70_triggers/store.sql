@@ -1,0 +1,36 @@
+-- What is put on the store's own tables once every function is there: triggers, guards, and the keys of the server's log.
+
+create or replace trigger event_type_recorded after insert or update or delete on auditctl.event_type
+for each row execute function auditctl_internal.record_rule();
+alter table auditctl.event_type enable always trigger event_type_recorded;
+
+create or replace trigger rule_recorded after insert or update or delete on auditctl.rule
+for each row execute function auditctl_internal.record_rule();
+alter table auditctl.rule enable always trigger rule_recorded;
+
+select auditctl_internal.guard_partition('auditctl.event');
+select auditctl_internal.guard_partition('auditctl.event_default');
+
+insert into auditctl.log_key (inner_key, outer_key, mark_key)
+select auditctl_internal.new_key(), auditctl_internal.new_key(), auditctl_internal.new_key()
+where not exists (select from auditctl.log_key);
+
+create or replace trigger hold_guarded before insert or update or delete on auditctl.hold
+for each row execute function auditctl_internal.guard_hold();
+create or replace trigger hold_guarded_statement before truncate on auditctl.hold
+for each statement execute function auditctl_internal.guard_hold();
+create or replace trigger hold_recorded after insert or update on auditctl.hold
+for each row execute function auditctl_internal.record_statement('hold_id');
+alter table auditctl.hold enable always trigger hold_guarded;
+alter table auditctl.hold enable always trigger hold_guarded_statement;
+alter table auditctl.hold enable always trigger hold_recorded;
+
+create or replace trigger retention_guarded before insert or update or delete on auditctl.retention
+for each row execute function auditctl_internal.guard_retention();
+create or replace trigger retention_guarded_statement before truncate on auditctl.retention
+for each statement execute function auditctl_internal.guard_retention();
+create or replace trigger retention_recorded after insert or update on auditctl.retention
+for each row execute function auditctl_internal.record_statement('target');
+alter table auditctl.retention enable always trigger retention_guarded;
+alter table auditctl.retention enable always trigger retention_guarded_statement;
+alter table auditctl.retention enable always trigger retention_recorded;

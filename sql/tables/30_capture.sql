@@ -1,0 +1,96 @@
+-- Where capture is installed, and the templates and types that its functions are assembled with.
+
+create type auditctl.identity as (actor text, actor_kind text, ip inet, context jsonb);
+comment on type auditctl.identity is 'Who is behind the session, as an event records it';
+
+create type auditctl.change as (old_values jsonb, new_values jsonb, target_id text, previous_target_id text);
+comment on type auditctl.change is 'What an update did to a row, as an event records it';
+
+create type auditctl.captured_column as (
+    name text,
+    number smallint,
+    own_type text,
+    base_type text,
+    base_oid oid,
+    is_array boolean,
+    is_plain boolean,
+    constituents text[]
+);
+comment on type auditctl.captured_column is 'A column as capture sees it';
+comment on column auditctl.captured_column.own_type is 'Its type, quoted, if that is PostgreSQL''s own and goes to JSONB unchanged; else null';
+comment on column auditctl.captured_column.base_type is 'Its type with domains removed, quoted';
+comment on column auditctl.captured_column.is_plain is 'Whether all that a value consists of is PostgreSQL''s own and goes to JSONB unchanged (json and jsonb[] do not)';
+comment on column auditctl.captured_column.constituents is 'The types a value may consist of; ? for one that is not PostgreSQL''s own';
+
+create table auditctl.template (
+    action auditctl.action not null,
+    parts text[] not null,
+    constraint template_pkey primary key (action)
+);
+
+comment on table auditctl.template is 'The bodies of capture functions, as install wrote them';
+comment on column auditctl.template.action is 'The captured action';
+comment on column auditctl.template.parts is 'In turn a piece of text, and the name of what is put between it and the next';
+
+alter table auditctl.template enable row level security;
+create policy template_is_read_by_whoever_may on auditctl.template for select using (true);
+grant select on auditctl.template to auditctl_reader;
+
+create type auditctl.capture_function as (name text, source text, settings text[], statement text, comment text, grantee text);
+comment on type auditctl.capture_function is 'A capture function as it must be, and the statement that makes it so';
+comment on column auditctl.capture_function.grantee is
+    'Who must be allowed to execute it: PostgreSQL asks that of the owner of a partitioned table for each new partition';
+
+create table auditctl.capture (
+    relation regclass not null,
+    target text not null,
+    actions auditctl.action[] not null,
+    exclude text[] not null,
+    mask text[] not null,
+    key text[] not null,
+    require_actor boolean not null,
+    former_exclude text[] not null default '{}',
+    former_mask text[] not null default '{}',
+    members regclass[] not null default '{}',
+    detached regclass[] not null default '{}',
+    columns jsonb not null default '{}',
+    rules text[] not null default '{}',
+    being_changed_by xid8,
+    read_query boolean not null default false,
+    read_force boolean not null default false,
+    constraint capture_pkey primary key (relation)
+);
+
+comment on table auditctl.capture is 'One row for each audited table: how its triggers were made, and what the table was like then';
+comment on column auditctl.capture.relation is 'The table that the target names; its partitions and children are members';
+comment on column auditctl.capture.target is 'schema.table, as its events carry it';
+comment on column auditctl.capture.actions is 'The captured actions';
+comment on column auditctl.capture.exclude is 'Columns that are never stored';
+comment on column auditctl.capture.mask is 'Columns whose change is recorded without the value';
+comment on column auditctl.capture.key is 'Columns that name a row of a table without a primary key';
+comment on column auditctl.capture.require_actor is 'Whether a write without a known actor fails';
+comment on column auditctl.capture.former_exclude is 'Excluded columns that the table no longer has: excluded again if one of that name comes';
+comment on column auditctl.capture.former_mask is 'The same of masked columns';
+comment on column auditctl.capture.members is 'Partitions and children that capture is known to be complete on';
+comment on column auditctl.capture.detached is 'Former members, until apply is run';
+comment on column auditctl.capture.columns is 'For the table and each child: the columns by number, each with name, type and default';
+comment on column auditctl.capture.rules is 'INSTEAD rules that were there already: event (2 update, 3 insert, 4 delete) and name';
+comment on column auditctl.capture.being_changed_by is 'The transaction that changes capture itself: inside it the guard leaves the table alone; else null';
+comment on column auditctl.capture.read_query is 'Whether the event of a read has the query''s text';
+comment on column auditctl.capture.read_force is 'Whether reads by the table''s owner are recorded, too';
+
+alter table auditctl.capture enable row level security;
+create policy capture_is_read_by_whoever_may on auditctl.capture for select using (true);
+grant select on auditctl.capture to auditctl_reader;
+
+create table auditctl.capture_change (
+    changed_at timestamptz not null
+);
+
+comment on table auditctl.capture_change is 'One row that every change of capture updates: a transaction whose snapshot is older cannot lock it';
+comment on column auditctl.capture_change.changed_at is 'When capture was changed last';
+
+insert into auditctl.capture_change (changed_at) values (pg_catalog.now());
+alter table auditctl.capture_change enable row level security;
+create policy capture_change_is_read_by_whoever_may on auditctl.capture_change for select using (true);
+grant select on auditctl.capture_change to auditctl_reader;

@@ -1,0 +1,65 @@
+-- How long events are kept, and the legal holds that no retention run deletes.
+
+create table auditctl.retention (
+    retention_id bigint generated always as identity,
+    target text not null,
+    keep text,
+    set_by text not null default session_user,
+    since timestamptz not null default pg_catalog.now(),
+    until timestamptz,
+    constraint retention_pkey primary key (retention_id),
+    constraint retention_target_is_not_empty check (target <> ''),
+    constraint retention_keep_is_a_time check (keep ~ '^[1-9][0-9]{0,5} (day|week|month|year)s?$'),
+    constraint retention_ends_after_its_start check (until >= since)
+);
+
+comment on table auditctl.retention is 'How long events are kept, as it was ever stated; the longest time that names a target is in force';
+comment on column auditctl.retention.retention_id is 'Identity';
+comment on column auditctl.retention.target is 'A target or a glob over targets; * for every event';
+comment on column auditctl.retention.keep is 'Such as 400 days; null for ever';
+comment on column auditctl.retention.set_by is 'The login that stated it';
+comment on column auditctl.retention.since is 'When it was stated';
+comment on column auditctl.retention.until is 'When something else was stated instead; null while it holds';
+
+create unique index retention_target_idx on auditctl.retention (target) where until is null;
+
+grant select on auditctl.retention to auditctl_reader;
+alter table auditctl.retention enable row level security;
+create policy retention_is_read_by_whoever_may on auditctl.retention for select using (true);
+
+-- Until somebody says otherwise.
+insert into auditctl.retention (target) values ('*');
+
+create table auditctl.hold (
+    hold_id bigint generated always as identity,
+    target text not null,
+    target_id text,
+    reason text not null,
+    placed_by text not null default session_user,
+    placed_at timestamptz not null default pg_catalog.now(),
+    released_by text,
+    released_at timestamptz,
+    release_reason text,
+    constraint hold_pkey primary key (hold_id),
+    constraint hold_target_is_not_empty check (target <> ''),
+    constraint hold_has_a_reason check (reason ~ '\S'),
+    constraint hold_is_released_whole check (
+        (released_at is null) = (released_by is null) and (released_at is null) = (release_reason is null)
+    ),
+    constraint hold_is_released_for_a_reason check (release_reason ~ '\S')
+);
+
+comment on table auditctl.hold is 'Legal holds: what is held, by whom, why, and since when no more';
+comment on column auditctl.hold.hold_id is 'Identity';
+comment on column auditctl.hold.target is 'A target, or a glob over targets; every name its table ever had is held with it';
+comment on column auditctl.hold.target_id is 'The object, whose whole history is held; null for all of the target';
+comment on column auditctl.hold.reason is 'Why, such as the case it is for';
+comment on column auditctl.hold.placed_by is 'The login that placed it';
+comment on column auditctl.hold.placed_at is 'When';
+comment on column auditctl.hold.released_by is 'The login that released it; null while it holds';
+comment on column auditctl.hold.released_at is 'When it was released';
+comment on column auditctl.hold.release_reason is 'Why it was released';
+
+grant select on auditctl.hold to auditctl_reader;
+alter table auditctl.hold enable row level security;
+create policy hold_is_read_by_whoever_may on auditctl.hold for select using (true);

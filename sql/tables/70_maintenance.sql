@@ -1,0 +1,26 @@
+-- The state of upkeep.
+
+create table auditctl.maintenance (
+    singleton boolean not null default true,
+    ran_at timestamptz,
+    moving_since timestamptz,
+    moved_at timestamptz,
+    moved_id bigint,
+    moved bigint not null default 0,
+    constraint maintenance_pkey primary key (singleton),
+    constraint maintenance_has_one_row check (singleton)
+);
+
+comment on table auditctl.maintenance is 'How far upkeep has come; whoever locks its row does the next step';
+comment on column auditctl.maintenance.singleton is 'True: there is one row';
+comment on column auditctl.maintenance.ran_at is 'When maintain last found nothing more to do';
+comment on column auditctl.maintenance.moving_since is 'Since when events are moved out of the DEFAULT partition; null while none are';
+comment on column auditctl.maintenance.moved_at is 'occurred_at of the last event that was copied';
+comment on column auditctl.maintenance.moved_id is 'event_id of the last event that was copied';
+comment on column auditctl.maintenance.moved is 'How many events were copied';
+
+insert into auditctl.maintenance default values;
+
+grant select on auditctl.maintenance to auditctl_reader;
+alter table auditctl.maintenance enable row level security;
+create policy maintenance_is_read_by_whoever_may on auditctl.maintenance for select using (true);
