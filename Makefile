@@ -40,13 +40,13 @@ lint: $(LINT_STAMP) ## check style, types, imports and SQL
 	@$(BIN)/sqlfluff lint sql/bootstrap sql/tables sql/functions
 
 golden: $(TEST_STAMP) ## rewrite the generated SQL in tests/golden, to be reviewed
-	@$(BIN)/pytest tests/test_golden.py --update-golden
+	@$(BIN)/pytest tests/capture/test_golden.py --update-golden
 
 bench: $(BENCH_STAMP) ## measure what the log costs; ARGS="capture --quick" chooses
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(TEST_STAMP) ## rewrite the generated parts of docs/
-	@$(BIN)/pytest tests/test_docs.py --update-golden
+	@$(BIN)/pytest tests/project/test_docs.py --update-golden
 
 wheel: $(TEST_STAMP) ## build the wheel into dist/
 	@$(PIP) wheel --no-deps -w dist .

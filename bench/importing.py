@@ -17,11 +17,11 @@ from typing import Any
 import psycopg
 
 from auditctl import store
-from auditctl.capture import installer
-from auditctl.capture.actions import DEFAULT
+from auditctl.actions import DEFAULT
+from auditctl.capture import apply
+from auditctl.capture.model import Rule
 from auditctl.database import connect
 from auditctl.demo.server import EmbeddedServer
-from auditctl.model import Rule
 from bench import measure, results
 
 LINES = 100_000
@@ -100,7 +100,7 @@ def _import(server: EmbeddedServer, log: Path) -> measure.Process:
     store.install(dsn)
     with connect(dsn) as conn:
         conn.execute(TABLES.encode())
-        installer.enable(conn, Rule("billing.customer", DEFAULT))
+        apply.enable(conn, Rule("billing.customer", DEFAULT))
     command: list[str | Path] = [sys.executable, "-m", "auditctl", "--quiet", "--dsn", dsn, "import-log", log]
     return measure.process(command, log.with_suffix(".out"))
 

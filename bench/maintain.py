@@ -13,11 +13,12 @@ from typing import Any
 import psycopg
 
 from auditctl import store
-from auditctl.capture import installer
+from auditctl.actions import Action
+from auditctl.capture import apply
+from auditctl.capture.model import Rule
 from auditctl.database import connect
 from auditctl.demo.server import EmbeddedServer
-from auditctl.lifecycle import upkeep
-from auditctl.model import Action, Rule
+from auditctl.retention import maintain
 from bench.export import FILL
 
 WRITERS = 4
@@ -62,7 +63,7 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("create table public.work (id bigint generated always as identity primary key, n integer)")
         with connect(dsn) as own:
-            installer.enable(own, Rule("public.work", tuple(Action)[:1]))
+            apply.enable(own, Rule("public.work", tuple(Action)[:1]))
         current = conn.execute("select format('drop table auditctl.event_%s', to_char(now(), 'YYYY_MM'))").fetchone()
         assert current is not None
         conn.execute(current[0])  # so that writers write to the DEFAULT partition
@@ -80,12 +81,12 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     return {"events": events, "writers": WRITERS, "move_out_of_default": move, "expire_with_1_percent_kept": expire}
 
 
-def _steps(dsn: str) -> Iterator[upkeep.Done]:
+def _steps(dsn: str) -> Iterator[maintain.Done]:
     with connect(dsn) as conn:
-        yield from upkeep.run(conn)
+        yield from maintain.run(conn)
 
 
-def _measured(dsn: str, work: Callable[[], list[upkeep.Done]]) -> dict[str, Any]:
+def _measured(dsn: str, work: Callable[[], list[maintain.Done]]) -> dict[str, Any]:
     with _writers(dsn) as writing:
         time.sleep(SECONDS)
         start = time.monotonic()

@@ -14,9 +14,10 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from auditctl import database, store
-from auditctl.capture import installer
+from auditctl.actions import Action
+from auditctl.capture import apply
+from auditctl.capture.model import Rule
 from auditctl.demo.server import EmbeddedServer
-from auditctl.model import Action, Rule
 from bench import measure
 
 TITLES = {"no_audit": "no audit", "policy": "reads recorded", "log_alone": "RAISE LOG alone"}
@@ -80,7 +81,7 @@ def _set_up(dsn: str) -> None:
         conn.execute(LOG_ALONE.encode())
         conn.execute("vacuum analyze")
     with database.connect(dsn) as conn:
-        installer.enable(conn, Rule("public.policy", (Action.READ,)))
+        apply.enable(conn, Rule("public.policy", (Action.READ,)))
 
 
 def _figures(samples: dict[str, list[float]], clients: int) -> dict[str, dict[str, float]]:

@@ -13,9 +13,10 @@ import psycopg
 from auditctl import database
 from auditctl.database import Connection
 from auditctl.demo.server import EmbeddedServer
-from auditctl.log import events, overview, reader
-from auditctl.log.events import Selection
+from auditctl.log import reader, selection
 from auditctl.log.filters import Filters
+from auditctl.log.histogram import read
+from auditctl.log.selection import Selection
 from bench import measure, results, webbed
 
 EVENTS, QUICK_EVENTS = 10_000_000, 50_000
@@ -89,13 +90,13 @@ def measured(dsns: Mapping[str, str], rounds: int) -> dict[str, Any]:
 def _page(conn: Connection, case: str) -> float:
     start = _clock(conn)
     condition = Filters.parse(CASES[case]).resolved(conn).condition()
-    list(reader.Page(conn, Selection(condition, limit=PAGE), events.cells(safe=False)))
+    list(reader.Page(conn, Selection(condition, limit=PAGE), selection.cells(safe=False)))
     return _clock(conn) - start
 
 
 def _overview(conn: Connection, case: str) -> float:
     start = _clock(conn)
-    overview.read(conn, Filters.parse(CASES[case]).resolved(conn))
+    read.read(conn, Filters.parse(CASES[case]).resolved(conn))
     return _clock(conn) - start
 
 

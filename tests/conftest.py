@@ -8,7 +8,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-pytest.register_assert_rewrite("tests.doctoring")
+pytest.register_assert_rewrite("tests.support.doctoring")
 
 pytest_plugins = [f"tests.fixtures.{name}" for name in ("server", "databases", "command", "machine", "logs", "web")]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditctl import resources
-from auditctl.capture.identifiers import qualified
+from auditctl.capture.plan import Plan
+from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
-from auditctl.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

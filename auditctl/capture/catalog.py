@@ -13,9 +13,9 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from auditctl import database, resources
-from auditctl.capture.actions import ACTIONS
+from auditctl.actions import ACTIONS
+from auditctl.capture.model import Catalog, Function, Reading, Relation, Request, Trigger
 from auditctl.database import Connection
-from auditctl.model import Catalog, Function, Reading, Relation, Request, Trigger
 from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
 
 

@@ -13,10 +13,11 @@ from psycopg import sql
 from psycopg.sql import SQL
 
 from auditctl import resources
+from auditctl.actions import Action
+from auditctl.capture.model import EventType, Rule
+from auditctl.capture.plan import Change, ChangeKind, Statement
 from auditctl.capture.validate import STORED, where
 from auditctl.database import Connection
-from auditctl.model import Action, EventType, Rule
-from auditctl.plan import Change, ChangeKind, Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from auditctl.capture import changes, event_types, reading, validate
-from auditctl.capture.actions import ACTIONS, BY_ACTION, CapturedAction
-from auditctl.capture.changes import Site
+from auditctl.actions import ACTIONS, BY_ACTION, Action, CapturedAction
+from auditctl.capture import event_types, read_policies, triggers, validate
 from auditctl.capture.event_types import NO_TYPES, Types
-from auditctl.capture.identifiers import qualified
-from auditctl.capture.reading import ReadSite
+from auditctl.capture.model import Catalog, Function, Relation, Request, Rule, Trigger
+from auditctl.capture.plan import Change, Plan, Target
+from auditctl.capture.read_policies import ReadSite
 from auditctl.capture.resolve import Resolution, installed_target, resolve
+from auditctl.capture.table_names import qualified
+from auditctl.capture.triggers import Site
 from auditctl.errors import ConfigurationError
-from auditctl.model import Action, Catalog, Function, Relation, Request, Rule, Trigger
 from auditctl.names import TRIGGER_SCHEMA
-from auditctl.plan import Change, Plan, Target
 
 _LIST = "List the tables with: auditctl tables --all"
 _CORRECT = "Nothing was changed. Correct the rule, then try again."
@@ -59,7 +59,7 @@ def plan(
     seen = {site.relation.identity for site in read_sites}
     for site in read_sites:
         if only is None or site.rule.name in only:
-            found += reading.problems(site, seen)
+            found += read_policies.problems(site, seen)
     if problems or found:
         is_missing = any(problem.is_missing for problem in resolution.problems)
         raise ConfigurationError(list(dict.fromkeys([*problems, *found])), hint=_LIST if is_missing else _CORRECT)
@@ -84,7 +84,7 @@ def compare(
     steps = [*_drop_triggers(wanted, catalog)]
     for site in sorted(wanted.values(), key=_order):
         trigger = next((t for t in site.relation.triggers if t.name == site.captured.trigger and _fits(site, t)), None)
-        steps.append(changes.compare(site, trigger, catalog.functions.get(site.function.name)))
+        steps.append(triggers.compare(site, trigger, catalog.functions.get(site.function.name)))
     steps += _compare_reading(resolution, catalog)
     steps += _drop_functions(wanted, catalog)
     covered = resolution.covered
@@ -140,7 +140,7 @@ def _read_sites(resolution: Resolution, catalog: Catalog) -> Iterator[ReadSite]:
     own = {relation.identity for relation, _ in resolution.covered}
     for relation, rule in resolution.covered:
         if Action.READ in rule.actions:
-            yield from reading.sites(relation, _members(relation, catalog, own), rule)
+            yield from read_policies.sites(relation, _members(relation, catalog, own), rule)
 
 
 def _compare_reading(resolution: Resolution, catalog: Catalog) -> Iterator[Change]:
@@ -148,11 +148,11 @@ def _compare_reading(resolution: Resolution, catalog: Catalog) -> Iterator[Chang
     wanted = {site.relation.identity: site for site in _read_sites(resolution, catalog)}
     for relation in catalog.relations:
         if relation.identity not in wanted and relation.reading is not None and relation.reading.is_ours:
-            yield reading.drop(relation, relation.reading)
+            yield read_policies.drop(relation, relation.reading)
     for site in sorted(
         wanted.values(), key=lambda s: (s.target, s.relation is not s.root, qualified(*s.relation.identity))
     ):
-        yield reading.compare(site)
+        yield read_policies.compare(site)
 
 
 def _sites(spots: Sequence[_Spot], generate: Generate) -> Iterator[Site]:
@@ -185,14 +185,14 @@ def _drop_triggers(wanted: dict[tuple[str, str, str], Site], catalog: Catalog) -
             site = wanted.get((*relation.identity, trigger.name))
             if (site is None or site.is_clone) and not trigger.is_clone and _is_ours(trigger):
                 target = installed_target(relation, catalog) or qualified(*relation.identity)
-                yield changes.drop_trigger(relation, trigger, target)
+                yield triggers.drop_trigger(relation, trigger, target)
 
 
 def _drop_functions(wanted: dict[tuple[str, str, str], Site], catalog: Catalog) -> Iterator[Change]:
     used = {site.function.name for site in wanted.values()}
     for name in sorted(catalog.functions):
         if name not in used:
-            yield changes.drop_function(catalog.functions[name])
+            yield triggers.drop_function(catalog.functions[name])
 
 
 def _is_ours(trigger: Trigger) -> bool:

@@ -12,8 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from psycopg import sql
 
 from auditctl import resources
-from auditctl.capture.actions import ACTIONS
-from auditctl.model import Action
+from auditctl.actions import ACTIONS, Action
 
 PLACES = (
     "conditions",

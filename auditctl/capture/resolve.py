@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from auditctl.capture import identifiers, validate
-from auditctl.capture.identifiers import Pattern, commented_target, qualified
-from auditctl.model import Catalog, Relation, Rule
+from auditctl.capture import table_names, validate
+from auditctl.capture.model import Catalog, Relation, Rule
+from auditctl.capture.table_names import Pattern, commented_target, qualified
 from auditctl.names import TRIGGER_SCHEMA
 
 
@@ -60,7 +60,7 @@ def resolve(rules: Iterable[Rule], catalog: Catalog, *, follow_renames: bool) ->
     globs: list[tuple[Pattern, Rule]] = []
     registered: list[Rule] = []
     for rule in rules:
-        pattern = identifiers.parse(rule.name)
+        pattern = table_names.parse(rule.name)
         if pattern.is_glob:
             pattern = _in_schema(pattern, catalog)
             rule = replace(rule, name=str(pattern))
@@ -88,7 +88,7 @@ def resolve(rules: Iterable[Rule], catalog: Catalog, *, follow_renames: bool) ->
 
 def wants(rules: Iterable[Rule], relation: Relation) -> bool:
     """Whether the planner has to look into a relation for these rules (for `catalog.read`)."""
-    patterns = [identifiers.parse(rule.name) for rule in rules]
+    patterns = [table_names.parse(rule.name) for rule in rules]
     family = [relation.identity, *relation.parents]
     return any(
         candidate.matches(*identity)
@@ -111,7 +111,7 @@ def installed_target(relation: Relation, catalog: Catalog) -> str | None:
 def _in_schema(pattern: Pattern, catalog: Catalog) -> Pattern:
     if pattern.schema is not None:
         return pattern
-    return Pattern(identifiers.Part(catalog.current_schema, is_quoted=True), pattern.table)
+    return Pattern(table_names.Part(catalog.current_schema, is_quoted=True), pattern.table)
 
 
 def _find(
@@ -138,7 +138,7 @@ def _find(
 
 
 def _advice(name: str, catalog: Catalog) -> str:
-    pattern = identifiers.parse(name)
+    pattern = table_names.parse(name)
     sound = [r for r in catalog.relations if validate.refusal(r) is None]
     # Compared without the schema, which would make every table in it look alike.
     tables = {r.table: r for r in sound if pattern.schema is None or pattern.schema.matches(r.schema)}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from psycopg.sql import SQL, Literal
 
+from auditctl.capture.plan import Plan
 from auditctl.database import SEARCH_PATH
-from auditctl.plan import Plan
 
 
 def statements(planned: Plan) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from auditctl.capture.identifiers import qualified
-from auditctl.model import Action, Relation, Rule
+from auditctl.actions import Action
+from auditctl.capture.model import Relation, Rule
+from auditctl.capture.table_names import qualified
 from auditctl.names import SCHEMA, TRIGGER_SCHEMA
 
 COMMAND_LINE = "command line"

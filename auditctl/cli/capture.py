@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
-from auditctl.capture import actions, installer, status
-from auditctl.capture.actions import parse_actions
+from auditctl import actions
+from auditctl.actions import parse_actions
+from auditctl.capture import apply, table_status
+from auditctl.capture.model import Rule
+from auditctl.capture.plan import ChangeKind, Plan
 from auditctl.cli.format_option import table_or_json
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
-from auditctl.model import Rule
-from auditctl.plan import ChangeKind, Plan
 
 _VERBS = {
     ChangeKind.CREATE: "now captures",
@@ -34,7 +35,7 @@ lock_timeout_option = click.option(
     "--lock-timeout",
     metavar="TIME",
     callback=_time,
-    default=installer.DEFAULT_LOCK_TIMEOUT,
+    default=apply.DEFAULT_LOCK_TIMEOUT,
     show_default=True,
     help="How long to wait for a lock on a busy table.",
 )
@@ -97,7 +98,7 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
     with session.connect(INSTALLER) as conn:
         _report(
             session,
-            installer.enable(conn, rule, lock_timeout=lock_timeout),
+            apply.enable(conn, rule, lock_timeout=lock_timeout),
             "No trigger had to change; the rule is stored.",
         )
 
@@ -120,7 +121,7 @@ def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout
         stopped = parse_actions(actions)
         _report(
             session,
-            installer.disable(conn, table, stopped, lock_timeout=lock_timeout),
+            apply.disable(conn, table, stopped, lock_timeout=lock_timeout),
             "No trigger had to go; the rule is stored.",
         )
 
@@ -136,7 +137,7 @@ def tables(session: Session, everything: bool, output: str) -> None:
     table is gone); unaudited.
     """
     with session.connect(READER) as conn:
-        found = status.read(conn, everything=everything)
+        found = table_status.read(conn, everything=everything)
     if output == "json":
         rows = [
             {
@@ -150,7 +151,7 @@ def tables(session: Session, everything: bool, output: str) -> None:
         ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
-    from auditctl.cli.console import print_table  # rich is slow to load
+    from auditctl.cli.terminal import print_table  # rich is slow to load
 
     cells = [[row.table, row.label or "", ",".join(_options(row)), row.state, row.reason] for row in found]
     print_table(["Table", "Label", "Actions", "State", "Reason"], cells)
@@ -158,7 +159,7 @@ def tables(session: Session, everything: bool, output: str) -> None:
         session.say("No table is audited yet. Next: auditctl enable SCHEMA.TABLE")
 
 
-def _options(row: status.TableStatus) -> list[str]:
+def _options(row: table_status.TableStatus) -> list[str]:
     return [action.value.lower() for action in row.actions]
 
 

@@ -142,7 +142,7 @@ class _Show:
 
 def _serve(session: Session, server: EmbeddedServer, company: Company, port: int) -> None:
     """Serve the company's log until Ctrl-C, to the two who may look at it."""
-    from auditctl.cli import page  # the extra `web` may be missing
+    from auditctl.cli import serve_web  # the extra `web` may be missing
 
     passwords = companies.give_passwords(server, company)
 
@@ -153,7 +153,7 @@ def _serve(session: Session, server: EmbeddedServer, company: Company, port: int
             f"  {companies.DBA:<10}{passwords[companies.DBA]}    configures it, too\n"
         )
 
-    page.run(session, page.Settings(server.dsn(companies.DATABASE)), LOOPBACK, port, announce=announce)
+    serve_web.run(session, serve_web.Settings(server.dsn(companies.DATABASE)), LOOPBACK, port, announce=announce)
 
 
 def _keep(server: EmbeddedServer, company: Company, interrupts: Interrupts) -> None:

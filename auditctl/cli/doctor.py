@@ -11,11 +11,11 @@ import click
 
 from auditctl.cli.format_option import table_or_json
 from auditctl.cli.session import Session, pass_session
-from auditctl.doctor.check import Finding, Severity
-from auditctl.doctor.examination import examine
+from auditctl.display import harmless
+from auditctl.doctor.examine import examine
+from auditctl.doctor.model import Finding, Severity
 from auditctl.doctor.registry import CHECKS
 from auditctl.errors import DriftError
-from auditctl.log.formats.harmless import harmless
 
 EPILOG = "\b\nChecks:\n" + "\n".join(f"  {check.name:<20}{check.title}" for check in CHECKS)
 
@@ -72,7 +72,7 @@ def _number(number: int, noun: str) -> str:
 
 def _print(findings: Sequence[Finding]) -> None:
     """Print the findings as a table, and below it each remedy once, on a line of its own that can be copied."""
-    from auditctl.cli.console import print_table  # rich is slow to load
+    from auditctl.cli.terminal import print_table  # rich is slow to load
 
     cells = [[str(n), f.severity.value, f.check, f.object, f.meaning] for n, f in enumerate(findings, 1)]
     print_table(["No.", "Severity", "Check", "Object", "What it means"], cells)

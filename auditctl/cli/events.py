@@ -36,7 +36,7 @@ def events(session: Session, output: str) -> None:
         ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
-    from auditctl.cli.console import print_table  # rich is slow to load
+    from auditctl.cli.terminal import print_table  # rich is slow to load
 
     cells = [[row.name, row.label or "", _state(row), row.decided_by or "", row.set_by or ""] for row in found]
     print_table(["Event", "Label", "State", "Stated as", "Set by"], cells)

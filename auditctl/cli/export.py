@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 import click
 
+from auditctl import output
 from auditctl.cli.filter_options import filter_options
 from auditctl.cli.log import raw_option, until_nobody_reads
 from auditctl.cli.session import READER, Session, pass_session
-from auditctl.log import output
-from auditctl.log.events import Order
 from auditctl.log.export import Report, Request
 from auditctl.log.export import export as export_log
 from auditctl.log.filters import Filters
 from auditctl.log.formats import EXPORTS
+from auditctl.log.selection import Order
 
 BY_NAME = {form.name: form for form in EXPORTS}
 

@@ -13,8 +13,8 @@ from auditctl.cli.format_option import table_or_json
 from auditctl.cli.maintain import ADMIN
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.errors import UsageError
-from auditctl.lifecycle import holds
-from auditctl.log import known
+from auditctl.log import target_names
+from auditctl.retention import holds
 
 
 @click.group(short_help="Keep events for a legal case, whatever the retention says.")
@@ -47,7 +47,7 @@ def add(session: Session, target: str, target_id: str | None, reason: str) -> No
         raise UsageError("the target is empty", hint="Name what to hold, for example billing.invoice.")
     _require_reason(reason)
     with session.connect(ADMIN) as conn:
-        number = holds.add(conn, _target(target, known.targets(conn)), target_id, reason)
+        number = holds.add(conn, _target(target, target_names.targets(conn)), target_id, reason)
     session.say(f"Hold {number} is placed.")
 
 
@@ -63,7 +63,7 @@ def list_holds(session: Session, everything: bool, output: str) -> None:
         rows = [dataclasses.asdict(one) for one in found]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=_utc))
         return
-    from auditctl.cli.console import print_table  # rich is slow to load
+    from auditctl.cli.terminal import print_table  # rich is slow to load
 
     header = ["Hold", "Target", "ID", "Reason", "Placed by", "Placed"]
     cells = [
@@ -104,10 +104,10 @@ def _require_reason(reason: str) -> None:
         raise UsageError("the reason is empty", hint="Say why, for example with the number of the case.")
 
 
-def _target(text: str, targets: list[known.KnownTarget]) -> str:
+def _target(text: str, targets: list[target_names.KnownTarget]) -> str:
     """Return what the store takes for a target: a glob as it is, so that it means later targets too."""
     if any(target.name == text for target in targets) or not any(character in text for character in "*?["):
-        return known.one_name_of(text, targets)
+        return target_names.one_name_of(text, targets)
     if not any(fnmatchcase(target.name, text) for target in targets):
         raise UsageError(f"the log knows no table {text!r}", hint="List what is audited with: auditctl tables")
     return text

@@ -12,10 +12,10 @@ import click
 
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import DriftError
-from auditctl.imports.importing import Import, Report, Request
-from auditctl.imports.matching import Options
-from auditctl.imports.summary import Summary
 from auditctl.log import times
+from auditctl.log_import.event_builder import Options
+from auditctl.log_import.importer import Import, Report, Request
+from auditctl.log_import.report import Summary
 
 ADMIN = "Ask the DBA for: auditctl grant admin {login}"
 
@@ -129,7 +129,7 @@ def _places(number: int, places: list[str]) -> str:
 
 
 def _warn(message: str) -> None:
-    from auditctl.log.formats.harmless import harmless
+    from auditctl.display import harmless
 
     click.echo(f"warning: {harmless(message)}", err=True)
 

@@ -13,10 +13,10 @@ import click
 from auditctl.cli.filter_options import filter_options
 from auditctl.cli.session import READER, Session, pass_session, uses_color
 from auditctl.log import cursor, reader
-from auditctl.log.events import Selection
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
-from auditctl.log.output import Sink
+from auditctl.log.selection import Selection
+from auditctl.output import Sink
 
 WIDTH = 120
 """Columns where the width is unknown, such as in a pipe."""

@@ -14,8 +14,8 @@ import click
 
 from auditctl import __version__
 from auditctl.cli.session import Session
+from auditctl.display import harmless
 from auditctl.errors import AuditctlError
-from auditctl.log.formats.harmless import harmless
 
 INTERRUPTED = 130
 

@@ -11,8 +11,8 @@ import click
 
 from auditctl.cli.format_option import table_or_json
 from auditctl.cli.session import READER, Session, pass_session
-from auditctl.lifecycle import upkeep
-from auditctl.lifecycle.upkeep import BUSY, Done, Due
+from auditctl.retention import maintain as retention_maintain
+from auditctl.retention.maintain import BUSY, Done, Due
 
 ADMIN = "Ask the DBA for: auditctl grant admin {login}"
 """What to do where the login may not do upkeep, or hold events."""
@@ -38,12 +38,12 @@ def maintain(session: Session, dry_run: bool, output: str) -> None:
     """
     if dry_run:
         with session.connect(READER) as conn:
-            _print_due(session, upkeep.due(conn), output)
+            _print_due(session, retention_maintain.due(conn), output)
         return
     whole: list[Done] = []
     try:
         with session.connect(ADMIN) as conn, _progress(session) as report:
-            for done in upkeep.run(conn):
+            for done in retention_maintain.run(conn):
                 report(done)
                 if done.is_whole:
                     whole.append(done)
@@ -63,7 +63,7 @@ def _print_due(session: Session, due: tuple[Due, ...], output: str) -> None:
     if output == "json":
         click.echo(json.dumps([dataclasses.asdict(one) for one in due], ensure_ascii=False, indent=2))
         return
-    from auditctl.cli.console import print_table  # rich is slow to load
+    from auditctl.cli.terminal import print_table  # rich is slow to load
 
     cells = [[one.step, one.partition, f"{one.dropped:,}", f"{one.kept:,}", one.reason] for one in due]
     print_table(["Step", "Partition", "Deleted", "Kept", "Reason"], cells)

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import click
 
-from auditctl.capture import config as configuration
-from auditctl.capture import event_types, installer, retention, rules, script
-from auditctl.capture.config import Document
+from auditctl.capture import apply as capture_apply
+from auditctl.capture import event_types, rule_store, script
+from auditctl.capture.config import document as configuration
+from auditctl.capture.config.document import Document
+from auditctl.capture.plan import Change, Plan
 from auditctl.cli.capture import lock_timeout_option
 from auditctl.cli.session import READER, Session, pass_session
+from auditctl.display import harmless
 from auditctl.errors import AuditctlError, DriftError, UsageError
-from auditctl.log.formats.harmless import harmless
-from auditctl.plan import Change, Plan
+from auditctl.retention import times
 
 file_argument = click.argument("file", required=False)
 
@@ -30,7 +32,7 @@ def plan(session: Session, file: str | None, sql: bool) -> None:
     database are.
     """
     with session.connect(READER) as conn:
-        planned = installer.plan(conn, _document(file))
+        planned = capture_apply.plan(conn, _document(file))
     if sql:
         for piece in script.statements(planned):
             click.echo(piece)
@@ -52,13 +54,13 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
     """
     document = _document(file)
     with session.connect() as conn:
-        shown = installer.plan(conn, document)
+        shown = capture_apply.plan(conn, document)
         for line in _lines(shown):
             session.say(line)
         if not shown.is_done and not yes and file != "-" and sys.stdin.isatty() and not _is_wanted():
             session.say("Nothing was changed.")
             return
-        done = installer.apply(
+        done = capture_apply.apply(
             conn, document, lock_timeout=lock_timeout, approve=lambda planned: _is_as_shown(planned, shown)
         )
     _say_rest(session, done)
@@ -75,7 +77,7 @@ def check(session: Session, file: str | None) -> None:
     FILE (- for stdin) is the whole truth; without it the rules stored in the database are.
     """
     with session.connect(READER) as conn:
-        planned = installer.plan(conn, _document(file))
+        planned = capture_apply.plan(conn, _document(file))
     _print_changes(planned)
     for warning in planned.warnings:
         session.say(f"warning: {warning}")
@@ -91,7 +93,7 @@ def check(session: Session, file: str | None) -> None:
 def config(session: Session) -> None:
     """Print what is in force, with event types and retention: TOML that apply accepts and that then plans nothing."""
     with session.connect(READER) as conn:
-        click.echo(configuration.dump(rules.read(conn), event_types.read(conn), retention.read(conn)), nl=False)
+        click.echo(configuration.dump(rule_store.read(conn), event_types.read(conn), times.read(conn)), nl=False)
 
 
 def _document(file: str | None) -> Document | None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
+from auditctl.actions import Action
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import UsageError
-from auditctl.log.business import ACTIONS, LARGEST_DATA, BusinessEvent, record_event, require_json
-from auditctl.model import Action
+from auditctl.log.record import ACTIONS, LARGEST_DATA, BusinessEvent, record_event, require_json
 
 RECORDER = "Ask the DBA for: auditctl grant app {login}"
 """What to do where the login may not record events."""

@@ -110,18 +110,18 @@ def serve(
     if auth == "proxy" and not proxies:
         raise click.UsageError("--auth proxy needs --trusted-proxy: whose header is believed")
     require_web()
-    from auditctl.cli import page  # the extra `web` may be missing
+    from auditctl.cli import serve_web  # the extra `web` may be missing
 
-    settings = page.Settings(
+    settings = serve_web.Settings(
         dsn=_database(session.dsn),
-        auth=page.Auth(auth),
+        auth=serve_web.Auth(auth),
         root_path=root_path,
         trusted_proxies=proxies,
         user_header=user_header,
         idle=timedelta(minutes=idle_timeout),
     )
-    page.look(settings)
-    page.run(session, settings, host, port, page.Tls(tls_cert, tls_key) if tls_cert and tls_key else None)
+    serve_web.look(settings)
+    serve_web.run(session, settings, host, port, serve_web.Tls(tls_cert, tls_key) if tls_cert and tls_key else None)
 
 
 def require_web() -> None:

@@ -16,7 +16,7 @@ import click
 
 from auditctl import database
 from auditctl.database import Connection
-from auditctl.log.formats.harmless import harmless
+from auditctl.display import harmless
 
 READER = "Ask the DBA for: auditctl grant reader {login}"
 """What to do where the login may not read the log or the rules."""

@@ -13,10 +13,10 @@ import click
 from auditctl.cli.filter_options import some_filter_options
 from auditctl.cli.format_option import table_or_json
 from auditctl.cli.session import READER, Session, pass_session
-from auditctl.lifecycle import figures, statistics
-from auditctl.lifecycle.figures import DIMENSIONS, Group, Statistics
-from auditctl.lifecycle.statistics import SAMPLED_PAGES, Report
 from auditctl.log.filters import Filters
+from auditctl.log.stats import count, model
+from auditctl.log.stats.count import SAMPLED_PAGES, Report
+from auditctl.log.stats.model import DIMENSIONS, Group, Statistics
 
 
 def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -55,8 +55,8 @@ def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], es
       auditctl stats --target 'billing.*' --by month,action --format json
     """
     with session.connect(READER) as conn, _progress(session) as report:
-        found = statistics.read(conn, filters, estimate=estimate, report=report)
-    groups = figures.grouped(found.groups, dimensions) if dimensions else []
+        found = count.read(conn, filters, estimate=estimate, report=report)
+    groups = model.grouped(found.groups, dimensions) if dimensions else []
     if output == "json":
         click.echo(json.dumps(_document(found, groups, dimensions, filters), ensure_ascii=False, indent=2))
         return
@@ -136,7 +136,7 @@ def _summary(found: Statistics) -> Iterator[str]:
 
 
 def _print(groups: list[Group], dimensions: tuple[str, ...]) -> None:
-    from auditctl.cli.console import print_table  # rich is slow to load
+    from auditctl.cli.terminal import print_table  # rich is slow to load
 
     header = [*(name.capitalize() for name in dimensions), "Events", "Size", "First", "Last"]
     cells = [

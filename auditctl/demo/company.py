@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from psycopg.sql import SQL, Identifier, Literal
 
 from auditctl import database, store
-from auditctl.capture import config, grants, installer
+from auditctl.capture import apply, grants
+from auditctl.capture.config import document
 
 if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
@@ -81,7 +82,7 @@ def audit(company: Company) -> None:
     """
     store.install(company.dba)
     with database.connect_store(company.dba) as conn:
-        installer.apply(conn, config.load(rules(), RULES_FILE))
+        apply.apply(conn, document.load(rules(), RULES_FILE))
         for role, login in GRANTS:
             grants.grant(conn, role, login)
 

@@ -10,16 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from auditctl import resources
-from auditctl.capture import catalog, changes, identifiers, planner, render, resolve, rules
-from auditctl.capture.identifiers import qualified
+from auditctl.actions import Action
+from auditctl.capture import catalog, planner, render, resolve, rule_store, table_names, triggers
+from auditctl.capture.model import Catalog, Function, Relation, Request
+from auditctl.capture.plan import ChangeKind, Plan
 from auditctl.capture.resolve import Problem, Resolution
+from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
-from auditctl.doctor import departed, restated
-from auditctl.doctor.check import Row
-from auditctl.doctor.departed import Departed
-from auditctl.model import Action, Catalog, Function, Relation, Request
+from auditctl.doctor import lost_tables, rule_repair
+from auditctl.doctor.lost_tables import Departed
+from auditctl.doctor.model import Row
 from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
-from auditctl.plan import ChangeKind, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Coverage:
     known: frozenset[int]
     granted: tuple[str, ...]
     changed_templates: tuple[str, ...]
-    former: restated.Former
+    former: rule_repair.Former
     unique: Mapping[int, Sequence[str]]
 
     @property
@@ -68,7 +69,7 @@ def read(conn: Connection) -> Coverage:
     Raises:
         DatabaseError: The login may not read auditctl.rule or auditctl.capture.
     """
-    stored = rules.read(conn)
+    stored = rule_store.read(conn)
     found = _without_what_others_check(catalog.read(conn, lambda relation: resolve.wants(stored, relation)))
     resolution = resolve.resolve(stored, found, follow_renames=True)
     known = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from auditctl.capture"))
@@ -82,7 +83,7 @@ def read(conn: Connection) -> Coverage:
     plan = planner.compare(resolution, found, generate)
     changed = _changed_templates(conn)
     former = _former_columns(conn)
-    left, renamed = departed.detached(conn), departed.renamed(conn)
+    left, renamed = lost_tables.detached(conn), lost_tables.renamed(conn)
     return Coverage(found, resolution, plan, left, renamed, known, tuple(granted), changed, former, _unique(conn))
 
 
@@ -90,7 +91,7 @@ def _unique(conn: Connection) -> Mapping[int, Sequence[str]]:
     return dict(conn.execute(resources.sql_text("queries/unique_column.sql").encode()).fetchall())
 
 
-def _former_columns(conn: Connection) -> restated.Former:
+def _former_columns(conn: Connection) -> rule_repair.Former:
     former: dict[str, dict[str, str | None]] = {}
     for table, name, now in conn.execute(resources.sql_text("queries/former_column.sql").encode()):
         former.setdefault(table, {})[name] = now
@@ -107,7 +108,7 @@ def _changed_templates(conn: Connection) -> tuple[str, ...]:
 def _without_what_others_check(found: Catalog) -> Catalog:
     """Return the catalog as if every trigger fired always, and functions had their owner and privileges."""
     relations = tuple(
-        replace(r, triggers=tuple(replace(t, enabled=changes.ALWAYS) for t in r.triggers)) for r in found.relations
+        replace(r, triggers=tuple(replace(t, enabled=triggers.ALWAYS) for t in r.triggers)) for r in found.relations
     )
     functions = {n: replace(f, owner=ROLE_OWNER, grantees=()) for n, f in found.functions.items()}
     return replace(found, relations=relations, functions=functions)
@@ -134,7 +135,7 @@ def _broken(coverage: Coverage, problems: Sequence[Problem]) -> Row:
         "object": rule.name,
         "rule": rule.name,
         "problem": "; ".join(dict.fromkeys(texts)),
-        "remedy": restated.remedy(rule, coverage.catalog, coverage.former),
+        "remedy": rule_repair.remedy(rule, coverage.catalog, coverage.former),
     }
 
 
@@ -209,7 +210,7 @@ def keyless_tables(coverage: Coverage) -> Sequence[Row]:
         {
             "object": qualified(*relation.identity),
             "table": qualified(*relation.identity),
-            "remedy": restated.keyed(rule, relation, coverage.unique.get(relation.oid, ())),
+            "remedy": rule_repair.keyed(rule, relation, coverage.unique.get(relation.oid, ())),
         }
         for relation, rule in coverage.resolution.covered
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}
@@ -232,8 +233,8 @@ def _is_captured(coverage: Coverage, name: str) -> bool:
 
 def _are_asked(names: Iterable[str], family: set[str]) -> bool:
     """Whether a rule of one of these names or globs means a member of the family."""
-    patterns = [identifiers.parse(name) for name in names]
-    members = [identifiers.parse(name) for name in family]
+    patterns = [table_names.parse(name) for name in names]
+    members = [table_names.parse(name) for name in family]
     return any(
         pattern.matches(member.schema.text, member.table.text)
         for pattern in patterns

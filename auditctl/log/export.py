@@ -12,12 +12,12 @@ from psycopg.types.json import Jsonb
 from auditctl import database
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError
-from auditctl.log import conditions
-from auditctl.log.events import Order, Selection
+from auditctl.log import predicates
 from auditctl.log.filters import Filters
 from auditctl.log.formats import Format
-from auditctl.log.output import Sink
 from auditctl.log.reading import reading
+from auditctl.log.selection import Order, Selection
+from auditctl.output import Sink
 
 READ_ONLY = "25006"
 """SQLSTATE read_only_sql_transaction: a standby, or a session that may not write."""
@@ -112,7 +112,7 @@ def begin(conn: Connection, request: Request) -> Running:
     filters = request.filters.resolved(conn)
     event_id = _record(conn, request)
     own = [] if event_id is None else [SQL("event_id <> {}::bigint").format(Literal(event_id))]
-    selection = Selection(conditions.all_of([filters.condition(), *own]), request.order)
+    selection = Selection(predicates.all_of([filters.condition(), *own]), request.order)
     return Running(conn, selection.query(request.form.projection(not request.raw)), request.form, event_id)
 
 

@@ -15,7 +15,7 @@ from psycopg.sql import Composable
 
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log import conditions, known, times, values
+from auditctl.log import filter_values, predicates, target_names, times
 from auditctl.log.ways import Condition
 
 Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
@@ -46,38 +46,38 @@ class Filter:
 
 
 def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) -> tuple[str, ...]:
-    targets = known.targets(conn)
-    return tuple(sorted({name for pattern in patterns for name in known.names_of(pattern, targets)}))
+    targets = target_names.targets(conn)
+    return tuple(sorted({name for pattern in patterns for name in target_names.names_of(pattern, targets)}))
 
 
-def _resolve_key(_: Connection, keys: tuple[values.Key, ...], filters: Filters) -> tuple[values.Key, ...]:
+def _resolve_key(_: Connection, keys: tuple[filter_values.Key, ...], filters: Filters) -> tuple[filter_values.Key, ...]:
     return tuple(replace(key, of_any="target" not in filters.values) for key in keys)
 
 
 def _resolve_columns(conn: Connection, columns: tuple[str, ...], filters: Filters) -> tuple[str, ...]:
-    known.require_columns(conn, columns, filters.values.get("target"))
+    target_names.require_columns(conn, columns, filters.values.get("target"))
     return columns
 
 
 FILTERS = (
     Filter("since", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, or 24h, 7d ago.",
-           times.parse, conditions.since),
-    Filter("until", "TIME", "Before this time.", times.parse, conditions.until),
+           times.parse, predicates.since),
+    Filter("until", "TIME", "Before this time.", times.parse, predicates.until),
     Filter("target", "TABLE", "About this table: its name, its label or a glob such as 'billing.*'.",
-           values.text, conditions.target, repeatable=True, resolve=_resolve_targets),
+           filter_values.text, predicates.target, repeatable=True, resolve=_resolve_targets),
     Filter("id", "KEY", "About the row with this key; a key of several columns is a JSON array.",
-           values.key, conditions.key, resolve=_resolve_key),
+           filter_values.key, predicates.key, resolve=_resolve_key),
     Filter("user", "NAME", "By this user or database login; System for the system, actor:NAME for a user of any "
-           "name, login:NAME for a login alone.", values.user, conditions.user),
+           "name, login:NAME for a login alone.", filter_values.user, predicates.user),
     Filter("action", "ACTION", "Of this action: create, read, update, delete, truncate or event.",
-           values.action, conditions.action, repeatable=True),
+           filter_values.action, predicates.action, repeatable=True),
     Filter("column", "NAME", "An update that changed this column.",
-           values.text, conditions.column, repeatable=True, resolve=_resolve_columns),
+           filter_values.text, predicates.column, repeatable=True, resolve=_resolve_columns),
     Filter("ip", "ADDRESS", "From this address or network, such as 203.0.113.0/24.",
-           values.network, conditions.network),
-    Filter("xact", "NUMBER", "Made by this transaction.", values.xact, conditions.xact),
+           filter_values.network, predicates.network),
+    Filter("xact", "NUMBER", "Made by this transaction.", filter_values.xact, predicates.xact),
     Filter("context", "KEY=VALUE", "With this in its context, such as request_id=4f2a; all, where given repeatedly.",
-           values.pair, conditions.context, repeatable=True),
+           filter_values.pair, predicates.context, repeatable=True),
 )  # fmt: skip
 """Every filter; the order of options and documentation. Targets are resolved before columns, which need them."""
 
@@ -151,5 +151,5 @@ def _parse(name: str, texts: tuple[str, ...]) -> tuple[Any, ...]:
     if len(texts) > 1 and not row.repeatable:
         raise UsageError(f"the filter {name} takes one value, not {len(texts)}")
     for text in texts:
-        values.require_storable(f"filter {name}", text)
+        filter_values.require_storable(f"filter {name}", text)
     return tuple(row.parse(text) for text in texts)

@@ -10,11 +10,12 @@ from psycopg.sql import SQL, Composable, Literal
 
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log import conditions, events, known, search, values
+from auditctl.log import filter_values, predicates, target_names, window_search
+from auditctl.log import selection as log_selection
 from auditctl.log.cursor import Cursor
 from auditctl.log.cursor import parse as parse_cursor
-from auditctl.log.events import Order, Selection
 from auditctl.log.reading import reading
+from auditctl.log.selection import Order, Selection
 
 LARGEST_EVENT = 2**63 - 1
 
@@ -51,7 +52,7 @@ class Page:
         # One more than is wanted tells whether there is more.
         wanted = self.selection if limit is None else replace(self.selection, limit=limit + 1)
         place = ""
-        for moment, event_id, *row in stream(self.conn, wanted, events.placed(self.projection)):
+        for moment, event_id, *row in stream(self.conn, wanted, log_selection.placed(self.projection)):
             if self.count == limit:
                 self.following = parse_cursor(place)
                 continue  # to the end, which is here; leaving a stream early costs a cancel request
@@ -67,7 +68,7 @@ def stream(conn: Connection, selection: Selection, projection: Composable) -> It
         DatabaseError: The login may not read the log, or the connection is lost.
     """
     with reading(conn):
-        yield from search.rows(conn, selection, projection)
+        yield from window_search.rows(conn, selection, projection)
 
 
 def event(conn: Connection, event_id: int, projection: Composable) -> tuple[Any, ...]:
@@ -100,16 +101,16 @@ def history(conn: Connection, table: str, key: str) -> Selection:
         DatabaseError: The login may not read the log.
     """
     for name, text in (("table", table), ("key", key)):
-        values.require_storable(name, text)
-    target = known.one_name_of(table, known.targets(conn))
+        filter_values.require_storable(name, text)
+    target = target_names.one_name_of(table, target_names.targets(conn))
     source = SQL(
         "(select activity.* from ({}) as life join auditctl.activity as activity"
         " on activity.event_id = life.event_id and activity.created_on = life.occurred_at) as activity"
     )
     lives = [_life(target, Literal(key))]
-    if values.key(key).is_array:
+    if filter_values.key(key).is_array:
         lives.append(_life(target, SQL("{}::jsonb::text").format(Literal(key))))
-    return Selection(conditions.all_of([]), Order.ASC, source=source.format(SQL(" union ").join(lives)))
+    return Selection(predicates.all_of([]), Order.ASC, source=source.format(SQL(" union ").join(lives)))
 
 
 def _life(target: str, key: Composable) -> Composable:

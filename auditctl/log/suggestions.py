@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditctl import resources
 from auditctl.database import Connection
-from auditctl.log import known
+from auditctl.log import target_names
 from auditctl.log.reading import reading
 from auditctl.names import SYSTEM_USER
 
@@ -52,7 +52,7 @@ def targets(conn: Connection, prefix: str, limit: int = 20) -> list[str]:
     if not _is_text(prefix):
         return []
     start, found = prefix.lower(), set()
-    for target in known.targets(conn):
+    for target in target_names.targets(conn):
         if target.name.lower().startswith(start) or target.table.lower().startswith(start):
             found.add(target.name)
         if target.label and target.label.lower().startswith(start):

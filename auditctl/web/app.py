@@ -16,15 +16,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from auditctl.web import endpoint
-from auditctl.web.pages import STATIC, Pages
+from auditctl.web import dispatch
+from auditctl.web.auth.sessions import Sessions
+from auditctl.web.auth.throttle import Throttle
+from auditctl.web.middleware import Headers, Peer, RootPath
+from auditctl.web.render.templates import STATIC, Pages
+from auditctl.web.request import Web
 from auditctl.web.route import Route as OurRoute
 from auditctl.web.routes import ROUTES
-from auditctl.web.security import Headers, Peer, RootPath
-from auditctl.web.sessions import Sessions
 from auditctl.web.settings import Settings
-from auditctl.web.throttle import Throttle
-from auditctl.web.visit import Web
 
 SWEEP_SECONDS = 15.0
 EXPORT_THREADS = 200
@@ -50,7 +50,7 @@ def make_app(settings: Settings) -> ASGIApp:
     routes = [*(_routed(web, route) for route in here), Mount("/static", _Kept(directory=STATIC))]
     app: ASGIApp = Starlette(
         routes=routes,
-        exception_handlers={HTTPException: endpoint.unrouted(web)},
+        exception_handlers={HTTPException: dispatch.unrouted(web)},
         lifespan=lifespan,
         max_body_size=LARGEST_FORM,
     )
@@ -59,7 +59,7 @@ def make_app(settings: Settings) -> ASGIApp:
 
 
 def _routed(web: Web, route: OurRoute) -> Route:
-    routed = Route(route.path, endpoint.of(web, route), methods=list(route.methods))
+    routed = Route(route.path, dispatch.of(web, route), methods=list(route.methods))
     if route.is_recorded and routed.methods:
         routed.methods.discard("HEAD")  # which would be recorded as if somebody had read the answer
     return routed

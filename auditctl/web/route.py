@@ -8,8 +8,8 @@ from enum import Enum, auto
 
 from starlette.responses import Response
 
+from auditctl.web.request import Visit
 from auditctl.web.settings import Auth
-from auditctl.web.visit import Visit
 
 
 class Access(Enum):

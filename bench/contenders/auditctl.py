@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from auditctl import database, store
-from auditctl.capture import grants, installer
-from auditctl.capture.actions import DEFAULT
-from auditctl.model import Rule
+from auditctl.actions import DEFAULT
+from auditctl.capture import apply, grants
+from auditctl.capture.model import Rule
 from bench.contenders.contender import Log
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def install(dsn: str, login: str, subjects: Sequence[Subject]) -> None:
     store.install(dsn)
     with database.connect(dsn) as conn:
         for subject in subjects:
-            installer.enable(conn, Rule(f"public.{subject.name}", DEFAULT))
+            apply.enable(conn, Rule(f"public.{subject.name}", DEFAULT))
         if login != conn.info.user:
             grants.grant(conn, "app", login)
     with psycopg.connect(dsn, autocommit=True) as admin:

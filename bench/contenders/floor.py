@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from auditctl import database
-from auditctl.capture import installer
+from auditctl.capture import apply
 from bench.contenders.auditctl import LOG, NAMED, install
 from bench.contenders.contender import APPLICATION, Log
 from bench.subject import STATEMENTS
@@ -59,7 +59,7 @@ class Floor:
             for subject in subjects:
                 events = self._recorded(conn, subject)
                 with database.connect(dsn) as tool:
-                    installer.disable(tool, f"public.{subject.name}")
+                    apply.disable(tool, f"public.{subject.name}")
                 for statement, event in zip(STATEMENTS, events, strict=True):
                     conn.execute(self._trigger(subject, statement, event))
         return Log(events=(LOG,))

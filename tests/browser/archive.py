@@ -11,10 +11,10 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from auditctl.web.settings import Settings
-from tests.capturing import audit
 from tests.fixtures.databases import NUMBERS, Login, connect, drop_role, fresh_database
 from tests.fixtures.web import PASSWORD, PEOPLE, Client, nameless, served
-from tests.recorded import Recorded, minutes, record
+from tests.support.capturing import audit
+from tests.support.recorded import Recorded, minutes, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

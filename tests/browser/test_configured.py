@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.capturing import audit, events
 from tests.fixtures.databases import connect
+from tests.support.capturing import audit, events
 
 if TYPE_CHECKING:
     import psycopg

@@ -8,8 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.capturing import audit
 from tests.fixtures.browser import DESKTOP, PHONE
+from tests.support.capturing import audit
 from tests.web.configuring import ITEM, stored
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from psycopg.types.json import Jsonb
 
 from tests.browser.archive import Archive, opened
 from tests.browser.looks import beside_the_edge
-from tests.capturing import audit
 from tests.fixtures.databases import connect
-from tests.recorded import Recorded, record
+from tests.support.capturing import audit
+from tests.support.recorded import Recorded, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

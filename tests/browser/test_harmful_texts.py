@@ -10,10 +10,10 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
-from auditctl.log.formats.harmless import harmless
+from auditctl.display import harmless
 from tests.browser.archive import Archive, opened
-from tests.capturing import audit
 from tests.fixtures.databases import connect
+from tests.support.capturing import audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

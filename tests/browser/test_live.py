@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.recorded import Recorded, minutes, record
+from tests.support.recorded import Recorded, minutes, record
 
 if TYPE_CHECKING:
     import psycopg

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditctl.web.views.sign_in.DELAY_SECONDS", 0.0)
+    monkeypatch.setattr("auditctl.web.views.login.DELAY_SECONDS", 0.0)
 
 
 def sign_in(tab: Tab, login: str, password: str = PASSWORD) -> None:

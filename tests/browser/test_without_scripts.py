@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.fixtures.web import PASSWORD
-from tests.recorded import Recorded, record
+from tests.support.recorded import Recorded, record
 
 if TYPE_CHECKING:
     import psycopg

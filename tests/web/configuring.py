@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auditctl.capture import rules
+from auditctl.capture import rule_store
 from tests.fixtures.databases import fetch_value
 from tests.web.documents import Document, read
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import httpx
     import psycopg
 
-    from auditctl.model import Rule
+    from auditctl.capture.model import Rule
     from tests.fixtures.web import Client
 
 ADD = "/config/table?table=item"
@@ -60,7 +60,7 @@ def done(client: Client, plan: Document) -> str:
 
 def stored(conn: psycopg.Connection) -> list[Rule]:
     """The rules in the database."""
-    return list(rules.read(conn))
+    return list(rule_store.read(conn))
 
 
 def changes(plan: Document) -> list[list[str]]:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from auditctl.actions import Action
+from auditctl.capture.model import Rule
 from auditctl.capture.validate import STORED
-from auditctl.model import Action, Rule
-from tests.capturing import EVENTS, apply, audit, pending, triggers
 from tests.fixtures.databases import connect
+from tests.support.capturing import EVENTS, apply, audit, pending, triggers
 from tests.web import configuring
 from tests.web.configuring import ADD, ITEM, applied, changes, done, events, everything, planned, stored
 from tests.web.documents import read

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from psycopg import sql
 
+from auditctl.actions import Action
+from auditctl.capture.model import Rule
 from auditctl.capture.validate import STORED
-from auditctl.model import Action, Rule
-from tests.capturing import apply, audit
+from tests.support.capturing import apply, audit
 from tests.web.configuring import ITEM, applied, asked, page, planned, stored
 from tests.web.documents import read
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditctl.database import INSTALLER
-from tests.capturing import triggers
+from tests.support.capturing import triggers
 from tests.web.configuring import ADD, ITEM, applied, done, events, planned, stored
 from tests.web.documents import read
 

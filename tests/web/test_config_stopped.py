@@ -15,10 +15,10 @@ import httpx
 import psycopg
 import pytest
 
-from tests.capturing import apply, pending, triggers
+from tests.cli.test_apply_waiting import wait_for_waiter
 from tests.fixtures.databases import connect
 from tests.fixtures.web import Client, nameless
-from tests.test_apply_waiting import wait_for_waiter
+from tests.support.capturing import apply, pending, triggers
 from tests.web.configuring import applied, everything
 from tests.web.documents import read
 
@@ -73,7 +73,7 @@ def wait_until_alone(conn: psycopg.Connection) -> None:
 def test_a_busy_table_is_said_with_what_to_do_and_the_plan_stays(
     db: str, conn: psycopg.Connection, admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auditctl.web.views.config_change.LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr("auditctl.web.views.config.change.LOCK_TIMEOUT", "50ms")
     plan = everything(admin)
     with connect(db) as busy, busy.transaction():
         busy.execute("lock table c in row exclusive mode")

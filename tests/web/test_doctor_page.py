@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditctl.doctor.check import Finding, Severity
-from auditctl.doctor.examination import Examination
-from tests.capturing import audit
+from auditctl.doctor.examine import Examination
+from auditctl.doctor.model import Finding, Severity
+from tests.support.capturing import audit
 from tests.web.configuring import ITEM, page
 from tests.web.documents import read
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auditctl.display import harmless
 from auditctl.log.filters import FILTERS
-from auditctl.log.formats.harmless import harmless
 from auditctl.log.formats.person import shown_user
-from tests.recorded import Recorded, label, minutes, record
-from tests.test_filter_combinations import RANDOM, random_events
+from tests.log.test_filter_combinations import RANDOM, random_events
+from tests.support.recorded import Recorded, label, minutes, record
 from tests.web.parsing import alerts, listed
 
 if TYPE_CHECKING:

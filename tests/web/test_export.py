@@ -10,9 +10,9 @@ import httpx
 import psutil
 import pytest
 
+from tests.export.test_export import HOSTILE
 from tests.fixtures.databases import connect
-from tests.recorded import Recorded, bulk, minutes, own_events, record
-from tests.test_export import HOSTILE
+from tests.support.recorded import Recorded, bulk, minutes, own_events, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,7 +170,7 @@ def test_a_database_that_is_lost_half_way_breaks_the_transfer(
 def test_a_fifth_export_at_a_time_is_refused_and_others_go_on(
     page: Page, large: int, person: MakeLogin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auditctl.web.connections.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("auditctl.web.auth.connections.PATIENCE_SECONDS", 0.2)
     greedy, other = (page.as_login(person(name, roles=["auditctl_reader"])) for name in ("greedy", "other"))
     with running(greedy, 4) as started:
         answer = greedy.get("/export.csv")
@@ -187,7 +187,7 @@ def test_a_fifth_export_at_a_time_is_refused_and_others_go_on(
 def test_many_that_wait_take_nobody_elses_place(
     page: Page, large: int, person: MakeLogin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auditctl.web.connections.PATIENCE_SECONDS", 5.0)
+    monkeypatch.setattr("auditctl.web.auth.connections.PATIENCE_SECONDS", 5.0)
     login = person("greedy", roles=["auditctl_reader"])
     greedy, other = page.as_login(login), page.as_login(person("other", roles=["auditctl_reader"]))
     answers: list[int] = []

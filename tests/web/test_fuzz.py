@@ -11,17 +11,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from auditctl.web import cookies, errors
-from auditctl.web.failures import TITLES
+from auditctl.web import errors
+from auditctl.web.auth import cookies
+from auditctl.web.auth.password import WrongPassword
+from auditctl.web.auth.proxy import Unnamed
+from auditctl.web.error_pages import TITLES
 from auditctl.web.forms import URLENCODED
-from auditctl.web.narrowing import FILTER_NAMES
-from auditctl.web.proxied import Unnamed
+from auditctl.web.middleware import HEADERS
+from auditctl.web.render.filter_chips import FILTER_NAMES
 from auditctl.web.routes import ROUTES
-from auditctl.web.security import HEADERS
 from auditctl.web.settings import Auth
-from auditctl.web.signing_in import WrongPassword
 from tests.fixtures.web import CSRF
-from tests.recorded import Recorded, record
+from tests.support.recorded import Recorded, record
 from tests.web.parsing import parsed
 from tests.web.raw import Answer, Message, exchange
 
@@ -128,7 +129,7 @@ def assert_answered(message: Message, answer: Answer) -> None:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditctl.web.views.sign_in.DELAY_SECONDS", 0.0)
+    monkeypatch.setattr("auditctl.web.views.login.DELAY_SECONDS", 0.0)
 
 
 @pytest.fixture(params=["nobody", "reader", "admin"])

@@ -14,12 +14,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from auditctl.errors import AuditctlError
 from auditctl.names import STORE_REVISION
-from auditctl.web import signing_in
+from auditctl.web.auth import password as auth_password
 from auditctl.web.routes import ROUTES
 from auditctl.web.settings import Settings
 from tests.fixtures.databases import NUMBERS, connect
 from tests.fixtures.web import PASSWORD, PEOPLE, nameless
-from tests.recorded import Recorded, record
+from tests.support.recorded import Recorded, record
 from tests.web.raw import Message, exchange
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ POSTS = [route for route in ROUTES if "POST" in route.methods]
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditctl.web.views.sign_in.DELAY_SECONDS", 0.0)
+    monkeypatch.setattr("auditctl.web.views.login.DELAY_SECONDS", 0.0)
 
 
 @pytest.mark.parametrize("route", POSTS, ids=[route.path for route in POSTS])
@@ -173,7 +173,7 @@ def test_no_error_of_a_connection_holds_the_password(
     for dsn in (nameless(page.dsn), "host=127.0.0.1 port=1 dbname=x", "host=/nonexistent dbname=x"):
         settings = Settings(dsn)
         with pytest.raises(AuditctlError) as caught:
-            signing_in.sign_in(settings, ann.name, secret, "127.0.0.1")
+            auth_password.sign_in(settings, ann.name, secret, "127.0.0.1")
         error: BaseException | None = caught.value
         while error is not None:
             assert "s3cret" not in f"{error!r} {error} {getattr(error, 'hint', '')}"

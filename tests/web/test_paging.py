@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.recorded import START, Recorded, record
+from tests.support.recorded import START, Recorded, record
 from tests.web.parsing import link, numbers
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditctl.errors import DatabaseError
-from auditctl.web import signing_in
+from auditctl.web.auth import password
 from auditctl.web.errors import Forbidden
 from auditctl.web.route import Access
 from auditctl.web.routes import ROUTES
@@ -158,10 +158,10 @@ def test_a_login_that_may_not_read_is_refused_and_leaves_no_connection(
     assert count is not None
     assert count[0] <= 1
     with pytest.raises((Forbidden, DatabaseError)):
-        signing_in.reader(Settings(stranger.dsn, Auth.PROXY))
+        password.reader(Settings(stranger.dsn, Auth.PROXY))
 
 
 def test_many_names_are_kept_apart_and_not_for_ever(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditctl.web.sessions.MOST", 3)
+    monkeypatch.setattr("auditctl.web.auth.sessions.MOST", 3)
     for count in range(12):
         assert asked(page, ("X-Remote-User", f"user {count}".encode())) == 200

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from tests.fixtures.databases import connect
 from tests.fixtures.web import PASSWORD, nameless
-from tests.recorded import bulk, own_events
+from tests.support.recorded import bulk, own_events
 from tests.web.serving import Relay, browser, serving, wait_until
 
 if TYPE_CHECKING:

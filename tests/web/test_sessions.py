@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditctl.web import sessions
-from auditctl.web.connections import Connections
-from auditctl.web.sessions import Person, Sessions
+from auditctl.web.auth import sessions
+from auditctl.web.auth.connections import Connections
+from auditctl.web.auth.sessions import Person, Sessions
 from tests.fixtures.databases import connect
 from tests.fixtures.web import PASSWORD, nameless
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditctl.web.views.sign_in.DELAY_SECONDS", 0.0)
+    monkeypatch.setattr("auditctl.web.views.login.DELAY_SECONDS", 0.0)
 
 
 def test_whoever_is_not_signed_in_is_led_to_the_form_and_back(page: Page, person: MakeLogin) -> None:

@@ -10,7 +10,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from tests.fixtures.databases import connect
-from tests.recorded import Recorded, record
+from tests.support.recorded import Recorded, record
 
 if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from auditctl.web.auth.throttle import LIMITS, WINDOW_SECONDS, Throttle
 from auditctl.web.errors import TooManyAttempts
-from auditctl.web.throttle import LIMITS, WINDOW_SECONDS, Throttle
-from auditctl.web.views import sign_in
+from auditctl.web.views import login as login_view
 from tests.fixtures.web import Page
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def throttle(clock: Clock) -> Throttle:
 
 @pytest.fixture
 def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sign_in, "DELAY_SECONDS", 0.0)
+    monkeypatch.setattr(login_view, "DELAY_SECONDS", 0.0)
 
 
 def allowed(throttle: Throttle, address: str, login: str) -> bool:
@@ -76,7 +76,7 @@ def test_a_success_forgives_its_login_and_takes_one_from_the_address(throttle: T
 
 
 def test_memory_stays_small_whatever_is_tried(throttle: Throttle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditctl.web.throttle._REMEMBERED", 100)
+    monkeypatch.setattr("auditctl.web.auth.throttle._REMEMBERED", 100)
     for count in range(2000):
         allowed(throttle, "one address", f"login {count}")
     assert len(throttle) <= 2 * LIMITS["address"] + 1
@@ -162,8 +162,8 @@ def test_every_failure_takes_the_same_time_at_least(
     page: Page, person: MakeLogin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("auditctl.web.views.sign_in.time.sleep", slept.append)
-    monkeypatch.setattr(sign_in, "DELAY_SECONDS", 1000.0)
+    monkeypatch.setattr("auditctl.web.views.login.time.sleep", slept.append)
+    monkeypatch.setattr(login_view, "DELAY_SECONDS", 1000.0)
     client = page.client()
     ann, stranger = person("ann", roles=["auditctl_reader"]), person("stranger")
     tried = [(ann.name, "wrong"), ("nobody", "wrong"), (ann.name, ""), ("", ""), ("x" * 99, "x"), (stranger.name, None)]

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 
 from psycopg.sql import SQL
 
-from auditctl.log import events
+from auditctl.log import selection
 from auditctl.log.formats.form import Format, Layout, Row
 
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]')
@@ -15,7 +15,7 @@ _NEEDS_QUOTES = re.compile(r'[,"\r\n]')
 
 def write(rows: Iterable[Row], _: Layout) -> Generator[str]:
     """Yield the header, then a record for each row."""
-    yield ",".join(events.COLUMNS) + "\n"
+    yield ",".join(selection.COLUMNS) + "\n"
     for row in rows:
         yield ",".join(map(_cell, row)) + "\n"
 
@@ -34,7 +34,7 @@ def _cell(text: str | None) -> str:
 FORMAT = Format(
     name="csv",
     help="for spreadsheets",
-    projection=lambda safe: events.cells(safe=safe),
+    projection=lambda safe: selection.cells(safe=safe),
     write=write,
     write_one=write_one,
     copy_options=SQL("format csv, header"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 
-from auditctl.log import events
+from auditctl.log import selection
 from auditctl.log.formats.form import Format, Layout, Row
 
 
@@ -25,7 +25,7 @@ def write_one(row: Row, _: Layout) -> Generator[str]:
 FORMAT = Format(
     name="json",
     help="one JSON array",
-    projection=lambda _: events.documents(),
+    projection=lambda _: selection.documents(),
     write=write,
     write_one=write_one,
 )

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable
 
 from psycopg.sql import SQL
 
-from auditctl.log import events
+from auditctl.log import selection
 from auditctl.log.formats.form import Format, Layout, Row
 
 
@@ -24,7 +24,7 @@ def write_one(row: Row, layout: Layout) -> Generator[str]:
 FORMAT = Format(
     name="jsonl",
     help="one JSON object on each line",
-    projection=lambda _: events.documents(),
+    projection=lambda _: selection.documents(),
     write=write,
     write_one=write_one,
     # JSON text holds no control character, so with these as quote and delimiter nothing is ever quoted.

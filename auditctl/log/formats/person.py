@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from auditctl.log.formats.harmless import coded, harmless
+from auditctl.display import coded, harmless
 
 
 def shown_user(name: str, kind: str) -> str:

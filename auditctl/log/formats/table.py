@@ -6,9 +6,9 @@ import io
 from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
-from auditctl.log import events
+from auditctl.display import harmless
+from auditctl.log import selection
 from auditctl.log.formats.form import Format, Layout, Row
-from auditctl.log.formats.harmless import harmless
 from auditctl.log.formats.person import shown_user
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLORS = {"CREATE": "green", "READ": "cyan", "UPDATE": "yellow", "DELETE": "red", "TRUNCATE": "red", "EVENT": "blue"}
 
-_FIELD = {name: index for index, name in enumerate(events.COLUMNS)}
+_FIELD = {name: index for index, name in enumerate(selection.COLUMNS)}
 _WITH_ADDRESS = 110
 """The width from which on the address is shown."""
 
@@ -42,7 +42,7 @@ def write_one(row: Row, layout: Layout) -> Generator[str]:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    for name, cell in zip(events.COLUMNS, row, strict=True):
+    for name, cell in zip(selection.COLUMNS, row, strict=True):
         style = COLORS.get(cell or "", "") if name == "action" else ""
         grid.add_row(Text(name), Text(harmless(cell or ""), style=style))
     yield _drawn(grid, layout)
@@ -122,7 +122,7 @@ def _console(layout: Layout) -> Console:
 FORMAT = Format(
     name="table",
     help="for people; fits the terminal",
-    projection=lambda _: events.cells(safe=False),
+    projection=lambda _: selection.cells(safe=False),
     write=write,
     write_one=write_one,
 )

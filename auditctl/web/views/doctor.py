@@ -7,10 +7,10 @@ from collections import Counter
 
 from starlette.responses import Response
 
-from auditctl.doctor.check import Severity
-from auditctl.doctor.examination import examine
+from auditctl.doctor.examine import examine
+from auditctl.doctor.model import Severity
 from auditctl.web.errors import BadRequest
-from auditctl.web.visit import Visit
+from auditctl.web.request import Visit
 
 PARAMETERS = frozenset({"severity"})
 

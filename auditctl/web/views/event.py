@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from auditctl.log import reader
-from auditctl.web import rows
-from auditctl.web.differences import marked
 from auditctl.web.errors import NotFound
-from auditctl.web.visit import Visit
+from auditctl.web.render import event_rows
+from auditctl.web.render.text_diff import marked
+from auditctl.web.request import Visit
 
 
 def event(visit: Visit) -> Response:
@@ -17,6 +17,6 @@ def event(visit: Visit) -> Response:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise NotFound(f"There is no event {text[:40]!r}.")
     with visit.connection() as conn:
-        whole = rows.event(reader.event(conn, int(text), rows.whole()))
+        whole = event_rows.event(reader.event(conn, int(text), event_rows.whole()))
     template = "event_part.html" if visit.is_fragment else "event.html"
     return visit.page(template, whole=whole, row=whole.row, marked=marked)

@@ -12,14 +12,14 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from auditctl.errors import AuditctlError, UsageError
-from auditctl.log.events import Order
 from auditctl.log.export import Request, begin
 from auditctl.log.formats import EXPORTS
-from auditctl.log.output import readable_chunks
-from auditctl.web import journal
+from auditctl.log.selection import Order
+from auditctl.output import readable_chunks
+from auditctl.web import access_log
 from auditctl.web.errors import BadRequest
-from auditctl.web.narrowing import FILTER_NAMES, Narrowing
-from auditctl.web.visit import Visit
+from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
+from auditctl.web.request import Visit
 
 PARAMETERS = FILTER_NAMES | {"order", "raw"}
 FORMS = {form.name: form for form in EXPORTS}
@@ -53,11 +53,11 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
         except AuditctlError as error:
             if not self._visit.is_left:
-                journal.broke_off(self._visit, str(error))
+                access_log.broke_off(self._visit, str(error))
         except (
             asyncio.CancelledError
         ):  # the server ends, and waits for nothing more; `Sessions.end_all` cancels the query
-            journal.broke_off(self._visit, "the server ended")
+            access_log.broke_off(self._visit, "the server ended")
             return
         except BaseException:
             await self._close()

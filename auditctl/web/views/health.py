@@ -5,12 +5,12 @@ from __future__ import annotations
 from starlette.responses import PlainTextResponse, Response
 
 from auditctl import database
-from auditctl.web import signing_in
-from auditctl.web.visit import Visit
+from auditctl.web.auth import password
+from auditctl.web.request import Visit
 
 
 def health(visit: Visit) -> Response:
     """Answer 200 `ok` while the database takes connections, else 503."""
-    if database.answers(signing_in.base(visit.web.settings)):
+    if database.answers(password.base(visit.web.settings)):
         return PlainTextResponse("ok\n")
     return PlainTextResponse("the database does not answer\n", 503)

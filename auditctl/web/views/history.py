@@ -7,8 +7,8 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from auditctl.log import cursor, reader
-from auditctl.web import rows
-from auditctl.web.visit import Visit
+from auditctl.web.render import event_rows
+from auditctl.web.request import Visit
 
 PARAMETERS = frozenset({"target", "id", "after"})
 LIMIT = 100
@@ -22,7 +22,7 @@ def history(visit: Visit) -> Response:
         selection = replace(
             reader.history(conn, target, key), limit=LIMIT, after=cursor.parse(after) if after else None
         )
-        page = reader.Page(conn, selection, rows.listed())
-        found = [rows.row(cells) for cells in page]
+        page = reader.Page(conn, selection, event_rows.listed())
+        found = [event_rows.row(cells) for cells in page]
     following = str(page.following) if page.following else None
     return visit.page("history.html", target=target, key=key, found=found, following=following, is_first=not after)

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 
 from starlette.responses import RedirectResponse, Response
 
+from auditctl.actions import Action
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log import cursor, known, reader
-from auditctl.log.events import Order, Selection
-from auditctl.model import Action
-from auditctl.web import rows
+from auditctl.log import cursor, reader, target_names
+from auditctl.log.selection import Order, Selection
 from auditctl.web.errors import BadRequest
-from auditctl.web.narrowing import FILTER_NAMES, Narrowing
-from auditctl.web.rows import Row
+from auditctl.web.render import event_rows
+from auditctl.web.render.event_rows import Row
+from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
+from auditctl.web.request import Visit
 from auditctl.web.views import overview
 from auditctl.web.views.overview import Missing, Pictures
-from auditctl.web.visit import Visit
 
 PARAMETERS = FILTER_NAMES | {"after", "before", "limit", "live", "pictures"}
 LIMIT = 50
@@ -51,7 +51,7 @@ def log(visit: Visit) -> Response:
         # A form sends its empty fields, too; an address that is sent to a colleague need not.
         return RedirectResponse(visit.url("/", parameters), 303)
     narrowing, limit = Narrowing.of(parameters), _limit(visit)
-    listed, targets = Listed((), None, None), list[known.KnownTarget]()
+    listed, targets = Listed((), None, None), list[target_names.KnownTarget]()
     pictures: Pictures | Missing | None = None
     with visit.connection() as conn:
         try:
@@ -60,7 +60,7 @@ def log(visit: Visit) -> Response:
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
         if not visit.is_automatic:
-            targets = known.targets(conn)[:_SUGGESTED]
+            targets = target_names.targets(conn)[:_SUGGESTED]
         if "pictures" in parameters and not narrowing.error and not visit.is_fragment:
             pictures = overview.drawn_if_possible(conn, narrowing, overview.shared(visit))
     return visit.page(
@@ -83,8 +83,8 @@ def page(conn: Connection, selection: Selection, *, is_first: bool) -> Listed:
     Raises:
         DatabaseError: The login may not read the log, or the connection is lost.
     """
-    read = reader.Page(conn, selection, rows.listed())
-    found = [rows.row(cells) for cells in read]
+    read = reader.Page(conn, selection, event_rows.listed())
+    found = [event_rows.row(cells) for cells in read]
     has_more = read.following is not None
     if selection.order is Order.ASC:
         found.reverse()

@@ -9,17 +9,17 @@ from starlette.responses import Response
 
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError
-from auditctl.log import overview as counted
 from auditctl.log.formats.person import shown_user
-from auditctl.log.overview import Overview, UserCount
+from auditctl.log.histogram import read as counted
+from auditctl.log.histogram.read import Overview, UserCount
 from auditctl.names import SYSTEM_USER
-from auditctl.web import chart
-from auditctl.web.chart import Bar, Chart, Meter
-from auditctl.web.chart_scale import interval, iso
-from auditctl.web.failures import explained, status_of
-from auditctl.web.narrowing import FILTER_NAMES, Narrowing
-from auditctl.web.pages import number, plural
-from auditctl.web.visit import Parameters, Visit
+from auditctl.web.error_pages import explained, status_of
+from auditctl.web.render import bars
+from auditctl.web.render.bars import Bar, Chart, Meter
+from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
+from auditctl.web.render.scale import interval, iso
+from auditctl.web.render.templates import number, plural
+from auditctl.web.request import Parameters, Visit
 
 PARAMETERS = FILTER_NAMES | {"limit"}
 
@@ -145,7 +145,7 @@ def drawn(conn: Connection, narrowing: Narrowing, kept: Parameters) -> Pictures:
         found.is_estimate,
         since,
         until,
-        chart.draw([(bucket.start, bucket.counts) for bucket in found.buckets], since, until),
+        bars.draw([(bucket.start, bucket.counts) for bucket in found.buckets], since, until),
         found.step.name.removeprefix("1 "),
         _targets(found, narrowing, kept),
         _users(found, narrowing, kept),
@@ -177,14 +177,14 @@ def _covered(found: Overview, narrowing: Narrowing) -> tuple[datetime, datetime]
 def _targets(found: Overview, narrowing: Narrowing, kept: Parameters) -> tuple[Top, ...]:
     return tuple(
         Top(target.label, target.name, meter, {**narrowing.having(target=target.name), **kept})
-        for target, meter in zip(found.targets, chart.meters(one.events for one in found.targets), strict=True)
+        for target, meter in zip(found.targets, bars.meters(one.events for one in found.targets), strict=True)
     )
 
 
 def _users(found: Overview, narrowing: Narrowing, kept: Parameters) -> tuple[Top, ...]:
     return tuple(
         Top(shown_user(user.name, user.kind), user.name, meter, {**narrowing.having(user=_meaning(user)), **kept})
-        for user, meter in zip(found.users, chart.meters(one.events for one in found.users), strict=True)
+        for user, meter in zip(found.users, bars.meters(one.events for one in found.users), strict=True)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from auditctl.log import suggestions
-from auditctl.web.visit import Visit
+from auditctl.web.request import Visit
 
 PARAMETERS = frozenset({"user"})
 LIMIT = 20

@@ -1,0 +1,202 @@
+"""Makes a plan so: one transaction, checked by planning again before it commits.
+
+The way of every change: advisory lock, lock timeout, read rules and catalog, plan, execute, read again, plan again.
+If anything but KEEP is left the transaction is rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from auditctl import database
+from auditctl.actions import Action
+from auditctl.capture import catalog, desired, event_types, planner, rule_store
+from auditctl.capture.config.document import Document
+from auditctl.capture.desired import MakeWish, Wish
+from auditctl.capture.model import Rule
+from auditctl.capture.plan import Change, ChangeKind, Plan
+from auditctl.database import Connection
+from auditctl.errors import AuditctlError
+from auditctl.names import ADVISORY_LOCK, ROLE_OWNER
+from auditctl.retention import times
+
+DEFAULT_LOCK_TIMEOUT = "5s"
+
+Approve = Callable[[Plan], bool]
+"""Looks at a plan inside the transaction that would carry it out; False leaves everything as it is."""
+
+_DONE = {
+    ChangeKind.CREATE: "installed:",
+    ChangeKind.REPLACE: "replaced:",
+    ChangeKind.ENABLE: "enabled again:",
+    ChangeKind.DROP: "removed:",
+}
+
+
+def _always(_planned: Plan) -> bool:
+    return True
+
+
+def plan(conn: Connection, document: Document | None = None) -> Plan:
+    """Plan without changing anything.
+
+    Args:
+        conn: The connection; needs SELECT on auditctl.rule.
+        document: The whole truth; None for the rules stored in the database.
+
+    Raises:
+        ConfigurationError: The rules do not fit the database; every problem is listed.
+    """
+    return preview(conn, desired.document(document))
+
+
+def preview(conn: Connection, make_wish: MakeWish) -> Plan:
+    """Plan a wish without changing anything; what `carry_out` would do.
+
+    Raises:
+        ConfigurationError: What is wished for does not fit the database; every problem is listed.
+    """
+    with catalog.transaction(conn):
+        return _plan(conn, make_wish(conn))
+
+
+def apply(
+    conn: Connection,
+    document: Document | None = None,
+    *,
+    lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
+    approve: Approve = _always,
+) -> Plan:
+    """Make the database follow the rules, in one transaction; see `carry_out`.
+
+    Args:
+        conn: The connection; its login must own the tables and be able to act as auditctl_owner.
+        document: The whole truth; None for the rules stored in the database.
+        lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
+        approve: Asked before anything is changed; False leaves everything as it is.
+    """
+    return carry_out(conn, desired.document(document), lock_timeout=lock_timeout, approve=approve)
+
+
+def enable(
+    conn: Connection, rule: Rule, *, lock_timeout: str = DEFAULT_LOCK_TIMEOUT, approve: Approve = _always
+) -> Plan:
+    """State a table's whole rule, replacing the one it had, and start capturing at once; see `carry_out`.
+
+    Raises:
+        UsageError: The label is empty, or the name is none.
+    """
+    return carry_out(conn, desired.enabled(rule), lock_timeout=lock_timeout, approve=approve)
+
+
+def disable(
+    conn: Connection,
+    name: str,
+    actions: tuple[Action, ...] = (),
+    *,
+    lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
+    approve: Approve = _always,
+) -> Plan:
+    """Stop capturing a table, or some of its actions; see `wishes.disabled` and `carry_out`. The log stays."""
+    return carry_out(conn, desired.disabled(name, actions), lock_timeout=lock_timeout, approve=approve)
+
+
+def carry_out(
+    conn: Connection,
+    make_wish: MakeWish,
+    *,
+    lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
+    approve: Approve = _always,
+) -> Plan:
+    """Make a wish come true, in one transaction.
+
+    Args:
+        conn: The connection; its login must own the tables and be able to act as auditctl_owner.
+        make_wish: What is wanted.
+        lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
+        approve: Asked before anything is changed; False leaves everything as it is.
+
+    Returns:
+        The plan that was carried out, or refused.
+
+    Raises:
+        ConfigurationError: The rules do not fit the database; every problem is listed.
+        DatabaseError: No permission, or a lock was not to be had in time.
+    """
+    with catalog.transaction(conn, lock_timeout=lock_timeout):
+        conn.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        wish = make_wish(conn)
+        planned = _plan(conn, wish)
+        if not approve(planned):
+            return planned
+        with database.acting_as(conn, ROLE_OWNER):
+            rule_store.begin_change(conn, planned)
+        _execute(conn, planned.pending)
+        with database.acting_as(conn, ROLE_OWNER):
+            rule_store.register(conn, planned.targets)
+            rule_store.end_change(conn, planned, wish.only)
+            rule_store.write(conn, planned.rules)
+            times.write(conn, planned.retention.differences)
+            _record(conn, planned.pending)
+        left = _plan(conn, replace(wish, rules=planned.rules, retention=None)).pending
+        if left:
+            raise AuditctlError(
+                f"after all changes {left[0].target} still needs {left[0].kind}: {left[0].reason}",
+                hint="Nothing was changed. Look for an event trigger that interferes, then report it.",
+            )
+    return planned
+
+
+def _plan(conn: Connection, wish: Wish) -> Plan:
+    types = event_types.Types(event_types.read(conn), wish.event_types)
+    planned = planner.plan(
+        wish.rules,
+        desired.looked_up(conn, wish.rules),
+        partial(catalog.generate, conn),
+        follow_renames=wish.follow_renames,
+        only=wish.only,
+        problems=wish.problems,
+        types=types,
+    )
+    notes = event_types.notes(types, has_file=wish.has_file)
+    planned = replace(planned, warnings=(*planned.warnings, *notes), stored=rule_store.read(conn))
+    if wish.retention is None:
+        return planned
+    registered = {rule.name: known.name for rule, known in zip(wish.rules, planned.rules, strict=True)}
+    wanted = wish.retention.named(registered)
+    return replace(planned, warnings=(*planned.warnings, *wanted.notes), retention=times.plan(conn, wanted))
+
+
+def _execute(conn: Connection, changes: Iterable[Change]) -> None:
+    """Run the statements, each as the role it needs."""
+    for change in changes:
+        for statement in change.statements:
+            with ExitStack() as stack:
+                stack.enter_context(database.errors_translated(change.relation))
+                if statement.as_owner:
+                    stack.enter_context(database.acting_as(conn, ROLE_OWNER))
+                conn.execute(sql.SQL(statement.sql.replace("{", "{{").replace("}", "}}")).format())
+
+
+def _record(conn: Connection, changes: Iterable[Change]) -> None:
+    """Record what was done to triggers, as one event for each table."""
+    by_target: dict[str, list[Change]] = {}
+    for change in changes:
+        if change.statements and not change.records_itself:
+            by_target.setdefault(change.target, []).append(change)
+    for target, done in by_target.items():
+        summary = "; ".join(
+            f"{_DONE[kind]} {', '.join(dict.fromkeys(c.action.lower() for c in done if c.kind is kind))}"
+            for kind in dict.fromkeys(c.kind for c in done)
+        )
+        data = [{"kind": c.kind, "action": c.action, "relation": c.relation, "reason": c.reason} for c in done]
+        conn.execute(
+            "select auditctl_internal.insert_event('auditctl.capture', %s, 'EVENT', null, %s, %s)",
+            [target, Jsonb({"changes": data}), f"capture {summary}"],
+        )

@@ -1,0 +1,92 @@
+"""Reads and writes the configuration file. All mistakes are reported together, each with file and key path.
+
+Each section has a module in auditctl.capture.sections; here is which sections there are.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import tomlkit
+
+from auditctl.capture.config import event_types, retention, tables
+from auditctl.capture.config.fields import Fields
+from auditctl.capture.model import EventType, Rule
+from auditctl.errors import ConfigurationError
+from auditctl.retention.times import Retention
+
+SECTIONS = ("defaults", "table", "event", "retention")
+"""The keys of the file itself."""
+
+BESIDE_TABLES = frozenset(SECTIONS) - {"defaults", "table"}
+"""The keys of what is no table: a file may be about them alone, and must then say that it means no table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A configuration file.
+
+    Attributes:
+        rules: The rules in the order of the file, without those whose name cannot be read; empty for a file that
+            audits nothing.
+        problems: What is wrong with the file itself, each with file and key path; to be reported together with what
+            does not fit the database.
+        event_types: The types of business events in the order of the file; None for a file that says nothing about
+            them, as one that was written before there were any.
+        retention: How long events are kept; None for a file that says nothing about it.
+    """
+
+    rules: tuple[Rule, ...]
+    problems: tuple[str, ...] = ()
+    event_types: tuple[EventType, ...] | None = None
+    retention: Retention | None = None
+
+
+def load(text: str, source: str) -> Document:
+    """Parse a configuration file.
+
+    Args:
+        text: The file's text, TOML as docs/reference.md describes it.
+        source: The file's name, for messages.
+
+    Raises:
+        ConfigurationError: The file is not TOML.
+    """
+    if not text.strip():
+        raise ConfigurationError(
+            [f"{source}: is empty, which would end all auditing"], hint="If that is meant, write: table = []"
+        )
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError([f"{source}: {error}"], hint="The file must be TOML: https://toml.io") from error
+    problems: list[str] = []
+    document = Fields(values, source, problems)
+    document.known(SECTIONS)
+    if "table" not in values and not values.keys().isdisjoint(BESIDE_TABLES):
+        message = "is missing, which would end all auditing; if that is meant, begin the file with: table = []"
+        document.problem("table", message)
+    rules = tables.read(document)
+    types = event_types.read(document)
+    kept = retention.read(document, rules)
+    return Document(rules, tuple(problems), types, kept)
+
+
+def dump(rules: Iterable[Rule], types: Iterable[EventType] = (), kept: Retention | None = None) -> str:
+    """Return the file that states these rules, event types and times; `load` of it gives them back, in order."""
+    rules, kept = tuple(rules), kept or Retention()
+    stated, named = tables.written(rules, kept.targets), event_types.written(types)
+    times = retention.written(kept, rules)
+    document = tomlkit.document()
+    if (named or times is not None) and not stated:
+        document["table"] = []  # before the first section, or it would be a key of that
+    document["defaults"] = tables.defaults()
+    if times is not None:
+        document["retention"] = times
+    if stated:
+        document["table"] = stated
+    if named:
+        document["event"] = named
+    return tomlkit.dumps(document)

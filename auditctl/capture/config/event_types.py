@@ -1,0 +1,73 @@
+"""The section [[event]]: the types of business events."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+import tomlkit
+from tomlkit.items import AoT
+
+from auditctl.capture.config.fields import Fields, refuse_repeated
+from auditctl.capture.model import EventType
+
+KEYS = ("name", "label", "enabled")
+LONGEST_NAME = 500
+"""Bytes, as auditctl.record_event takes them."""
+
+_OWN = re.compile(r"audit(_triggers)?([.]|$)")
+
+
+def read(document: Fields) -> tuple[EventType, ...] | None:
+    """Return the types in the order of the file, without those whose name cannot be read; None without the section."""
+    if "event" not in document.values:
+        return None
+    found = [(table, _type(table)) for table in document.sections("event")]
+    refuse_repeated(table for table, some in found if some is not None)
+    return tuple(some for _, some in found if some is not None)
+
+
+def written(types: Iterable[EventType]) -> AoT:
+    """Return one [[event]] for each type, in order."""
+    tables = tomlkit.aot()
+    for some in types:
+        table = tomlkit.table()
+        table["name"] = some.name
+        if some.label is not None:
+            table["label"] = some.label
+        if not some.enabled:
+            table["enabled"] = False
+        tables.append(table)
+    return tables
+
+
+def _type(table: Fields) -> EventType | None:
+    table.known(KEYS)
+    label, enabled = table.label(), table.flag("enabled", default=True)
+    name = table.values.get("name")
+    fault = _fault(name)
+    if fault:
+        table.problem("name", fault)
+    if not isinstance(name, str) or fault:
+        return None
+    if label is not None and re.search(r"[*?]", name):
+        table.problem("label", f"a label belongs to one type, and {name} is a glob")
+    return EventType(name, label, enabled, table.origin)
+
+
+def _fault(name: object) -> str:
+    """Return what is wrong with a name: auditctl.record_event would refuse an event of it, or nothing could match it."""
+    if name is None:
+        return "is missing"
+    if not isinstance(name, str) or not name:
+        return "must be a string such as billing.plan_change"
+    if len(name.encode("utf-8", "replace")) > LONGEST_NAME:
+        return f"is longer than {LONGEST_NAME} bytes"
+    if not name.isprintable() or name != name.strip():
+        return f"{name!r} has characters that are not seen, or spaces at its start or end"
+    if re.search(r"[\[\]]", name):
+        return f"{name}: in a glob of event types, * stands for any characters and ? for one; brackets do not work"
+    if _OWN.match(unicodedata.normalize("NFKC", name).casefold()):
+        return f"{name} belongs to auditctl itself, which records its own changes always"
+    return ""

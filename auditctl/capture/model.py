@@ -1,0 +1,211 @@
+"""The vocabulary of capture: rules, and what the database has. Frozen values, no behavior but derivation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from auditctl.actions import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is to be audited, as one [[table]] of a file or one `enable` states it.
+
+    Attributes:
+        name: `schema.table` or a glob over both parts, in the form of `identifiers.Pattern.text`.
+        actions: The captured actions in the order of `actions.OPTIONS`; empty for a table that must not be audited
+            although a glob matches it.
+        label: What people see as the target; None for the name itself.
+        exclude: Columns that are never stored.
+        mask: Columns whose change is recorded without the value.
+        key: Columns that name a row, for a table without a primary key.
+        require_actor: Whether a write without a known actor fails.
+        read_query: Whether the event of a read has the query's text.
+        read_force: Whether reads by the table's owner are recorded, too.
+        origin: Where the rule stands, for messages, such as `audit.toml: table[2]`; no part of its value.
+        is_in_force: Whether the database has this very rule already, so that what it names and is gone since is no
+            mistake of whoever states it now; no part of its value.
+    """
+
+    name: str
+    actions: tuple[Action, ...]
+    label: str | None = None
+    exclude: tuple[str, ...] = ()
+    mask: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    require_actor: bool = False
+    read_query: bool = False
+    read_force: bool = False
+    origin: str = field(default="", compare=False)
+    is_in_force: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """What is said about business events, as one [[event]] of a file states it.
+
+    Attributes:
+        name: The target they are recorded for, or a glob over such names (`*` and `?`).
+        label: What people see as the target; None for the name itself.
+        enabled: Whether they are recorded.
+        origin: Where it stands, for messages, such as `audit.toml: event[2]`; no part of its value.
+    """
+
+    name: str
+    label: str | None = None
+    enabled: bool = True
+    origin: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger of ours on a table, as pg_trigger has it.
+
+    Attributes:
+        name: Such as `auditctl_update`.
+        function: Schema and name of the function it calls.
+        type_bits: pg_trigger.tgtype: level, time and events.
+        enabled: pg_trigger.tgenabled: `A` always, `O` origin, `R` replica, `D` disabled.
+        is_clone: Whether PostgreSQL made it from the trigger of a partitioned parent.
+        is_plain: Whether it has no condition, arguments, column list, transition table or deferral.
+    """
+
+    name: str
+    function: tuple[str, str]
+    type_bits: int
+    enabled: str
+    is_clone: bool
+    is_plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function in the schema of generated functions, as pg_proc has it.
+
+    Attributes:
+        name: Its name.
+        source: The text between the dollar quotes.
+        settings: Its SET clauses, name to value.
+        is_sound: Whether language, signature and SECURITY DEFINER are as capture needs them.
+        owner: Its owner.
+        grantees: Who else may execute it, sorted; `public` for everybody.
+        comment: Its comment, which names target and action; empty without one.
+        statement: The statement that creates or replaces it; that drops it, for a function found in the catalog.
+    """
+
+    name: str
+    source: str
+    settings: Mapping[str, str]
+    is_sound: bool
+    owner: str
+    grantees: tuple[str, ...]
+    comment: str
+    statement: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What records the reads of a table, as auditctl.read_site and the catalog have it.
+
+    Attributes:
+        target: The registered name under which they are recorded; None where they are not.
+        root: Object id of the audited table: the same, or what it is a partition or child of; None likewise.
+        query: Whether the query's text is recorded.
+        force: Whether the owner's reads are recorded, too.
+        had_row_security, had_force: Whether row security is the table's own, and was forced on the owner before.
+        has_row_security, is_forced: Whether row security is on, and forced on the owner, now.
+        policies: Our policies that are there, sorted.
+        permissive, restrictive: Names of the table's own policies of either kind, sorted.
+        faults: What is not as it must be, each a phrase of auditctl.read_faults.
+    """
+
+    target: str | None
+    root: int | None
+    query: bool
+    force: bool
+    had_row_security: bool
+    had_force: bool
+    has_row_security: bool
+    is_forced: bool
+    policies: tuple[str, ...]
+    permissive: tuple[str, ...]
+    restrictive: tuple[str, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether anything of ours is there."""
+        return self.target is not None or bool(self.policies)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table, or something that looks like one.
+
+    Attributes:
+        oid: Its object id.
+        schema: Its schema.
+        table: Its name in the schema.
+        kind: pg_class.relkind: `r` table, `p` partitioned, `f` foreign, `v` view, `m` materialized view.
+        persistence: pg_class.relpersistence: `p` permanent, `u` unlogged, `t` temporary.
+        is_visible: Whether its name alone finds it on the search path.
+        parents: Tables it is a partition or child of, nearest first, as (schema, table).
+        is_partition: Whether it is a partition.
+        columns: Names of its columns in order; empty unless the relation was looked into.
+        primary_key: Columns of the primary key, in order.
+        triggers: Our triggers on it, by name.
+        reading: What records its reads, and its row security; None unless the relation was looked into.
+    """
+
+    oid: int
+    schema: str
+    table: str
+    kind: str
+    persistence: str = "p"
+    is_visible: bool = False
+    parents: tuple[tuple[str, str], ...] = ()
+    is_partition: bool = False
+    columns: tuple[str, ...] = ()
+    primary_key: tuple[str, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    reading: Reading | None = None
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Schema and name."""
+        return self.schema, self.table
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What the database has: every relation, and the generated functions.
+
+    Attributes:
+        relations: All relations, sorted by schema and name; those that matter with their columns and triggers.
+        functions: The generated functions by name.
+        current_schema: Where an unqualified name is looked for first.
+    """
+
+    relations: tuple[Relation, ...]
+    functions: Mapping[str, Function]
+    current_schema: str = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a capture function must do; the database assembles it (auditctl.capture_function).
+
+    Attributes:
+        relation: Object id of the table whose triggers call it.
+        root: Object id of the table that the target names: the same, or what it is a child of.
+        target: The registered name that events carry.
+        action: The captured action.
+        rule: What is recorded.
+    """
+
+    relation: int
+    root: int
+    target: str
+    action: Action
+    rule: Rule

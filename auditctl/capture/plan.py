@@ -1,0 +1,148 @@
+"""The vocabulary of plans: what has to be done, to what, and why. Frozen values, no behavior but derivation."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from auditctl.actions import Action
+from auditctl.capture.model import Rule
+from auditctl.retention.times import RetentionPlan
+
+
+class ChangeKind(StrEnum):
+    """What has to be done to a trigger and its function, or to an event type."""
+
+    CREATE = "CREATE"
+    REPLACE = "REPLACE"
+    ENABLE = "ENABLE"
+    DROP = "DROP"
+    KEEP = "KEEP"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a plan.
+
+    Attributes:
+        sql: Its text, without a semicolon.
+        as_owner: Whether auditctl_owner runs it (functions), or the login itself (triggers, which need the table's owner).
+    """
+
+    sql: str
+    as_owner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of a plan.
+
+    Attributes:
+        kind: What is done.
+        target: The registered table, `schema.table`; of an event type, its name.
+        action: The captured action; EVENT of an event type.
+        relation: Where the trigger sits: the target itself, or one of its partitions or children.
+        reason: Why, as a sentence.
+        statements: How; empty for KEEP.
+        relation_oid: Object id of that relation; None for a function that no trigger needs, and for an event type.
+        records_itself: Whether the database records the change as an event by itself, as it does of event types.
+    """
+
+    kind: ChangeKind
+    target: str
+    action: Action
+    relation: str
+    reason: str
+    statements: tuple[Statement, ...] = ()
+    relation_oid: int | None = None
+    records_itself: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table that is audited, as auditctl.target has it.
+
+    Attributes:
+        name: `schema.table`.
+        label: What people see, or None.
+        key: Columns of the key, in order; empty without one.
+        relation: Object id of the table.
+        rule: The rule in force.
+        renamed_from: The name under which its triggers were installed, where that differs; else None.
+    """
+
+    name: str
+    label: str | None
+    key: tuple[str, ...]
+    relation: int
+    rule: Rule
+    renamed_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """A rule that is to say something else.
+
+    Attributes:
+        before: What is stored now; None for a new one.
+        after: What is to be stored; None for one that goes.
+    """
+
+    before: Rule | None
+    after: Rule | None
+
+    @property
+    def name(self) -> str:
+        """The rule's name."""
+        return next(rule.name for rule in (self.after, self.before) if rule is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to get from what the database has to what the rules say.
+
+    Attributes:
+        changes: In the order of execution; KEEP included.
+        rules: The rules, with names as registered and renames followed.
+        targets: The tables that the rules cover and that capture something.
+        warnings: What works, but not as one may expect; sentences.
+        retention: How it has to change how long events are kept.
+        stored: The rules as the database has them now.
+    """
+
+    changes: tuple[Change, ...]
+    rules: tuple[Rule, ...]
+    targets: tuple[Target, ...]
+    warnings: tuple[str, ...] = ()
+    retention: RetentionPlan = field(default_factory=RetentionPlan)
+    stored: tuple[Rule, ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing has to change."""
+        return not self.pending and not self.retention.differences
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        """The changes that change something."""
+        return tuple(change for change in self.changes if change.kind is not ChangeKind.KEEP)
+
+    @property
+    def restated(self) -> tuple[Restated, ...]:
+        """The rules that differ from what is stored, by name."""
+        before = {rule.name: rule for rule in self.stored}
+        after = {rule.name: rule for rule in self.rules}
+        pairs = [Restated(before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys())]
+        return tuple(pair for pair in pairs if pair.before != pair.after)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether carrying it out would change nothing at all: no trigger, no rule, no time."""
+        return self.is_done and not self.restated
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this plan from one that does anything else, or the same to something else: SHA-256 in hex."""
+        everything = (self.pending, self.restated, self.retention)
+        return hashlib.sha256(repr(everything).encode("utf-8", "surrogatepass")).hexdigest()

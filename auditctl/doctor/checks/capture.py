@@ -1,0 +1,173 @@
+"""The checks of capture: what may leave a write without its event."""
+
+from __future__ import annotations
+
+from auditctl.doctor import coverage, lost_tables
+from auditctl.doctor.model import Check, Severity
+
+APPLY = "auditctl apply --yes"
+ENABLE = "auditctl enable {table}"
+
+CAPTURE = (
+    Check(
+        "template_changed",
+        Severity.CRITICAL,
+        "a template of generated functions that is not as install wrote it",
+        "Events of {action} may be missing or wrong: {object}, from which its functions are made, was changed.",
+        "auditctl install",
+        find=coverage.changed_templates,
+    ),
+    Check(
+        "rule_broken",
+        Severity.CRITICAL,
+        "a stored rule that does not fit the database: its table or a column it hides is gone",
+        "The rule {rule} cannot be applied, and no other rule is until it is mended: {problem}.",
+        "auditctl disable {rule}",
+        find=coverage.broken_rules,
+    ),
+    Check(
+        "table_detached",
+        Severity.CRITICAL,
+        "a table that was part of an audited table and is no more",
+        "Writes to {object} are recorded under {target}, or not at all: it was a part of that table, which is audited, "
+        "and is a table of its own now.",
+        ENABLE,
+        find=lost_tables.detached_tables,
+    ),
+    Check(
+        "table_uncaptured",
+        Severity.CRITICAL,
+        "a table that a rule covers and that has no trigger of ours",
+        "No {actions} of {object} leaves an event, although the rule {rule} covers it.",
+        APPLY,
+        find=coverage.uncaptured_tables,
+    ),
+    Check(
+        "trigger_missing",
+        Severity.CRITICAL,
+        "an audited table without one of its triggers",
+        "No {actions} of {object} leaves an event: the trigger is gone.",
+        APPLY,
+        find=coverage.missing_triggers,
+    ),
+    Check(
+        "member_uncaptured",
+        Severity.CRITICAL,
+        "a partition or child of an audited table without one of its triggers",
+        "No {actions} of {object} itself leaves an event, although it belongs to {target}, which is audited.",
+        APPLY,
+        find=coverage.uncaptured_members,
+    ),
+    Check(
+        "trigger_silent",
+        Severity.CRITICAL,
+        "a trigger of ours that is switched off, or does not fire always",
+        "Writes to {relation} may leave no event: the trigger is {state}.",
+        APPLY,
+    ),
+    Check(
+        "capture_changed",
+        Severity.CRITICAL,
+        "a trigger or function of ours that is not as its rule says",
+        "Events of {action} on {relation} may be missing or wrong: {reason}",
+        APPLY,
+        find=coverage.changed_capture,
+    ),
+    Check(
+        "table_renamed",
+        Severity.WARNING,
+        "a table that is not audited and bears the former name of one that is",
+        "No write to {object} leaves an event: the table that was audited under this name is {target} now.",
+        ENABLE,
+        find=lost_tables.renamed_tables,
+    ),
+    Check(
+        "trigger_unwanted",
+        Severity.WARNING,
+        "a trigger of ours on a table that no rule asks for",
+        "Writes to {relation} leave events, although no rule asks for it: a rule was removed by hand, or somebody "
+        "makes "
+        "events of a table of theirs.",
+        APPLY,
+        find=coverage.unwanted_triggers,
+    ),
+    Check(
+        "function_unknown",
+        Severity.WARNING,
+        "a function in auditctl_triggers that nothing needs",
+        "Nobody knows what {function} is for; it lies where only generated functions are.",
+        "drop routine if exists {function};",
+    ),
+    Check(
+        "function_executable",
+        Severity.WARNING,
+        "a function of the store that somebody may execute who need not",
+        "{who} may execute {function}: attached to a table of theirs, or called, it makes events of things that never "
+        "happened.",
+        "revoke all on routine {function} from {grantee} cascade;",
+    ),
+    Check(
+        "rule_instead",
+        Severity.CRITICAL,
+        "a rewrite rule on an audited table that does something instead of the write",
+        "A write to {relation} may do something else than it says, and leave no event: the rule {rule} takes the place "
+        "of each {command}.",
+        "drop rule {rule} on {relation};",
+    ),
+    Check(
+        "rule_also",
+        Severity.NOTICE,
+        "a rewrite rule on an audited table that does something besides the write",
+        "Each {command} of {relation} does more than it says: the rule {rule} adds to it, in the session of whoever "
+        "writes.",
+        "drop rule {rule} on {relation};",
+    ),
+    Check(
+        "trigger_foreign",
+        Severity.WARNING,
+        "a trigger that fires before capture and runs a function of somebody who does not own the table",
+        "{writer}, who does not own {relation}, decides what it stores and can change who is recorded: the trigger "
+        "{trigger} runs a function of theirs before the event is made.",
+        "alter function {function} owner to {owner};",
+    ),
+    Check(
+        "table_unlogged",
+        Severity.WARNING,
+        "an audited table, or a part of the log, that a crash empties",
+        "A crash of the server empties {relation}, and no event says so.",
+        "alter table {relation} set logged;",
+    ),
+    Check(
+        "table_foreign",
+        Severity.NOTICE,
+        "an audited foreign table",
+        "Writes to {relation} at its own server, and its truncation, leave no event here.",
+        "auditctl disable {table}",
+    ),
+    Check(
+        "table_keyless",
+        Severity.NOTICE,
+        "an audited table whose rows nothing tells apart",
+        "Events of {object} do not say which row they are about: the table has no primary key, and its rule names "
+        "none.",
+        "Name the columns that tell its rows apart, or give it a primary key: auditctl enable {table} --key COLUMN",
+        find=coverage.keyless_tables,
+    ),
+    Check(
+        "table_unwatched",
+        Severity.WARNING,
+        "an audited table that the coverage guard does not know of",
+        "The owner of {object} can switch its capture off: the coverage guard does not know of it.",
+        APPLY,
+        find=coverage.unwatched_tables,
+    ),
+    Check(
+        "guard",
+        Severity.WARNING,
+        "the coverage guard, missing or switched off; a superuser puts it there",
+        "Owners of audited tables can switch their capture off: the event trigger {name}, which prevents it, is "
+        "{state}.",
+        "auditctl install",
+    ),
+)
+"""Every check of capture, in the order of the reference: what must be mended first comes first."""

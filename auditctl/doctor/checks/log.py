@@ -1,0 +1,113 @@
+"""The checks of the log itself: what may change it, or keep events out of it."""
+
+from __future__ import annotations
+
+from auditctl.doctor.model import Check, Severity
+
+MAINTAIN = "auditctl maintain"
+
+
+def as_owner(statements: str) -> str:
+    """Return the statements as auditctl_owner runs them, for a superuser and the login that installed alike."""
+    return f"set role auditctl_owner; {statements} reset role;"
+
+
+LOG = (
+    Check(
+        "default_privileges",
+        Severity.WARNING,
+        "privileges that others get on what auditctl_owner creates",
+        "The next {kind} of the store will be open to {who}: it has default privileges on them.",
+        "alter default privileges for role auditctl_owner{place} revoke all on {kind} from {grantee} cascade;",
+    ),
+    Check(
+        "owner_changed",
+        Severity.CRITICAL,
+        "a part of the store that does not belong to auditctl_owner",
+        "{owner} owns the {kind} {name}, and can change what it does and holds.",
+        "alter {kind} {name} owner to auditctl_owner;",
+    ),
+    Check(
+        "log_trigger",
+        Severity.CRITICAL,
+        "a trigger of others on a table of the store",
+        "Events may be changed or swallowed as they are written: the trigger {trigger} on {relation} is not "
+        "auditctl's.",
+        as_owner("drop trigger if exists {trigger} on {relation};"),
+    ),
+    Check(
+        "log_rule",
+        Severity.CRITICAL,
+        "a rewrite rule on a table of the store",
+        "Events may be changed or swallowed as they are written: the rule {rule} on {relation} is not auditctl's.",
+        as_owner("drop rule {rule} on {relation};"),
+    ),
+    Check(
+        "write_once",
+        Severity.CRITICAL,
+        "the log or a partition of it without its write-once guard",
+        "Events in {relation} can be changed and removed, and may have been: its write-once guard is missing or off.",
+        as_owner("{drops}select auditctl_internal.guard_partition({literal});"),
+    ),
+    Check(
+        "rule_unrecorded",
+        Severity.WARNING,
+        "changes of rules, event types, retention or holds that are not recorded",
+        "What {object} says can be changed without an event: the trigger that records it is missing or off.",
+        as_owner("{creates}alter table {object} enable always trigger {trigger};"),
+    ),
+    Check(
+        "log_detached",
+        Severity.CRITICAL,
+        "a month of the log that was taken off it",
+        "The events in {relation} are missing from the log: the table was detached from it.",
+        as_owner(
+            "alter table auditctl.event attach partition {relation} for values from ({lower}) to ({upper}); "
+            "select auditctl_internal.guard_partition({literal});"
+        ),
+    ),
+    Check(
+        "log_default_rows",
+        Severity.WARNING,
+        "events in the DEFAULT partition",
+        "Events of {months} were written while those months had no partition, and none can be made until they are "
+        "moved.",
+        MAINTAIN,
+    ),
+    Check(
+        "log_months",
+        Severity.WARNING,
+        "a month from this one to three ahead that has no partition",
+        "Events of {month} will be written to the DEFAULT partition, and have to be moved later.",
+        MAINTAIN,
+    ),
+    Check(
+        "log_writable",
+        Severity.WARNING,
+        "a privilege on a table or sequence of the store that only auditctl_owner needs",
+        "{relation} is open to {who}, by the privilege to {privileges}.",
+        as_owner("revoke {privileges} on {kind} {relation} from {grantee} cascade;"),
+    ),
+    Check(
+        "schema_writable",
+        Severity.WARNING,
+        "a privilege on a schema of the store by which others could put code there, or use what is there",
+        "{who} has the privilege {privileges} on schema {schema}, and could use what capture uses, or take its place.",
+        as_owner("revoke {privileges} on schema {schema} from {grantee} cascade;"),
+    ),
+    Check(
+        "log_row_security",
+        Severity.WARNING,
+        "a table of the store without row security",
+        "A member of pg_write_all_data can write to {relation}: its row security is off.",
+        as_owner("alter table {relation} enable row level security;"),
+    ),
+    Check(
+        "log_policy",
+        Severity.WARNING,
+        "a policy on a table of the store that lets somebody write",
+        "A member of pg_write_all_data can write to {relation}: the policy {policy} allows it.",
+        as_owner("drop policy {policy} on {relation};"),
+    ),
+)
+"""Every check of the log, in the order of the reference: before install creates anything, nobody else may get it."""

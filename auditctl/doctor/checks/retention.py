@@ -1,0 +1,52 @@
+"""The checks of upkeep: what is not done, and what will be deleted unless somebody objects."""
+
+from __future__ import annotations
+
+from auditctl.doctor.checks.log import MAINTAIN, as_owner
+from auditctl.doctor.model import Check, Severity
+
+RETENTION = (
+    Check(
+        "statement_unguarded",
+        Severity.WARNING,
+        "what was stated about keeping events, or holds, without the guard against rewriting",
+        "What {relation} says can be rewritten and back-dated, and may have been: its guard is missing or off.",
+        as_owner("{mends}"),
+    ),
+    Check(
+        "move_unfinished",
+        Severity.WARNING,
+        "events that are being moved out of the DEFAULT partition for more than an hour",
+        "Each event of the DEFAULT partition is written twice since {since}: maintain was stopped while it moved them.",
+        MAINTAIN,
+    ),
+    Check(
+        "maintain_late",
+        Severity.WARNING,
+        "upkeep that was not done for 35 days although retention is stated",
+        "Nothing was deleted {since}, although it is stated how long events are kept: maintain does not run.",
+        MAINTAIN,
+    ),
+    Check(
+        "retention_overdue",
+        Severity.WARNING,
+        "a month with events whose time is over, two days after maintain last ran",
+        "{partition} holds events that should have been deleted.",
+        MAINTAIN,
+    ),
+    Check(
+        "retention_shortened",
+        Severity.NOTICE,
+        "a shorter time to keep events, or a release of a hold, that is not in force yet",
+        "Events of {what} may be deleted from {day} on: {reason}.",
+        "{undo};",
+    ),
+    Check(
+        "hold_old",
+        Severity.NOTICE,
+        "a hold that is older than a year",
+        "The events of {target} are held since {since}, for {reason}.",
+        "auditctl hold release {hold} --reason 'no longer needed'",
+    ),
+)
+"""Every check of upkeep, in the order of the reference."""

@@ -1,0 +1,83 @@
+"""The checks of roles: who can do what the promises exclude."""
+
+from __future__ import annotations
+
+from auditctl.doctor.model import Check, Severity
+
+ROLES = (
+    Check(
+        "role_superuser",
+        Severity.NOTICE,
+        "a superuser besides the one of the installation",
+        "{object} can switch capture off and change the log: it is a superuser.",
+        "alter role {role} nosuperuser;",
+    ),
+    Check(
+        "role_app_superuser",
+        Severity.WARNING,
+        "a superuser that is an application as well",
+        "{object} is believed whoever it says is acting, and can change the log too: it is a superuser with auditctl_app.",
+        "alter role {role} nosuperuser;",
+    ),
+    Check(
+        "role_bypass_rls",
+        Severity.NOTICE,
+        "a role that row security does not hold",
+        "{object} can write to any table it has the privilege for, the log included: row security does not hold it.",
+        "alter role {role} nobypassrls;",
+    ),
+    Check(
+        "role_createrole",
+        Severity.WARNING,
+        "a role that may make itself auditctl_owner",
+        "{object} can make itself a member of auditctl_owner, and then change capture: it may administer every role.",
+        "alter role {role} nocreaterole;",
+        until=15,
+    ),
+    Check(
+        "role_owner_member",
+        Severity.WARNING,
+        "a member of auditctl_owner besides the login that installed",
+        "{object} can act as auditctl_owner: change capture, write events, and take the guards off the log.",
+        "revoke auditctl_owner from {role};",
+    ),
+    Check(
+        "role_predefined",
+        Severity.WARNING,
+        "a member of a role of PostgreSQL's own that reaches around the log",
+        "{who} may {power}.",
+        "revoke {predefined} from {role};",
+    ),
+    Check(
+        "role_claims",
+        Severity.NOTICE,
+        "a login that names users and is not believed",
+        "{login} named the user who acts in {events} events of the last 30 days, the last on {last}, and was not "
+        "believed: "
+        "grant it the role if it is an application, or let it stop.",
+        "auditctl grant app {login}",
+    ),
+    Check(
+        "table_owner",
+        Severity.WARNING,
+        "a login that owns audited tables; with the coverage guard in place, a notice",
+        "{who} can {power}: it owns {relations}.",
+        "alter table {relation} owner to {superuser}; "
+        "grant select, insert, update, delete, truncate, references on {relation} to {role};",
+    ),
+    Check(
+        "table_owner_member",
+        Severity.WARNING,
+        "a login that can act as the owner of audited tables; with the coverage guard in place, a notice",
+        "{who} can {power}: it may act as {owner}, who owns audited tables.",
+        "revoke {via} from {role};",
+    ),
+    Check(
+        "database_owner",
+        Severity.WARNING,
+        "a login that owns the database",
+        "{who} can drop the database, and the log with it.",
+        "alter database {database} owner to {superuser};",
+    ),
+)
+"""Every check of roles, in the order of the reference."""

@@ -1,0 +1,46 @@
+"""The checks of the server: settings and versions that the promises rest on."""
+
+from __future__ import annotations
+
+from auditctl.doctor.model import Check, Severity
+
+SERVER = (
+    Check(
+        "setting_grant",
+        Severity.WARNING,
+        "the privilege to set what decides whether triggers fire",
+        "{who} may set {parameter}, and so keep triggers, and what they guard, from firing.",
+        "revoke all on parameter {parameter} from {grantee} cascade;",
+        since=15,
+    ),
+    Check(
+        "setting_default",
+        Severity.WARNING,
+        "sessions that start in replica mode, or without event triggers",
+        "Sessions start with {parameter} = {setting}: then only triggers fire that fire always, or no event trigger "
+        "does.",
+        "alter {place} reset {parameter};",
+    ),
+    Check(
+        "server_crash",
+        Severity.WARNING,
+        "fsync or full_page_writes is off",
+        "A crash of the server can lose or damage events of committed transactions: {name} is off.",
+        "alter system set {name} = on; select pg_reload_conf();",
+    ),
+    Check(
+        "server_end_of_life",
+        Severity.WARNING,
+        "a version of PostgreSQL that gets no more corrections",
+        "Faults of the server that are found now are not mended: its series had its last release on {last}.",
+        "Upgrade the server to a newer series: {page}",
+    ),
+    Check(
+        "server_prerelease",
+        Severity.WARNING,
+        "a version of PostgreSQL that is no release",
+        "The server is no release, and its files, the log's among them, may not be readable by the next one.",
+        "Install a release: {page}",
+    ),
+)
+"""Every check of the server, in the order of the reference."""

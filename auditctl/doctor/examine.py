@@ -1,0 +1,102 @@
+"""Runs every check on a database, in one read-only transaction, and collects the findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from auditctl import database, resources
+from auditctl.database import Connection
+from auditctl.doctor import coverage
+from auditctl.doctor.coverage import Coverage
+from auditctl.doctor.model import Check, Finding, Row, Severity
+from auditctl.doctor.registry import CHECKS
+from auditctl.errors import DatabaseError
+
+_READ_ONLY = "set transaction isolation level repeatable read, read only"
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found, and what was not looked at.
+
+    Attributes:
+        findings: The worst first, then in the order of the registry; what a remedy needs is mended before it.
+        unseen: Checks the login could not make, each with the reason.
+    """
+
+    findings: tuple[Finding, ...]
+    unseen: tuple[tuple[str, str], ...]
+
+
+def examine(conn: Connection, *, today: date | None = None, server_version: str | None = None) -> Examination:
+    """Make every check; change nothing.
+
+    Args:
+        conn: The connection; a superuser sees all, a reader nearly all.
+        today: The date at which versions are compared; None for the server's.
+        server_version: What the server calls itself; None for what it says.
+
+    Raises:
+        DatabaseError: Something else than a permission is missing.
+    """
+    found: list[Finding] = []
+    unseen: list[tuple[str, str]] = []
+    major = conn.info.server_version // 10000
+    with database.transaction(conn):
+        conn.execute(_READ_ONLY)
+        conn.execute("set local jit = off")  # compiling the queries takes longer than they do
+        covered, refused = _coverage(conn)
+        (is_guarded,) = conn.execute(resources.sql_text("queries/guarded.sql").encode()).fetchone() or (False,)
+        parameters = {
+            "is_guarded": is_guarded,
+            "today": today,
+            "server_version": server_version,
+            "needed": covered.needed_functions if covered else [],
+            "granted": list(covered.granted) if covered else [],
+        }
+        for check in CHECKS:
+            if not check.since <= major <= check.until:
+                continue
+            try:
+                rows = _rows(conn, check, covered, refused, parameters)
+            except DatabaseError as error:
+                if error.sqlstate != database.DENIED:
+                    raise
+                unseen.append((check.name, str(error)))
+            else:
+                found += [check.finding(row) for row in rows]
+    order = list(Severity)
+    return Examination(tuple(sorted(found, key=lambda finding: order.index(finding.severity))), tuple(unseen))
+
+
+def _coverage(conn: Connection) -> tuple[Coverage | None, DatabaseError | None]:
+    """Return the comparison with the rules, or why there is none."""
+    try:
+        with database.errors_translated(), conn.transaction():
+            return coverage.read(conn), None
+    except DatabaseError as error:
+        if error.sqlstate != database.DENIED:
+            raise
+        return None, error
+
+
+def _rows(
+    conn: Connection,
+    check: Check,
+    covered: Coverage | None,
+    refused: DatabaseError | None,
+    parameters: Mapping[str, Any],
+) -> Sequence[Row]:
+    needs_rules = check.find is not None or "%(needed)s" in check.query
+    if needs_rules and refused is not None:
+        raise refused
+    if check.find is not None and covered is not None:
+        return check.find(covered)
+    query = check.query
+    with database.errors_translated(), conn.transaction():
+        cursor = conn.execute(query.encode(), parameters if "%(" in query else None)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor]

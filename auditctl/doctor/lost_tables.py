@@ -1,0 +1,88 @@
+"""Tables that capture has lost sight of: parts that left an audited table, and those that took over its name.
+
+Each is to be audited as the table was that it left, or whose name it has: no remedy hides less.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from auditctl import resources
+from auditctl.actions import DEFAULT, OPTIONS
+from auditctl.capture.model import Rule
+from auditctl.capture.table_names import qualified
+from auditctl.database import Connection
+from auditctl.doctor import rule_repair
+from auditctl.doctor.model import Row
+
+if TYPE_CHECKING:
+    from auditctl.doctor.coverage import Coverage
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """A table that is not audited by itself, and the audited one that it has to do with.
+
+    Attributes:
+        rule: How it would be audited in the same way.
+        target: The name of the other.
+    """
+
+    rule: Rule
+    target: str
+
+    @property
+    def row(self) -> Row:
+        """What a check finds of it."""
+        name = self.rule.name
+        remedy = shlex.join(rule_repair.command(self.rule))
+        return {"object": name, "table": name, "target": self.target, "remedy": remedy}
+
+
+def detached(conn: Connection) -> tuple[Departed, ...]:
+    """Return the tables that left an audited one (queries/detached_table.sql), by name."""
+    return _read(conn, "queries/detached_table.sql")
+
+
+def renamed(conn: Connection) -> tuple[Departed, ...]:
+    """Return the tables with the former name of an audited one (queries/former_name.sql), by name."""
+    return _read(conn, "queries/former_name.sql")
+
+
+def detached_tables(coverage: Coverage) -> Sequence[Row]:
+    """Return the tables that left an audited one."""
+    return [departed.row for departed in coverage.detached]
+
+
+def renamed_tables(coverage: Coverage) -> Sequence[Row]:
+    """Return the tables with the former name of an audited one, but for those that a rule covers."""
+    covered = {qualified(*relation.identity) for relation, _ in coverage.resolution.covered}
+    return [departed.row for departed in coverage.renamed if departed.rule.name not in covered]
+
+
+def _read(conn: Connection, query: str) -> tuple[Departed, ...]:
+    rows = conn.execute(resources.sql_text(query).encode()).fetchall()
+    found = (Departed(_rule(name, *parts), target) for name, target, *parts in rows)
+    return tuple(sorted(found, key=lambda departed: departed.rule.name))
+
+
+def _rule(name: str, actions: Any, exclude: Any, mask: Any, key: Any, flags: Any, columns: Any) -> Rule:
+    """Return the rule; a glob may have named columns that neither table has, which a rule for one table may not."""
+    kept = [tuple(column for column in names or () if column in columns) for names in (exclude, mask, key)]
+    return Rule(
+        name,
+        tuple(
+            action
+            for action in (DEFAULT if actions is None else OPTIONS.values())
+            if actions is None or action.value in actions
+        ),
+        exclude=kept[0],
+        mask=kept[1],
+        key=kept[2],
+        require_actor="require_actor" in (flags or ()),
+        read_query="read_query" in (flags or ()),
+        read_force="read_force" in (flags or ()),
+    )

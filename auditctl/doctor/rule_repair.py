@@ -1,0 +1,115 @@
+"""Rules changed so that they fit their table, and as the command that states them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from auditctl.actions import DEFAULT
+from auditctl.capture import resolve, table_names, validate
+from auditctl.capture.model import Catalog, Relation, Rule
+from auditctl.capture.table_names import qualified
+
+Former = Mapping[str, Mapping[str, str | None]]
+"""For each table the columns whose name is another now, or that are gone: the name before and the name since."""
+
+_UNKNOWN = "NEW_NAME"
+"""Stands for a column that nobody knows; `enable` refuses it where no column has that name."""
+
+
+def command(rule: Rule) -> list[str]:
+    """Return the words of the `auditctl enable` that states a rule."""
+    words = ["auditctl", "enable", rule.name]
+    if rule.actions != DEFAULT:
+        words += ["--actions", ",".join(action.value.lower() for action in rule.actions)]
+    for option, columns in (("--exclude", rule.exclude), ("--mask", rule.mask), ("--key", rule.key)):
+        for column in columns:
+            words += [option, column]
+    if rule.label is not None:
+        words += ["--label", rule.label]
+    flags = {"--require-actor": rule.require_actor, "--read-query": rule.read_query, "--read-force": rule.read_force}
+    return [*words, *(option for option, is_set in flags.items() if is_set)]
+
+
+def remedy(rule: Rule, catalog: Catalog, former: Former) -> str:
+    """Return what mends a rule that does not fit its tables; never a command by which it hides less than it did."""
+    tables = _tables(rule, catalog)
+    if not rule.actions or not tables:
+        return shlex.join(["auditctl", "disable", rule.name])
+    names = {column for table in tables for column in table.columns}
+    moved = _moved(tables, former)
+    unknown = {name for name in (*rule.exclude, *rule.mask) if name not in names and name not in moved}
+    followed = _with_columns(rule, lambda name: [name] if name in names else moved.get(name, [_UNKNOWN]))
+    keys = {column for table in tables for column in table.primary_key or followed.key}
+    open_keys = [name for name in (*followed.exclude, *followed.mask) if name in keys]
+    if open_keys:
+        return (
+            f"Take {', '.join(open_keys)} out of the table's key, which every event carries, or decide that events may "
+            "carry it and state the rule anew."
+        )
+    if unknown:
+        return f"State the rule anew with the column that holds it now: {shlex.join(command(followed))}"
+    mended = _fitting(rule, followed, catalog)
+    return shlex.join(["auditctl", "disable", rule.name] if mended is None else command(mended))
+
+
+def _tables(rule: Rule, catalog: Catalog) -> list[Relation]:
+    pattern = table_names.parse(rule.name)
+    return [r for r in catalog.relations if pattern.matches(*r.identity) and validate.refusal(r) is None]
+
+
+def _moved(tables: Sequence[Relation], former: Former) -> dict[str, list[str]]:
+    """Return former names of columns with the names they have now, none for a column that is gone."""
+    moved: dict[str, list[str]] = {}
+    for table in tables:
+        for name, now in former.get(qualified(*table.identity), {}).items():
+            moved.setdefault(name, []).extend([] if now is None else [now])
+    return moved
+
+
+def _with_columns(rule: Rule, followed: Callable[[str], Sequence[str]]) -> Rule:
+    """Return the rule with each column that it hides, or takes for the key, followed to where it is now."""
+    exclude, mask, key = (
+        tuple(dict.fromkeys(now for name in names for now in followed(name)))
+        for names in (rule.exclude, rule.mask, rule.key)
+    )
+    return replace(
+        rule,
+        exclude=exclude,
+        mask=tuple(name for name in mask if name == _UNKNOWN or name not in exclude),
+        key=tuple(name for name in key if name != _UNKNOWN),
+    )
+
+
+def _fitting(rule: Rule, followed: Rule, catalog: Catalog) -> Rule | None:
+    """Return the rule without a key or a label that do not fit its tables, or None where that does not mend it."""
+    has_key = any(table.primary_key for table in _tables(rule, catalog))
+    keyed = table_names.parse(rule.name).is_glob or not has_key
+    mended = followed if keyed else replace(followed, key=())
+    for candidate in (mended, replace(mended, label=None)):
+        if not resolve.resolve([candidate], catalog, follow_renames=True).problems and candidate != rule:
+            return candidate
+    return None
+
+
+def keyed(rule: Rule, relation: Relation, unique: Sequence[str]) -> str:
+    """Return how the rule names the rows of one table: by the columns of a unique index, where it has one.
+
+    Args:
+        rule: The rule that covers the table.
+        relation: The table.
+        unique: The columns of a unique index, none of them nullable; empty where there is no such index.
+    """
+    known = set(relation.columns)
+    mended = replace(
+        rule,
+        name=qualified(*relation.identity),
+        exclude=tuple(name for name in rule.exclude if name in known),
+        mask=tuple(name for name in rule.mask if name in known),
+        key=tuple(unique) or ("COLUMN",),
+    )
+    if unique and not {*unique} & {*mended.exclude, *mended.mask}:
+        return shlex.join(command(mended))
+    mended = replace(mended, key=("COLUMN",))
+    return f"Name the columns that tell its rows apart, or give it a primary key: {shlex.join(command(mended))}"

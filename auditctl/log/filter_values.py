@@ -1,0 +1,137 @@
+"""What the text of a filter means: one function for each kind of value.
+
+Pure; whatever is not understood is a UsageError.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from auditctl.actions import Action
+from auditctl.errors import UsageError
+from auditctl.names import SYSTEM_USER
+
+LARGEST_XACT = 2**64 - 1
+LONGEST_JSON_KEY = 1000
+"""Bytes; a longer key is stored as its start and a hash."""
+
+_NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
+_UNFIT_FOR_JSONB = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[eE][+-]?[0-9]{4,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A target_id.
+
+    Attributes:
+        text: As written.
+        is_array: Whether it is also a JSON array, which may be spelled otherwise in the log.
+        of_any: Whether it is looked for in all targets, so that the index needs to be told their names.
+    """
+
+    text: str
+    is_array: bool
+    of_any: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who is looked for.
+
+    Attributes:
+        name: The name; None for the system, which has none.
+        as_actor: Whether events count that the named one is the actor of.
+        as_login: Whether events count that came through the database login of that name.
+    """
+
+    name: str | None
+    as_actor: bool = True
+    as_login: bool = True
+
+
+def require_storable(name: str, value: str) -> None:
+    """Make sure that a text may stand in the log at all.
+
+    Args:
+        name: What the text is, for the message, such as `filter id`.
+        value: The text.
+
+    Raises:
+        UsageError: It is empty, holds a NUL byte or is no Unicode.
+    """
+    if not value:
+        raise UsageError(f"the {name} is empty", hint="Leave it out to select everything." if "filter" in name else "")
+    if "\0" in value:
+        raise UsageError(f"the {name} holds a NUL byte, which no value in the log has")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the {name} is no valid UTF-8") from None
+
+
+def text(value: str) -> str:
+    """Return the text as it is."""
+    return value
+
+
+def key(value: str) -> Key:
+    """Parse a target_id; a JSON array that JSONB can hold is recognized as such."""
+    if len(value.encode()) > LONGEST_JSON_KEY or _UNFIT_FOR_JSONB.search(value):
+        return Key(value, is_array=False)
+    try:
+        return Key(value, is_array=isinstance(json.loads(value, parse_constant=_refuse), list))
+    except (ValueError, RecursionError):
+        return Key(value, is_array=False)
+
+
+def user(value: str) -> User:
+    """Parse `System`, `actor:NAME`, `login:NAME`, or a NAME that counts as either."""
+    if value == SYSTEM_USER:
+        return User(None)
+    kind, colon, name = value.partition(":")
+    if not colon or kind not in ("actor", "login"):
+        return User(value)
+    if not name:
+        raise UsageError(f"{value!r} names nobody", hint=f"Write {kind}:NAME.")
+    return User(name, as_actor=kind == "actor", as_login=kind == "login")
+
+
+def action(value: str) -> Action:
+    """Parse an action, in any case."""
+    try:
+        return Action(value.upper())
+    except ValueError:
+        raise UsageError(f"there is no action {value!r}", hint=f"Actions: {', '.join(Action)}.") from None
+
+
+def network(value: str) -> IPv4Network | IPv6Network:
+    """Parse an address, or a network in CIDR notation (bits beyond its prefix are ignored)."""
+    try:
+        # The database knows no zones, such as fe80::1%eth0.
+        return ip_network("" if "%" in value else value, strict=False)
+    except ValueError:
+        raise UsageError(
+            f"{value!r} is no address or network", hint="Write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32."
+        ) from None
+
+
+def xact(value: str) -> int:
+    """Parse the number of a transaction, 0 to 2^64 - 1."""
+    if _NUMBER.fullmatch(value) and (number := int(value)) <= LARGEST_XACT:
+        return number
+    raise UsageError(f"{value!r} is no transaction number", hint="Take it from the column xact_id of an export.")
+
+
+def pair(value: str) -> tuple[str, str]:
+    """Parse KEY=VALUE; the first equals sign parts them, the value may be empty."""
+    name, equals, content = value.partition("=")
+    if not name or not equals:
+        raise UsageError(f"{value!r} is no KEY=VALUE", hint="For example: --context request_id=4f2a")
+    return name, content
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)

@@ -1,0 +1,143 @@
+"""Records business events: what is no change of a row, such as a login or a report that was shown."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from auditctl import database
+from auditctl.actions import Action
+from auditctl.database import Connection
+from auditctl.errors import DatabaseError, UsageError
+from auditctl.log.filter_values import require_storable
+
+ACTIONS = (Action.EVENT, Action.READ)
+"""What may be recorded so; the others are recorded by capture alone."""
+
+LARGEST_DATA = 1_048_576
+"""Bytes of data that the database accepts."""
+
+_REFUSED = "record_event "
+"""How the database's own refusals of an argument start."""
+
+_NOT_FOR_JSONB = frozenset({"22P02", "22P05", "22003", "54001", "54000"})
+"""SQLSTATEs of text that is JSON, and more than JSONB can hold: a NUL, half a character, too many digits or levels."""
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessEvent:
+    """What happened.
+
+    Attributes:
+        target: What it is about, such as `billing.invoice` or `auth.login`.
+        target_id: Which one; None where there are no several.
+        summary: One sentence for people; None only of a READ, which then reads `read`.
+        data: More of it as JSON text; None for nothing.
+        action: EVENT or READ.
+        actor: Who; None for whoever the session names.
+        ip: From where; None for whatever the session names.
+    """
+
+    target: str
+    target_id: str | None = None
+    summary: str | None = None
+    data: str | None = None
+    action: Action = Action.EVENT
+    actor: str | None = None
+    ip: IPv4Address | IPv6Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What came of it.
+
+    Attributes:
+        event_id: The event; None where its type is switched off.
+        is_believed: Whether the user and address that were named count; True where none were.
+    """
+
+    event_id: int | None
+    is_believed: bool
+
+
+def record_event(conn: Connection, event: BusinessEvent) -> Recording:
+    """Record an event (function auditctl.record_event), in a transaction of its own.
+
+    Raises:
+        UsageError: A value cannot stand in the log, or the target is auditctl's own; nothing is recorded.
+        DatabaseError: The login may not record events.
+    """
+    _require_sound(event)
+    names = {"actor": event.actor, "ip": None if event.ip is None else str(event.ip)}
+    with database.transaction(conn):
+        for name, value in names.items():
+            if value is not None:
+                conn.execute("select pg_catalog.set_config(%s, %s, true)", [f"auditctl.{name}", value])
+        event_id = _recorded(conn, event)
+        is_believed = not any(names.values()) or conn.execute("select auditctl.names_actor()").fetchone() == (True,)
+    return Recording(event_id, is_believed)
+
+
+def require_json(text: str, place: str) -> str:
+    """Return a text that is JSON.
+
+    Args:
+        text: The text.
+        place: Where it stands, for the message.
+
+    Raises:
+        UsageError: It is none, or too long.
+    """
+    hint = 'Write JSON such as \'{"channel": "mail"}\'; text goes in double quotes.'
+    if len(text.encode("utf-8", "replace")) > LARGEST_DATA:
+        raise UsageError(f"{place} is larger than 1 MB", hint="Record where the data can be found, or a digest of it.")
+    try:
+        # The text itself is stored, so that numbers keep their digits.
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{place} is no JSON: {error.msg} (line {error.lineno}, column {error.colno})", hint=hint
+        ) from None
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise UsageError(f"{place} is no JSON: {reason}", hint=hint) from None
+    return text
+
+
+def _require_sound(event: BusinessEvent) -> None:
+    if event.action not in ACTIONS:
+        raise UsageError(
+            f"{event.action} cannot be recorded by hand",
+            hint="Row changes are recorded by capture alone; use EVENT or READ.",
+        )
+    if not event.target:
+        raise UsageError("the target is empty", hint="Name what the event is about, for example billing.invoice.")
+    if event.summary is None and event.action is not Action.READ:
+        raise UsageError("the event says nothing", hint="Give a summary: one sentence of what happened.")
+    for name in ("target", "target_id", "summary", "actor"):
+        if getattr(event, name) is not None:
+            require_storable(name, getattr(event, name))
+    if event.data is not None:
+        require_json(event.data, "data")
+
+
+def _recorded(conn: Connection, event: BusinessEvent) -> int | None:
+    arguments = [event.target, event.target_id, event.summary, event.data, str(event.action)]
+    try:
+        with database.errors_translated():
+            row = conn.execute(
+                "select auditctl.record_event(%s, %s, %s, %s::jsonb, %s::auditctl.action)", arguments
+            ).fetchone()
+    except DatabaseError as error:
+        if error.sqlstate in _NOT_FOR_JSONB:
+            hint = "JSONB holds no \\u0000, no half of a character, and no endless number."
+            raise UsageError(f"the data cannot be stored: {error}", hint=hint) from error
+        if str(error).startswith(_REFUSED):
+            raise UsageError(f"record {str(error).removeprefix(_REFUSED)}", hint=error.hint) from error
+        raise
+    return None if row is None else row[0]
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number in JSON")

@@ -1,0 +1,178 @@
+"""The one query path: what log, show, history, export and the web page ask the database.
+
+A `Selection` says which events, in which order, from where on; a projection says in which shape. All are read from
+view auditctl.activity, in the order (created_on, event_id), and never by OFFSET.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import LiteralString
+
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
+
+from auditctl.log import predicates
+from auditctl.log.cursor import Cursor
+
+COLUMNS = (
+    "event_id",
+    "created_on",
+    "ip_address",
+    "user",
+    "target",
+    "target_id",
+    "action",
+    "details",
+    "old_values",
+    "new_values",
+    "db_user",
+    "actor_kind",
+    "xact_id",
+    "context",
+)
+"""The columns of an event, in the order of every format."""
+
+CREATED_ON: LiteralString = "pg_catalog.to_char(created_on at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+"""ISO 8601 in UTC with microseconds."""
+
+_TEXT: dict[str, LiteralString] = {
+    "event_id": "event_id::text",
+    "created_on": CREATED_ON,
+    "ip_address": "pg_catalog.abbrev(ip_address)",
+    "user": "user_name",
+    "target": "target",
+    "target_id": "target_id",
+    "action": "action::text",
+    "details": "details",
+    "old_values": "old_values::text",
+    "new_values": "new_values::text",
+    "db_user": "db_user",
+    "actor_kind": "actor_kind",
+    "xact_id": "xact_id::text",
+    "context": "context::text",
+}
+
+_JSON: dict[str, LiteralString] = {
+    **_TEXT,
+    "event_id": "event_id",
+    "old_values": "old_values",
+    "new_values": "new_values",
+    "xact_id": "xact_id::text::numeric",
+    "context": "context",
+}
+
+# The code points of: tab, line feed, carriage return, + - = @, and their full-width twins.
+_STARTS_FORMULA: LiteralString = "9, 10, 13, 43, 45, 61, 64, 65291, 65293, 65309, 65312"
+
+
+class Order(StrEnum):
+    """The order of events by time, and by identity within a microsecond."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+ACTIVITY = SQL("auditctl.activity")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which events, and in which order.
+
+    Attributes:
+        condition: Over the columns of view auditctl.activity.
+        order: Oldest or newest first.
+        after: The event to go on behind, in that order; None to start at the beginning.
+        limit: How many at most; None for all.
+        source: What has the columns of the view, under a name; None for the view.
+    """
+
+    condition: Composable
+    order: Order = Order.DESC
+    after: Cursor | None = None
+    limit: int | None = None
+    source: Composable | None = None
+
+    def query(self, projection: Composable) -> Composed:
+        """Return the select statement that reads a projection of the events, in their order."""
+        direction = SQL("asc") if self.order is Order.ASC else SQL("desc")
+        limit = SQL("limit {}").format(Literal(self.limit)) if self.limit is not None else SQL("")
+        # The inner order keeps the planner from merging the levels, which would compute details once for each
+        # mention. The outer one costs nothing, as the rows already come in it.
+        return SQL(
+            "select {projection} from ("
+            "select * from {source} where {condition} order by created_on {direction}, event_id {direction} {limit}"
+            ") as event order by event.created_on {direction}, event.event_id {direction}"
+        ).format(
+            projection=projection,
+            source=self.source or ACTIVITY,
+            condition=predicates.all_of([self.condition, *self.start()]),
+            direction=direction,
+            limit=limit,
+        )
+
+    def places(self, projection: Composable) -> Composed:
+        """Return the select statement that reads a projection of all the events, without their order or limit."""
+        return SQL("select {projection} from {source} where {condition}").format(
+            projection=projection,
+            source=self.source or ACTIVITY,
+            condition=predicates.all_of([self.condition, *self.start()]),
+        )
+
+    def start(self) -> list[Composable]:
+        """Return the conditions that the events come behind the one to go on at."""
+        if self.after is None:
+            return []
+        comparison = SQL(">") if self.order is Order.ASC else SQL("<")
+        moment, event_id = Literal(self.after.created_on), Literal(self.after.event_id)
+        # The first says the same with less: partitions are pruned by it, and not by a comparison of rows.
+        return [
+            SQL("created_on {}= {}").format(comparison, moment),
+            SQL("(created_on, event_id) {} ({}, {}::bigint)").format(comparison, moment, event_id),
+        ]
+
+
+def cells(*, safe: bool, names: Sequence[str] = COLUMNS) -> Composable:
+    """Return the projection on columns as text, under their names.
+
+    Args:
+        safe: Whether text that a spreadsheet would take for a formula gets an apostrophe in front.
+        names: Which columns, in that order.
+    """
+    return _named({name: _safe(name) if safe else SQL(_TEXT[name]) for name in names})
+
+
+def documents() -> Composable:
+    """Return the projection on one JSON object with the columns as keys, as text on one line.
+
+    It is built on the server, where numbers keep the digits they were stored with.
+    """
+    return SQL("(select pg_catalog.row_to_json(document)::text from (select {}) as document) as document").format(
+        _named({name: SQL(_JSON[name]) for name in COLUMNS})
+    )
+
+
+def placed(projection: Composable) -> Composable:
+    """Return a projection behind two columns that make a cursor: created_on as text, and event_id."""
+    return SQL("{} as place_time, event_id as place_id, {}").format(SQL(CREATED_ON), projection)
+
+
+def _named(expressions: Mapping[str, Composable]) -> Composable:
+    return SQL(", ").join(SQL("{} as {}").format(some, Identifier(name)) for name, some in expressions.items())
+
+
+def _safe(name: str) -> Composable:
+    plain = SQL(_TEXT[name])
+    if name in ("user", "target", "target_id", "details", "db_user"):
+        # Text may end in half a character, on which PostgreSQL raises; three bytes behind it make a whole one of any.
+        return SQL(
+            "case when pg_catalog.ascii(pg_catalog.ltrim({0} || '   ', ' ')) in ({1}) then '''' || {0} else {0} end"
+        ).format(plain, SQL(_STARTS_FORMULA))
+    if name in ("old_values", "new_values", "context"):
+        # JSON text starts with a brace, bracket, quote, letter or digit; or it is a negative number.
+        return SQL(
+            "case when pg_catalog.jsonb_typeof({0}) = 'number' and {1} ^@ '-' then '''' || {1} else {1} end"
+        ).format(Identifier(name), plain)
+    return plain

@@ -1,0 +1,1 @@
+"""How much the log holds, and how fast it grows."""

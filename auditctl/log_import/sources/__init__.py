@@ -1,0 +1,11 @@
+"""What in the server's log tells of reads, each in a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from auditctl.log_import.sources import own, pgaudit
+from auditctl.log_import.sources.source import Source
+
+SOURCES: Sequence[Source] = (pgaudit.SOURCE, own.SOURCE)
+"""Every source. A record belongs to the one whose mark its message begins with."""

@@ -1,0 +1,60 @@
+"""The extension pgaudit: `AUDIT: OBJECT,1,1,READ,SELECT,TABLE,billing.customer,select ...,<not logged>`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+from auditctl.log_import.records import Record
+from auditctl.log_import.sources.source import Forged, Read, Source
+
+MARK = "AUDIT: "
+_READ = re.compile(r"(OBJECT|SESSION),[0-9]+,[0-9]+,READ,", re.ASCII)
+_PART = r'(?:"((?:[^"]|"")+)"|([^".]+))'
+_RELATION = re.compile(rf"{_PART}\.{_PART}")
+_STATES = ("00000", "01000")
+_FILE = "pgaudit.c"
+_UNKNOWN = ("<not logged>", "<previously logged>")
+_FIELDS = 8
+
+
+def _read(record: Record) -> Read | Forged | None:
+    text = record.message[len(MARK) :]
+    if not _READ.match(text):
+        return None
+    if not _is_genuine(record):
+        return Forged(record)
+    try:
+        fields = next(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        fields = []
+    if len(fields) < _FIELDS:
+        return Forged(record)
+    kind, statement, substatement, _, command, _, name, query, *_ = fields
+    return Read(
+        record,
+        relation=_relation(name),
+        statement=f"{statement}.{substatement}",
+        source=f"pgaudit {kind.lower()}",
+        context={"command": command, "statement": f"{statement}.{substatement}"},
+        query=None if query in _UNKNOWN else query,
+    )
+
+
+def _is_genuine(record: Record) -> bool:
+    """Whether the extension wrote the record, which hides context and statement; what a login raises shows them."""
+    return record.is_bare and record.state in _STATES and record.file in ("", _FILE)
+
+
+def _relation(name: str) -> tuple[str, str] | None:
+    if not (found := _RELATION.fullmatch(name)):
+        return None
+    return _plain(found[1], found[2]), _plain(found[3], found[4])
+
+
+def _plain(quoted: str | None, plain: str) -> str:
+    return plain if quoted is None else quoted.replace('""', '"')
+
+
+SOURCE = Source(name="pgaudit", mark=MARK, read=_read)

@@ -1,0 +1,1 @@
+"""How long events are kept, what is held, and the upkeep of the log's partitions."""

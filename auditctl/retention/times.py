@@ -1,0 +1,160 @@
+"""How long events are kept: what is stated, what is wanted, and what would be deleted by the difference.
+
+Source: auditctl.retention and auditctl.set_retention (sql/functions/60_upkeep/retention.sql).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from auditctl import resources
+from auditctl.database import Connection
+from auditctl.durations import days, shown
+
+EVERYTHING = "*"
+"""The target that means every event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A target whose events are not kept as long as is wanted.
+
+    Attributes:
+        target: The target, or a glob; `*` for every event.
+        before: What is stated now, in words; None where the target has no time of its own.
+        after: What is wanted, in words; None where it shall have none.
+    """
+
+    target: str
+    before: str | None
+    after: str | None
+
+    @property
+    def sentence(self) -> str:
+        """What changes, for people."""
+        what = "every event" if self.target == "*" else self.target
+        after = f"keep {self.after}" if self.after else "keep as every event"
+        return f"{what}: {after}, instead of {self.before or 'as every event'}."
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPlan:
+    """How to get from how long events are kept to how long they shall be.
+
+    Attributes:
+        differences: What has to be stated; empty where all is as wanted.
+        warning: What is deleted by it, as a sentence; empty for nothing.
+    """
+
+    differences: tuple[Difference, ...] = ()
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long events are kept.
+
+    Attributes:
+        keep: The time for every event, such as `400 days`; None for ever.
+        targets: Targets, or globs over them, that are kept longer, each with its time or None for ever. A shorter one
+            has no effect, as the longest counts.
+    """
+
+    keep: str | None = None
+    targets: Mapping[str, str | None] = field(default_factory=dict)
+
+    def named(self, registered: Mapping[str, str]) -> Retention:
+        """Return it with targets called as they are registered, where that is known."""
+        return replace(self, targets={registered.get(name, name): keep for name, keep in self.targets.items()})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which times have no effect, for people, by the order of the targets."""
+        return tuple(
+            f"{name}: {time} is shorter than [retention] keep, {shown(self.keep)}, which counts"
+            for name, time in sorted(self.targets.items())
+            if time is not None and days(time) < days(self.keep)
+        )
+
+    @property
+    def stated(self) -> dict[str, str | None]:
+        """Every target with its time, `*` first."""
+        return {EVERYTHING: self.keep, **{name: self.targets[name] for name in sorted(self.targets)}}
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What upkeep may delete once a shorter time counts.
+
+    Attributes:
+        partitions: How many months are concerned.
+        events: About how many events they hold.
+        oldest: The first of these months.
+    """
+
+    partitions: int
+    events: int
+    oldest: date
+
+    @property
+    def sentence(self) -> str:
+        """It as a sentence, for people."""
+        months = "1 month" if self.partitions == 1 else f"{self.partitions} months"
+        return (
+            "This shortens how long events are kept: from 7 days after it is applied on, maintain deletes "
+            f"from {months} with about {self.events:,} events, the oldest of {self.oldest}, "
+            "what is neither kept longer nor held."
+        )
+
+
+def read(conn: Connection) -> Retention:
+    """Return what is stated now."""
+    rows: dict[str, str | None] = dict(
+        conn.execute("select target, keep from auditctl.retention where until is null").fetchall()
+    )
+    return Retention(rows.get(EVERYTHING), {name: keep for name, keep in rows.items() if name != EVERYTHING})
+
+
+def compare(wanted: Retention, now: Retention) -> tuple[Difference, ...]:
+    """Return the differences, in the order of the targets; empty where all is as wanted."""
+    after, before = wanted.stated, now.stated
+    return tuple(
+        Difference(
+            name,
+            shown(before[name]) if name in before else None,
+            shown(after[name]) if name in after else None,
+        )
+        for name in {**after, **before}
+        if name not in before or name not in after or before[name] != after[name]
+    )
+
+
+def consequence(conn: Connection, wanted: Retention, now: Retention) -> Consequence | None:
+    """Return what the wanted times let go and those of now keep; None for nothing (queries/retention_effect.sql)."""
+    after, before = wanted.stated, now.stated
+    changed = [one.target for one in compare(wanted, now)]
+    row = conn.execute(
+        resources.sql_text("queries/retention_effect.sql"),
+        {
+            "before": [before.get(name, now.keep) for name in changed],
+            "after": [after.get(name, wanted.keep) for name in changed],
+        },
+    ).fetchone()
+    return None if row is None or not row[0] else Consequence(*row)
+
+
+def plan(conn: Connection, wanted: Retention | None) -> RetentionPlan:
+    """Plan how to get to the wanted times; nothing where none are."""
+    if wanted is None:
+        return RetentionPlan()
+    now = read(conn)
+    effect = consequence(conn, wanted, now)
+    return RetentionPlan(compare(wanted, now), effect.sentence if effect else "")
+
+
+def write(conn: Connection, differences: tuple[Difference, ...]) -> None:
+    """State what is wanted; each statement records itself. Inside the caller's transaction."""
+    for one in differences:
+        conn.execute("select auditctl.set_retention(%s, %s)", [one.target, one.after])

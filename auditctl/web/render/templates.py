@@ -1,0 +1,69 @@
+"""Makes pages of templates. Everything is escaped as HTML; what would reorder or hide text is shown as its code."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from auditctl import __version__
+from auditctl.display import coded, harmless
+
+STATIC = Path(__file__).resolve().parent / "static"
+_SPACES = ("\n", "\t")
+
+
+class Pages:
+    """The templates in auditctl/web/templates."""
+
+    def __init__(self) -> None:
+        self._env = Environment(
+            loader=PackageLoader("auditctl.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._env.filters.update(harmless=harmless, readable=readable, number=number, plural=plural)
+        self._env.globals.update(version=__version__, static=_Static())
+
+    def render(self, template: str, **context: Any) -> str:
+        """Return the text a template makes of a context."""
+        return self._env.get_template(template).render(context)
+
+
+class _Static:
+    """Names of static files, each with what tells one version from another, so that browsers may keep them."""
+
+    def __init__(self) -> None:
+        self._hashes = {
+            file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in STATIC.iterdir() if file.is_file()
+        }
+
+    def __call__(self, name: str) -> str:
+        return f"/static/{name}?v={self._hashes[name]}"
+
+
+def readable(text: str) -> str:
+    """Return the text with its lines and tabs, and every other control or format character as its code."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character in _SPACES or character.isprintable() or unicodedata.category(character) == "Zs"
+        else coded(character)
+        for character in text
+    )
+
+
+def number(value: int) -> str:
+    """Return a number with its thousands parted."""
+    return f"{value:,}"
+
+
+def plural(value: int, noun: str) -> str:
+    """Return so many of a thing."""
+    return f"{value:,} {noun if value == 1 else noun + 's'}"

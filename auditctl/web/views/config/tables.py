@@ -1,0 +1,103 @@
+"""`/config` and `/config.toml`: what is audited and in which state, and the rules behind it. Changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.responses import RedirectResponse, Response
+
+from auditctl.capture import authority, event_types, rule_store, table_names, table_status
+from auditctl.capture.config.document import dump
+from auditctl.capture.model import Rule
+from auditctl.capture.table_status import STATES, TableStatus
+from auditctl.database import Connection
+from auditctl.durations import shown
+from auditctl.log import target_names
+from auditctl.retention import times
+from auditctl.web.errors import BadRequest
+from auditctl.web.request import Visit
+from auditctl.web.views.config import request
+
+PARAMETERS = frozenset({"find", "state"})
+MOST = 500
+"""How many tables a page lists; a search finds the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The tables of the database, narrowed by the address.
+
+    Attributes:
+        tables: Those that match, by name; at most `MOST`.
+        matching: How many match.
+        counts: How many tables are in each state, the worst first.
+        with_log: The names among them that the log knows.
+    """
+
+    tables: tuple[TableStatus, ...]
+    matching: int
+    counts: dict[str, int]
+    with_log: frozenset[str]
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something has to be applied."""
+        return any(self.counts.get(state) for state in ("missing", "disabled", "outdated"))
+
+
+def config(visit: Visit) -> Response:
+    """Show the tables, the rules, the event types and how long events are kept."""
+    parameters = visit.parameters
+    if any(not value for _, value in visit.request.query_params.multi_items()):
+        return RedirectResponse(visit.url("/config", parameters), 303)
+    find, state = visit.one(parameters, "find", ""), visit.one(parameters, "state", "")
+    if state and state not in STATES:
+        raise BadRequest(f"There is no state {state!r}.", hint=f"States: {', '.join(STATES)}.")
+    with visit.connection() as conn:
+        allowed = authority.read(conn)
+        overview = _overview(conn, find, state)
+        stored, types, kept = rule_store.read(conn), event_types.read(conn), times.read(conn)
+    said, visit.signed_in.said[:] = list(visit.signed_in.said), []
+    return visit.page(
+        "config.html",
+        overview=overview,
+        find=find,
+        state=state,
+        authority=allowed,
+        said=said,
+        others=_not_of_one_table(stored),
+        types=types,
+        times={target: shown(keep) for target, keep in kept.stated.items()},
+        toml=dump(stored, types, kept),
+        apply_all=request.everything_applied(),
+    )
+
+
+def toml(visit: Visit) -> Response:
+    """Send the configuration as a file that `auditctl apply` accepts."""
+    with visit.connection() as conn:
+        text = dump(rule_store.read(conn), event_types.read(conn), times.read(conn))
+    headers = {"Content-Disposition": 'attachment; filename="audit.toml"'}
+    return Response(text, media_type="application/toml", headers=headers)
+
+
+def _overview(conn: Connection, find: str, state: str) -> Overview:
+    everything = table_status.read(conn, everything=True)
+    counted = Counter(row.state for row in everything)
+    found = [row for row in everything if state in ("", row.state) and _matches(row, find.casefold())]
+    names = {target.name for target in target_names.targets(conn)}
+    with_log = frozenset(row.table for row in found if row.table in names)
+    counts = {name: counted[name] for name in STATES if counted[name]}
+    return Overview(tuple(found[:MOST]), len(found), counts, with_log)
+
+
+def _matches(row: TableStatus, text: str) -> bool:
+    places = (row.table, row.label or "", row.rule.name if row.rule else "", row.reason)
+    return any(text in place.casefold() for place in places)
+
+
+def _not_of_one_table(stored: Sequence[Rule]) -> list[Rule]:
+    """Return the rules that no line of the tables shows as such: globs, and what only keeps a table from one."""
+    return [rule for rule in stored if not rule.actions or table_names.parse(rule.name).is_glob]

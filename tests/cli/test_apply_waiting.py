@@ -1,0 +1,155 @@
+"""Applying on a busy database: locks, two at once, interruptions, and writers that go on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from auditctl.errors import DatabaseError
+from auditctl.names import ADVISORY_LOCK
+from tests.fixtures.databases import connect, fetch_value
+from tests.support.capturing import apply, audit, lines, pending, triggers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.fixtures.command import RunAuditctl
+
+BOTH = '[[table]]\nname = "public.a"\nactions = ["create"]\n[[table]]\nname = "public.b"\nactions = ["create"]\n'
+CREATED = [f"CREATE public.{table} create: There is no trigger yet." for table in "ab"]
+
+
+@pytest.fixture
+def tables(conn: psycopg.Connection) -> None:
+    conn.execute("create table a (id int primary key, v text); create table b (id int primary key, v text)")
+
+
+def wait_for_waiter(conn: psycopg.Connection, locktype: str) -> None:
+    """Return once a session of this database waits for a lock."""
+    waiting = """
+        select from pg_locks as l join pg_stat_activity as s using (pid)
+         where not l.granted and l.locktype = %s and s.datname = current_database()
+    """
+    limit = time.monotonic() + 60
+    while not conn.execute(waiting, [locktype]).rowcount:
+        assert time.monotonic() < limit, "nobody waits"
+        time.sleep(0.02)
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_busy_table_ends_the_attempt_and_leaves_nothing(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    before = fetch_value(db, "select count(*) from auditctl.event")
+    with connect(db) as busy, busy.transaction():
+        busy.execute("lock table b in row exclusive mode")
+        done = auditctl("apply", "-", "--lock-timeout", "50ms", input=BOTH, check=5)
+    assert done.err.splitlines()[-2:] == [
+        "error: public.b: canceling statement due to lock timeout",
+        "hint: Another session holds the lock; try again in a quieter moment, or raise --lock-timeout.",
+    ]
+    assert triggers(conn) == []
+    assert fetch_value(db, "select count(*) from auditctl.event") == before
+    assert fetch_value(db, "select count(*) from auditctl.rule") == 0
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize("timeout", ["soon", "5 fortnights"])
+def test_a_lock_timeout_that_is_none_is_refused(db: str, timeout: str) -> None:
+    with pytest.raises(DatabaseError, match=f'invalid value for parameter "lock_timeout": "{timeout}"'):
+        apply(db, BOTH, lock_timeout=timeout)
+
+
+@pytest.mark.usefixtures("tables")
+def test_two_applies_at_once_both_end_well(db: str, conn: psycopg.Connection) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: lines(apply(db, BOTH)), range(4)))
+    assert sorted(done) == [[], [], [], CREATED]
+    assert pending(db) == []
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_second_apply_waits_for_the_first(db: str, conn: psycopg.Connection) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with connect(db) as first, first.transaction():
+            first.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+            second = pool.submit(apply, db, BOTH, lock_timeout="60s")
+            wait_for_waiter(conn, "advisory")
+            assert triggers(conn) == []
+        assert lines(second.result(60)) == CREATED
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_second_apply_gives_up_when_the_first_takes_too_long(db: str) -> None:
+    with connect(db) as first, first.transaction():
+        first.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        with pytest.raises(DatabaseError) as error:
+            apply(db, BOTH, lock_timeout="50ms")
+    assert error.value.sqlstate == "55P03"
+    assert "--lock-timeout" in error.value.hint
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_waiting_for_a_lock_changes_nothing(
+    db: str, conn: psycopg.Connection, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "audit.toml").write_text(BOTH)
+    command = [sys.executable, "-m", "auditctl", "--dsn", db, "apply", "audit.toml", "--lock-timeout", "60s"]
+    with connect(db) as busy, busy.transaction():
+        busy.execute("lock table b in row exclusive mode")
+        process = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        wait_for_waiter(conn, "relation")
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "error: interrupted"
+    assert triggers(conn) == []
+    assert fetch_value(db, "select count(*) from auditctl.rule") == 0
+    assert lines(apply(db, BOTH)) == CREATED
+
+
+def test_every_write_after_enable_returned_is_recorded_while_writers_go_on(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create table a (id int generated always as identity primary key, writer int)")
+    stop = threading.Event()
+
+    def write(writer: int) -> int:
+        count = 0
+        with connect(db) as session:
+            while not stop.is_set():
+                session.execute("insert into a (writer) values (%s)", [writer])
+                count += 1
+        return count
+
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(write, n) for n in range(4)]
+        try:
+            audit(db, "a")
+            last = conn.execute("select max(id) from a").fetchone()
+            limit = time.monotonic() + 60
+            while conn.execute("select max(id) from a").fetchone() == last and time.monotonic() < limit:
+                time.sleep(0.01)
+        finally:
+            stop.set()
+        written = sum(writer.result(60) for writer in writers)
+    # A number is drawn only once the writer holds its lock, so what came before the trigger has smaller ones.
+    rows = conn.execute("""
+        with recorded as (select target_id::int as id from auditctl.event where target = 'public.a' and action = 'CREATE')
+        select
+            (select count(*) from a),
+            (select count(*) from a where id >= (select min(id) from recorded)),
+            (select count(*) from recorded),
+            (select count(distinct id) from recorded)
+    """).fetchone()
+    assert rows is not None
+    everything, since, recorded, distinct = rows
+    assert everything == written
+    assert since == recorded == distinct > 0

@@ -1,0 +1,75 @@
+"""The coverage guard where globs, odd families and names of former tables meet."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from auditctl import database
+from auditctl.capture import rule_store
+from tests.support.capturing import apply, audit, events, pending
+
+GLOB = """
+[[table]]
+name = "public.*"
+exclude = ["updated_at"]
+mask = ["secret"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "stated"),
+    [
+        ("alter table a rename to c; alter table c rename column secret to s2", ("public.c", (), ("s2",))),
+        ("alter table a rename column secret to hidden", ("public.a", (), ("hidden",))),
+    ],
+    ids=["table", "column"],
+)
+def test_a_rule_made_out_of_a_glob_names_only_columns_that_the_table_has(
+    db: str, conn: psycopg.Connection, statement: str, stated: tuple[str, tuple[str, ...], tuple[str, ...]]
+) -> None:
+    conn.execute("create table a (id integer primary key, secret text)")
+    conn.execute("create table b (id integer primary key, secret text, updated_at timestamptz)")
+    apply(db, GLOB)
+    conn.execute(statement.encode())
+    with database.connect(db) as session:
+        assert stated in [(rule.name, rule.exclude, rule.mask) for rule in rule_store.read(session)]
+    assert pending(db) == []
+
+
+def test_the_first_column_of_a_table_without_any_is_captured_at_once(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create table a ()")
+    audit(db, "a")
+    conn.execute("alter table a add column v integer; insert into a values (1)")
+    assert events(conn, "public.a") == [("public.a", "CREATE", None, None, {"v": 1})]
+    assert pending(db) == []
+
+
+def test_a_column_that_a_child_gets_from_another_parent_is_captured_at_once(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create table a (id integer); create table b (v text); create table child () inherits (a, b)")
+    audit(db, "a")
+    conn.execute("alter table b add column w integer; insert into child values (1, 'x', 2)")
+    assert events(conn, "public.a") == [("public.a", "CREATE", None, None, {"id": 1, "v": "x", "w": 2})]
+    assert pending(db) == []
+
+
+def test_a_child_may_take_the_name_of_one_that_was_dropped(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create table a (id integer); create table b () inherits (a); create table c () inherits (a)")
+    audit(db, "a")
+    conn.execute("drop table b; alter table c rename to b; insert into b values (1)")
+    assert events(conn, "public.a") == [("public.a", "CREATE", None, None, {"id": 1})]
+    assert pending(db) == []
+
+
+def test_a_new_child_does_not_take_the_function_of_a_table_renamed_behind_the_guard(
+    db: str, conn: psycopg.Connection
+) -> None:
+    conn.execute("create table a (id integer); create table b (id integer)")
+    audit(db, "a", "b")
+    conn.execute("alter event trigger auditctl_guard_ddl disable; alter table b rename to c")
+    conn.execute("alter event trigger auditctl_guard_ddl enable always")
+    with pytest.raises(psycopg.DatabaseError, match="belongs to another table") as caught:
+        conn.execute("create table b () inherits (a)")
+    assert caught.value.sqlstate == "UA003"
+    conn.execute("insert into c values (1)")
+    assert events(conn, "public.b") == [("public.b", "CREATE", None, None, {"id": 1})]

@@ -1,0 +1,159 @@
+"""What auditctl does to configuration, roles and the log is an event of its own; what only reads leaves none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auditctl import resources, store
+from auditctl.cli.main import COMMANDS
+from auditctl.names import STORE_REVISION
+from tests.fixtures.databases import connect
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.fixtures.command import RunAuditctl
+
+FILE = '[[table]]\nname = "note"\nlabel = "Note"\n[[event]]\nname = "auth.login"\nenabled = false\n'
+
+READING: dict[str, list[str]] = {
+    "tables": ["tables", "--all"],
+    "events": ["events"],
+    "plan": ["plan"],
+    "check": ["check"],
+    "config": ["config"],
+    "doctor": ["--quiet", "doctor"],
+    "log": ["log"],
+    "show": ["show", "1"],
+    "history": ["history", "auditctl.store", STORE_REVISION],
+    "stats": ["stats"],
+}
+"""Commands that change nothing, and so leave nothing."""
+
+ELSEWHERE = {
+    "demo": "has a server of its own, where it does what the others do",
+    "import-log": "needs a server's log: tests/log_import/test_import_log.py",
+    "serve": "shows what the others do: tests/web",
+    "maintain": "needs months that are over: tests/upkeep/test_maintain_command.py",
+}
+
+CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None]]]] = {
+    "enable": (
+        ["enable", "note", "--actions", "create"],
+        [
+            ("auditctl.capture", "public.note", "EVENT", "capture installed: create"),
+            ("auditctl.rule", "public.note", "CREATE", None),
+        ],
+    ),
+    "disable": (
+        ["disable", "old"],
+        [
+            ("auditctl.capture", "public.old", "EVENT", "capture removed: create, delete, truncate, update"),
+            ("auditctl.rule", "public.old", "DELETE", None),
+        ],
+    ),
+    "apply": (
+        ["apply", "-"],
+        [
+            ("auditctl.capture", "public.note", "EVENT", "capture installed: create, update, delete, truncate"),
+            ("auditctl.capture", "public.old", "EVENT", "capture removed: create, delete, truncate, update"),
+            ("auditctl.event_type", "auth.login", "CREATE", None),
+            ("auditctl.rule", "public.note", "CREATE", None),
+            ("auditctl.rule", "public.old", "DELETE", None),
+        ],
+    ),
+    "grant": (["grant", "app", "LOGIN"], [("auditctl.role", "auditctl_app", "EVENT", "auditctl_app granted to LOGIN")]),
+    "revoke": (
+        ["revoke", "reader", "LOGIN"],
+        [("auditctl.role", "auditctl_reader", "EVENT", "auditctl_reader revoked from LOGIN")],
+    ),
+    "export": (["export", "--output", "log.csv"], [("auditctl.export", None, "EVENT", "log exported")]),
+    "hold": (
+        ["hold", "add", "old", "--reason", "case 31"],
+        [("auditctl.hold", "1", "CREATE", None)],
+    ),
+    "record": (["record", "billing.report", "7", "sent"], [("billing.report", "7", "EVENT", "sent")]),
+}
+"""Commands that change something, and the events that are there afterwards and were not before."""
+
+
+def events(conn: psycopg.Connection, after: int) -> list[Any]:
+    return conn.execute(
+        "select target, target_id, action::text, context ->> 'summary' from auditctl.event where event_id > %s "
+        'order by target collate "C", target_id collate "C", event_id',
+        [after],
+    ).fetchall()
+
+
+def newest(conn: psycopg.Connection) -> int:
+    row = conn.execute("select max(event_id) from auditctl.event").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.fixture
+def login_name(conn: psycopg.Connection, auditctl: RunAuditctl, role_names: list[str]) -> str:
+    """A login that is a reader, in a database with one audited table and one that is not."""
+    name = f"recorded_{conn.info.dbname}"
+    conn.execute(f"create role {name} login".encode())
+    role_names.append(name)
+    conn.execute("create table note (id int primary key); create table old (id int primary key)")
+    auditctl("enable", "old", check=0)
+    auditctl("grant", "reader", name, check=0)
+    return name
+
+
+def test_every_command_is_known_to_change_something_or_nothing() -> None:
+    assert {*READING, *CHANGING, *ELSEWHERE, "install"} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", CHANGING)
+def test_a_command_that_changes_something_leaves_its_events(
+    conn: psycopg.Connection, auditctl: RunAuditctl, login_name: str, command: str
+) -> None:
+    words, wanted = CHANGING[command]
+    before = newest(conn)
+    auditctl(*(word.replace("LOGIN", login_name) for word in words), input=FILE, check=0)
+    assert events(conn, before) == [
+        (*head, summary.replace("LOGIN", login_name) if summary else None) for *head, summary in wanted
+    ]
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_command_that_only_reads_leaves_none(
+    conn: psycopg.Connection, auditctl: RunAuditctl, login_name: str, command: str
+) -> None:
+    before = newest(conn)
+    assert auditctl(*READING[command]).code in (0, 3)
+    assert events(conn, before) == []
+
+
+def test_an_installation_is_the_first_event_of_a_log(empty_db: str) -> None:
+    store.install(empty_db)
+    store.install(empty_db)
+    with connect(empty_db) as conn:
+        assert events(conn, 0) == [
+            ("auditctl.store", STORE_REVISION, "EVENT", f"store installed at revision {STORE_REVISION}")
+        ]
+
+
+def test_a_guard_that_is_switched_on_later_is_recorded(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("drop event trigger auditctl_guard_ddl")
+    before = newest(conn)
+    assert store.install(db).is_guarded is True
+    assert store.install(db).is_guarded is True
+    assert events(conn, before) == [("auditctl.store", STORE_REVISION, "EVENT", "coverage guard switched on")]
+
+
+def test_what_auditctl_records_of_itself_can_be_asked_for_before_it_was_recorded(auditctl: RunAuditctl) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "business-events.md").read_text("utf-8")
+    named = set(re.findall(r"^\| `(auditctl\.\w+)` \|", page, re.MULTILINE))
+    sources = [*resources.folder("sql").rglob("*.sql"), *(resources.folder("migrations")).glob("*.py")]
+    text = "".join(file.read_text("utf-8") for file in sources)
+    assert set(re.findall(r"auditctl_internal\.insert_event\(\s*'(auditctl\.\w+)'", text)) <= named
+    for target in sorted(named):
+        assert auditctl("log", "--target", target).code == 0, target

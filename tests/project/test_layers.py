@@ -1,0 +1,139 @@
+"""The floors of the code: who may import what, who may speak, and how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "auditctl").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+ONLY = {
+    "jinja2": {"auditctl/capture/render.py", "auditctl/web/render/templates.py"},
+    "starlette": {"auditctl/web/"},
+    "uvicorn": {"auditctl/web/app.py", "auditctl/web/server.py"},
+    "alembic": {"auditctl/store.py"},
+    "sqlalchemy": {"auditctl/store.py"},
+    "click": {"auditctl/cli/"},
+    "rich": {"auditctl/cli/", "auditctl/log/formats/table.py"},
+}
+"""Who may import a library: files, or folders that end with a slash."""
+
+LIBRARY = [file for file in FILES if file.relative_to(ROOT).parts[1] not in ("cli", "__main__.py")]
+
+
+def name(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text("utf-8"), name(file))
+
+
+def imports(file: Path) -> set[str]:
+    """Every module a file imports, at the top or inside a function, but not for types alone."""
+    found: set[str] = set()
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def allowed(file: Path, places: set[str]) -> bool:
+    return any(name(file) == place or (place.endswith("/") and name(file).startswith(place)) for place in places)
+
+
+@pytest.mark.parametrize(("library", "places"), ONLY.items())
+def test_a_library_is_known_in_one_place(library: str, places: set[str]) -> None:
+    users = [file for file in FILES if any(module.split(".")[0] == library for module in imports(file))]
+    assert users != []
+    assert [name(file) for file in users if not allowed(file, places)] == []
+
+
+def test_imports_go_down_only() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    floors = [[module.strip() for module in layer.split("|")] for layer in layers]
+
+    def floor(module: str) -> int | None:
+        return next(
+            (n for n, members in enumerate(floors) if any(f"{module}.".startswith(f"{m}.") for m in members)), None
+        )
+
+    upwards = []
+    for file in FILES:
+        module = name(file).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        own = floor(module)
+        for imported in imports(file):
+            theirs = floor(imported)
+            if own is not None and theirs is not None and theirs < own:
+                upwards.append(f"{module} imports {imported}")
+    assert upwards == []
+
+
+def test_only_the_border_catches_the_drivers_errors() -> None:
+    catchers = [
+        f"{name(file)}:{node.lineno}"
+        for file in FILES
+        if name(file) != "auditctl/database.py"
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.ExceptHandler) and node.type and "psycopg" in ast.unparse(node.type)
+    ]
+    assert catchers == []
+
+
+def test_the_library_never_prints_exits_or_reads_the_environment() -> None:
+    forbidden = ("print", "exit", "quit", "input", "sys.exit", "os._exit", "os.environ", "os.getenv", "sys.argv")
+    found = [
+        f"{name(file)}:{node.lineno}: {ast.unparse(node)}"
+        for file in LIBRARY
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in forbidden
+    ]
+    found += [
+        f"{name(file)}:{node.lineno}: raise SystemExit"
+        for file in LIBRARY
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Raise) and node.exc and ast.unparse(node.exc).startswith("SystemExit")
+    ]
+    assert found == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [name(file) for file in FILES if not ast.get_docstring(tree(file))] == []
+
+
+def test_no_file_is_over_300_lines() -> None:
+    lengths = {name(file): len(file.read_text("utf-8").splitlines()) for file in [*FILES, *TESTS]}
+    assert {file: length for file, length in lengths.items() if length > 300} == {}
+
+
+def test_no_function_is_over_40_lines() -> None:
+    long = [
+        f"{name(file)}:{node.lineno} {node.name}: {body}"
+        for file in FILES
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.FunctionDef) and (body := statement_lines(node)) > 40
+    ]
+    assert long == []
+
+
+def statement_lines(node: ast.FunctionDef) -> int:
+    """The lines of a function without its docstring."""
+    body = node.body[1:] if ast.get_docstring(node) else node.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_templates_are_short_and_have_no_tag_in_a_comment() -> None:
+    for template in sorted((ROOT / "sql" / "templates").glob("*.j2")):
+        lines = template.read_text("utf-8").splitlines()
+        assert (template.name, len(lines) < 40) == (template.name, True)
+        assert [line for line in lines if line.strip().startswith("--") and ("{{" in line or "{%" in line)] == []

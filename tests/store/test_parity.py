@@ -1,0 +1,217 @@
+"""The schema as sql/schema states it is the one that migrations and the script build, and it is complete."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auditctl import resources, store
+from tests.fixtures.databases import connect, fresh_database
+from tests.support.schema import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+    from auditctl.demo.server import EmbeddedServer
+
+OF_MIGRATIONS = ("auditctl.alembic_version", "alembic_version")
+"""What only a migrated store has: the table of its revision."""
+
+SCHEMA_FILES = sorted((resources.folder("sql") / "schema").glob("*.sql"))
+
+
+@pytest.fixture
+def from_files(server: EmbeddedServer) -> Iterator[str]:
+    """A database with the schema of sql/schema alone."""
+    with fresh_database(server, "files") as dsn:
+        with connect(dsn) as conn, conn.transaction():
+            for file in SCHEMA_FILES:
+                conn.execute(file.read_bytes())
+            conn.execute("select auditctl_internal.create_partitions()")
+        yield dsn
+
+
+def without_revision(described: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
+    return {
+        part: [row for row in rows if not any(str(row[0]).startswith(name) for name in OF_MIGRATIONS)]
+        for part, rows in described.items()
+        if part != "indexes"
+    } | {"indexes": [row for row in described["indexes"] if row[1] != "alembic_version"]}
+
+
+def test_migrations_build_what_the_schema_files_state(from_files: str, conn: psycopg.Connection) -> None:
+    with connect(from_files) as stated:
+        wanted = describe(stated)
+    found = without_revision(describe(conn))
+    assert [part for part in wanted if wanted[part] != found[part]] == []
+    assert found == wanted
+    assert min(len(rows) for part, rows in wanted.items() if part != "default privileges") > 0
+
+
+def test_the_script_builds_what_install_builds(empty_db: str, conn: psycopg.Connection) -> None:
+    with connect(empty_db) as session:
+        session.execute(store.install_script().encode())
+        scripted = describe(session)
+    assert scripted == describe(conn)
+
+
+def test_the_dumps_of_both_are_the_same(server: EmbeddedServer, from_files: str, db: str) -> None:
+    program = server.bindir / "pg_dump"
+    if not program.exists():
+        return  # a server without its client programs; the catalogs are compared above
+    # A newer pg_dump adds a random word against injection.
+    options = [
+        "--schema-only",
+        "--schema=auditctl",
+        "--schema=auditctl_triggers",
+        "--exclude-table=auditctl.alembic_version",
+    ]
+    dumps = [
+        subprocess.run([program, "-d", dsn, *options], capture_output=True, text=True, check=True).stdout
+        for dsn in (from_files, db)
+    ]
+    stated, migrated = (
+        [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))] for dump in dumps
+    )
+    assert migrated == stated
+
+
+def test_everything_has_a_comment(conn: psycopg.Connection) -> None:
+    described = describe(conn)
+    assert [row[0] for row in described["schemas"] if not row[-1]] == []
+    assert [row[0] for row in described["relations"] if row[1] in "rpvm" and not row[-1]] == []
+    assert [row[0] for row in described["functions"] if not row[-1]] == []
+    assert [row[0] for row in described["types"] if row[1] == "e" and not row[4]] == []
+    # A partition's columns are those of the whole; Alembic made its own table.
+    wholes = {row[0] for row in described["relations"] if row[1] in "rp" and not row[7]}
+    bare = [(row[0], row[2]) for row in described["columns"] if row[0] in wholes and not row[-1]]
+    assert bare == [("auditctl.alembic_version", "version_num")]
+
+
+def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
+    checks = conn.execute(
+        "select distinct conname::text from pg_constraint "
+        "where connamespace = 'auditctl'::regnamespace and contype = 'c' order by 1"
+    ).fetchall()
+    assert checks == [
+        ("event_actor_kind_is_known",),
+        ("event_type_label_is_not_empty",),
+        ("event_type_label_is_of_one_type",),
+        ("event_type_name_is_not_empty",),
+        ("hold_has_a_reason",),
+        ("hold_is_released_for_a_reason",),
+        ("hold_is_released_whole",),
+        ("hold_target_is_not_empty",),
+        ("log_file_position_is_not_negative",),
+        ("maintenance_has_one_row",),
+        ("rename_is_a_change",),
+        ("retention_ends_after_its_start",),
+        ("retention_keep_is_a_time",),
+        ("retention_target_is_not_empty",),
+        ("rule_label_is_not_empty",),
+    ]
+
+
+def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
+    assert conn.execute("""
+        select c.oid::regclass::text, a.grantee::regrole::text, a.privilege_type
+          from pg_class as c cross join lateral aclexplode(c.relacl) as a
+         where c.relnamespace = 'auditctl'::regnamespace and a.grantee <> 'auditctl_owner'::regrole
+         order by 1, 2, 3
+    """).fetchall() == [
+        ("auditctl.activity", "auditctl_reader", "SELECT"),
+        ("auditctl.alembic_version", "-", "SELECT"),
+        ("auditctl.capture", "auditctl_reader", "SELECT"),
+        ("auditctl.capture_change", "auditctl_reader", "SELECT"),
+        ("auditctl.event", "auditctl_reader", "SELECT"),
+        ("auditctl.event_type", "auditctl_reader", "SELECT"),
+        ("auditctl.hold", "auditctl_reader", "SELECT"),
+        ("auditctl.import_horizon", "auditctl_reader", "SELECT"),
+        ("auditctl.log_file", "auditctl_reader", "SELECT"),
+        ("auditctl.maintenance", "auditctl_reader", "SELECT"),
+        ("auditctl.read_line", "auditctl_reader", "SELECT"),
+        ("auditctl.read_site", "auditctl_reader", "SELECT"),
+        ("auditctl.rename", "auditctl_reader", "SELECT"),
+        ("auditctl.retention", "auditctl_reader", "SELECT"),
+        ("auditctl.rule", "auditctl_reader", "SELECT"),
+        ("auditctl.target", "auditctl_reader", "SELECT"),
+        ("auditctl.template", "auditctl_reader", "SELECT"),
+    ]
+    assert conn.execute("""
+        select nspname::text, a.grantee::regrole::text, a.privilege_type
+          from pg_namespace cross join lateral aclexplode(nspacl) as a
+         where nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers') and a.grantee <> 'auditctl_owner'::regrole
+    """).fetchall() == [("auditctl", "-", "USAGE")]
+    assert conn.execute("""
+        select distinct pg_get_userbyid(relowner)::text from pg_class
+         where relnamespace in ('auditctl'::regnamespace, 'auditctl_internal'::regnamespace, 'auditctl_triggers'::regnamespace)
+    """).fetchall() == [("auditctl_owner",)]
+
+
+def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
+    granted = conn.execute("""
+        select p.proname::text, array_agg(a.grantee::regrole::text order by a.grantee::regrole::text)
+          from pg_proc as p
+         cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+         where p.pronamespace in ('auditctl'::regnamespace, 'auditctl_internal'::regnamespace, 'auditctl_triggers'::regnamespace) and a.grantee <> p.proowner
+         group by p.oid order by 1
+    """).fetchall()
+    assert {name: roles for name, roles in granted if roles != ["auditctl_reader"]} == {
+        "import_own_reads": ["auditctl_admin"],
+        "import_reads": ["auditctl_admin"],
+        "maintain": ["auditctl_admin"],
+        "maintain_step": ["auditctl_admin"],
+        "names_actor": ["auditctl_admin", "auditctl_app"],
+        "note_log_file": ["auditctl_admin"],
+        "place_hold": ["auditctl_admin"],
+        "put_read_policy": ["auditctl_owner"],
+        "put_trigger": ["auditctl_owner"],
+        "record_event": ["auditctl_admin", "auditctl_app"],
+        "record_import": ["auditctl_admin"],
+        "record_membership": ["auditctl_admin"],
+        "record_read": ["-"],
+        "release_hold": ["auditctl_admin"],
+        "set_context": ["-"],
+        "set_retention": ["auditctl_admin"],
+        "settle_reads": ["auditctl_admin"],
+        "verify_read_line": ["auditctl_admin"],
+    }
+
+
+def test_functions_that_run_as_the_owner_pin_their_search_path(conn: psycopg.Connection) -> None:
+    assert (
+        conn.execute("""
+        select proname::text from pg_proc
+         where pronamespace = 'auditctl'::regnamespace and prosecdef
+           and not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false)
+    """).fetchall()
+        == []
+    )
+
+
+def test_the_guards_fire_always_on_the_log_and_each_partition(conn: psycopg.Connection) -> None:
+    partitions = conn.execute("select relid::regclass::text from pg_partition_tree('auditctl.event')").fetchall()
+    assert len(partitions) == 6
+    guards = conn.execute("""
+        select tgrelid::regclass::text, tgname::text, tgenabled::text, tgtype::int from pg_trigger
+         where tgfoid = 'auditctl_internal.refuse_change()'::regprocedure order by 1, 2
+    """).fetchall()
+    row, statement = 1 | 2 | 8 | 16, 2 | 8 | 16 | 32
+    assert guards == [
+        guard
+        for (name,) in sorted(partitions)
+        for guard in ((name, "event_write_once_row", "A", row), (name, "event_write_once_statement", "A", statement))
+    ]
+
+
+def test_roles_can_do_nothing_else(conn: psycopg.Connection) -> None:
+    assert conn.execute("""
+        select rolname::text, rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls
+          from pg_roles where rolname like 'auditctl\\_%' order by 1
+    """).fetchall() == [
+        (name, *[False] * 6) for name in ("auditctl_admin", "auditctl_app", "auditctl_owner", "auditctl_reader")
+    ]
