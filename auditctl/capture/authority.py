@@ -1,4 +1,4 @@
-"""Whether a login may configure, and which one may: it must be able to act as auditctl_owner and as the tables' owners."""
+"""Whether a login may configure, and which one may: it must act as auditctl_owner and as the tables' owners."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Statement:
 
     Attributes:
         sql: Its text, without a semicolon.
-        as_owner: Whether auditctl_owner runs it (functions), or the login itself (triggers, which need the table's owner).
+        as_owner: Whether auditctl_owner runs it (functions), or the login itself (triggers need the table's owner).
     """
 
     sql: str

@@ -36,7 +36,7 @@ _MARK = "\0"
 
 
 def templates() -> dict[Action, tuple[str, ...]]:
-    """Return each action's template, as `auditctl.template` keeps it: in turn a piece of text and the name of a place."""
+    """Return each action's template, as `auditctl.template` keeps it: in turn text and the name of a place."""
     places = {name: f"{_MARK}{name}{_MARK}" for name in PLACES}
     rendered = {c.action: _environment().get_template(c.template).render(places) for c in ACTIONS}
     return {action: tuple(text.strip("\n").split(_MARK)) for action, text in rendered.items()}

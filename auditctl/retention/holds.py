@@ -1,4 +1,7 @@
-"""Legal holds: what no run of maintain may delete. Source: auditctl.hold and its functions (sql/functions/60_upkeep/hold.sql)."""
+"""Legal holds: what no run of maintain may delete.
+
+Source: auditctl.hold and its functions (sql/functions/60_upkeep/hold.sql).
+"""
 
 from __future__ import annotations
 

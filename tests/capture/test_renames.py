@@ -199,7 +199,8 @@ def test_history_stays_one_when_a_table_gets_its_old_name_back(db: str, conn: ps
     conn.execute("insert into a values (1, 'another table')")
     for name in ("c", "b"):
         life = conn.execute(
-            "select e.target, e.new_values ->> 'v' from auditctl.history(%s, '1') join auditctl.event as e using (event_id) "
+            "select e.target, e.new_values ->> 'v' from auditctl.history(%s, '1') join auditctl.event as e using "
+            "(event_id) "
             "order by e.event_id",
             [f"public.{name}"],
         ).fetchall()

@@ -142,7 +142,8 @@ def test_every_write_after_enable_returned_is_recorded_while_writers_go_on(db: s
         written = sum(writer.result(60) for writer in writers)
     # A number is drawn only once the writer holds its lock, so what came before the trigger has smaller ones.
     rows = conn.execute("""
-        with recorded as (select target_id::int as id from auditctl.event where target = 'public.a' and action = 'CREATE')
+        with recorded as (select target_id::int as id from auditctl.event where target = 'public.a'
+          and action = 'CREATE')
         select
             (select count(*) from a),
             (select count(*) from a where id >= (select min(id) from recorded)),

@@ -121,7 +121,8 @@ def test_every_change_of_a_rule_and_of_capture_is_an_event(db: str, conn: psycop
         ),
     ]  # fmt: skip
     assert conn.execute(
-        "select actor, actor_kind, db_user, context ->> 'summary' from auditctl.event where target = 'auditctl.capture' "
+        "select actor, actor_kind, db_user, context ->> 'summary' from auditctl.event where target = "
+        "'auditctl.capture' "
         "order by event_id"
     ).fetchall() == [
         ("postgres", "database", "postgres", "capture installed: create"),

@@ -84,7 +84,8 @@ def test_a_changed_template_of_capture_functions_is_found(db: str, auditctl: Run
         [
             Finding(
                 CRITICAL, "template_changed", "auditctl.template DELETE",
-                "Events of DELETE may be missing or wrong: auditctl.template DELETE, from which its functions are made, "
+                "Events of DELETE may be missing or wrong: auditctl.template DELETE, from which its functions are "
+                "made, "
                 "was changed.",
                 "auditctl install",
             )

@@ -97,7 +97,8 @@ CASES: dict[str, tuple[str, list[Finding]]] = {
         [
             Finding(
                 WARNING, "rule_unrecorded", "auditctl.rule",
-                "What auditctl.rule says can be changed without an event: the trigger that records it is missing or off.",
+                "What auditctl.rule says can be changed without an event: the trigger that records it is missing or "
+                "off.",
                 "set role auditctl_owner; create or replace trigger rule_recorded after insert or update or delete on "
                 "auditctl.rule for each row execute function auditctl_internal.record_rule(); "
                 "alter table auditctl.rule enable always trigger rule_recorded; reset role;",
@@ -109,7 +110,8 @@ CASES: dict[str, tuple[str, list[Finding]]] = {
         [
             Finding(
                 WARNING, "rule_unrecorded", "auditctl.event_type",
-                "What auditctl.event_type says can be changed without an event: the trigger that records it is missing or "
+                "What auditctl.event_type says can be changed without an event: the trigger that records it is "
+                "missing or "
                 "off.",
                 "set role auditctl_owner; alter table auditctl.event_type enable always trigger event_type_recorded; "
                 "reset role;",
@@ -144,13 +146,16 @@ CASES: dict[str, tuple[str, list[Finding]]] = {
         [
             Finding(
                 WARNING, "log_writable", "auditctl.event by auditctl_app",
-                "auditctl.event is open to auditctl_app, by the privilege to insert, update.",
-                "set role auditctl_owner; revoke insert, update on table auditctl.event from auditctl_app cascade; reset role;",
+                "auditctl.event is open to auditctl_app, by the privilege to insert, "
+                "update.",
+                "set role auditctl_owner; revoke insert, update on table auditctl.event from auditctl_app cascade; "
+                "reset role;",
             ),
             Finding(
                 WARNING, "log_writable", "auditctl.event_event_id_seq by everybody",
                 "auditctl.event_event_id_seq is open to everybody, by the privilege to usage.",
-                "set role auditctl_owner; revoke usage on sequence auditctl.event_event_id_seq from public cascade; reset "
+                "set role auditctl_owner; revoke usage on sequence auditctl.event_event_id_seq from public cascade; "
+                "reset "
                 "role;",
             ),
         ],
@@ -160,7 +165,8 @@ CASES: dict[str, tuple[str, list[Finding]]] = {
         [
             Finding(
                 WARNING, "schema_writable", "auditctl_triggers by auditctl_app",
-                "auditctl_app has the privilege create, usage on schema auditctl_triggers, and could use what capture uses, "
+                "auditctl_app has the privilege create, usage on schema auditctl_triggers, and could use what "
+                "capture uses, "
                 "or take its place.",
                 "set role auditctl_owner; revoke create, usage on schema auditctl_triggers from auditctl_app cascade; "
                 "reset role;",
@@ -179,7 +185,8 @@ CASES: dict[str, tuple[str, list[Finding]]] = {
             Finding(
                 WARNING, "default_privileges", "tables for auditctl_app",
                 "The next tables of the store will be open to auditctl_app: it has default privileges on them.",
-                "alter default privileges for role auditctl_owner in schema auditctl revoke all on tables from auditctl_app "
+                "alter default privileges for role auditctl_owner in schema auditctl revoke all on tables from "
+                "auditctl_app "
                 "cascade;",
             ),
         ],

@@ -114,7 +114,8 @@ def test_statements_that_can_be_rewritten_or_go_unrecorded_are_found(
     def unrecorded(table: str, creates: str = "") -> Finding:
         return Finding(
             WARNING, "rule_unrecorded", f"auditctl.{table}",
-            f"What auditctl.{table} says can be changed without an event: the trigger that records it is missing or off.",
+            f"What auditctl.{table} says can be changed without an event: the trigger that records it is missing "
+            "or off.",
             f"set role auditctl_owner; {creates}alter table auditctl.{table} enable always trigger {table}_recorded; "
             "reset role;",
         )  # fmt: skip
@@ -122,7 +123,8 @@ def test_statements_that_can_be_rewritten_or_go_unrecorded_are_found(
     def unguarded(table: str, mends: str) -> Finding:
         return Finding(
             WARNING, "statement_unguarded", f"auditctl.{table}",
-            f"What auditctl.{table} says can be rewritten and back-dated, and may have been: its guard is missing or off.",
+            f"What auditctl.{table} says can be rewritten and back-dated, and may have been: its guard is missing "
+            "or off.",
             f"set role auditctl_owner; {mends} reset role;",
         )  # fmt: skip
 
@@ -135,8 +137,10 @@ def test_statements_that_can_be_rewritten_or_go_unrecorded_are_found(
         unrecorded("retention"),
         unguarded(
             "hold",
-            "create or replace trigger hold_guarded before insert or update or delete on auditctl.hold for each row "
-            "execute function auditctl_internal.guard_hold(); alter table auditctl.hold enable always trigger hold_guarded; ",
+            "create or replace trigger hold_guarded before insert or update or delete on auditctl.hold for each "
+            "row "
+            "execute function auditctl_internal.guard_hold(); alter table auditctl.hold enable always trigger "
+            "hold_guarded; ",
         ),
         unguarded(
             "retention",

@@ -109,7 +109,8 @@ def test_a_role_that_can_make_itself_audit_owner_is_found_before_version_16(
 ) -> None:
     expected = Finding(
         WARNING, "role_createrole", eve.name,
-        f"{eve.name} can make itself a member of auditctl_owner, and then change capture: it may administer every role.",
+        f"{eve.name} can make itself a member of auditctl_owner, and then change capture: it may administer "
+        "every role.",
         f"alter role {quoted(eve)} nocreaterole;",
     )  # fmt: skip
     broken = f"alter role {quoted(eve)} createrole"

@@ -116,7 +116,10 @@ def test_reader_of_the_log_may_export_and_is_named(
     record(conn, Recorded())
     auditor = login("auditor", roles=["auditctl_reader"])
     auditctl("export", dsn=auditor.dsn, check=0)
-    query = "select actor, db_user, action::text, context ->> 'summary' from auditctl.event where target = 'auditctl.export'"
+    query = (
+        "select actor, db_user, action::text, context ->> 'summary' from auditctl.event where target = "
+        "'auditctl.export'"
+    )
     assert conn.execute(query).fetchall() == [(auditor.name, auditor.name, "EVENT", "log exported")]
 
 

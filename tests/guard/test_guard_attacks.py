@@ -121,7 +121,8 @@ def test_a_table_that_swallows_rows_does_not_become_a_partition(owner: Login, db
 FORGERIES: list[tuple[LiteralString, str]] = [
     ("create trigger t after insert on s.f for each row execute function auditctl_triggers.s__p__create()", "42501"),
     (
-        "create constraint trigger t after insert on s.f for each row execute function auditctl_triggers.s__p__create()",
+        "create constraint trigger t after insert on s.f for each row execute function "
+        "auditctl_triggers.s__p__create()",
         "42501",
     ),
     (

@@ -163,7 +163,8 @@ MEANS: LiteralString = """
 
 ESCALATIONS: list[LiteralString] = [
     """
-    create or replace function auditctl_internal.watch_ddl(p_command text) returns void language plpgsql security invoker as $$
+    create or replace function auditctl_internal.watch_ddl(p_command text) returns void
+    language plpgsql security invoker as $$
     begin
         insert into auditctl.seen values (current_user);
     end $$

@@ -86,7 +86,8 @@ def test_the_bytes_of_all_events_are_what_the_partitions_take(filled: str, conn:
             shares
             and not is_default
             and not conn.execute(
-                "select from auditctl.event_default where to_char(occurred_at at time zone 'UTC', 'YYYY-MM') = %s limit 1",
+                "select from auditctl.event_default where to_char(occurred_at at time zone 'UTC', 'YYYY-MM') = %s "
+                "limit 1",
                 [month],
             ).fetchall()
         ):

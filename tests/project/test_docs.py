@@ -54,7 +54,8 @@ CATALOG = """
        and a.attnum > 0 and not a.attisdropped and c.relname <> 'alembic_version'
 """
 FUNCTIONS = """
-    select distinct p.proname from pg_proc as p, unnest(array['auditctl_reader', 'auditctl_app', 'auditctl_admin']) as role
+    select distinct p.proname
+      from pg_proc as p, unnest(array['auditctl_reader', 'auditctl_app', 'auditctl_admin']) as role
      where p.pronamespace = 'auditctl'::regnamespace and has_function_privilege(role, p.oid, 'execute')
 """
 

@@ -63,9 +63,11 @@ ON_THE_LOG = [
 
 ON_CODE = [
     "drop function auditctl_internal.refuse_change() cascade",
-    "create or replace function auditctl_internal.refuse_change() returns trigger language plpgsql as 'begin return old; end'",
+    "create or replace function auditctl_internal.refuse_change() returns trigger language plpgsql as "
+    "'begin return old; end'",
     "alter function auditctl_internal.refuse_change() owner to current_user",
-    "create or replace function auditctl_internal.identify() returns auditctl.identity language sql as 'select null::auditctl.identity'",
+    "create or replace function auditctl_internal.identify() returns auditctl.identity language sql as "
+    "'select null::auditctl.identity'",
     "drop function auditctl_triggers.public__item__update() cascade",
     "create or replace function auditctl_triggers.public__item__update() returns trigger language plpgsql "
     "as 'begin return null; end'",

@@ -144,11 +144,12 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
     assert conn.execute("""
         select nspname::text, a.grantee::regrole::text, a.privilege_type
           from pg_namespace cross join lateral aclexplode(nspacl) as a
-         where nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers') and a.grantee <> 'auditctl_owner'::regrole
+         where nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers')
+           and a.grantee <> 'auditctl_owner'::regrole
     """).fetchall() == [("auditctl", "-", "USAGE")]
     assert conn.execute("""
         select distinct pg_get_userbyid(relowner)::text from pg_class
-         where relnamespace in ('auditctl'::regnamespace, 'auditctl_internal'::regnamespace, 'auditctl_triggers'::regnamespace)
+         where relnamespace::regnamespace::text ^@ 'auditctl'
     """).fetchall() == [("auditctl_owner",)]
 
 
@@ -157,7 +158,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         select p.proname::text, array_agg(a.grantee::regrole::text order by a.grantee::regrole::text)
           from pg_proc as p
          cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
-         where p.pronamespace in ('auditctl'::regnamespace, 'auditctl_internal'::regnamespace, 'auditctl_triggers'::regnamespace) and a.grantee <> p.proowner
+         where p.pronamespace::regnamespace::text ^@ 'auditctl' and a.grantee <> p.proowner
          group by p.oid order by 1
     """).fetchall()
     assert {name: roles for name, roles in granted if roles != ["auditctl_reader"]} == {

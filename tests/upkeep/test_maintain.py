@@ -22,7 +22,8 @@ def test_events_of_the_default_partition_go_to_months_of_their_own_unchanged(db:
     done = upkeep(db)
     assert [step["state"] for step in done] == ["begun", "copied", "done"]
     assert done[-1]["events"] == {
-        "auditctl.event_2001_02": 80, "auditctl.event_2019_12": 23, "auditctl.event_2020_01": 17, "auditctl.event_2031_12": 40,
+        "auditctl.event_2001_02": 80, "auditctl.event_2019_12": 23, "auditctl.event_2020_01": 17,
+        "auditctl.event_2031_12": 40,
     }  # fmt: skip
     assert recorded(conn) == before
     made = ["event_2001_02", "event_2019_12", "event_2020_01", "event_2031_12"]

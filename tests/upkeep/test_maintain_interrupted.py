@@ -70,7 +70,8 @@ def test_a_run_that_is_killed_at_any_point_is_ended_by_the_next(
         process.send_signal(signal.SIGKILL)
         process.wait()
         conn.execute(
-            "insert into auditctl.event (actor_kind, target, target_id, action) values ('system', 'own.x', 'x', 'EVENT')"
+            "insert into auditctl.event (actor_kind, target, target_id, action) values ('system', 'own.x', 'x', "
+            "'EVENT')"
         )
     # The server notices that its client is gone when the step is done.
     while upkeep(db)[-1:] == [{"step": "busy"}]:

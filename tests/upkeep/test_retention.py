@@ -214,7 +214,8 @@ def test_a_time_and_a_hold_follow_a_renamed_table_and_a_changed_key(db: str, con
             [f"{at} 00:00+00", target, key, action, before],
         )
     conn.execute(
-        "insert into auditctl.rename values ('2020-02-01', 'shop.old', 'shop.new'), ('2020-02-01', 'kept.old', 'kept.new')"
+        "insert into auditctl.rename values ('2020-02-01', 'shop.old', 'shop.new'), ('2020-02-01', "
+        "'kept.old', 'kept.new')"
     )
     conn.execute("insert into auditctl.target (target) values ('shop.new'), ('shop.old')")
     keep(conn, "*", "1 year")

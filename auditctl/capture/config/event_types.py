@@ -57,7 +57,7 @@ def _type(table: Fields) -> EventType | None:
 
 
 def _fault(name: object) -> str:
-    """Return what is wrong with a name: auditctl.record_event would refuse an event of it, or nothing could match it."""
+    """Return what is wrong with a name: auditctl.record_event would refuse it, or nothing could match it."""
     if name is None:
         return "is missing"
     if not isinstance(name, str) or not name:

@@ -16,7 +16,8 @@ ROLES = (
         "role_app_superuser",
         Severity.WARNING,
         "a superuser that is an application as well",
-        "{object} is believed whoever it says is acting, and can change the log too: it is a superuser with auditctl_app.",
+        "{object} is believed whoever it says is acting, and can change the log too: it is a superuser with "
+        "auditctl_app.",
         "alter role {role} nosuperuser;",
     ),
     Check(

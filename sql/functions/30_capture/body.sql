@@ -1,7 +1,9 @@
 -- Capture functions, assembled from templates and a table's columns: by the same code for the tool, which plans with
 -- them, and for the coverage guard, which makes them anew when a table changes.
 
-create or replace function auditctl_internal.condition_code(p_root regclass, p_target text, p_require_actor boolean, p_is_part boolean) returns text
+create or replace function auditctl_internal.condition_code(
+    p_root regclass, p_target text, p_require_actor boolean, p_is_part boolean
+) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -208,7 +210,11 @@ begin
 end
 $auditctl$;
 
-revoke execute on function auditctl.capture_function(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean) from public;
-grant execute on function auditctl.capture_function(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean) to auditctl_reader;
+revoke execute on function auditctl.capture_function(
+    regclass, regclass, text, auditctl.action, text[], text[], text[], boolean
+) from public;
+grant execute on function auditctl.capture_function(
+    regclass, regclass, text, auditctl.action, text[], text[], text[], boolean
+) to auditctl_reader;
 comment on function auditctl.capture_function(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean) is
     'The function that captures an action on a table, or on a child of the table that p_root and p_target name';

@@ -104,7 +104,9 @@ $auditctl$;
 comment on function auditctl_internal.unknown_columns(oid, text[], text[]) is
     'The columns that may be excluded or masked ones under a new name: to be masked until the rule is applied again';
 
-create or replace function auditctl_internal.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[]) returns jsonb
+create or replace function auditctl_internal.row_image(
+    p_row anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[]
+) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set "TimeZone" = 'UTC'

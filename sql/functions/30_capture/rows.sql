@@ -36,7 +36,9 @@ $auditctl$;
 
 comment on function auditctl_internal.row_code(text, auditctl.captured_column[], text[]) is 'The expression that records a whole row, old or new';
 
-create or replace function auditctl_internal.is_whole(p_relation regclass, p_columns auditctl.captured_column[], p_mask text[]) returns boolean
+create or replace function auditctl_internal.is_whole(
+    p_relation regclass, p_columns auditctl.captured_column[], p_mask text[]
+) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -67,7 +69,9 @@ $auditctl$;
 comment on function auditctl_internal.typed_code(text, auditctl.captured_column[]) is
     'An expression, never below zero, that raises unless the columns of old or new have the types they had';
 
-create or replace function auditctl_internal.record_row_code(p_row text, p_columns auditctl.captured_column[], p_mask text[], p_is_whole boolean) returns text
+create or replace function auditctl_internal.record_row_code(
+    p_row text, p_columns auditctl.captured_column[], p_mask text[], p_is_whole boolean
+) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$

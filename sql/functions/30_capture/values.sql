@@ -127,7 +127,9 @@ $auditctl$;
 
 comment on function auditctl_internal.differs_code(auditctl.captured_column) is 'The condition that the stored image of a column changed';
 
-create or replace function auditctl_internal.pinned_settings(p_stored auditctl.captured_column[], p_key auditctl.captured_column[]) returns text[]
+create or replace function auditctl_internal.pinned_settings(
+    p_stored auditctl.captured_column[], p_key auditctl.captured_column[]
+) returns text[]
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$

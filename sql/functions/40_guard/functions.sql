@@ -1,6 +1,8 @@
 -- What the coverage guard follows: columns, names, new partitions and children of audited tables.
 
-create or replace function auditctl_internal.write_function(p_relation regclass, p_capture auditctl.capture, p_action auditctl.action) returns void
+create or replace function auditctl_internal.write_function(
+    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action
+) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$

@@ -12,7 +12,10 @@ select auditctl_internal.guard_partition('auditctl.event');
 select auditctl_internal.guard_partition('auditctl.event_default');
 
 insert into auditctl.log_key (inner_key, outer_key, mark_key)
-select auditctl_internal.new_key(), auditctl_internal.new_key(), auditctl_internal.new_key()
+select
+    auditctl_internal.new_key() as inner_key,
+    auditctl_internal.new_key() as outer_key,
+    auditctl_internal.new_key() as mark_key
 where not exists (select from auditctl.log_key);
 
 create or replace trigger hold_guarded before insert or update or delete on auditctl.hold
