@@ -1,4 +1,8 @@
-"""Makes recorded text harmless to a terminal: what would move the cursor, color, or reorder is shown as its code."""
+"""How recorded text is shown.
+
+What would move a terminal's cursor, color or reorder text is shown as its code; no user's name can pass for another
+kind of user.
+"""
 
 from __future__ import annotations
 
@@ -23,3 +27,19 @@ def coded(character: str) -> str:
     """Return the character as its code."""
     code = ord(character)
     return _NAMED.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def shown_user(name: str, kind: str) -> str:
+    """Return who it was: `(System)`, `@login`, or the name that an application gave.
+
+    Args:
+        name: The event's user.
+        kind: Its actor_kind: `system`, `database` or `application`.
+    """
+    name = harmless(name)
+    if kind == "system":
+        return f"({name})"
+    if kind == "database":
+        return f"@{name}"
+    seems_marked = unicodedata.normalize("NFKC", name).lstrip().startswith(("(", "@"))
+    return coded(name[0]) + name[1:] if seems_marked else name

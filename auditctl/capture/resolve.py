@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from auditctl.capture import table_names, validate
 from auditctl.capture.model import Catalog, Relation, Rule
 from auditctl.capture.table_names import Pattern, commented_target, qualified
 from auditctl.names import TRIGGER_SCHEMA
+from auditctl.text import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +141,12 @@ def _advice(name: str, catalog: Catalog) -> str:
     pattern = table_names.parse(name)
     sound = [r for r in catalog.relations if validate.refusal(r) is None]
     # Compared without the schema, which would make every table in it look alike.
-    tables = {r.table: r for r in sound if pattern.schema is None or pattern.schema.matches(r.schema)}
-    close = [qualified(*tables[table].identity) for table in get_close_matches(pattern.table.text, tables, n=1)]
-    close = close or get_close_matches(name, [qualified(*r.identity) for r in sound], n=1, cutoff=0.8)
-    return f"; did you mean {close[0]}?" if close else ""
+    near = [r for r in sound if pattern.schema is None or pattern.schema.matches(r.schema)]
+    tables = {r.table: qualified(*r.identity) for r in near}
+    before = "; did you mean "
+    return did_you_mean(pattern.table.text, tables, before=before) or did_you_mean(
+        name, [qualified(*r.identity) for r in sound], before=before, cutoff=0.8
+    )
 
 
 def _refusals(rule: Rule, relation: Relation, *, already: bool) -> list[Problem]:

@@ -13,10 +13,10 @@ from functools import lru_cache
 
 from auditctl.errors import UsageError
 from auditctl.names import IDENTIFIER_BYTES
+from auditctl.text import is_glob
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 _NEEDS_QUOTES = re.compile(r'[."*?\[\]]')
-_WILDCARD = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _part(match: re.Match[str], whole: str) -> Part:
     if match[1] is not None:
         part = Part(match[1].replace('""', '"'), is_quoted=True)
     else:
-        part = Part(match[2], is_glob=bool(_WILDCARD.search(match[2])))
+        part = Part(match[2], is_glob=is_glob(match[2]))
     if not part.is_glob and len(part.text.encode()) > IDENTIFIER_BYTES:
         raise UsageError(
             f"{whole!r} is longer than PostgreSQL keeps: a name has at most {IDENTIFIER_BYTES} bytes",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 from auditctl.actions import Action
 from auditctl.capture.model import Relation, Rule
 from auditctl.capture.table_names import qualified
 from auditctl.names import SCHEMA, TRIGGER_SCHEMA
+from auditctl.text import did_you_mean
 
 COMMAND_LINE = "command line"
 """`Rule.origin` of a rule stated by options."""
@@ -149,8 +149,7 @@ def _named_columns(rule: Rule, relation: Relation, table: str) -> list[str]:
     for key, listed in (("exclude", rule.exclude), ("mask", rule.mask), ("key", rule.key)):
         for index, name in enumerate(listed):
             if name not in names:
-                close = get_close_matches(name, names, n=1)
-                advice = f"; did you mean {close[0]}?" if close else ""
+                advice = did_you_mean(name, names, before="; did you mean ")
                 problems.append(f"{where(rule, key, index)}: {table} has no column {name}{advice}")
     if rule.key and relation.primary_key:
         primary = ", ".join(relation.primary_key)

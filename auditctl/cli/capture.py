@@ -14,7 +14,7 @@ from auditctl.actions import parse_actions
 from auditctl.capture import apply, table_status
 from auditctl.capture.model import Rule
 from auditctl.capture.plan import ChangeKind, Plan
-from auditctl.cli.format_option import table_or_json
+from auditctl.cli.options import table_or_json
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
 
 _VERBS = {

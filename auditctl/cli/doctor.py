@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import click
 
-from auditctl.cli.format_option import table_or_json
+from auditctl.cli.options import table_or_json
 from auditctl.cli.session import Session, pass_session
 from auditctl.display import harmless
 from auditctl.doctor.examine import examine
 from auditctl.doctor.model import Finding, Severity
 from auditctl.doctor.registry import CHECKS
 from auditctl.errors import DriftError
+from auditctl.text import plural
 
 EPILOG = "\b\nChecks:\n" + "\n".join(f"  {check.name:<20}{check.title}" for check in CHECKS)
 
@@ -61,13 +62,8 @@ def doctor(session: Session, output: str, severity: str) -> None:
 def _counted(findings: Sequence[Finding]) -> str:
     """Return how many there are, and of which severity, such as `3 findings: 2 warnings, 1 notice`."""
     number = Counter(finding.severity for finding in findings)
-    parts = [_number(number[severity], severity.value) for severity in Severity if number[severity]]
-    return f"{_number(len(findings), 'finding')}: {', '.join(parts)}"
-
-
-def _number(number: int, noun: str) -> str:
-    plural = noun if noun == Severity.CRITICAL.value else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
+    parts = [plural(number[severity], severity.value, severity.plural) for severity in Severity if number[severity]]
+    return f"{plural(len(findings), 'finding')}: {', '.join(parts)}"
 
 
 def _print(findings: Sequence[Finding]) -> None:

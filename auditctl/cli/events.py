@@ -7,7 +7,7 @@ import json
 import click
 
 from auditctl.capture import event_types
-from auditctl.cli.format_option import table_or_json
+from auditctl.cli.options import table_or_json
 from auditctl.cli.session import READER, Session, pass_session
 
 

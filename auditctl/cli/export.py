@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
 from auditctl import output
+from auditctl.cli import progress
 from auditctl.cli.filter_options import filter_options
 from auditctl.cli.log import raw_option, until_nobody_reads
 from auditctl.cli.session import READER, Session, pass_session
-from auditctl.log.export import Report, Request
+from auditctl.log.export import Request
 from auditctl.log.export import export as export_log
 from auditctl.log.filters import Filters
 from auditctl.log.formats import EXPORTS
@@ -54,9 +53,9 @@ def export(session: Session, *, filters: Filters, form: str, path: str, order: s
         until_nobody_reads(),
         output.destination(path, stdout=sys.stdout.fileno(), force=force) as sink,
         session.connect(READER) as conn,
-        _progress(session) as report,
+        progress.counter(session, "events") as show,
     ):
-        done = export_log(conn, request, sink, report)
+        done = export_log(conn, request, sink, lambda events, size: show(events, f"{size / 1e6:,.1f} MB"))
     if done.event_id is None:
         click.echo("warning: the server is read-only, so that this export is not recorded in the log", err=True)
     session.say(f"Exported {done.events:,} events, {done.size:,} bytes{_to(path)}.")
@@ -64,30 +63,3 @@ def export(session: Session, *, filters: Filters, form: str, path: str, order: s
 
 def _to(path: str) -> str:
     return "" if path == output.STANDARD else f", to {path}"
-
-
-@contextmanager
-def _progress(session: Session) -> Iterator[Report | None]:
-    """Draw events, bytes and rate on a terminal; nothing elsewhere."""
-    if not session.shows_progress:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.completed:,.0f} events"),
-        TextColumn("{task.fields[size]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("export", total=None, size="", rate="")
-
-        def report(events: int, size: int) -> None:
-            seconds = progress.tasks[0].elapsed or 1
-            rate = f"{events / seconds:,.0f} events/s"
-            progress.update(task, completed=events, size=f"{size / 1e6:,.1f} MB", rate=rate)
-
-        yield report

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 import click
 
-from auditctl.cli.format_option import table_or_json
 from auditctl.cli.maintain import ADMIN
+from auditctl.cli.options import table_or_json
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.errors import UsageError
 from auditctl.log import target_names
 from auditctl.retention import holds
+from auditctl.text import is_glob, iso_utc
 
 
 @click.group(short_help="Keep events for a legal case, whatever the retention says.")
@@ -61,7 +61,7 @@ def list_holds(session: Session, everything: bool, output: str) -> None:
         found = holds.read(conn, released=everything)
     if output == "json":
         rows = [dataclasses.asdict(one) for one in found]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=_utc))
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=iso_utc))
         return
     from auditctl.cli.terminal import print_table  # rich is slow to load
 
@@ -95,10 +95,6 @@ def _object(one: holds.Hold) -> str:
     return "(all)" if one.target_id is None else one.target_id
 
 
-def _utc(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
 def _require_reason(reason: str) -> None:
     if not reason.strip():
         raise UsageError("the reason is empty", hint="Say why, for example with the number of the case.")
@@ -106,7 +102,7 @@ def _require_reason(reason: str) -> None:
 
 def _target(text: str, targets: list[target_names.KnownTarget]) -> str:
     """Return what the store takes for a target: a glob as it is, so that it means later targets too."""
-    if any(target.name == text for target in targets) or not any(character in text for character in "*?["):
+    if any(target.name == text for target in targets) or not is_glob(text):
         return target_names.one_name_of(text, targets)
     if not any(fnmatchcase(target.name, text) for target in targets):
         raise UsageError(f"the log knows no table {text!r}", hint="List what is audited with: auditctl tables")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from auditctl.cli import progress
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import DriftError
 from auditctl.log import times
 from auditctl.log_import.event_builder import Options
-from auditctl.log_import.importer import Import, Report, Request
+from auditctl.log_import.importer import Import, Request
 from auditctl.log_import.report import Summary
+from auditctl.text import plural
 
 ADMIN = "Ask the DBA for: auditctl grant admin {login}"
 
@@ -70,8 +70,8 @@ def import_log(
         raise click.UsageError("--dry-run and --follow exclude each other")
     moment = None if since is None else times.parse(since).at(datetime.now(UTC))
     request = Request(paths, Options(moment, with_query, any_table), is_again, not dry_run)
-    with _progress(session) as report, session.connect(ADMIN) as conn:
-        done = Import(conn, request, report)
+    with progress.counter(session, "lines") as show, session.connect(ADMIN) as conn:
+        done = Import(conn, request, lambda summary: show(summary.lines, plural(summary.made, "read")))
         if follow:
             _follow(done)
         else:
@@ -96,9 +96,9 @@ def _follow(done: Import) -> None:
 
 def _tell(session: Session, summary: Summary, *, is_kept: bool) -> None:
     """Say what was found; warnings also with --quiet."""
-    files = f"{summary.files:,} file{'' if summary.files == 1 else 's'}"
+    files = plural(summary.files, "file")
     verb = "imported" if is_kept else "to be imported; nothing was changed"
-    session.say(f"{summary.lines:,} new lines in {files}: {_reads(summary.made)} {verb}.")
+    session.say(f"{summary.lines:,} new lines in {files}: {plural(summary.made, 'read')} {verb}.")
     for name, text in LEFT_OUT:
         if lines := getattr(summary, name):
             session.say(f"  {lines:,} {text}")
@@ -120,10 +120,6 @@ def _warn_of_doubts(summary: Summary, malformed: int, forged: int) -> None:
     summary.forged_at.clear()
 
 
-def _reads(number: int) -> str:
-    return f"{number:,} read{'' if number == 1 else 's'}"
-
-
 def _places(number: int, places: list[str]) -> str:
     return ", ".join([*places, *(["..."] if number > len(places) else [])])
 
@@ -132,30 +128,3 @@ def _warn(message: str) -> None:
     from auditctl.display import harmless
 
     click.echo(f"warning: {harmless(message)}", err=True)
-
-
-@contextmanager
-def _progress(session: Session) -> Iterator[Report | None]:
-    """Draw lines, reads and rate on a terminal; nothing elsewhere."""
-    if not session.shows_progress:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.completed:,.0f} lines"),
-        TextColumn("{task.fields[reads]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("import", total=None, reads="", rate="")
-
-        def report(summary: Summary) -> None:
-            seconds = progress.tasks[0].elapsed or 1
-            rate = f"{summary.lines / seconds:,.0f} lines/s"
-            progress.update(task, completed=summary.lines, reads=_reads(summary.made), rate=rate)
-
-        yield report

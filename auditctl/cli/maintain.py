@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import click
 
-from auditctl.cli.format_option import table_or_json
+from auditctl.cli import progress
+from auditctl.cli.options import table_or_json
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.retention import maintain as retention_maintain
 from auditctl.retention.maintain import BUSY, Done, Due
@@ -42,10 +41,11 @@ def maintain(session: Session, dry_run: bool, output: str) -> None:
         return
     whole: list[Done] = []
     try:
-        with session.connect(ADMIN) as conn, _progress(session) as report:
+        with session.connect(ADMIN) as conn, progress.counter(session, "events moved") as show:
             for done in retention_maintain.run(conn):
-                report(done)
-                if done.is_whole:
+                if not done.is_whole:
+                    show(done.data.get("events", 0), "")
+                else:
                     whole.append(done)
                     if output == "table" and done.step != BUSY:
                         click.echo(done.sentence)
@@ -69,24 +69,3 @@ def _print_due(session: Session, due: tuple[Due, ...], output: str) -> None:
     print_table(["Step", "Partition", "Deleted", "Kept", "Reason"], cells)
     if not due:
         session.say("Nothing to do.")
-
-
-@contextmanager
-def _progress(session: Session) -> Iterator[Callable[[Done], None]]:
-    """Draw on a terminal how many events a move has copied; nothing elsewhere."""
-    if not session.shows_progress:
-        yield lambda _done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("maintain", total=None)
-
-        def report(done: Done) -> None:
-            copied = done.data.get("events") if not done.is_whole else None
-            text = "maintain" if copied is None else f"moving: {copied:,} events copied"
-            progress.update(task, description=text)
-
-        yield report

@@ -17,6 +17,7 @@ from auditctl.cli.session import READER, Session, pass_session
 from auditctl.display import harmless
 from auditctl.errors import AuditctlError, DriftError, UsageError
 from auditctl.retention import times
+from auditctl.text import plural
 
 file_argument = click.argument("file", required=False)
 
@@ -65,7 +66,7 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
         )
     _say_rest(session, done)
     if number := _number(done):
-        session.say(f"Applied {number} change{'s' if number > 1 else ''}.")
+        session.say(f"Applied {plural(number, 'change')}.")
 
 
 @click.command(short_help="Exit with 3 if the database differs from the rules.")
@@ -82,9 +83,9 @@ def check(session: Session, file: str | None) -> None:
     for warning in planned.warnings:
         session.say(f"warning: {warning}")
     if number := _number(planned):
-        what = "1 difference" if number == 1 else f"{number} differences"
         raise DriftError(
-            f"{what} between the rules and the database", hint=f"Mend with: auditctl apply{_argument(file)}"
+            f"{plural(number, 'difference')} between the rules and the database",
+            hint=f"Mend with: auditctl apply{_argument(file)}",
         )
 
 

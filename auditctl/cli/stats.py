@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from auditctl.cli import progress
 from auditctl.cli.filter_options import some_filter_options
-from auditctl.cli.format_option import table_or_json
+from auditctl.cli.options import table_or_json
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.log.filters import Filters
 from auditctl.log.stats import count, model
-from auditctl.log.stats.count import SAMPLED_PAGES, Report
+from auditctl.log.stats.count import SAMPLED_PAGES
 from auditctl.log.stats.model import DIMENSIONS, Group, Statistics
+from auditctl.text import iso_utc
 
 
 def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -54,8 +54,8 @@ def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], es
       auditctl stats --by target --since 2026-01-01
       auditctl stats --target 'billing.*' --by month,action --format json
     """
-    with session.connect(READER) as conn, _progress(session) as report:
-        found = count.read(conn, filters, estimate=estimate, report=report)
+    with session.connect(READER) as conn, progress.bar(session, "counting") as show:
+        found = count.read(conn, filters, estimate=estimate, report=show)
     groups = model.grouped(found.groups, dimensions) if dimensions else []
     if output == "json":
         click.echo(json.dumps(_document(found, groups, dimensions, filters), ensure_ascii=False, indent=2))
@@ -82,8 +82,8 @@ def _document(found: Statistics, groups: list[Group], dimensions: tuple[str, ...
             "default_events": storage.default_events,
         },
         "growth": {
-            "since": _time(growth.since),
-            "until": _time(growth.until),
+            "since": iso_utc(growth.since, microseconds=True),
+            "until": iso_utc(growth.until, microseconds=True),
             "days": round(growth.days, 3),
             "events": growth.events,
             "bytes": growth.bytes,
@@ -109,10 +109,6 @@ def _key(group: Group, dimensions: tuple[str, ...]) -> dict[str, Any]:
     return {"target": group.target, "label": group.label} | key if "target" in dimensions else key
 
 
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def _summary(found: Statistics) -> Iterator[str]:
     total, storage, growth = found.total, found.storage, found.growth
     about = "about " if found.is_estimate else ""
@@ -123,7 +119,7 @@ def _summary(found: Statistics) -> Iterator[str]:
             f"growth:     {about}{growth.events_per_day:,.0f} events and {_size(growth.bytes_per_day)} a day, "
             f"{_size(growth.bytes_per_year)} a year"
         )
-        until = _time(growth.until)[:10]
+        until = iso_utc(growth.until)[:10]
         yield f"            (from {growth.events:,} events in the {growth.days:.1f} days until {until})"
     else:
         yield "events:     none"
@@ -168,18 +164,3 @@ def _size(size: float) -> str:
             return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
         size /= 1000
     return f"{size:,.1f} TB"
-
-
-@contextmanager
-def _progress(session: Session) -> Iterator[Report | None]:
-    """Draw a bar on a terminal; nothing elsewhere."""
-    if not session.shows_progress:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("counting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("stats", total=None)
-        yield lambda done, everything: progress.update(task, completed=done, total=everything)

@@ -32,6 +32,11 @@ class Severity(StrEnum):
         """What it says, as a sentence."""
         return _HELP[self]
 
+    @property
+    def plural(self) -> str:
+        """The noun for several findings of it."""
+        return self.value if self is Severity.CRITICAL else f"{self.value}s"
+
 
 _HELP = {
     Severity.CRITICAL: "Events are or may be missing now, or may have been changed.",

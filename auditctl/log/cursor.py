@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from auditctl.errors import UsageError
+from auditctl.text import iso_utc
 
 _FORM = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)/([1-9][0-9]{0,18})", re.ASCII)
 _LARGEST = 2**63 - 1
@@ -29,8 +30,7 @@ class Cursor:
     event_id: int
 
     def __str__(self) -> str:
-        moment = self.created_on.astimezone(UTC).replace(tzinfo=None)
-        return f"{moment.isoformat(timespec='microseconds')}Z/{self.event_id}"
+        return f"{iso_utc(self.created_on, microseconds=True)}/{self.event_id}"
 
 
 def parse(text: str) -> Cursor:

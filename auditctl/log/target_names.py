@@ -6,8 +6,6 @@ searched by plain comparisons; what nothing is known of is an error, not an empt
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -21,8 +19,8 @@ from auditctl.errors import UsageError
 from auditctl.log import predicates
 from auditctl.log.reading import reading
 from auditctl.names import SCHEMA
+from auditctl.text import did_you_mean, is_glob
 
-_GLOB = re.compile(r"[*?\[]")
 OWN = f"{SCHEMA}."
 """How the names start under which auditctl records what it does itself; no table in that schema is audited."""
 
@@ -125,7 +123,7 @@ def require_columns(conn: Connection, wanted: Sequence[str], targets: Sequence[s
 
 
 def _matches(pattern: str, target: KnownTarget) -> bool:
-    if not _GLOB.search(pattern):
+    if not is_glob(pattern):
         return False
     return fnmatchcase(target.name, pattern) or (target.label is not None and fnmatchcase(target.label, pattern))
 
@@ -146,5 +144,4 @@ def _target_hint(text: str, known: Sequence[KnownTarget]) -> str:
 
 def _close(text: str, names: Iterable[str]) -> str:
     by_folded = {name.lower(): name for name in sorted(names)}
-    close = difflib.get_close_matches(text.lower(), by_folded, n=3)
-    return f"Did you mean {' or '.join(by_folded[name] for name in close)}?" if close else ""
+    return did_you_mean(text.lower(), by_folded, most=3)

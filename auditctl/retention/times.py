@@ -12,6 +12,7 @@ from datetime import date
 from auditctl import resources
 from auditctl.database import Connection
 from auditctl.durations import days, shown
+from auditctl.text import plural
 
 EVERYTHING = "*"
 """The target that means every event."""
@@ -101,10 +102,9 @@ class Consequence:
     @property
     def sentence(self) -> str:
         """It as a sentence, for people."""
-        months = "1 month" if self.partitions == 1 else f"{self.partitions} months"
         return (
             "This shortens how long events are kept: from 7 days after it is applied on, maintain deletes "
-            f"from {months} with about {self.events:,} events, the oldest of {self.oldest}, "
+            f"from {plural(self.partitions, 'month')} with about {self.events:,} events, the oldest of {self.oldest}, "
             "what is neither kept longer nor held."
         )
 

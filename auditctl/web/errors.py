@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from auditctl.errors import AuditctlError
+from auditctl.text import plural
 
 
 class WebError(AuditctlError):
@@ -62,7 +63,7 @@ class TooManyAttempts(WebError):
 
     def __init__(self, seconds: int) -> None:
         minutes = max(1, -(-seconds // 60))
-        super().__init__(hint=f"Try again in {minutes} minute{'s' if minutes > 1 else ''}.")
+        super().__init__(hint=f"Try again in {plural(minutes, 'minute')}.")
         self.seconds = seconds
 
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditctl.display import harmless
+from auditctl.display import harmless, shown_user
 from auditctl.log.filters import FILTERS
-from auditctl.log.formats.person import shown_user
 from tests.log.test_filter_combinations import RANDOM, random_events
 from tests.support.recorded import Recorded, label, minutes, record
 from tests.web.parsing import alerts, listed

@@ -11,6 +11,7 @@ from tomlkit.items import AoT
 
 from auditctl.capture.config.fields import Fields, refuse_repeated
 from auditctl.capture.model import EventType
+from auditctl.text import is_glob
 
 KEYS = ("name", "label", "enabled")
 LONGEST_NAME = 500
@@ -51,7 +52,7 @@ def _type(table: Fields) -> EventType | None:
         table.problem("name", fault)
     if not isinstance(name, str) or fault:
         return None
-    if label is not None and re.search(r"[*?]", name):
+    if label is not None and is_glob(name):
         table.problem("label", f"a label belongs to one type, and {name} is a glob")
     return EventType(name, label, enabled, table.origin)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
+
+from auditctl.text import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +104,4 @@ def refuse_repeated(tables: Iterable[Fields]) -> None:
 
 def advice(word: str, known: Collection[str], what: str) -> str:
     """Return the end of a message about a word that is none of the known ones: the closest, else all of them."""
-    close = get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; {what} are {', '.join(known)}"
+    return did_you_mean(word, known, before="; did you mean ") or f"; {what} are {', '.join(known)}"

@@ -6,10 +6,9 @@ import io
 from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
-from auditctl.display import harmless
+from auditctl.display import harmless, shown_user
 from auditctl.log import selection
 from auditctl.log.formats.form import Format, Layout, Row
-from auditctl.log.formats.person import shown_user
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,10 +9,10 @@ from typing import Any
 
 from psycopg.sql import SQL, Composable
 
+from auditctl.display import shown_user
 from auditctl.log import selection
 from auditctl.log.cursor import Cursor
 from auditctl.log.cursor import parse as parse_cursor
-from auditctl.log.formats.person import shown_user
 from auditctl.names import SYSTEM_USER
 
 LISTED = (

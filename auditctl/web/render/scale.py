@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
+
+from auditctl.text import iso_utc
 
 MOST_TICKS = 7
 _LEVELS = 4
@@ -121,7 +123,7 @@ def interval(since: datetime, until: datetime) -> str:
 
 def iso(moment: datetime) -> str:
     """Return the time as the filters since and until take it, in UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return iso_utc(moment)
 
 
 def _precise(moment: datetime) -> str:

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from auditctl import __version__
 from auditctl.display import coded, harmless
+from auditctl.text import plural
 
 STATIC = Path(__file__).resolve().parent / "static"
 _SPACES = ("\n", "\t")
@@ -62,8 +63,3 @@ def readable(text: str) -> str:
 def number(value: int) -> str:
     """Return a number with its thousands parted."""
     return f"{value:,}"
-
-
-def plural(value: int, noun: str) -> str:
-    """Return so many of a thing."""
-    return f"{value:,} {noun if value == 1 else noun + 's'}"

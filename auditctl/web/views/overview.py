@@ -8,17 +8,18 @@ from datetime import datetime
 from starlette.responses import Response
 
 from auditctl.database import Connection
+from auditctl.display import shown_user
 from auditctl.errors import AuditctlError
-from auditctl.log.formats.person import shown_user
 from auditctl.log.histogram import read as counted
 from auditctl.log.histogram.read import Overview, UserCount
 from auditctl.names import SYSTEM_USER
+from auditctl.text import plural
 from auditctl.web.error_pages import explained, status_of
 from auditctl.web.render import bars
 from auditctl.web.render.bars import Bar, Chart, Meter
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.render.scale import interval, iso
-from auditctl.web.render.templates import number, plural
+from auditctl.web.render.templates import number
 from auditctl.web.request import Parameters, Visit
 
 PARAMETERS = FILTER_NAMES | {"limit"}

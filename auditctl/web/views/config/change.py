@@ -12,6 +12,7 @@ from auditctl.capture import authority, script, table_details
 from auditctl.capture.plan import Plan
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
+from auditctl.text import plural
 from auditctl.web import error_pages
 from auditctl.web.errors import WebError
 from auditctl.web.request import Visit
@@ -133,7 +134,7 @@ def _said(asked: Wanted, done: Plan) -> str:
     number = len(done.pending) + len(done.retention.differences)
     where = f" to {asked.table}" if asked.table else ""
     if number:
-        return f"Applied {number} change{'s' if number > 1 else ''}{where}."
+        return f"Applied {plural(number, 'change')}{where}."
     if done.restated:
         return f"Stored the rule of {asked.table}. No trigger had to change."
     return "No trigger had to change. The audited tables were registered anew."

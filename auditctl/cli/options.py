@@ -1,4 +1,4 @@
-"""The option --format of commands that print a table or JSON."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 

@@ -1,0 +1,57 @@
+"""Small pieces of text that messages share: numbers with their noun, suggestions, globs, times."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+def plural(number: int, noun: str, nouns: str = "") -> str:
+    """Return a number with its noun, such as `1 event` or `1,204 events`.
+
+    Args:
+        number: The number.
+        noun: The noun for one.
+        nouns: The noun for any other number, where it is not the first with an s.
+    """
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def did_you_mean(
+    word: str, known: Iterable[str], *, before: str = "Did you mean ", most: int = 1, cutoff: float = 0.6
+) -> str:
+    """Return a question that suggests the known words most like a word, such as `Did you mean billing.plan?`.
+
+    Args:
+        word: The word that is not known.
+        known: The words to compare it with. Of a mapping the keys are compared and the values shown.
+        before: How the question begins.
+        most: The maximum number of suggestions.
+        cutoff: How similar they have to be, 0 to 1.
+
+    Returns:
+        The question; empty where no word is similar.
+    """
+    shown = known if isinstance(known, Mapping) else {name: name for name in known}
+    close = difflib.get_close_matches(word, shown, n=most, cutoff=cutoff)
+    return f"{before}{' or '.join(shown[name] for name in close)}?" if close else ""
+
+
+def is_glob(text: str) -> bool:
+    """Return whether a text has a wildcard: `*`, `?` or `[`."""
+    return _WILDCARD.search(text) is not None
+
+
+def iso_utc(moment: datetime, *, microseconds: bool = False) -> str:
+    """Return an aware time as ISO 8601 in UTC, such as `2026-11-23T20:38:19Z`.
+
+    Args:
+        moment: The time.
+        microseconds: Whether six digits follow the seconds even if they are zero; else only if they are not.
+    """
+    timespec = "microseconds" if microseconds else "auto"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
