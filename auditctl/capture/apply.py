@@ -135,13 +135,9 @@ def carry_out(
         planned = _plan(conn, wish)
         if not approve(planned):
             return planned
+        with rule_store.change(conn, planned, wish.only):
+            _execute(conn, planned.pending)
         with database.acting_as(conn, ROLE_OWNER):
-            rule_store.begin_change(conn, planned)
-        _execute(conn, planned.pending)
-        with database.acting_as(conn, ROLE_OWNER):
-            rule_store.register(conn, planned.targets)
-            rule_store.end_change(conn, planned, wish.only)
-            rule_store.write(conn, planned.rules)
             times.write(conn, planned.retention.differences)
             _record(conn, planned.pending)
         left = _plan(conn, replace(wish, rules=planned.rules, retention=None)).pending

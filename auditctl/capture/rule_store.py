@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from auditctl import resources
+from auditctl import database, resources
 from auditctl.actions import Action
 from auditctl.capture.model import Rule
 from auditctl.capture.plan import Plan, Target
 from auditctl.capture.validate import STORED
 from auditctl.database import Connection
+from auditctl.names import ROLE_OWNER
 
 _COLUMNS = "name, position, label, actions, exclude, mask, key, require_actor, read_query, read_force"
 _PARAMETERS = "%s, %s, %s, %s::auditctl.action[], %s::text[], %s::text[], %s::text[], %s, %s, %s"
@@ -39,11 +41,8 @@ def read(conn: Connection) -> tuple[Rule, ...]:
     )
 
 
-def write(conn: Connection, rules: Iterable[Rule]) -> None:
-    """Make these the rules: only rows that differ are written, so that only real changes become events.
-
-    Runs as auditctl_owner, inside the caller's transaction.
-    """
+def _write(conn: Connection, rules: Iterable[Rule]) -> None:
+    """Make these the rules: only rows that differ are written, so that only real changes become events."""
     stored = {
         row[0]: row
         for row in conn.execute(
@@ -72,8 +71,29 @@ def write(conn: Connection, rules: Iterable[Rule]) -> None:
             )
 
 
-def register(conn: Connection, targets: Iterable[Target]) -> None:
-    """Enter audited tables in auditctl.target, and their new names in auditctl.rename. Runs as auditctl_owner.
+@contextmanager
+def change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> Iterator[None]:
+    """Run the block, which carries out a plan, and then store what the plan says: its targets, captures and rules.
+
+    The coverage guard leaves the plan's tables alone until the block is done. Inside the caller's transaction, which
+    must end if the block raises.
+
+    Args:
+        conn: The connection; its login must be able to act as auditctl_owner.
+        plan: The plan.
+        only: The rules and tables it is about; None for all.
+    """
+    with database.acting_as(conn, ROLE_OWNER):
+        _begin_change(conn, plan)
+    yield
+    with database.acting_as(conn, ROLE_OWNER):
+        _register(conn, plan.targets)
+        _end_change(conn, plan, only)
+        _write(conn, plan.rules)
+
+
+def _register(conn: Connection, targets: Iterable[Target]) -> None:
+    """Enter audited tables in auditctl.target, and their new names in auditctl.rename.
 
     The tables are locked by then: events before this moment carry the old name, events after it the new.
     """
@@ -90,16 +110,16 @@ def register(conn: Connection, targets: Iterable[Target]) -> None:
             )
 
 
-def begin_change(conn: Connection, plan: Plan) -> None:
-    """Say which tables a plan is going to change, so that the coverage guard lets it. Runs as auditctl_owner."""
+def _begin_change(conn: Connection, plan: Plan) -> None:
+    """Say which tables a plan is going to change, so that the coverage guard lets it."""
     touched = [change.relation_oid for change in plan.pending] + [target.relation for target in plan.targets]
     conn.execute(
         "select auditctl_internal.begin_change(%s::oid[]::regclass[])", [[oid for oid in touched if oid is not None]]
     )
 
 
-def end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> None:
-    """Leave in auditctl.capture what the coverage guard compares with from now on. Runs as auditctl_owner.
+def _end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> None:
+    """Leave in auditctl.capture what the coverage guard compares with from now on.
 
     Args:
         conn: The connection.

@@ -191,6 +191,6 @@ def test_a_copy_of_the_database_is_guarded_too(
 
 def test_a_superuser_removes_the_store_with_its_guard(owner: Login, conn: psycopg.Connection) -> None:
     refused(conn, "drop schema auditctl_triggers cascade")
-    conn.execute("drop schema auditctl cascade; drop schema auditctl_triggers cascade")
+    conn.execute("drop schema auditctl, auditctl_internal, auditctl_triggers cascade")
     conn.execute("insert into s.a values (1, 'x'); drop table s.a; create table s.a (id integer)")
     assert conn.execute("select count(*) from pg_event_trigger").fetchone() == (0,)
