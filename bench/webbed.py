@@ -19,7 +19,7 @@ FILL = """
         %(start)s::timestamptz + (i::float8 / %(events)s) * %(span)s::interval,
         (1000 + i / 3)::text::xid8,
         case kind when 'system' then null when 'database' then login else actor end,
-        kind,
+        kind::auditctl.actor_kind,
         case when kind = 'application' then address::inet end,
         login,
         target,

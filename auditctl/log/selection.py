@@ -49,7 +49,7 @@ _TEXT: dict[str, LiteralString] = {
     "old_values": "old_values::text",
     "new_values": "new_values::text",
     "db_user": "db_user",
-    "actor_kind": "actor_kind",
+    "actor_kind": "actor_kind::text",
     "xact_id": "xact_id::text",
     "context": "context::text",
 }

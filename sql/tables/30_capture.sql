@@ -1,6 +1,6 @@
 -- Where capture is installed, and the templates and types that its functions are assembled with.
 
-create type auditctl.identity as (actor text, actor_kind text, ip inet, context jsonb);
+create type auditctl.identity as (actor text, actor_kind auditctl.actor_kind, ip inet, context jsonb);
 comment on type auditctl.identity is 'Who is behind the session, as an event records it';
 
 create type auditctl.change as (old_values jsonb, new_values jsonb, target_id text, previous_target_id text);

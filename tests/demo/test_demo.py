@@ -225,7 +225,7 @@ def test_requests_carry_address_request_and_reason(lived: Company) -> None:
 def test_card_numbers_and_excluded_columns_are_not_in_the_log(lived: Company) -> None:
     text = json.dumps(fetch_value(lived.auditor, "select jsonb_agg(to_jsonb(event)) from auditctl.event"))
     assert "$masked" in text
-    assert not re.search(r"\d{15,16}\b", re.sub(r'"salt": "[^"]*"', "", text))
+    assert not re.search(r"\d{15,16}\b", text)
     rows = "select count(*) from auditctl.event where coalesce(new_values, old_values) ? 'updated_at'"
     assert fetch_value(lived.auditor, rows) == 0
 

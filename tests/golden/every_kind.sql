@@ -11,7 +11,7 @@ declare
     v_new jsonb;
     v_target_id text;
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -38,7 +38,7 @@ begin
         v_target_id := jsonb_build_array(auditctl_internal.typed(new.id, null::pg_catalog.uuid), auditctl_internal.typed(new.line, null::pg_catalog.int2))::text;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -48,7 +48,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -110,7 +110,7 @@ declare
     v_target_id text;
     v_previous_target_id text;
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -188,7 +188,7 @@ begin
         end if;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -198,7 +198,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -271,7 +271,7 @@ declare
     v_old jsonb;
     v_target_id text;
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -298,7 +298,7 @@ begin
         v_target_id := jsonb_build_array(auditctl_internal.typed(old.id, null::pg_catalog.uuid), auditctl_internal.typed(old.line, null::pg_catalog.int2))::text;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -308,7 +308,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -362,7 +362,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -370,7 +370,7 @@ begin
     begin
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -380,7 +380,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);

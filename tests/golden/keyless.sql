@@ -8,7 +8,7 @@ declare
     v_new jsonb;
     v_target_id text;
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -24,7 +24,7 @@ begin
         v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -34,7 +34,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -89,7 +89,7 @@ declare
     v_target_id text;
     v_previous_target_id text;
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -114,7 +114,7 @@ begin
         end if;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -124,7 +124,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -190,7 +190,7 @@ declare
     v_old jsonb;
     v_target_id text;
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -206,7 +206,7 @@ begin
         v_target_id := case when num_nulls(old.day) = 0 then format('%s', old.day) end;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -216,7 +216,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -266,7 +266,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -274,7 +274,7 @@ begin
     begin
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -284,7 +284,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);

@@ -7,7 +7,7 @@ declare
     v_new jsonb;
     v_target_id text;
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -24,7 +24,7 @@ begin
         v_target_id := auditctl_internal.typed(new.id, null::pg_catalog.int4)::text;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -34,7 +34,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -88,7 +88,7 @@ declare
     v_target_id text;
     v_previous_target_id text;
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -119,7 +119,7 @@ begin
         end if;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -129,7 +129,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -194,7 +194,7 @@ declare
     v_old jsonb;
     v_target_id text;
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -211,7 +211,7 @@ begin
         v_target_id := auditctl_internal.typed(old.id, null::pg_catalog.int4)::text;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -221,7 +221,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -271,7 +271,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_actor text;
-    v_actor_kind text;
+    v_actor_kind auditctl.actor_kind;
     v_ip inet;
     v_context jsonb;
     v_setting text;
@@ -279,7 +279,7 @@ begin
     begin
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system' else 'application' end;
+            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
             v_ip := auditctl_internal.claimed_ip();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);
@@ -289,7 +289,7 @@ begin
             end if;
         elsif auditctl_internal.is_database() then
             v_actor := session_user;
-            v_actor_kind := 'database';
+            v_actor_kind := 'database'::auditctl.actor_kind;
             v_ip := inet_client_addr();
             if auditctl_internal.is_plain_session() then
                 v_context := jsonb_object(array['application_name', current_setting('application_name')]);

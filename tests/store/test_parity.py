@@ -98,7 +98,6 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         "where connamespace = 'auditctl'::regnamespace and contype = 'c' order by 1"
     ).fetchall()
     assert checks == [
-        ("event_actor_kind_is_known",),
         ("event_type_label_is_not_empty",),
         ("event_type_label_is_of_one_type",),
         ("event_type_name_is_not_empty",),

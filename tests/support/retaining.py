@@ -34,7 +34,7 @@ LONG_AGO: LiteralString = """
 """
 """Makes everything that was stated older than the time in which others may notice it."""
 
-ALL: LiteralString = "select (e.*)::text || e.salt from auditctl.event as e where {} order by e.event_id"
+ALL: LiteralString = "select (e.*)::text from auditctl.event as e where {} order by e.event_id"
 OTHERS: LiteralString = "e.target not like 'auditctl.%'"
 
 PARTITIONS: LiteralString = """
@@ -70,7 +70,7 @@ def hold(conn: psycopg.Connection, target: str, target_id: str | None = None) ->
 
 
 def recorded(conn: psycopg.Connection, where: LiteralString = OTHERS) -> list[str]:
-    """Every event but auditctl's own, whole and with its salt, as text."""
+    """Every event but auditctl's own, whole, as text."""
     return [row[0] for row in conn.execute(ALL.replace("{}", where)).fetchall()]
 
 

@@ -29,7 +29,7 @@ READ = 100_000
 _SEED = 1
 """The same blocks each time, so that a picture does not flicker."""
 
-_EVENT = SQL("{}, action::text, target_name, actor_kind, actor").format(SQL(window_search.MICROSECONDS))
+_EVENT = SQL("{}, action::text, target_name, actor_kind::text, actor").format(SQL(window_search.MICROSECONDS))
 
 
 @dataclass(frozen=True, slots=True)

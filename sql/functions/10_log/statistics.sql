@@ -17,7 +17,7 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 -- One pass over one partition, which a reader cannot name in a query of its own. Sizes are taken without reading what
--- lies out of line: a row's header and its columns of fixed length are 68 bytes.
+-- lies out of line: a row's header and its columns of fixed length are 56 bytes.
 begin
     if not exists (select from pg_partition_tree('auditctl.event') as t where t.relid = p_partition and t.isleaf) then
         raise exception '% is no partition of the log', p_partition using errcode = 'invalid_parameter_value';
@@ -36,7 +36,7 @@ begin
                 r.target, r.action, r.occurred_at, date_trunc('month', r.occurred_at at time zone 'UTC') as month,
                 ($1 is null or r.occurred_at >= $1) and ($2 is null or r.occurred_at < $2)
                 and ($3 is null or r.target = any ($3)) and ($4 is null or r.action = any ($4)) as chosen,
-                68 + pg_column_size(r.target) + pg_column_size(r.actor_kind) + pg_column_size(r.db_user)
+                56 + pg_column_size(r.target) + pg_column_size(r.db_user)
                 + coalesce(pg_column_size(r.actor), 0) + coalesce(pg_column_size(r.ip), 0)
                 + coalesce(pg_column_size(r.target_id), 0) + coalesce(pg_column_size(r.context), 0)
                 + coalesce(pg_column_size(r.old_values), 0) + coalesce(pg_column_size(r.new_values), 0) as weight

@@ -154,7 +154,7 @@ begin
             or auditctl_internal.holds_app_role()
         )
     then
-        v_who.actor_kind := case when v_actor is null then 'system' else 'application' end;
+        v_who.actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
         v_who.actor := v_actor;
         if octet_length(v_actor) > 1000 then
             -- A longer one does not fit the index, and must not make the application's write fail.
@@ -170,7 +170,7 @@ begin
             end if;
         end if;
     else
-        v_who.actor_kind := 'database';
+        v_who.actor_kind := 'database'::auditctl.actor_kind;
         v_who.actor := session_user;
         -- For auditctl_internal.is_database: what was found holds until the transaction ends.
         perform set_config('auditctl.database_login', session_user, true);

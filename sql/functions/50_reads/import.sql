@@ -22,7 +22,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     insert into auditctl.event (occurred_at, actor, actor_kind, ip, db_user, target, action, context)
     select
-        (p_read ->> 'at')::timestamptz, p_read ->> 'actor', p_read ->> 'actor_kind', auditctl_internal.parse_ip(p_read ->> 'ip'),
+        (p_read ->> 'at')::timestamptz, p_read ->> 'actor', (p_read ->> 'actor_kind')::auditctl.actor_kind, auditctl_internal.parse_ip(p_read ->> 'ip'),
         p_read ->> 'db_user', p_read ->> 'target', 'READ',
         auditctl_internal.imported_context(p_context)
 $auditctl$;

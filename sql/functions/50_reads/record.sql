@@ -51,11 +51,11 @@ declare
 begin
     if auditctl_internal.is_application() then
         v_who.actor := auditctl_internal.claimed_actor();
-        v_who.actor_kind := case when v_who.actor is null then 'system' else 'application' end;
+        v_who.actor_kind := case when v_who.actor is null then 'system'::auditctl.actor_kind else 'application' end;
         v_who.ip := auditctl_internal.claimed_ip();
     elsif auditctl_internal.is_database() then
         v_who.actor := session_user;
-        v_who.actor_kind := 'database';
+        v_who.actor_kind := 'database'::auditctl.actor_kind;
         v_who.ip := inet_client_addr();
     else
         return auditctl_internal.identify();
