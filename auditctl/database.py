@@ -12,9 +12,12 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import PGconn, Ping, TransactionStatus
 
+from auditctl import resources
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, StoreError
 from auditctl.names import APPLICATION_NAME, MINIMUM_SERVER_VERSION, SCHEMA, STORE_REVISION
 
@@ -210,6 +213,31 @@ def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterato
     with conn.transaction():
         if lock_timeout is not None:
             conn.execute("select set_config('lock_timeout', %s, true)", [lock_timeout])
+        yield
+
+
+class _LenientText(Loader):
+    """Decodes UTF-8, invalid bytes as U+FFFD: PostgreSQL does not check every text that reaches a table."""
+
+    def load(self, data: Buffer) -> str:
+        """Return the text."""
+        return str(data, "utf-8", "replace")
+
+
+@contextmanager
+def read_transaction(conn: Connection) -> Iterator[None]:
+    """Run the block in a transaction for reading the log (queries/read_transaction.sql), with errors translated.
+
+    It blocks no writer. From then on the connection decodes text and name leniently, so that no recorded text can end
+    a query.
+
+    Raises:
+        DatabaseError: A statement of the block failed.
+    """
+    for name in ("text", "name"):
+        conn.adapters.register_loader(name, _LenientText)
+    with errors_translated(), transaction(conn):
+        conn.execute(resources.sql_text("queries/read_transaction.sql"), prepare=False)  # two statements
         yield
 
 

@@ -10,12 +10,11 @@ from psycopg.sql import SQL, Composed, Literal
 from psycopg.types.json import Jsonb
 
 from auditctl import database
-from auditctl.database import Connection
+from auditctl.database import Connection, read_transaction
 from auditctl.errors import DatabaseError
 from auditctl.log import predicates
 from auditctl.log.filters import Filters
 from auditctl.log.formats import Format
-from auditctl.log.reading import reading
 from auditctl.log.selection import Order, Selection
 from auditctl.output import Sink
 
@@ -93,7 +92,7 @@ class Running:
         """
         command = SQL("copy ({}) to stdout with ({}, encoding 'UTF8')").format(self.query, self.form.copy_options)
         messages = 0
-        with reading(self.conn), self.conn.cursor() as cursor, cursor.copy(command) as copy:
+        with read_transaction(self.conn), self.conn.cursor() as cursor, cursor.copy(command) as copy:
             while data := copy.read():  # one message for each record
                 messages += 1
                 self.events = max(0, messages - int(self.form.has_header))

@@ -8,13 +8,12 @@ from typing import Any
 
 from psycopg.sql import SQL, Composable, Literal
 
-from auditctl.database import Connection
+from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
 from auditctl.log import filter_values, predicates, target_names, window_search
 from auditctl.log import selection as log_selection
 from auditctl.log.cursor import Cursor
 from auditctl.log.cursor import parse as parse_cursor
-from auditctl.log.reading import reading
 from auditctl.log.selection import Order, Selection
 
 LARGEST_EVENT = 2**63 - 1
@@ -67,7 +66,7 @@ def stream(conn: Connection, selection: Selection, projection: Composable) -> It
     Raises:
         DatabaseError: The login may not read the log, or the connection is lost.
     """
-    with reading(conn):
+    with read_transaction(conn):
         yield from window_search.rows(conn, selection, projection)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from auditctl import resources
-from auditctl.database import Connection
+from auditctl.database import Connection, read_transaction
 from auditctl.log import target_names
-from auditctl.log.reading import reading
 from auditctl.names import SYSTEM_USER
 
 PROBES = 40
@@ -32,7 +31,7 @@ def users(conn: Connection, prefix: str, limit: int = 20) -> list[str]:
     wanted = {"prefix": prefix, "limit": limit, "probes": max(PROBES, 2 * limit)}
     actors, logins = (resources.sql_text(f"queries/{name}.sql").encode() for name in ("actor", "login"))
     found: set[str] = set()
-    with reading(conn):
+    with read_transaction(conn):
         for start in dict.fromkeys((prefix, prefix.lower(), prefix.upper(), prefix.capitalize())):
             found |= {_unmistakable(name) for (name,) in conn.execute(actors, {**wanted, "start": start}) if name}
         found |= {name for (name,) in conn.execute(logins, wanted) if _unmistakable(name) == name}

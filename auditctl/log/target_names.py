@@ -14,10 +14,9 @@ from functools import partial
 from psycopg.sql import SQL
 
 from auditctl import resources
-from auditctl.database import Connection
+from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
 from auditctl.log import predicates
-from auditctl.log.reading import reading
 from auditctl.names import SCHEMA
 from auditctl.text import did_you_mean, is_glob
 
@@ -54,7 +53,7 @@ def targets(conn: Connection) -> list[KnownTarget]:
     """
     names = SQL(resources.sql_text("queries/event_target.sql"))
     query = SQL(resources.sql_text("queries/known_target.sql")).format(event_target=names)
-    with reading(conn):
+    with read_transaction(conn):
         return [KnownTarget(name, label) for name, label in conn.execute(query)]
 
 
@@ -113,7 +112,7 @@ def require_columns(conn: Connection, wanted: Sequence[str], targets: Sequence[s
         DatabaseError: The login may not read the log.
     """
     query = SQL(resources.sql_text("queries/known_column.sql"))
-    with reading(conn):
+    with read_transaction(conn):
         present = {column for target, column in conn.execute(query) if targets is None or target in targets}
     for column in wanted:
         if column not in present and not _was_recorded(conn, column, targets):
@@ -131,7 +130,7 @@ def _matches(pattern: str, target: KnownTarget) -> bool:
 def _was_recorded(conn: Connection, column: str, targets: Sequence[str] | None) -> bool:
     wanted = [predicates.column([column]), *([] if targets is None else [predicates.target(targets)])]
     query = SQL("select exists (select from auditctl.activity where {})").format(predicates.all_of(wanted))
-    with reading(conn):
+    with read_transaction(conn):
         return conn.execute(query).fetchone() == (True,)
 
 

@@ -14,8 +14,7 @@ from psycopg.sql import SQL
 
 from auditctl import resources
 from auditctl.capture.table_names import qualified
-from auditctl.database import Connection
-from auditctl.log.reading import reading
+from auditctl.database import Connection, read_transaction
 
 _TARGETS: LiteralString = "select target, registered_at from auditctl.target"
 _RENAMES: LiteralString = "select renamed_at, old_target, new_target from auditctl.rename order by renamed_at"
@@ -120,7 +119,7 @@ def load(conn: Connection) -> Targets:
     Raises:
         DatabaseError: The login may not.
     """
-    with reading(conn):
+    with read_transaction(conn):
         registered: dict[str, datetime] = dict(conn.execute(_TARGETS).fetchall())
         renames = conn.execute(_RENAMES).fetchall()
         members = conn.execute(SQL(resources.sql_text("queries/imported_member.sql"))).fetchall()

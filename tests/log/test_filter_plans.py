@@ -8,9 +8,9 @@ import pytest
 from psycopg.sql import SQL
 
 from auditctl import database
+from auditctl.database import read_transaction
 from auditctl.log import window_search
 from auditctl.log.filters import Filters
-from auditctl.log.reading import reading
 from auditctl.log.selection import Selection
 from auditctl.retention import maintain
 
@@ -112,7 +112,7 @@ READ_SO_FAR = """
 def page_and_read(conn: Connection, texts: dict[str, list[str]]) -> tuple[int, int]:
     """How many events a page has, and how many were read for it."""
     filters = Filters.parse({"until": ["2026-10-01"], **texts}).resolved(conn)
-    with reading(conn):
+    with read_transaction(conn):
         (before,) = conn.execute(READ_SO_FAR).fetchone() or (0,)
         rows = list(window_search.rows(conn, Selection(filters.condition(), limit=51), SQL("event_id")))
         (after,) = conn.execute(READ_SO_FAR).fetchone() or (0,)

@@ -13,14 +13,13 @@ from itertools import islice
 from typing import TypeVar
 
 from auditctl.actions import Action
-from auditctl.database import Connection
+from auditctl.database import Connection, read_transaction
 from auditctl.log import target_names
 from auditctl.log.filters import Filters
 from auditctl.log.histogram import counts as histogram_counts
 from auditctl.log.histogram import intervals
 from auditctl.log.histogram.counts import Found
 from auditctl.log.histogram.intervals import Step
-from auditctl.log.reading import reading
 from auditctl.names import SYSTEM_USER
 
 Key = TypeVar("Key")
@@ -111,7 +110,7 @@ def read(conn: Connection, filters: Filters, *, now: datetime | None = None) -> 
     """
     now = now or datetime.now(UTC)
     labels = {target.name: target.label for target in target_names.targets(conn)}
-    with reading(conn):
+    with read_transaction(conn):
         found = histogram_counts.find(conn, filters.condition())
         since, until = _range(filters, found, now)
         step = intervals.choose(since, until)

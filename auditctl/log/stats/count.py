@@ -15,10 +15,9 @@ from psycopg.sql import SQL
 
 from auditctl import resources
 from auditctl.actions import Action
-from auditctl.database import Connection
+from auditctl.database import Connection, read_transaction
 from auditctl.log import target_names
 from auditctl.log.filters import Filters
-from auditctl.log.reading import reading
 from auditctl.log.stats.model import DIMENSIONS, Group, Growth, Statistics, Storage, grouped
 
 SAMPLED_PAGES = 2000
@@ -69,7 +68,7 @@ def read(conn: Connection, filters: Filters, *, estimate: bool = False, report: 
     wanted = filters.resolved(conn).values
     labels = {target.name: target.label for target in target_names.targets(conn)}
     counts: list[tuple[_Partition, _Count]] = []
-    with reading(conn):
+    with read_transaction(conn):
         (now,) = conn.execute("select pg_catalog.statement_timestamp()").fetchone() or (datetime.now(UTC),)
         since, until = (wanted[name][0].at(now) if name in wanted else None for name in ("since", "until"))
         growth = _window(since, until, now)
