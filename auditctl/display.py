@@ -1,8 +1,4 @@
-"""How recorded text is shown.
-
-What would move a terminal's cursor, color or reorder text is shown as its code; no user's name can pass for another
-kind of user.
-"""
+"""Displays recorded text and user names: control characters as codes, and no user that passes for another kind."""
 
 from __future__ import annotations
 
@@ -30,7 +26,7 @@ def coded(character: str) -> str:
 
 
 def shown_user(name: str, kind: str) -> str:
-    """Return who it was: `(System)`, `@login`, or the name that an application gave.
+    """Return an event's user as `(System)`, `@login`, or the name that an application gave.
 
     Args:
         name: The event's user.
@@ -41,5 +37,5 @@ def shown_user(name: str, kind: str) -> str:
         return f"({name})"
     if kind == "database":
         return f"@{name}"
-    seems_marked = unicodedata.normalize("NFKC", name).lstrip().startswith(("(", "@"))
-    return coded(name[0]) + name[1:] if seems_marked else name
+    looks_marked = unicodedata.normalize("NFKC", name).lstrip().startswith(("(", "@"))
+    return coded(name[0]) + name[1:] if looks_marked else name

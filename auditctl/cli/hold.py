@@ -47,7 +47,7 @@ def add(session: Session, target: str, target_id: str | None, reason: str) -> No
         raise UsageError("the target is empty", hint="Name what to hold, for example billing.invoice.")
     _require_reason(reason)
     with session.connect(ADMIN) as conn:
-        number = holds.add(conn, _target(target, target_names.targets(conn)), target_id, reason)
+        number = holds.add(conn, _target(target, target_names.read(conn)), target_id, reason)
     session.say(f"Hold {number} is placed.")
 
 
@@ -103,7 +103,7 @@ def _require_reason(reason: str) -> None:
 def _target(text: str, targets: list[target_names.KnownTarget]) -> str:
     """Return what the store takes for a target: a glob as it is, so that it means later targets too."""
     if any(target.name == text for target in targets) or not is_glob(text):
-        return target_names.one_name_of(text, targets)
+        return target_names.resolve_one(text, targets)
     if not any(fnmatchcase(target.name, text) for target in targets):
         raise UsageError(f"the log knows no table {text!r}", hint="List what is audited with: auditctl tables")
     return text

@@ -12,10 +12,10 @@ import click
 
 from auditctl.cli.filter_options import filter_options
 from auditctl.cli.session import READER, Session, pass_session, uses_color
-from auditctl.log import cursor, reader
+from auditctl.log import reader
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
-from auditctl.log.selection import Selection
+from auditctl.log.selection import Cursor, Selection
 from auditctl.output import Sink
 
 WIDTH = 120
@@ -63,7 +63,7 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, fo
       auditctl log --target 'billing.*' --action delete --since 2026-11-01 --until 2026-12-01
       auditctl log --ip 203.0.113.0/24 --format jsonl --limit 1000
     """
-    place = None if after is None else cursor.parse(after)
+    place = None if after is None else Cursor.parse(after)
     with session.connect(READER) as conn:
         selection = Selection(filters.resolved(conn).condition(), after=place, limit=limit)
         page = reader.Page(conn, selection, form.projection(not raw))

@@ -46,8 +46,8 @@ class Filter:
 
 
 def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) -> tuple[str, ...]:
-    targets = target_names.targets(conn)
-    return tuple(sorted({name for pattern in patterns for name in target_names.names_of(pattern, targets)}))
+    targets = target_names.read(conn)
+    return tuple(sorted({name for pattern in patterns for name in target_names.resolve(pattern, targets)}))
 
 
 def _resolve_key(_: Connection, keys: tuple[filter_values.Key, ...], filters: Filters) -> tuple[filter_values.Key, ...]:

@@ -12,9 +12,7 @@ from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
 from auditctl.log import filter_values, predicates, target_names, window_search
 from auditctl.log import selection as log_selection
-from auditctl.log.cursor import Cursor
-from auditctl.log.cursor import parse as parse_cursor
-from auditctl.log.selection import Order, Selection
+from auditctl.log.selection import Cursor, Order, Selection
 
 LARGEST_EVENT = 2**63 - 1
 
@@ -53,7 +51,7 @@ class Page:
         place = ""
         for moment, event_id, *row in stream(self.conn, wanted, log_selection.placed(self.projection)):
             if self.count == limit:
-                self.following = parse_cursor(place)
+                self.following = Cursor.parse(place)
                 continue  # to the end, which is here; leaving a stream early costs a cancel request
             self.count += 1
             place = f"{moment}/{event_id}"
@@ -101,7 +99,7 @@ def history(conn: Connection, table: str, key: str) -> Selection:
     """
     for name, text in (("table", table), ("key", key)):
         filter_values.require_storable(name, text)
-    target = target_names.one_name_of(table, target_names.targets(conn))
+    target = target_names.resolve_one(table, target_names.read(conn))
     source = SQL(
         "(select activity.* from ({}) as life join auditctl.activity as activity"
         " on activity.event_id = life.event_id and activity.created_on = life.occurred_at) as activity"

@@ -6,15 +6,18 @@ view auditctl.activity, in the order (created_on, event_id), and never by OFFSET
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import LiteralString
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
+from auditctl.errors import UsageError
 from auditctl.log import predicates
-from auditctl.log.cursor import Cursor
+from auditctl.text import iso_utc
 
 COLUMNS = (
     "event_id",
@@ -67,11 +70,50 @@ _JSON: dict[str, LiteralString] = {
 _STARTS_FORMULA: LiteralString = "9, 10, 13, 43, 45, 61, 64, 65291, 65293, 65309, 65312"
 
 
+_CURSOR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)/([1-9][0-9]{0,18})", re.ASCII)
+LARGEST_EVENT_ID = 2**63 - 1
+
+
 class Order(StrEnum):
     """The order of events by time, and by identity within a microsecond."""
 
     ASC = "asc"
     DESC = "desc"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The position of an event in the log's order (created_on, event_id), as a text that people can copy.
+
+    It stays valid for ever: events are neither changed nor renumbered.
+
+    Attributes:
+        created_on: When the event was captured; aware, in UTC, in microseconds.
+        event_id: Its identity, 1 to 2^63 - 1.
+    """
+
+    created_on: datetime
+    event_id: int
+
+    def __str__(self) -> str:
+        return f"{iso_utc(self.created_on, microseconds=True)}/{self.event_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """Parse what `str(cursor)` returns, and nothing else.
+
+        Raises:
+            UsageError: It is not a cursor.
+        """
+        try:
+            if (match := _CURSOR.fullmatch(text)) and (event_id := int(match[2])) <= LARGEST_EVENT_ID:
+                return cls(datetime.fromisoformat(match[1]), event_id)
+        except ValueError:
+            pass
+        raise UsageError(
+            f"{text!r} is not a cursor",
+            hint="Copy it from the last message of `auditctl log`: 2026-11-23T20:38:19.123456Z/42",
+        )
 
 
 ACTIVITY = SQL("auditctl.activity")

@@ -45,7 +45,7 @@ class KnownTarget:
         return self.name.rpartition(".")[2]
 
 
-def targets(conn: Connection) -> list[KnownTarget]:
+def read(conn: Connection) -> list[KnownTarget]:
     """Return every target the log knows, by name (queries/known_target.sql); auditctl's own as well.
 
     Raises:
@@ -57,7 +57,7 @@ def targets(conn: Connection) -> list[KnownTarget]:
         return [KnownTarget(name, label) for name, label in conn.execute(query)]
 
 
-def names_of(text: str, known: Sequence[KnownTarget]) -> list[str]:
+def resolve(text: str, known: Sequence[KnownTarget]) -> list[str]:
     """Return the names that a text means, in order, at least one.
 
     Tried in turn: the exact name or label, a glob over both, the name and the label in whatever case, and the
@@ -87,13 +87,13 @@ def names_of(text: str, known: Sequence[KnownTarget]) -> list[str]:
     raise UsageError(f"the log knows no table {text!r}", hint=_target_hint(text, known))
 
 
-def one_name_of(text: str, known: Sequence[KnownTarget]) -> str:
+def resolve_one(text: str, known: Sequence[KnownTarget]) -> str:
     """Return the one name that a text means.
 
     Raises:
         UsageError: Nothing is known of that name, or it means several.
     """
-    found = names_of(text, known)
+    found = resolve(text, known)
     if len(found) > 1:
         raise UsageError(f"{text!r} means several tables: {', '.join(found[:_LISTED])}", hint="Name one of them.")
     return found[0]

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from auditctl.errors import UsageError
-from auditctl.log import cursor
-from auditctl.log.cursor import Cursor
+from auditctl.log.selection import Cursor
 
 
 def test_cursor_is_printed_in_utc_with_microseconds() -> None:
@@ -22,7 +21,7 @@ def test_whole_seconds_keep_their_microseconds() -> None:
 
 def test_cursor_is_parsed_from_what_it_prints() -> None:
     place = Cursor(datetime(2026, 11, 23, 20, 38, 19, 1, tzinfo=UTC), 2**63 - 1)
-    assert cursor.parse(str(place)) == place
+    assert Cursor.parse(str(place)) == place
 
 
 @pytest.mark.parametrize(
@@ -46,6 +45,6 @@ def test_cursor_is_parsed_from_what_it_prints() -> None:
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no cursor") as caught:
-        cursor.parse(text)
+    with pytest.raises(UsageError, match="is not a cursor") as caught:
+        Cursor.parse(text)
     assert caught.value.hint

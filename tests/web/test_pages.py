@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from psycopg.sql import SQL
 
 from auditctl import database
-from auditctl.log import cursor, reader, window_search
+from auditctl.log import reader, window_search
 from auditctl.log.filters import FILTERS, Filters
-from auditctl.log.selection import Order, Selection
+from auditctl.log.selection import Cursor, Order, Selection
 from tests.log.test_filter_combinations import RANDOM, random_events
 from tests.support.recorded import START, Recorded, record
 
@@ -59,7 +59,7 @@ def pages(conn: Connection, filters: Filters, order: Order, limit: int) -> list[
         if page.following is None:
             return found
         assert len(rows) == limit
-        after = cursor.parse(str(page.following))
+        after = Cursor.parse(str(page.following))
 
 
 @pytest.mark.usefixtures("short_windows")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 
 from auditctl.log import selection
-from auditctl.log.formats.form import Format, Layout, Row
+from auditctl.log.formats.format import Format, Layout, Row
 
 
 def write(rows: Iterable[Row], _: Layout) -> Generator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 from psycopg.sql import SQL
 
 from auditctl.log import selection
-from auditctl.log.formats.form import Format, Layout, Row
+from auditctl.log.formats.format import Format, Layout, Row
 
 
 def write(rows: Iterable[Row], _: Layout) -> Generator[str]:

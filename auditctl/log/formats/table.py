@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditctl.display import harmless, shown_user
 from auditctl.log import selection
-from auditctl.log.formats.form import Format, Layout, Row
+from auditctl.log.formats.format import Format, Layout, Row
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -109,7 +109,7 @@ def read(conn: Connection, filters: Filters, *, now: datetime | None = None) -> 
         DatabaseError: The login may not read the log.
     """
     now = now or datetime.now(UTC)
-    labels = {target.name: target.label for target in target_names.targets(conn)}
+    labels = {target.name: target.label for target in target_names.read(conn)}
     with read_transaction(conn):
         found = histogram_counts.find(conn, filters.condition())
         since, until = _range(filters, found, now)

@@ -66,7 +66,7 @@ def read(conn: Connection, filters: Filters, *, estimate: bool = False, report: 
         DatabaseError: The login may not read the log, or the connection is lost.
     """
     wanted = filters.resolved(conn).values
-    labels = {target.name: target.label for target in target_names.targets(conn)}
+    labels = {target.name: target.label for target in target_names.read(conn)}
     counts: list[tuple[_Partition, _Count]] = []
     with read_transaction(conn):
         (now,) = conn.execute("select pg_catalog.statement_timestamp()").fetchone() or (datetime.now(UTC),)

@@ -11,8 +11,7 @@ from psycopg.sql import SQL, Composable
 
 from auditctl.display import shown_user
 from auditctl.log import selection
-from auditctl.log.cursor import Cursor
-from auditctl.log.cursor import parse as parse_cursor
+from auditctl.log.selection import Cursor
 from auditctl.names import SYSTEM_USER
 
 LISTED = (
@@ -53,7 +52,7 @@ class Row:
     @property
     def cursor(self) -> Cursor:
         """Its place in the log."""
-        return parse_cursor(f"{self.created_on}/{self.event_id}")
+        return Cursor.parse(f"{self.created_on}/{self.event_id}")
 
     @property
     def who(self) -> str:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from auditctl.log import cursor, reader
+from auditctl.log import reader
+from auditctl.log.selection import Cursor
 from auditctl.web.render import event_rows
 from auditctl.web.request import Visit
 
@@ -20,7 +21,7 @@ def history(visit: Visit) -> Response:
     after = visit.one(visit.parameters, "after", "")
     with visit.connection() as conn:
         selection = replace(
-            reader.history(conn, target, key), limit=LIMIT, after=cursor.parse(after) if after else None
+            reader.history(conn, target, key), limit=LIMIT, after=Cursor.parse(after) if after else None
         )
         page = reader.Page(conn, selection, event_rows.listed())
         found = [event_rows.row(cells) for cells in page]

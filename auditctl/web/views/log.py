@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from auditctl.actions import Action
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log import cursor, reader, target_names
-from auditctl.log.selection import Order, Selection
+from auditctl.log import reader, target_names
+from auditctl.log.selection import Cursor, Order, Selection
 from auditctl.web.errors import BadRequest
 from auditctl.web.render import event_rows
 from auditctl.web.render.event_rows import Row
@@ -60,7 +60,7 @@ def log(visit: Visit) -> Response:
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
         if not visit.is_automatic:
-            targets = target_names.targets(conn)[:_SUGGESTED]
+            targets = target_names.read(conn)[:_SUGGESTED]
         if "pictures" in parameters and not narrowing.error and not visit.is_fragment:
             pictures = overview.drawn_if_possible(conn, narrowing, overview.shared(visit))
     return visit.page(
@@ -102,8 +102,8 @@ def _selection(visit: Visit, selection: Selection) -> Selection:
     if after and before:
         raise BadRequest("A page starts after an event or ends before one, not both.")
     if before:
-        return replace(selection, order=Order.ASC, after=cursor.parse(before))
-    return replace(selection, after=cursor.parse(after)) if after else selection
+        return replace(selection, order=Order.ASC, after=Cursor.parse(before))
+    return replace(selection, after=Cursor.parse(after)) if after else selection
 
 
 def _limit(visit: Visit) -> int:

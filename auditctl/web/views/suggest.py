@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from auditctl.log import suggestions
+from auditctl.log import user_names
 from auditctl.web.request import Visit
 
 PARAMETERS = frozenset({"user"})
@@ -19,5 +19,5 @@ def suggest(visit: Visit) -> Response:
     names: list[str] = []
     if len(prefix) <= _LONGEST and "\0" not in prefix:
         with visit.connection() as conn:
-            names = suggestions.users(conn, prefix, LIMIT)
+            names = user_names.suggest(conn, prefix, LIMIT)
     return visit.page("suggest_part.html", names=names)

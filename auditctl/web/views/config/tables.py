@@ -87,7 +87,7 @@ def _overview(conn: Connection, find: str, state: str) -> Overview:
     everything = table_status.read(conn, everything=True)
     counted = Counter(row.state for row in everything)
     found = [row for row in everything if state in ("", row.state) and _matches(row, find.casefold())]
-    names = {target.name for target in target_names.targets(conn)}
+    names = {target.name for target in target_names.read(conn)}
     with_log = frozenset(row.table for row in found if row.table in names)
     counts = {name: counted[name] for name in STATES if counted[name]}
     return Overview(tuple(found[:MOST]), len(found), counts, with_log)

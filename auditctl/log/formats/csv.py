@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable
 from psycopg.sql import SQL
 
 from auditctl.log import selection
-from auditctl.log.formats.form import Format, Layout, Row
+from auditctl.log.formats.format import Format, Layout, Row
 
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]')
 
