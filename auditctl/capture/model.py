@@ -6,39 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from auditctl.actions import Action
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What is to be audited, as one [[table]] of a file or one `enable` states it.
-
-    Attributes:
-        name: `schema.table` or a glob over both parts, in the form of `identifiers.Pattern.text`.
-        actions: The captured actions in the order of `actions.OPTIONS`; empty for a table that must not be audited
-            although a glob matches it.
-        label: What people see as the target; None for the name itself.
-        exclude: Columns that are never stored.
-        mask: Columns whose change is recorded without the value.
-        key: Columns that name a row, for a table without a primary key.
-        require_actor: Whether a write without a known actor fails.
-        read_query: Whether the event of a read has the query's text.
-        read_force: Whether reads by the table's owner are recorded, too.
-        origin: Where the rule stands, for messages, such as `audit.toml: table[2]`; no part of its value.
-        is_in_force: Whether the database has this very rule already, so that what it names and is gone since is no
-            mistake of whoever states it now; no part of its value.
-    """
-
-    name: str
-    actions: tuple[Action, ...]
-    label: str | None = None
-    exclude: tuple[str, ...] = ()
-    mask: tuple[str, ...] = ()
-    key: tuple[str, ...] = ()
-    require_actor: bool = False
-    read_query: bool = False
-    read_force: bool = False
-    origin: str = field(default="", compare=False)
-    is_in_force: bool = field(default=False, compare=False)
+from auditctl.capture.rule_keys import Rule as Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,71 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from auditctl import database, resources
-from auditctl.actions import Action
-from auditctl.capture.model import Rule
+from auditctl.capture import rule_keys
 from auditctl.capture.plan import Plan, Target
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.validate import STORED
 from auditctl.database import Connection
 from auditctl.names import ROLE_OWNER
 
-_COLUMNS = "name, position, label, actions, exclude, mask, key, require_actor, read_query, read_force"
-_PARAMETERS = "%s, %s, %s, %s::auditctl.action[], %s::text[], %s::text[], %s::text[], %s, %s, %s"
-
 
 def read(conn: Connection) -> tuple[Rule, ...]:
     """Return the rules stored in the database, in their order; empty where nothing is audited."""
-    rows = conn.execute(
-        "select name, label, actions::text[], exclude, mask, key, require_actor, read_query, read_force "
-        "from auditctl.rule order by position, name"
-    )
-    return tuple(
-        Rule(
-            name,
-            tuple(map(Action, actions)),
-            label,
-            tuple(exclude),
-            tuple(mask),
-            tuple(key),
-            require_actor,
-            read_query,
-            read_force,
-            STORED,
-            is_in_force=True,
-        )
-        for name, label, actions, exclude, mask, key, require_actor, read_query, read_force in rows
-    )
+    rows = conn.execute("select pg_catalog.to_jsonb(r) from auditctl.rule as r order by r.position, r.name")
+    return tuple(replace(rule_keys.from_row(row, STORED), is_in_force=True) for (row,) in rows)
 
 
 def _write(conn: Connection, rules: Iterable[Rule]) -> None:
     """Make these the rules: only rows that differ are written, so that only real changes become events."""
-    stored = {
-        row[0]: row
-        for row in conn.execute(
-            f"select {_COLUMNS.replace('actions', 'actions::text[]')} from auditctl.rule"  # noqa: S608 - constants
-        )
-    }
-    wanted: dict[str, tuple[int, Rule]] = {}
+    stored: dict[str, int] = dict(conn.execute("select name, position from auditctl.rule"))
+    rows = []
     position = -1
     for rule in rules:
-        known = stored.get(rule.name)
         # Only the order counts: a rule that comes later anyway keeps its number, so that it is not written again.
-        position = known[1] if known is not None and known[1] > position else position + 1
-        wanted[rule.name] = (position, rule)
-    gone = [name for name in stored if name not in wanted]
-    if gone:
-        conn.execute("delete from auditctl.rule where name = any (%s)", [gone])
-    for name, (position, rule) in wanted.items():
-        row = _row(rule, position)
-        if name not in stored:
-            conn.execute(f"insert into auditctl.rule ({_COLUMNS}) values ({_PARAMETERS})", row)  # noqa: S608 - constants
-        elif list(stored[name]) != row:
-            conn.execute(
-                f"update auditctl.rule set ({_COLUMNS}, set_by, set_at) = "  # noqa: S608 - constants
-                f"({_PARAMETERS}, session_user, now()) where name = %s",
-                [*row, name],
-            )
+        position = max(stored.get(rule.name, -1), position + 1)
+        rows.append(rule.row() | {"position": position})
+    conn.execute("delete from auditctl.rule where name <> all (%s)", [[row["name"] for row in rows]])
+    conn.execute(_query("queries/write_rules.sql", ["position", *rule_keys.NAMES]), {"rules": Jsonb(rows)})
+
+
+def _query(file: str, columns: Iterable[str]) -> sql.Composed:
+    """Return a query that writes these columns, of `known` where the row is there already."""
+    names = [sql.Identifier(column) for column in columns]
+    parts = {
+        "columns": sql.SQL(", ").join(names),
+        "known": sql.SQL(", ").join(sql.SQL("known.{}").format(name) for name in names),
+        "excluded": sql.SQL(", ").join(sql.SQL("excluded.{}").format(name) for name in names),
+    }
+    return sql.SQL(resources.sql_text(file)).format(**parts)
 
 
 @contextmanager
@@ -132,35 +109,8 @@ def _end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> No
         gone += " and (target = any (%(only)s) or relation::oid = any (%(touched)s::oid[]))"
     touched = [change.relation_oid for change in plan.pending if change.relation_oid is not None]
     conn.execute(gone, {"kept": kept, "only": list(only or ()), "touched": touched})
+    query = _query("queries/register_capture.sql", ["relation", "target", *(key.name for key in rule_keys.CAPTURED)])
     for target in plan.targets:
-        rule = target.rule
-        conn.execute(
-            resources.sql_text("queries/register_capture.sql"),
-            {
-                "relation": target.relation,
-                "target": target.name,
-                "actions": [action.value for action in rule.actions],
-                "exclude": list(rule.exclude),
-                "mask": list(rule.mask),
-                "key": list(rule.key),
-                "require_actor": rule.require_actor,
-                "read_query": rule.read_query,
-                "read_force": rule.read_force,
-            },
-        )
+        capture = target.rule.row() | {"relation": target.relation, "target": target.name}
+        conn.execute(query, {"capture": Jsonb(capture)})
     conn.execute("select auditctl_internal.end_change()")
-
-
-def _row(rule: Rule, position: int) -> list[object]:
-    return [
-        rule.name,
-        position,
-        rule.label,
-        [action.value for action in rule.actions],
-        list(rule.exclude),
-        list(rule.mask),
-        list(rule.key),
-        rule.require_actor,
-        rule.read_query,
-        rule.read_force,
-    ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from auditctl.actions import Action
-from auditctl.capture.model import Relation, Rule
+from auditctl.capture import rule_keys
+from auditctl.capture.model import Relation
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_names import qualified
 from auditctl.names import SCHEMA, TRIGGER_SCHEMA
 from auditctl.text import did_you_mean
@@ -19,26 +21,13 @@ FORM = "form"
 STORED = "database"
 """`Rule.origin` of a rule that was read from auditctl.rule."""
 
-_FIELDS = {
-    "name": "Table",
-    "actions": "Actions",
-    "label": "Label",
-    "exclude": "Excluded columns",
-    "mask": "Masked columns",
-    "key": "Key",
-    "require_actor": "Require a user",
-    "read_query": "Text of queries",
-    "read_force": "Reads by the owner",
-}
-"""What a rule's keys are called on a form."""
-
 
 def where(rule: Rule, key: str, index: int | None = None) -> str:
     """Return the place of a rule's key: `audit.toml: table[2].mask[0]`, `--mask`, or `rule billing.customer: mask`."""
     if rule.origin == COMMAND_LINE:
         return "TABLE" if key == "name" else f"--{key.replace('_', '-')}"
     if rule.origin == FORM:
-        return _FIELDS[key]
+        return rule_keys.TITLES[key]
     if rule.origin == STORED:
         return f"rule {rule.name}: {key}"
     return f"{rule.origin}.{key}{'' if index is None else f'[{index}]'}"
@@ -105,8 +94,7 @@ def glob_columns(rule: Rule, tables: Sequence[Relation]) -> list[str]:
     known = {column for relation in tables for column in relation.columns}
     return [
         f"{where(rule, key, index)}: no table of {rule.name} has a column {name}"
-        for key, names in (("exclude", rule.exclude), ("mask", rule.mask), ("key", rule.key))
-        for index, name in enumerate(names)
+        for key, index, name in _listed(rule)
         if tables and name not in known
     ]
 
@@ -117,9 +105,9 @@ def reads(rule: Rule, relation: Relation) -> list[str]:
     if Action.READ in rule.actions and relation.kind == "f" and rule.name == table:
         place = where(rule, "actions")
         return [f"{place}: {table} is a foreign table, which cannot have policies, so that its reads are not seen"]
-    if Action.READ not in rule.actions and (rule.read_query or rule.read_force):
-        key = "read_query" if rule.read_query else "read_force"
-        return [f"{where(rule, key)}: the rule does not record reads; add read to its actions"]
+    useless = next((key for key in rule.stated() if key.needs not in (None, *rule.actions)), None)
+    if useless is not None:
+        return [f"{where(rule, useless.name)}: the rule does not record reads; add read to its actions"]
     return []
 
 
@@ -146,13 +134,19 @@ def columns(rule: Rule, relation: Relation) -> list[str]:
 def _named_columns(rule: Rule, relation: Relation, table: str) -> list[str]:
     names = relation.columns
     problems = []
-    for key, listed in (("exclude", rule.exclude), ("mask", rule.mask), ("key", rule.key)):
-        for index, name in enumerate(listed):
-            if name not in names:
-                advice = did_you_mean(name, names, before="; did you mean ")
-                problems.append(f"{where(rule, key, index)}: {table} has no column {name}{advice}")
+    for key, index, name in _listed(rule):
+        if name not in names:
+            advice = did_you_mean(name, names, before="; did you mean ")
+            problems.append(f"{where(rule, key, index)}: {table} has no column {name}{advice}")
     if rule.key and relation.primary_key:
         primary = ", ".join(relation.primary_key)
         place = where(rule, "key")
         problems.append(f"{place}: {table} has a primary key ({primary}); key is only for tables without one")
     return problems
+
+
+def _listed(rule: Rule) -> Iterator[tuple[str, int, str]]:
+    """Yield each column that a rule names: the key, the place in its list, the name."""
+    for key in rule_keys.COLUMNS:
+        for index, name in enumerate(getattr(rule, key.name)):
+            yield key.name, index, name

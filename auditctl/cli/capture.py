@@ -11,9 +11,9 @@ import click
 
 from auditctl import actions
 from auditctl.actions import parse_actions
-from auditctl.capture import apply, table_status
-from auditctl.capture.model import Rule
+from auditctl.capture import apply, rule_keys, table_status
 from auditctl.capture.plan import ChangeKind, Plan
+from auditctl.capture.rule_keys import Kind, Rule, RuleKey
 from auditctl.cli.options import table_or_json
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
 
@@ -58,18 +58,34 @@ def _actions_option(default: str) -> Callable[[Any], Any]:
     )
 
 
+def _rule_option(key: RuleKey) -> Callable[[Any], Any]:
+    match key.kind:
+        case Kind.TEXT:
+            return click.option(key.option, metavar="NAME", help=key.help)
+        case Kind.ACTIONS:
+            return _actions_option("all but read")
+        case Kind.COLUMNS:
+            return click.option(
+                key.option, metavar="COL", multiple=True, callback=_each_once, help=f"{key.help} Repeatable."
+            )
+        case Kind.SWITCH:
+            return click.option(key.option, is_flag=True, help=key.help)
+
+
+def _each_once(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value))
+
+
+def _rule_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each key of a rule."""
+    for key in reversed(rule_keys.KEYS):
+        command = _rule_option(key)(command)
+    return command
+
+
 @click.command(short_help="Audit a table from now on.")
 @click.argument("table")
-@_actions_option("all but read")
-@click.option("--exclude", metavar="COL", multiple=True, help="Never store this column. Repeatable.")
-@click.option(
-    "--mask", metavar="COL", multiple=True, help="Record that this column changed, not its value. Repeatable."
-)
-@click.option("--key", metavar="COL", multiple=True, help="Names a row, for a table without a primary key. Repeatable.")
-@click.option("--label", metavar="NAME", help="What people see as the target.")
-@click.option("--require-actor", is_flag=True, help="Refuse writes of applications that name no user.")
-@click.option("--read-query", is_flag=True, help="Record the text of queries with each read. It may hold secrets.")
-@click.option("--read-force", is_flag=True, help="Record reads by the table's owner, too.")
+@_rule_options
 @lock_timeout_option
 @pass_session
 def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> None:
@@ -84,17 +100,8 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
       auditctl enable billing.plan --actions update,delete --label Plan
       auditctl enable billing.salary --actions create,update,delete,truncate,read
     """
-    rule = Rule(
-        name=table,
-        actions=parse_actions(options["actions"]) or actions.DEFAULT,
-        label=options["label"],
-        exclude=tuple(dict.fromkeys(options["exclude"])),
-        mask=tuple(dict.fromkeys(options["mask"])),
-        key=tuple(dict.fromkeys(options["key"])),
-        require_actor=options["require_actor"],
-        read_query=options["read_query"],
-        read_force=options["read_force"],
-    )
+    options["actions"] = parse_actions(options["actions"]) or actions.DEFAULT
+    rule = Rule(table, **{key.name: key.parse(options[key.name]) for key in rule_keys.KEYS})
     with session.connect(INSTALLER) as conn:
         _report(
             session,

@@ -6,13 +6,14 @@ Each is to be audited as the table was that it left, or whose name it has: no re
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from auditctl import resources
 from auditctl.actions import DEFAULT, OPTIONS
-from auditctl.capture.model import Rule
+from auditctl.capture import rule_keys
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
 from auditctl.doctor import rule_repair
@@ -65,24 +66,12 @@ def renamed_tables(coverage: Coverage) -> Sequence[Row]:
 
 def _read(conn: Connection, query: str) -> tuple[Departed, ...]:
     rows = conn.execute(resources.sql_text(query).encode()).fetchall()
-    found = (Departed(_rule(name, *parts), target) for name, target, *parts in rows)
+    found = (Departed(_rule(name, capture or {}, columns), target) for name, target, capture, columns in rows)
     return tuple(sorted(found, key=lambda departed: departed.rule.name))
 
 
-def _rule(name: str, actions: Any, exclude: Any, mask: Any, key: Any, flags: Any, columns: Any) -> Rule:
+def _rule(name: str, capture: dict[str, Any], columns: Iterable[str]) -> Rule:
     """Return the rule; a glob may have named columns that neither table has, which a rule for one table may not."""
-    kept = [tuple(column for column in names or () if column in columns) for names in (exclude, mask, key)]
-    return Rule(
-        name,
-        tuple(
-            action
-            for action in (DEFAULT if actions is None else OPTIONS.values())
-            if actions is None or action.value in actions
-        ),
-        exclude=kept[0],
-        mask=kept[1],
-        key=kept[2],
-        require_actor="require_actor" in (flags or ()),
-        read_query="read_query" in (flags or ()),
-        read_force="read_force" in (flags or ()),
-    )
+    rule = rule_keys.from_row(Rule(name, DEFAULT).row() | capture | {"name": name})
+    actions = tuple(action for action in OPTIONS.values() if action in rule.actions)
+    return replace(rule_keys.keep_columns(rule, columns), actions=actions)

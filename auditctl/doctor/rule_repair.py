@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from auditctl.actions import DEFAULT
 from auditctl.capture import resolve, table_names, validate
-from auditctl.capture.model import Catalog, Relation, Rule
+from auditctl.capture.model import Catalog, Relation
+from auditctl.capture.rule_keys import Kind, Rule, keep_columns
 from auditctl.capture.table_names import qualified
 
 Former = Mapping[str, Mapping[str, str | None]]
@@ -21,15 +22,17 @@ _UNKNOWN = "NEW_NAME"
 def command(rule: Rule) -> list[str]:
     """Return the words of the `auditctl enable` that states a rule."""
     words = ["auditctl", "enable", rule.name]
-    if rule.actions != DEFAULT:
-        words += ["--actions", ",".join(action.value.lower() for action in rule.actions)]
-    for option, columns in (("--exclude", rule.exclude), ("--mask", rule.mask), ("--key", rule.key)):
-        for column in columns:
-            words += [option, column]
-    if rule.label is not None:
-        words += ["--label", rule.label]
-    flags = {"--require-actor": rule.require_actor, "--read-query": rule.read_query, "--read-force": rule.read_force}
-    return [*words, *(option for option, is_set in flags.items() if is_set)]
+    for key, value in rule.stated().items():
+        match key.kind:
+            case Kind.TEXT:
+                words += [key.option, value]
+            case Kind.ACTIONS:
+                words += [] if value == DEFAULT else [key.option, ",".join(action.value.lower() for action in value)]
+            case Kind.COLUMNS:
+                words += [word for column in value for word in (key.option, column)]
+            case Kind.SWITCH:
+                words.append(key.option)
+    return words
 
 
 def remedy(rule: Rule, catalog: Catalog, former: Former) -> str:
@@ -101,13 +104,8 @@ def keyed(rule: Rule, relation: Relation, unique: Sequence[str]) -> str:
         relation: The table.
         unique: The columns of a unique index, none of them nullable; empty where there is no such index.
     """
-    known = set(relation.columns)
     mended = replace(
-        rule,
-        name=qualified(*relation.identity),
-        exclude=tuple(name for name in rule.exclude if name in known),
-        mask=tuple(name for name in rule.mask if name in known),
-        key=tuple(unique) or ("COLUMN",),
+        keep_columns(rule, relation.columns), name=qualified(*relation.identity), key=tuple(unique) or ("COLUMN",)
     )
     if unique and not {*unique} & {*mended.exclude, *mended.mask}:
         return shlex.join(command(mended))

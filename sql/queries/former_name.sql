@@ -45,20 +45,10 @@ follow as (
 select distinct on (follow.name)
     follow.name,
     follow.target,
-    capture.actions::text [],
-    capture.exclude,
-    capture.mask,
-    case
-        when exists (select from pg_catalog.pg_index as i where i.indrelid = follow.oid and i.indisprimary) then '{}'
-        else capture.key
-    end as key,
-    array_remove(
-        array[
-            case when capture.require_actor then 'require_actor' end,
-            case when capture.read_query then 'read_query' end,
-            case when capture.read_force then 'read_force' end
-        ], null
-    ) as flags,
+    to_jsonb(capture) || case
+        when exists (select from pg_catalog.pg_index as i where i.indrelid = follow.oid and i.indisprimary) then '{"key": []}'::jsonb
+        else '{}'::jsonb
+    end as capture,
     array(
         select attribute.attname::text
         from pg_catalog.pg_attribute as attribute

@@ -57,11 +57,8 @@ as $auditctl$
     -- double quotes is taken for one that does not match: then the table gets a rule of its own.
     select exists (select from auditctl.rule as r where r.name = p_capture.target) or coalesce(
         (
-            select (r.actions, r.exclude, r.mask, r.key, r.require_actor, r.read_query, r.read_force)
-                = (
-                    p_capture.actions, p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor,
-                    p_capture.read_query, p_capture.read_force
-                )
+            -- Every key that the rule states, laid over the capture, changes nothing.
+            select to_jsonb(p_capture) || (to_jsonb(r) - '{name, position, label, set_by, set_at}'::text[]) = to_jsonb(p_capture)
             from auditctl.rule as r
             cross join pg_class as c
             join pg_namespace as n on n.oid = c.relnamespace
@@ -118,10 +115,12 @@ begin
         and (r.exclude, r.mask, r.key) is distinct from (v_stated.exclude, v_stated.mask, v_stated.key);
     if not exists (select from auditctl.rule as r where r.name = v_stated.target) then
         -- A glob covered the table; it says nothing about this name, or about these columns.
-        insert into auditctl.rule (name, position, actions, exclude, mask, key, require_actor, read_query, read_force)
-        select v_stated.target, coalesce(max(r.position) + 1, 0), v_stated.actions,
-            v_stated.exclude, v_stated.mask, v_stated.key, v_stated.require_actor, v_stated.read_query, v_stated.read_force
-        from auditctl.rule as r;
+        insert into auditctl.rule
+        select made.*
+        from (select coalesce(max(r.position) + 1, 0) as position from auditctl.rule as r) as last
+        cross join lateral jsonb_populate_record(null::auditctl.rule, to_jsonb(v_stated) || jsonb_build_object(
+            'name', v_stated.target, 'position', last.position, 'set_by', session_user, 'set_at', now()
+        )) as made;
     end if;
     return v_stated;
 end

@@ -1,0 +1,202 @@
+"""A rule, and the registry of its keys: each field of `Rule` with a `RuleKey` is one row. See CONTRIBUTING.md.
+
+The configuration file, the options of `enable`, the form of the page, the columns in auditctl.rule and
+auditctl.capture, and the table in docs/configuration.md follow from the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any
+
+from auditctl.actions import Action
+
+
+class Kind(StrEnum):
+    """What a key holds, in the order of the options."""
+
+    ACTIONS = "actions"
+    COLUMNS = "columns"
+    TEXT = "text"
+    SWITCH = "switch"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleKey:
+    """One key of a rule.
+
+    Attributes:
+        kind: What it holds.
+        title: What the page's form calls it.
+        summary: What stands for it where a rule is shown in few words, before its value if it has one.
+        help: What it does, as one sentence; for options, the page's form and the documentation.
+        otherwise: What holds where it is not stated, for the documentation.
+        needs: The action without which it must not be stated; None for none.
+        name: Its name in files, and that of its column; the field's.
+        default: Its value where it is not stated; None for one that a rule always states.
+    """
+
+    kind: Kind
+    title: str
+    summary: str
+    help: str
+    otherwise: str
+    needs: Action | None = None
+    name: str = ""
+    default: Any = None
+
+    @property
+    def option(self) -> str:
+        """The option of `enable`, such as `--require-actor`."""
+        return f"--{self.name.replace('_', '-')}"
+
+    def parse(self, value: Any) -> Any:
+        """Return the value in a rule of the value in a row."""
+        if self.kind is Kind.ACTIONS:
+            return tuple(map(Action, value))
+        return tuple(value) if self.kind is Kind.COLUMNS else value
+
+
+def _text(title: str, help: str, otherwise: str) -> Mapping[str, RuleKey]:  # noqa: A002 - as click has it
+    return {"key": RuleKey(Kind.TEXT, title, title.lower(), help, otherwise)}
+
+
+def _columns(title: str, summary: str, help: str, otherwise: str = "none") -> Mapping[str, RuleKey]:  # noqa: A002
+    return {"key": RuleKey(Kind.COLUMNS, title, summary, help, otherwise)}
+
+
+def _switch(title: str, summary: str, help: str, needs: Action | None = None) -> Mapping[str, RuleKey]:  # noqa: A002
+    return {"key": RuleKey(Kind.SWITCH, title, summary, help, "`false`", needs)}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is to be audited, as one [[table]] of a file or one `enable` states it. A field with metadata is a key.
+
+    Attributes:
+        name: `schema.table` or a glob over both parts, in the form of `table_names.Pattern.text`.
+        actions: The captured actions in the order of `actions.OPTIONS`; empty for a table that must not be audited
+            although a glob matches it.
+        label, exclude, mask, key, require_actor, read_query, read_force: As the row says.
+        origin: Where the rule stands, for messages, such as `audit.toml: table[2]`; no part of its value.
+        is_in_force: Whether the database has this very rule already, so that what it names and is gone since is no
+            mistake of who states it now; no part of its value.
+    """
+
+    name: str
+    actions: tuple[Action, ...] = field(
+        metadata={
+            "key": RuleKey(
+                Kind.ACTIONS,
+                "Actions",
+                "actions",
+                "Any of create, update, delete, truncate and read; an empty list switches the table off.",
+                "those of `defaults`",
+            )
+        }
+    )
+    label: str | None = field(
+        default=None,
+        metadata=_text(
+            "Label",
+            "What people see as the target, such as Customer; not for globs, and no two tables may share it.",
+            "the name",
+        ),
+    )
+    exclude: tuple[str, ...] = field(
+        default=(),
+        metadata=_columns(
+            "Excluded columns", "excluded", "Columns that are never stored; an update of nothing else is no event."
+        ),
+    )
+    mask: tuple[str, ...] = field(
+        default=(),
+        metadata=_columns(
+            "Masked columns", "masked", 'Columns whose change is recorded, with {"$masked": true} for the value.'
+        ),
+    )
+    key: tuple[str, ...] = field(
+        default=(),
+        metadata=_columns(
+            "Key", "key", "Columns that name a row, only for a table without a primary key.", "the primary key"
+        ),
+    )
+    require_actor: bool = field(
+        default=False,
+        metadata=_switch(
+            "Require a user",
+            "requires a user",
+            "Refuse writes of applications that name no user, with SQLSTATE UA002.",
+        ),
+    )
+    read_query: bool = field(
+        default=False,
+        metadata=_switch(
+            "Text of queries",
+            "text of queries",
+            "Record the query's text with each read, up to 10 kB; it may hold secrets.",
+            needs=Action.READ,
+        ),
+    )
+    read_force: bool = field(
+        default=False,
+        metadata=_switch(
+            "Reads by the owner", "reads by the owner", "Record reads by the table's owner, too.", needs=Action.READ
+        ),
+    )
+    origin: str = field(default="", compare=False)
+    is_in_force: bool = field(default=False, compare=False)
+
+    def stated(self) -> dict[RuleKey, Any]:
+        """Return the keys whose value differs from the default, in the order of `KEYS`, with their values."""
+        values = {key: getattr(self, key.name) for key in KEYS}
+        return {key: value for key, value in values.items() if value != key.default}
+
+    def row(self) -> dict[str, Any]:
+        """Return its columns in auditctl.rule and their values, as JSON has them; without those of bookkeeping."""
+        return {"name": self.name} | {key.name: getattr(self, key.name) for key in KEYS}
+
+
+def _key(described: Field[Any]) -> RuleKey:
+    key: RuleKey = described.metadata["key"]
+    return replace(key, name=described.name, default=None if described.default is MISSING else described.default)
+
+
+KEYS = tuple(
+    sorted(
+        (_key(described) for described in fields(Rule) if "key" in described.metadata),
+        key=lambda key: list(Kind).index(key.kind),
+    )
+)
+"""Every key but the name, in the order of the options."""
+
+NAMES = ("name", *(key.name for key in KEYS))
+"""The columns of auditctl.rule that state the rule, all but its position."""
+
+CAPTURED = tuple(key for key in KEYS if key.kind is not Kind.TEXT)
+"""The keys that say what capture does, which auditctl.capture has, too."""
+
+COLUMNS = tuple(key for key in KEYS if key.kind is Kind.COLUMNS)
+"""The keys that list columns."""
+
+SWITCHES = tuple(key for key in KEYS if key.kind is Kind.SWITCH)
+"""The keys that are true or false."""
+
+TITLES = {"name": "Table"} | {key.name: key.title for key in KEYS}
+"""What the page's form calls each key."""
+
+
+def from_row(row: Mapping[str, Any], origin: str = "") -> Rule:
+    """Return the rule of a row of auditctl.rule as to_jsonb shows it."""
+    return Rule(row["name"], origin=origin, **{key.name: key.parse(row[key.name]) for key in KEYS})
+
+
+def keep_columns(rule: Rule, columns: Iterable[str]) -> Rule:
+    """Return the rule without the columns that are not among these."""
+    known = frozenset(columns)
+    lists: dict[str, Any] = {
+        key.name: tuple(name for name in getattr(rule, key.name) if name in known) for key in COLUMNS
+    }
+    return replace(rule, **lists)

@@ -1,0 +1,7 @@
+-- Writes the rules that are not yet stored so; the others keep their row, so that only real changes become events.
+insert into auditctl.rule as known ({columns})
+select {columns}
+from jsonb_populate_recordset(null::auditctl.rule, %(rules)s)
+on conflict (name) do update
+set ({columns}, set_by, set_at) = row({excluded}, session_user, now())
+where ({known}) is distinct from ({excluded})
