@@ -1,6 +1,6 @@
 """Reads and writes the configuration file. All mistakes are reported together, each with file and key path.
 
-Each section has a module in auditctl.capture.sections; here is which sections there are.
+Each section has a module of its own in auditctl.capture.config; here is which sections there are.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import tomlkit
-
-from auditctl.capture.config import event_types, retention, tables
+from auditctl.capture.config import event_types, tables, toml
+from auditctl.capture.config import retention as retention_section
 from auditctl.capture.config.fields import Fields
+from auditctl.capture.config.toml import Section
 from auditctl.capture.model import EventType, Rule
 from auditctl.errors import ConfigurationError
 from auditctl.retention.times import Retention
@@ -70,23 +70,16 @@ def load(text: str, source: str) -> Document:
         document.problem("table", message)
     rules = tables.read(document)
     types = event_types.read(document)
-    kept = retention.read(document, rules)
-    return Document(rules, tuple(problems), types, kept)
+    times = retention_section.read(document, rules)
+    return Document(rules, tuple(problems), types, times)
 
 
-def dump(rules: Iterable[Rule], types: Iterable[EventType] = (), kept: Retention | None = None) -> str:
+def dump(rules: Iterable[Rule], types: Iterable[EventType] = (), retention: Retention | None = None) -> str:
     """Return the file that states these rules, event types and times; `load` of it gives them back, in order."""
-    rules, kept = tuple(rules), kept or Retention()
-    stated, named = tables.written(rules, kept.targets), event_types.written(types)
-    times = retention.written(kept, rules)
-    document = tomlkit.document()
-    if (named or times is not None) and not stated:
-        document["table"] = []  # before the first section, or it would be a key of that
-    document["defaults"] = tables.defaults()
-    if times is not None:
-        document["retention"] = times
-    if stated:
-        document["table"] = stated
-    if named:
-        document["event"] = named
-    return tomlkit.dumps(document)
+    rules, times = tuple(rules), retention or Retention()
+    rest = [("[[event]]", section) for section in event_types.sections(types)]
+    kept = retention_section.sections(times, rules)
+    stated = [("[[table]]", section) for section in tables.sections(rules, times.targets)]
+    # A file about other things alone must say that it audits no table, before the first section.
+    head: list[tuple[str, Section]] = [("", {"table": []})] if (rest or kept) and not stated else []
+    return toml.dumps([*head, ("[defaults]", tables.defaults()), *kept, *stated, *rest])

@@ -6,10 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-import tomlkit
-from tomlkit.items import AoT
-
 from auditctl.capture.config.fields import Fields, refuse_repeated
+from auditctl.capture.config.toml import Section
 from auditctl.capture.model import EventType
 from auditctl.text import is_glob
 
@@ -29,23 +27,23 @@ def read(document: Fields) -> tuple[EventType, ...] | None:
     return tuple(some for _, some in found if some is not None)
 
 
-def written(types: Iterable[EventType]) -> AoT:
+def sections(types: Iterable[EventType]) -> list[Section]:
     """Return one [[event]] for each type, in order."""
-    tables = tomlkit.aot()
-    for some in types:
-        table = tomlkit.table()
-        table["name"] = some.name
-        if some.label is not None:
-            table["label"] = some.label
-        if not some.enabled:
-            table["enabled"] = False
-        tables.append(table)
-    return tables
+    return [_section(some) for some in types]
+
+
+def _section(some: EventType) -> Section:
+    section: Section = {"name": some.name}
+    if some.label is not None:
+        section["label"] = some.label
+    if not some.enabled:
+        section["enabled"] = False
+    return section
 
 
 def _type(table: Fields) -> EventType | None:
     table.known(KEYS)
-    label, enabled = table.label(), table.flag("enabled", default=True)
+    label, enabled = table.text("label"), table.flag("enabled", default=True)
     name = table.values.get("name")
     fault = _fault(name)
     if fault:

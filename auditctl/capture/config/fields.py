@@ -60,11 +60,11 @@ class Fields:
             return ()
         return tuple(self._below(table, f"{key}[{index}]") for index, table in enumerate(value))
 
-    def label(self) -> str | None:
-        """Return what people see; None where nothing is said."""
-        value = self.values.get("label")
+    def text(self, key: str) -> str | None:
+        """Return a text that is not empty; None where the key is missing."""
+        value = self.values.get(key)
         if value is not None and (not isinstance(value, str) or not value.strip() or "\0" in value):
-            self.problem("label", "must be a string that is not empty")
+            self.problem(key, "must be a string that is not empty")
             return None
         return value
 

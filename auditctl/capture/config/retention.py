@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import tomlkit
-from tomlkit.items import AoT, Table
-
 from auditctl import durations
 from auditctl.capture.config.fields import Fields
+from auditctl.capture.config.toml import Section
 from auditctl.capture.model import Rule
 from auditctl.errors import UsageError
 from auditctl.retention.times import EVERYTHING, Retention
@@ -38,28 +36,18 @@ def read(document: Fields, rules: Iterable[Rule]) -> Retention | None:
     return None if section is None and not longer else Retention(keep, _times(longer))
 
 
-def written(retention: Retention, rules: Iterable[Rule]) -> Table | None:
-    """Return [retention] as `auditctl config` prints it; None where it says nothing. Tables' own times stand there."""
+def sections(retention: Retention, rules: Iterable[Rule]) -> list[tuple[str, Section]]:
+    """Return [retention] and its targets, with their headers; empty where nothing is stated.
+
+    The time of a table stands in its [[table]].
+    """
     tables = {rule.name for rule in rules}
-    others = {name: keep for name, keep in retention.targets.items() if name not in tables}
-    if retention.keep is None and not others:
-        return None
-    table = tomlkit.table()
-    if retention.keep is not None:
-        table["keep"] = retention.keep
-    if others:
-        table["target"] = _targets(others)
-    return table
-
-
-def _targets(others: dict[str, str | None]) -> AoT:
-    targets = tomlkit.aot()
-    for name in sorted(others):
-        target = tomlkit.table()
-        target["name"] = name
-        target["keep"] = durations.shown(others[name])
-        targets.append(target)
-    return targets
+    targets: list[tuple[str, Section]] = [
+        ("[[retention.target]]", {"name": name, "keep": durations.shown(keep)})
+        for name, keep in sorted(retention.targets.items())
+        if name not in tables
+    ]
+    return [("[retention]", {"keep": retention.keep}), *targets] if retention.keep is not None else targets
 
 
 def _named(section: Fields) -> list[tuple[str, Fields]]:

@@ -1,22 +1,19 @@
-"""The sections [defaults] and [[table]]: what is audited."""
+"""The sections [defaults] and [[table]]: what is audited. The keys are those of `rule_keys`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-
-import tomlkit
-from tomlkit.items import AoT, Table
+from typing import Any
 
 from auditctl import durations
 from auditctl.actions import DEFAULT, OPTIONS, Action, parse_actions
-from auditctl.capture import table_names
+from auditctl.capture import rule_keys, table_names
 from auditctl.capture.config.fields import Fields, advice, refuse_repeated
-from auditctl.capture.model import Rule
+from auditctl.capture.config.toml import Section
+from auditctl.capture.rule_keys import Kind, Rule, RuleKey
 from auditctl.errors import UsageError
 
-LISTS = ("exclude", "mask", "key")
-FLAGS = ("require_actor", "read_query", "read_force")
-KEYS = ("name", "label", "actions", *LISTS, *FLAGS, "keep")
+KEYS = ("name", *(key.name for key in rule_keys.KEYS), "keep")
 DEFAULTS = ("actions",)
 """The keys of [defaults]."""
 
@@ -29,38 +26,35 @@ def read(document: Fields) -> tuple[Rule, ...]:
     return tuple(rule for _, rule in found if rule is not None)
 
 
-def defaults() -> Table:
+def defaults() -> Section:
     """Return [defaults] as `auditctl config` prints it."""
-    table = tomlkit.table()
-    table["actions"] = [action.value.lower() for action in DEFAULT]
-    return table
+    return {"actions": _names(DEFAULT)}
 
 
-def written(rules: Iterable[Rule], keep: Mapping[str, str | None]) -> AoT:
+def sections(rules: Iterable[Rule], keep: Mapping[str, str | None]) -> list[Section]:
     """Return one [[table]] for each rule, in order; with how long its events are kept, where that is stated."""
-    tables = tomlkit.aot()
-    for rule in rules:
-        table = _written(rule)
-        if rule.name in keep:
-            table["keep"] = durations.shown(keep[rule.name])
-        tables.append(table)
-    return tables
+    return [
+        _section(rule) | ({"keep": durations.shown(keep[rule.name])} if rule.name in keep else {}) for rule in rules
+    ]
 
 
-def _written(rule: Rule) -> Table:
-    table = tomlkit.table()
-    table["name"] = rule.name
-    if rule.label is not None:
-        table["label"] = rule.label
-    if rule.actions != DEFAULT:
-        table["actions"] = [action.value.lower() for action in rule.actions]
-    for key in LISTS:
-        if getattr(rule, key):
-            table[key] = list(getattr(rule, key))
-    for flag in FLAGS:
-        if getattr(rule, flag):
-            table[flag] = True
-    return table
+def _section(rule: Rule) -> Section:
+    section: Section = {"name": rule.name}
+    # First what the table is called, then what is recorded of it.
+    for key, value in sorted(rule.stated().items(), key=lambda item: item[0].kind is not Kind.TEXT):
+        match key.kind:
+            case Kind.ACTIONS:
+                if value != DEFAULT:
+                    section[key.name] = _names(value)
+            case Kind.COLUMNS:
+                section[key.name] = list(value)
+            case Kind.TEXT | Kind.SWITCH:
+                section[key.name] = value
+    return section
+
+
+def _names(actions: Iterable[Action]) -> list[str]:
+    return [action.value.lower() for action in actions]
 
 
 def _default_actions(document: Fields) -> tuple[Action, ...]:
@@ -68,20 +62,26 @@ def _default_actions(document: Fields) -> tuple[Action, ...]:
     if section is None:
         return DEFAULT
     section.known(DEFAULTS)
-    stated = _actions(section)
-    return DEFAULT if stated is None else stated
+    return _actions(section, DEFAULT)
 
 
-def _rule(table: Fields, default: tuple[Action, ...]) -> Rule | None:
+def _rule(table: Fields, actions: tuple[Action, ...]) -> Rule | None:
     table.known(KEYS)
-    actions = _actions(table)
     name = _name(table)
-    label = table.label()
-    exclude, mask, key = (table.columns(listed) for listed in LISTS)
-    flags = {flag: table.flag(flag) for flag in FLAGS}
-    if name is None:
-        return None
-    return Rule(name, default if actions is None else actions, label, exclude, mask, key, **flags, origin=table.origin)
+    values = {key.name: _value(table, key, actions) for key in rule_keys.KEYS}
+    return None if name is None else Rule(name, origin=table.origin, **values)
+
+
+def _value(table: Fields, key: RuleKey, actions: tuple[Action, ...]) -> Any:
+    match key.kind:
+        case Kind.TEXT:
+            return table.text(key.name)
+        case Kind.ACTIONS:
+            return _actions(table, actions)
+        case Kind.COLUMNS:
+            return table.columns(key.name)
+        case Kind.SWITCH:
+            return table.flag(key.name)
 
 
 def _name(table: Fields) -> str | None:
@@ -97,16 +97,14 @@ def _name(table: Fields) -> str | None:
     return value
 
 
-def _actions(table: Fields) -> tuple[Action, ...] | None:
-    if "actions" not in table.values:
-        return None
-    value = table.values["actions"]
+def _actions(table: Fields, default: tuple[Action, ...]) -> tuple[Action, ...]:
+    value = table.values.get("actions")
+    if value is None:
+        return default
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         table.problem("actions", f"must be a list of {', '.join(OPTIONS)}")
-        return None
+        return default
     for index, name in enumerate(value):
         if name not in OPTIONS:
             table.problem(f"actions[{index}]", f"unknown action {name}{advice(name, OPTIONS, 'actions')}")
-    if not all(name in OPTIONS for name in value):
-        return None
-    return parse_actions(value)
+    return parse_actions(value) if all(name in OPTIONS for name in value) else default
