@@ -18,7 +18,7 @@ from auditctl import database
 from auditctl.actions import Action
 from auditctl.capture import catalog, desired, event_types, planner, rule_store
 from auditctl.capture.config.document import Document
-from auditctl.capture.desired import MakeWish, Wish
+from auditctl.capture.desired import Desired, DesiredRules
 from auditctl.capture.model import Rule
 from auditctl.capture.plan import Change, ChangeKind, Plan
 from auditctl.database import Connection
@@ -53,17 +53,17 @@ def plan(conn: Connection, document: Document | None = None) -> Plan:
     Raises:
         ConfigurationError: The rules do not fit the database; every problem is listed.
     """
-    return preview(conn, desired.document(document))
+    return preview(conn, desired.AllRules(document))
 
 
-def preview(conn: Connection, make_wish: MakeWish) -> Plan:
-    """Plan a wish without changing anything; what `carry_out` would do.
+def preview(conn: Connection, state: Desired) -> Plan:
+    """Plan a desired state without changing anything; what `carry_out` would do.
 
     Raises:
-        ConfigurationError: What is wished for does not fit the database; every problem is listed.
+        ConfigurationError: The desired state does not fit the database; every problem is listed.
     """
     with catalog.transaction(conn):
-        return _plan(conn, make_wish(conn))
+        return _plan(conn, state.resolve(conn))
 
 
 def apply(
@@ -81,7 +81,7 @@ def apply(
         lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
         approve: Asked before anything is changed; False leaves everything as it is.
     """
-    return carry_out(conn, desired.document(document), lock_timeout=lock_timeout, approve=approve)
+    return carry_out(conn, desired.AllRules(document), lock_timeout=lock_timeout, approve=approve)
 
 
 def enable(
@@ -92,7 +92,7 @@ def enable(
     Raises:
         UsageError: The label is empty, or the name is none.
     """
-    return carry_out(conn, desired.enabled(rule), lock_timeout=lock_timeout, approve=approve)
+    return carry_out(conn, desired.WithRule(rule), lock_timeout=lock_timeout, approve=approve)
 
 
 def disable(
@@ -103,22 +103,22 @@ def disable(
     lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
     approve: Approve = _always,
 ) -> Plan:
-    """Stop capturing a table, or some of its actions; see `wishes.disabled` and `carry_out`. The log stays."""
-    return carry_out(conn, desired.disabled(name, actions), lock_timeout=lock_timeout, approve=approve)
+    """Stop capturing a table, or some of its actions; see `desired.WithoutTable` and `carry_out`. The log stays."""
+    return carry_out(conn, desired.WithoutTable(name, actions), lock_timeout=lock_timeout, approve=approve)
 
 
 def carry_out(
     conn: Connection,
-    make_wish: MakeWish,
+    state: Desired,
     *,
     lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
     approve: Approve = _always,
 ) -> Plan:
-    """Make a wish come true, in one transaction.
+    """Apply the desired state, in one transaction.
 
     Args:
         conn: The connection; its login must own the tables and be able to act as auditctl_owner.
-        make_wish: What is wanted.
+        state: The desired state.
         lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
         approve: Asked before anything is changed; False leaves everything as it is.
 
@@ -131,16 +131,16 @@ def carry_out(
     """
     with catalog.transaction(conn, lock_timeout=lock_timeout):
         conn.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
-        wish = make_wish(conn)
-        planned = _plan(conn, wish)
+        goal = state.resolve(conn)
+        planned = _plan(conn, goal)
         if not approve(planned):
             return planned
-        with rule_store.change(conn, planned, wish.only):
+        with rule_store.change(conn, planned, goal.only):
             _execute(conn, planned.pending)
         with database.acting_as(conn, ROLE_OWNER):
             times.write(conn, planned.retention.differences)
             _record(conn, planned.pending)
-        left = _plan(conn, replace(wish, rules=planned.rules, retention=None)).pending
+        left = _plan(conn, replace(goal, rules=planned.rules, retention=None)).pending
         if left:
             raise AuditctlError(
                 f"after all changes {left[0].target} still needs {left[0].kind}: {left[0].reason}",
@@ -149,23 +149,23 @@ def carry_out(
     return planned
 
 
-def _plan(conn: Connection, wish: Wish) -> Plan:
-    types = event_types.Types(event_types.read(conn), wish.event_types)
+def _plan(conn: Connection, goal: DesiredRules) -> Plan:
+    types = event_types.Types(event_types.read(conn), goal.event_types)
     planned = planner.plan(
-        wish.rules,
-        desired.looked_up(conn, wish.rules),
+        goal.rules,
+        desired.read_catalog(conn, goal.rules),
         partial(catalog.generate, conn),
-        follow_renames=wish.follow_renames,
-        only=wish.only,
-        problems=wish.problems,
+        follow_renames=goal.follow_renames,
+        only=goal.only,
+        problems=goal.problems,
         types=types,
     )
-    notes = event_types.notes(types, has_file=wish.has_file)
+    notes = event_types.notes(types, has_file=goal.has_file)
     planned = replace(planned, warnings=(*planned.warnings, *notes), stored=rule_store.read(conn))
-    if wish.retention is None:
+    if goal.retention is None:
         return planned
-    registered = {rule.name: known.name for rule, known in zip(wish.rules, planned.rules, strict=True)}
-    wanted = wish.retention.named(registered)
+    registered = {rule.name: known.name for rule, known in zip(goal.rules, planned.rules, strict=True)}
+    wanted = goal.retention.named(registered)
     return replace(planned, warnings=(*planned.warnings, *wanted.notes), retention=times.plan(conn, wanted))
 
 

@@ -178,6 +178,9 @@ NAMES = ("name", *(key.name for key in KEYS))
 CAPTURED = tuple(key for key in KEYS if key.kind is not Kind.TEXT)
 """The keys that say what capture does, which auditctl.capture has, too."""
 
+TEXTS = tuple(key for key in KEYS if key.kind is Kind.TEXT)
+"""The keys that hold a text."""
+
 COLUMNS = tuple(key for key in KEYS if key.kind is Kind.COLUMNS)
 """The keys that list columns."""
 
@@ -200,3 +203,14 @@ def keep_columns(rule: Rule, columns: Iterable[str]) -> Rule:
         key.name: tuple(name for name in getattr(rule, key.name) if name in known) for key in COLUMNS
     }
     return replace(rule, **lists)
+
+
+def useless(rule: Rule) -> list[RuleKey]:
+    """Return the keys that a rule states although it does not capture the action that they are about."""
+    return [key for key in rule.stated() if key.needs is not None and key.needs not in rule.actions]
+
+
+def drop_useless(rule: Rule) -> Rule:
+    """Return the rule without the keys that are useless in it."""
+    defaults: dict[str, Any] = {key.name: key.default for key in useless(rule)}
+    return replace(rule, **defaults)

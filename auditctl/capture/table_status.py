@@ -7,8 +7,8 @@ from functools import partial
 
 from auditctl.actions import Action
 from auditctl.capture import catalog, planner, resolve, rule_store, validate
-from auditctl.capture.model import Rule
 from auditctl.capture.plan import Change, ChangeKind, Plan
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
 
@@ -45,8 +45,8 @@ class TableStatus:
     rule: Rule | None = None
 
 
-def read(conn: Connection, *, everything: bool = False) -> list[TableStatus]:
-    """Return the tables sorted by name: those with a rule, and with `everything` those without.
+def read(conn: Connection, *, include_unaudited: bool = False) -> list[TableStatus]:
+    """Return the tables sorted by name: those with a rule, and with `include_unaudited` those without.
 
     Raises:
         DatabaseError: The login may not read auditctl.rule.
@@ -67,7 +67,7 @@ def read(conn: Connection, *, everything: bool = False) -> list[TableStatus]:
         )
     for change in plan.pending:
         rows.setdefault(change.target, TableStatus(change.target, None, (), "outdated", change.reason))
-    if everything:
+    if include_unaudited:
         roots = {relation.identity for relation, _ in resolution.covered}
         for relation in found.relations:
             auditable = validate.refusal(relation) is None and not roots.intersection(relation.parents)

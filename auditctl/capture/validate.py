@@ -105,9 +105,8 @@ def reads(rule: Rule, relation: Relation) -> list[str]:
     if Action.READ in rule.actions and relation.kind == "f" and rule.name == table:
         place = where(rule, "actions")
         return [f"{place}: {table} is a foreign table, which cannot have policies, so that its reads are not seen"]
-    useless = next((key for key in rule.stated() if key.needs not in (None, *rule.actions)), None)
-    if useless is not None:
-        return [f"{where(rule, useless.name)}: the rule does not record reads; add read to its actions"]
+    for key in rule_keys.useless(rule):
+        return [f"{where(rule, key.name)}: the rule does not record reads; add read to its actions"]
     return []
 
 

@@ -144,7 +144,7 @@ def tables(session: Session, everything: bool, output: str) -> None:
     table is gone); unaudited.
     """
     with session.connect(READER) as conn:
-        found = table_status.read(conn, everything=everything)
+        found = table_status.read(conn, include_unaudited=everything)
     if output == "json":
         rows = [
             {

@@ -17,7 +17,7 @@ from auditctl.web import error_pages
 from auditctl.web.errors import WebError
 from auditctl.web.request import Visit
 from auditctl.web.views.config import form, request
-from auditctl.web.views.config.request import Kind, Wanted
+from auditctl.web.views.config.request import ChangeKind, ChangeRequest
 
 LOCK_TIMEOUT = "5s"
 LOCKED = "55P03"
@@ -52,19 +52,19 @@ class Trouble:
 
 def plan(visit: Visit) -> Response:
     """Show what a change would do, and do nothing."""
-    asked = request.of(visit)
+    asked = request.posted(visit)
     with visit.connection() as conn:
         try:
-            if asked.kind is Kind.ENABLE:
+            if asked.kind is ChangeKind.ENABLE:
                 asked = asked.ordered_as(table_details.read(conn, asked.table).rule)
-            return _shown(visit, conn, asked, capture_apply.preview(conn, asked.wish()))
+            return _shown(visit, conn, asked, capture_apply.preview(conn, asked.desired()))
         except (ConfigurationError, UsageError) as error:
             return _refused(visit, conn, asked, error)
 
 
 def apply(visit: Visit) -> Response:
     """Do what was shown, if that is still what it takes; else show what it takes now."""
-    asked = request.of(visit)
+    asked = request.posted(visit)
     seen = visit.one(visit.form, "shown").encode()
     approved = False
 
@@ -75,13 +75,13 @@ def apply(visit: Visit) -> Response:
 
     with visit.connection(is_unhurried=True) as conn:
         try:
-            done = capture_apply.carry_out(conn, asked.wish(), lock_timeout=LOCK_TIMEOUT, approve=approve)
+            done = capture_apply.carry_out(conn, asked.desired(), lock_timeout=LOCK_TIMEOUT, approve=approve)
         except (ConfigurationError, UsageError) as error:
             return _refused(visit, conn, asked, error)
         except WebError:
             raise
         except AuditctlError as error:
-            return _shown(visit, conn, asked, capture_apply.preview(conn, asked.wish()), _trouble(error))
+            return _shown(visit, conn, asked, capture_apply.preview(conn, asked.desired()), _trouble(error))
         if not approved and not done.is_empty:
             message = "The database changed after the plan was shown."
             trouble = Trouble(message, "This is what it takes now.", 409)
@@ -92,7 +92,9 @@ def apply(visit: Visit) -> Response:
     return RedirectResponse(visit.url("/config"), 303)
 
 
-def _shown(visit: Visit, conn: Connection, asked: Wanted, planned: Plan, trouble: Trouble | None = None) -> Response:
+def _shown(
+    visit: Visit, conn: Connection, asked: ChangeRequest, planned: Plan, trouble: Trouble | None = None
+) -> Response:
     statements = "\n".join(script.statements(planned))
     return visit.page(
         "config_plan.html",
@@ -107,10 +109,10 @@ def _shown(visit: Visit, conn: Connection, asked: Wanted, planned: Plan, trouble
     )
 
 
-def _refused(visit: Visit, conn: Connection, asked: Wanted, error: ConfigurationError | UsageError) -> Response:
+def _refused(visit: Visit, conn: Connection, asked: ChangeRequest, error: ConfigurationError | UsageError) -> Response:
     """Show why the rules do not fit: beside the form that states them, or where the stored ones do not, alone."""
     problems = error.problems if isinstance(error, ConfigurationError) else (f"{error}. {error.hint}".strip(),)
-    if asked.kind is not Kind.APPLY:
+    if asked.kind is not ChangeKind.APPLY:
         return form.again(visit, conn, asked, problems)
     return visit.page(
         "config_plan.html",
@@ -130,7 +132,7 @@ def _trouble(error: AuditctlError) -> Trouble:
     return Trouble(str(error), _HINTS.get(state, error.hint), error_pages.status_of(error))
 
 
-def _said(asked: Wanted, done: Plan) -> str:
+def _said(asked: ChangeRequest, done: Plan) -> str:
     number = len(done.pending) + len(done.retention.differences)
     where = f" to {asked.table}" if asked.table else ""
     if number:

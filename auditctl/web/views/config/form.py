@@ -1,4 +1,4 @@
-"""`/config/table` and `/config/disable`: forms that say what to record of a table, or no more. Change nothing."""
+"""`/config/table` and `/config/disable`: the forms for what to record of a table, or to stop. Change nothing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from starlette.responses import RedirectResponse, Response
 
 from auditctl import actions
-from auditctl.capture import authority, table_details, table_status
-from auditctl.capture.model import Rule
-from auditctl.capture.table_details import Subject
+from auditctl.capture import authority, rule_keys, table_details, table_status
+from auditctl.capture.rule_keys import Rule
+from auditctl.capture.table_details import TableDetails
 from auditctl.capture.validate import FORM
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.web.request import Visit
 from auditctl.web.views.config import request
-from auditctl.web.views.config.request import Kind, Wanted
+from auditctl.web.views.config.request import ChangeKind, ChangeRequest
 
 PARAMETERS = frozenset({"table"})
 _SUGGESTED = 1000
@@ -34,7 +34,9 @@ def table(visit: Visit) -> Response:
         if found.problem and found.rule is None:
             return _ask(visit, conn, name, [found.problem])
         rule = found.rule or Rule(found.name, actions.DEFAULT, origin=FORM)
-        return form(visit, conn, found, Wanted(Kind.ENABLE, rule), [found.problem] if found.problem else [], 200)
+        return form(
+            visit, conn, found, ChangeRequest(ChangeKind.ENABLE, rule), [found.problem] if found.problem else [], 200
+        )
 
 
 def disable(visit: Visit) -> Response:
@@ -47,8 +49,8 @@ def disable(visit: Visit) -> Response:
         return form(visit, conn, found, request.stop(found.rule or Rule(found.name, ())), [], 200)
 
 
-def again(visit: Visit, conn: Connection, asked: Wanted, problems: Sequence[str]) -> Response:
-    """Show a form with what was typed, and why that cannot be done."""
+def again(visit: Visit, conn: Connection, asked: ChangeRequest, problems: Sequence[str]) -> Response:
+    """Show a form again with what was entered, and why that cannot be done."""
     try:
         found = table_details.read(conn, asked.table)
     except UsageError:
@@ -57,25 +59,28 @@ def again(visit: Visit, conn: Connection, asked: Wanted, problems: Sequence[str]
 
 
 def form(
-    visit: Visit, conn: Connection, found: Subject, asked: Wanted, problems: Sequence[str], status_code: int
+    visit: Visit, conn: Connection, found: TableDetails, asked: ChangeRequest, problems: Sequence[str], status_code: int
 ) -> Response:
-    """Show a form about a subject."""
+    """Show a form about a table or glob."""
     rule = asked.rule
-    listed = {name for columns in (rule.exclude, rule.mask, rule.key) for name in columns}
+    listed = {name for key in rule_keys.COLUMNS for name in getattr(rule, key.name)}
     return visit.page(
-        "config_disable.html" if asked.kind is Kind.DISABLE else "config_table.html",
+        "config_disable.html" if asked.kind is ChangeKind.DISABLE else "config_table.html",
         status_code,
-        subject=found,
+        details=found,
         asked=asked,
         rule=rule,
         columns=[*found.columns, *sorted(listed - set(found.columns))] if found.columns else [],
         problems=problems,
         authority=authority.read(conn),
-        every_action=request.every_action(),
+        every_action=tuple(actions.OPTIONS.values()),
+        texts=() if found.is_glob else rule_keys.TEXTS,
+        column_keys=rule_keys.COLUMNS,
+        switches=rule_keys.SWITCHES,
     )
 
 
 def _ask(visit: Visit, conn: Connection, name: str = "", problems: Sequence[str] = ()) -> Response:
-    """Ask which table or glob is meant."""
-    tables = [row.table for row in table_status.read(conn, everything=True)[:_SUGGESTED]]
+    """Ask for a table or glob."""
+    tables = [row.table for row in table_status.read(conn, include_unaudited=True)[:_SUGGESTED]]
     return visit.page("config_ask.html", 422 if problems else 200, name=name, problems=problems, tables=tables)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from auditctl import actions
 from auditctl.actions import Action
-from auditctl.capture import desired
-from auditctl.capture.desired import MakeWish
-from auditctl.capture.model import Rule
+from auditctl.capture.desired import AllRules, Desired, WithoutTable, WithRule
+from auditctl.capture.rule_keys import COLUMNS, KEYS, Kind, Rule, RuleKey
 from auditctl.capture.validate import FORM
 from auditctl.errors import ConfigurationError
 from auditctl.web.errors import BadRequest
 from auditctl.web.request import Visit
 
-_SWITCHES = ("require_actor", "read_query", "read_force")
-_LISTS = ("exclude", "mask", "key")
 
-
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What is to happen."""
 
     ENABLE = "enable"
@@ -29,7 +26,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ChangeRequest:
     """A change that somebody asks for.
 
     Attributes:
@@ -37,12 +34,12 @@ class Wanted:
         rule: The table or glob, and what is to be recorded of it; of one that is disabled, the actions to stop.
     """
 
-    kind: Kind
+    kind: ChangeKind
     rule: Rule
 
     @property
     def table(self) -> str:
-        """The table or glob; empty where it is about all."""
+        """The table or glob; empty for all rules."""
         return self.rule.name
 
     @property
@@ -50,92 +47,91 @@ class Wanted:
         """What a form sends to ask for exactly this, as names and values."""
         yield "change", self.kind
         yield "table", self.rule.name
-        for action in self.rule.actions:
-            yield "action", action.lower()
-        for name in _LISTS:
-            for column in getattr(self.rule, name):
-                yield name, column
-        yield "label", self.rule.label or ""
-        for name in _SWITCHES:
-            if getattr(self.rule, name):
-                yield name, "1"
+        for key, value in self.rule.stated().items():
+            match key.kind:
+                case Kind.TEXT:
+                    yield key.name, value
+                case Kind.ACTIONS:
+                    yield from (("action", action.lower()) for action in value)
+                case Kind.COLUMNS:
+                    yield from ((key.name, column) for column in value)
+                case Kind.SWITCH:
+                    yield key.name, "1"
 
-    def wish(self) -> MakeWish:
-        """Return it as the library takes it.
+    def desired(self) -> Desired:
+        """Return the desired state.
 
         Raises:
             ConfigurationError: No action is chosen.
-            UsageError: The name of the table is none.
+            UsageError: The name of the table or the label is not valid.
         """
-        if self.kind is Kind.APPLY:
-            return desired.document(None)
+        if self.kind is ChangeKind.APPLY:
+            return AllRules()
         if not self.rule.actions:
             raise ConfigurationError(["Actions: choose at least one"])
-        if self.kind is Kind.DISABLE:
-            return desired.disabled(self.rule.name, self.rule.actions)
-        return desired.enabled(self.rule)
+        if self.kind is ChangeKind.DISABLE:
+            return WithoutTable(self.rule.name, self.rule.actions)
+        return WithRule(self.rule)
 
-    def ordered_as(self, known: Rule | None) -> Wanted:
-        """Return it with columns in the order of a known rule, as far as that has them: check boxes have none."""
+    def ordered_as(self, known: Rule | None) -> ChangeRequest:
+        """Return it with columns in the order of a known rule, as far as that has them: check boxes have no order."""
         if known is None:
             return self
-        exclude, mask, key = (_ordered(getattr(self.rule, name), getattr(known, name)) for name in _LISTS)
-        return replace(self, rule=replace(self.rule, exclude=exclude, mask=mask, key=key))
+        lists: dict[str, Any] = {
+            key.name: _ordered(getattr(self.rule, key.name), getattr(known, key.name)) for key in COLUMNS
+        }
+        return replace(self, rule=replace(self.rule, **lists))
 
 
-def of(visit: Visit) -> Wanted:
-    """Return what was posted.
+def posted(visit: Visit) -> ChangeRequest:
+    """Return the change that the posted form asks for.
 
     Raises:
         BadRequest: It is nothing that the page's own forms send.
     """
-    form = visit.form
-    text = visit.one(form, "change")
-    if text not in list(Kind):
+    text = visit.one(visit.form, "change")
+    if text not in list(ChangeKind):
         raise BadRequest(f"There is no change {text!r}.")
-    chosen = set(form.get("action", ()))
+    if any("\0" in value for values in visit.form.values() for value in values):
+        raise BadRequest("A field holds a NUL byte, which no name in a database has.")
+    name, values = visit.one(visit.form, "table", ""), {key.name: _value(visit, key) for key in KEYS}
+    return ChangeRequest(ChangeKind(text), Rule(name, origin=FORM, **values))
+
+
+def stop(rule: Rule) -> ChangeRequest:
+    """Return what stops everything that a rule records."""
+    return ChangeRequest(ChangeKind.DISABLE, Rule(rule.name, rule.actions, origin=FORM))
+
+
+def apply_all() -> ChangeRequest:
+    """Return what makes the database follow the rules that it has."""
+    return ChangeRequest(ChangeKind.APPLY, Rule("", ()))
+
+
+def _value(visit: Visit, key: RuleKey) -> Any:
+    match key.kind:
+        case Kind.TEXT:
+            return visit.one(visit.form, key.name, "").strip() or None
+        case Kind.ACTIONS:
+            return _actions(visit)
+        case Kind.COLUMNS:
+            return _columns(visit, key.name)
+        case Kind.SWITCH:
+            return visit.one(visit.form, key.name, "") == "1"
+
+
+def _actions(visit: Visit) -> tuple[Action, ...]:
+    chosen = set(visit.form.get("action", ()))
     if unknown := chosen - actions.OPTIONS.keys():
         raise BadRequest(f"There is no action {min(unknown)!r}.")
-    if any("\0" in value for values in form.values() for value in values):
-        raise BadRequest("A field holds a NUL byte, which no name in a database has.")
-    exclude, mask, key = (_columns(visit, name) for name in _LISTS)
-    require_actor, read_query, read_force = (visit.one(form, name, "") == "1" for name in _SWITCHES)
-    rule = Rule(
-        visit.one(form, "table", ""),
-        tuple(action for name, action in actions.OPTIONS.items() if name in chosen),
-        visit.one(form, "label", "").strip() or None,
-        exclude,
-        mask,
-        key,
-        require_actor,
-        read_query,
-        read_force,
-        FORM,
-    )
-    return Wanted(Kind(text), rule)
-
-
-def stop(rule: Rule) -> Wanted:
-    """Return what stops everything that a rule records."""
-    return Wanted(Kind.DISABLE, Rule(rule.name, rule.actions, origin=FORM))
-
-
-def everything_applied() -> Wanted:
-    """Return what makes the database follow the rules that it has."""
-    return Wanted(Kind.APPLY, Rule("", ()))
-
-
-def every_action() -> tuple[Action, ...]:
-    """Return the actions that a form offers, in their order."""
-    return tuple(actions.OPTIONS.values())
+    return tuple(action for name, action in actions.OPTIONS.items() if name in chosen)
 
 
 def _columns(visit: Visit, name: str) -> tuple[str, ...]:
     """Return the columns that are checked, and those that are written one a line."""
-    written = visit.one(visit.form, f"{name}_lines", "").split("\n")
-    return tuple(dict.fromkeys([*visit.form.get(name, ()), *(line.strip() for line in written if line.strip())]))
+    lines = visit.one(visit.form, f"{name}_lines", "").split("\n")
+    return tuple(dict.fromkeys([*visit.form.get(name, ()), *(line.strip() for line in lines if line.strip())]))
 
 
-def _ordered(names: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    chosen = tuple(names)
-    return tuple(dict.fromkeys([*(name for name in known if name in chosen), *chosen]))
+def _ordered(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*(name for name in known if name in names), *names]))

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from auditctl.capture import authority, event_types, rule_store, table_names, table_status
 from auditctl.capture.config.document import dump
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_status import STATES, TableStatus
 from auditctl.database import Connection
 from auditctl.durations import shown
@@ -26,8 +26,8 @@ MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """The tables of the database, narrowed by the address.
+class TableList:
+    """The tables of the database that a search finds.
 
     Attributes:
         tables: Those that match, by name; at most `MOST`.
@@ -57,12 +57,12 @@ def config(visit: Visit) -> Response:
         raise BadRequest(f"There is no state {state!r}.", hint=f"States: {', '.join(STATES)}.")
     with visit.connection() as conn:
         allowed = authority.read(conn)
-        overview = _overview(conn, find, state)
+        listed = _list(conn, find, state)
         stored, types, kept = rule_store.read(conn), event_types.read(conn), times.read(conn)
     said, visit.signed_in.said[:] = list(visit.signed_in.said), []
     return visit.page(
         "config.html",
-        overview=overview,
+        listed=listed,
         find=find,
         state=state,
         authority=allowed,
@@ -71,7 +71,7 @@ def config(visit: Visit) -> Response:
         types=types,
         times={target: shown(keep) for target, keep in kept.stated.items()},
         toml=dump(stored, types, kept),
-        apply_all=request.everything_applied(),
+        apply_all=request.apply_all(),
     )
 
 
@@ -83,14 +83,14 @@ def toml(visit: Visit) -> Response:
     return Response(text, media_type="application/toml", headers=headers)
 
 
-def _overview(conn: Connection, find: str, state: str) -> Overview:
-    everything = table_status.read(conn, everything=True)
-    counted = Counter(row.state for row in everything)
-    found = [row for row in everything if state in ("", row.state) and _matches(row, find.casefold())]
+def _list(conn: Connection, find: str, state: str) -> TableList:
+    rows = table_status.read(conn, include_unaudited=True)
+    counted = Counter(row.state for row in rows)
+    found = [row for row in rows if state in ("", row.state) and _matches(row, find.casefold())]
     names = {target.name for target in target_names.read(conn)}
     with_log = frozenset(row.table for row in found if row.table in names)
     counts = {name: counted[name] for name in STATES if counted[name]}
-    return Overview(tuple(found[:MOST]), len(found), counts, with_log)
+    return TableList(tuple(found[:MOST]), len(found), counts, with_log)
 
 
 def _matches(row: TableStatus, text: str) -> bool:
