@@ -1,7 +1,7 @@
 """The registry of filters: one row each. To add one, see CONTRIBUTING.md.
 
-The command line's options, the documentation's table and every query come from it. A filter decides what a text
-means and which events that selects; nothing here runs a query but the look-up of what a name means.
+The command line's options, the page's form and chips, the documentation's table and every query come from it. A filter
+decides what a text means and which events it selects. Only the look-up of names runs queries here.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import Any
 
 from psycopg.sql import Composable
 
+from auditctl.actions import Action
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import filter_values, predicates, target_names, times
@@ -21,26 +23,63 @@ from auditctl.log.ways import Condition
 Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
 
 
+class FieldKind(Enum):
+    """The kind of a form field: free text, a time with a calendar, or a checkbox for each of a few values."""
+
+    TEXT = auto()
+    TIME = auto()
+    CHECKBOXES = auto()
+
+
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """One way to narrow the log.
+class Field:
+    """The field of a filter in the page's form.
 
     Attributes:
-        name: As option and query parameter.
-        metavar: What stands for its value in the help.
+        kind: What is entered.
+        placeholder: Shown while the field is empty.
+        choices: The values of checkboxes, which the filter accepts in any case.
+        suggestions: The list of values to choose from: `targets`, `users`, or empty for none.
+        is_wide: Whether it gets more room than others.
+        is_numeric: Whether a phone shows digits to type.
+        is_advanced: Whether it stands under "More".
+    """
+
+    kind: FieldKind = FieldKind.TEXT
+    placeholder: str = ""
+    choices: tuple[str, ...] = ()
+    suggestions: str = ""
+    is_wide: bool = False
+    is_numeric: bool = False
+    is_advanced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One way to select events.
+
+    Attributes:
+        name: The name of the option and of the query parameter.
+        label: The name that people read on the page.
+        metavar: The placeholder of its value in the help.
         help: What it selects, as one sentence without a subject.
+        example: A value that selects events of the tests' log; the page is tested with it.
         parse: Turns a text into a value; raises UsageError.
         condition: Turns all its values, at least one, into SQL over the columns of view auditctl.activity.
+        field: Its field in the page's form.
         repeatable: Whether several values may be given.
         resolve: Looks the values up in the database; None where there is nothing to look up. Gets the filters as
             resolved so far, in the order of the registry; raises UsageError.
     """
 
     name: str
+    label: str
     metavar: str
     help: str
+    example: str
     parse: Callable[[str], Any]
     condition: Callable[[Sequence[Any]], Composable]
+    field: Field = Field()
     repeatable: bool = False
     resolve: Resolve | None = None
 
@@ -60,24 +99,32 @@ def _resolve_columns(conn: Connection, columns: tuple[str, ...], filters: Filter
 
 
 FILTERS = (
-    Filter("since", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, or 24h, 7d ago.",
-           times.parse, predicates.since),
-    Filter("until", "TIME", "Before this time.", times.parse, predicates.until),
-    Filter("target", "TABLE", "About this table: its name, its label or a glob such as 'billing.*'.",
-           filter_values.text, predicates.target, repeatable=True, resolve=_resolve_targets),
-    Filter("id", "KEY", "About the row with this key; a key of several columns is a JSON array.",
-           filter_values.key, predicates.key, resolve=_resolve_key),
-    Filter("user", "NAME", "By this user or database login; System for the system, actor:NAME for a user of any "
-           "name, login:NAME for a login alone.", filter_values.user, predicates.user),
-    Filter("action", "ACTION", "Of this action: create, read, update, delete, truncate or event.",
-           filter_values.action, predicates.action, repeatable=True),
-    Filter("column", "NAME", "An update that changed this column.",
-           filter_values.text, predicates.column, repeatable=True, resolve=_resolve_columns),
-    Filter("ip", "ADDRESS", "From this address or network, such as 203.0.113.0/24.",
-           filter_values.network, predicates.network),
-    Filter("xact", "NUMBER", "Made by this transaction.", filter_values.xact, predicates.xact),
-    Filter("context", "KEY=VALUE", "With this in its context, such as request_id=4f2a; all, where given repeatedly.",
-           filter_values.pair, predicates.context, repeatable=True),
+    Filter("since", "Since", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, or 24h, 7d ago.",
+           "2026-01-01", times.parse, predicates.since, Field(FieldKind.TIME, "2026-11-23, 24h")),
+    Filter("until", "Until", "TIME", "Before this time.",
+           "2026-12-01", times.parse, predicates.until, Field(FieldKind.TIME, "2026-12-01")),
+    Filter("target", "Target", "TABLE", "About this table: its name, its label or a glob such as 'billing.*'.",
+           "billing.customer", filter_values.text, predicates.target,
+           Field(placeholder="table or label", suggestions="targets", is_wide=True),
+           repeatable=True, resolve=_resolve_targets),
+    Filter("id", "Target ID", "KEY", "About the row with this key; a key of several columns is a JSON array.",
+           "7", filter_values.key, predicates.key, resolve=_resolve_key),
+    Filter("user", "User", "NAME", "By this user or database login; System for the system, actor:NAME for a user of "
+           "any name, login:NAME for a login alone.",
+           "alice", filter_values.user, predicates.user, Field(suggestions="users")),
+    Filter("action", "Action", "ACTION", "Of this action: create, read, update, delete, truncate or event.",
+           "update", filter_values.action, predicates.action, Field(FieldKind.CHECKBOXES, choices=tuple(Action)),
+           repeatable=True),
+    Filter("column", "Changed column", "NAME", "An update that changed this column.",
+           "balance", filter_values.text, predicates.column, repeatable=True, resolve=_resolve_columns),
+    Filter("ip", "IP address", "ADDRESS", "From this address or network, such as 203.0.113.0/24.",
+           "203.0.113.0/24", filter_values.network, predicates.network, Field(placeholder="203.0.113.0/24")),
+    Filter("xact", "Transaction", "NUMBER", "Made by this transaction.",
+           "700", filter_values.xact, predicates.xact, Field(is_numeric=True, is_advanced=True)),
+    Filter("context", "Context", "KEY=VALUE",
+           "With this in its context, such as request_id=4f2a; all, where given repeatedly.",
+           "request_id=4f2a", filter_values.pair, predicates.context,
+           Field(placeholder="request_id=4f2a", is_advanced=True), repeatable=True),
 )  # fmt: skip
 """Every filter; the order of options and documentation. Targets are resolved before columns, which need them."""
 

@@ -35,7 +35,7 @@ def test_typing_into_fields_and_enter_narrows_the_log(archive: Archive, browse: 
     tab.get_by_label("User", exact=True).press("Enter")
     expect(tab).to_have_url(f"{archive.url}/?target=Customer&id=7&user=alice")
     expect(tab.locator("tr.event .action")).to_have_text(["UPDATE", "CREATE"])
-    expect(chips(tab)).to_have_text(["Target: Customer", "ID: 7", "User: alice"])
+    expect(chips(tab)).to_have_text(["Target: Customer", "Target ID: 7", "User: alice"])
     expect(tab.get_by_label("User", exact=True)).to_have_value("alice")
 
 

@@ -6,15 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from auditctl.errors import UsageError
-from auditctl.log.filters import FILTERS, Filters
+from auditctl.log.filters import BY_NAME, FILTERS, Filters
 
 FILTER_NAMES = frozenset(row.name for row in FILTERS)
-
-LABELS = {
-    "since": "Since", "until": "Until", "target": "Target", "id": "ID", "user": "User", "action": "Action",
-    "column": "Changed column", "ip": "IP address", "xact": "Transaction", "context": "Context",
-}  # fmt: skip
-"""What people call a filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +57,7 @@ class Narrowing:
     def chips(self) -> list[Chip]:
         """A chip for each value."""
         return [
-            Chip(LABELS[name], value, self.without(name, value))
+            Chip(BY_NAME[name].label, value, self.without(name, value))
             for name, values in self.texts.items()
             for value in values
         ]

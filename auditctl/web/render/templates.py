@@ -13,7 +13,7 @@ from auditctl import __version__
 from auditctl.display import coded, harmless
 from auditctl.text import plural
 
-STATIC = Path(__file__).resolve().parent / "static"
+STATIC = Path(__file__).resolve().parents[1] / "static"
 _SPACES = ("\n", "\t")
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from starlette.responses import RedirectResponse, Response
 
-from auditctl.actions import Action
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import reader, target_names
+from auditctl.log.filters import FILTERS
 from auditctl.log.selection import Cursor, Order, Selection
 from auditctl.web.errors import BadRequest
 from auditctl.web.render import event_rows
@@ -69,7 +69,7 @@ def log(visit: Visit) -> Response:
         narrowing=narrowing,
         listed=listed,
         targets=targets,
-        actions=list(Action),
+        filters=FILTERS,
         quick=QUICK,
         shared=overview.shared(visit),
         is_live="live" in parameters,
