@@ -1,47 +1,63 @@
-"""How long to keep something, as people write it: `400 days`, `7 years`, `forever`."""
+"""Durations as people write them: a number and a unit, such as `7d`, `400 days` or `500ms`.
+
+There is one grammar; each caller says which units it allows.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Container
 
 from auditctl.errors import UsageError
 
 FOREVER = "forever"
-"""What stands for no end."""
+"""The duration without an end."""
 
-_TIME = re.compile(r"([0-9]+) (day|week|month|year)(s?)", re.IGNORECASE)
-_HINT = "Write days, weeks, months or years, such as 400 days, or forever."
-_DIGITS = 6
-_LONGEST = 5000 * 365.25  # PostgreSQL counts back to 4713 BC
+_DURATION = re.compile(r"([0-9]+)\s*([a-z]*)", re.ASCII)
+_DIGITS = 12
+_KEEP_HINT = "Write days, weeks, months or years, such as 400 days, or forever."
+_LONGEST_NUMBER = 999_999
+_LONGEST_DAYS = 5000 * 365.25  # PostgreSQL counts back to 4713 BC
 _DAYS = {"day": 1.0, "week": 7.0, "month": 30.44, "year": 365.25}
+_KEEP_UNITS = {*_DAYS, *(f"{unit}s" for unit in _DAYS)}
 
 
-def parse(text: str) -> str | None:
-    """Return the time as the store has it, such as `400 days`; None for ever.
+def parse(text: str, units: Container[str]) -> tuple[int, str] | None:
+    """Return a duration's number and unit; None where the text is not a duration in one of the units.
+
+    Args:
+        text: The text. Only the first twelve digits of a number count, which is more than any caller allows.
+        units: The units as they are written, `""` among them where a number may stand alone.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None or match[2] not in units:
+        return None
+    return int(match[1].lstrip("0")[:_DIGITS] or "0"), match[2]
+
+
+def parse_keep(text: str) -> str | None:
+    """Return how long to keep events as the store has it, such as `400 days`; None for `forever`.
 
     Raises:
-        UsageError: It is no such time, or less than a day.
+        UsageError: It is not such a duration, shorter than a day, or longer than PostgreSQL can count.
     """
-    words = text.strip()
-    if words.lower() == FOREVER:
+    words = text.strip().casefold()
+    if words == FOREVER:
         return None
-    match = _TIME.fullmatch(words)
-    if match is None:
-        raise UsageError(f"{text!r} is no time to keep events", hint=_HINT)
-    number = match[1].lstrip("0")
-    if not number:
-        raise UsageError(f"{text!r} would keep nothing; the shortest time is 1 day", hint=_HINT)
-    if len(number) > _DIGITS:
+    duration = parse(words, _KEEP_UNITS)
+    if duration is None:
+        raise UsageError(f"{text!r} is not a time to keep events", hint=_KEEP_HINT)
+    number, unit = duration[0], duration[1].removesuffix("s")
+    if number == 0:
+        raise UsageError(f"{text!r} would keep nothing; the shortest time is 1 day", hint=_KEEP_HINT)
+    if number > _LONGEST_NUMBER or number * _DAYS[unit] > _LONGEST_DAYS:
         raise UsageError(f"{text!r} is longer than can be counted", hint="To keep everything, write forever.")
-    unit = match[2].lower()
-    if int(number) * _DAYS[unit] > _LONGEST:
-        raise UsageError(f"{text!r} is longer than can be counted", hint="To keep everything, write forever.")
-    return f"{number} {unit}" if number == "1" else f"{number} {unit}s"
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def days(keep: str | None) -> float:
-    """Return about how many days a time as the store has it lasts; infinite for ever."""
+    """Return about how many days a duration of the store lasts; infinite for None, which is forever."""
     if keep is None:
         return math.inf
     number, unit = keep.split(" ")
@@ -49,5 +65,5 @@ def days(keep: str | None) -> float:
 
 
 def shown(keep: str | None) -> str:
-    """Return the time as people read it."""
+    """Return a duration of the store as people read it."""
     return FOREVER if keep is None else keep

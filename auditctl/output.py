@@ -6,25 +6,23 @@ left behind, and every failure to write says what to do.
 
 from __future__ import annotations
 
-import codecs
 import os
 import secrets
 import stat
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from auditctl import utf8
 from auditctl.errors import OutputError, UsageError
+from auditctl.utf8 import CHUNK
 
 STANDARD = "-"
 """The name of standard output."""
 
-CHUNK = 1 << 17
-"""How many bytes are collected before they are written."""
-
 
 class Sink:
-    """An open file descriptor that text in UTF-8 goes to; what is none is replaced by U+FFFD.
+    """An open file descriptor for text in UTF-8; bytes that are not valid UTF-8 are replaced by U+FFFD.
 
     Attributes:
         name: What it is called in messages.
@@ -60,7 +58,7 @@ class Sink:
 
     def flush(self) -> None:
         """Write everything that is pending; raises as `write` does."""
-        data = memoryview(readable(b"".join(self._pending)))
+        data = memoryview(utf8.repair(b"".join(self._pending)))
         self._pending.clear()
         self._size = 0
         with _output_errors(self.name):
@@ -68,34 +66,6 @@ class Sink:
                 count = os.write(self._descriptor, data)
                 self.written += count
                 data = data[count:]
-
-
-def readable_chunks(pieces: Iterable[bytes | memoryview | bytearray]) -> Generator[bytes]:
-    """Yield pieces of whole characters, joined to chunks of about `CHUNK` bytes; what is no UTF-8 as U+FFFD."""
-    pending: list[bytes | memoryview | bytearray] = []
-    size = 0
-    for piece in pieces:
-        pending.append(piece)
-        size += len(piece)
-        if size >= CHUNK:
-            yield readable(b"".join(pending))
-            pending, size = [], 0
-    if pending:
-        yield readable(b"".join(pending))
-
-
-def readable(data: bytes) -> bytes:
-    """Return the data where it is UTF-8, else with U+FFFD for what is none."""
-    if data.isascii():
-        return data
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(data), CHUNK):
-            decoder.decode(data[start : start + CHUNK])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return data.decode(errors="replace").encode()
-    return data
 
 
 @contextmanager

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from auditctl import actions
+from auditctl import actions, durations
 from auditctl.actions import parse_actions
 from auditctl.capture import apply, rule_keys, table_status
 from auditctl.capture.plan import ChangeKind, Plan
@@ -26,8 +25,9 @@ _VERBS = {
 
 
 def _time(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not re.fullmatch(r"\d{1,9}\s*(us|ms|s|min|h|d)?", value):
-        raise click.BadParameter(f"{value!r} is no time; write it as PostgreSQL does, such as 500ms, 5s or 1min")
+    duration = durations.parse(value, ("", "us", "ms", "s", "min", "h", "d"))
+    if duration is None or duration[0] > 999_999_999:
+        raise click.BadParameter(f"{value!r} is not a duration such as 500ms, 5s or 1min")
     return value
 
 

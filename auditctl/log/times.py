@@ -9,11 +9,11 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from auditctl import durations
 from auditctl.errors import UsageError
 
 HINT = "Write a date (2026-11-23), a time with offset (2026-11-23T20:38:00Z), or how long ago: 30m, 24h, 7d, 2w."
 
-_RELATIVE = re.compile(r"([0-9]+)([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LONGEST = timedelta(days=36525)
@@ -51,8 +51,8 @@ def parse(text: str) -> Ago | At:
     Raises:
         UsageError: It is none of these, or out of range.
     """
-    if relative := _RELATIVE.fullmatch(text):
-        return Ago(_duration(text, int(relative[1][:12]), _UNITS[relative[2]]))
+    if ago := durations.parse(text, _UNITS):
+        return Ago(_duration(text, *ago))
     try:
         if _DATE.fullmatch(text):
             return At(datetime.combine(date.fromisoformat(text), time(), UTC))
@@ -66,7 +66,7 @@ def parse(text: str) -> Ago | At:
 
 def _duration(text: str, amount: int, unit: str) -> timedelta:
     try:
-        duration = timedelta(**{unit: amount})
+        duration = timedelta(**{_UNITS[unit]: amount})
     except OverflowError:
         duration = timedelta.max
     if duration > _LONGEST:

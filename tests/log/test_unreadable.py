@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from auditctl.output import CHUNK, Sink
+from auditctl.output import Sink
+from auditctl.utf8 import CHUNK
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit
 

@@ -37,7 +37,7 @@ keep = "forever"
     [("400 days", "400 days"), ("1 day", "1 day"), ("007 YEARS", "7 years"), ("1 weeks", "1 week"), ("forever", None)],
 )
 def test_times_are_read(text: str, stored: str | None) -> None:
-    assert durations.parse(text) == stored
+    assert durations.parse_keep(text) == stored
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_times_are_read(text: str, stored: str | None) -> None:
 )
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as refused:
-        durations.parse(text)
+        durations.parse_keep(text)
     assert refused.value.hint
 
 

@@ -84,7 +84,7 @@ def _time(fields: Fields) -> str | None:
         fields.problem("keep", 'must be a string such as "400 days"')
         return None
     try:
-        return durations.parse(value)
+        return durations.parse_keep(value)
     except UsageError as error:
         fields.problem("keep", f"{error}. {error.hint}")
         return None

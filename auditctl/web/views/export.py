@@ -15,7 +15,7 @@ from auditctl.errors import AuditctlError, UsageError
 from auditctl.log.export import Request, begin
 from auditctl.log.formats import EXPORTS
 from auditctl.log.selection import Order
-from auditctl.output import readable_chunks
+from auditctl.utf8 import repaired_chunks
 from auditctl.web import access_log
 from auditctl.web.errors import BadRequest
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
@@ -98,7 +98,7 @@ def _led_by(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 def _chunks(visit: Visit, request: Request) -> Generator[bytes]:
     with visit.connection(is_unhurried=True) as conn:
-        yield from readable_chunks(begin(conn, request))
+        yield from repaired_chunks(begin(conn, request))
 
 
 def _order(visit: Visit) -> Order:
