@@ -7,60 +7,19 @@ owns and may execute functions, is left to checks of their own, so that nothing 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from auditctl import resources
 from auditctl.actions import Action
 from auditctl.capture import catalog, planner, render, resolve, rule_store, table_names, triggers
 from auditctl.capture.model import Catalog, Function, Relation, Request
-from auditctl.capture.plan import ChangeKind, Plan
-from auditctl.capture.resolve import Problem, Resolution
+from auditctl.capture.plan import ChangeKind
+from auditctl.capture.resolve import Problem
 from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
 from auditctl.doctor import lost_tables, rule_repair
-from auditctl.doctor.lost_tables import Departed
-from auditctl.doctor.model import Row
-from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """The stored rules beside what the database has.
-
-    Attributes:
-        catalog: What the database has.
-        resolution: The rules, the tables they cover, and what does not fit.
-        plan: What `apply` would change but for problems.
-        detached: The tables that left an audited one, which have a check of their own.
-        renamed: The tables with the former name of an audited one.
-        known: The object ids of the tables that the coverage guard watches.
-        granted: Who must be allowed to execute a function: its name, a space, the role.
-        changed_templates: The actions whose functions are made from another template than this tool's.
-        former: The columns of audited tables that were renamed or dropped past the coverage guard.
-        unique: For tables without a primary key, by object id, the columns of a unique index, none of them nullable.
-    """
-
-    catalog: Catalog
-    resolution: Resolution
-    plan: Plan
-    detached: tuple[Departed, ...]
-    renamed: tuple[Departed, ...]
-    known: frozenset[int]
-    granted: tuple[str, ...]
-    changed_templates: tuple[str, ...]
-    former: rule_repair.Former
-    unique: Mapping[int, Sequence[str]]
-
-    @property
-    def left(self) -> frozenset[str]:
-        """The names of the tables that left an audited one."""
-        return frozenset(table.rule.name for table in self.detached)
-
-    @property
-    def needed_functions(self) -> list[str]:
-        """The names of generated functions that rules need, of broken rules as well."""
-        unneeded = {c.relation for c in self.plan.pending if c.kind is ChangeKind.DROP}
-        return [name for name in self.catalog.functions if f"{TRIGGER_SCHEMA}.{name}" not in unneeded]
+from auditctl.doctor.model import Coverage, FormerColumns, ResultRow
+from auditctl.names import ROLE_OWNER
 
 
 def read(conn: Connection) -> Coverage:
@@ -72,7 +31,7 @@ def read(conn: Connection) -> Coverage:
     stored = rule_store.read(conn)
     found = _without_what_others_check(catalog.read(conn, lambda relation: resolve.wants(stored, relation)))
     resolution = resolve.resolve(stored, found, follow_renames=True)
-    known = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from auditctl.capture"))
+    watched = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from auditctl.capture"))
     granted: list[str] = []
 
     def generate(requests: Sequence[Request]) -> tuple[Function, ...]:
@@ -83,15 +42,17 @@ def read(conn: Connection) -> Coverage:
     plan = planner.compare(resolution, found, generate)
     changed = _changed_templates(conn)
     former = _former_columns(conn)
-    left, renamed = lost_tables.detached(conn), lost_tables.renamed(conn)
-    return Coverage(found, resolution, plan, left, renamed, known, tuple(granted), changed, former, _unique(conn))
+    detached, renamed = lost_tables.detached(conn), lost_tables.renamed(conn)
+    return Coverage(
+        found, resolution, plan, detached, renamed, watched, tuple(granted), changed, former, _unique_columns(conn)
+    )
 
 
-def _unique(conn: Connection) -> Mapping[int, Sequence[str]]:
+def _unique_columns(conn: Connection) -> Mapping[int, Sequence[str]]:
     return dict(conn.execute(resources.sql_text("queries/unique_column.sql").encode()).fetchall())
 
 
-def _former_columns(conn: Connection) -> rule_repair.Former:
+def _former_columns(conn: Connection) -> FormerColumns:
     former: dict[str, dict[str, str | None]] = {}
     for table, name, now in conn.execute(resources.sql_text("queries/former_column.sql").encode()):
         former.setdefault(table, {})[name] = now
@@ -114,12 +75,12 @@ def _without_what_others_check(found: Catalog) -> Catalog:
     return replace(found, relations=relations, functions=functions)
 
 
-def changed_templates(coverage: Coverage) -> Sequence[Row]:
+def changed_templates(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the actions whose functions the database makes from another template than this tool's."""
     return [{"object": f"auditctl.template {action}", "action": action} for action in coverage.changed_templates]
 
 
-def broken_rules(coverage: Coverage) -> Sequence[Row]:
+def broken_rules(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the rules that do not fit, each with all that is wrong with it and the command that mends it."""
     by_rule: dict[str, list[Problem]] = {}
     for problem in coverage.resolution.problems:
@@ -127,7 +88,7 @@ def broken_rules(coverage: Coverage) -> Sequence[Row]:
     return [_broken(coverage, problems) for _, problems in sorted(by_rule.items())]
 
 
-def _broken(coverage: Coverage, problems: Sequence[Problem]) -> Row:
+def _broken(coverage: Coverage, problems: Sequence[Problem]) -> ResultRow:
     rule = problems[0].rule
     place = f"rule {rule.name}: "
     texts = (problem.message.removeprefix(place) for problem in problems)
@@ -135,11 +96,11 @@ def _broken(coverage: Coverage, problems: Sequence[Problem]) -> Row:
         "object": rule.name,
         "rule": rule.name,
         "problem": "; ".join(dict.fromkeys(texts)),
-        "remedy": rule_repair.remedy(rule, coverage.catalog, coverage.former),
+        "remedy": rule_repair.remedy(rule, coverage.catalog, coverage.former_columns),
     }
 
 
-def uncaptured_tables(coverage: Coverage) -> Sequence[Row]:
+def uncaptured_tables(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the covered tables without any trigger of ours."""
     covering = {qualified(*relation.identity): rule.name for relation, rule in coverage.resolution.covered}
     return [
@@ -149,7 +110,7 @@ def uncaptured_tables(coverage: Coverage) -> Sequence[Row]:
     ]
 
 
-def missing_triggers(coverage: Coverage) -> Sequence[Row]:
+def missing_triggers(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the covered tables that lack some of their triggers."""
     return [
         {"object": name, "actions": actions}
@@ -158,7 +119,7 @@ def missing_triggers(coverage: Coverage) -> Sequence[Row]:
     ]
 
 
-def uncaptured_members(coverage: Coverage) -> Sequence[Row]:
+def uncaptured_members(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the partitions and children that lack triggers, but for tables that have none at all."""
     return [
         {"object": name, "actions": actions, "target": target}
@@ -167,7 +128,7 @@ def uncaptured_members(coverage: Coverage) -> Sequence[Row]:
     ]
 
 
-def changed_capture(coverage: Coverage) -> Sequence[Row]:
+def changed_capture(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the triggers and functions that are not as their rules say."""
     return [
         {
@@ -177,11 +138,11 @@ def changed_capture(coverage: Coverage) -> Sequence[Row]:
             "reason": change.reason,
         }
         for change in coverage.plan.pending
-        if change.kind is ChangeKind.REPLACE and change.relation not in coverage.left
+        if change.kind is ChangeKind.REPLACE and change.relation not in coverage.detached_names
     ]
 
 
-def unwanted_triggers(coverage: Coverage) -> Sequence[Row]:
+def unwanted_triggers(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the relations with triggers that no rule asks for; broken rules may have asked for theirs."""
     excused = {p.rule.name for p in coverage.resolution.problems}
     dropped = {c.relation: c for c in coverage.plan.pending if c.kind is ChangeKind.DROP}
@@ -190,27 +151,27 @@ def unwanted_triggers(coverage: Coverage) -> Sequence[Row]:
         {"object": name, "relation": name}
         for name, change in sorted(dropped.items())
         if name in tables
-        and name not in coverage.left
+        and name not in coverage.detached_names
         and not _are_asked(excused, {name, change.target, *_family(tables[name])})
     ]
 
 
-def unwatched_tables(coverage: Coverage) -> Sequence[Row]:
+def unwatched_tables(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the captured tables that the coverage guard does not know of."""
     return [
         {"object": qualified(*relation.identity)}
         for relation, _ in coverage.resolution.covered
-        if relation.triggers and relation.oid not in coverage.known
+        if relation.triggers and relation.oid not in coverage.watched
     ]
 
 
-def keyless_tables(coverage: Coverage) -> Sequence[Row]:
+def keyless_tables(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the covered tables whose updates and deletions do not name a row."""
     return [
         {
             "object": qualified(*relation.identity),
             "table": qualified(*relation.identity),
-            "remedy": rule_repair.keyed(rule, relation, coverage.unique.get(relation.oid, ())),
+            "remedy": rule_repair.keyed(rule, relation, coverage.unique_columns.get(relation.oid, ())),
         }
         for relation, rule in coverage.resolution.covered
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}
@@ -221,7 +182,7 @@ def _missing(coverage: Coverage) -> list[tuple[str, str, str]]:
     """Return relation, target and actions of what has to be created; clones come with their parent's trigger."""
     missing: dict[tuple[str, str], list[str]] = {}
     for change in coverage.plan.pending:
-        if change.kind is ChangeKind.CREATE and change.statements and change.relation not in coverage.left:
+        if change.kind is ChangeKind.CREATE and change.statements and change.relation not in coverage.detached_names:
             missing.setdefault((change.relation, change.target), []).append(_verb(change.action))
     return [(relation, target, _listed(verbs)) for (relation, target), verbs in missing.items()]
 

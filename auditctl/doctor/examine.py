@@ -10,8 +10,7 @@ from typing import Any
 from auditctl import database, resources
 from auditctl.database import Connection
 from auditctl.doctor import coverage
-from auditctl.doctor.coverage import Coverage
-from auditctl.doctor.model import Check, Finding, Row, Severity
+from auditctl.doctor.model import Check, Coverage, Finding, ResultRow, Severity
 from auditctl.doctor.registry import CHECKS
 from auditctl.errors import DatabaseError
 
@@ -89,7 +88,7 @@ def _rows(
     covered: Coverage | None,
     refused: DatabaseError | None,
     parameters: Mapping[str, Any],
-) -> Sequence[Row]:
+) -> Sequence[ResultRow]:
     needs_rules = check.find is not None or "%(needed)s" in check.query
     if needs_rules and refused is not None:
         raise refused

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from auditctl import resources
 from auditctl.actions import DEFAULT, OPTIONS
@@ -17,57 +17,40 @@ from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
 from auditctl.doctor import rule_repair
-from auditctl.doctor.model import Row
-
-if TYPE_CHECKING:
-    from auditctl.doctor.coverage import Coverage
+from auditctl.doctor.model import Coverage, LostTable, ResultRow
 
 
-@dataclass(frozen=True, slots=True)
-class Departed:
-    """A table that is not audited by itself, and the audited one that it has to do with.
-
-    Attributes:
-        rule: How it would be audited in the same way.
-        target: The name of the other.
-    """
-
-    rule: Rule
-    target: str
-
-    @property
-    def row(self) -> Row:
-        """What a check finds of it."""
-        name = self.rule.name
-        remedy = shlex.join(rule_repair.command(self.rule))
-        return {"object": name, "table": name, "target": self.target, "remedy": remedy}
-
-
-def detached(conn: Connection) -> tuple[Departed, ...]:
+def detached(conn: Connection) -> tuple[LostTable, ...]:
     """Return the tables that left an audited one (queries/detached_table.sql), by name."""
     return _read(conn, "queries/detached_table.sql")
 
 
-def renamed(conn: Connection) -> tuple[Departed, ...]:
+def renamed(conn: Connection) -> tuple[LostTable, ...]:
     """Return the tables with the former name of an audited one (queries/former_name.sql), by name."""
     return _read(conn, "queries/former_name.sql")
 
 
-def detached_tables(coverage: Coverage) -> Sequence[Row]:
+def detached_tables(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the tables that left an audited one."""
-    return [departed.row for departed in coverage.detached]
+    return [_row(table) for table in coverage.detached]
 
 
-def renamed_tables(coverage: Coverage) -> Sequence[Row]:
+def renamed_tables(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the tables with the former name of an audited one, but for those that a rule covers."""
     covered = {qualified(*relation.identity) for relation, _ in coverage.resolution.covered}
-    return [departed.row for departed in coverage.renamed if departed.rule.name not in covered]
+    return [_row(table) for table in coverage.renamed if table.rule.name not in covered]
 
 
-def _read(conn: Connection, query: str) -> tuple[Departed, ...]:
+def _row(table: LostTable) -> ResultRow:
+    name = table.rule.name
+    remedy = shlex.join(rule_repair.command(table.rule))
+    return {"object": name, "table": name, "target": table.target, "remedy": remedy}
+
+
+def _read(conn: Connection, query: str) -> tuple[LostTable, ...]:
     rows = conn.execute(resources.sql_text(query).encode()).fetchall()
-    found = (Departed(_rule(name, capture or {}, columns), target) for name, target, capture, columns in rows)
-    return tuple(sorted(found, key=lambda departed: departed.rule.name))
+    found = (LostTable(_rule(name, capture or {}, columns), target) for name, target, capture, columns in rows)
+    return tuple(sorted(found, key=lambda table: table.rule.name))
 
 
 def _rule(name: str, capture: dict[str, Any], columns: Iterable[str]) -> Rule:

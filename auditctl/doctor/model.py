@@ -6,15 +6,19 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from auditctl import resources
+from auditctl.capture.model import Catalog, Rule
+from auditctl.capture.plan import ChangeKind, Plan
+from auditctl.capture.resolve import Resolution
+from auditctl.names import TRIGGER_SCHEMA
 
-if TYPE_CHECKING:
-    from auditctl.doctor.coverage import Coverage
+ResultRow = Mapping[str, Any]
+"""One result of a check: `object`, and a value for each name in the check's sentences."""
 
-Row = Mapping[str, Any]
-"""What a check found about one object: `object`, and a value for each name in the check's sentences."""
+FormerColumns = Mapping[str, Mapping[str, str | None]]
+"""For each table its columns that were renamed or dropped: the former name, and the name now or None."""
 
 COMMAND = "auditctl "
 """How a remedy starts that is typed into a shell; any other is SQL, or a sentence."""
@@ -70,6 +74,59 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class LostTable:
+    """A table that capture does not follow, although it was part of an audited table or has its former name.
+
+    Attributes:
+        rule: The rule that would audit it as the other table is audited.
+        target: The name of the audited table.
+    """
+
+    rule: Rule
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The stored rules compared with what the database has.
+
+    Attributes:
+        catalog: What the database has.
+        resolution: The rules, the tables they cover, and what does not fit.
+        plan: What `apply` would change if no rule had a problem.
+        detached: Tables that were part of an audited one, which have a check of their own.
+        renamed: Tables with the former name of an audited one.
+        watched: The object ids of the tables that the coverage guard watches.
+        granted: Who must be allowed to execute a function: its name, a space, the role's name.
+        changed_templates: The actions whose functions are made from another template than this tool's.
+        former_columns: The columns of audited tables that were renamed or dropped while the guard was off.
+        unique_columns: For tables without a primary key, by object id, the columns of a unique index, none nullable.
+    """
+
+    catalog: Catalog
+    resolution: Resolution
+    plan: Plan
+    detached: tuple[LostTable, ...]
+    renamed: tuple[LostTable, ...]
+    watched: frozenset[int]
+    granted: tuple[str, ...]
+    changed_templates: tuple[str, ...]
+    former_columns: FormerColumns
+    unique_columns: Mapping[int, Sequence[str]]
+
+    @property
+    def detached_names(self) -> frozenset[str]:
+        """The names of the tables that were part of an audited one."""
+        return frozenset(table.rule.name for table in self.detached)
+
+    @property
+    def needed_functions(self) -> list[str]:
+        """The names of generated functions that rules need, of broken rules as well."""
+        unneeded = {c.relation for c in self.plan.pending if c.kind is ChangeKind.DROP}
+        return [name for name in self.catalog.functions if f"{TRIGGER_SCHEMA}.{name}" not in unneeded]
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One thing to look for. Its query is sql/queries/doctor/NAME.sql, which returns nothing where all is well.
 
@@ -92,14 +149,14 @@ class Check:
     remedy: str
     since: int = 14
     until: int = 99
-    find: Callable[[Coverage], Sequence[Row]] | None = None
+    find: Callable[[Coverage], Sequence[ResultRow]] | None = None
 
     @property
     def query(self) -> str:
         """The text of its query."""
         return resources.sql_text(f"queries/doctor/{self.name}.sql")
 
-    def finding(self, row: Row) -> Finding:
+    def finding(self, row: ResultRow) -> Finding:
         """Return what a row means."""
         remedy = row.get("remedy")
         if remedy is None:

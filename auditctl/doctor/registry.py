@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from auditctl.doctor.checks.capture import CAPTURE
 from auditctl.doctor.checks.log import LOG
-from auditctl.doctor.checks.reads import READING
+from auditctl.doctor.checks.reads import READS
 from auditctl.doctor.checks.retention import RETENTION
 from auditctl.doctor.checks.roles import ROLES
 from auditctl.doctor.checks.server import SERVER
 
-CHECKS = (*LOG, *RETENTION, *CAPTURE, *READING, *ROLES, *SERVER)
+CHECKS = (*LOG, *RETENTION, *CAPTURE, *READS, *ROLES, *SERVER)
 """Every check, in the order of the reference: capture can be mended only in a sound store."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from auditctl.actions import DEFAULT
@@ -11,9 +11,7 @@ from auditctl.capture import resolve, table_names, validate
 from auditctl.capture.model import Catalog, Relation
 from auditctl.capture.rule_keys import Kind, Rule, keep_columns
 from auditctl.capture.table_names import qualified
-
-Former = Mapping[str, Mapping[str, str | None]]
-"""For each table the columns whose name is another now, or that are gone: the name before and the name since."""
+from auditctl.doctor.model import FormerColumns
 
 _UNKNOWN = "NEW_NAME"
 """Stands for a column that nobody knows; `enable` refuses it where no column has that name."""
@@ -35,7 +33,7 @@ def command(rule: Rule) -> list[str]:
     return words
 
 
-def remedy(rule: Rule, catalog: Catalog, former: Former) -> str:
+def remedy(rule: Rule, catalog: Catalog, former: FormerColumns) -> str:
     """Return what mends a rule that does not fit its tables; never a command by which it hides less than it did."""
     tables = _tables(rule, catalog)
     if not rule.actions or not tables:
@@ -62,7 +60,7 @@ def _tables(rule: Rule, catalog: Catalog) -> list[Relation]:
     return [r for r in catalog.relations if pattern.matches(*r.identity) and validate.refusal(r) is None]
 
 
-def _moved(tables: Sequence[Relation], former: Former) -> dict[str, list[str]]:
+def _moved(tables: Sequence[Relation], former: FormerColumns) -> dict[str, list[str]]:
     """Return former names of columns with the names they have now, none for a column that is gone."""
     moved: dict[str, list[str]] = {}
     for table in tables:

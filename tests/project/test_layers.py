@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,16 @@ def name(file: Path) -> str:
     return file.relative_to(ROOT).as_posix()
 
 
+def dotted(file: Path) -> str:
+    return name(file).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 def tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text("utf-8"), name(file))
 
 
 def imports(file: Path) -> set[str]:
-    """Every module a file imports, at the top or inside a function, but not for types alone."""
+    """Every module a file imports: at the top, inside a function, or for types alone."""
     found: set[str] = set()
     for node in ast.walk(tree(file)):
         if isinstance(node, ast.Import):
@@ -70,13 +75,36 @@ def test_imports_go_down_only() -> None:
 
     upwards = []
     for file in FILES:
-        module = name(file).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        module = dotted(file)
         own = floor(module)
         for imported in imports(file):
             theirs = floor(imported)
             if own is not None and theirs is not None and theirs < own:
                 upwards.append(f"{module} imports {imported}")
     assert upwards == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions and under TYPE_CHECKING count as well."""
+    modules = {dotted(file) for file in FILES}
+    circle: list[str] = []
+    try:
+        TopologicalSorter({dotted(file): imported_modules(file, modules) for file in FILES}).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+    assert circle == []
+
+
+def imported_modules(file: Path, modules: set[str]) -> set[str]:
+    """The modules of these that a file imports; a package only where something is imported that is not a module."""
+    found: set[str] = set()
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found.update(names if names <= modules else names | {node.module})
+    return found & modules
 
 
 def test_only_the_border_catches_the_drivers_errors() -> None:

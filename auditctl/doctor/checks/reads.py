@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from auditctl.actions import Action
 from auditctl.capture.plan import ChangeKind
 from auditctl.doctor.checks.log import as_owner
-from auditctl.doctor.coverage import Coverage
-from auditctl.doctor.model import Check, Row, Severity
+from auditctl.doctor.model import Check, Coverage, ResultRow, Severity
 
 
-def silent_reads(coverage: Coverage) -> Sequence[Row]:
+def silent_reads(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the relations whose policies are there and without effect."""
     return [
         {"object": change.relation, "reason": change.reason}
@@ -20,7 +19,7 @@ def silent_reads(coverage: Coverage) -> Sequence[Row]:
     ]
 
 
-READING = (
+READS = (
     Check(
         "read_silent",
         Severity.CRITICAL,
