@@ -1,4 +1,4 @@
-"""The part of the reference that is generated: what commands, filters, formats and exit codes say of themselves."""
+"""The generated parts of the documentation: commands, filters, formats, checks, exit codes, and the keys of a rule."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from auditctl.capture.rule_keys import KEYS
 from auditctl.cli.main import COMMANDS, cli
 from auditctl.doctor.model import Severity
 from auditctl.doctor.registry import CHECKS
@@ -33,6 +34,19 @@ EXIT_CODES = {
 def generated() -> str:
     """The generated part of the reference."""
     return "\n".join([*_commands(), *_filters(), *_formats(), *_checks(), *_exit_codes()])
+
+
+def rule_keys() -> str:
+    """The table of the keys of [[table]] in docs/configuration.md."""
+    rows = [f"| `{key.name}` | {_cell(key.help)} | {key.otherwise} |" for key in KEYS]
+    return "\n".join(
+        [
+            "| key of `[[table]]` | meaning | default |\n|---|---|---|",
+            "| `name` | `schema.table`, or a glob. | required |",
+            *rows,
+            "| `keep` | How long the table's events are kept, see [Retention](#retention). | as `[retention]` says |\n",
+        ]
+    )
 
 
 def _commands() -> Iterator[str]:
