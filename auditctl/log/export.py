@@ -1,4 +1,4 @@
-"""Exports the log: the server writes the bytes, the client passes them on, in constant memory."""
+"""Exports the log in constant memory: COPY on the server writes the bytes, the client passes them on."""
 
 from __future__ import annotations
 
@@ -24,40 +24,40 @@ READ_ONLY = "25006"
 REPORTED_EVERY = 4096
 """How many events pass between two reports of progress."""
 
-Report = Callable[[int, int], None]
-"""Takes the events and the bytes so far."""
+ReportProgress = Callable[[int, int], None]
+"""Takes the number of events and of bytes so far."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What is to be exported.
+class ExportRequest:
+    """An export to make.
 
     Attributes:
         filters: Which events; names not yet looked up.
-        form: A format with copy options.
+        format: A format with copy options.
         order: Oldest or newest first.
         raw: Whether cells are left as recorded, even where a spreadsheet would take them for a formula.
     """
 
     filters: Filters
-    form: Format
+    format: Format
     order: Order = Order.ASC
     raw: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """Return what the log records of the export."""
         return {
-            "format": self.form.name, "order": str(self.order), "filters": self.filters.as_dict(), "raw": self.raw,
+            "format": self.format.name, "order": str(self.order), "filters": self.filters.as_dict(), "raw": self.raw,
         }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """What was exported.
+class ExportResult:
+    """A complete export.
 
     Attributes:
-        events: How many events.
-        size: How many bytes.
+        events: The number of events.
+        size: The number of bytes.
         event_id: The event that records the export; None where the server is read-only.
     """
 
@@ -67,20 +67,20 @@ class Exported:
 
 
 @dataclass(slots=True)
-class Running:
-    """An export that has been recorded and is read while it is iterated over, once, in constant memory.
+class RunningExport:
+    """An export that has been recorded; iterating over it, once, reads it in constant memory.
 
     Attributes:
         conn: The connection, busy until the end.
-        query: What COPY writes out.
-        form: The format.
+        query: What COPY writes.
+        format: The format.
         event_id: The event that records the export; None where the server is read-only.
-        events: How many events were read so far.
+        events: The number of events read so far.
     """
 
     conn: Connection
     query: Composed
-    form: Format
+    format: Format
     event_id: int | None
     events: int = 0
 
@@ -90,19 +90,19 @@ class Running:
         Raises:
             DatabaseError: The connection is lost.
         """
-        command = SQL("copy ({}) to stdout with ({}, encoding 'UTF8')").format(self.query, self.form.copy_options)
+        command = SQL("copy ({}) to stdout with ({}, encoding 'UTF8')").format(self.query, self.format.copy_options)
         messages = 0
         with read_transaction(self.conn), self.conn.cursor() as cursor, cursor.copy(command) as copy:
             while data := copy.read():  # one message for each record
                 messages += 1
-                self.events = max(0, messages - int(self.form.has_header))
+                self.events = max(0, messages - int(self.format.has_header))
                 yield data
 
 
-def begin(conn: Connection, request: Request) -> Running:
-    """Record that the log is exported, and return the events that were there before, to be read.
+def begin(conn: Connection, request: ExportRequest) -> RunningExport:
+    """Record the export, and return it ready to be read, without the event that records it.
 
-    The record is committed first: an export that is interrupted has been one.
+    The record is committed first: an interrupted export is recorded too.
 
     Raises:
         UsageError: The log knows no such table or column; nothing is recorded.
@@ -112,11 +112,11 @@ def begin(conn: Connection, request: Request) -> Running:
     event_id = _record(conn, request)
     own = [] if event_id is None else [SQL("event_id <> {}::bigint").format(Literal(event_id))]
     selection = Selection(predicates.all_of([filters.condition(), *own]), request.order)
-    return Running(conn, selection.query(request.form.projection(not request.raw)), request.form, event_id)
+    return RunningExport(conn, selection.query(request.format.projection(not request.raw)), request.format, event_id)
 
 
-def export(conn: Connection, request: Request, sink: Sink, report: Report | None = None) -> Exported:
-    """Record that the log is exported, then write the events that were there before.
+def export(conn: Connection, request: ExportRequest, sink: Sink, report: ReportProgress | None = None) -> ExportResult:
+    """Record the export, then write its events.
 
     Raises:
         UsageError: The log knows no such table or column; nothing is recorded or written.
@@ -132,10 +132,11 @@ def export(conn: Connection, request: Request, sink: Sink, report: Report | None
         sink.flush()
     if report is not None:
         report(running.events, sink.written)
-    return Exported(events=running.events, size=sink.written, event_id=running.event_id)
+    return ExportResult(events=running.events, size=sink.written, event_id=running.event_id)
 
 
-def _record(conn: Connection, request: Request) -> int | None:
+def _record(conn: Connection, request: ExportRequest) -> int | None:
+    """Record the export (function auditctl.record_export); return None where the server is read-only."""
     try:
         with database.errors_translated():
             row = conn.execute("select auditctl.record_export(%s)", [Jsonb(request.as_dict())]).fetchone()

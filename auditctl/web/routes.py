@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from auditctl.log.formats import EXPORTS
 from auditctl.web.route import Access, Route
 from auditctl.web.settings import Auth
 from auditctl.web.views import doctor, event, export, health, history, log, login, overview, suggest
@@ -13,8 +14,7 @@ ROUTES = (
     Route("/history", history.history, parameters=history.PARAMETERS),
     Route("/overview", overview.overview, parameters=overview.PARAMETERS),
     Route("/suggest", suggest.suggest, parameters=suggest.PARAMETERS),
-    Route("/export.csv", export.export, parameters=export.PARAMETERS, is_recorded=True),
-    Route("/export.jsonl", export.export, parameters=export.PARAMETERS, is_recorded=True),
+    *(Route(f"/export.{row.name}", export.export, parameters=export.PARAMETERS, is_recorded=True) for row in EXPORTS),
     Route("/login", login.form, access=Access.EVERYONE, parameters=frozenset({"next"}), auth=Auth.PASSWORD),
     Route("/login", login.sign_in, methods=("POST",), access=Access.EVERYONE, auth=Auth.PASSWORD),
     Route("/logout", login.sign_out, methods=("POST",), auth=Auth.PASSWORD),

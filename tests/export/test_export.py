@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from auditctl.log.formats import EXPORTS
 from tests.support.recorded import HEADER, Recorded, documents, ids, label, minutes, own_events, record
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def test_order_and_json_lines(auditctl: RunAuditctl, conn: psycopg.Connection) -
     assert ids(out) == [two, one]
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("form", [row.name for row in EXPORTS])
 @pytest.mark.parametrize("raw", [[], ["--raw"]])
 def test_log_and_export_give_the_same_bytes(
     auditctl: RunAuditctl, conn: psycopg.Connection, form: str, raw: list[str]

@@ -16,6 +16,7 @@ from auditctl import errors
 from auditctl.actions import ACTIONS
 from auditctl.capture.config import document, event_types, tables
 from auditctl.cli.main import COMMANDS, INTERRUPTED, cli
+from auditctl.web.routes import ROUTES
 from tests.fixtures.databases import GUARD_OFF, connect
 from tests.support import reference
 from tests.support.reference import EXIT_CODES
@@ -226,6 +227,10 @@ def test_every_key_of_the_configuration_file_is_documented() -> None:
         "actions",
         *(captured.option for captured in ACTIONS),
     }
+
+
+def test_every_address_of_the_page_is_documented() -> None:
+    assert {route.path for route in ROUTES} <= code_of(ROOT / "docs" / "web.md")
 
 
 def test_schema_page_names_every_table_column_function_and_role(conn: psycopg.Connection[Any]) -> None:

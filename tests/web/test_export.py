@@ -10,6 +10,7 @@ import httpx
 import psutil
 import pytest
 
+from auditctl.log.formats import BY_NAME, EXPORTS
 from tests.export.test_export import HOSTILE
 from tests.fixtures.databases import connect
 from tests.support.recorded import Recorded, bulk, minutes, own_events, record
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
     from tests.fixtures.web import Client, Page
 
-PATHS = ("/export.csv", "/export.jsonl")
+PATHS = [f"/export.{row.name}" for row in EXPORTS]
 QUERY = "select count(*) from pg_stat_activity where usename = %s and state <> 'idle'"
 
 
@@ -39,6 +40,18 @@ def is_quiet(conn: psycopg.Connection, login: str) -> bool:
     return conn.execute(QUERY, [login]).fetchone() == (0,)
 
 
+def test_downloads_have_the_registered_media_types() -> None:
+    assert {"csv", "jsonl"} <= {row.name for row in EXPORTS}
+    assert BY_NAME["csv"].media_type == "text/csv; charset=utf-8; header=present"
+    assert BY_NAME["jsonl"].media_type == "application/jsonl; charset=utf-8"
+
+
+def test_the_log_has_a_link_to_each_export(reader: Client) -> None:
+    text = reader.get("/").text
+    for row in EXPORTS:
+        assert f'href="/export.{row.name}">Export {row.name.upper()}</a>' in text
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("raw", [[], ["--raw"]])
@@ -52,7 +65,7 @@ def test_the_page_writes_the_bytes_that_the_command_writes(
     texts: dict[str, str | list[str]] = {"target": ["billing.*", "crm.note"], "until": "2026-03-01T12:20:00Z"}
     answer = reader.get(path, params={**texts, "order": order, **({"raw": "1"} if raw else {})})
     assert answer.content == written
-    assert answer.headers["content-type"].startswith({"csv": "text/csv", "jsonl": "application/jsonl"}[form])
+    assert answer.headers["content-type"] == BY_NAME[form].media_type != ""
     assert answer.headers["content-disposition"].startswith('attachment; filename="activity-')
     assert len(written.splitlines()) > 20
     by_command, by_page = own_events(conn)

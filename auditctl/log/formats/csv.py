@@ -1,4 +1,4 @@
-"""CSV as PostgreSQL writes it: RFC 4180 with line feeds, a header, nothing for null and "" for an empty text."""
+"""Writes CSV as PostgreSQL does: RFC 4180 with line feeds, a header, nothing for null and "" for an empty text."""
 
 from __future__ import annotations
 
@@ -38,5 +38,6 @@ FORMAT = Format(
     write=write,
     write_one=write_one,
     copy_options=SQL("format csv, header"),
+    media_type="text/csv; charset=utf-8; header=present",
     has_header=True,
 )

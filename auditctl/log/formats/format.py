@@ -1,4 +1,4 @@
-"""What a format is."""
+"""Defines a format of events: what is read for it, how rows become text, and how COPY writes it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from psycopg.sql import SQL, Composable
 
 Row = tuple[str | None, ...]
-"""What the format's projection gives for an event: its cells in the order of `events.COLUMNS`, or its document."""
+"""What a format's projection returns for an event: its cells in the order of `selection.COLUMNS`, or its document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What is known of the place where a text is shown.
+    """The place where a text is shown.
 
     Attributes:
         width: Columns of characters, at least 1.
@@ -29,12 +29,13 @@ class Format:
     """One way to write events.
 
     Attributes:
-        name: As option.
-        help: What it is for, as a phrase.
-        projection: What to read, given whether cells must be safe for spreadsheets.
+        name: The value of --format. Of an exported format also the suffix of files and of the page's address.
+        help: Its purpose, as a phrase.
+        projection: Returns what to read, given whether cells must be safe for spreadsheets.
         write: Turns rows into text, piece by piece.
         write_one: Turns the row of a single event into text.
         copy_options: Options with which COPY writes the same bytes from the projection; None where it cannot.
+        media_type: The Content-Type of a download; empty where COPY cannot write it.
         has_header: Whether the first record names the columns.
     """
 
@@ -44,4 +45,5 @@ class Format:
     write: Callable[[Iterable[Row], Layout], Generator[str]]
     write_one: Callable[[Row, Layout], Generator[str]]
     copy_options: SQL | None = None
+    media_type: str = ""
     has_header: bool = False

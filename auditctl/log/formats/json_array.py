@@ -1,4 +1,4 @@
-"""JSON: one array of objects with the columns as keys; a single event is an object."""
+"""Writes JSON: one array of objects with the columns as keys; a single event is an object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON Lines: one object on each line, with the columns as keys."""
+"""Writes JSON Lines: one object on each line, with the columns as keys."""
 
 from __future__ import annotations
 
@@ -29,4 +29,5 @@ FORMAT = Format(
     write_one=write_one,
     # JSON text holds no control character, so with these as quote and delimiter nothing is ever quoted.
     copy_options=SQL(r"format csv, quote e'\x01', escape e'\x01', delimiter e'\x02'"),
+    media_type="application/jsonl; charset=utf-8",
 )

@@ -1,4 +1,4 @@
-"""A table that fits the terminal; a single event as a list of its fields."""
+"""Draws a table that fits the terminal, or one event as a list of its fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/export.csv` and `/export.jsonl`: the filtered view as `auditctl export` writes it, streamed."""
+"""`/export.FORMAT` for each exported format: the filtered view as `auditctl export` writes it, streamed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from auditctl.errors import AuditctlError, UsageError
-from auditctl.log.export import Request, begin
-from auditctl.log.formats import EXPORTS
+from auditctl.log.export import ExportRequest, begin
+from auditctl.log.formats import BY_NAME
 from auditctl.log.selection import Order
 from auditctl.utf8 import repaired_chunks
 from auditctl.web import access_log
@@ -22,20 +22,18 @@ from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.request import Visit
 
 PARAMETERS = FILTER_NAMES | {"order", "raw"}
-FORMS = {form.name: form for form in EXPORTS}
-MEDIA_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "jsonl": "application/jsonl; charset=utf-8"}
 
 
 def export(visit: Visit) -> Response:
     """Stream the log. What can be refused is refused before the first byte; what fails later breaks the transfer."""
-    name = visit.path.rpartition(".")[2]
-    request = Request(Narrowing.of(visit.parameters).parsed(), FORMS[name], _order(visit), _is_raw(visit))
+    output_format = BY_NAME[visit.path.rpartition(".")[2]]
+    request = ExportRequest(Narrowing.of(visit.parameters).parsed(), output_format, _order(visit), _is_raw(visit))
     day = datetime.now(UTC).date().isoformat()
     return _Stream(
         visit,
         _chunks(visit, request),
-        media_type=MEDIA_TYPES[name],
-        headers={"Content-Disposition": f'attachment; filename="activity-{day}.{name}"'},
+        media_type=output_format.media_type,
+        headers={"Content-Disposition": f'attachment; filename="activity-{day}.{output_format.name}"'},
     )
 
 
@@ -96,7 +94,7 @@ def _led_by(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _chunks(visit: Visit, request: Request) -> Generator[bytes]:
+def _chunks(visit: Visit, request: ExportRequest) -> Generator[bytes]:
     with visit.connection(is_unhurried=True) as conn:
         yield from repaired_chunks(begin(conn, request))
 

@@ -10,6 +10,7 @@ from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import reader, target_names
 from auditctl.log.filters import FILTERS
+from auditctl.log.formats import EXPORTS
 from auditctl.log.selection import Cursor, Order, Selection
 from auditctl.web.errors import BadRequest
 from auditctl.web.render import event_rows
@@ -70,6 +71,7 @@ def log(visit: Visit) -> Response:
         listed=listed,
         targets=targets,
         filters=FILTERS,
+        exports=EXPORTS,
         quick=QUICK,
         shared=overview.shared(visit),
         is_live="live" in parameters,
