@@ -31,6 +31,13 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 INSTALLER = "Use a superuser, or the login that ran `auditctl install`."
 """What to do where it takes the rights of auditctl_owner."""
 
+UNRELEASED_STORE = (
+    "schema audit holds the store of an auditctl that was never released, which cannot be upgraded",
+    "Export its log with the auditctl that made it; drop the event triggers auditctl_guard_ddl and "
+    "auditctl_guard_drop, then with cascade the schemas audit and audit_triggers; then run: auditctl install",
+)
+"""Message and hint about a store of that kind."""
+
 CANCEL_SECONDS = 5.0
 """How long the server may take to hear that a statement is to be canceled."""
 
@@ -172,6 +179,7 @@ def require_store(conn: Connection) -> None:
     found = store_revision(conn)
     where = f"database {conn.info.dbname}"
     if found is None:
+        refuse_unreleased_store(conn)
         raise StoreError(f"{where} has no auditctl store", hint="Run: auditctl install")
     if found < STORE_REVISION:
         raise StoreError(
@@ -183,6 +191,12 @@ def require_store(conn: Connection) -> None:
             f"the store in {where} has revision {found}, newer than this auditctl's {STORE_REVISION}",
             hint="Upgrade auditctl: pip install --upgrade auditctl",
         )
+
+
+def refuse_unreleased_store(conn: Connection) -> None:
+    """Raise `StoreError` where there is a store in schema audit, as auditctl made it before its first release."""
+    if conn.execute(resources.sql_text("queries/unreleased_store.sql").encode()).fetchone() == (True,):
+        raise StoreError(UNRELEASED_STORE[0], hint=UNRELEASED_STORE[1])
 
 
 def answers(dsn: str) -> bool:

@@ -11,10 +11,16 @@ APPLICATION_NAME: Final = "auditctl"
 """`application_name` of the tool's own sessions, unless the DSN names another."""
 
 SCHEMA: Final = "auditctl"
-"""The durable schema: changed by migrations only."""
+"""The schema of the log and of everything that people and applications use."""
 
 TRIGGER_SCHEMA: Final = "auditctl_triggers"
 """The schema of generated functions: may be rebuilt at any time."""
+
+INTERNAL_SCHEMA: Final = "auditctl_internal"
+"""The schema of functions that only auditctl itself calls: nobody but the owner has USAGE on it."""
+
+OWN_SCHEMAS: Final = (SCHEMA, INTERNAL_SCHEMA, TRIGGER_SCHEMA)
+"""The schemas of the store: what is in them is never audited, and nobody else records events under their names."""
 
 STORE_REVISION: Final = "0001"
 """The Alembic revision this version of the tool works with."""

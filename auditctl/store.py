@@ -59,6 +59,7 @@ def install(dsn: str = "") -> Installation:
     """
     guarded = resources.sql_text("queries/guarded.sql")
     with _ALEMBIC, database.connect(dsn) as conn:
+        database.refuse_unreleased_store(conn)
         before = database.store_revision(conn)
         if before is not None and before > STORE_REVISION:
             database.require_store(conn)
@@ -90,8 +91,6 @@ def install_script(from_revision: str | None = None) -> str:
     known = revisions()
     if from_revision is not None and from_revision not in known:
         raise UsageError(f"there is no revision {from_revision}", hint=f"Known revisions: {', '.join(known)}")
-    if from_revision == STORE_REVISION:
-        return ""
     config = _config()
     config.output_buffer = buffer = io.StringIO()
     with _ALEMBIC:

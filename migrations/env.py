@@ -1,7 +1,10 @@
-"""Alembic's environment: runs the revisions in one transaction, as auditctl_owner, one install at a time.
+"""Alembic's environment: creates or upgrades the store in one transaction, one install at a time.
 
-`config.attributes` carries `connection` (a SQLAlchemy connection; absent for a script). Roles and schemas come
-first, from sql/bootstrap/roles.sql, at every install: they are not versioned, because they outlive a database.
+Tables change by revision. Everything else is written anew by every install: roles and schemas, then functions and
+views, capture templates and event triggers. Roles and event triggers take the installing login's rights; the rest is
+run as auditctl_owner. A script (`install --sql`) is the same statements, written down.
+
+`config.attributes` carries `connection`, a SQLAlchemy connection; it is absent for a script.
 """
 
 from __future__ import annotations
@@ -10,24 +13,18 @@ from alembic import context
 
 from auditctl import resources
 from auditctl.capture import render
+from auditctl.database import UNRELEASED_STORE
 from auditctl.names import ADVISORY_LOCK, SCHEMA, STORE_REVISION
 
-PREPARE = f"select pg_catalog.pg_advisory_xact_lock({ADVISORY_LOCK});"
-SCRIPT_HEAD = "set local client_encoding = 'UTF8';\nset local client_min_messages = warning;"
-SAFE_PATH = "set local search_path = pg_catalog, pg_temp;\nset local lock_timeout = '60s';"
-REFUSE_SECOND = """do $auditctl$
-begin
-    if pg_catalog.to_regclass('auditctl.alembic_version') is not null then
-        raise exception 'the store is already installed'
-            using errcode = 'duplicate_object', hint = 'For an upgrade: auditctl install --sql --from REVISION';
-    end if;
-end
-$auditctl$;"""
-FINISH = "select auditctl_internal.create_partitions();"
-"""Runs as auditctl_owner at every install, as do the templates and the event triggers around it."""
+SETTINGS = f"""set local search_path = pg_catalog, pg_temp;
+set local lock_timeout = '60s';
+set local check_function_bodies = off; -- a function may call one that a later file creates
+select pg_catalog.pg_advisory_xact_lock({ADVISORY_LOCK});"""
 
-GUARDED = resources.sql_text("queries/guarded.sql").strip().removesuffix(";")
-REMEMBER = f"select pg_catalog.set_config('auditctl.was_guarded', ({GUARDED})::text, true);"
+SCRIPT_HEAD = "set local client_encoding = 'UTF8';\nset local client_min_messages = warning;"
+
+GUARDED = resources.sql_text("queries/guarded.sql").strip()
+NOTE_GUARD = f"select pg_catalog.set_config('auditctl.was_guarded', ({GUARDED})::text, true);"
 RECORD_GUARD = f"""select auditctl_internal.insert_event(
     'auditctl.store', '{STORE_REVISION}', 'EVENT', null, null, 'coverage guard switched on'
 )
@@ -43,51 +40,75 @@ def run(sql: str) -> None:
         context.get_bind().execution_options(no_parameters=True).exec_driver_sql(sql)
 
 
-def starting_revision() -> str | None:
-    """The revision that the store has, or that the script is for; None without a store."""
+def current_revision() -> str | None:
+    """Return the revision that the store has, or that the script is for; None without a store."""
     if context.is_offline_mode():
         revision: str | None = context.get_starting_revision_argument()
         return revision
     return context.get_context().get_current_revision()
 
 
-def record(before: str | None) -> str:
-    """The statement that records what was done, as an event."""
-    done = "installed at" if before is None else f"upgraded from revision {before} to"
+def refusal(condition: str, message: str, hint: str, errcode: str = "duplicate_object") -> str:
+    """Return the statement by which a script refuses a database that it is not for."""
+    return f"""do $auditctl$
+begin
+    if ({condition}) then
+        raise exception '{message}' using errcode = '{errcode}', hint = '{hint}';
+    end if;
+end
+$auditctl$;"""
+
+
+def script_head(revision: str | None) -> str:
+    """Return what a script begins with: it makes sure that the database is what it was written for."""
+    unreleased = refusal(resources.sql_text("queries/unreleased_store.sql").strip(), *UNRELEASED_STORE)
+    if revision is None:
+        fits = refusal(
+            "pg_catalog.to_regclass('auditctl.alembic_version') is not null",
+            "the store is already installed",
+            "For an upgrade: auditctl install --sql --from REVISION",
+        )
+    else:
+        fits = refusal(
+            f"(select pg_catalog.max(v.version_num) from auditctl.alembic_version as v) is distinct from '{revision}'",  # noqa: S608 - one of ours
+            f"the store does not have revision {revision}",
+            "Name its revision: auditctl install --sql --from REVISION",
+            "object_not_in_prerequisite_state",
+        )
+    return "\n".join((SCRIPT_HEAD, unreleased, fits))
+
+
+def event(revision: str | None) -> str:
+    """Return the statement that records an installation or upgrade."""
+    done = "installed at" if revision is None else f"upgraded from revision {revision} to"
     return (
         f"select auditctl_internal.insert_event('auditctl.store', '{STORE_REVISION}', 'EVENT', null, null, "
         f"'store {done} revision {STORE_REVISION}');"
     )
 
 
-def migrate() -> None:
-    """Bring the store to the newest revision and see to its partitions."""
-    with context.begin_transaction():
-        if context.is_offline_mode():
-            run(SCRIPT_HEAD)
-            if context.get_starting_revision_argument() is None:
-                run(REFUSE_SECOND)
-        run(SAFE_PATH)
-        run(PREPARE)
-        run(resources.sql_text("bootstrap/roles.sql"))
-        before = starting_revision()
-        context.run_migrations()
-        run("set local check_function_bodies = off;")
-        for text in resources.sql_texts("functions"):
-            run(text)
-        if before != STORE_REVISION:
-            run(record(before))
-        run(render.write_templates())
-        if before == STORE_REVISION:
-            run(REMEMBER)
-        run(resources.sql_text("bootstrap/event_triggers.sql"))
-        if before == STORE_REVISION:
-            run(RECORD_GUARD)
-        run(FINISH)
+def install() -> None:
+    """Run everything, in the order in which one thing needs the other."""
+    if context.is_offline_mode():
+        run(script_head(current_revision()))
+    run(SETTINGS)
+    revision = current_revision()  # once nobody else installs
+    run(resources.sql_text("bootstrap/roles.sql"))
+    run(resources.sql_text("bootstrap/replace.sql"))
+    context.run_migrations()
+    for text in resources.sql_texts("functions"):
+        run(f"select auditctl_internal.replace_objects($file$\n{text}$file$);")
+    run(render.write_templates())
+    run(resources.sql_text("bootstrap/finish.sql"))
+    run(NOTE_GUARD)
+    run(resources.sql_text("bootstrap/event_triggers.sql"))
+    run("select auditctl_internal.create_partitions();")
+    run(RECORD_GUARD if revision == STORE_REVISION else event(revision))
 
 
 if context.is_offline_mode():
     context.configure(dialect_name="postgresql", version_table_schema=SCHEMA)
 else:
     context.configure(connection=context.config.attributes["connection"], version_table_schema=SCHEMA)
-migrate()
+with context.begin_transaction():
+    install()

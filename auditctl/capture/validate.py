@@ -9,7 +9,7 @@ from auditctl.capture import rule_keys
 from auditctl.capture.model import Relation
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_names import qualified
-from auditctl.names import SCHEMA, TRIGGER_SCHEMA
+from auditctl.names import OWN_SCHEMAS
 from auditctl.text import did_you_mean
 
 COMMAND_LINE = "command line"
@@ -35,7 +35,7 @@ def where(rule: Rule, key: str, index: int | None = None) -> str:
 
 def refusal(relation: Relation) -> str | None:
     """Return why a relation cannot be audited, as the end of a sentence, or None where it can."""
-    if relation.schema in (SCHEMA, TRIGGER_SCHEMA):
+    if relation.schema in OWN_SCHEMAS:
         return "belongs to auditctl itself, which records its own changes"
     if relation.schema in ("pg_catalog", "information_schema", "pg_toast"):
         return "is a system catalog, which cannot have triggers"

@@ -14,7 +14,7 @@ from auditctl.log_import.records import Record
 from auditctl.log_import.report import Summary
 from auditctl.log_import.scanner import Found
 from auditctl.log_import.sources.source import OwnRead, Read
-from auditctl.names import SCHEMA, TRIGGER_SCHEMA
+from auditctl.names import OWN_SCHEMAS
 
 QUERY_BYTES = 10_240
 """How much of a statement's text an event keeps."""
@@ -22,7 +22,7 @@ QUERY_BYTES = 10_240
 _SHOWN = 200
 """How many characters of a forged line are kept."""
 
-_NEVER = (SCHEMA, TRIGGER_SCHEMA, "pg_catalog", "information_schema", "pg_toast")
+_NEVER = (*OWN_SCHEMAS, "pg_catalog", "information_schema", "pg_toast")
 """Schemas that are left out even where every table is taken."""
 
 _PROTOCOL = ("", "PARSE", "BIND", "idle")

@@ -62,6 +62,8 @@ end
 $auditctl$
     $function$;
     alter function auditctl_internal.put_trigger(regclass, text, text) owner to session_user;
+    revoke execute on function auditctl_internal.put_trigger(regclass, text, text) from public;
+    grant execute on function auditctl_internal.put_trigger(regclass, text, text) to auditctl_owner;
     comment on function auditctl_internal.put_trigger(regclass, text, text) is
         'Puts a capture trigger on a partition or child of an audited table, with the rights of the login that installed';
     if exists (
@@ -121,6 +123,8 @@ end
 $auditctl$
     $function$;
     alter function auditctl_internal.put_read_policy(regclass, boolean) owner to session_user;
+    revoke execute on function auditctl_internal.put_read_policy(regclass, boolean) from public;
+    grant execute on function auditctl_internal.put_read_policy(regclass, boolean) to auditctl_owner;
     comment on function auditctl_internal.put_read_policy(regclass, boolean) is
         'Puts the policies of reading on a partition or child of an audited table, with the rights of the login that installed';
     execute $function$
@@ -143,6 +147,7 @@ end
 $auditctl$
     $function$;
     alter function auditctl_internal.guard_ddl() owner to session_user;
+    revoke execute on function auditctl_internal.guard_ddl() from public;
     comment on function auditctl_internal.guard_ddl() is 'The coverage guard, at the end of each DDL command';
     execute $function$
 create or replace function auditctl_internal.guard_drop() returns event_trigger
@@ -164,6 +169,7 @@ end
 $auditctl$
     $function$;
     alter function auditctl_internal.guard_drop() owner to session_user;
+    revoke execute on function auditctl_internal.guard_drop() from public;
     comment on function auditctl_internal.guard_drop() is 'The coverage guard, after each command that drops something';
 end
 $install$;

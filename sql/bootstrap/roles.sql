@@ -98,3 +98,5 @@ end
 $auditctl$;
 
 set local role auditctl_owner;
+
+revoke all on schema auditctl_internal, auditctl_triggers from public;

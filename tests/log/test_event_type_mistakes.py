@@ -47,8 +47,8 @@ PROBLEMS = [
         id="brackets in a glob of events",
     ),
     pytest.param(
-        '[[event]]\nname = "Audit.role"\nenabled = false',
-        "event[0].name: Audit.role belongs to auditctl itself, which records its own changes always",
+        '[[event]]\nname = "Auditctl.role"\nenabled = false',
+        "event[0].name: Auditctl.role belongs to auditctl itself, which records its own changes always",
         id="events of auditctl itself",
     ),
     pytest.param(

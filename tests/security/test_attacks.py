@@ -166,7 +166,7 @@ def test_no_function_of_the_store_is_open_to_everybody(owner: Login, call: str) 
     ("arguments", "error"),
     [
         ("'auditctl.rule'", "insufficient_privilege"),
-        ("'AUDIT.rule'", "insufficient_privilege"),
+        ("'AUDITCTL.rule'", "insufficient_privilege"),
         ("'auditctl'", "insufficient_privilege"),
         ("''", "invalid_parameter_value"),
         ("null", "invalid_parameter_value"),

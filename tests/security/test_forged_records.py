@@ -191,7 +191,8 @@ def test_a_long_key_is_shortened_and_an_empty_one_kept(note: str, conn: psycopg.
     "target",
     [" auditctl.rule", "auditctl .rule", '"auditctl".rule', '"auditctl"."rule"', "auditctl\u200b.rule",
      "auditctl\n.rule",
-     "\uff41udit.rule", "\tauditctl.rule", "   ", "\u202eelur.tidua", "public.note\n", "auditctl_triggers.x"],
+     "\uff41uditctl.rule", "\tauditctl.rule", "   ", "\u202eelur.ltctidua", "public.note\n", "auditctl_triggers.x",
+     "auditctl_internal.x", "AUDITCTL_INTERNAL", '"auditctl_internal" .x'],
     ids=ascii,
 )  # fmt: skip
 def test_a_target_that_reads_like_auditctls_own_or_like_another_is_refused(

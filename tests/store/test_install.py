@@ -67,7 +67,7 @@ def fresh(server: EmbeddedServer, grantee: str = "dba") -> str:
     return server.dsn(name, user=grantee)
 
 
-LENT = ("auditctl_internal.put_trigger", "auditctl_internal.put_read_policy", "auditctl.guard_")
+LENT = ("auditctl_internal.put_trigger", "auditctl_internal.put_read_policy", "auditctl_internal.guard_d")
 
 
 def lent(described: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -234,8 +234,25 @@ def test_the_script_installs_once_and_refuses_a_second_time(cluster: EmbeddedSer
     assert store.install(dsn) == store.Installation(STORE_REVISION, STORE_REVISION, is_guarded=False, was_guarded=False)
 
 
+def test_the_script_for_the_same_revision_replaces_the_functions_and_records_nothing(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    before = describe(conn)
+    script = auditctl("install", "--sql", "--from", STORE_REVISION, env={"AUDITCTL_DSN": None}, check=0).out
+    conn.execute("alter function auditctl.shown(text) cost 7; set role auditctl_owner")
+    conn.execute("create function auditctl_internal.former() returns int language sql as 'select 1'; reset role")
+    conn.execute(script.encode())
+    assert describe(conn) == before
+    assert len(conn.execute(STORE_EVENTS).fetchall()) == 1
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="the store does not have revision 0000"):
+        conn.execute(
+            script.replace(f"'{STORE_REVISION}'", "'0000'")
+            .replace(f"revision {STORE_REVISION}", "revision 0000")
+            .encode()
+        )
+
+
 def test_the_script_starts_from_a_known_revision_only(auditctl: RunAuditctl) -> None:
-    assert store.install_script(STORE_REVISION) == ""
     with pytest.raises(UsageError, match="there is no revision 9999") as error:
         store.install_script("9999")
     assert error.value.hint == f"Known revisions: {', '.join(store.revisions())}"

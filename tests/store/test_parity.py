@@ -1,4 +1,4 @@
-"""The schema as sql/schema states it is the one that migrations and the script build, and it is complete."""
+"""What the files of sql/ create is what `install` and its script create, and it is complete."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auditctl import resources, store
+from auditctl.capture import render
 from tests.fixtures.databases import connect, fresh_database
 from tests.support.schema import describe
 
@@ -21,17 +22,27 @@ if TYPE_CHECKING:
 OF_MIGRATIONS = ("auditctl.alembic_version", "alembic_version")
 """What only a migrated store has: the table of its revision."""
 
-SCHEMA_FILES = sorted((resources.folder("sql") / "schema").glob("*.sql"))
+
+def run_files(dsn: str, *, tables: bool, check_bodies: bool) -> None:
+    """Run the files of sql/ in their order, as one would with psql."""
+    with connect(dsn) as conn, conn.transaction():
+        conn.execute("select set_config('check_function_bodies', %s::text, true)", [check_bodies])
+        for path in ("bootstrap/roles.sql", "bootstrap/replace.sql"):
+            conn.execute(resources.sql_text(path).encode())
+        for text in (*(resources.sql_texts("tables") if tables else ()), *resources.sql_texts("functions")):
+            conn.execute(text.encode())
+        conn.execute(render.write_templates().encode())
+        for path in ("bootstrap/finish.sql", "bootstrap/event_triggers.sql"):
+            conn.execute(resources.sql_text(path).encode())
+        conn.execute("select auditctl_internal.create_partitions()")
 
 
 @pytest.fixture
 def from_files(server: EmbeddedServer) -> Iterator[str]:
-    """A database with the schema of sql/schema alone."""
+    """A database with what the files of sql/ create, the functions twice: the second time each body is checked."""
     with fresh_database(server, "files") as dsn:
-        with connect(dsn) as conn, conn.transaction():
-            for file in SCHEMA_FILES:
-                conn.execute(file.read_bytes())
-            conn.execute("select auditctl_internal.create_partitions()")
+        run_files(dsn, tables=True, check_bodies=False)
+        run_files(dsn, tables=False, check_bodies=True)
         yield dsn
 
 
@@ -43,7 +54,7 @@ def without_revision(described: dict[str, list[tuple[Any, ...]]]) -> dict[str, l
     } | {"indexes": [row for row in described["indexes"] if row[1] != "alembic_version"]}
 
 
-def test_migrations_build_what_the_schema_files_state(from_files: str, conn: psycopg.Connection) -> None:
+def test_install_creates_what_the_files_create(from_files: str, conn: psycopg.Connection) -> None:
     with connect(from_files) as stated:
         wanted = describe(stated)
     found = without_revision(describe(conn))
@@ -52,7 +63,7 @@ def test_migrations_build_what_the_schema_files_state(from_files: str, conn: psy
     assert min(len(rows) for part, rows in wanted.items() if part != "default privileges") > 0
 
 
-def test_the_script_builds_what_install_builds(empty_db: str, conn: psycopg.Connection) -> None:
+def test_the_script_creates_what_install_creates(empty_db: str, conn: psycopg.Connection) -> None:
     with connect(empty_db) as session:
         session.execute(store.install_script().encode())
         scripted = describe(session)
@@ -67,6 +78,7 @@ def test_the_dumps_of_both_are_the_same(server: EmbeddedServer, from_files: str,
     options = [
         "--schema-only",
         "--schema=auditctl",
+        "--schema=auditctl_internal",
         "--schema=auditctl_triggers",
         "--exclude-table=auditctl.alembic_version",
     ]
@@ -186,7 +198,7 @@ def test_functions_that_run_as_the_owner_pin_their_search_path(conn: psycopg.Con
     assert (
         conn.execute("""
         select proname::text from pg_proc
-         where pronamespace = 'auditctl'::regnamespace and prosecdef
+         where pronamespace::regnamespace::text ^@ 'auditctl' and prosecdef
            and not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false)
     """).fetchall()
         == []

@@ -15,7 +15,7 @@ KEYS = ("name", "label", "enabled")
 LONGEST_NAME = 500
 """Bytes, as auditctl.record_event takes them."""
 
-_OWN = re.compile(r"audit(_triggers)?([.]|$)")
+_OWN = re.compile(r"auditctl(_internal|_triggers)?([.]|$)")
 
 
 def read(document: Fields) -> tuple[EventType, ...] | None:

@@ -44,7 +44,7 @@ begin
     end if;
     v_name := normalize(p_target, nfkc);
     -- However it is spaced, quoted or spelled, nobody may take it for one of auditctl's own.
-    if lower(regexp_replace(translate(v_name, ' "''', ''), v_unseen, '', 'g')) ~ '^auditctl(_triggers)?([.]|$)' then
+    if lower(regexp_replace(translate(v_name, ' "''', ''), v_unseen, '', 'g')) ~ '^auditctl(_internal|_triggers)?([.]|$)' then
         raise exception 'record_event cannot record for target %: those events are auditctl''s own', p_target
             using errcode = 'insufficient_privilege', hint = 'Choose a target outside auditctl.';
     end if;

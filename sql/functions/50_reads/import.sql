@@ -38,7 +38,7 @@ as $auditctl$
     from jsonb_array_elements(p_lines) with ordinality as l (line, number)
     where (l.line ->> 'at')::timestamptz between greatest(p_horizon, '2000-01-01') and now() + interval '1 day'
         -- auditctl alone records under these names.
-        and l.line ->> 'target' !~* '^"?auditctl(_triggers)?"?([.]|$)'
+        and l.line ->> 'target' !~* '^"?auditctl(_internal|_triggers)?"?([.]|$)'
         -- A read that auditctl's own line tells of is known by that line's hash, which auditctl.import_own_reads takes.
         and l.line ->> 'key' !~ '^auditctl '
 $auditctl$;

@@ -19,6 +19,8 @@ where a.grantee <> p.proowner
     and (
         p.pronamespace = to_regnamespace('auditctl_triggers')
         and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))
+        -- USAGE on every schema comes with pg_read_all_data and pg_write_all_data.
+        or p.pronamespace = to_regnamespace('auditctl_internal') and a.grantee is distinct from to_regrole('auditctl_owner')::oid
         or p.pronamespace = to_regnamespace('auditctl')
         -- Whoever runs SQL may set the context; it is believed of applications only. Policies run with the reader's rights.
         and p.proname not in ('set_context', 'record_read')

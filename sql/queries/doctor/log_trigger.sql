@@ -7,5 +7,6 @@ from pg_trigger as t
 join pg_class as c on c.oid = t.tgrelid
 join pg_proc as f on f.oid = t.tgfoid
 where c.relnamespace = to_regnamespace('auditctl') and not t.tgisinternal and t.tgparentid = 0
-    and f.pronamespace <> to_regnamespace('auditctl')
+    and f.pronamespace is distinct from to_regnamespace('auditctl')
+    and f.pronamespace is distinct from to_regnamespace('auditctl_internal')
 order by 1

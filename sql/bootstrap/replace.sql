@@ -1,0 +1,188 @@
+-- How each install replaces functions and views, and drops those that this version no longer has. Runs as auditctl_owner,
+-- before everything else that it creates.
+
+do $auditctl$
+begin
+    if to_regprocedure('auditctl_internal.watch_ddl(text)') is not null then
+        -- Until they are written anew below, the coverage guard does nothing in this transaction, and in this one alone:
+        -- what it calls and reads is being changed.
+        create or replace function auditctl_internal.watch_ddl(p_command text) returns void
+        language plpgsql security definer
+        set search_path = pg_catalog, pg_temp
+        as 'begin end';
+        create or replace function auditctl_internal.watch_drop(p_command text) returns void
+        language plpgsql security definer
+        set search_path = pg_catalog, pg_temp
+        as 'begin end';
+    end if;
+end
+$auditctl$;
+
+-- What this transaction writes has a younger xmin.
+select pg_catalog.pg_current_xact_id();
+
+create or replace function auditctl_internal.dependents(p_class oid, p_object oid) returns table (class oid, object oid)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with recursive dependent as (
+        select p_class as class, p_object as object
+        union
+        select found.class, found.object
+        from dependent as d
+        cross join lateral (
+            select e.classid as class, e.objid as object
+            from pg_depend as e
+            where e.refclassid = d.class and e.refobjid = d.object
+            union all
+            -- What depends on a rule's objects is its view.
+            select 'pg_class'::regclass, r.ev_class
+            from pg_rewrite as r
+            where d.class = 'pg_rewrite'::regclass and r.oid = d.object
+        ) as found
+    )
+
+    select d.class, d.object
+    from dependent as d
+    where d.class not in ('pg_rewrite'::regclass, 'pg_type'::regclass)
+$auditctl$;
+
+comment on function auditctl_internal.dependents(oid, oid) is 'An object, and everything that PostgreSQL would drop with it under CASCADE';
+
+create or replace function auditctl_internal.former_objects() returns table (class oid, object oid, kind text, name text)
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select 'pg_proc'::regclass::oid, p.oid, 'function', format('%I.%I', n.nspname, p.proname)
+    from pg_proc as p
+    join pg_namespace as n on n.oid = p.pronamespace
+    where n.nspname in ('auditctl', 'auditctl_internal') and p.proowner = 'auditctl_owner'::regrole
+        and age(p.xmin) > age(pg_current_xact_id()::xid)
+    union all
+    select 'pg_class'::regclass::oid, c.oid, 'view', format('%I.%I', n.nspname, c.relname)
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    join pg_rewrite as r on r.ev_class = c.oid
+    where n.nspname in ('auditctl', 'auditctl_internal') and c.relowner = 'auditctl_owner'::regrole and c.relkind = 'v'
+        and age(r.xmin) > age(pg_current_xact_id()::xid)
+$auditctl$;
+
+comment on function auditctl_internal.former_objects() is
+    'The functions and views of the store that this transaction has not written yet: an earlier version''s';
+
+create or replace function auditctl_internal.drop_former(p_sql text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_former record;
+begin
+    -- Those first that nothing depends on. Functions have a body's calls looked up when they run: these are no dependents.
+    loop
+        select f.class, f.object, f.kind, f.name
+        into v_former
+        from auditctl_internal.former_objects() as f
+        where (
+            p_sql is null or exists (
+                select
+                from auditctl_internal.former_objects() as g
+                where strpos(p_sql, format('create or replace %s %s', g.kind, g.name)) > 0
+                    and (f.class, f.object) in (select d.class, d.object from auditctl_internal.dependents(g.class, g.object) as d)
+            )
+        )
+            and not exists (
+                select from auditctl_internal.dependents(f.class, f.object) as d where (d.class, d.object) <> (f.class, f.object)
+            )
+        order by f.name, f.object
+        limit 1;
+        exit when not found;
+        execute format(
+            'drop %s %s', case v_former.kind when 'view' then 'view' else 'routine' end,
+            case v_former.kind when 'view' then v_former.object::regclass::text else v_former.object::regprocedure::text end
+        );
+        perform set_config(
+            'auditctl.dropped', concat_ws(' ', nullif(current_setting('auditctl.dropped', true), ''), v_former.name || '('), true
+        );
+    end loop;
+end
+$auditctl$;
+
+comment on function auditctl_internal.drop_former(text) is
+    'Drops functions and views of an earlier version that nothing depends on: those that a text creates and what depends on them, or all';
+
+create or replace function auditctl_internal.require_no_dependents(p_sql text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_obstacles text;
+begin
+    select string_agg(distinct format('%s depends on %s', pg_describe_object(d.class, d.object, 0), f.name), ', ')
+    into v_obstacles
+    from auditctl_internal.former_objects() as f
+    cross join lateral auditctl_internal.dependents(f.class, f.object) as d
+    where (p_sql is null or strpos(p_sql, format('create or replace %s %s', f.kind, f.name)) > 0)
+        and (d.class, d.object) not in (select g.class, g.object from auditctl_internal.former_objects() as g);
+    if v_obstacles is not null then
+        raise exception 'this version changes what others depend on: %', v_obstacles
+            using errcode = 'dependent_objects_still_exist',
+                hint = 'Drop what depends on it, run install, then create it again. Nothing was changed.';
+    end if;
+end
+$auditctl$;
+
+comment on function auditctl_internal.require_no_dependents(text) is
+    'Raises, and names them, where objects of others depend on functions and views of an earlier version that a text creates, or on any';
+
+create or replace function auditctl_internal.replace_objects(p_sql text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    execute p_sql;
+exception when invalid_function_definition or invalid_table_definition or wrong_object_type then
+    -- CREATE OR REPLACE changes neither what a function returns and calls its parameters, nor the columns of a view.
+    perform auditctl_internal.drop_former(p_sql);
+    begin
+        execute p_sql;
+    exception when invalid_function_definition or invalid_table_definition or wrong_object_type then
+        perform auditctl_internal.require_no_dependents(p_sql);
+        raise;
+    end;
+end
+$auditctl$;
+
+comment on function auditctl_internal.replace_objects(text) is
+    'Runs a file of functions and views; what PostgreSQL does not replace is dropped and created anew';
+
+create or replace function auditctl_internal.renew_callers() returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_dropped constant text[] := string_to_array(current_setting('auditctl.dropped', true), ' ');
+    v_capture auditctl.capture;
+    v_caller record;
+begin
+    if coalesce(v_dropped, '{}') = '{}' then
+        return;
+    end if;
+    -- DDL of others on these tables waits, and then sees the new functions.
+    for v_capture in select k.* from auditctl.capture as k order by k.relation for update loop
+        for v_caller in
+            select t.tgrelid::regclass as relation, a.action
+            from pg_trigger as t
+            join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'auditctl_triggers'::regnamespace
+            join unnest(v_capture.actions) as a (action) on t.tgname = 'auditctl_' || lower(a.action::text)
+            join pg_class as c on c.oid = t.tgrelid
+            where (c.oid = v_capture.relation or c.oid = any (v_capture.members::oid[]) and not c.relispartition)
+                and exists (select from unnest(v_dropped) as d (name) where strpos(p.prosrc, d.name) > 0)
+        loop
+            perform auditctl_internal.write_function(v_caller.relation, v_capture, v_caller.action);
+        end loop;
+    end loop;
+end
+$auditctl$;
+
+comment on function auditctl_internal.renew_callers() is
+    'Writes those capture functions anew, from auditctl.capture, that call a function which this transaction dropped';
