@@ -62,10 +62,6 @@ create index event_summary_idx on auditctl.event using brin (
 -- What happens seldom: for other events its predicate is evaluated, as one comparison of values in their order.
 create index event_action_target_occurred_at_idx on auditctl.event (action, target, occurred_at)
     where action >= 'DELETE';
--- Only updates that change a key are in it; without it a history cannot be followed forward.
-create index event_previous_target_id_idx
-    on auditctl.event (target, (context ->> 'previous_target_id'), occurred_at)
-    where context ? 'previous_target_id';
 
 create table auditctl.event_default partition of auditctl.event default;
 comment on table auditctl.event_default is 'Catches events of months without a partition, so that no write fails for want of one';

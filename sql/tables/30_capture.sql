@@ -3,8 +3,9 @@
 create type auditctl.identity as (actor text, actor_kind auditctl.actor_kind, ip inet, context jsonb);
 comment on type auditctl.identity is 'Who is behind the session, as an event records it';
 
-create type auditctl.change as (old_values jsonb, new_values jsonb, target_id text, previous_target_id text);
-comment on type auditctl.change is 'What an update did to a row, as an event records it';
+create type auditctl.change as (old_values jsonb, new_values jsonb, target_id text, previous_key jsonb);
+comment on type auditctl.change is 'What a statement did to a row, as an event records it';
+comment on column auditctl.change.previous_key is 'Where an update changed the key: an object with previous_target_id, for the context; else null';
 
 create type auditctl.captured_column as (
     name text,

@@ -110,6 +110,7 @@ def test_statements_that_can_be_rewritten_or_go_unrecorded_are_found(
     def broken() -> None:
         conn.execute("drop trigger hold_guarded on auditctl.hold; drop trigger hold_recorded on auditctl.hold")
         conn.execute("alter table auditctl.retention disable trigger user")
+        conn.execute("drop trigger key_change_write_once_row on auditctl.key_change")
 
     def unrecorded(table: str, creates: str = "") -> Finding:
         return Finding(
@@ -141,6 +142,12 @@ def test_statements_that_can_be_rewritten_or_go_unrecorded_are_found(
             "row "
             "execute function auditctl_internal.guard_hold(); alter table auditctl.hold enable always trigger "
             "hold_guarded; ",
+        ),
+        unguarded(
+            "key_change",
+            "create or replace trigger key_change_write_once_row before update or delete on auditctl.key_change "
+            "for each row execute function auditctl_internal.guard_key_change(); "
+            "alter table auditctl.key_change enable always trigger key_change_write_once_row; ",
         ),
         unguarded(
             "retention",

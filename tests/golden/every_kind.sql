@@ -8,8 +8,10 @@ set bytea_output = 'hex'
 set extra_float_digits = '1'
 as $auditctl$
 declare
+    v_old jsonb;
     v_new jsonb;
     v_target_id text;
+    v_previous_key jsonb;
     v_actor text;
     v_actor_kind auditctl.actor_kind;
     v_ip inet;
@@ -62,8 +64,14 @@ begin
             from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_new := auditctl_internal.row_image(new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[]);
-        v_target_id := auditctl_internal.row_key(new, tg_relid, '{id,line}'::text[]);
+        select c.old_values, c.new_values, c.target_id, c.previous_key
+        into v_old, v_new, v_target_id, v_previous_key
+        from auditctl_internal.careful_change(
+            tg_op, old, new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[]
+        ) as c;
+        if v_old is null and v_new is null then
+            return null;
+        end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from auditctl_internal.identify() as i;
@@ -108,7 +116,7 @@ declare
     v_old jsonb;
     v_new jsonb;
     v_target_id text;
-    v_previous_target_id text;
+    v_previous_key jsonb;
     v_actor text;
     v_actor_kind auditctl.actor_kind;
     v_ip inet;
@@ -213,31 +221,34 @@ begin
         end if;
         v_target_id := jsonb_build_array(auditctl_internal.typed(new.id, null::pg_catalog.uuid), auditctl_internal.typed(new.line, null::pg_catalog.int2))::text;
         if auditctl_internal.typed(old.id, null::pg_catalog.uuid) is distinct from new.id or auditctl_internal.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
-            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', jsonb_build_array(auditctl_internal.typed(old.id, null::pg_catalog.uuid), auditctl_internal.typed(old.line, null::pg_catalog.int2))::text);
+            v_previous_key := jsonb_build_object('previous_target_id', jsonb_build_array(auditctl_internal.typed(old.id, null::pg_catalog.uuid), auditctl_internal.typed(old.line, null::pg_catalog.int2))::text);
         end if;
     exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_target_id
-        into v_old, v_new, v_target_id, v_previous_target_id
-        from auditctl_internal.compare_rows(
-            old, new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[]
+        select c.old_values, c.new_values, c.target_id, c.previous_key
+        into v_old, v_new, v_target_id, v_previous_key
+        from auditctl_internal.careful_change(
+            tg_op, old, new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[]
         ) as c;
-        if v_new = '{}' then
+        if v_old is null and v_new is null then
             return null;
         end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from auditctl_internal.identify() as i;
-        if v_previous_target_id is not null then
-            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
-        end if;
     end;
     if v_actor_kind = 'system' then
         raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
             using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
     end if;
 
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-    values (v_actor, v_actor_kind, v_ip, 'shop.every_kind', v_target_id, 'UPDATE', v_old, v_new, v_context);
+    if v_previous_key is null then
+        insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+        values (v_actor, v_actor_kind, v_ip, 'shop.every_kind', v_target_id, 'UPDATE', v_old, v_new, v_context);
+    else
+        perform auditctl_internal.insert_key_change(
+            v_actor, v_actor_kind, v_ip, 'shop.every_kind', v_target_id, v_old, v_new, v_context, v_previous_key
+        );
+    end if;
     return null;
 end
 $auditctl$;
@@ -269,7 +280,9 @@ set extra_float_digits = '1'
 as $auditctl$
 declare
     v_old jsonb;
+    v_new jsonb;
     v_target_id text;
+    v_previous_key jsonb;
     v_actor text;
     v_actor_kind auditctl.actor_kind;
     v_ip inet;
@@ -322,8 +335,14 @@ begin
             from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_old := auditctl_internal.row_image(old, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[]);
-        v_target_id := auditctl_internal.row_key(old, tg_relid, '{id,line}'::text[]);
+        select c.old_values, c.new_values, c.target_id, c.previous_key
+        into v_old, v_new, v_target_id, v_previous_key
+        from auditctl_internal.careful_change(
+            tg_op, old, new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[]
+        ) as c;
+        if v_old is null and v_new is null then
+            return null;
+        end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from auditctl_internal.identify() as i;

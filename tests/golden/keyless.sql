@@ -5,8 +5,10 @@ set search_path = pg_catalog, pg_temp
 set "DateStyle" = 'ISO, YMD'
 as $auditctl$
 declare
+    v_old jsonb;
     v_new jsonb;
     v_target_id text;
+    v_previous_key jsonb;
     v_actor text;
     v_actor_kind auditctl.actor_kind;
     v_ip inet;
@@ -48,8 +50,14 @@ begin
             from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_new := auditctl_internal.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[]);
-        v_target_id := auditctl_internal.row_key(new, tg_relid, '{day}'::text[]);
+        select c.old_values, c.new_values, c.target_id, c.previous_key
+        into v_old, v_new, v_target_id, v_previous_key
+        from auditctl_internal.careful_change(
+            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
+        ) as c;
+        if v_old is null and v_new is null then
+            return null;
+        end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from auditctl_internal.identify() as i;
@@ -87,7 +95,7 @@ declare
     v_old jsonb;
     v_new jsonb;
     v_target_id text;
-    v_previous_target_id text;
+    v_previous_key jsonb;
     v_actor text;
     v_actor_kind auditctl.actor_kind;
     v_ip inet;
@@ -139,27 +147,30 @@ begin
         end if;
         v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
         if auditctl_internal.typed(old.day, null::pg_catalog.date) is distinct from new.day then
-            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', case when num_nulls(old.day) = 0 then format('%s', old.day) end);
+            v_previous_key := jsonb_build_object('previous_target_id', case when num_nulls(old.day) = 0 then format('%s', old.day) end);
         end if;
     exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_target_id
-        into v_old, v_new, v_target_id, v_previous_target_id
-        from auditctl_internal.compare_rows(
-            old, new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
+        select c.old_values, c.new_values, c.target_id, c.previous_key
+        into v_old, v_new, v_target_id, v_previous_key
+        from auditctl_internal.careful_change(
+            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
         ) as c;
-        if v_new = '{}' then
+        if v_old is null and v_new is null then
             return null;
         end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from auditctl_internal.identify() as i;
-        if v_previous_target_id is not null then
-            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
-        end if;
     end;
 
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-    values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'UPDATE', v_old, v_new, v_context);
+    if v_previous_key is null then
+        insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+        values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'UPDATE', v_old, v_new, v_context);
+    else
+        perform auditctl_internal.insert_key_change(
+            v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, v_old, v_new, v_context, v_previous_key
+        );
+    end if;
     return null;
 end
 $auditctl$;
@@ -188,7 +199,9 @@ set "DateStyle" = 'ISO, YMD'
 as $auditctl$
 declare
     v_old jsonb;
+    v_new jsonb;
     v_target_id text;
+    v_previous_key jsonb;
     v_actor text;
     v_actor_kind auditctl.actor_kind;
     v_ip inet;
@@ -230,8 +243,14 @@ begin
             from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_old := auditctl_internal.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[]);
-        v_target_id := auditctl_internal.row_key(old, tg_relid, '{day}'::text[]);
+        select c.old_values, c.new_values, c.target_id, c.previous_key
+        into v_old, v_new, v_target_id, v_previous_key
+        from auditctl_internal.careful_change(
+            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
+        ) as c;
+        if v_old is null and v_new is null then
+            return null;
+        end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from auditctl_internal.identify() as i;

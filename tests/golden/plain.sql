@@ -4,8 +4,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
+    v_old jsonb;
     v_new jsonb;
     v_target_id text;
+    v_previous_key jsonb;
     v_actor text;
     v_actor_kind auditctl.actor_kind;
     v_ip inet;
@@ -48,8 +50,14 @@ begin
             from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_new := auditctl_internal.row_image(new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[]);
-        v_target_id := auditctl_internal.row_key(new, tg_relid, '{id}'::text[]);
+        select c.old_values, c.new_values, c.target_id, c.previous_key
+        into v_old, v_new, v_target_id, v_previous_key
+        from auditctl_internal.careful_change(
+            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
+        ) as c;
+        if v_old is null and v_new is null then
+            return null;
+        end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from auditctl_internal.identify() as i;
@@ -86,7 +94,7 @@ declare
     v_old jsonb;
     v_new jsonb;
     v_target_id text;
-    v_previous_target_id text;
+    v_previous_key jsonb;
     v_actor text;
     v_actor_kind auditctl.actor_kind;
     v_ip inet;
@@ -144,27 +152,30 @@ begin
         end if;
         v_target_id := auditctl_internal.typed(new.id, null::pg_catalog.int4)::text;
         if auditctl_internal.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
-            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', auditctl_internal.typed(old.id, null::pg_catalog.int4)::text);
+            v_previous_key := jsonb_build_object('previous_target_id', auditctl_internal.typed(old.id, null::pg_catalog.int4)::text);
         end if;
     exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_target_id
-        into v_old, v_new, v_target_id, v_previous_target_id
-        from auditctl_internal.compare_rows(
-            old, new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
+        select c.old_values, c.new_values, c.target_id, c.previous_key
+        into v_old, v_new, v_target_id, v_previous_key
+        from auditctl_internal.careful_change(
+            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
         ) as c;
-        if v_new = '{}' then
+        if v_old is null and v_new is null then
             return null;
         end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from auditctl_internal.identify() as i;
-        if v_previous_target_id is not null then
-            v_context := coalesce(v_context, '{}') || jsonb_build_object('previous_target_id', v_previous_target_id);
-        end if;
     end;
 
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-    values (v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, 'UPDATE', v_old, v_new, v_context);
+    if v_previous_key is null then
+        insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+        values (v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, 'UPDATE', v_old, v_new, v_context);
+    else
+        perform auditctl_internal.insert_key_change(
+            v_actor, v_actor_kind, v_ip, 'shop.plain', v_target_id, v_old, v_new, v_context, v_previous_key
+        );
+    end if;
     return null;
 end
 $auditctl$;
@@ -192,7 +203,9 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_old jsonb;
+    v_new jsonb;
     v_target_id text;
+    v_previous_key jsonb;
     v_actor text;
     v_actor_kind auditctl.actor_kind;
     v_ip inet;
@@ -235,8 +248,14 @@ begin
             from auditctl_internal.identify() as i;
         end if;
     exception when others then
-        v_old := auditctl_internal.row_image(old, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[]);
-        v_target_id := auditctl_internal.row_key(old, tg_relid, '{id}'::text[]);
+        select c.old_values, c.new_values, c.target_id, c.previous_key
+        into v_old, v_new, v_target_id, v_previous_key
+        from auditctl_internal.careful_change(
+            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
+        ) as c;
+        if v_old is null and v_new is null then
+            return null;
+        end if;
         select i.actor, i.actor_kind, i.ip, i.context
         into v_actor, v_actor_kind, v_ip, v_context
         from auditctl_internal.identify() as i;

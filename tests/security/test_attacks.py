@@ -154,7 +154,7 @@ def test_a_capture_function_cannot_be_attached_to_a_table_of_ones_own(db: str, o
         "select auditctl.record_membership('auditctl_app', 'postgres')",
         "select auditctl_internal.identify()",
         "select auditctl_internal.create_partition('2030-01-01')",
-        "select auditctl_internal.row_image(1, 1::oid, '{}', '{}', '{}')",
+        "select auditctl_internal.careful_change('INSERT', 1, 1, 1::oid, '{}', '{}', '{}', '{}')",
     ],
 )
 def test_no_function_of_the_store_is_open_to_everybody(owner: Login, call: str) -> None:

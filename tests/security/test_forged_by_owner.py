@@ -183,7 +183,7 @@ def test_types_and_functions_named_like_postgresqls_own_are_not_used(
         for name in (
             "jsonb_build_object(variadic pg_catalog.text[])",
             "pg_typeof(anyelement)",
-            "row_image(anyelement)",
+            "careful_change(anyelement)",
         ):
             session.execute(f"create function own.{name} returns integer language sql as 'select 1/0'".encode())
         session.execute("alter table own.t alter column v type own.text using v::own.text")

@@ -109,6 +109,7 @@ def as_logins(db: str, conn: psycopg.Connection, login: MakeLogin) -> dict[str, 
     conn.execute("create table item (id int primary key, v text)")
     audit(db, "item")
     conn.execute("insert into item values (1, 'x')")
+    conn.execute("update item set id = 2")
     owner = sql.Identifier(logins["table_owner"].name)
     conn.execute(sql.SQL("alter table item owner to {}").format(owner))
     conn.execute("create table public.own (id int); grant all on public.own to public")
@@ -122,7 +123,10 @@ def partitions(conn: psycopg.Connection) -> list[str]:
 
 
 def attempts(tables: list[str], version: int) -> Iterator[str]:
-    columns = {"auditctl.rule": "actions", "auditctl.target": "label", "auditctl.alembic_version": "version_num"}
+    columns = {
+        "auditctl.rule": "actions", "auditctl.target": "label", "auditctl.key_change": "target_id",
+        "auditctl.alembic_version": "version_num",
+    }  # fmt: skip
     for table in [*tables, *columns]:
         for statement in ON_TABLES:
             if version >= 150000 or not statement.startswith("merge"):
@@ -134,7 +138,9 @@ def attempts(tables: list[str], version: int) -> Iterator[str]:
 
 def contents(conn: psycopg.Connection) -> list[object]:
     """Everything the store holds, and everything it consists of."""
-    tables = ("auditctl.event", "auditctl.rule", "auditctl.target", "auditctl.alembic_version")
+    tables = (
+        "auditctl.event", "auditctl.rule", "auditctl.target", "auditctl.key_change", "auditctl.alembic_version"
+    )  # fmt: skip
     rows = [conn.execute(f"select t::text from {table} as t order by 1".encode()).fetchall() for table in tables]
     return [*rows, describe(conn)]
 

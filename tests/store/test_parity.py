@@ -142,6 +142,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.event_type", "auditctl_reader", "SELECT"),
         ("auditctl.hold", "auditctl_reader", "SELECT"),
         ("auditctl.import_horizon", "auditctl_reader", "SELECT"),
+        ("auditctl.key_change", "auditctl_reader", "SELECT"),
         ("auditctl.log_file", "auditctl_reader", "SELECT"),
         ("auditctl.maintenance", "auditctl_reader", "SELECT"),
         ("auditctl.read_line", "auditctl_reader", "SELECT"),

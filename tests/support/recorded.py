@@ -26,6 +26,14 @@ INSERT = """
 """
 
 
+KEY_CHANGE = """
+    insert into auditctl.key_change (event_id, occurred_at, target, previous_target_id, target_id)
+    select event_id, occurred_at, target, context ->> 'previous_target_id', target_id
+      from auditctl.event where event_id = any (%s) and context ? 'previous_target_id'
+"""
+"""What capture writes with the event of an update that changed a key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What an event holds; JSON columns as text."""
@@ -56,7 +64,9 @@ class Recorded:
 def record(conn: psycopg.Connection, *events: Recorded) -> list[int]:
     """Put events into the log; return their identities."""
     found = [conn.execute(INSERT, event.parameters()).fetchone() for event in events]
-    return [row[0] for row in found if row]
+    numbers = [row[0] for row in found if row]
+    conn.execute(KEY_CHANGE, [numbers])
+    return numbers
 
 
 def minutes(count: int) -> datetime:

@@ -12,6 +12,7 @@ from auditctl.capture.config import document
 from auditctl.errors import UsageError
 from auditctl.retention.times import Retention
 from tests.fixtures.databases import connect
+from tests.support.recorded import KEY_CHANGE
 from tests.support.retaining import LONG_AGO, fill, hold, keep, months, partitions, recorded, upkeep
 
 if TYPE_CHECKING:
@@ -213,6 +214,7 @@ def test_a_time_and_a_hold_follow_a_renamed_table_and_a_changed_key(db: str, con
             "jsonb_strip_nulls(jsonb_build_object('previous_target_id', %s::text)))",
             [f"{at} 00:00+00", target, key, action, before],
         )
+    conn.execute(KEY_CHANGE, [[number for (number,) in conn.execute("select event_id from auditctl.event").fetchall()]])
     conn.execute(
         "insert into auditctl.rename values ('2020-02-01', 'shop.old', 'shop.new'), ('2020-02-01', "
         "'kept.old', 'kept.new')"

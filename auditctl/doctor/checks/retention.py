@@ -9,7 +9,7 @@ RETENTION = (
     Check(
         "statement_unguarded",
         Severity.WARNING,
-        "what was stated about keeping events, or holds, without the guard against rewriting",
+        "what was stated about keeping events, a hold or a key change, without the guard against rewriting",
         "What {relation} says can be rewritten and back-dated, and may have been: its guard is missing or off.",
         as_owner("{mends}"),
     ),

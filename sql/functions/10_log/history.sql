@@ -90,6 +90,12 @@ as $auditctl$
         select n.target, n.since, n.until from auditctl.target_names(p_target) as n
     ),
 
+    change as not materialized (
+        select k.event_id, k.occurred_at, k.previous_target_id, k.target_id
+        from name
+        join auditctl.key_change as k on k.target = name.target and k.occurred_at between name.since and name.until
+    ),
+
     -- The keys the object has borne, each with the time it bore it.
     life as (
         select p_target_id as target_id, '-infinity'::timestamptz as since, 'infinity'::timestamptz as until
@@ -99,32 +105,33 @@ as $auditctl$
         cross join lateral (
             -- Before it came to this key: from the last time a row came to the earlier one.
             select
-                arrival.context ->> 'previous_target_id' as target_id,
+                c.previous_target_id as target_id,
                 coalesce(
-                    (
-                        select max(birth.occurred_at)
-                        from name
-                        join auditctl.event as birth
-                            on birth.target = name.target
-                            and birth.target_id = arrival.context ->> 'previous_target_id'
-                            and birth.occurred_at between name.since and name.until
-                        where birth.occurred_at < arrival.occurred_at
-                            and (birth.action = 'CREATE' or birth.context ? 'previous_target_id')
+                    greatest(
+                        (
+                            select max(birth.occurred_at)
+                            from name
+                            join auditctl.event as birth
+                                on birth.target = name.target
+                                and birth.target_id = c.previous_target_id
+                                and birth.occurred_at between name.since and name.until
+                            where birth.occurred_at < c.occurred_at and birth.action = 'CREATE'
+                        ),
+                        (
+                            select max(arrival.occurred_at)
+                            from change as arrival
+                            where arrival.target_id = c.previous_target_id and arrival.occurred_at < c.occurred_at
+                        )
                     ), '-infinity'
                 ) as since,
-                arrival.occurred_at as until
-            from name
-            join auditctl.event as arrival
-                on arrival.target = name.target
-                and arrival.target_id = life.target_id
-                and arrival.occurred_at between name.since and name.until
-            where arrival.occurred_at between life.since and life.until
-                and arrival.context ? 'previous_target_id'
+                c.occurred_at as until
+            from change as c
+            where c.target_id = life.target_id and c.occurred_at between life.since and life.until
             union all
             -- After it left this key: until the next time a row left the later one.
             select
-                departure.target_id,
-                departure.occurred_at,
+                c.target_id,
+                c.occurred_at,
                 coalesce(
                     least(
                         (
@@ -132,29 +139,19 @@ as $auditctl$
                             from name
                             join auditctl.event as death
                                 on death.target = name.target
-                                and death.target_id = departure.target_id
+                                and death.target_id = c.target_id
                                 and death.occurred_at between name.since and name.until
-                            where death.occurred_at > departure.occurred_at and death.action = 'DELETE'
+                            where death.occurred_at > c.occurred_at and death.action = 'DELETE'
                         ),
                         (
-                            select min(leaving.occurred_at)
-                            from name
-                            join auditctl.event as leaving
-                                on leaving.target = name.target
-                                and leaving.context ->> 'previous_target_id' = departure.target_id
-                                and leaving.context ? 'previous_target_id'
-                                and leaving.occurred_at between name.since and name.until
-                            where leaving.occurred_at > departure.occurred_at
+                            select min(departure.occurred_at)
+                            from change as departure
+                            where departure.previous_target_id = c.target_id and departure.occurred_at > c.occurred_at
                         )
                     ), 'infinity'
                 )
-            from name
-            join auditctl.event as departure
-                on departure.target = name.target
-                and departure.context ->> 'previous_target_id' = life.target_id
-                and departure.context ? 'previous_target_id'
-                and departure.occurred_at between name.since and name.until
-            where departure.occurred_at between life.since and life.until
+            from change as c
+            where c.previous_target_id = life.target_id and c.occurred_at between life.since and life.until
         ) as step
     ),
 
@@ -169,12 +166,8 @@ as $auditctl$
         union
         select e.event_id, e.occurred_at, e.action
         from life
-        cross join name
-        join auditctl.event as e
-            on e.target = name.target
-            and e.context ->> 'previous_target_id' = life.target_id
-            and e.context ? 'previous_target_id'
-            and e.occurred_at between greatest(life.since, name.since) and least(life.until, name.until)
+        join change as c on c.previous_target_id = life.target_id and c.occurred_at between life.since and life.until
+        join auditctl.event as e on e.occurred_at = c.occurred_at and e.event_id = c.event_id
     ),
 
     -- A truncate ends the life of a row that was there.

@@ -38,3 +38,40 @@ $auditctl$;
 
 comment on function auditctl_internal.guard_partition(regclass) is
     'Puts the write-once guards on the log or one of its partitions, also for replica mode and pg_write_all_data';
+
+create or replace function auditctl_internal.has_event(p_change auditctl.key_change) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        exists (
+            select from auditctl.event as e where e.occurred_at = p_change.occurred_at and e.event_id = p_change.event_id
+        )
+        -- A month that somebody detached may come back.
+        or exists (
+            select
+            from pg_class as c
+            where c.oid = to_regclass('auditctl.' || to_char(p_change.occurred_at at time zone 'UTC', '"event_"YYYY_MM'))
+                and not c.relispartition
+        )
+$auditctl$;
+
+comment on function auditctl_internal.has_event(auditctl.key_change) is
+    'Whether the event of a key change is in the log, or in a month that was detached from it';
+
+create or replace function auditctl_internal.guard_key_change() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    -- Retention deletes events by dropping their partition; only then is their key change without an event.
+    if tg_op = 'DELETE' and not auditctl_internal.has_event(old) then
+        return old;
+    end if;
+    raise exception '% on %.% refused: the activity log is write-once', tg_op, tg_table_schema, tg_table_name
+        using errcode = 'UA001', hint = 'A key change is deleted after its event, by auditctl maintain.';
+end
+$auditctl$;
+
+comment on function auditctl_internal.guard_key_change() is
+    'Raises UA001 on every update and truncate of auditctl.key_change, and on the delete of a row whose event is there';

@@ -104,25 +104,14 @@ $auditctl$;
 comment on function auditctl_internal.unknown_columns(oid, text[], text[]) is
     'The columns that may be excluded or masked ones under a new name: to be masked until the rule is applied again';
 
-create or replace function auditctl_internal.row_image(
-    p_row anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[]
-) returns jsonb
+create or replace function auditctl_internal.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[]) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
-set "TimeZone" = 'UTC'
-set "DateStyle" = 'ISO, YMD'
-set "IntervalStyle" = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set array_nulls = on
-set quote_all_identifiers = off
 as $auditctl$
 declare
     v_image jsonb := '{}';
     v_value jsonb;
     v_column record;
-    v_mask constant text[] := p_mask || auditctl_internal.unknown_columns(p_relation, p_known, p_exclude || p_mask);
 begin
     for v_column in
         select a.attname, a.atttypid
@@ -131,7 +120,7 @@ begin
             and a.attgenerated <> 'v'
         order by a.attnum
     loop
-        if v_column.attname = any (v_mask) then
+        if v_column.attname = any (p_mask) then
             v_value := '{"$masked": true}';
         else
             v_value := auditctl_internal.column_image(p_row, v_column.attname, v_column.atttypid);
@@ -150,20 +139,12 @@ begin
 end
 $auditctl$;
 
-comment on function auditctl_internal.row_image(anyelement, oid, text[], text[], text[]) is
+comment on function auditctl_internal.row_image(anyelement, oid, text[], text[]) is
     'A row as JSONB by the columns the table has now, without the excluded, with the masked hidden';
 
 create or replace function auditctl_internal.row_key(p_row anyelement, p_relation oid, p_key text[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
-set "TimeZone" = 'UTC'
-set "DateStyle" = 'ISO, YMD'
-set "IntervalStyle" = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set array_nulls = on
-set quote_all_identifiers = off
 as $auditctl$
 declare
     v_parts jsonb := '[]';
@@ -190,8 +171,38 @@ $auditctl$;
 
 comment on function auditctl_internal.row_key(anyelement, oid, text[]) is 'The key of a row by the columns the table has now';
 
-create or replace function auditctl_internal.compare_rows(
-    p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[], p_mask text[], p_known text[], p_key text[]
+create or replace function auditctl_internal.equal_columns(
+    p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[]
+) returns text[]
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_column name;
+    v_differs boolean;
+    v_equal text[] := '{}';
+begin
+    for v_column in
+        select a.attname
+        from pg_attribute as a
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+            and a.attname <> all (p_exclude)
+    loop
+        execute format('select record_image_ne(row(($1).%1$I), row(($2).%1$I))', v_column) into v_differs using p_old, p_new;
+        if not v_differs then
+            v_equal := v_equal || v_column::text;
+        end if;
+    end loop;
+    return v_equal;
+end
+$auditctl$;
+
+comment on function auditctl_internal.equal_columns(anyelement, anyelement, oid, text[]) is
+    'The columns that the table has now and that have the same image in both rows, without the excluded';
+
+create or replace function auditctl_internal.careful_change(
+    p_operation text, p_old anyelement, p_new anyelement, p_relation oid,
+    p_exclude text[], p_mask text[], p_known text[], p_key text[]
 ) returns auditctl.change
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -206,33 +217,36 @@ set quote_all_identifiers = off
 as $auditctl$
 declare
     v_change auditctl.change;
-    v_column record;
-    v_differs boolean;
+    v_previous_target_id text;
+    v_exclude text[] := p_exclude;
     v_mask constant text[] := p_mask || auditctl_internal.unknown_columns(p_relation, p_known, p_exclude || p_mask);
-    v_same text[] := p_exclude;
 begin
-    for v_column in
-        select a.attname
-        from pg_attribute as a
-        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
-            and a.attname <> all (p_exclude)
-    loop
-        execute format('select record_image_ne(row(($1).%1$I), row(($2).%1$I))', v_column.attname) into v_differs using p_old, p_new;
-        if not v_differs then
-            v_same := v_same || v_column.attname::text;
-        end if;
-    end loop;
-    -- What is the same on both sides is left out like an excluded column; the whole old row is kept where only it may
-    -- tell which row it was.
-    v_change.new_values := auditctl_internal.row_image(p_new, p_relation, v_same, v_mask, '{}');
-    v_change.old_values := auditctl_internal.row_image(
-        p_old, p_relation, case when p_key = '{}' then p_exclude else v_same end, v_mask, '{}'
-    );
+    if p_operation = 'DELETE' then
+        v_change.old_values := auditctl_internal.row_image(p_old, p_relation, p_exclude, v_mask);
+        v_change.target_id := auditctl_internal.row_key(p_old, p_relation, p_key);
+        return v_change;
+    end if;
+    if p_operation = 'UPDATE' then
+        v_exclude := p_exclude || auditctl_internal.equal_columns(p_old, p_new, p_relation, p_exclude);
+    end if;
+    v_change.new_values := auditctl_internal.row_image(p_new, p_relation, v_exclude, v_mask);
     v_change.target_id := auditctl_internal.row_key(p_new, p_relation, p_key);
-    v_change.previous_target_id := nullif(auditctl_internal.row_key(p_old, p_relation, p_key), v_change.target_id);
+    if p_operation = 'UPDATE' then
+        if v_change.new_values = '{}' then
+            return null;
+        end if;
+        -- The whole old row is recorded where only it may tell which row it was.
+        v_change.old_values := auditctl_internal.row_image(
+            p_old, p_relation, case when p_key = '{}' then p_exclude else v_exclude end, v_mask
+        );
+        v_previous_target_id := auditctl_internal.row_key(p_old, p_relation, p_key);
+        if v_previous_target_id is distinct from v_change.target_id then
+            v_change.previous_key := jsonb_build_object('previous_target_id', v_previous_target_id);
+        end if;
+    end if;
     return v_change;
 end
 $auditctl$;
 
-comment on function auditctl_internal.compare_rows(anyelement, anyelement, oid, text[], text[], text[], text[]) is
-    'The change from one row to the other by the columns the table has now; new_values is empty where nothing changed';
+comment on function auditctl_internal.careful_change(text, anyelement, anyelement, oid, text[], text[], text[], text[]) is
+    'What an INSERT, UPDATE or DELETE did to a row, by the columns the table has now; null where an update changed nothing. The side that an operation lacks is not looked at';

@@ -60,7 +60,7 @@ as $auditctl$
     select format(
         E'        v_target_id := %s;\n'
         '        if %s then\n'
-        '            v_context := coalesce(v_context, ''{}'') || jsonb_build_object(''previous_target_id'', %s);\n'
+        '            v_previous_key := jsonb_build_object(''previous_target_id'', %s);\n'
         '        end if;',
         auditctl_internal.key_code('new', p_key), string_agg(auditctl_internal.differs_code(k), ' or '), auditctl_internal.key_code('old', p_key)
     )
@@ -70,3 +70,27 @@ $auditctl$;
 
 comment on function auditctl_internal.update_key_code(auditctl.captured_column[]) is
     'The statements that record which row an update changed, and what its key was if that changed too; null without a key';
+
+create or replace function auditctl_internal.insert_key_change(
+    p_actor text, p_actor_kind auditctl.actor_kind, p_ip inet, p_target text, p_target_id text, p_old jsonb, p_new jsonb,
+    p_context jsonb, p_previous_key jsonb
+) returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with event as (
+        insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+        values (
+            p_actor, p_actor_kind, p_ip, p_target, p_target_id, 'UPDATE', p_old, p_new, coalesce(p_context, '{}') || p_previous_key
+        )
+        returning event_id, occurred_at
+    )
+
+    insert into auditctl.key_change (event_id, occurred_at, target, previous_target_id, target_id)
+    select e.event_id, e.occurred_at, p_target, p_previous_key ->> 'previous_target_id', p_target_id
+    from event as e
+$auditctl$;
+
+comment on function auditctl_internal.insert_key_change(
+    text, auditctl.actor_kind, inet, text, text, jsonb, jsonb, jsonb, jsonb
+) is 'Adds the event of an update that changed the key, and the row of auditctl.key_change that histories are followed by';

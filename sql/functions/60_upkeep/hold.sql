@@ -128,11 +128,10 @@ as $auditctl$
     join auditctl.event as e on e.target = h.target and e.target_id = h.target_id
     where e.occurred_at >= p_from and e.occurred_at < p_to
     union
-    select e.event_id, e.occurred_at
+    select k.event_id, k.occurred_at
     from held as h
-    join auditctl.event as e
-        on e.target = h.target and e.context ->> 'previous_target_id' = h.target_id and e.context ? 'previous_target_id'
-    where e.occurred_at >= p_from and e.occurred_at < p_to
+    join auditctl.key_change as k on k.target = h.target and k.previous_target_id = h.target_id
+    where k.occurred_at >= p_from and k.occurred_at < p_to
 $auditctl$;
 
 comment on function auditctl_internal.held_events(timestamptz, timestamptz) is

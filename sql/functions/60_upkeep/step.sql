@@ -1,5 +1,15 @@
 -- What upkeep has to do, and the next step of it. Takes no argument: what is done follows from what was stated alone.
 
+create or replace function auditctl_internal.prune_key_changes() returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- After the months are dropped, in a transaction of its own: meanwhile nobody waits. No target is kept shorter than ''.
+    delete from auditctl.key_change as k where k.occurred_at < auditctl.kept_since('') and not auditctl_internal.has_event(k)
+$auditctl$;
+
+comment on function auditctl_internal.prune_key_changes() is 'Deletes the key changes whose events retention has deleted';
+
 create or replace function auditctl_internal.prune_bookkeeping() returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -7,6 +17,7 @@ as $auditctl$
 declare
     v_before constant timestamptz := auditctl.kept_since('*');
 begin
+    perform auditctl_internal.prune_key_changes();
     return case when v_before > '-infinity' then auditctl_internal.prune_read_lines(v_before) else 0 end;
 end
 $auditctl$;

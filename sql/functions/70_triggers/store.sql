@@ -11,6 +11,13 @@ alter table auditctl.rule enable always trigger rule_recorded;
 select auditctl_internal.guard_partition('auditctl.event');
 select auditctl_internal.guard_partition('auditctl.event_default');
 
+create or replace trigger key_change_write_once_row before update or delete on auditctl.key_change
+for each row execute function auditctl_internal.guard_key_change();
+create or replace trigger key_change_write_once_statement before truncate on auditctl.key_change
+for each statement execute function auditctl_internal.guard_key_change();
+alter table auditctl.key_change enable always trigger key_change_write_once_row;
+alter table auditctl.key_change enable always trigger key_change_write_once_statement;
+
 insert into auditctl.log_key (inner_key, outer_key, mark_key)
 select
     auditctl_internal.new_key() as inner_key,

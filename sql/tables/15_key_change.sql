@@ -1,0 +1,26 @@
+-- The updates that changed a key: what a history is followed by, in both directions. Such updates are rare, so the table is
+-- small, and other events cost nothing for it. It refers to the log without a foreign key, which each event would pay for.
+
+create table auditctl.key_change (
+    event_id bigint not null,
+    occurred_at timestamptz not null,
+    target text not null,
+    previous_target_id text,
+    target_id text,
+    constraint key_change_pkey primary key (occurred_at, event_id)
+);
+
+comment on table auditctl.key_change is 'One row for each event that changed a key, written with it, write-once, and deleted after it';
+comment on column auditctl.key_change.event_id is 'The event: its event_id';
+comment on column auditctl.key_change.occurred_at is 'The event: its occurred_at';
+comment on column auditctl.key_change.target is 'The event: its target';
+comment on column auditctl.key_change.previous_target_id is 'The key before the update; null where a column of the key was null';
+comment on column auditctl.key_change.target_id is 'The key after the update; null where a column of the key is null';
+
+create index key_change_target_target_id_occurred_at_idx on auditctl.key_change (target, target_id, occurred_at);
+create index key_change_target_previous_target_id_occurred_at_idx
+    on auditctl.key_change (target, previous_target_id, occurred_at);
+
+grant select on auditctl.key_change to auditctl_reader;
+alter table auditctl.key_change enable row level security;
+create policy key_change_is_read_by_whoever_may on auditctl.key_change for select using (true);
