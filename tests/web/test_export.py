@@ -183,7 +183,7 @@ def test_a_database_that_is_lost_half_way_breaks_the_transfer(
 def test_a_fifth_export_at_a_time_is_refused_and_others_go_on(
     page: Page, large: int, person: MakeLogin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auditctl.web.auth.connections.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("auditctl.web.auth.connections.WAIT_SECONDS", 0.2)
     greedy, other = (page.as_login(person(name, roles=["auditctl_reader"])) for name in ("greedy", "other"))
     with running(greedy, 4) as started:
         answer = greedy.get("/export.csv")
@@ -200,7 +200,7 @@ def test_a_fifth_export_at_a_time_is_refused_and_others_go_on(
 def test_many_that_wait_take_nobody_elses_place(
     page: Page, large: int, person: MakeLogin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auditctl.web.auth.connections.PATIENCE_SECONDS", 5.0)
+    monkeypatch.setattr("auditctl.web.auth.connections.WAIT_SECONDS", 5.0)
     login = person("greedy", roles=["auditctl_reader"])
     greedy, other = page.as_login(login), page.as_login(person("other", roles=["auditctl_reader"]))
     answers: list[int] = []

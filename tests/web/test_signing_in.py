@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import pytest
 from psycopg import sql
@@ -165,6 +165,38 @@ def test_a_login_that_loses_its_role_sees_nothing_from_then_on(
     client = page.as_login(login)
     conn.execute(sql.SQL("revoke auditctl_reader from {}").format(sql.Identifier(login.name)))
     assert client.get("/").status_code == 403
+
+
+LOCKS: dict[str, LiteralString] = {
+    "nologin": "alter role {} nologin",
+    "expired": "alter role {} valid until '2020-01-01'",
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_locked_login_gets_no_further_page(
+    page: Page, person: MakeLogin, conn: psycopg.Connection, lock: str
+) -> None:
+    login = person("ann", roles=["auditctl_reader"])
+    client = page.as_login(login)
+    assert client.get("/").status_code == 200
+    conn.execute(sql.SQL(LOCKS[lock]).format(sql.Identifier(login.name)))
+    for path in ("/", "/export.csv", "/suggest?user=a"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert "no longer lets you in" in answer.text
+    count = "select count(*) from pg_stat_activity where usename = %s"
+    assert conn.execute(count, [login.name]).fetchone() == (0,)
+
+
+def test_a_login_that_is_unlocked_again_goes_on_in_its_session(
+    page: Page, person: MakeLogin, conn: psycopg.Connection
+) -> None:
+    login = person("ann", roles=["auditctl_reader"])
+    client = page.as_login(login)
+    for attribute, status in (("nologin", 503), ("login", 200)):
+        conn.execute(f"alter role {login.name} {attribute}".encode())
+        assert client.get("/").status_code == status
 
 
 def test_two_people_see_only_what_each_may(page: Page, person: MakeLogin) -> None:

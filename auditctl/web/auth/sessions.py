@@ -124,7 +124,7 @@ class Sessions:
             ended = list(self._sessions.values())
             self._sessions.clear()
         for session in ended:
-            session.connections.stop()
+            session.connections.close(cancel=True)
 
     def _is_over(self, session: Session, now: float) -> bool:
         return now - session.seen > self._idle or now - session.created > self._absolute
