@@ -25,6 +25,9 @@ OWN_SCHEMAS: Final = (SCHEMA, INTERNAL_SCHEMA, TRIGGER_SCHEMA)
 STORE_REVISION: Final = "0001"
 """The Alembic revision this version of the tool works with."""
 
+LOOPBACK: Final = "127.0.0.1"
+"""The address that only this machine reaches."""
+
 MINIMUM_SERVER_VERSION: Final = 140000
 """`server_version_num` of the oldest supported PostgreSQL."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from auditctl.cli.log import until_nobody_reads
-from auditctl.cli.serve import LOOPBACK, port_option, require_web
+from auditctl.cli.serve import port_option, require_web
 from auditctl.cli.session import Session, pass_session, uses_color
 from auditctl.demo import company as companies
 from auditctl.demo import scenario
@@ -23,6 +23,7 @@ from auditctl.demo.company import Company
 from auditctl.demo.interrupts import Interrupts
 from auditctl.demo.server import EmbeddedServer
 from auditctl.errors import UsageError
+from auditctl.names import LOOPBACK
 
 CSV = "activity.csv"
 

@@ -15,18 +15,18 @@ from psycopg.conninfo import conninfo_to_dict
 from auditctl import database
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import UsageError
+from auditctl.names import LOOPBACK
 
 PORT = 8484
-LOOPBACK = "127.0.0.1"
 
 port_option = click.option(
     "--port",
     default=PORT,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="Where the web page is served; 0 takes a port that is free.",
+    help="Port of the web page; 0 for any free port.",
 )
-"""The option of every command that serves."""
+"""Option of every command that serves the web page."""
 
 
 def _proxy(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -38,43 +38,41 @@ def _proxy(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 
 def _root_path(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     path = value.rstrip("/")
-    # Browsers take segments that are dots away before they ask.
+    # Browsers remove dot segments from a path.
     if path and not re.fullmatch(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)+", path):
-        raise click.BadParameter(f"{value!r} is no path; write it as /audit")
+        raise click.BadParameter(f"{value!r} is not a path; write it as /audit")
     return path
 
 
 def _header(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", value):  # a token, RFC 9110, 5.6.2
-        raise click.BadParameter(f"{value!r} is no name of a header; write it as X-Remote-User")
+        raise click.BadParameter(f"{value!r} is not a header name; write it as X-Remote-User")
     return value
 
 
 @click.command(short_help="Show the log in a browser.")
-@click.option(
-    "--host", default=LOOPBACK, show_default=True, help="Where to listen: an address or name of this machine."
-)
+@click.option("--host", default=LOOPBACK, show_default=True, help="Address or host name to listen on.")
 @port_option
 @click.option(
-    "--root-path", default="", metavar="PATH", callback=_root_path, help="The path before every page, behind a proxy."
+    "--root-path", default="", metavar="PATH", callback=_root_path, help="Prefix of every path, behind a proxy."
 )
 @click.option(
     "--trusted-proxy", "proxies", metavar="ADDRESS", multiple=True, callback=_proxy,
-    help="Believe X-Forwarded-For and -Proto from this address or network. Repeatable.",
+    help="Trust X-Forwarded-For and -Proto from this address or network. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--auth", type=click.Choice(["password", "proxy"]), default="password", show_default=True,
-    help="Who says who a visitor is: a login of the database, or a header of the trusted proxy.",
+    help="How visitors sign in: with a database login, or at the trusted proxy.",
 )  # fmt: skip
 @click.option(
     "--user-header", metavar="NAME", default="X-Remote-User", show_default=True, callback=_header,
-    help="The header, with --auth proxy.",
+    help="Header that names the visitor, with --auth proxy.",
 )  # fmt: skip
 @click.option("--tls-cert", metavar="FILE", type=click.Path(path_type=Path), help="Serve HTTPS with this certificate.")
-@click.option("--tls-key", metavar="FILE", type=click.Path(path_type=Path), help="The certificate's key.")
+@click.option("--tls-key", metavar="FILE", type=click.Path(path_type=Path), help="Key of the certificate.")
 @click.option(
     "--idle-timeout", metavar="MINUTES", default=30, show_default=True, type=click.IntRange(1, 1440),
-    help="Sign out who asked for nothing so long.",
+    help="End a session after this time without a request.",
 )  # fmt: skip
 @pass_session
 def serve(
@@ -92,11 +90,11 @@ def serve(
 ) -> None:
     """Show the log in a browser, until Ctrl-C.
 
-    Everyone signs in with their own login and password of the database, whose roles say what they may see: readers see
-    the log, administrators the configuration as well. The DSN names the database; its login and password are not used.
+    Visitors sign in with their own database login and password. Its roles decide what they see: readers see the log,
+    administrators also the configuration. The DSN names the database; its login and password are not used.
 
-    With --auth proxy a proxy at --trusted-proxy signs people in and names them in a header. Every query then runs as
-    the DSN's login, which should be a reader and nothing else; nobody is an administrator.
+    With --auth proxy the proxy at --trusted-proxy signs visitors in and names them in a header. Every query then runs
+    as the DSN's login, which should be a reader and nothing else; nobody is an administrator.
 
     \b
     Examples:
@@ -106,9 +104,9 @@ def serve(
       auditctl serve --auth proxy --trusted-proxy 127.0.0.1 --user-header X-Forwarded-User
     """
     if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key go together")
+        raise click.UsageError("--tls-cert and --tls-key must be given together")
     if auth == "proxy" and not proxies:
-        raise click.UsageError("--auth proxy needs --trusted-proxy: whose header is believed")
+        raise click.UsageError("--auth proxy needs --trusted-proxy")
     require_web()
     from auditctl.cli import serve_web  # the extra `web` may be missing
 
@@ -120,15 +118,15 @@ def serve(
         user_header=user_header,
         idle=timedelta(minutes=idle_timeout),
     )
-    serve_web.look(settings)
+    serve_web.check(settings)
     serve_web.run(session, settings, host, port, serve_web.Tls(tls_cert, tls_key) if tls_cert and tls_key else None)
 
 
 def require_web() -> None:
-    """Make sure that the extra `web` is installed.
+    """Raise `UsageError` unless the libraries of the extra `web` are installed.
 
     Raises:
-        UsageError: It is not.
+        UsageError: One is missing.
     """
     for library in ("starlette", "uvicorn", "python_multipart"):
         if find_spec(library) is None:
@@ -138,9 +136,12 @@ def require_web() -> None:
 
 
 def _database(dsn: str) -> str:
-    """Return the DSN, which must say which database is meant: libpq would take the visitor's name for one."""
+    """Return the DSN, which must name the database: libpq would use the visitor's login as its name."""
     database.require_readable(dsn)
-    named = conninfo_to_dict(dsn)
-    if not any(named.get(key) for key in ("dbname", "service")) and not {"PGDATABASE", "PGSERVICE"} & os.environ.keys():
-        raise UsageError("the DSN names no database", hint="For example: --dsn postgresql://db.example/app")
+    parameters = conninfo_to_dict(dsn)
+    if (
+        not any(parameters.get(key) for key in ("dbname", "service"))
+        and not {"PGDATABASE", "PGSERVICE"} & os.environ.keys()
+    ):
+        raise UsageError("the DSN does not name a database", hint="For example: --dsn postgresql://db.example/app")
     return dsn

@@ -1,4 +1,4 @@
-"""What `auditctl serve` and `auditctl demo --serve` do: serve the log until they are told to end."""
+"""Runs the web page for `auditctl serve` and `auditctl demo --serve`."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from auditctl.web.auth import password
 from auditctl.web.server import Server, Tls, listen
 from auditctl.web.settings import Auth, Settings
 
-__all__ = ["Auth", "Settings", "Tls", "look", "run"]
+__all__ = ["Auth", "Settings", "Tls", "check", "run"]
 
 
-def look(settings: Settings) -> None:
-    """Find out now what everyone would find out at their first page.
+def check(settings: Settings) -> None:
+    """Check the settings before serving; warn of what visitors would not see.
 
     Raises:
-        DatabaseError: The login that reads for all cannot connect.
+        DatabaseError: With `Auth.PROXY`, the reader login cannot connect.
         Forbidden: It may not read the log.
-        StoreError: The store is missing, or of another version.
+        StoreError: The store is missing or has another version.
     """
     if settings.auth is Auth.PROXY:
-        person, connections = password.reader(settings)
+        visitor, connections = password.reader(settings)
         connections.close()
-        if person.is_admin:
-            _warn(f"{person.login} is more than a reader, and everyone whom the proxy names reads as this login")
+        if visitor.is_admin:
+            _warn(f"{visitor.login} is an administrator, and everyone whom the proxy names reads as this login")
     elif not database.answers(password.base(settings)):
-        _warn("the database does not answer now; nobody can sign in until it does")
+        _warn("the database does not answer; nobody can sign in until it does")
 
 
 def run(
@@ -45,29 +45,29 @@ def run(
     tls: Tls | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM, which is how a server ends: no failure.
+    """Serve until Ctrl-C or SIGTERM; both are a regular end.
 
     Args:
-        session: How to speak.
-        settings: What is served.
-        host: Where to listen.
-        port: The port; 0 for a free one.
-        tls: What the server proves itself with; None for plain HTTP.
-        announce: Told the address once pages are answered; None for a line on stderr.
+        session: Writes the messages.
+        settings: The settings.
+        host: Address or host name to listen on.
+        port: The port; 0 for any free one.
+        tls: Certificate and key; None for plain HTTP.
+        announce: Called with the URL when the server accepts requests; None for a line on stderr.
 
     Raises:
         UsageError: The host, certificate or key cannot be used.
-        OutputError: The port cannot.
+        OutputError: The port cannot be used.
     """
-    with listen(host, port) as listening, _journal(session):
+    with listen(host, port) as listening, _logging(session):
         address = listening.getsockname()
         if tls is None and not settings.trusted_proxies and not ipaddress.ip_address(address[0]).is_loopback:
-            _warn("passwords cross the network in the clear; use --tls-cert, or a proxy that speaks TLS")
+            _warn("passwords cross the network unencrypted; use --tls-cert, or a proxy with TLS")
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
         url = f"{'https' if tls else 'http'}://{shown}:{address[1]}{settings.root_path}/"
-        say = announce or (lambda url: session.say(f"The log is at {url} (Ctrl-C ends)."))
+        say = announce or (lambda url: session.say(f"The log is at {url} (Ctrl-C to stop)."))
         Server(make_app(settings), listening, tls, lambda: say(url)).serve_until_stopped()
-    session.say("Ended.")
+    session.say("Stopped.")
 
 
 def _warn(message: str) -> None:
@@ -75,8 +75,8 @@ def _warn(message: str) -> None:
 
 
 @contextmanager
-def _journal(session: Session) -> Iterator[None]:
-    """Write what the server notes to stderr, a line each; with --quiet only what went wrong or was refused."""
+def _logging(session: Session) -> Iterator[None]:
+    """Write the server's log to stderr; with --quiet only warnings and errors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
     ours, theirs = (logging.getLogger(name) for name in ("auditctl.web", "uvicorn.error"))

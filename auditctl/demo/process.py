@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from auditctl.errors import DatabaseError
+from auditctl.names import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,6 @@ UNPRIVILEGED: Final = ("postgres", "nobody")
 PROBE_SECONDS: Final = 30
 """How long a program may take to tell its version, or a shell to enter a folder."""
 
-LOOPBACK: Final = "127.0.0.1"
 
 SHORT_FOLDER: Final = Path("/tmp")  # noqa: S108 - mkdtemp makes a folder of its own there, mode 0700
 """Where the folder goes when the temp folder's path is too long, or closed to the server's user."""

@@ -16,8 +16,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 
 from auditctl.demo.binaries import copy_installation, find_binaries, read_version
-from auditctl.demo.process import LOOPBACK, choose_account, choose_port, end_process, make_folder, remove_folder
+from auditctl.demo.process import choose_account, choose_port, end_process, make_folder, remove_folder
 from auditctl.errors import DatabaseError
+from auditctl.names import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
-"""What the server writes down of its visitors, through `logging`: who asked for which page, who came in, who did not.
+"""The server's log, through `logging`: each request, sign-in, sign-out and refusal.
 
-Never holds a password, a token or a filter: of an address the path alone is written.
+Never contains a password, a token or a filter: of an address only the path is written.
 """
 
 from __future__ import annotations
@@ -14,43 +14,46 @@ LOGGER = logging.getLogger("auditctl.web")
 
 
 def request(visit: Visit, status: int, seconds: float) -> None:
-    """Write a line for a request; what was refused stands out."""
+    """Log a request; a refused or failed one as a warning."""
     level = logging.WARNING if status in (401, 403, 429) or status >= 500 else logging.INFO
     if visit.path == "/healthz" and level == logging.INFO:
         level = logging.DEBUG
-    who = visit.session.person.name if visit.session else "-"
-    path = harmless(visit.path[:500])
+    name = visit.session.visitor.name if visit.session else "-"
     LOGGER.log(
-        level, "%s %s %s %s %d %.0f ms", visit.address or "-", harmless(who), visit.request.method, path, status,
-        seconds * 1000,
+        level, "%s %s %s %s %d %.0f ms", visit.address or "-", harmless(name), visit.request.method, _path(visit),
+        status, seconds * 1000,
     )  # fmt: skip
 
 
 def signed_in(visit: Visit, login: str) -> None:
-    """Write down that somebody came in."""
+    """Log a sign-in."""
     LOGGER.info("%s %s signed in", visit.address or "-", harmless(login))
 
 
 def refused(visit: Visit, login: str, reason: str) -> None:
-    """Write down that somebody did not, and why."""
+    """Log a refused sign-in and the reason."""
     LOGGER.warning("%s %s sign-in refused: %s", visit.address or "-", harmless(login[:200]), harmless(reason))
 
 
 def signed_out(visit: Visit, login: str) -> None:
-    """Write down that somebody left."""
+    """Log a sign-out."""
     LOGGER.info("%s %s signed out", visit.address or "-", harmless(login))
 
 
-def out_of_order(visit: Visit, error: Exception) -> None:
-    """Write down why the database did not do what was asked."""
-    LOGGER.warning("%s failed: %s", harmless(visit.path[:500]), harmless(str(error)))
+def database_failed(visit: Visit, error: Exception) -> None:
+    """Log why the database did not answer a request."""
+    LOGGER.warning("%s failed: %s", _path(visit), harmless(str(error)))
 
 
-def broke_off(visit: Visit, reason: str) -> None:
-    """Write down that an answer ended in the middle, and why."""
-    LOGGER.error("%s broke off: %s", harmless(visit.path[:500]), harmless(reason))
+def aborted(visit: Visit, reason: str) -> None:
+    """Log why a response ended early."""
+    LOGGER.error("%s aborted: %s", _path(visit), harmless(reason))
 
 
-def failed(visit: Visit, error: BaseException) -> None:
-    """Write down what went wrong unexpectedly, with its traceback."""
-    LOGGER.error("%s %s failed", visit.request.method, harmless(visit.path[:500]), exc_info=error)
+def crashed(visit: Visit, error: BaseException) -> None:
+    """Log an unexpected error with its traceback."""
+    LOGGER.error("%s %s failed", visit.request.method, _path(visit), exc_info=error)
+
+
+def _path(visit: Visit) -> str:
+    return harmless(visit.path[:500])

@@ -1,15 +1,15 @@
-"""What happens around every view: who asks, whether they may, and how a failure looks.
+"""Runs the view of a request: session, access, CSRF and parameter checks before it, an error page if it fails.
 
-Every exception ends here as a page: none leaves the server as a traceback, and none ends it.
+Every exception becomes a response here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from secrets import compare_digest
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
@@ -19,42 +19,42 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
 
-from auditctl.web import access_log, error_pages, forms
+from auditctl.web import access_log, error_pages
 from auditctl.web.auth import cookies, password, proxy
-from auditctl.web.auth.sessions import Session
+from auditctl.web.auth.sessions import VisitorSession
 from auditctl.web.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, SignInRequired
-from auditctl.web.request import Visit, Web
-from auditctl.web.route import Access, Route
+from auditctl.web.request import AppState, Visit, read_form
+from auditctl.web.routes import Access, Route
 from auditctl.web.settings import Auth
 
 THREADS = 64
-"""How many requests of one route may wait for the database at a time; a page that is slow holds no other up."""
+"""Maximum number of requests of one route that run at a time, so that a slow page does not delay others."""
 
-LEFT = 499
-"""The status that is written down of a request whose visitor went away; nobody sees it."""
+CLIENT_CLOSED_REQUEST = 499
+"""Logged when the client disconnects first."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def of(web: Web, route: Route) -> Endpoint:
+def endpoint(state: AppState, route: Route) -> Endpoint:
     """Return the endpoint of a route."""
     limiter = CapacityLimiter(THREADS)
 
-    async def endpoint(request: Request) -> Response:
-        visit = Visit(web, request, None)
+    async def answer(request: Request) -> Response:
+        visit = Visit(state, request)
         started = time.monotonic()
         response = await _response(visit, route, limiter)
         access_log.request(visit, response.status_code, time.monotonic() - started)
         return response
 
-    return endpoint
+    return answer
 
 
-def unrouted(web: Web) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """Return what answers where no route does."""
+def not_routed(state: AppState) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return the handler of requests that have no route."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        visit = Visit(web, request, None)
+        visit = Visit(state, request)
         if isinstance(error, HTTPException) and error.status_code == MethodNotAllowed.status:
             response = error_pages.page(visit, MethodNotAllowed())
             response.headers["Allow"] = ", ".join(_methods(request))
@@ -67,7 +67,7 @@ def unrouted(web: Web) -> Callable[[Request, Exception], Awaitable[Response]]:
 
 
 def _methods(request: Request) -> list[str]:
-    """Return how the address may be asked, which several routes may answer."""
+    """Return the methods of an address, which several routes may share."""
     matched = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
     return sorted({method for route in matched for method in getattr(route, "methods", None) or ("GET", "HEAD")})
 
@@ -79,23 +79,23 @@ async def _response(visit: Visit, route: Route, limiter: CapacityLimiter) -> Res
         return _to_sign_in(visit)
     except ClientDisconnect:
         return Response(status_code=400)
-    except asyncio.CancelledError:  # the server ends, and has waited long enough; `Sessions.end_all` cancels the query
+    except asyncio.CancelledError:  # the server's shutdown timed out; `Sessions.end_all` cancels the query
         return Response(status_code=503)
-    except Exception as error:  # noqa: BLE001 - whatever it is becomes a page
-        if visit.is_left:
-            return Response(status_code=LEFT)
+    except Exception as error:  # noqa: BLE001 - every error becomes a page
+        if visit.is_disconnected:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
         return await run_in_threadpool(error_pages.page, visit, error)
 
 
 async def _answer(visit: Visit, route: Route, limiter: CapacityLimiter) -> Response:
     if visit.request.method == "POST":
-        visit.form = await forms.read(visit.request)
+        visit.form = await read_form(visit.request)
     in_thread = partial(to_thread.run_sync, limiter=limiter)
     visit.session = await in_thread(_session, visit, route)
     if route.access is not Access.EVERYONE and visit.session is None:
         raise SignInRequired
     if visit.request.method == "POST" or route.is_recorded:
-        _require_own_page(visit)
+        _require_same_site(visit)
     if visit.request.method == "POST":
         _require_token(visit)
     if route.access is Access.ADMIN:
@@ -112,63 +112,62 @@ async def _answer(visit: Visit, route: Route, limiter: CapacityLimiter) -> Respo
 
 
 async def _watch(visit: Visit) -> None:
-    """Cancel what only reads as soon as nobody waits for it any more."""
+    """Cancel the query when the client disconnects."""
     while (await visit.request.receive())["type"] != "http.disconnect":
         pass
-    await to_thread.run_sync(visit.leave, limiter=CapacityLimiter(1))
+    await to_thread.run_sync(visit.disconnect, limiter=CapacityLimiter(1))
 
 
-def _session(visit: Visit, route: Route) -> Session | None:
-    web = visit.web
-    if web.settings.auth is Auth.PROXY:
-        return None if route.access is Access.EVERYONE else proxy.session(visit)
-    token = visit.request.cookies.get(cookies.session_name(visit))
-    return web.sessions.find(token, is_activity=not visit.is_automatic) if token else None
+def _session(visit: Visit, route: Route) -> VisitorSession | None:
+    request, settings, sessions = visit.request, visit.app.settings, visit.app.sessions
+    is_activity = not visit.is_automatic
+    if settings.auth is Auth.PROXY:
+        is_public = route.access is Access.EVERYONE
+        return None if is_public else proxy.session(request, settings, sessions, is_activity=is_activity)
+    token = request.cookies.get(cookies.session_name(request))
+    return sessions.find(token, is_activity=is_activity) if token else None
 
 
-def _require_own_page(visit: Visit) -> None:
-    """Refuse what another site's page asks for, where the asking has an effect (Fetch Metadata)."""
+def _require_same_site(visit: Visit) -> None:
+    """Refuse a request that a page of another site sent (Fetch Metadata)."""
     if visit.request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-        raise Forbidden("This was asked for by a page of another site.")
+        raise Forbidden("A page of another site sent this request.")
 
 
 def _require_token(visit: Visit) -> None:
-    given = visit.one(visit.form, "csrf", "")
-    wanted = visit.session.csrf if visit.session else cookies.form_token(visit)
-    if not wanted or not secrets.compare_digest(given.encode(), wanted.encode()):
-        raise Forbidden("This form has expired.", hint="Load the page again, and send it once more.")
+    token = visit.one(visit.form, "csrf", "")
+    expected = visit.session.csrf if visit.session else cookies.form_token(visit.request)
+    if not expected or not compare_digest(token.encode(), expected.encode()):
+        raise Forbidden("This form has expired.", hint="Reload the page and send it again.")
 
 
 def _require_admin(visit: Visit) -> None:
-    if visit.web.settings.auth is Auth.PASSWORD:
+    hint = "With --auth proxy nobody is an administrator; use the command line."
+    if visit.app.settings.auth is Auth.PASSWORD:
         with visit.connection() as conn:
             if password.is_admin(conn):
                 return
-    raise Forbidden(
-        "This is for administrators of the log.",
-        hint=f"Ask the DBA for: auditctl grant admin {visit.person.login}"
-        if visit.web.settings.auth is Auth.PASSWORD
-        else "Here nobody is one; use the command line.",
-    )
+        hint = f"Ask the DBA for: auditctl grant admin {visit.visitor.login}"
+    raise Forbidden("This page is for administrators of the log.", hint=hint)
 
 
 def _require_known_parameters(visit: Visit, route: Route) -> None:
     unknown = [name for name in visit.request.query_params if name not in route.parameters]
     if unknown:
         raise BadRequest(
-            f"There is no parameter {unknown[0]!r} here.",
-            hint=f"Parameters: {', '.join(sorted(route.parameters))}." if route.parameters else "This page has none.",
+            f"This page has no parameter {unknown[0]!r}.",
+            hint=f"Parameters: {', '.join(sorted(route.parameters))}." if route.parameters else "It has no parameters.",
         )
 
 
 def _to_sign_in(visit: Visit) -> Response:
     request = visit.request
-    asked = f"{quote(visit.path)}?{request.url.query}".rstrip("?")
+    path = f"{quote(visit.path)}?{request.url.query}".rstrip("?")
     if visit.is_fragment:
         return Response(status_code=401, headers={"HX-Redirect": visit.url("/login")})
     if request.method != "GET":
         return RedirectResponse(visit.url("/login"), 303)
     if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-        # A link on another site came without the cookie, which is sent once this very site asks again.
-        return visit.page("again.html", address=visit.url(asked))
-    return RedirectResponse(visit.url("/login", {} if asked == "/" else {"next": [asked]}), 303)
+        # A link on another site is followed without the cookie; a redirect from this site's page sends it.
+        return visit.page("again.html", address=visit.url(path))
+    return RedirectResponse(visit.url("/login", {} if path == "/" else {"next": [path]}), 303)

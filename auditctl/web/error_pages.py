@@ -1,4 +1,4 @@
-"""How a failure looks: its status, what happened and what to do; with nothing of the server's inside."""
+"""Error pages: the status, message and hint that a visitor sees for each error; never the server's internals."""
 
 from __future__ import annotations
 
@@ -15,37 +15,36 @@ _OF_SQLSTATE = {database.DENIED: 403, "57014": 504}
 """The status of insufficient_privilege, and of query_canceled, which is the time limit."""
 
 TITLES = {
-    400: "That was not understood",
+    400: "Bad request",
     401: "Please sign in",
-    403: "Not for you",
-    404: "Nothing here",
-    405: "Not in this way",
-    413: "Too large",
-    422: "The rules do not fit",
+    403: "Access denied",
+    404: "Not found",
+    405: "Method not allowed",
+    413: "Form too large",
+    422: "Invalid rules",
     429: "Too many attempts",
-    500: "Something went wrong",
-    503: "The log cannot be reached",
-    504: "That took too long",
+    500: "Internal error",
+    503: "The log is not available",
+    504: "The query took too long",
 }
 
 
 def page(visit: Visit, error: Exception) -> Response:
-    """Return the page about an error; what was not expected is written down."""
+    """Return the page for an error; log an unexpected one."""
     status = status_of(error)
     if status == 500:
-        access_log.failed(visit, error)
-        message, hint = "The server has written down what happened.", "If it happens again, tell your administrator."
+        access_log.crashed(visit, error)
+        text, hint = "The server's log has the details.", "If it happens again, tell your administrator."
     else:
-        message, hint = said(error), explained(error, status)
+        text, hint = message(error), hint_for(error, status)
         if isinstance(error, DatabaseError | StoreError) and status >= 500:
-            access_log.out_of_order(visit, error)
-    headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyAttempts) else {}
+            access_log.database_failed(visit, error)
     template = "failure_part.html" if visit.is_fragment else "failure.html"
-    return visit.page(template, status, headers, title=TITLES[status], message=message, hint=hint)
+    return visit.page(template, status, headers(error), title=TITLES[status], message=text, hint=hint)
 
 
 def status_of(error: Exception) -> int:
-    """Return the status code that says what went wrong."""
+    """Return the HTTP status code of an error."""
     match error:
         case WebError():
             return error.status
@@ -62,26 +61,31 @@ def status_of(error: Exception) -> int:
     return 500
 
 
-def said(error: Exception) -> str:
-    """Return what happened; where the database is, and what it says to whom it does not know, stays with the server."""
+def headers(error: Exception | None) -> dict[str, str]:
+    """Return the headers of an error's response."""
+    return {"Retry-After": str(error.seconds)} if isinstance(error, TooManyAttempts) else {}
+
+
+def message(error: Exception) -> str:
+    """Return the message; connection errors are generic, so that host names and server messages do not leak."""
     return "The database does not answer." if _is_unreachable(error) else str(error)
 
 
-def explained(error: Exception, status: int) -> str:
-    """Return what to do, in words for somebody who sits before a browser."""
+def hint_for(error: Exception, status: int) -> str:
+    """Return what the visitor can do; empty if unknown."""
     match status:
         case 403 if isinstance(error, DatabaseError):
             return "Ask the DBA for the role: auditctl grant --help."
         case 504:
-            return "Narrow it: name a target, an ID or a user, or choose a shorter time."
+            return "Add a filter for target, ID or user, or choose a shorter time."
         case 503 if _is_unreachable(error):
             return (
-                "Or it no longer lets you in. Try again in a moment; if it stays so, sign in anew, or tell your "
-                "administrator."
+                "Or it no longer accepts your login. Try again in a moment. If the problem remains, sign in again, or "
+                "tell your administrator."
             )
     return error.hint if isinstance(error, AuditctlError) else ""
 
 
 def _is_unreachable(error: Exception) -> bool:
-    # A failure to connect has no SQLSTATE.
+    # A failed connection has no SQLSTATE.
     return isinstance(error, DatabaseError) and error.sqlstate is None

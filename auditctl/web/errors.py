@@ -1,4 +1,4 @@
-"""What goes wrong between a browser and the log, beside what goes wrong everywhere."""
+"""Errors of web requests; a docstring's first line is the default message."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class WebError(AuditctlError):
     """The request cannot be answered.
 
     Attributes:
-        status: The status code of the answer (RFC 9110).
+        status: The HTTP status code (RFC 9110).
     """
 
     status: ClassVar[int] = 400
 
 
 class BadRequest(WebError):
-    """The request is not understood."""
+    """The request is not valid."""
 
 
 class SignInRequired(WebError):
@@ -29,19 +29,19 @@ class SignInRequired(WebError):
 
 
 class Forbidden(WebError):
-    """This is not for you."""
+    """You do not have access."""
 
     status = 403
 
 
 class NotFound(WebError):
-    """There is nothing at this address."""
+    """There is no page at this address."""
 
     status = 404
 
 
 class MethodNotAllowed(WebError):
-    """This address is not asked in that way."""
+    """This address does not support the method."""
 
     status = 405
 
@@ -56,19 +56,18 @@ class TooManyAttempts(WebError):
     """Too many failed sign-ins.
 
     Attributes:
-        seconds: After how many seconds to try again.
+        seconds: When to try again, in seconds from now.
     """
 
     status = 429
 
     def __init__(self, seconds: int) -> None:
-        minutes = max(1, -(-seconds // 60))
-        super().__init__(hint=f"Try again in {plural(minutes, 'minute')}.")
+        super().__init__(hint=f"Try again in {plural(max(1, -(-seconds // 60)), 'minute')}.")
         self.seconds = seconds
 
 
 class Busy(WebError):
-    """Too many requests of yours are under way."""
+    """Too many of your requests are running."""
 
     status = 503
 

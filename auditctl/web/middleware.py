@@ -1,6 +1,6 @@
-"""What surrounds every answer: headers that bind the browser, the path before the routes, and who connects.
+"""ASGI middleware: security headers, the peer's address and the root path.
 
-Plain ASGI (https://asgi.readthedocs.io): nothing here reads a body or holds an answer back.
+Plain ASGI (https://asgi.readthedocs.io): nothing here reads or buffers a body.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-"""Content-Security-Policy: everything comes from this server, and no script or style stands in a page."""
+"""Content-Security-Policy: everything comes from this server; no inline scripts or styles."""
 
 HEADERS = {
     "content-security-policy": POLICY,
@@ -31,13 +31,13 @@ SECURE = {"strict-transport-security": "max-age=31536000"}
 
 
 class Headers:
-    """Puts the headers on every answer; whatever a view does not mark as static is not stored by anyone."""
+    """Adds the headers to every response; only static files may be cached."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -55,13 +55,13 @@ class Headers:
 
 
 class Peer:
-    """Keeps the address that the connection really comes from, before a proxy's headers say where the visitor is."""
+    """Saves the address of the connection as `auditctl.peer`, before a proxy's headers replace it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if client := scope.get("client"):
             scope["client"] = (plain(client[0]), client[1])
         scope["auditctl.peer"] = scope["client"][0] if client else ""
@@ -69,7 +69,7 @@ class Peer:
 
 
 def plain(address: str) -> str:
-    """Return an address as people write it: an IPv4 client of an IPv6 socket is one of IPv4 (RFC 4291, 2.5.5.2)."""
+    """Return an address in its usual form: an IPv4 client of an IPv6 socket as IPv4 (RFC 4291, 2.5.5.2)."""
     if not is_address(address):
         return address
     parsed = ipaddress.ip_address(address)
@@ -78,7 +78,7 @@ def plain(address: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is an IP address, and not what somebody wrote into a header."""
+    """Return whether a text is an IP address; a header may hold anything."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -87,14 +87,14 @@ def is_address(text: str) -> bool:
 
 
 class RootPath:
-    """Takes the path before the routes away, whether or not a proxy has done so already."""
+    """Removes the root path, unless a proxy has removed it already."""
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         self.app = app
         self.root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] == "http" and self.root_path and f"{scope['path']}/".startswith(f"{self.root_path}/"):
             scope = {**scope, "path": scope["path"][len(self.root_path) :] or "/"}
         await self.app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""One request, and what a view needs for its answer: who asks, what for, their connection, and the templates."""
+"""One HTTP request, with what a view needs to answer it: form, session, connection and templates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -16,23 +17,27 @@ from auditctl import database
 from auditctl.database import Connection
 from auditctl.web import middleware
 from auditctl.web.auth.connections import Claims
-from auditctl.web.auth.sessions import Person, Session, Sessions
+from auditctl.web.auth.sessions import Sessions, Visitor, VisitorSession
 from auditctl.web.auth.throttle import Throttle
-from auditctl.web.errors import BadRequest, SignInRequired
-from auditctl.web.render.templates import Pages
+from auditctl.web.errors import BadRequest, SignInRequired, TooLarge
+from auditctl.web.render.templates import Templates
 from auditctl.web.settings import Auth, Settings
 
 Parameters = Mapping[str, Sequence[str]]
+"""Values by name, of a query or a form."""
+
+MAX_FIELDS = 5000
+URLENCODED = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
-class Web:
+class AppState:
     """What all requests share."""
 
     settings: Settings
     sessions: Sessions
     throttle: Throttle
-    pages: Pages
+    templates: Templates
 
 
 @dataclass(slots=True)
@@ -40,118 +45,146 @@ class Visit:
     """One request.
 
     Attributes:
-        web: What all requests share.
-        request: The request itself.
-        session: Who asks; None where nobody is signed in.
-        form: What was posted, by name; empty otherwise.
-        is_left: Whether the visitor went away before the answer was there.
+        app: What all requests share.
+        request: Starlette's request.
+        session: The visitor's session; None if nobody is signed in.
+        form: The posted fields; empty for other requests.
+        is_disconnected: Whether the client disconnected before the answer.
     """
 
-    web: Web
+    app: AppState
     request: Request
-    session: Session | None
+    session: VisitorSession | None = None
     form: Parameters = field(default_factory=dict)
-    is_left: bool = False
-    _lent: Connection | None = None
+    is_disconnected: bool = False
+    _conn: Connection | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def address(self) -> str:
-        """Where the visitor is, as far as a trusted proxy says it understandably; empty where nobody knows."""
-        told = middleware.plain(self.request.client.host) if self.request.client else ""
-        return told if middleware.is_address(told) else str(self.request.scope["auditctl.peer"])
+        """The visitor's IP address, from a trusted proxy's header or else of the connection; empty if unknown."""
+        address = middleware.plain(self.request.client.host) if self.request.client else ""
+        return address if middleware.is_address(address) else str(self.request.scope["auditctl.peer"])
 
     @property
     def path(self) -> str:
-        """The path that was asked for, below the root path and decoded."""
+        """The requested path, below the root path and decoded."""
         return str(self.request.scope["path"])
 
     @property
     def is_fragment(self) -> bool:
-        """Whether htmx asks for a part of a page."""
+        """Whether htmx requests a part of a page."""
         return "hx-request" in self.request.headers and "hx-history-restore-request" not in self.request.headers
 
     @property
     def is_automatic(self) -> bool:
-        """Whether the page renews itself, and nobody did anything."""
+        """Whether a live page refreshes itself, without any activity of the visitor."""
         return "live" in self.request.query_params and self.is_fragment
 
     @property
     def parameters(self) -> Parameters:
-        """The query's parameters that say something: a form sends its empty fields, too."""
-        found: dict[str, list[str]] = {}
+        """The query's parameters, without empty values: a form also sends its empty fields."""
+        values: dict[str, list[str]] = {}
         for name, value in self.request.query_params.multi_items():
             if value:
-                found.setdefault(name, []).append(value)
-        return found
+                values.setdefault(name, []).append(value)
+        return values
 
     @property
-    def signed_in(self) -> Session:
+    def signed_in(self) -> VisitorSession:
         """The session.
 
         Raises:
-            SignInRequired: There is none.
+            SignInRequired: Nobody is signed in.
         """
         if self.session is None:
             raise SignInRequired
         return self.session
 
     @property
-    def person(self) -> Person:
-        """Who asks; raises as `signed_in` does."""
-        return self.signed_in.person
+    def visitor(self) -> Visitor:
+        """The visitor; raises as `signed_in` does."""
+        return self.signed_in.visitor
 
     @contextmanager
-    def connection(self, *, is_unhurried: bool = False) -> Iterator[Connection]:
-        """Lend a connection of the visitor's for the time of the block.
+    def connection(self, *, has_time_limit: bool = True) -> Iterator[Connection]:
+        """Lend one of the visitor's connections for the block.
 
         Args:
-            is_unhurried: Whether a statement may take longer than a page's may.
+            has_time_limit: Whether each statement has the time limit of a page.
+
+        Raises:
+            Busy: All of the visitor's connections are in use.
+            DatabaseError: No connection, or a statement of the block failed.
+            StoreError: The store is missing or has another version.
         """
-        settings, person = self.web.settings, self.person
-        claims = Claims(self.address, person.name if settings.auth is Auth.PROXY else "")
-        with self.signed_in.connections.lend(claims, None if is_unhurried else settings.page_timeout) as conn:
-            self._holds(conn)
+        settings = self.app.settings
+        claims = Claims(self.address, self.visitor.name if settings.auth is Auth.PROXY else "")
+        timeout = settings.page_timeout if has_time_limit else None
+        with self.signed_in.connections.lend(claims, timeout) as conn:
+            self._set_connection(conn)
             try:
                 yield conn
             finally:
-                self._holds(None)
+                self._set_connection(None)
 
-    def leave(self) -> None:
-        """Cancel what is done for a visitor who went away."""
-        with self._lock:  # so that a connection is not given to somebody else meanwhile
-            self.is_left = True
-            if self._lent is not None:
-                database.cancel(self._lent)
+    def disconnect(self) -> None:
+        """Note that the client disconnected, and cancel its query."""
+        with self._lock:  # the connection must not be lent to another request meanwhile
+            self.is_disconnected = True
+            if self._conn is not None:
+                database.cancel(self._conn)
 
-    def _holds(self, conn: Connection | None) -> None:
+    def _set_connection(self, conn: Connection | None) -> None:
         with self._lock:
-            self._lent = conn
+            self._conn = conn
 
     def one(self, source: Parameters, name: str, default: str | None = None) -> str:
-        """Return the one value of a parameter or field.
+        """Return the only value of a parameter or field.
 
         Raises:
-            BadRequest: It is missing and has no default, or was given more than once.
+            BadRequest: It is missing and has no default, or is repeated.
         """
         values = source.get(name, ())
         if len(values) > 1:
-            raise BadRequest(f"The parameter {name} was given more than once.")
+            raise BadRequest(f"The parameter {name} is repeated.")
         if not values and default is None:
             raise BadRequest(f"The parameter {name} is missing.")
         return values[0] if values else str(default)
 
     def url(self, path: str, parameters: Parameters | None = None) -> str:
-        """Return the address of a page on this server."""
+        """Return the URL of a page on this server, without scheme and host."""
         query = urlencode(parameters or {}, doseq=True)
-        return f"{self.web.settings.root_path}{path}{'?' if query else ''}{query}"
+        return f"{self.app.settings.root_path}{path}{'?' if query else ''}{query}"
 
     def page(
         self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
     ) -> Response:
-        """Return a page, or the part of one, made from a template."""
-        return HTMLResponse(self.text(template, **context), status, headers)
+        """Return an HTML response, a page or a part of one."""
+        text = self.app.templates.render(template, visit=self, session=self.session, url=self.url, **context)
+        return HTMLResponse(text, status, headers)
 
-    def text(self, template: str, **context: Any) -> str:
-        """Return what a template makes of a context."""
-        return self.web.pages.render(template, visit=self, session=self.session, url=self.url, **context)
+
+async def read_form(request: Request) -> dict[str, list[str]]:
+    """Return the fields of a posted form, by name.
+
+    Raises:
+        BadRequest: The body is not a form, or a field is not text.
+        TooLarge: The form is too large.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != URLENCODED:
+        raise BadRequest(f"A form must be posted as {URLENCODED}.")
+    try:
+        posted = await request.form(max_fields=MAX_FIELDS)
+    except HTTPException as error:
+        raise (TooLarge() if error.status_code == TooLarge.status else BadRequest()) from error
+    except UnicodeDecodeError:
+        raise BadRequest("The form is not valid UTF-8.") from None
+    fields: dict[str, list[str]] = {}
+    for name, value in posted.multi_items():
+        if not isinstance(value, str):
+            raise BadRequest("A field holds a file.")
+        # Browsers send line ends as CRLF (HTML, form submission).
+        fields.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    return fields

@@ -1,12 +1,50 @@
-"""The registry of routes: one row each. To add one, see CONTRIBUTING.md."""
+"""The registry of routes: one row for each. To add one, see CONTRIBUTING.md."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from starlette.responses import Response
+
 from auditctl.log.formats import EXPORTS
-from auditctl.web.route import Access, Route
+from auditctl.web.request import Visit
 from auditctl.web.settings import Auth
 from auditctl.web.views import doctor, event, export, health, history, log, login, overview, suggest
 from auditctl.web.views.config import change, form, tables
+
+
+class Access(Enum):
+    """Who may use a route."""
+
+    EVERYONE = auto()
+    READER = auto()
+    ADMIN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A page, or a part of one.
+
+    Attributes:
+        path: Below the root path, with parameters in Starlette's notation.
+        view: Returns the response; runs in its own thread and may wait for the database.
+        methods: The allowed HTTP methods.
+        access: Who may use it.
+        parameters: The allowed names in the query.
+        is_recorded: Whether a GET leaves an event, so that pages of other sites may not send it.
+        auth: The only kind of sign-in that has this route; None for both.
+    """
+
+    path: str
+    view: Callable[[Visit], Response]
+    methods: tuple[str, ...] = ("GET",)
+    access: Access = Access.READER
+    parameters: frozenset[str] = frozenset()
+    is_recorded: bool = False
+    auth: Auth | None = None
+
 
 ROUTES = (
     Route("/", log.log, parameters=log.PARAMETERS),
@@ -27,4 +65,4 @@ ROUTES = (
     Route("/doctor", doctor.doctor, access=Access.ADMIN, parameters=doctor.PARAMETERS),
     Route("/healthz", health.health, access=Access.EVERYONE),
 )
-"""Every route; a path is asked in the methods of its rows and no other."""
+"""Every route. A path has the methods of its rows and no other."""

@@ -1,4 +1,4 @@
-"""Runs the application: the socket, TLS, and the end. The only module that knows uvicorn's server."""
+"""Runs the application: socket, TLS and shutdown. The only module that uses uvicorn's server."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from starlette.types import ASGIApp
 from auditctl.errors import OutputError, UsageError
 
 GRACE_SECONDS = 5
-"""How long requests may go on once the server is told to end."""
+"""How long requests may continue after the server is told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """What the server proves itself with: PEM files."""
+    """The server's certificate and key, as PEM files."""
 
     certificate: Path
     key: Path
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the socket.
+    """Open the listening socket.
 
     Raises:
-        UsageError: The host is no address or name of this machine.
-        OutputError: The port is taken, or may not be used.
+        UsageError: The host is not an address or name of this machine.
+        OutputError: The port is in use, or not allowed.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (socket.gaierror, UnicodeError):
-        raise UsageError(f"{host!r} is no address of this machine", hint="For example: --host 127.0.0.1") from None
+        raise UsageError(f"{host!r} is not an address of this machine", hint="For example: --host 127.0.0.1") from None
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -57,13 +57,13 @@ class Server(uvicorn.Server):
     def __init__(
         self, app: ASGIApp, listening: socket.socket, tls: Tls | None = None, started: Callable[[], None] = lambda: None
     ) -> None:
-        """Prepare; nothing is served yet.
+        """Create the server; it does not serve yet.
 
         Args:
             app: The application.
             listening: The open socket; it is closed at the end.
-            tls: What the server proves itself with; None for plain HTTP.
-            started: Called once requests are answered.
+            tls: Certificate and key; None for plain HTTP.
+            started: Called when the server accepts requests.
 
         Raises:
             UsageError: The certificate or key cannot be used.
@@ -75,7 +75,7 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             lifespan="on",
-            http="h11",  # the same server wherever it runs, whatever else is installed there
+            http="h11",  # the same everywhere, whatever else is installed
             loop="asyncio",
             ws="none",
             timeout_graceful_shutdown=GRACE_SECONDS,
@@ -87,25 +87,25 @@ class Server(uvicorn.Server):
         config.load()
         super().__init__(config)
         self._listening = listening
-        self._say_started = started
+        self._started = started
 
     def serve_until_stopped(self) -> None:
-        """Serve until SIGINT, SIGTERM or `stop`; requests get a moment to end, which a second SIGINT cuts short."""
+        """Serve until SIGINT, SIGTERM or `stop`; requests may end within `GRACE_SECONDS` or until a second SIGINT."""
         self.run(sockets=[self._listening])
 
     def stop(self) -> None:
-        """Ask the server to end, from another thread."""
+        """Stop the server, from another thread."""
         self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """End; to be told so is how a server ends, so that the signal is not raised once more afterwards."""
+        """Stop. Unlike uvicorn's own handler this does not raise the signal again: it is the regular end."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
+        """Start, then call `started`."""
         await super().startup(sockets)
-        self._say_started()
+        self._started()
 
 
 def _require_usable(tls: Tls) -> None:
@@ -113,12 +113,12 @@ def _require_usable(tls: Tls) -> None:
         try:
             path.open("rb").close()
         except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror}", hint="It is a file in PEM form.") from error
+            raise UsageError(f"cannot read {path}: {error.strerror}", hint="A PEM file is needed.") from error
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key)
     except (ssl.SSLError, ValueError) as error:
         why = getattr(error, "reason", None) or error
         raise UsageError(
-            f"{tls.certificate} and {tls.key} are no certificate and its key: {why}",
-            hint="Both are files in PEM form, the key without a passphrase.",
+            f"{tls.certificate} and {tls.key} are not a certificate and its key: {why}",
+            hint="Both must be PEM files, the key without a passphrase.",
         ) from error

@@ -1,4 +1,4 @@
-"""What `auditctl serve` was told: where the database is, who is trusted, and how long one stays signed in."""
+"""Settings of `auditctl serve`: the database, trusted proxies and time limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Auth(StrEnum):
-    """Who says who a visitor is."""
+    """How visitors are authenticated."""
 
     PASSWORD = "password"  # noqa: S105 - no secret
     PROXY = "proxy"
@@ -16,18 +16,18 @@ class Auth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the log is served.
+    """The settings.
 
     Attributes:
-        dsn: The database. With `Auth.PASSWORD` without login and password, which each visitor gives; with `Auth.PROXY`
-            with those of the login that reads for all.
-        auth: Who says who a visitor is.
-        root_path: The path before every route, such as `/audit`; empty for none. Never ends with a slash.
-        trusted_proxies: Addresses and networks of proxies whose headers are believed.
+        dsn: The database. With `Auth.PASSWORD` each visitor gives login and password, and those in the DSN are not
+            used; with `Auth.PROXY` all visitors read with those in the DSN.
+        auth: How visitors are authenticated.
+        root_path: Prefix of every path, such as `/audit`; empty for none. Never ends with a slash.
+        trusted_proxies: Addresses and networks of proxies whose headers are trusted.
         user_header: With `Auth.PROXY`, the header that names the visitor.
-        idle: How long one stays signed in without a request.
-        absolute: How long one stays signed in at most.
-        page_timeout: How long a query of a page may take; exports may take any time.
+        idle: A session ends after this time without a request.
+        absolute: Maximum duration of a session.
+        page_timeout: Time limit of each query of a page; exports have none.
     """
 
     dsn: str

@@ -151,6 +151,6 @@ def test_a_form_that_a_reader_makes_up_is_refused_and_written_down(
         }""",
         path,
     )
-    expect(tab.get_by_role("heading", level=1)).to_have_text("Not for you")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Access denied")
     written = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [line for line in written if f"{archive.reader_login.name} POST {path} 403" in line]

@@ -133,7 +133,7 @@ def test_what_was_folded_away_stays_so(archive: Archive, browse: Browse) -> None
 def test_without_scripts_the_pictures_are_a_link_away_and_bars_are_links(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.reader, javascript=False)
     tab.goto(PAST)
-    tab.get_by_role("link", name="Show pictures").click()
+    tab.get_by_role("link", name="Show charts").click()
     bar = bars(tab).nth(3)
     wanted = moments(edges(bar))
     bar.click()

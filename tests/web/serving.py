@@ -18,7 +18,7 @@ from tests.fixtures.web import Client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ADDRESS = re.compile(r"The log is at (https?://\S+)/ \(Ctrl-C ends\)\.")
+ADDRESS = re.compile(r"The log is at (https?://\S+)/ \(Ctrl-C to stop\)\.")
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

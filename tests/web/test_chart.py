@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditctl.actions import Action
+from auditctl.text import iso_utc
 from auditctl.web.render import bars as render_bars
 from auditctl.web.render.bars import Chart
-from auditctl.web.render.scale import interval, iso, level_of, short, ticks
+from auditctl.web.render.scale import interval, level_of, short, ticks
 
 MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,9 +34,9 @@ def drawn(counted: list[Counted], *, start: datetime = MIDNIGHT, step: timedelta
 @given(st.lists(counts, min_size=1, max_size=60))
 def test_no_bar_leaves_the_plot_or_its_place(counted: list[Counted]) -> None:
     for bar in drawn(counted).bars:
-        assert 0 <= bar.place <= bar.left
-        assert bar.left + bar.width <= bar.place + bar.extent + 1e-9 <= 100 + 2e-9
-        for part in bar.parts:
+        assert 0 <= bar.slot_left <= bar.left
+        assert bar.left + bar.width <= bar.slot_left + bar.slot_width + 1e-9 <= 100 + 2e-9
+        for part in bar.segments:
             assert part.height > 0
             assert part.top >= 0
             assert part.top + part.height <= 100 + 1e-9
@@ -44,11 +45,11 @@ def test_no_bar_leaves_the_plot_or_its_place(counted: list[Counted]) -> None:
 @given(st.lists(counts, min_size=1, max_size=60))
 def test_each_part_stands_on_the_one_before_and_whatever_happened_is_seen(counted: list[Counted]) -> None:
     for bar, wanted in zip(drawn(counted).bars, counted, strict=True):
-        assert {part.action: part.count for part in bar.parts} == {action: n for action, n in wanted.items() if n}
+        assert {part.action: part.count for part in bar.segments} == {action: n for action, n in wanted.items() if n}
         floor = 100.0
-        for part in bar.parts:
+        for part in bar.segments:
             assert part.top + part.height == pytest.approx(floor)
-            assert part.height >= render_bars.LEAST - 1e-9
+            assert part.height >= render_bars.MIN_HEIGHT - 1e-9
             floor = part.top
 
 
@@ -57,8 +58,10 @@ def test_bars_are_as_high_as_their_counts_where_they_are_no_higher_than_the_leas
     found = drawn(counted)
     step, levels = level_of(max(bar.count for bar in found.bars))
     for bar in found.bars:
-        height = sum(part.height for part in bar.parts)
-        assert height == pytest.approx(max(100 * bar.count / (step * levels), render_bars.LEAST * len(bar.parts)))
+        height = sum(part.height for part in bar.segments)
+        assert height == pytest.approx(
+            max(100 * bar.count / (step * levels), render_bars.MIN_HEIGHT * len(bar.segments))
+        )
 
 
 @given(st.lists(counts, min_size=1, max_size=60), steps)
@@ -70,13 +73,13 @@ def test_intervals_cover_the_range_without_a_gap(counted: list[Counted], step: t
     assert [bar.since for bar in bars] == edges[:-1]
     assert (edges[0], edges[-1]) == (since, until)
     assert edges == sorted(set(edges))
-    places = [bar.place for bar in bars]
-    assert [*places[1:], 100.0] == [pytest.approx(bar.place + bar.extent) for bar in bars]
+    places = [bar.slot_left for bar in bars]
+    assert [*places[1:], 100.0] == [pytest.approx(bar.slot_left + bar.slot_width) for bar in bars]
 
 
 def test_one_event_among_ten_million_is_seen() -> None:
     [bar] = drawn([{Action.UPDATE: 10_000_000, Action.DELETE: 1}]).bars
-    assert [(part.action, part.height >= render_bars.LEAST) for part in bar.parts] == [
+    assert [(part.action, part.height >= render_bars.MIN_HEIGHT) for part in bar.segments] == [
         (Action.UPDATE, True),
         (Action.DELETE, True),
     ]
@@ -84,7 +87,7 @@ def test_one_event_among_ten_million_is_seen() -> None:
 
 def test_without_events_there_are_places_but_no_bars() -> None:
     found = drawn([{}, {}])
-    assert [bar.parts for bar in found.bars] == [(), ()]
+    assert [bar.segments for bar in found.bars] == [(), ()]
     assert [level.text for level in found.levels] == ["1", "0"]
     assert found.legend == ()
 
@@ -96,7 +99,7 @@ def test_without_intervals_there_is_nothing() -> None:
 
 def test_a_single_bar_does_not_fill_the_plot() -> None:
     [bar] = drawn([{Action.CREATE: 1}]).bars
-    assert (bar.place, bar.extent, bar.left, bar.width) == (0, 100, 46, render_bars.WIDEST)
+    assert (bar.slot_left, bar.slot_width, bar.left, bar.width) == (0, 100, 46, render_bars.MAX_WIDTH)
 
 
 @given(st.integers(0, 10**15))
@@ -141,7 +144,7 @@ def test_labels_stand_at_round_times(step: timedelta, count: int, labels: list[s
 
 @given(st.integers(1, 61), steps, moments)
 def test_labels_are_few_in_order_and_within_the_plot(count: int, step: timedelta, start: datetime) -> None:
-    places = [tick.place for tick in ticks([start + step * place for place in range(count)])]
+    places = [tick.left for tick in ticks([start + step * place for place in range(count)])]
     assert 1 <= len(places) <= 7
     assert places == sorted(set(places))
     assert all(0 < place < 100 for place in places)
@@ -163,7 +166,7 @@ def test_an_interval_is_said_in_words(until: timedelta, text: str) -> None:
 
 def test_times_are_written_as_the_filters_take_them() -> None:
     berlin = datetime.fromisoformat("2026-11-23T15:00:00.25+01:00")
-    assert iso(berlin) == "2026-11-23T14:00:00.250000Z"
+    assert iso_utc(berlin) == "2026-11-23T14:00:00.250000Z"
 
 
 @given(st.lists(st.integers(0, 10**9), max_size=8))

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditctl.capture.config import document as configuration
-from auditctl.web.route import Access
-from auditctl.web.routes import ROUTES
+from auditctl.web.routes import ROUTES, Access
 from tests.support.capturing import apply, audit
 from tests.web.configuring import ITEM, page, planned
 from tests.web.documents import read

@@ -47,7 +47,7 @@ def served(db: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         found = None
         while found is None:
             line = process.stderr.readline()
-            assert line, "the server ended"
+            assert line, "the server stopped"
             found = re.search(r"http://\S+:\d+", line)
         drained = threading.Thread(target=process.stderr.read)
         drained.start()

@@ -175,7 +175,7 @@ def test_a_database_that_is_lost_half_way_breaks_the_transfer(
         with pytest.raises(httpx.RemoteProtocolError):
             for _ in pieces:
                 pass
-    wait_until(lambda: "/export.csv broke off: " in caplog.text)
+    wait_until(lambda: "/export.csv aborted: " in caplog.text)
     assert "Traceback" not in caplog.text
     assert client.get("/").status_code == 200
 

@@ -77,7 +77,7 @@ def test_who_goes_back_to_the_newest_sees_what_came_in_meanwhile(reader: Client,
 def test_a_page_holds_at_most_500_events(reader: Client) -> None:
     for limit in ("0", "501", "-1", "1e2", "\u0661", "9" * 400, "1 or 1", " 5"):
         answer = reader.get("/", params={"limit": limit})
-        assert (answer.status_code, "A page holds 1 to 500 events." in answer.text) == (400, True)
+        assert (answer.status_code, "The limit must be 1 to 500." in answer.text) == (400, True)
 
 
 def test_a_page_starts_after_an_event_or_ends_before_one(reader: Client) -> None:

@@ -67,7 +67,7 @@ def scattered() -> list[Recorded]:
 def test_nothing_is_drawn_where_nothing_matches(reader: Client) -> None:
     answer = reader.get("/overview?user=nobody")
     assert (answer.status_code, buckets(answer.text)) == (200, [])
-    assert "No events to draw." in answer.text
+    assert "No events." in answer.text
 
 
 def test_one_event_makes_one_bar_that_leads_to_it(db: str, reader: Client) -> None:
@@ -167,7 +167,7 @@ def test_the_log_asks_for_its_pictures_later_and_for_the_same_events(reader: Cli
     text = unescape(reader.get("/?user=alice&limit=20").text)
     assert 'hx-get="/overview?user=alice&limit=20"' in text
     assert '<svg class="plot"' not in text
-    assert '<a href="/?user=alice&pictures=1&limit=20">Show pictures</a>' in text
+    assert '<a href="/?user=alice&pictures=1&limit=20">Show charts</a>' in text
 
 
 def test_pictures_stand_in_the_log_without_javascript(db: str, reader: Client) -> None:
@@ -190,7 +190,7 @@ def test_the_log_is_shown_where_its_pictures_cannot_be(
     monkeypatch.setattr(read, "read", fail)
     answer = reader.get("/?user=alice&pictures=1")
     assert (answer.status_code, len(EVENT.findall(answer.text))) == (200, 1)
-    assert "There are no pictures of this" in answer.text
+    assert "There are charts are not available" in answer.text
     assert reader.get("/overview?user=alice", headers=FRAGMENT).status_code == 504
 
 

@@ -9,8 +9,7 @@ import pytest
 from auditctl.errors import DatabaseError
 from auditctl.web.auth import password
 from auditctl.web.errors import Forbidden
-from auditctl.web.route import Access
-from auditctl.web.routes import ROUTES
+from auditctl.web.routes import ROUTES, Access
 from auditctl.web.settings import Auth, Settings
 from tests.web.raw import Message, exchange
 
@@ -162,6 +161,6 @@ def test_a_login_that_may_not_read_is_refused_and_leaves_no_connection(
 
 
 def test_many_names_are_kept_apart_and_not_for_ever(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditctl.web.auth.sessions.MOST", 3)
+    monkeypatch.setattr("auditctl.web.auth.sessions.MAX_SESSIONS", 3)
     for count in range(12):
         assert asked(page, ("X-Remote-User", f"user {count}".encode())) == 200

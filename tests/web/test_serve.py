@@ -50,7 +50,7 @@ def test_it_says_where_the_log_is(db: str, ann: Login, stack: ExitStack, host: s
         assert client.get("/").status_code == 200
         assert running.end(signal.SIGINT) == 0
     assert f"{ann.name} signed in" in running.text
-    assert running.text.endswith("Ended.\n")
+    assert running.text.endswith("Stopped.\n")
     assert PASSWORD not in running.text
 
 
@@ -64,7 +64,7 @@ def test_to_be_told_to_end_is_no_failure_and_leaves_nothing(
         assert conn.execute(COUNT).fetchone() == (1,)
         assert running.end(number) == 0
         wait_until(lambda: conn.execute(COUNT).fetchone() == (0,))
-    assert running.text.endswith("Ended.\n")
+    assert running.text.endswith("Stopped.\n")
     assert "Traceback" not in running.text
 
 
@@ -96,7 +96,7 @@ def test_an_export_that_nobody_reads_does_not_keep_the_server(
             next(answer.iter_raw())
             assert running.end(signal.SIGTERM) == 0
             wait_until(lambda: conn.execute(COUNT).fetchone() == (0,))
-    assert running.text.endswith("Ended.\n")
+    assert running.text.endswith("Stopped.\n")
 
 
 def test_a_query_that_finds_nothing_for_long_does_not_keep_the_server(
@@ -150,7 +150,7 @@ def test_a_database_that_is_not_there_yet_is_waited_for(
     relay = stack.enter_context(closing(Relay("127.0.0.1", server.port)))
     with serving(make_conninfo(nameless(db), host="127.0.0.1", port=relay.port)) as running:
         client = browser(running.url, stack)
-        assert "warning: the database does not answer now; nobody can sign in until it does" in running.text
+        assert "warning: the database does not answer; nobody can sign in until it does" in running.text
         assert (client.get("/healthz").status_code, client.get("/login").status_code) == (503, 200)
         answer = client.sign_in(ann.name)
         assert answer.status_code == 503
@@ -165,7 +165,7 @@ def test_a_database_that_is_not_there_yet_is_waited_for(
 def test_passwords_in_the_clear_are_warned_of(db: str) -> None:
     with serving(nameless(db), "--host", "0.0.0.0") as running:
         assert running.url.startswith("http://0.0.0.0:")
-        assert "warning: passwords cross the network in the clear; use --tls-cert" in running.text
+        assert "warning: passwords cross the network unencrypted; use --tls-cert" in running.text
 
 
 def test_an_ipv4_visitor_of_an_ipv6_socket_is_one_of_ipv4(db: str, ann: Login, stack: ExitStack) -> None:

@@ -41,7 +41,7 @@ def test_a_port_that_is_taken_is_said_to_be(auditctl: RunAuditctl) -> None:
 def test_a_host_that_is_none_is_refused(auditctl: RunAuditctl, host: str) -> None:
     done = auditctl("serve", "--port", "0", "--host", host, check=2)
     assert done.err.splitlines() == [
-        f"error: {host!r} is no address of this machine", "hint: For example: --host 127.0.0.1"
+        f"error: {host!r} is not an address of this machine", "hint: For example: --host 127.0.0.1"
     ]  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def test_an_address_of_another_machine_cannot_be_listened_on(auditctl: RunAuditc
 def test_a_dsn_that_names_no_database_is_refused(auditctl: RunAuditctl, dsn: str) -> None:
     done = auditctl("serve", "--port", "0", dsn=dsn, check=2)
     assert done.err.splitlines() == [
-        "error: the DSN names no database", "hint: For example: --dsn postgresql://db.example/app"
+        "error: the DSN does not name a database", "hint: For example: --dsn postgresql://db.example/app"
     ]  # fmt: skip
 
 
@@ -67,21 +67,21 @@ def test_a_dsn_that_cannot_be_read_is_not_repeated(auditctl: RunAuditctl) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--tls-cert", str(CERTIFICATE)], "--tls-cert and --tls-key go together"),
-        (["--tls-key", str(KEY)], "--tls-cert and --tls-key go together"),
-        (["--auth", "proxy"], "--auth proxy needs --trusted-proxy: whose header is believed"),
+        (["--tls-cert", str(CERTIFICATE)], "--tls-cert and --tls-key must be given together"),
+        (["--tls-key", str(KEY)], "--tls-cert and --tls-key must be given together"),
+        (["--auth", "proxy"], "--auth proxy needs --trusted-proxy"),
         (["--trusted-proxy", "everyone"], "write an address or a network such as 10.0.0.0/24"),
         (["--trusted-proxy", "10.0.0.1/8"], "write an address or a network such as 10.0.0.0/24"),
-        (["--root-path", "audit"], "'audit' is no path; write it as /audit"),
-        (["--root-path", "//evil.example"], "'//evil.example' is no path; write it as /audit"),
-        (["--root-path", "/a?b"], "'/a?b' is no path; write it as /audit"),
-        (["--root-path", "/a\r\nX: y"], "is no path; write it as /audit"),
-        (["--root-path", "/../x"], "is no path; write it as /audit"),
+        (["--root-path", "audit"], "'audit' is not a path; write it as /audit"),
+        (["--root-path", "//evil.example"], "'//evil.example' is not a path; write it as /audit"),
+        (["--root-path", "/a?b"], "'/a?b' is not a path; write it as /audit"),
+        (["--root-path", "/a\r\nX: y"], "is not a path; write it as /audit"),
+        (["--root-path", "/../x"], "is not a path; write it as /audit"),
         (["--port", "65536"], "65536 is not in the range 0<=x<=65535"),
         (["--auth", "none"], "'none' is not one of 'password', 'proxy'"),
         (["--idle-timeout", "0"], "0 is not in the range 1<=x<=1440"),
-        (["--user-header", "X Remote"], "'X Remote' is no name of a header"),
-        (["--user-header", ""], "'' is no name of a header"),
+        (["--user-header", "X Remote"], "'X Remote' is not a header name"),
+        (["--user-header", ""], "'' is not a header name"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(auditctl: RunAuditctl, arguments: list[str], message: str) -> None:
@@ -96,10 +96,10 @@ def test_options_that_mean_nothing_are_refused(auditctl: RunAuditctl, arguments:
         (Path("/nonexistent/web.crt"), KEY, "cannot read /nonexistent/web.crt: No such file or directory"),
         (CERTIFICATE, Path("/nonexistent/web.key"), "cannot read /nonexistent/web.key: No such file or directory"),
         (TLS, KEY, f"cannot read {TLS}: Is a directory"),
-        (KEY, CERTIFICATE, f"{KEY} and {CERTIFICATE} are no certificate and its key: "),
-        (Path(__file__), KEY, f"{__file__} and {KEY} are no certificate and its key: "),
-        (CERTIFICATE, CERTIFICATE, f"{CERTIFICATE} and {CERTIFICATE} are no certificate and its key: "),
-        (Path("/dev/null"), Path("/dev/null"), "/dev/null and /dev/null are no certificate and its key: "),
+        (KEY, CERTIFICATE, f"{KEY} and {CERTIFICATE} are not a certificate and its key: "),
+        (Path(__file__), KEY, f"{__file__} and {KEY} are not a certificate and its key: "),
+        (CERTIFICATE, CERTIFICATE, f"{CERTIFICATE} and {CERTIFICATE} are not a certificate and its key: "),
+        (Path("/dev/null"), Path("/dev/null"), "/dev/null and /dev/null are not a certificate and its key: "),
     ],
 )
 def test_a_certificate_or_key_that_is_none_is_refused(

@@ -10,7 +10,7 @@ import pytest
 
 from auditctl.web.auth import sessions
 from auditctl.web.auth.connections import Connections
-from auditctl.web.auth.sessions import Person, Sessions
+from auditctl.web.auth.sessions import Sessions, Visitor
 from tests.fixtures.databases import connect
 from tests.fixtures.web import PASSWORD, nameless
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
     from tests.fixtures.web import Clock, Page, ServePage
 
-ANN, BEN = Person("ann", "ann", is_admin=False), Person("ben", "ben", is_admin=False)
+ANN, BEN = Visitor("ann", "ann", is_admin=False), Visitor("ben", "ben", is_admin=False)
 
 
 @pytest.fixture
@@ -67,26 +67,26 @@ def test_a_person_has_few_sessions_and_pushes_out_nobody_else(
 ) -> None:
     ben = kept.start(BEN, unused())
     tokens = []
-    for count in range(sessions.MOST_OF_ONE + 5):
+    for count in range(sessions.MAX_SESSIONS_PER_PERSON + 5):
         clock.now = count + 1
         tokens.append(kept.start(ANN, unused()))
-    assert [kept.find(token) is not None for token in tokens] == [False] * 5 + [True] * sessions.MOST_OF_ONE
+    assert [kept.find(token) is not None for token in tokens] == [False] * 5 + [True] * sessions.MAX_SESSIONS_PER_PERSON
     assert kept.find(ben) is not None
 
 
 def test_there_are_never_more_than_so_many(kept: Sessions, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MOST", 3)
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
     tokens = []
     for count in range(5):
         clock.now = count
-        tokens.append(kept.start(Person(f"p{count}", "p", is_admin=False), unused()))
+        tokens.append(kept.start(Visitor(f"p{count}", "p", is_admin=False), unused()))
     assert [kept.find(token) is not None for token in tokens] == [False, False, True, True, True]
 
 
 def test_a_session_that_was_pushed_out_closes_its_connections(
     page: Page, person: MakeLogin, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "MOST_OF_ONE", 1)
+    monkeypatch.setattr(sessions, "MAX_SESSIONS_PER_PERSON", 1)
     login = person("ann", roles=["auditctl_reader"])
     first, second = page.as_login(login), page.as_login(login)
     assert (first.get("/").status_code, second.get("/").status_code) == (303, 200)
@@ -181,7 +181,7 @@ def test_a_login_whose_password_changed_is_out_once_its_connection_is(
     conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", [login.name])
     answer = client.get("/")
     assert answer.status_code == 503
-    assert "no longer lets you in" in answer.text
+    assert "no longer accepts your login" in answer.text
     assert login.name not in answer.text.partition("<main")[2]
     with connect(page.dsn) as session:
         assert session.execute("select count(*) from pg_stat_activity where usename = %s", [login.name]).fetchone() == (

@@ -184,7 +184,7 @@ def test_a_locked_login_gets_no_further_page(
     for path in ("/", "/export.csv", "/suggest?user=a"):
         answer = client.get(path)
         assert answer.status_code == 503
-        assert "no longer lets you in" in answer.text
+        assert "no longer accepts your login" in answer.text
     count = "select count(*) from pg_stat_activity where usename = %s"
     assert conn.execute(count, [login.name]).fetchone() == (0,)
 
@@ -254,5 +254,5 @@ def test_a_database_that_is_gone_is_said_to_be(page: Page, person: MakeLogin, db
         answer = client.get("/")
         maintenance.execute(sql.SQL("alter database {} allow_connections true").format(sql.Identifier(name)))
     assert answer.status_code == 503
-    assert "The log cannot be reached" in answer.text
+    assert "The log is not available" in answer.text
     assert client.get("/").status_code == 200

@@ -1,1 +1,1 @@
-"""Sign-in, sessions and connections of visitors."""
+"""Sign-in, sessions and database connections of visitors."""

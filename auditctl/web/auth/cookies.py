@@ -1,45 +1,53 @@
-"""The two cookies: the session's token, and what makes sure that a sign-in was sent by our own page."""
+"""Tokens, and the two cookies that hold one: of the session, and of the sign-in form (against cross-site sign-in)."""
 
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Final
 
+from starlette.requests import Request
 from starlette.responses import Response
 
-from auditctl.web.request import Visit
+from auditctl.web.settings import Settings
 
 SIGN_IN: Final = "auditctl_form"
+"""Name of the sign-in form's cookie."""
 
-TOKEN_BYTES: Final = 32
+_TOKEN_BYTES: Final = 32
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-"""What `secrets.token_urlsafe` makes of so many bytes."""
+"""A token of that many bytes."""
 
 
-def session_name(visit: Visit) -> str:
-    """Return the name of the session's cookie; over TLS one that no plain connection can set (RFC 6265bis)."""
-    return "__Secure-auditctl" if _is_secure(visit) else "auditctl"
+def new_token() -> str:
+    """Return a random token, safe in URLs and cookies."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
-def form_token(visit: Visit) -> str:
-    """Return what the sign-in form has to repeat; empty unless we made it, whoever set the cookie."""
-    given = visit.request.cookies.get(SIGN_IN, "")
-    return given if _TOKEN.fullmatch(given) else ""
+def session_name(request: Request) -> str:
+    """Return the name of the session cookie; over TLS one that a plain connection cannot set (RFC 6265bis)."""
+    return "__Secure-auditctl" if _is_secure(request) else "auditctl"
 
 
-def put(visit: Visit, response: Response, name: str, value: str) -> None:
-    """Give the browser a cookie, until it is closed; no script and no other site can use it."""
-    response.set_cookie(name, value, path=_path(visit), secure=_is_secure(visit), httponly=True, samesite="strict")
+def form_token(request: Request) -> str:
+    """Return the token that the sign-in form must repeat; empty if the cookie does not hold a token."""
+    value = request.cookies.get(SIGN_IN, "")
+    return value if _TOKEN.fullmatch(value) else ""
 
 
-def drop(visit: Visit, response: Response, name: str) -> None:
-    """Take a cookie away."""
-    response.delete_cookie(name, path=_path(visit), secure=_is_secure(visit), httponly=True, samesite="strict")
+def put(request: Request, settings: Settings, response: Response, name: str, value: str) -> None:
+    """Set a cookie that ends with the browser session; scripts and other sites cannot use it."""
+    response.set_cookie(name, value, path=_path(settings), secure=_is_secure(request), httponly=True, samesite="strict")
 
 
-def _is_secure(visit: Visit) -> bool:
-    return visit.request.url.scheme == "https"
+def drop(request: Request, settings: Settings, response: Response, name: str) -> None:
+    """Delete a cookie."""
+    response.delete_cookie(name, path=_path(settings), secure=_is_secure(request), httponly=True, samesite="strict")
 
 
-def _path(visit: Visit) -> str:
-    return visit.web.settings.root_path or "/"
+def _is_secure(request: Request) -> bool:
+    return request.url.scheme == "https"
+
+
+def _path(settings: Settings) -> str:
+    return settings.root_path or "/"

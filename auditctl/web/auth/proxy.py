@@ -1,58 +1,67 @@
-"""Visitors whom a proxy has let in: named by a header, believed from the proxy's own address only."""
+"""Visitors that a proxy has signed in: it names them in a header, which only the proxy's own address may send."""
 
 from __future__ import annotations
 
 import ipaddress
 
-from auditctl.web.auth import password
-from auditctl.web.auth.sessions import Person, Session
-from auditctl.web.errors import Forbidden, WebError
-from auditctl.web.request import Visit
+from starlette.requests import Request
 
-_LONGEST = 200
+from auditctl.web.auth import password
+from auditctl.web.auth.sessions import Sessions, Visitor, VisitorSession
+from auditctl.web.errors import Forbidden, WebError
+from auditctl.web.settings import Settings
+
+_MAX_NAME = 200
+"""Characters."""
 
 
 class Unnamed(WebError):
-    """The proxy did not say who you are."""
+    """The proxy did not name you."""
 
     status = 401
 
 
-def session(visit: Visit) -> Session:
-    """Return the session of the person that the proxy names; every query of theirs runs as the one reader login.
+def session(request: Request, settings: Settings, sessions: Sessions, *, is_activity: bool) -> VisitorSession:
+    """Return the session of the visitor that the proxy names; all their queries run as the one reader login.
+
+    The name itself is the session's token. Cookies are ignored.
+
+    Args:
+        request: The request.
+        settings: The trusted proxies and the header.
+        sessions: Where the session is found, or started.
+        is_activity: As in `Sessions.find`.
 
     Raises:
         Forbidden: The request did not come from a trusted proxy.
-        Unnamed: The header is missing, doubled, or no name.
+        Unnamed: The header is missing, repeated or not a name.
         DatabaseError: The reader login cannot connect.
     """
-    if not _is_trusted(visit):
-        raise Forbidden("This page is reached through its proxy only.")
-    name = _name(visit)
-    # No cookie is needed: the name itself is what the session is found by, and cookies are not looked at.
-    found = visit.web.sessions.find(name, is_activity=not visit.is_automatic)
-    if found is None:
-        person, connections = password.reader(visit.web.settings)
-        found = visit.web.sessions.put(name, Person(name, person.login, is_admin=False), connections)
-    return found
+    if not _is_trusted(request, settings):
+        raise Forbidden("This page is available through its proxy only.")
+    name = _name(request, settings.user_header)
+    current = sessions.find(name, is_activity=is_activity)
+    if current is not None:
+        return current
+    visitor, connections = password.reader(settings)
+    return sessions.put(name, Visitor(name, visitor.login, is_admin=False), connections)
 
 
-def _name(visit: Visit) -> str:
-    header = visit.web.settings.user_header
-    names = visit.request.headers.getlist(header)
+def _name(request: Request, header: str) -> str:
+    names = request.headers.getlist(header)
     try:
         # Headers are bytes (RFC 9110, 5.5); names are UTF-8.
         name = names[0].encode("latin-1").decode().strip() if len(names) == 1 else ""
     except UnicodeDecodeError:
-        raise Unnamed(hint=f"The header {header} is no UTF-8.") from None
-    if not name or len(name) > _LONGEST or not name.isprintable():
+        raise Unnamed(hint=f"The header {header} is not valid UTF-8.") from None
+    if not name or len(name) > _MAX_NAME or not name.isprintable():
         raise Unnamed(hint=f"It must send one header {header}.")
     return name
 
 
-def _is_trusted(visit: Visit) -> bool:
+def _is_trusted(request: Request, settings: Settings) -> bool:
     try:
-        peer = ipaddress.ip_address(visit.request.scope["auditctl.peer"])
+        peer = ipaddress.ip_address(request.scope["auditctl.peer"])
     except ValueError:
         return False
-    return any(peer in ipaddress.ip_network(proxy) for proxy in visit.web.settings.trusted_proxies)
+    return any(peer in ipaddress.ip_network(proxy) for proxy in settings.trusted_proxies)

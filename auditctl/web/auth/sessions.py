@@ -1,9 +1,8 @@
-"""Who is signed in: in the server's memory alone, found by a random token that the browser keeps in a cookie."""
+"""In-memory sessions, keyed by a random token stored in a cookie."""
 
 from __future__ import annotations
 
 import hashlib
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -11,23 +10,23 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from auditctl.web.auth.connections import Connections
+from auditctl.web.auth.cookies import new_token
 
-TOKEN_BYTES = 32
-MOST = 1000
-"""How many may be signed in at once; one more ends the session that was idle longest."""
+MAX_SESSIONS = 1000
+"""Maximum number of sessions; when exceeded, the session that was idle longest ends."""
 
-MOST_OF_ONE = 10
-"""How many browsers one person may be signed in with at once; likewise."""
+MAX_SESSIONS_PER_PERSON = 10
+"""Maximum number of sessions of one visitor; when exceeded, the one that was idle longest ends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A visitor, as the database knows them.
+class Visitor:
+    """A signed-in visitor.
 
     Attributes:
-        name: What they are called: the login, or whom the proxy named.
+        name: The login, or the name that the proxy gave.
         login: The database login that every query runs as.
-        is_admin: Whether they were a member of auditctl_admin, or stood above it, as they signed in.
+        is_admin: Whether the login was a member of auditctl_admin, or a superuser, at sign-in.
     """
 
     name: str
@@ -36,97 +35,97 @@ class Person:
 
 
 @dataclass(slots=True)
-class Session:
-    """Somebody who is signed in.
+class VisitorSession:
+    """A session of a visitor.
 
     Attributes:
-        person: Who.
-        connections: Their connections to the database.
-        csrf: What every form of theirs carries, and no other site can know.
-        created: When they signed in, by the clock of `Sessions`.
-        seen: When they last asked for something.
-        said: What the next page of theirs says, once: of something that the page before did.
+        visitor: Who is signed in.
+        connections: Their database connections.
+        csrf: The secret token that each of their forms must carry.
+        created: Time of sign-in, by the clock of `Sessions`.
+        seen: Time of the last request that counts as activity.
+        messages: Shown once, on the next page: what the request before did.
     """
 
-    person: Person
+    visitor: Visitor
     connections: Connections = field(repr=False)
     csrf: str = field(repr=False)
     created: float
     seen: float
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
 
 class Sessions:
-    """The sessions, safe for threads. Tokens themselves are not kept, only their hashes."""
+    """The sessions; safe for threads. Only hashes of tokens are stored."""
 
     def __init__(self, idle: timedelta, absolute: timedelta, clock: Callable[[], float] = time.monotonic) -> None:
         self._idle = idle.total_seconds()
         self._absolute = absolute.total_seconds()
         self._clock = clock
         self._lock = threading.Lock()
-        self._sessions: dict[bytes, Session] = {}
+        self._sessions: dict[bytes, VisitorSession] = {}
 
-    def start(self, person: Person, connections: Connections) -> str:
-        """Begin a session; return its token."""
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        self.put(token, person, connections)
+    def start(self, visitor: Visitor, connections: Connections) -> str:
+        """Start a session; return its token."""
+        token = new_token()
+        self.put(token, visitor, connections)
         return token
 
-    def put(self, token: str, person: Person, connections: Connections) -> Session:
-        """Begin a session under a token that the caller makes and keeps; return it."""
+    def put(self, token: str, visitor: Visitor, connections: Connections) -> VisitorSession:
+        """Start a session with a given token, which ends another session of that token; return it."""
         now = self._clock()
-        started = Session(person, connections, secrets.token_urlsafe(TOKEN_BYTES), now, now)
+        started = VisitorSession(visitor, connections, new_token(), now, now)
         with self._lock:
             replaced = self._sessions.pop(_hashed(token), None)
             self._sessions[_hashed(token)] = started
             by_age = sorted(self._sessions, key=lambda key: self._sessions[key].seen)
-            own = [key for key in by_age if self._sessions[key].person == person]
-            ended = [self._sessions.pop(key) for key in {*by_age[:-MOST], *own[:-MOST_OF_ONE]}]
+            own = [key for key in by_age if self._sessions[key].visitor == visitor]
+            ended = [self._sessions.pop(key) for key in {*by_age[:-MAX_SESSIONS], *own[:-MAX_SESSIONS_PER_PERSON]}]
         _close([*ended, *([replaced] if replaced else [])])
         return started
 
-    def find(self, token: str, *, is_activity: bool = True) -> Session | None:
-        """Return the session of a token, None where it is over or never was.
+    def find(self, token: str, *, is_activity: bool = True) -> VisitorSession | None:
+        """Return the session of a token; None if there is none, or it is over.
 
         Args:
-            token: What the browser sent.
-            is_activity: Whether somebody did something; a page that renews itself does not keep a session alive.
+            token: The token that the browser sent.
+            is_activity: Whether the request extends the session; one that a page sends by itself does not.
         """
         now = self._clock()
         with self._lock:
-            found = self._sessions.get(_hashed(token))
-            if found is None or self._is_over(found, now):
+            session = self._sessions.get(_hashed(token))
+            if session is None or self._is_over(session, now):
                 return None
             if is_activity:
-                found.seen = now
-            return found
+                session.seen = now
+            return session
 
     def end(self, token: str) -> None:
-        """End a session: its token is worth nothing from now on, and its connections are closed."""
+        """End a session: its token is no longer valid, and its connections are closed."""
         with self._lock:
             ended = self._sessions.pop(_hashed(token), None)
         _close([ended] if ended else [])
 
     def sweep(self) -> None:
-        """End what is over, and close connections that nobody uses."""
+        """End sessions that are over, and close idle connections of the others."""
         now = self._clock()
         with self._lock:
             over = [key for key, session in self._sessions.items() if self._is_over(session, now)]
             ended = [self._sessions.pop(key) for key in over]
-            left = list(self._sessions.values())
+            remaining = list(self._sessions.values())
         _close(ended)
-        for session in left:
+        for session in remaining:
             session.connections.close_idle()
 
     def end_all(self) -> None:
-        """End every session, whatever it is doing."""
+        """End every session, and cancel its queries."""
         with self._lock:
             ended = list(self._sessions.values())
             self._sessions.clear()
         for session in ended:
             session.connections.close(cancel=True)
 
-    def _is_over(self, session: Session, now: float) -> bool:
+    def _is_over(self, session: VisitorSession, now: float) -> bool:
         return now - session.seen > self._idle or now - session.created > self._absolute
 
 
@@ -134,6 +133,6 @@ def _hashed(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def _close(ended: list[Session]) -> None:
+def _close(ended: list[VisitorSession]) -> None:
     for session in ended:
         session.connections.close()

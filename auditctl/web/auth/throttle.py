@@ -1,4 +1,4 @@
-"""Failed sign-ins, counted: who guesses waits, and is refused after a while. Kept in memory."""
+"""Rate limit for failed sign-ins, kept in memory."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from collections.abc import Callable
 from auditctl.web.errors import TooManyAttempts
 
 WINDOW_SECONDS = 900.0
-"""How long a failure counts."""
+"""How long a failed sign-in counts."""
 
 LIMITS = {"pair": 5, "address": 20, "login": 50}
-"""How many failures count for a login from one address, for an address, and for a login from anywhere.
+"""Maximum number of failures of a login from one address, from an address, and of a login from anywhere.
 
-The last is high, so that a stranger cannot lock somebody out at once.
+The last is high, so that strangers cannot easily lock a login out.
 """
 
-HOME_PREFIX = 64
-"""How much of an IPv6 address counts: whoever has one has all that begin alike (RFC 6177)."""
+IPV6_PREFIX = 64
+"""Bits of an IPv6 address that count: one visitor usually has all addresses of that prefix (RFC 6177)."""
 
 DELAY_SECONDS = 1.0
-"""How long the answer to a failure takes at least, whatever the reason."""
+"""Minimum duration of the answer to a failed sign-in."""
 
-_REMEMBERED = 10_000
+_MAX_KEYS = 10_000
 
 
 class Throttle:
-    """Counts attempts before they are made, so that many at once gain nothing; a success takes its own back."""
+    """Counts each attempt before it is made, so that parallel attempts gain nothing; a success is not counted."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -38,7 +38,7 @@ class Throttle:
         self._attempts: dict[bytes, deque[float]] = {}
 
     def begin(self, address: str, login: str) -> None:
-        """Count an attempt as failed until it is not.
+        """Count an attempt; `succeed` or `take_back` undoes this.
 
         Raises:
             TooManyAttempts: There were too many; this one is not counted.
@@ -56,52 +56,52 @@ class Throttle:
             for key, times in zip(_keys(address, login), counted, strict=True):
                 times.append(now)
                 self._attempts[key] = times
-            self._forget(now)
+            self._discard(now)
 
     def succeed(self, address: str, login: str) -> None:
-        """Take the attempt back, and forgive what this login did from this address before."""
+        """Undo `begin`, and forget the failures of this login from this address."""
         self.take_back(address, login)
         with self._lock:
             self._attempts.pop(_keys(address, login)[0], None)
 
     def take_back(self, address: str, login: str) -> None:
-        """Take an attempt back that was no guess: nobody could look at the password."""
+        """Undo `begin`, where the password could not be checked."""
         with self._lock:
             for key in _keys(address, login):
                 if times := self._attempts.get(key):
                     times.pop()
 
     def __len__(self) -> int:
-        """Return how many logins and addresses are remembered, and pairs of them."""
+        """Return how many logins, addresses and pairs of them have attempts."""
         return len(self._attempts)
 
     def _recent(self, key: bytes, now: float) -> deque[float]:
-        """Return the attempts that still count; nothing is remembered for a look."""
+        """Return the attempts that still count."""
         times = self._attempts.get(key, deque())
         while times and times[0] <= now - WINDOW_SECONDS:
             times.popleft()
         return times
 
-    def _forget(self, now: float) -> None:
-        """Keep the memory bounded, whatever names and addresses are tried."""
-        if len(self._attempts) > _REMEMBERED:
+    def _discard(self, now: float) -> None:
+        """Limit the memory, whatever names and addresses are tried."""
+        if len(self._attempts) > _MAX_KEYS:
             self._attempts = {key: times for key in self._attempts if (times := self._recent(key, now))}
-        while len(self._attempts) > 2 * _REMEMBERED:
+        while len(self._attempts) > 2 * _MAX_KEYS:
             self._attempts.pop(next(iter(self._attempts)))
 
 
 def _keys(address: str, login: str) -> tuple[bytes, ...]:
-    """Return what is counted, in the order of `LIMITS`: hashes, so that a long name costs no more than a short one."""
-    home = _home(address)
+    """Return the keys to count, in the order of `LIMITS`; hashes, so that long names take no more memory."""
+    network = _network(address)
     return tuple(
         hashlib.sha256(repr(key).encode("utf-8", "surrogatepass")).digest()
-        for key in (("pair", home, login), ("address", home), ("login", login))
+        for key in (("pair", network, login), ("address", network), ("login", login))
     )
 
 
-def _home(address: str) -> str:
+def _network(address: str) -> str:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return address if parsed.version == 4 else str(ipaddress.ip_network((parsed.packed, HOME_PREFIX), strict=False))
+    return address if parsed.version == 4 else str(ipaddress.ip_network((parsed.packed, IPV6_PREFIX), strict=False))

@@ -1,1 +1,1 @@
-"""What pages are made of: templates, rows, chips and charts."""
+"""Rendering: templates, event rows, text differences, filter chips and charts."""

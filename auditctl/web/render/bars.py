@@ -1,7 +1,7 @@
-"""Turns what the log counted into the geometry of a picture: where every bar, level and label stands.
+"""Computes the geometry of a bar chart from counts: bars, levels and labels.
 
-Lengths and places are percentages of the plot, so that one drawing fits every width; the template draws, a style sheet
-colors. Nothing here knows HTML, the database or the clock.
+All lengths and positions are percentages of the plot, so that it fits every width. The template draws and the style
+sheet colors it. Uses no HTML, database or clock.
 """
 
 from __future__ import annotations
@@ -13,22 +13,24 @@ from datetime import datetime
 from auditctl.actions import Action
 from auditctl.web.render.scale import Tick, interval, level_of, short, ticks
 
-LEAST = 1.8
-"""The height of the smallest part of a bar that is not nothing."""
-WIDEST = 8.0
-"""The width of the widest bar; a single one would fill the plot."""
+MIN_HEIGHT = 1.8
+"""Height of the smallest segment, so that it is visible."""
+
+MAX_WIDTH = 8.0
+"""Width of the widest bar; without it a single bar would fill the plot."""
+
 _FILLED = 0.8
-"""How much of its place a bar fills."""
+"""Fraction of its slot that a bar fills."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The events of one action within a bar.
+class Segment:
+    """The events of one action in a bar.
 
     Attributes:
         action: The action.
-        count: How many; at least one.
-        top, height: Where it stands in the plot, 0 being the upper edge.
+        count: Number of events, at least 1.
+        top, height: Vertical position; 0 is the upper edge of the plot.
     """
 
     action: Action
@@ -42,35 +44,35 @@ class Bar:
     """The events of one interval.
 
     Attributes:
-        since, until: The interval, without its end.
-        count: How many events there are.
-        place, extent: Where its place starts, and how wide that is; places stand side by side without a gap.
-        left, width: The bar itself, within its place.
-        parts: From the bottom up; empty without events.
+        since, until: The interval; `until` is excluded.
+        count: Number of events.
+        slot_left, slot_width: Horizontal position of its slot; slots have no gaps.
+        left, width: Horizontal position of the bar, within its slot.
+        segments: From the bottom up; empty without events.
     """
 
     since: datetime
     until: datetime
     count: int
-    place: float
-    extent: float
+    slot_left: float
+    slot_width: float
     left: float
     width: float
-    parts: tuple[Part, ...]
+    segments: tuple[Segment, ...]
 
     @property
     def interval(self) -> str:
-        """The interval in words."""
+        """The interval as text."""
         return interval(self.since, self.until)
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A line across the plot.
+    """A horizontal line of the plot.
 
     Attributes:
-        top: Where, 0 being the upper edge.
-        text: The count it stands for.
+        top: Vertical position; 0 is the upper edge.
+        text: Its count.
     """
 
     top: float
@@ -82,10 +84,10 @@ class Chart:
     """Stacked bars.
 
     Attributes:
-        bars: By time.
-        levels: From the highest, which is the upper edge, to zero, at equal distances.
-        ticks: Labels of time, from left to right.
-        legend: The actions there are, and how many events of each.
+        bars: In order of time.
+        levels: From the upper edge down to zero, at equal distances.
+        ticks: Time labels, from left to right.
+        legend: Each action with events, and their number.
     """
 
     bars: tuple[Bar, ...]
@@ -99,7 +101,7 @@ class Meter:
     """A horizontal bar.
 
     Attributes:
-        count: What it stands for.
+        count: Its number.
         width: 0 to 100.
     """
 
@@ -108,12 +110,12 @@ class Meter:
 
 
 def draw(buckets: Sequence[tuple[datetime, Mapping[Action, int]]], since: datetime, until: datetime) -> Chart:
-    """Return the chart of counted intervals.
+    """Return the chart of counts by interval.
 
     Args:
-        buckets: Where each starts, in UTC and in order, and its counts; each ends where the next one starts.
-        since: Where the first starts that is meant, within the first interval.
-        until: Where the last one ends.
+        buckets: The start of each interval, in UTC and in order, and its counts; each ends where the next starts.
+        since: Start of the first bar, within the first interval.
+        until: End of the last bar.
     """
     starts = [start for start, _ in buckets]
     # The range may start within the first interval and end within the last.
@@ -121,7 +123,7 @@ def draw(buckets: Sequence[tuple[datetime, Mapping[Action, int]]], since: dateti
     counts = [{action: some for action in Action if (some := counted.get(action, 0)) > 0} for _, counted in buckets]
     step, levels = level_of(max((sum(some.values()) for some in counts), default=0))
     bars = tuple(
-        _bar(edges[place : place + 2], some, place, len(buckets), step * levels) for place, some in enumerate(counts)
+        _bar(edges[index : index + 2], some, index, len(buckets), step * levels) for index, some in enumerate(counts)
     )
     return Chart(
         bars,
@@ -132,43 +134,43 @@ def draw(buckets: Sequence[tuple[datetime, Mapping[Action, int]]], since: dateti
 
 
 def meters(counts: Iterable[int]) -> tuple[Meter, ...]:
-    """Return a bar for each count, the longest of which is full."""
-    every = tuple(counts)
-    most = max(every, default=0)
-    return tuple(Meter(count, max(100 * count / most, 1.0) if count else 0.0) for count in every)
+    """Return a bar for each count; the greatest has full width."""
+    numbers = tuple(counts)
+    greatest = max(numbers, default=0)
+    return tuple(Meter(count, max(100 * count / greatest, 1.0) if count else 0.0) for count in numbers)
 
 
-def _bar(edges: Sequence[datetime], counts: Mapping[Action, int], place: int, of: int, full: int) -> Bar:
-    extent = 100 / of
-    width = min(extent * _FILLED, WIDEST)
-    left = place * extent + (extent - width) / 2
+def _bar(edges: Sequence[datetime], counts: Mapping[Action, int], index: int, of: int, full: int) -> Bar:
+    slot = 100 / of
+    width = min(slot * _FILLED, MAX_WIDTH)
+    left = index * slot + (slot - width) / 2
     since, until = edges
-    return Bar(since, until, sum(counts.values()), place * extent, extent, left, width, _stacked(counts, full))
+    return Bar(since, until, sum(counts.values()), index * slot, slot, left, width, _segments(counts, full))
 
 
-def _stacked(counts: Mapping[Action, int], full: int) -> tuple[Part, ...]:
-    parts: list[Part] = []
+def _segments(counts: Mapping[Action, int], full: int) -> tuple[Segment, ...]:
+    segments: list[Segment] = []
     top = 100.0
     for action, height in heights(counts, full).items():
         top -= height
-        parts.append(Part(action, counts[action], max(top, 0.0), height))
-    return tuple(parts)
+        segments.append(Segment(action, counts[action], max(top, 0.0), height))
+    return tuple(segments)
 
 
 def heights(counts: Mapping[Action, int], full: int) -> dict[Action, float]:
-    """Return the heights of a bar's parts: proportional, but none so small that it is not seen.
+    """Return the heights of a bar's segments: proportional to their counts, but at least `MIN_HEIGHT`.
 
     Args:
-        counts: At least one of each.
+        counts: Numbers of events by action, each at least 1.
         full: The count that fills the plot.
     """
     total = sum(counts.values())
-    whole = max(100 * total / full, LEAST * len(counts))
+    whole = max(100 * total / full, MIN_HEIGHT * len(counts))
     small: dict[Action, float] = {}
     while True:
         rest = {action: count for action, count in counts.items() if action not in small}
-        left, shared = whole - LEAST * len(small), sum(rest.values())
-        tiny = [action for action, count in rest.items() if left * count / shared < LEAST]
+        left, shared = whole - MIN_HEIGHT * len(small), sum(rest.values())
+        tiny = [action for action, count in rest.items() if left * count / shared < MIN_HEIGHT]
         if not tiny:
             return {action: small.get(action) or left * counts[action] / shared for action in counts}
-        small.update(dict.fromkeys(tiny, LEAST))
+        small.update(dict.fromkeys(tiny, MIN_HEIGHT))

@@ -1,4 +1,4 @@
-"""Events as a page shows them: the columns of the list, and one event whole."""
+"""Events as pages show them: a row of the list, and one event with all details."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from auditctl.log import selection
 from auditctl.log.selection import Cursor
 from auditctl.names import SYSTEM_USER
 
-LISTED = (
+ROW_COLUMNS = (
     "event_id", "created_on", "ip_address", "user", "target", "target_id", "action", "details", "actor_kind", "db_user",
 )  # fmt: skip
-WHOLE = (*LISTED, "xact_id")
+DETAILS_COLUMNS = (*ROW_COLUMNS, "xact_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EventRow:
     """An event in the list.
 
     Attributes:
         event_id, created_on, ip_address, user, target, target_id, action, details, actor_kind, db_user: As in an
-            export; texts, None for null.
-        target_name: The name under which the target is registered.
+            export: text, None for null.
+        target_name: The registered name of the target.
         xact_id: The transaction; empty in a list.
     """
 
@@ -46,44 +46,44 @@ class Row:
 
     @property
     def moment(self) -> str:
-        """When, in UTC, to the second."""
+        """The time in UTC, to the second."""
         return self.created_on[:19].replace("T", " ")
 
     @property
     def cursor(self) -> Cursor:
-        """Its place in the log."""
+        """The cursor at this event."""
         return Cursor.parse(f"{self.created_on}/{self.event_id}")
 
     @property
     def who(self) -> str:
-        """The user, so that no name an application gives can pass for the system or a login of the database."""
+        """The user, marked so that an application's user cannot look like the system or a database login."""
         return shown_user(self.user, self.actor_kind)
 
     @property
     def user_filter(self) -> str:
-        """What the filter `user` takes for exactly this actor."""
+        """The value of the filter `user` for exactly this actor."""
         return SYSTEM_USER if self.actor_kind == "system" else f"actor:{self.user}"
 
 
-def listed() -> Composable:
-    """Return the projection that `row` takes."""
-    return SQL("{}, target_name").format(selection.cells(safe=False, names=LISTED))
+def row_columns() -> Composable:
+    """Return the projection for `row`."""
+    return SQL("{}, target_name").format(selection.cells(safe=False, names=ROW_COLUMNS))
 
 
-def row(cells: Sequence[Any]) -> Row:
-    """Make a row of the cells that the projection gave."""
-    *named, target_name = cells
-    return Row(**dict(zip(LISTED, named, strict=True)), target_name=target_name)
+def row(cells: Sequence[Any]) -> EventRow:
+    """Return a row from the cells of `row_columns`."""
+    *values, target_name = cells
+    return EventRow(**dict(zip(ROW_COLUMNS, values, strict=True)), target_name=target_name)
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class RecordedValue:
     """A recorded value.
 
     Attributes:
-        kind: `string`, `number`, `boolean`, `null`, `json` (an object or array, one field a line), `masked`, or
-            `oversize`.
-        text: The value itself, in full; what is said of it where it was not kept.
+        kind: `string`, `number`, `boolean`, `null`, `json` (an object or array, one field in a line), `masked`,
+            or `oversize`.
+        text: The value in full; a description of a masked or oversize one.
     """
 
     kind: str
@@ -91,43 +91,44 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """A column of the row that was changed, or a key of the context.
+class RecordedField:
+    """A column of the changed row, or a key of the context.
 
     Attributes:
         name: Its name.
-        old, new: Its values; None where there is none on that side.
+        old, new: Its values before and after; None if there is none.
     """
 
     name: str
-    old: Value | None
-    new: Value | None
+    old: RecordedValue | None
+    new: RecordedValue | None
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """An event with everything that was recorded.
+class EventDetails:
+    """An event with all that was recorded.
 
     Attributes:
-        row: What the list shows.
+        row: The row of the list.
         fields: The recorded columns, by name.
         context: The recorded context, by key.
     """
 
-    row: Row
-    fields: tuple[Field, ...]
-    context: tuple[Field, ...]
+    row: EventRow
+    fields: tuple[RecordedField, ...]
+    context: tuple[RecordedField, ...]
 
 
-def whole() -> Composable:
-    """Return the projection that `event` takes."""
+def details_columns() -> Composable:
+    """Return the projection for `details`."""
     return SQL("{}, {}, {}, {}, target_name").format(
-        selection.cells(safe=False, names=WHOLE), *(_each(name) for name in ("old_values", "new_values", "context"))
+        selection.cells(safe=False, names=DETAILS_COLUMNS),
+        *(_pairs(name) for name in ("old_values", "new_values", "context")),
     )
 
 
-def _each(name: str) -> Composable:
-    # The server writes the values out, so that numbers keep the digits they were stored with.
+def _pairs(name: str) -> Composable:
+    # The server formats the values, so that numbers keep their digits.
     return SQL(
         "(select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(pair.key, pg_catalog.jsonb_typeof(pair.value), "
         "case pg_catalog.jsonb_typeof(pair.value) when 'object' then pg_catalog.jsonb_pretty(pair.value) "
@@ -138,33 +139,33 @@ def _each(name: str) -> Composable:
     ).format(SQL(name))
 
 
-def event(cells: Sequence[Any]) -> Whole:
-    """Make an event of the cells that the projection gave."""
-    *named, old, new, context, target_name = cells
+def details(cells: Sequence[Any]) -> EventDetails:
+    """Return an event from the cells of `details_columns`."""
+    *values, old, new, context, target_name = cells
     before, after = _values(old), _values(new)
-    return Whole(
-        Row(**dict(zip(WHOLE, named, strict=True)), target_name=target_name),
-        tuple(Field(name, before.get(name), after.get(name)) for name in sorted({*before, *after})),
-        tuple(Field(name, None, value) for name, value in _values(context).items()),
+    return EventDetails(
+        EventRow(**dict(zip(DETAILS_COLUMNS, values, strict=True)), target_name=target_name),
+        tuple(RecordedField(name, before.get(name), after.get(name)) for name in sorted({*before, *after})),
+        tuple(RecordedField(name, None, value) for name, value in _values(context).items()),
     )
 
 
-def _values(text: str | None) -> dict[str, Value]:
+def _values(text: str | None) -> dict[str, RecordedValue]:
     return dict(_value(*one) for one in json.loads(text)) if text else {}
 
 
-def _value(name: str, kind: str, text: str | None) -> tuple[str, Value]:
+def _value(name: str, kind: str, text: str | None) -> tuple[str, RecordedValue]:
     if kind == "object" and text is not None:
         for special in _special(json.loads(text)):
             return name, special
     if kind in ("object", "array"):
-        return name, Value("json", text or "")
-    return name, Value(kind, "null" if text is None else text)
+        return name, RecordedValue("json", text or "")
+    return name, RecordedValue(kind, "null" if text is None else text)
 
 
-def _special(value: dict[str, Any]) -> Iterator[Value]:
-    """Yield what a value stands for that is none itself (docs/schema.md)."""
+def _special(value: dict[str, Any]) -> Iterator[RecordedValue]:
+    """Yield the masked or oversize value that an object stands for (docs/schema.md); nothing for any other."""
     if value == {"$masked": True}:
-        yield Value("masked", "masked")
+        yield RecordedValue("masked", "masked")
     elif value.keys() == {"$sha256", "$bytes"}:
-        yield Value("oversize", f"{value['$bytes']:,} bytes, too large to keep; SHA-256 {value['$sha256']}")
+        yield RecordedValue("oversize", f"{value['$bytes']:,} bytes, too large to keep; SHA-256 {value['$sha256']}")

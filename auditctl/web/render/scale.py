@@ -1,7 +1,4 @@
-"""The scales of a picture: round counts along its height, and the labels of time below it.
-
-Nothing here knows a zone but UTC.
-"""
+"""Scales of a bar chart: round counts on the vertical axis, time labels on the horizontal one. All times in UTC."""
 
 from __future__ import annotations
 
@@ -9,13 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from auditctl.text import iso_utc
-
-MOST_TICKS = 7
+MAX_TICKS = 7
 _LEVELS = 4
 _SHORT = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
 _EDGE = 5.0
-"""How near to an end of the scale a label has no place to both sides."""
+"""Distance from an end of the axis within which a label cannot be centered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +18,13 @@ class Tick:
     """A label below the plot.
 
     Attributes:
-        place: Where, from 0 to 100.
-        text: A time, a day, a month or a year in UTC.
-        anchor: `start`, `middle` or `end`: what of the label stands there.
-        is_minor: Whether it is left out where there is little room.
+        left: Horizontal position, 0 to 100.
+        text: A time, day, month or year in UTC.
+        anchor: Which point of the label is there: `start`, `middle` or `end`.
+        is_minor: Whether it is hidden on narrow screens.
     """
 
-    place: float
+    left: float
     text: str
     anchor: str
     is_minor: bool
@@ -40,7 +35,7 @@ class _Stride:
     """A distance between labels.
 
     Attributes:
-        key: What a time falls into; a label stands where that changes.
+        key: The number of the period that a time is in; each change of it may have a label.
         text: The label.
     """
 
@@ -77,19 +72,19 @@ _STRIDES = (
 )
 
 
-def level_of(most: int) -> tuple[int, int]:
-    """Return how many events lie between two levels, and how many such steps there are: enough for the most."""
+def level_of(greatest: int) -> tuple[int, int]:
+    """Return the number of events between two levels, and the number of levels up to the greatest count."""
     unit = 1
     while True:
         for factor in (1, 2, 5):
             step = unit * factor
-            if most <= step * _LEVELS:
-                return step, max(-(-most // step), 1)
+            if greatest <= step * _LEVELS:
+                return step, max(-(-greatest // step), 1)
         unit *= 10
 
 
 def short(count: int) -> str:
-    """Return a round count in few characters, such as 1.5k."""
+    """Return a round count as a short text, such as 1.5k."""
     for size, letter in _SHORT:
         if count >= size:
             return f"{count / size:.4g}{letter}"
@@ -97,12 +92,12 @@ def short(count: int) -> str:
 
 
 def ticks(starts: Sequence[datetime]) -> tuple[Tick, ...]:
-    """Return the labels of intervals that start then: the closest round times of which there are not too many."""
+    """Return the labels of intervals with these starts: at most `MAX_TICKS` round times."""
     gap = starts[1] - starts[0] if len(starts) > 1 else timedelta(0)
     for stride in _STRIDES:
         keys = [stride.key(_before(starts[0], gap)), *map(stride.key, starts)] if starts else []
         chosen = [place for place in range(len(starts)) if keys[place] != keys[place + 1]]
-        if len(chosen) <= MOST_TICKS:
+        if len(chosen) <= MAX_TICKS:
             chosen = chosen or [0] * bool(starts)
             return tuple(
                 _tick((place + 0.5) * 100 / len(starts), stride.text(starts[place]), is_minor=bool(number % 2))
@@ -112,18 +107,13 @@ def ticks(starts: Sequence[datetime]) -> tuple[Tick, ...]:
 
 
 def interval(since: datetime, until: datetime) -> str:
-    """Return an interval in words, in UTC, with its date said once where that is one; whole days by their names."""
+    """Return an interval as text in UTC: dates for whole days, and a common date only once."""
     first = f"{_day(since)}, {since.year}"
     if since < until and since.time() == until.time() == time():
         final = until - timedelta(days=1)
         return f"{first}{'' if final == since else f' – {_day(final)}, {final.year}'} UTC"
     last = "" if since.date() == until.date() else f"{_day(until)}, {until.year}, "
     return f"{first}, {_precise(since)} – {last}{_precise(until)} UTC"
-
-
-def iso(moment: datetime) -> str:
-    """Return the time as the filters since and until take it, in UTC."""
-    return iso_utc(moment)
 
 
 def _precise(moment: datetime) -> str:
@@ -137,6 +127,6 @@ def _before(moment: datetime, gap: timedelta) -> datetime:
         return moment
 
 
-def _tick(place: float, text: str, *, is_minor: bool) -> Tick:
-    anchor = "start" if place < _EDGE else "end" if place > 100 - _EDGE else "middle"
-    return Tick(place, text, anchor, is_minor)
+def _tick(left: float, text: str, *, is_minor: bool) -> Tick:
+    anchor = "start" if left < _EDGE else "end" if left > 100 - _EDGE else "middle"
+    return Tick(left, text, anchor, is_minor)

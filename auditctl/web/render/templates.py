@@ -1,4 +1,4 @@
-"""Makes pages of templates. Everything is escaped as HTML; what would reorder or hide text is shown as its code."""
+"""Renders the HTML templates. All text is escaped, and characters that reorder or hide text are shown as codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATIC = Path(__file__).resolve().parents[1] / "static"
 _SPACES = ("\n", "\t")
 
 
-class Pages:
+class Templates:
     """The templates in auditctl/web/templates."""
 
     def __init__(self) -> None:
@@ -32,12 +32,12 @@ class Pages:
         self._env.globals.update(version=__version__, static=_Static())
 
     def render(self, template: str, **context: Any) -> str:
-        """Return the text a template makes of a context."""
+        """Return the text of a template with a context."""
         return self._env.get_template(template).render(context)
 
 
 class _Static:
-    """Names of static files, each with what tells one version from another, so that browsers may keep them."""
+    """URLs of static files, each with a hash of its content, so that browsers may cache them."""
 
     def __init__(self) -> None:
         self._hashes = {
@@ -49,7 +49,7 @@ class _Static:
 
 
 def readable(text: str) -> str:
-    """Return the text with its lines and tabs, and every other control or format character as its code."""
+    """Return the text with every control or format character but newline and tab as its code."""
     if text.isprintable():
         return text
     return "".join(
@@ -61,5 +61,5 @@ def readable(text: str) -> str:
 
 
 def number(value: int) -> str:
-    """Return a number with its thousands parted."""
+    """Return a number with thousands separators."""
     return f"{value:,}"

@@ -1,4 +1,4 @@
-"""Which parts of two texts differ."""
+"""Compares two texts word by word."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
-MOST_WORDS = 600
-"""Longer middles are marked whole: comparing them word by word takes time that grows with their square."""
+MAX_WORDS = 600
+"""More different words are marked as a whole: the time to compare them grows with the square of their number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of a text.
+class TextSpan:
+    """A span of a text.
 
     Attributes:
-        text: The piece.
-        is_changed: Whether the other text has something else there, or nothing.
+        text: The span.
+        is_changed: Whether it differs from the other text.
     """
 
     text: str
     is_changed: bool
 
 
-def marked(old: str, new: str) -> tuple[list[Part], list[Part]]:
-    """Return the parts of each text, in order; together they are the text. Words are compared, not letters."""
+def marked(old: str, new: str) -> tuple[list[TextSpan], list[TextSpan]]:
+    """Return the spans of each text, in order; joined, they are the text."""
     before, after = _WORD.findall(old), _WORD.findall(new)
     start = _common(before, after)
     end = _common(before[start:][::-1], after[start:][::-1])
     middle = before[start : len(before) - end], after[start : len(after) - end]
-    head, tail = Part("".join(before[:start]), False), Part("".join(before[len(before) - end :]), False)
-    parts = _compared(*middle)
-    return _joined([head, *parts[0], tail]), _joined([head, *parts[1], tail])
+    head, tail = TextSpan("".join(before[:start]), False), TextSpan("".join(before[len(before) - end :]), False)
+    spans = _compared(*middle)
+    return _not_empty([head, *spans[0], tail]), _not_empty([head, *spans[1], tail])
 
 
-def _compared(before: list[str], after: list[str]) -> tuple[list[Part], list[Part]]:
-    if max(len(before), len(after)) > MOST_WORDS:
-        return [Part("".join(before), True)], [Part("".join(after), True)]
-    old, new = list[Part](), list[Part]()
+def _compared(before: list[str], after: list[str]) -> tuple[list[TextSpan], list[TextSpan]]:
+    if max(len(before), len(after)) > MAX_WORDS:
+        return [TextSpan("".join(before), True)], [TextSpan("".join(after), True)]
+    old, new = list[TextSpan](), list[TextSpan]()
     for kind, i1, i2, j1, j2 in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        old.append(Part("".join(before[i1:i2]), kind != "equal"))
-        new.append(Part("".join(after[j1:j2]), kind != "equal"))
+        old.append(TextSpan("".join(before[i1:i2]), kind != "equal"))
+        new.append(TextSpan("".join(after[j1:j2]), kind != "equal"))
     return old, new
 
 
@@ -52,6 +52,6 @@ def _common(before: list[str], after: list[str]) -> int:
     return min(len(before), len(after))
 
 
-def _joined(parts: list[Part]) -> list[Part]:
-    """Leave out what is empty."""
-    return [part for part in parts if part.text]
+def _not_empty(spans: list[TextSpan]) -> list[TextSpan]:
+    """Return the spans that are not empty."""
+    return [span for span in spans if span.text]

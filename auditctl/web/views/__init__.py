@@ -1,1 +1,1 @@
-"""The views: one file for each page. A view takes a `Visit`, asks the library, and fills a template."""
+"""One module for each page. A view takes a `Visit`, calls the library and renders a template."""

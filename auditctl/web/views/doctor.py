@@ -1,4 +1,4 @@
-"""`/doctor`: what weakens the log's promises on this server, each with its remedy. Changes nothing."""
+"""`/doctor`: problems that weaken the log's promises on this server, each with its remedy. Changes nothing."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ PARAMETERS = frozenset({"severity"})
 
 
 def doctor(visit: Visit) -> Response:
-    """Examine the server now, and show what was found: the worst first."""
+    """Examine the server and show the findings, the most severe first."""
     text = visit.one(visit.parameters, "severity", Severity.NOTICE)
     if text not in list(Severity):
-        raise BadRequest(f"There is no severity {text!r}.", hint=f"Severities: {', '.join(Severity)}.")
+        raise BadRequest(f"{text!r} is not a severity.", hint=f"Severities: {', '.join(Severity)}.")
     started = time.monotonic()
     with visit.connection() as conn:
         examined = examine(conn)
     seconds = time.monotonic() - started
-    wanted = list(Severity)[: list(Severity).index(Severity(text)) + 1]
+    shown = list(Severity)[: list(Severity).index(Severity(text)) + 1]
     return visit.page(
         "doctor.html",
-        findings=[finding for finding in examined.findings if finding.severity in wanted],
+        findings=[finding for finding in examined.findings if finding.severity in shown],
         counts=Counter(finding.severity for finding in examined.findings),
         severities=list(Severity),
         least=text,

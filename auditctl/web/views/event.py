@@ -1,4 +1,4 @@
-"""`/events/{event_id}`: one event whole, old and new values side by side."""
+"""`/events/{event_id}`: one event in full, old and new values side by side."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def event(visit: Visit) -> Response:
     """Show an event."""
     text = visit.request.path_params["event_id"]
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise NotFound(f"There is no event {text[:40]!r}.")
+        raise NotFound(f"{text[:40]!r} is not an event ID.")
     with visit.connection() as conn:
-        whole = event_rows.event(reader.event(conn, int(text), event_rows.whole()))
+        details = event_rows.details(reader.event(conn, int(text), event_rows.details_columns()))
     template = "event_part.html" if visit.is_fragment else "event.html"
-    return visit.page(template, whole=whole, row=whole.row, marked=marked)
+    return visit.page(template, details=details, row=details.row, marked=marked)

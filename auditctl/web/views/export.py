@@ -25,7 +25,7 @@ PARAMETERS = FILTER_NAMES | {"order", "raw"}
 
 
 def export(visit: Visit) -> Response:
-    """Stream the log. What can be refused is refused before the first byte; what fails later breaks the transfer."""
+    """Stream the log. Invalid requests are refused before the first byte; a later failure aborts the transfer."""
     output_format = BY_NAME[visit.path.rpartition(".")[2]]
     request = ExportRequest(Narrowing.of(visit.parameters).parsed(), output_format, _order(visit), _is_raw(visit))
     day = datetime.now(UTC).date().isoformat()
@@ -38,7 +38,7 @@ def export(visit: Visit) -> Response:
 
 
 class _Stream(StreamingResponse):
-    """Chunks of which the first is there before the answer starts; the connection is given back whoever stops first."""
+    """Waits for the first chunk before the response starts; returns the connection however the response ends."""
 
     def __init__(self, visit: Visit, chunks: Generator[bytes], media_type: str, headers: dict[str, str]) -> None:
         self._visit = visit
@@ -46,16 +46,14 @@ class _Stream(StreamingResponse):
         super().__init__(_led_by(next(chunks, b""), self._chunks), media_type=media_type, headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them; without the end of the answer where they end too early, so that nobody takes it for whole."""
+        """Send the chunks; after an error without the end marker, so that the client notices."""
         try:
             await super().__call__(scope, receive, send)
         except AuditctlError as error:
-            if not self._visit.is_left:
-                access_log.broke_off(self._visit, str(error))
-        except (
-            asyncio.CancelledError
-        ):  # the server ends, and waits for nothing more; `Sessions.end_all` cancels the query
-            access_log.broke_off(self._visit, "the server ended")
+            if not self._visit.is_disconnected:
+                access_log.aborted(self._visit, str(error))
+        except asyncio.CancelledError:  # the server's shutdown timed out; `Sessions.end_all` cancels the query
+            access_log.aborted(self._visit, "the server stopped")
             return
         except BaseException:
             await self._close()
@@ -67,13 +65,13 @@ class _Stream(StreamingResponse):
             await to_thread.run_sync(self._chunks.close)
 
     async def listen_for_disconnect(self, receive: Receive) -> None:
-        """Wait until the visitor goes away; then the query is canceled, which may not have found anything for long."""
+        """Wait until the client disconnects, then cancel the query, which may otherwise run for long."""
         await super().listen_for_disconnect(receive)
-        await to_thread.run_sync(self._visit.leave, limiter=CapacityLimiter(1))
+        await to_thread.run_sync(self._visit.disconnect, limiter=CapacityLimiter(1))
 
 
 class _Shared(Iterator[bytes]):
-    """Chunks that one thread may close while another waits for the next one: they are closed once that is there."""
+    """Chunks that one thread may close while another waits for the next one: closing waits for it."""
 
     def __init__(self, chunks: Generator[bytes]) -> None:
         self._chunks = chunks
@@ -84,7 +82,7 @@ class _Shared(Iterator[bytes]):
             return next(self._chunks)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Return the connection."""
         with self._lock:
             self._chunks.close()
 
@@ -95,7 +93,7 @@ def _led_by(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _chunks(visit: Visit, request: ExportRequest) -> Generator[bytes]:
-    with visit.connection(is_unhurried=True) as conn:
+    with visit.connection(has_time_limit=False) as conn:
         yield from repaired_chunks(begin(conn, request))
 
 
@@ -104,11 +102,11 @@ def _order(visit: Visit) -> Order:
     try:
         return Order(text)
     except ValueError:
-        raise UsageError(f"there is no order {text!r}", hint="Orders: asc, desc.") from None
+        raise UsageError(f"{text!r} is not an order", hint="Orders: asc, desc.") from None
 
 
 def _is_raw(visit: Visit) -> bool:
     text = visit.one(visit.parameters, "raw", "0")
     if text not in ("0", "1"):
-        raise BadRequest("raw is 0 or 1.")
+        raise BadRequest("The parameter raw must be 0 or 1.")
     return text == "1"

@@ -1,4 +1,4 @@
-"""`/healthz`: for load balancers and supervisors; says nothing of the log."""
+"""`/healthz`: for load balancers and supervisors; reveals nothing of the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from auditctl.web.request import Visit
 
 
 def health(visit: Visit) -> Response:
-    """Answer 200 `ok` while the database takes connections, else 503."""
-    if database.answers(password.base(visit.web.settings)):
+    """Return 200 `ok` if the database accepts connections, else 503."""
+    if database.answers(password.base(visit.app.settings)):
         return PlainTextResponse("ok\n")
     return PlainTextResponse("the database does not answer\n", 503)

@@ -1,4 +1,4 @@
-"""`/history`: one object's life, oldest first, through changes of its key and of its table's name."""
+"""`/history`: all events of one object, oldest first, including those before its key or table was renamed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LIMIT = 100
 
 
 def history(visit: Visit) -> Response:
-    """Show the life of an object."""
+    """Show the history of an object."""
     target, key = (visit.one(visit.parameters, name) for name in ("target", "id"))
     after = visit.one(visit.parameters, "after", "")
     with visit.connection() as conn:
         selection = replace(
             reader.history(conn, target, key), limit=LIMIT, after=Cursor.parse(after) if after else None
         )
-        page = reader.Page(conn, selection, event_rows.listed())
-        found = [event_rows.row(cells) for cells in page]
+        page = reader.Page(conn, selection, event_rows.row_columns())
+        rows = [event_rows.row(cells) for cells in page]
     following = str(page.following) if page.following else None
-    return visit.page("history.html", target=target, key=key, found=found, following=following, is_first=not after)
+    return visit.page("history.html", target=target, key=key, rows=rows, following=following, is_first=not after)

@@ -1,4 +1,4 @@
-"""`/`: the log, newest first, narrowed by what its address says."""
+"""`/`: the log, newest first, filtered by the parameters."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from auditctl.log.formats import EXPORTS
 from auditctl.log.selection import Cursor, Order, Selection
 from auditctl.web.errors import BadRequest
 from auditctl.web.render import event_rows
-from auditctl.web.render.event_rows import Row
+from auditctl.web.render.event_rows import EventRow
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.request import Visit
 from auditctl.web.views import overview
-from auditctl.web.views.overview import Missing, Pictures
+from auditctl.web.views.overview import NoPictures, Pictures
 
 PARAMETERS = FILTER_NAMES | {"after", "before", "limit", "live", "pictures"}
 LIMIT = 50
-LARGEST_LIMIT = 500
+MAX_LIMIT = 500
 
 QUICK = (("1h", "Last hour"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("365d", "A year"))
-"""Choices of a time, each a text of the filter since."""
+"""Links for a period: values of the filter `since`, and labels."""
 
-_SUGGESTED = 500
+_MAX_SUGGESTED = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A page of the log.
+class LogPage:
+    """The events of a page.
 
     Attributes:
         rows: Newest first.
-        older: Where older ones follow; None where none do.
-        newer: Where newer ones follow; None on the newest page.
+        older: Cursor of the page with older events; None if there are none.
+        newer: Cursor of the page with newer events; None on the newest page.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[EventRow, ...]
     older: str | None
     newer: str | None
 
@@ -49,11 +49,11 @@ def log(visit: Visit) -> Response:
     """Show a page of the log."""
     parameters = visit.parameters
     if not visit.is_fragment and any(not value for _, value in visit.request.query_params.multi_items()):
-        # A form sends its empty fields, too; an address that is sent to a colleague need not.
+        # A form also sends its empty fields; the address should not contain them.
         return RedirectResponse(visit.url("/", parameters), 303)
     narrowing, limit = Narrowing.of(parameters), _limit(visit)
-    listed, targets = Listed((), None, None), list[target_names.KnownTarget]()
-    pictures: Pictures | Missing | None = None
+    listed, targets = LogPage((), None, None), list[target_names.KnownTarget]()
+    pictures: Pictures | NoPictures | None = None
     with visit.connection() as conn:
         try:
             selection = _selection(visit, Selection(narrowing.parsed().resolved(conn).condition(), limit=limit))
@@ -61,9 +61,9 @@ def log(visit: Visit) -> Response:
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
         if not visit.is_automatic:
-            targets = target_names.read(conn)[:_SUGGESTED]
+            targets = target_names.read(conn)[:_MAX_SUGGESTED]
         if "pictures" in parameters and not narrowing.error and not visit.is_fragment:
-            pictures = overview.drawn_if_possible(conn, narrowing, overview.shared(visit))
+            pictures = overview.draw_if_possible(conn, narrowing, overview.shared_parameters(visit))
     return visit.page(
         "log_part.html" if visit.is_fragment else "log.html",
         400 if narrowing.error else 200,
@@ -73,36 +73,36 @@ def log(visit: Visit) -> Response:
         filters=FILTERS,
         exports=EXPORTS,
         quick=QUICK,
-        shared=overview.shared(visit),
+        shared=overview.shared_parameters(visit),
         is_live="live" in parameters,
         pictures=pictures,
     )
 
 
-def page(conn: Connection, selection: Selection, *, is_first: bool) -> Listed:
-    """Read a page, and whether there is more on either side.
+def page(conn: Connection, selection: Selection, *, is_first: bool) -> LogPage:
+    """Read a page, and whether there are older and newer events.
 
     Raises:
         DatabaseError: The login may not read the log, or the connection is lost.
     """
-    read = reader.Page(conn, selection, event_rows.listed())
-    found = [event_rows.row(cells) for cells in read]
+    read = reader.Page(conn, selection, event_rows.row_columns())
+    rows = [event_rows.row(cells) for cells in read]
     has_more = read.following is not None
     if selection.order is Order.ASC:
-        found.reverse()
-        older, newer = selection.after is not None and bool(found), has_more
+        rows.reverse()
+        older, newer = selection.after is not None and bool(rows), has_more
     else:
-        older, newer = has_more, not is_first and bool(found)
-    return Listed(
-        tuple(found), str(found[-1].cursor) if older and found else None, str(found[0].cursor) if newer else None
+        older, newer = has_more, not is_first and bool(rows)
+    return LogPage(
+        tuple(rows), str(rows[-1].cursor) if older and rows else None, str(rows[0].cursor) if newer else None
     )
 
 
 def _selection(visit: Visit, selection: Selection) -> Selection:
-    """Return where to start: behind an event, or before one, which is read backwards."""
+    """Return the selection from the cursor on: after it, or before it, which is read backwards."""
     after, before = (visit.one(visit.parameters, name, "") for name in ("after", "before"))
     if after and before:
-        raise BadRequest("A page starts after an event or ends before one, not both.")
+        raise BadRequest("The parameters after and before exclude each other.")
     if before:
         return replace(selection, order=Order.ASC, after=Cursor.parse(before))
     return replace(selection, after=Cursor.parse(after)) if after else selection
@@ -110,6 +110,6 @@ def _selection(visit: Visit, selection: Selection) -> Selection:
 
 def _limit(visit: Visit) -> int:
     text = visit.one(visit.parameters, "limit", str(LIMIT))
-    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= LARGEST_LIMIT):
-        raise BadRequest(f"A page holds 1 to {LARGEST_LIMIT} events.")
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MAX_LIMIT):
+        raise BadRequest(f"The limit must be 1 to {MAX_LIMIT}.")
     return int(text)

@@ -1,8 +1,7 @@
-"""`/login` and `/logout`."""
+"""`/login` and `/logout`: sign in with a database login, and sign out."""
 
 from __future__ import annotations
 
-import secrets
 import time
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from auditctl.web.request import Visit
 
 
 def form(visit: Visit) -> Response:
-    """Ask for login and password."""
+    """Show the sign-in form."""
     following = _local(visit.one(visit.parameters, "next", "/"))
     if visit.session is not None:
         return RedirectResponse(visit.url(following), 303)
@@ -26,66 +25,64 @@ def form(visit: Visit) -> Response:
 
 
 def sign_in(visit: Visit) -> Response:
-    """Try login and password; an answer to a failure takes a while, whatever the reason."""
+    """Sign in; the answer to a failure takes at least `DELAY_SECONDS`."""
     login, password = visit.one(visit.form, "login", ""), visit.one(visit.form, "password", "")
     following = _local(visit.one(visit.form, "next", "/"))
     started = time.monotonic()
     try:
-        visit.web.throttle.begin(visit.address, login)
-        person, connections = auth_password.sign_in(visit.web.settings, login, password, visit.address)
+        visit.app.throttle.begin(visit.address, login)
+        visitor, connections = auth_password.sign_in(visit.app.settings, login, password, visit.address)
     except AuditctlError as error:
         access_log.refused(visit, login, str(error.__cause__ or error))
         if isinstance(error, DatabaseError | StoreError):
-            visit.web.throttle.take_back(visit.address, login)
+            visit.app.throttle.take_back(visit.address, login)
         if not isinstance(error, TooManyAttempts):
             time.sleep(max(0.0, started + DELAY_SECONDS - time.monotonic()))
         return _form(visit, following, login, error)
-    visit.web.throttle.succeed(visit.address, login)
+    visit.app.throttle.succeed(visit.address, login)
     _end(visit)
-    token = visit.web.sessions.start(person, connections)
-    access_log.signed_in(visit, person.login)
+    token = visit.app.sessions.start(visitor, connections)
+    access_log.signed_in(visit, visitor.login)
     response = RedirectResponse(visit.url(following), 303)
-    cookies.put(visit, response, cookies.session_name(visit), token)
-    cookies.drop(visit, response, cookies.SIGN_IN)
+    cookies.put(visit.request, visit.app.settings, response, cookies.session_name(visit.request), token)
+    cookies.drop(visit.request, visit.app.settings, response, cookies.SIGN_IN)
     return response
 
 
 def sign_out(visit: Visit) -> Response:
     """End the session."""
-    access_log.signed_out(visit, visit.person.login)
+    access_log.signed_out(visit, visit.visitor.login)
     _end(visit)
     response = RedirectResponse(visit.url("/login"), 303)
-    cookies.drop(visit, response, cookies.session_name(visit))
+    cookies.drop(visit.request, visit.app.settings, response, cookies.session_name(visit.request))
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 
 def _end(visit: Visit) -> None:
-    if token := visit.request.cookies.get(cookies.session_name(visit)):
-        visit.web.sessions.end(token)
+    if token := visit.request.cookies.get(cookies.session_name(visit.request)):
+        visit.app.sessions.end(token)
 
 
 def _form(visit: Visit, following: str, login: str = "", error: AuditctlError | None = None) -> Response:
     status = 200 if error is None else error_pages.status_of(error)
-    headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyAttempts) else {}
-    csrf = cookies.form_token(visit) or secrets.token_urlsafe(cookies.TOKEN_BYTES)
-    hint = "" if error is None else error_pages.explained(error, status)
+    csrf = cookies.form_token(visit.request) or cookies.new_token()
     response = visit.page(
         "sign_in.html",
         status,
-        headers,
+        error_pages.headers(error),
         csrf=csrf,
         next=following,
         login=login,
-        error=None if error is None else error_pages.said(error),
-        hint=hint,
+        error=None if error is None else error_pages.message(error),
+        hint="" if error is None else error_pages.hint_for(error, status),
     )
-    cookies.put(visit, response, cookies.SIGN_IN, csrf)
+    cookies.put(visit.request, visit.app.settings, response, cookies.SIGN_IN, csrf)
     return response
 
 
 def _local(address: str) -> str:
-    """Return an address below the root path if it is one, else that of the log: nobody is sent to another site."""
+    """Return an address below the root path, or `/` if it is not one: no redirect leads to another site."""
     if not address.isprintable() or "\\" in address or not address.startswith("/") or address.startswith("//"):
         return "/"
     parts = urlsplit(address)

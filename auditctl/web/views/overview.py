@@ -1,4 +1,4 @@
-"""`/overview`: pictures of the log, narrowed as the log is: events over time, and who and what they are about."""
+"""`/overview`: charts of the filtered log: events over time, top targets and top users."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from auditctl.errors import AuditctlError
 from auditctl.log.histogram import read as counted
 from auditctl.log.histogram.read import Overview, UserCount
 from auditctl.names import SYSTEM_USER
-from auditctl.text import plural
-from auditctl.web.error_pages import explained, status_of
+from auditctl.text import iso_utc, plural
+from auditctl.web.error_pages import hint_for, status_of
 from auditctl.web.render import bars
 from auditctl.web.render.bars import Bar, Chart, Meter
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
-from auditctl.web.render.scale import interval, iso
+from auditctl.web.render.scale import interval
 from auditctl.web.render.templates import number
 from auditctl.web.request import Parameters, Visit
 
 PARAMETERS = FILTER_NAMES | {"limit"}
 
 _CERTAIN_DIGITS = 2
-"""How many digits of an estimate say something."""
+"""Significant digits of an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class Top:
     """A target or a user with many events.
 
     Attributes:
-        name: What people call it.
-        title: What tells it from others of that name.
-        meter: How many events, and how long a bar that makes.
-        narrowed: The parameters of the view of these events alone.
+        name: The name to show.
+        title: The unique name.
+        meter: Its number of events, and the bar.
+        narrowed: The parameters that show these events alone.
     """
 
     name: str
@@ -47,17 +47,17 @@ class Top:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What the log looks like.
+    """The charts.
 
     Attributes:
-        events: How many there are.
-        is_estimate: Whether all counts are estimated.
-        since, until: What the pictures cover.
+        events: Number of events.
+        is_estimate: Whether all counts are estimates.
+        since, until: The covered interval.
         chart: The events over time.
-        unit: What a bar stands for, such as `hour` or `15 minutes`.
+        unit: The interval of a bar, such as `hour` or `15 minutes`.
         targets, users: Those with the most events, most first.
-        narrowing: Which events.
-        shared: Parameters that every link keeps.
+        narrowing: The filters.
+        shared: Parameters of every link.
     """
 
     events: int
@@ -73,42 +73,42 @@ class Pictures:
 
     @property
     def range(self) -> str:
-        """What the pictures cover, in words."""
+        """The covered interval as text."""
         return interval(self.since, self.until)
 
     def about(self, count: int) -> str:
-        """Return a count, or the digits of an estimate that say something."""
+        """Return a count as text; of an estimate only its significant digits."""
         return f"≈ {number(rounded(count))}" if self.is_estimate and count else number(count)
 
-    def said(self, bar: Bar) -> str:
-        """Return what a bar says, in words."""
+    def describe(self, bar: Bar) -> str:
+        """Return a bar's interval and counts as text."""
         count = (
             f"≈ {plural(rounded(bar.count), 'event')}" if self.is_estimate and bar.count else plural(bar.count, "event")
         )
-        parts = ", ".join(f"{self.about(part.count)} {part.action}" for part in bar.parts)
-        return f"{interval(bar.since, bar.until)} · {count}{': ' if parts else ''}{parts}"
+        segments = ", ".join(f"{self.about(segment.count)} {segment.action}" for segment in bar.segments)
+        return f"{interval(bar.since, bar.until)} · {count}{': ' if segments else ''}{segments}"
 
     def edges(self, bar: Bar) -> tuple[str, str]:
-        """Return the interval of a bar as the filters since and until take it."""
-        return iso(bar.since), iso(bar.until)
+        """Return the interval of a bar as values of the filters `since` and `until`."""
+        return iso_utc(bar.since), iso_utc(bar.until)
 
     def narrowed(self, bar: Bar) -> Parameters:
-        """Return the parameters of the view of a bar's events."""
-        return {**self.narrowing.having(since=iso(bar.since), until=iso(bar.until)), **self.shared}
+        """Return the parameters that show a bar's events."""
+        return {**self.narrowing.having(since=iso_utc(bar.since), until=iso_utc(bar.until)), **self.shared}
 
     @property
     def anytime(self) -> Parameters:
-        """The parameters of the view without its interval, to which another one is added."""
+        """The parameters without the interval, to which a script adds another one."""
         return {**Narrowing(self.narrowing.without("since")).without("until"), **self.shared}
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """Why there are no pictures.
+class NoPictures:
+    """Why there are no charts.
 
     Attributes:
         message: What happened.
-        hint: What to do; empty where nobody knows.
+        hint: What to do; empty if unknown.
     """
 
     message: str
@@ -116,27 +116,32 @@ class Missing:
 
 
 def overview(visit: Visit) -> Response:
-    """Show the pictures: alone, or for their place in the log."""
+    """Show the charts, as a page or as a part of the log's page."""
     narrowing = Narrowing.of(visit.parameters)
     with visit.connection() as conn:
-        pictures = drawn(conn, narrowing, shared(visit))
+        pictures = draw(conn, narrowing, shared_parameters(visit))
     template = "pictures_part.html" if visit.is_fragment else "overview.html"
     return visit.page(template, pictures=pictures, narrowing=narrowing)
 
 
-def drawn_if_possible(conn: Connection, narrowing: Narrowing, kept: Parameters) -> Pictures | Missing:
-    """Return the pictures, or why there are none: the log itself is shown all the same."""
+def draw_if_possible(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures | NoPictures:
+    """Return the charts, or why there are none, so that the page still shows the events."""
     try:
-        return drawn(conn, narrowing, kept)
+        return draw(conn, narrowing, shared)
     except AuditctlError as error:
-        return Missing(str(error), explained(error, status_of(error)))
+        return NoPictures(str(error), hint_for(error, status_of(error)))
 
 
-def drawn(conn: Connection, narrowing: Narrowing, kept: Parameters) -> Pictures:
-    """Count and draw.
+def draw(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures:
+    """Count the events and draw the charts.
+
+    Args:
+        conn: The visitor's connection.
+        narrowing: The filters.
+        shared: Parameters of every link.
 
     Raises:
-        UsageError: A filter means nothing.
+        UsageError: A filter is not valid.
         DatabaseError: The login may not read the log, the connection is lost, or it takes too long.
     """
     found = counted.read(conn, narrowing.parsed().resolved(conn))
@@ -148,25 +153,25 @@ def drawn(conn: Connection, narrowing: Narrowing, kept: Parameters) -> Pictures:
         until,
         bars.draw([(bucket.start, bucket.counts) for bucket in found.buckets], since, until),
         found.step.name.removeprefix("1 "),
-        _targets(found, narrowing, kept),
-        _users(found, narrowing, kept),
+        _targets(found, narrowing, shared),
+        _users(found, narrowing, shared),
         narrowing,
-        kept,
+        shared,
     )
 
 
-def shared(visit: Visit) -> Parameters:
-    """Return the parameters that every link of the log keeps."""
+def shared_parameters(visit: Visit) -> Parameters:
+    """Return the parameters that every link of the log has."""
     return {name: visit.parameters[name] for name in ("limit",) if name in visit.parameters}
 
 
 def rounded(count: int) -> int:
-    """Return the count with the digits that an estimate is sure of, and zeros."""
+    """Return the count with only its significant digits, the others zero."""
     return round(count, -max(len(str(count)) - _CERTAIN_DIGITS, 0))
 
 
 def _covered(found: Overview, narrowing: Narrowing) -> tuple[datetime, datetime]:
-    """Return what is covered: the filters' own interval, and whole buckets where there is none."""
+    """Return the covered interval: that of the filters, or else of all buckets."""
     if not found.buckets:
         return found.since, found.until
     first, last = found.buckets[0].start, found.buckets[-1].start
@@ -175,20 +180,20 @@ def _covered(found: Overview, narrowing: Narrowing) -> tuple[datetime, datetime]
     return since, until
 
 
-def _targets(found: Overview, narrowing: Narrowing, kept: Parameters) -> tuple[Top, ...]:
+def _targets(found: Overview, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
     return tuple(
-        Top(target.label, target.name, meter, {**narrowing.having(target=target.name), **kept})
+        Top(target.label, target.name, meter, {**narrowing.having(target=target.name), **shared})
         for target, meter in zip(found.targets, bars.meters(one.events for one in found.targets), strict=True)
     )
 
 
-def _users(found: Overview, narrowing: Narrowing, kept: Parameters) -> tuple[Top, ...]:
+def _users(found: Overview, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
     return tuple(
-        Top(shown_user(user.name, user.kind), user.name, meter, {**narrowing.having(user=_meaning(user)), **kept})
+        Top(shown_user(user.name, user.kind), user.name, meter, {**narrowing.having(user=_user_filter(user)), **shared})
         for user, meter in zip(found.users, bars.meters(one.events for one in found.users), strict=True)
     )
 
 
-def _meaning(user: UserCount) -> str:
-    """Return what the filter user takes for exactly that user."""
+def _user_filter(user: UserCount) -> str:
+    """Return the value of the filter `user` for exactly that user."""
     return SYSTEM_USER if user.kind == "system" else f"actor:{user.name}"

@@ -1,4 +1,4 @@
-"""`/suggest`: what the filter user may be, for what has been typed so far."""
+"""`/suggest`: users whose name starts with a prefix, for the filter's field."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from auditctl.web.request import Visit
 
 PARAMETERS = frozenset({"user"})
 LIMIT = 20
-_LONGEST = 200
-"""Characters of a name; whoever typed more needs no suggestion."""
+_MAX_PREFIX = 200
+"""Characters; there are no suggestions for a longer prefix."""
 
 
 def suggest(visit: Visit) -> Response:
-    """Return options for a list of data."""
+    """Return the options of a datalist."""
     prefix = visit.one(visit.parameters, "user", "")
     names: list[str] = []
-    if len(prefix) <= _LONGEST and "\0" not in prefix:
+    if len(prefix) <= _MAX_PREFIX and "\0" not in prefix:
         with visit.connection() as conn:
             names = user_names.suggest(conn, prefix, LIMIT)
     return visit.page("suggest_part.html", names=names)

@@ -73,7 +73,7 @@ def apply(visit: Visit) -> Response:
         approved = compare_digest(planned.fingerprint.encode(), seen)
         return approved
 
-    with visit.connection(is_unhurried=True) as conn:
+    with visit.connection(has_time_limit=False) as conn:
         try:
             done = capture_apply.carry_out(conn, asked.desired(), lock_timeout=LOCK_TIMEOUT, approve=approve)
         except (ConfigurationError, UsageError) as error:
@@ -86,7 +86,7 @@ def apply(visit: Visit) -> Response:
             message = "The database changed after the plan was shown."
             trouble = Trouble(message, "This is what it takes now.", 409)
             return _shown(visit, conn, asked, done, trouble)
-    said = visit.signed_in.said
+    said = visit.signed_in.messages
     said.append(_said(asked, done) if approved else "Nothing had to be done: all is as you asked.")
     del said[:-MOST_SAID]
     return RedirectResponse(visit.url("/config"), 303)

@@ -59,7 +59,7 @@ def config(visit: Visit) -> Response:
         allowed = authority.read(conn)
         listed = _list(conn, find, state)
         stored, types, kept = rule_store.read(conn), event_types.read(conn), times.read(conn)
-    said, visit.signed_in.said[:] = list(visit.signed_in.said), []
+    said, visit.signed_in.messages[:] = list(visit.signed_in.messages), []
     return visit.page(
         "config.html",
         listed=listed,
