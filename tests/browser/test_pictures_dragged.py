@@ -143,7 +143,7 @@ def test_the_list_stands_where_the_pictures_fail_and_they_can_be_asked_for_again
     tab = browse(archive.url, archive.reader, refusals=(504,))
     tab.route("**/overview?*", lambda route: route.fulfill(status=504, body="<div><p>Too slow.</p></div>"))
     tab.goto(ADDRESS)
-    expect(tab.locator(".place")).to_contain_text("The pictures could not be drawn. Too slow.")
+    expect(tab.locator(".place")).to_contain_text("The charts could not be loaded. Too slow.")
     expect(tab.locator("tr.event").first).to_be_visible()
     tab.unroute("**/overview?*")
     tab.get_by_role("button", name="Try again").click()

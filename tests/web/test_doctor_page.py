@@ -72,7 +72,7 @@ def test_an_address_that_means_nothing_is_refused(admin: Client, query: str) -> 
 
 
 def test_how_long_it_took_is_said_and_that_nothing_was_changed(admin: Client) -> None:
-    assert re.search(r"Looking took \d+\.\d s and changed nothing\.", page(admin, "/doctor").text)
+    assert re.search(r"The examination took \d+\.\d s and changed nothing\.", page(admin, "/doctor").text)
 
 
 def test_a_login_that_may_not_see_all_is_told_what_was_not_looked_at_and_why(

@@ -190,7 +190,7 @@ def test_the_log_is_shown_where_its_pictures_cannot_be(
     monkeypatch.setattr(read, "read", fail)
     answer = reader.get("/?user=alice&pictures=1")
     assert (answer.status_code, len(EVENT.findall(answer.text))) == (200, 1)
-    assert "There are charts are not available" in answer.text
+    assert "The charts are not available" in answer.text
     assert reader.get("/overview?user=alice", headers=FRAGMENT).status_code == 504
 
 

@@ -135,6 +135,6 @@ def test_without_the_extra_it_says_what_to_install(db: str, module: str) -> None
 
 def test_its_help_says_who_signs_in_and_how_to_start(auditctl: RunAuditctl) -> None:
     done = auditctl("serve", "--help", check=0)
-    for text in ("until Ctrl-C", "login and password of the database", "--trusted-proxy", "Examples:", "--root-path"):
+    for text in ("until Ctrl-C", "database login and password", "--trusted-proxy", "Examples:", "--root-path"):
         assert text in done.out
     assert "serve" in auditctl("--help", check=0).out

@@ -76,7 +76,7 @@ def test_a_success_forgives_its_login_and_takes_one_from_the_address(throttle: T
 
 
 def test_memory_stays_small_whatever_is_tried(throttle: Throttle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditctl.web.auth.throttle._REMEMBERED", 100)
+    monkeypatch.setattr("auditctl.web.auth.throttle._MAX_KEYS", 100)
     for count in range(2000):
         allowed(throttle, "one address", f"login {count}")
     assert len(throttle) <= 2 * LIMITS["address"] + 1

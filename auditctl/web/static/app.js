@@ -1,4 +1,4 @@
-// What the pages do beyond links and forms. Everything works without it.
+// Enhances links and forms. Every page works without it.
 "use strict";
 
 const clock = new Intl.DateTimeFormat(undefined, {
@@ -18,7 +18,7 @@ function localize(root) {
   for (const element of root.querySelectorAll(".zone")) element.textContent = zone ? `(${zone.value})` : "";
 }
 
-/** Open an event below its row, or close it. */
+/** Show or hide the details of an event below its row. */
 async function toggle(link) {
   const row = link.closest("tr");
   const below = row.nextElementSibling;
@@ -34,7 +34,7 @@ async function toggle(link) {
   opened.append(cell);
   row.after(opened);
   link.setAttribute("aria-expanded", "true");
-  // Of its own cell: of one and the same source, htmx drops a request while it has another.
+  // The cell is its own source: htmx drops a request while its source has another one.
   await htmx.ajax("GET", link.dataset.detail, { source: cell, target: cell, swap: "innerHTML" });
   opened.scrollIntoView({ block: "nearest" });
 }
@@ -62,7 +62,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Empty fields say nothing, and need not stand in an address.
+// Do not send empty fields.
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "get") return;
   for (const field of event.target.querySelectorAll("input")) {
@@ -73,7 +73,7 @@ addEventListener("pageshow", () => {
   for (const field of document.querySelectorAll("form[method=get] input:disabled")) field.disabled = false;
 });
 
-/** Put back what was open before the list was renewed, with its row where that has left the page, and the focus. */
+/** After a refresh reopen the details that were open, with their rows if the list no longer has them, and the focus. */
 function restore(opened, focused) {
   const list = document.querySelector("#events");
   const rowOf = (event) => list.querySelector(`tr.event[data-event="${event}"]`);
@@ -90,7 +90,7 @@ function restore(opened, focused) {
   (row ? rowOf(row.dataset.event)?.querySelector("a.open") : focused)?.focus({ preventScroll: true });
 }
 
-/** Renew the newest page while somebody looks at it. */
+/** Refresh the newest page every 5 seconds while it is visible. */
 function live() {
   if (!document.querySelector("#events[data-live]")) return;
   setInterval(async () => {
@@ -100,15 +100,15 @@ function live() {
     await htmx.ajax("GET", now.dataset.live, { target: "#events", select: "#events", swap: "outerHTML" });
     const fresh = [...document.querySelectorAll("#events tr.event")].filter((row) => !known.has(row.dataset.event));
     for (const row of fresh) row.classList.add("fresh");
-    if (fresh.length) document.querySelector("#said").textContent = `${fresh.length} new`;
+    if (fresh.length) document.querySelector("#status").textContent = `${fresh.length} new`;
   }, 5000);
 }
 
 document.addEventListener("htmx:afterSwap", (event) => localize(event.detail.target.isConnected ? event.detail.target : document));
 document.addEventListener("htmx:sendError", () => {
-  document.querySelector("#said")?.replaceChildren("The server does not answer.");
+  document.querySelector("#status")?.replaceChildren("The server does not answer.");
 });
-// What is open is looked for as late as possible: somebody may have opened it while the server answered.
+// Collect the open details as late as possible: the visitor may open one while the server answers.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target: list, xhr } = event.detail;
   if (list.id !== "events" || xhr.status >= 400) return;
@@ -116,7 +116,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const focused = document.activeElement;
   document.addEventListener("htmx:afterSwap", () => restore(opened, focused), { once: true });
 });
-// The text of a refusal is shown where the answer would have been.
+// Show an error in place of the details.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.xhr.status >= 400) event.detail.shouldSwap = event.detail.target.tagName === "TD";
 });

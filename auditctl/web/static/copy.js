@@ -1,7 +1,7 @@
-// A button beside each text that is there to be copied. Without scripts the text can be selected as any other.
+// Adds a copy button to each code block.
 "use strict";
 
-/** Copy a text; where the browser forbids it, as over plain HTTP, select it instead. */
+/** Copy a text; select it where the browser forbids copying, as over plain HTTP. */
 async function copy(source, button) {
   try {
     await navigator.clipboard.writeText(source.textContent);

@@ -1,20 +1,19 @@
-// The pictures above the log: when they are asked for, what a bar says, and how a range is chosen. All of it works as
-// links without this file.
+// The charts above the log: loads them, describes bars and selects a range. Without it the charts are plain links.
 "use strict";
 
 (() => {
-  const KEPT = "auditctl.pictures";
+  const STORAGE_KEY = "auditctl.pictures";
   const NARROW = matchMedia("(max-width: 36rem)");
-  const DRAG = 5; // pixels from which on a press is no click
+  const DRAG = 5; // pixels: a longer movement is a drag and not a click
 
-  /** Remember whether the pictures are shown; a browser that keeps nothing shows them. */
-  const kept = {
-    get: () => { try { return localStorage.getItem(KEPT); } catch { return null; } },
-    set: (value) => { try { localStorage.setItem(KEPT, value); } catch { /* kept for this page only */ } },
+  /** Remembers whether the charts are shown; without storage they are. */
+  const stored = {
+    get: () => { try { return localStorage.getItem(STORAGE_KEY); } catch { return null; } },
+    set: (value) => { try { localStorage.setItem(STORAGE_KEY, value); } catch { /* no storage */ } },
   };
 
-  // ---- Their place in the log: asked for once they are seen.
-  function ask(place) {
+  // ---- Loading: when they become visible.
+  function load(place) {
     if (place.matches(".waiting:not(.htmx-request)")) htmx.trigger(place, "show");
   }
 
@@ -23,32 +22,32 @@
     if (!details) return;
     const inside = details.querySelector(".place");
     // On a phone the events come first.
-    const closed = kept.get() === "closed" || (NARROW.matches && kept.get() !== "open");
+    const closed = stored.get() === "closed" || (NARROW.matches && stored.get() !== "open");
     if (closed && inside.matches(".waiting")) details.open = false;
-    // What the reader does is remembered, what this file does is not.
-    details.querySelector("summary").addEventListener("click", () => kept.set(details.open ? "closed" : "open"));
-    details.addEventListener("toggle", () => details.open && ask(inside));
-    if (details.open) ask(inside);
+    // Only what the visitor does is stored.
+    details.querySelector("summary").addEventListener("click", () => stored.set(details.open ? "closed" : "open"));
+    details.addEventListener("toggle", () => details.open && load(inside));
+    if (details.open) load(inside);
   }
 
   function failed(inside, text) {
-    const said = document.createElement("p");
-    said.className = "hint";
-    said.append(text, " ");
+    const message = document.createElement("p");
+    message.className = "hint";
+    message.append(text, " ");
     const again = document.createElement("button");
     again.type = "button";
     again.className = "quiet";
     again.textContent = "Try again";
-    again.addEventListener("click", () => ask(inside));
-    said.append(again);
-    inside.replaceChildren(said);
+    again.addEventListener("click", () => load(inside));
+    message.append(again);
+    inside.replaceChildren(message);
   }
 
   document.addEventListener("htmx:responseError", (event) => {
     if (event.detail.target.id !== "pictures-place") return;
     const answer = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
-    const told = [...answer.querySelectorAll("p")].map((line) => line.textContent.trim()).filter(Boolean).join(" ");
-    failed(event.detail.target, `The pictures could not be drawn. ${told}`);
+    const text = [...answer.querySelectorAll("p")].map((line) => line.textContent.trim()).filter(Boolean).join(" ");
+    failed(event.detail.target, `The charts could not be loaded. ${text}`);
   });
   document.addEventListener("htmx:sendError", (event) => {
     if (event.detail.target.id === "pictures-place") failed(event.detail.target, "The server does not answer.");
@@ -59,19 +58,19 @@
     ready(event.detail.target);
   });
 
-  // ---- What a bar says.
+  // ---- Description of a bar.
   const clock = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
   const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" }).formatToParts(new Date())
     .find((part) => part.type === "timeZoneName")?.value ?? "";
   const isUtc = (moment) => new Date(moment).getTimezoneOffset() === 0;
 
-  /** An interval on the reader's clock; nothing where that shows UTC. */
+  /** An interval in the visitor's time zone; empty if that is UTC. */
   function here(since, until) {
     if (isUtc(since)) return "";
     return `${clock.formatRange(new Date(since), new Date(until))} ${zone}`;
   }
 
-  function say(chart, text) {
+  function describe(chart, text) {
     const readout = chart.parentElement.querySelector(".readout");
     readout.querySelector(".total").hidden = Boolean(text);
     const pointed = readout.querySelector(".pointed");
@@ -79,27 +78,27 @@
     pointed.textContent = text;
   }
 
-  function sayBar(bar) {
+  function describeBar(bar) {
     const own = here(bar.dataset.since, bar.dataset.until);
-    say(bar.closest(".chart"), bar.getAttribute("aria-label") + (own ? ` (${own})` : ""));
+    describe(bar.closest(".chart"), bar.getAttribute("aria-label") + (own ? ` (${own})` : ""));
   }
 
-  /** The bars of a chart, and one of them to reach by Tab. */
+  /** The bars of a chart. */
   const barsOf = (chart) => [...chart.querySelectorAll("a.bucket")];
 
   function ready(root) {
     for (const chart of root.querySelectorAll(".chart")) {
-      for (const title of chart.querySelectorAll("a.bucket > title")) title.remove(); // the line above says it
+      for (const title of chart.querySelectorAll("a.bucket > title")) title.remove(); // the readout shows it
       const bars = barsOf(chart);
       const offset = chart.parentElement.querySelector(".offset");
-      if (bars.length && offset && !isUtc(bars.at(-1).dataset.since)) offset.textContent = `; your clock shows ${zone}`;
+      if (bars.length && offset && !isUtc(bars.at(-1).dataset.since)) offset.textContent = `; your time zone is ${zone}`;
     }
   }
 
-  // ---- A range: dragged, or chosen with Shift and the arrow keys.
+  // ---- Selection of a range: dragged, or with Shift and the arrow keys.
   let drag = null;
 
-  /** The bucket below a point; the nearest one where the point lies beside the plot. */
+  /** The bar at a point; the nearest one outside the plot. */
   function at(chart, x) {
     const plot = chart.querySelector("svg.plot").getBoundingClientRect();
     const bars = barsOf(chart);
@@ -115,14 +114,14 @@
     const [since, until] = [bars[first].dataset.since, bars[last].dataset.until];
     const own = here(since, until);
     const utc = (text) => text.replace("T", " ").replace(/(:00)?(\.\d+)?Z$/, "");
-    say(chart, `${utc(since)} – ${utc(until)} UTC${own ? ` (${own})` : ""}`);
+    describe(chart, `${utc(since)} – ${utc(until)} UTC${own ? ` (${own})` : ""}`);
     return [since, until];
   }
 
   function unselect(chart) {
     chart.querySelector(".selection").setAttribute("width", "0");
     chart.classList.remove("selecting");
-    say(chart, "");
+    describe(chart, "");
   }
 
   function go(chart, [since, until]) {
@@ -154,7 +153,7 @@
     const { chart, range } = drag;
     drag = null;
     if (!range) return;
-    // The click that follows is the end of a drag, and no link.
+    // The click that follows ends the drag and must not follow a link.
     addEventListener("click", swallow, { capture: true, once: true });
     setTimeout(() => removeEventListener("click", swallow, { capture: true }));
     chart.classList.remove("selecting");
@@ -179,18 +178,18 @@
 
   document.addEventListener("pointercancel", cancel);
   document.addEventListener("dragstart", (event) => {
-    if (event.target.closest?.("svg.plot")) event.preventDefault(); // a bar is no link to be carried away
+    if (event.target.closest?.("svg.plot")) event.preventDefault(); // do not drag a bar as a link
   });
   document.addEventListener("pointerover", (event) => {
     const bar = event.target.closest?.("a.bucket");
-    if (bar && !drag?.range) sayBar(bar);
+    if (bar && !drag?.range) describeBar(bar);
   });
   document.addEventListener("pointerout", (event) => {
     const chart = event.target.closest?.(".chart");
-    if (chart && !drag && !event.relatedTarget?.closest?.("a.bucket")) say(chart, "");
+    if (chart && !drag && !event.relatedTarget?.closest?.("a.bucket")) describe(chart, "");
   });
   document.addEventListener("focusin", (event) => {
-    if (event.target.matches?.("a.bucket")) sayBar(event.target);
+    if (event.target.matches?.("a.bucket")) describeBar(event.target);
   });
   document.addEventListener("focusout", (event) => {
     if (event.target.matches?.("a.bucket") && !drag) unselect(event.target.closest(".chart"));
@@ -216,7 +215,7 @@
         go(chart, select(chart, anchor, now));
       } else {
         unselect(chart);
-        sayBar(bar);
+        describeBar(bar);
       }
       anchor = null;
       return;
@@ -229,11 +228,11 @@
     const from = event.shiftKey ? anchor ?? now : null;
     bars[next].focus();
     anchor = from;
-    if (anchor === null) unselect(chart), sayBar(bars[next]);
+    if (anchor === null) unselect(chart), describeBar(bars[next]);
     else select(chart, anchor, next);
   });
 
-  // ---- A calendar beside the fields of time.
+  // ---- Date pickers.
   function calendars() {
     for (const button of document.querySelectorAll("button.calendar")) {
       const date = button.parentElement.querySelector("input[type=date]");
@@ -251,7 +250,7 @@
     }
   }
 
-  /** Fold the fields away where they would push the events off the screen. */
+  /** Fold the filter fields on narrow screens. */
   function fold() {
     const button = document.querySelector("button.fold");
     if (!button || !NARROW.matches || document.querySelector(".filters [role=alert]")) return;
@@ -264,7 +263,7 @@
     });
   }
 
-  document.addEventListener("DOMContentLoaded", place); // behind htmx, which takes its attributes up then
+  document.addEventListener("DOMContentLoaded", place); // after htmx, which reads its attributes then
   ready(document);
   calendars();
   fold();
