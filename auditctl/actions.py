@@ -8,13 +8,6 @@ from enum import StrEnum
 
 from auditctl.errors import UsageError
 
-# Bits of pg_trigger.tgtype, from PostgreSQL's catalog/pg_trigger.h.
-ROW = 1
-INSERT = 4
-DELETE = 8
-UPDATE = 16
-TRUNCATE = 32
-
 
 class Action(StrEnum):
     """What an event says happened: the labels of the type auditctl.action, in its order."""
@@ -29,19 +22,15 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CapturedAction:
-    """How an action is captured.
+    """An action that triggers capture; its twin in the database is a row of `auditctl_internal.captured_action()`.
 
     Attributes:
-        action: What the event says.
+        action: The action of the event.
         statement: What the trigger fires on, as SQL.
-        type_bits: What pg_trigger.tgtype must be: AFTER, so neither BEFORE nor INSTEAD.
-        per_row: A row trigger, which PostgreSQL clones to partitions; else a statement trigger, which it does not.
     """
 
     action: Action
     statement: str
-    type_bits: int
-    per_row: bool = True
 
     @property
     def option(self) -> str:
@@ -60,19 +49,19 @@ class CapturedAction:
 
 
 ACTIONS = (
-    CapturedAction(Action.CREATE, "insert", ROW | INSERT),
-    CapturedAction(Action.UPDATE, "update", ROW | UPDATE),
-    CapturedAction(Action.DELETE, "delete", ROW | DELETE),
-    CapturedAction(Action.TRUNCATE, "truncate", TRUNCATE, per_row=False),
+    CapturedAction(Action.CREATE, "insert"),
+    CapturedAction(Action.UPDATE, "update"),
+    CapturedAction(Action.DELETE, "delete"),
+    CapturedAction(Action.TRUNCATE, "truncate"),
 )
 """Every captured action; the order of plans and files."""
 
 BY_ACTION = {captured.action: captured for captured in ACTIONS}
 DEFAULT = tuple(captured.action for captured in ACTIONS)
-"""What is audited where nobody says what."""
+"""The actions of a rule that names none."""
 
 OPTIONS = {action.value.lower(): action for action in (*DEFAULT, Action.READ)}
-"""Every action that a rule may name, by its name in options and files; reads are recorded by policies (`reading`)."""
+"""Every action that a rule may name, by its name in options and files; policies record reads (`read_policies`)."""
 
 
 def parse_actions(names: Iterable[str]) -> tuple[Action, ...]:

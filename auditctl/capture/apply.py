@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from auditctl import database
 from auditctl.actions import Action
-from auditctl.capture import catalog, desired, event_types, planner, rule_store
+from auditctl.capture import catalog, desired, event_types, planner, resolve, rule_store
 from auditctl.capture.config.document import Document
 from auditctl.capture.desired import Desired, DesiredRules
 from auditctl.capture.model import Rule
@@ -151,15 +150,11 @@ def carry_out(
 
 def _plan(conn: Connection, goal: DesiredRules) -> Plan:
     types = event_types.Types(event_types.read(conn), goal.event_types)
-    planned = planner.plan(
-        goal.rules,
-        desired.read_catalog(conn, goal.rules),
-        partial(catalog.generate, conn),
-        follow_renames=goal.follow_renames,
-        only=goal.only,
-        problems=goal.problems,
-        types=types,
-    )
+    found = desired.read_catalog(conn, goal.rules)
+    resolution = resolve.resolve(goal.rules, found, follow_renames=goal.follow_renames)
+    planner.require_fit(resolution, only=goal.only, problems=goal.problems, types=types)
+    states = catalog.read_triggers(conn, resolution.audited)
+    planned = planner.plan(resolution, found, states, only=goal.only, types=types)
     notes = event_types.notes(types, has_file=goal.has_file)
     planned = replace(planned, warnings=(*planned.warnings, *notes), stored=rule_store.read(conn))
     if goal.retention is None:

@@ -1,22 +1,33 @@
 """Reads from PostgreSQL's catalog what the planner needs; decides nothing.
 
-Sources: sql/queries/relation.sql, read_site.sql, column.sql, function.sql, capture_function.sql.
+Sources: sql/queries/relation.sql, read_site.sql, column.sql, function.sql, capture_trigger.sql.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
 from auditctl import database, resources
-from auditctl.actions import ACTIONS
-from auditctl.capture.model import Catalog, Function, Reading, Relation, Request, Trigger
+from auditctl.actions import ACTIONS, Action
+from auditctl.capture.model import (
+    Audited,
+    Catalog,
+    Fault,
+    Function,
+    Reading,
+    Relation,
+    Statement,
+    Trigger,
+    TriggerState,
+)
 from auditctl.database import Connection
-from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
+from auditctl.names import TRIGGER_SCHEMA
 
 
 @contextmanager
@@ -47,10 +58,10 @@ def read(conn: Connection, wanted: Callable[[Relation], bool]) -> Catalog:
         DatabaseError: The catalog could not be read.
     """
     names = {"triggers": [captured.trigger for captured in ACTIONS], "trigger_schema": TRIGGER_SCHEMA}
-    rows = conn.execute(resources.sql_text("queries/relation.sql"), names).fetchall()
-    relations = {row[0]: _relation(row) for row in rows}
+    cursor = conn.cursor(row_factory=kwargs_row(_relation))
+    relations = {found.oid: found for found in cursor.execute(resources.sql_text("queries/relation.sql"), names)}
     chosen = [oid for oid, relation in relations.items() if relation.triggers or wanted(relation)]
-    for oid, reading in _reading(conn, chosen):
+    for oid, reading in _readings(conn, chosen):
         relations[oid] = replace(relations[oid], reading=reading)
     chosen = list(dict.fromkeys([*chosen, *(oid for oid, relation in relations.items() if relation.reading)]))
     for oid, columns, key in conn.execute(resources.sql_text("queries/column.sql"), {"relations": chosen}):
@@ -59,37 +70,43 @@ def read(conn: Connection, wanted: Callable[[Relation], bool]) -> Catalog:
     return Catalog(_visible(relations.values(), path), _functions(conn), next(iter(path), "public"))
 
 
-def generate(conn: Connection, requests: Sequence[Request]) -> tuple[Function, ...]:
-    """Return the functions that are asked for, in the same order, as the catalog would show them.
+def read_triggers(conn: Connection, every: Iterable[Audited]) -> tuple[TriggerState, ...]:
+    """Return the triggers that audited tables need, with what is wrong with each and how to repair it.
 
     Raises:
         DatabaseError: The store's templates are of another version.
     """
-    rows = [
-        {
-            "position": position,
-            "relation": request.relation,
-            "root": request.root,
-            "target": request.target,
-            "action": request.action,
-            "exclude": request.rule.exclude,
-            "mask": request.rule.mask,
-            "key": request.rule.key,
-            "require_actor": request.rule.require_actor,
+    captures = [
+        audited.rule.row()
+        | {
+            "relation": audited.root.oid,
+            "target": audited.target,
+            "members": [member.oid for member in audited.members],
         }
-        for position, request in enumerate(requests)
+        for audited in every
     ]
-    found = conn.execute(resources.sql_text("queries/capture_function.sql"), {"requests": Jsonb(rows)})
-    return tuple(
-        Function(name, source, _pairs(settings), True, ROLE_OWNER, (grantee,) if grantee else (), comment, statement)
-        for name, source, settings, comment, statement, grantee in found
+    cursor = conn.cursor(row_factory=kwargs_row(_trigger_state))
+    return tuple(cursor.execute(resources.sql_text("queries/capture_trigger.sql"), {"captures": Jsonb(captures)}))
+
+
+def _trigger_state(action: str, faults: list[Any], statements: list[Any], **state: Any) -> TriggerState:
+    return TriggerState(
+        action=Action(action),
+        faults=tuple(Fault(**fault) for fault in faults),
+        statements=tuple(Statement(**statement) for statement in statements),
+        **state,
     )
 
 
-def _reading(conn: Connection, chosen: Sequence[int]) -> Iterator[tuple[int, Reading]]:
+def _readings(conn: Connection, chosen: Sequence[int]) -> Iterator[tuple[int, Reading]]:
     """Yield what records the reads of the chosen relations, and of all others where something of ours is left."""
-    for oid, *row in conn.execute(resources.sql_text("queries/read_site.sql"), {"relations": list(chosen)}):
-        yield oid, Reading(*row[:8], *(tuple(names) for names in row[8:]))
+    cursor = conn.cursor(row_factory=kwargs_row(_reading))
+    yield from cursor.execute(resources.sql_text("queries/read_site.sql"), {"relations": list(chosen)})
+
+
+def _reading(oid: int, **row: Any) -> tuple[int, Reading]:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    return oid, Reading(**values)
 
 
 def _visible(relations: Iterable[Relation], schemas: Sequence[str]) -> tuple[Relation, ...]:
@@ -102,38 +119,18 @@ def _visible(relations: Iterable[Relation], schemas: Sequence[str]) -> tuple[Rel
     return tuple(replace(r, is_visible=first.get(r.table) == r.schema) for r in found)
 
 
-def _relation(row: tuple[Any, ...]) -> Relation:
-    oid, schema, table, kind, persistence, is_partition, parents, triggers = row
+def _relation(parents: list[Any], triggers: list[Any], **row: Any) -> Relation:
     return Relation(
-        oid,
-        schema,
-        table,
-        kind,
-        persistence,
-        is_partition=is_partition,
-        parents=tuple((parent[0], parent[1]) for parent in parents),
-        triggers=tuple(_trigger(trigger) for trigger in triggers),
-    )
-
-
-def _trigger(value: Mapping[str, Any]) -> Trigger:
-    return Trigger(
-        value["name"],
-        (value["schema"], value["function"]),
-        value["type_bits"],
-        value["enabled"],
-        value["is_clone"],
-        value["is_plain"],
+        parents=tuple((schema, table) for schema, table in parents),
+        triggers=tuple(
+            Trigger(trigger["name"], (trigger["function"][0], trigger["function"][1]), trigger["is_clone"])
+            for trigger in triggers
+        ),
+        **row,
     )
 
 
 def _functions(conn: Connection) -> dict[str, Function]:
-    functions = {}
-    rows = conn.execute(resources.sql_text("queries/function.sql"), {"trigger_schema": TRIGGER_SCHEMA})
-    for name, source, settings, is_sound, owner, grantees, comment, drop in rows:
-        functions[name] = Function(name, source, _pairs(settings), is_sound, owner, tuple(grantees), comment, drop)
-    return functions
-
-
-def _pairs(settings: Iterable[str]) -> dict[str, str]:
-    return dict(setting.split("=", 1) for setting in settings)
+    cursor = conn.cursor(row_factory=class_row(Function))
+    found = cursor.execute(resources.sql_text("queries/function.sql"), {"trigger_schema": TRIGGER_SCHEMA})
+    return {function.name: function for function in found}

@@ -14,8 +14,8 @@ from psycopg.sql import SQL
 
 from auditctl import resources
 from auditctl.actions import Action
-from auditctl.capture.model import EventType, Rule
-from auditctl.capture.plan import Change, ChangeKind, Statement
+from auditctl.capture.model import EventType, Rule, Statement
+from auditctl.capture.plan import Change, ChangeKind
 from auditctl.capture.validate import STORED, where
 from auditctl.database import Connection
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from auditctl.actions import Action
 from auditctl.capture.rule_keys import Rule as Rule
+from auditctl.capture.table_names import qualified
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +34,12 @@ class Trigger:
     Attributes:
         name: Such as `auditctl_update`.
         function: Schema and name of the function it calls.
-        type_bits: pg_trigger.tgtype: level, time and events.
-        enabled: pg_trigger.tgenabled: `A` always, `O` origin, `R` replica, `D` disabled.
         is_clone: Whether PostgreSQL made it from the trigger of a partitioned parent.
-        is_plain: Whether it has no condition, arguments, column list, transition table or deferral.
     """
 
     name: str
     function: tuple[str, str]
-    type_bits: int
-    enabled: str
     is_clone: bool
-    is_plain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +47,68 @@ class Function:
     """A function in the schema of generated functions, as pg_proc has it.
 
     Attributes:
-        name: Its name.
-        source: The text between the dollar quotes.
-        settings: Its SET clauses, name to value.
-        is_sound: Whether language, signature and SECURITY DEFINER are as capture needs them.
-        owner: Its owner.
-        grantees: Who else may execute it, sorted; `public` for everybody.
+        name: Its name, with its arguments if it has any.
         comment: Its comment, which names target and action; empty without one.
-        statement: The statement that creates or replaces it; that drops it, for a function found in the catalog.
+        drop_statement: The statement that drops it.
     """
 
     name: str
-    source: str
-    settings: Mapping[str, str]
-    is_sound: bool
-    owner: str
-    grantees: tuple[str, ...]
     comment: str
-    statement: str = ""
+    drop_statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a plan.
+
+    Attributes:
+        sql: Its text, without a semicolon.
+        as_owner: Whether auditctl_owner runs it (functions), or the login itself (triggers need the table's owner).
+    """
+
+    sql: str
+    as_owner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a capture trigger or its function.
+
+    Attributes:
+        kind: A word of sql/functions/40_guard/faults.sql: `missing`, `uncloned`, `unknown`, `renamed`, `calls`,
+            `redefined`, `comment`, `security`, `privileges`, `outdated` or `firing`.
+        reason: The same as a sentence.
+    """
+
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerState:
+    """A trigger that a rule needs, as `auditctl.capture_triggers` returns it.
+
+    Attributes:
+        root: Object id of the audited table.
+        relation: Object id of the table with the trigger: the same, or a partition or child of it.
+        action: The captured action.
+        trigger: The trigger's name, such as `auditctl_update`.
+        function: Name of the function that the trigger must call.
+        grantee: Who must be allowed to execute the function besides its owner; None for nobody.
+        is_clone: Whether PostgreSQL puts the trigger there itself, from a partitioned parent.
+        faults: What is wrong, the gravest first; empty where the trigger is as the rule says.
+        statements: What repairs it; empty without faults, and for a clone that is missing.
+    """
+
+    root: int
+    relation: int
+    action: Action
+    trigger: str
+    function: str
+    grantee: str | None
+    is_clone: bool
+    faults: tuple[Fault, ...]
+    statements: tuple[Statement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +200,20 @@ class Catalog:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What a capture function must do; the database assembles it (auditctl.capture_function).
+class Audited:
+    """A table that a rule covers and that captures something.
 
     Attributes:
-        relation: Object id of the table whose triggers call it.
-        root: Object id of the table that the target names: the same, or what it is a child of.
-        target: The registered name that events carry.
-        action: The captured action.
-        rule: What is recorded.
+        root: The table, which is no part of another audited one.
+        rule: The rule in force.
+        members: Its partitions and children that are audited through it, sorted by schema and name.
     """
 
-    relation: int
-    root: int
-    target: str
-    action: Action
+    root: Relation
     rule: Rule
+    members: tuple[Relation, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """The name under which the table's events are recorded."""
+        return qualified(*self.root.identity)

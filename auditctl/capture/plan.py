@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from auditctl.actions import Action
-from auditctl.capture.model import Rule
+from auditctl.capture.model import Rule, Statement
 from auditctl.retention.times import RetentionPlan
 
 
@@ -19,19 +19,6 @@ class ChangeKind(StrEnum):
     ENABLE = "ENABLE"
     DROP = "DROP"
     KEEP = "KEEP"
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement of a plan.
-
-    Attributes:
-        sql: Its text, without a semicolon.
-        as_owner: Whether auditctl_owner runs it (functions), or the login itself (triggers need the table's owner).
-    """
-
-    sql: str
-    as_owner: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from psycopg import sql
 
 from auditctl.actions import Action
 from auditctl.capture import validate
-from auditctl.capture.model import Reading, Relation, Rule
-from auditctl.capture.plan import Change, ChangeKind, Statement
+from auditctl.capture.model import Audited, Reading, Relation, Rule, Statement
+from auditctl.capture.plan import Change, ChangeKind
 from auditctl.capture.table_names import qualified
 
 READ_POLICY = "auditctl_read"
@@ -44,10 +44,14 @@ class ReadSite:
         return qualified(*self.root.identity)
 
 
-def sites(root: Relation, members: Iterable[Relation], rule: Rule) -> Iterator[ReadSite]:
-    """Yield every relation that a rule's reads need policies on; PostgreSQL has none for foreign tables."""
-    if Action.READ in rule.actions:
-        yield from (ReadSite(relation, root, rule) for relation in (root, *members) if relation.kind != "f")
+def sites(every: Iterable[Audited]) -> Iterator[ReadSite]:
+    """Yield every relation that the rules' reads need policies on; PostgreSQL has none for foreign tables."""
+    for audited in every:
+        if Action.READ in audited.rule.actions:
+            relations = (audited.root, *audited.members)
+            yield from (
+                ReadSite(relation, audited.root, audited.rule) for relation in relations if relation.kind != "f"
+            )
 
 
 def problems(site: ReadSite, seen: Container[tuple[str, str]]) -> Iterator[str]:

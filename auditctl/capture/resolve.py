@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from auditctl.capture import table_names, validate
-from auditctl.capture.model import Catalog, Relation, Rule
+from auditctl.capture.model import Audited, Catalog, Relation, Rule
 from auditctl.capture.table_names import Pattern, commented_target, qualified
 from auditctl.names import TRIGGER_SCHEMA
 from auditctl.text import did_you_mean
@@ -36,14 +36,19 @@ class Resolution:
     """Rules matched against the catalog.
 
     Attributes:
-        covered: Each audited table that is no part of another, with the rule in force.
+        audited: Each audited table that is no part of another, with the rule in force and its members.
         rules: The rules under the names as registered, renames followed; in the order given.
         problems: What does not fit; a rule with a problem covers nothing.
     """
 
-    covered: tuple[tuple[Relation, Rule], ...]
+    audited: tuple[Audited, ...]
     rules: tuple[Rule, ...]
     problems: tuple[Problem, ...]
+
+    @property
+    def covered(self) -> tuple[tuple[Relation, Rule], ...]:
+        """The audited tables with their rules."""
+        return tuple((audited.root, audited.rule) for audited in self.audited)
 
 
 def resolve(rules: Iterable[Rule], catalog: Catalog, *, follow_renames: bool) -> Resolution:
@@ -82,8 +87,8 @@ def resolve(rules: Iterable[Rule], catalog: Catalog, *, follow_renames: bool) ->
     problems += [Problem(rule, text) for rule, text in _nothing_matches(globs, catalog, covered)]
     problems += [Problem(rule, text) for rule, text in _partitions_of_covered(named, covered)]
     faulty = {problem.rule.name for problem in problems}
-    sound = tuple((relation, rule) for relation, rule in covered if rule.name not in faulty)
-    return Resolution(sound, tuple(registered), tuple(problems))
+    sound = [(relation, rule) for relation, rule in covered if rule.name not in faulty]
+    return Resolution(_with_members(sound, catalog), tuple(registered), tuple(problems))
 
 
 def wants(rules: Iterable[Rule], relation: Relation) -> bool:
@@ -188,6 +193,17 @@ def _cover(
         for identity, (relation, rule) in chosen.items()
         if rule.actions and (not any(parent in active for parent in relation.parents) or identity in named)
     ]
+
+
+def _with_members(covered: list[tuple[Relation, Rule]], catalog: Catalog) -> tuple[Audited, ...]:
+    """Give each audited table its members: what descends from it, and from no audited table that is nearer."""
+    members: dict[tuple[str, str], list[Relation]] = {relation.identity: [] for relation, _ in covered}
+    for relation in catalog.relations:
+        if relation.identity not in members and relation.persistence != "t":
+            nearest = next((parent for parent in relation.parents if parent in members), None)
+            if nearest is not None:
+                members[nearest].append(relation)
+    return tuple(Audited(relation, rule, tuple(members[relation.identity])) for relation, rule in covered)
 
 
 def _nothing_matches(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from auditctl.actions import Action
 from auditctl.capture import catalog, planner, resolve, rule_store, validate
@@ -55,7 +54,7 @@ def read(conn: Connection, *, include_unaudited: bool = False) -> list[TableStat
         stored = rule_store.read(conn)
         found = catalog.read(conn, lambda relation: resolve.wants(stored, relation))
         resolution = resolve.resolve(stored, found, follow_renames=True)
-        plan = planner.compare(resolution, found, partial(catalog.generate, conn))
+        plan = planner.plan(resolution, found, catalog.read_triggers(conn, resolution.audited))
     rows = {
         qualified(*relation.identity): _audited(qualified(*relation.identity), rule, plan)
         for relation, rule in resolution.covered

@@ -10,16 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from auditctl import resources
-from auditctl.actions import Action
-from auditctl.capture import catalog, planner, render, resolve, rule_store, table_names, triggers
-from auditctl.capture.model import Catalog, Function, Relation, Request
+from auditctl.actions import BY_ACTION, Action
+from auditctl.capture import catalog, planner, render, resolve, rule_store, table_names
+from auditctl.capture.model import Relation, TriggerState
 from auditctl.capture.plan import ChangeKind
 from auditctl.capture.resolve import Problem
 from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
 from auditctl.doctor import lost_tables, rule_repair
 from auditctl.doctor.model import Coverage, FormerColumns, ResultRow
-from auditctl.names import ROLE_OWNER
 
 
 def read(conn: Connection) -> Coverage:
@@ -29,22 +28,17 @@ def read(conn: Connection) -> Coverage:
         DatabaseError: The login may not read auditctl.rule or auditctl.capture.
     """
     stored = rule_store.read(conn)
-    found = _without_what_others_check(catalog.read(conn, lambda relation: resolve.wants(stored, relation)))
+    found = catalog.read(conn, lambda relation: resolve.wants(stored, relation))
     resolution = resolve.resolve(stored, found, follow_renames=True)
     watched = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from auditctl.capture"))
-    granted: list[str] = []
-
-    def generate(requests: Sequence[Request]) -> tuple[Function, ...]:
-        functions = catalog.generate(conn, requests)
-        granted.extend(f"{function.name} {grantee}" for function in functions for grantee in function.grantees)
-        return tuple(replace(function, grantees=()) for function in functions)
-
-    plan = planner.compare(resolution, found, generate)
+    states = catalog.read_triggers(conn, resolution.audited)
+    granted = tuple(f"{state.function} {state.grantee}" for state in states if state.grantee)
+    plan = planner.plan(resolution, found, tuple(map(_without_what_others_check, states)))
     changed = _changed_templates(conn)
     former = _former_columns(conn)
     detached, renamed = lost_tables.detached(conn), lost_tables.renamed(conn)
     return Coverage(
-        found, resolution, plan, detached, renamed, watched, tuple(granted), changed, former, _unique_columns(conn)
+        found, resolution, plan, detached, renamed, watched, granted, changed, former, _unique_columns(conn)
     )
 
 
@@ -66,13 +60,9 @@ def _changed_templates(conn: Connection) -> tuple[str, ...]:
     return tuple(action.value for action, parts in render.templates().items() if stored.get(action.value) != parts)
 
 
-def _without_what_others_check(found: Catalog) -> Catalog:
-    """Return the catalog as if every trigger fired always, and functions had their owner and privileges."""
-    relations = tuple(
-        replace(r, triggers=tuple(replace(t, enabled=triggers.ALWAYS) for t in r.triggers)) for r in found.relations
-    )
-    functions = {n: replace(f, owner=ROLE_OWNER, grantees=()) for n, f in found.functions.items()}
-    return replace(found, relations=relations, functions=functions)
+def _without_what_others_check(state: TriggerState) -> TriggerState:
+    """Return what is wrong with a trigger, but for when it fires, and who owns and may execute its function."""
+    return replace(state, faults=tuple(f for f in state.faults if f.kind not in ("firing", "privileges")))
 
 
 def changed_templates(coverage: Coverage) -> Sequence[ResultRow]:
@@ -209,7 +199,7 @@ def _family(relation: Relation) -> set[str]:
 
 
 def _verb(action: Action) -> str:
-    return "insert" if action is Action.CREATE else action.lower()
+    return BY_ACTION[action].statement if action in BY_ACTION else action.lower()
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -12,29 +12,31 @@ $auditctl$;
 reset role;
 
 do $install$
+declare
+    v_what text;
 begin
     -- One that has a superuser's rights, or another login's, stays as it is: whoever may not replace it installs the rest.
     if exists (
         select
         from pg_catalog.pg_proc as p
-        where p.oid = pg_catalog.to_regprocedure('auditctl_internal.put_trigger(regclass,text,text)')
+        where p.oid = pg_catalog.to_regprocedure('auditctl_internal.put_trigger(regclass,text,integer,text)')
             and not pg_catalog.pg_has_role(session_user, p.proowner, 'MEMBER')
     ) then
         return;
     end if;
     execute $function$
-create or replace function auditctl_internal.put_trigger(p_relation regclass, p_action text, p_function text) returns void
+create or replace function auditctl_internal.put_trigger(p_relation regclass, p_trigger text, p_type_bits integer, p_function text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 -- The guard acts as auditctl_owner, who owns nobody's tables. This lends it the installing login's right to put a capture
--- trigger on a partition or child of a table that has it already, and nothing else. It calls no function that
--- auditctl_owner could replace.
+-- trigger on a partition or child of a table that has one already, and nothing else. It calls no function that
+-- auditctl_owner could replace, so what it must know of triggers stands here once more.
 declare
-    v_name constant text := 'auditctl_' || lower(p_action);
+    v_event constant text := case p_type_bits & 60 when 4 then 'insert' when 8 then 'delete' when 16 then 'update' when 32 then 'truncate' end;
 begin
-    if p_action is null or p_action not in ('CREATE', 'UPDATE', 'DELETE', 'TRUNCATE') then
-        raise exception 'no captured action: %', p_action using errcode = 'invalid_parameter_value';
+    if p_trigger is null or not p_trigger ^@ 'auditctl_' or v_event is null or p_type_bits & ~61 <> 0 then
+        raise exception 'not a capture trigger: %, type %', p_trigger, p_type_bits using errcode = 'invalid_parameter_value';
     end if;
     if not exists (
         with recursive ancestor as (
@@ -45,26 +47,24 @@ begin
 
         select
         from ancestor as a
-        join pg_trigger as t
-            on t.tgrelid = a.relation and t.tgname in ('auditctl_create', 'auditctl_update', 'auditctl_delete', 'auditctl_truncate')
+        join pg_trigger as t on t.tgrelid = a.relation and t.tgname ^@ 'auditctl_'
         join pg_proc as p on p.oid = t.tgfoid
         where p.pronamespace = 'auditctl_triggers'::regnamespace and p.proowner = 'auditctl_owner'::regrole
     ) then
         raise exception '% descends from no audited table', p_relation using errcode = 'insufficient_privilege';
     end if;
     execute format(
-        'create trigger %I after %s on %s for each %s execute function auditctl_triggers.%I()', v_name,
-        case p_action when 'CREATE' then 'insert' when 'UPDATE' then 'update' when 'DELETE' then 'delete' else 'truncate' end,
-        p_relation, case p_action when 'TRUNCATE' then 'statement' else 'row' end, p_function
+        'create trigger %I after %s on %s for each %s execute function auditctl_triggers.%I()',
+        p_trigger, v_event, p_relation, case p_type_bits & 1 when 1 then 'row' else 'statement' end, p_function
     );
-    execute format('alter table %s enable always trigger %I', p_relation, v_name);
+    execute format('alter table %s enable always trigger %I', p_relation, p_trigger);
 end
 $auditctl$
     $function$;
-    alter function auditctl_internal.put_trigger(regclass, text, text) owner to session_user;
-    revoke execute on function auditctl_internal.put_trigger(regclass, text, text) from public;
-    grant execute on function auditctl_internal.put_trigger(regclass, text, text) to auditctl_owner;
-    comment on function auditctl_internal.put_trigger(regclass, text, text) is
+    alter function auditctl_internal.put_trigger(regclass, text, integer, text) owner to session_user;
+    revoke execute on function auditctl_internal.put_trigger(regclass, text, integer, text) from public;
+    grant execute on function auditctl_internal.put_trigger(regclass, text, integer, text) to auditctl_owner;
+    comment on function auditctl_internal.put_trigger(regclass, text, integer, text) is
         'Puts a capture trigger on a partition or child of an audited table, with the rights of the login that installed';
     if exists (
         select
@@ -127,8 +127,9 @@ $auditctl$
     grant execute on function auditctl_internal.put_read_policy(regclass, boolean) to auditctl_owner;
     comment on function auditctl_internal.put_read_policy(regclass, boolean) is
         'Puts the policies of reading on a partition or child of an audited table, with the rights of the login that installed';
-    execute $function$
-create or replace function auditctl_internal.guard_ddl() returns event_trigger
+    foreach v_what in array array['ddl', 'drop'] loop
+        execute pg_catalog.replace($function$
+create or replace function auditctl_internal.guard_WHAT() returns event_trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -137,39 +138,19 @@ begin
     if not exists (
         select
         from pg_proc as p
-        where p.oid = 'auditctl_internal.watch_ddl(text)'::regprocedure and p.prosecdef and p.proowner = 'auditctl_owner'::regrole
+        where p.oid = 'auditctl_internal.watch_WHAT(text)'::regprocedure and p.prosecdef and p.proowner = 'auditctl_owner'::regrole
     ) then
-        raise exception 'refused: auditctl_internal.watch_ddl(text) is not what auditctl installed'
+        raise exception 'refused: auditctl_internal.watch_WHAT(text) is not what auditctl installed'
             using errcode = 'UA003', hint = 'Find out who changed it, then run: auditctl install';
     end if;
-    perform auditctl_internal.watch_ddl(tg_tag);
+    perform auditctl_internal.watch_WHAT(tg_tag);
 end
 $auditctl$
-    $function$;
-    alter function auditctl_internal.guard_ddl() owner to session_user;
-    revoke execute on function auditctl_internal.guard_ddl() from public;
+        $function$, 'WHAT', v_what);
+        execute pg_catalog.format('alter function auditctl_internal.guard_%s() owner to session_user', v_what);
+        execute pg_catalog.format('revoke execute on function auditctl_internal.guard_%s() from public', v_what);
+    end loop;
     comment on function auditctl_internal.guard_ddl() is 'The coverage guard, at the end of each DDL command';
-    execute $function$
-create or replace function auditctl_internal.guard_drop() returns event_trigger
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-as $auditctl$
--- Has the rights of a superuser, and hands over to auditctl_owner: what auditctl_owner could have made of it is not run.
-begin
-    if not exists (
-        select
-        from pg_proc as p
-        where p.oid = 'auditctl_internal.watch_drop(text)'::regprocedure and p.prosecdef and p.proowner = 'auditctl_owner'::regrole
-    ) then
-        raise exception 'refused: auditctl_internal.watch_drop(text) is not what auditctl installed'
-            using errcode = 'UA003', hint = 'Find out who changed it, then run: auditctl install';
-    end if;
-    perform auditctl_internal.watch_drop(tg_tag);
-end
-$auditctl$
-    $function$;
-    alter function auditctl_internal.guard_drop() owner to session_user;
-    revoke execute on function auditctl_internal.guard_drop() from public;
     comment on function auditctl_internal.guard_drop() is 'The coverage guard, after each command that drops something';
 end
 $install$;

@@ -1,18 +1,18 @@
 -- What records the reads of some tables, and of every other table that has something of ours.
 select
-    c.oid::bigint,
+    c.oid::bigint as oid,
     s.target,
-    s.root::oid::bigint,
-    coalesce(s.read_query, false),
-    coalesce(s.read_force, false),
-    coalesce(s.had_row_security, false),
-    coalesce(s.had_force, false),
-    c.relrowsecurity,
-    c.relforcerowsecurity,
+    s.root::oid::bigint as root,
+    coalesce(s.read_query, false) as query,
+    coalesce(s.read_force, false) as force,
+    coalesce(s.had_row_security, false) as had_row_security,
+    coalesce(s.had_force, false) as had_force,
+    c.relrowsecurity as has_row_security,
+    c.relforcerowsecurity as is_forced,
     ours.policies,
-    auditctl.own_policies(c.oid, true),
-    auditctl.own_policies(c.oid, false),
-    array(select f.fault from auditctl.read_faults(c.oid) as f order by f.fault collate "C")
+    auditctl.own_policies(c.oid, true) as permissive,
+    auditctl.own_policies(c.oid, false) as restrictive,
+    array(select f.fault from auditctl.read_faults(c.oid) as f order by f.fault collate "C") as faults
 from pg_catalog.pg_class as c
 left join auditctl.read_site as s on s.relation = c.oid
 cross join lateral (

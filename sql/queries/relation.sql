@@ -9,12 +9,12 @@ with recursive ancestor as (
 )
 
 select
-    c.oid::bigint,
-    n.nspname::text,
-    c.relname::text,
-    c.relkind::text,
-    c.relpersistence::text,
-    c.relispartition,
+    c.oid::bigint as oid,
+    n.nspname::text as schema,
+    c.relname::text as "table",
+    c.relkind::text as kind,
+    c.relpersistence::text as persistence,
+    c.relispartition as is_partition,
     coalesce(
         (
             select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(pn.nspname, pc.relname) order by a.distance, pn.nspname, pc.relname)
@@ -23,16 +23,12 @@ select
             join pg_catalog.pg_namespace as pn on pn.oid = pc.relnamespace
             where a.relation = c.oid and pc.relkind in ('r', 'p', 'f')
         ), '[]'
-    ),
+    ) as parents,
     coalesce(
         (
             select pg_catalog.jsonb_agg(
                 pg_catalog.jsonb_build_object(
-                    'name', t.tgname, 'schema', fn.nspname, 'function', f.proname, 'type_bits', t.tgtype,
-                    'enabled', t.tgenabled, 'is_clone', t.tgparentid <> 0,
-                    'is_plain',
-                    t.tgqual is null and t.tgnargs = 0 and t.tgconstraint = 0 and t.tgattr = ''::pg_catalog.int2vector
-                    and t.tgoldtable is null and t.tgnewtable is null
+                    'name', t.tgname, 'function', array[fn.nspname, f.proname], 'is_clone', t.tgparentid <> 0
                 )
                 order by t.tgname
             )
@@ -41,7 +37,7 @@ select
             join pg_catalog.pg_namespace as fn on fn.oid = f.pronamespace
             where t.tgrelid = c.oid and (t.tgname = any (%(triggers)s) or fn.nspname = %(trigger_schema)s)
         ), '[]'
-    )
+    ) as triggers
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'f', 'v', 'm') and n.nspname <> 'pg_toast'

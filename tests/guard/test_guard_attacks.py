@@ -133,7 +133,7 @@ FORGERIES: list[tuple[LiteralString, str]] = [
     ("create trigger t after insert on s.f for each row execute function auditctl_internal.record_rule()", "42501"),
     ("select auditctl_triggers.s__p__create()", "42501"),
     ("alter function auditctl_triggers.s__p__create() owner to current_user", "42501"),
-    ("select auditctl_internal.put_trigger('s.p1', 'CREATE', 's__a__create')", "42501"),
+    ("select auditctl_internal.put_trigger('s.p1', 'auditctl_create', 5, 's__a__create')", "42501"),
     ("create event trigger t on ddl_command_end execute function auditctl_internal.guard_ddl()", "42501"),
 ]
 
@@ -170,10 +170,11 @@ def test_a_reader_can_neither_hold_up_the_guard_nor_use_it(
         refused(session, "select from auditctl.capture for share", "42501")
         refused(session, "begin; lock table auditctl.capture in row share mode", "42501")
         session.rollback()
-        refused(session, "select auditctl_internal.put_trigger('s.p1', 'CREATE', 's__p__create')", "42501")
+        refused(session, "select auditctl_internal.put_trigger('s.p1', 'auditctl_create', 5, 's__p__create')", "42501")
         row = session.execute(
-            "select source from auditctl.capture_function("
-            "'s.a', 's.a', $$x'; drop table s.a; --$$, 'CREATE', '{}', '{}', '{}', false)"
+            "select statements -> 0 ->> 'sql' from auditctl.capture_triggers(jsonb_populate_record("
+            "(select k from auditctl.capture as k where k.target = 's.a'), "
+            """'{"target": "x''; drop table s.a; --", "actions": ["CREATE"], "members": []}'))"""
         ).fetchone()
     assert row is not None
     assert "'x''; drop table s.a; --'" in row[0]

@@ -189,7 +189,7 @@ def test_audit_owner_gets_no_code_run_as_the_superuser_who_installed(
         session.execute(MEANS)
         try:
             session.execute(code)
-            session.execute("select auditctl_internal.put_trigger('auditctl.part', 'CREATE', 'f')")
+            session.execute("select auditctl_internal.put_trigger('auditctl.part', 'auditctl_create', 5, 'f')")
         except psycopg.DatabaseError:
             return
         seen = session.execute("select distinct who from auditctl.seen").fetchall()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ANYBODY = {"record_read", "set_context"}
 READER = ANYBODY | {
-    "capture_function", "deciding_type", "details", "history", "is_meant", "kept_since", "kindred_targets",
+    "capture_triggers", "deciding_type", "details", "history", "is_meant", "kept_since", "kindred_targets",
     "maintenance_due", "overdue_months", "own_policies", "qualified", "read_faults", "record_export", "retention_grace",
     "sentence", "shorten", "shown", "statistics", "target_names", "target_pattern",
 }  # fmt: skip

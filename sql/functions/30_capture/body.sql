@@ -59,35 +59,34 @@ comment on function auditctl_internal.function_name(text, text, auditctl.action)
     'schema__table__action, with a hash where that would be ambiguous or longer than 63 bytes';
 
 create or replace function auditctl_internal.function_parts(
-    p_relation regclass, p_root regclass, p_target text, p_action auditctl.action,
-    p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean, p_columns auditctl.captured_column[]
+    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[]
 ) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 -- What the templates call by name.
 declare
-    v_captured constant auditctl.captured_column[] := array(select c from unnest(p_columns) as c where c.name <> all (p_exclude));
+    v_captured constant auditctl.captured_column[] := array(select c from unnest(p_columns) as c where c.name <> all (p_capture.exclude));
     v_key constant auditctl.captured_column[] := array(
         select c
-        from unnest(p_key) with ordinality as k (name, position)
+        from unnest(p_capture.key) with ordinality as k (name, position)
         join unnest(p_columns) as c on c.name = k.name
         order by k.position
     );
-    v_is_whole constant boolean := auditctl_internal.is_whole(p_relation, v_captured, p_mask);
+    v_is_whole constant boolean := auditctl_internal.is_whole(p_relation, v_captured, p_capture.mask);
     v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
     v_last constant integer := (select max(a.attnum) from pg_attribute as a where a.attrelid = p_relation);
     v_parts jsonb;
 begin
     v_parts := jsonb_build_object(
-        'target', quote_literal(p_target),
-        'exclude', format('%L::text[]', p_exclude),
-        'mask', format('%L::text[]', p_mask),
+        'target', quote_literal(p_capture.target),
+        'exclude', format('%L::text[]', p_capture.exclude),
+        'mask', format('%L::text[]', p_capture.mask),
         'known', format('%L::text[]', array(select c.name from unnest(p_columns) as c)),
-        'key', format('%L::text[]', p_key),
-        'conditions', auditctl_internal.condition_code(p_root, p_target, p_require_actor, v_kind = 'p' or p_relation <> p_root)
+        'key', format('%L::text[]', p_capture.key),
+        'conditions', auditctl_internal.condition_code(p_capture.relation, p_capture.target, p_capture.require_actor, v_kind = 'p' or p_relation <> p_capture.relation)
     );
-    if p_action = 'TRUNCATE' then
+    if not (select a.per_row from auditctl_internal.captured_action() as a where a.action = p_action) then
         return v_parts;
     end if;
     return v_parts || jsonb_build_object(
@@ -101,21 +100,21 @@ begin
             )
             else format('pg_describe_object(%L::oid, tg_relid, %s) is not null', 'pg_class'::regclass::oid, v_last + 1)
         end,
-        'record_old_row', auditctl_internal.record_row_code('old', v_captured, p_mask, v_is_whole),
-        'record_new_row', auditctl_internal.record_row_code('new', v_captured, p_mask, v_is_whole),
+        'record_old_row', auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole),
+        'record_new_row', auditctl_internal.record_row_code('new', v_captured, p_capture.mask, v_is_whole),
         'old_key', auditctl_internal.key_code('old', v_key),
         'new_key', auditctl_internal.key_code('new', v_key),
         'update_key', coalesce(
             auditctl_internal.update_key_code(v_key),
             -- Nothing else may tell which row it was.
-            auditctl_internal.record_row_code('old', v_captured, p_mask, v_is_whole)
+            auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole)
         ),
-        'differences', case p_action when 'UPDATE' then auditctl_internal.differences_code(v_captured, p_mask) else '' end
+        'differences', case p_action when 'UPDATE' then auditctl_internal.differences_code(v_captured, p_capture.mask) else '' end
     );
 end
 $auditctl$;
 
-comment on function auditctl_internal.function_parts(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean, auditctl.captured_column[]) is
+comment on function auditctl_internal.function_parts(regclass, auditctl.capture, auditctl.action, auditctl.captured_column[]) is
     'What is put between the pieces of a template, by name, as SQL';
 
 create or replace function auditctl_internal.assemble(p_parts text[], p_values jsonb) returns text
@@ -141,44 +140,44 @@ $auditctl$;
 
 comment on function auditctl_internal.assemble(text[], jsonb) is 'A template with its values put in';
 
-create or replace function auditctl.capture_function(
-    p_relation regclass, p_root regclass, p_target text, p_action auditctl.action,
-    p_exclude text[], p_mask text[], p_key text[], p_require_actor boolean
+create or replace function auditctl_internal.capture_function(
+    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action
 ) returns auditctl.capture_function
-language plpgsql stable security definer
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
 declare
     v_columns constant auditctl.captured_column[] := array(select c from auditctl_internal.captured_columns(p_relation) as c);
     v_primary constant text[] := auditctl_internal.key_columns(p_relation);
-    v_key constant text[] := case
-        when v_primary <> '{}' then v_primary
-        when p_key <@ array(select c.name from unnest(v_columns) as c) then p_key
-        else '{}'
-    end;
+    v_per_row constant boolean := (select a.per_row from auditctl_internal.captured_action() as a where a.action = p_action);
+    v_capture auditctl.capture := p_capture;
     v_function auditctl.capture_function;
     v_tag text := format('$%s$', 'auditctl');
     v_number integer := 0;
 begin
+    v_capture.key := case
+        when v_primary <> '{}' then v_primary
+        when p_capture.key <@ array(select c.name from unnest(v_columns) as c) then p_capture.key
+        else '{}'
+    end;
+
     select auditctl_internal.function_name(n.nspname, c.relname, p_action)
     into v_function.name
     from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
     where c.oid = p_relation;
 
-    select E'\n' || auditctl_internal.assemble(t.parts, auditctl_internal.function_parts(
-        p_relation, p_root, p_target, p_action, p_exclude, p_mask, v_key, p_require_actor, v_columns
-    )) || E'\n'
+    select E'\n' || auditctl_internal.assemble(t.parts, auditctl_internal.function_parts(p_relation, v_capture, p_action, v_columns)) || E'\n'
     into v_function.source
     from auditctl.template as t
     where t.action = p_action;
 
     v_function.settings := array['search_path=pg_catalog, pg_temp'];
-    if p_action <> 'TRUNCATE' then
+    if v_per_row then
         v_function.settings := v_function.settings || auditctl_internal.pinned_settings(
-            array(select c from unnest(v_columns) as c where c.name <> all (p_exclude || p_mask)),
-            array(select c from unnest(v_columns) as c where c.name = any (v_key))
+            array(select c from unnest(v_columns) as c where c.name <> all (p_capture.exclude || p_capture.mask)),
+            array(select c from unnest(v_columns) as c where c.name = any (v_capture.key))
         );
     end if;
 
@@ -200,21 +199,15 @@ begin
         ),
         v_tag, v_function.source, v_tag
     );
-    v_function.comment := format('auditctl: %s of %s', lower(p_action::text), p_target);
+    v_function.comment := format('auditctl: %s of %s', lower(p_action::text), p_capture.target);
     -- Harmless: without USAGE on auditctl_triggers nobody can name the function, and so put it on a table of theirs.
     select pg_get_userbyid(c.relowner)
     into v_function.grantee
     from pg_class as c
-    where c.oid = p_relation and c.relkind = 'p' and p_action <> 'TRUNCATE';
+    where c.oid = p_relation and c.relkind = 'p' and v_per_row;
     return v_function;
 end
 $auditctl$;
 
-revoke execute on function auditctl.capture_function(
-    regclass, regclass, text, auditctl.action, text[], text[], text[], boolean
-) from public;
-grant execute on function auditctl.capture_function(
-    regclass, regclass, text, auditctl.action, text[], text[], text[], boolean
-) to auditctl_reader;
-comment on function auditctl.capture_function(regclass, regclass, text, auditctl.action, text[], text[], text[], boolean) is
-    'The function that captures an action on a table, or on a child of the table that p_root and p_target name';
+comment on function auditctl_internal.capture_function(regclass, auditctl.capture, auditctl.action) is
+    'The function that captures an action on an audited table, or on a child of it';

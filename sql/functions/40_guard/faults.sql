@@ -1,62 +1,249 @@
--- What the coverage guard refuses: DDL after which capture would no longer be complete.
+-- What a sound capture trigger is, and how it is made: by the same code for the tool, which plans with it, and for the
+-- coverage guard. Only `put_trigger` (sql/bootstrap/event_triggers.sql) makes triggers, too: it has the rights of the login
+-- that installed, and so calls nothing that auditctl_owner could replace.
 
-create or replace function auditctl_internal.trigger_faults(p_capture auditctl.capture, p_members regclass[])
-returns table (relation regclass, fault text)
+create or replace function auditctl_internal.trigger_states(p_capture auditctl.capture)
+returns table (
+    relation regclass, action auditctl.action, trigger text, type_bits smallint, function text,
+    is_clone boolean, has_own_function boolean, fault text, phrase text
+)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    with site as (
-        -- A partition's triggers call the functions of the whole.
-        select c.oid, n.nspname, c.relname, c.relkind, c.relispartition and c.oid <> p_capture.relation as is_part
-        from unnest(p_capture.relation::oid || p_members::oid[]) as m (oid)
-        join pg_class as c on c.oid = m.oid
-        join pg_namespace as n on n.oid = c.relnamespace
-    ),
-
-    wanted as (
-        select s.oid, action, 'auditctl_' || lower(action::text) as trigger, f.name as function
-        from site as whole
-        cross join unnest(p_capture.actions) as action
-        cross join lateral (select auditctl_internal.function_name(whole.nspname, whole.relname, action) as name) as f
-        join site as s on s.is_part or s.oid = whole.oid
-        where whole.oid = p_capture.relation and action <> 'READ' and (s.relkind <> 'f' or action <> 'TRUNCATE')
-        union all
-        select s.oid, action, 'auditctl_' || lower(action::text), auditctl_internal.function_name(s.nspname, s.relname, action)
-        from site as s
-        cross join unnest(p_capture.actions) as action
-        where not s.is_part and s.oid <> p_capture.relation and action <> 'READ' and (s.relkind <> 'f' or action <> 'TRUNCATE')
-    )
-
-    select w.oid::regclass, fault.fault
-    from wanted as w
-    left join pg_trigger as t on t.tgrelid = w.oid and t.tgname = w.trigger
-    left join pg_proc as p on p.oid = t.tgfoid
-    left join pg_namespace as n on n.oid = p.pronamespace
+    select
+        c.oid::regclass, captured.action, 'auditctl_' || lower(captured.action::text), a.type_bits, called.name,
+        part.is_clone, not part.is_partition, fault.kind,
+        case fault.kind
+            when 'missing' then 'is gone'
+            when 'uncloned' then 'is gone'
+            when 'calls' then format('calls %s.%s', fn.nspname, f.proname)
+            when 'redefined' then 'is defined differently'
+            when 'firing' then case t.tgenabled
+                when 'D' then 'is disabled' when 'O' then 'is silent in replica mode' else 'is silent outside replica mode'
+            end
+            when 'unknown' then 'is for an action that this version does not know'
+        end
+    from unnest(p_capture.relation::oid || p_capture.members::oid[]) as site (oid)
+    join pg_class as c on c.oid = site.oid
+    cross join unnest(p_capture.actions) as captured (action)
+    left join auditctl_internal.captured_action() as a on a.action = captured.action
+    -- PostgreSQL clones a row trigger to partitions, function and all; a child shares nothing with its parent.
     cross join lateral (
-        select
-            case
-                when t.oid is null then format('trigger %s is gone', w.trigger)
-                when t.tgenabled = 'D' then format('trigger %s is disabled', w.trigger)
-                when t.tgenabled <> 'A' then format('trigger %s no longer fires ALWAYS', w.trigger)
-                when n.nspname <> 'auditctl_triggers' or p.proname <> w.function then format('trigger %s calls another function', w.trigger)
-                when t.tgtype <> case w.action when 'CREATE' then 5 when 'UPDATE' then 17 when 'DELETE' then 9 when 'TRUNCATE' then 32 end
-                    or t.tgqual is not null or t.tgnargs > 0 or t.tgconstraint <> 0 or t.tgattr <> ''::int2vector
-                    or t.tgoldtable is not null or t.tgnewtable is not null
-                    then format('trigger %s is defined differently', w.trigger)
-            end as fault
-    ) as fault
-    where fault.fault is not null
+        select c.relispartition and c.oid <> p_capture.relation, c.relispartition and c.oid <> p_capture.relation and a.per_row
+    ) as part (is_partition, is_clone)
+    join pg_class as called_for on called_for.oid = case when part.is_partition then p_capture.relation else c.oid end
+    join pg_namespace as n on n.oid = called_for.relnamespace
+    cross join lateral (select auditctl_internal.function_name(n.nspname, called_for.relname, captured.action)) as called (name)
+    -- A clone comes and goes with the trigger it was made from, and only so.
+    left join pg_trigger as t on t.tgrelid = c.oid and t.tgname = a.trigger and (t.tgparentid <> 0) = part.is_clone
+    left join pg_proc as f on f.oid = t.tgfoid
+    left join pg_namespace as fn on fn.oid = f.pronamespace
+    cross join lateral (
+        select (fn.nspname, f.proname) is distinct from ('auditctl_triggers', called.name)
+    ) as other (is_called)
+    cross join lateral (
+        select case
+            when a.action is null then 'unknown'
+            when part.is_clone and other.is_called then 'uncloned'
+            when t.oid is null then 'missing'
+            when other.is_called then 'calls'
+            when not part.is_clone and (
+                t.tgtype <> a.type_bits or t.tgqual is not null or t.tgnargs > 0 or t.tgconstraint <> 0
+                or t.tgattr <> ''::int2vector or t.tgoldtable is not null or t.tgnewtable is not null
+            ) then 'redefined'
+            when t.tgenabled <> 'A' then 'firing'
+        end
+    ) as fault (kind)
+    -- PostgreSQL has no triggers for reads, and no truncate triggers on foreign tables.
+    where captured.action <> 'READ' and (c.relkind <> 'f' or a.per_row is not false)
 $auditctl$;
 
-comment on function auditctl_internal.trigger_faults(auditctl.capture, regclass[]) is
-    'What keeps capture on a table and its members from recording everything: a phrase for each trigger that is not in place';
+comment on function auditctl_internal.trigger_states(auditctl.capture) is
+    'Every trigger that capture needs on a table and its members, with what is wrong with it: a word, and a phrase that goes on from the trigger''s name; nulls where nothing is';
 
-create or replace function auditctl_internal.needs_trigger(p_relation oid, p_action auditctl.action) returns boolean
+create or replace function auditctl_internal.function_faults(p_wanted auditctl.capture_function) returns table (fault text, reason text)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- PostgreSQL has no truncate triggers on foreign tables, and none for reads.
-    select p_action <> 'READ' and (c.relkind <> 'f' or p_action <> 'TRUNCATE') from pg_class as c where c.oid = p_relation
+    select fault.kind, fault.reason
+    from (select p_wanted.name) as wanted
+    left join pg_proc as p
+        on p.pronamespace = 'auditctl_triggers'::regnamespace and p.proname = wanted.name and p.pronargs = 0 and p.prokind = 'f'
+    left join pg_language as l on l.oid = p.prolang
+    cross join lateral (select obj_description(p.oid, 'pg_proc'), substring(obj_description(p.oid, 'pg_proc') from '^auditctl: .*? of (.+)$'))
+        as comment (text, target)
+    cross join lateral (select coalesce(p.proconfig, '{}')) as settings (found)
+    cross join lateral (
+        values
+        ('renamed', 'The table was renamed since.', p.oid is null),
+        (
+            'comment', coalesce('The table was renamed from ' || comment.target || '.', 'The function''s comment was changed.'),
+            comment.text is distinct from p_wanted.comment
+        ),
+        (
+            'security', 'The function''s owner, privileges or security were changed.',
+            not p.prosecdef or p.prorettype <> 'trigger'::regtype or l.lanname <> 'plpgsql'
+        ),
+        (
+            'privileges', 'The function''s owner, privileges or security were changed.',
+            p.proowner <> 'auditctl_owner'::regrole
+            or auditctl_internal.grantees(p.oid) <> array_remove(array[p_wanted.grantee], null)
+        ),
+        (
+            'outdated', 'The function differs from what the rule and the table''s columns ask for.',
+            p.prosrc <> p_wanted.source or not (settings.found @> p_wanted.settings and settings.found <@ p_wanted.settings)
+        )
+    ) as fault (kind, reason, is_there)
+    where fault.is_there and (p.oid is not null or fault.kind = 'renamed')
 $auditctl$;
 
-comment on function auditctl_internal.needs_trigger(oid, auditctl.action) is 'Whether a table or member must have the trigger of an action';
+comment on function auditctl_internal.function_faults(auditctl.capture_function) is
+    'What is wrong with a capture function: a word and a sentence for each fault, the gravest first; nothing where it is as it must be';
+
+create or replace function auditctl_internal.grantees(p_function oid) returns text[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(distinct g.name order by g.name), '{}')
+    from pg_proc as p
+    cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+    cross join lateral (select case a.grantee when 0 then 'public' else pg_get_userbyid(a.grantee)::text end) as g (name)
+    where p.oid = p_function and a.grantee <> p.proowner
+$auditctl$;
+
+comment on function auditctl_internal.grantees(oid) is 'Who may execute a function besides its owner, in order; public for everybody';
+
+create or replace function auditctl_internal.function_statements(p_wanted auditctl.capture_function)
+returns table (step integer, sql text, as_owner boolean)
+language sql stable
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = on
+as $auditctl$
+    select s.step, s.sql, s.as_owner
+    from (
+        select format('%I.%I()', 'auditctl_triggers', p_wanted.name), to_regprocedure(format('auditctl_triggers.%I()', p_wanted.name))
+    ) as f (name, oid)
+    cross join lateral (
+        select 10, format('alter function %s owner to %I', f.name, 'auditctl_owner'), false
+        from pg_proc as p
+        where p.oid = f.oid and p.proowner <> 'auditctl_owner'::regrole
+        union all
+        select 11, p_wanted.statement, true
+        union all
+        select 12, format('revoke execute on function %s from public', f.name), true
+        union all
+        select 13, format('comment on function %s is %L', f.name, p_wanted.comment), true
+        union all
+        select 14, format('revoke execute on function %s from %I', f.name, g.name), true
+        from unnest(auditctl_internal.grantees(f.oid)) as g (name)
+        where g.name <> 'public' and g.name is distinct from p_wanted.grantee
+        union all
+        select 30, format('grant execute on function %s to %I', f.name, p_wanted.grantee), true
+        where p_wanted.grantee is not null
+    ) as s (step, sql, as_owner)
+$auditctl$;
+
+comment on function auditctl_internal.function_statements(auditctl.capture_function) is
+    'The statements that make a capture function what it must be, by step; each run as auditctl_owner, or as the login itself';
+
+create or replace function auditctl_internal.trigger_statements(
+    p_relation regclass, p_action auditctl.action, p_function text, p_fault text
+)
+returns table (step integer, sql text, as_owner boolean)
+language sql stable
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = on
+as $auditctl$
+    select s.step, s.sql, s.as_owner
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    join auditctl_internal.captured_action() as a on a.action = p_action
+    cross join lateral (
+        select format('%I.%I', n.nspname, c.relname), format('%I.%I()', 'auditctl_triggers', p_function)
+    ) as on_table (name, function)
+    cross join lateral (
+        values
+        (1, format('drop trigger %I on %s', a.trigger, on_table.name), false, p_fault not in ('missing', 'firing')),
+        -- Whoever creates the trigger must be allowed to call the function at that moment, and only then.
+        (20, format('grant usage on schema %I to session_user', 'auditctl_triggers'), true, p_fault <> 'firing'),
+        (21, format('grant execute on function %s to session_user', on_table.function), true, p_fault <> 'firing'),
+        (
+            22, format(
+                'create trigger %I after %s on %s for each %s execute function %s', a.trigger, a.event, on_table.name,
+                case when a.per_row then 'row' else 'statement' end, on_table.function
+            ), false, p_fault <> 'firing'
+        ),
+        (
+            case p_fault when 'firing' then 40 else 23 end,
+            format('alter table %s enable always trigger %I', on_table.name, a.trigger), false, true
+        ),
+        (24, format('revoke usage on schema %I from session_user', 'auditctl_triggers'), true, p_fault <> 'firing'),
+        (25, format('revoke execute on function %s from session_user', on_table.function), true, p_fault <> 'firing')
+    ) as s (step, sql, as_owner, is_needed)
+    where c.oid = p_relation and s.is_needed
+$auditctl$;
+
+comment on function auditctl_internal.trigger_statements(regclass, auditctl.action, text, text) is
+    'The statements that create a trigger, that replace it, or (fault firing) that make it fire always; by step, each run as auditctl_owner, or as the login itself';
+
+create or replace function auditctl.capture_triggers(p_capture auditctl.capture)
+returns table (
+    relation oid, action auditctl.action, trigger text, function text, grantee text, is_clone boolean, faults jsonb, statements jsonb
+)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_state record;
+    v_wanted auditctl.capture_function;
+begin
+    for v_state in select s.* from auditctl_internal.trigger_states(p_capture) as s loop
+        v_wanted := null;
+        if v_state.has_own_function and v_state.fault is distinct from 'unknown' then
+            v_wanted := auditctl_internal.capture_function(v_state.relation, p_capture, v_state.action);
+        end if;
+        relation := v_state.relation;
+        action := v_state.action;
+        trigger := v_state.trigger;
+        function := v_state.function;
+        grantee := v_wanted.grantee;
+        is_clone := v_state.is_clone;
+        -- A trigger that fires too seldom counts last: whatever else is mended makes it fire always.
+        select coalesce(jsonb_agg(jsonb_build_object('kind', f.kind, 'reason', f.reason) order by f.rank, f.position), '[]')
+        into faults
+        from (
+            select
+                case v_state.fault when 'missing' then 0 when 'firing' then 3 else 2 end, 0, v_state.fault,
+                case v_state.fault
+                    when 'missing' then 'There is no trigger yet.'
+                    when 'uncloned' then 'PostgreSQL will put the trigger on this partition.'
+                    when 'redefined' then 'The trigger''s definition was changed.'
+                    else format('The trigger %s.', v_state.phrase)
+                end
+            where v_state.fault is not null
+            union all
+            select case g.fault when 'renamed' then 1 else 2 end, g.position, g.fault, g.reason
+            from auditctl_internal.function_faults(v_wanted) with ordinality as g (fault, reason, position)
+            where v_wanted.name is not null
+        ) as f (rank, position, kind, reason);
+        select coalesce(jsonb_agg(jsonb_build_object('sql', s.sql, 'as_owner', s.as_owner) order by s.step), '[]')
+        into statements
+        from (
+            select f.*
+            from auditctl_internal.function_statements(v_wanted) as f
+            where v_wanted.name is not null and faults -> 0 ->> 'kind' <> 'firing'
+            union all
+            select t.*
+            from auditctl_internal.trigger_statements(v_state.relation, v_state.action, v_state.function, v_state.fault) as t
+            where v_state.fault in ('missing', 'calls', 'redefined', 'firing')
+        ) as s;
+        return next;
+    end loop;
+end
+$auditctl$;
+
+revoke execute on function auditctl.capture_triggers(auditctl.capture) from public;
+grant execute on function auditctl.capture_triggers(auditctl.capture) to auditctl_reader;
+comment on function auditctl.capture_triggers(auditctl.capture) is
+    'Every trigger that a rule needs on a table and its members: its function, what is wrong (kind and reason, the gravest first), and the statements that repair it, each run as auditctl_owner or as the login itself';

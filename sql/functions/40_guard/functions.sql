@@ -1,4 +1,28 @@
--- What the coverage guard follows: columns, names, new partitions and children of audited tables.
+-- What the coverage guard keeps up to date: the functions of triggers.
+
+create or replace function auditctl_internal.rename_function(p_old text, p_new text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_present constant oid := to_regprocedure(format('auditctl_triggers.%I()', p_new));
+begin
+    if exists (select from pg_trigger as t where t.tgfoid = v_present) then
+        raise exception 'refused: auditctl_triggers.% belongs to another table', p_new
+            using errcode = 'UA003', hint = 'Run auditctl apply, which sorts the functions out, then try again.';
+    end if;
+    if p_old is not null then
+        -- That of a table that was dropped stays behind until apply.
+        if v_present is not null then
+            execute format('drop routine auditctl_triggers.%I()', p_new);
+        end if;
+        execute format('alter function auditctl_triggers.%I() rename to %I', p_old, p_new);
+    end if;
+end
+$auditctl$;
+
+comment on function auditctl_internal.rename_function(text, text) is
+    'Gives a capture function the name that its table asks for now, or (no old name) makes sure that no other table has the name; raises UA003 where one has';
 
 create or replace function auditctl_internal.write_function(
     p_relation regclass, p_capture auditctl.capture, p_action auditctl.action
@@ -7,59 +31,23 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_wanted constant auditctl.capture_function := auditctl.capture_function(
-        p_relation, p_capture.relation, p_capture.target, p_action,
-        p_capture.exclude, p_capture.mask, p_capture.key, p_capture.require_actor
-    );
-    v_found record;
-    v_grantee text;
+    v_wanted constant auditctl.capture_function := auditctl_internal.capture_function(p_relation, p_capture, p_action);
+    v_found text;
+    v_statement text;
 begin
-    select
-        p.proname, p.prosrc, p.proconfig, obj_description(p.oid, 'pg_proc') as comment,
-        array(
-            select pg_get_userbyid(a.grantee)::text
-            from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
-            where a.grantee <> p.proowner and a.grantee <> 0
-        ) as grantees
+    select p.proname
     into v_found
-    from pg_trigger as t
+    from auditctl_internal.captured_action() as a
+    join pg_trigger as t on t.tgrelid = p_relation and t.tgname = a.trigger
     join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'auditctl_triggers'::regnamespace
-    where t.tgrelid = p_relation and t.tgname = 'auditctl_' || lower(p_action::text);
-
-    if v_found.proname is distinct from v_wanted.name then
-        if exists (
-            select
-            from pg_proc as p
-            join pg_trigger as t on t.tgfoid = p.oid
-            where p.pronamespace = 'auditctl_triggers'::regnamespace and p.proname = v_wanted.name
-        ) then
-            raise exception 'refused: auditctl_triggers.% belongs to another table', v_wanted.name
-                using errcode = 'UA003', hint = 'Run auditctl apply, which sorts the functions out, then try again.';
-        end if;
-        if v_found.proname is not null then
-            -- That of a table that was dropped stays behind until apply.
-            if exists (
-                select from pg_proc as p where p.pronamespace = 'auditctl_triggers'::regnamespace and p.proname = v_wanted.name and p.pronargs = 0
-            ) then
-                execute format('drop routine auditctl_triggers.%I()', v_wanted.name);
-            end if;
-            execute format('alter function auditctl_triggers.%I() rename to %I', v_found.proname, v_wanted.name);
-        end if;
+    where a.action = p_action;
+    if v_found is distinct from v_wanted.name then
+        perform auditctl_internal.rename_function(v_found, v_wanted.name);
     end if;
-    if (v_found.prosrc, v_found.comment) is distinct from (v_wanted.source, v_wanted.comment)
-        or not (v_found.proconfig @> v_wanted.settings and v_found.proconfig <@ v_wanted.settings)
-    then
-        execute v_wanted.statement;
-        execute format('revoke execute on function auditctl_triggers.%I() from public', v_wanted.name);
-        execute format('comment on function auditctl_triggers.%I() is %L', v_wanted.name, v_wanted.comment);
-    end if;
-    if v_found.grantees <> array_remove(array[v_wanted.grantee], null) then
-        foreach v_grantee in array v_found.grantees loop
-            execute format('revoke execute on function auditctl_triggers.%I() from %I', v_wanted.name, v_grantee);
+    if exists (select from auditctl_internal.function_faults(v_wanted)) then
+        for v_statement in select s.sql from auditctl_internal.function_statements(v_wanted) as s order by s.step loop
+            execute v_statement;
         end loop;
-        if v_wanted.grantee is not null then
-            execute format('grant execute on function auditctl_triggers.%I() to %I', v_wanted.name, v_wanted.grantee);
-        end if;
     end if;
 end
 $auditctl$;

@@ -79,37 +79,22 @@ $auditctl$;
 
 comment on function auditctl_internal.current_members(oid) is 'The partitions and children that are audited through a table';
 
-create or replace function auditctl_internal.has_own_function(p_relation oid) returns boolean
-language sql stable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-    -- PostgreSQL clones a row trigger to partitions, function and all; a child shares nothing with its parent.
-    select not c.relispartition from pg_class as c where c.oid = p_relation
-$auditctl$;
-
-comment on function auditctl_internal.has_own_function(oid) is 'Whether a member is a child, with functions for its own columns, and no partition';
-
 create or replace function auditctl_internal.attach_member(p_member regclass, p_capture auditctl.capture) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_action auditctl.action;
-    v_has_own constant boolean := auditctl_internal.has_own_function(p_member);
-    v_function text;
+    v_capture auditctl.capture := p_capture;
+    v_state record;
 begin
-    foreach v_action in array p_capture.actions loop
-        continue when not auditctl_internal.needs_trigger(p_member, v_action);
-        if v_has_own then
-            perform auditctl_internal.write_function(p_member, p_capture, v_action);
+    v_capture.members := array[p_member];
+    for v_state in select s.* from auditctl_internal.trigger_states(v_capture) as s where s.relation = p_member loop
+        if v_state.has_own_function then
+            perform auditctl_internal.write_function(p_member, p_capture, v_state.action);
         end if;
-        continue when exists (select from pg_trigger as t where t.tgrelid = p_member and t.tgname = 'auditctl_' || lower(v_action::text));
-        select auditctl_internal.function_name(n.nspname, c.relname, v_action)
-        into v_function
-        from pg_class as c
-        join pg_namespace as n on n.oid = c.relnamespace
-        where c.oid = case when v_has_own then p_member else p_capture.relation end;
-        perform auditctl_internal.put_trigger(p_member, v_action::text, v_function);
+        if v_state.fault = 'missing' then
+            perform auditctl_internal.put_trigger(p_member, v_state.trigger, v_state.type_bits, v_state.function);
+        end if;
     end loop;
     if 'READ' = any (p_capture.actions) then
         perform auditctl_internal.attach_read_policies(p_member, p_capture);

@@ -23,22 +23,24 @@ $auditctl$;
 
 comment on function auditctl_internal.how_to_stop(text) is 'The hint of a refusal';
 
-create or replace function auditctl_internal.require_triggers(p_capture auditctl.capture, p_members regclass[]) returns void
+create or replace function auditctl_internal.require_triggers(p_capture auditctl.capture) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_found record;
+    v_state record;
 begin
-    select f.relation, f.fault into v_found from auditctl_internal.trigger_faults(p_capture, p_members) as f limit 1;
+    select s.* into v_state from auditctl_internal.trigger_states(p_capture) as s where s.fault is not null limit 1;
     if found then
-        raise exception 'refused: % is audited, and this would mean that %', auditctl_internal.registered_name(v_found.relation), v_found.fault
+        raise exception 'refused: % is audited, and this would mean that trigger % %',
+            auditctl_internal.registered_name(v_state.relation), v_state.trigger, v_state.phrase
             using errcode = 'UA003', hint = auditctl_internal.how_to_stop(p_capture.target) || '. If it was so before: auditctl apply';
     end if;
 end
 $auditctl$;
 
-comment on function auditctl_internal.require_triggers(auditctl.capture, regclass[]) is 'Raises UA003 unless every trigger of an audited table is in place';
+comment on function auditctl_internal.require_triggers(auditctl.capture) is
+    'Raises UA003 unless every trigger of an audited table and its members is in place';
 
 create or replace function auditctl_internal.require_no_new_rule(p_capture auditctl.capture, p_rules text[]) returns void
 language plpgsql stable

@@ -41,31 +41,26 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_stayed constant regclass[] := array(select m from unnest(p_before.members) as m where m = any (p_now.members));
-    v_complete regclass[] := v_stayed;
+    v_complete auditctl.capture := p_now;
     v_changes jsonb := '[]';
+    v_state record;
     v_member regclass;
-    v_action auditctl.action;
 begin
     -- Those that were complete before must be so still, with functions made anew; then the new ones are taken in.
-    for v_member in
-        select c.oid::regclass
-        from pg_class as c
-        where c.oid = any (p_now.relation::oid || v_stayed::oid[]) and (c.oid = p_now.relation or not c.relispartition)
-    loop
-        foreach v_action in array p_now.actions loop
-            if exists (select from pg_trigger as t where t.tgrelid = v_member and t.tgname = 'auditctl_' || lower(v_action::text)) then
-                perform auditctl_internal.write_function(v_member, p_now, v_action);
-            end if;
-        end loop;
+    v_complete.members := v_stayed;
+    for v_state in select s.* from auditctl_internal.trigger_states(v_complete) as s loop
+        if v_state.has_own_function and v_state.fault is distinct from 'missing' and v_state.fault is distinct from 'unknown' then
+            perform auditctl_internal.write_function(v_state.relation, p_now, v_state.action);
+        end if;
     end loop;
     for v_member in select m from unnest(p_now.members) as m where m <> all (v_stayed) loop
         if auditctl_internal.attach_member(v_member, p_now) then
-            v_complete := v_complete || v_member;
+            v_complete.members := v_complete.members || v_member;
         end if;
         v_changes := v_changes || jsonb_build_object('joined', auditctl_internal.registered_name(v_member));
     end loop;
-    perform auditctl_internal.require_triggers(p_now, v_complete);
-    perform auditctl_internal.renew_reading(p_now, v_complete);
+    perform auditctl_internal.require_triggers(v_complete);
+    perform auditctl_internal.renew_reading(v_complete);
     for v_member in
         select m
         from unnest(p_before.members) as m

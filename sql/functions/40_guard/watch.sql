@@ -56,7 +56,7 @@ as $auditctl$
             or auditctl_internal.current_rules(k.relation, k.members) <> k.rules
             or auditctl_internal.current_members(k.relation) <> k.members
             or auditctl_internal.current_columns(k.relation, k.members) <> k.columns
-            or exists (select from auditctl_internal.trigger_faults(k, k.members))
+            or exists (select from auditctl_internal.trigger_states(k) as s where s.fault is not null)
         )
 $auditctl$;
 

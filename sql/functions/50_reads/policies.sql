@@ -128,7 +128,7 @@ $auditctl$;
 comment on function auditctl_internal.unseen_parent(regclass[]) is
     'Tables through which others can be read without an event: for a query of a parent, the parent''s policies alone count';
 
-create or replace function auditctl_internal.renew_reading(p_capture auditctl.capture, p_members regclass[]) returns void
+create or replace function auditctl_internal.renew_reading(p_capture auditctl.capture) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -141,19 +141,19 @@ begin
     update auditctl.read_site set target = p_capture.target where root = p_capture.relation and target <> p_capture.target;
     -- Whoever drops the policy that lets everybody through means his own. Without one nobody means that all is hidden.
     update auditctl.read_site as s set had_row_security = true
-    where s.relation = any (p_capture.relation || p_members) and not s.had_row_security
+    where s.relation = any (p_capture.relation || p_capture.members) and not s.had_row_security
         and not exists (select from pg_policy as p where p.polrelid = s.relation and p.polname = 'auditctl_open')
         and auditctl.own_policies(s.relation, true) || auditctl.own_policies(s.relation, false) <> '{}';
     select site.relation, coalesce(fault.fault, 'its reads are not recorded') as fault
     into v_found
-    from unnest(p_capture.relation || p_members) as site (relation)
+    from unnest(p_capture.relation || p_capture.members) as site (relation)
     join pg_class as c on c.oid = site.relation and c.relkind <> 'f'
     left join auditctl.read_site as s on s.relation = site.relation
     left join lateral auditctl.read_faults(site.relation) as fault on true
     where s.relation is null or fault.fault is not null
     union all
     select u.relation, format('whoever reads %s reads it, too, and leaves no event', auditctl_internal.registered_name(u.parent))
-    from auditctl_internal.unseen_parent(p_capture.relation || p_members) as u
+    from auditctl_internal.unseen_parent(p_capture.relation || p_capture.members) as u
     limit 1;
     if found then
         raise exception 'refused: reads of % are audited, and this would mean that %', auditctl_internal.registered_name(v_found.relation), v_found.fault
@@ -164,7 +164,7 @@ begin
 end
 $auditctl$;
 
-comment on function auditctl_internal.renew_reading(auditctl.capture, regclass[]) is
+comment on function auditctl_internal.renew_reading(auditctl.capture) is
     'After DDL on a table whose reads are audited: follows its name, hands row security over, and raises UA003 on what would silence its reads';
 
 create or replace function auditctl_internal.warn_of_open_policy(p_relations oid[], p_command text) returns void

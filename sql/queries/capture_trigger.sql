@@ -1,0 +1,13 @@
+-- The triggers that rules need, each with what is wrong with it and how to repair it.
+select
+    c.relation::oid::bigint as root,
+    t.relation::bigint as relation,
+    t.action::text as action,
+    t.trigger,
+    t.function,
+    t.grantee,
+    t.is_clone,
+    t.faults,
+    t.statements
+from pg_catalog.jsonb_populate_recordset(null::auditctl.capture, %(captures)s) as c
+cross join lateral auditctl.capture_triggers(c) as t
