@@ -8,9 +8,8 @@ from fnmatch import fnmatchcase
 
 import click
 
-from auditctl.cli.maintain import ADMIN
 from auditctl.cli.options import table_or_json
-from auditctl.cli.session import READER, Session, pass_session
+from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.errors import UsageError
 from auditctl.log import target_names
 from auditctl.retention import holds

@@ -9,39 +9,39 @@ from pathlib import Path
 import click
 
 from auditctl.cli import progress
-from auditctl.cli.session import Session, pass_session
+from auditctl.cli.session import ADMIN, Session, pass_session
+from auditctl.display import harmless
 from auditctl.errors import DriftError
 from auditctl.log import times
 from auditctl.log_import.event_builder import Options
-from auditctl.log_import.importer import Import, Request
-from auditctl.log_import.report import Summary
+from auditctl.log_import.importer import Importer, ImportRequest
+from auditctl.log_import.report import Rejected, Summary
 from auditctl.text import plural
-
-ADMIN = "Ask the DBA for: auditctl grant admin {login}"
 
 POLL_SECONDS = 1.0
 """How long --follow waits before it looks again."""
 
-LEFT_OUT = (
-    ("recorded", "in the log already, by auditctl's policy"),
-    ("known", "imported before, or named twice by a statement"),
-    ("waiting", "of transactions or statements that have not ended; the next import sees to them"),
-    ("other", "of tables that are not audited; --all-tables takes them too"),
-    ("nameless", "of pgaudit without a table; set pgaudit.log_relation = on, or use pgaudit.role"),
-    ("foreign", "of other databases"),
-    ("earlier", "of before --since"),
-    ("expired", "of a time whose events retention has removed"),
-)
+LEFT_OUT = {
+    "recorded": "already in the log, from auditctl's policy",
+    "known": "imported before, or of a table that the statement names twice",
+    "waiting": "of transactions or statements that are still open; picked up by the next import",
+    "other": "of tables that are not audited; --all-tables imports them too",
+    "nameless": "of pgaudit without a table; set pgaudit.log_relation = on, or use pgaudit.role",
+    "foreign": "of other databases",
+    "earlier": "before --since",
+    "expired": "of a time whose events retention has removed",
+}
+"""Why lines were not imported, by their outcome."""
 
 
 @click.command()
 @click.argument("paths", metavar="FILE|FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--since", metavar="TIME", help="Leave out lines of before: a date, a time with offset, or 7d, 24h, 30m.")
-@click.option("--query", "with_query", is_flag=True, help="Keep the statement's text, secrets in it included.")
-@click.option("--all-tables", "any_table", is_flag=True, help="Take reads of tables that are not audited, too.")
-@click.option("--again", "is_again", is_flag=True, help="Read files from their start; what was imported stays known.")
-@click.option("--dry-run", is_flag=True, help="Say what would be imported, and import nothing.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what is written later, until Ctrl-C.")
+@click.option("--since", metavar="TIME", help="Skip earlier lines: a date, a time with offset, or 7d, 24h, 30m ago.")
+@click.option("--query", "with_query", is_flag=True, help="Store the statement's text, with any secrets in it.")
+@click.option("--all-tables", "any_table", is_flag=True, help="Also import reads of tables that are not audited.")
+@click.option("--again", "restart", is_flag=True, help="Read files from their start; no read is imported twice.")
+@click.option("--dry-run", is_flag=True, help="Show what would be imported, without importing it.")
+@click.option("--follow", "-f", is_flag=True, help="Continue with lines that are written later, until Ctrl-C.")
 @pass_session
 def import_log(
     session: Session,
@@ -50,14 +50,14 @@ def import_log(
     since: str | None,
     with_query: bool,
     any_table: bool,
-    is_again: bool,
+    restart: bool,
     dry_run: bool,
     follow: bool,
 ) -> None:
     """Import reads from the server's log, each once.
 
     Reads jsonlog and csvlog, also compressed by gzip: the lines of pgaudit, and those of auditctl's own policy whose
-    event was rolled back or could not be written. Files may grow, be rotated and renamed: each run goes on where the
+    event was rolled back or could not be written. Files may grow, be rotated and renamed: each run continues where the
     last one ended. Exits with 3 if lines were malformed or forged.
 
     \b
@@ -68,63 +68,62 @@ def import_log(
     """
     if dry_run and follow:
         raise click.UsageError("--dry-run and --follow exclude each other")
-    moment = None if since is None else times.parse(since).at(datetime.now(UTC))
-    request = Request(paths, Options(moment, with_query, any_table), is_again, not dry_run)
+    start = None if since is None else times.parse(since).at(datetime.now(UTC))
+    request = ImportRequest(paths, Options(start, with_query, any_table), restart, dry_run)
     with progress.counter(session, "lines") as show, session.connect(ADMIN) as conn:
-        done = Import(conn, request, lambda summary: show(summary.lines, plural(summary.made, "read")))
+        importer = Importer(conn, request, lambda summary: show(summary.lines, _reads(summary)))
         if follow:
-            _follow(done)
+            _follow(importer)
         else:
-            done.run()
-            _warn_of_doubts(done.summary, done.summary.malformed, done.summary.forged)
-    _tell(session, done.summary, is_kept=not dry_run)
+            importer.run()
+            _warn_of_rejected(importer.summary)
+    _print_summary(session, importer.summary, dry_run=dry_run)
 
 
-def _follow(done: Import) -> None:
+def _follow(importer: Importer) -> None:
     """Import again and again until Ctrl-C, which loses nothing: what was not stored is read again."""
     malformed = forged = 0
     try:
         while True:
-            done.run()
-            summary = done.summary
-            _warn_of_doubts(summary, summary.malformed - malformed, summary.forged - forged)
-            malformed, forged = summary.malformed, summary.forged
+            importer.run()
+            _warn_of_rejected(importer.summary, malformed, forged)
+            malformed, forged = importer.summary.malformed.count, importer.summary.forged.count
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         return
 
 
-def _tell(session: Session, summary: Summary, *, is_kept: bool) -> None:
-    """Say what was found; warnings also with --quiet."""
-    files = plural(summary.files, "file")
-    verb = "imported" if is_kept else "to be imported; nothing was changed"
-    session.say(f"{summary.lines:,} new lines in {files}: {plural(summary.made, 'read')} {verb}.")
-    for name, text in LEFT_OUT:
-        if lines := getattr(summary, name):
+def _print_summary(session: Session, summary: Summary, *, dry_run: bool) -> None:
+    """Print the counts; warnings also with --quiet."""
+    verb = "to be imported; nothing was changed" if dry_run else "imported"
+    session.say(f"{summary.lines:,} new lines in {plural(summary.files, 'file')}: {_reads(summary)} {verb}.")
+    for outcome, text in LEFT_OUT.items():
+        if lines := summary.outcomes[outcome]:
             session.say(f"  {lines:,} {text}")
     if summary.unfinished:
-        session.say(f"  {summary.unfinished:,} file(s) end in the middle of a line; the next import reads on")
+        session.say(f"  {summary.unfinished:,} file(s) end in the middle of a line; the next import continues there")
     if summary.replaced:
-        _warn(f"{summary.replaced:,} lines hold text that is no UTF-8; it is replaced")
-    if summary.malformed or summary.forged:
-        raise DriftError("not every line could be believed", hint="Look at the lines named above.")
+        _warn(f"{plural(summary.replaced, 'line')} with text that is not valid UTF-8; the invalid bytes were replaced")
+    if summary.malformed.count or summary.forged.count:
+        raise DriftError("not every line can be trusted", hint="Look at the lines listed above.")
 
 
-def _warn_of_doubts(summary: Summary, malformed: int, forged: int) -> None:
-    """Name the lines of this pass that were not believed; forget where they are."""
-    if malformed:
-        _warn(f"{malformed:,} malformed lines were left out: {_places(malformed, summary.malformed_at)}")
-    if forged:
-        _warn(f"{forged:,} forged lines were left out: {_places(forged, summary.forged_at)}")
-    summary.malformed_at.clear()
-    summary.forged_at.clear()
+def _warn_of_rejected(summary: Summary, malformed: int = 0, forged: int = 0) -> None:
+    """List the lines that this pass rejected, given the counts before it."""
+    counts = (("malformed", summary.malformed, malformed), ("forged", summary.forged, forged))
+    for adjective, rejected, before in counts:
+        if number := rejected.count - before:
+            _warn(f"{plural(number, f'{adjective} line')} left out: {_places(number, rejected)}")
+        rejected.places.clear()
 
 
-def _places(number: int, places: list[str]) -> str:
-    return ", ".join([*places, *(["..."] if number > len(places) else [])])
+def _reads(summary: Summary) -> str:
+    return plural(summary.outcomes["made"], "read")
+
+
+def _places(number: int, rejected: Rejected) -> str:
+    return ", ".join([*rejected.places, *(["..."] if number > len(rejected.places) else [])])
 
 
 def _warn(message: str) -> None:
-    from auditctl.display import harmless
-
     click.echo(f"warning: {harmless(message)}", err=True)

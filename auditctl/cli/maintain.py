@@ -9,12 +9,9 @@ import click
 
 from auditctl.cli import progress
 from auditctl.cli.options import table_or_json
-from auditctl.cli.session import READER, Session, pass_session
+from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.retention import maintain as retention_maintain
 from auditctl.retention.maintain import BUSY, Done, Due
-
-ADMIN = "Ask the DBA for: auditctl grant admin {login}"
-"""What to do where the login may not do upkeep, or hold events."""
 
 
 @click.command(short_help="Make partitions ahead, and delete events whose time is over.")

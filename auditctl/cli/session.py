@@ -21,6 +21,9 @@ from auditctl.display import harmless
 READER = "Ask the DBA for: auditctl grant reader {login}"
 """What to do where the login may not read the log or the rules."""
 
+ADMIN = "Ask the DBA for: auditctl grant admin {login}"
+"""What to do where the login may not do upkeep, hold events or import reads."""
+
 INSTALLER = database.INSTALLER
 """What to do where the login may not change what is audited."""
 

@@ -1,4 +1,4 @@
-"""Which audited table a record means: by the name it had when the record was written.
+"""Resolves the tables that log records name to audited tables, by the names they had when the record was written.
 
 Pure, over what `load` read from the database once.
 """
@@ -22,12 +22,12 @@ _RENAMES: LiteralString = "select renamed_at, old_target, new_target from auditc
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A table was found under a new name.
+    """A change of a table's name.
 
     Attributes:
-        at: From when on events carry it.
-        old: The name before.
-        new: The name since.
+        at: From when on events carry the new name.
+        old: The former name.
+        new: The new name.
     """
 
     at: datetime
@@ -37,11 +37,11 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A table as it is named now.
+    """A table under its present name.
 
     Attributes:
         target: The audited table it belongs to.
-        is_itself: Whether it is that table, and no partition or child of it.
+        is_itself: Whether it is that table itself, not a partition or child.
     """
 
     target: str
@@ -49,12 +49,12 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
-    """A table that is audited.
+class AuditedTable:
+    """The audited table that a record is about.
 
     Attributes:
         target: The name that events carry.
-        leaf: The partition or child that was read instead, or None.
+        leaf: The partition or child that was read, or None.
     """
 
     target: str
@@ -62,13 +62,13 @@ class Meant:
 
 
 @dataclass(frozen=True, slots=True)
-class Targets:
-    """What is known of the audited tables.
+class AuditedTables:
+    """The audited tables and their names over time.
 
     Attributes:
-        registered: Every name that was ever audited, and since when.
-        renames: In the order of time.
-        members: Tables, partitions and children by their name now, and the audited table they belong to.
+        registered: Every name that was ever audited, and when it was registered.
+        renames: In order of time.
+        members: Tables, partitions and children by their present name.
         by_policy: The targets whose reads auditctl's policy records.
     """
 
@@ -77,23 +77,23 @@ class Targets:
     members: Mapping[str, Member]
     by_policy: frozenset[str] = frozenset()
 
-    def meant(self, relation: tuple[str, str], at: datetime, *, or_any: bool = False) -> Meant | None:
-        """Return the audited table that a relation was at a time; None where it was none.
+    def find(self, relation: tuple[str, str], at: datetime, *, any_table: bool = False) -> AuditedTable | None:
+        """Return the audited table that had a name at a time; None if no audited table had it.
 
         Args:
             relation: Schema and table.
             at: When it was read.
-            or_any: Whether a table that is not audited is taken under its own name.
+            any_table: Whether a table that is not audited is returned under its own name.
         """
         name = qualified(*relation)
         if member := self.members.get(name):
-            return Meant(self.name_at(member.target, at), None if member.is_itself else name)
+            return AuditedTable(self.name_at(member.target, at), None if member.is_itself else name)
         if name in self.registered and not self._is_gone(name, at):
-            return Meant(self.name_at(name, at))
-        return Meant(name) if or_any else None
+            return AuditedTable(self.name_at(name, at))
+        return AuditedTable(name) if any_table else None
 
     def _is_gone(self, name: str, at: datetime) -> bool:
-        """Whether the table had got another name by then: who has this one now is no audited table."""
+        """Whether the table had been renamed by then: a table of this name is not the audited one."""
         latest = [rename for rename in self.renames if rename.at <= at and name in (rename.old, rename.new)]
         return bool(latest) and latest[-1].old == name
 
@@ -109,21 +109,21 @@ class Targets:
         return name
 
 
-NOTHING = Targets({}, (), {})
-"""Where nothing is audited."""
+NO_TABLES = AuditedTables({}, (), {})
+"""No table is audited."""
 
 
-def load(conn: Connection) -> Targets:
-    """Read what is known of the audited tables (auditctl.target, auditctl.rename, auditctl.capture).
+def load(conn: Connection) -> AuditedTables:
+    """Read the audited tables (auditctl.target, auditctl.rename, auditctl.capture).
 
     Raises:
-        DatabaseError: The login may not.
+        DatabaseError: The login may not read them.
     """
     with read_transaction(conn):
         registered: dict[str, datetime] = dict(conn.execute(_TARGETS).fetchall())
         renames = conn.execute(_RENAMES).fetchall()
         members = conn.execute(SQL(resources.sql_text("queries/imported_member.sql"))).fetchall()
-    return Targets(
+    return AuditedTables(
         registered=registered,
         renames=tuple(Rename(*row) for row in renames),
         members={name: Member(target, is_itself) for name, target, is_itself, _ in members},

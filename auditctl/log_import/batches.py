@@ -1,4 +1,4 @@
-"""What an import asks of the database: a batch of reads, and how far each file was read, in one transaction."""
+"""The store's side of an import: a batch of reads, and how far each file was read, in one transaction."""
 
 from __future__ import annotations
 
@@ -11,35 +11,36 @@ from psycopg.types.json import Jsonb
 
 from auditctl import database
 from auditctl.database import Connection
-from auditctl.log_import.pairing import Place
+from auditctl.log_import.files import FilePosition
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class FileProgress:
     """How far a file was read, as auditctl.log_file has it.
 
     Attributes:
-        place: From where to read on.
-        size: The size on disk when it was read to its end; -1 where it was not.
+        position: Where to read on.
+        size: The size on disk when it was read to its end; -1 if it was not.
     """
 
-    place: Place
+    position: FilePosition
     size: int
 
 
-def noted(conn: Connection, fingerprint: str) -> Noted | None:
-    """Return how far a file was read; None where it is new (auditctl.log_file)."""
+def read_progress(conn: Connection, fingerprint: str) -> FileProgress | None:
+    """Return how far a file was read; None for a new one (auditctl.log_file)."""
     row = conn.execute(
         "select position, line, tail, size from auditctl.log_file where fingerprint = %s", [fingerprint]
     ).fetchone()
-    return None if row is None else Noted(Place(fingerprint, *row[:3]), row[3])
+    return None if row is None else FileProgress(FilePosition(fingerprint, *row[:3]), row[3])
 
 
-def note(conn: Connection, place: Place, name: str, form: str, size: int) -> None:
-    """Keep how far a file was read (auditctl.note_log_file)."""
+def save_progress(conn: Connection, progress: FileProgress, name: str, form: str) -> None:
+    """Store how far a file was read (auditctl.note_log_file)."""
+    position = progress.position
     conn.execute(
         "select auditctl.note_log_file(%s, %s, %s, %s, %s, %s, %s)",
-        [place.fingerprint, name, form, place.position, place.line, place.tail, size],
+        [position.fingerprint, name, form, position.offset, position.line, position.tail, progress.size],
     )
 
 
@@ -49,27 +50,27 @@ def import_reads(conn: Connection, lines: Sequence[Mapping[str, Any]]) -> Mappin
 
 
 def import_own_reads(conn: Connection, lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Make events of auditctl's own lines; return what became of each, in order (auditctl.import_own_reads).
+    """Make events of lines of auditctl's policy; return the outcome of each, in order (auditctl.import_own_reads).
 
-    One of `made`, `recorded`, `waiting`, `known`, `expired` and `forged`.
+    An outcome is `made`, `recorded`, `waiting`, `known`, `expired` or `forged`.
     """
     query = "select outcome from auditctl.import_own_reads(%s) order by number"
     return [row[0] for row in conn.execute(query, [Jsonb(lines)])]
 
 
 def settle_reads(conn: Connection) -> Mapping[str, int]:
-    """Make up for reads whose transaction had not ended; return how many became what (auditctl.settle_reads)."""
+    """Decide the reads whose transaction was open at the last import; count by outcome (auditctl.settle_reads)."""
     return dict(conn.execute("select outcome, lines from auditctl.settle_reads()").fetchall())
 
 
 def record_import(conn: Connection, data: Mapping[str, Any], summary: str) -> None:
-    """Record the import itself (auditctl.record_import)."""
+    """Record the import as an event (auditctl.record_import)."""
     conn.execute("select auditctl.record_import(%s, %s)", [Jsonb(data), summary])
 
 
 @contextmanager
-def batch(conn: Connection, *, is_kept: bool) -> Iterator[None]:
-    """Run the block in one transaction; where it is not to be kept, it is rolled back."""
-    with database.errors_translated(), conn.transaction(force_rollback=not is_kept):
+def batch(conn: Connection, *, dry_run: bool) -> Iterator[None]:
+    """Run the block in one transaction, which a dry run rolls back."""
+    with database.errors_translated(), conn.transaction(force_rollback=dry_run):
         conn.execute("set transaction isolation level read committed")
         yield

@@ -1,7 +1,7 @@
-"""Which reads two lines tell of: pgaudit's when a statement begins, and the policy's at the first row it sees.
+"""Joins the two log lines of one read: pgaudit's (statement start) and the policy's (first row).
 
-Pure. Only tables whose reads the policy records are looked at. A line of pgaudit is held for a few seconds; if a line
-of the policy comes meanwhile, of the same session, transaction and table, and its read is not older, both are one.
+Pure. Only tables whose reads the policy records concern it. A line of pgaudit waits for a few seconds. A line of the
+policy matches it if session, transaction and table are the same and its read is not older.
 """
 
 from __future__ import annotations
@@ -11,42 +11,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-HELD = timedelta(seconds=5)
+from auditctl.log_import.files import FilePosition
+
+WINDOW = timedelta(seconds=5)
 """How long a line of pgaudit waits for the policy's, in the time of the log."""
 
-_UNIT = timedelta(milliseconds=1)
-"""How exact the times of the server's log are."""
+_RESOLUTION = timedelta(milliseconds=1)
+"""The resolution of times in the server's log."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a file a record begins.
+class PendingRead:
+    """A read out of a line of pgaudit.
 
     Attributes:
-        fingerprint: The file.
-        position: Bytes before it.
-        line: Lines before it.
-        tail: SHA-256 of the bytes before it, as auditctl.log_file keeps it.
-    """
-
-    fingerprint: str
-    position: int
-    line: int
-    tail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A read that a line of pgaudit tells of.
-
-    Attributes:
-        key: What names the read.
+        key: Identifies the read.
         at: When the line was written.
         session: The session.
         transaction: Its virtual transaction id.
         target: The audited table.
         event: The line as auditctl.import_reads takes it.
-        place: Where the line stands.
+        position: Where the line begins.
     """
 
     key: str
@@ -55,47 +40,47 @@ class Told:
     transaction: str
     target: str
     event: dict[str, Any]
-    place: Place
+    position: FilePosition
 
 
 class Pairing:
-    """The lines that are held."""
+    """The lines of pgaudit that wait for a line of the policy, at most one for each session and table."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_pending",)
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, str], Told] = {}
+        self._pending: dict[tuple[str, str], PendingRead] = {}
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._pending)
 
-    def hold(self, told: Told) -> Iterator[Told]:
-        """Hold a line; yield the one before of the same session and table, which no line of the policy followed."""
-        slot = told.session, told.target
-        before = self._held.get(slot)
-        if before is not None and before.key == told.key:
+    def add(self, read: PendingRead) -> Iterator[PendingRead]:
+        """Let a line wait; yield the earlier one of its session and table, which no line of the policy matched."""
+        slot = read.session, read.target
+        earlier = self._pending.get(slot)
+        if earlier is not None and earlier.key == read.key:
             return  # the statement names the table twice
-        if before is not None:
-            del self._held[slot]  # so that the new one is the youngest
-            yield before
-        self._held[slot] = told
+        if earlier is not None:
+            del self._pending[slot]  # so that the new one is the youngest
+            yield earlier
+        self._pending[slot] = read
 
-    def told(self, session: str, transaction: str, target: str, at: datetime) -> Told | None:
-        """Return the held line of the read that the policy's line tells of, and let it go; None without one."""
-        held = self._held.get((session, target))
-        if held is None or held.transaction != transaction or at + _UNIT < held.at:
+    def match(self, session: str, transaction: str, target: str, at: datetime) -> PendingRead | None:
+        """Remove and return the waiting line of the read that a line of the policy records; None without one."""
+        read = self._pending.get((session, target))
+        if read is None or read.transaction != transaction or at + _RESOLUTION < read.at:
             return None
-        return self._held.pop((session, target))
+        return self._pending.pop((session, target))
 
-    def release(self, before: datetime) -> Iterator[Told]:
-        """Yield the lines of an earlier time, oldest first, and let them go."""
-        while self._held:
-            slot, oldest = next(iter(self._held.items()))
-            if oldest.at >= before:
+    def pop_before(self, moment: datetime) -> Iterator[PendingRead]:
+        """Remove and yield the lines written before a time, oldest first."""
+        while self._pending:
+            slot, oldest = next(iter(self._pending.items()))
+            if oldest.at >= moment:
                 return
-            del self._held[slot]
+            del self._pending[slot]
             yield oldest
 
-    def places(self) -> Iterator[Place]:
-        """Yield where the held lines stand, oldest first."""
-        return (told.place for told in self._held.values())
+    def positions(self) -> Iterator[FilePosition]:
+        """Yield where the waiting lines begin, oldest first."""
+        return (read.position for read in self._pending.values())

@@ -1,6 +1,6 @@
-"""The records of one file that tell of reads.
+"""Finds the records of one file that are about reads.
 
-Decides which records are looked into: those whose bytes hold the mark of a source. Counts what cannot be read.
+Parses only records whose bytes contain the mark of a source. Counts what cannot be parsed.
 """
 
 from __future__ import annotations
@@ -8,76 +8,75 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from auditctl.log_import.files import TAIL, LogFile, digest
+from auditctl.log_import.files import TAIL, FilePosition, LogFile, digest
 from auditctl.log_import.formats.line_format import Lines, Piece
-from auditctl.log_import.pairing import Place
 from auditctl.log_import.records import Clock, Malformed, Record, clean
 from auditctl.log_import.report import Summary
 from auditctl.log_import.sources import SOURCES
-from auditctl.log_import.sources.source import Forged, OwnRead, Read
+from auditctl.log_import.sources.source import ForgedRecord, OwnRead, Read
 
-REPORTED_EVERY = 10_000
-"""How many records are read between two reports."""
+REPORT_EVERY = 10_000
+"""How many records are read between two reports of progress."""
 
 _MARKS = tuple(source.mark.encode() for source in SOURCES)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A record that tells of a read.
+class LogEntry:
+    """A record that is about a read.
 
     Attributes:
-        entry: What it says.
-        before: Where it begins.
-        after: Where the next one begins.
+        read: Its read, or the record as a forged one.
+        start: Where it begins.
+        end: Where the next record begins.
     """
 
-    entry: Read | OwnRead | Forged
-    before: Place
-    after: Place
+    read: Read | OwnRead | ForgedRecord
+    start: FilePosition
+    end: FilePosition
 
 
-class Scan:
+class Scanner:
     """One pass over a file.
 
     Attributes:
         file: The file.
-        end: Behind the last whole record, once all are taken.
+        end: After the last whole record, once all entries were read.
     """
 
     __slots__ = ("_clock", "_recent", "_summary", "end", "file")
 
-    def __init__(self, file: LogFile, start: Place, recent: bytes, clock: Clock, summary: Summary) -> None:
+    def __init__(self, file: LogFile, start: FilePosition, recent: bytes, clock: Clock, summary: Summary) -> None:
         self.file = file
         self.end = start
         self._recent = recent
         self._clock = clock
         self._summary = summary
 
-    def found(self, lines: Lines, report: Callable[[], None]) -> Iterator[Found]:
-        """Yield what tells of reads, in order, from where the lines stand."""
+    def entries(self, lines: Lines, report: Callable[[], None]) -> Iterator[LogEntry]:
+        """Yield the records about reads, in order, from the position of the lines."""
         form, fingerprint, recent = self.file.form, self.file.fingerprint, self._recent
-        position, line = self.end.position, self.end.line
+        offset, line = self.end.offset, self.end.line
         for number, piece in enumerate(form.split(lines), start=1):
             raw = piece.raw
-            start = position, line, recent
-            position += piece.size
+            start = offset, line, recent
+            offset += piece.size
             line += piece.lines
             recent = raw[-TAIL:] if len(raw) >= TAIL else (recent + raw)[-TAIL:]
             self._summary.lines += piece.lines
             if piece.is_torn or not form.is_whole(raw) or any(mark in raw for mark in _MARKS):
-                entry = self._entry(piece, start[1] + 1)
-                if entry is not None:
-                    before = Place(fingerprint, *start[:2], digest(start[2]))
-                    yield Found(entry, before, Place(fingerprint, position, line, digest(recent)))
-            if number % REPORTED_EVERY == 0:
+                read = self._read(piece, start[1] + 1)
+                if read is not None:
+                    begin = FilePosition(fingerprint, *start[:2], digest(start[2]))
+                    yield LogEntry(read, begin, FilePosition(fingerprint, offset, line, digest(recent)))
+            if number % REPORT_EVERY == 0:
                 report()
-        self.end = Place(fingerprint, position, line, digest(recent))
+        self.end = FilePosition(fingerprint, offset, line, digest(recent))
 
-    def _entry(self, piece: Piece, line: int) -> Read | OwnRead | Forged | None:
+    def _read(self, piece: Piece, line: int) -> Read | OwnRead | ForgedRecord | None:
         record = None if piece.is_torn else self._record(piece.raw)
         if record is None:
-            self._summary.add_malformed(f"{self.file.path.name}:{line}")
+            self._summary.malformed.add(f"{self.file.path.name}:{line}")
             record = self._record(self.file.form.salvage(piece.raw) if len(piece.raw) == piece.size else b"")
         if record is None:
             return None

@@ -40,7 +40,7 @@ TRUE = {
     "login": "reader",
     "host": "192.0.2.7",
     "target": "shop.customer",
-    "is_told": False,
+    "already_recorded": False,
     "context": {"source": "pgaudit object"},
 }
 
@@ -89,7 +89,7 @@ def test_admin_who_calls_the_function_himself_is_named(conn: psycopg.Connection,
     "change",
     [
         {"target": "auditctl.rule"},
-        {"target": "AUDIT.export"},
+        {"target": "AUDITCTL.export"},
         {"target": '"auditctl".export'},
         {"target": "auditctl_triggers.x"},
         {"at": "infinity"},

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from auditctl.log_import import scanner
-from auditctl.log_import.files import digest
+from auditctl.log_import.files import FilePosition, LogFile, digest
 from auditctl.log_import.formats import FORMATS, csv_log, format_of, json_log, line_format
-from auditctl.log_import.pairing import Place
 from auditctl.log_import.records import Clock, Malformed, Record
 from auditctl.log_import.report import Summary
 from auditctl.log_import.sources import SOURCES
@@ -109,17 +109,13 @@ def test_what_is_no_record_is_malformed(changes: dict[str, str]) -> None:
                 form.parse(text, Clock())
 
 
-def found(form: LineFormat, data: bytes) -> tuple[list[int], list[str]]:
-    """The numbers of the records that tell of a read, and where malformed ones are."""
-    from pathlib import Path
-
-    from auditctl.log_import.files import LogFile
-
+def scan(form: LineFormat, data: bytes) -> tuple[list[int], list[str]]:
+    """The numbers of the records about a read, and where malformed ones are."""
     summary = Summary()
     file = LogFile(Path("pg"), form, "f", "", len(data), False)
-    scan = scanner.Scan(file, Place("f", 0, 0, digest(b"")), b"", Clock(), summary)
-    numbers = [each.entry.record.number for each in scan.found(io.BytesIO(data), lambda: None)]
-    return numbers, summary.malformed_at
+    lines = scanner.Scanner(file, FilePosition("f", 0, 0, digest(b"")), b"", Clock(), summary)
+    numbers = [entry.read.record.number for entry in lines.entries(io.BytesIO(data), lambda: None)]
+    return numbers, summary.malformed.places
 
 
 def test_torn_record_costs_itself_alone() -> None:
@@ -130,9 +126,9 @@ def test_torn_record_costs_itself_alone() -> None:
             write([read(3), line(4, "idle", user="", dbname=""), read(4)]),
         )
         for end in range(1, len(long)):
-            numbers, malformed = found(form, first + long[:end] + last)
+            numbers, malformed = scan(form, first + long[:end] + last)
             assert (end, numbers, len(malformed)) == (end, [1, 3, 4], 1)
-            assert (end, found(form, first + long[:end] + b"\n" + last)[0]) == (end, [1, 3, 4])
+            assert (end, scan(form, first + long[:end] + b"\n" + last)[0]) == (end, [1, 3, 4])
 
 
 def test_record_inside_a_value_is_none_however_it_is_quoted() -> None:
@@ -151,7 +147,7 @@ def test_record_inside_a_value_is_none_however_it_is_quoted() -> None:
                 data = write(
                     [read(1), line(2, "x", **{place: hidden}) if place != "message" else line(2, hidden), read(3)]
                 )
-                assert found(form, data) == ([1, 3], [])
+                assert scan(form, data) == ([1, 3], [])
 
 
 def test_record_that_is_too_long_is_malformed_and_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,4 +156,4 @@ def test_record_that_is_too_long_is_malformed_and_costs_itself_alone(monkeypatch
     for form, write in WRITERS:
         for text in ("x" * 10_000, '"\n' * 5000, "\n".join(["y" * 4000] * 4)):
             data = write([read(1), line(2, f"AUDIT: {text}"), read(3)])
-            assert found(form, data) == ([1, 3], ["pg:2"])
+            assert scan(form, data) == ([1, 3], ["pg:2"])

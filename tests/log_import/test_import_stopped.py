@@ -112,9 +112,9 @@ def test_follow_warns_at_once_of_what_it_does_not_believe(db: str, conn: psycopg
         forged = {**read(number, dbname=conn.info.dbname), "context": "PL/pgSQL function f() line 1 at RAISE"}
         with log.open("ab") as end:
             end.write(as_json([forged]))
-        assert running.stderr.readline() == f"warning: 1 forged lines were left out: pg.json:{number}\n"
+        assert running.stderr.readline() == f"warning: 1 forged line left out: pg.json:{number}\n"
     running.send_signal(signal.SIGTERM)
-    assert "error: not every line could be believed" in running.communicate(timeout=60)[1]
+    assert "error: not every line can be trusted" in running.communicate(timeout=60)[1]
     assert running.returncode == 3
 
 

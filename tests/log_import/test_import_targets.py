@@ -9,7 +9,7 @@ import pytest
 
 from auditctl import database
 from auditctl.log_import import audited_tables
-from auditctl.log_import.audited_tables import Meant, Member, Rename, Targets
+from auditctl.log_import.audited_tables import AuditedTable, AuditedTables, Member, Rename
 from tests.capture.test_images import audit
 
 
@@ -17,7 +17,7 @@ def at(hour: int) -> datetime:
     return datetime(2026, 11, 24, hour, tzinfo=UTC)
 
 
-RENAMED = Targets(
+RENAMED = AuditedTables(
     registered={"shop.old": at(1), "shop.new": at(10), "shop.newest": at(15)},
     renames=(Rename(at(10), "shop.old", "shop.new"), Rename(at(15), "shop.new", "shop.newest")),
     members={"shop.newest": Member("shop.newest", is_itself=True), "shop.part": Member("shop.newest", is_itself=False)},
@@ -25,36 +25,36 @@ RENAMED = Targets(
 
 
 @pytest.mark.parametrize(
-    ("table", "hour", "meant"),
+    ("table", "hour", "expected"),
     [
-        ("old", 2, Meant("shop.old")),
-        ("old", 0, Meant("shop.old")),
+        ("old", 2, AuditedTable("shop.old")),
+        ("old", 0, AuditedTable("shop.old")),
         ("old", 11, None),  # another table has the name by now
-        ("new", 12, Meant("shop.new")),
-        ("new", 9, Meant("shop.old")),  # renamed, but not known under the new name yet
-        ("newest", 9, Meant("shop.old")),
-        ("newest", 12, Meant("shop.new")),
-        ("newest", 16, Meant("shop.newest")),
-        ("part", 16, Meant("shop.newest", "shop.part")),
-        ("part", 12, Meant("shop.new", "shop.part")),
+        ("new", 12, AuditedTable("shop.new")),
+        ("new", 9, AuditedTable("shop.old")),  # renamed, but not known under the new name yet
+        ("newest", 9, AuditedTable("shop.old")),
+        ("newest", 12, AuditedTable("shop.new")),
+        ("newest", 16, AuditedTable("shop.newest")),
+        ("part", 16, AuditedTable("shop.newest", "shop.part")),
+        ("part", 12, AuditedTable("shop.new", "shop.part")),
         ("other", 12, None),
     ],
 )
-def test_name_means_the_table_that_had_it_then(table: str, hour: int, meant: Meant | None) -> None:
-    assert RENAMED.meant(("shop", table), at(hour)) == meant
+def test_name_means_the_table_that_had_it_then(table: str, hour: int, expected: AuditedTable | None) -> None:
+    assert RENAMED.find(("shop", table), at(hour)) == expected
 
 
 def test_table_that_is_not_audited_may_be_taken_under_its_own_name() -> None:
-    assert RENAMED.meant(("a.b", "c"), at(1), or_any=True) == Meant('"a.b".c')
+    assert RENAMED.find(("a.b", "c"), at(1), any_table=True) == AuditedTable('"a.b".c')
 
 
 def test_names_that_go_round_in_a_circle_end() -> None:
-    circle = Targets(
+    circle = AuditedTables(
         registered={"s.a": at(5), "s.b": at(5)},
         renames=(Rename(at(6), "s.a", "s.b"), Rename(at(7), "s.b", "s.a")),
         members={},
     )
-    assert circle.meant(("s", "a"), at(1)) == Meant("s.b")
+    assert circle.find(("s", "a"), at(1)) == AuditedTable("s.b")
 
 
 def test_what_the_database_knows_is_loaded(db: str, conn: psycopg.Connection) -> None:
@@ -77,6 +77,6 @@ def test_what_the_database_knows_is_loaded(db: str, conn: psycopg.Connection) ->
     assert known.by_policy == frozenset()
     moment = known.renames[0].at
     before = datetime.fromtimestamp(moment.timestamp() - 1, UTC)
-    assert known.meant(("shop", "base"), before) == Meant("shop.base")
-    assert known.meant(("shop", "base"), moment) is None
-    assert known.meant(("shop", "child"), moment) == Meant("shop.foundation", "shop.child")
+    assert known.find(("shop", "base"), before) == AuditedTable("shop.base")
+    assert known.find(("shop", "base"), moment) is None
+    assert known.find(("shop", "child"), moment) == AuditedTable("shop.foundation", "shop.child")

@@ -16,7 +16,7 @@ def test_path_that_does_not_exist_is_an_error(auditctl: RunAuditctl, tmp_path: P
     result = auditctl("import-log", tmp_path / "none.json", check=2)
     assert result.err == (
         f"error: cannot read {tmp_path}/none.json: No such file or directory\n"
-        "hint: Name the files of the server's log, or the folder that `show log_directory` tells.\n"
+        "hint: Name the files of the server's log, or the folder that `show log_directory` prints.\n"
     )
 
 
@@ -24,9 +24,9 @@ def test_path_that_does_not_exist_is_an_error(auditctl: RunAuditctl, tmp_path: P
 def test_file_in_no_known_format_is_an_error(auditctl: RunAuditctl, tmp_path: Path, *, is_folder: bool) -> None:
     log = tmp_path / "server.log"
     log.write_text("2026-11-24 08:00:00.000 UTC [1] LOG:  database system is ready\n")
-    path, what = (tmp_path, "holds no log") if is_folder else (log, "is no log")
+    path, what = (tmp_path, "contains no log") if is_folder else (log, "is not a log")
     assert auditctl("import-log", path, check=2).err == (
-        f"error: {path} {what} of the server in a format that is known: jsonlog, csvlog\n"
+        f"error: {path} {what} of the server in a known format: jsonlog, csvlog\n"
         "hint: Set log_destination = 'jsonlog' (from PostgreSQL 15 on) or 'csvlog', and logging_collector = on.\n"
     )
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 READ: dict[str, Any] = {
-    "key": "k", "at": "2026-11-24T08:00:00Z", "is_told": False, "login": "ada", "host": None, "target": "shop.customer"
+    "key": "k", "at": "2026-11-24T08:00:00Z", "already_recorded": False,
+    "login": "ada", "host": None, "target": "shop.customer",
 }  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def test_reads_are_imported_by_what_is_committed_alone(db: str, conn: psycopg.Co
 
 def test_no_line_of_auditctls_own_is_claimed_as_another(db: str, conn: psycopg.Connection) -> None:
     claimed = conn.execute(
-        "select * from auditctl.import_reads(%s)", [Jsonb([{**READ, "key": "auditctl 00", "is_told": True}])]
+        "select * from auditctl.import_reads(%s)", [Jsonb([{**READ, "key": "auditctl 00", "already_recorded": True}])]
     ).fetchall()
     assert dict(claimed) == {"made": 0, "recorded": 0, "expired": 1}
     assert conn.execute("select count(*) from auditctl.read_line").fetchone() == (0,)

@@ -1,4 +1,4 @@
-"""auditctl's own policy: `auditctl read: {"v": 1, ...}`, written beside the event, which a rollback takes away."""
+"""auditctl's policy: `auditctl read: {"v": 1, ...}`, which stays in the log when a rollback removes the event."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import json
 from datetime import datetime
 
 from auditctl.log_import.records import Record
-from auditctl.log_import.sources.source import Forged, OwnRead, Source
+from auditctl.log_import.sources.source import ForgedRecord, OwnRead, Source
 
 MARK = "auditctl read: "
 
 
-def _read(record: Record) -> OwnRead | Forged:
+def _read(record: Record) -> OwnRead | ForgedRecord:
     text = record.message[len(MARK) :]
     try:
         fields = json.loads(text)
         at = datetime.fromisoformat(fields["at"])
         target = fields["target"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return Forged(record)
+        return ForgedRecord(record)
     if not isinstance(target, str) or at.tzinfo is None:
-        return Forged(record)
+        return ForgedRecord(record)
     return OwnRead(record, text, target, at)
 
 

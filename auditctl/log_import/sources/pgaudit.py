@@ -7,7 +7,7 @@ import io
 import re
 
 from auditctl.log_import.records import Record
-from auditctl.log_import.sources.source import Forged, Read, Source
+from auditctl.log_import.sources.source import ForgedRecord, Read, Source
 
 MARK = "AUDIT: "
 _READ = re.compile(r"(OBJECT|SESSION),[0-9]+,[0-9]+,READ,", re.ASCII)
@@ -19,18 +19,18 @@ _UNKNOWN = ("<not logged>", "<previously logged>")
 _FIELDS = 8
 
 
-def _read(record: Record) -> Read | Forged | None:
+def _read(record: Record) -> Read | ForgedRecord | None:
     text = record.message[len(MARK) :]
     if not _READ.match(text):
         return None
     if not _is_genuine(record):
-        return Forged(record)
+        return ForgedRecord(record)
     try:
         fields = next(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error:
         fields = []
     if len(fields) < _FIELDS:
-        return Forged(record)
+        return ForgedRecord(record)
     kind, statement, substatement, _, command, _, name, query, *_ = fields
     return Read(
         record,
@@ -43,7 +43,7 @@ def _read(record: Record) -> Read | Forged | None:
 
 
 def _is_genuine(record: Record) -> bool:
-    """Whether the extension wrote the record, which hides context and statement; what a login raises shows them."""
+    """Whether the extension wrote the record: it hides context and statement, which a login's RAISE shows."""
     return record.is_bare and record.state in _STATES and record.file in ("", _FILE)
 
 

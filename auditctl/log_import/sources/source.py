@@ -1,4 +1,4 @@
-"""What a source of reads in the server's log is, and what it yields."""
+"""A source of reads in the server's log, and the values it returns."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from auditctl.log_import.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A read that a record tells of, by the table's name at that time.
+    """A read in a line of pgaudit, under the name that the table had then.
 
     Attributes:
         record: The record.
-        relation: Schema and table, or None where the record names none.
-        statement: Which statement of the session, so that a table it names twice is read once.
-        source: What the event says of where it comes from.
-        context: More for the event's context.
+        relation: Schema and table; None if the record names no table.
+        statement: Number of the statement in its session, so that a table it names twice counts once.
+        source: The event's `context.source`.
+        context: More keys of the event's context.
         query: The statement's text, or None.
     """
 
@@ -33,13 +33,13 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class OwnRead:
-    """A read that auditctl's policy wrote into the log; the database checks its keyed hash.
+    """A read in a line of auditctl's policy, whose keyed hash the database checks.
 
     Attributes:
         record: The record.
-        json: The JSON object as it was written.
-        target: The registered table it names.
-        at: When the read was, as it says.
+        json: The JSON object, unchanged.
+        target: The audited table.
+        at: When the table was read.
     """
 
     record: Record
@@ -49,8 +49,8 @@ class OwnRead:
 
 
 @dataclass(frozen=True, slots=True)
-class Forged:
-    """A record that looks like one of the source's, and that a login made the server write.
+class ForgedRecord:
+    """A record that looks like the source's, but that a login made the server write.
 
     Attributes:
         record: The record.
@@ -61,14 +61,14 @@ class Forged:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source.
+    """A kind of log message about reads.
 
     Attributes:
         name: What `context.source` of its events begins with.
         mark: What its messages begin with.
-        read: Returns what a record says; None where it says nothing of reads.
+        read: Returns the read of a record; None if the record is not about a read.
     """
 
     name: str
     mark: str
-    read: Callable[[Record], Read | OwnRead | Forged | None]
+    read: Callable[[Record], Read | OwnRead | ForgedRecord | None]

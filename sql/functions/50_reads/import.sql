@@ -30,11 +30,11 @@ $auditctl$;
 comment on function auditctl_internal.insert_imported_read(jsonb, jsonb) is 'Adds the event of one read that a line of the server''s log tells of; the owner''s alone';
 
 create or replace function auditctl_internal.importable_reads(p_lines jsonb, p_horizon timestamptz)
-returns table (number bigint, line_key uuid, logged_at timestamptz, is_told boolean, line jsonb)
+returns table (number bigint, line_key uuid, logged_at timestamptz, already_recorded boolean, line jsonb)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select l.number, auditctl_internal.line_key(l.line ->> 'key'), (l.line ->> 'at')::timestamptz, (l.line ->> 'is_told')::boolean, l.line
+    select l.number, auditctl_internal.line_key(l.line ->> 'key'), (l.line ->> 'at')::timestamptz, (l.line ->> 'already_recorded')::boolean, l.line
     from jsonb_array_elements(p_lines) with ordinality as l (line, number)
     where (l.line ->> 'at')::timestamptz between greatest(p_horizon, '2000-01-01') and now() + interval '1 day'
         -- auditctl alone records under these names.
@@ -69,7 +69,7 @@ begin
         select distinct on (l.line_key) l.number, l.line
         from line as l
         join claimed on claimed.line_key = l.line_key
-        where not l.is_told
+        where not l.already_recorded
         order by l.line_key, l.number
     ),
     made as (
@@ -83,7 +83,7 @@ begin
     )
     select 'made', (select count(*) from made)
     union all
-    select 'recorded', (select count(*) from line as l where l.is_told)
+    select 'recorded', (select count(*) from line as l where l.already_recorded)
     union all
     select 'expired', jsonb_array_length(p_lines) - (select count(*) from line);
 end
