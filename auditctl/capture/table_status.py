@@ -20,7 +20,7 @@ _STATES = {
     ChangeKind.REPLACE: "outdated",
     ChangeKind.DROP: "outdated",
 }
-"""What a pending change makes of a table, the worst first."""
+"""The state of a table with a pending change of each kind, the worst first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class TableStatus:
 
     Attributes:
         table: `schema.table`.
-        label: What people see, or None.
+        label: The label, or None.
         actions: The actions its rule captures, in the order of the registry.
         state: `ok`, `outdated`, `disabled`, `missing` or `unaudited`.
-        reason: Why it is not ok, as a sentence; empty where it is.
+        reason: Why it is not ok, as a sentence; empty if it is.
         rule: The rule that covers it; None without one.
     """
 

@@ -1,4 +1,4 @@
-"""Whether a rule fits its table: each misfit becomes a sentence that names where it stands."""
+"""Checks whether a rule fits its table; each mistake is a sentence that begins with its place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STORED = "database"
 
 
 def where(rule: Rule, key: str, index: int | None = None) -> str:
-    """Return the place of a rule's key: `audit.toml: table[2].mask[0]`, `--mask`, or `rule billing.customer: mask`."""
+    """Return the place of a key: `audit.toml: table[2].mask[0]`, `--mask`, or `rule billing.customer: mask`."""
     if rule.origin == COMMAND_LINE:
         return "TABLE" if key == "name" else f"--{key.replace('_', '-')}"
     if rule.origin == FORM:
@@ -34,7 +34,7 @@ def where(rule: Rule, key: str, index: int | None = None) -> str:
 
 
 def refusal(relation: Relation) -> str | None:
-    """Return why a relation cannot be audited, as the end of a sentence, or None where it can."""
+    """Return why a relation cannot be audited, as the end of a sentence; None if it can."""
     if relation.schema in OWN_SCHEMAS:
         return "belongs to auditctl itself, which records its own changes"
     if relation.schema in ("pg_catalog", "information_schema", "pg_toast"):
@@ -49,14 +49,14 @@ def refusal(relation: Relation) -> str | None:
 
 
 def warnings(covered: Iterable[tuple[Relation, Rule]]) -> tuple[str, ...]:
-    """Return what works on the covered tables, but not as one may expect."""
+    """Return warnings for the covered tables: what works, but may surprise."""
     found = []
     for relation, rule in covered:
         name = qualified(*relation.identity)
         if relation.persistence == "u":
-            found.append(f"{name} is unlogged: a crash empties it, and no event says so.")
+            found.append(f"{name} is unlogged: a crash empties it without any event.")
         if relation.kind == "f":
-            found.append(f"{name} is a foreign table: only writes through this database are seen, and no truncate.")
+            found.append(f"{name} is a foreign table: only writes through this database are recorded, and no truncate.")
         if Action.READ in rule.actions:
             found += _of_reading(relation, name)
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}:
@@ -76,21 +76,21 @@ def _of_reading(relation: Relation, name: str) -> list[str]:
         )
     if reading is not None and reading.target and not reading.had_row_security and reading.permissive:
         found.append(
-            f"{name} has policies of its own without effect: row security is on for reads alone. If they are meant, "
-            "drop policy auditctl_open, then run apply."
+            f"{name} has policies of its own without effect: row security is on for reads alone. If they should take "
+            "effect, drop policy auditctl_open, then run apply."
         )
     return found
 
 
 def glob_rule(rule: Rule) -> list[str]:
-    """Return what a rule for many tables cannot say."""
+    """Return the mistakes of a rule for many tables: it cannot have a label."""
     if rule.label is None:
         return []
     return [f"{where(rule, 'label')}: a label belongs to one table, and {rule.name} is a glob"]
 
 
 def glob_columns(rule: Rule, tables: Sequence[Relation]) -> list[str]:
-    """Return the columns a glob names that none of its tables has."""
+    """Return a mistake for each column of a glob's rule that none of its tables has."""
     known = {column for relation in tables for column in relation.columns}
     return [
         f"{where(rule, key, index)}: no table of {rule.name} has a column {name}"
@@ -100,7 +100,7 @@ def glob_columns(rule: Rule, tables: Sequence[Relation]) -> list[str]:
 
 
 def reads(rule: Rule, relation: Relation) -> list[str]:
-    """Return what forbids to record the reads of a table that a rule names."""
+    """Return why the reads of a table cannot be recorded as the rule states."""
     table = qualified(*relation.identity)
     if Action.READ in rule.actions and relation.kind == "f" and rule.name == table:
         place = where(rule, "actions")
@@ -111,7 +111,7 @@ def reads(rule: Rule, relation: Relation) -> list[str]:
 
 
 def columns(rule: Rule, relation: Relation) -> list[str]:
-    """Return what a rule says about columns that does not fit the table."""
+    """Return a mistake for each column of a rule that does not fit the table."""
     table = qualified(*relation.identity)
     problems = _named_columns(rule, relation, table) if rule.name == table else []
     key_columns = relation.primary_key or rule.key
@@ -123,7 +123,7 @@ def columns(rule: Rule, relation: Relation) -> list[str]:
                     f"{place}: {name} is part of the key of {table}, which every event carries as target_id"
                 )
     problems += [
-        f"{where(rule, 'mask', index)}: {name} is excluded already"
+        f"{where(rule, 'mask', index)}: {name} is already excluded"
         for index, name in enumerate(rule.mask)
         if name in rule.exclude
     ]

@@ -89,9 +89,9 @@ def _rule_options(command: Callable[..., None]) -> Callable[..., None]:
 @lock_timeout_option
 @pass_session
 def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> None:
-    """Audit TABLE from now on: state its whole rule, and start at once.
+    """Audit TABLE from now on. States the whole rule and starts at once.
 
-    TABLE is schema.table, or a glob in quotes such as 'billing.*'. Enabling again replaces the rule.
+    TABLE is schema.table, or a glob in quotes such as 'billing.*'. Enabling it again replaces the rule.
 
     \b
     Examples:
@@ -129,19 +129,19 @@ def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout
         _report(
             session,
             apply.disable(conn, table, stopped, lock_timeout=lock_timeout),
-            "No trigger had to go; the rule is stored.",
+            "No trigger had to be dropped; the rule is stored.",
         )
 
 
 @click.command()
-@click.option("--all", "everything", is_flag=True, help="Also the tables without a rule.")
-@table_or_json("How to print them.")
+@click.option("--all", "everything", is_flag=True, help="Include tables without a rule.")
+@table_or_json("Output format.")
 @pass_session
 def tables(session: Session, everything: bool, output: str) -> None:
     """List the audited tables with their actions and state.
 
     States: ok; outdated (apply would change it); disabled (a trigger is switched off); missing (a trigger or the
-    table is gone); unaudited.
+    table does not exist); unaudited.
     """
     with session.connect(READER) as conn:
         found = table_status.read(conn, include_unaudited=everything)

@@ -24,13 +24,13 @@ file_argument = click.argument("file", required=False)
 
 @click.command()
 @file_argument
-@click.option("--sql", is_flag=True, help="Print the statements instead.")
+@click.option("--sql", is_flag=True, help="Print the SQL statements instead.")
 @pass_session
 def plan(session: Session, file: str | None, sql: bool) -> None:
-    """Show what apply would do, and do nothing.
+    """Show what apply would do, without doing it.
 
-    FILE (- for stdin) is the whole truth: a table absent from it is disabled. Without FILE the rules stored in the
-    database are.
+    FILE (- for stdin) states all rules: a table that is not in it is disabled. Without FILE the rules stored in the
+    database apply.
     """
     with session.connect(READER) as conn:
         planned = capture_apply.plan(conn, _document(file))
@@ -39,7 +39,7 @@ def plan(session: Session, file: str | None, sql: bool) -> None:
             click.echo(piece)
     else:
         _print_changes(planned)
-    _say_rest(session, planned)
+    _print_warnings(session, planned)
 
 
 @click.command()
@@ -48,23 +48,23 @@ def plan(session: Session, file: str | None, sql: bool) -> None:
 @lock_timeout_option
 @pass_session
 def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> None:
-    """Make the database follow the rules, in one transaction.
+    """Make the database match the rules, in one transaction.
 
-    FILE (- for stdin) is the whole truth: a table absent from it is disabled. Without FILE the rules stored in the
-    database are. On a terminal it asks before it changes anything.
+    FILE (- for stdin) states all rules: a table that is not in it is disabled. Without FILE the rules stored in the
+    database apply. On a terminal it asks before changing anything.
     """
     document = _document(file)
     with session.connect() as conn:
         shown = capture_apply.plan(conn, document)
         for line in _lines(shown):
             session.say(line)
-        if not shown.is_done and not yes and file != "-" and sys.stdin.isatty() and not _is_wanted():
+        if not shown.is_done and not yes and file != "-" and sys.stdin.isatty() and not _confirm():
             session.say("Nothing was changed.")
             return
         done = capture_apply.apply(
             conn, document, lock_timeout=lock_timeout, approve=lambda planned: _is_as_shown(planned, shown)
         )
-    _say_rest(session, done)
+    _print_warnings(session, done)
     if number := _number(done):
         session.say(f"Applied {plural(number, 'change')}.")
 
@@ -73,9 +73,9 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
 @file_argument
 @pass_session
 def check(session: Session, file: str | None) -> None:
-    """Exit with 3 if the database differs from the rules in anything, with 0 if not.
+    """Exit with 3 if the database differs from the rules, with 0 if not.
 
-    FILE (- for stdin) is the whole truth; without it the rules stored in the database are.
+    FILE (- for stdin) states all rules. Without FILE the rules stored in the database apply.
     """
     with session.connect(READER) as conn:
         planned = capture_apply.plan(conn, _document(file))
@@ -85,14 +85,14 @@ def check(session: Session, file: str | None) -> None:
     if number := _number(planned):
         raise DriftError(
             f"{plural(number, 'difference')} between the rules and the database",
-            hint=f"Mend with: auditctl apply{_argument(file)}",
+            hint=f"Fix with: auditctl apply{_argument(file)}",
         )
 
 
 @click.command(short_help="Print the rules in force as TOML.")
 @pass_session
 def config(session: Session) -> None:
-    """Print what is in force, with event types and retention: TOML that apply accepts and that then plans nothing."""
+    """Print the rules in force, with event types and retention, as TOML for apply, which then plans nothing."""
     with session.connect(READER) as conn:
         click.echo(configuration.dump(rule_store.read(conn), event_types.read(conn), times.read(conn)), nl=False)
 
@@ -109,8 +109,8 @@ def _document(file: str | None) -> Document | None:
     return configuration.load(text, "stdin" if file == "-" else file)
 
 
-def _is_wanted() -> bool:
-    """Ask; the end of the input is a no."""
+def _confirm() -> bool:
+    """Ask whether to apply; the end of the input means no."""
     try:
         return click.confirm("Apply?", err=True)
     except click.Abort as error:
@@ -120,10 +120,10 @@ def _is_wanted() -> bool:
 
 
 def _is_as_shown(planned: Plan, shown: Plan) -> bool:
-    """Refuse to do what was not shown; a change that somebody else made meanwhile need not be made again."""
+    """Refuse to do what was not shown. What somebody else has done in the meantime need not be done again."""
     if not {*planned.pending, *planned.retention.differences} <= {*shown.pending, *shown.retention.differences}:
         raise AuditctlError(
-            "the database changed after the plan was shown; nothing was done", hint="Look again with: auditctl plan"
+            "the database changed after the plan was shown; nothing was done", hint="Show it again with: auditctl plan"
         )
     return True
 
@@ -150,8 +150,8 @@ def _print_changes(planned: Plan) -> None:
         click.echo(harmless(line))
 
 
-def _say_rest(session: Session, planned: Plan) -> None:
+def _print_warnings(session: Session, planned: Plan) -> None:
     for warning in planned.warnings:
         session.say(f"warning: {warning}")
     if planned.is_done:
-        session.say("Nothing to do: the database is as the rules say.")
+        session.say("Nothing to do: the database matches the rules.")

@@ -71,5 +71,5 @@ def test_a_plan_has_no_violations(archive: Archive, browse: Browse) -> None:
     tab.goto("/config/table?table=billing.customer")
     tab.get_by_role("checkbox", name="Mask email").check()
     tab.get_by_role("button", name="Show the plan").click()
-    expect(tab.get_by_role("table", name="What would be done")).to_be_visible()
+    expect(tab.get_by_role("table", name="The changes, in order")).to_be_visible()
     assert violations(tab) == []

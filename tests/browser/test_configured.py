@@ -28,7 +28,7 @@ def invoices(conn: psycopg.Connection) -> str:
 
 def changes(tab: Tab) -> list[str]:
     """Return the changes of the plan that is shown."""
-    rows = tab.get_by_role("table", name="What would be done").locator("tbody tr").all()
+    rows = tab.get_by_role("table", name="The changes, in order").locator("tbody tr").all()
     return [f"{row.locator('td').nth(0).inner_text()} {row.locator('td').nth(2).inner_text()}" for row in rows]
 
 

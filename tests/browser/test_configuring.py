@@ -68,7 +68,7 @@ def test_nothing_keeps_people_from_reading_a_page(
         assert Axe().run(tab).response["violations"] == [], path
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, path
     tab.goto("/config")
-    tab.get_by_role("button", name="Show what applying all would do").click()
+    tab.get_by_role("button", name="Show what applying all rules would do").click()
     tab.get_by_text("SQL", exact=True).click()
     assert Axe().run(tab).response["violations"] == []
     assert tab.evaluate("document.documentElement.scrollWidth") <= width

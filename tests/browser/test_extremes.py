@@ -126,5 +126,5 @@ def test_names_that_are_too_long_stay_within_the_pages_of_administrators(huge: A
     tab.goto(f"/config/table?table={LONGEST}.{LONGEST}")
     tab.get_by_role("checkbox", name=f"Mask {LONGEST}").check()
     tab.get_by_role("button", name="Show the plan").click()
-    expect(tab.get_by_role("table", name="What would be done")).to_be_visible()
+    expect(tab.get_by_role("table", name="The changes, in order")).to_be_visible()
     assert beside_the_edge(tab) == NOTHING

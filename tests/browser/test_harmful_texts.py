@@ -149,7 +149,7 @@ def test_administrators_see_them_as_text(hostile: Archive, browse: Browse) -> No
         if link == "Edit":
             tab.get_by_role("checkbox", name=f"Mask {harmless(EVIL)}1").check()
         tab.get_by_role("button", name=button).click()
-        expect(tab.get_by_role("table", name="What would be done")).to_contain_text(name)
+        expect(tab.get_by_role("table", name="The changes, in order")).to_contain_text(name)
         assert_harmless(tab)
 
 

@@ -52,7 +52,7 @@ def test_a_file_is_the_whole_truth(db: str, conn: psycopg.Connection, auditctl: 
     assert audited(conn) == ["public.a: create"]
     assert conn.execute(RULES).fetchall() == [("public.a", 0, "{CREATE}")]
     again = auditctl("apply", "audit.toml", check=0)
-    assert (again.out, again.err) == ("", "Nothing to do: the database is as the rules say.\n")
+    assert (again.out, again.err) == ("", "Nothing to do: the database matches the rules.\n")
     with pytest.raises(ConfigurationError, match="is empty, which would end all auditing"):
         apply(db, "")
     apply(db, "table = []")

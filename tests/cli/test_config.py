@@ -89,7 +89,7 @@ PROBLEMS = [
     ),
     pytest.param(
         '[[table]]\nname = "customer"\nmask = ["card"]\nexclude = ["card"]',
-        "table[0].mask[0]: card is excluded already",
+        "table[0].mask[0]: card is already excluded",
         id="excluded and masked",
     ),
     pytest.param(

@@ -241,7 +241,7 @@ def test_check_exits_with_3_and_says_how_to_mend(db: str, conn: psycopg.Connecti
     assert found.out == (
         "ENABLE  public.a  update  The trigger is disabled.\nCREATE  public.a  delete  There is no trigger yet.\n"
     )
-    assert found.err == ("error: 2 differences between the rules and the database\nhint: Mend with: auditctl apply\n")
+    assert found.err == ("error: 2 differences between the rules and the database\nhint: Fix with: auditctl apply\n")
     auditctl("apply", check=0)
     auditctl("check", check=0)
 
@@ -250,7 +250,7 @@ def test_check_of_a_file_names_the_file_in_its_hint(db: str, conn: psycopg.Conne
     conn.execute("create table a (id int primary key)")
     found = auditctl("check", "-", input='[[table]]\nname = "a"\nactions = ["create"]\n', check=3)
     assert found.out == "CREATE  public.a  create  There is no trigger yet.\n"
-    assert found.err == "error: 1 difference between the rules and the database\nhint: Mend with: auditctl apply -\n"
+    assert found.err == "error: 1 difference between the rules and the database\nhint: Fix with: auditctl apply -\n"
 
 
 def test_a_rule_changed_by_hand_is_drift(db: str, conn: psycopg.Connection) -> None:

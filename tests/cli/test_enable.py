@@ -207,9 +207,9 @@ def test_an_unlogged_a_foreign_and_a_keyless_table_are_audited_with_a_warning(
         "public.fleeting: now captures create, update, delete, truncate.\n"
         "public.keyless: now captures create, update, delete, truncate.\n"
         "public.remote: now captures create, update, delete.\n"
-        "warning: public.fleeting is unlogged: a crash empties it, and no event says so.\n"
+        "warning: public.fleeting is unlogged: a crash empties it without any event.\n"
         "warning: public.keyless has no primary key: its events have no target_id; name columns as key (--key).\n"
-        "warning: public.remote is a foreign table: only writes through this database are seen, and no truncate.\n"
+        "warning: public.remote is a foreign table: only writes through this database are recorded, and no truncate.\n"
         "warning: public.remote has no primary key: its events have no target_id; name columns as key (--key).\n"
     )
     assert pending(db) == []

@@ -141,7 +141,7 @@ def test_rules_that_are_printed_and_applied_again_plan_nothing(hostile_db: str, 
     assert pending(hostile_db) == []
     printed = auditctl("config", dsn=hostile_db, check=0)
     again = auditctl("apply", "-", dsn=hostile_db, input=printed.out, check=0)
-    assert (again.out, again.err) == ("", "Nothing to do: the database is as the rules say.\n")
+    assert (again.out, again.err) == ("", "Nothing to do: the database matches the rules.\n")
     with connect(hostile_db) as conn:
         stored = rule_store.read(conn)
     assert len(stored) == len(HOSTILE)

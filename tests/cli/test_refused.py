@@ -51,7 +51,7 @@ REFUSED: list[tuple[Rule, str]] = [
         rule("customer", exclude=("id",)),
         "--exclude: id is part of the key of public.customer, which every event carries as target_id",
     ),
-    (rule("customer", exclude=("name",), mask=("name",)), "--mask: name is excluded already"),
+    (rule("customer", exclude=("name",), mask=("name",)), "--mask: name is already excluded"),
     (rule("customer", label="Note"), "--label: Note already stands for public.note"),
     (rule("customer", label="public.note"), "--label: public.note already stands for public.note"),
     (rule("both"), "TABLE: both may mean other.both, third.both; write the schema too"),

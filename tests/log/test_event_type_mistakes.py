@@ -30,14 +30,14 @@ PROBLEMS = [
         '[[event]]\nname = "a"\nenabled = "no"', "event[0].enabled: must be true or false", id="enabled as text"
     ),
     pytest.param(
-        '[[event]]\nname = "a"\n[[event]]\nname = "a"', "event[1].name: a stands in event[0] already", id="event twice"
+        '[[event]]\nname = "a"\n[[event]]\nname = "a"', "event[1].name: a is already in event[0]", id="event twice"
     ),
     pytest.param(
         f'[[event]]\nname = "{"é" * 251}"', "event[0].name: is longer than 500 bytes", id="event name of 502 bytes"
     ),
     pytest.param(
         '[[event]]\nname = "a\\u200b"',
-        "event[0].name: 'a\\u200b' has characters that are not seen, or spaces at its start or end",
+        "event[0].name: 'a\\u200b' has invisible characters, or spaces at its start or end",
         id="event name with what is not seen",
     ),
     pytest.param(
@@ -48,7 +48,7 @@ PROBLEMS = [
     ),
     pytest.param(
         '[[event]]\nname = "Auditctl.role"\nenabled = false',
-        "event[0].name: Auditctl.role belongs to auditctl itself, which records its own changes always",
+        "event[0].name: Auditctl.role belongs to auditctl itself, which always records its own changes",
         id="events of auditctl itself",
     ),
     pytest.param(
@@ -99,6 +99,6 @@ def test_a_file_about_events_alone_must_say_that_it_means_no_table(customers: st
     with pytest.raises(ConfigurationError) as error:
         pending(customers, '[[event]]\nname = "auth.login"')
     assert error.value.problems == (
-        "audit.toml: table: is missing, which would end all auditing; if that is meant, begin the file with: "
+        "audit.toml: table: is missing, which would end all auditing; if you mean that, begin the file with: "
         "table = []",
     )

@@ -72,6 +72,11 @@ def test_a_type_that_is_switched_off_is_not_recorded_and_fails_nothing(
     assert recorded(web, "telemetry.ping") is True
 
 
+def test_a_type_in_a_schema_named_audit_is_one_like_any_other(db: str, web: psycopg.Connection) -> None:
+    apply(db, 'table = []\n[[event]]\nname = "audit.role"\nenabled = false')
+    assert [name for name in ("audit.role", "audit.user") if not recorded(web, name)] == ["audit.role"]
+
+
 def test_what_could_not_be_recorded_is_refused_even_where_it_is_switched_off(db: str, web: psycopg.Connection) -> None:
     apply(db, TYPES)
     with pytest.raises(psycopg.errors.InvalidParameterValue):
@@ -122,7 +127,7 @@ def test_a_table_that_has_the_name_of_a_type_is_seen_under_its_own(
     assert event["target"] == "public.note"
     assert auditctl("log", "--target", "Remark", check=2).out == ""
     printed = auditctl("config", check=0).out
-    assert auditctl("apply", "-", input=printed, check=0).err == "Nothing to do: the database is as the rules say.\n"
+    assert auditctl("apply", "-", input=printed, check=0).err == "Nothing to do: the database matches the rules.\n"
 
 
 def test_people_see_and_find_events_by_the_label(
@@ -183,7 +188,7 @@ def test_a_file_without_event_types_leaves_them_and_says_so(
         "warning: The file has no [[event]], so the 3 event types in the database stay; to remove all, begin the file "
         "with: event = []\n"
     )
-    nothing = "Nothing to do: the database is as the rules say.\n"
+    nothing = "Nothing to do: the database matches the rules.\n"
     assert (auditctl("plan", "audit.toml", check=0).out, auditctl("plan", "audit.toml").err) == ("", said + nothing)
     assert auditctl("check", "audit.toml", check=0).err == said
     assert auditctl("apply", "audit.toml", check=0).err == said + nothing
@@ -203,7 +208,7 @@ def test_what_config_prints_plans_nothing(db: str, auditctl: RunAuditctl) -> Non
     printed = auditctl("config", check=0).out
     assert printed.endswith(TYPES.removeprefix("table = []\n"))
     again = auditctl("apply", "-", input=printed, check=0)
-    assert again.err == "Nothing to do: the database is as the rules say.\n"
+    assert again.err == "Nothing to do: the database matches the rules.\n"
 
 
 def test_the_statements_of_a_plan_state_the_types(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:

@@ -202,7 +202,7 @@ def test_drift_is_found_by_check_and_mended_by_apply(
     catalog = conn.execute(POLICIES, ["salary"]).fetchone()
     conn.execute(statement)
     assert pending(db) == [expected]
-    assert auditctl("check", check=3).err.splitlines()[-1] == "hint: Mend with: auditctl apply"
+    assert auditctl("check", check=3).err.splitlines()[-1] == "hint: Fix with: auditctl apply"
     auditctl("apply", "--yes", check=0)
     conn.execute("drop policy if exists x on salary")
     assert conn.execute(POLICIES, ["salary"]).fetchone() == catalog

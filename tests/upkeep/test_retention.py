@@ -66,7 +66,7 @@ def test_the_file_says_how_long_events_are_kept_and_is_printed_as_it_was_written
     auditctl("apply", "--yes", file, check=0)
     auditctl("check", file, check=0)
     file.write_text(auditctl("config", check=0).out)
-    assert auditctl("plan", file, check=0).err == "Nothing to do: the database is as the rules say.\n"
+    assert auditctl("plan", file, check=0).err == "Nothing to do: the database matches the rules.\n"
     assert document.load(file.read_text(), "x").retention == document.load(FILE, "x").retention
     assert conn.execute(
         "select action::text, target_id, new_values ->> 'keep' from auditctl.event where target = 'auditctl.retention' "
@@ -82,7 +82,7 @@ def test_the_file_says_how_long_events_are_kept_and_is_printed_as_it_was_written
 def test_a_file_that_says_nothing_of_it_leaves_it_as_it_is(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     keep(conn, "*", "400 days", noticed=False)
     assert auditctl("plan", "-", input="table = []", check=0).err == (
-        "Nothing to do: the database is as the rules say.\n"
+        "Nothing to do: the database matches the rules.\n"
     )
     said = auditctl("plan", "-", input='table = []\n[retention]\nkeep = "forever"', check=0).out
     assert said == "RETAIN  every event: keep forever, instead of 400 days.\n"
@@ -118,7 +118,7 @@ def test_a_time_that_has_no_effect_is_said_and_printed_as_it_is(
     file = auditctl("config", check=0).out
     assert auditctl("plan", "-", input=file, check=0).err == (
         "warning: order.placed: 5 days is shorter than [retention] keep, 400 days, which counts\n"
-        "Nothing to do: the database is as the rules say.\n"
+        "Nothing to do: the database matches the rules.\n"
     )
 
 

@@ -201,7 +201,7 @@ def test_an_administrator_who_may_not_apply_looks_and_is_told_who_may(
     installer = person("installer", roles=["auditctl_owner", "auditctl_admin"])
     client = page.as_login(person("deputy", roles=["auditctl_admin"]))
     text = read(client.get("/config").text).text
-    assert "may look at the configuration and plan changes, but not apply them" in text
+    assert "can view the configuration and plan changes, but not apply them" in text
     assert f"Sign in as {installer.name}, a superuser" in text
     plan = planned(client, "/config/table?table=item")
     assert "/config/apply" not in [address for address, _ in plan.forms]

@@ -93,7 +93,7 @@ def test_some_actions_are_disabled(db: str, conn: psycopg.Connection, admin: Cli
 def test_a_table_is_taken_out_of_a_glob(db: str, conn: psycopg.Connection, admin: Client) -> None:
     conn.execute("create table other (id int primary key)")
     audit(db, "public.*")
-    assert "gets a rule of its own that leaves these actions out" in configuring.page(admin, STOP).text
+    assert "gets a rule of its own without these actions" in configuring.page(admin, STOP).text
     done(admin, planned(admin, STOP))
     assert {table for table, _, _ in triggers(conn)} == {"public.other"}
     assert pending(db) == []
@@ -130,7 +130,7 @@ def test_applying_all_registers_the_tables_anew_where_nothing_else_is_to_do(
     conn.execute("delete from auditctl.capture")
     plan = everything(admin)
     assert "Nothing has to change" in plan.text
-    assert done(admin, plan) == "No trigger had to change. The audited tables were registered anew."
+    assert done(admin, plan) == "No trigger had to change. The audited tables were registered again."
     assert conn.execute("select relation::text, target, actions from auditctl.capture").fetchall() == before
 
 
@@ -152,9 +152,7 @@ def test_what_changed_after_the_plan_was_shown_is_not_done_but_shown(
     answer = applied(admin, plan)
     assert answer.status_code == 409
     fresh = read(answer.text)
-    assert fresh.alerts == [
-        "The database changed after the plan was shown. Nothing was changed. This is what it takes now."
-    ]
+    assert fresh.alerts == ["The database changed after the plan was shown. Nothing was changed. This is the plan now."]
     assert (triggers(conn), stored(conn)) == ([], [])
     assert done(admin, fresh) == "Applied 4 changes to public.item."
 
@@ -207,7 +205,7 @@ def test_a_form_sent_twice_is_done_once(db: str, admin: Client) -> None:
     before = events(db)
     assert done(admin, plan).startswith("Applied 4 changes")
     assert applied(admin, plan).status_code == 303
-    assert "Nothing had to be done: all is as you asked." in configuring.page(admin, "/config").text
+    assert "Nothing had to be done: the database already matches." in configuring.page(admin, "/config").text
     assert events(db) == before
 
 

@@ -65,7 +65,7 @@ def test_the_form_of_a_rule_states_that_rule(db: str, conn: psycopg.Connection, 
         "read_query": ["1"],
     }
     plan = planned(admin, "/config/table?table=public.item")
-    assert "Nothing has to change: the database is as asked." in plan.text
+    assert "Nothing has to change: the database already matches." in plan.text
     assert stored(conn) == before
 
 

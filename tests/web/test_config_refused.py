@@ -74,7 +74,7 @@ def test_a_login_that_does_not_own_the_table_learns_who_may(
     conn.execute(f"alter table item owner to {owner.name}".encode())
     client = page.as_login(dba)
     plan = planned(client, ADD)
-    assert f"{dba.name} does not own public.item (of {owner.name}), so it cannot put triggers there." in plan.text
+    assert f"{dba.name} does not own public.item (of {owner.name}), so it cannot create triggers there." in plan.text
     assert "/config/apply" not in [action for action, _ in plan.forms]
     fields = planned(admin, ADD).form("/config/apply")
     answer = client.post("/config/apply", data={**fields, **plan.form("/logout")})

@@ -81,9 +81,9 @@ def test_a_busy_table_is_said_with_what_to_do_and_the_plan_stays(
     assert answer.status_code == 503
     document = read(answer.text)
     assert document.alerts == [
-        "public.c: canceling statement due to lock timeout Nothing was changed. Another session uses the table, or "
-        "changes the configuration, and did not let go for 5 seconds. Try again in a quieter moment, or let the "
-        "command line wait longer: auditctl enable --lock-timeout 1min"
+        "public.c: canceling statement due to lock timeout Nothing was changed. Another session has locked the table, "
+        "or is changing the configuration, and did not finish within 5 seconds. Try again in a quieter moment, or "
+        "wait longer on the command line: auditctl enable --lock-timeout 1min"
     ]
     assert [table for table, _, _ in triggers(conn)] == ["public.a"]
     assert applied(admin, document).status_code == 303

@@ -1,1 +1,1 @@
-"""The sections of the configuration file, one module each: its keys, how it is read, and how it is written."""
+"""The configuration file: one module for each section, with its keys, reading and writing."""

@@ -1,7 +1,4 @@
-"""Reads and writes the configuration file. All mistakes are reported together, each with file and key path.
-
-Each section has a module of its own in auditctl.capture.config; here is which sections there are.
-"""
+"""Reads and writes the configuration file. All mistakes are reported together, each with file and key path."""
 
 from __future__ import annotations
 
@@ -20,8 +17,8 @@ from auditctl.retention.times import Retention
 SECTIONS = ("defaults", "table", "event", "retention")
 """The keys of the file itself."""
 
-BESIDE_TABLES = frozenset(SECTIONS) - {"defaults", "table"}
-"""The keys of what is no table: a file may be about them alone, and must then say that it means no table."""
+OTHER_SECTIONS = frozenset(SECTIONS) - {"defaults", "table"}
+"""Sections about other things than tables. A file that has only these must state `table = []`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +26,13 @@ class Document:
     """A configuration file.
 
     Attributes:
-        rules: The rules in the order of the file, without those whose name cannot be read; empty for a file that
+        rules: The rules in the order of the file, without those whose name is not valid; empty for a file that
             audits nothing.
-        problems: What is wrong with the file itself, each with file and key path; to be reported together with what
-            does not fit the database.
-        event_types: The types of business events in the order of the file; None for a file that says nothing about
-            them, as one that was written before there were any.
-        retention: How long events are kept; None for a file that says nothing about it.
+        problems: The mistakes in the file itself, each with file and key path; reported together with those that only
+            the database shows.
+        event_types: The types of business events in the order of the file; None for a file without [[event]],
+            which leaves them as they are.
+        retention: How long events are kept; None for a file that does not state it.
     """
 
     rules: tuple[Rule, ...]
@@ -48,15 +45,15 @@ def load(text: str, source: str) -> Document:
     """Parse a configuration file.
 
     Args:
-        text: The file's text, TOML as docs/reference.md describes it.
+        text: The file's text, TOML as docs/configuration.md describes it.
         source: The file's name, for messages.
 
     Raises:
-        ConfigurationError: The file is not TOML.
+        ConfigurationError: The file is empty or not TOML.
     """
     if not text.strip():
         raise ConfigurationError(
-            [f"{source}: is empty, which would end all auditing"], hint="If that is meant, write: table = []"
+            [f"{source}: is empty, which would end all auditing"], hint="If you mean that, write: table = []"
         )
     try:
         values = tomllib.loads(text)
@@ -65,8 +62,8 @@ def load(text: str, source: str) -> Document:
     problems: list[str] = []
     document = Fields(values, source, problems)
     document.known(SECTIONS)
-    if "table" not in values and not values.keys().isdisjoint(BESIDE_TABLES):
-        message = "is missing, which would end all auditing; if that is meant, begin the file with: table = []"
+    if "table" not in values and not values.keys().isdisjoint(OTHER_SECTIONS):
+        message = "is missing, which would end all auditing; if you mean that, begin the file with: table = []"
         document.problem("table", message)
     rules = tables.read(document)
     types = event_types.read(document)

@@ -16,15 +16,16 @@ LONGEST_NAME = 500
 """Bytes, as auditctl.record_event takes them."""
 
 _OWN = re.compile(r"auditctl(_internal|_triggers)?([.]|$)")
+"""As auditctl.record_event refuses them (sql/functions/10_log/record.sql)."""
 
 
 def read(document: Fields) -> tuple[EventType, ...] | None:
     """Return the types in the order of the file, without those whose name cannot be read; None without the section."""
     if "event" not in document.values:
         return None
-    found = [(table, _type(table)) for table in document.sections("event")]
-    refuse_repeated(table for table, some in found if some is not None)
-    return tuple(some for _, some in found if some is not None)
+    types = [(table, _type(table)) for table in document.sections("event")]
+    refuse_repeated(table for table, some in types if some is not None)
+    return tuple(some for _, some in types if some is not None)
 
 
 def sections(types: Iterable[EventType]) -> list[Section]:
@@ -56,7 +57,7 @@ def _type(table: Fields) -> EventType | None:
 
 
 def _fault(name: object) -> str:
-    """Return what is wrong with a name: auditctl.record_event would refuse it, or nothing could match it."""
+    """Return why a name is not valid: auditctl.record_event would refuse it, or nothing could match it."""
     if name is None:
         return "is missing"
     if not isinstance(name, str) or not name:
@@ -64,9 +65,9 @@ def _fault(name: object) -> str:
     if len(name.encode("utf-8", "replace")) > LONGEST_NAME:
         return f"is longer than {LONGEST_NAME} bytes"
     if not name.isprintable() or name != name.strip():
-        return f"{name!r} has characters that are not seen, or spaces at its start or end"
+        return f"{name!r} has invisible characters, or spaces at its start or end"
     if re.search(r"[\[\]]", name):
         return f"{name}: in a glob of event types, * stands for any characters and ? for one; brackets do not work"
     if _OWN.match(unicodedata.normalize("NFKC", name).casefold()):
-        return f"{name} belongs to auditctl itself, which records its own changes always"
+        return f"{name} belongs to auditctl itself, which always records its own changes"
     return ""

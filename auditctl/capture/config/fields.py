@@ -1,4 +1,4 @@
-"""The keys of one table of a TOML file, taken one by one. Mistakes are collected with their place, never raised."""
+"""Reads the keys of one table of a TOML file. Mistakes are collected with their place, never raised."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from auditctl.text import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """One table of the file, or the whole.
+    """One table of the file, or the whole file.
 
     Attributes:
-        values: What it holds.
+        values: Its keys and values.
         source: The file's name, for messages.
-        problems: Where mistakes go; shared by all tables of a file.
-        path: How its keys start in messages, such as `table[0].`; empty for the whole.
+        problems: The list that mistakes are added to; shared by all tables of a file.
+        path: The prefix of its keys in messages, such as `table[0].`; empty for the whole file.
     """
 
     values: Mapping[str, Any]
@@ -27,7 +27,7 @@ class Fields:
 
     @property
     def place(self) -> str:
-        """The table's own place, such as `table[0]`."""
+        """The path of the table itself, such as `table[0]`."""
         return self.path.removesuffix(".")
 
     @property
@@ -36,24 +36,24 @@ class Fields:
         return f"{self.source}: {self.place}"
 
     def problem(self, key: str, message: str) -> None:
-        """Note a mistake at a key."""
+        """Add a mistake at a key."""
         self.problems.append(f"{self.source}: {self.path}{key}: {message}")
 
     def known(self, keys: Collection[str]) -> None:
-        """Note every key that is none of these."""
+        """Add a mistake for every key that is not one of these."""
         for key in self.values:
             if key not in keys:
                 self.problem(key, f"unknown key{advice(key, keys, 'keys')}")
 
     def section(self, key: str) -> Fields | None:
-        """Return the table [key]; None where there is none, or where it is something else."""
+        """Return the table [key]; None if it is missing or something else."""
         value = self.values.get(key)
         if value is not None and not isinstance(value, dict):
             self.problem(key, f"must be a table: [{key}]")
         return self._below(value, key) if isinstance(value, dict) else None
 
     def sections(self, key: str) -> tuple[Fields, ...]:
-        """Return the tables [[key]] in order; empty where there is none, or where it is something else."""
+        """Return the tables [[key]] in order; empty if they are missing or something else."""
         value = self.values.get(key, [])
         if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
             self.problem(key, f"must be written as [[{key}]], once for each {key}")
@@ -61,7 +61,7 @@ class Fields:
         return tuple(self._below(table, f"{key}[{index}]") for index, table in enumerate(value))
 
     def text(self, key: str) -> str | None:
-        """Return a text that is not empty; None where the key is missing."""
+        """Return a text that is not empty; None if it is missing."""
         value = self.values.get(key)
         if value is not None and (not isinstance(value, str) or not value.strip() or "\0" in value):
             self.problem(key, "must be a string that is not empty")
@@ -77,7 +77,7 @@ class Fields:
         return value
 
     def columns(self, key: str) -> tuple[str, ...]:
-        """Return a list of column names, each once; empty where there is none."""
+        """Return a list of column names, each once; empty if it is missing."""
         value = self.values.get(key, [])
         if not isinstance(value, list) or not all(
             isinstance(name, str) and name and "\0" not in name for name in value
@@ -93,15 +93,15 @@ class Fields:
 
 
 def refuse_repeated(tables: Iterable[Fields]) -> None:
-    """Note every table whose name another one has already; all have a name."""
+    """Add a mistake for every table whose name an earlier one has; all have a name."""
     seen: dict[str, str] = {}
     for table in tables:
         name = table.values["name"]
         if name in seen:
-            table.problem("name", f"{name} stands in {seen[name]} already")
+            table.problem("name", f"{name} is already in {seen[name]}")
         seen.setdefault(name, table.place)
 
 
 def advice(word: str, known: Collection[str], what: str) -> str:
-    """Return the end of a message about a word that is none of the known ones: the closest, else all of them."""
-    return did_you_mean(word, known, before="; did you mean ") or f"; {what} are {', '.join(known)}"
+    """Return the end of a message about an unknown word: the closest known one, else all of them."""
+    return did_you_mean(word, tuple(known), before="; did you mean ") or f"; {what} are {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""The section [retention], its [[retention.target]], and the key keep of [[table]]: how long events are kept."""
+"""How long events are kept: the section [retention], its [[retention.target]], and the key keep of [[table]]."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TARGET_KEYS = ("name", "keep")
 
 
 def read(document: Fields, rules: Iterable[Rule]) -> Retention | None:
-    """Return how long events are kept; None where the file says nothing about it.
+    """Return how long events are kept; None if the file does not state it.
 
     Args:
         document: The file.
@@ -51,7 +51,7 @@ def sections(retention: Retention, rules: Iterable[Rule]) -> list[tuple[str, Sec
 
 
 def _named(section: Fields) -> list[tuple[str, Fields]]:
-    """Return each [[retention.target]] that can be read, with its name."""
+    """Return each [[retention.target]] that is valid, with its name."""
     found = []
     for target in section.sections("target"):
         target.known(TARGET_KEYS)
@@ -59,7 +59,7 @@ def _named(section: Fields) -> list[tuple[str, Fields]]:
         if not isinstance(name, str) or not name.strip() or "\0" in name:
             target.problem("name", "is missing" if name is None else "must be a target such as order.placed, or a glob")
         elif name == EVERYTHING:
-            target.problem("name", "every event is kept as [retention] keep says")
+            target.problem("name", "the key keep of [retention] is for every event")
         elif "keep" not in target.values:
             target.problem("keep", "is missing")
         else:
@@ -68,11 +68,11 @@ def _named(section: Fields) -> list[tuple[str, Fields]]:
 
 
 def _times(longer: Iterable[tuple[str, Fields]]) -> dict[str, str | None]:
-    """Return the time of each target; note what is said twice."""
+    """Return the time of each target; add a mistake for a target that is stated twice."""
     times: dict[str, str | None] = {}
     for name, fields in longer:
         if name in times:
-            fields.problem("keep", f"how long {name} is kept stands elsewhere already")
+            fields.problem("keep", f"how long {name} is kept is already stated elsewhere")
         time = _time(fields)
         times[name] = time
     return times

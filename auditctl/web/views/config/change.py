@@ -1,4 +1,4 @@
-"""`/config/plan` and `/config/apply`: what a change would do, and doing exactly that, in one transaction."""
+"""`/config/plan` shows what a change would do; `/config/apply` does exactly that, in one transaction."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from auditctl.web.views.config.request import ChangeKind, ChangeRequest
 
 LOCK_TIMEOUT = "5s"
 LOCKED = "55P03"
-MOST_SQL = 1_000_000
-"""How many characters of SQL a page shows; the changes themselves are always shown in full."""
+MAX_SQL = 1_000_000
+"""Maximum number of characters of SQL on a page; the changes themselves are always shown in full."""
 
-MOST_SAID = 5
-"""How many messages wait for a page that says them."""
+MAX_MESSAGES = 5
+"""Maximum number of messages that wait for the next page."""
 
 _HINTS = {
-    LOCKED: "Another session uses the table, or changes the configuration, and did not let go for 5 seconds. Try again "
-    "in a quieter moment, or let the command line wait longer: auditctl enable --lock-timeout 1min",
-    "40P01": "Another session wanted the same tables in another order. Try again.",
+    LOCKED: "Another session has locked the table, or is changing the configuration, and did not finish within 5 "
+    "seconds. Try again in a quieter moment, or wait longer on the command line: auditctl enable --lock-timeout 1min",
+    "40P01": "Another session locked the same tables in another order. Try again.",
 }
-"""What to do, by SQLSTATE, where the library speaks of options that a page has not."""
+"""What to do, by SQLSTATE, where the library's hint names options that a page does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a plan that was approved was not carried out.
+    """Why an approved plan was not carried out.
 
     Attributes:
         message: What happened.
@@ -51,19 +51,19 @@ class Trouble:
 
 
 def plan(visit: Visit) -> Response:
-    """Show what a change would do, and do nothing."""
+    """Show what a change would do, without doing it."""
     asked = request.posted(visit)
     with visit.connection() as conn:
         try:
             if asked.kind is ChangeKind.ENABLE:
                 asked = asked.ordered_as(table_details.read(conn, asked.table).rule)
-            return _shown(visit, conn, asked, capture_apply.preview(conn, asked.desired()))
+            return _plan_page(visit, conn, asked, capture_apply.preview(conn, asked.desired()))
         except (ConfigurationError, UsageError) as error:
-            return _refused(visit, conn, asked, error)
+            return _problems_page(visit, conn, asked, error)
 
 
 def apply(visit: Visit) -> Response:
-    """Do what was shown, if that is still what it takes; else show what it takes now."""
+    """Do what was shown if the plan is still the same; else show the new plan."""
     asked = request.posted(visit)
     seen = visit.one(visit.form, "shown").encode()
     approved = False
@@ -77,22 +77,22 @@ def apply(visit: Visit) -> Response:
         try:
             done = capture_apply.carry_out(conn, asked.desired(), lock_timeout=LOCK_TIMEOUT, approve=approve)
         except (ConfigurationError, UsageError) as error:
-            return _refused(visit, conn, asked, error)
+            return _problems_page(visit, conn, asked, error)
         except WebError:
             raise
         except AuditctlError as error:
-            return _shown(visit, conn, asked, capture_apply.preview(conn, asked.desired()), _trouble(error))
+            return _plan_page(visit, conn, asked, capture_apply.preview(conn, asked.desired()), _trouble(error))
         if not approved and not done.is_empty:
             message = "The database changed after the plan was shown."
-            trouble = Trouble(message, "This is what it takes now.", 409)
-            return _shown(visit, conn, asked, done, trouble)
-    said = visit.signed_in.messages
-    said.append(_said(asked, done) if approved else "Nothing had to be done: all is as you asked.")
-    del said[:-MOST_SAID]
+            trouble = Trouble(message, "This is the plan now.", 409)
+            return _plan_page(visit, conn, asked, done, trouble)
+    messages = visit.signed_in.messages
+    messages.append(_message(asked, done) if approved else "Nothing had to be done: the database already matches.")
+    del messages[:-MAX_MESSAGES]
     return RedirectResponse(visit.url("/config"), 303)
 
 
-def _shown(
+def _plan_page(
     visit: Visit, conn: Connection, asked: ChangeRequest, planned: Plan, trouble: Trouble | None = None
 ) -> Response:
     statements = "\n".join(script.statements(planned))
@@ -103,14 +103,16 @@ def _shown(
         plan=planned,
         trouble=trouble,
         problems=(),
-        script=statements[:MOST_SQL],
-        is_cut=len(statements) > MOST_SQL,
+        script=statements[:MAX_SQL],
+        is_cut=len(statements) > MAX_SQL,
         authority=authority.read(conn, planned),
     )
 
 
-def _refused(visit: Visit, conn: Connection, asked: ChangeRequest, error: ConfigurationError | UsageError) -> Response:
-    """Show why the rules do not fit: beside the form that states them, or where the stored ones do not, alone."""
+def _problems_page(
+    visit: Visit, conn: Connection, asked: ChangeRequest, error: ConfigurationError | UsageError
+) -> Response:
+    """Show why the rules do not fit the database: with the form that states them, if there is one."""
     problems = error.problems if isinstance(error, ConfigurationError) else (f"{error}. {error.hint}".strip(),)
     if asked.kind is not ChangeKind.APPLY:
         return form.again(visit, conn, asked, problems)
@@ -132,11 +134,11 @@ def _trouble(error: AuditctlError) -> Trouble:
     return Trouble(str(error), _HINTS.get(state, error.hint), error_pages.status_of(error))
 
 
-def _said(asked: ChangeRequest, done: Plan) -> str:
+def _message(asked: ChangeRequest, done: Plan) -> str:
     number = len(done.pending) + len(done.retention.differences)
     where = f" to {asked.table}" if asked.table else ""
     if number:
         return f"Applied {plural(number, 'change')}{where}."
     if done.restated:
         return f"Stored the rule of {asked.table}. No trigger had to change."
-    return "No trigger had to change. The audited tables were registered anew."
+    return "No trigger had to change. The audited tables were registered again."

@@ -1,4 +1,4 @@
-"""`/config` and `/config.toml`: what is audited and in which state, and the rules behind it. Changes nothing."""
+"""`/config` and `/config.toml`: the tables, their state and their rules. Changes nothing."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from auditctl.web.request import Visit
 from auditctl.web.views.config import request
 
 PARAMETERS = frozenset({"find", "state"})
-MOST = 500
-"""How many tables a page lists; a search finds the others."""
+MAX_TABLES = 500
+"""Maximum number of tables on a page; a search finds the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class TableList:
     """The tables of the database that a search finds.
 
     Attributes:
-        tables: Those that match, by name; at most `MOST`.
+        tables: Those that match, by name; at most `MAX_TABLES`.
         matching: How many match.
         counts: How many tables are in each state, the worst first.
-        with_log: The names among them that the log knows.
+        with_log: The names among them that the log has events for.
     """
 
     tables: tuple[TableStatus, ...]
@@ -42,8 +42,8 @@ class TableList:
     with_log: frozenset[str]
 
     @property
-    def is_behind(self) -> bool:
-        """Whether something has to be applied."""
+    def needs_apply(self) -> bool:
+        """Whether a table is not captured as its rule says."""
         return any(self.counts.get(state) for state in ("missing", "disabled", "outdated"))
 
 
@@ -59,15 +59,15 @@ def config(visit: Visit) -> Response:
         allowed = authority.read(conn)
         listed = _list(conn, find, state)
         stored, types, kept = rule_store.read(conn), event_types.read(conn), times.read(conn)
-    said, visit.signed_in.messages[:] = list(visit.signed_in.messages), []
+    messages, visit.signed_in.messages[:] = list(visit.signed_in.messages), []
     return visit.page(
         "config.html",
         listed=listed,
         find=find,
         state=state,
         authority=allowed,
-        said=said,
-        others=_not_of_one_table(stored),
+        messages=messages,
+        others=_other_rules(stored),
         types=types,
         times={target: shown(keep) for target, keep in kept.stated.items()},
         toml=dump(stored, types, kept),
@@ -90,7 +90,7 @@ def _list(conn: Connection, find: str, state: str) -> TableList:
     names = {target.name for target in target_names.read(conn)}
     with_log = frozenset(row.table for row in found if row.table in names)
     counts = {name: counted[name] for name in STATES if counted[name]}
-    return TableList(tuple(found[:MOST]), len(found), counts, with_log)
+    return TableList(tuple(found[:MAX_TABLES]), len(found), counts, with_log)
 
 
 def _matches(row: TableStatus, text: str) -> bool:
@@ -98,6 +98,6 @@ def _matches(row: TableStatus, text: str) -> bool:
     return any(text in place.casefold() for place in places)
 
 
-def _not_of_one_table(stored: Sequence[Rule]) -> list[Rule]:
-    """Return the rules that no line of the tables shows as such: globs, and what only keeps a table from one."""
+def _other_rules(stored: Sequence[Rule]) -> list[Rule]:
+    """Return the rules that no table in the list shows: globs, and rules that exempt a table from one."""
     return [rule for rule in stored if not rule.actions or table_names.parse(rule.name).is_glob]
