@@ -15,7 +15,7 @@ from auditctl.database import Connection
 from auditctl.demo.server import EmbeddedServer
 from auditctl.log import reader, selection
 from auditctl.log.filters import Filters
-from auditctl.log.histogram import read
+from auditctl.log.histogram.read import read_histogram
 from auditctl.log.selection import Selection
 from bench import measure, results, webbed
 
@@ -89,14 +89,14 @@ def measured(dsns: Mapping[str, str], rounds: int) -> dict[str, Any]:
 
 def _page(conn: Connection, case: str) -> float:
     start = _clock(conn)
-    condition = Filters.parse(CASES[case]).resolved(conn).condition()
-    list(reader.Page(conn, Selection(condition, limit=PAGE), selection.cells(safe=False)))
+    predicates = Filters.parse(CASES[case]).resolve(conn).predicates()
+    list(reader.Page(conn, Selection(predicates, limit=PAGE), selection.cells(safe=False)))
     return _clock(conn) - start
 
 
 def _overview(conn: Connection, case: str) -> float:
     start = _clock(conn)
-    read.read(conn, Filters.parse(CASES[case]).resolved(conn))
+    read_histogram(conn, Filters.parse(CASES[case]).resolve(conn))
     return _clock(conn) - start
 
 

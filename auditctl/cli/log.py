@@ -15,7 +15,7 @@ from auditctl.cli.session import READER, Session, pass_session, uses_color
 from auditctl.log import reader
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
-from auditctl.log.selection import Cursor, Selection
+from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Selection
 from auditctl.output import Sink
 
 WIDTH = 120
@@ -65,7 +65,7 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, fo
     """
     place = None if after is None else Cursor.parse(after)
     with session.connect(READER) as conn:
-        selection = Selection(filters.resolved(conn).condition(), after=place, limit=limit)
+        selection = Selection(filters.resolve(conn).predicates(), after=place, limit=limit)
         page = reader.Page(conn, selection, form.projection(not raw))
         _print(form.write(page, layout()))
     if not page.count:
@@ -75,7 +75,7 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, fo
 
 
 @click.command()
-@click.argument("event_id", metavar="EVENT_ID", type=click.IntRange(1, reader.LARGEST_EVENT))
+@click.argument("event_id", metavar="EVENT_ID", type=click.IntRange(1, LARGEST_EVENT_ID))
 @format_option
 @raw_option
 @pass_session

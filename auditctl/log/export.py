@@ -12,9 +12,9 @@ from psycopg.types.json import Jsonb
 from auditctl import database
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import DatabaseError
-from auditctl.log import predicates
 from auditctl.log.filters import Filters
 from auditctl.log.formats import Format
+from auditctl.log.predicates import Predicate
 from auditctl.log.selection import Order, Selection
 from auditctl.output import Sink
 
@@ -108,10 +108,10 @@ def begin(conn: Connection, request: ExportRequest) -> RunningExport:
         UsageError: The log knows no such table or column; nothing is recorded.
         DatabaseError: The login may not export, or the connection is lost.
     """
-    filters = request.filters.resolved(conn)
+    filters = request.filters.resolve(conn)
     event_id = _record(conn, request)
-    own = [] if event_id is None else [SQL("event_id <> {}::bigint").format(Literal(event_id))]
-    selection = Selection(predicates.all_of([filters.condition(), *own]), request.order)
+    own = [] if event_id is None else [Predicate(SQL("event_id <> {}::bigint").format(Literal(event_id)))]
+    selection = Selection((*filters.predicates(), *own), request.order)
     return RunningExport(conn, selection.query(request.format.projection(not request.raw)), request.format, event_id)
 
 

@@ -12,13 +12,11 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any
 
-from psycopg.sql import Composable
-
 from auditctl.actions import Action
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import filter_values, predicates, target_names, times
-from auditctl.log.ways import Condition
+from auditctl.log.predicates import Predicate
 
 Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
 
@@ -65,7 +63,7 @@ class Filter:
         help: What it selects, as one sentence without a subject.
         example: A value that selects events of the tests' log; the page is tested with it.
         parse: Turns a text into a value; raises UsageError.
-        condition: Turns all its values, at least one, into SQL over the columns of view auditctl.activity.
+        predicate: Turns all its values, at least one, into a condition over the columns of view auditctl.activity.
         field: Its field in the page's form.
         repeatable: Whether several values may be given.
         resolve: Looks the values up in the database; None where there is nothing to look up. Gets the filters as
@@ -78,7 +76,7 @@ class Filter:
     help: str
     example: str
     parse: Callable[[str], Any]
-    condition: Callable[[Sequence[Any]], Composable]
+    predicate: Callable[[Sequence[Any]], Predicate]
     field: Field = Field()
     repeatable: bool = False
     resolve: Resolve | None = None
@@ -133,11 +131,11 @@ BY_NAME = {row.name: row for row in FILTERS}
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which events are wanted: those that satisfy every filter.
+    """The filters to apply; an event is selected if it satisfies all of them.
 
     Attributes:
         texts: The texts as given, by the filter's name.
-        values: What they mean, by the filter's name; never an empty tuple.
+        values: The parsed values, by the filter's name; never empty before names are looked up.
     """
 
     texts: Mapping[str, tuple[str, ...]]
@@ -145,19 +143,19 @@ class Filters:
 
     @classmethod
     def parse(cls, texts: Mapping[str, Sequence[str]], *, now: datetime | None = None) -> Filters:
-        """Make filters of texts, as an option or a query parameter carries them; a name without texts is left out.
+        """Parse the texts of options or query parameters; a name without texts is left out.
 
         Args:
             texts: By the filter's name.
-            now: The time that durations such as `24h` are compared at; None for the clock's. It decides only whether
-                the interval is empty, the query asks the server's clock.
+            now: The time at which durations such as `24h` are evaluated; None for the clock's. It decides only whether
+                the interval is empty. The query uses the server's clock.
 
         Raises:
-            UsageError: No such filter, more than one text where one is meant, a text that is not understood, or an
+            UsageError: No such filter, several texts for a filter that takes one, a text that is not valid, or an
                 interval that ends before it starts.
         """
-        given = {name: tuple(some) for name, some in texts.items() if some}
-        parsed = {name: _parse(name, some) for name, some in given.items()}
+        given = {name: tuple(values) for name, values in texts.items() if values}
+        parsed = {name: _parse(name, values) for name, values in given.items()}
         if "since" in parsed and "until" in parsed:
             moment = now or datetime.now(UTC)
             if parsed["until"][0].at(moment) <= parsed["since"][0].at(moment):
@@ -167,28 +165,28 @@ class Filters:
                 )
         return cls(given, parsed)
 
-    def resolved(self, conn: Connection) -> Filters:
-        """Return them with the names looked up: targets as events carry them.
+    def resolve(self, conn: Connection) -> Filters:
+        """Return the filters with names looked up: targets as events carry them.
 
         Raises:
             UsageError: The log knows no such table or column.
             DatabaseError: The login may not read the log.
         """
-        done = self
+        filters = self
         for row in FILTERS:
-            if row.resolve is not None and row.name in done.values:
-                found = row.resolve(conn, done.values[row.name], done)
-                done = replace(done, values={**done.values, row.name: found})
-        return done
+            if row.resolve is not None and row.name in filters.values:
+                values = row.resolve(conn, filters.values[row.name], filters)
+                filters = replace(filters, values={**filters.values, row.name: values})
+        return filters
 
-    def condition(self) -> Composable:
-        """Return what they mean, over the columns of view auditctl.activity; true without filters."""
-        return Condition([row.condition(self.values[row.name]) for row in FILTERS if row.name in self.values])
+    def predicates(self) -> tuple[Predicate, ...]:
+        """Return the condition of each filter, over the columns of view auditctl.activity; empty without filters."""
+        return tuple(row.predicate(self.values[row.name]) for row in FILTERS if row.name in self.values)
 
     def as_dict(self) -> dict[str, str | list[str]]:
         """Return the texts as given, in the registry's order, for JSON: a list where a filter is repeatable."""
-        chosen = [(row, self.texts[row.name]) for row in FILTERS if row.name in self.texts]
-        return {row.name: list(texts) if row.repeatable else texts[0] for row, texts in chosen}
+        given = [(row, self.texts[row.name]) for row in FILTERS if row.name in self.texts]
+        return {row.name: list(texts) if row.repeatable else texts[0] for row, texts in given}
 
 
 def _parse(name: str, texts: tuple[str, ...]) -> tuple[Any, ...]:

@@ -1,12 +1,17 @@
-"""What a filter's values mean in SQL, over the columns of view auditctl.activity.
+"""Translates values of filters into SQL over view auditctl.activity, with hints on how to find the events.
 
-Indexed columns are compared plainly, so that the index is used. Values are quoted
-by psycopg.sql alone.
+Values are quoted by psycopg.sql alone. Indexed columns are compared plainly, so that their index is used.
+
+The log has a summary of its blocks (index auditctl.event_summary_idx): which logins, tables and actions occur in each
+range of 128 blocks. It shows at once that nothing is there; where something is, it leads to thousands of events for
+each match, and the planner does not know that. So the summary is asked by conditions that no other index answers: the
+same comparison in the collation "C", or of a hash.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import LiteralString
 
@@ -14,127 +19,171 @@ from psycopg.sql import SQL, Composable, Composed, Literal
 
 from auditctl import resources
 from auditctl.actions import Action
-from auditctl.log import ways
 from auditctl.log.filter_values import Key, User
 from auditctl.log.times import Ago, At
-from auditctl.log.ways import Part
 
-NOTHING = SQL("false")
+_RARE_ACTIONS = (Action.DELETE, Action.TRUNCATE, Action.EVENT)
+"""The actions in auditctl.event_action_target_occurred_at_idx, which leaves out CREATE, READ and UPDATE."""
 
-_RARE = (Action.DELETE, Action.TRUNCATE, Action.EVENT)
-"""The actions of auditctl.event_action_target_occurred_at_idx, which holds no creations, reads and updates."""
-
-_FEW = 4
-"""So many tables are looked for one by one."""
+MAX_SEPARATE_TARGETS = 4
+"""Up to this many tables the summary is asked about each one."""
 
 
-def since(values: Sequence[Ago | At]) -> Composable:
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A condition on events, and hints on how to find the events that satisfy it.
+
+    Attributes:
+        sql: The condition, over the columns of view auditctl.activity.
+        is_time: Whether it is a range of time, as the windows of the search are.
+        is_indexed: Whether an index leads to these events and no others.
+        summary: A condition that the summary answers and that is true of each of these events; None without one.
+        is_summary_exact: Whether `summary` means the same as `sql`.
+        alternatives: The predicates of which at least one is true; empty unless this is a disjunction.
+    """
+
+    sql: Composable
+    is_time: bool = False
+    is_indexed: bool = False
+    summary: Composable | None = None
+    is_summary_exact: bool = False
+    alternatives: tuple[Predicate, ...] = ()
+
+    @property
+    def sql_by_summary(self) -> Composable:
+        """The same condition, written so that the summary leads to the events where it can."""
+        if self.alternatives:
+            return _or([alternative.sql_by_summary for alternative in self.alternatives])
+        if self.summary is None:
+            return self.sql
+        return self.summary if self.is_summary_exact else SQL("{} and {}").format(self.sql, self.summary)
+
+
+def conjunction(predicates: Sequence[Predicate]) -> Composable:
+    """Return the SQL that is true where all predicates are; `true` without any."""
+    return SQL(" and ").join(predicate.sql for predicate in predicates) if predicates else SQL("true")
+
+
+def disjunction(alternatives: Sequence[Predicate]) -> Predicate:
+    """Return the predicate that is true where one of the alternatives is; there is at least one."""
+    if len(alternatives) == 1:
+        return alternatives[0]
+    return Predicate(
+        _or([alternative.sql for alternative in alternatives]),
+        is_indexed=all(alternative.is_indexed for alternative in alternatives),
+        alternatives=tuple(alternatives),
+    )
+
+
+def prefer_summary(predicates: Sequence[Predicate]) -> tuple[Predicate, ...]:
+    """Return the predicates written so that the summary leads to the events, unless several have a better index."""
+    if sum(not predicate.is_time for predicate in predicates) > 1 and any(some.is_indexed for some in predicates):
+        return tuple(predicates)
+    return tuple(replace(predicate, sql=predicate.sql_by_summary) for predicate in predicates)
+
+
+def since(values: Sequence[Ago | At]) -> Predicate:
     """Captured at that time or later."""
-    return Part(SQL("created_on >= {}").format(_moment(values[0])), is_time=True)
+    return Predicate(SQL("created_on >= {}").format(_time(values[0])), is_time=True)
 
 
-def until(values: Sequence[Ago | At]) -> Composable:
+def until(values: Sequence[Ago | At]) -> Predicate:
     """Captured before that time."""
-    return Part(SQL("created_on < {}").format(_moment(values[0])), is_time=True)
+    return Predicate(SQL("created_on < {}").format(_time(values[0])), is_time=True)
 
 
-def target(values: Sequence[str]) -> Composable:
-    """About one of the tables, whose registered names these are."""
+def target(values: Sequence[str]) -> Predicate:
+    """About one of the tables with these registered names; about none without names."""
     if not values:
-        return NOTHING
-    if len(values) > _FEW:
-        return Part(_one_of("target_name", values), is_indexed=True)
-    return ways.any_of([_target(value) for value in values])
+        return Predicate(SQL("false"))
+    if len(values) > MAX_SEPARATE_TARGETS:
+        return Predicate(_in("target_name", values), is_indexed=True)
+    return disjunction([_target(value) for value in values])
 
 
-def _target(value: str) -> Part:
-    meant, summary = _one_of("target_name", [value]), _in_c("target_name", value)
-    return Part(meant, is_indexed=True, summary=summary, summarized=all_of([meant, summary]))
+def _target(value: str) -> Predicate:
+    return Predicate(_in("target_name", [value]), is_indexed=True, summary=_equal_in_c("target_name", value))
 
 
-def key(values: Sequence[Key]) -> Composable:
-    """About the row of that key; a JSON array is found in whatever spelling."""
-    wanted = values[0]
-    found = _one_of("target_id", [wanted.text])
-    if wanted.is_array:
-        found = SQL("target_id in ({}, {}::jsonb::text)").format(Literal(wanted.text), Literal(wanted.text))
-    if not wanted.of_any:
-        return Part(found, is_indexed=True)
-    # True of every event, and what lets the index find the key: it begins with the target.
+def key(values: Sequence[Key]) -> Predicate:
+    """About the row with that key; a JSON array matches in any spelling."""
+    value = values[0]
+    sql = _in("target_id", [value.text])
+    if value.is_array:
+        sql = SQL("target_id in ({}, {}::jsonb::text)").format(Literal(value.text), Literal(value.text))
+    if not value.of_any:
+        return Predicate(sql, is_indexed=True)
+    # The list of targets is true of every event. The index needs it to find the key, because it begins with the target.
     names = SQL(resources.sql_text("queries/event_target.sql"))
-    return Part(SQL("(target_name = any (array({})) and {})").format(names, found), is_indexed=True)
+    return Predicate(SQL("(target_name = any (array({})) and {})").format(names, sql), is_indexed=True)
 
 
-def user(values: Sequence[User]) -> Composable:
-    """By that actor, or through that login; by the system, which is exactly where there is no actor."""
-    wanted = values[0]
-    if wanted.name is None:
-        return Part(SQL("actor is null"), is_indexed=True)
-    actor = Part(_one_of("actor", [wanted.name]), is_indexed=True)
-    summary = _in_c("db_user", wanted.name)
-    login = Part(_one_of("db_user", [wanted.name]), summary=summary, summarized=summary)
-    return ways.any_of([part for part, counts in ((actor, wanted.as_actor), (login, wanted.as_login)) if counts])
+def user(values: Sequence[User]) -> Predicate:
+    """By that actor, or through that login; by the system, which is where there is no actor."""
+    value = values[0]
+    if value.name is None:
+        return Predicate(SQL("actor is null"), is_indexed=True)
+    actor = Predicate(_in("actor", [value.name]), is_indexed=True)
+    login = Predicate(_in("db_user", [value.name]), summary=_equal_in_c("db_user", value.name), is_summary_exact=True)
+    return disjunction([*([actor] if value.as_actor else []), *([login] if value.as_login else [])])
 
 
-def action(values: Sequence[Action]) -> Composable:
+def action(values: Sequence[Action]) -> Predicate:
     """Of one of the actions."""
-    return ways.any_of([_action(value) for value in dict.fromkeys(values)])
+    return disjunction([_action(value) for value in dict.fromkeys(values)])
 
 
-def _action(value: Action) -> Part:
-    meant = _one_of("action", [str(value)])
-    if value in _RARE:
-        return Part(meant, is_indexed=True)
-    summary = _hashed(value)
-    return Part(meant, summary=summary, summarized=all_of([meant, summary]))
+def _action(value: Action) -> Predicate:
+    sql = _in("action", [str(value)])
+    if value in _RARE_ACTIONS:
+        return Predicate(sql, is_indexed=True)
+    hashed = SQL("pg_catalog.hashenum(action) = pg_catalog.hashenum({}::auditctl.action)").format(Literal(str(value)))
+    return Predicate(sql, summary=hashed)
 
 
-def _hashed(action: Action) -> Composable:
-    return SQL("pg_catalog.hashenum(action) = pg_catalog.hashenum({}::auditctl.action)").format(Literal(str(action)))
+def column(values: Sequence[str]) -> Predicate:
+    """An update that changed one of the columns."""
+    return Predicate(SQL("(action = 'UPDATE' and new_values ?| array[{}])").format(_literals(values)))
 
 
-def _in_c(name: LiteralString, value: str) -> Composable:
+def network(values: Sequence[IPv4Network | IPv6Network]) -> Predicate:
+    """From an address in that network; for a single address, whatever prefix was stored with it."""
+    value = values[0]
+    if value.prefixlen < value.max_prefixlen:
+        return Predicate(SQL("ip_address <<= {}::inet").format(Literal(str(value))))
+    address = Literal(str(value.network_address))
+    return Predicate(SQL("pg_catalog.host(ip_address) = pg_catalog.host({}::inet)").format(address))
+
+
+def xact(values: Sequence[int]) -> Predicate:
+    """Made by that transaction."""
+    return Predicate(SQL("xact_id = {}::xid8").format(Literal(str(values[0]))))
+
+
+def context(values: Sequence[tuple[str, str]]) -> Predicate:
+    """With all of these in its context."""
+    pairs = [SQL("context ->> {} = {}").format(Literal(name), Literal(value)) for name, value in values]
+    return Predicate(SQL(" and ").join(pairs))
+
+
+def _or(conditions: Sequence[Composable]) -> Composable:
+    return SQL("({})").format(SQL(" or ").join(conditions))
+
+
+def _in(name: LiteralString, values: Sequence[str]) -> Composable:
+    operator = SQL(" = {}") if len(values) == 1 else SQL(" in ({})")
+    return Composed([SQL(name), operator.format(_literals(values))])
+
+
+def _equal_in_c(name: LiteralString, value: str) -> Composable:
     return SQL('{} collate pg_catalog."C" = {}').format(SQL(name), Literal(value))
 
 
-def column(values: Sequence[str]) -> Composable:
-    """An update that changed one of the columns."""
-    return SQL("(action = 'UPDATE' and new_values ?| array[{}])").format(_list(values))
-
-
-def network(values: Sequence[IPv4Network | IPv6Network]) -> Composable:
-    """From an address of that network; from that address, whatever prefix was stored with it."""
-    wanted = values[0]
-    if wanted.prefixlen < wanted.max_prefixlen:
-        return SQL("ip_address <<= {}::inet").format(Literal(str(wanted)))
-    return SQL("pg_catalog.host(ip_address) = pg_catalog.host({}::inet)").format(Literal(str(wanted.network_address)))
-
-
-def xact(values: Sequence[int]) -> Composable:
-    """Made by that transaction."""
-    return SQL("xact_id = {}::xid8").format(Literal(str(values[0])))
-
-
-def context(values: Sequence[tuple[str, str]]) -> Composable:
-    """With all of these in its context."""
-    return all_of([SQL("context ->> {} = {}").format(Literal(name), Literal(value)) for name, value in values])
-
-
-def all_of(conditions: Sequence[Composable]) -> Composable:
-    """Return the conjunction; true where there is none."""
-    return SQL(" and ").join(conditions) if conditions else SQL("true")
-
-
-def _one_of(name: LiteralString, values: Sequence[str]) -> Composable:
-    operator = SQL(" = {}") if len(values) == 1 else SQL(" in ({})")
-    return Composed([SQL(name), operator.format(_list(values))])
-
-
-def _list(values: Sequence[str]) -> Composable:
+def _literals(values: Sequence[str]) -> Composable:
     return SQL(", ").join(Literal(value) for value in values)
 
 
-def _moment(value: Ago | At) -> Composable:
+def _time(value: Ago | At) -> Composable:
     if isinstance(value, At):
         return Literal(value.moment)
     # Stable, so that the index is used and partitions are pruned as the query starts.

@@ -10,27 +10,26 @@ from psycopg.sql import SQL, Composable, Literal
 
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
-from auditctl.log import filter_values, predicates, target_names, window_search
+from auditctl.log import filter_values, target_names, window_search
 from auditctl.log import selection as log_selection
-from auditctl.log.selection import Cursor, Order, Selection
-
-LARGEST_EVENT = 2**63 - 1
+from auditctl.log.predicates import Predicate
+from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Order, Selection
 
 
 class NoSuchEvent(UsageError):
-    """There is no event of that number."""
+    """There is no event with that number."""
 
 
 @dataclass(slots=True)
 class Page:
-    """A part of the log that is read while it is iterated over, once, in constant memory.
+    """A part of the log; iterating over it, once, reads it in constant memory.
 
     Attributes:
         conn: The connection, busy until the end.
         selection: Which events; the limit is the length of the page.
-        projection: What of each.
-        following: Once iterated over: where to go on when more may follow, else None.
-        count: How many events were read so far.
+        projection: The columns of each.
+        following: After the iteration: the cursor of the next page; None where no more events follow.
+        count: The number of events read so far.
     """
 
     conn: Connection
@@ -46,20 +45,20 @@ class Page:
             DatabaseError: The login may not read the log, or the connection is lost.
         """
         limit = self.selection.limit
-        # One more than is wanted tells whether there is more.
-        wanted = self.selection if limit is None else replace(self.selection, limit=limit + 1)
-        place = ""
-        for moment, event_id, *row in stream(self.conn, wanted, log_selection.placed(self.projection)):
+        # One more than the page holds shows whether more follow.
+        selection = self.selection if limit is None else replace(self.selection, limit=limit + 1)
+        last = ""
+        for moment, event_id, *row in stream(self.conn, selection, log_selection.with_cursor(self.projection)):
             if self.count == limit:
-                self.following = Cursor.parse(place)
+                self.following = Cursor.parse(last)
                 continue  # to the end, which is here; leaving a stream early costs a cancel request
             self.count += 1
-            place = f"{moment}/{event_id}"
+            last = f"{moment}/{event_id}"
             yield tuple(row)
 
 
 def stream(conn: Connection, selection: Selection, projection: Composable) -> Iterator[tuple[Any, ...]]:
-    """Yield what the projection gives for each event, as the server finds them, in constant memory.
+    """Yield the projection of each event as the server finds them, in constant memory.
 
     Raises:
         DatabaseError: The login may not read the log, or the connection is lost.
@@ -72,13 +71,14 @@ def event(conn: Connection, event_id: int, projection: Composable) -> tuple[Any,
     """Return one event.
 
     Raises:
-        NoSuchEvent: There is none with that identity.
+        NoSuchEvent: There is no event with that number.
         DatabaseError: The login may not read the log.
     """
-    if 1 <= event_id <= LARGEST_EVENT:
-        selection = Selection(SQL("event_id = {}::bigint").format(Literal(event_id)), limit=1)
-        for found in list(stream(conn, selection, projection)):
-            return found
+    if 1 <= event_id <= LARGEST_EVENT_ID:
+        # No limit: the planner would take it as a reason to walk through the log.
+        selection = Selection((Predicate(SQL("event_id = {}::bigint").format(Literal(event_id))),))
+        for row in list(stream(conn, selection, projection)):
+            return row
     raise NoSuchEvent(
         f"there is no event {event_id}",
         hint="Gaps in the numbers are transactions that were rolled back. Look with: auditctl log",
@@ -90,11 +90,11 @@ def history(conn: Connection, table: str, key: str) -> Selection:
 
     Args:
         conn: The connection.
-        table: The table's name or label, as the filter target takes it, but only one.
-        key: The key the object has or had; for several columns a JSON array.
+        table: The table's name or label, as the filter target accepts it, but only one.
+        key: The key that the object has or had; for several columns a JSON array.
 
     Raises:
-        UsageError: Nothing is known of the table, or several are meant, or the key cannot be one.
+        UsageError: The log knows no such table, the name matches several, or the key cannot be one.
         DatabaseError: The login may not read the log.
     """
     for name, text in (("table", table), ("key", key)):
@@ -107,7 +107,7 @@ def history(conn: Connection, table: str, key: str) -> Selection:
     lives = [_life(target, Literal(key))]
     if filter_values.key(key).is_array:
         lives.append(_life(target, SQL("{}::jsonb::text").format(Literal(key))))
-    return Selection(predicates.all_of([]), Order.ASC, source=source.format(SQL(" union ").join(lives)))
+    return Selection(order=Order.ASC, source=source.format(SQL(" union ").join(lives)))
 
 
 def _life(target: str, key: Composable) -> Composable:

@@ -1,7 +1,7 @@
-"""The one query path: what log, show, history, export and the web page ask the database.
+"""Builds the queries of log, show, history, export and the web page.
 
-A `Selection` says which events, in which order, from where on; a projection says in which shape. All are read from
-view auditctl.activity, in the order (created_on, event_id), and never by OFFSET.
+A `Selection` defines which events are read, in which order and after which cursor; a projection defines their columns.
+All are read from view auditctl.activity, in the order (created_on, event_id), and never by OFFSET.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from auditctl.errors import UsageError
 from auditctl.log import predicates
+from auditctl.log.predicates import Predicate
 from auditctl.text import iso_utc
 
 COLUMNS = (
@@ -121,17 +122,17 @@ ACTIVITY = SQL("auditctl.activity")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which events, and in which order.
+    """Which events to read, and in which order.
 
     Attributes:
-        condition: Over the columns of view auditctl.activity.
+        predicates: The conditions, all of which an event satisfies; empty for every event.
         order: Oldest or newest first.
-        after: The event to go on behind, in that order; None to start at the beginning.
-        limit: How many at most; None for all.
-        source: What has the columns of the view, under a name; None for the view.
+        after: The event after which to continue, in that order; None to start at the beginning.
+        limit: The maximum number of events; None for all.
+        source: A relation with the columns of the view, under a name; None for the view.
     """
 
-    condition: Composable
+    predicates: tuple[Predicate, ...] = ()
     order: Order = Order.DESC
     after: Cursor | None = None
     limit: int | None = None
@@ -150,37 +151,38 @@ class Selection:
         ).format(
             projection=projection,
             source=self.source or ACTIVITY,
-            condition=predicates.all_of([self.condition, *self.start()]),
+            condition=self._condition(),
             direction=direction,
             limit=limit,
         )
 
-    def places(self, projection: Composable) -> Composed:
-        """Return the select statement that reads a projection of all the events, without their order or limit."""
+    def unordered_query(self, projection: Composable) -> Composed:
+        """Return the select statement that reads a projection of the events, without their order and limit."""
         return SQL("select {projection} from {source} where {condition}").format(
-            projection=projection,
-            source=self.source or ACTIVITY,
-            condition=predicates.all_of([self.condition, *self.start()]),
+            projection=projection, source=self.source or ACTIVITY, condition=self._condition()
         )
 
-    def start(self) -> list[Composable]:
-        """Return the conditions that the events come behind the one to go on at."""
+    def after_cursor(self) -> list[Predicate]:
+        """Return the conditions that select the events after the cursor."""
         if self.after is None:
             return []
         comparison = SQL(">") if self.order is Order.ASC else SQL("<")
         moment, event_id = Literal(self.after.created_on), Literal(self.after.event_id)
-        # The first says the same with less: partitions are pruned by it, and not by a comparison of rows.
+        # The first is implied by the second. Partitions are pruned by it, and not by a comparison of rows.
         return [
-            SQL("created_on {}= {}").format(comparison, moment),
-            SQL("(created_on, event_id) {} ({}, {}::bigint)").format(comparison, moment, event_id),
+            Predicate(SQL("created_on {}= {}").format(comparison, moment), is_time=True),
+            Predicate(SQL("(created_on, event_id) {} ({}, {}::bigint)").format(comparison, moment, event_id)),
         ]
+
+    def _condition(self) -> Composable:
+        return predicates.conjunction([*self.predicates, *self.after_cursor()])
 
 
 def cells(*, safe: bool, names: Sequence[str] = COLUMNS) -> Composable:
     """Return the projection on columns as text, under their names.
 
     Args:
-        safe: Whether text that a spreadsheet would take for a formula gets an apostrophe in front.
+        safe: Whether an apostrophe is put before text that a spreadsheet would take for a formula.
         names: Which columns, in that order.
     """
     return _named({name: _safe(name) if safe else SQL(_TEXT[name]) for name in names})
@@ -196,19 +198,21 @@ def documents() -> Composable:
     )
 
 
-def placed(projection: Composable) -> Composable:
-    """Return a projection behind two columns that make a cursor: created_on as text, and event_id."""
-    return SQL("{} as place_time, event_id as place_id, {}").format(SQL(CREATED_ON), projection)
+def with_cursor(projection: Composable) -> Composable:
+    """Return a projection after two columns that make a cursor: created_on as text, and event_id."""
+    return SQL("{} as cursor_time, event_id as cursor_id, {}").format(SQL(CREATED_ON), projection)
 
 
 def _named(expressions: Mapping[str, Composable]) -> Composable:
-    return SQL(", ").join(SQL("{} as {}").format(some, Identifier(name)) for name, some in expressions.items())
+    return SQL(", ").join(
+        SQL("{} as {}").format(expression, Identifier(name)) for name, expression in expressions.items()
+    )
 
 
 def _safe(name: str) -> Composable:
     plain = SQL(_TEXT[name])
     if name in ("user", "target", "target_id", "details", "db_user"):
-        # Text may end in half a character, on which PostgreSQL raises; three bytes behind it make a whole one of any.
+        # Text may end in half a character, on which PostgreSQL raises; three bytes after it complete any character.
         return SQL(
             "case when pg_catalog.ascii(pg_catalog.ltrim({0} || '   ', ' ')) in ({1}) then '''' || {0} else {0} end"
         ).format(plain, SQL(_STARTS_FORMULA))

@@ -1,5 +1,5 @@
 -- Every table that was ever audited and every event type, with their labels, every other target that events name, and
--- auditctl's own, which may not have an event yet. A name that is both has the table's label.
+-- auditctl's own, which may have no event yet. A name that is both has the table's label.
 -- The targets of events are those of event_target.sql.
 with seen as (
     {event_target}
@@ -25,7 +25,7 @@ named as (
 )
 
 select
-    coalesce(named.target, other.target) as target,
+    coalesce(named.target, other.target) as name,
     named.label
 from named
 full join other on other.target = named.target

@@ -51,7 +51,7 @@ comment on column auditctl.event.context is 'What else is known: request id, rea
 create index event_target_target_id_occurred_at_idx on auditctl.event (target, target_id, occurred_at);
 create index event_actor_occurred_at_idx on auditctl.event (actor, occurred_at);
 -- Which logins, tables and actions occur in each 128 pages, and when: nearly free to write. The collation and the hash
--- keep these conditions apart from those that other indexes answer; see auditctl/log/ways.py.
+-- keep these conditions apart from those that other indexes answer; see auditctl/log/predicates.py.
 create index event_summary_idx on auditctl.event using brin (
     event_id,
     occurred_at,

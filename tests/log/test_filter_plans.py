@@ -44,12 +44,12 @@ FINE = """
         v_part regclass;
     begin
         for v_part in select relid from pg_partition_tree('auditctl.event_summary_idx') where isleaf loop
-            execute format('alter index %s set (pages_per_range = 4)', v_part);
+            execute format('alter index %s set (pages_per_range = 3)', v_part);
             execute format('reindex index %s', v_part);
         end loop;
     end $$
 """
-"""A summary as fine as if the log were thirty times as large."""
+"""A summary as fine as if the log were forty times as large."""
 
 LITTLE = EVENTS // 50
 SOME = EVENTS // 4
@@ -90,7 +90,7 @@ CASES: list[tuple[dict[str, list[str]], int, int]] = [
 @pytest.fixture
 def reader_conn(db: str, login: MakeLogin, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """A session of an auditor, over a log of sixty thousand events, with a first window to match."""
-    monkeypatch.setattr(window_search, "WALKED", 100)
+    monkeypatch.setattr(window_search, "FIRST_WINDOW", 100)
     with database.connect(db) as conn:
         conn.execute(
             "select auditctl_internal.create_partition('2026-03-01'), auditctl_internal.create_partition('2026-04-01')"
@@ -111,10 +111,10 @@ READ_SO_FAR = """
 
 def page_and_read(conn: Connection, texts: dict[str, list[str]]) -> tuple[int, int]:
     """How many events a page has, and how many were read for it."""
-    filters = Filters.parse({"until": ["2026-10-01"], **texts}).resolved(conn)
+    filters = Filters.parse({"until": ["2026-10-01"], **texts}).resolve(conn)
     with read_transaction(conn):
         (before,) = conn.execute(READ_SO_FAR).fetchone() or (0,)
-        rows = list(window_search.rows(conn, Selection(filters.condition(), limit=51), SQL("event_id")))
+        rows = list(window_search.rows(conn, Selection(filters.predicates(), limit=51), SQL("event_id")))
         (after,) = conn.execute(READ_SO_FAR).fetchone() or (0,)
     return len(rows), int(after - before)
 

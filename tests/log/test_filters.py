@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def found(conn: psycopg.Connection, **texts: str | list[str]) -> list[int]:
     """The identities of the events that filters select, oldest first."""
     given = {name: [some] if isinstance(some, str) else some for name, some in texts.items()}
-    condition = Filters.parse(given).resolved(conn).condition()
-    query = Selection(condition, selection.Order.ASC).query(SQL("event_id"))
+    predicates = Filters.parse(given).resolve(conn).predicates()
+    query = Selection(predicates, selection.Order.ASC).query(SQL("event_id"))
     return [row[0] for row in conn.execute(query)]
 
 

@@ -38,7 +38,7 @@ def test_every_filter_opens_the_log_with_a_chip(reader: Client, row: Filter) -> 
 def test_every_filter_draws_the_charts_of_counted_events(
     reader: Client, row: Filter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "FEW", 0)
+    monkeypatch.setattr(counts, "MAX_FETCHED", 0)
     assert reader.get("/overview", params={row.name: row.example}).status_code == 200
 
 

@@ -33,8 +33,8 @@ END = datetime(2026, 11, 1, tzinfo=UTC)
 @pytest.fixture
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows so short that a few hundred events fill many, and are too long for what is in them."""
-    monkeypatch.setattr(window_search, "WALKED", 5)
-    monkeypatch.setattr(window_search, "GATHERED", 3)
+    monkeypatch.setattr(window_search, "FIRST_WINDOW", 5)
+    monkeypatch.setattr(window_search, "MAX_GATHERED", 3)
     monkeypatch.setattr(window_search, "SHRINKAGE", 2)
 
 
@@ -53,7 +53,7 @@ def pages(conn: Connection, filters: Filters, order: Order, limit: int) -> list[
     found: list[int] = []
     after = None
     while True:
-        page = reader.Page(conn, Selection(filters.condition(), order, after, limit), SQL("event_id"))
+        page = reader.Page(conn, Selection(filters.predicates(), order, after, limit), SQL("event_id"))
         rows = [row[0] for row in page]
         found += rows
         if page.following is None:
@@ -81,7 +81,7 @@ def test_pages_in_any_order_are_what_plain_python_selects(db: str) -> None:
             # The store's own events lie outside of the time of these.
             texts.setdefault("until", [END.isoformat()])
             expected = [identity for identity, event in log if all(test(event) for test in tests)]
-            found = pages(conn, Filters.parse(texts).resolved(conn), order, limit)
+            found = pages(conn, Filters.parse(texts).resolve(conn), order, limit)
             assert found == (expected if order is Order.ASC else expected[::-1]), texts
 
         are_what_is_selected()

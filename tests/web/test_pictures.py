@@ -12,7 +12,8 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from auditctl.errors import DatabaseError
-from auditctl.log.histogram import read
+from auditctl.log.histogram.read import read_histogram
+from auditctl.web.views import overview
 from tests.fixtures.databases import connect
 from tests.support.recorded import START, Recorded, record
 
@@ -133,8 +134,9 @@ def test_top_targets_lead_to_their_events(db: str, reader: Client) -> None:
 def test_counts_of_a_sample_are_called_estimated(db: str, reader: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     with connect(db) as conn:
         record(conn, *(Recorded() for _ in range(123)))
-    exact = read.read
-    monkeypatch.setattr(read, "read", lambda *some, **named: replace(exact(*some, **named), is_estimate=True))
+    monkeypatch.setattr(
+        overview, "read_histogram", lambda *some, **named: replace(read_histogram(*some, **named), is_estimate=True)
+    )
     text = reader.get(f"/overview?{HALF_AN_HOUR}").text
     assert "≈ 120</b> events, estimated from a sample" in text
     assert [said for _, said, _, _ in buckets(text) if "UPDATE" in said] == [
@@ -187,7 +189,7 @@ def test_the_log_is_shown_where_its_pictures_cannot_be(
 
     with connect(db) as conn:
         record(conn, Recorded())
-    monkeypatch.setattr(read, "read", fail)
+    monkeypatch.setattr(overview, "read_histogram", fail)
     answer = reader.get("/?user=alice&pictures=1")
     assert (answer.status_code, len(EVENT.findall(answer.text))) == (200, 1)
     assert "The charts are not available" in answer.text

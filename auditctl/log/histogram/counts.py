@@ -1,6 +1,6 @@
-"""Counts the events that filters select, for a chart: each where they are few, else those in a sample of the log.
+"""Counts the selected events for a chart: each of them where they are few, else those in a sample of the log.
 
-Sources: auditctl.event, by queries/overview.sql.
+Source: auditctl.event, by queries/histogram.sql.
 """
 
 from __future__ import annotations
@@ -12,34 +12,36 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from psycopg.rows import class_row
 from psycopg.sql import SQL, Composable, Literal
 
 from auditctl import resources
 from auditctl.actions import Action
 from auditctl.database import Connection
-from auditctl.log import ways, window_search
+from auditctl.log import predicates, window_search
+from auditctl.log.predicates import Predicate
 from auditctl.log.selection import Order, Selection
 
-FEW = 100
-"""So many events are fetched rather than counted: that is exact wherever they are."""
+MAX_FETCHED = 100
+"""Up to this many events are fetched and counted here, which is exact wherever they are in the log."""
 
-READ = 100_000
-"""About so many events are read at most."""
+MAX_SCANNED = 100_000
+"""Approximate upper bound of the events that are scanned before sampling starts."""
 
 _SEED = 1
-"""The same blocks each time, so that a picture does not flicker."""
+"""The same blocks each time, so that a chart does not flicker."""
 
-_EVENT = SQL("{}, action::text, target_name, actor_kind::text, actor").format(SQL(window_search.MICROSECONDS))
+_COLUMNS = SQL("{}, action::text, target_name, actor_kind, actor").format(SQL(window_search.MICROSECONDS))
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What is known before anything is counted.
+class NewestEvents:
+    """The newest events of a selection, fetched before anything is counted.
 
     Attributes:
-        rows: The newest events, one more than a few at most: time, action, target, kind of actor, actor.
-        oldest: When the first was captured; None without any.
-        newest: When the last was captured; None without any.
+        rows: At most `MAX_FETCHED` + 1: time in microseconds since 1970, action, target, kind of actor, actor.
+        oldest: When the oldest event of the selection was captured; None without events.
+        newest: When the newest was; None without events.
     """
 
     rows: tuple[tuple[Any, ...], ...]
@@ -48,13 +50,13 @@ class Found:
 
     @property
     def is_all(self) -> bool:
-        """Whether these are all there are."""
-        return len(self.rows) <= FEW
+        """Whether these are all events of the selection."""
+        return len(self.rows) <= MAX_FETCHED
 
 
 @dataclass(slots=True)
 class Counts:
-    """How many events there are.
+    """Numbers of events.
 
     Attributes:
         buckets: By the number of the bucket, from 1, and action.
@@ -70,37 +72,49 @@ class Counts:
 
     @property
     def events(self) -> int:
-        """How many in all."""
+        """The number of all events."""
         return sum(self.buckets.values())
 
 
-def find(conn: Connection, condition: Composable) -> Found:
-    """Look for the newest events and the oldest; in a transaction for reading, as all of these."""
-    rows = tuple(window_search.rows(conn, Selection(condition, limit=FEW + 1), _EVENT))
+@dataclass(frozen=True, slots=True)
+class _CountRow:
+    """A row of queries/histogram.sql."""
+
+    bucket: int | None
+    action: str | None
+    target: str | None
+    actor_kind: str | None
+    actor: str | None
+    events: int
+
+
+def fetch_newest(conn: Connection, conditions: tuple[Predicate, ...]) -> NewestEvents:
+    """Fetch the newest events, and the time of the oldest; must run inside `read_transaction`, as `count_events`."""
+    rows = tuple(window_search.rows(conn, Selection(conditions, limit=MAX_FETCHED + 1), _COLUMNS))
     if not rows:
-        return Found((), None, None)
+        return NewestEvents((), None, None)
     oldest = rows[-1]
-    if len(rows) > FEW:
-        (oldest,) = window_search.rows(conn, Selection(condition, Order.ASC, limit=1), _EVENT)
-    return Found(rows, window_search.moment(oldest[0]), window_search.moment(rows[0][0]))
+    if len(rows) > MAX_FETCHED:
+        (oldest,) = window_search.rows(conn, Selection(conditions, Order.ASC, limit=1), _COLUMNS)
+    return NewestEvents(rows, window_search.moment(oldest[0]), window_search.moment(rows[0][0]))
 
 
-def count(conn: Connection, condition: Composable, found: Found, starts: Sequence[datetime]) -> Counts:
-    """Count all that a condition selects, by the buckets that begin at these times and reach to the end of its time."""
-    if found.is_all:
-        return _tallied(found.rows, starts)
+def count_events(
+    conn: Connection, conditions: tuple[Predicate, ...], newest: NewestEvents, starts: Sequence[datetime]
+) -> Counts:
+    """Count the events that satisfy all conditions, by the buckets that begin at these times; the last has no end."""
+    if newest.is_all:
+        return _count_rows(newest.rows, starts)
     window_search.prepare(conn)
-    parts = window_search.present(conn, Selection(condition)) or []
-    led = ways.Condition([part for part in parts if part.is_indexed or part.is_time])
-    rows, _ = _planned(conn, led)
-    total = _size(conn, ways.Condition([part for part in parts if part.is_time]))
-    share = min(1.0, READ / max(total, 1.0))
-    if rows <= READ or share == 1.0:
-        return _grouped(conn, ways.best(parts), starts, 1.0)
-    return _grouped(conn, condition, starts, share)
+    possible = window_search.probe_summary(conn, Selection(conditions)) or ()
+    expected, _ = _plan(conn, [some for some in possible if some.is_indexed or some.is_time])
+    share = min(1.0, MAX_SCANNED / max(_partition_events(conn, [some for some in possible if some.is_time]), 1.0))
+    if expected <= MAX_SCANNED or share == 1.0:
+        return _count_query(conn, predicates.prefer_summary(possible), starts, 1.0)
+    return _count_query(conn, conditions, starts, share)
 
 
-def _tallied(rows: Iterable[tuple[Any, ...]], starts: Sequence[datetime]) -> Counts:
+def _count_rows(rows: Iterable[tuple[Any, ...]], starts: Sequence[datetime]) -> Counts:
     counts = Counts()
     for microseconds, action, target, kind, actor in rows:
         counts.buckets[bisect_right(starts, window_search.moment(microseconds)), Action(action)] += 1
@@ -109,34 +123,38 @@ def _tallied(rows: Iterable[tuple[Any, ...]], starts: Sequence[datetime]) -> Cou
     return counts
 
 
-def _grouped(conn: Connection, condition: Composable, starts: Sequence[datetime], share: float) -> Counts:
+def _count_query(conn: Connection, conditions: Sequence[Predicate], starts: Sequence[datetime], share: float) -> Counts:
+    """Count in the log, or in a sample of its blocks if the share is less than 1."""
     sample: Composable = SQL("")
     if share < 1.0:
         sample = SQL("tablesample system ({}) repeatable ({})").format(Literal(share * 100), Literal(_SEED))
-    query = SQL(resources.sql_text("queries/overview.sql")).format(
+    query = SQL(resources.sql_text("queries/histogram.sql")).format(
         edges=SQL("array[{}]::timestamptz[]").format(SQL(", ").join(map(Literal, starts))),
         source=_source(sample),
-        condition=condition,
+        condition=predicates.conjunction(conditions),
     )
     counts = Counts(is_estimate=share < 1.0)
-    for place, action, target, kind, actor, events in conn.execute(query):
-        number = round(events / share)
-        if target is not None:
-            counts.targets[target] = number
-        elif kind is not None:
-            counts.users[kind, actor] = number
-        else:
-            counts.buckets[place, Action(action)] = number
+    with conn.cursor(row_factory=class_row(_CountRow)) as cursor:
+        for row in cursor.execute(query):
+            events = round(row.events / share)
+            if row.target is not None:
+                counts.targets[row.target] = events
+            elif row.actor_kind is not None:
+                counts.users[row.actor_kind, row.actor] = events
+            elif row.bucket is not None and row.action is not None:
+                counts.buckets[row.bucket, Action(row.action)] = events
     return counts
 
 
 def _source(sample: Composable) -> Composable:
-    return SQL(resources.sql_text("queries/overview_source.sql")).format(sample=sample)
+    return SQL(resources.sql_text("queries/histogram_source.sql")).format(sample=sample)
 
 
-def _planned(conn: Connection, condition: Composable) -> tuple[float, set[str]]:
+def _plan(conn: Connection, conditions: Sequence[Predicate]) -> tuple[float, set[str]]:
     """Return how many events the planner expects, and the names of the partitions it would read."""
-    query = SQL("explain (format json) select from {} as activity where {}").format(_source(SQL("")), condition)
+    query = SQL("explain (format json) select from {} as activity where {}").format(
+        _source(SQL("")), predicates.conjunction(conditions)
+    )
     (plans,) = conn.execute(query).fetchone() or ([],)
     nodes = [node for plan in plans for node in _nodes(plan["Plan"])]
     return float(nodes[0]["Plan Rows"]), {node["Relation Name"] for node in nodes if "Relation Name" in node}
@@ -148,9 +166,9 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _nodes(child)
 
 
-def _size(conn: Connection, times: Composable) -> float:
-    """Return about how many events are in the partitions that a range of time touches."""
-    _, partitions = _planned(conn, times)
+def _partition_events(conn: Connection, times: Sequence[Predicate]) -> float:
+    """Return about how many events are in the partitions that a range of time touches (queries/partition_size.sql)."""
+    _, partitions = _plan(conn, times)
     query = resources.sql_text("queries/partition_size.sql")
     row = conn.execute(query, {"partitions": sorted(partitions)}).fetchone()
     return 0.0 if row is None else float(row[0])

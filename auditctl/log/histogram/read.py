@@ -1,6 +1,6 @@
-"""What a chart shows of the events that filters select: how many when, of which action, about what, and by whom.
+"""Reads the histogram of the selected events: how many when, of which action, about which targets and by which users.
 
-Decides when it counts every event and when it estimates from a sample. Draws nothing.
+Decides the range of time and the top lists. Draws nothing.
 """
 
 from __future__ import annotations
@@ -16,20 +16,19 @@ from auditctl.actions import Action
 from auditctl.database import Connection, read_transaction
 from auditctl.log import target_names
 from auditctl.log.filters import Filters
-from auditctl.log.histogram import counts as histogram_counts
 from auditctl.log.histogram import intervals
-from auditctl.log.histogram.counts import Found
-from auditctl.log.histogram.intervals import Step
+from auditctl.log.histogram.counts import NewestEvents, count_events, fetch_newest
+from auditctl.log.histogram.intervals import MAX_BARS, Interval
 from auditctl.names import SYSTEM_USER
 
 Key = TypeVar("Key")
 
 TOP = 8
-"""How many targets and users are named."""
+"""How many targets and users are listed."""
 
-_MOMENT = timedelta(microseconds=1)
-_LONG = timedelta(days=31 * intervals.MOST)
-"""From here on a range is cut to where events are."""
+_MICROSECOND = timedelta(microseconds=1)
+_LONG = timedelta(days=31 * MAX_BARS)
+"""A longer range is cut to where events are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Bucket:
 
     Attributes:
         start: Where it begins; it ends where the next one does, or at the end of the range.
-        counts: How many events, by action; without the actions that have none.
+        counts: The number of events by action, without actions that have none.
     """
 
     start: datetime
@@ -47,7 +46,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class TargetCount:
-    """How many events a target has: its label, or the name where it has none, and the name that events carry."""
+    """The number of events of a target: its label or else its name, and the name that events carry."""
 
     label: str
     name: str
@@ -56,12 +55,12 @@ class TargetCount:
 
 @dataclass(frozen=True, slots=True)
 class UserCount:
-    """How many events somebody made.
+    """The number of events of a user.
 
     Attributes:
-        name: Who; `System` for the system.
+        name: The user; `System` for the system.
         kind: `application`, `database` or `system`: an application's user and a login of the same name are two.
-        events: How many.
+        events: The number.
     """
 
     name: str
@@ -70,23 +69,23 @@ class UserCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """What a chart shows.
+class Histogram:
+    """What the charts show.
 
     Attributes:
         since: Where the range begins, in UTC.
-        until: Where it ends; nothing is counted at it or behind it.
-        step: How long a bar is.
-        buckets: All of the range, in order, also those without events; none where no range is given and nothing found.
+        until: Where it ends, in UTC; the end is not part of it.
+        interval: The length of a bar.
+        buckets: The bars, in order and without gaps; empty if the range is.
         targets: Those with the most events, most first.
         users: Those with the most events, most first.
-        events: How many events there are.
-        is_estimate: Whether the counts are estimated.
+        events: The number of all events.
+        is_estimate: Whether the counts are estimates.
     """
 
     since: datetime
     until: datetime
-    step: Step
+    interval: Interval
     buckets: tuple[Bucket, ...]
     targets: tuple[TargetCount, ...]
     users: tuple[UserCount, ...]
@@ -94,58 +93,60 @@ class Overview:
     is_estimate: bool
 
 
-def read(conn: Connection, filters: Filters, *, now: datetime | None = None) -> Overview:
-    """Return the overview of what the filters select, within a second whatever the size of the log.
+def read_histogram(conn: Connection, filters: Filters, *, now: datetime | None = None) -> Histogram:
+    """Return the histogram of the events that the filters select, within a second whatever the size of the log.
 
-    The range is that of the filters. Where they leave it open, it begins with the oldest event and ends behind the
-    newest, or now if that is later and they say since when. A range of more than five years is cut to where events are.
+    The range is that of the filters. Where they leave it open, it begins with the oldest event and ends after the
+    newest, or now if that is later and the filters have a start. A range of more than five years is cut to where
+    events are.
 
     Args:
         conn: The connection.
-        filters: As resolved.
-        now: The time that durations such as `24h` are compared at; None for the clock's.
+        filters: With names looked up.
+        now: The time at which durations such as `24h` are evaluated; None for the clock's.
 
     Raises:
         DatabaseError: The login may not read the log.
     """
     now = now or datetime.now(UTC)
     labels = {target.name: target.label for target in target_names.read(conn)}
+    conditions = filters.predicates()
     with read_transaction(conn):
-        found = histogram_counts.find(conn, filters.condition())
-        since, until = _range(filters, found, now)
-        step = intervals.choose(since, until)
-        starts = intervals.starts(since, until, step)
-        counts = histogram_counts.count(conn, filters.condition(), found, starts)
-    return Overview(
+        newest = fetch_newest(conn, conditions)
+        since, until = _range(filters, newest, now)
+        interval = intervals.choose(since, until)
+        starts = intervals.starts(since, until, interval)
+        counts = count_events(conn, conditions, newest, starts)
+    return Histogram(
         since,
         until,
-        step,
+        interval,
         _buckets(starts, counts.buckets),
         tuple(TargetCount(labels.get(name) or name, name, events) for name, events in _top(counts.targets)),
-        tuple(UserCount(_name(kind, actor), kind, events) for (kind, actor), events in _top(counts.users)),
+        tuple(UserCount(_user(kind, actor), kind, events) for (kind, actor), events in _top(counts.users)),
         counts.events,
         counts.is_estimate,
     )
 
 
-def _range(filters: Filters, found: Found, now: datetime) -> tuple[datetime, datetime]:
+def _range(filters: Filters, events: NewestEvents, now: datetime) -> tuple[datetime, datetime]:
     given = {name: filters.values[name][0].at(now) for name in ("since", "until") if name in filters.values}
     since, until = given.get("since"), given.get("until")
     if until is None:
-        ends = [] if found.newest is None else [found.newest + _MOMENT]
+        ends = [] if events.newest is None else [events.newest + _MICROSECOND]
         until = max([*ends, *([now] if since or not ends else [])])
-    since = min(since or found.oldest or until, until)
-    if found.oldest and found.newest and until - since > _LONG:
-        since, until = max(since, found.oldest), min(until, found.newest + _MOMENT)
+    since = min(since or events.oldest or until, until)
+    if events.oldest and events.newest and until - since > _LONG:
+        since, until = max(since, events.oldest), min(until, events.newest + _MICROSECOND)
     return since.astimezone(UTC), until.astimezone(UTC)
 
 
 def _buckets(starts: tuple[datetime, ...], counts: Mapping[tuple[int, Action], int]) -> tuple[Bucket, ...]:
-    placed: list[dict[Action, int]] = [{} for _ in starts]
-    for (place, action), events in sorted(counts.items()):
+    by_bucket: list[dict[Action, int]] = [{} for _ in starts]
+    for (number, action), events in sorted(counts.items()):
         if events:
-            placed[min(max(place, 1), len(starts)) - 1][action] = events
-    return tuple(Bucket(start, held) for start, held in zip(starts, placed, strict=True))
+            by_bucket[min(max(number, 1), len(starts)) - 1][action] = events
+    return tuple(Bucket(start, actions) for start, actions in zip(starts, by_bucket, strict=True))
 
 
 def _top(counts: Counter[Key]) -> list[tuple[Key, int]]:
@@ -153,5 +154,5 @@ def _top(counts: Counter[Key]) -> list[tuple[Key, int]]:
     return list(islice((item for item in ranked if item[1]), TOP))
 
 
-def _name(kind: str, actor: str | None) -> str:
+def _user(kind: str, actor: str | None) -> str:
     return SYSTEM_USER if actor is None or kind == "system" else actor

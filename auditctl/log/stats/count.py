@@ -65,7 +65,7 @@ def read(conn: Connection, filters: Filters, *, estimate: bool = False, report: 
         UsageError: The log knows no such table.
         DatabaseError: The login may not read the log, or the connection is lost.
     """
-    wanted = filters.resolved(conn).values
+    wanted = filters.resolve(conn).values
     labels = {target.name: target.label for target in target_names.read(conn)}
     counts: list[tuple[_Partition, _Count]] = []
     with read_transaction(conn):

@@ -56,7 +56,7 @@ def log(visit: Visit) -> Response:
     pictures: Pictures | NoPictures | None = None
     with visit.connection() as conn:
         try:
-            selection = _selection(visit, Selection(narrowing.parsed().resolved(conn).condition(), limit=limit))
+            selection = _selection(visit, Selection(narrowing.parsed().resolve(conn).predicates(), limit=limit))
             listed = page(conn, selection, is_first="after" not in parameters)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)

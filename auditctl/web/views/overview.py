@@ -10,8 +10,7 @@ from starlette.responses import Response
 from auditctl.database import Connection
 from auditctl.display import shown_user
 from auditctl.errors import AuditctlError
-from auditctl.log.histogram import read as counted
-from auditctl.log.histogram.read import Overview, UserCount
+from auditctl.log.histogram.read import Histogram, UserCount, read_histogram
 from auditctl.names import SYSTEM_USER
 from auditctl.text import iso_utc, plural
 from auditctl.web.error_pages import hint_for, status_of
@@ -144,7 +143,7 @@ def draw(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures
         UsageError: A filter is not valid.
         DatabaseError: The login may not read the log, the connection is lost, or it takes too long.
     """
-    found = counted.read(conn, narrowing.parsed().resolved(conn))
+    found = read_histogram(conn, narrowing.parsed().resolve(conn))
     since, until = _covered(found, narrowing)
     return Pictures(
         found.events,
@@ -152,7 +151,7 @@ def draw(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures
         since,
         until,
         bars.draw([(bucket.start, bucket.counts) for bucket in found.buckets], since, until),
-        found.step.name.removeprefix("1 "),
+        found.interval.name.removeprefix("1 "),
         _targets(found, narrowing, shared),
         _users(found, narrowing, shared),
         narrowing,
@@ -170,24 +169,24 @@ def rounded(count: int) -> int:
     return round(count, -max(len(str(count)) - _CERTAIN_DIGITS, 0))
 
 
-def _covered(found: Overview, narrowing: Narrowing) -> tuple[datetime, datetime]:
+def _covered(found: Histogram, narrowing: Narrowing) -> tuple[datetime, datetime]:
     """Return the covered interval: that of the filters, or else of all buckets."""
     if not found.buckets:
         return found.since, found.until
     first, last = found.buckets[0].start, found.buckets[-1].start
     since = max(found.since, first) if "since" in narrowing.texts else first
-    until = found.until if "until" in narrowing.texts else found.step.after(last) or found.until
+    until = found.until if "until" in narrowing.texts else found.interval.after(last) or found.until
     return since, until
 
 
-def _targets(found: Overview, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
+def _targets(found: Histogram, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
     return tuple(
         Top(target.label, target.name, meter, {**narrowing.having(target=target.name), **shared})
         for target, meter in zip(found.targets, bars.meters(one.events for one in found.targets), strict=True)
     )
 
 
-def _users(found: Overview, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
+def _users(found: Histogram, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
     return tuple(
         Top(shown_user(user.name, user.kind), user.name, meter, {**narrowing.having(user=_user_filter(user)), **shared})
         for user, meter in zip(found.users, bars.meters(one.events for one in found.users), strict=True)

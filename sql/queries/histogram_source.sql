@@ -1,4 +1,4 @@
--- The columns of view auditctl.activity that filters compare, of the log or of a sample of its blocks.
+-- The columns of view auditctl.activity that filters compare, from the log or from a sample of its blocks.
 (
     select
         event.event_id,

@@ -11,8 +11,8 @@ import pytest
 from auditctl import database
 from auditctl.actions import Action
 from auditctl.log.filters import Filters
-from auditctl.log.histogram import counts, intervals, read
-from auditctl.log.histogram.read import Bucket, Overview, TargetCount, UserCount
+from auditctl.log.histogram import counts, intervals
+from auditctl.log.histogram.read import Bucket, Histogram, TargetCount, UserCount, read_histogram
 from tests.support.recorded import START, Recorded, bulk, label, minutes, record
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ def log(db: str) -> Iterator[Connection]:
         yield conn
 
 
-def shown(conn: Connection, *, now: datetime | None = None, **texts: str) -> Overview:
+def shown(conn: Connection, *, now: datetime | None = None, **texts: str) -> Histogram:
     """The overview of what filters select among the events of the tests."""
     given = {name: [text] for name, text in texts.items()}
-    return read.read(conn, Filters.parse(given, now=now).resolved(conn), now=now)
+    return read_histogram(conn, Filters.parse(given, now=now).resolve(conn), now=now)
 
 
-def filled(found: Overview) -> list[Bucket]:
+def filled(found: Histogram) -> list[Bucket]:
     """The buckets that hold events."""
     return [bucket for bucket in found.buckets if bucket.counts]
 
@@ -53,7 +53,7 @@ def test_few_events_are_counted_one_by_one(log: Connection) -> None:
     )
     found = shown(log, until="2026-04-01")
     assert (found.since, found.until) == (START, datetime(2026, 4, 1, tzinfo=UTC))
-    assert (found.events, found.is_estimate, found.step.name) == (4, False, "1 day")
+    assert (found.events, found.is_estimate, found.interval.name) == (4, False, "1 day")
     assert filled(found) == [Bucket(HOUR.replace(hour=0), {Action.UPDATE: 3, Action.DELETE: 1})]
     assert len(found.buckets) == 31
     assert found.targets == (
@@ -79,7 +79,7 @@ def test_a_range_is_shown_whole_with_zeros(log: Connection) -> None:
 def test_an_empty_answer_without_a_range_has_no_buckets(log: Connection) -> None:
     now = datetime(2026, 5, 1, 8, 30, tzinfo=UTC)
     found = shown(log, now=now, user="nobody")
-    assert found == Overview(now, now, intervals.STEPS[0], (), (), (), 0, is_estimate=False)
+    assert found == Histogram(now, now, intervals.INTERVALS[0], (), (), (), 0, is_estimate=False)
 
 
 def test_one_event_has_one_bucket(log: Connection) -> None:
@@ -100,7 +100,7 @@ def test_a_range_begun_by_since_alone_reaches_until_now(log: Connection) -> None
     now = HOUR + timedelta(hours=3)
     record(log, Recorded(at=minutes(5)))
     found = shown(log, now=now, since="2026-03-01T12:00Z", user="alice")
-    assert (found.since, found.until, found.step.name) == (HOUR, now, "5 minutes")
+    assert (found.since, found.until, found.interval.name) == (HOUR, now, "5 minutes")
 
 
 def test_a_century_is_cut_to_where_events_are(log: Connection) -> None:
@@ -108,7 +108,7 @@ def test_a_century_is_cut_to_where_events_are(log: Connection) -> None:
     found = shown(log, since="36525d", user="alice")
     assert (found.since, found.until) == (START, minutes(30) + timedelta(microseconds=1))
     empty = shown(log, since="0001-01-01", until="9999-12-31", user="nobody")
-    assert (empty.events, empty.step.name, len(empty.buckets)) == (0, "1000 years", 10)
+    assert (empty.events, empty.interval.name, len(empty.buckets)) == (0, "1000 years", 10)
 
 
 def test_edges_are_those_of_utc_whatever_the_session_and_the_season(log: Connection) -> None:
@@ -138,10 +138,10 @@ def test_edges_are_those_of_utc_whatever_the_session_and_the_season(log: Connect
     ],
 )
 def test_about_sixty_buckets_fill_a_range(span: timedelta, name: str) -> None:
-    step = intervals.choose(START, START + span)
-    found = intervals.starts(START, START + span, step)
-    assert step.name == name
-    assert 12 <= len(found) <= intervals.MOST + 1
+    interval = intervals.choose(START, START + span)
+    found = intervals.starts(START, START + span, interval)
+    assert interval.name == name
+    assert 12 <= len(found) <= intervals.MAX_BARS + 1
     assert found[0] <= START < found[1]
     assert found == tuple(sorted(set(found)))
 
@@ -161,7 +161,7 @@ def test_more_than_a_few_are_counted_exactly_where_an_index_leads(log: Connectio
 
 
 def test_many_are_estimated_from_a_sample(log: Connection, login: MakeLogin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counts, "READ", 8000)
+    monkeypatch.setattr(counts, "MAX_SCANNED", 8000)
     bulk(log, 40_000)
     log.execute("vacuum analyze auditctl.event")
     with database.connect(login("auditor", roles=["auditctl_reader"]).dsn) as conn:

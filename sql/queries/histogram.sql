@@ -1,7 +1,7 @@
--- Counts of events in one pass: by time and action, by target, and by user. A row says what it counts by what is not
--- null in it: place, target or actor_kind. Edges are where the bars begin; source is the log, or a sample of it.
+-- Counts events in one pass: by time and action, by target, and by user. The columns that are not null show what a row
+-- counts: bucket, target or actor_kind. Edges are where the bars begin; source is the log, or a sample of it.
 select
-    pg_catalog.width_bucket(activity.created_on, {edges}) as place,
+    pg_catalog.width_bucket(activity.created_on, {edges}) as bucket,
     activity.action::text as action,
     activity.target_name as target,
     activity.actor_kind,
