@@ -3,7 +3,9 @@
 
 do $auditctl$
 begin
-    if to_regprocedure('auditctl_internal.watch_ddl(text)') is not null then
+    if pg_catalog.to_regprocedure('auditctl_internal.watch_ddl(text)') is not null then
+        -- DDL on audited tables waits: it would write capture functions at the same time. Writers do not wait.
+        lock table auditctl.capture in share row exclusive mode;
         -- Until they are written anew below, the coverage guard does nothing in this transaction, and in this one alone:
         -- what it calls and reads is being changed.
         create or replace function auditctl_internal.watch_ddl(p_command text) returns void
@@ -167,8 +169,7 @@ begin
     if coalesce(v_dropped, '{}') = '{}' then
         return;
     end if;
-    -- DDL of others on these tables waits, and then sees the new functions.
-    for v_capture in select k.* from auditctl.capture as k order by k.relation for update loop
+    for v_capture in select k.* from auditctl.capture as k order by k.relation loop
         for v_caller in
             select t.tgrelid::regclass as relation, a.action
             from pg_trigger as t

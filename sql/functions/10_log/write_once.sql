@@ -16,6 +16,8 @@ create or replace function auditctl_internal.guard_partition(p_relation regclass
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_trigger name;
 begin
     -- Row triggers are cloned from auditctl.event; statement triggers are not.
     if not exists (select from pg_trigger where tgrelid = p_relation and tgname = 'event_write_once_row') then
@@ -30,9 +32,17 @@ begin
             'for each statement execute function auditctl_internal.refuse_change()', p_relation
         );
     end if;
-    execute format('alter table %s enable row level security', p_relation);
-    execute format('alter table only %s enable always trigger event_write_once_row', p_relation);
-    execute format('alter table only %s enable always trigger event_write_once_statement', p_relation);
+    -- These lock out every writer: only where they change something.
+    if not (select c.relrowsecurity from pg_class as c where c.oid = p_relation) then
+        execute format('alter table %s enable row level security', p_relation);
+    end if;
+    for v_trigger in
+        select t.tgname
+        from pg_trigger as t
+        where t.tgrelid = p_relation and t.tgname in ('event_write_once_row', 'event_write_once_statement') and t.tgenabled <> 'A'
+    loop
+        execute format('alter table only %s enable always trigger %I', p_relation, v_trigger);
+    end loop;
 end
 $auditctl$;
 
