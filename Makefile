@@ -19,7 +19,7 @@ ifneq ($(INTACT),yes)
 ANEW := anew
 endif
 
-.PHONY: help venv demo test lint golden bench docs wheel clean anew
+.PHONY: help venv demo test lint golden bench docs wheel release clean anew
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,13 @@ docs: $(TEST_STAMP) ## rewrite the generated parts of docs/
 wheel: $(TEST_STAMP) ## build the wheel into dist/
 	@$(PIP) wheel --no-deps -w dist .
 	@ls dist/*.whl
+
+release: ## freeze the tables of the first release in migrations/sql: from then on they change by revisions only
+	@test ! -e migrations/sql/0001_tables.sql || { echo "migrations/sql/0001_tables.sql is there already: change tables by a new revision." >&2; exit 1; }
+	@test -z "`git status --porcelain`" || { echo "The working tree has changes: commit them first." >&2; exit 1; }
+	@mkdir -p migrations/sql
+	@cat sql/tables/*.sql > migrations/sql/0001_tables.sql
+	@echo "Wrote migrations/sql/0001_tables.sql. Commit it."
 
 clean: ## remove .venv and everything that was built
 	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache demo-output screenshots

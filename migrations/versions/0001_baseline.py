@@ -1,4 +1,7 @@
-"""The tables of the store as it is first released."""
+"""The tables of the store as it is first released.
+
+`make release` freezes them in migrations/sql/0001_tables.sql. Until then they are what sql/tables says.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from auditctl import resources
 
 revision = "0001"
 down_revision = None
+FROZEN = "0001_tables.sql"
 
-GRANT = """
+REVISION_TABLE = """
 grant select on auditctl.alembic_version to public;
 alter table auditctl.alembic_version enable row level security;
 create policy alembic_version_is_read_by_whoever_may on auditctl.alembic_version for select using (true);
@@ -19,7 +23,9 @@ comment on table auditctl.alembic_version is 'The revision of this store';
 
 def upgrade() -> None:
     """Create the tables and types."""
-    for sql in (GRANT, *resources.sql_texts("tables")):
+    frozen = resources.folder("migrations") / "sql" / FROZEN
+    tables = [frozen.read_text("utf-8")] if frozen.exists() else resources.sql_texts("tables")
+    for sql in (REVISION_TABLE, *tables):
         if context.is_offline_mode():
             op.get_context().impl.static_output(sql)
         else:
