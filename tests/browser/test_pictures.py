@@ -113,7 +113,7 @@ def test_the_same_is_there_as_a_table(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.reader)
     tab.goto(PAST)
     tab.get_by_text("Show as a table").click()
-    rows = tab.get_by_role("region", name="The same as a table").locator("tbody tr")
+    rows = tab.get_by_role("region", name="Table of the chart").locator("tbody tr")
     assert sum(int(str(row.locator("td").first.text_content())) for row in rows.all()) == 210
 
 
