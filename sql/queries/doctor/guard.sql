@@ -4,7 +4,7 @@ select
     g.name,
     case
         when e.oid is null then 'missing'
-        when e.evtevent <> g.event or e.evttags is not null or e.evtfoid is distinct from to_regprocedure(g.function || '()')
+        when e.evtevent <> g.event or e.evttags is not null or e.evtfoid::regprocedure::text <> g.function || '()'
             then 'another one of that name'
         when e.evtenabled = 'D' then 'switched off'
         else 'silent in some replication modes'
@@ -12,7 +12,7 @@ select
     case
         when e.oid is null
             then case when me.rolsuper then 'auditctl install' else 'as a superuser: auditctl install' end
-        when e.evtevent <> g.event or e.evttags is not null or e.evtfoid is distinct from to_regprocedure(g.function || '()')
+        when e.evtevent <> g.event or e.evttags is not null or e.evtfoid::regprocedure::text <> g.function || '()'
             then format('drop event trigger %I;', g.name)
         else format('alter event trigger %I enable always;', g.name)
     end as remedy,
@@ -32,5 +32,5 @@ from (
 join pg_roles as me on me.rolname = current_user
 left join pg_event_trigger as e on e.evtname = g.name
 where e.oid is null or e.evtenabled <> 'A' or e.evtevent <> g.event or e.evttags is not null
-    or e.evtfoid is distinct from to_regprocedure(g.function || '()')
+    or e.evtfoid::regprocedure::text <> g.function || '()'
 order by 1

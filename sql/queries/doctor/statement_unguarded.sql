@@ -27,7 +27,7 @@ from (
 ) as guarded (relation, trigger, bits, calls)
 left join pg_trigger as t
     on t.tgrelid = to_regclass(guarded.relation) and t.tgname = guarded.trigger and t.tgqual is null
-        and t.tgtype = guarded.bits and t.tgfoid = to_regprocedure(guarded.calls)
+        and t.tgtype = guarded.bits and t.tgfoid::regprocedure::text = guarded.calls
 where t.tgenabled is distinct from 'A'
 group by guarded.relation
 order by guarded.relation

@@ -12,7 +12,7 @@ from pg_partition_tree('auditctl.event') as part
 cross join (values ('event_write_once_row', 27), ('event_write_once_statement', 58)) as guard (name, bits)
 left join pg_trigger as t
     on t.tgrelid = part.relid and t.tgname = guard.name and t.tgtype = guard.bits and t.tgqual is null
-        and t.tgfoid = to_regprocedure('auditctl_internal.refuse_change()')
+        and t.tgfoid::regprocedure::text = 'auditctl_internal.refuse_change()'
 left join pg_trigger as squatter on squatter.tgrelid = part.relid and squatter.tgname = guard.name and t.oid is null
 where t.tgenabled is distinct from 'A'
 group by part.relid, part.level
