@@ -1,7 +1,4 @@
-"""Finds sql/ and migrations/, which lie inside an installed package and beside it in a checkout.
-
-Decides where files are; never reads anything but text.
-"""
+"""Finds and reads the files of sql/ and migrations/: inside an installed package, or next to it in a checkout."""
 
 from __future__ import annotations
 
@@ -13,15 +10,15 @@ _PACKAGE = Path(__file__).resolve().parent
 def folder(name: str) -> Path:
     """Return the folder `sql` or `migrations`.
 
-    An installed wheel carries it inside the package; a checkout (also an editable install) has it beside the package.
+    A wheel has it inside the package; a checkout, and so an editable install, next to the package.
 
     Raises:
-        FileNotFoundError: The installation is damaged.
+        FileNotFoundError: The installation is incomplete.
     """
     for parent in (_PACKAGE, _PACKAGE.parent):
         if (parent / name).is_dir():
             return parent / name
-    raise FileNotFoundError(f"auditctl's folder {name} is missing beside {_PACKAGE}")
+    raise FileNotFoundError(f"auditctl's folder {name} is missing from {_PACKAGE}")
 
 
 def sql_text(path: str) -> str:

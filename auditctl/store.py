@@ -1,7 +1,6 @@
-"""Installs and upgrades the store.
+"""Installs and upgrades the store, by Alembic.
 
-Decides which revision the database gets; the only module that knows Alembic and SQLAlchemy. What a revision does
-stands in migrations/.
+Connects, and runs migrations/env.py, which has the steps. The only module that knows Alembic and SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -48,20 +47,22 @@ class Installation:
 
 
 def install(dsn: str = "") -> Installation:
-    """Create or upgrade the store, and its partitions for this month and three ahead.
+    """Create or upgrade the store, and create the log's partitions for this month and three ahead.
 
-    Idempotent. Two at once wait for each other. One transaction: on any failure nothing is left behind. The login
-    must be a superuser, or have CREATEROLE and CREATE on the database.
+    May be repeated: functions and views are written anew each time, tables change by revision. Two installs at once
+    wait for each other. It is one transaction: a failure leaves everything as it was. The login must be a superuser,
+    or have CREATEROLE and CREATE on the database.
 
     Raises:
         DatabaseError: No connection, or the login may not.
-        StoreError: The store is newer than this tool.
+        StoreError: The store is newer than this tool, or of an auditctl that was never released.
     """
     guarded = resources.sql_text("queries/guarded.sql")
     with _ALEMBIC, database.connect(dsn) as conn:
-        database.refuse_unreleased_store(conn)
         before = database.store_revision(conn)
-        if before is not None and before > STORE_REVISION:
+        if before is None:
+            database.refuse_unreleased_store(conn)
+        elif before > STORE_REVISION:
             database.require_store(conn)
         (was_guarded,) = conn.execute(guarded.encode()).fetchone() or (False,)
         conn.autocommit = False
