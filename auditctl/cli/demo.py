@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from auditctl.cli.log import until_nobody_reads
+from auditctl.cli.log import ignoring_broken_pipe
 from auditctl.cli.serve import port_option, require_web
 from auditctl.cli.session import Session, pass_session, uses_color
 from auditctl.demo import company as companies
@@ -56,7 +56,7 @@ def demo(session: Session, keep: bool, serves: bool, port: int, folder: Path) ->
     # libpq would read them for every connection, and a PGSERVICE cannot be overridden in a connection string.
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
-    with until_nobody_reads(), Interrupts() as interrupts, _output_folder(folder):
+    with ignoring_broken_pipe(), Interrupts() as interrupts, _output_folder(folder):
         server = EmbeddedServer()
         session.say(f"Starting PostgreSQL {server.version} in a temporary folder ...")
         server.start()

@@ -9,7 +9,7 @@ import click
 from auditctl import output
 from auditctl.cli import progress
 from auditctl.cli.filter_options import filter_options
-from auditctl.cli.log import raw_option, until_nobody_reads
+from auditctl.cli.log import ignoring_broken_pipe, raw_option
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.log.export import ExportRequest
 from auditctl.log.export import export as export_log
@@ -22,7 +22,7 @@ from auditctl.log.selection import Order
 @filter_options
 @click.option(
     "--format", "format_name", type=click.Choice([row.name for row in EXPORTS]), default=EXPORTS[0].name,
-    help=f"{', '.join(f'{row.name} ({row.help})' for row in EXPORTS)}. Default: {EXPORTS[0].name}.",
+    help=f"Output format: {', '.join(f'{row.name} ({row.help})' for row in EXPORTS)}. Default: {EXPORTS[0].name}.",
 )  # fmt: skip
 @click.option(
     "--output", "-o", "path", metavar="FILE", default=output.STANDARD,
@@ -50,7 +50,7 @@ def export(
     """
     request = ExportRequest(filters, BY_NAME[format_name], Order(order), raw)
     with (
-        until_nobody_reads(),
+        ignoring_broken_pipe(),
         output.destination(path, stdout=sys.stdout.fileno(), force=force) as sink,
         session.connect(READER) as conn,
         progress.counter(session, "events") as show,

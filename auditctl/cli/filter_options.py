@@ -1,4 +1,4 @@
-"""The options that narrow the log: one for each row of the registry of filters."""
+"""Adds the options of filters to a command, one for each row of the registry."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from auditctl.log.filters import BY_NAME, FILTERS, Filter, Filters
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command an option for each filter, and hand them to it as one `Filters`, in the argument `filters`."""
+    """Add an option for each filter, passed to the command as one `Filters` in the argument `filters`."""
     return _with_options(command, FILTERS)
 
 
 def some_filter_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Do the same with some of the filters only."""
+    """Add the options of some filters only."""
     return lambda command: _with_options(command, [BY_NAME[name] for name in names])
 
 
 def _with_options(command: Callable[..., Any], rows: Sequence[Filter]) -> Callable[..., Any]:
     @wraps(command)
     def with_filters(*args: Any, **kwargs: Any) -> Any:
-        # Every option is taken in any number, so that a repeated one is an error and not silently the last.
+        # Every option is accepted several times, so that a repeated one is an error and not silently the last.
         texts = {row.name: kwargs.pop(f"filter_{row.name}") for row in rows}
         return command(*args, filters=Filters.parse(texts), **kwargs)
 

@@ -19,42 +19,42 @@ from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Selection
 from auditctl.output import Sink
 
 WIDTH = 120
-"""Columns where the width is unknown, such as in a pipe."""
+"""The width in columns where there is no terminal, such as in a pipe."""
 
 
 def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option --format, and hand it the `Format`."""
-    listed = ", ".join(f"{some.name} ({some.help})" for some in FORMATS)
+    """Add the option --format, passed to the command as the `Format` in `output_format`."""
+    names = ", ".join(f"{row.name} ({row.help})" for row in FORMATS)
     return click.option(
         "--format",
-        "form",
+        "output_format",
         type=click.Choice(list(BY_NAME)),
         default=FORMATS[0].name,
         callback=lambda _ctx, _param, value: BY_NAME[value],
-        help=f"How to print: {listed}. Default: {FORMATS[0].name}.",
+        help=f"Output format: {names}. Default: {FORMATS[0].name}.",
     )(command)
 
 
 raw_option = click.option(
-    "--raw", is_flag=True, help="In csv, leave cells as recorded, even those a spreadsheet would take for a formula."
+    "--raw", is_flag=True, help="In csv, leave cells as recorded, even if a spreadsheet would take them for a formula."
 )
 
 
 @click.command()
 @filter_options
 @click.option(
-    "--limit", metavar="N", type=click.IntRange(1, 2**63 - 2), default=50, help="At most so many; default 50."
+    "--limit", metavar="N", type=click.IntRange(1, 2**63 - 2), default=50, help="Maximum number of events. Default: 50."
 )
-@click.option("--after", metavar="CURSOR", help="Go on where the page before ended; its last message says where.")
+@click.option("--after", metavar="CURSOR", help="Continue after the previous page; its last message shows the cursor.")
 @format_option
 @raw_option
 @pass_session
-def log(session: Session, *, filters: Filters, limit: int, after: str | None, form: Format, raw: bool) -> None:
+def log(session: Session, *, filters: Filters, limit: int, after: str | None, output_format: Format, raw: bool) -> None:
     """Print the log, newest first.
 
-    Each option narrows it: an event must satisfy all of them. Of an option that is given repeatedly, one must fit.
-    A user who is called System is found with --user actor:System; --user System is the system itself.
-    The table shows the system as (System), and someone who was not named by an application as @LOGIN.
+    An event must match all filters. Of a filter that is given repeatedly, it must match one value. --user System finds
+    the system; a user with that name is found by --user actor:System. The table shows the system as (System), and a
+    user whom no application has named as @LOGIN.
 
     \b
     Examples:
@@ -63,11 +63,11 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, fo
       auditctl log --target 'billing.*' --action delete --since 2026-11-01 --until 2026-12-01
       auditctl log --ip 203.0.113.0/24 --format jsonl --limit 1000
     """
-    place = None if after is None else Cursor.parse(after)
+    cursor = None if after is None else Cursor.parse(after)
     with session.connect(READER) as conn:
-        selection = Selection(filters.resolve(conn).predicates(), after=place, limit=limit)
-        page = reader.Page(conn, selection, form.projection(not raw))
-        _print(form.write(page, layout()))
+        selection = Selection(filters.resolve(conn).predicates(), after=cursor, limit=limit)
+        page = reader.Page(conn, selection, output_format.projection(not raw))
+        _print(output_format.write(page, layout()))
     if not page.count:
         session.say("No events.")
     elif page.following is not None:
@@ -79,8 +79,8 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, fo
 @format_option
 @raw_option
 @pass_session
-def show(session: Session, *, event_id: int, form: Format, raw: bool) -> None:
-    """Print one event whole.
+def show(session: Session, *, event_id: int, output_format: Format, raw: bool) -> None:
+    """Print one event in full.
 
     \b
     Examples:
@@ -88,8 +88,8 @@ def show(session: Session, *, event_id: int, form: Format, raw: bool) -> None:
       auditctl show 42 --format json
     """
     with session.connect(READER) as conn:
-        row = reader.event(conn, event_id, form.projection(not raw))
-    _print(form.write_one(row, layout()))
+        row = reader.event(conn, event_id, output_format.projection(not raw))
+    _print(output_format.write_one(row, layout()))
 
 
 @click.command()
@@ -98,11 +98,11 @@ def show(session: Session, *, event_id: int, form: Format, raw: bool) -> None:
 @format_option
 @raw_option
 @pass_session
-def history(session: Session, *, table: str, key: str, form: Format, raw: bool) -> None:
-    """Print one object's life, oldest first.
+def history(session: Session, *, table: str, key: str, output_format: Format, raw: bool) -> None:
+    """Print the history of one object, oldest first.
 
     Follows changes of its key and new names of its table, back and forward. TABLE is the table's name or label; ID is
-    its key, a JSON array for a key of several columns. Put -- before an ID that starts with a dash.
+    the object's key, a JSON array for a key of several columns. Put -- before an ID that starts with a dash.
 
     \b
     Examples:
@@ -111,21 +111,21 @@ def history(session: Session, *, table: str, key: str, form: Format, raw: bool) 
       auditctl history ledger.account -- -1
     """
     with session.connect(READER) as conn:
-        page = reader.Page(conn, reader.history(conn, table, key), form.projection(not raw))
-        _print(form.write(page, layout()))
+        page = reader.Page(conn, reader.history(conn, table, key), output_format.projection(not raw))
+        _print(output_format.write(page, layout()))
     if not page.count:
         session.say(f"No events of {table} {key}.")
 
 
 def layout() -> Layout:
-    """Return what is known of standard output: the terminal's width (or COLUMNS), and whether it takes colors."""
+    """Return the layout of standard output: the terminal's width (or COLUMNS), and whether it shows colors."""
     width = shutil.get_terminal_size((WIDTH, 24)).columns
     return Layout(width=max(width, 40), color=uses_color(sys.stdout))
 
 
 @contextmanager
-def until_nobody_reads() -> Iterator[None]:
-    """End the command in peace when the reader of its output has seen enough, as `head` has."""
+def ignoring_broken_pipe() -> Iterator[None]:
+    """End the command without an error when the reader of its output stops reading, as `head` does."""
     try:
         yield
     except BrokenPipeError:
@@ -133,6 +133,6 @@ def until_nobody_reads() -> Iterator[None]:
 
 
 def _print(texts: Generator[str]) -> None:
-    # Closed before the connection is: reading that stopped half-way must give the connection back.
-    with until_nobody_reads(), closing(texts):
+    # Closed before the connection is: a read that stopped half-way must release it.
+    with ignoring_broken_pipe(), closing(texts):
         Sink(sys.stdout.fileno(), "standard output").write_texts(texts)

@@ -12,28 +12,26 @@ import click
 from auditctl.actions import Action
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import UsageError
-from auditctl.log.record import ACTIONS, LARGEST_DATA, BusinessEvent, record_event, require_json
+from auditctl.log.record import BUSINESS_ACTIONS, MAX_DATA_BYTES, BusinessEvent, record_event, require_json
 
 RECORDER = "Ask the DBA for: auditctl grant app {login}"
-"""What to do where the login may not record events."""
+"""The hint for a login that may not record events."""
 
 
 @click.command(short_help="Record a business event, such as a login.")
 @click.argument("target")
 @click.argument("key", metavar="ID")
 @click.argument("summary", required=False)
-@click.option(
-    "--data", metavar="JSON", help="More of it: JSON, or @FILE for a file that holds it, or - for standard input."
-)
+@click.option("--data", metavar="JSON", help="Details as JSON, or @FILE for a file with JSON, or - for standard input.")
 @click.option(
     "--action",
-    type=click.Choice([action.lower() for action in ACTIONS]),
+    type=click.Choice([action.lower() for action in BUSINESS_ACTIONS]),
     default=Action.EVENT.lower(),
     show_default=True,
-    help="event; or read, if somebody was shown something.",
+    help="event, or read if somebody was shown data.",
 )
-@click.option("--actor", metavar="NAME", help="Who did it. Believed only of a login that was granted app.")
-@click.option("--ip", metavar="ADDRESS", help="From where. Believed only of a login that was granted app.")
+@click.option("--actor", metavar="NAME", help="The user. Trusted only from a login that was granted app.")
+@click.option("--ip", metavar="ADDRESS", help="The client's address. Trusted only from a login that was granted app.")
 @pass_session
 def record(
     session: Session,
@@ -46,11 +44,11 @@ def record(
     actor: str | None,
     ip: str | None,
 ) -> None:
-    """Record what is no change of a row, and print the number of the event.
+    """Record a business event, which changes no row, and print its number.
 
-    TARGET names what it is about, such as billing.invoice or auth.login. ID says which one; write '' where there is
-    none. SUMMARY is one sentence for people; only a read may go without. If the configuration switches such events
-    off, nothing is recorded and no number printed.
+    TARGET is the subject, such as billing.invoice or auth.login, and ID its key; write '' if it has none. SUMMARY is
+    one sentence for people, which only a read may omit. If the configuration switches such events off, nothing is
+    recorded and no number is printed.
 
     \b
     Examples:
@@ -63,28 +61,28 @@ def record(
         target, key or None, summary, _data(data), Action(action.upper()), actor, None if ip is None else _address(ip)
     )
     with session.connect(RECORDER) as conn:
-        done = record_event(conn, event)
+        result = record_event(conn, event)
         login = conn.info.user
-    if done.event_id is None:
+    if result.event_id is None:
         session.say(f"Events of {target} are switched off: nothing was recorded.")
         return
-    if not done.is_believed:
+    if not result.is_believed:
         session.say(
-            f"warning: --actor and --ip are only claims of {login}, which is no application: the event names {login} "
-            f"as who did it. If it is one: auditctl grant app {login}"
+            f"warning: --actor and --ip are only claims of {login}, which is not an application: the event names "
+            f"{login} as its user. If it is one: auditctl grant app {login}"
         )
-    click.echo(done.event_id)
+    click.echo(result.event_id)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:
     try:
         return ip_address("" if "%" in text else text)  # the database knows no zones
     except ValueError:
-        raise UsageError(f"{text!r} is no address", hint="Write 203.0.113.7 or 2001:db8::7.") from None
+        raise UsageError(f"{text!r} is not an address", hint="Write 203.0.113.7 or 2001:db8::7.") from None
 
 
 def _data(option: str | None) -> str | None:
-    """Return the JSON that an option means."""
+    """Return the JSON that an option contains or refers to."""
     if option is None:
         return None
     if option != "-" and not option.startswith("@"):
@@ -92,9 +90,9 @@ def _data(option: str | None) -> str | None:
     name = "standard input" if option == "-" else option[1:]
     try:
         with nullcontext(sys.stdin.buffer) if option == "-" else Path(name).open("rb") as file:
-            raw = file.read(LARGEST_DATA + 1)  # enough to see that it is too much
-        # What is cut may end within a character.
-        text = raw.decode("utf-8-sig", "replace" if len(raw) > LARGEST_DATA else "strict")
+            raw = file.read(MAX_DATA_BYTES + 1)  # enough to notice that it is too much
+        # A cut text may end within a character.
+        text = raw.decode("utf-8-sig", "replace" if len(raw) > MAX_DATA_BYTES else "strict")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"cannot read {name}: {reason}", hint="Give @FILE with JSON in it, or - for stdin.") from error

@@ -13,8 +13,8 @@ from auditctl.cli.filter_options import some_filter_options
 from auditctl.cli.options import table_or_json
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.log.filters import Filters
-from auditctl.log.stats import count, model
-from auditctl.log.stats.count import SAMPLED_PAGES
+from auditctl.log.stats import model
+from auditctl.log.stats.count import SAMPLED_PAGES, count_events
 from auditctl.log.stats.model import DIMENSIONS, Group, Statistics
 from auditctl.text import iso_utc
 
@@ -23,11 +23,11 @@ def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str
     names = [part.strip() for part in value.split(",") if part.strip()]
     for name in names:
         if name not in DIMENSIONS:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(DIMENSIONS)}")
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(DIMENSIONS)}")
     return tuple(name for name in DIMENSIONS if name in names)
 
 
-@click.command(short_help="Say how much the log holds, and how fast it grows.")
+@click.command(short_help="Show log size and growth.")
 @some_filter_options("since", "until", "target", "action")
 @click.option(
     "--by",
@@ -36,17 +36,17 @@ def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str
     callback=_dimensions,
     default=",".join(DIMENSIONS),
     show_default=True,
-    help="By what events are counted: any of these, comma-separated; '' for the totals alone.",
+    help="Group by these dimensions, comma-separated; '' for the totals alone.",
 )
 @click.option("--estimate", is_flag=True, help=f"Count in a sample: about {SAMPLED_PAGES:,} pages of each partition.")
-@table_or_json("How to print them.")
+@table_or_json("Output format.")
 @pass_session
 def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], estimate: bool, output: str) -> None:
-    """Count events and bytes by target, month and action, and say how fast the log grows.
+    """Show log size and growth: events and bytes by target, month and action.
 
-    Every event is counted, in one pass over each partition, unless --estimate is given. Bytes include indexes and
-    TOAST: what a partition takes on disk is shared among its events. Growth is that of the last 30 days, or since the
-    first event if that is later, and never of less than a day.
+    Counts every event, in one pass over each partition, unless --estimate is given. Bytes include indexes and TOAST:
+    a partition's size on disk is divided among its events. Growth is that of the last 30 days, or since the first event
+    if that is later, and never of less than a day.
 
     \b
     Examples:
@@ -55,7 +55,7 @@ def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], es
       auditctl stats --target 'billing.*' --by month,action --format json
     """
     with session.connect(READER) as conn, progress.bar(session, "counting") as show:
-        found = count.read(conn, filters, estimate=estimate, report=show)
+        found = count_events(conn, filters, estimate=estimate, report=show)
     groups = model.grouped(found.groups, dimensions) if dimensions else []
     if output == "json":
         click.echo(json.dumps(_document(found, groups, dimensions, filters), ensure_ascii=False, indent=2))
@@ -128,7 +128,7 @@ def _summary(found: Statistics) -> Iterator[str]:
     yield f"partitions: {storage.partitions}{empty if storage.empty_partitions else ''}"
     yield f"in DEFAULT: {storage.default_events:,} events"
     if found.is_estimate:
-        yield f"estimate:   from about {SAMPLED_PAGES:,} pages of each partition; what is rare may be missing"
+        yield f"estimate:   from about {SAMPLED_PAGES:,} pages of each partition; rare groups may be missing"
 
 
 def _print(groups: list[Group], dimensions: tuple[str, ...]) -> None:
@@ -153,7 +153,7 @@ def _cell(group: Group, name: str) -> str:
 
 
 def _day(moment: str, dimensions: tuple[str, ...]) -> str:
-    """Return the date; without the year where the month is said already."""
+    """Return the date; without the year where the month is a column of its own."""
     return moment[5:10] if "month" in dimensions else moment[:10]
 
 

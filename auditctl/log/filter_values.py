@@ -1,7 +1,4 @@
-"""What the text of a filter means: one function for each kind of value.
-
-Pure; whatever is not understood is a UsageError.
-"""
+"""Parses the values of filters, one function for each kind. Pure; a value that is not valid raises UsageError."""
 
 from __future__ import annotations
 
@@ -14,8 +11,8 @@ from auditctl.actions import Action
 from auditctl.errors import UsageError
 from auditctl.names import SYSTEM_USER
 
-LARGEST_XACT = 2**64 - 1
-LONGEST_JSON_KEY = 1000
+MAX_XACT = 2**64 - 1
+MAX_JSON_KEY = 1000
 """Bytes; a longer key is stored as its start and a hash."""
 
 _NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
@@ -28,8 +25,8 @@ class Key:
 
     Attributes:
         text: As written.
-        is_array: Whether it is also a JSON array, which may be spelled otherwise in the log.
-        of_any: Whether it is looked for in all targets, so that the index needs to be told their names.
+        is_array: Whether it is also a JSON array, which may be spelled differently in the log.
+        of_any: Whether to search in all targets, whose names the index then needs.
     """
 
     text: str
@@ -39,12 +36,12 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who is looked for.
+    """A user to search for.
 
     Attributes:
         name: The name; None for the system, which has none.
-        as_actor: Whether events count that the named one is the actor of.
-        as_login: Whether events count that came through the database login of that name.
+        as_actor: Whether to find events with this actor.
+        as_login: Whether to find events that came through the database login of this name.
     """
 
     name: str | None
@@ -53,23 +50,23 @@ class User:
 
 
 def require_storable(name: str, value: str) -> None:
-    """Make sure that a text may stand in the log at all.
+    """Make sure that the log could contain a text.
 
     Args:
-        name: What the text is, for the message, such as `filter id`.
+        name: The name of the value in the message, such as `filter id`.
         value: The text.
 
     Raises:
-        UsageError: It is empty, holds a NUL byte or is no Unicode.
+        UsageError: It is empty, has a NUL byte or is not Unicode.
     """
     if not value:
         raise UsageError(f"the {name} is empty", hint="Leave it out to select everything." if "filter" in name else "")
     if "\0" in value:
-        raise UsageError(f"the {name} holds a NUL byte, which no value in the log has")
+        raise UsageError(f"the {name} has a NUL byte, which no value in the log has")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise UsageError(f"the {name} is no valid UTF-8") from None
+        raise UsageError(f"the {name} is not valid UTF-8") from None
 
 
 def text(value: str) -> str:
@@ -79,7 +76,7 @@ def text(value: str) -> str:
 
 def key(value: str) -> Key:
     """Parse a target_id; a JSON array that JSONB can hold is recognized as such."""
-    if len(value.encode()) > LONGEST_JSON_KEY or _UNFIT_FOR_JSONB.search(value):
+    if len(value.encode()) > MAX_JSON_KEY or _UNFIT_FOR_JSONB.search(value):
         return Key(value, is_array=False)
     try:
         return Key(value, is_array=isinstance(json.loads(value, parse_constant=_refuse), list))
@@ -95,7 +92,7 @@ def user(value: str) -> User:
     if not colon or kind not in ("actor", "login"):
         return User(value)
     if not name:
-        raise UsageError(f"{value!r} names nobody", hint=f"Write {kind}:NAME.")
+        raise UsageError(f"{value!r} has no name", hint=f"Write {kind}:NAME.")
     return User(name, as_actor=kind == "actor", as_login=kind == "login")
 
 
@@ -114,22 +111,22 @@ def network(value: str) -> IPv4Network | IPv6Network:
         return ip_network("" if "%" in value else value, strict=False)
     except ValueError:
         raise UsageError(
-            f"{value!r} is no address or network", hint="Write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32."
+            f"{value!r} is not an address or network", hint="Write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32."
         ) from None
 
 
 def xact(value: str) -> int:
     """Parse the number of a transaction, 0 to 2^64 - 1."""
-    if _NUMBER.fullmatch(value) and (number := int(value)) <= LARGEST_XACT:
+    if _NUMBER.fullmatch(value) and (number := int(value)) <= MAX_XACT:
         return number
-    raise UsageError(f"{value!r} is no transaction number", hint="Take it from the column xact_id of an export.")
+    raise UsageError(f"{value!r} is not a transaction number", hint="Take it from the column xact_id of an export.")
 
 
 def pair(value: str) -> tuple[str, str]:
-    """Parse KEY=VALUE; the first equals sign parts them, the value may be empty."""
+    """Parse KEY=VALUE; the first equals sign is the separator, and the value may be empty."""
     name, equals, content = value.partition("=")
     if not name or not equals:
-        raise UsageError(f"{value!r} is no KEY=VALUE", hint="For example: --context request_id=4f2a")
+        raise UsageError(f"{value!r} is not KEY=VALUE", hint="For example: --context request_id=4f2a")
     return name, content
 
 

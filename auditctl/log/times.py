@@ -1,7 +1,4 @@
-"""Points in time as people write them, for the filters since and until.
-
-Decides what a text means; knows no database and no clock.
-"""
+"""Parses the times of the filters since and until: dates, times with an offset, and durations before now. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +13,12 @@ HINT = "Write a date (2026-11-23), a time with offset (2026-11-23T20:38:00Z), or
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_LONGEST = timedelta(days=36525)
+_MAX_AGO = timedelta(days=36525)
 
 
 @dataclass(frozen=True, slots=True)
 class Ago:
-    """So long before the statement that asks.
+    """A duration before the time of the query.
 
     Attributes:
         duration: Zero to a hundred years.
@@ -30,18 +27,18 @@ class Ago:
     duration: timedelta
 
     def at(self, now: datetime) -> datetime:
-        """Return the point in time, given the time of asking."""
+        """Return the time, given that of the query."""
         return now - self.duration
 
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """A point in time, of the years 1 to 9999 in UTC."""
+    """A time in the years 1 to 9999, in UTC."""
 
     moment: datetime
 
-    def at(self, now: datetime) -> datetime:  # noqa: ARG002 - the same question as to Ago
-        """Return the point in time."""
+    def at(self, now: datetime) -> datetime:  # noqa: ARG002 - the same signature as that of Ago
+        """Return the time."""
         return self.moment
 
 
@@ -49,7 +46,7 @@ def parse(text: str) -> Ago | At:
     """Parse ISO 8601 with an offset, a date (its midnight in UTC), or a duration such as `24h` before now.
 
     Raises:
-        UsageError: It is none of these, or out of range.
+        UsageError: The text is none of these, or out of range.
     """
     if ago := durations.parse(text, _UNITS):
         return Ago(_duration(text, *ago))
@@ -61,7 +58,7 @@ def parse(text: str) -> Ago | At:
             raise UsageError(f"the time {text!r} has no offset", hint=f"For UTC write {text}Z.")
         return At(moment.astimezone(UTC))
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{text!r} is no point in time", hint=HINT) from error
+        raise UsageError(f"{text!r} is not a valid time", hint=HINT) from error
 
 
 def _duration(text: str, amount: int, unit: str) -> timedelta:
@@ -69,6 +66,6 @@ def _duration(text: str, amount: int, unit: str) -> timedelta:
         duration = timedelta(**{_UNITS[unit]: amount})
     except OverflowError:
         duration = timedelta.max
-    if duration > _LONGEST:
+    if duration > _MAX_AGO:
         raise UsageError(f"{text} ago is more than a hundred years", hint="Write a date, such as 2026-11-23.")
     return duration

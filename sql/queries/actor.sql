@@ -1,5 +1,5 @@
--- Actors that begin with a prefix in any case, from a place in the index on: one probe for each, and few for others.
--- A collation may put others between them, so a scan ends after the fourth in a row rather than the first.
+-- Actors that begin with a prefix in any case, from a start value in the index on: one probe for each, and few for others.
+-- A collation may sort others between them, so a scan ends after the fourth in a row rather than the first.
 with recursive seen as (
     (
         select

@@ -1,8 +1,8 @@
--- The columns that audited tables have now, each with the name under which its table is registered: a part of that
--- name stands in double quotes where it holds a dot, a quote or a wildcard.
+-- The columns that audited tables have now, each with the name under which its table is registered: a part of that name
+-- is in double quotes where it contains a dot, a quote or a wildcard.
 select
     target.target,
-    attribute.attname::text
+    attribute.attname::text as column_name
 from pg_catalog.pg_class as relation
 join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace
 join pg_catalog.pg_attribute as attribute

@@ -1,9 +1,9 @@
--- About how many events some partitions hold, as the planner guesses: by their size now, and how full a page was when
--- they were last looked through; a page that nobody looked at has thirty.
+-- About how many events some partitions hold, as the planner estimates it: by their size now, and the events per page when
+-- they were last analyzed; thirty per page where they never were.
 select
     coalesce(sum(
-        pg_catalog.pg_relation_size(class.oid) / pg_catalog.current_setting('block_size')::float8
-        * case when class.relpages > 0 and class.reltuples > 0 then class.reltuples / class.relpages else 30 end
+        pg_catalog.pg_relation_size(relation.oid) / pg_catalog.current_setting('block_size')::float8
+        * case when relation.relpages > 0 and relation.reltuples > 0 then relation.reltuples / relation.relpages else 30 end
     ), 0) as events
-from pg_catalog.pg_class as class
-where class.relnamespace = 'auditctl'::regnamespace and class.relname = any(%(partitions)s::text [])
+from pg_catalog.pg_class as relation
+where relation.relnamespace = 'auditctl'::regnamespace and relation.relname = any(%(partitions)s::text [])

@@ -1,16 +1,20 @@
--- What one partition of the log holds; times as the log prints them everywhere.
+-- The statistics of one partition of the log; times as the log prints them everywhere.
 select
-    target,
-    month,
-    action::text,
-    events,
-    weight,
-    coalesce(pg_catalog.to_char(oldest at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), oldest::text) as oldest,
-    coalesce(pg_catalog.to_char(newest at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), newest::text) as newest,
-    recent_events,
-    recent_weight,
-    other_events,
-    other_weight
+    statistics.target,
+    statistics.month,
+    statistics.action::text as action,
+    statistics.events,
+    statistics.weight,
+    coalesce(
+        pg_catalog.to_char(statistics.oldest at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), statistics.oldest::text
+    ) as oldest,
+    coalesce(
+        pg_catalog.to_char(statistics.newest at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), statistics.newest::text
+    ) as newest,
+    statistics.recent_events,
+    statistics.recent_weight,
+    statistics.other_events,
+    statistics.other_weight
 from auditctl.statistics(
     %(partition)s::pg_catalog.oid::pg_catalog.regclass,
     %(since)s,
@@ -19,5 +23,5 @@ from auditctl.statistics(
     %(actions)s::auditctl.action [],
     %(recent)s,
     %(percent)s
-)
-order by target, month, action
+) as statistics
+order by statistics.target, statistics.month, statistics.action

@@ -82,8 +82,8 @@ def test_whoever_is_no_application_is_recorded_as_itself_and_told_so(
     done = auditctl("record", "auth.login", "", "in", "--actor", "alice", dsn=admin.dsn, check=0)
     assert int(done.out) > 0
     assert done.err == (
-        f"warning: --actor and --ip are only claims of {admin.name}, which is no application: the event names "
-        f"{admin.name} as who did it. If it is one: auditctl grant app {admin.name}\n"
+        f"warning: --actor and --ip are only claims of {admin.name}, which is not an application: the event names "
+        f"{admin.name} as its user. If it is one: auditctl grant app {admin.name}\n"
     )
     event = newest(conn)
     assert (event["actor"], event["actor_kind"], event["context"]["claimed_actor"]) == (admin.name, "database", "alice")
@@ -129,18 +129,18 @@ def test_data_comes_from_a_file_or_from_standard_input(
 
 
 JSON_HINT = 'Write JSON such as \'{"channel": "mail"}\'; text goes in double quotes.'
-STORABLE = "JSONB holds no \\u0000, no half of a character, and no endless number."
+STORABLE = "JSONB holds no \\u0000, no half of a character, and no number of unlimited length."
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "hint"),
     [
         (["", "1", "done"], "the target is empty", "Name what the event is about, for example billing.invoice."),
-        (["x", "1"], "the event says nothing", "Give a summary: one sentence of what happened."),
+        (["x", "1"], "the event has no summary", "Add one: a sentence of what happened."),
         (["x", "1", ""], "the summary is empty", ""),
         (["x", "1", "s", "--actor", ""], "the actor is empty", ""),
-        (["x", "1", "s", "--ip", "here"], "'here' is no address", "Write 203.0.113.7 or 2001:db8::7."),
-        (["x", "1", "s", "--ip", "10.0.0.0/8"], "'10.0.0.0/8' is no address", "Write 203.0.113.7 or 2001:db8::7."),
+        (["x", "1", "s", "--ip", "here"], "'here' is not an address", "Write 203.0.113.7 or 2001:db8::7."),
+        (["x", "1", "s", "--ip", "10.0.0.0/8"], "'10.0.0.0/8' is not an address", "Write 203.0.113.7 or 2001:db8::7."),
         (
             ["auditctl.role", "1", "granted"],
             "record cannot record for target auditctl.role: those events are auditctl's own",
@@ -163,12 +163,12 @@ STORABLE = "JSONB holds no \\u0000, no half of a character, and no endless numbe
         ),
         (
             ["x", "1", "s", "--data", "{channel: 1}"],
-            "--data is no JSON: Expecting property name enclosed in double quotes (line 1, column 2)",
+            "--data is not JSON: Expecting property name enclosed in double quotes (line 1, column 2)",
             JSON_HINT,
         ),
-        (["x", "1", "s", "--data", ""], "--data is no JSON: Expecting value (line 1, column 1)", JSON_HINT),
-        (["x", "1", "s", "--data", "[NaN]"], "--data is no JSON: NaN is no number in JSON", JSON_HINT),
-        (["x", "1", "s", "--data", "[" * 90000], "--data is no JSON: it is nested too deep", JSON_HINT),
+        (["x", "1", "s", "--data", ""], "--data is not JSON: Expecting value (line 1, column 1)", JSON_HINT),
+        (["x", "1", "s", "--data", "[NaN]"], "--data is not JSON: NaN is not a number in JSON", JSON_HINT),
+        (["x", "1", "s", "--data", "[" * 90000], "--data is not JSON: it is nested too deep", JSON_HINT),
         (
             ["x", "1", "s", "--data", '"\\u0000"'],
             "the data cannot be stored: unsupported Unicode escape sequence",

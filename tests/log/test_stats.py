@@ -40,7 +40,7 @@ MANY = """
 
 def read(dsn: str, *, estimate: bool = False, **filters: str) -> Statistics:
     with database.connect(dsn) as conn:
-        return count.read(conn, Filters.parse({k: [v] for k, v in filters.items()}), estimate=estimate)
+        return count.count_events(conn, Filters.parse({k: [v] for k, v in filters.items()}), estimate=estimate)
 
 
 def counted(found: Statistics) -> list[tuple[Any, ...]]:
@@ -222,14 +222,14 @@ def test_an_outsider_is_refused_with_what_to_ask_for(
 def test_a_reader_counts_nothing_but_the_log(db: str, conn: psycopg.Connection, login: MakeLogin, table: str) -> None:
     conn.execute("create table secret (like auditctl.event)")
     query = f"select * from auditctl.statistics('{table}')".encode()
-    refusal = pytest.raises(psycopg.errors.InvalidParameterValue, match="is no partition of the log")
+    refusal = pytest.raises(psycopg.errors.InvalidParameterValue, match="is not a partition of the log")
     with psycopg.connect(login("carol", roles=["auditctl_reader"]).dsn) as session, refusal:
         session.execute(query)
 
 
 def test_what_cannot_be_counted_by_is_refused(db: str, auditctl: RunAuditctl) -> None:
     done = auditctl("stats", "--by", "target,user", check=2)
-    assert done.err.startswith("error: Invalid value for '--by': 'user' is none of target, month, action\n")
+    assert done.err.startswith("error: Invalid value for '--by': 'user' is not one of target, month, action\n")
     assert auditctl("stats", "--target", "nothing", check=2).err.startswith("error: the log knows no table 'nothing'")
 
 

@@ -35,7 +35,7 @@ def test_options_that_exclude_each_other_are_an_error(auditctl: RunAuditctl, tmp
     result = auditctl("import-log", "--dry-run", "--follow", tmp_path, check=2)
     assert result.err.startswith("error: --dry-run and --follow exclude each other\n")
     assert auditctl("import-log", "--since", "soon", tmp_path, check=2).err.startswith(
-        "error: 'soon' is no point in time"
+        "error: 'soon' is not a valid time"
     )
     assert auditctl("import-log", check=2).err.startswith("error: Missing argument 'FILE|FOLDER...'")
 

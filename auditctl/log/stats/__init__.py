@@ -1,1 +1,1 @@
-"""How much the log holds, and how fast it grows."""
+"""Statistics of the log: its size and its growth."""

@@ -1,7 +1,7 @@
-"""How much the log holds: events and bytes by target, month and action, its growth, and what it takes on disk.
+"""Counts the log: events and bytes by target, month and action, its growth, and its size on disk.
 
-Events are counted in one pass over each partition. What a partition takes on disk, with indexes and TOAST, is shared
-among its events in proportion to their bytes in the table, so that the sums are what PostgreSQL says of the partition.
+Events are counted in one pass over each partition. A partition's size on disk, with indexes and TOAST, is divided among
+its events in proportion to their bytes in the table, so that the sums are the sizes that PostgreSQL reports.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from psycopg.rows import class_row
 from psycopg.sql import SQL
 
 from auditctl import resources
@@ -21,13 +22,13 @@ from auditctl.log.filters import Filters
 from auditctl.log.stats.model import DIMENSIONS, Group, Growth, Statistics, Storage, grouped
 
 SAMPLED_PAGES = 2000
-"""How many pages of a partition an estimate reads, about."""
+"""About how many pages of a partition an estimate reads."""
 
 RECENT = timedelta(days=30)
-"""The longest time that growth is taken from."""
+"""The longest time from which growth is computed."""
 
-Report = Callable[[int, int], None]
-"""Takes the bytes that were gone through, and all there are."""
+ReportProgress = Callable[[int, int], None]
+"""Takes the bytes that have been counted, and all bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,25 @@ class _Partition:
 
 
 @dataclass(frozen=True, slots=True)
+class _GroupRow:
+    """A row of queries/partition_statistics.sql; times are empty where no event is selected."""
+
+    target: str
+    month: str
+    action: str
+    events: int
+    weight: int
+    oldest: str | None
+    newest: str | None
+    recent_events: int
+    recent_weight: int
+    other_events: int
+    other_weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Count:
-    """What one partition holds."""
+    """The events of one partition."""
 
     groups: tuple[Group, ...] = ()
     events: int = 0
@@ -52,40 +70,47 @@ class _Count:
     recent_bytes: int = 0
 
 
-def read(conn: Connection, filters: Filters, *, estimate: bool = False, report: Report | None = None) -> Statistics:
+def count_events(
+    conn: Connection, filters: Filters, *, estimate: bool = False, report: ReportProgress | None = None
+) -> Statistics:
     """Count the events that satisfy the filters since, until, target and action.
 
     Args:
         conn: The connection.
         filters: Which events; names not yet looked up.
         estimate: Whether to count in a sample of each large partition's pages only.
-        report: Told after each partition.
+        report: Called after each partition.
 
     Raises:
         UsageError: The log knows no such table.
         DatabaseError: The login may not read the log, or the connection is lost.
     """
-    wanted = filters.resolve(conn).values
+    values = filters.resolve(conn).values
     labels = {target.name: target.label for target in target_names.read(conn)}
     counts: list[tuple[_Partition, _Count]] = []
     with read_transaction(conn):
         (now,) = conn.execute("select pg_catalog.statement_timestamp()").fetchone() or (datetime.now(UTC),)
-        since, until = (wanted[name][0].at(now) if name in wanted else None for name in ("since", "until"))
+        since, until = (values[name][0].at(now) if name in values else None for name in ("since", "until"))
         growth = _window(since, until, now)
         scope = {
-            "since": since, "until": until, "recent": growth.since, "targets": _texts(wanted.get("target")),
-            "actions": _texts(wanted.get("action")),
+            "since": since, "until": until, "recent": growth.since, "targets": _texts(values.get("target")),
+            "actions": _texts(values.get("action")),
         }  # fmt: skip
-        partitions = [_Partition(*row) for row in conn.execute(resources.sql_text("queries/log_partition.sql"))]
-        everything, done = sum(partition.bytes for partition in partitions), 0
+        partitions = _partitions(conn)
+        total, done = sum(partition.bytes for partition in partitions), 0
         for partition in partitions:
             counts.append((partition, _count(conn, partition, scope, estimate=estimate)))
             done += partition.bytes
             if report is not None:
-                report(done, everything)
-    found = grouped((group for _, count in counts for group in count.groups), DIMENSIONS)
-    groups = tuple(replace(group, label=labels.get(group.target)) for group in found)
+                report(done, total)
+    merged = grouped((group for _, count in counts for group in count.groups), DIMENSIONS)
+    groups = tuple(replace(group, label=labels.get(group.target)) for group in merged)
     return Statistics(groups, _storage(counts), _grown(growth, counts, groups), estimate)
+
+
+def _partitions(conn: Connection) -> list[_Partition]:
+    with conn.cursor(row_factory=class_row(_Partition)) as cursor:
+        return cursor.execute(resources.sql_text("queries/log_partition.sql").encode()).fetchall()
 
 
 def _texts(values: tuple[Any, ...] | None) -> list[str] | None:
@@ -99,7 +124,7 @@ def _window(since: datetime | None, until: datetime | None, now: datetime) -> Gr
 
 
 def _moment(text: str) -> datetime | None:
-    """Return a time; None for one that Python has no number for, such as the year 20000."""
+    """Return a time; None for one that Python cannot represent, such as the year 20000."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:
@@ -109,41 +134,41 @@ def _moment(text: str) -> datetime | None:
 def _count(conn: Connection, partition: _Partition, scope: dict[str, Any], *, estimate: bool) -> _Count:
     percent = min(100.0, 100.0 * SAMPLED_PAGES / partition.pages) if estimate and partition.pages else 100.0
     query = SQL(resources.sql_text("queries/partition_statistics.sql"))
-    rows = conn.execute(query, {**scope, "partition": partition.oid, "percent": percent}).fetchall()
-    weight = sum(row[4] + row[10] for row in rows)
+    with conn.cursor(row_factory=class_row(_GroupRow)) as cursor:
+        rows = cursor.execute(query, {**scope, "partition": partition.oid, "percent": percent}).fetchall()
+    weight = sum(row.weight + row.other_weight for row in rows)
     if not weight:
         return _Count()
 
     def scaled(events: int) -> int:
         return round(events * 100.0 / percent)
 
-    shares = _shares(partition.bytes, [part for row in rows for part in (row[4], row[10])])
+    shares = _shares(partition.bytes, [part for row in rows for part in (row.weight, row.other_weight)])
     groups = tuple(
-        Group(target, month, Action(action), scaled(events), share, oldest, newest)
-        for (target, month, action, events, _, oldest, newest, *_), share in zip(rows, shares[::2], strict=True)
-        if events
+        Group(row.target, row.month, Action(row.action), scaled(row.events), share, row.oldest or "", row.newest or "")
+        for row, share in zip(rows, shares[::2], strict=True)
+        if row.events
     )
-    recent_weight = sum(row[8] for row in rows)
     return _Count(
         groups,
-        events=scaled(sum(row[3] + row[9] for row in rows)),
-        recent_events=scaled(sum(row[7] for row in rows)),
-        recent_bytes=partition.bytes * recent_weight // weight,
+        events=scaled(sum(row.events + row.other_events for row in rows)),
+        recent_events=scaled(sum(row.recent_events for row in rows)),
+        recent_bytes=partition.bytes * sum(row.recent_weight for row in rows) // weight,
     )
 
 
 def _shares(total: int, weights: Sequence[int]) -> list[int]:
-    """Part a total in proportion to weights; the parts are whole and their sum is the total."""
-    return list(_parted(total, weights, sum(weights)))
+    """Divide a total in proportion to weights, into whole numbers whose sum is the total."""
+    return list(_divide(total, weights, sum(weights)))
 
 
-def _parted(total: int, weights: Sequence[int], whole: int) -> Iterator[int]:
-    passed = given = 0
+def _divide(total: int, weights: Sequence[int], whole: int) -> Iterator[int]:
+    weight_so_far = total_so_far = 0
     for weight in weights:
-        passed += weight
-        upto = total * passed // whole
-        yield upto - given
-        given = upto
+        weight_so_far += weight
+        end = total * weight_so_far // whole
+        yield end - total_so_far
+        total_so_far = end
 
 
 def _storage(counts: Sequence[tuple[_Partition, _Count]]) -> Storage:
@@ -159,7 +184,7 @@ def _storage(counts: Sequence[tuple[_Partition, _Count]]) -> Storage:
 
 
 def _grown(window: Growth, counts: Sequence[tuple[_Partition, _Count]], groups: Sequence[Group]) -> Growth:
-    """Fill the window, which begins with the first event where that is later."""
+    """Fill in the growth of a window, which begins with the first event if that is later."""
     first = _moment(min((group.oldest for group in groups), default=""))
     start = window.since if first is None else max(window.since, first)
     return replace(

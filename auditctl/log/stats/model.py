@@ -1,4 +1,4 @@
-"""Figures of the log: what was counted, put together by target, month and action. Touches nothing."""
+"""Defines the statistics of the log, and groups them by target, month and action. Pure."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 from auditctl.actions import Action
 
 DIMENSIONS = ("target", "month", "action")
-"""By what events may be counted."""
+"""The dimensions by which events are grouped."""
 
 DAYS_OF_YEAR = 365
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Events that have target, month and action in common.
+    """Events with the same target, month and action.
 
     Attributes:
-        target: As events carry it; empty where events are not told apart by it, as the next two.
-        month: Such as `2026-11`, in UTC.
-        action: What happened; None where events are not told apart by it.
-        events: How many.
-        bytes: Their share of what their partitions take on disk.
+        target: As events carry it; empty where events are not grouped by it.
+        month: Such as `2026-11`, in UTC; empty where events are not grouped by it.
+        action: The action; None where events are not grouped by it.
+        events: The number of events.
+        bytes: Their share of the size of their partitions on disk.
         oldest: When the first was captured, in ISO 8601 in UTC with microseconds.
-        newest: When the last was.
-        label: What people see as the target, or None.
+        newest: When the last was captured.
+        label: The target's label, or None.
     """
 
     target: str
@@ -42,15 +42,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What the whole log takes on disk, whatever the filters.
+    """The size of the whole log on disk, regardless of filters.
 
     Attributes:
-        bytes: All of it: the sum of pg_total_relation_size.
-        index_bytes: The indexes' part.
-        empty_bytes: What partitions without events take, which is nobody's share.
-        partitions: How many there are.
-        empty_partitions: How many of them hold no events (of those that were looked into).
-        default_events: How many events lie in the DEFAULT partition, which should be none.
+        bytes: The sum of pg_total_relation_size.
+        index_bytes: The size of the indexes.
+        empty_bytes: The size of partitions without events, which is in no event's share.
+        partitions: The number of partitions.
+        empty_partitions: The number of partitions without events (in the sample, if it is an estimate).
+        default_events: The number of events in the DEFAULT partition, which should be zero.
     """
 
     bytes: int
@@ -63,12 +63,12 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What came lately.
+    """The recent growth of the log.
 
     Attributes:
-        since: From when on.
-        until: Before when.
-        events: How many events.
+        since: The start of the window.
+        until: The end of the window, which is not part of it.
+        events: The number of events in the window.
         bytes: Their share of the disk.
     """
 
@@ -79,33 +79,33 @@ class Growth:
 
     @property
     def days(self) -> float:
-        """How long that is; a day at least, so that an hour's worth is not taken for a day's."""
+        """The length of the window, but at least a day, so that an hour's growth does not count as a day's."""
         return max((self.until - self.since) / timedelta(days=1), 1.0)
 
     @property
     def events_per_day(self) -> float:
-        """Events a day."""
+        """Events per day."""
         return self.events / self.days
 
     @property
     def bytes_per_day(self) -> float:
-        """Bytes a day."""
+        """Bytes per day."""
         return self.bytes / self.days
 
     @property
     def bytes_per_year(self) -> float:
-        """What a year will take at this rate."""
+        """Bytes per year at this rate."""
         return self.bytes_per_day * DAYS_OF_YEAR
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What the log holds.
+    """The statistics of the log.
 
     Attributes:
-        groups: By target, month and action, sorted; empty where no event fits.
-        storage: What the whole log takes.
-        growth: What came lately of the events asked for.
+        groups: By target, month and action, sorted; empty where no event matches.
+        storage: The size of the whole log.
+        growth: The recent growth by events that match the filters.
         is_estimate: Whether events were counted in a sample of pages.
     """
 
@@ -116,12 +116,12 @@ class Statistics:
 
     @property
     def total(self) -> Group:
-        """All of the groups together; its times are empty where there is none."""
+        """The sum of all groups; its times are empty where there are no groups."""
         return next(iter(grouped(self.groups, ())), Group("", "", None, 0, 0, "", ""))
 
 
 def grouped(groups: Iterable[Group], dimensions: Sequence[str]) -> list[Group]:
-    """Return the groups put together that differ in none of the dimensions, sorted by these."""
+    """Return the groups merged that differ in none of the dimensions, sorted by these."""
     merged: dict[tuple[Any, ...], Group] = {}
     for group in groups:
         key = tuple(getattr(group, name) for name in dimensions)
