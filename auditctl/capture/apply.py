@@ -1,12 +1,11 @@
-"""Makes a plan so: one transaction, checked by planning again before it commits.
+"""Applies a plan in one transaction: takes the advisory lock, plans, executes, and plans again before it commits.
 
-The way of every change: advisory lock, lock timeout, read rules and catalog, plan, execute, read again, plan again.
-If anything but KEEP is left the transaction is rolled back.
+If the second plan has anything but KEEP, the transaction is rolled back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -20,7 +19,7 @@ from auditctl.capture.config.document import Document
 from auditctl.capture.desired import Desired, DesiredRules
 from auditctl.capture.model import Rule
 from auditctl.capture.plan import Change, ChangeKind, Plan
-from auditctl.database import Connection
+from auditctl.database import SEARCH_PATH, Connection
 from auditctl.errors import AuditctlError
 from auditctl.names import ADVISORY_LOCK, ROLE_OWNER
 from auditctl.retention import times
@@ -28,7 +27,7 @@ from auditctl.retention import times
 DEFAULT_LOCK_TIMEOUT = "5s"
 
 Approve = Callable[[Plan], bool]
-"""Looks at a plan inside the transaction that would carry it out; False leaves everything as it is."""
+"""Looks at a plan inside the transaction that would apply it; False leaves everything as it is."""
 
 _DONE = {
     ChangeKind.CREATE: "installed:",
@@ -56,7 +55,7 @@ def plan(conn: Connection, document: Document | None = None) -> Plan:
 
 
 def preview(conn: Connection, state: Desired) -> Plan:
-    """Plan a desired state without changing anything; what `carry_out` would do.
+    """Plan a desired state without changing anything; what `carry_out` would apply.
 
     Raises:
         ConfigurationError: The desired state does not fit the database; every problem is listed.
@@ -89,7 +88,7 @@ def enable(
     """State a table's whole rule, replacing the one it had, and start capturing at once; see `carry_out`.
 
     Raises:
-        UsageError: The label is empty, or the name is none.
+        UsageError: The label is empty, or the name is not valid.
     """
     return carry_out(conn, desired.WithRule(rule), lock_timeout=lock_timeout, approve=approve)
 
@@ -122,11 +121,11 @@ def carry_out(
         approve: Asked before anything is changed; False leaves everything as it is.
 
     Returns:
-        The plan that was carried out, or refused.
+        The plan that was applied, or refused.
 
     Raises:
         ConfigurationError: The rules do not fit the database; every problem is listed.
-        DatabaseError: No permission, or a lock was not to be had in time.
+        DatabaseError: No permission, or a lock was not granted in time.
     """
     with catalog.transaction(conn, lock_timeout=lock_timeout):
         conn.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
@@ -146,6 +145,31 @@ def carry_out(
                 hint="Nothing was changed. Look for an event trigger that interferes, then report it.",
             )
     return planned
+
+
+def script(planned: Plan) -> Iterator[str]:
+    """Yield a plan as SQL for people to read and run: its statements, each under the role that it needs.
+
+    Args:
+        planned: The plan.
+
+    Yields:
+        The script piece by piece, without line ends; nothing where no trigger and no time has to change.
+    """
+    if planned.is_done:
+        return
+    yield f"begin;\nset local search_path = {SEARCH_PATH};\n"
+    for change in planned.pending:
+        for statement in change.statements:
+            role = "set role auditctl_owner;\n" if statement.as_owner else "reset role;\n"
+            yield f"{role}{statement.sql};\n"
+    for difference in planned.retention.differences:
+        words = [
+            sql.SQL("null") if word is None else sql.Literal(word) for word in (difference.target, difference.after)
+        ]
+        call = sql.SQL("select auditctl.set_retention({}, {})").format(*words).as_string(None)
+        yield f"set role auditctl_owner;\n{call};\n"
+    yield "reset role;\ncommit;"
 
 
 def _plan(conn: Connection, goal: DesiredRules) -> Plan:
@@ -176,7 +200,7 @@ def _execute(conn: Connection, changes: Iterable[Change]) -> None:
 
 
 def _record(conn: Connection, changes: Iterable[Change]) -> None:
-    """Record what was done to triggers, as one event for each table."""
+    """Record what was done to triggers: one event for each table."""
     by_target: dict[str, list[Change]] = {}
     for change in changes:
         if change.statements and not change.records_itself:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from auditctl.capture import grants
+from auditctl.capture import roles
 from auditctl.cli.session import Session, pass_session
 from auditctl.names import GRANTABLE_ROLES
 
@@ -27,7 +27,7 @@ def grant(session: Session, role: str, login: str) -> None:
       auditctl grant app billing_web
     """
     with session.connect() as conn:
-        done = grants.grant(conn, role, login)
+        done = roles.grant(conn, role, login)
     session.say(f"{login} is now {role}." if done else f"{login} was {role} already.")
 
 
@@ -38,5 +38,5 @@ def grant(session: Session, role: str, login: str) -> None:
 def revoke(session: Session, role: str, login: str) -> None:
     """Take from LOGIN what grant gave."""
     with session.connect() as conn:
-        done = grants.revoke(conn, role, login)
+        done = roles.revoke(conn, role, login)
     session.say(f"{login} is no longer {role}." if done else f"{login} was not {role}.")

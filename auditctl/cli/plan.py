@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from auditctl.capture import apply as capture_apply
-from auditctl.capture import event_types, rule_store, script
+from auditctl.capture import event_types, rule_store
 from auditctl.capture.config import document as configuration
 from auditctl.capture.config.document import Document
 from auditctl.capture.plan import Change, Plan
@@ -35,7 +35,7 @@ def plan(session: Session, file: str | None, sql: bool) -> None:
     with session.connect(READER) as conn:
         planned = capture_apply.plan(conn, _document(file))
     if sql:
-        for piece in script.statements(planned):
+        for piece in capture_apply.script(planned):
             click.echo(piece)
     else:
         _print_changes(planned)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from psycopg.sql import SQL, Identifier, Literal
 
 from auditctl import database, store
-from auditctl.capture import apply, grants
+from auditctl.capture import apply, roles
 from auditctl.capture.config import document
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def audit(company: Company) -> None:
     with database.connect_store(company.dba) as conn:
         apply.apply(conn, document.load(rules(), RULES_FILE))
         for role, login in GRANTS:
-            grants.grant(conn, role, login)
+            roles.grant(conn, role, login)
 
 
 def give_passwords(server: EmbeddedServer, company: Company) -> dict[str, str]:

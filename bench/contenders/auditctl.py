@@ -10,7 +10,7 @@ import psycopg
 
 from auditctl import database, store
 from auditctl.actions import DEFAULT
-from auditctl.capture import apply, grants
+from auditctl.capture import apply, roles
 from auditctl.capture.model import Rule
 from bench.contenders.contender import Log
 
@@ -49,7 +49,7 @@ def install(dsn: str, login: str, subjects: Sequence[Subject]) -> None:
         for subject in subjects:
             apply.enable(conn, Rule(f"public.{subject.name}", DEFAULT))
         if login != conn.info.user:
-            grants.grant(conn, "app", login)
+            roles.grant(conn, "app", login)
     with psycopg.connect(dsn, autocommit=True) as admin:
         admin.execute(WITHOUT_GUARD)
 

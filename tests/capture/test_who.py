@@ -10,7 +10,7 @@ from psycopg import sql
 
 from auditctl import database
 from auditctl.actions import DEFAULT
-from auditctl.capture import apply, grants
+from auditctl.capture import apply, roles
 from auditctl.capture.model import Rule
 from tests.fixtures.databases import connect, prepared
 
@@ -51,7 +51,7 @@ def app(note: str, login: MakeLogin) -> Login:
     """A trusted application."""
     web = login("web", dsn=note)
     with database.connect(note) as conn:
-        grants.grant(conn, "app", web.name)
+        roles.grant(conn, "app", web.name)
     return web
 
 

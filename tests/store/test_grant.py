@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from auditctl import database
-from auditctl.capture import grants
+from auditctl.capture import roles
 from auditctl.errors import ConfigurationError, DatabaseError, UsageError
 from auditctl.names import GRANTABLE_ROLES
 from tests.fixtures.databases import connect
@@ -39,12 +39,12 @@ def test_a_role_is_granted_revoked_and_each_recorded_once(
 ) -> None:
     carol = login("carol")
     with database.connect(db) as session:
-        assert grants.grant(session, short, carol.name) is True
+        assert roles.grant(session, short, carol.name) is True
         assert member(carol.dsn, role) is True
-        assert grants.grant(session, short, carol.name) is False
-        assert grants.revoke(session, short, carol.name) is True
+        assert roles.grant(session, short, carol.name) is False
+        assert roles.revoke(session, short, carol.name) is True
         assert member(carol.dsn, role) is False
-        assert grants.revoke(session, short, carol.name) is False
+        assert roles.revoke(session, short, carol.name) is False
     assert recorded(conn) == [
         (
             role, "EVENT", None, {"role": role, "login": carol.name, "member": True},
@@ -79,9 +79,9 @@ def test_what_a_role_allows_begins_and_ends_with_it(db: str, login: MakeLogin) -
     with database.connect(db) as session, connect(carol.dsn) as hers:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             hers.execute("select * from auditctl.event")
-        grants.grant(session, "reader", carol.name)
+        roles.grant(session, "reader", carol.name)
         assert hers.execute("select count(*) >= 0 from auditctl.event").fetchone() == (True,)
-        grants.revoke(session, "reader", carol.name)
+        roles.revoke(session, "reader", carol.name)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             hers.execute("select * from auditctl.event")
 
@@ -92,7 +92,7 @@ def test_a_login_that_may_not_grant_is_refused_and_nothing_is_left(
 ) -> None:
     clerk, carol = login("clerk", roles=[role] if role else []), login("carol")
     with pytest.raises(DatabaseError) as error, database.connect(clerk.dsn) as session:
-        grants.grant(session, "app", carol.name)
+        roles.grant(session, "app", carol.name)
     assert (error.value.sqlstate, error.value.exit_code) == ("42501", 5)
     assert error.value.hint != ""
     assert recorded(conn) == []
@@ -102,8 +102,8 @@ def test_a_login_that_may_not_grant_is_refused_and_nothing_is_left(
 def test_an_administrator_makes_others_readers_and_is_recorded(conn: psycopg.Connection, login: MakeLogin) -> None:
     admin, carol = login("admin", roles=["auditctl_admin"]), login("carol")
     with database.connect(admin.dsn) as session:
-        assert grants.grant(session, "reader", carol.name) is True
-        assert grants.revoke(session, "reader", carol.name) is True
+        assert roles.grant(session, "reader", carol.name) is True
+        assert roles.revoke(session, "reader", carol.name) is True
     assert [(summary, actor) for *_, summary, actor in recorded(conn)] == [
         (f"auditctl_reader granted to {carol.name}", admin.name),
         (f"auditctl_reader revoked from {carol.name}", admin.name),
@@ -115,23 +115,23 @@ def test_hostile_names_are_taken_to_the_letter(db: str, conn: psycopg.Connection
     conn.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
     role_names.append(name)
     with database.connect(db) as session:
-        assert grants.grant(session, "app", name) is True
-        assert grants.grant(session, "app", name) is False
-        assert grants.revoke(session, "app", name) is True
+        assert roles.grant(session, "app", name) is True
+        assert roles.grant(session, "app", name) is False
+        assert roles.revoke(session, "app", name) is True
     assert [values["login"] for _, _, _, values, *_ in recorded(conn)] == [name, name]
 
 
 @pytest.mark.parametrize("name", ["", "a\0b"])
 def test_what_is_no_name_is_a_usage_error(db: str, name: str) -> None:
     with database.connect(db) as session:
-        for change in (grants.grant, grants.revoke):
+        for change in (roles.grant, roles.revoke):
             with pytest.raises(UsageError, match="a login's name cannot be empty or contain a NUL byte"):
                 change(session, "reader", name)
 
 
 def test_an_unknown_login_is_a_configuration_error(db: str) -> None:
     with database.connect(db) as session, pytest.raises(ConfigurationError, match="there is no login nobody_here"):
-        grants.revoke(session, "app", "nobody_here")
+        roles.revoke(session, "app", "nobody_here")
 
 
 def test_a_membership_that_another_role_granted_is_not_passed_off_as_revoked(
@@ -143,9 +143,9 @@ def test_a_membership_that_another_role_granted_is_not_passed_off_as_revoked(
         session.execute(sql.SQL("grant auditctl_app to {}").format(sql.Identifier(carol.name)))
     with database.connect(db) as session:
         if conn.info.server_version < 160000:
-            assert grants.revoke(session, "app", carol.name) is True
+            assert roles.revoke(session, "app", carol.name) is True
             return
         with pytest.raises(ConfigurationError, match="keeps auditctl_app, which another role granted"):
-            grants.revoke(session, "app", carol.name)
+            roles.revoke(session, "app", carol.name)
     assert recorded(conn) == []
     assert member(carol.dsn, "auditctl_app") is True

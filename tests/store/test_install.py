@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from auditctl import database, store
-from auditctl.capture import grants
+from auditctl.capture import roles
 from auditctl.errors import DatabaseError, StoreError, UsageError
 from auditctl.names import STORE_REVISION
 from tests.fixtures.databases import connect, create_database, drop_database, drop_role, fetch_value
@@ -148,8 +148,8 @@ def test_an_administrator_who_lays_a_role_down_is_recorded_as_such(cluster: Embe
     dsn = fresh(cluster)
     store.install(dsn)
     with database.connect(dsn) as session:
-        assert grants.grant(session, "app", "dba") is True
-        assert grants.revoke(session, "app", "dba") is True
+        assert roles.grant(session, "app", "dba") is True
+        assert roles.revoke(session, "app", "dba") is True
         assert session.execute(
             "select context ->> 'summary' from auditctl.event where target = 'auditctl.role' order by event_id"
         ).fetchall() == [("auditctl_app granted to dba",), ("auditctl_app revoked from dba",)]

@@ -8,7 +8,7 @@ from secrets import compare_digest
 from starlette.responses import RedirectResponse, Response
 
 from auditctl.capture import apply as capture_apply
-from auditctl.capture import authority, script, table_details
+from auditctl.capture import roles, table_details
 from auditctl.capture.plan import Plan
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
@@ -95,7 +95,7 @@ def apply(visit: Visit) -> Response:
 def _plan_page(
     visit: Visit, conn: Connection, asked: ChangeRequest, planned: Plan, trouble: Trouble | None = None
 ) -> Response:
-    statements = "\n".join(script.statements(planned))
+    statements = "\n".join(capture_apply.script(planned))
     return visit.page(
         "config_plan.html",
         trouble.status if trouble else 200,
@@ -105,7 +105,7 @@ def _plan_page(
         problems=(),
         script=statements[:MAX_SQL],
         is_cut=len(statements) > MAX_SQL,
-        authority=authority.read(conn, planned),
+        authority=roles.read_authority(conn, planned),
     )
 
 
@@ -125,7 +125,7 @@ def _problems_page(
         problems=problems,
         script="",
         is_cut=False,
-        authority=authority.read(conn),
+        authority=roles.read_authority(conn),
     )
 
 

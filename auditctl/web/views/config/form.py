@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from starlette.responses import RedirectResponse, Response
 
 from auditctl import actions
-from auditctl.capture import authority, rule_keys, table_details, table_status
+from auditctl.capture import roles, rule_keys, table_details, table_status
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_details import TableDetails
 from auditctl.capture.validate import FORM
@@ -72,7 +72,7 @@ def form(
         rule=rule,
         columns=[*found.columns, *sorted(listed - set(found.columns))] if found.columns else [],
         problems=problems,
-        authority=authority.read(conn),
+        authority=roles.read_authority(conn),
         every_action=tuple(actions.OPTIONS.values()),
         texts=() if found.is_glob else rule_keys.TEXTS,
         column_keys=rule_keys.COLUMNS,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from starlette.responses import RedirectResponse, Response
 
-from auditctl.capture import authority, event_types, rule_store, table_names, table_status
+from auditctl.capture import event_types, roles, rule_store, table_names, table_status
 from auditctl.capture.config.document import dump
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_status import STATES, TableStatus
@@ -56,7 +56,7 @@ def config(visit: Visit) -> Response:
     if state and state not in STATES:
         raise BadRequest(f"There is no state {state!r}.", hint=f"States: {', '.join(STATES)}.")
     with visit.connection() as conn:
-        allowed = authority.read(conn)
+        allowed = roles.read_authority(conn)
         listed = _list(conn, find, state)
         stored, types, kept = rule_store.read(conn), event_types.read(conn), times.read(conn)
     messages, visit.signed_in.messages[:] = list(visit.signed_in.messages), []

@@ -1,13 +1,51 @@
-"""Membership in auditctl's roles: granted, revoked and recorded in one transaction."""
+"""Who may do what: membership in auditctl's roles, granted, revoked and recorded, and who may configure."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from psycopg import sql
 
-from auditctl import database
+from auditctl import database, resources
+from auditctl.capture.plan import Plan
+from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
 from auditctl.errors import ConfigurationError, UsageError
 from auditctl.names import GRANTABLE_ROLES, ROLE_OWNER
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Whether a login may configure: it must be able to act as auditctl_owner and as the tables' owners.
+
+    Attributes:
+        login: The login.
+        may_configure: Whether it can act as auditctl_owner.
+        others: Logins that can and are not superusers, by name; at most five.
+        not_owned: The tables of a plan that it cannot act as the owner of, each with the owner, by name.
+    """
+
+    login: str
+    may_configure: bool
+    others: tuple[str, ...] = ()
+    not_owned: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def may_apply(self) -> bool:
+        """Whether nothing here keeps it from applying the plan."""
+        return self.may_configure and not self.not_owned
+
+
+def read_authority(conn: Connection, planned: Plan | None = None) -> Authority:
+    """Return what the session's login may do, by queries/authority.sql and, for a plan, queries/not_owned.sql."""
+    row = conn.execute(resources.sql_text("queries/authority.sql")).fetchone()
+    if row is None:
+        return Authority(conn.info.user, False)
+    changes = planned.pending if planned is not None else ()
+    relations = {change.relation_oid for change in changes if not all(s.as_owner for s in change.statements)}
+    found = conn.execute(resources.sql_text("queries/not_owned.sql"), {"relations": [oid for oid in relations if oid]})
+    owned_by_others = tuple((qualified(schema, table), owner) for schema, table, owner in found)
+    return Authority(row[0], row[1], tuple(row[2]), owned_by_others)
 
 
 def grant(conn: Connection, role: str, login: str) -> bool:
