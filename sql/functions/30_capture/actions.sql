@@ -3,18 +3,23 @@
 create or replace function auditctl_internal.captured_action()
 returns table (action auditctl.action, trigger text, event text, per_row boolean, type_bits smallint)
 language sql stable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
+begin atomic
+    -- Parsed once, and without settings, so that a query that uses it takes its rows in.
     -- pg_trigger.tgtype adds up 1 for a row trigger, 4 for insert, 8 for delete, 16 for update, 32 for truncate.
-    select a.action, 'auditctl_' || lower(a.action::text), a.event, a.per_row, a.type_bits
+    select
+        a.action,
+        'auditctl_' || pg_catalog.lower(a.action::text) as trigger,
+        a.event,
+        a.per_row,
+        a.type_bits
     from (
         values
         ('CREATE'::auditctl.action, 'insert', true, 5::smallint),
         ('UPDATE', 'update', true, 17),
         ('DELETE', 'delete', true, 9),
         ('TRUNCATE', 'truncate', false, 32)
-    ) as a (action, event, per_row, type_bits)
-$auditctl$;
+    ) as a (action, event, per_row, type_bits);
+end;
 
 comment on function auditctl_internal.captured_action() is
     'The registry of captured actions: the name and event of its trigger, whether it fires for each row, so that PostgreSQL clones it to partitions, and its pg_trigger.tgtype';

@@ -7,9 +7,11 @@ returns table (
     relation regclass, action auditctl.action, trigger text, type_bits smallint, function text,
     is_clone boolean, has_own_function boolean, fault text, phrase text
 )
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+begin
+    return query
     select
         c.oid::regclass, captured.action, 'auditctl_' || lower(captured.action::text), a.type_bits, called.name,
         part.is_clone, not part.is_partition, fault.kind,
@@ -55,16 +57,19 @@ as $auditctl$
         end
     ) as fault (kind)
     -- PostgreSQL has no triggers for reads, and no truncate triggers on foreign tables.
-    where captured.action <> 'READ' and (c.relkind <> 'f' or a.per_row is not false)
+    where captured.action <> 'READ' and (c.relkind <> 'f' or a.per_row is not false);
+end
 $auditctl$;
 
 comment on function auditctl_internal.trigger_states(auditctl.capture) is
     'Every trigger that capture needs on a table and its members, with what is wrong with it: a word, and a phrase that goes on from the trigger''s name; nulls where nothing is';
 
 create or replace function auditctl_internal.function_faults(p_wanted auditctl.capture_function) returns table (fault text, reason text)
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+begin
+    return query
     select fault.kind, fault.reason
     from (select p_wanted.name) as wanted
     left join pg_proc as p
@@ -94,31 +99,36 @@ as $auditctl$
             p.prosrc <> p_wanted.source or not (settings.found @> p_wanted.settings and settings.found <@ p_wanted.settings)
         )
     ) as fault (kind, reason, is_there)
-    where fault.is_there and (p.oid is not null or fault.kind = 'renamed')
+    where fault.is_there and (p.oid is not null or fault.kind = 'renamed');
+end
 $auditctl$;
 
 comment on function auditctl_internal.function_faults(auditctl.capture_function) is
     'What is wrong with a capture function: a word and a sentence for each fault, the gravest first; nothing where it is as it must be';
 
 create or replace function auditctl_internal.grantees(p_function oid) returns text[]
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select coalesce(array_agg(distinct g.name order by g.name), '{}')
+begin
+    return coalesce(array_agg(distinct g.name order by g.name), '{}')
     from pg_proc as p
     cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
     cross join lateral (select case a.grantee when 0 then 'public' else pg_get_userbyid(a.grantee)::text end) as g (name)
-    where p.oid = p_function and a.grantee <> p.proowner
+    where p.oid = p_function and a.grantee <> p.proowner;
+end
 $auditctl$;
 
 comment on function auditctl_internal.grantees(oid) is 'Who may execute a function besides its owner, in order; public for everybody';
 
 create or replace function auditctl_internal.function_statements(p_wanted auditctl.capture_function)
 returns table (step integer, sql text, as_owner boolean)
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = on
 as $auditctl$
+begin
+    return query
     select s.step, s.sql, s.as_owner
     from (
         select format('%I.%I()', 'auditctl_triggers', p_wanted.name), to_regprocedure(format('auditctl_triggers.%I()', p_wanted.name))
@@ -140,7 +150,8 @@ as $auditctl$
         union all
         select 30, format('grant execute on function %s to %I', f.name, p_wanted.grantee), true
         where p_wanted.grantee is not null
-    ) as s (step, sql, as_owner)
+    ) as s (step, sql, as_owner);
+end
 $auditctl$;
 
 comment on function auditctl_internal.function_statements(auditctl.capture_function) is
@@ -150,10 +161,12 @@ create or replace function auditctl_internal.trigger_statements(
     p_relation regclass, p_action auditctl.action, p_function text, p_fault text
 )
 returns table (step integer, sql text, as_owner boolean)
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = on
 as $auditctl$
+begin
+    return query
     select s.step, s.sql, s.as_owner
     from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
@@ -180,7 +193,8 @@ as $auditctl$
         (24, format('revoke usage on schema %I from session_user', 'auditctl_triggers'), true, p_fault <> 'firing'),
         (25, format('revoke execute on function %s from session_user', on_table.function), true, p_fault <> 'firing')
     ) as s (step, sql, as_owner, is_needed)
-    where c.oid = p_relation and s.is_needed
+    where c.oid = p_relation and s.is_needed;
+end
 $auditctl$;
 
 comment on function auditctl_internal.trigger_statements(regclass, auditctl.action, text, text) is
