@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import ssl
+import threading
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from auditctl.web.app import make_app
+from auditctl.web.server import Server, listen
+from auditctl.web.settings import Settings
 from tests.fixtures.databases import connect
 from tests.fixtures.web import PASSWORD, nameless
 from tests.support.recorded import bulk, own_events
@@ -26,7 +30,10 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import Login, MakeLogin
 
 TLS = Path(__file__).parent / "tls"
-COUNT = "select count(*) from pg_stat_activity where application_name = 'auditctl serve'"
+COUNT = """
+    select count(*) from pg_stat_activity
+     where application_name = 'auditctl serve' and datname = current_database()
+"""
 
 
 @pytest.fixture
@@ -52,6 +59,24 @@ def test_it_says_where_the_log_is(db: str, ann: Login, stack: ExitStack, host: s
     assert f"{ann.name} signed in" in running.text
     assert running.text.endswith("Stopped.\n")
     assert PASSWORD not in running.text
+
+
+def test_an_answer_waits_for_no_acknowledgement_of_its_first_packet(db: str) -> None:
+    app, ready = make_app(Settings(nameless(db))), threading.Event()
+    listening = listen("127.0.0.1", 0)
+    server = Server(app, listening, started=ready.set)
+    thread = threading.Thread(target=server.serve_until_stopped)
+    with ExitStack() as stack:
+        address = listening.getsockname()
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(server.stop)
+        assert ready.wait(30)
+        with closing(socket.create_connection(address)):
+            wait_until(lambda: bool(server.server_state.connections))
+            (connection,) = server.server_state.connections
+            accepted = connection.transport.get_extra_info("socket")
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
