@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 pytest.register_assert_rewrite("tests.support.doctoring")
 
@@ -31,6 +35,9 @@ settings.register_profile(
 )
 settings.load_profile("same")
 
+IGNORED_IN_THE_BACKGROUND = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+"""Signals that scripts and nohup have their background jobs ignore, and that tests send to what they start."""
+
 KEPT = ("AUDITCTL_TEST_BINDIR", "AUDITCTL_TEST_CHROMIUM", "AUDITCTL_TEST_SCREENSHOTS")
 
 
@@ -48,6 +55,13 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
     # Ended by a build server's time limit, the run still stops its database server and removes the folder.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in IGNORED_IN_THE_BACKGROUND:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, ignore)
+
+
+def ignore(_number: int, _frame: FrameType | None) -> None:
+    """Ignore a signal in this process alone: unlike `SIG_IGN`, a handler is not inherited by the processes it starts."""
 
 
 @pytest.fixture(scope="session")
