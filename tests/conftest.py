@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def ignore(_number: int, _frame: FrameType | None) -> None:
-    """Ignore a signal in this process alone: unlike `SIG_IGN`, a handler is not inherited by the processes it starts."""
+    """Ignore a signal in this process alone: processes that it starts inherit `SIG_IGN`, but no handler."""
 
 
 @pytest.fixture(scope="session")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from auditctl.cli.main import COMMANDS
-from tests.fixtures.command import run_anew
+from tests.fixtures.command import LOCALE, can_run_here, run_here, run_process
 from tests.fixtures.databases import create_database, drop_database, drop_role, fetch_value
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.databases import MakeLogin
-    from tests.fixtures.forks import Forks
 
 
 def test_login_is_dropped_with_its_objects_sessions_and_prepared_transactions(
@@ -64,23 +67,39 @@ def test_databases_are_empty_at_the_start(empty_db: str) -> None:
         pytest.param(["log", "--since", "2026-03-01 12:00"], id="time zone"),
     ],
 )
-def test_a_fork_does_what_a_process_does(forks: Forks, tmp_path: Path, words: list[str]) -> None:
+def test_a_command_in_this_process_does_what_a_process_does(tmp_path: Path, words: list[str]) -> None:
     (tmp_path / "audit.toml").write_text("nonsense = 1")
-    env = {**forks.started_with, "AUDITCTL_DSN": "host=/nonexistent", "TZ": "Asia/Kolkata", "COLUMNS": "60"}
-    assert forks.can_run(env)
-    fork, process = (run(words, b"\xff = 1", env, tmp_path) for run in (forks.run, run_anew))
-    assert (fork.returncode, fork.stdout, fork.stderr) == (process.returncode, process.stdout, process.stderr)
+    env = {**os.environ, **LOCALE, "AUDITCTL_DSN": "host=/nonexistent", "TZ": "Asia/Kolkata", "COLUMNS": "60"}
+    assert can_run_here(words, env)
+    here, process = (run(words, b"\xff = 1", env, tmp_path) for run in (run_here, run_process))
+    assert (here.returncode, here.stdout, here.stderr) == (process.returncode, process.stdout, process.stderr)
 
 
-def test_what_python_reads_at_its_start_needs_a_process(forks: Forks) -> None:
-    assert forks.can_run({**forks.started_with, "PGHOST": "elsewhere", "PATH": ""})
-    assert not forks.can_run({**forks.started_with, "PYTHONHASHSEED": "1"})
-    assert not forks.can_run({**forks.started_with, "LC_ALL": "C"})
+def test_a_command_in_this_process_leaves_it_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def state() -> object:
+        handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+        return dict(os.environ), Path.cwd(), time.tzname, handlers, sys.stdin, sys.stdout, sys.stderr
+
+    before = state()
+    run_here(["log"], b"", {"AUDITCTL_DSN": "host=/nonexistent", "TZ": "Asia/Kolkata"}, tmp_path)
+    assert state() == before
+    subprocess.run(["echo", "printed"], check=True)
+    assert capfd.readouterr() == ("printed\n", "")
+
+
+def test_some_commands_need_a_process() -> None:
+    env = {**os.environ, **LOCALE}
+    assert can_run_here(["log"], {**env, "PGHOST": "elsewhere", "PATH": ""})
+    assert not can_run_here(["log"], {**env, "PYTHONHASHSEED": "1"})
+    assert not can_run_here(["log"], {**env, "LC_ALL": "C"})
+    assert not can_run_here(["--quiet", "demo"], env)
+    with ThreadPoolExecutor() as pool:
+        assert not pool.submit(can_run_here, ["log"], env).result()
 
 
 @pytest.mark.parametrize("command", {module: command for command, module in COMMANDS.items()}.values())
 def test_a_command_loads_what_it_needs_itself(command: str, tmp_path: Path) -> None:
-    done = run_anew([command, "--help"], b"", os.environ, tmp_path)
+    done = run_process([command, "--help"], b"", os.environ, tmp_path)
     assert done.stderr == b""
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: auditctl {command} ".encode())
