@@ -23,6 +23,7 @@ from auditctl.capture.model import Rule
 from auditctl.database import connect
 from auditctl.demo.server import EmbeddedServer
 from bench import measure, results
+from bench.markdown import grid
 
 LINES = 100_000
 READ_EVERY = {"every_line": 1, "one_in_a_hundred": 100}
@@ -48,8 +49,6 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
 
 def table() -> str:
     """Return the part of docs/performance.md; empty where it was never measured."""
-    from bench.table import grid
-
     measured = results.read("importing")
     if not measured:
         return ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench import importing, reading, results, targets, web
 from bench.capture.figures import Figures
 from bench.contenders import NO_AUDIT, TITLES
+from bench.markdown import grid
 from bench.subject import STATEMENTS
 from bench.targets import clean
 
@@ -38,12 +39,6 @@ def generated() -> str:
     """Return the tables; a benchmark that was never run is left out."""
     parts = (_overhead(), _wide(), _flat(), _commits(), _size(), targets.table(), _reading(), importing.table())
     return "\n".join(part for part in parts if part)
-
-
-def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _overhead() -> str:

@@ -18,6 +18,7 @@ from auditctl.log.filters import Filters
 from auditctl.log.histogram.read import read_histogram
 from auditctl.log.selection import Selection
 from bench import measure, results, webbed
+from bench.markdown import grid
 
 EVENTS, QUICK_EVENTS = 10_000_000, 50_000
 ROUNDS, QUICK_ROUNDS = 5, 1
@@ -108,8 +109,6 @@ def _clock(conn: Connection) -> float:
 
 def table() -> str:
     """Return the part of docs/performance.md; empty where it was never measured."""
-    from bench.table import grid
-
     measured = results.read("web")
     if not measured:
         return ""
