@@ -50,14 +50,18 @@ comment on column auditctl.event.context is 'What else is known: request id, rea
 
 create index event_target_target_id_occurred_at_idx on auditctl.event (target, target_id, occurred_at);
 create index event_actor_occurred_at_idx on auditctl.event (actor, occurred_at);
--- Which logins, tables and actions occur in each 128 pages, and when: nearly free to write. The collation and the hash
--- keep these conditions apart from those that other indexes answer; see auditctl/log/predicates.py.
+-- Which logins, tables, actions, transactions and addresses occur in each 128 pages, and when: nearly free to write. The
+-- collation and the hash keep these conditions apart from those that other indexes answer; see auditctl/log/predicates.py.
+-- BRIN has no operators for xid8; as float8 no number of a transaction is too large.
 create index event_summary_idx on auditctl.event using brin (
     event_id,
     occurred_at,
     db_user collate "C" text_bloom_ops (n_distinct_per_range = 64),
     target collate "C" text_bloom_ops (n_distinct_per_range = 64),
-    (pg_catalog.hashenum(action)) int4_bloom_ops (n_distinct_per_range = 16)
+    (pg_catalog.hashenum(action)) int4_bloom_ops (n_distinct_per_range = 16),
+    (xact_id::text::float8),
+    (pg_catalog.host(ip)) collate "C" text_bloom_ops (n_distinct_per_range = 512),
+    ip inet_minmax_multi_ops
 ) with (pages_per_range = 128, autosummarize = on);
 -- What happens seldom: for other events its predicate is evaluated, as one comparison of values in their order.
 create index event_action_target_occurred_at_idx on auditctl.event (action, target, occurred_at)

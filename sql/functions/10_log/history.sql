@@ -76,8 +76,8 @@ revoke execute on function auditctl.target_names(text) from public;
 grant execute on function auditctl.target_names(text) to auditctl_reader;
 comment on function auditctl.target_names(text) is 'The names one table has had, each with the time it bore it; the name itself where nothing is known';
 
-create or replace function auditctl.history(p_target text, p_target_id text)
-returns table (event_id bigint, occurred_at timestamptz)
+create or replace function auditctl.object_keys(p_target text, p_target_id text)
+returns table (target_id text, since timestamptz, until timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
 -- One object has few events among very many: each step is a look-up in an index, never a pass over the log.
@@ -91,19 +91,18 @@ as $auditctl$
     ),
 
     change as not materialized (
-        select k.event_id, k.occurred_at, k.previous_target_id, k.target_id
+        select k.occurred_at, k.previous_target_id, k.target_id
         from name
         join auditctl.key_change as k on k.target = name.target and k.occurred_at between name.since and name.until
     ),
 
-    -- The keys the object has borne, each with the time it bore it.
     life as (
         select p_target_id as target_id, '-infinity'::timestamptz as since, 'infinity'::timestamptz as until
         union
         select step.target_id, step.since, step.until
         from life
         cross join lateral (
-            -- Before it came to this key: from the last time a row came to the earlier one.
+            -- Before it came to this key: from the last time that a row came to the earlier one.
             select
                 c.previous_target_id as target_id,
                 coalesce(
@@ -112,8 +111,7 @@ as $auditctl$
                             select max(birth.occurred_at)
                             from name
                             join auditctl.event as birth
-                                on birth.target = name.target
-                                and birth.target_id = c.previous_target_id
+                                on birth.target = name.target and birth.target_id = c.previous_target_id
                                 and birth.occurred_at between name.since and name.until
                             where birth.occurred_at < c.occurred_at and birth.action = 'CREATE'
                         ),
@@ -128,7 +126,7 @@ as $auditctl$
             from change as c
             where c.target_id = life.target_id and c.occurred_at between life.since and life.until
             union all
-            -- After it left this key: until the next time a row left the later one.
+            -- After it left this key: until the next time that a row left the later one.
             select
                 c.target_id,
                 c.occurred_at,
@@ -138,8 +136,7 @@ as $auditctl$
                             select min(death.occurred_at)
                             from name
                             join auditctl.event as death
-                                on death.target = name.target
-                                and death.target_id = c.target_id
+                                on death.target = name.target and death.target_id = c.target_id
                                 and death.occurred_at between name.since and name.until
                             where death.occurred_at > c.occurred_at and death.action = 'DELETE'
                         ),
@@ -153,20 +150,46 @@ as $auditctl$
             from change as c
             where c.previous_target_id = life.target_id and c.occurred_at between life.since and life.until
         ) as step
+    )
+
+    select l.target_id, l.since, l.until from life as l
+$auditctl$;
+
+revoke execute on function auditctl.object_keys(text, text) from public;
+grant execute on function auditctl.object_keys(text, text) to auditctl_reader;
+comment on function auditctl.object_keys(text, text) is
+    'The keys that one object had, each with the time it had it, through changes of the key in both directions';
+
+create or replace function auditctl.history(p_target text, p_target_id text)
+returns table (event_id bigint, occurred_at timestamptz)
+language sql stable
+set search_path = pg_catalog, pg_temp
+-- As for auditctl.object_keys.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $auditctl$
+    with name as materialized (
+        select n.target, n.since, n.until from auditctl.target_names(p_target) as n
+    ),
+
+    -- The keys under each name, with the time that both were in use.
+    life as materialized (
+        select name.target, k.target_id, greatest(k.since, name.since) as since, least(k.until, name.until) as until
+        from auditctl.object_keys(p_target, p_target_id) as k
+        cross join name
     ),
 
     own as (
         select e.event_id, e.occurred_at, e.action
-        from life
-        cross join name
+        from life as l
         join auditctl.event as e
-            on e.target = name.target
-            and e.target_id = life.target_id
-            and e.occurred_at between greatest(life.since, name.since) and least(life.until, name.until)
+            on e.target = l.target and e.target_id = l.target_id and e.occurred_at between l.since and l.until
         union
         select e.event_id, e.occurred_at, e.action
-        from life
-        join change as c on c.previous_target_id = life.target_id and c.occurred_at between life.since and life.until
+        from life as l
+        join auditctl.key_change as c
+            on c.target = l.target and c.previous_target_id = l.target_id and c.occurred_at between l.since and l.until
         join auditctl.event as e on e.occurred_at = c.occurred_at and e.event_id = c.event_id
     ),
 
@@ -194,4 +217,4 @@ $auditctl$;
 revoke execute on function auditctl.history(text, text) from public;
 grant execute on function auditctl.history(text, text) to auditctl_reader;
 comment on function auditctl.history(text, text) is
-    'The events of one object: every row that bore the key, followed back and forward through changes of the key and of the table''s name';
+    'The events of one object: every row that had the key, followed back and forward through changes of the key and of the table''s name';

@@ -25,35 +25,15 @@ $auditctl$;
 comment on function auditctl_internal.typed(anyelement, anyelement) is
     'The value, if both arguments have one type: else an error when the expression is prepared. In line it costs nothing';
 
-create or replace function auditctl_internal.captured_columns(p_relation oid) returns setof auditctl.captured_column
+create or replace function auditctl_internal.describe_type(p_type oid)
+returns table (base_oid oid, is_plain boolean, constituents text[])
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    with recursive wanted as (
-        select a.attnum, a.attname, a.atttypid
-        from pg_attribute as a
-        -- A virtual generated column has no value in a trigger.
-        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
-    ),
-
-    -- A domain is its base type.
-    base as (
-        select distinct w.atttypid as root, w.atttypid as oid
-        from wanted as w
-        union all
-        select b.root, t.typbasetype
-        from base as b
-        join pg_type as t on t.oid = b.oid
-        where t.typtype = 'd'
-    ),
-
-    part as (
-        select b.root, b.oid
-        from base as b
-        join pg_type as t on t.oid = b.oid
-        where t.typtype <> 'd'
+    with recursive part as (
+        select auditctl_internal.base_type(p_type) as oid
         union
-        select p.root, inner_type.oid
+        select inner_type.oid
         from part as p
         join pg_type as t on t.oid = p.oid
         cross join lateral (
@@ -66,36 +46,55 @@ as $auditctl$
             select a.atttypid from pg_attribute as a
             where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
         ) as inner_type
-    ),
-
-    summary as (
-        select
-            p.root,
-            -- Object ids below 16384 belong to PostgreSQL itself.
-            bool_and(p.oid < 16384 and t.typname not in ('json', '_json', '_jsonb')) as is_plain,
-            -- An enum is written the same under any setting; of a foreign type nothing is known, and a composite may change.
-            array_agg(distinct case when p.oid < 16384 then t.typname::text else '?' end)
-                filter (where t.typtype <> 'e' and t.typcategory <> 'A') as constituents
-        from part as p
-        join pg_type as t on t.oid = p.oid
-        group by p.root
     )
 
     select
-        w.attname::text,
-        w.attnum,
-        case when s.is_plain and w.atttypid < 16384 then format('%I.%I', n.nspname, t.typname) end,
+        auditctl_internal.base_type(p_type),
+        -- Object ids below 16384 belong to PostgreSQL itself.
+        bool_and(p.oid < 16384 and t.typname not in ('json', '_json', '_jsonb')),
+        -- An enum is written the same under any setting; of a foreign type nothing is known, and a composite may change.
+        coalesce(
+            array_agg(distinct case when p.oid < 16384 then t.typname::text else '?' end)
+                filter (where t.typtype <> 'e' and t.typcategory <> 'A'), '{}'
+        )
+    from part as p
+    join pg_type as t on t.oid = p.oid
+$auditctl$;
+
+comment on function auditctl_internal.describe_type(oid) is
+    'The type with domains removed, whether values go to JSONB unchanged, and the types that they may consist of; see auditctl.captured_column';
+
+create or replace function auditctl_internal.captured_columns(p_relation oid) returns setof auditctl.captured_column
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with captured as (
+        select a.attnum, a.attname, a.atttypid
+        from pg_attribute as a
+        -- A virtual generated column has no value in a trigger.
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+    ),
+
+    described as materialized (
+        select used.atttypid, d.base_oid, d.is_plain, d.constituents
+        from (select distinct c.atttypid from captured as c) as used
+        cross join lateral auditctl_internal.describe_type(used.atttypid) as d
+    )
+
+    select
+        c.attname::text,
+        c.attnum,
+        case when d.is_plain and c.atttypid < 16384 then format('%I.%I', n.nspname, t.typname) end,
         format('%I.%I', n.nspname, t.typname),
-        b.oid,
+        d.base_oid,
         t.typcategory = 'A',
-        s.is_plain,
-        coalesce(s.constituents, '{}')
-    from wanted as w
-    join base as b on b.root = w.atttypid
-    join pg_type as t on t.oid = b.oid and t.typtype <> 'd'
+        d.is_plain,
+        d.constituents
+    from captured as c
+    join described as d on d.atttypid = c.atttypid
+    join pg_type as t on t.oid = d.base_oid
     join pg_namespace as n on n.oid = t.typnamespace
-    join summary as s on s.root = w.atttypid
-    order by w.attnum
+    order by c.attnum
 $auditctl$;
 
 comment on function auditctl_internal.captured_columns(oid) is 'The columns of a table that capture can see, in order';
