@@ -2,10 +2,10 @@
 
 Values are quoted by psycopg.sql alone. Indexed columns are compared plainly, so that their index is used.
 
-The log has a summary of its blocks (index auditctl.event_summary_idx): which logins, tables and actions occur in each
-range of 128 blocks. It shows at once that nothing is there; where something is, it leads to thousands of events for
-each match, and the planner does not know that. So the summary is asked by conditions that no other index answers: the
-same comparison in the collation "C", or of a hash.
+The log has a summary of its blocks (index auditctl.event_summary_idx): which logins, tables, actions, transactions and
+addresses occur in each range of 128 blocks. It shows at once that nothing is there; where something is, it leads to
+thousands of events for each match, and the planner does not know that. So the summary is asked by conditions that no
+other index answers: the same comparison in the collation "C", of a hash, or of another type.
 """
 
 from __future__ import annotations
@@ -150,14 +150,24 @@ def network(values: Sequence[IPv4Network | IPv6Network]) -> Predicate:
     """From an address in that network; for a single address, whatever prefix was stored with it."""
     value = values[0]
     if value.prefixlen < value.max_prefixlen:
-        return Predicate(SQL("ip_address <<= {}::inet").format(Literal(str(value))))
-    address = Literal(str(value.network_address))
-    return Predicate(SQL("pg_catalog.host(ip_address) = pg_catalog.host({}::inet)").format(address))
+        first, last = Literal(str(value)), Literal(str(value.broadcast_address))
+        # A network sorts before the addresses in it.
+        between = SQL("ip_address >= {}::inet and ip_address <= {}::inet").format(first, last)
+        return Predicate(SQL("ip_address <<= {}::inet").format(first), summary=between)
+    address = SQL("pg_catalog.host({}::inet)").format(Literal(str(value.network_address)))
+    return Predicate(
+        SQL("pg_catalog.host(ip_address) = {}").format(address),
+        summary=SQL('pg_catalog.host(ip_address) collate pg_catalog."C" = {}').format(address),
+        is_summary_exact=True,
+    )
 
 
 def xact(values: Sequence[int]) -> Predicate:
     """Made by that transaction."""
-    return Predicate(SQL("xact_id = {}::xid8").format(Literal(str(values[0]))))
+    number = Literal(str(values[0]))
+    # Above 2^53 several numbers are one as float8.
+    summary = SQL("xact_id::text::float8 = {}::float8").format(number)
+    return Predicate(SQL("xact_id = {}::xid8").format(number), summary=summary)
 
 
 def context(values: Sequence[tuple[str, str]]) -> Predicate:

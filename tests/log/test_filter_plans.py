@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 EVENTS = 60_000
 
 LOG = """
-    insert into auditctl.event (occurred_at, actor, actor_kind, db_user, target, target_id, action, new_values)
+    insert into auditctl.event (
+        occurred_at, xact_id, ip, actor, actor_kind, db_user, target, target_id, action, new_values
+    )
     select timestamptz '2026-03-01 00:00+00' + i * interval '1 minute',
+           (1000 + i / 3)::text::xid8,
+           case i when 777 then '192.0.2.9/24' when 7777 then '2001:db8::7'
+                else case when i %% 20000 = 5 then '203.0.113.7' else '10.0.' || i %% 20 || '.' || i %% 200 end
+           end::inet,
            case when i %% 5000 = 7 then 'visitor' when i < 9000 and i %% 50 = 1 then 'departed'
                 else 'user' || i %% 20 end,
            'application',
@@ -84,6 +90,17 @@ CASES: list[tuple[dict[str, list[str]], int, int]] = [
     ({"user": ["app_old"], "action": ["truncate"]}, 0, LITTLE),
     ({"user": ["visitor"], "until": ["2026-03-05"]}, 2, LITTLE),
     ({"id": ["777"], "user": ["nobody"]}, 0, LITTLE),
+    ({"xact": ["1777"]}, 3, LITTLE),
+    ({"xact": ["777"]}, 0, LITTLE),
+    ({"xact": ["18446744073709551615"]}, 0, LITTLE),
+    ({"ip": ["10.0.7.7"]}, 51, 2 * SOME),
+    ({"ip": ["203.0.113.7"]}, 3, LITTLE),
+    ({"ip": ["203.0.113.0/24"]}, 3, LITTLE),
+    ({"ip": ["192.0.2.9"]}, 1, LITTLE),
+    ({"ip": ["10.0.7.250"]}, 0, LITTLE),
+    ({"ip": ["198.51.100.0/24"]}, 0, LITTLE),
+    ({"ip": ["2001:db8::/32"]}, 1, LITTLE),
+    ({"ip": ["203.0.113.7"], "xact": ["1777"]}, 0, LITTLE),
 ]
 
 
