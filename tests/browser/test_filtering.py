@@ -61,7 +61,7 @@ def test_a_second_target_widens_the_view_and_keeps_the_first(archive: Archive, b
 def test_a_chip_is_taken_away_and_the_others_stay(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.reader)
     tab.goto("/?target=Customer&user=bob&column=balance")
-    tab.get_by_role("link", name="Take away User: bob").click()
+    tab.get_by_role("link", name="Remove User: bob").click()
     expect(chips(tab)).to_have_text(["Target: Customer", "Changed column: balance"])
     expect(tab).to_have_url(f"{archive.url}/?target=Customer&column=balance")
     tab.get_by_role("link", name="Clear all").click()

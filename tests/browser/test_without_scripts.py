@@ -30,7 +30,7 @@ def test_one_signs_in_filters_turns_pages_and_signs_out(archive: Archive, browse
     tab.get_by_role("button", name="Filter").click()
     expect(tab).to_have_url(f"{archive.url}/?target=Customer&user=bob&action=update")
     expect(tab.locator("tr.event")).to_have_count(35)
-    tab.get_by_role("link", name="Take away Action: update").click()
+    tab.get_by_role("link", name="Remove Action: update").click()
     tab.get_by_role("link", name="Older").click()
     expect(tab.locator("tr.event")).to_have_count(20)
     tab.get_by_role("link", name="Newer", exact=True).click()

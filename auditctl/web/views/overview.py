@@ -23,8 +23,8 @@ from auditctl.web.request import Parameters, Visit
 
 PARAMETERS = FILTER_NAMES | {"limit"}
 
-_CERTAIN_DIGITS = 2
-"""Significant digits of an estimate."""
+_SIGNIFICANT_DIGITS = 2
+"""Of an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def shared_parameters(visit: Visit) -> Parameters:
 
 def rounded(count: int) -> int:
     """Return the count with only its significant digits, the others zero."""
-    return round(count, -max(len(str(count)) - _CERTAIN_DIGITS, 0))
+    return round(count, -max(len(str(count)) - _SIGNIFICANT_DIGITS, 0))
 
 
 def _covered(found: Histogram, narrowing: Narrowing) -> tuple[datetime, datetime]:
