@@ -10,7 +10,7 @@ import pytest
 
 from auditctl.display import harmless, shown_user
 from auditctl.log.filters import FILTERS
-from tests.log.test_filter_combinations import RANDOM, random_events
+from tests.support.filter_cases import RANDOM, random_events
 from tests.support.recorded import Recorded, label, minutes, record
 from tests.web.parsing import alerts, listed
 

@@ -16,7 +16,7 @@ from auditctl import database
 from auditctl.log import reader, window_search
 from auditctl.log.filters import FILTERS, Filters
 from auditctl.log.selection import Cursor, Order, Selection
-from tests.log.test_filter_combinations import RANDOM, random_events
+from tests.support.filter_cases import RANDOM, random_events
 from tests.support.recorded import START, Recorded, record
 
 if TYPE_CHECKING:

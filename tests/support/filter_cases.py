@@ -1,0 +1,161 @@
+"""What filters mean, for the tests: valid and invalid values, and random ones with their meaning in plain Python."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from auditctl.actions import Action
+from auditctl.log.filter_values import Key, User
+from auditctl.log.times import Ago, At
+from tests.support.recorded import START, Recorded, minutes
+
+VALID: list[tuple[str, str, Any]] = [
+    ("since", "2026-11-23", At(datetime(2026, 11, 23, tzinfo=UTC))),
+    ("since", "2026-11-23T20:38:00Z", At(datetime(2026, 11, 23, 20, 38, tzinfo=UTC))),
+    ("since", "2026-11-23 20:38:00.5+02:00", At(datetime(2026, 11, 23, 18, 38, 0, 500000, tzinfo=UTC))),
+    ("since", "30m", Ago(timedelta(minutes=30))),
+    ("since", "24h", Ago(timedelta(hours=24))),
+    ("until", "7d", Ago(timedelta(days=7))),
+    ("until", "2w", Ago(timedelta(days=14))),
+    ("target", "Customer", "Customer"),
+    ("id", "7", Key("7", is_array=False)),
+    ("id", '["a",1]', Key('["a",1]', is_array=True)),
+    ("id", "[oops", Key("[oops", is_array=False)),
+    ("id", '["\\u0000"]', Key('["\\u0000"]', is_array=False)),
+    ("id", "[1e999999]", Key("[1e999999]", is_array=False)),
+    ("id", "[NaN]", Key("[NaN]", is_array=False)),
+    ("id", "[" * 900, Key("[" * 900, is_array=False)),
+    ("user", "System", User(None)),
+    ("user", "system", User("system")),
+    ("user", "alice", User("alice")),
+    ("user", "actor:System", User("System", as_login=False)),
+    ("user", "login:web", User("web", as_actor=False)),
+    ("user", "acme:bob", User("acme:bob")),
+    ("action", "update", Action.UPDATE),
+    ("action", "Truncate", Action.TRUNCATE),
+    ("column", "balance", "balance"),
+    ("ip", "203.0.113.7", ip_network("203.0.113.7/32")),
+    ("ip", "203.0.113.7/24", ip_network("203.0.113.0/24")),
+    ("ip", "2001:db8::/32", ip_network("2001:db8::/32")),
+    ("xact", "0", 0),
+    ("xact", "18446744073709551615", 2**64 - 1),
+    ("context", "request_id=4f=2a", ("request_id", "4f=2a")),
+    ("context", "note=", ("note", "")),
+]
+
+INVALID = [
+    ("since", "yesterday"),
+    ("since", "2026-11-23T20:38:00"),
+    ("since", "2026-02-30"),
+    ("since", "26-11-23"),
+    ("since", "0001-01-01T00:00:00+14:00"),
+    ("until", "9999-12-31T23:59:59-01:00"),
+    ("until", "999999999d"),
+    ("until", "9" * 5000 + "d"),
+    ("until", "-1d"),
+    ("until", "٢d"),
+    ("until", "1y"),
+    ("user", "actor:"),
+    ("action", "upsert"),
+    ("ip", "203.0.113.300"),
+    ("ip", "203.0.113.0/33"),
+    ("ip", "fe80::1%eth0"),
+    ("ip", "localhost"),
+    ("xact", "18446744073709551616"),
+    ("xact", "-1"),
+    ("xact", "1e3"),
+    ("xact", "٢"),
+    ("context", "request_id"),
+    ("context", "=x"),
+]
+
+Choice = tuple[list[str], Callable[[Recorded], bool]]
+
+
+def random_events(source: random.Random) -> list[Recorded]:
+    made = []
+    for count in range(300):
+        system = source.random() < 0.2
+        action = source.choice(["CREATE", "UPDATE", "UPDATE", "UPDATE", "DELETE", "EVENT"])
+        columns = source.sample(["balance", "status", "note"], source.randint(1, 3))
+        values = json.dumps({name: source.randint(0, 9) for name in columns})
+        made.append(
+            Recorded(
+                at=START + timedelta(seconds=count // 3 * 60),
+                actor=None if system else source.choice(["alice", "bob", "web"]),
+                kind="system" if system else "application",
+                ip=source.choice([None, "203.0.113.7", "203.0.113.9", "2001:db8::1"]),
+                db_user=source.choice(["web", "batch"]),
+                target=source.choice(["billing.customer", "billing.invoice", "crm.note"]),
+                target_id=str(source.randint(1, 4)),
+                action=action,
+                old=None if action == "CREATE" else values,
+                new=None if action == "DELETE" else values,
+                context=source.choice([None, '{"request_id": "a"}', '{"request_id": "b", "job": "x"}']),
+                xact=source.randint(700, 705),
+            )
+        )
+    return made
+
+
+def _random_time(name: str, source: random.Random) -> Choice:
+    moment = minutes(source.randint(0, 40) if name == "since" else source.randint(50, 110))
+    return [moment.isoformat()], lambda event: event.at >= moment if name == "since" else event.at < moment
+
+
+def _random_target(source: random.Random) -> Choice:
+    text = source.choice(["billing.*", "billing.customer", "note"])
+    names = {"billing.*": ("billing.customer", "billing.invoice"), "note": ("crm.note",)}.get(text, (text,))
+    return [text], lambda event: event.target in names
+
+
+def _random_key(source: random.Random) -> Choice:
+    key = str(source.randint(1, 4))
+    return [key], lambda event: event.target_id == key
+
+
+def _random_user(source: random.Random) -> Choice:
+    who = source.choice(["alice", "web", "System"])
+    if who == "System":
+        return [who], lambda event: event.kind == "system"
+    return [who], lambda event: who in (event.actor, event.db_user)
+
+
+def _random_action(source: random.Random) -> Choice:
+    actions = source.sample(["create", "UPDATE", "Delete", "event"], 2)
+    return actions, lambda event: event.action in [some.upper() for some in actions]
+
+
+def _random_column(source: random.Random) -> Choice:
+    columns = source.sample(["balance", "status", "note"], source.randint(1, 2))
+    return columns, lambda event: any(event.changed(column) for column in columns)
+
+
+def _random_ip(source: random.Random) -> Choice:
+    network = ip_network(source.choice(["203.0.113.7/32", "203.0.113.0/24", "2001:db8::/32"]))
+    return [str(network)], lambda event: event.ip is not None and ip_address(event.ip) in network
+
+
+def _random_xact(source: random.Random) -> Choice:
+    number = source.randint(700, 705)
+    return [str(number)], lambda event: event.xact == number
+
+
+RANDOM: dict[str, Callable[[random.Random], Choice]] = {
+    "since": lambda source: _random_time("since", source),
+    "until": lambda source: _random_time("until", source),
+    "target": _random_target,
+    "id": _random_key,
+    "user": _random_user,
+    "action": _random_action,
+    "column": _random_column,
+    "ip": _random_ip,
+    "xact": _random_xact,
+    "context": lambda _: (["request_id=b", "job=x"], lambda event: "job" in (event.context or "")),
+}
+"""For each filter, texts and what they mean in plain Python; a new filter needs its line."""
