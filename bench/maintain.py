@@ -15,7 +15,7 @@ import psycopg
 from auditctl import store
 from auditctl.actions import Action
 from auditctl.capture import apply
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from auditctl.database import connect
 from auditctl.demo.server import EmbeddedServer
 from auditctl.retention import maintain

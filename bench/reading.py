@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from auditctl import database, store
 from auditctl.actions import Action
 from auditctl.capture import apply
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from auditctl.demo.server import EmbeddedServer
 from bench import measure
 

@@ -17,8 +17,8 @@ from auditctl.actions import Action
 from auditctl.capture import catalog, desired, event_types, planner, resolve, rule_store
 from auditctl.capture.config.document import Document
 from auditctl.capture.desired import Desired, DesiredRules
-from auditctl.capture.model import Rule
 from auditctl.capture.plan import Change, ChangeKind, Plan
+from auditctl.capture.rule_keys import Rule
 from auditctl.database import SEARCH_PATH, Connection
 from auditctl.errors import AuditctlError
 from auditctl.names import ADVISORY_LOCK, ROLE_OWNER

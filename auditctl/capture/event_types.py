@@ -1,7 +1,7 @@
-"""The types of business events: what auditctl.event_type holds, and what it takes to make it hold what a file says.
+"""The types of business events: those in auditctl.event_type, and the changes that lead to those of a file.
 
-A type has the name of the target that events are recorded for, or is a glob over such names. A type that nobody
-stated is recorded all the same: the log must not lose an event for want of configuration.
+A type has the name of the target that events are recorded for, or is a glob over such names. Events without a
+type are recorded as well: the log must not lose an event because the configuration lacks it.
 """
 
 from __future__ import annotations
@@ -10,31 +10,33 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
+from psycopg.rows import class_row
 from psycopg.sql import SQL
 
 from auditctl import resources
 from auditctl.actions import Action
-from auditctl.capture.model import EventType, Rule, Statement
+from auditctl.capture.model import EventType, Statement
 from auditctl.capture.plan import Change, ChangeKind
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.validate import STORED, where
 from auditctl.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Types:
-    """The types that are wanted beside those there are.
+    """The types in the database and those of a file.
 
     Attributes:
-        stored: What the database has.
-        stated: What the file says; None where it says nothing about event types, so that they stay as they are.
+        stored: The types in the database.
+        stated: The types of the file; None if it has no [[event]], so that they stay as they are.
     """
 
     stored: tuple[EventType, ...] = ()
     stated: tuple[EventType, ...] | None = None
 
     @property
-    def wanted(self) -> tuple[EventType, ...]:
-        """The types that there are to be."""
+    def desired(self) -> tuple[EventType, ...]:
+        """The types that should be in the database."""
         return self.stored if self.stated is None else self.stated
 
 
@@ -43,14 +45,14 @@ NO_TYPES = Types()
 
 @dataclass(frozen=True, slots=True)
 class EventStatus:
-    """What is recorded of one kind of business event.
+    """Whether one type of business event is recorded.
 
     Attributes:
         name: The target, or a glob that is stated.
-        label: What people see, or None.
+        label: The label, or None.
         enabled: Whether it is recorded.
-        decided_by: The type that says so: the name itself or a glob; None where nothing is said.
-        set_by: Who stated that, or None.
+        decided_by: The type that decides it: the name itself or a glob; None if nothing is stated.
+        set_by: Who stated it, or None.
         set_at: When, in ISO 8601, or None.
     """
 
@@ -68,8 +70,8 @@ def read(conn: Connection) -> tuple[EventType, ...]:
     Raises:
         DatabaseError: The login may not read auditctl.event_type.
     """
-    rows = conn.execute('select name, label, enabled from auditctl.event_type order by name collate "C"')
-    return tuple(EventType(name, label, enabled, STORED) for name, label, enabled in rows)
+    query = 'select name, label, enabled, %s as origin from auditctl.event_type order by name collate "C"'
+    return tuple(conn.cursor(row_factory=class_row(EventType)).execute(query, [STORED]))
 
 
 def status(conn: Connection) -> list[EventStatus]:
@@ -83,17 +85,17 @@ def status(conn: Connection) -> list[EventStatus]:
     """
     names = SQL(resources.sql_text("queries/event_target.sql"))
     query = SQL(resources.sql_text("queries/event_type.sql")).format(event_target=names)
-    return [EventStatus(*row) for row in conn.execute(query)]
+    return conn.cursor(row_factory=class_row(EventStatus)).execute(query).fetchall()
 
 
 def changes(types: Types) -> Iterator[Change]:
     """Yield what has to be done, by name: what goes first, then what comes or stays."""
     stored = {known.name: known for known in types.stored}
-    wanted = {some.name: some for some in types.wanted}
-    for name in sorted(stored.keys() - wanted.keys()):
+    desired = {some.name: some for some in types.desired}
+    for name in sorted(stored.keys() - desired.keys()):
         statement = sql.SQL("delete from auditctl.event_type where name = {}").format(name)
         yield _change(ChangeKind.DROP, name, "The file does not state it.", statement)
-    for name, some in sorted(wanted.items()):
+    for name, some in sorted(desired.items()):
         values = [some.name, some.label, some.enabled]
         if name not in stored:
             insert = sql.SQL("insert into auditctl.event_type (name, label, enabled) values ({}, {}, {})").format(
@@ -111,8 +113,8 @@ def changes(types: Types) -> Iterator[Change]:
             yield _change(ChangeKind.REPLACE, name, _difference(stored[name], some), update)
 
 
-def misfits(types: Types, rules: Sequence[Rule], targets: Iterable[str]) -> list[str]:
-    """Return which labels would stand for two things; what is stated now gives way to what is in force.
+def problems(types: Types, rules: Sequence[Rule], targets: Iterable[str]) -> list[str]:
+    """Return the labels that two things would have; a new label is refused in favor of one in force.
 
     Args:
         types: The types.
@@ -125,16 +127,16 @@ def misfits(types: Types, rules: Sequence[Rule], targets: Iterable[str]) -> list
         for some in types.stated or ()
         if some.label is not None and some.name in audited and some not in types.stored
     ]
-    taken = {name: name for name in (*tables, *(some.name for some in types.wanted))}
-    for claim in sorted(_claims(types, rules), key=lambda claim: claim.is_new):
-        holder = taken.setdefault(claim.label, claim.name)
-        if claim.is_new and holder != claim.name and not {holder, claim.name} <= tables:
-            found.append(f"{claim.place}: {claim.label} already stands for {holder}")
+    taken = {name: name for name in (*tables, *(some.name for some in types.desired))}
+    for use in sorted(_label_uses(types, rules), key=lambda use: use.is_new):
+        holder = taken.setdefault(use.label, use.name)
+        if use.is_new and holder != use.name and not {holder, use.name} <= tables:
+            found.append(f"{use.place}: {use.label} already stands for {holder}")
     return found
 
 
 def notes(types: Types, *, has_file: bool) -> tuple[str, ...]:
-    """Return what a file leaves as it is without saying so."""
+    """Return a note if a file leaves the event types in the database as they are."""
     if not has_file or types.stated is not None or not types.stored:
         return ()
     count = len(types.stored)
@@ -143,8 +145,8 @@ def notes(types: Types, *, has_file: bool) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
-    """A label that something is to have: of what, where that is said, and whether it has it already."""
+class _LabelUse:
+    """A label of a table or event type: where it is stated, and whether it is new."""
 
     label: str
     name: str
@@ -152,14 +154,14 @@ class _Claim:
     is_new: bool
 
 
-def _claims(types: Types, rules: Iterable[Rule]) -> Iterator[_Claim]:
+def _label_uses(types: Types, rules: Iterable[Rule]) -> Iterator[_LabelUse]:
     for rule in rules:
         if rule.label is not None:
             is_new = rule.origin != STORED and not rule.is_in_force
-            yield _Claim(rule.label, rule.name, where(rule, "label"), is_new)
-    for some in types.wanted:
+            yield _LabelUse(rule.label, rule.name, where(rule, "label"), is_new)
+    for some in types.desired:
         if some.label is not None:
-            yield _Claim(some.label, some.name, f"{some.origin}.label", some not in types.stored)
+            yield _LabelUse(some.label, some.name, f"{some.origin}.label", some not in types.stored)
 
 
 def _change(kind: ChangeKind, name: str, reason: str, statement: sql.Composed | None = None) -> Change:

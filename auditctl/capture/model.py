@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from auditctl.actions import Action
-from auditctl.capture.rule_keys import Rule as Rule
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_names import qualified
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from auditctl.actions import Action
-from auditctl.capture.model import Rule, Statement
+from auditctl.capture.model import Statement
+from auditctl.capture.rule_keys import Rule
 from auditctl.retention.times import RetentionPlan
 
 
@@ -68,12 +69,12 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Restated:
-    """A rule that is to say something else.
+class RuleChange:
+    """A rule that is added, changed or removed.
 
     Attributes:
-        before: What is stored now; None for a new one.
-        after: What is to be stored; None for one that goes.
+        before: The rule as stored; None for a new one.
+        after: The rule to store; None for one that is removed.
     """
 
     before: Rule | None
@@ -116,20 +117,20 @@ class Plan:
         return tuple(change for change in self.changes if change.kind is not ChangeKind.KEEP)
 
     @property
-    def restated(self) -> tuple[Restated, ...]:
+    def rule_changes(self) -> tuple[RuleChange, ...]:
         """The rules that differ from what is stored, by name."""
         before = {rule.name: rule for rule in self.stored}
         after = {rule.name: rule for rule in self.rules}
-        pairs = [Restated(before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys())]
+        pairs = [RuleChange(before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys())]
         return tuple(pair for pair in pairs if pair.before != pair.after)
 
     @property
     def is_empty(self) -> bool:
         """Whether carrying it out would change nothing at all: no trigger, no rule, no time."""
-        return self.is_done and not self.restated
+        return self.is_done and not self.rule_changes
 
     @property
     def fingerprint(self) -> str:
         """What tells this plan from one that does anything else, or the same to something else: SHA-256 in hex."""
-        everything = (self.pending, self.restated, self.retention)
+        everything = (self.pending, self.rule_changes, self.retention)
         return hashlib.sha256(repr(everything).encode("utf-8", "surrogatepass")).hexdigest()

@@ -73,7 +73,7 @@ def require_fit(
         ConfigurationError: Rules (of those acted on) do not fit; every problem is listed.
     """
     found = [p.message for p in resolution.problems if only is None or p.rule.name in only]
-    found += event_types.misfits(types, resolution.rules, (audited.target for audited in resolution.audited))
+    found += event_types.problems(types, resolution.rules, (audited.target for audited in resolution.audited))
     read_sites = tuple(read_policies.sites(resolution.audited))
     seen = {site.relation.identity for site in read_sites}
     for site in read_sites:

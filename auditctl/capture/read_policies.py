@@ -13,8 +13,9 @@ from psycopg import sql
 
 from auditctl.actions import Action
 from auditctl.capture import validate
-from auditctl.capture.model import Audited, Reading, Relation, Rule, Statement
+from auditctl.capture.model import Audited, Reading, Relation, Statement
 from auditctl.capture.plan import Change, ChangeKind
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_names import qualified
 
 READ_POLICY = "auditctl_read"

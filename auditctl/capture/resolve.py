@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from auditctl.capture import table_names, validate
-from auditctl.capture.model import Audited, Catalog, Relation, Rule
+from auditctl.capture.model import Audited, Catalog, Relation
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_names import Pattern, commented_target, qualified
 from auditctl.names import TRIGGER_SCHEMA
 from auditctl.text import did_you_mean

@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import Any
 
 from auditctl import resources
-from auditctl.capture.model import Catalog, Rule
+from auditctl.capture.model import Catalog
 from auditctl.capture.plan import ChangeKind, Plan
 from auditctl.capture.resolve import Resolution
+from auditctl.capture.rule_keys import Rule
 from auditctl.names import TRIGGER_SCHEMA
 
 ResultRow = Mapping[str, Any]

@@ -11,7 +11,7 @@ import psycopg
 from auditctl import database, store
 from auditctl.actions import DEFAULT
 from auditctl.capture import apply, roles
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from bench.contenders.contender import Log
 
 if TYPE_CHECKING:

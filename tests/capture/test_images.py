@@ -11,7 +11,7 @@ import pytest
 from auditctl import database
 from auditctl.actions import DEFAULT, Action
 from auditctl.capture import apply
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from tests.fixtures.databases import connect
 
 DISTORTED = (

@@ -89,8 +89,8 @@ def test_what_enable_states_of_a_key_is_stored_printed_and_applied_again_without
     assert document.load(printed, "audit.toml").rules == (rule,)
     assert plan(db, printed).is_empty
     auditctl("enable", "item", check=0)
-    restated = plan(db, printed).restated
-    assert [(pair.before, pair.after) for pair in restated] == [(Rule("public.item", DEFAULT), rule)]
+    changes = plan(db, printed).rule_changes
+    assert [(pair.before, pair.after) for pair in changes] == [(Rule("public.item", DEFAULT), rule)]
     apply(db, printed)
     assert rule_store.read(conn) == (rule,)
     assert plan(db, printed).is_empty

@@ -11,7 +11,7 @@ from psycopg import sql
 from auditctl import database
 from auditctl.actions import DEFAULT
 from auditctl.capture import apply, roles
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from tests.fixtures.databases import connect, prepared
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 from auditctl.actions import Action
 from auditctl.capture import rule_store
 from auditctl.capture.config import document
-from auditctl.capture.model import EventType, Rule
+from auditctl.capture.model import EventType
+from auditctl.capture.rule_keys import Rule
 from auditctl.errors import ConfigurationError
 from tests.fixtures.databases import connect, fresh_database
 from tests.support.capturing import apply, pending, triggers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from auditctl import database
 from auditctl.actions import DEFAULT, Action
 from auditctl.capture import apply, rule_store
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from auditctl.errors import ConfigurationError
 from tests.support.capturing import audit, events, lines, pending, triggers
 
@@ -91,10 +92,7 @@ def test_every_change_of_a_rule_and_of_capture_is_an_event(db: str, conn: psycop
     audit(db, "customer", actions=(CREATE,))
     audit(db, "customer", actions=(CREATE,), mask=("card",), label="Client")
     disable(db, "customer")
-    first = {
-        "name": "public.customer", "position": 0, "label": None, "actions": ["CREATE"], "exclude": [], "mask": [],
-        "key": [], "require_actor": False, "read_query": False, "read_force": False, "set_by": "postgres",
-    }  # fmt: skip
+    first = json.loads(json.dumps(Rule("public.customer", (CREATE,)).row())) | {"position": 0, "set_by": "postgres"}
     second = first | {"label": "Client", "mask": ["card"]}
     recorded = [
         (target, action, target_id, *(value and {k: v for k, v in value.items() if k != "set_at"} for value in values))

@@ -10,7 +10,7 @@ from psycopg import sql
 from auditctl.actions import DEFAULT
 from auditctl.capture import rule_store
 from auditctl.capture.config import document
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from tests.fixtures.databases import connect, fresh_database
 from tests.support.capturing import apply, audit, events, lines, pending, plan, triggers
 

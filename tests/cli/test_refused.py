@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_postgresql.executors import NoopExecutor
 
-    from auditctl.capture.model import Rule
+    from auditctl.capture.rule_keys import Rule
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 

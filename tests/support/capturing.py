@@ -8,7 +8,7 @@ from auditctl import database
 from auditctl.actions import DEFAULT, Action
 from auditctl.capture import apply as capture_apply
 from auditctl.capture.config import document
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.validate import COMMAND_LINE
 
 if TYPE_CHECKING:

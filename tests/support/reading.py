@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from auditctl import database
 from auditctl.actions import Action
 from auditctl.capture import apply
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.validate import COMMAND_LINE
 from tests.fixtures.databases import connect
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import httpx
     import psycopg
 
-    from auditctl.capture.model import Rule
+    from auditctl.capture.rule_keys import Rule
     from tests.fixtures.web import Client
 
 ADD = "/config/table?table=item"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditctl.actions import Action
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.validate import STORED
 from tests.fixtures.databases import connect
 from tests.support.capturing import EVENTS, apply, audit, pending, triggers

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from auditctl.actions import Action
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from auditctl.capture.validate import STORED
 from tests.support.capturing import apply, audit
 from tests.web.configuring import ITEM, applied, asked, page, planned, stored

@@ -10,7 +10,8 @@ from auditctl.capture.config import event_types, tables, toml
 from auditctl.capture.config import retention as retention_section
 from auditctl.capture.config.fields import Fields
 from auditctl.capture.config.toml import Section
-from auditctl.capture.model import EventType, Rule
+from auditctl.capture.model import EventType
+from auditctl.capture.rule_keys import Rule
 from auditctl.errors import ConfigurationError
 from auditctl.retention.times import Retention
 

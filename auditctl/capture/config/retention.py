@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from auditctl import durations
 from auditctl.capture.config.fields import Fields
 from auditctl.capture.config.toml import Section
-from auditctl.capture.model import Rule
+from auditctl.capture.rule_keys import Rule
 from auditctl.errors import UsageError
 from auditctl.retention.times import EVERYTHING, Retention
 

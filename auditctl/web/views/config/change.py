@@ -139,6 +139,6 @@ def _message(asked: ChangeRequest, done: Plan) -> str:
     where = f" to {asked.table}" if asked.table else ""
     if number:
         return f"Applied {plural(number, 'change')}{where}."
-    if done.restated:
+    if done.rule_changes:
         return f"Stored the rule of {asked.table}. No trigger had to change."
     return "No trigger had to change. The audited tables were registered again."
