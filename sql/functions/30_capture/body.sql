@@ -59,7 +59,7 @@ comment on function auditctl_internal.function_name(text, text, auditctl.action)
     'schema__table__action, with a hash where that would be ambiguous or longer than 63 bytes';
 
 create or replace function auditctl_internal.function_parts(
-    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[]
+    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[], p_template text[]
 ) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -100,21 +100,30 @@ begin
             )
             else format('pg_describe_object(%L::oid, tg_relid, %s) is not null', 'pg_class'::regclass::oid, v_last + 1)
         end,
-        'record_old_row', auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole),
-        'record_new_row', auditctl_internal.record_row_code('new', v_captured, p_capture.mask, v_is_whole),
+        -- What takes time is written only for a template that asks for it.
+        'record_old_row', case
+            when 'record_old_row' = any (p_template) then auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole)
+        end,
+        'record_new_row', case
+            when 'record_new_row' = any (p_template) then auditctl_internal.record_row_code('new', v_captured, p_capture.mask, v_is_whole)
+        end,
         'old_key', auditctl_internal.key_code('old', v_key),
         'new_key', auditctl_internal.key_code('new', v_key),
-        'update_key', coalesce(
-            auditctl_internal.update_key_code(v_key),
-            -- Nothing else may tell which row it was.
-            auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole)
-        ),
-        'differences', case p_action when 'UPDATE' then auditctl_internal.differences_code(v_captured, p_capture.mask) else '' end
+        'update_key', case
+            when 'update_key' = any (p_template) then coalesce(
+                auditctl_internal.update_key_code(v_key),
+                -- Nothing else may tell which row it was.
+                auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole)
+            )
+        end,
+        'differences', case
+            when 'differences' = any (p_template) then auditctl_internal.differences_code(v_captured, p_capture.mask)
+        end
     );
 end
 $auditctl$;
 
-comment on function auditctl_internal.function_parts(regclass, auditctl.capture, auditctl.action, auditctl.captured_column[]) is
+comment on function auditctl_internal.function_parts(regclass, auditctl.capture, auditctl.action, auditctl.captured_column[], text[]) is
     'What is put between the pieces of a template, by name, as SQL';
 
 create or replace function auditctl_internal.assemble(p_parts text[], p_values jsonb) returns text
@@ -168,7 +177,9 @@ begin
     join pg_namespace as n on n.oid = c.relnamespace
     where c.oid = p_relation;
 
-    select E'\n' || auditctl_internal.assemble(t.parts, auditctl_internal.function_parts(p_relation, v_capture, p_action, v_columns)) || E'\n'
+    select E'\n' || auditctl_internal.assemble(t.parts, auditctl_internal.function_parts(
+        p_relation, v_capture, p_action, v_columns, t.parts
+    )) || E'\n'
     into v_function.source
     from auditctl.template as t
     where t.action = p_action;

@@ -241,17 +241,20 @@ begin
             from auditctl_internal.function_faults(v_wanted) with ordinality as g (fault, reason, position)
             where v_wanted.name is not null
         ) as f (rank, position, kind, reason);
-        select coalesce(jsonb_agg(jsonb_build_object('sql', s.sql, 'as_owner', s.as_owner) order by s.step), '[]')
-        into statements
-        from (
-            select f.*
-            from auditctl_internal.function_statements(v_wanted) as f
-            where v_wanted.name is not null and faults -> 0 ->> 'kind' <> 'firing'
-            union all
-            select t.*
-            from auditctl_internal.trigger_statements(v_state.relation, v_state.action, v_state.function, v_state.fault) as t
-            where v_state.fault in ('missing', 'calls', 'redefined', 'firing')
-        ) as s;
+        statements := '[]';
+        if faults <> '[]' then
+            select coalesce(jsonb_agg(jsonb_build_object('sql', s.sql, 'as_owner', s.as_owner) order by s.step), '[]')
+            into statements
+            from (
+                select f.*
+                from auditctl_internal.function_statements(v_wanted) as f
+                where v_wanted.name is not null and faults -> 0 ->> 'kind' <> 'firing'
+                union all
+                select t.*
+                from auditctl_internal.trigger_statements(v_state.relation, v_state.action, v_state.function, v_state.fault) as t
+                where v_state.fault in ('missing', 'calls', 'redefined', 'firing')
+            ) as s;
+        end if;
         return next;
     end loop;
 end
