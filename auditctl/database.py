@@ -118,7 +118,7 @@ def require_readable(dsn: str) -> None:
         host = "@"
     if "@" in host:
         raise DatabaseError(
-            "the DSN is no valid connection string or URI",
+            "the DSN is not a valid connection string or URI",
             hint="Write host=... dbname=..., or postgresql://login@host/database; in a password write @ as %40.",
         ) from None
 

@@ -75,7 +75,7 @@ def demo(session: Session, keep: bool, serves: bool, port: int, folder: Path) ->
 
 @dataclass(frozen=True, slots=True)
 class _Show:
-    """Tells the story on standard output; with --quiet only what the commands themselves print."""
+    """Prints the demo to standard output; with --quiet only what the commands themselves print."""
 
     session: Session
     company: Company
@@ -158,7 +158,7 @@ def _serve(session: Session, server: EmbeddedServer, company: Company, port: int
 
 
 def _keep(server: EmbeddedServer, company: Company, interrupts: Interrupts) -> None:
-    """Let the server run on and print how to reach and stop it; stop it if that cannot be said."""
+    """Leave the server running, and print how to reach and stop it; stop it if printing fails."""
     dsn = shlex.quote(company.superuser)
     psql = shutil.which("psql") or server.bindir / "psql"
     detached = server.detach()
@@ -180,7 +180,7 @@ def _keep(server: EmbeddedServer, company: Company, interrupts: Interrupts) -> N
 
 @contextmanager
 def _output_folder(folder: Path) -> Iterator[None]:
-    """Make the folder now, before there is anything to lose; take it away again if nothing came into it."""
+    """Make the folder before the demo starts; remove it again if it is still empty."""
     is_new = not folder.exists()
     try:
         folder.mkdir(exist_ok=True)

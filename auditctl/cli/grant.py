@@ -18,8 +18,8 @@ role_argument = click.argument("role", type=click.Choice(list(GRANTABLE_ROLES)))
 def grant(session: Session, role: str, login: str) -> None:
     """Let LOGIN read the log (reader), administer it (admin), or name its application's users (app).
 
-    An administrator reads everything, makes others readers, and records business events. To install triggers takes the
-    login that ran install, or a superuser.
+    An administrator reads everything, grants reader, and records business events. Installing triggers takes the login
+    that ran install, or a superuser.
 
     \b
     Examples:
@@ -28,7 +28,7 @@ def grant(session: Session, role: str, login: str) -> None:
     """
     with session.connect() as conn:
         done = roles.grant(conn, role, login)
-    session.say(f"{login} is now {role}." if done else f"{login} was {role} already.")
+    session.say(f"Granted {role} to {login}." if done else f"{login} has {role} already.")
 
 
 @click.command()
@@ -36,7 +36,7 @@ def grant(session: Session, role: str, login: str) -> None:
 @click.argument("login")
 @pass_session
 def revoke(session: Session, role: str, login: str) -> None:
-    """Take from LOGIN what grant gave."""
+    """Revoke from LOGIN a role that was granted to it."""
     with session.connect() as conn:
         done = roles.revoke(conn, role, login)
-    session.say(f"{login} is no longer {role}." if done else f"{login} was not {role}.")
+    session.say(f"Revoked {role} from {login}." if done else f"{login} does not have {role}.")

@@ -1,4 +1,4 @@
-"""The entry point: the group of commands, the options before them, and the exit codes."""
+"""The entry point: the commands, the global options, and the exit codes."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _exit_code(error: BaseException) -> int:
-    """Say what went wrong, and return the exit code for it."""
+    """Print the error, and return its exit code."""
     match error:
         case click.exceptions.Exit():
             return error.exit_code
@@ -121,7 +121,7 @@ def _exit_code(error: BaseException) -> int:
 
 
 def _run(words: list[str]) -> Any:
-    """Run the command line as click would, which would turn a closed pipe and Ctrl-C into exit codes of its own."""
+    """Run the command line without click's own main, which has other exit codes for a closed pipe and Ctrl-C."""
     if any("\udc80" <= character <= "\udcff" for word in words for character in word):
         raise click.UsageError("an argument is not valid in the terminal's encoding")
     if "_AUDITCTL_COMPLETE" in os.environ:

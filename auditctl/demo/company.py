@@ -1,7 +1,4 @@
-"""The sample company: its database, its logins, and what is audited.
-
-Decides what is there before the day begins. Speaks to the server it is given and to no other.
-"""
+"""Creates the sample company: its database, its logins, and the rules for what is audited."""
 
 from __future__ import annotations
 

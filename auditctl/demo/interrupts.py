@@ -1,6 +1,6 @@
-"""Ctrl-C and the other requests to end, held back while something starts or ends that must not be left half-done.
+"""Delays Ctrl-C and the other signals that end a program, while the server starts or stops.
 
-Decides when such a request takes effect. Never ignores one: what was held back is raised as soon as it may be.
+Never ignores one: a delayed signal is raised as soon as it is allowed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, the end asked for by another process, and the terminal that was closed."""
+"""Ctrl-C, a request to end by another process, and a closed terminal."""
 
 
 class Interrupts:
-    """Holds back the signals for the time of its context, but for blocks of `allowed()`.
+    """Delays the signals inside its context, except in blocks of `allowed()`.
 
     A signal that this process ignored before, as under nohup, stays ignored. Works in the main thread only.
 
     Attributes:
-        pending: Whether a signal came and was not raised yet.
+        pending: Whether a signal came that was not raised yet.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The operating system's side of a private server: its user, its process, its folder, its port.
+"""Runs a private server on the operating system: its user, process, folder and port.
 
 Decides who runs it, where its folder is and which signals end it. Never creates a user, and never signals a
 process that it did not start.
@@ -28,20 +28,20 @@ UNPRIVILEGED: Final = ("postgres", "nobody")
 """Who runs the server for root, best first: PostgreSQL refuses to run as root."""
 
 PROBE_SECONDS: Final = 30
-"""How long a program may take to tell its version, or a shell to enter a folder."""
+"""Seconds that a program may take to print its version, or a shell to enter a folder."""
 
 
 SHORT_FOLDER: Final = Path("/tmp")  # noqa: S108 - mkdtemp makes a folder of its own there, mode 0700
 """Where the folder goes when the temp folder's path is too long, or closed to the server's user."""
 
 SOCKET_NAME: Final = ".s.PGSQL.65535.lock"
-"""The longest name that PostgreSQL gives a file beside its socket."""
+"""The longest name that PostgreSQL gives a file next to its socket."""
 
 PATH_BYTES: Final = 103
 """The longest path of a Unix socket, without its final zero: 107 on Linux, 103 on macOS."""
 
 SHUTDOWN: Final = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
-"""The signals that end a server, and the seconds each gets: fast, immediate, and without its consent."""
+"""The signals that stop a server, and the seconds to wait after each: fast, immediate, killed."""
 
 REMOVE_ATTEMPTS: Final = 20
 REMOVE_PAUSE: Final = 0.1
@@ -79,7 +79,7 @@ class Account:
     def run(
         self, command: Sequence[str | Path], folder: Path, env: Mapping[str, str], log: int
     ) -> subprocess.Popen[bytes]:
-        """Start a program as the user, in a session of its own so that Ctrl-C in the terminal passes it by.
+        """Start a program as the user, in a session of its own, so that Ctrl-C in the terminal does not reach it.
 
         Args:
             command: The program and its arguments.
@@ -108,7 +108,7 @@ class Account:
         )
 
     def can_run(self, program: Path, folder: Path, env: Mapping[str, str]) -> bool:
-        """Tell whether the user can enter a folder and execute a program there.
+        """Return whether the user can enter a folder and execute a program there.
 
         Args:
             program: What to execute, with the argument `--version`.
@@ -127,7 +127,7 @@ class Account:
             return False
 
     def can_enter(self, folder: Path, env: Mapping[str, str]) -> bool:
-        """Tell whether the user can enter a folder by its whole path, and write into it.
+        """Return whether the user can enter a folder by its whole path, and write into it.
 
         Args:
             folder: The folder.
@@ -179,7 +179,7 @@ def choose_account() -> Account:
 def make_folder(account: Account, env: Mapping[str, str]) -> Path:
     """Make a private folder that the account can enter and in which a socket's path is short enough.
 
-    A path with a comma does not do either: to PostgreSQL and libpq it would be two.
+    A path with a comma is not usable either: PostgreSQL and libpq would read it as two.
 
     Args:
         account: Who gets the folder.
@@ -235,13 +235,13 @@ def remove_folder(folder: Path) -> None:
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:
-    """End a server in order, with ever stronger signals, and wait for its end.
+    """Stop a server, with ever stronger signals, and wait until it has ended.
 
     Args:
         process: The server's first process, started by this one; without effect when it has ended.
 
     Raises:
-        KeyboardInterrupt: The user lost patience meanwhile; the process has been killed.
+        KeyboardInterrupt: Ctrl-C was pressed meanwhile; the process has been killed.
     """
     try:
         for number, seconds in SHUTDOWN:

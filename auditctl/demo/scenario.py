@@ -1,6 +1,6 @@
-"""A day at the sample company: what its people and programs do, and what they are refused.
+"""A day at the sample company: what its people and programs do, and what the database refuses.
 
-Decides what happens and in which order. Prints nothing; the log alone says when things happened.
+Runs the statements and yields a description of each. Prints nothing.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ CAROL: Final = Person("carol", "2001:db8::c4")
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Something that was done.
+    """What a person or program did.
 
     Attributes:
         who: The person, program or login.
         place: The address, or the program at hand.
-        deed: What was done, as the rest of a sentence.
+        deed: The action, as the rest of a sentence.
     """
 
     who: str
@@ -55,12 +55,12 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Something that was tried.
+    """What a login tried.
 
     Attributes:
         login: Who tried.
         statements: What was sent.
-        answer: The server's error; None when it did as told.
+        answer: The server's error; None where it did not refuse.
         sqlstate: The error's code; None likewise.
     """
 
@@ -71,7 +71,7 @@ class Attempt:
 
 
 def day(company: Company) -> Iterator[Act]:
-    """Live through the day, one act after the other; each is done when it is yielded.
+    """Run the day, one act after the other; each is complete when it is yielded.
 
     Raises:
         DatabaseError: The server refused something that it should not.
@@ -81,10 +81,10 @@ def day(company: Company) -> Iterator[Act]:
 
 
 def attempts(company: Company) -> Iterator[Attempt]:
-    """Try to spoil the log, as each login that has to do with it, and to change a price as nobody.
+    """Try to change the log, as each login that reads or writes it, and to change a price without an actor.
 
     Yields:
-        The attempt after its end; in a sound store each has an answer.
+        Each attempt with its outcome; in a sound store each has an error.
     """
     yield _try(company.web, "billing_web", "update auditctl.event set actor = 'bob' where actor = 'alice'")
     yield _try(company.auditor, "auditor", "delete from auditctl.event where db_user = 'dana'")

@@ -1,7 +1,6 @@
-"""A private PostgreSQL server in a folder of its own.
+"""Starts and stops a private PostgreSQL server in a folder of its own: for the demo, the tests and the benchmarks.
 
-Decides what such a server consists of and how it starts and ends. It listens on a socket inside its folder,
-and on TCP only when asked. Never changes anything outside that folder.
+It listens on a socket inside its folder, and on TCP only on request. Never changes anything outside that folder.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ DEFAULT_PORT: Final = 5432
 """The number in the socket's name; the private folder holds no other socket, so it is always free."""
 
 THROWAWAY: Final[Mapping[str, str]] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""Settings for data that nobody misses after a crash."""
+"""Settings for data that need not survive a crash."""
 
 LOCALES: Final = ("C.UTF-8", "C")
 """Locales to try, best first: both sort by code point, the first also knows letters beyond ASCII."""
@@ -42,12 +41,12 @@ ENVIRONMENT: Final[Mapping[str, str]] = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 START_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
 LOG_LINES: Final = 15
-"""How many of its last log lines the error about a dead server shows."""
+"""Last lines of the log that the error about a server that did not start shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """A server that goes on running by itself.
+    """A server that runs on without this process.
 
     Attributes:
         pid: Its process.
@@ -65,7 +64,7 @@ class Detached:
 class EmbeddedServer:
     """A server that lives as long as its context.
 
-    Nobody is asked for a password. Without TCP only the server's own operating-system user and root reach
+    No login needs a password. Without TCP only the server's own operating-system user and root reach
     it; with TCP everyone on this machine can log in, as superuser too.
 
     Attributes:
@@ -201,7 +200,7 @@ class EmbeddedServer:
                 remove_folder(folder)
 
     def ask_passwords(self, logins: Iterable[str]) -> None:
-        """Let the server ask these logins for a password, once its configuration is loaded again.
+        """Require a password of these logins, once the configuration is loaded again.
 
         Raises:
             DatabaseError: The server is not running.
@@ -211,7 +210,7 @@ class EmbeddedServer:
         rules.write_text("\n".join([*lines, rules.read_text("utf-8")]), "utf-8")
 
     def detach(self) -> Detached:
-        """Let the server run on after this process; the context then ends without stopping it.
+        """Leave the server running after this process; the context then ends without stopping it.
 
         Returns:
             How to find it and how to stop it.

@@ -1,7 +1,7 @@
-"""Names who acts on a psycopg connection.
+"""Names the user who acts on a psycopg connection, by session variables.
 
-Decides when the session variables are set and what they are afterwards. Never whether they are believed: that is
-the database's decision, by the login. Needs no object of the store, so that it works before the store is there.
+Sets them at the start of a block and restores them at its end. Whether they are believed is decided by the database,
+by the login. Needs no object of the store, so that it works before the store is installed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Before:
 
     @classmethod
     def of(cls, row: tuple[Any, ...] | None) -> _Before:
-        """Make it of the first columns of queries/acting_begin.sql."""
+        """Return it from the first columns of queries/acting_begin.sql."""
         return cls(*(row or ())[:4])
 
     def values(self) -> dict[str, str]:
@@ -67,7 +67,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
         actor: The user; None for nobody: the system itself acts.
         ip: The user's address; None for the outer block's.
         reason: Why, for people; part of the context.
-        context: More to keep with each event; values that JSON knows, others as their text.
+        context: More to record with each event: JSON values, others as their text.
 
     Raises:
         UsageError: A value is empty, holds a NUL byte or has no JSON form, or the context is over 16 kB.
@@ -153,7 +153,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
         return {"actor": self._actor, "ip": self._ip, "context": context}
 
     def _entered(self, before: _Before) -> str | None:
-        """Return the context to set instead, where an outer one is to be added to; None where there is none."""
+        """Return the outer context with this one added; None where there is nothing to merge."""
         outer = _parsed(before.context)
         merged = _context_text({**outer, **self._context}) if outer and self._context else None
         self._before = before
@@ -195,7 +195,7 @@ def _context_text(context: dict[str, object]) -> str:
 
 
 def _parsed(text: str) -> dict[str, object] | None:
-    """Return the object of an outer context; None where there is none, or what is set is no object."""
+    """Return the object of an outer context; None where there is none, or the setting is not an object."""
     try:
         value = json.loads(text) if text else None
     except (ValueError, RecursionError):

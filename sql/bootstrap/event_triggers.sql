@@ -15,7 +15,7 @@ do $install$
 declare
     v_what text;
 begin
-    -- One that has a superuser's rights, or another login's, stays as it is: whoever may not replace it installs the rest.
+    -- One that belongs to a superuser or another login stays as it is, and this login installs the rest.
     if exists (
         select
         from pg_catalog.pg_proc as p
@@ -106,7 +106,7 @@ begin
         select from pg_policy as p
         where p.polrelid = p_relation and (p.polname in ('auditctl_read', 'auditctl_open') or v_opens and not p.polpermissive)
     ) then
-        raise exception '% has policies that stand in the way', p_relation using errcode = 'insufficient_privilege';
+        raise exception '% has policies that conflict with those of auditctl', p_relation using errcode = 'insufficient_privilege';
     end if;
     execute format(
         'create policy auditctl_read on %s as restrictive for select to public using ((select auditctl.record_read(%L::regclass)))',

@@ -13,6 +13,6 @@ from (
         coalesce(pg_catalog.current_setting('auditctl.actor', true), '') as actor,
         coalesce(pg_catalog.current_setting('auditctl.ip', true), '') as ip,
         coalesce(pg_catalog.current_setting('auditctl.context', true), '') as context
-    -- Keeps the planner from moving the reading into the select list, beside the setting.
+    -- Keeps the planner from reading the settings in the select list, where they are set.
     offset 0
 ) as before

@@ -41,7 +41,7 @@ comment on column auditctl.event.actor_kind is 'How the actor is known: applicat
 comment on column auditctl.event.action is 'What happened';
 comment on column auditctl.event.actor is 'Who: the user an application named, or the database login; null for the system';
 comment on column auditctl.event.ip is 'Claimed by a trusted application, else the peer address of the connection';
-comment on column auditctl.event.db_user is 'session_user: the login of the connection, whatever was claimed';
+comment on column auditctl.event.db_user is 'session_user: the login of the connection, whatever user it names';
 comment on column auditctl.event.target is 'schema.table as registered, or what a business event names';
 comment on column auditctl.event.target_id is 'The key: its text for one column, a JSON array for several, null without a key';
 comment on column auditctl.event.old_values is 'UPDATE: the changed columns before. DELETE: the whole row';

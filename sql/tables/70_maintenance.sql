@@ -11,7 +11,7 @@ create table auditctl.maintenance (
     constraint maintenance_has_one_row check (singleton)
 );
 
-comment on table auditctl.maintenance is 'How far upkeep has come; whoever locks its row does the next step';
+comment on table auditctl.maintenance is 'How far upkeep has come; the session that locks the row does the next step';
 comment on column auditctl.maintenance.singleton is 'True: there is one row';
 comment on column auditctl.maintenance.ran_at is 'When maintain last found nothing more to do';
 comment on column auditctl.maintenance.moving_since is 'Since when events are moved out of the DEFAULT partition; null while none are';

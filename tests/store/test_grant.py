@@ -57,16 +57,16 @@ def test_a_role_is_granted_revoked_and_each_recorded_once(
     ]  # fmt: skip
 
 
-def test_the_commands_say_what_they_did(db: str, auditctl: RunAuditctl, login: MakeLogin) -> None:
+def test_the_commands_report_what_they_did(db: str, auditctl: RunAuditctl, login: MakeLogin) -> None:
     name = login("carol").name
-    for command, said in (
-        ("grant", f"{name} is now reader.\n"),
-        ("grant", f"{name} was reader already.\n"),
-        ("revoke", f"{name} is no longer reader.\n"),
-        ("revoke", f"{name} was not reader.\n"),
+    for command, message in (
+        ("grant", f"Granted reader to {name}.\n"),
+        ("grant", f"{name} has reader already.\n"),
+        ("revoke", f"Revoked reader from {name}.\n"),
+        ("revoke", f"{name} does not have reader.\n"),
     ):
         done = auditctl(command, "reader", name, check=0)
-        assert (done.out, done.err) == ("", said)
+        assert (done.out, done.err) == ("", message)
     unknown = auditctl("grant", "reader", "nobody_here", check=4)
     assert unknown.err == (
         'error: there is no login nobody_here\nhint: Create it first: create role "nobody_here" login\n'

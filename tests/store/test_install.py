@@ -1,4 +1,4 @@
-"""Installing the store: fresh, again, by several at once, as whoever may."""
+"""Installing the store: fresh, again, several at once, and by each kind of login that may."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ LENT = ("auditctl_internal.put_trigger", "auditctl_internal.put_read_policy", "a
 
 
 def lent(described: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """All but the function that has the rights of whoever installed."""
+    """All but the functions that have the rights of the login that installed."""
     return described | {"functions": [row for row in described["functions"] if not row[0].startswith(LENT)]}
 
 
@@ -79,7 +79,7 @@ def as_superuser(dsn: str) -> str:
     return make_conninfo(dsn, user="postgres")
 
 
-def test_install_creates_the_store_and_says_what_is_next(cluster: EmbeddedServer, auditctl: RunAuditctl) -> None:
+def test_install_creates_the_store_and_names_the_next_command(cluster: EmbeddedServer, auditctl: RunAuditctl) -> None:
     dsn = as_superuser(fresh(cluster))
     first = auditctl("install", dsn=dsn, check=0)
     assert (first.out, first.err) == (
@@ -104,8 +104,8 @@ def test_installs_at_once_all_end_well(cluster: EmbeddedServer, databases: int, 
     names = [make_conninfo(fresh(cluster), user=login) for _ in range(databases)]
     commands = [[sys.executable, "-m", "auditctl", "--dsn", dsn, "install"] for dsn in names * (4 // databases)]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
-    said = [process.communicate(timeout=60)[1] for process in running]
-    assert [process.returncode for process in running] == [0, 0, 0, 0], said
+    messages = [process.communicate(timeout=60)[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0, 0], messages
     for dsn in names:
         with connect(as_superuser(dsn)) as conn:
             assert len(conn.execute(STORE_EVENTS).fetchall()) == 1
@@ -144,7 +144,7 @@ def test_an_administrator_without_superuser_installs_audits_and_reads(
         assert lent(describe(conn)) == built
 
 
-def test_an_administrator_who_lays_a_role_down_is_recorded_as_such(cluster: EmbeddedServer) -> None:
+def test_a_role_that_an_administrator_gives_up_is_recorded(cluster: EmbeddedServer) -> None:
     dsn = fresh(cluster)
     store.install(dsn)
     with database.connect(dsn) as session:

@@ -83,8 +83,8 @@ def test_no_server_no_database_and_no_login_are_told_apart(db: str) -> None:
         ("host=/nonexistent", "connection"),
         (make_conninfo(db, dbname="nowhere"), 'database "nowhere" does not exist'),
         (make_conninfo(db, user="nobody_here"), 'role "nobody_here" does not exist'),
-        ("nonsense", "the DSN is no valid connection string or URI"),
-        ("postgresql://u:s3cr@tpw@host/x", "the DSN is no valid connection string or URI"),
+        ("nonsense", "the DSN is not a valid connection string or URI"),
+        ("postgresql://u:s3cr@tpw@host/x", "the DSN is not a valid connection string or URI"),
     ):
         for command in ("tables", "install"):
             with pytest.raises(DatabaseError, match=message) as error:

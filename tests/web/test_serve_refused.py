@@ -60,7 +60,7 @@ def test_a_dsn_that_names_no_database_is_refused(auditctl: RunAuditctl, dsn: str
 
 def test_a_dsn_that_cannot_be_read_is_not_repeated(auditctl: RunAuditctl) -> None:
     done = auditctl("serve", "--port", "0", dsn=f"postgresql://u:{PASSWORD}@tpw@host/x", check=5)
-    assert done.err.startswith("error: the DSN is no valid connection string or URI\nhint: ")
+    assert done.err.startswith("error: the DSN is not a valid connection string or URI\nhint: ")
     assert PASSWORD not in done.err
 
 

@@ -1,5 +1,5 @@
--- Who else may create objects in the schemas of the store, or name generated functions: whoever can put one of those on a
--- table of their own makes events.
+-- Who else may create objects in the schemas of the store, or name functions there: a login that puts one of those on a
+-- table of its own makes events.
 select
     n.nspname || ' by ' || case a.grantee when 0 then 'everybody' else pg_get_userbyid(a.grantee) end as object,
     n.nspname::text as schema,
