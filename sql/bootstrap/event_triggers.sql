@@ -4,7 +4,7 @@
 do $auditctl$
 begin
     if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
-        execute pg_catalog.format('grant create on schema auditctl_internal to %I', session_user);
+        execute pg_catalog.format('grant usage, create on schema auditctl_internal to %I', session_user);
     end if;
 end
 $auditctl$;
@@ -177,7 +177,7 @@ set local role auditctl_owner;
 do $auditctl$
 begin
     if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
-        execute pg_catalog.format('revoke create on schema auditctl_internal from %I', session_user);
+        execute pg_catalog.format('revoke usage, create on schema auditctl_internal from %I', session_user);
     end if;
 end
 $auditctl$;

@@ -3,7 +3,7 @@
 select exists (
     select
     from pg_catalog.pg_namespace as log
-    join pg_catalog.pg_namespace as functions on functions.nspname = 'audit_triggers' and functions.nspowner = log.nspowner
+    join pg_catalog.pg_namespace as functions on log.nspowner = functions.nspowner and functions.nspname = 'audit_triggers'
     where log.nspname = 'audit' and pg_catalog.pg_get_userbyid(log.nspowner) = 'audit_owner'
         and (
             select pg_catalog.count(*)
