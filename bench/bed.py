@@ -29,7 +29,7 @@ TRIGGERS = """
     select tgname, tgenabled::text from pg_trigger where tgrelid = %s::regclass and not tgisinternal
 """
 HOW = {"O": "enable", "A": "enable always", "R": "enable replica", "D": "disable"}
-"""pg_trigger.tgenabled, as ALTER TABLE says it."""
+"""pg_trigger.tgenabled, as ALTER TABLE spells it."""
 
 
 class WrongCountError(Exception):

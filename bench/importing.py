@@ -177,5 +177,5 @@ def _rate(server: EmbeddedServer, script: Path, clients: int, seconds: int) -> f
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"^tps = ([0-9.]+)", output, re.MULTILINE)
     if not found:
-        raise RuntimeError(f"pgbench said:\n{output}")
+        raise RuntimeError(f"unexpected output of pgbench:\n{output}")
     return float(found[1])

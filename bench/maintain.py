@@ -1,4 +1,4 @@
-"""Upkeep of a million events, and what writers notice of it: their rate beside that before, and the longest write."""
+"""Upkeep of a million events, and what writers notice of it: their rate before and meanwhile, and the longest write."""
 
 from __future__ import annotations
 

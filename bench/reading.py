@@ -112,6 +112,6 @@ def _once(program: Path, dsn: str, name: str, folder: Path, seconds: int) -> dic
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             match = re.search(r"tps = ([\d.]+)", output)
             if match is None:
-                raise RuntimeError(f"pgbench said:\n{output}")
+                raise RuntimeError(f"unexpected output of pgbench:\n{output}")
             found[statement, clients] = float(match[1])
     return found

@@ -1,4 +1,4 @@
-"""The parts of docs/performance.md that say what was measured of capture and upkeep, written from bench/results."""
+"""Writes the tables of docs/performance.md from bench/results."""
 
 from __future__ import annotations
 

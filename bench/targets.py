@@ -1,4 +1,4 @@
-"""What capture is meant to cost at most, beside what was measured."""
+"""The targets for the cost of capture, compared with the measurements."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ FILL = """
 """
 
 
-def build(dsn: str, events: int, span: timedelta, *, said: Callable[[str], object] = lambda _: None) -> None:
+def build(dsn: str, events: int, span: timedelta, *, report: Callable[[str], object] = lambda _: None) -> None:
     """Install the store and fill it with so many events, evenly over the time before now."""
     store.install(dsn)
     now = datetime.now(UTC)
@@ -68,5 +68,5 @@ def build(dsn: str, events: int, span: timedelta, *, said: Callable[[str], objec
         for first in range(1, events + 1, CHUNK):
             last = min(first + CHUNK - 1, events)
             conn.execute(FILL, {"start": start, "span": span, "events": events, "first": first, "last": last})
-            said(f"{last:,} events")
+            report(f"{last:,} events")
         conn.execute("vacuum analyze auditctl.event")

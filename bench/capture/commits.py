@@ -89,5 +89,5 @@ def _once(program: Path, bed: Bed, script: Path, seconds: int) -> dict[int, floa
 def _read(pattern: str, output: str) -> str:
     match = re.search(pattern, output)
     if match is None:
-        raise RuntimeError(f"pgbench said:\n{output}")
+        raise RuntimeError(f"unexpected output of pgbench:\n{output}")
     return match[1]

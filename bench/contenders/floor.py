@@ -65,7 +65,7 @@ class Floor:
         return Log(events=(LOG,))
 
     def _recorded(self, conn: psycopg.Connection[Any], subject: Subject) -> list[dict[str, str | None]]:
-        """Write one row as the application does, and return what the log says of it, one event for each statement."""
+        """Write one row as the application does, and return its events, one event for each statement."""
         with psycopg.connect(make_conninfo(conn.info.dsn, user=self.login), autocommit=True) as writer:
             for command in (*NAMED, *(subject.loop(statement, 1) for statement in STATEMENTS)):
                 writer.execute(command.encode())

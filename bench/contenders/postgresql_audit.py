@@ -1,4 +1,4 @@
-"""PostgreSQL-Audit, which SQLAlchemy applications use; set up as its documentation says."""
+"""PostgreSQL-Audit, which SQLAlchemy applications use; set up as its documentation recommends."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ FROZEN = "0001_tables.sql"
 REVISION_TABLE = """
 grant select on auditctl.alembic_version to public;
 alter table auditctl.alembic_version enable row level security;
-create policy alembic_version_is_read_by_whoever_may on auditctl.alembic_version for select using (true);
+create policy alembic_version_is_readable on auditctl.alembic_version for select using (true);
 comment on table auditctl.alembic_version is 'The revision of this store';
 """
 

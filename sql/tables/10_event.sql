@@ -73,4 +73,4 @@ comment on table auditctl.event_default is 'Catches events of months without a p
 grant select on auditctl.event to auditctl_reader;
 -- Members of pg_write_all_data hold every table's privileges: without a policy for writing they write nothing here.
 alter table auditctl.event enable row level security;
-create policy event_is_read_by_whoever_may on auditctl.event for select using (true);
+create policy event_is_readable on auditctl.event for select using (true);

@@ -23,4 +23,4 @@ create index key_change_target_previous_target_id_occurred_at_idx
 
 grant select on auditctl.key_change to auditctl_reader;
 alter table auditctl.key_change enable row level security;
-create policy key_change_is_read_by_whoever_may on auditctl.key_change for select using (true);
+create policy key_change_is_readable on auditctl.key_change for select using (true);

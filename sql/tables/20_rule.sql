@@ -33,7 +33,7 @@ comment on column auditctl.rule.read_force is 'Whether reads by the table''s own
 
 grant select on auditctl.rule to auditctl_reader;
 alter table auditctl.rule enable row level security;
-create policy rule_is_read_by_whoever_may on auditctl.rule for select using (true);
+create policy rule_is_readable on auditctl.rule for select using (true);
 
 create table auditctl.target (
     target text not null,
@@ -51,7 +51,7 @@ comment on column auditctl.target.registered_at is 'When capture was first insta
 
 grant select on auditctl.target to auditctl_reader;
 alter table auditctl.target enable row level security;
-create policy target_is_read_by_whoever_may on auditctl.target for select using (true);
+create policy target_is_readable on auditctl.target for select using (true);
 
 create table auditctl.rename (
     renamed_at timestamptz not null,
@@ -68,7 +68,7 @@ comment on column auditctl.rename.new_target is 'The name since';
 
 grant select on auditctl.rename to auditctl_reader;
 alter table auditctl.rename enable row level security;
-create policy rename_is_read_by_whoever_may on auditctl.rename for select using (true);
+create policy rename_is_readable on auditctl.rename for select using (true);
 
 create table auditctl.event_type (
     name text not null,
@@ -91,4 +91,4 @@ comment on column auditctl.event_type.set_at is 'When it was stated';
 
 grant select on auditctl.event_type to auditctl_reader;
 alter table auditctl.event_type enable row level security;
-create policy event_type_is_read_by_whoever_may on auditctl.event_type for select using (true);
+create policy event_type_is_readable on auditctl.event_type for select using (true);

@@ -1,7 +1,7 @@
 -- Where capture is installed, and the templates and types that its functions are assembled with.
 
 create type auditctl.identity as (actor text, actor_kind auditctl.actor_kind, ip inet, context jsonb);
-comment on type auditctl.identity is 'Who is behind the session, as an event records it';
+comment on type auditctl.identity is 'Who acts in the session, as an event records it';
 
 create type auditctl.change as (old_values jsonb, new_values jsonb, target_id text, previous_key jsonb);
 comment on type auditctl.change is 'What a statement did to a row, as an event records it';
@@ -34,7 +34,7 @@ comment on column auditctl.template.action is 'The captured action';
 comment on column auditctl.template.parts is 'In turn a piece of text, and the name of what is put between it and the next';
 
 alter table auditctl.template enable row level security;
-create policy template_is_read_by_whoever_may on auditctl.template for select using (true);
+create policy template_is_readable on auditctl.template for select using (true);
 grant select on auditctl.template to auditctl_reader;
 
 create type auditctl.capture_function as (name text, source text, settings text[], statement text, comment text, grantee text);
@@ -81,7 +81,7 @@ comment on column auditctl.capture.read_query is 'Whether the event of a read ha
 comment on column auditctl.capture.read_force is 'Whether reads by the table''s owner are recorded, too';
 
 alter table auditctl.capture enable row level security;
-create policy capture_is_read_by_whoever_may on auditctl.capture for select using (true);
+create policy capture_is_readable on auditctl.capture for select using (true);
 grant select on auditctl.capture to auditctl_reader;
 
 create table auditctl.capture_change (
@@ -93,5 +93,5 @@ comment on column auditctl.capture_change.changed_at is 'When capture was change
 
 insert into auditctl.capture_change (changed_at) values (pg_catalog.now());
 alter table auditctl.capture_change enable row level security;
-create policy capture_change_is_read_by_whoever_may on auditctl.capture_change for select using (true);
+create policy capture_change_is_readable on auditctl.capture_change for select using (true);
 grant select on auditctl.capture_change to auditctl_reader;

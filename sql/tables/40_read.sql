@@ -21,7 +21,7 @@ comment on column auditctl.read_site.had_row_security is 'Whether row security i
 comment on column auditctl.read_site.had_force is 'Whether row security was forced on the owner before';
 
 alter table auditctl.read_site enable row level security;
-create policy read_site_is_read_by_whoever_may on auditctl.read_site for select using (true);
+create policy read_site_is_readable on auditctl.read_site for select using (true);
 grant select on auditctl.read_site to auditctl_reader;
 
 create table auditctl.log_key (

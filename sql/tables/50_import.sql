@@ -15,7 +15,7 @@ comment on column auditctl.read_line.waiting is 'The read whose transaction had 
 create index read_line_waiting_idx on auditctl.read_line (logged_at) where waiting is not null;
 grant select on auditctl.read_line to auditctl_reader;
 alter table auditctl.read_line enable row level security;
-create policy read_line_is_read_by_whoever_may on auditctl.read_line for select using (true);
+create policy read_line_is_readable on auditctl.read_line for select using (true);
 
 create table auditctl.log_file (
     fingerprint text not null,
@@ -44,7 +44,7 @@ comment on column auditctl.log_file.read_at is 'When it was read last';
 
 grant select on auditctl.log_file to auditctl_reader;
 alter table auditctl.log_file enable row level security;
-create policy log_file_is_read_by_whoever_may on auditctl.log_file for select using (true);
+create policy log_file_is_readable on auditctl.log_file for select using (true);
 
 create table auditctl.import_horizon (
     pruned_before timestamptz not null
@@ -56,4 +56,4 @@ comment on column auditctl.import_horizon.pruned_before is 'Lines written before
 insert into auditctl.import_horizon (pruned_before) values ('-infinity');
 grant select on auditctl.import_horizon to auditctl_reader;
 alter table auditctl.import_horizon enable row level security;
-create policy import_horizon_is_read_by_whoever_may on auditctl.import_horizon for select using (true);
+create policy import_horizon_is_readable on auditctl.import_horizon for select using (true);

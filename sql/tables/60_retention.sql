@@ -25,7 +25,7 @@ create unique index retention_target_idx on auditctl.retention (target) where un
 
 grant select on auditctl.retention to auditctl_reader;
 alter table auditctl.retention enable row level security;
-create policy retention_is_read_by_whoever_may on auditctl.retention for select using (true);
+create policy retention_is_readable on auditctl.retention for select using (true);
 
 -- Until somebody says otherwise.
 insert into auditctl.retention (target) values ('*');
@@ -62,4 +62,4 @@ comment on column auditctl.hold.release_reason is 'Why it was released';
 
 grant select on auditctl.hold to auditctl_reader;
 alter table auditctl.hold enable row level security;
-create policy hold_is_read_by_whoever_may on auditctl.hold for select using (true);
+create policy hold_is_readable on auditctl.hold for select using (true);

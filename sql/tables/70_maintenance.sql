@@ -23,4 +23,4 @@ insert into auditctl.maintenance default values;
 
 grant select on auditctl.maintenance to auditctl_reader;
 alter table auditctl.maintenance enable row level security;
-create policy maintenance_is_read_by_whoever_may on auditctl.maintenance for select using (true);
+create policy maintenance_is_readable on auditctl.maintenance for select using (true);

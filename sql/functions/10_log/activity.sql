@@ -2,7 +2,7 @@
 
 create or replace function auditctl.shorten(p_value text) returns text
 language sql immutable parallel safe
--- Text may end in half a character, on which PostgreSQL raises. Three bytes behind it make a whole one of any.
+-- Text may end in part of a character, on which PostgreSQL raises. Three more bytes complete any character.
 return case
     when p_value = '{"$masked": true}' then '***'
     when p_value like '{"$json": %}' then pg_catalog.substr(p_value, 11, least(pg_catalog.length(p_value) - 11, 100))

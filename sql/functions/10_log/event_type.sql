@@ -1,4 +1,4 @@
--- The kinds of business events that somebody said something about: what people see of them, and which are switched off.
+-- The event types that the configuration names: their labels, and which are switched off.
 
 create or replace function auditctl.deciding_type(p_target text) returns auditctl.event_type
 language plpgsql stable
@@ -20,7 +20,7 @@ $auditctl$;
 revoke execute on function auditctl.deciding_type(text) from public;
 grant execute on function auditctl.deciding_type(text) to auditctl_reader;
 comment on function auditctl.deciding_type(text) is
-    'The event type that says whether events of a target are recorded: of that very name, else the longest glob that fits; null where nothing is said';
+    'The event type that decides whether events of a target are recorded: the one of that name, else the longest matching glob; null without one';
 
 create or replace function auditctl.names_actor() returns boolean
 language sql stable security definer

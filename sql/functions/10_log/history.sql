@@ -5,8 +5,8 @@ returns table (target text, since timestamptz, until timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- The table meant: the one that has the name now, or the last that had it.
-    with recursive meant as (
+    -- The table: the one that has the name now, or the last that had it.
+    with recursive named as (
         select
             p_target as target,
             coalesce(
@@ -25,7 +25,7 @@ as $auditctl$
 
     -- What it was called before, latest first: the earlier name ends when the later begins.
     backward as (
-        select m.target, m.until from meant as m
+        select m.target, m.until from named as m
         union all
         select r.old_target, r.renamed_at
         from backward as b
@@ -41,7 +41,7 @@ as $auditctl$
     -- What it was called afterwards, earliest first.
     forward as (
         select r.new_target as target, r.renamed_at as since
-        from meant as m
+        from named as m
         join auditctl.rename as r on r.old_target = m.target and r.renamed_at = m.until
         union all
         select r.new_target, r.renamed_at
@@ -74,7 +74,7 @@ $auditctl$;
 
 revoke execute on function auditctl.target_names(text) from public;
 grant execute on function auditctl.target_names(text) to auditctl_reader;
-comment on function auditctl.target_names(text) is 'The names one table has had, each with the time it bore it; the name itself where nothing is known';
+comment on function auditctl.target_names(text) is 'The names one table has had, each with the time it had it; the name itself for a table that was never renamed';
 
 create or replace function auditctl.object_keys(p_target text, p_target_id text)
 returns table (target_id text, since timestamptz, until timestamptz)

@@ -130,7 +130,7 @@ begin
         raise exception 'no login: %', coalesce(p_login, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Name a login that exists.';
     end if;
-    -- What is true is recorded, not what the caller says.
+    -- The event records what is true, not what the caller claims.
     v_member := exists (
         select
         from pg_auth_members as m
@@ -166,4 +166,4 @@ begin
 end
 $auditctl$;
 
-comment on function auditctl_internal.record_rule() is 'Records every change of a rule or an event type, whoever makes it and however';
+comment on function auditctl_internal.record_rule() is 'Records every change of a rule or an event type, by any login and any statement';

@@ -1,4 +1,4 @@
--- Write-once: whoever holds the privilege all the same, the owner included, is refused by a trigger.
+-- Write-once: a trigger refuses every change, also by a role that has the privilege, such as the owner.
 
 create or replace function auditctl_internal.refuse_change() returns trigger
 language plpgsql

@@ -3,7 +3,7 @@
 create or replace function auditctl_internal.holds_app_role() returns boolean
 language plpgsql stable
 as $auditctl$
--- pg_has_role says yes for every superuser, and for a role's creator from PostgreSQL 16 on. Here only memberships
+-- pg_has_role is true for every superuser, and for a role's creator from PostgreSQL 16 on. Here only memberships
 -- count that somebody granted for use. Called for each event of such logins by capture, whose search_path is pinned.
 begin
     if not exists (
@@ -125,7 +125,7 @@ begin
 end
 $auditctl$;
 
-comment on function auditctl_internal.session_context() is 'What an event says of the session beside who and from where; never raises';
+comment on function auditctl_internal.session_context() is 'The context of the session''s events; never raises';
 
 create or replace function auditctl_internal.identify() returns auditctl.identity
 language plpgsql volatile
@@ -176,7 +176,7 @@ begin
         perform set_config('auditctl.database_login', session_user, true);
     end if;
 
-    -- What was claimed and not taken is kept, so that the claim itself can be found.
+    -- A claim that is not believed stays in the context, so that it can be found.
     if v_actor is not null then
         v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('claimed_actor', left(v_actor, 4000));
     end if;
@@ -187,4 +187,4 @@ begin
 end
 $auditctl$;
 
-comment on function auditctl_internal.identify() is 'Who is behind this session; never raises';
+comment on function auditctl_internal.identify() is 'Who acts in this session; never raises';

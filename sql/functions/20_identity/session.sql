@@ -1,4 +1,4 @@
--- Who did it, for the sessions that nearly all events come from: what an application says of itself, and the short ways to read it.
+-- Who did it, for most sessions: what an application claims, and cheap functions to read it.
 
 create or replace function auditctl.set_context(
     p_actor text,
@@ -79,7 +79,7 @@ as $auditctl$
         and current_setting('role') = 'none'
 $auditctl$;
 
-comment on function auditctl_internal.is_plain_session() is 'Whether nothing but its application_name is to be said of the session';
+comment on function auditctl_internal.is_plain_session() is 'Whether the context of the session is its application_name alone';
 
 create or replace function auditctl_internal.context(p_setting text) returns jsonb
 language sql stable

@@ -91,7 +91,7 @@ begin
     end if;
     return v_parts || jsonb_build_object(
         -- A dropped column keeps its number, so that any column ever added is seen.
-        -- A partition numbers its columns as it likes: the whole is asked, by its object id. After a restore that is
+        -- A partition numbers its columns in its own way, so the partitioned table is checked, by its object id. After a restore that is
         -- another, and after the whole became a partition itself its root is: both take the careful way until apply.
         'shape_changed', case
             when v_kind = 'p' then format(

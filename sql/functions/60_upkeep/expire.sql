@@ -38,7 +38,7 @@ create or replace function auditctl_internal.expired_targets(p_month timestamp) 
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- What no time of its own keeps is kept shortest: where that is not over, nothing is looked at.
+    -- No target is kept shorter than one without a time of its own: while that is not over, no index is read.
     select t.target
     from (select auditctl.kept_since('') as since) as shortest
     cross join lateral auditctl_internal.partition_targets(

@@ -28,7 +28,7 @@ begin
 end
 $auditctl$;
 
-comment on function auditctl_internal.guard_hold() is 'Lets a hold be placed and released, now and by whoever does it, and nothing else';
+comment on function auditctl_internal.guard_hold() is 'Allows placing and releasing a hold, with the current time and login, and nothing else';
 
 create or replace function auditctl.place_hold(p_target text, p_target_id text, p_reason text) returns bigint
 language plpgsql volatile security definer
@@ -122,7 +122,7 @@ as $auditctl$
     cross join lateral auditctl.history(h.target, h.target_id) as l
     where l.occurred_at >= p_from and l.occurred_at < p_to
     union
-    -- Whatever bore the key, also where a former table of that name had it.
+    -- Every row that had the key, also in a former table of that name.
     select e.event_id, e.occurred_at
     from held as h
     join auditctl.event as e on e.target = h.target and e.target_id = h.target_id

@@ -53,7 +53,7 @@ begin
     foreach v_month in array v_months loop
         perform auditctl_internal.make_month(auditctl_internal.month_table(v_month), v_month, 'auditctl.event_moving');
     end loop;
-    -- When this is granted, whoever wrote there before is done; whoever writes later fires the trigger.
+    -- When this lock is granted, earlier writers have finished; later ones fire the trigger.
     perform auditctl_internal.lock_default();
     drop trigger if exists event_mirrored on auditctl.event_default;
     create trigger event_mirrored after insert on auditctl.event_default for each row execute function auditctl_internal.mirror_event();

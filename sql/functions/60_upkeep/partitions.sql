@@ -1,5 +1,5 @@
--- Upkeep of the log's partitions, step by step, each one transaction. Nothing here waits for a lock that writers would
--- wait for behind it, but for a tenth of a second.
+-- Upkeep of the log's partitions, step by step, each one transaction. Nothing here waits longer than a tenth of a second
+-- for a lock that writers would queue for.
 
 create or replace function auditctl_internal.month_table(p_month timestamp) returns text
 language sql immutable
@@ -118,7 +118,7 @@ begin
         -- For one that has lasted so long nobody is made to wait.
         if not found or clock_timestamp() < v_start + interval '0.5 seconds' then
             begin
-                -- Whoever writes or reads next waits behind this one.
+                -- The next writer or reader queues after this one.
                 lock table only auditctl.event in access exclusive mode;
                 foreach v_part in array p_parts loop
                     execute format('lock table only %s in access exclusive mode nowait', v_part);

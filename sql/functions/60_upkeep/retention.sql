@@ -1,4 +1,4 @@
--- How long events are kept. What was stated before still counts for a while, so that others notice a shorter time.
+-- How long events are kept. An earlier, longer time still counts for a while, so that others notice a shorter one.
 
 create or replace function auditctl_internal.guard_retention() returns trigger
 language plpgsql
@@ -23,7 +23,7 @@ begin
 end
 $auditctl$;
 
-comment on function auditctl_internal.guard_retention() is 'Lets a statement about keeping be made and ended, now and by whoever does it, and nothing else';
+comment on function auditctl_internal.guard_retention() is 'Allows stating and ending a retention time, with the current time and login, and nothing else';
 
 create or replace function auditctl_internal.record_statement() returns trigger
 language plpgsql security definer
@@ -43,7 +43,7 @@ begin
 end
 $auditctl$;
 
-comment on function auditctl_internal.record_statement() is 'Records what is stated about keeping events, whoever states it and however';
+comment on function auditctl_internal.record_statement() is 'Records every change of a retention time or a hold, by any login and any statement';
 
 create or replace function auditctl.retention_grace() returns interval
 language sql immutable

@@ -4,7 +4,7 @@ create or replace function auditctl_internal.prune_key_changes() returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- After the months are dropped, in a transaction of its own: meanwhile nobody waits. No target is kept shorter than ''.
+    -- In a transaction after the one that drops the month, so that nobody waits for it. No target is kept shorter than ''.
     delete from auditctl.key_change as k where k.occurred_at < auditctl.kept_since('') and not auditctl_internal.has_event(k)
 $auditctl$;
 
@@ -154,12 +154,12 @@ $auditctl$;
 revoke execute on function auditctl.maintain_step() from public;
 grant execute on function auditctl.maintain_step() to auditctl_admin;
 comment on function auditctl.maintain_step() is
-    'Does the next step of upkeep and says what it was; null when nothing is left, step busy where another session is at it';
+    'Does the next step of upkeep and returns what it was; null when nothing is left, step busy while another session does one';
 
 create or replace procedure auditctl.maintain()
 language plpgsql
 as $auditctl$
--- Has the rights and the search_path of whoever calls it: only so may it commit after each step.
+-- Has the rights and the search_path of the caller: only then may it commit after each step.
 declare
     v_done pg_catalog.jsonb;
 begin

@@ -1,4 +1,4 @@
--- The summary of the log's blocks, kept whole: VACUUM leaves out the last blocks of a partition for ever.
+-- Completes the summary of the log's blocks: VACUUM never summarizes the last blocks of a partition.
 
 create or replace function auditctl_internal.summarize() returns integer
 language plpgsql volatile
