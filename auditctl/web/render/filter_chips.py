@@ -1,4 +1,4 @@
-"""The filters of an address: parsed as the command line parses its options, shown as chips, kept in every link."""
+"""The filters of an address: parsed like the command line's options, shown as chips, and preserved in every link."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FILTER_NAMES = frozenset(row.name for row in FILTERS)
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter as it stands above the log.
+    """An active filter, shown above the log.
 
     Attributes:
-        label: What people call the filter.
+        label: The filter's label.
         value: Its text.
         without: The parameters of the same view without it.
     """
@@ -32,7 +32,7 @@ class Narrowing:
 
     Attributes:
         texts: By the filter's name, in the registry's order.
-        error: Why they mean nothing; None where they are understood.
+        error: Why they are not valid; None if they are.
     """
 
     texts: Mapping[str, tuple[str, ...]]
@@ -46,7 +46,7 @@ class Narrowing:
         })  # fmt: skip
 
     def parsed(self) -> Filters:
-        """Return what they mean.
+        """Return the parsed filters.
 
         Raises:
             UsageError: As `Filters.parse` does.
@@ -69,10 +69,10 @@ class Narrowing:
         return {row.name: values for row in FILTERS if (values := rest if row.name == name else left.get(row.name, ()))}
 
     def having(self, **texts: str) -> dict[str, tuple[str, ...]]:
-        """Return the parameters with these values in place of those the filters had."""
+        """Return the parameters with these values instead of the filters' own."""
         changed = {**self.texts, **{name: (text,) for name, text in texts.items()}}
         return {row.name: changed[row.name] for row in FILTERS if row.name in changed}
 
     def one(self, name: str) -> str:
-        """Return the first text of a filter, empty without one: what stands in its field."""
+        """Return the first text of a filter, which is the value of its field; empty without one."""
         return self.texts.get(name, ("",))[0]
