@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.archive import Archive, opened, usual
-from tests.fixtures.browser import MISSING, browse, browser
+from tests.fixtures.browser import MISSING, browse, browser, free_windows
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from auditctl.demo.server import EmbeddedServer
 
-__all__ = ["archive", "browse", "browser"]
+__all__ = ["archive", "browse", "browser", "free_windows"]
 
 
 @pytest.fixture(scope="package")

@@ -21,7 +21,7 @@ def test_live_shows_what_happens_without_loading_the_page_again(
     page: Page, reader: Client, conn: psycopg.Connection, browse: Browse
 ) -> None:
     record(conn, Recorded())
-    tab = browse(page.url, reader)
+    tab = browse(page.url, reader, alone=True)
     tab.clock.install()
     tab.goto("/?user=alice")
     tab.locator("a.live").click()
@@ -39,7 +39,7 @@ def test_live_shows_what_happens_without_loading_the_page_again(
 
 def test_live_keeps_an_open_event_open(page: Page, reader: Client, conn: psycopg.Connection, browse: Browse) -> None:
     record(conn, Recorded())
-    tab = browse(page.url, reader)
+    tab = browse(page.url, reader, alone=True)
     tab.clock.install()
     tab.goto("/?user=alice&live=1")
     tab.locator("tr.event .details").click()
@@ -51,7 +51,7 @@ def test_live_keeps_an_open_event_open(page: Page, reader: Client, conn: psycopg
 
 
 def test_live_keeps_what_is_being_typed(page: Page, reader: Client, conn: psycopg.Connection, browse: Browse) -> None:
-    tab = browse(page.url, reader)
+    tab = browse(page.url, reader, alone=True)
     tab.clock.install()
     tab.goto("/?live=1")
     tab.get_by_label("User", exact=True).press_sequentially("bo")
@@ -63,7 +63,7 @@ def test_live_keeps_what_is_being_typed(page: Page, reader: Client, conn: psycop
 
 
 def test_live_ends_at_the_sign_in_page_once_the_session_is_over(page: Page, reader: Client, browse: Browse) -> None:
-    tab = browse(page.url, reader, refusals=(401,))
+    tab = browse(page.url, reader, alone=True, refusals=(401,))
     tab.clock.install()
     tab.goto("/?live=1")
     reader.form("/logout", {}, source="/")
@@ -75,7 +75,7 @@ def test_live_keeps_an_open_event_that_newer_ones_have_pushed_off_the_page(
     page: Page, reader: Client, conn: psycopg.Connection, browse: Browse
 ) -> None:
     record(conn, Recorded())
-    tab = browse(page.url, reader)
+    tab = browse(page.url, reader, alone=True)
     tab.clock.install()
     tab.goto("/?user=alice&limit=2&live=1")
     tab.locator("tr.event a.open").press("Enter")

@@ -140,7 +140,7 @@ def test_on_a_phone_the_events_come_first(archive: Archive, browse: Browse) -> N
 def test_the_list_stands_where_the_pictures_fail_and_they_can_be_asked_for_again(
     archive: Archive, browse: Browse
 ) -> None:
-    tab = browse(archive.url, archive.reader, refusals=(504,))
+    tab = browse(archive.url, archive.reader, refusals=(504,), alone=True)
     tab.route("**/overview?*", lambda route: route.fulfill(status=504, body="<div><p>Too slow.</p></div>"))
     tab.goto(ADDRESS)
     expect(tab.locator(".place")).to_contain_text("The charts could not be loaded. Too slow.")
@@ -151,7 +151,7 @@ def test_the_list_stands_where_the_pictures_fail_and_they_can_be_asked_for_again
 
 
 def test_users_are_suggested_while_somebody_types_by_one_request_at_a_time(archive: Archive, browse: Browse) -> None:
-    tab = browse(archive.url, archive.reader)
+    tab = browse(archive.url, archive.reader, alone=True)
     tab.goto("/")
     under_way: list[Route] = []
     most: list[int] = []
