@@ -12,7 +12,7 @@ from auditctl.capture.table_names import qualified
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """What is said about business events, as one [[event]] of a file states it.
+    """How business events of a name are recorded and shown, as one [[event]] of a file states it.
 
     Attributes:
         name: The target they are recorded for, or a glob over such names (`*` and `?`).

@@ -95,7 +95,7 @@ class Plan:
         rules: The rules, with names as registered and renames followed.
         targets: The tables that the rules cover and that capture something.
         warnings: What works, but not as one may expect; sentences.
-        retention: How it has to change how long events are kept.
+        retention: What changes in the retention of events.
         stored: The rules as the database has them now.
     """
 

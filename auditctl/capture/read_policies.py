@@ -1,7 +1,8 @@
-"""How the reads of a table are recorded: which policies it needs, what they need to change, and what forbids them.
+"""Plans the policies that record the reads of a table: which it needs, what has to change, and what forbids them.
 
-A restrictive policy calls auditctl.record_read. Where row security was off a permissive one lets everybody through, so
-that everybody sees and does what he did before. Touches nothing.
+A restrictive policy calls auditctl.record_read. Where row security was off, a permissive one lets everybody through, so
+that everybody sees and does the same as before. Pure. `put_read_policy` (sql/bootstrap/event_triggers.sql) creates the
+same policies on new partitions and children; it has the rights of the login that installed, and so stands alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Renders the templates of capture functions; the only module that knows Jinja2.
 
 A template names what the database puts in for a table: `{{ new_key }}` becomes a place between two pieces of text,
-which `auditctl.capture_function` fills by the table's columns. Nothing else may be output.
+which `auditctl_internal.capture_function` fills by the table's columns. Nothing else may be output.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MARK = "\0"
 
 
 def templates() -> dict[Action, tuple[str, ...]]:
-    """Return each action's template, as `auditctl.template` keeps it: in turn text and the name of a place."""
+    """Return each action's template, as `auditctl.template` stores it: in turn text and the name of a place."""
     places = {name: f"{_MARK}{name}{_MARK}" for name in PLACES}
     rendered = {c.action: _environment().get_template(c.template).render(places) for c in ACTIONS}
     return {action: tuple(text.strip("\n").split(_MARK)) for action, text in rendered.items()}

@@ -28,7 +28,7 @@ class Part:
     is_quoted: bool = False
 
     def matches(self, name: str) -> bool:
-        """Whether an identifier is meant."""
+        """Whether an identifier matches."""
         return fnmatchcase(name, self.text) if self.is_glob else name == self.text
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Pattern:
         return self.table.is_glob or (self.schema is not None and self.schema.is_glob)
 
     def matches(self, schema: str, table: str) -> bool:
-        """Whether a relation is meant; without a schema, any schema."""
+        """Whether a relation matches; without a schema, in any schema."""
         return self.table.matches(table) and (self.schema is None or self.schema.matches(schema))
 
     def lowered(self) -> Pattern:

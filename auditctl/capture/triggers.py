@@ -33,7 +33,7 @@ def repair(state: TriggerState, relation: Relation, target: str) -> Change:
 
 
 def drop_trigger(relation: Relation, trigger: Trigger, target: str) -> Change:
-    """Return the change that removes a trigger no rule asks for."""
+    """Return the change that removes a trigger that no rule asks for."""
     action = next((c.action for c in ACTIONS if c.trigger == trigger.name), Action.EVENT)
     drop = sql.SQL("drop trigger {} on {}").format(sql.Identifier(trigger.name), sql.Identifier(*relation.identity))
     place = qualified(*relation.identity)
@@ -42,7 +42,7 @@ def drop_trigger(relation: Relation, trigger: Trigger, target: str) -> Change:
 
 
 def drop_function(function: Function) -> Change:
-    """Return the change that removes a function no rule asks for."""
+    """Return the change that removes a function that no rule asks for."""
     option = function.comment.removeprefix("auditctl: ").partition(" of ")[0]
     action = next((c.action for c in ACTIONS if c.option == option), Action.EVENT)
     place = f"{TRIGGER_SCHEMA}.{function.name}"
