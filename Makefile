@@ -19,7 +19,7 @@ ifneq ($(INTACT),yes)
 ANEW := anew
 endif
 
-.PHONY: help venv demo test lint golden bench docs wheel release clean anew
+.PHONY: help venv demo test test-all lint golden bench docs wheel release clean anew
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ demo: $(TEST_STAMP) ## show the log on a sample company, with a PostgreSQL serve
 
 test: $(TEST_STAMP) ## run the tests; ARGS="-k name" chooses some
 	@$(BIN)/pytest $(ARGS)
+
+test-all: $(TEST_STAMP) ## run the tests of the database on PostgreSQL 14 to 18; VERSIONS="14 18" chooses some
+	@VERSIONS="$(VERSIONS)" $(BIN)/python -m tests.every_version $(ARGS)
 
 lint: $(LINT_STAMP) ## check style, types, imports and SQL
 	@$(BIN)/ruff check
@@ -60,7 +63,7 @@ release: ## freeze the tables of the first release in migrations/sql: from then 
 	@echo "Wrote migrations/sql/0001_tables.sql. Commit it."
 
 clean: ## remove .venv and everything that was built
-	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache demo-output screenshots
+	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache demo-output screenshots .postgresql
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last, so that an interrupted installation starts over.
