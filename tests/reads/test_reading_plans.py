@@ -33,7 +33,7 @@ CONDITIONS: list[tuple[LiteralString, bool]] = [
     ("at > now() - interval '2 min'", True),
     ("name like 'n77%'", False),
     ("data @> '{\"k\": 7}'", False),
-    ("words  'w7'::tsquery", False),
+    ("words @@ 'w7'::tsquery", False),
     ("tags @> array['7']", False),
     ("lower(name) = 'n7'", False),
 ]
