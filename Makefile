@@ -41,6 +41,7 @@ lint: $(LINT_STAMP) ## check style, types, imports and SQL
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/sqlfluff lint sql/bootstrap sql/tables sql/functions
+	@$(BIN)/sqlfluff lint --config .sqlfluff-queries sql/queries
 
 golden: $(TEST_STAMP) ## rewrite the generated SQL in tests/golden, to be reviewed
 	@$(BIN)/pytest tests/capture/test_golden.py --update-golden
