@@ -15,11 +15,11 @@ do $install$
 declare
     v_what text;
 begin
-    -- One that belongs to a superuser or another login stays as it is, and this login installs the rest.
+    -- Those that belong to a superuser or another login stay as they are, and this login installs the rest.
     if exists (
         select
         from pg_catalog.pg_proc as p
-        where p.oid = pg_catalog.to_regprocedure('auditctl_internal.put_trigger(regclass,text,integer,text)')
+        where p.pronamespace = 'auditctl_internal'::regnamespace and p.proname in ('put_trigger', 'put_read_policy')
             and not pg_catalog.pg_has_role(session_user, p.proowner, 'MEMBER')
     ) then
         return;
@@ -61,19 +61,11 @@ begin
 end
 $auditctl$
     $function$;
-    alter function auditctl_internal.put_trigger(regclass, text, integer, text) owner to session_user;
-    revoke execute on function auditctl_internal.put_trigger(regclass, text, integer, text) from public;
-    grant execute on function auditctl_internal.put_trigger(regclass, text, integer, text) to auditctl_owner;
-    comment on function auditctl_internal.put_trigger(regclass, text, integer, text) is
+    alter function auditctl_internal.put_trigger owner to session_user;
+    revoke execute on function auditctl_internal.put_trigger from public;
+    grant execute on function auditctl_internal.put_trigger to auditctl_owner;
+    comment on function auditctl_internal.put_trigger is
         'Puts a capture trigger on a partition or child of an audited table, with the rights of the login that installed';
-    if exists (
-        select
-        from pg_catalog.pg_proc as p
-        where p.oid = pg_catalog.to_regprocedure('auditctl_internal.put_read_policy(regclass,boolean)')
-            and not pg_catalog.pg_has_role(session_user, p.proowner, 'MEMBER')
-    ) then
-        return;
-    end if;
     execute $function$
 create or replace function auditctl_internal.put_read_policy(p_relation regclass, p_force boolean) returns void
 language plpgsql security definer
@@ -122,10 +114,10 @@ begin
 end
 $auditctl$
     $function$;
-    alter function auditctl_internal.put_read_policy(regclass, boolean) owner to session_user;
-    revoke execute on function auditctl_internal.put_read_policy(regclass, boolean) from public;
-    grant execute on function auditctl_internal.put_read_policy(regclass, boolean) to auditctl_owner;
-    comment on function auditctl_internal.put_read_policy(regclass, boolean) is
+    alter function auditctl_internal.put_read_policy owner to session_user;
+    revoke execute on function auditctl_internal.put_read_policy from public;
+    grant execute on function auditctl_internal.put_read_policy to auditctl_owner;
+    comment on function auditctl_internal.put_read_policy is
         'Puts the policies of reading on a partition or child of an audited table, with the rights of the login that installed';
     foreach v_what in array array['ddl', 'drop'] loop
         execute pg_catalog.replace($function$

@@ -48,7 +48,6 @@ as $auditctl$
     from dependent as d
     where d.class not in ('pg_rewrite'::regclass, 'pg_type'::regclass)
 $auditctl$;
-
 comment on function auditctl_internal.dependents(oid, oid) is 'An object, and everything that PostgreSQL would drop with it under CASCADE';
 
 create or replace function auditctl_internal.former_objects() returns table (class oid, object oid, kind text, name text)
@@ -68,7 +67,6 @@ as $auditctl$
     where n.nspname in ('auditctl', 'auditctl_internal') and c.relowner = 'auditctl_owner'::regrole and c.relkind = 'v'
         and age(r.xmin) > age(pg_current_xact_id()::xid)
 $auditctl$;
-
 comment on function auditctl_internal.former_objects() is
     'The functions and views of the store that this transaction has not written yet: an earlier version''s';
 
@@ -108,7 +106,6 @@ begin
     end loop;
 end
 $auditctl$;
-
 comment on function auditctl_internal.drop_former(text) is
     'Drops functions and views of an earlier version that nothing depends on: those that a text creates and what depends on them, or all';
 
@@ -132,7 +129,6 @@ begin
     end if;
 end
 $auditctl$;
-
 comment on function auditctl_internal.require_no_dependents(text) is
     'Raises, and names them, where objects of others depend on functions and views of an earlier version that a text creates, or on any';
 
@@ -153,7 +149,6 @@ exception when invalid_function_definition or invalid_table_definition or wrong_
     end;
 end
 $auditctl$;
-
 comment on function auditctl_internal.replace_objects(text) is
     'Runs a file of functions and views; what PostgreSQL does not replace is dropped and created anew';
 
@@ -184,6 +179,5 @@ begin
     end loop;
 end
 $auditctl$;
-
 comment on function auditctl_internal.renew_callers() is
     'Writes those capture functions anew, from auditctl.capture, that call a function which this transaction dropped';

@@ -32,7 +32,6 @@ create table auditctl.event (
     context jsonb,
     constraint event_pkey primary key (occurred_at, event_id)
 ) partition by range (occurred_at);
-
 comment on table auditctl.event is 'The activity log: append-only, partitioned by month (UTC) of occurred_at';
 comment on column auditctl.event.event_id is 'Identity; gaps are rolled-back transactions, not loss';
 comment on column auditctl.event.occurred_at is 'clock_timestamp() at the capture of the row';
@@ -69,8 +68,3 @@ create index event_action_target_occurred_at_idx on auditctl.event (action, targ
 
 create table auditctl.event_default partition of auditctl.event default;
 comment on table auditctl.event_default is 'Catches events of months without a partition, so that no write fails for want of one';
-
-grant select on auditctl.event to auditctl_reader;
--- Members of pg_write_all_data hold every table's privileges: without a policy for writing they write nothing here.
-alter table auditctl.event enable row level security;
-create policy event_is_readable on auditctl.event for select using (true);

@@ -9,7 +9,6 @@ create table auditctl.key_change (
     target_id text,
     constraint key_change_pkey primary key (occurred_at, event_id)
 );
-
 comment on table auditctl.key_change is 'One row for each event that changed a key, written with it, write-once, and deleted after it';
 comment on column auditctl.key_change.event_id is 'The event: its event_id';
 comment on column auditctl.key_change.occurred_at is 'The event: its occurred_at';
@@ -20,7 +19,3 @@ comment on column auditctl.key_change.target_id is 'The key after the update; nu
 create index key_change_target_target_id_occurred_at_idx on auditctl.key_change (target, target_id, occurred_at);
 create index key_change_target_previous_target_id_occurred_at_idx
     on auditctl.key_change (target, previous_target_id, occurred_at);
-
-grant select on auditctl.key_change to auditctl_reader;
-alter table auditctl.key_change enable row level security;
-create policy key_change_is_readable on auditctl.key_change for select using (true);

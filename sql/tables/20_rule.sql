@@ -16,7 +16,6 @@ create table auditctl.rule (
     constraint rule_pkey primary key (name),
     constraint rule_label_is_not_empty check (label <> '')
 );
-
 comment on table auditctl.rule is 'What is to be audited: one row per table or glob, as enable and apply state it';
 comment on column auditctl.rule.name is 'schema.table, or a glob such as billing.*';
 comment on column auditctl.rule.position is 'Order in which globs are tried; an exact name comes before every glob';
@@ -31,10 +30,6 @@ comment on column auditctl.rule.set_at is 'When the rule was stated';
 comment on column auditctl.rule.read_query is 'Whether the event of a read has the query''s text';
 comment on column auditctl.rule.read_force is 'Whether reads by the table''s owner are recorded, too';
 
-grant select on auditctl.rule to auditctl_reader;
-alter table auditctl.rule enable row level security;
-create policy rule_is_readable on auditctl.rule for select using (true);
-
 create table auditctl.target (
     target text not null,
     label text,
@@ -42,16 +37,11 @@ create table auditctl.target (
     registered_at timestamptz not null default pg_catalog.now(),
     constraint target_pkey primary key (target)
 );
-
 comment on table auditctl.target is 'Every table that was ever audited, under each name it had';
 comment on column auditctl.target.target is 'schema.table, as events carry it';
 comment on column auditctl.target.label is 'What people see as the target';
 comment on column auditctl.target.key_columns is 'The columns of the key, in order; empty without a key';
 comment on column auditctl.target.registered_at is 'When capture was first installed under this name';
-
-grant select on auditctl.target to auditctl_reader;
-alter table auditctl.target enable row level security;
-create policy target_is_readable on auditctl.target for select using (true);
 
 create table auditctl.rename (
     renamed_at timestamptz not null,
@@ -60,15 +50,10 @@ create table auditctl.rename (
     constraint rename_pkey primary key (new_target, renamed_at),
     constraint rename_is_a_change check (old_target <> new_target)
 );
-
 comment on table auditctl.rename is 'Each time an audited table was found under a new name; lets its history stay one';
 comment on column auditctl.rename.renamed_at is 'From when on events carry the new name';
 comment on column auditctl.rename.old_target is 'The name before';
 comment on column auditctl.rename.new_target is 'The name since';
-
-grant select on auditctl.rename to auditctl_reader;
-alter table auditctl.rename enable row level security;
-create policy rename_is_readable on auditctl.rename for select using (true);
 
 create table auditctl.event_type (
     name text not null,
@@ -81,14 +66,9 @@ create table auditctl.event_type (
     constraint event_type_label_is_not_empty check (label <> ''),
     constraint event_type_label_is_of_one_type check (label is null or name !~ '[*?]')
 );
-
 comment on table auditctl.event_type is 'Business events that the configuration names; one that is not here is recorded under its own name';
 comment on column auditctl.event_type.name is 'The target that auditctl.record_event is called with, or a glob: * stands for any characters, ? for one';
 comment on column auditctl.event_type.label is 'What people see as the target; null for the name itself';
 comment on column auditctl.event_type.enabled is 'Whether such events are recorded; of several that fit, the name itself counts, else the longest glob';
 comment on column auditctl.event_type.set_by is 'The login that stated it';
 comment on column auditctl.event_type.set_at is 'When it was stated';
-
-grant select on auditctl.event_type to auditctl_reader;
-alter table auditctl.event_type enable row level security;
-create policy event_type_is_readable on auditctl.event_type for select using (true);

@@ -28,14 +28,9 @@ create table auditctl.template (
     parts text[] not null,
     constraint template_pkey primary key (action)
 );
-
 comment on table auditctl.template is 'The bodies of capture functions, as install wrote them';
 comment on column auditctl.template.action is 'The captured action';
 comment on column auditctl.template.parts is 'In turn a piece of text, and the name of what is put between it and the next';
-
-alter table auditctl.template enable row level security;
-create policy template_is_readable on auditctl.template for select using (true);
-grant select on auditctl.template to auditctl_reader;
 
 create type auditctl.capture_function as (name text, source text, settings text[], statement text, comment text, grantee text);
 comment on type auditctl.capture_function is 'A capture function as it must be, and the statement that makes it so';
@@ -61,7 +56,6 @@ create table auditctl.capture (
     read_force boolean not null default false,
     constraint capture_pkey primary key (relation)
 );
-
 comment on table auditctl.capture is 'One row for each audited table: how its triggers were made, and what the table was like then';
 comment on column auditctl.capture.relation is 'The table that the target names; its partitions and children are members';
 comment on column auditctl.capture.target is 'schema.table, as its events carry it';
@@ -80,18 +74,10 @@ comment on column auditctl.capture.being_changed_by is 'The transaction that cha
 comment on column auditctl.capture.read_query is 'Whether the event of a read has the query''s text';
 comment on column auditctl.capture.read_force is 'Whether reads by the table''s owner are recorded, too';
 
-alter table auditctl.capture enable row level security;
-create policy capture_is_readable on auditctl.capture for select using (true);
-grant select on auditctl.capture to auditctl_reader;
-
 create table auditctl.capture_change (
     changed_at timestamptz not null
 );
-
 comment on table auditctl.capture_change is 'One row that every change of capture updates: a transaction whose snapshot is older cannot lock it';
 comment on column auditctl.capture_change.changed_at is 'When capture was changed last';
 
 insert into auditctl.capture_change (changed_at) values (pg_catalog.now());
-alter table auditctl.capture_change enable row level security;
-create policy capture_change_is_readable on auditctl.capture_change for select using (true);
-grant select on auditctl.capture_change to auditctl_reader;

@@ -10,7 +10,6 @@ create table auditctl.read_site (
     had_force boolean not null,
     constraint read_site_pkey primary key (relation)
 );
-
 comment on table auditctl.read_site is 'Where the policies of reading are: one row for each audited table, and for each partition and child of one';
 comment on column auditctl.read_site.relation is 'The table with the policies';
 comment on column auditctl.read_site.root is 'The audited table: the same, or what it is a partition or child of';
@@ -20,17 +19,12 @@ comment on column auditctl.read_site.read_force is 'Whether the table''s owner i
 comment on column auditctl.read_site.had_row_security is 'Whether row security is the table''s own, and stays when reading is no longer audited';
 comment on column auditctl.read_site.had_force is 'Whether row security was forced on the owner before';
 
-alter table auditctl.read_site enable row level security;
-create policy read_site_is_readable on auditctl.read_site for select using (true);
-grant select on auditctl.read_site to auditctl_reader;
-
 create table auditctl.log_key (
     inner_key bytea not null,
     outer_key bytea not null,
     mark_key bytea not null,
     made_at timestamptz not null default pg_catalog.now()
 );
-
 comment on table auditctl.log_key is 'One row of secrets, made at random when the store was installed. Nobody but auditctl_owner can read it';
 comment on column auditctl.log_key.inner_key is 'Of lines in the server''s log: hashed before the line, with SHA-256';
 comment on column auditctl.log_key.outer_key is 'Of lines in the server''s log: hashed before that hash, so that nobody can lengthen a line';

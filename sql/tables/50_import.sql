@@ -6,16 +6,12 @@ create table auditctl.read_line (
     waiting jsonb,
     constraint read_line_pkey primary key (line_key)
 );
-
 comment on table auditctl.read_line is 'One row for each read that was taken from the server''s log, so that no line counts twice';
 comment on column auditctl.read_line.line_key is 'Names the read: session, statement and table of a line of pgaudit, or the keyed hash of a line of auditctl''s own';
 comment on column auditctl.read_line.logged_at is 'When the line was written';
 comment on column auditctl.read_line.waiting is 'The read whose transaction had not ended when its line was found; null once that is known';
 
 create index read_line_waiting_idx on auditctl.read_line (logged_at) where waiting is not null;
-grant select on auditctl.read_line to auditctl_reader;
-alter table auditctl.read_line enable row level security;
-create policy read_line_is_readable on auditctl.read_line for select using (true);
 
 create table auditctl.log_file (
     fingerprint text not null,
@@ -30,7 +26,6 @@ create table auditctl.log_file (
     constraint log_file_pkey primary key (fingerprint),
     constraint log_file_position_is_not_negative check (position >= 0)
 );
-
 comment on table auditctl.log_file is 'How far each file of the server''s log was read; a file that is renamed or compressed stays the same';
 comment on column auditctl.log_file.fingerprint is 'SHA-256 of the first line, which no two files share';
 comment on column auditctl.log_file.name is 'The file''s name when it was read last, without its folder';
@@ -42,18 +37,10 @@ comment on column auditctl.log_file.size is 'Size on disk when it was read to it
 comment on column auditctl.log_file.read_by is 'The login that read it last';
 comment on column auditctl.log_file.read_at is 'When it was read last';
 
-grant select on auditctl.log_file to auditctl_reader;
-alter table auditctl.log_file enable row level security;
-create policy log_file_is_readable on auditctl.log_file for select using (true);
-
 create table auditctl.import_horizon (
     pruned_before timestamptz not null
 );
-
 comment on table auditctl.import_horizon is 'One row, which each batch of an import locks: one batch is stored at a time';
 comment on column auditctl.import_horizon.pruned_before is 'Lines written before are not imported any more: what was read of them is forgotten';
 
 insert into auditctl.import_horizon (pruned_before) values ('-infinity');
-grant select on auditctl.import_horizon to auditctl_reader;
-alter table auditctl.import_horizon enable row level security;
-create policy import_horizon_is_readable on auditctl.import_horizon for select using (true);

@@ -12,7 +12,6 @@ create table auditctl.retention (
     constraint retention_keep_is_a_time check (keep ~ '^[1-9][0-9]{0,5} (day|week|month|year)s?$'),
     constraint retention_ends_after_its_start check (until >= since)
 );
-
 comment on table auditctl.retention is 'How long events are kept, as it was ever stated; the longest time that names a target is in force';
 comment on column auditctl.retention.retention_id is 'Identity';
 comment on column auditctl.retention.target is 'A target or a glob over targets; * for every event';
@@ -22,10 +21,6 @@ comment on column auditctl.retention.since is 'When it was stated';
 comment on column auditctl.retention.until is 'When something else was stated instead; null while it holds';
 
 create unique index retention_target_idx on auditctl.retention (target) where until is null;
-
-grant select on auditctl.retention to auditctl_reader;
-alter table auditctl.retention enable row level security;
-create policy retention_is_readable on auditctl.retention for select using (true);
 
 -- Until somebody says otherwise.
 insert into auditctl.retention (target) values ('*');
@@ -48,7 +43,6 @@ create table auditctl.hold (
     ),
     constraint hold_is_released_for_a_reason check (release_reason ~ '\S')
 );
-
 comment on table auditctl.hold is 'Legal holds: what is held, by whom, why, and since when no more';
 comment on column auditctl.hold.hold_id is 'Identity';
 comment on column auditctl.hold.target is 'A target, or a glob over targets; every name its table ever had is held with it';
@@ -59,7 +53,3 @@ comment on column auditctl.hold.placed_at is 'When';
 comment on column auditctl.hold.released_by is 'The login that released it; null while it holds';
 comment on column auditctl.hold.released_at is 'When it was released';
 comment on column auditctl.hold.release_reason is 'Why it was released';
-
-grant select on auditctl.hold to auditctl_reader;
-alter table auditctl.hold enable row level security;
-create policy hold_is_readable on auditctl.hold for select using (true);

@@ -10,7 +10,6 @@ create table auditctl.maintenance (
     constraint maintenance_pkey primary key (singleton),
     constraint maintenance_has_one_row check (singleton)
 );
-
 comment on table auditctl.maintenance is 'How far upkeep has come; the session that locks the row does the next step';
 comment on column auditctl.maintenance.singleton is 'True: there is one row';
 comment on column auditctl.maintenance.ran_at is 'When maintain last found nothing more to do';
@@ -20,7 +19,3 @@ comment on column auditctl.maintenance.moved_id is 'event_id of the last event t
 comment on column auditctl.maintenance.moved is 'How many events were copied';
 
 insert into auditctl.maintenance default values;
-
-grant select on auditctl.maintenance to auditctl_reader;
-alter table auditctl.maintenance enable row level security;
-create policy maintenance_is_readable on auditctl.maintenance for select using (true);

@@ -11,20 +11,18 @@ return case
     when pg_catalog.length(p_value || '   ') > 103 then pg_catalog.left(p_value || '   ', 99) || pg_catalog.chr(8230)
     else p_value
 end;
-
-revoke execute on function auditctl.shorten(text) from public;
-grant execute on function auditctl.shorten(text) to auditctl_reader;
-comment on function auditctl.shorten(text) is 'A long, masked or oversize value as it stands in a sentence';
+revoke execute on function auditctl.shorten from public;
+grant execute on function auditctl.shorten to auditctl_reader;
+comment on function auditctl.shorten is 'A long, masked or oversize value as it stands in a sentence';
 
 create or replace function auditctl.shown(p_value text) returns text
 language sql immutable parallel safe
 return coalesce(
     case when pg_catalog.octet_length(p_value) > 100 or p_value like '{"$%' then auditctl.shorten(p_value) else p_value end, 'null'
 );
-
-revoke execute on function auditctl.shown(text) from public;
-grant execute on function auditctl.shown(text) to auditctl_reader;
-comment on function auditctl.shown(text) is 'A recorded value as it stands in a sentence: at most 100 characters, null as such';
+revoke execute on function auditctl.shown from public;
+grant execute on function auditctl.shown to auditctl_reader;
+comment on function auditctl.shown is 'A recorded value as it stands in a sentence: at most 100 characters, null as such';
 
 create or replace function auditctl.sentence(p_action auditctl.action, p_old jsonb, p_new jsonb, p_context jsonb)
 returns table (details text)
@@ -55,18 +53,16 @@ select case p_action
     else coalesce(p_context ->> 'summary', 'recorded')
 end;
 end;
-
-revoke execute on function auditctl.sentence(auditctl.action, jsonb, jsonb, jsonb) from public;
-grant execute on function auditctl.sentence(auditctl.action, jsonb, jsonb, jsonb) to auditctl_reader;
-comment on function auditctl.sentence(auditctl.action, jsonb, jsonb, jsonb) is 'auditctl.details as a set of one row, for use in a FROM clause';
+revoke execute on function auditctl.sentence from public;
+grant execute on function auditctl.sentence to auditctl_reader;
+comment on function auditctl.sentence is 'auditctl.details as a set of one row, for use in a FROM clause';
 
 create or replace function auditctl.details(p_action auditctl.action, p_old jsonb, p_new jsonb, p_context jsonb default null) returns text
 language sql stable parallel safe
 return (select sentence.details from auditctl.sentence(p_action, p_old, p_new, p_context) as sentence);
-
-revoke execute on function auditctl.details(auditctl.action, jsonb, jsonb, jsonb) from public;
-grant execute on function auditctl.details(auditctl.action, jsonb, jsonb, jsonb) to auditctl_reader;
-comment on function auditctl.details(auditctl.action, jsonb, jsonb, jsonb) is
+revoke execute on function auditctl.details from public;
+grant execute on function auditctl.details to auditctl_reader;
+comment on function auditctl.details is
     'What happened, as one sentence, such as: balance: 10.00 -> 12.50; status: active -> closed (with a real arrow)';
 
 create or replace view auditctl.activity as
@@ -90,7 +86,6 @@ select
 from auditctl.event as event
 left join auditctl.target as target on target.target = event.target
 left join auditctl.event_type as event_type on event_type.name = event.target;
-
 comment on view auditctl.activity is 'The log as people read it: the label for the name, System for nobody, and a sentence of what happened';
 comment on column auditctl.activity.created_on is 'When the change was captured';
 comment on column auditctl.activity.ip_address is 'From where';

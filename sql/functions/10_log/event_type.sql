@@ -16,10 +16,9 @@ begin
     return v_type;
 end
 $auditctl$;
-
-revoke execute on function auditctl.deciding_type(text) from public;
-grant execute on function auditctl.deciding_type(text) to auditctl_reader;
-comment on function auditctl.deciding_type(text) is
+revoke execute on function auditctl.deciding_type from public;
+grant execute on function auditctl.deciding_type to auditctl_reader;
+comment on function auditctl.deciding_type is
     'The event type that decides whether events of a target are recorded: the one of that name, else the longest matching glob; null without one';
 
 create or replace function auditctl.names_actor() returns boolean
@@ -28,7 +27,6 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select auditctl_internal.holds_app_role()
 $auditctl$;
-
-revoke execute on function auditctl.names_actor() from public;
-grant execute on function auditctl.names_actor() to auditctl_app, auditctl_admin;
-comment on function auditctl.names_actor() is 'Whether the user that this session names is believed: whether its login was granted auditctl_app';
+revoke execute on function auditctl.names_actor from public;
+grant execute on function auditctl.names_actor to auditctl_app, auditctl_admin;
+comment on function auditctl.names_actor is 'Whether the user that this session names is believed: whether its login was granted auditctl_app';

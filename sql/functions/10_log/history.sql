@@ -71,10 +71,10 @@ as $auditctl$
         )
     from forward as f
 $auditctl$;
-
-revoke execute on function auditctl.target_names(text) from public;
-grant execute on function auditctl.target_names(text) to auditctl_reader;
-comment on function auditctl.target_names(text) is 'The names one table has had, each with the time it had it; the name itself for a table that was never renamed';
+revoke execute on function auditctl.target_names from public;
+grant execute on function auditctl.target_names to auditctl_reader;
+comment on function auditctl.target_names is
+    'The names one table has had, each with the time it had it; the name itself for a table that was never renamed';
 
 create or replace function auditctl.object_keys(p_target text, p_target_id text)
 returns table (target_id text, since timestamptz, until timestamptz)
@@ -154,10 +154,9 @@ as $auditctl$
 
     select l.target_id, l.since, l.until from life as l
 $auditctl$;
-
-revoke execute on function auditctl.object_keys(text, text) from public;
-grant execute on function auditctl.object_keys(text, text) to auditctl_reader;
-comment on function auditctl.object_keys(text, text) is
+revoke execute on function auditctl.object_keys from public;
+grant execute on function auditctl.object_keys to auditctl_reader;
+comment on function auditctl.object_keys is
     'The keys that one object had, each with the time it had it, through changes of the key in both directions';
 
 create or replace function auditctl.history(p_target text, p_target_id text)
@@ -213,8 +212,7 @@ as $auditctl$
     from ordered as o
     where o.action <> 'TRUNCATE' or o.before not in ('DELETE', 'TRUNCATE')
 $auditctl$;
-
-revoke execute on function auditctl.history(text, text) from public;
-grant execute on function auditctl.history(text, text) to auditctl_reader;
-comment on function auditctl.history(text, text) is
+revoke execute on function auditctl.history from public;
+grant execute on function auditctl.history to auditctl_reader;
+comment on function auditctl.history is
     'The events of one object: every row that had the key, followed back and forward through changes of the key and of the table''s name';

@@ -29,8 +29,7 @@ begin
     return format('auditctl.%I', v_name)::regclass;
 end
 $auditctl$;
-
-comment on function auditctl_internal.create_partition(date) is 'Creates and guards the partition of one month; null when it exists or cannot be made';
+comment on function auditctl_internal.create_partition is 'Creates and guards the partition of one month; null when it exists or cannot be made';
 
 create or replace function auditctl_internal.create_partitions(p_ahead integer default 3) returns integer
 language plpgsql volatile
@@ -48,5 +47,4 @@ begin
     return v_created;
 end
 $auditctl$;
-
-comment on function auditctl_internal.create_partitions(integer) is 'Creates the partitions of this month and of so many ahead; returns how many it made';
+comment on function auditctl_internal.create_partitions is 'Creates the partitions of this month and of so many ahead; returns how many it made';

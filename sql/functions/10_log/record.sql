@@ -19,8 +19,7 @@ begin
     return v_event_id;
 end
 $auditctl$;
-
-comment on function auditctl_internal.insert_event(text, text, auditctl.action, jsonb, jsonb, text) is 'Adds one event under the session''s identity; the owner''s alone';
+comment on function auditctl_internal.insert_event is 'Adds one event under the session''s identity; the owner''s alone';
 
 create or replace function auditctl_internal.require_target(p_target text) returns void
 language plpgsql stable
@@ -55,8 +54,7 @@ begin
     end if;
 end
 $auditctl$;
-
-comment on function auditctl_internal.require_target(text) is
+comment on function auditctl_internal.require_target is
     'Raises unless an application may record events of that target: a name that is seen as it is, and none of auditctl''s own';
 
 create or replace function auditctl.record_event(
@@ -93,10 +91,9 @@ begin
     return auditctl_internal.insert_event(p_target, p_target_id, p_action, null, p_data, p_summary);
 end
 $auditctl$;
-
-revoke execute on function auditctl.record_event(text, text, text, jsonb, auditctl.action) from public;
-grant execute on function auditctl.record_event(text, text, text, jsonb, auditctl.action) to auditctl_app, auditctl_admin;
-comment on function auditctl.record_event(text, text, text, jsonb, auditctl.action) is
+revoke execute on function auditctl.record_event from public;
+grant execute on function auditctl.record_event to auditctl_app, auditctl_admin;
+comment on function auditctl.record_event is
     'Records a business event or a read, under the same rules of who as any other event; returns its event_id, or null where its type is switched off';
 
 create or replace function auditctl.record_export(p_data jsonb) returns bigint
@@ -110,10 +107,9 @@ begin
     return auditctl_internal.insert_event('auditctl.export', null, 'EVENT', null, p_data, 'log exported');
 end
 $auditctl$;
-
-revoke execute on function auditctl.record_export(jsonb) from public;
-grant execute on function auditctl.record_export(jsonb) to auditctl_reader;
-comment on function auditctl.record_export(jsonb) is 'Records that the caller exports the log, with format and filters; returns the event_id';
+revoke execute on function auditctl.record_export from public;
+grant execute on function auditctl.record_export to auditctl_reader;
+comment on function auditctl.record_export is 'Records that the caller exports the log, with format and filters; returns the event_id';
 
 create or replace function auditctl.record_membership(p_role text, p_login text) returns bigint
 language plpgsql volatile security definer
@@ -144,10 +140,9 @@ begin
     );
 end
 $auditctl$;
-
-revoke execute on function auditctl.record_membership(text, text) from public;
-grant execute on function auditctl.record_membership(text, text) to auditctl_admin;
-comment on function auditctl.record_membership(text, text) is 'Records whether a login is now a member of one of auditctl''s roles; returns the event_id';
+revoke execute on function auditctl.record_membership from public;
+grant execute on function auditctl.record_membership to auditctl_admin;
+comment on function auditctl.record_membership is 'Records whether a login is now a member of one of auditctl''s roles; returns the event_id';
 
 create or replace function auditctl_internal.record_rule() returns trigger
 language plpgsql security definer
@@ -165,5 +160,4 @@ begin
     return null;
 end
 $auditctl$;
-
-comment on function auditctl_internal.record_rule() is 'Records every change of a rule or an event type, by any login and any statement';
+comment on function auditctl_internal.record_rule is 'Records every change of a rule or an event type, by any login and any statement';

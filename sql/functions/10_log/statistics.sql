@@ -54,12 +54,7 @@ begin
     ) using p_since, p_until, p_targets, p_actions, p_recent;
 end
 $auditctl$;
-
-revoke execute on function auditctl.statistics(
-    regclass, timestamptz, timestamptz, text[], auditctl.action[], timestamptz, double precision
-) from public;
-grant execute on function auditctl.statistics(
-    regclass, timestamptz, timestamptz, text[], auditctl.action[], timestamptz, double precision
-) to auditctl_reader;
-comment on function auditctl.statistics(regclass, timestamptz, timestamptz, text[], auditctl.action[], timestamptz, double precision) is
+revoke execute on function auditctl.statistics from public;
+grant execute on function auditctl.statistics to auditctl_reader;
+comment on function auditctl.statistics is
     'Counts the events of one partition, or of a sample of its pages, by target, month and action; weight is their bytes in the table; other is the events that are not selected';

@@ -9,8 +9,7 @@ begin
         using errcode = 'UA001', hint = 'Events are only ever added, by capture and by auditctl.record_event.';
 end
 $auditctl$;
-
-comment on function auditctl_internal.refuse_change() is 'Raises UA001 on every update, delete and truncate of the log';
+comment on function auditctl_internal.refuse_change is 'Raises UA001 on every update, delete and truncate of the log';
 
 create or replace function auditctl_internal.guard_partition(p_relation regclass) returns void
 language plpgsql volatile
@@ -45,8 +44,7 @@ begin
     end loop;
 end
 $auditctl$;
-
-comment on function auditctl_internal.guard_partition(regclass) is
+comment on function auditctl_internal.guard_partition is
     'Puts the write-once guards on the log or one of its partitions, also for replica mode and pg_write_all_data';
 
 create or replace function auditctl_internal.has_event(p_change auditctl.key_change) returns boolean
@@ -65,9 +63,7 @@ as $auditctl$
                 and not c.relispartition
         )
 $auditctl$;
-
-comment on function auditctl_internal.has_event(auditctl.key_change) is
-    'Whether the event of a key change is in the log, or in a month that was detached from it';
+comment on function auditctl_internal.has_event is 'Whether the event of a key change is in the log, or in a month that was detached from it';
 
 create or replace function auditctl_internal.guard_key_change() returns trigger
 language plpgsql
@@ -82,6 +78,5 @@ begin
         using errcode = 'UA001', hint = 'A key change is deleted after its event, by auditctl maintain.';
 end
 $auditctl$;
-
-comment on function auditctl_internal.guard_key_change() is
+comment on function auditctl_internal.guard_key_change is
     'Raises UA001 on every update and truncate of auditctl.key_change, and on the delete of a row whose event is there';

@@ -28,8 +28,8 @@ begin
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.holds_app_role() is 'Whether the login was granted auditctl_app, directly or through roles; a superuser is no member unless granted';
+comment on function auditctl_internal.holds_app_role is
+    'Whether the login was granted auditctl_app, directly or through roles; a superuser is no member unless granted';
 
 create or replace function auditctl_internal.parse_ip(p_text text) returns inet
 language plpgsql immutable
@@ -45,8 +45,7 @@ exception when others then
     return null;
 end
 $auditctl$;
-
-comment on function auditctl_internal.parse_ip(text) is 'The address, or null where the text is none, or a network; never raises';
+comment on function auditctl_internal.parse_ip is 'The address, or null where the text is none, or a network; never raises';
 
 create or replace function auditctl_internal.readable(p_text text) returns text
 language plpgsql immutable
@@ -60,8 +59,7 @@ exception when others then
     return 'invalid text ' || md5(p_text);
 end
 $auditctl$;
-
-comment on function auditctl_internal.readable(text) is 'The text, or a stand-in with its MD5 where it is no valid UTF-8; never raises';
+comment on function auditctl_internal.readable is 'The text, or a stand-in with its MD5 where it is no valid UTF-8; never raises';
 
 create or replace function auditctl_internal.own_keys() returns text[]
 language sql immutable
@@ -70,8 +68,7 @@ as $auditctl$
         '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes,'
         'leaf,indirect,imported_by,imported_from,rolled_back}'::text[]
 $auditctl$;
-
-comment on function auditctl_internal.own_keys() is 'The keys of a context that auditctl alone writes; in line it costs nothing';
+comment on function auditctl_internal.own_keys is 'The keys of a context that auditctl alone writes; in line it costs nothing';
 
 create or replace function auditctl_internal.parse_context(p_text text) returns jsonb
 language plpgsql immutable
@@ -98,8 +95,7 @@ exception when others then
     return jsonb_build_object('context_rejected', left(auditctl_internal.readable(p_text), 500), 'context_bytes', octet_length(p_text));
 end
 $auditctl$;
-
-comment on function auditctl_internal.parse_context(text) is
+comment on function auditctl_internal.parse_context is
     'The JSON object of the session''s context without the keys auditctl writes itself; what is no object, over 16 kB or too deep is kept as the start of its text; never raises';
 
 create or replace function auditctl_internal.session_context() returns jsonb
@@ -124,8 +120,7 @@ begin
     return v_context;
 end
 $auditctl$;
-
-comment on function auditctl_internal.session_context() is 'The context of the session''s events; never raises';
+comment on function auditctl_internal.session_context is 'The context of the session''s events; never raises';
 
 create or replace function auditctl_internal.identify() returns auditctl.identity
 language plpgsql volatile
@@ -186,5 +181,4 @@ begin
     return v_who;
 end
 $auditctl$;
-
-comment on function auditctl_internal.identify() is 'Who acts in this session; never raises';
+comment on function auditctl_internal.identify is 'Who acts in this session; never raises';

@@ -14,9 +14,8 @@ as $auditctl$
         set_config('auditctl.ip', coalesce(p_ip, ''), p_local),
         set_config('auditctl.context', coalesce(p_context::text, ''), p_local)
 $auditctl$;
-
-grant execute on function auditctl.set_context(text, text, jsonb, boolean) to public;
-comment on function auditctl.set_context(text, text, jsonb, boolean) is
+grant execute on function auditctl.set_context to public;
+comment on function auditctl.set_context is
     'Names the user, address and context of what follows, until the end of the transaction (or of the session with p_local false); believed only from members of auditctl_app';
 
 -- The short ways, for the sessions that nearly all events come from. Capture functions ask them in this order and
@@ -34,8 +33,7 @@ as $auditctl$
         -- A list of addresses, a netmask or blanks: auditctl_internal.identify() sees to it, as to what is no address at all.
         and coalesce(strpos(translate(current_setting('auditctl.ip', true), ', ', '//'), '/') = 0, true)
 $auditctl$;
-
-comment on function auditctl_internal.is_application() is
+comment on function auditctl_internal.is_application is
     'Whether the login is a member of auditctl_app and no superuser, and the user and the address that it names look as they should';
 
 create or replace function auditctl_internal.is_database() returns boolean
@@ -51,24 +49,22 @@ as $auditctl$
             else not pg_has_role(session_user, 'auditctl_app'::regrole, 'MEMBER')
         end
 $auditctl$;
-
-comment on function auditctl_internal.is_database() is 'Whether the login is no application and names nobody';
+comment on function auditctl_internal.is_database is 'Whether the login is no application and names nobody';
 
 create or replace function auditctl_internal.claimed_actor() returns text
 language sql stable
 as $auditctl$
     select nullif(current_setting('auditctl.actor', true), '')
 $auditctl$;
-
-comment on function auditctl_internal.claimed_actor() is 'The user that the session names; null for nobody';
+comment on function auditctl_internal.claimed_actor is 'The user that the session names; null for nobody';
 
 create or replace function auditctl_internal.claimed_ip() returns inet
 language sql stable
 as $auditctl$
     select coalesce(nullif(current_setting('auditctl.ip', true), '')::inet, inet_client_addr())
 $auditctl$;
-
-comment on function auditctl_internal.claimed_ip() is 'The address that the session names, else the peer of the connection; raises where the text is none';
+comment on function auditctl_internal.claimed_ip is
+    'The address that the session names, else the peer of the connection; raises where the text is none';
 
 create or replace function auditctl_internal.is_plain_session() returns boolean
 language sql stable
@@ -78,8 +74,7 @@ as $auditctl$
         and current_setting('application_name') <> ''
         and current_setting('role') = 'none'
 $auditctl$;
-
-comment on function auditctl_internal.is_plain_session() is 'Whether the context of the session is its application_name alone';
+comment on function auditctl_internal.is_plain_session is 'Whether the context of the session is its application_name alone';
 
 create or replace function auditctl_internal.context(p_setting text) returns jsonb
 language sql stable
@@ -96,6 +91,5 @@ as $auditctl$
             else auditctl_internal.session_context()
         end
 $auditctl$;
-
-comment on function auditctl_internal.context(text) is
+comment on function auditctl_internal.context is
     'auditctl_internal.session_context() without its cost for nearly all sessions, from the session''s auditctl.context';

@@ -20,6 +20,5 @@ begin atomic
         ('TRUNCATE', 'truncate', false, 32)
     ) as a (action, event, per_row, type_bits);
 end;
-
-comment on function auditctl_internal.captured_action() is
+comment on function auditctl_internal.captured_action is
     'The registry of captured actions: the name and event of its trigger, whether it fires for each row, so that PostgreSQL clones it to partitions, and its pg_trigger.tgtype';

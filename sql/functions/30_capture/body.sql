@@ -25,8 +25,7 @@ as $auditctl$
     join pg_namespace as n on n.oid = c.relnamespace
     where c.oid = p_root
 $auditctl$;
-
-comment on function auditctl_internal.condition_code(regclass, text, boolean, boolean) is
+comment on function auditctl_internal.condition_code is
     'The statements that refuse a write without an actor, and that note which partition or child was written to; empty for most tables';
 
 create or replace function auditctl_internal.function_name(p_schema text, p_table text, p_action auditctl.action) returns text
@@ -54,9 +53,7 @@ begin
     return v_head || v_tail;
 end
 $auditctl$;
-
-comment on function auditctl_internal.function_name(text, text, auditctl.action) is
-    'schema__table__action, with a hash where that would be ambiguous or longer than 63 bytes';
+comment on function auditctl_internal.function_name is 'schema__table__action, with a hash where that would be ambiguous or longer than 63 bytes';
 
 create or replace function auditctl_internal.function_parts(
     p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[], p_template text[]
@@ -122,9 +119,7 @@ begin
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.function_parts(regclass, auditctl.capture, auditctl.action, auditctl.captured_column[], text[]) is
-    'What is put between the pieces of a template, by name, as SQL';
+comment on function auditctl_internal.function_parts is 'What is put between the pieces of a template, by name, as SQL';
 
 create or replace function auditctl_internal.assemble(p_parts text[], p_values jsonb) returns text
 language plpgsql immutable
@@ -146,8 +141,7 @@ begin
     return v_source;
 end
 $auditctl$;
-
-comment on function auditctl_internal.assemble(text[], jsonb) is 'A template with its values put in';
+comment on function auditctl_internal.assemble is 'A template with its values put in';
 
 create or replace function auditctl_internal.capture_function(
     p_relation regclass, p_capture auditctl.capture, p_action auditctl.action
@@ -219,6 +213,4 @@ begin
     return v_function;
 end
 $auditctl$;
-
-comment on function auditctl_internal.capture_function(regclass, auditctl.capture, auditctl.action) is
-    'The function that captures an action on an audited table, or on a child of it';
+comment on function auditctl_internal.capture_function is 'The function that captures an action on an audited table, or on a child of it';

@@ -17,8 +17,7 @@ exception when others then
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.value_image(anyelement) is
+comment on function auditctl_internal.value_image is
     'A value as JSONB; where JSONB cannot hold it, its length and hash: of the bytes of bytea, of the text in UTF-8 of all else';
 
 create or replace function auditctl_internal.base_type(p_type oid) returns oid
@@ -35,8 +34,7 @@ as $auditctl$
 
     select base.oid from base where base.typtype <> 'd'
 $auditctl$;
-
-comment on function auditctl_internal.base_type(oid) is 'A type with domains removed';
+comment on function auditctl_internal.base_type is 'A type with domains removed';
 
 create or replace function auditctl_internal.is_plain_type(p_type oid) returns boolean
 language sql stable
@@ -47,8 +45,7 @@ as $auditctl$
     select coalesce(base.oid < 16384 and base.oid not in ('json'::regtype, 'json[]'::regtype, 'jsonb[]'::regtype), false)
     from (select auditctl_internal.base_type(p_type) as oid) as base
 $auditctl$;
-
-comment on function auditctl_internal.is_plain_type(oid) is 'Whether values of the type go to JSONB as they are; others are recorded as their text';
+comment on function auditctl_internal.is_plain_type is 'Whether values of the type go to JSONB as they are; others are recorded as their text';
 
 create or replace function auditctl_internal.column_image(p_row anyelement, p_column name, p_type oid) returns jsonb
 language plpgsql stable
@@ -80,8 +77,7 @@ exception when others then
     return v_value;
 end
 $auditctl$;
-
-comment on function auditctl_internal.column_image(anyelement, name, oid) is 'One column of a row as JSONB';
+comment on function auditctl_internal.column_image is 'One column of a row as JSONB';
 
 create or replace function auditctl_internal.unknown_columns(p_relation oid, p_known text[], p_hidden text[]) returns text[]
 language sql stable
@@ -100,8 +96,7 @@ as $auditctl$
         and cardinality(p_hidden) > 0
         and exists (select from unnest(p_known) as k (name) where k.name not in (select n.name from now as n))
 $auditctl$;
-
-comment on function auditctl_internal.unknown_columns(oid, text[], text[]) is
+comment on function auditctl_internal.unknown_columns is
     'The columns that may be excluded or masked ones under a new name: to be masked until the rule is applied again';
 
 create or replace function auditctl_internal.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[]) returns jsonb
@@ -138,9 +133,7 @@ begin
     return v_image;
 end
 $auditctl$;
-
-comment on function auditctl_internal.row_image(anyelement, oid, text[], text[]) is
-    'A row as JSONB by the columns the table has now, without the excluded, with the masked hidden';
+comment on function auditctl_internal.row_image is 'A row as JSONB by the columns the table has now, without the excluded, with the masked hidden';
 
 create or replace function auditctl_internal.row_key(p_row anyelement, p_relation oid, p_key text[]) returns text
 language plpgsql stable
@@ -168,8 +161,7 @@ begin
     return auditctl_internal.fit_key(v_text);
 end
 $auditctl$;
-
-comment on function auditctl_internal.row_key(anyelement, oid, text[]) is 'The key of a row by the columns the table has now';
+comment on function auditctl_internal.row_key is 'The key of a row by the columns the table has now';
 
 create or replace function auditctl_internal.equal_columns(
     p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[]
@@ -196,8 +188,7 @@ begin
     return v_equal;
 end
 $auditctl$;
-
-comment on function auditctl_internal.equal_columns(anyelement, anyelement, oid, text[]) is
+comment on function auditctl_internal.equal_columns is
     'The columns that the table has now and that have the same image in both rows, without the excluded';
 
 create or replace function auditctl_internal.careful_change(
@@ -247,6 +238,5 @@ begin
     return v_change;
 end
 $auditctl$;
-
-comment on function auditctl_internal.careful_change(text, anyelement, anyelement, oid, text[], text[], text[], text[]) is
+comment on function auditctl_internal.careful_change is
     'What an INSERT, UPDATE or DELETE did to a row, by the columns the table has now; null where an update changed nothing. The side that an operation lacks is not looked at';

@@ -10,19 +10,16 @@ as $auditctl$
     )
     from unnest(array[p_schema, p_name]) with ordinality as part (name, position)
 $auditctl$;
-
-revoke execute on function auditctl.qualified(text, text) from public;
-grant execute on function auditctl.qualified(text, text) to auditctl_reader;
-comment on function auditctl.qualified(text, text) is
-    'The name under which a table is registered: each part in double quotes only where it would be ambiguous';
+revoke execute on function auditctl.qualified from public;
+grant execute on function auditctl.qualified to auditctl_reader;
+comment on function auditctl.qualified is 'The name under which a table is registered: each part in double quotes only where it would be ambiguous';
 
 create or replace function auditctl_internal.typed(p_value anyelement, p_type anyelement) returns anyelement
 language sql immutable
 as $auditctl$
     select p_value
 $auditctl$;
-
-comment on function auditctl_internal.typed(anyelement, anyelement) is
+comment on function auditctl_internal.typed is
     'The value, if both arguments have one type: else an error when the expression is prepared. In line it costs nothing';
 
 create or replace function auditctl_internal.describe_type(p_type oid)
@@ -60,8 +57,7 @@ as $auditctl$
     from part as p
     join pg_type as t on t.oid = p.oid
 $auditctl$;
-
-comment on function auditctl_internal.describe_type(oid) is
+comment on function auditctl_internal.describe_type is
     'The type with domains removed, whether values go to JSONB unchanged, and the types that they may consist of; see auditctl.captured_column';
 
 create or replace function auditctl_internal.captured_columns(p_relation oid) returns setof auditctl.captured_column
@@ -96,8 +92,7 @@ as $auditctl$
     join pg_namespace as n on n.oid = t.typnamespace
     order by c.attnum
 $auditctl$;
-
-comment on function auditctl_internal.captured_columns(oid) is 'The columns of a table that capture can see, in order';
+comment on function auditctl_internal.captured_columns is 'The columns of a table that capture can see, in order';
 
 create or replace function auditctl_internal.key_columns(p_relation oid) returns text[]
 language sql stable
@@ -109,5 +104,4 @@ as $auditctl$
     join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.number
     where i.indrelid = p_relation and i.indisprimary and k.position <= i.indnkeyatts
 $auditctl$;
-
-comment on function auditctl_internal.key_columns(oid) is 'The columns of the primary key, in order; empty without one';
+comment on function auditctl_internal.key_columns is 'The columns of the primary key, in order; empty without one';

@@ -13,8 +13,7 @@ as $auditctl$
             else format('jsonb_build_object(%s)', auditctl_internal.recorded_code(p_row, p_column, p_mask))
         end
 $auditctl$;
-
-comment on function auditctl_internal.object_code(text, auditctl.captured_column, text[]) is 'The expression for an object of one column''s name and value';
+comment on function auditctl_internal.object_code is 'The expression for an object of one column''s name and value';
 
 create or replace function auditctl_internal.difference_code(p_group auditctl.captured_column[], p_mask text[]) returns text
 language plpgsql stable
@@ -51,8 +50,7 @@ begin
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.difference_code(auditctl.captured_column[], text[]) is
+comment on function auditctl_internal.difference_code is
     'The statements that put the changes of a few columns into v_old and v_new; all are compared in one way';
 
 create or replace function auditctl_internal.differences_code(p_columns auditctl.captured_column[], p_mask text[]) returns text
@@ -80,6 +78,5 @@ begin
     return rtrim(v_code, E'\n');
 end
 $auditctl$;
-
-comment on function auditctl_internal.differences_code(auditctl.captured_column[], text[]) is
+comment on function auditctl_internal.differences_code is
     'The statements that put the changed columns of an update into v_old and v_new, which stay null where nothing changed';

@@ -14,8 +14,7 @@ exception when others then
     return auditctl_internal.readable(p_key);
 end
 $auditctl$;
-
-comment on function auditctl_internal.fit_key(text) is 'The key, or its start and hash where it is too long to be indexed (over 1,000 bytes)';
+comment on function auditctl_internal.fit_key is 'The key, or its start and hash where it is too long to be indexed (over 1,000 bytes)';
 
 create or replace function auditctl_internal.key_code(p_row text, p_key auditctl.captured_column[]) returns text
 language plpgsql stable
@@ -50,8 +49,7 @@ begin
     end;
 end
 $auditctl$;
-
-comment on function auditctl_internal.key_code(text, auditctl.captured_column[]) is 'The expression for the key of a row; null without a key';
+comment on function auditctl_internal.key_code is 'The expression for the key of a row; null without a key';
 
 create or replace function auditctl_internal.update_key_code(p_key auditctl.captured_column[]) returns text
 language sql stable
@@ -67,8 +65,7 @@ as $auditctl$
     from unnest(p_key) as k
     having count(*) > 0
 $auditctl$;
-
-comment on function auditctl_internal.update_key_code(auditctl.captured_column[]) is
+comment on function auditctl_internal.update_key_code is
     'The statements that record which row an update changed, and what its key was if that changed too; null without a key';
 
 create or replace function auditctl_internal.insert_key_change(
@@ -90,7 +87,5 @@ as $auditctl$
     select e.event_id, e.occurred_at, p_target, p_previous_key ->> 'previous_target_id', p_target_id
     from event as e
 $auditctl$;
-
-comment on function auditctl_internal.insert_key_change(
-    text, auditctl.actor_kind, inet, text, text, jsonb, jsonb, jsonb, jsonb
-) is 'Adds the event of an update that changed the key, and the row of auditctl.key_change that histories are followed by';
+comment on function auditctl_internal.insert_key_change is
+    'Adds the event of an update that changed the key, and the row of auditctl.key_change that histories are followed by';

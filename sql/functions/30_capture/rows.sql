@@ -10,8 +10,7 @@ as $auditctl$
             case when p_column.name = any (p_mask) then '''{"$masked": true}''::jsonb' else auditctl_internal.value_code(p_row, p_column) end
         )
 $auditctl$;
-
-comment on function auditctl_internal.recorded_code(text, auditctl.captured_column, text[]) is 'A column''s name and value as arguments of jsonb_build_object';
+comment on function auditctl_internal.recorded_code is 'A column''s name and value as arguments of jsonb_build_object';
 
 create or replace function auditctl_internal.row_code(p_row text, p_columns auditctl.captured_column[], p_mask text[]) returns text
 language plpgsql stable
@@ -33,8 +32,7 @@ begin
     return coalesce(nullif(v_code, ''), '''{}''::jsonb');
 end
 $auditctl$;
-
-comment on function auditctl_internal.row_code(text, auditctl.captured_column[], text[]) is 'The expression that records a whole row, old or new';
+comment on function auditctl_internal.row_code is 'The expression that records a whole row, old or new';
 
 create or replace function auditctl_internal.is_whole(
     p_relation regclass, p_columns auditctl.captured_column[], p_mask text[]
@@ -47,8 +45,7 @@ as $auditctl$
         and count(*) = (select count(*) from pg_attribute as a where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped)
     from unnest(p_columns) as c
 $auditctl$;
-
-comment on function auditctl_internal.is_whole(regclass, auditctl.captured_column[], text[]) is
+comment on function auditctl_internal.is_whole is
     'Whether all columns of a table are recorded, and of PostgreSQL''s own types, so that to_jsonb may see its rows';
 
 create or replace function auditctl_internal.typed_code(p_row text, p_columns auditctl.captured_column[]) returns text
@@ -65,8 +62,7 @@ as $auditctl$
         group by (c.position - 1) / 100
     ) as part
 $auditctl$;
-
-comment on function auditctl_internal.typed_code(text, auditctl.captured_column[]) is
+comment on function auditctl_internal.typed_code is
     'An expression, never below zero, that raises unless the columns of old or new have the types they had';
 
 create or replace function auditctl_internal.record_row_code(
@@ -104,6 +100,4 @@ begin
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.record_row_code(text, auditctl.captured_column[], text[], boolean) is
-    'The statements that record a whole row, old or new, in v_old or v_new';
+comment on function auditctl_internal.record_row_code is 'The statements that record a whole row, old or new, in v_old or v_new';

@@ -10,8 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select format('case when num_nulls(%1$s) = 0 then format(''%%s'', %1$s) end', p_field)
 $auditctl$;
-
-comment on function auditctl_internal.text_code(text) is 'The expression for a value''s text by its output function; null for null';
+comment on function auditctl_internal.text_code is 'The expression for a value''s text by its output function; null for null';
 
 create or replace function auditctl_internal.text_condition_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
 language sql immutable
@@ -33,8 +32,7 @@ as $auditctl$
                 then format('jsonb_typeof(%1$s) = ''null'' or %1$s ?| ''{$masked,$sha256,$json}''', p_value)
         end
 $auditctl$;
-
-comment on function auditctl_internal.text_condition_code(text, text, oid, boolean) is
+comment on function auditctl_internal.text_condition_code is
     'The condition that a value of one of PostgreSQL''s own types is not what to_jsonb makes of it; null for types without such values';
 
 create or replace function auditctl_internal.image_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
@@ -52,8 +50,7 @@ as $auditctl$
         end
     from (select auditctl_internal.text_condition_code(p_value, p_text, p_base, p_is_array) as condition) as odd
 $auditctl$;
-
-comment on function auditctl_internal.image_code(text, text, oid, boolean) is
+comment on function auditctl_internal.image_code is
     'The expression that records a value of one of PostgreSQL''s own types, from the expressions for it and for its text';
 
 create or replace function auditctl_internal.field_code(p_row text, p_column auditctl.captured_column) returns text
@@ -62,8 +59,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select format('auditctl_internal.typed(%s.%I, null::%s)', p_row, p_column.name, p_column.own_type)
 $auditctl$;
-
-comment on function auditctl_internal.field_code(text, auditctl.captured_column) is
+comment on function auditctl_internal.field_code is
     'The expression for a column of old or new; raises if it has another type than it had. For PostgreSQL''s own types alone';
 
 create or replace function auditctl_internal.value_code(p_row text, p_column auditctl.captured_column) returns text
@@ -88,8 +84,7 @@ begin
     return auditctl_internal.image_code(v_value, format('format(''%%s'', %s)', v_field), p_column.base_oid, p_column.is_array);
 end
 $auditctl$;
-
-comment on function auditctl_internal.value_code(text, auditctl.captured_column) is 'The expression whose value is recorded for a column of old or new';
+comment on function auditctl_internal.value_code is 'The expression whose value is recorded for a column of old or new';
 
 create or replace function auditctl_internal.is_compared_by_image(p_column auditctl.captured_column) returns boolean
 language sql immutable
@@ -104,8 +99,7 @@ as $auditctl$
             ]::regtype[]::oid[]
         )
 $auditctl$;
-
-comment on function auditctl_internal.is_compared_by_image(auditctl.captured_column) is
+comment on function auditctl_internal.is_compared_by_image is
     'Whether a change of a column cannot be seen by an operator and needs the comparison of its stored image';
 
 create or replace function auditctl_internal.differs_code(p_column auditctl.captured_column) returns text
@@ -124,8 +118,7 @@ as $auditctl$
             p_column.name, p_column.own_type
         )
 $auditctl$;
-
-comment on function auditctl_internal.differs_code(auditctl.captured_column) is 'The condition that the stored image of a column changed';
+comment on function auditctl_internal.differs_code is 'The condition that the stored image of a column changed';
 
 create or replace function auditctl_internal.pinned_settings(
     p_stored auditctl.captured_column[], p_key auditctl.captured_column[]
@@ -172,6 +165,4 @@ as $auditctl$
             )
     )
 $auditctl$;
-
-comment on function auditctl_internal.pinned_settings(auditctl.captured_column[], auditctl.captured_column[]) is
-    'The session settings that a function recording these columns must pin, as NAME=VALUE';
+comment on function auditctl_internal.pinned_settings is 'The session settings that a function recording these columns must pin, as NAME=VALUE';

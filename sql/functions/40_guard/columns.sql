@@ -35,8 +35,7 @@ as $auditctl$
         order by change, place, number
     ) as change
 $auditctl$;
-
-comment on function auditctl_internal.column_changes(jsonb, jsonb, text[]) is
+comment on function auditctl_internal.column_changes is
     'What happened to columns, from auditctl.capture.columns before and after: added (with their default, unless hidden), dropped, renamed, retyped';
 
 create or replace function auditctl_internal.followed_columns(p_names text[], p_old jsonb, p_new jsonb) returns text[]
@@ -64,6 +63,5 @@ as $auditctl$
         where given.name not in (select known.name from known)
     ) as followed
 $auditctl$;
-
-comment on function auditctl_internal.followed_columns(text[], jsonb, jsonb) is
+comment on function auditctl_internal.followed_columns is
     'Column names of a rule after columns were renamed, from auditctl.capture.columns before and after';

@@ -60,8 +60,7 @@ begin
     where captured.action <> 'READ' and (c.relkind <> 'f' or a.per_row is not false);
 end
 $auditctl$;
-
-comment on function auditctl_internal.trigger_states(auditctl.capture) is
+comment on function auditctl_internal.trigger_states is
     'Every trigger that capture needs on a table and its members, with what is wrong with it: a word, and a phrase that goes on from the trigger''s name; nulls where nothing is';
 
 create or replace function auditctl_internal.function_faults(p_wanted auditctl.capture_function) returns table (fault text, reason text)
@@ -102,8 +101,7 @@ begin
     where fault.is_there and (p.oid is not null or fault.kind = 'renamed');
 end
 $auditctl$;
-
-comment on function auditctl_internal.function_faults(auditctl.capture_function) is
+comment on function auditctl_internal.function_faults is
     'What is wrong with a capture function: a word and a sentence for each fault, the gravest first; nothing where it is as it must be';
 
 create or replace function auditctl_internal.grantees(p_function oid) returns text[]
@@ -118,8 +116,7 @@ begin
     where p.oid = p_function and a.grantee <> p.proowner;
 end
 $auditctl$;
-
-comment on function auditctl_internal.grantees(oid) is 'Who may execute a function besides its owner, in order; public for everybody';
+comment on function auditctl_internal.grantees is 'Who may execute a function besides its owner, in order; public for everybody';
 
 create or replace function auditctl_internal.function_statements(p_wanted auditctl.capture_function)
 returns table (step integer, sql text, as_owner boolean)
@@ -153,8 +150,7 @@ begin
     ) as s (step, sql, as_owner);
 end
 $auditctl$;
-
-comment on function auditctl_internal.function_statements(auditctl.capture_function) is
+comment on function auditctl_internal.function_statements is
     'The statements that make a capture function what it must be, by step; each run as auditctl_owner, or as the login itself';
 
 create or replace function auditctl_internal.trigger_statements(
@@ -196,8 +192,7 @@ begin
     where c.oid = p_relation and s.is_needed;
 end
 $auditctl$;
-
-comment on function auditctl_internal.trigger_statements(regclass, auditctl.action, text, text) is
+comment on function auditctl_internal.trigger_statements is
     'The statements that create a trigger, that replace it, or (fault firing) that make it fire always; by step, each run as auditctl_owner, or as the login itself';
 
 create or replace function auditctl.capture_triggers(p_capture auditctl.capture)
@@ -259,8 +254,7 @@ begin
     end loop;
 end
 $auditctl$;
-
-revoke execute on function auditctl.capture_triggers(auditctl.capture) from public;
-grant execute on function auditctl.capture_triggers(auditctl.capture) to auditctl_reader;
-comment on function auditctl.capture_triggers(auditctl.capture) is
+revoke execute on function auditctl.capture_triggers from public;
+grant execute on function auditctl.capture_triggers to auditctl_reader;
+comment on function auditctl.capture_triggers is
     'Every trigger that a rule needs on a table and its members: its function, what is wrong (kind and reason, the gravest first), and the statements that repair it, each run as auditctl_owner or as the login itself';

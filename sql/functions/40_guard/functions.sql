@@ -20,8 +20,7 @@ begin
     end if;
 end
 $auditctl$;
-
-comment on function auditctl_internal.rename_function(text, text) is
+comment on function auditctl_internal.rename_function is
     'Gives a capture function the name that its table asks for now, or (no old name) makes sure that no other table has the name; raises UA003 where one has';
 
 create or replace function auditctl_internal.write_function(
@@ -51,6 +50,4 @@ begin
     end if;
 end
 $auditctl$;
-
-comment on function auditctl_internal.write_function(regclass, auditctl.capture, auditctl.action) is
-    'Makes the function of one trigger what the table''s columns and name ask for now';
+comment on function auditctl_internal.write_function is 'Makes the function of one trigger what the table''s columns and name ask for now';

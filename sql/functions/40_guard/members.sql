@@ -9,8 +9,7 @@ as $auditctl$
     join pg_namespace as n on n.oid = c.relnamespace
     where c.oid = p_relation
 $auditctl$;
-
-comment on function auditctl_internal.registered_name(oid) is 'The name a relation would be registered under now; null where it is gone';
+comment on function auditctl_internal.registered_name is 'The name a relation would be registered under now; null where it is gone';
 
 create or replace function auditctl_internal.related_relations(p_relations oid[]) returns setof oid
 language sql stable
@@ -31,8 +30,7 @@ as $auditctl$
 
     select upward.relation from upward
 $auditctl$;
-
-comment on function auditctl_internal.related_relations(oid[]) is 'Relations with all that descends from them, and all that any of these descends from';
+comment on function auditctl_internal.related_relations is 'Relations with all that descends from them, and all that any of these descends from';
 
 create or replace function auditctl_internal.audited_through(p_relation oid) returns regclass
 language sql stable
@@ -52,8 +50,7 @@ as $auditctl$
     order by a.distance, n.nspname, c.relname
     limit 1
 $auditctl$;
-
-comment on function auditctl_internal.audited_through(oid) is 'The nearest audited table that a relation is or descends from; null where there is none';
+comment on function auditctl_internal.audited_through is 'The nearest audited table that a relation is or descends from; null where there is none';
 
 create or replace function auditctl_internal.current_members(p_root oid) returns regclass[]
 language sql stable
@@ -76,8 +73,7 @@ as $auditctl$
     -- A partition has one parent, a child may have several. No other session sees a temporary one.
     where c.relpersistence <> 't' and (c.relispartition or auditctl_internal.audited_through(c.oid) = p_root)
 $auditctl$;
-
-comment on function auditctl_internal.current_members(oid) is 'The partitions and children that are audited through a table';
+comment on function auditctl_internal.current_members is 'The partitions and children that are audited through a table';
 
 create or replace function auditctl_internal.attach_member(p_member regclass, p_capture auditctl.capture) returns boolean
 language plpgsql volatile
@@ -106,6 +102,5 @@ exception when insufficient_privilege then
     return false;
 end
 $auditctl$;
-
-comment on function auditctl_internal.attach_member(regclass, auditctl.capture) is
+comment on function auditctl_internal.attach_member is
     'Installs capture on a new partition or child of an audited table; returns whether the installing login''s rights allowed it';

@@ -11,8 +11,7 @@ as $auditctl$
             else '''' || replace(p_target, '''', '''' || chr(92) || '''''') || ''''
         end
 $auditctl$;
-
-comment on function auditctl_internal.command_line(text, text) is 'A command of the tool about a table, to be pasted into a shell';
+comment on function auditctl_internal.command_line is 'A command of the tool about a table, to be pasted into a shell';
 
 create or replace function auditctl_internal.how_to_stop(p_target text) returns text
 language sql immutable
@@ -20,8 +19,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select 'To stop auditing it, the login that installed auditctl, or a superuser, runs first: ' || auditctl_internal.command_line('disable', p_target)
 $auditctl$;
-
-comment on function auditctl_internal.how_to_stop(text) is 'The hint of a refusal';
+comment on function auditctl_internal.how_to_stop is 'The hint of a refusal';
 
 create or replace function auditctl_internal.require_triggers(p_capture auditctl.capture) returns void
 language plpgsql stable
@@ -38,9 +36,7 @@ begin
     end if;
 end
 $auditctl$;
-
-comment on function auditctl_internal.require_triggers(auditctl.capture) is
-    'Raises UA003 unless every trigger of an audited table and its members is in place';
+comment on function auditctl_internal.require_triggers is 'Raises UA003 unless every trigger of an audited table and its members is in place';
 
 create or replace function auditctl_internal.require_no_new_rule(p_capture auditctl.capture, p_rules text[]) returns void
 language plpgsql stable
@@ -63,5 +59,4 @@ begin
     end if;
 end
 $auditctl$;
-
-comment on function auditctl_internal.require_no_new_rule(auditctl.capture, text[]) is 'Raises UA003 on an INSTEAD rule that was not there when capture was installed';
+comment on function auditctl_internal.require_no_new_rule is 'Raises UA003 on an INSTEAD rule that was not there when capture was installed';

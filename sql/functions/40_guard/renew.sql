@@ -32,8 +32,7 @@ begin
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.record_ddl(text, text, jsonb) is 'Records DDL on an audited table, as an event of target auditctl.ddl';
+comment on function auditctl_internal.record_ddl is 'Records DDL on an audited table, as an event of target auditctl.ddl';
 
 create or replace function auditctl_internal.renew_members(p_before auditctl.capture, p_now auditctl.capture) returns jsonb
 language plpgsql volatile
@@ -73,8 +72,7 @@ begin
     return v_changes;
 end
 $auditctl$;
-
-comment on function auditctl_internal.renew_members(auditctl.capture, auditctl.capture) is
+comment on function auditctl_internal.renew_members is
     'Brings functions and triggers of an audited table and its members up to date; returns who joined and left';
 
 create or replace function auditctl_internal.renew_capture(p_relation regclass, p_command text, p_changes jsonb) returns void
@@ -144,6 +142,5 @@ begin
     perform auditctl_internal.record_ddl(v_now.target, p_command, v_changes);
 end
 $auditctl$;
-
-comment on function auditctl_internal.renew_capture(regclass, text, jsonb) is
+comment on function auditctl_internal.renew_capture is
     'After DDL on an audited table or a member of it: refuses what would silence capture, and brings capture up to date';

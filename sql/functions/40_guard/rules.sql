@@ -14,8 +14,7 @@ begin
     update auditctl.rule set name = p_new, set_by = session_user, set_at = now() where name = p_old;
 end
 $auditctl$;
-
-comment on function auditctl_internal.follow_rename(text, text) is 'Carries rule, label and history of an audited table over to its new name';
+comment on function auditctl_internal.follow_rename is 'Carries rule, label and history of an audited table over to its new name';
 
 create or replace function auditctl_internal.is_glob(p_name text) returns boolean
 language sql immutable
@@ -23,8 +22,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select regexp_replace(p_name, '"[^"]*"', '', 'g') ~ '[*?[]'
 $auditctl$;
-
-comment on function auditctl_internal.is_glob(text) is 'Whether a rule''s name may mean several tables; in double quotes nothing is a wildcard';
+comment on function auditctl_internal.is_glob is 'Whether a rule''s name may mean several tables; in double quotes nothing is a wildcard';
 
 create or replace function auditctl_internal.follow_schema(p_relation regclass, p_old_target text) returns void
 language plpgsql volatile
@@ -45,8 +43,7 @@ begin
         and not exists (select from auditctl.rule as e where e.name = v_new || substr(r.name, length(v_old) + 1));
 end
 $auditctl$;
-
-comment on function auditctl_internal.follow_schema(regclass, text) is
+comment on function auditctl_internal.follow_schema is
     'Carries the globs over the schema that a table was in, such as billing.*, over to the schema''s new name';
 
 create or replace function auditctl_internal.is_covered(p_capture auditctl.capture) returns boolean
@@ -73,8 +70,7 @@ as $auditctl$
         ), false
     )
 $auditctl$;
-
-comment on function auditctl_internal.is_covered(auditctl.capture) is 'Whether the rules still say of a table what capture does';
+comment on function auditctl_internal.is_covered is 'Whether the rules still say of a table what capture does';
 
 create or replace function auditctl_internal.pick_names(p_names text[], p_among text[], p_are_in boolean) returns text[]
 language sql immutable
@@ -88,8 +84,7 @@ as $auditctl$
     ) as given
     where (given.name = any (p_among)) = p_are_in
 $auditctl$;
-
-comment on function auditctl_internal.pick_names(text[], text[], boolean) is 'The names that are, or are not, among others; each once, in their order';
+comment on function auditctl_internal.pick_names is 'The names that are, or are not, among others; each once, in their order';
 
 create or replace function auditctl_internal.sync_rule(p_capture auditctl.capture) returns auditctl.capture
 language plpgsql volatile
@@ -125,5 +120,5 @@ begin
     return v_stated;
 end
 $auditctl$;
-
-comment on function auditctl_internal.sync_rule(auditctl.capture) is 'Brings the table''s own rule up to its name and columns, and makes one where only a glob covered it; returns what it states';
+comment on function auditctl_internal.sync_rule is
+    'Brings the table''s own rule up to its name and columns, and makes one where only a glob covered it; returns what it states';

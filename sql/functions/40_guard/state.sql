@@ -22,8 +22,7 @@ as $auditctl$
     join pg_class as c on c.oid = site.relation
     where site.relation = p_root or not c.relispartition
 $auditctl$;
-
-comment on function auditctl_internal.current_columns(oid, regclass[]) is
+comment on function auditctl_internal.current_columns is
     'For the table and each child, by name: the columns by number, each with name, type and default';
 
 create or replace function auditctl_internal.current_rules(p_root oid, p_members regclass[]) returns text[]
@@ -34,8 +33,8 @@ as $auditctl$
     from pg_rewrite as r
     where r.ev_class = any (p_root || p_members::oid[]) and r.is_instead and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
 $auditctl$;
-
-comment on function auditctl_internal.current_rules(oid, regclass[]) is 'The INSTEAD rules that keep writes from the table, and so from its triggers: event (2 update, 3 insert, 4 delete) and name';
+comment on function auditctl_internal.current_rules is
+    'The INSTEAD rules that keep writes from the table, and so from its triggers: event (2 update, 3 insert, 4 delete) and name';
 
 create or replace function auditctl_internal.begin_change(p_relations regclass[]) returns void
 language sql volatile
@@ -45,8 +44,7 @@ as $auditctl$
     update auditctl.capture set being_changed_by = pg_current_xact_id()
     where relation::oid in (select auditctl_internal.related_relations(p_relations::oid[]));
 $auditctl$;
-
-comment on function auditctl_internal.begin_change(regclass[]) is
+comment on function auditctl_internal.begin_change is
     'Before capture is changed on these relations: the guard leaves them alone until auditctl_internal.end_change in the same transaction';
 
 create or replace function auditctl_internal.end_change() returns void
@@ -70,5 +68,4 @@ as $auditctl$
     from found
     where found.relation = k.relation
 $auditctl$;
-
-comment on function auditctl_internal.end_change() is 'After capture was changed: what the tables are like now is what the guard compares with';
+comment on function auditctl_internal.end_change is 'After capture was changed: what the tables are like now is what the guard compares with';

@@ -13,8 +13,7 @@ begin
     end if;
 end
 $auditctl$;
-
-comment on function auditctl_internal.require_fresh_snapshot() is
+comment on function auditctl_internal.require_fresh_snapshot is
     'Raises 40001 in a transaction whose snapshot is older than the last change of capture';
 
 create or replace function auditctl_internal.changed_relations() returns oid[]
@@ -41,8 +40,7 @@ as $auditctl$
                 or command.classid = 'pg_type'::regclass and typed.reloftype = command.objid)
     ) as found
 $auditctl$;
-
-comment on function auditctl_internal.changed_relations() is 'The relations that a DDL command was about; null for none. Inside an event trigger only';
+comment on function auditctl_internal.changed_relations is 'The relations that a DDL command was about; null for none. Inside an event trigger only';
 
 create or replace function auditctl_internal.drifted_captures() returns oid[]
 language sql stable
@@ -59,8 +57,7 @@ as $auditctl$
             or exists (select from auditctl_internal.trigger_states(k) as s where s.fault is not null)
         )
 $auditctl$;
-
-comment on function auditctl_internal.drifted_captures() is 'The audited tables that are not what auditctl.capture says';
+comment on function auditctl_internal.drifted_captures is 'The audited tables that are not what auditctl.capture says';
 
 create or replace function auditctl_internal.watch_ddl(p_command text) returns void
 language plpgsql security definer
@@ -112,7 +109,6 @@ begin
     end loop;
 end
 $auditctl$;
-
 comment on function auditctl_internal.watch_ddl(text) is 'The coverage guard, at the end of each DDL command; called by auditctl_internal.guard_ddl';
 
 create or replace function auditctl_internal.watch_drop(p_command text) returns void
@@ -174,5 +170,4 @@ begin
     end loop;
 end
 $auditctl$;
-
 comment on function auditctl_internal.watch_drop(text) is 'The coverage guard, after each command that drops something; called by auditctl_internal.guard_drop';

@@ -13,8 +13,7 @@ as $auditctl$
         || jsonb_build_object('imported_by', session_user)
     )
 $auditctl$;
-
-comment on function auditctl_internal.imported_context(jsonb) is 'What the event of an imported read says beside the read, with the login that imports it';
+comment on function auditctl_internal.imported_context is 'What the event of an imported read says beside the read, with the login that imports it';
 
 create or replace function auditctl_internal.insert_imported_read(p_read jsonb, p_context jsonb) returns void
 language sql volatile
@@ -26,8 +25,8 @@ as $auditctl$
         p_read ->> 'db_user', p_read ->> 'target', 'READ',
         auditctl_internal.imported_context(p_context)
 $auditctl$;
-
-comment on function auditctl_internal.insert_imported_read(jsonb, jsonb) is 'Adds the event of one read that a line of the server''s log tells of; the owner''s alone';
+comment on function auditctl_internal.insert_imported_read is
+    'Adds the event of one read that a line of the server''s log tells of; the owner''s alone';
 
 create or replace function auditctl_internal.importable_reads(p_lines jsonb, p_horizon timestamptz)
 returns table (number bigint, line_key uuid, logged_at timestamptz, already_recorded boolean, line jsonb)
@@ -42,8 +41,7 @@ as $auditctl$
         -- A read that auditctl's own line tells of is known by that line's hash, which auditctl.import_own_reads takes.
         and l.line ->> 'key' !~ '^auditctl '
 $auditctl$;
-
-comment on function auditctl_internal.importable_reads(jsonb, timestamptz) is
+comment on function auditctl_internal.importable_reads is
     'The lines of a batch that may become events: of a plausible time that retention has not removed, and of no target of auditctl''s own';
 
 create or replace function auditctl.import_reads(p_lines jsonb) returns table (outcome text, lines bigint)
@@ -88,10 +86,9 @@ begin
     select 'expired', jsonb_array_length(p_lines) - (select count(*) from line);
 end
 $auditctl$;
-
-revoke execute on function auditctl.import_reads(jsonb) from public;
-grant execute on function auditctl.import_reads(jsonb) to auditctl_admin;
-comment on function auditctl.import_reads(jsonb) is
+revoke execute on function auditctl.import_reads from public;
+grant execute on function auditctl.import_reads to auditctl_admin;
+comment on function auditctl.import_reads is
     'Makes events of reads that the server''s log tells of, each once, under the name of who imports them; returns how many lines became what';
 
 create or replace function auditctl_internal.is_own_read(p_json text) returns boolean
@@ -100,8 +97,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select case when auditctl.verify_read_line(p_json) then p_json::jsonb ->> 'v' = '1' else false end
 $auditctl$;
-
-comment on function auditctl_internal.is_own_read(text) is 'Whether auditctl itself wrote the line, with this database''s key and in a form that is known';
+comment on function auditctl_internal.is_own_read is 'Whether auditctl itself wrote the line, with this database''s key and in a form that is known';
 
 create or replace function auditctl_internal.is_in_progress(p_xact_id xid8) returns boolean
 language sql volatile
@@ -113,8 +109,7 @@ as $auditctl$
         else false
     end
 $auditctl$;
-
-comment on function auditctl_internal.is_in_progress(xid8) is 'Whether a transaction has not ended; prepared ones have not';
+comment on function auditctl_internal.is_in_progress is 'Whether a transaction has not ended; prepared ones have not';
 
 create or replace function auditctl_internal.settle_read(p_read jsonb, p_context jsonb) returns text
 language plpgsql volatile
@@ -145,8 +140,7 @@ begin
     return 'made';
 end
 $auditctl$;
-
-comment on function auditctl_internal.settle_read(jsonb, jsonb) is
+comment on function auditctl_internal.settle_read is
     'Makes the event of a read that auditctl wrote into the server''s log, unless the log has it: made, recorded, or waiting while its transaction runs';
 
 create or replace function auditctl.import_own_reads(p_lines jsonb) returns table (number integer, outcome text)
@@ -188,10 +182,9 @@ begin
     end loop;
 end
 $auditctl$;
-
-revoke execute on function auditctl.import_own_reads(jsonb) from public;
-grant execute on function auditctl.import_own_reads(jsonb) to auditctl_admin;
-comment on function auditctl.import_own_reads(jsonb) is
+revoke execute on function auditctl.import_own_reads from public;
+grant execute on function auditctl.import_own_reads to auditctl_admin;
+comment on function auditctl.import_own_reads is
     'Makes events of reads that auditctl wrote into the server''s log and that the log lacks, such as those of transactions that were rolled back; returns what became of each line';
 
 create or replace function auditctl.settle_reads() returns table (outcome text, lines bigint)
@@ -215,10 +208,9 @@ begin
     select s.outcome, count(*) from settled as s group by s.outcome;
 end
 $auditctl$;
-
-revoke execute on function auditctl.settle_reads() from public;
-grant execute on function auditctl.settle_reads() to auditctl_admin;
-comment on function auditctl.settle_reads() is 'Makes up for reads whose transaction ran when their line was imported; returns how many became what';
+revoke execute on function auditctl.settle_reads from public;
+grant execute on function auditctl.settle_reads to auditctl_admin;
+comment on function auditctl.settle_reads is 'Makes up for reads whose transaction ran when their line was imported; returns how many became what';
 
 create or replace function auditctl.note_log_file(
     p_fingerprint text, p_name text, p_format text, p_position bigint, p_line bigint, p_tail text, p_size bigint
@@ -232,11 +224,9 @@ as $auditctl$
     set name = excluded.name, position = excluded.position, line = excluded.line, tail = excluded.tail, size = excluded.size,
         read_by = session_user, read_at = now()
 $auditctl$;
-
-revoke execute on function auditctl.note_log_file(text, text, text, bigint, bigint, text, bigint) from public;
-grant execute on function auditctl.note_log_file(text, text, text, bigint, bigint, text, bigint) to auditctl_admin;
-comment on function auditctl.note_log_file(text, text, text, bigint, bigint, text, bigint) is
-    'Keeps how far a file of the server''s log was read, in the transaction that stores what was read';
+revoke execute on function auditctl.note_log_file from public;
+grant execute on function auditctl.note_log_file to auditctl_admin;
+comment on function auditctl.note_log_file is 'Keeps how far a file of the server''s log was read, in the transaction that stores what was read';
 
 create or replace function auditctl.record_import(p_data jsonb, p_summary text) returns bigint
 language plpgsql volatile security definer
@@ -249,7 +239,6 @@ begin
     return auditctl_internal.insert_event('auditctl.import', null, 'EVENT', null, p_data, p_summary);
 end
 $auditctl$;
-
-revoke execute on function auditctl.record_import(jsonb, text) from public;
-grant execute on function auditctl.record_import(jsonb, text) to auditctl_admin;
-comment on function auditctl.record_import(jsonb, text) is 'Records that the caller imports the server''s log; returns the event_id';
+revoke execute on function auditctl.record_import from public;
+grant execute on function auditctl.record_import to auditctl_admin;
+comment on function auditctl.record_import is 'Records that the caller imports the server''s log; returns the event_id';

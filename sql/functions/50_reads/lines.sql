@@ -6,8 +6,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select left(encode(sha256(convert_to(p_name, 'UTF8')), 'hex'), 32)::uuid
 $auditctl$;
-
-comment on function auditctl_internal.line_key(text) is 'The key of auditctl.read_line for what names a read';
+comment on function auditctl_internal.line_key is 'The key of auditctl.read_line for what names a read';
 
 create or replace function auditctl_internal.lock_import() returns timestamptz
 language plpgsql volatile
@@ -22,8 +21,7 @@ begin
     return (select h.pruned_before from auditctl.import_horizon as h for update);
 end
 $auditctl$;
-
-comment on function auditctl_internal.lock_import() is 'Waits until no other batch is being stored; returns before when lines are too old';
+comment on function auditctl_internal.lock_import is 'Waits until no other batch is being stored; returns before when lines are too old';
 
 create or replace function auditctl_internal.prune_read_lines(p_before timestamptz) returns bigint
 language plpgsql volatile
@@ -41,6 +39,5 @@ begin
     return v_pruned;
 end
 $auditctl$;
-
-comment on function auditctl_internal.prune_read_lines(timestamptz) is
+comment on function auditctl_internal.prune_read_lines is
     'Forgets which lines before a time were imported, and imports none of that time from then on; returns how many; for retention, which removes the events of that time';

@@ -36,10 +36,9 @@ as $auditctl$
     union all
     select 'row security is not forced on the owner' from found as f where f.read_force and not f.relforcerowsecurity
 $auditctl$;
-
-revoke execute on function auditctl.read_faults(regclass) from public;
-grant execute on function auditctl.read_faults(regclass) to auditctl_reader;
-comment on function auditctl.read_faults(regclass) is
+revoke execute on function auditctl.read_faults from public;
+grant execute on function auditctl.read_faults to auditctl_reader;
+comment on function auditctl.read_faults is
     'What keeps the reads of a table from being recorded, or its rows from being seen as before: a phrase for each; nothing where its reads are not audited';
 
 create or replace function auditctl.own_policies(p_relation regclass, p_permissive boolean) returns text[]
@@ -50,10 +49,9 @@ as $auditctl$
     from pg_policy as p
     where p.polrelid = p_relation and p.polpermissive = p_permissive and p.polname not in ('auditctl_read', 'auditctl_open')
 $auditctl$;
-
-revoke execute on function auditctl.own_policies(regclass, boolean) from public;
-grant execute on function auditctl.own_policies(regclass, boolean) to auditctl_reader;
-comment on function auditctl.own_policies(regclass, boolean) is 'The policies of a table that are not auditctl''s: the permissive or the restrictive ones';
+revoke execute on function auditctl.own_policies from public;
+grant execute on function auditctl.own_policies to auditctl_reader;
+comment on function auditctl.own_policies is 'The policies of a table that are not auditctl''s: the permissive or the restrictive ones';
 
 create or replace function auditctl_internal.register_read(
     p_relation regclass, p_root regclass, p_target text, p_query boolean, p_force boolean
@@ -69,8 +67,7 @@ as $auditctl$
     on conflict (relation) do update
     set root = excluded.root, target = excluded.target, read_query = excluded.read_query, read_force = excluded.read_force;
 $auditctl$;
-
-comment on function auditctl_internal.register_read(regclass, regclass, text, boolean, boolean) is
+comment on function auditctl_internal.register_read is
     'Before the policies are put on a table: from now on record_read knows it, and how its row security was is kept';
 
 create or replace function auditctl_internal.release_row_security(p_relation regclass) returns void
@@ -79,8 +76,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     update auditctl.read_site set had_row_security = true where relation = p_relation and not had_row_security
 $auditctl$;
-
-comment on function auditctl_internal.release_row_security(regclass) is
+comment on function auditctl_internal.release_row_security is
     'From now on row security is the table''s own: its policies decide who sees what, and it stays when reading is no longer audited';
 
 create or replace function auditctl_internal.unregister_read(p_relation regclass) returns void
@@ -89,8 +85,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     delete from auditctl.read_site where relation = p_relation
 $auditctl$;
-
-comment on function auditctl_internal.unregister_read(regclass) is 'After the policies are off a table: record_read does nothing for it any more';
+comment on function auditctl_internal.unregister_read is 'After the policies are off a table: record_read does nothing for it any more';
 
 create or replace function auditctl_internal.attach_read_policies(p_member regclass, p_capture auditctl.capture) returns void
 language plpgsql volatile
@@ -112,8 +107,7 @@ begin
     end if;
 end
 $auditctl$;
-
-comment on function auditctl_internal.attach_read_policies(regclass, auditctl.capture) is
+comment on function auditctl_internal.attach_read_policies is
     'Puts the policies of reading on a new partition or child; raises where the installing login may not, or a dormant policy forbids it';
 
 create or replace function auditctl_internal.unseen_parent(p_relations regclass[]) returns table (relation regclass, parent regclass)
@@ -124,8 +118,7 @@ as $auditctl$
     from pg_inherits as i
     where i.inhrelid = any (p_relations::oid[]) and not exists (select from auditctl.read_site as s where s.relation = i.inhparent)
 $auditctl$;
-
-comment on function auditctl_internal.unseen_parent(regclass[]) is
+comment on function auditctl_internal.unseen_parent is
     'Tables through which others can be read without an event: for a query of a parent, the parent''s policies alone count';
 
 create or replace function auditctl_internal.renew_reading(p_capture auditctl.capture) returns void
@@ -163,8 +156,7 @@ begin
     end if;
 end
 $auditctl$;
-
-comment on function auditctl_internal.renew_reading(auditctl.capture) is
+comment on function auditctl_internal.renew_reading is
     'After DDL on a table whose reads are audited: follows its name, hands row security over, and raises UA003 on what would silence its reads';
 
 create or replace function auditctl_internal.warn_of_open_policy(p_relations oid[], p_command text) returns void
@@ -198,8 +190,7 @@ begin
     end loop;
 end
 $auditctl$;
-
-comment on function auditctl_internal.warn_of_open_policy(oid[], text) is
+comment on function auditctl_internal.warn_of_open_policy is
     'Warns whoever gives a table row security of its own while auditctl''s policy lets every row through';
 
 create or replace function auditctl_internal.policied_relations() returns oid[]
@@ -212,8 +203,8 @@ as $auditctl$
     join auditctl.read_site as s on s.relation::oid = p.polrelid
     where command.classid = 'pg_policy'::regclass
 $auditctl$;
-
-comment on function auditctl_internal.policied_relations() is 'The tables whose reads are audited and whose policies a DDL command was about; null for none. Inside an event trigger only';
+comment on function auditctl_internal.policied_relations is
+    'The tables whose reads are audited and whose policies a DDL command was about; null for none. Inside an event trigger only';
 
 create or replace function auditctl_internal.drifted_reads() returns oid[]
 language sql stable
@@ -224,5 +215,4 @@ as $auditctl$
     join auditctl.capture as k on k.relation = s.root
     where k.being_changed_by is distinct from pg_current_xact_id() and exists (select from auditctl.read_faults(s.relation))
 $auditctl$;
-
-comment on function auditctl_internal.drifted_reads() is 'The tables whose reads are audited and that are not what auditctl.read_site says';
+comment on function auditctl_internal.drifted_reads is 'The tables whose reads are audited and that are not what auditctl.read_site says';

@@ -8,8 +8,7 @@ as $auditctl$
     -- Each has 122 random bits from the server's strong source.
     select sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
 $auditctl$;
-
-comment on function auditctl_internal.new_key() is 'A secret of 32 random bytes';
+comment on function auditctl_internal.new_key is 'A secret of 32 random bytes';
 
 create or replace function auditctl_internal.query_text() returns text
 language plpgsql volatile
@@ -26,8 +25,7 @@ begin
     return v_text;
 end
 $auditctl$;
-
-comment on function auditctl_internal.query_text() is 'The text that the client sent, cut at 10 kB between two characters';
+comment on function auditctl_internal.query_text is 'The text that the client sent, cut at 10 kB between two characters';
 
 create or replace function auditctl_internal.may_select(p_relation regclass) returns boolean
 language sql stable
@@ -37,8 +35,7 @@ as $auditctl$
     select coalesce(has_any_column_privilege(session_user, p_relation, 'SELECT'), false)
         or coalesce(has_any_column_privilege(to_regrole(quote_ident(current_setting('role')))::oid, p_relation, 'SELECT'), false)
 $auditctl$;
-
-comment on function auditctl_internal.may_select(regclass) is 'Whether the login, or the role it has set, may itself read anything of a table';
+comment on function auditctl_internal.may_select is 'Whether the login, or the role it has set, may itself read anything of a table';
 
 create or replace function auditctl_internal.identify_reader() returns auditctl.identity
 language plpgsql volatile
@@ -71,8 +68,8 @@ exception when others then
     return auditctl_internal.identify();
 end
 $auditctl$;
-
-comment on function auditctl_internal.identify_reader() is 'Who reads, as auditctl_internal.identify() says it, at less cost for nearly all sessions; never raises';
+comment on function auditctl_internal.identify_reader is
+    'Who reads, as auditctl_internal.identify() says it, at less cost for nearly all sessions; never raises';
 
 create or replace function auditctl_internal.insert_read(
     p_relation regclass, p_target text, p_leaf text, p_query text, p_recorded boolean
@@ -114,8 +111,7 @@ begin
     return case when p_query is null then v_line else v_line || jsonb_build_object('query', p_query) end;
 end
 $auditctl$;
-
-comment on function auditctl_internal.insert_read(regclass, text, text, text, boolean) is
+comment on function auditctl_internal.insert_read is
     'Adds the event of a read where the transaction may write; returns what the line in the server''s log says';
 
 create or replace function auditctl.record_read(p_relation regclass) returns boolean
@@ -161,9 +157,8 @@ begin
     return true;
 end
 $auditctl$;
-
-grant execute on function auditctl.record_read(regclass) to public;
-comment on function auditctl.record_read(regclass) is
+grant execute on function auditctl.record_read to public;
+comment on function auditctl.record_read is
     'Records that this statement reads a table, once; called by the policy auditctl_read. Always true; does nothing for a table whose reads are not audited';
 
 create or replace function auditctl.verify_read_line(p_json text) returns boolean
@@ -187,8 +182,7 @@ exception when others then
     return false;
 end
 $auditctl$;
-
-revoke execute on function auditctl.verify_read_line(text) from public;
-grant execute on function auditctl.verify_read_line(text) to auditctl_admin;
-comment on function auditctl.verify_read_line(text) is
+revoke execute on function auditctl.verify_read_line from public;
+grant execute on function auditctl.verify_read_line to auditctl_admin;
+comment on function auditctl.verify_read_line is
     'Whether the JSON of a line "auditctl read: ..." in the server''s log was written by auditctl.record_read of this database, and not by somebody with RAISE LOG';

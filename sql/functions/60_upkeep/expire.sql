@@ -10,8 +10,7 @@ as $auditctl$
     where i.inhparent = 'auditctl.event'::regclass and not i.inhdetachpending and c.relname ~ '^event_[0-9]{4}_(0[1-9]|1[0-2])$'
     order by c.relname
 $auditctl$;
-
-comment on function auditctl_internal.month_partitions() is 'The months of the log, oldest first';
+comment on function auditctl_internal.month_partitions is 'The months of the log, oldest first';
 
 create or replace function auditctl_internal.partition_targets(p_month timestamp) returns setof text
 language plpgsql stable
@@ -31,8 +30,7 @@ begin
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.partition_targets(timestamp) is 'The targets of a month''s events; none for null';
+comment on function auditctl_internal.partition_targets is 'The targets of a month''s events; none for null';
 
 create or replace function auditctl_internal.expired_targets(p_month timestamp) returns setof text
 language sql stable
@@ -49,8 +47,7 @@ as $auditctl$
             select from auditctl_internal.holds_in_force() as h where h.target_id is null and auditctl.is_meant(h.target, t.target)
         )
 $auditctl$;
-
-comment on function auditctl_internal.expired_targets(timestamp) is 'The targets whose events of a month need not be kept, unless one object is held';
+comment on function auditctl_internal.expired_targets is 'The targets whose events of a month need not be kept, unless one object is held';
 
 create or replace function auditctl_internal.expired_condition(p_month timestamp) returns text
 language plpgsql stable
@@ -76,8 +73,7 @@ begin
     return v_condition;
 end
 $auditctl$;
-
-comment on function auditctl_internal.expired_condition(timestamp) is 'Which events e of a month have expired, as SQL; null for none';
+comment on function auditctl_internal.expired_condition is 'Which events e of a month have expired, as SQL; null for none';
 
 create or replace function auditctl_internal.has_expired(p_month timestamp) returns boolean
 language plpgsql stable
@@ -96,8 +92,7 @@ begin
     return v_found;
 end
 $auditctl$;
-
-comment on function auditctl_internal.has_expired(timestamp) is 'Whether a month holds events whose time is over';
+comment on function auditctl_internal.has_expired is 'Whether a month holds events whose time is over';
 
 create or replace function auditctl_internal.retention_state() returns text
 language sql stable
@@ -111,8 +106,7 @@ as $auditctl$
         (select count(*) from auditctl.rename)
     )
 $auditctl$;
-
-comment on function auditctl_internal.retention_state() is 'Changes whenever a hold, a time to keep events, or a table''s name does';
+comment on function auditctl_internal.retention_state is 'Changes whenever a hold, a time to keep events, or a table''s name does';
 
 create or replace function auditctl_internal.count_events(p_month timestamp, p_condition text) returns jsonb
 language plpgsql volatile
@@ -135,8 +129,7 @@ begin
     return v_counted;
 end
 $auditctl$;
-
-comment on function auditctl_internal.count_events(timestamp, text) is
+comment on function auditctl_internal.count_events is
     'The events of a month by action, before and after its expired ones go, and between which numbers and how large they are';
 
 create or replace function auditctl_internal.close_month(p_relation regclass) returns void
@@ -151,8 +144,7 @@ exception when lock_not_available then
     perform auditctl_internal.give_up(p_relation::text, (auditctl_internal.lock_holders(array[p_relation::oid]))[1]);
 end
 $auditctl$;
-
-comment on function auditctl_internal.close_month(regclass) is 'Keeps writers out of a month whose time is over until the transaction ends; readers stay';
+comment on function auditctl_internal.close_month is 'Keeps writers out of a month whose time is over until the transaction ends; readers stay';
 
 create or replace function auditctl_internal.expire_month(p_month timestamp) returns jsonb
 language plpgsql volatile
@@ -188,8 +180,7 @@ begin
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.expire_month(timestamp) is 'Drops a month whose time is over, or replaces it by what must stay';
+comment on function auditctl_internal.expire_month is 'Drops a month whose time is over, or replaces it by what must stay';
 
 create or replace function auditctl_internal.require_retention_state(p_state text) returns void
 language plpgsql volatile
@@ -207,6 +198,5 @@ exception when lock_not_available then
         using errcode = 'lock_not_available', hint = 'Nothing was deleted. Run auditctl maintain again when that transaction has ended.';
 end
 $auditctl$;
-
-comment on function auditctl_internal.require_retention_state(text) is
+comment on function auditctl_internal.require_retention_state is
     'Keeps holds and times to keep events as they are until the transaction ends; raises if they changed since they were looked at';

@@ -27,8 +27,7 @@ begin
         using errcode = 'UA001', hint = 'Release it with: auditctl hold release HOLD_ID --reason TEXT';
 end
 $auditctl$;
-
-comment on function auditctl_internal.guard_hold() is 'Allows placing and releasing a hold, with the current time and login, and nothing else';
+comment on function auditctl_internal.guard_hold is 'Allows placing and releasing a hold, with the current time and login, and nothing else';
 
 create or replace function auditctl.place_hold(p_target text, p_target_id text, p_reason text) returns bigint
 language plpgsql volatile security definer
@@ -52,11 +51,9 @@ begin
     return v_hold_id;
 end
 $auditctl$;
-
-revoke execute on function auditctl.place_hold(text, text, text) from public;
-grant execute on function auditctl.place_hold(text, text, text) to auditctl_admin;
-comment on function auditctl.place_hold(text, text, text) is
-    'Holds the events of a target, or of one object of it, until auditctl.release_hold; returns the hold_id';
+revoke execute on function auditctl.place_hold from public;
+grant execute on function auditctl.place_hold to auditctl_admin;
+comment on function auditctl.place_hold is 'Holds the events of a target, or of one object of it, until auditctl.release_hold; returns the hold_id';
 
 create or replace function auditctl.release_hold(p_hold_id bigint, p_reason text) returns void
 language plpgsql volatile security definer
@@ -74,10 +71,9 @@ begin
     end if;
 end
 $auditctl$;
-
-revoke execute on function auditctl.release_hold(bigint, text) from public;
-grant execute on function auditctl.release_hold(bigint, text) to auditctl_admin;
-comment on function auditctl.release_hold(bigint, text) is 'Releases a hold; its events are deleted once their time is over';
+revoke execute on function auditctl.release_hold from public;
+grant execute on function auditctl.release_hold to auditctl_admin;
+comment on function auditctl.release_hold is 'Releases a hold; its events are deleted once their time is over';
 
 create or replace function auditctl_internal.holds_in_force() returns setof auditctl.hold
 language sql stable
@@ -86,8 +82,7 @@ as $auditctl$
     -- A release, like a shorter time, can be noticed before it has an effect.
     select h.* from auditctl.hold as h where h.released_at is null or h.released_at > now() - auditctl.retention_grace()
 $auditctl$;
-
-comment on function auditctl_internal.holds_in_force() is 'The holds that keep events now: those not released, and those released a few days ago';
+comment on function auditctl_internal.holds_in_force is 'The holds that keep events now: those not released, and those released a few days ago';
 
 create or replace function auditctl_internal.held_events(p_from timestamptz, p_to timestamptz)
 returns table (event_id bigint, occurred_at timestamptz)
@@ -133,6 +128,5 @@ as $auditctl$
     join auditctl.key_change as k on k.target = h.target and k.previous_target_id = h.target_id
     where k.occurred_at >= p_from and k.occurred_at < p_to
 $auditctl$;
-
-comment on function auditctl_internal.held_events(timestamptz, timestamptz) is
+comment on function auditctl_internal.held_events is
     'The events of a time that a hold on one object keeps: its whole history, through changes of key and name';

@@ -14,8 +14,7 @@ begin
     return null;
 end
 $auditctl$;
-
-comment on function auditctl_internal.mirror_event() is 'Writes an event of the DEFAULT partition also to the copy that will take its place';
+comment on function auditctl_internal.mirror_event is 'Writes an event of the DEFAULT partition also to the copy that will take its place';
 
 create or replace function auditctl_internal.is_mirrored() returns boolean
 language sql stable
@@ -29,8 +28,7 @@ as $auditctl$
             and (select m.moving_since is not null from auditctl.maintenance as m)
     )
 $auditctl$;
-
-comment on function auditctl_internal.is_mirrored() is 'Whether events of the DEFAULT partition are being moved';
+comment on function auditctl_internal.is_mirrored is 'Whether events of the DEFAULT partition are being moved';
 
 create or replace function auditctl_internal.begin_move() returns jsonb
 language plpgsql volatile
@@ -66,8 +64,8 @@ begin
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.begin_move() is 'Makes the copy of the DEFAULT partition, empty, and the trigger that writes new events to it too';
+comment on function auditctl_internal.begin_move is
+    'Makes the copy of the DEFAULT partition, empty, and the trigger that writes new events to it too';
 
 create or replace function auditctl_internal.lock_default() returns void
 language plpgsql volatile
@@ -87,8 +85,8 @@ begin
     perform auditctl_internal.give_up('the DEFAULT partition', (auditctl_internal.lock_holders(array['auditctl.event_default'::regclass::oid]))[1]);
 end
 $auditctl$;
-
-comment on function auditctl_internal.lock_default() is 'Keeps writers out of the DEFAULT partition until the transaction ends; gives up rather than let them wait';
+comment on function auditctl_internal.lock_default is
+    'Keeps writers out of the DEFAULT partition until the transaction ends; gives up rather than let them wait';
 
 create or replace function auditctl_internal.copy_events() returns jsonb
 language plpgsql volatile
@@ -129,8 +127,7 @@ begin
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.copy_events() is 'Copies the next portion of the DEFAULT partition; null when none is left';
+comment on function auditctl_internal.copy_events is 'Copies the next portion of the DEFAULT partition; null when none is left';
 
 create or replace function auditctl_internal.require_whole_copy() returns void
 language plpgsql volatile
@@ -151,8 +148,7 @@ begin
     end if;
 end
 $auditctl$;
-
-comment on function auditctl_internal.require_whole_copy() is 'Raises unless the copy of the DEFAULT partition has as many events as the original';
+comment on function auditctl_internal.require_whole_copy is 'Raises unless the copy of the DEFAULT partition has as many events as the original';
 
 create or replace function auditctl_internal.end_move() returns jsonb
 language plpgsql volatile
@@ -193,8 +189,7 @@ begin
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.end_move() is 'Puts the copy in the place of the DEFAULT partition, in one transaction';
+comment on function auditctl_internal.end_move is 'Puts the copy in the place of the DEFAULT partition, in one transaction';
 
 create or replace function auditctl_internal.record_upkeep(p_partition text, p_summary text, p_data jsonb) returns jsonb
 language plpgsql volatile
@@ -205,5 +200,4 @@ begin
     return p_data;
 end
 $auditctl$;
-
-comment on function auditctl_internal.record_upkeep(text, text, jsonb) is 'Records what was done to a partition, and returns it';
+comment on function auditctl_internal.record_upkeep is 'Records what was done to a partition, and returns it';

@@ -7,8 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select to_char(p_month, '"event_"YYYY_MM')
 $auditctl$;
-
-comment on function auditctl_internal.month_table(timestamp) is 'The name of a month''s partition';
+comment on function auditctl_internal.month_table is 'The name of a month''s partition';
 
 create or replace function auditctl_internal.month_of(p_name text) returns timestamp
 language sql immutable
@@ -16,8 +15,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select make_date(split_part(p_name, '_', 2)::integer, split_part(p_name, '_', 3)::integer, 1)::timestamp
 $auditctl$;
-
-comment on function auditctl_internal.month_of(text) is 'The month of a partition''s name';
+comment on function auditctl_internal.month_of is 'The month of a partition''s name';
 
 create or replace function auditctl_internal.utc(p_time timestamp) returns timestamptz
 language sql immutable
@@ -25,8 +23,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select p_time at time zone 'UTC'
 $auditctl$;
-
-comment on function auditctl_internal.utc(timestamp) is 'The point in time that a clock in UTC shows';
+comment on function auditctl_internal.utc is 'The point in time that a clock in UTC shows';
 
 create or replace function auditctl_internal.stray_months() returns setof timestamp
 language sql stable
@@ -59,8 +56,7 @@ as $auditctl$
         to_regclass('auditctl.' || auditctl_internal.month_table(s.month)) is null or to_regclass('auditctl.event_moving') is not null
     )
 $auditctl$;
-
-comment on function auditctl_internal.stray_months() is 'The months of events in the DEFAULT partition that can have a partition of their own';
+comment on function auditctl_internal.stray_months is 'The months of events in the DEFAULT partition that can have a partition of their own';
 
 create or replace function auditctl_internal.missing_months() returns setof timestamp
 language sql stable
@@ -73,8 +69,7 @@ as $auditctl$
     ) as month
     where to_regclass('auditctl.' || auditctl_internal.month_table(month.first)) is null
 $auditctl$;
-
-comment on function auditctl_internal.missing_months() is 'The months from this one to three ahead that have no partition';
+comment on function auditctl_internal.missing_months is 'The months from this one to three ahead that have no partition';
 
 create or replace function auditctl_internal.lock_holders(p_relations oid[]) returns text[]
 language sql volatile
@@ -85,8 +80,7 @@ as $auditctl$
     where l.locktype = 'relation' and l.relation = any (p_relations) and l.granted and l.pid <> pg_backend_pid()
         and l.database = (select d.oid from pg_database as d where d.datname = current_database())
 $auditctl$;
-
-comment on function auditctl_internal.lock_holders(oid[]) is 'The other transactions that hold a lock on one of these tables';
+comment on function auditctl_internal.lock_holders is 'The other transactions that hold a lock on one of these tables';
 
 create or replace function auditctl_internal.give_up(p_table text, p_holder text) returns void
 language plpgsql volatile
@@ -98,8 +92,7 @@ begin
             hint = 'Nothing was lost, and nobody waits. Run auditctl maintain again when it has ended.';
 end
 $auditctl$;
-
-comment on function auditctl_internal.give_up(text, text) is 'Raises: upkeep leaves the rest to the next run, rather than let writers wait';
+comment on function auditctl_internal.give_up is 'Raises: upkeep leaves the rest to the next run, rather than let writers wait';
 
 create or replace function auditctl_internal.lock_log(p_parts regclass[]) returns void
 language plpgsql volatile
@@ -133,9 +126,7 @@ begin
     perform auditctl_internal.give_up('the log', v_holder);
 end
 $auditctl$;
-
-comment on function auditctl_internal.lock_log(regclass[]) is
-    'Locks the log and some of its partitions for a moment; gives up rather than let writers wait';
+comment on function auditctl_internal.lock_log is 'Locks the log and some of its partitions for a moment; gives up rather than let writers wait';
 
 create or replace function auditctl_internal.make_month(p_name text, p_month timestamp, p_whole regclass) returns regclass
 language plpgsql volatile
@@ -163,8 +154,7 @@ begin
     return v_relation;
 end
 $auditctl$;
-
-comment on function auditctl_internal.make_month(text, timestamp, regclass) is 'Makes the guarded table of a month, with its indexes, on its own or as a part of a table';
+comment on function auditctl_internal.make_month is 'Makes the guarded table of a month, with its indexes, on its own or as a part of a table';
 
 create or replace function auditctl_internal.attach_month(p_relation regclass, p_month timestamp, p_whole regclass) returns void
 language plpgsql volatile
@@ -183,8 +173,7 @@ begin
     end if;
 end
 $auditctl$;
-
-comment on function auditctl_internal.attach_month(regclass, timestamp, regclass) is 'Makes a month''s table a partition, guarded before and after';
+comment on function auditctl_internal.attach_month is 'Makes a month''s table a partition, guarded before and after';
 
 create or replace function auditctl_internal.rename_table(p_relation regclass, p_name text) returns void
 language plpgsql volatile
@@ -206,5 +195,4 @@ begin
     execute format('alter table %s rename to %I', p_relation, p_name);
 end
 $auditctl$;
-
-comment on function auditctl_internal.rename_table(regclass, text) is 'Gives a table another name, and its indexes with it';
+comment on function auditctl_internal.rename_table is 'Gives a table another name, and its indexes with it';

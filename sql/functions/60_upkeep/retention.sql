@@ -22,8 +22,8 @@ begin
         using errcode = 'UA001', hint = 'State another time with: select auditctl.set_retention(target, keep)';
 end
 $auditctl$;
-
-comment on function auditctl_internal.guard_retention() is 'Allows stating and ending a retention time, with the current time and login, and nothing else';
+comment on function auditctl_internal.guard_retention is
+    'Allows stating and ending a retention time, with the current time and login, and nothing else';
 
 create or replace function auditctl_internal.record_statement() returns trigger
 language plpgsql security definer
@@ -42,8 +42,7 @@ begin
     return null;
 end
 $auditctl$;
-
-comment on function auditctl_internal.record_statement() is 'Records every change of a retention time or a hold, by any login and any statement';
+comment on function auditctl_internal.record_statement is 'Records every change of a retention time or a hold, by any login and any statement';
 
 create or replace function auditctl.retention_grace() returns interval
 language sql immutable
@@ -51,10 +50,9 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select interval '7 days'
 $auditctl$;
-
-revoke execute on function auditctl.retention_grace() from public;
-grant execute on function auditctl.retention_grace() to auditctl_reader;
-comment on function auditctl.retention_grace() is 'How long a longer time still counts after a shorter one was stated';
+revoke execute on function auditctl.retention_grace from public;
+grant execute on function auditctl.retention_grace to auditctl_reader;
+comment on function auditctl.retention_grace is 'How long a longer time still counts after a shorter one was stated';
 
 create or replace function auditctl.target_pattern(p_glob text) returns text
 language sql immutable
@@ -70,10 +68,9 @@ as $auditctl$
             ), '[!', '[^'
         ), '*', '.*'), '?', '.') || '$'
 $auditctl$;
-
-revoke execute on function auditctl.target_pattern(text) from public;
-grant execute on function auditctl.target_pattern(text) to auditctl_reader;
-comment on function auditctl.target_pattern(text) is 'The regular expression of a glob over targets: *, ?, [abc] and [!abc]';
+revoke execute on function auditctl.target_pattern from public;
+grant execute on function auditctl.target_pattern to auditctl_reader;
+comment on function auditctl.target_pattern is 'The regular expression of a glob over targets: *, ?, [abc] and [!abc]';
 
 create or replace function auditctl.kindred_targets(p_target text) returns setof text
 language sql stable
@@ -89,10 +86,9 @@ as $auditctl$
 
     select k.target from kin as k
 $auditctl$;
-
-revoke execute on function auditctl.kindred_targets(text) from public;
-grant execute on function auditctl.kindred_targets(text) to auditctl_reader;
-comment on function auditctl.kindred_targets(text) is 'A target with every name that its table had before or since, whenever that was';
+revoke execute on function auditctl.kindred_targets from public;
+grant execute on function auditctl.kindred_targets to auditctl_reader;
+comment on function auditctl.kindred_targets is 'A target with every name that its table had before or since, whenever that was';
 
 create or replace function auditctl.is_meant(p_glob text, p_target text) returns boolean
 language sql stable
@@ -102,10 +98,9 @@ as $auditctl$
         select from auditctl.kindred_targets(p_target) as k (target) where k.target = p_glob or k.target ~ auditctl.target_pattern(p_glob)
     )
 $auditctl$;
-
-revoke execute on function auditctl.is_meant(text, text) from public;
-grant execute on function auditctl.is_meant(text, text) to auditctl_reader;
-comment on function auditctl.is_meant(text, text) is 'Whether a target, under any name its table ever had, is what a name or glob means';
+revoke execute on function auditctl.is_meant from public;
+grant execute on function auditctl.is_meant to auditctl_reader;
+comment on function auditctl.is_meant is 'Whether a target, under any name its table ever had, is what a name or glob means';
 
 create or replace function auditctl.kept_since(p_target text) returns timestamptz
 language sql stable
@@ -125,10 +120,9 @@ as $auditctl$
     where (r.until is null or r.until > now() - auditctl.retention_grace())
         and exists (select from auditctl.retention as whole where whole.target = '*' and whole.until is null)
 $auditctl$;
-
-revoke execute on function auditctl.kept_since(text) from public;
-grant execute on function auditctl.kept_since(text) to auditctl_reader;
-comment on function auditctl.kept_since(text) is 'From when on a target''s events must be kept now; -infinity for all of them';
+revoke execute on function auditctl.kept_since from public;
+grant execute on function auditctl.kept_since to auditctl_reader;
+comment on function auditctl.kept_since is 'From when on a target''s events must be kept now; -infinity for all of them';
 
 create or replace function auditctl.set_retention(p_target text, p_keep text) returns boolean
 language plpgsql volatile security definer
@@ -169,8 +163,7 @@ begin
     return true;
 end
 $auditctl$;
-
-revoke execute on function auditctl.set_retention(text, text) from public;
-grant execute on function auditctl.set_retention(text, text) to auditctl_admin;
-comment on function auditctl.set_retention(text, text) is
+revoke execute on function auditctl.set_retention from public;
+grant execute on function auditctl.set_retention to auditctl_admin;
+comment on function auditctl.set_retention is
     'States how long a target''s events are kept, such as 400 days or forever; null takes its own time away. Returns whether anything changed';

@@ -7,8 +7,7 @@ as $auditctl$
     -- In a transaction after the one that drops the month, so that nobody waits for it. No target is kept shorter than ''.
     delete from auditctl.key_change as k where k.occurred_at < auditctl.kept_since('') and not auditctl_internal.has_event(k)
 $auditctl$;
-
-comment on function auditctl_internal.prune_key_changes() is 'Deletes the key changes whose events retention has deleted';
+comment on function auditctl_internal.prune_key_changes is 'Deletes the key changes whose events retention has deleted';
 
 create or replace function auditctl_internal.prune_bookkeeping() returns bigint
 language plpgsql volatile
@@ -21,8 +20,8 @@ begin
     return case when v_before > '-infinity' then auditctl_internal.prune_read_lines(v_before) else 0 end;
 end
 $auditctl$;
-
-comment on function auditctl_internal.prune_bookkeeping() is 'Deletes which lines of the server''s log were imported, where their events'' time is over; returns how many rows';
+comment on function auditctl_internal.prune_bookkeeping is
+    'Deletes which lines of the server''s log were imported, where their events'' time is over; returns how many rows';
 
 create or replace function auditctl.maintenance_due()
 returns table (step text, partition text, dropped bigint, kept bigint, reason text)
@@ -54,10 +53,9 @@ begin
     end loop;
 end
 $auditctl$;
-
-revoke execute on function auditctl.maintenance_due() from public;
-grant execute on function auditctl.maintenance_due() to auditctl_reader;
-comment on function auditctl.maintenance_due() is
+revoke execute on function auditctl.maintenance_due from public;
+grant execute on function auditctl.maintenance_due to auditctl_reader;
+comment on function auditctl.maintenance_due is
     'What maintain would do now, in its order: with how many events are deleted, and how many stay or are moved';
 
 create or replace function auditctl.overdue_months() returns setof regclass
@@ -66,10 +64,9 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select m.partition from auditctl_internal.month_partitions() as m where auditctl_internal.has_expired(m.first)
 $auditctl$;
-
-revoke execute on function auditctl.overdue_months() from public;
-grant execute on function auditctl.overdue_months() to auditctl_reader;
-comment on function auditctl.overdue_months() is 'The months with events whose time is over, which maintain would delete now';
+revoke execute on function auditctl.overdue_months from public;
+grant execute on function auditctl.overdue_months to auditctl_reader;
+comment on function auditctl.overdue_months is 'The months with events whose time is over, which maintain would delete now';
 
 create or replace function auditctl_internal.next_step() returns jsonb
 language plpgsql volatile
@@ -99,8 +96,7 @@ begin
     return null;
 end
 $auditctl$;
-
-comment on function auditctl_internal.next_step() is 'Does what has to be done next; null when there is nothing';
+comment on function auditctl_internal.next_step is 'Does what has to be done next; null when there is nothing';
 
 create or replace function auditctl_internal.add_month(p_month timestamp) returns jsonb
 language plpgsql volatile
@@ -127,8 +123,7 @@ begin
     );
 end
 $auditctl$;
-
-comment on function auditctl_internal.add_month(timestamp) is 'Makes the partition of a month; gives up rather than let writers wait';
+comment on function auditctl_internal.add_month is 'Makes the partition of a month; gives up rather than let writers wait';
 
 create or replace function auditctl.maintain_step() returns jsonb
 language plpgsql volatile security definer
@@ -150,10 +145,9 @@ begin
     return auditctl_internal.next_step();
 end
 $auditctl$;
-
-revoke execute on function auditctl.maintain_step() from public;
-grant execute on function auditctl.maintain_step() to auditctl_admin;
-comment on function auditctl.maintain_step() is
+revoke execute on function auditctl.maintain_step from public;
+grant execute on function auditctl.maintain_step to auditctl_admin;
+comment on function auditctl.maintain_step is
     'Does the next step of upkeep and returns what it was; null when nothing is left, step busy while another session does one';
 
 create or replace procedure auditctl.maintain()
@@ -174,7 +168,6 @@ begin
     end loop;
 end
 $auditctl$;
-
-revoke execute on procedure auditctl.maintain() from public;
-grant execute on procedure auditctl.maintain() to auditctl_admin;
-comment on procedure auditctl.maintain() is 'Does all upkeep, and commits after each step: for a scheduler inside the database';
+revoke execute on procedure auditctl.maintain from public;
+grant execute on procedure auditctl.maintain to auditctl_admin;
+comment on procedure auditctl.maintain is 'Does all upkeep, and commits after each step: for a scheduler inside the database';

@@ -20,5 +20,4 @@ begin
     return v_summarized;
 end
 $auditctl$;
-
-comment on function auditctl_internal.summarize() is 'Brings the summary of the log''s blocks up to date; returns how many ranges of blocks it took in';
+comment on function auditctl_internal.summarize is 'Brings the summary of the log''s blocks up to date; returns how many ranges of blocks it took in';

@@ -7,10 +7,8 @@ from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 -- A foreign partition is audited with its table, and cannot be left out.
 where c.relkind = 'f' and not c.relispartition
-    and exists (
-        select
-        from pg_trigger as t
-        join pg_proc as f on f.oid = t.tgfoid
-        where t.tgrelid = c.oid and f.pronamespace = to_regnamespace('auditctl_triggers')
+    and c.oid in (
+        select t.tgrelid from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
+        where f.pronamespace = to_regnamespace('auditctl_triggers')
     )
 order by 1

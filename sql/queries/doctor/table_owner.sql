@@ -6,11 +6,9 @@ with owned as (
         count(*) as number,
         array_agg(c.oid::regclass::text order by c.oid::regclass::text) as relations
     from pg_class as c
-    where exists (
-        select
-        from pg_trigger as t
-        join pg_proc as f on f.oid = t.tgfoid
-        where t.tgrelid = c.oid and f.pronamespace = to_regnamespace('auditctl_triggers')
+    where c.oid in (
+        select t.tgrelid from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
+        where f.pronamespace = to_regnamespace('auditctl_triggers')
     )
     group by c.relowner
 )

@@ -6,11 +6,9 @@ from pg_class as c
 where c.relpersistence = 'u' and c.relkind in ('r', 'p')
     and (
         c.relnamespace = to_regnamespace('auditctl')
-        or exists (
-            select
-            from pg_trigger as t
-            join pg_proc as f on f.oid = t.tgfoid
-            where t.tgrelid = c.oid and f.pronamespace = to_regnamespace('auditctl_triggers')
+        or c.oid in (
+            select t.tgrelid from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
+            where f.pronamespace = to_regnamespace('auditctl_triggers')
         )
     )
 order by 1

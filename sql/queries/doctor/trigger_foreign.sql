@@ -16,10 +16,8 @@ where not t.tgisinternal and t.tgparentid = 0 and t.tgenabled <> 'D'
     -- BEFORE, or a name that comes before ours: triggers fire in the order of their names' bytes.
     and (t.tgtype & 2 <> 0 or t.tgname::text collate "C" < 'auditctl_')
     and f.proowner <> c.relowner and not writer.rolsuper
-    and exists (
-        select
-        from pg_trigger as ours
-        join pg_proc as capture on capture.oid = ours.tgfoid
-        where ours.tgrelid = t.tgrelid and capture.pronamespace = to_regnamespace('auditctl_triggers')
+    and t.tgrelid in (
+        select ours.tgrelid from pg_trigger as ours join pg_proc as capture on capture.oid = ours.tgfoid
+        where capture.pronamespace = to_regnamespace('auditctl_triggers')
     )
 order by t.tgrelid::regclass::text, t.tgname
