@@ -81,12 +81,12 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     return {"events": events, "writers": WRITERS, "move_out_of_default": move, "expire_with_1_percent_kept": expire}
 
 
-def _steps(dsn: str) -> Iterator[maintain.Done]:
+def _steps(dsn: str) -> Iterator[maintain.FinishedStep]:
     with connect(dsn) as conn:
         yield from maintain.run(conn)
 
 
-def _measured(dsn: str, work: Callable[[], list[maintain.Done]]) -> dict[str, Any]:
+def _measured(dsn: str, work: Callable[[], list[maintain.FinishedStep]]) -> dict[str, Any]:
     with _writers(dsn) as writing:
         time.sleep(SECONDS)
         start = time.monotonic()

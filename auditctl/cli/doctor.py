@@ -28,14 +28,14 @@ EPILOG = "\b\nChecks:\n" + "\n".join(f"  {check.name:<20}{check.title}" for chec
     type=click.Choice([severity.value for severity in Severity]),
     default=Severity.NOTICE.value,
     show_default=True,
-    help="Leave out findings that matter less than this.",
+    help="Minimum severity of the findings.",
 )
 @pass_session
 def doctor(session: Session, output: str, severity: str) -> None:
     """Find everything on this server that weakens what the log promises, each with its remedy.
 
-    Exits with 3 if it finds anything of the severity asked for, with 0 if not. A superuser sees everything, a reader
-    nearly everything: what the login may not look at is said. Changes nothing.
+    Exits with 3 if it finds anything of this severity or worse, with 0 if not. A superuser can make every check, a
+    reader nearly every: those that the login may not make are listed. Changes nothing.
 
     \b
     Examples:
@@ -45,15 +45,15 @@ def doctor(session: Session, output: str, severity: str) -> None:
     """
     with session.connect() as conn:
         examined = examine(conn)
-    wanted = list(Severity)[: list(Severity).index(Severity(severity)) + 1]
-    findings = [finding for finding in examined.findings if finding.severity in wanted]
+    severities = list(Severity)[: list(Severity).index(Severity(severity)) + 1]
+    findings = [finding for finding in examined.findings if finding.severity in severities]
     if output == "json":
         rows = [dataclasses.asdict(finding) for finding in findings]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
         _print(findings)
     for check, reason in examined.unseen:
-        session.say(f"not looked at: {check}, because {reason}")
+        session.say(f"not checked: {check}, because {reason}")
     if findings:
         raise DriftError(_counted(findings), hint="Carry out the remedies in their order, then run: auditctl doctor")
     session.say("nothing found")

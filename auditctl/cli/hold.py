@@ -16,9 +16,9 @@ from auditctl.retention import holds
 from auditctl.text import is_glob, iso_utc
 
 
-@click.group(short_help="Keep events for a legal case, whatever the retention says.")
+@click.group(short_help="Keep events for a legal case, regardless of retention.")
 def hold() -> None:
-    """Keep events for a legal case, whatever the retention says.
+    """Keep events for a legal case, regardless of retention.
 
     Events under a hold are not deleted by maintain, nor in the first seven days after its release.
 
@@ -36,22 +36,22 @@ def hold() -> None:
 @click.option("--reason", metavar="TEXT", required=True, help="What it is for, such as the number of the case.")
 @pass_session
 def add(session: Session, target: str, target_id: str | None, reason: str) -> None:
-    """Place a hold on TARGET: a table, its label, what a business event names, or a glob in quotes.
+    """Place a hold on TARGET: a table, its label, a business event's target, or a glob in quotes.
 
-    It holds under every name that the table had or will have, and one object under every key.
+    It covers every name that the table had or will have, and every key of an object.
     """
     if target_id == "":
-        raise UsageError("the id is empty", hint="Name one object, or leave out --id to hold all of the target.")
+        raise UsageError("the id is empty", hint="Name one object, or omit --id to hold all of the target.")
     if not target.strip():
         raise UsageError("the target is empty", hint="Name what to hold, for example billing.invoice.")
     _require_reason(reason)
     with session.connect(ADMIN) as conn:
         number = holds.add(conn, _target(target, target_names.read(conn)), target_id, reason)
-    session.say(f"Hold {number} is placed.")
+    session.say(f"Placed hold {number}.")
 
 
 @hold.command(name="list", short_help="List the holds.")
-@click.option("--all", "everything", is_flag=True, help="Also those that were released.")
+@click.option("--all", "everything", is_flag=True, help="Include released holds.")
 @table_or_json("How to print them.")
 @pass_session
 def list_holds(session: Session, everything: bool, output: str) -> None:
@@ -75,19 +75,19 @@ def list_holds(session: Session, everything: bool, output: str) -> None:
             row += [f"{one.released_at:%Y-%m-%d}" if one.released_at else "", one.release_reason or ""]
     print_table(header, cells)
     if not found:
-        session.say("Nothing is held.")
+        session.say("There are no holds.")
 
 
 @hold.command(short_help="Release a hold.")
 @click.argument("hold_id", metavar="HOLD_ID", type=click.IntRange(1, 2**63 - 1))
-@click.option("--reason", metavar="TEXT", required=True, help="Why the events need not be held any more.")
+@click.option("--reason", metavar="TEXT", required=True, help="Why the events are no longer needed.")
 @pass_session
 def release(session: Session, hold_id: int, reason: str) -> None:
     """Release a hold. Seven days later its events are deleted, if their time is over."""
     _require_reason(reason)
     with session.connect(ADMIN) as conn:
         holds.release(conn, hold_id, reason)
-    session.say(f"Hold {hold_id} is released.")
+    session.say(f"Released hold {hold_id}.")
 
 
 def _object(one: holds.Hold) -> str:
@@ -96,7 +96,7 @@ def _object(one: holds.Hold) -> str:
 
 def _require_reason(reason: str) -> None:
     if not reason.strip():
-        raise UsageError("the reason is empty", hint="Say why, for example with the number of the case.")
+        raise UsageError("the reason is empty", hint="Give one, for example the number of the case.")
 
 
 def _target(text: str, targets: list[target_names.KnownTarget]) -> str:

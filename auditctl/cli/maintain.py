@@ -11,20 +11,20 @@ from auditctl.cli import progress
 from auditctl.cli.options import table_or_json
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.retention import maintain as retention_maintain
-from auditctl.retention.maintain import BUSY, Done, Due
+from auditctl.retention.maintain import BUSY, DueStep, FinishedStep
 
 
-@click.command(short_help="Make partitions ahead, and delete events whose time is over.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.command(short_help="Make partitions ahead, and delete expired events.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, without doing it.")
 @table_or_json("How to print it.")
 @pass_session
 def maintain(session: Session, dry_run: bool, output: str) -> None:
-    """Make partitions ahead, and delete events whose time is over. Run it daily.
+    """Make partitions ahead, and delete expired events. Run it daily.
 
-    It makes the partitions of the coming months, moves events out of the DEFAULT partition, and deletes what is neither
-    kept longer nor held. Each step is one transaction, and recorded in the log. It may be stopped at any point and run
-    again. No writer waits for it longer than a moment: where a long transaction is in the way it gives up with exit
-    code 5. Where another maintain is running it leaves the rest to it.
+    It makes the partitions of the coming months, moves events out of the DEFAULT partition, and deletes expired
+    events that no hold covers. Each step is one transaction, and recorded in the log. It may be stopped at any point
+    and run again. No writer waits for it longer than a moment: if a long transaction is in the way, it gives up with
+    exit code 5. If another maintain is running, it leaves the rest to that one.
 
     \b
     Examples:
@@ -36,7 +36,7 @@ def maintain(session: Session, dry_run: bool, output: str) -> None:
         with session.connect(READER) as conn:
             _print_due(session, retention_maintain.due(conn), output)
         return
-    whole: list[Done] = []
+    whole: list[FinishedStep] = []
     try:
         with session.connect(ADMIN) as conn, progress.counter(session, "events moved") as show:
             for done in retention_maintain.run(conn):
@@ -51,12 +51,12 @@ def maintain(session: Session, dry_run: bool, output: str) -> None:
         if output == "json":
             click.echo(json.dumps(steps, ensure_ascii=False, indent=2))
     if whole and whole[-1].step == BUSY:
-        session.say("Another maintain is running; the rest is left to it.")
+        session.say("Another maintain is running and does the rest.")
     elif not steps:
         session.say("Nothing to do.")
 
 
-def _print_due(session: Session, due: tuple[Due, ...], output: str) -> None:
+def _print_due(session: Session, due: tuple[DueStep, ...], output: str) -> None:
     if output == "json":
         click.echo(json.dumps([dataclasses.asdict(one) for one in due], ensure_ascii=False, indent=2))
         return

@@ -1,7 +1,7 @@
-"""Compares capture with the stored rules, as `apply` would, and tells what is missing apart. Changes nothing.
+"""Compares capture with the stored rules, as `apply` does, and sorts the differences by check. Changes nothing.
 
-A rule that does not fit the database is a finding of its own and hides none of the others. When triggers fire, and who
-owns and may execute functions, is left to checks of their own, so that nothing is found twice.
+A rule that does not fit the database is a finding of its own and hides no other. When triggers fire, and who owns and
+may execute functions, have checks of their own, so that nothing is found twice.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def read(conn: Connection) -> Coverage:
     watched = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from auditctl.capture"))
     states = catalog.read_triggers(conn, resolution.audited)
     granted = tuple(f"{state.function} {state.grantee}" for state in states if state.grantee)
-    plan = planner.plan(resolution, found, tuple(map(_without_what_others_check, states)))
+    plan = planner.plan(resolution, found, tuple(map(_without_other_checks, states)))
     changed = _changed_templates(conn)
     former = _former_columns(conn)
     detached, renamed = lost_tables.detached(conn), lost_tables.renamed(conn)
@@ -60,7 +60,7 @@ def _changed_templates(conn: Connection) -> tuple[str, ...]:
     return tuple(action.value for action, parts in render.templates().items() if stored.get(action.value) != parts)
 
 
-def _without_what_others_check(state: TriggerState) -> TriggerState:
+def _without_other_checks(state: TriggerState) -> TriggerState:
     """Return what is wrong with a trigger, but for when it fires, and who owns and may execute its function."""
     return replace(state, faults=tuple(f for f in state.faults if f.kind not in ("firing", "privileges")))
 
@@ -71,7 +71,7 @@ def changed_templates(coverage: Coverage) -> Sequence[ResultRow]:
 
 
 def broken_rules(coverage: Coverage) -> Sequence[ResultRow]:
-    """Return the rules that do not fit, each with all that is wrong with it and the command that mends it."""
+    """Return the rules that do not fit, each with all its problems and the command that repairs it."""
     by_rule: dict[str, list[Problem]] = {}
     for problem in coverage.resolution.problems:
         by_rule.setdefault(problem.rule.name, []).append(problem)
@@ -119,7 +119,7 @@ def uncaptured_members(coverage: Coverage) -> Sequence[ResultRow]:
 
 
 def changed_capture(coverage: Coverage) -> Sequence[ResultRow]:
-    """Return the triggers and functions that are not as their rules say."""
+    """Return the triggers and functions that are different from what their rules need."""
     return [
         {
             "object": f"{change.relation} {_verb(change.action)}",
@@ -142,12 +142,12 @@ def unwanted_triggers(coverage: Coverage) -> Sequence[ResultRow]:
         for name, change in sorted(dropped.items())
         if name in tables
         and name not in coverage.detached_names
-        and not _are_asked(excused, {name, change.target, *_family(tables[name])})
+        and not _any_rule_covers(excused, {name, change.target, *_family(tables[name])})
     ]
 
 
 def unwatched_tables(coverage: Coverage) -> Sequence[ResultRow]:
-    """Return the captured tables that the coverage guard does not know of."""
+    """Return the captured tables that the coverage guard does not watch."""
     return [
         {"object": qualified(*relation.identity)}
         for relation, _ in coverage.resolution.covered
@@ -182,8 +182,8 @@ def _is_captured(coverage: Coverage, name: str) -> bool:
     return any(r.triggers or (r.reading is not None and r.reading.is_ours) for r in relations)
 
 
-def _are_asked(names: Iterable[str], family: set[str]) -> bool:
-    """Whether a rule of one of these names or globs means a member of the family."""
+def _any_rule_covers(names: Iterable[str], family: set[str]) -> bool:
+    """Whether a rule with one of these names or globs covers a member of the family."""
     patterns = [table_names.parse(name) for name in names]
     members = [table_names.parse(name) for name in family]
     return any(

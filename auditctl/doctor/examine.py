@@ -19,11 +19,11 @@ _READ_ONLY = "set transaction isolation level repeatable read, read only"
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was found, and what was not looked at.
+    """The findings, and the checks that could not be made.
 
     Attributes:
-        findings: The worst first, then in the order of the registry; what a remedy needs is mended before it.
-        unseen: Checks the login could not make, each with the reason.
+        findings: The worst first, then in the order of the registry; what a remedy depends on comes before it.
+        unseen: Checks that the login may not make, each with the reason.
     """
 
     findings: tuple[Finding, ...]
@@ -36,17 +36,17 @@ def examine(conn: Connection, *, today: date | None = None, server_version: str 
     Args:
         conn: The connection; a superuser sees all, a reader nearly all.
         today: The date at which versions are compared; None for the server's.
-        server_version: What the server calls itself; None for what it says.
+        server_version: The server's version; None to ask the server.
 
     Raises:
-        DatabaseError: Something else than a permission is missing.
+        DatabaseError: A query failed for another reason than a missing privilege.
     """
     found: list[Finding] = []
     unseen: list[tuple[str, str]] = []
     major = conn.info.server_version // 10000
     with database.transaction(conn):
         conn.execute(_READ_ONLY)
-        conn.execute("set local jit = off")  # compiling the queries takes longer than they do
+        conn.execute("set local jit = off")  # compiling the queries takes longer than running them
         covered, refused = _coverage(conn)
         (is_guarded,) = conn.execute(resources.sql_text("queries/guarded.sql").encode()).fetchone() or (False,)
         parameters = {

@@ -1,6 +1,6 @@
-"""Tables that capture has lost sight of: parts that left an audited table, and those that took over its name.
+"""Tables that capture does not follow: former members of an audited table, and tables with its former name.
 
-Each is to be audited as the table was that it left, or whose name it has: no remedy hides less.
+The remedy audits each like the audited table, so that it hides the same columns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from auditctl.doctor.model import Coverage, LostTable, ResultRow
 
 
 def detached(conn: Connection) -> tuple[LostTable, ...]:
-    """Return the tables that left an audited one (queries/detached_table.sql), by name."""
+    """Return the tables that were part of an audited one (queries/detached_table.sql), by name."""
     return _read(conn, "queries/detached_table.sql")
 
 
@@ -31,7 +31,7 @@ def renamed(conn: Connection) -> tuple[LostTable, ...]:
 
 
 def detached_tables(coverage: Coverage) -> Sequence[ResultRow]:
-    """Return the tables that left an audited one."""
+    """Return the tables that were part of an audited one."""
     return [_row(table) for table in coverage.detached]
 
 

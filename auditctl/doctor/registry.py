@@ -10,4 +10,4 @@ from auditctl.doctor.checks.roles import ROLES
 from auditctl.doctor.checks.server import SERVER
 
 CHECKS = (*LOG, *RETENTION, *CAPTURE, *READS, *ROLES, *SERVER)
-"""Every check, in the order of the reference: capture can be mended only in a sound store."""
+"""Every check, in the order of the reference: the store is repaired before capture."""

@@ -1,4 +1,4 @@
-"""Rules changed so that they fit their table, and as the command that states them."""
+"""Repairs rules that do not fit their tables, and writes them as `auditctl enable` commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNKNOWN = "NEW_NAME"
 
 
 def command(rule: Rule) -> list[str]:
-    """Return the words of the `auditctl enable` that states a rule."""
+    """Return the words of the `auditctl enable` command for a rule."""
     words = ["auditctl", "enable", rule.name]
     for key, value in rule.stated().items():
         match key.kind:
@@ -34,7 +34,7 @@ def command(rule: Rule) -> list[str]:
 
 
 def remedy(rule: Rule, catalog: Catalog, former: FormerColumns) -> str:
-    """Return what mends a rule that does not fit its tables; never a command by which it hides less than it did."""
+    """Return how to repair a rule that does not fit its tables; never a command that hides fewer columns."""
     tables = _tables(rule, catalog)
     if not rule.actions or not tables:
         return shlex.join(["auditctl", "disable", rule.name])
@@ -47,12 +47,12 @@ def remedy(rule: Rule, catalog: Catalog, former: FormerColumns) -> str:
     if open_keys:
         return (
             f"Take {', '.join(open_keys)} out of the table's key, which every event carries, or decide that events may "
-            "carry it and state the rule anew."
+            "carry it and enable the table again."
         )
     if unknown:
-        return f"State the rule anew with the column that holds it now: {shlex.join(command(followed))}"
-    mended = _fitting(rule, followed, catalog)
-    return shlex.join(["auditctl", "disable", rule.name] if mended is None else command(mended))
+        return f"Enable the table again with the column that has the data now: {shlex.join(command(followed))}"
+    repaired = _fitting(rule, followed, catalog)
+    return shlex.join(["auditctl", "disable", rule.name] if repaired is None else command(repaired))
 
 
 def _tables(rule: Rule, catalog: Catalog) -> list[Relation]:
@@ -84,11 +84,11 @@ def _with_columns(rule: Rule, followed: Callable[[str], Sequence[str]]) -> Rule:
 
 
 def _fitting(rule: Rule, followed: Rule, catalog: Catalog) -> Rule | None:
-    """Return the rule without a key or a label that do not fit its tables, or None where that does not mend it."""
+    """Return the rule without a key or a label that do not fit its tables, or None if that does not repair it."""
     has_key = any(table.primary_key for table in _tables(rule, catalog))
     keyed = table_names.parse(rule.name).is_glob or not has_key
-    mended = followed if keyed else replace(followed, key=())
-    for candidate in (mended, replace(mended, label=None)):
+    repaired = followed if keyed else replace(followed, key=())
+    for candidate in (repaired, replace(repaired, label=None)):
         if not resolve.resolve([candidate], catalog, follow_renames=True).problems and candidate != rule:
             return candidate
     return None
@@ -102,10 +102,10 @@ def keyed(rule: Rule, relation: Relation, unique: Sequence[str]) -> str:
         relation: The table.
         unique: The columns of a unique index, none of them nullable; empty where there is no such index.
     """
-    mended = replace(
+    repaired = replace(
         keep_columns(rule, relation.columns), name=qualified(*relation.identity), key=tuple(unique) or ("COLUMN",)
     )
-    if unique and not {*unique} & {*mended.exclude, *mended.mask}:
-        return shlex.join(command(mended))
-    mended = replace(mended, key=("COLUMN",))
-    return f"Name the columns that tell its rows apart, or give it a primary key: {shlex.join(command(mended))}"
+    if unique and not {*unique} & {*repaired.exclude, *repaired.mask}:
+        return shlex.join(command(repaired))
+    repaired = replace(repaired, key=("COLUMN",))
+    return f"Name the columns that identify its rows, or add a primary key: {shlex.join(command(repaired))}"

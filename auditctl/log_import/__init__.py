@@ -1,1 +1,1 @@
-"""Reads out of the server's own log, for what no policy sees: the driver `log` of the action READ."""
+"""Imports reads from the server's own log, for those that no policy sees."""

@@ -1,7 +1,4 @@
-"""One record of the server's log, whatever the format it was written in.
-
-Decides which fields matter and what point in time a record tells. Pure.
-"""
+"""A record of the server's log, in any format, and the time it was written. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ _UNIVERSAL = ("UTC", "GMT", "Z")
 
 
 class Malformed(Exception):
-    """A line is no record of the server's log."""
+    """A line is not a record of the server's log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +29,13 @@ class Record:
         port: The client's port, as text; empty for a socket.
         session: The session's id: start and process.
         number: The record's number in its session.
-        command: What the session was at, such as `SELECT` or `BIND`.
+        command: The session's command tag, such as `SELECT` or `BIND`.
         transaction: The virtual transaction id.
         xact_id: The transaction id; `0` for none.
         state: SQLSTATE.
         message: The message.
-        is_bare: Whether the record has neither context nor statement, detail or hint, which whatever a login can
-            make the server write does have.
+        is_bare: Whether the record has neither context nor statement, detail or hint, which every
+            record that a login can make the server write has.
         file: The source file in the server, where log_error_verbosity is `verbose`; else empty.
         application: application_name.
     """
@@ -66,10 +63,10 @@ class Record:
 
 
 class Clock:
-    """Turns the times of a log into points in time; remembers which offset an abbreviation such as `CET` stood for.
+    """Parses the times of a log; remembers the UTC offset of an abbreviation such as `CET`.
 
-    An abbreviation is not unique, but each record tells the start of its session twice: as text in the same zone, and
-    in the session's id.
+    An abbreviation is not unique, but each record has the start of its session twice: as text in the same zone, and in
+    the session's id.
     """
 
     __slots__ = ("_offsets",)
@@ -78,10 +75,10 @@ class Clock:
         self._offsets: dict[str, timedelta] = {}
 
     def read(self, text: str, session: str, session_start: str) -> datetime:
-        """Return the point in time that a text such as `2026-11-25 01:15:36.601 CET` tells.
+        """Return the time that a text such as `2026-11-25 01:15:36.601 CET` means.
 
         Raises:
-            Malformed: It tells none.
+            Malformed: It is not a valid time.
         """
         local, zone = _split(text)
         started, start_zone = _split(session_start)
@@ -95,11 +92,11 @@ class Clock:
                 offset = named
             return local.replace(tzinfo=timezone(offset)).astimezone(UTC)
         except (OverflowError, ValueError, OSError) as error:
-            raise Malformed("no point in time") from error
+            raise Malformed("not a valid time") from error
 
 
 def clean(text: str) -> str:
-    """Return the text with what a database cannot store replaced."""
+    """Return the text with U+FFFD for characters that a database cannot store."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     try:
@@ -121,11 +118,11 @@ def _address(host: str) -> str | None:
 def _split(text: str) -> tuple[datetime, str]:
     parts = text.split(" ")
     if len(parts) != 3:
-        raise Malformed("no time")
+        raise Malformed("not a time")
     try:
         return datetime.fromisoformat(f"{parts[0]} {parts[1]}"), parts[2]
     except ValueError as error:
-        raise Malformed("no time") from error
+        raise Malformed("not a time") from error
 
 
 def _named_offset(zone: str) -> timedelta | None:

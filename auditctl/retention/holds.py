@@ -1,4 +1,4 @@
-"""Legal holds: what no run of maintain may delete.
+"""Legal holds: events that maintain may not delete.
 
 Source: auditctl.hold and its functions (sql/functions/60_upkeep/hold.sql).
 """
@@ -22,7 +22,7 @@ class Hold:
         reason: Why it was placed.
         placed_by: The login that placed it.
         placed_at: When.
-        released_by: The login that released it; None while it holds.
+        released_by: The login that released it; None while it is in force.
         released_at: When it was released.
         release_reason: Why it was released.
     """
@@ -42,7 +42,7 @@ def add(conn: Connection, target: str, target_id: str | None, reason: str) -> in
     """Place a hold; return its number.
 
     Raises:
-        DatabaseError: The target or the reason cannot be taken, or the login may not.
+        DatabaseError: The target or the reason is not valid, or the login may not place holds.
     """
     row = conn.execute("select auditctl.place_hold(%s, %s, %s)", [target, target_id, reason]).fetchone()
     number: int = row[0] if row else 0
@@ -53,7 +53,7 @@ def release(conn: Connection, hold_id: int, reason: str) -> None:
     """Release a hold.
 
     Raises:
-        DatabaseError: There is no such hold in force, or the login may not.
+        DatabaseError: There is no such hold in force, or the login may not release it.
     """
     conn.execute("select auditctl.release_hold(%s, %s)", [hold_id, reason])
 

@@ -1,4 +1,4 @@
-"""Upkeep of the log's partitions: what is due, and doing it step by step. The steps are functions of the store.
+"""Upkeep of the log's partitions: what is due, and running it step by step. The steps are functions of the store.
 
 Sources: auditctl.maintenance_due, auditctl.maintain_step (sql/functions/60_upkeep/step.sql).
 """
@@ -13,12 +13,12 @@ from auditctl import database
 from auditctl.database import Connection
 
 BUSY = "busy"
-"""The step of a run that finds another one at it."""
+"""The step of a run while another one is running."""
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """Something that upkeep would do.
+class DueStep:
+    """A step that upkeep would take.
 
     Attributes:
         step: `move`, `create` or `expire`.
@@ -36,13 +36,13 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A step that was done, and committed.
+class FinishedStep:
+    """A step that was taken and committed.
 
     Attributes:
-        step: `move`, `create` or `expire`; `busy` where another run is at it.
+        step: `move`, `create` or `expire`; `busy` while another run is running.
         partition: The partition.
-        data: What the event of it holds; of the parts of a move, how far it is.
+        data: The data of its event; for a part of a move, its progress.
     """
 
     step: str
@@ -51,7 +51,7 @@ class Done:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is more than a part of a move."""
+        """Whether it is a whole step, not a part of a move."""
         return self.step != "move" or self.data["state"] == "done"
 
     @property
@@ -69,20 +69,20 @@ class Done:
         return f"{self.partition}: {dropped:,} events deleted{rest}."
 
 
-def due(conn: Connection) -> tuple[Due, ...]:
-    """Return what upkeep would do now, in its order; empty where all is done. Counts exactly, which may take time.
+def due(conn: Connection) -> tuple[DueStep, ...]:
+    """Return the steps that are due, in order. Counts exactly, which may take time.
 
     Raises:
         DatabaseError: The login may not read the log.
     """
-    return tuple(Due(*row) for row in conn.execute("select * from auditctl.maintenance_due()"))
+    return tuple(DueStep(*row) for row in conn.execute("select * from auditctl.maintenance_due()"))
 
 
-def run(conn: Connection) -> Iterator[Done]:
-    """Do all upkeep, step by step; yield each when it is committed. Stopping between two leaves nothing half-done.
+def run(conn: Connection) -> Iterator[FinishedStep]:
+    """Run all upkeep; yield each step when it is committed. Stopping between two steps leaves nothing half-done.
 
     Raises:
-        DatabaseError: The log is in use by a long transaction, or the login may not.
+        DatabaseError: The log is in use by a long transaction, or the login may not do upkeep.
     """
     while True:
         with database.transaction(conn):
@@ -91,6 +91,6 @@ def run(conn: Connection) -> Iterator[Done]:
         if row is None or row[0] is None:
             return
         data = row[0]
-        yield Done(data["step"], data.get("partition", ""), data)
+        yield FinishedStep(data["step"], data.get("partition", ""), data)
         if data["step"] == BUSY:
             return

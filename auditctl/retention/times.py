@@ -1,4 +1,4 @@
-"""How long events are kept: what is stated, what is wanted, and what would be deleted by the difference.
+"""How long events are kept: the stored times, the desired ones, and what the difference would delete.
 
 Source: auditctl.retention and auditctl.set_retention (sql/functions/60_upkeep/retention.sql).
 """
@@ -20,12 +20,12 @@ EVERYTHING = "*"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A target whose events are not kept as long as is wanted.
+    """A target whose stored time differs from the desired one.
 
     Attributes:
         target: The target, or a glob; `*` for every event.
-        before: What is stated now, in words; None where the target has no time of its own.
-        after: What is wanted, in words; None where it shall have none.
+        before: The stored time, in words; None if the target has no time of its own.
+        after: The desired time, in words; None if the target should have none.
     """
 
     target: str
@@ -42,11 +42,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class RetentionPlan:
-    """How to get from how long events are kept to how long they shall be.
+    """How to get from the stored times to the desired ones.
 
     Attributes:
-        differences: What has to be stated; empty where all is as wanted.
-        warning: What is deleted by it, as a sentence; empty for nothing.
+        differences: What has to change; empty if nothing does.
+        warning: What it deletes, as a sentence; empty for nothing.
     """
 
     differences: tuple[Difference, ...] = ()
@@ -110,16 +110,16 @@ class Consequence:
 
 
 def read(conn: Connection) -> Retention:
-    """Return what is stated now."""
+    """Return the stored times."""
     rows: dict[str, str | None] = dict(
         conn.execute("select target, keep from auditctl.retention where until is null").fetchall()
     )
     return Retention(rows.get(EVERYTHING), {name: keep for name, keep in rows.items() if name != EVERYTHING})
 
 
-def compare(wanted: Retention, now: Retention) -> tuple[Difference, ...]:
-    """Return the differences, in the order of the targets; empty where all is as wanted."""
-    after, before = wanted.stated, now.stated
+def compare(desired: Retention, now: Retention) -> tuple[Difference, ...]:
+    """Return the differences, in the order of the targets."""
+    after, before = desired.stated, now.stated
     return tuple(
         Difference(
             name,
@@ -131,30 +131,30 @@ def compare(wanted: Retention, now: Retention) -> tuple[Difference, ...]:
     )
 
 
-def consequence(conn: Connection, wanted: Retention, now: Retention) -> Consequence | None:
-    """Return what the wanted times let go and those of now keep; None for nothing (queries/retention_effect.sql)."""
-    after, before = wanted.stated, now.stated
-    changed = [one.target for one in compare(wanted, now)]
+def consequence(conn: Connection, desired: Retention, now: Retention) -> Consequence | None:
+    """Return what the stored times keep and the desired ones delete; None for none (queries/retention_effect.sql)."""
+    after, before = desired.stated, now.stated
+    changed = [one.target for one in compare(desired, now)]
     row = conn.execute(
         resources.sql_text("queries/retention_effect.sql"),
         {
             "before": [before.get(name, now.keep) for name in changed],
-            "after": [after.get(name, wanted.keep) for name in changed],
+            "after": [after.get(name, desired.keep) for name in changed],
         },
     ).fetchone()
     return None if row is None or not row[0] else Consequence(*row)
 
 
-def plan(conn: Connection, wanted: Retention | None) -> RetentionPlan:
-    """Plan how to get to the wanted times; nothing where none are."""
-    if wanted is None:
+def plan(conn: Connection, desired: Retention | None) -> RetentionPlan:
+    """Plan how to get to the desired times; nothing if there are none."""
+    if desired is None:
         return RetentionPlan()
     now = read(conn)
-    effect = consequence(conn, wanted, now)
-    return RetentionPlan(compare(wanted, now), effect.sentence if effect else "")
+    effect = consequence(conn, desired, now)
+    return RetentionPlan(compare(desired, now), effect.sentence if effect else "")
 
 
 def write(conn: Connection, differences: tuple[Difference, ...]) -> None:
-    """State what is wanted; each statement records itself. Inside the caller's transaction."""
+    """Store the desired times, inside the caller's transaction. The store records each change."""
     for one in differences:
         conn.execute("select auditctl.set_retention(%s, %s)", [one.target, one.after])

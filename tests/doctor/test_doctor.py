@@ -71,7 +71,7 @@ def test_a_sound_set_up_has_no_finding(company: str, auditctl: RunAuditctl) -> N
         done = auditctl("doctor", "--format", "json", dsn=make_conninfo(company, user="company_auditor"), check=0)
         assert done.out == "[]\n"
         assert done.err == (
-            "not looked at: log_default_rows, because permission denied for table event_default\nnothing found\n"
+            "not checked: log_default_rows, because permission denied for table event_default\nnothing found\n"
         )
 
 

@@ -83,7 +83,7 @@ def test_an_owner_whose_reads_are_not_recorded_is_found(db: str, conn: psycopg.C
         Finding(
             NOTICE, "read_owner", "public.salary",
             f"{owner.name}, who owns public.salary, reads it without leaving an event.",
-            "State the rule anew with --read-force, or give the table to another role: "
+            "Enable the table again with --read-force, or give it to another role: "
             "alter table public.salary owner to ...",
         )
     ]  # fmt: skip
@@ -103,7 +103,7 @@ def test_policies_without_effect_are_found(db: str, auditctl: RunAuditctl) -> No
 def test_a_policy_that_shows_the_secrets_is_found(db: str, auditctl: RunAuditctl) -> None:
     expected = Finding(
         CRITICAL, "log_key_open", "p on auditctl.log_key",
-        "Whoever may select from auditctl.log_key can forge reads and hide his own: the policy p shows it.",
+        "A login that may select from auditctl.log_key can forge reads and hide its own: the policy p shows it.",
         "set role auditctl_owner; drop policy p on auditctl.log_key; reset role;",
     )  # fmt: skip
     examine_and_mend(db, "create policy p on auditctl.log_key for select using (true)", [expected], auditctl)

@@ -33,7 +33,7 @@ def test_upkeep_that_does_not_run_is_found(db: str, conn: psycopg.Connection, au
 
     late = Finding(
         WARNING, "maintain_late", "auditctl.maintenance",
-        "Nothing was deleted yet, although it is stated how long events are kept: maintain does not run.",
+        "Nothing was deleted yet, although retention is configured: maintain does not run.",
         "auditctl maintain",
     )  # fmt: skip
     overdue = Finding(

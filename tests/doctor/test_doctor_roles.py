@@ -63,7 +63,7 @@ def test_a_superuser_that_is_an_application_through_another_role_is_found(
         [
             Finding(
                 WARNING, "role_app_superuser", eve.name,
-                f"{eve.name} is believed whoever it says is acting, and can change the log too: it is a superuser with "
+                f"{eve.name} can name anybody as the user, and can change the log too: it is a superuser with "
                 "auditctl_app.",
                 f"alter role {quoted(eve)} nosuperuser;",
             )
@@ -79,7 +79,7 @@ def test_the_first_superuser_as_an_application_is_found_and_stays_a_superuser(db
         [
             Finding(
                 WARNING, "role_app_superuser", "postgres",
-                "postgres is believed whoever it says is acting, and can change the log too: it is a superuser with "
+                "postgres can name anybody as the user, and can change the log too: it is a superuser with "
                 "auditctl_app.",
                 "revoke auditctl_app from postgres;",
             )

@@ -45,7 +45,7 @@ def broken(rule: str, problem: str, remedy: str) -> Finding:
         CRITICAL,
         "rule_broken",
         rule,
-        f"The rule {rule} cannot be applied, and no other rule is until it is mended: {problem}.",
+        f"The rule {rule} cannot be applied, and no other rule is applied until it is fixed: {problem}.",
         remedy,
     )
 
@@ -91,7 +91,7 @@ def test_a_hidden_column_that_cannot_be_followed_has_no_remedy_that_shows_it(
         conn.execute(UNGUARDED.format(anew).encode())
     remedies = [finding.remedy for finding in found(patient) if finding.check == "rule_broken"]
     command = """auditctl enable app.card --mask number --mask NEW_NAME --label 'It'"'"'s a card'"""
-    assert remedies == [f"State the rule anew with the column that holds it now: {command}"]
+    assert remedies == [f"Enable the table again with the column that has the data now: {command}"]
     refused = auditctl(*shlex.split(command)[1:], dsn=patient, check=4)
     assert refused.err.startswith("error: --mask: app.card has no column NEW_NAME\n")
 
@@ -101,8 +101,8 @@ def test_a_masked_column_that_became_the_key_is_not_shown_by_the_remedy(patient:
         key = "alter table app.card drop constraint card_pkey, add primary key (number)"
         conn.execute(UNGUARDED.format(key).encode())
     assert [finding.remedy for finding in found(patient) if finding.check == "rule_broken"] == [
-        "Take number out of the table's key, which every event carries, or decide that events may carry it and state "
-        "the rule anew."
+        "Take number out of the table's key, which every event carries, or decide that events may carry it and enable "
+        "the table again."
     ]
 
 
@@ -173,9 +173,7 @@ def test_a_new_part_of_an_audited_table_is_found(
     examine_and_mend(patient, new, [missing], auditctl)
 
 
-KEYLESS = (
-    "Events of app.bare do not say which row they are about: the table has no primary key, and its rule names none."
-)
+KEYLESS = "Events of app.bare do not identify the row: the table has no primary key, and its rule names none."
 
 
 def test_an_audited_table_without_a_key_is_found(patient: str, auditctl: RunAuditctl) -> None:
@@ -197,7 +195,7 @@ def test_a_key_that_nobody_can_tell_is_left_to_people(
         conn.execute("alter table app.bare alter w set not null")
     command = "auditctl enable app.bare --mask w --key COLUMN"
     assert [finding.remedy for finding in found(patient) if finding.check == "table_keyless"] == [
-        f"Name the columns that tell its rows apart, or give it a primary key: {command}"
+        f"Name the columns that identify its rows, or add a primary key: {command}"
     ]
     auditctl(*command.split()[1:], dsn=patient, check=4)
 
@@ -209,7 +207,7 @@ def test_a_table_that_the_guard_does_not_watch_is_found(patient: str, auditctl: 
         [
             Finding(
                 WARNING, "table_unwatched", "app.other",
-                "The owner of app.other can switch its capture off: the coverage guard does not know of it.", APPLY,
+                "The owner of app.other can switch its capture off: the coverage guard does not watch it.", APPLY,
             )
         ],
         auditctl,

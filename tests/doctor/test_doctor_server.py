@@ -137,7 +137,7 @@ def test_a_series_without_corrections_is_found(db: str, today: date, is_old: boo
     last = {14: "2026-11-12", 15: "2027-11-11", 16: "2028-11-09", 17: "2029-11-08", 18: "2030-11-14"}[major]
     old = Finding(
         WARNING, "server_end_of_life", f"PostgreSQL {major}",
-        f"Faults of the server that are found now are not mended: its series had its last release on {last}.",
+        f"Faults of the server are no longer fixed: its series had its last release on {last}.",
         f"Upgrade the server to a newer series: {PAGE}/docs/current/upgrading.html",
     )  # fmt: skip
     assert [finding for finding in findings if finding.check == "server_end_of_life"] == ([old] if is_old else [])
@@ -150,7 +150,7 @@ def test_a_server_that_is_no_release_is_found(db: str, version: str) -> None:
     assert [finding for finding in findings if finding.check == "server_prerelease"] == [
         Finding(
             WARNING, "server_prerelease", f"PostgreSQL {version}",
-            "The server is no release, and its files, the log's among them, may not be readable by the next one.",
+            "The server is a prerelease: the next version may not be able to read its files, the log's included.",
             f"Install a release: {PAGE}/download/",
         )
     ]  # fmt: skip

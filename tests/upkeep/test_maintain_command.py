@@ -100,13 +100,13 @@ def test_a_hold_is_placed_listed_and_released_and_all_of_it_is_recorded(
     fill(conn, "2026-01-10", "billing.customer")
     admin = login("admin", roles=["auditctl_admin"])
     placed = auditctl("hold", "add", "billing.customer", "--id", "7", "--reason", "case 31", dsn=admin.dsn, check=0)
-    assert placed.err == "Hold 1 is placed.\n"
+    assert placed.err == "Placed hold 1.\n"
     (held,) = json.loads(auditctl("hold", "list", "--format", "json", check=0).out)
     assert (held["hold_id"], held["target"], held["target_id"], held["reason"], held["placed_by"]) == (
         1, "billing.customer", "7", "case 31", admin.name,
     )  # fmt: skip
-    assert auditctl("hold", "release", "1", "--reason", "closed", dsn=admin.dsn, check=0).err == "Hold 1 is released.\n"
-    assert auditctl("hold", "list", check=0).err == "Nothing is held.\n"
+    assert auditctl("hold", "release", "1", "--reason", "closed", dsn=admin.dsn, check=0).err == "Released hold 1.\n"
+    assert auditctl("hold", "list", check=0).err == "There are no holds.\n"
     assert auditctl("hold", "release", "1", "--reason", "closed", dsn=admin.dsn, check=5).err == (
         "error: there is no hold 1 in force\nhint: List the holds with: auditctl hold list\n"
     )

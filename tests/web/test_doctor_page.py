@@ -52,7 +52,7 @@ def test_the_findings_are_those_of_the_command(broken: None, admin: Client, audi
 def test_commands_and_sql_are_there_to_be_copied_and_sentences_to_be_read(broken: None, admin: Client) -> None:
     text = admin.get("/doctor").text
     assert "<pre data-copy><code>auditctl apply --yes</code></pre>" in text
-    assert '<p class="remedy">Name the columns that tell its rows apart' in text
+    assert '<p class="remedy">Name the columns that identify its rows' in text
 
 
 @pytest.mark.parametrize(

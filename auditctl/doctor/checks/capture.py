@@ -21,14 +21,14 @@ CAPTURE = (
         "rule_broken",
         Severity.CRITICAL,
         "a stored rule that does not fit the database: its table or a column it hides is gone",
-        "The rule {rule} cannot be applied, and no other rule is until it is mended: {problem}.",
+        "The rule {rule} cannot be applied, and no other rule is applied until it is fixed: {problem}.",
         "auditctl disable {rule}",
         find=coverage.broken_rules,
     ),
     Check(
         "table_detached",
         Severity.CRITICAL,
-        "a table that was part of an audited table and is no more",
+        "a table that was part of an audited table and no longer is",
         "Writes to {object} are recorded under {target}, or not at all: it was a part of that table, which is audited, "
         "and is a table of its own now.",
         ENABLE,
@@ -76,7 +76,7 @@ CAPTURE = (
     Check(
         "table_renamed",
         Severity.WARNING,
-        "a table that is not audited and bears the former name of one that is",
+        "a table that is not audited and has the former name of one that is",
         "No write to {object} leaves an event: the table that was audited under this name is {target} now.",
         ENABLE,
         find=lost_tables.renamed_tables,
@@ -101,7 +101,7 @@ CAPTURE = (
     Check(
         "function_executable",
         Severity.WARNING,
-        "a function of the store that somebody may execute who need not",
+        "a function of the store that a role may execute without need",
         "{who} may execute {function}: attached to a table of theirs, or called, it makes events of things that never "
         "happened.",
         "revoke all on routine {function} from {grantee} cascade;",
@@ -125,7 +125,7 @@ CAPTURE = (
     Check(
         "trigger_foreign",
         Severity.WARNING,
-        "a trigger that fires before capture and runs a function of somebody who does not own the table",
+        "a trigger that fires before capture and runs a function whose owner does not own the table",
         "{writer}, who does not own {relation}, decides what it stores and can change who is recorded: the trigger "
         "{trigger} runs a function of theirs before the event is made.",
         "alter function {function} owner to {owner};",
@@ -147,17 +147,16 @@ CAPTURE = (
     Check(
         "table_keyless",
         Severity.NOTICE,
-        "an audited table whose rows nothing tells apart",
-        "Events of {object} do not say which row they are about: the table has no primary key, and its rule names "
-        "none.",
-        "Name the columns that tell its rows apart, or give it a primary key: auditctl enable {table} --key COLUMN",
+        "an audited table whose rows cannot be told apart",
+        "Events of {object} do not identify the row: the table has no primary key, and its rule names none.",
+        "Name the columns that identify its rows, or add a primary key: auditctl enable {table} --key COLUMN",
         find=coverage.keyless_tables,
     ),
     Check(
         "table_unwatched",
         Severity.WARNING,
-        "an audited table that the coverage guard does not know of",
-        "The owner of {object} can switch its capture off: the coverage guard does not know of it.",
+        "an audited table that the coverage guard does not watch",
+        "The owner of {object} can switch its capture off: the coverage guard does not watch it.",
         APPLY,
         find=coverage.unwatched_tables,
     ),
@@ -170,4 +169,4 @@ CAPTURE = (
         "auditctl install",
     ),
 )
-"""Every check of capture, in the order of the reference: what must be mended first comes first."""
+"""Every check of capture, in the order of the reference: what must be repaired first comes first."""

@@ -59,7 +59,7 @@ LOG = (
     Check(
         "log_detached",
         Severity.CRITICAL,
-        "a month of the log that was taken off it",
+        "a month of the log that was detached",
         "The events in {relation} are missing from the log: the table was detached from it.",
         as_owner(
             "alter table auditctl.event attach partition {relation} for values from ({lower}) to ({upper}); "

@@ -31,8 +31,8 @@ READS = (
     Check(
         "log_key_open",
         Severity.CRITICAL,
-        "a policy on the secrets by which recorded reads are told from forged ones",
-        "Whoever may select from auditctl.log_key can forge reads and hide his own: the policy {policy} shows it.",
+        "a policy on the secrets that tell recorded reads from forged ones",
+        "A login that may select from auditctl.log_key can forge reads and hide its own: the policy {policy} shows it.",
         as_owner("drop policy {policy} on auditctl.log_key;"),
     ),
     Check(
@@ -47,7 +47,7 @@ READS = (
         Severity.NOTICE,
         "an owner whose reads are not recorded",
         "{owner}, who owns {object}, reads it without leaving an event.",
-        "State the rule anew with --read-force, or give the table to another role: alter table {relation} owner to ...",
+        "Enable the table again with --read-force, or give it to another role: alter table {relation} owner to ...",
     ),
     Check(
         "read_open",

@@ -23,8 +23,8 @@ RETENTION = (
     Check(
         "maintain_late",
         Severity.WARNING,
-        "upkeep that was not done for 35 days although retention is stated",
-        "Nothing was deleted {since}, although it is stated how long events are kept: maintain does not run.",
+        "upkeep that did not run for 35 days although retention is configured",
+        "Nothing was deleted {since}, although retention is configured: maintain does not run.",
         MAINTAIN,
     ),
     Check(

@@ -16,8 +16,7 @@ ROLES = (
         "role_app_superuser",
         Severity.WARNING,
         "a superuser that is an application as well",
-        "{object} is believed whoever it says is acting, and can change the log too: it is a superuser with "
-        "auditctl_app.",
+        "{object} can name anybody as the user, and can change the log too: it is a superuser with auditctl_app.",
         "alter role {role} nosuperuser;",
     ),
     Check(
@@ -52,7 +51,7 @@ ROLES = (
     Check(
         "role_claims",
         Severity.NOTICE,
-        "a login that names users and is not believed",
+        "a login that names users without being an application",
         "{login} named the user who acts in {events} events of the last 30 days, the last on {last}, and was not "
         "believed: "
         "grant it the role if it is an application, or let it stop.",

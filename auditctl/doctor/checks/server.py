@@ -31,15 +31,15 @@ SERVER = (
     Check(
         "server_end_of_life",
         Severity.WARNING,
-        "a version of PostgreSQL that gets no more corrections",
-        "Faults of the server that are found now are not mended: its series had its last release on {last}.",
+        "a version of PostgreSQL that is no longer supported",
+        "Faults of the server are no longer fixed: its series had its last release on {last}.",
         "Upgrade the server to a newer series: {page}",
     ),
     Check(
         "server_prerelease",
         Severity.WARNING,
-        "a version of PostgreSQL that is no release",
-        "The server is no release, and its files, the log's among them, may not be readable by the next one.",
+        "a prerelease of PostgreSQL",
+        "The server is a prerelease: the next version may not be able to read its files, the log's included.",
         "Install a release: {page}",
     ),
 )

@@ -63,10 +63,10 @@ def _parse(text: str, clock: Clock) -> Record:
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
         if len(rows) != 1 or len(rows[0]) != _COLUMNS:
-            raise Malformed("no row of the server's")
+            raise Malformed("not a row of the server")
         row = rows[0]
         if not all(row[number].isdecimal() for number in _NUMBERS):
-            raise Malformed("no numbers where they should be")
+            raise Malformed("not a number")
         host, _, port = row[4].rpartition(":") if row[4] != "[local]" else (row[4], "", "")
         return Record(
             at=clock.read(row[0], row[5], row[8]),
@@ -86,7 +86,7 @@ def _parse(text: str, clock: Clock) -> Record:
             application=row[22],
         )
     except (csv.Error, ValueError) as error:
-        raise Malformed("no CSV of the server's") from error
+        raise Malformed("not CSV of the server") from error
 
 
 FORMAT = LineFormat(

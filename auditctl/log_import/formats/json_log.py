@@ -55,13 +55,13 @@ def _parse(text: str, clock: Clock) -> Record:
             application=_text(fields, "application_name"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Malformed("no JSON of the server's") from error
+        raise Malformed("not JSON of the server") from error
 
 
 def _text(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name, "")
     if not isinstance(value, str):
-        raise Malformed(f"{name} is no text")
+        raise Malformed(f"{name} is not a text")
     return value
 
 

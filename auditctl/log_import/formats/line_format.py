@@ -1,4 +1,4 @@
-"""What a format of the server's log is."""
+"""A format of the server's log, as a value: how a file is recognized, split into records and parsed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Lines(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What belongs to one record.
+    """The bytes of one record.
 
     Attributes:
-        raw: Its bytes, line end included; a little of both ends where it is too long.
+        raw: Its bytes, line end included; only its start and end if it is too long.
         size: How many bytes it has in the file.
         lines: How many lines it has in the file.
         is_torn: Whether its end is missing, and another record follows.
@@ -61,7 +61,7 @@ class LineFormat:
 
 
 def read_line(lines: Lines) -> tuple[bytes, int, bool]:
-    """Return the next line, its size and whether it is complete; of one that is too long a little of both ends."""
+    """Return the next line, its size and whether it is complete; of one that is too long only start and end."""
     line = lines.readline(LONGEST)
     size = len(line)
     part = line
@@ -73,5 +73,5 @@ def read_line(lines: Lines) -> tuple[bytes, int, bool]:
 
 
 def shortened(first: bytes, last: bytes) -> bytes:
-    """Return a little of both ends of what is too long: how it begins, and what the place behind it is known by."""
+    """Return start and end of a record that is too long: its format, and the bytes by which its end is recognized."""
     return first[:_END] + (first[-_END:] + last[-_END:])[-_END:]
