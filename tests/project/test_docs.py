@@ -173,7 +173,7 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_every_command_and_option_has_a_help_text() -> None:
-    context = click.Context(cli)
+    context = click.Context(cli, **cli.context_settings)
     for name in COMMANDS:
         command = cli.get_command(context, name)
         assert command is not None

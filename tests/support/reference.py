@@ -52,7 +52,8 @@ def rule_keys() -> str:
 def _commands() -> Iterator[str]:
     yield "## Options before the command\n"
     yield from _options(cli)
-    context = click.Context(cli, info_name="auditctl")
+    # With the settings of a real run: click remembers in the command which names its help option has.
+    context = click.Context(cli, info_name="auditctl", **cli.context_settings)
     for name in COMMANDS:
         command = cli.get_command(context, name)
         assert command is not None
