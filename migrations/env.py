@@ -16,10 +16,12 @@ from auditctl.capture import render
 from auditctl.database import UNRELEASED_STORE
 from auditctl.names import ADVISORY_LOCK, SCHEMA, STORE_REVISION
 
-SETTINGS = f"""set local search_path = pg_catalog, pg_temp;
-set local lock_timeout = '60s';
+SETTINGS = f"""set local lock_timeout = '60s';
 set local check_function_bodies = off; -- a function may call one that a later file creates
 select pg_catalog.pg_advisory_xact_lock({ADVISORY_LOCK});"""
+
+SEARCH_PATH = "set local search_path = pg_catalog, pg_temp;"
+"""Comes before everything else, so that no operator is found in a schema of others."""
 
 SCRIPT_HEAD = "set local client_encoding = 'UTF8';\nset local client_min_messages = warning;"
 
@@ -89,6 +91,7 @@ def event(revision: str | None) -> str:
 
 def install() -> None:
     """Run everything, in the order in which one thing needs the other."""
+    run(SEARCH_PATH)
     if context.is_offline_mode():
         run(script_head(current_revision()))
     run(SETTINGS)

@@ -252,6 +252,20 @@ def test_the_script_for_the_same_revision_replaces_the_functions_and_records_not
         )
 
 
+def test_the_script_calls_nothing_in_schemas_on_the_search_path_of_who_runs_it(
+    db: str, conn: psycopg.Connection
+) -> None:
+    conn.execute("""
+        create function public.trap(text, text) returns boolean language plpgsql
+        as 'begin raise exception ''code of others was run''; end';
+        create operator public.= (leftarg = text, rightarg = text, function = public.trap);
+        create operator public.<> (leftarg = text, rightarg = text, function = public.trap);
+        set search_path = public, pg_catalog
+    """)
+    conn.execute(store.install_script(STORE_REVISION).encode())
+    assert conn.execute("show search_path").fetchone() == ("public, pg_catalog",)
+
+
 def test_the_script_starts_from_a_known_revision_only(auditctl: RunAuditctl) -> None:
     with pytest.raises(UsageError, match="there is no revision 9999") as error:
         store.install_script("9999")
