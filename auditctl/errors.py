@@ -14,7 +14,7 @@ class AuditctlError(Exception):
     """auditctl failed in a way it did not expect.
 
     Attributes:
-        exit_code: The process's exit status, as documented in docs/reference.md.
+        exit_code: The process's exit status, as documented in docs/reference/commands.md.
         hint: What to do about it, as one sentence; empty when there is nothing to add.
     """
 

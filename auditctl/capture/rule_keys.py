@@ -1,7 +1,7 @@
 """A rule, and the registry of its keys: each field of `Rule` with a `RuleKey` is one row. See CONTRIBUTING.md.
 
 The configuration file, the options of `enable`, the form of the page, the columns in auditctl.rule and
-auditctl.capture, and the table in docs/configuration.md follow from the rows.
+auditctl.capture, and the table in docs/reference/configuration.md follow from the rows.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def cli(ctx: click.Context, dsn: str | None, quiet: bool, debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit with the code docs/reference.md gives."""
+    """Run the command line and exit with the code docs/reference/commands.md gives."""
     signal.signal(signal.SIGTERM, _terminate)
     words = sys.argv[1:] if arguments is None else arguments
     try:

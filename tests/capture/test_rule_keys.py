@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.web import Client
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 TABLE = "create table item (id int not null, name text)"
 BOOKKEEPING = {"position", "set_by", "set_at"}
 STATED = {
@@ -56,8 +56,8 @@ def test_a_key_is_described_for_options_form_and_documentation(key: RuleKey) -> 
     assert key.title
     assert key.summary
     assert key.otherwise
-    assert f"| `{key.name}` | {key.help} | {key.otherwise} |" in (DOCS / "configuration.md").read_text("utf-8")
-    assert f"`{key.option}" in (DOCS / "reference.md").read_text("utf-8")
+    assert f"| `{key.name}` | {key.help} | {key.otherwise} |" in (REFERENCE / "configuration.md").read_text("utf-8")
+    assert f"`{key.option}" in (REFERENCE / "commands.md").read_text("utf-8")
     assert any(key.option in parameter.opts for parameter in enable.params)
 
 

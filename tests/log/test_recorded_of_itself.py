@@ -150,7 +150,7 @@ def test_a_guard_that_is_switched_on_later_is_recorded(db: str, conn: psycopg.Co
 
 
 def test_what_auditctl_records_of_itself_can_be_asked_for_before_it_was_recorded(auditctl: RunAuditctl) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "business-events.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "business-events.md").read_text("utf-8")
     named = set(re.findall(r"^\| `(auditctl\.\w+)` \|", page, re.MULTILINE))
     sources = [*resources.folder("sql").rglob("*.sql"), *(resources.folder("migrations")).glob("*.py")]
     text = "".join(file.read_text("utf-8") for file in sources)

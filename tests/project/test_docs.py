@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
 ROOT = Path(__file__).resolve().parents[2]
-GENERATED = {"reference.md": reference.generated, "configuration.md": reference.rule_keys}
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+GENERATED = {"commands.md": reference.generated, "configuration.md": reference.rule_keys}
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.joinpath("docs").rglob("*.md")])
 START, END = "<!-- generated: make docs -->\n", "<!-- end of generated -->\n"
 
 SHOP = """
@@ -89,12 +89,12 @@ def _until_shell(words: list[str]) -> list[str]:
 
 @pytest.mark.parametrize(("page", "generated"), GENERATED.items())
 def test_a_generated_part_says_what_the_code_says(page: str, generated: Callable[[], str], update_golden: bool) -> None:
-    text = (ROOT / "docs" / page).read_text("utf-8")
+    text = (ROOT / "docs" / "reference" / page).read_text("utf-8")
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
     wanted = f"{before}{START}\n{generated()}\n{END}{after}"
     if update_golden:
-        (ROOT / "docs" / page).write_text(wanted, "utf-8")
+        (ROOT / "docs" / "reference" / page).write_text(wanted, "utf-8")
     else:
         assert text == wanted, "run: make docs"
 
@@ -135,14 +135,14 @@ def typed(block: str) -> list[tuple[str, str]]:
     return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/business-events.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/how-to/business-events.md"])
 def test_output_in_the_documentation_is_real(
     page: str, empty_db: str, role_names: list[str], auditctl: RunAuditctl, update_golden: bool, tmp_path: Path
 ) -> None:
     role_names += ["dana", "billing_web", "auditor"]
     with connect(empty_db) as conn:
         conn.execute(SHOP)
-    if page == "docs/business-events.md":
+    if page == "docs/how-to/business-events.md":
         prepare(make_conninfo(empty_db, user="dana"), auditctl)
         (tmp_path / "audit.toml").write_text(fenced(ROOT / page, "toml")[0], "utf-8")
     events: list[Callable[[], None]] = [lambda: work(empty_db)]
@@ -182,7 +182,7 @@ def test_every_command_and_option_has_a_help_text() -> None:
             assert not isinstance(option, click.Option) or option.help, f"{name} {option.name}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files_and_headings(page: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8")):
         if link.startswith(("https://", "http://")):
@@ -195,7 +195,7 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
             assert heading in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, link
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_in_the_documentation_are_understood(page: Path) -> None:
     for words in typed_commands(page):
         name = next((word for word in words if word in COMMANDS), None)
@@ -210,7 +210,7 @@ def test_commands_in_the_documentation_are_understood(page: Path) -> None:
             command.make_context(name, after, parent=context)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_configuration_files_in_the_documentation_are_valid(page: Path) -> None:
     for block in fenced(page, "toml"):
         if "[[table]]" in block or "[defaults]" in block:
@@ -219,7 +219,7 @@ def test_configuration_files_in_the_documentation_are_valid(page: Path) -> None:
 
 
 def test_every_key_of_the_configuration_file_is_documented() -> None:
-    documented = code_of(ROOT / "docs" / "configuration.md")
+    documented = code_of(ROOT / "docs" / "reference" / "configuration.md")
     assert documented >= {
         *document.SECTIONS,
         *tables.KEYS,
@@ -230,11 +230,11 @@ def test_every_key_of_the_configuration_file_is_documented() -> None:
 
 
 def test_every_address_of_the_page_is_documented() -> None:
-    assert {route.path for route in ROUTES} <= code_of(ROOT / "docs" / "web.md")
+    assert {route.path for route in ROUTES} <= code_of(ROOT / "docs" / "how-to" / "web.md")
 
 
 def test_schema_page_names_every_table_column_function_and_role(conn: psycopg.Connection[Any]) -> None:
-    documented = code_of(ROOT / "docs" / "schema.md")
+    documented = code_of(ROOT / "docs" / "reference" / "schema.md")
     columns = conn.execute(CATALOG).fetchall()
     functions = {f"auditctl.{name}" for (name,) in conn.execute(FUNCTIONS)}
     named = {word.partition("(")[0] for word in documented}

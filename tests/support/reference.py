@@ -37,7 +37,7 @@ def generated() -> str:
 
 
 def rule_keys() -> str:
-    """The table of the keys of [[table]] in docs/configuration.md."""
+    """The table of the keys of [[table]] in docs/reference/configuration.md."""
     rows = [f"| `{key.name}` | {_cell(key.help)} | {key.otherwise} |" for key in KEYS]
     return "\n".join(
         [

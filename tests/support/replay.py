@@ -1,4 +1,4 @@
-"""What a table holds, from its events alone: the reference reader, by the rules of docs/schema.md ("How values look").
+"""What a table holds, from its events alone: the reference reader, as docs/reference/schema.md describes values.
 
 It shares no code with auditctl and asks the database only for the events and for the columns of the table to fill.
 Events are taken in the order of `event_id`. An event names its row by `target_id`, an UPDATE of the key by the

@@ -172,14 +172,14 @@ def test_whatever_a_proxy_names_is_answered(serve_page: ServePage, header: bytes
 
 
 def test_each_route_is_in_the_documentation() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "web.md").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "web.md").read_text("utf-8")
     table = [line for line in text.splitlines() if line.startswith("| `/")]
     named = {word.strip(" `") for line in table for word in line.split("|")[1].split(",")}
     assert {route.path for route in ROUTES} <= named
 
 
 def test_each_parameter_of_a_route_is_in_the_documentation() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "web.md").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "web.md").read_text("utf-8")
     for route in ROUTES:
         line = next(line for line in text.splitlines() if line.startswith("| `/") and f"`{route.path}`" in line)
         said = set(line.replace("`", " ").replace(",", " ").split())

@@ -46,7 +46,7 @@ def load(text: str, source: str) -> Document:
     """Parse a configuration file.
 
     Args:
-        text: The file's text, TOML as docs/configuration.md describes it.
+        text: The file's text, TOML as docs/reference/configuration.md describes it.
         source: The file's name, for messages.
 
     Raises:
