@@ -164,7 +164,7 @@ def _value(name: str, kind: str, text: str | None) -> tuple[str, RecordedValue]:
 
 
 def _special(value: dict[str, Any]) -> Iterator[RecordedValue]:
-    """Yield the masked or oversize value that an object stands for, as docs/reference/schema.md defines; else nothing."""
+    """Yield the masked or oversize value that an object stands for (docs/reference/schema.md), else nothing."""
     if value == {"$masked": True}:
         yield RecordedValue("masked", "masked")
     elif value.keys() == {"$sha256", "$bytes"}:
