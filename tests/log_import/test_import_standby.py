@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
 from auditctl.demo.server import EmbeddedServer
 from tests.fixtures.databases import connect
@@ -15,6 +16,8 @@ from tests.support.server_log import imported
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.logs import Logged
+
+pytestmark = pytest.mark.slow  # needs a standby server
 
 
 class Standby(EmbeddedServer):

@@ -17,6 +17,8 @@ from tests.fixtures.command import RunAuditctl
 from tests.fixtures.databases import connect
 from tests.support.server_log import START, as_csv, as_json, imported, read, set_up
 
+pytestmark = pytest.mark.slow  # waits for imports that follow a file
+
 LINES = 12_000
 EACH = [START + timedelta(seconds=number) for number in range(LINES)]
 

@@ -20,6 +20,8 @@ from tests.support.retaining import fill, hold, keep, months, partitions, record
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow  # waits for locks that time out
+
 MONTHS = 6
 PER_MONTH = 3000
 WAITING = """

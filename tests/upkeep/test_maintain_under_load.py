@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow  # two hundred sessions at once
+
 WRITERS, READERS, CHANGES = 150, 50, 12
 DOUBLE = "select count(*) - count(distinct event_id) from auditctl.event where target = 'public.work'"
 CURRENT = "select format('auditctl.event_%s', to_char(now() at time zone 'UTC', 'YYYY_MM'))"

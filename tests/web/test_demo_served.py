@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow  # starts a server of its own
+
 
 def test_demo_serves_the_log_until_it_is_interrupted_and_leaves_nothing(temp: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "auditctl", "demo", "--serve", "--port", "0"]
