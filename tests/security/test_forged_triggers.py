@@ -140,6 +140,43 @@ def test_nobody_attaches_calls_or_changes_a_function_of_the_log(
     assert events(conn) == []
 
 
+BESIDE_CAPTURE: tuple[LiteralString, ...] = (
+    "create trigger auditctl_create after insert on {0}.mine for each row execute function {1}",
+    "create trigger forge after insert on {0}.audited for each row execute function {1}",
+    "create trigger forge after insert on {0}.audited_1 for each row execute function {1}",
+    "create trigger auditctl_create after insert on fleeting for each row execute function {1}",
+    "create schema authorization current_user create table made (id int, v text) "
+    "create trigger auditctl_create after insert on made for each row execute function {1}",
+)
+
+
+@pytest.mark.parametrize("predefined", ["pg_read_all_data", "pg_write_all_data"])
+def test_the_owner_of_a_partitioned_table_puts_its_capture_on_nothing_else(
+    db: str, conn: psycopg.Connection, login: MakeLogin, predefined: str
+) -> None:
+    """PostgreSQL has them execute the function, and the predefined role brings USAGE on its schema."""
+    owner = login("owner", roles=[predefined])
+    conn.execute(f"create schema own authorization {owner.name}".encode())
+    conn.execute(f"grant create on database {conn.info.dbname} to {owner.name}".encode())
+    with connect(owner.dsn) as session:
+        session.execute("create table own.audited (id int primary key, v text) partition by list (id)")
+        session.execute("create table own.audited_1 partition of own.audited for values in (1)")
+        session.execute("create table own.mine (id int, v text); create temp table fleeting () inherits (own.mine)")
+        audit(db, "own.audited")
+        function = "auditctl_triggers.own__audited__create()"
+        for statement in BESIDE_CAPTURE:
+            with pytest.raises(psycopg.DatabaseError, match="only capture itself may put on a table") as error:
+                session.execute(statement.format("own", function).encode())
+            assert error.value.sqlstate == "UA003"
+        session.execute("create table own.audited_2 partition of own.audited for values in (2)")
+        session.execute("create table own.child () inherits (own.mine)")
+        session.execute("insert into own.audited values (1, 'a'), (2, 'b'); insert into own.mine values (3, 'c')")
+    assert events(conn) == [
+        (owner.name, "own.audited", "CREATE", {"id": 1, "v": "a"}),
+        (owner.name, "own.audited", "CREATE", {"id": 2, "v": "b"}),
+    ]
+
+
 def test_a_trigger_function_that_wraps_capture_fails_as_it_is_run(
     conn: psycopg.Connection, shop: dict[str, Login]
 ) -> None:

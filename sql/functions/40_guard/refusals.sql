@@ -60,3 +60,39 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.require_no_new_rule is 'Raises UA003 on an INSTEAD rule that was not there when capture was installed';
+
+create or replace function auditctl_internal.require_no_forged_trigger() returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_trigger record;
+begin
+    -- The owner of a partitioned table may execute its capture functions, and can name them as a member of
+    -- pg_read_all_data. Who installs may create any trigger: a plan's script does so before capture is registered.
+    if pg_has_role(session_user, 'auditctl_owner', 'MEMBER') then
+        return;
+    end if;
+    select t.tgname as name, c.oid::regclass as relation, p.oid::regprocedure as function
+    into v_trigger
+    from pg_event_trigger_ddl_commands() as command
+    join pg_trigger as t on command.classid = 'pg_trigger'::regclass and t.oid = command.objid
+    join pg_class as c on c.oid = t.tgrelid
+    join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'auditctl_triggers'::regnamespace
+    where c.relpersistence = 't' or not exists (
+        select
+        from auditctl.capture as k
+        join auditctl_internal.captured_action() as a on a.action = any (k.actions) and a.trigger = t.tgname
+        where k.relation = auditctl_internal.audited_through(c.oid)
+    )
+    limit 1;
+    if found then
+        raise exception 'refused: trigger % on % calls %, which only capture itself may put on a table',
+            v_trigger.name, v_trigger.relation, v_trigger.function
+            using errcode = 'UA003', hint = 'To audit the table, the login that installed auditctl runs: auditctl enable';
+    end if;
+end
+$auditctl$;
+
+comment on function auditctl_internal.require_no_forged_trigger() is
+    'Raises UA003 where the command created a trigger that calls a capture function and is none of capture''s own. Inside an event trigger only';

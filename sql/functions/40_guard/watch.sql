@@ -84,6 +84,9 @@ begin
         return;
     end if;
     perform auditctl_internal.require_fresh_snapshot();
+    if p_command in ('CREATE TRIGGER', 'CREATE SCHEMA') then
+        perform auditctl_internal.require_no_forged_trigger();
+    end if;
     perform auditctl_internal.warn_of_open_policy(v_relations, p_command);
     for v_capture in
         select k.relation, k.target
