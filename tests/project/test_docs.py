@@ -195,6 +195,16 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
             assert heading in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, link
 
 
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.joinpath("docs").rglob("*.md")), ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_files_that_the_documentation_names_exist(page: Path) -> None:
+    named = {
+        code for code in code_of(page) if re.fullmatch(r"(auditctl|bench|docs|migrations|sql|tests)/[\w./-]+", code)
+    }
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_in_the_documentation_are_understood(page: Path) -> None:
     for words in typed_commands(page):
