@@ -1,4 +1,4 @@
-"""The identifiers that several parts share.
+"""The names that several modules share: schemas, roles, the revision of the store.
 
 Decides how things are called inside the database and on the command line. Imports nothing of this package.
 """

@@ -1,7 +1,7 @@
-"""Where data goes: standard output, or a file that appears only when it is complete.
+"""Writes data to standard output, or to a file that appears only when it is complete.
 
-Decides when the file is visible under its name. Nothing is ever overwritten unless asked for, nothing half-done is
-left behind, and every failure to write says what to do.
+Decides when the file is visible under its name. Never overwrites a file without `force`, and leaves no incomplete file
+behind; every error says what to do.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Sink:
     """An open file descriptor for text in UTF-8; bytes that are not valid UTF-8 are replaced by U+FFFD.
 
     Attributes:
-        name: What it is called in messages.
+        name: Its name in messages.
         written: How many bytes were written.
     """
 
@@ -70,10 +70,10 @@ class Sink:
 
 @contextmanager
 def destination(path: str, *, stdout: int, force: bool = False) -> Iterator[Sink]:
-    """Open what an option `--output` names; at the end of the block the file is there, complete and on disk.
+    """Open what an option `--output` names; at the end of the block the file exists, complete and on disk.
 
-    A file is written beside its place under a hidden name and then linked to its own. A pipe or device is written
-    directly. On any exception in the block nothing is left.
+    A file is written in its folder under a hidden name, and then linked to its own name. A pipe or device is written
+    directly. After an exception in the block no file is left.
 
     Args:
         path: A path, or `-`.
@@ -82,7 +82,7 @@ def destination(path: str, *, stdout: int, force: bool = False) -> Iterator[Sink
 
     Raises:
         UsageError: The path exists, or its folder cannot be written to; at the start of the block, or at its end
-            where another process made the file meanwhile.
+            if another process created the file meanwhile.
         OutputError: The file cannot be completed.
     """
     if path == STANDARD:
@@ -117,12 +117,12 @@ def _completed(path: Path, *, force: bool) -> Iterator[Sink]:
 
 
 @contextmanager
-def _opened(path: str, flags: int, shown: Path | None = None) -> Iterator[int]:
+def _opened(path: str, flags: int, final: Path | None = None) -> Iterator[int]:
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise UsageError(
-            f"cannot write {shown or path}: {error.strerror}", hint="Name a file in a folder you may write to."
+            f"cannot write {final or path}: {error.strerror}", hint="Name a file in a folder you may write to."
         ) from error
     try:
         yield descriptor
@@ -131,20 +131,20 @@ def _opened(path: str, flags: int, shown: Path | None = None) -> Iterator[int]:
 
 
 def _is_special(path: str, *, force: bool) -> bool:
-    """Return whether the path is a pipe or device; raise unless it is that, or free, or may be replaced."""
+    """Return whether the path is a pipe or device; raise for a folder, and for a file that must not be replaced."""
     if not path or "\0" in path:
         raise UsageError("the output's path is empty or holds a NUL byte")
     try:
-        found = os.lstat(path)
-        if stat.S_ISLNK(found.st_mode) and os.path.exists(path):  # noqa: PTH110 - the path as given
-            found = os.stat(path)  # noqa: PTH116 - the path as given
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode) and os.path.exists(path):  # noqa: PTH110 - the path as given
+            status = os.stat(path)  # noqa: PTH116 - the path as given
     except FileNotFoundError:
         return False
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}", hint="Name another file.") from error
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise UsageError(f"{path} is a folder", hint="Name a file in it.")
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
         return True
     if not force:
         raise _exists(path)
@@ -161,7 +161,7 @@ def _publish(hidden: Path, path: Path, *, force: bool) -> None:
         except FileExistsError:
             raise _exists(str(path)) from None
         except OSError:
-            # A file system without links; the gap between look and rename is all that can be had.
+            # A file system without links; the race between the check and the rename cannot be avoided.
             if os.path.lexists(path):
                 raise _exists(str(path)) from None
             hidden.rename(path)

@@ -1,6 +1,6 @@
 """Applies a plan in one transaction: takes the advisory lock, plans, executes, and plans again before it commits.
 
-If the second plan has anything but KEEP, the transaction is rolled back.
+If the second plan still has changes, the transaction is rolled back.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def plan(conn: Connection, document: Document | None = None) -> Plan:
 
     Args:
         conn: The connection; needs SELECT on auditctl.rule.
-        document: The whole truth; None for the rules stored in the database.
+        document: The file with all rules; None for the rules stored in the database.
 
     Raises:
         ConfigurationError: The rules do not fit the database; every problem is listed.
@@ -55,7 +55,7 @@ def plan(conn: Connection, document: Document | None = None) -> Plan:
 
 
 def preview(conn: Connection, state: Desired) -> Plan:
-    """Plan a desired state without changing anything; what `carry_out` would apply.
+    """Plan a desired state without changing anything; the one that `carry_out` would apply.
 
     Raises:
         ConfigurationError: The desired state does not fit the database; every problem is listed.
@@ -75,7 +75,7 @@ def apply(
 
     Args:
         conn: The connection; its login must own the tables and be able to act as auditctl_owner.
-        document: The whole truth; None for the rules stored in the database.
+        document: The file with all rules; None for the rules stored in the database.
         lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
         approve: Asked before anything is changed; False leaves everything as it is.
     """
@@ -138,10 +138,10 @@ def carry_out(
         with database.acting_as(conn, ROLE_OWNER):
             times.write(conn, planned.retention.differences)
             _record(conn, planned.pending)
-        left = _plan(conn, replace(goal, rules=planned.rules, retention=None)).pending
-        if left:
+        remaining = _plan(conn, replace(goal, rules=planned.rules, retention=None)).pending
+        if remaining:
             raise AuditctlError(
-                f"after all changes {left[0].target} still needs {left[0].kind}: {left[0].reason}",
+                f"after all changes {remaining[0].target} still needs {remaining[0].kind}: {remaining[0].reason}",
                 hint="Nothing was changed. Look for an event trigger that interferes, then report it.",
             )
     return planned
@@ -174,18 +174,18 @@ def script(planned: Plan) -> Iterator[str]:
 
 def _plan(conn: Connection, goal: DesiredRules) -> Plan:
     types = event_types.Types(event_types.read(conn), goal.event_types)
-    found = desired.read_catalog(conn, goal.rules)
-    resolution = resolve.resolve(goal.rules, found, follow_renames=goal.follow_renames)
+    current = desired.read_catalog(conn, goal.rules)
+    resolution = resolve.resolve(goal.rules, current, follow_renames=goal.follow_renames)
     planner.require_fit(resolution, only=goal.only, problems=goal.problems, types=types)
     states = catalog.read_triggers(conn, resolution.audited)
-    planned = planner.plan(resolution, found, states, only=goal.only, types=types)
+    planned = planner.plan(resolution, current, states, only=goal.only, types=types)
     notes = event_types.notes(types, has_file=goal.has_file)
     planned = replace(planned, warnings=(*planned.warnings, *notes), stored=rule_store.read(conn))
     if goal.retention is None:
         return planned
-    registered = {rule.name: known.name for rule, known in zip(goal.rules, planned.rules, strict=True)}
-    wanted = goal.retention.named(registered)
-    return replace(planned, warnings=(*planned.warnings, *wanted.notes), retention=times.plan(conn, wanted))
+    registered = {rule.name: planned_rule.name for rule, planned_rule in zip(goal.rules, planned.rules, strict=True)}
+    retention = goal.retention.named(registered)
+    return replace(planned, warnings=(*planned.warnings, *retention.notes), retention=times.plan(conn, retention))
 
 
 def _execute(conn: Connection, changes: Iterable[Change]) -> None:
@@ -200,7 +200,7 @@ def _execute(conn: Connection, changes: Iterable[Change]) -> None:
 
 
 def _record(conn: Connection, changes: Iterable[Change]) -> None:
-    """Record what was done to triggers: one event for each table."""
+    """Record the changes of triggers: one event for each table."""
     by_target: dict[str, list[Change]] = {}
     for change in changes:
         if change.statements and not change.records_itself:

@@ -5,7 +5,7 @@ Sources: sql/queries/relation.sql, read_site.sql, column.sql, function.sql, capt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -32,7 +32,7 @@ from auditctl.names import TRIGGER_SCHEMA
 
 @contextmanager
 def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterator[None]:
-    """Run the block in one transaction whose queries are not compiled: of the catalog's, that takes most of the time.
+    """Run the block in one transaction without JIT, which would take most of the time of queries of the catalog.
 
     Args:
         conn: The connection.
@@ -43,34 +43,36 @@ def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterato
         yield
 
 
-def read(conn: Connection, wanted: Callable[[Relation], bool]) -> Catalog:
+def read(conn: Connection, is_relevant: Callable[[Relation], bool]) -> Catalog:
     """Read the catalog.
 
     Args:
         conn: The connection.
-        wanted: Which relations to look into; the others come without columns and key. Those with triggers or
-            policies of ours are always looked into.
+        is_relevant: Whether to read a relation's columns and key. Those of relations with triggers or policies of ours
+            are always read.
 
     Returns:
-        The catalog of this moment; read it inside a transaction if it must hold still.
+        The catalog as it is now; read it inside a transaction if it must not change meanwhile.
 
     Raises:
         DatabaseError: The catalog could not be read.
     """
     names = {"triggers": [captured.trigger for captured in ACTIONS], "trigger_schema": TRIGGER_SCHEMA}
     cursor = conn.cursor(row_factory=kwargs_row(_relation))
-    relations = {found.oid: found for found in cursor.execute(resources.sql_text("queries/relation.sql"), names)}
-    chosen = [oid for oid, relation in relations.items() if relation.triggers or wanted(relation)]
-    for oid, reading in _readings(conn, chosen):
+    relations = {
+        relation.oid: relation for relation in cursor.execute(resources.sql_text("queries/relation.sql"), names)
+    }
+    oids = [oid for oid, relation in relations.items() if relation.triggers or is_relevant(relation)]
+    for oid, reading in _readings(conn, oids):
         relations[oid] = replace(relations[oid], reading=reading)
-    chosen = list(dict.fromkeys([*chosen, *(oid for oid, relation in relations.items() if relation.reading)]))
-    for oid, columns, key in conn.execute(resources.sql_text("queries/column.sql"), {"relations": chosen}):
+    oids = list(dict.fromkeys([*oids, *(oid for oid, relation in relations.items() if relation.reading)]))
+    for oid, columns, key in conn.execute(resources.sql_text("queries/column.sql"), {"relations": oids}):
         relations[oid] = replace(relations[oid], columns=tuple(columns), primary_key=tuple(key))
     path = database.schemas(conn)
     return Catalog(_visible(relations.values(), path), _functions(conn), next(iter(path), "public"))
 
 
-def read_triggers(conn: Connection, every: Iterable[Audited]) -> tuple[TriggerState, ...]:
+def read_triggers(conn: Connection, tables: Iterable[Audited]) -> tuple[TriggerState, ...]:
     """Return the triggers that audited tables need, with what is wrong with each and how to repair it.
 
     Raises:
@@ -83,7 +85,7 @@ def read_triggers(conn: Connection, every: Iterable[Audited]) -> tuple[TriggerSt
             "target": audited.target,
             "members": [member.oid for member in audited.members],
         }
-        for audited in every
+        for audited in tables
     ]
     cursor = conn.cursor(row_factory=kwargs_row(_trigger_state))
     return tuple(cursor.execute(resources.sql_text("queries/capture_trigger.sql"), {"captures": Jsonb(captures)}))
@@ -98,10 +100,10 @@ def _trigger_state(action: str, faults: list[Any], statements: list[Any], **stat
     )
 
 
-def _readings(conn: Connection, chosen: Sequence[int]) -> Iterator[tuple[int, Reading]]:
-    """Yield what records the reads of the chosen relations, and of all others where something of ours is left."""
+def _readings(conn: Connection, oids: Sequence[int]) -> Iterator[tuple[int, Reading]]:
+    """Yield what records the reads of these relations, and of all others that have policies of ours."""
     cursor = conn.cursor(row_factory=kwargs_row(_reading))
-    yield from cursor.execute(resources.sql_text("queries/read_site.sql"), {"relations": list(chosen)})
+    yield from cursor.execute(resources.sql_text("queries/read_site.sql"), {"relations": list(oids)})
 
 
 def _reading(oid: int, **row: Any) -> tuple[int, Reading]:
@@ -109,14 +111,13 @@ def _reading(oid: int, **row: Any) -> tuple[int, Reading]:
     return oid, Reading(**values)
 
 
-def _visible(relations: Iterable[Relation], schemas: Sequence[str]) -> tuple[Relation, ...]:
+def _visible(relations: Collection[Relation], schemas: Sequence[str]) -> tuple[Relation, ...]:
     """Mark the relations that their name alone finds: in the first schema of the path that has one of that name."""
-    found = tuple(relations)
-    places = {relation.identity for relation in found}
+    places = {relation.identity for relation in relations}
     first: dict[str, str] = {}
     for schema in reversed(schemas):
         first |= {table: schema for place, table in places if place == schema}
-    return tuple(replace(r, is_visible=first.get(r.table) == r.schema) for r in found)
+    return tuple(replace(r, is_visible=first.get(r.table) == r.schema) for r in relations)
 
 
 def _relation(parents: list[Any], triggers: list[Any], **row: Any) -> Relation:
@@ -132,5 +133,5 @@ def _relation(parents: list[Any], triggers: list[Any], **row: Any) -> Relation:
 
 def _functions(conn: Connection) -> dict[str, Function]:
     cursor = conn.cursor(row_factory=class_row(Function))
-    found = cursor.execute(resources.sql_text("queries/function.sql"), {"trigger_schema": TRIGGER_SCHEMA})
-    return {function.name: function for function in found}
+    functions = cursor.execute(resources.sql_text("queries/function.sql"), {"trigger_schema": TRIGGER_SCHEMA})
+    return {function.name: function for function in functions}

@@ -1,4 +1,4 @@
-"""The desired state: the rules of the database or of a file, with one rule more, or with one less.
+"""Resolves a desired state to rules: those of a file or of the database, with one rule more, or with one less.
 
 It is resolved inside the transaction that plans it, against what the database has there. Changes nothing.
 """
@@ -29,10 +29,10 @@ class DesiredRules:
         rules: All rules, in order.
         only: Registered names of the rules to act on; None for all.
         follow_renames: Whether the rules come from the database, so that they follow a renamed table.
-        problems: What is wrong with them already.
-        event_types: The types of business events there should be; None for those there are.
-        retention: How long events should be kept; None for as long as is stated.
-        has_file: Whether the rules come from a file, which may be silent about something that the database has.
+        problems: Problems that are already known; reported together with what does not fit.
+        event_types: The types of business events; None to leave them as they are.
+        retention: How long events should be kept; None to leave that as it is.
+        has_file: Whether the rules come from a file, which may not mention everything that the database has.
     """
 
     rules: tuple[Rule, ...]
@@ -74,7 +74,7 @@ class WithRule:
     """One rule, in place of the one that its table has; all others stay.
 
     Attributes:
-        rule: The rule; without an `origin` it is one of the command line.
+        rule: The rule; without an `origin` it comes from the command line.
 
     Raises:
         UsageError: The label is empty, or the name is not valid.
@@ -94,9 +94,9 @@ class WithRule:
         """Return the stored rules with this one, under the registered name of its table."""
         rule = replace(self.rule, origin=self.rule.origin or COMMAND_LINE)
         stored = rule_store.read(conn)
-        found = read_catalog(conn, [*stored, rule])
-        now = resolve.resolve(stored, found, follow_renames=True).rules
-        resolution = resolve.resolve([rule], found, follow_renames=False)
+        current = read_catalog(conn, [*stored, rule])
+        now = resolve.resolve(stored, current, follow_renames=True).rules
+        resolution = resolve.resolve([rule], current, follow_renames=False)
         rule = replace(rule, name=resolution.rules[0].name)
         missing = tuple(problem.message for problem in resolution.problems if problem.is_missing)
         return DesiredRules(_put(now, rule), frozenset({rule.name}), problems=missing)
@@ -109,7 +109,7 @@ class WithoutTable:
     A table that a glob covers gets a rule of its own that leaves out these actions.
 
     Attributes:
-        name: The table, or a glob as it stands in a rule.
+        name: The table, or a glob as a rule names it.
         actions: The actions to stop; empty for all.
 
     Raises:
@@ -129,27 +129,27 @@ class WithoutTable:
             ConfigurationError: No rule covers the table.
         """
         stored = rule_store.read(conn)
-        asked = Rule(self.name, (), origin=COMMAND_LINE)
-        found = read_catalog(conn, [*stored, asked])
-        name = resolve.resolve([asked], found, follow_renames=False).rules[0].name
-        covering = resolve.resolve(stored, found, follow_renames=True)
-        over = rule_in_force(covering, name)
-        if over is None or not over.actions:
+        probe = Rule(self.name, (), origin=COMMAND_LINE)
+        current = read_catalog(conn, [*stored, probe])
+        name = resolve.resolve([probe], current, follow_renames=False).rules[0].name
+        covering = resolve.resolve(stored, current, follow_renames=True)
+        covering_rule = rule_in_force(covering, name)
+        if covering_rule is None or not covering_rule.actions:
             raise ConfigurationError(
                 [f"TABLE: {name} is not audited"], hint="List what is audited with: auditctl tables"
             )
-        left = tuple(action for action in over.actions if self.actions and action not in self.actions)
-        return _without(covering, over, name, left)
+        remaining = tuple(action for action in covering_rule.actions if self.actions and action not in self.actions)
+        return _without(covering, covering_rule, name, remaining)
 
 
 Desired = AllRules | WithRule | WithoutTable
-"""What somebody asks for, before the database is asked what that means."""
+"""A desired state, whose `resolve` returns the rules that it means in a database."""
 
 
 def read_catalog(conn: Connection, rules: Iterable[Rule]) -> Catalog:
     """Return the catalog, with columns, key and triggers wherever these rules reach."""
-    chosen = tuple(rules)
-    return catalog.read(conn, lambda relation: resolve.wants(chosen, relation))
+    all_rules = tuple(rules)
+    return catalog.read(conn, lambda relation: resolve.needs(all_rules, relation))
 
 
 def rule_in_force(covering: Resolution, name: str) -> Rule | None:
@@ -158,31 +158,33 @@ def rule_in_force(covering: Resolution, name: str) -> Rule | None:
     return own or next((rule for relation, rule in covering.covered if qualified(*relation.identity) == name), None)
 
 
-def rule_for_table(over: Rule, name: str, covering: Resolution) -> Rule:
+def rule_for_table(covering_rule: Rule, name: str, covering: Resolution) -> Rule:
     """Return what a rule says about one table: a glob may name columns that this table does not have."""
     relation = next((r for r, _ in covering.covered if qualified(*r.identity) == name), None)
-    if relation is None or over.name == name:
-        return replace(over, name=name)
-    has_key = not relation.primary_key and set(relation.columns).issuperset(over.key)
-    return replace(rule_keys.keep_columns(over, relation.columns), name=name, key=over.key if has_key else ())
+    if relation is None or covering_rule.name == name:
+        return replace(covering_rule, name=name)
+    has_key = not relation.primary_key and set(relation.columns).issuperset(covering_rule.key)
+    return replace(
+        rule_keys.keep_columns(covering_rule, relation.columns), name=name, key=covering_rule.key if has_key else ()
+    )
 
 
 def _put(rules: Iterable[Rule], rule: Rule) -> tuple[Rule, ...]:
-    """Return the rules with one in the place of that of its name, else after all others."""
-    rest = tuple(rule if known.name == rule.name else known for known in rules)
-    return rest if rule in rest else (*rest, rule)
+    """Return the rules with one in place of the rule of its name, else after all others."""
+    replaced = tuple(rule if other.name == rule.name else other for other in rules)
+    return replaced if rule in replaced else (*replaced, rule)
 
 
-def _without(covering: Resolution, over: Rule, name: str, left: tuple[Action, ...]) -> DesiredRules:
-    """Return the rules so that of one table or glob only the actions that are left are captured."""
+def _without(covering: Resolution, covering_rule: Rule, name: str, remaining: tuple[Action, ...]) -> DesiredRules:
+    """Return the rules with only the remaining actions for one table or glob."""
     is_glob = table_names.parse(name).is_glob
-    reached = {qualified(*relation.identity) for relation, rule in covering.covered if rule.name == over.name}
+    reached = {qualified(*relation.identity) for relation, rule in covering.covered if rule.name == covering_rule.name}
     only = frozenset({name} | (reached if is_glob else set()))
     others = tuple(rule for rule in covering.rules if rule.name != name)
     is_under_glob = any(rule.actions and _is_glob_over(rule.name, name) for rule in others)
-    if not left and (is_glob or not is_under_glob):
+    if not remaining and (is_glob or not is_under_glob):
         return DesiredRules(others, only)
-    rule = replace(rule_for_table(over, name, covering), actions=left, origin=COMMAND_LINE)
+    rule = replace(rule_for_table(covering_rule, name, covering), actions=remaining, origin=COMMAND_LINE)
     return DesiredRules(_put(covering.rules, rule_keys.drop_useless(rule)), only)
 
 

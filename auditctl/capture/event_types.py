@@ -1,4 +1,4 @@
-"""The types of business events: those in auditctl.event_type, and the changes that lead to those of a file.
+"""Reads the types of business events, and plans the changes that make them those of a file.
 
 A type has the name of the target that events are recorded for, or is a glob over such names. Events without a
 type are recorded as well: the log must not lose an event because the configuration lacks it.
@@ -28,16 +28,16 @@ class Types:
 
     Attributes:
         stored: The types in the database.
-        stated: The types of the file; None if it has no [[event]], so that they stay as they are.
+        from_file: The types of the file; None if it has no [[event]], so that they stay as they are.
     """
 
     stored: tuple[EventType, ...] = ()
-    stated: tuple[EventType, ...] | None = None
+    from_file: tuple[EventType, ...] | None = None
 
     @property
     def desired(self) -> tuple[EventType, ...]:
         """The types that should be in the database."""
-        return self.stored if self.stated is None else self.stated
+        return self.stored if self.from_file is None else self.from_file
 
 
 NO_TYPES = Types()
@@ -48,11 +48,11 @@ class EventStatus:
     """Whether one type of business event is recorded.
 
     Attributes:
-        name: The target, or a glob that is stated.
+        name: The target, or a glob of a stored type.
         label: The label, or None.
         enabled: Whether it is recorded.
-        decided_by: The type that decides it: the name itself or a glob; None if nothing is stated.
-        set_by: Who stated it, or None.
+        decided_by: The name of the stored type that decides it, which may be a glob; None for none.
+        set_by: Who set it, or None.
         set_at: When, in ISO 8601, or None.
     """
 
@@ -75,10 +75,10 @@ def read(conn: Connection) -> tuple[EventType, ...]:
 
 
 def status(conn: Connection) -> list[EventStatus]:
-    """Return every type that is stated and every target that only business events have (queries/event_type.sql).
+    """Return every stored type and every target that only business events have (queries/event_type.sql).
 
     Returns:
-        Sorted by name; empty where nothing is stated and no business event was recorded.
+        Sorted by name; empty if no type is stored and no business event was recorded.
 
     Raises:
         DatabaseError: The login may not read the log.
@@ -89,32 +89,32 @@ def status(conn: Connection) -> list[EventStatus]:
 
 
 def changes(types: Types) -> Iterator[Change]:
-    """Yield what has to be done, by name: what goes first, then what comes or stays."""
-    stored = {known.name: known for known in types.stored}
-    desired = {some.name: some for some in types.desired}
+    """Yield the changes by name: types to delete first, then the others."""
+    stored = {event_type.name: event_type for event_type in types.stored}
+    desired = {event_type.name: event_type for event_type in types.desired}
     for name in sorted(stored.keys() - desired.keys()):
         statement = sql.SQL("delete from auditctl.event_type where name = {}").format(name)
         yield _change(ChangeKind.DROP, name, "The file does not state it.", statement)
-    for name, some in sorted(desired.items()):
-        values = [some.name, some.label, some.enabled]
+    for name, event_type in sorted(desired.items()):
+        values = [event_type.name, event_type.label, event_type.enabled]
         if name not in stored:
             insert = sql.SQL("insert into auditctl.event_type (name, label, enabled) values ({}, {}, {})").format(
                 *values
             )
-            state = "" if some.enabled else ", switched off"
+            state = "" if event_type.enabled else ", switched off"
             yield _change(ChangeKind.CREATE, name, f"The file states it{state}.", insert)
-        elif stored[name] == some:
+        elif stored[name] == event_type:
             yield _change(ChangeKind.KEEP, name, "It is as stated.")
         else:
             update = sql.SQL(
                 "update auditctl.event_type set (label, enabled, set_by, set_at) = ({}, {}, session_user, now()) "
                 "where name = {}"
-            ).format(some.label, some.enabled, some.name)
-            yield _change(ChangeKind.REPLACE, name, _difference(stored[name], some), update)
+            ).format(event_type.label, event_type.enabled, event_type.name)
+            yield _change(ChangeKind.REPLACE, name, _difference(stored[name], event_type), update)
 
 
-def problems(types: Types, rules: Sequence[Rule], targets: Iterable[str]) -> list[str]:
-    """Return the labels that two things would have; a new label is refused in favor of one in force.
+def find_problems(types: Types, rules: Sequence[Rule], targets: Iterable[str]) -> list[str]:
+    """Return a problem for each label that two things would have; a label in force wins over a new one.
 
     Args:
         types: The types.
@@ -122,22 +122,22 @@ def problems(types: Types, rules: Sequence[Rule], targets: Iterable[str]) -> lis
         targets: The names of the tables that are audited.
     """
     audited, tables = set(targets), {rule.name for rule in rules}
-    found = [
-        f"{some.origin}.label: {some.name} is an audited table, whose label stands in its [[table]]"
-        for some in types.stated or ()
-        if some.label is not None and some.name in audited and some not in types.stored
+    problems = [
+        f"{event_type.origin}.label: {event_type.name} is an audited table, whose label stands in its [[table]]"
+        for event_type in types.from_file or ()
+        if event_type.label is not None and event_type.name in audited and event_type not in types.stored
     ]
-    taken = {name: name for name in (*tables, *(some.name for some in types.desired))}
+    holders = {name: name for name in (*tables, *(event_type.name for event_type in types.desired))}
     for use in sorted(_label_uses(types, rules), key=lambda use: use.is_new):
-        holder = taken.setdefault(use.label, use.name)
+        holder = holders.setdefault(use.label, use.name)
         if use.is_new and holder != use.name and not {holder, use.name} <= tables:
-            found.append(f"{use.place}: {use.label} already stands for {holder}")
-    return found
+            problems.append(f"{use.place}: {use.label} already stands for {holder}")
+    return problems
 
 
 def notes(types: Types, *, has_file: bool) -> tuple[str, ...]:
     """Return a note if a file leaves the event types in the database as they are."""
-    if not has_file or types.stated is not None or not types.stored:
+    if not has_file or types.from_file is not None or not types.stored:
         return ()
     count = len(types.stored)
     which = "the event type in the database stays" if count == 1 else f"the {count} event types in the database stay"
@@ -159,9 +159,11 @@ def _label_uses(types: Types, rules: Iterable[Rule]) -> Iterator[_LabelUse]:
         if rule.label is not None:
             is_new = rule.origin != STORED and not rule.is_in_force
             yield _LabelUse(rule.label, rule.name, where(rule, "label"), is_new)
-    for some in types.desired:
-        if some.label is not None:
-            yield _LabelUse(some.label, some.name, f"{some.origin}.label", some not in types.stored)
+    for event_type in types.desired:
+        if event_type.label is not None:
+            yield _LabelUse(
+                event_type.label, event_type.name, f"{event_type.origin}.label", event_type not in types.stored
+            )
 
 
 def _change(kind: ChangeKind, name: str, reason: str, statement: sql.Composed | None = None) -> Change:

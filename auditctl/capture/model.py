@@ -1,4 +1,4 @@
-"""The vocabulary of capture: rules, and what the database has. Frozen values, no behavior but derivation."""
+"""The data classes of capture: tables, triggers, functions and policies as the database has them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class EventType:
 
     Attributes:
         name: The target they are recorded for, or a glob over such names (`*` and `?`).
-        label: What people see as the target; None for the name itself.
+        label: The displayed name of the target; None for the name itself.
         enabled: Whether they are recorded.
-        origin: Where it stands, for messages, such as `audit.toml: event[2]`; no part of its value.
+        origin: Its place, for messages, such as `audit.toml: event[2]`; not compared.
     """
 
     name: str
@@ -113,18 +113,18 @@ class TriggerState:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What records the reads of a table, as auditctl.read_site and the catalog have it.
+    """What records the reads of a table, from auditctl.read_site and the catalog.
 
     Attributes:
         target: The registered name under which they are recorded; None where they are not.
         root: Object id of the audited table: the same, or what it is a partition or child of; None likewise.
-        query: Whether the query's text is recorded.
+        query: Whether the text of queries is recorded.
         force: Whether the owner's reads are recorded, too.
         had_row_security, had_force: Whether row security is the table's own, and was forced on the owner before.
         has_row_security, is_forced: Whether row security is on, and forced on the owner, now.
         policies: Our policies that are there, sorted.
         permissive, restrictive: Names of the table's own policies of either kind, sorted.
-        faults: What is not as it must be, each a phrase of auditctl.read_faults.
+        faults: What is wrong, each a phrase of auditctl.read_faults.
     """
 
     target: str | None
@@ -159,10 +159,10 @@ class Relation:
         is_visible: Whether its name alone finds it on the search path.
         parents: Tables it is a partition or child of, nearest first, as (schema, table).
         is_partition: Whether it is a partition.
-        columns: Names of its columns in order; empty unless the relation was looked into.
+        columns: Names of its columns in order; empty unless they were read.
         primary_key: Columns of the primary key, in order.
         triggers: Our triggers on it, by name.
-        reading: What records its reads, and its row security; None unless the relation was looked into.
+        reading: What records its reads, and its row security; None unless that was read.
     """
 
     oid: int
@@ -189,9 +189,9 @@ class Catalog:
     """What the database has: every relation, and the generated functions.
 
     Attributes:
-        relations: All relations, sorted by schema and name; those that matter with their columns and triggers.
+        relations: All relations, sorted by schema and name; the relevant ones with their columns and key.
         functions: The generated functions by name.
-        current_schema: Where an unqualified name is looked for first.
+        current_schema: The first schema in which an unqualified name is searched.
     """
 
     relations: tuple[Relation, ...]
@@ -204,7 +204,7 @@ class Audited:
     """A table that a rule covers and that captures something.
 
     Attributes:
-        root: The table, which is no part of another audited one.
+        root: The table, which is not a member of another audited table.
         rule: The rule in force.
         members: Its partitions and children that are audited through it, sorted by schema and name.
     """

@@ -1,4 +1,4 @@
-"""The vocabulary of plans: what has to be done, to what, and why. Frozen values, no behavior but derivation."""
+"""The data classes of a plan: changes of triggers, policies, functions and event types, and why each is needed."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Plan:
         changes: In the order of execution; KEEP included.
         rules: The rules, with names as registered and renames followed.
         targets: The tables that the rules cover and that capture something.
-        warnings: What works, but not as one may expect; sentences.
+        warnings: What may surprise, as sentences.
         retention: What changes in the retention of events.
         stored: The rules as the database has them now.
     """
@@ -131,6 +131,6 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """What tells this plan from one that does anything else, or the same to something else: SHA-256 in hex."""
+        """The SHA-256 of all that the plan does, in hex; any other plan has another one."""
         everything = (self.pending, self.rule_changes, self.retention)
         return hashlib.sha256(repr(everything).encode("utf-8", "surrogatepass")).hexdigest()

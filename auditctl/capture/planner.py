@@ -1,6 +1,6 @@
-"""Compares what the rules want with what the database has: `plan(...) -> Plan`. Pure: it touches nothing.
+"""Compares the rules with the state of the database: `plan(...) -> Plan`. Pure: no database, no files.
 
-Same input, same bytes. Triggers that must go come first, functions that nothing calls any more last.
+The same input gives the same bytes. Triggers to drop come first, functions that nothing calls any more last.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def plan(
     Args:
         resolution: The rules, and the tables they cover.
         catalog: What the database has.
-        states: What the database says of the triggers that the rules need (`catalog.read_triggers`).
-        only: Registered names of the rules or tables to act on; None for all. What others lack is left alone.
+        states: The triggers that the rules need (`catalog.read_triggers`).
+        only: Registered names of the rules or tables to act on; None for all. Others are not changed.
         types: The types of business events.
     """
     steps = [
@@ -65,39 +65,39 @@ def require_fit(
 
     Args:
         resolution: The rules, and the tables they cover.
-        only: Registered names of the rules to act on; None for all. What is wrong with others does not count.
-        problems: What was found wrong with the rules before; reported together with what does not fit.
+        only: Registered names of the rules to act on; None for all. Problems of others do not count.
+        problems: Earlier problems of the rules; reported together with what does not fit.
         types: The types of business events.
 
     Raises:
-        ConfigurationError: Rules (of those acted on) do not fit; every problem is listed.
+        ConfigurationError: Rules (of those acted on) do not fit; every problem is mismatches.
     """
-    found = [p.message for p in resolution.problems if only is None or p.rule.name in only]
-    found += event_types.problems(types, resolution.rules, (audited.target for audited in resolution.audited))
+    mismatches = [p.message for p in resolution.problems if only is None or p.rule.name in only]
+    mismatches += event_types.find_problems(types, resolution.rules, (audited.target for audited in resolution.audited))
     read_sites = tuple(read_policies.sites(resolution.audited))
-    seen = {site.relation.identity for site in read_sites}
+    recorded = {site.relation.identity for site in read_sites}
     for site in read_sites:
         if only is None or site.rule.name in only:
-            found += read_policies.problems(site, seen)
-    if problems or found:
+            mismatches += read_policies.problems(site, recorded)
+    if problems or mismatches:
         is_missing = any(problem.is_missing for problem in resolution.problems)
-        raise ConfigurationError(list(dict.fromkeys([*problems, *found])), hint=_LIST if is_missing else _CORRECT)
+        raise ConfigurationError(list(dict.fromkeys([*problems, *mismatches])), hint=_LIST if is_missing else _CORRECT)
 
 
 def _compare_reading(resolution: Resolution, catalog: Catalog) -> Iterator[Change]:
-    """Yield what the policies of reading need: those that must go come first."""
-    wanted = {site.relation.oid: site for site in read_policies.sites(resolution.audited)}
+    """Yield the changes of the policies that record reads: those to drop come first."""
+    needed = {site.relation.oid: site for site in read_policies.sites(resolution.audited)}
     for relation in catalog.relations:
-        if relation.oid not in wanted and relation.reading is not None and relation.reading.is_ours:
+        if relation.oid not in needed and relation.reading is not None and relation.reading.is_ours:
             yield read_policies.drop(relation, relation.reading)
     for site in sorted(
-        wanted.values(), key=lambda s: (s.target, s.relation is not s.root, qualified(*s.relation.identity))
+        needed.values(), key=lambda s: (s.target, s.relation is not s.root, qualified(*s.relation.identity))
     ):
         yield read_policies.compare(site)
 
 
 def _drop_triggers(states: Iterable[TriggerState], catalog: Catalog) -> Iterator[Change]:
-    """Yield the triggers that no rule asks for. A clone goes with the trigger it was made from, and only so."""
+    """Yield the triggers that no rule asks for. A clone can only be dropped with its parent's trigger."""
     own = {(state.relation, state.trigger) for state in states if not state.is_clone}
     for relation in catalog.relations:
         for trigger in relation.triggers:
@@ -133,7 +133,7 @@ def _target(audited: Audited, catalog: Catalog) -> Target:
     before = installed_target(relation, catalog)
     declared = rule.key if set(relation.columns).issuperset(rule.key) else ()
     label = rule.label if rule.name == name else None
-    # A table that was a part of another one carries the other's target: that is still there, and no former name.
+    # A former partition still has the triggers of its parent's target, which is no former name of its own.
     is_former = before not in (None, name) and not any(
         qualified(*other.identity) == before and installed_target(other, catalog) == before
         for other in catalog.relations

@@ -1,8 +1,8 @@
-"""Plans the policies that record the reads of a table: which it needs, what has to change, and what forbids them.
+"""Plans the policies that record reads: which ones a table needs, what has to change, and what prevents them.
 
-A restrictive policy calls auditctl.record_read. Where row security was off, a permissive one lets everybody through, so
-that everybody sees and does the same as before. Pure. `put_read_policy` (sql/bootstrap/event_triggers.sql) creates the
-same policies on new partitions and children; it has the rights of the login that installed, and so stands alone.
+A restrictive policy calls auditctl.record_read. Where row security was off, a permissive one lets every row through, so
+that nobody sees fewer rows than before. Pure. `put_read_policy` (sql/bootstrap/event_triggers.sql) creates the same
+policies on new partitions and children, with the rights of the login that installed the store.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ReadSite:
 
 
 def sites(every: Iterable[Audited]) -> Iterator[ReadSite]:
-    """Yield every relation that the rules' reads need policies on; PostgreSQL has none for foreign tables."""
+    """Yield every relation that needs policies to record its reads; foreign tables cannot have policies."""
     for audited in every:
         if Action.READ in audited.rule.actions:
             relations = (audited.root, *audited.members)
@@ -56,38 +56,35 @@ def sites(every: Iterable[Audited]) -> Iterator[ReadSite]:
             )
 
 
-def problems(site: ReadSite, seen: Container[tuple[str, str]]) -> Iterator[str]:
+def problems(site: ReadSite, recorded: Container[tuple[str, str]]) -> Iterator[str]:
     """Yield why the reads of a relation cannot be recorded, or not without changing what somebody sees.
 
     Args:
         site: The relation.
-        seen: Schema and name of every relation whose reads are to be recorded.
+        recorded: Schema and name of every relation whose reads are to be recorded.
     """
     reading, place = site.relation.reading, qualified(*site.relation.identity)
     where = validate.where(site.rule, "actions")
     for parent in site.relation.parents:
-        if parent not in seen:
+        if parent not in recorded:
             through = qualified(*parent)
-            yield (
-                f"{where}: whoever reads {through} reads {place}, too, and leaves no event; "
-                f"audit the reads of {through}"
-            )
+            yield (f"{where}: reading {through} also reads {place} and leaves no event; audit the reads of {through}")
     if reading is None:
         return
     if not reading.has_row_security and not reading.had_row_security and reading.restrictive:
         yield (
-            f"{where}: row security of {place} is off, and its restrictive policy {reading.restrictive[0]} would come "
-            "into force with it; drop that policy, or switch row security on if it is meant"
+            f"{where}: row security of {place} is off; switching it on would activate its restrictive policy "
+            f"{reading.restrictive[0]}; drop that policy, or switch row security on first if that is intended"
         )
     if site.rule.read_force and not reading.is_forced and _has_own(reading):
         yield (
-            f"{validate.where(site.rule, 'read_force')}: the policies of {place} would bind its owner, too; if they "
-            f"are meant to, say so first: alter table {place} force row level security"
+            f"{validate.where(site.rule, 'read_force')}: the policies of {place} would apply to its owner, too; if "
+            f"that is intended, run this first: alter table {place} force row level security"
         )
 
 
 def compare(site: ReadSite) -> Change:
-    """Return the change that makes the policies of one relation right, KEEP where they are."""
+    """Return the change that repairs the policies of one relation; KEEP if they are right."""
     reading = site.relation.reading
     if reading is None or reading.target is None:
         return _change(site, ChangeKind.CREATE, "Its reads are not recorded yet.", _install(site))
@@ -100,15 +97,15 @@ def compare(site: ReadSite) -> Change:
     if reading.target != site.target:
         return _change(site, ChangeKind.REPLACE, f"The table was renamed from {reading.target}.", _install(site))
     if (reading.root, reading.query, reading.force) != (site.root.oid, site.rule.read_query, site.rule.read_force):
-        return _change(site, ChangeKind.REPLACE, "The rule is another one since.", _install(site))
+        return _change(site, ChangeKind.REPLACE, "The rule has changed since.", _install(site))
     return _change(site, ChangeKind.KEEP, "The policies are as the rule says.")
 
 
 def drop(relation: Relation, reading: Reading) -> Change:
-    """Return the change that takes our policies off a relation and leaves its row security as it was before."""
+    """Return the change that drops our policies on a relation and restores its row security."""
     table = sql.Identifier(*relation.identity)
     statements = [_drop_policy(relation, policy) for policy in reading.policies]
-    # Without a record of how it was, the open policy says that row security was off.
+    # Without a row in auditctl.read_site, the open policy shows that row security was off.
     was_off = not reading.had_row_security if reading.target is not None else OPEN_POLICY in reading.policies
     if was_off and reading.has_row_security and not is_handed_over(reading):
         statements.append(_plain("alter table {} disable row level security", table))
@@ -122,7 +119,7 @@ def drop(relation: Relation, reading: Reading) -> Change:
 
 
 def is_handed_over(reading: Reading) -> bool:
-    """Whether somebody dropped the policy that lets everybody through, so that the table's own policies decide."""
+    """Whether somebody dropped the policy that lets every row through, so that the table's own policies decide."""
     return (
         reading.target is not None
         and not reading.had_row_security
@@ -133,7 +130,7 @@ def is_handed_over(reading: Reading) -> bool:
 
 
 def _has_own(reading: Reading) -> bool:
-    """Whether row security is the table's own business, now and when reading is no longer audited."""
+    """Whether row security belongs to the table itself, and stays when its reads are no longer audited."""
     if reading.target is None:
         return reading.has_row_security
     return reading.had_row_security or is_handed_over(reading)
@@ -195,7 +192,7 @@ def _plain(text: str, *parts: sql.Composable) -> Statement:
 
 
 def _as_owner(text: str, relation: Relation) -> Statement:
-    # By object id: auditctl_owner need not be allowed to name the table.
+    # By object id: auditctl_owner may have no USAGE on the table's schema.
     return Statement(sql.SQL(text).format(relation.oid).as_string(None), as_owner=True)
 
 

@@ -1,7 +1,7 @@
-"""Renders the templates of capture functions; the only module that knows Jinja2.
+"""Renders the templates of capture functions: text with placeholders that the database replaces for each table.
 
-A template names what the database puts in for a table: `{{ new_key }}` becomes a place between two pieces of text,
-which `auditctl_internal.capture_function` fills by the table's columns. Nothing else may be output.
+`auditctl_internal.capture_function` replaces a placeholder such as `{{ new_key }}` by SQL for the table's columns.
+A template may output nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from psycopg import sql
 from auditctl import resources
 from auditctl.actions import ACTIONS, Action
 
-PLACES = (
+PLACEHOLDERS = (
     "conditions",
     "differences",
     "exclude",
@@ -32,13 +32,13 @@ PLACES = (
 """What templates may name: the keys of `auditctl_internal.function_parts` (sql/functions/30_capture/body.sql)."""
 
 _MARK = "\0"
-"""Stands around a place while Jinja renders; no SQL can contain it."""
+"""Marks a placeholder while Jinja renders; no SQL can contain it."""
 
 
 def templates() -> dict[Action, tuple[str, ...]]:
-    """Return each action's template, as `auditctl.template` stores it: in turn text and the name of a place."""
-    places = {name: f"{_MARK}{name}{_MARK}" for name in PLACES}
-    rendered = {c.action: _environment().get_template(c.template).render(places) for c in ACTIONS}
+    """Return each action's template, as `auditctl.template` stores it: alternating text and names of placeholders."""
+    values = {name: f"{_MARK}{name}{_MARK}" for name in PLACEHOLDERS}
+    rendered = {c.action: _environment().get_template(c.template).render(values) for c in ACTIONS}
     return {action: tuple(text.strip("\n").split(_MARK)) for action, text in rendered.items()}
 
 
@@ -63,15 +63,15 @@ def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(resources.folder("sql") / "templates", encoding="utf-8"),
         undefined=StrictUndefined,
-        finalize=_place,
+        finalize=_placeholder,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - SQL, not HTML; `_place` lets nothing but places through
+        autoescape=False,  # noqa: S701 - SQL, not HTML; `_placeholder` lets nothing else through
     )
 
 
-def _place(output: object) -> str:
-    if not isinstance(output, str) or output.strip(_MARK) not in PLACES or not output.startswith(_MARK):
-        raise TypeError(f"a template may only output the places it names, not {output!r}")
+def _placeholder(output: object) -> str:
+    if not isinstance(output, str) or output.strip(_MARK) not in PLACEHOLDERS or not output.startswith(_MARK):
+        raise TypeError(f"a template may only output placeholders, not {output!r}")
     return output

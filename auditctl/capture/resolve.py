@@ -1,12 +1,12 @@
-"""Which rule covers which table: names and globs matched against the catalog, and everything that does not fit.
+"""Matches the names and globs of rules with the tables of the catalog, and collects what does not fit.
 
 Exact names come before globs, earlier globs before later ones. A partition or child of a covered table is covered
-through it. Touches nothing; problems are collected, not raised.
+through it. Pure; problems are collected, not raised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from auditctl.capture import table_names, validate
@@ -23,8 +23,8 @@ class Problem:
 
     Attributes:
         rule: The rule.
-        message: What is wrong, as a sentence that starts with where.
-        is_missing: Whether it is that the table does not exist.
+        message: What is wrong, as a sentence that starts with the place.
+        is_missing: Whether the problem is that the table does not exist.
     """
 
     rule: Rule
@@ -37,8 +37,8 @@ class Resolution:
     """Rules matched against the catalog.
 
     Attributes:
-        audited: Each audited table that is no part of another, with the rule in force and its members.
-        rules: The rules under the names as registered, renames followed; in the order given.
+        audited: Each audited table that is not a member of another, with the rule in force and its members.
+        rules: The rules with registered names, renames followed; in the order given.
         problems: What does not fit; a rule with a problem covers nothing.
     """
 
@@ -58,8 +58,8 @@ def resolve(rules: Iterable[Rule], catalog: Catalog, *, follow_renames: bool) ->
     Args:
         rules: The rules, in order.
         catalog: The catalog.
-        follow_renames: Whether a name that is gone means the table that was registered under it; so for the rules
-            stored in the database, not for those of a file.
+        follow_renames: Whether a former name means the table that was registered under it: true for the rules stored
+            in the database, false for those of a file.
     """
     problems: list[Problem] = []
     named: dict[tuple[str, str], Rule] = {}
@@ -85,15 +85,15 @@ def resolve(rules: Iterable[Rule], catalog: Catalog, *, follow_renames: bool) ->
         problems += [
             Problem(rule, text) for text in (*validate.columns(rule, relation), *validate.reads(rule, relation))
         ]
-    problems += [Problem(rule, text) for rule, text in _nothing_matches(globs, catalog, covered)]
-    problems += [Problem(rule, text) for rule, text in _partitions_of_covered(named, covered)]
+    problems += _glob_problems(globs, catalog, covered)
+    problems += _partitions_of_covered(named, covered)
     faulty = {problem.rule.name for problem in problems}
     sound = [(relation, rule) for relation, rule in covered if rule.name not in faulty]
     return Resolution(_with_members(sound, catalog), tuple(registered), tuple(problems))
 
 
-def wants(rules: Iterable[Rule], relation: Relation) -> bool:
-    """Whether the planner has to look into a relation for these rules (for `catalog.read`)."""
+def needs(rules: Iterable[Rule], relation: Relation) -> bool:
+    """Whether the planner needs the columns and the key of a relation for these rules (for `catalog.read`)."""
     patterns = [table_names.parse(rule.name) for rule in rules]
     family = [relation.identity, *relation.parents]
     return any(
@@ -105,7 +105,7 @@ def wants(rules: Iterable[Rule], relation: Relation) -> bool:
 
 
 def installed_target(relation: Relation, catalog: Catalog) -> str | None:
-    """Return the name under which a relation's triggers or policies record, or None where it has none of ours."""
+    """Return the name under which a relation's triggers or policies record, or None if it has none of ours."""
     for trigger in relation.triggers:
         schema, name = trigger.function
         function = catalog.functions.get(name)
@@ -124,18 +124,18 @@ def _find(
     rule: Rule, pattern: Pattern, catalog: Catalog, follow_renames: bool
 ) -> tuple[Relation | None, Rule, Problem | None]:
     place = validate.where(rule, "name")
-    # A stored name is the table's own: lower case would be another table.
+    # A stored name is exact: in lower case it would be another table.
     for candidate in (pattern,) if rule.origin == validate.STORED else (pattern, pattern.lowered()):
-        found = [r for r in catalog.relations if candidate.matches(*r.identity)]
+        matches = [r for r in catalog.relations if candidate.matches(*r.identity)]
         if pattern.schema is None:
-            found = [r for r in found if r.is_visible] or found
-        if len(found) == 1:
-            return found[0], replace(rule, name=qualified(*found[0].identity)), None
-        if found:
-            names = ", ".join(qualified(*r.identity) for r in found)
+            matches = [r for r in matches if r.is_visible] or matches
+        if len(matches) == 1:
+            return matches[0], replace(rule, name=qualified(*matches[0].identity)), None
+        if matches:
+            names = ", ".join(qualified(*r.identity) for r in matches)
             return None, rule, Problem(rule, f"{place}: {rule.name} may mean {names}; write the schema too")
     if rule.is_in_force and not rule.actions:
-        return None, rule, None  # it keeps a glob from a table that is gone
+        return None, rule, None  # it excludes a table that no longer exists from a glob
     renamed = [r for r in catalog.relations if not r.parents and installed_target(r, catalog) == rule.name]
     if renamed and follow_renames:
         return renamed[0], replace(rule, name=qualified(*renamed[0].identity)), None
@@ -146,7 +146,7 @@ def _find(
 def _advice(name: str, catalog: Catalog) -> str:
     pattern = table_names.parse(name)
     sound = [r for r in catalog.relations if validate.refusal(r) is None]
-    # Compared without the schema, which would make every table in it look alike.
+    # Compared without the schema, which would make all its tables look similar.
     near = [r for r in sound if pattern.schema is None or pattern.schema.matches(r.schema)]
     tables = {r.table: qualified(*r.identity) for r in near}
     before = "; did you mean "
@@ -158,21 +158,21 @@ def _advice(name: str, catalog: Catalog) -> str:
 def _refusals(rule: Rule, relation: Relation, *, already: bool) -> list[Problem]:
     place = validate.where(rule, "name")
     reason = validate.refusal(relation)
-    found = [Problem(rule, f"{place}: {rule.name} {reason}")] if reason else []
-    return found + ([Problem(rule, f"{place}: {rule.name} has a rule already")] if already else [])
+    problems = [Problem(rule, f"{place}: {rule.name} {reason}")] if reason else []
+    return problems + ([Problem(rule, f"{place}: {rule.name} has a rule already")] if already else [])
 
 
 def _shared_labels(rules: list[Rule]) -> list[Problem]:
-    taken = {rule.name: rule.name for rule in rules}
+    holders = {rule.name: rule.name for rule in rules}
     problems = []
-    # What is asked now gives way to what is stored, wherever it stands in the order.
+    # A stored rule wins over a new one, whatever their order.
     for rule in sorted(rules, key=lambda rule: rule.origin in (validate.COMMAND_LINE, validate.FORM)):
         if rule.label is None or rule.label == rule.name:
             continue
-        if rule.label in taken:
+        if rule.label in holders:
             place = validate.where(rule, "label")
-            problems.append(Problem(rule, f"{place}: {rule.label} already stands for {taken[rule.label]}"))
-        taken.setdefault(rule.label, rule.name)
+            problems.append(Problem(rule, f"{place}: {rule.label} already stands for {holders[rule.label]}"))
+        holders.setdefault(rule.label, rule.name)
     return problems
 
 
@@ -197,7 +197,7 @@ def _cover(
 
 
 def _with_members(covered: list[tuple[Relation, Rule]], catalog: Catalog) -> tuple[Audited, ...]:
-    """Give each audited table its members: what descends from it, and from no audited table that is nearer."""
+    """Return the audited tables with their members: their descendants that have no nearer audited ancestor."""
     members: dict[tuple[str, str], list[Relation]] = {relation.identity: [] for relation, _ in covered}
     for relation in catalog.relations:
         if relation.identity not in members and relation.persistence != "t":
@@ -207,34 +207,26 @@ def _with_members(covered: list[tuple[Relation, Rule]], catalog: Catalog) -> tup
     return tuple(Audited(relation, rule, tuple(members[relation.identity])) for relation, rule in covered)
 
 
-def _nothing_matches(
+def _glob_problems(
     globs: list[tuple[Pattern, Rule]], catalog: Catalog, covered: list[tuple[Relation, Rule]]
-) -> list[tuple[Rule, str]]:
-    problems = []
+) -> Iterator[Problem]:
     for pattern, rule in globs:
         if rule.is_in_force:
             continue
         if not any(pattern.matches(*r.identity) and validate.refusal(r) is None for r in catalog.relations):
-            problems.append((rule, f"{validate.where(rule, 'name')}: no table matches {rule.name}"))
+            yield Problem(rule, f"{validate.where(rule, 'name')}: no table matches {rule.name}")
             continue
         tables = [relation for relation, chosen in covered if chosen is rule]
-        problems += [(rule, text) for text in validate.glob_columns(rule, tables)]
-    return problems
+        yield from (Problem(rule, text) for text in validate.glob_columns(rule, tables))
 
 
 def _partitions_of_covered(
     named: dict[tuple[str, str], Rule], covered: list[tuple[Relation, Rule]]
-) -> list[tuple[Rule, str]]:
+) -> Iterator[Problem]:
     roots = {relation.identity for relation, _ in covered}
-    problems = []
     for relation, rule in covered:
         parents = [parent for parent in relation.parents if parent in roots]
         if relation.is_partition and relation.identity in named and parents:
-            problems.append(
-                (
-                    rule,
-                    f"{validate.where(rule, 'name')}: {rule.name} is a partition of {qualified(*parents[0])}, "
-                    "which is audited already",
-                )
-            )
-    return problems
+            place = validate.where(rule, "name")
+            parent = qualified(*parents[0])
+            yield Problem(rule, f"{place}: {rule.name} is a partition of {parent}, which is audited already")

@@ -1,4 +1,4 @@
-"""Who may do what: membership in auditctl's roles, granted, revoked and recorded, and who may configure."""
+"""Grants and revokes membership in auditctl's roles, and reads whether a login may configure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Authority:
     Attributes:
         login: The login.
         may_configure: Whether it can act as auditctl_owner.
-        others: Logins that can and are not superusers, by name; at most five.
+        others: Other logins that can, without superusers, by name; at most five.
         not_owned: The tables of a plan that it cannot act as the owner of, each with the owner, by name.
     """
 
@@ -32,7 +32,7 @@ class Authority:
 
     @property
     def may_apply(self) -> bool:
-        """Whether nothing here keeps it from applying the plan."""
+        """Whether it can apply the plan."""
         return self.may_configure and not self.not_owned
 
 
@@ -43,8 +43,8 @@ def read_authority(conn: Connection, planned: Plan | None = None) -> Authority:
         return Authority(conn.info.user, False)
     changes = planned.pending if planned is not None else ()
     relations = {change.relation_oid for change in changes if not all(s.as_owner for s in change.statements)}
-    found = conn.execute(resources.sql_text("queries/not_owned.sql"), {"relations": [oid for oid in relations if oid]})
-    owned_by_others = tuple((qualified(schema, table), owner) for schema, table, owner in found)
+    rows = conn.execute(resources.sql_text("queries/not_owned.sql"), {"relations": [oid for oid in relations if oid]})
+    owned_by_others = tuple((qualified(schema, table), owner) for schema, table, owner in rows)
     return Authority(row[0], row[1], tuple(row[2]), owned_by_others)
 
 

@@ -29,13 +29,13 @@ class RuleKey:
 
     Attributes:
         kind: What it holds.
-        title: What the page's form calls it.
-        summary: What stands for it where a rule is shown in few words, before its value if it has one.
+        title: Its title in the page's form.
+        summary: Its short name in a summary of a rule, before its value if it has one.
         help: What it does, as one sentence; for options, the page's form and the documentation.
-        otherwise: What holds where it is not stated, for the documentation.
-        needs: The action without which it must not be stated; None for none.
-        name: Its name in files, and that of its column; the field's.
-        default: Its value where it is not stated; None for one that a rule always states.
+        otherwise: The value without it, for the documentation.
+        needs: The action without which it must not be set; None for none.
+        name: The name of the field, which is its name in files and that of its column.
+        default: The value if it is not set; None for a key that every rule has.
     """
 
     kind: Kind
@@ -53,7 +53,7 @@ class RuleKey:
         return f"--{self.name.replace('_', '-')}"
 
     def parse(self, value: Any) -> Any:
-        """Return the value in a rule of the value in a row."""
+        """Return the value for a rule from the value in a row."""
         if self.kind is Kind.ACTIONS:
             return tuple(map(Action, value))
         return tuple(value) if self.kind is Kind.COLUMNS else value
@@ -73,16 +73,16 @@ def _switch(title: str, summary: str, help: str, needs: Action | None = None) ->
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is to be audited, as one [[table]] of a file or one `enable` states it. A field with metadata is a key.
+    """What is to be audited: one [[table]] of a file, or one `enable`. A field with metadata is a key.
 
     Attributes:
         name: `schema.table` or a glob over both parts, in the form of `table_names.Pattern.text`.
         actions: The captured actions in the order of `actions.OPTIONS`; empty for a table that must not be audited
             although a glob matches it.
-        label, exclude, mask, key, require_actor, read_query, read_force: As the row says.
-        origin: Where the rule stands, for messages, such as `audit.toml: table[2]`; no part of its value.
-        is_in_force: Whether the database has this very rule already, so that what it names and is gone since is no
-            mistake of who states it now; no part of its value.
+        label, exclude, mask, key, require_actor, read_query, read_force: See the `help` of the row.
+        origin: The rule's place, for messages, such as `audit.toml: table[2]`; not compared.
+        is_in_force: Whether the database has the same rule already, so that a name that no longer exists is no mistake;
+            not compared.
     """
 
     name: str
@@ -149,34 +149,34 @@ class Rule:
     origin: str = field(default="", compare=False)
     is_in_force: bool = field(default=False, compare=False)
 
-    def stated(self) -> dict[RuleKey, Any]:
+    def explicit_values(self) -> dict[RuleKey, Any]:
         """Return the keys whose value differs from the default, in the order of `KEYS`, with their values."""
         values = {key: getattr(self, key.name) for key in KEYS}
         return {key: value for key, value in values.items() if value != key.default}
 
     def row(self) -> dict[str, Any]:
-        """Return its columns in auditctl.rule and their values, as JSON has them; without those of bookkeeping."""
+        """Return its columns in auditctl.rule and their values, as JSON; without its position."""
         return {"name": self.name} | {key.name: getattr(self, key.name) for key in KEYS}
 
 
-def _key(described: Field[Any]) -> RuleKey:
-    key: RuleKey = described.metadata["key"]
-    return replace(key, name=described.name, default=None if described.default is MISSING else described.default)
+def _key(rule_field: Field[Any]) -> RuleKey:
+    key: RuleKey = rule_field.metadata["key"]
+    return replace(key, name=rule_field.name, default=None if rule_field.default is MISSING else rule_field.default)
 
 
 KEYS = tuple(
     sorted(
-        (_key(described) for described in fields(Rule) if "key" in described.metadata),
+        (_key(rule_field) for rule_field in fields(Rule) if "key" in rule_field.metadata),
         key=lambda key: list(Kind).index(key.kind),
     )
 )
 """Every key but the name, in the order of the options."""
 
 NAMES = ("name", *(key.name for key in KEYS))
-"""The columns of auditctl.rule that state the rule, all but its position."""
+"""The columns of auditctl.rule, all but the position."""
 
 CAPTURED = tuple(key for key in KEYS if key.kind is not Kind.TEXT)
-"""The keys that say what capture does, which auditctl.capture has, too."""
+"""The keys that decide what capture does; auditctl.capture has them, too."""
 
 TEXTS = tuple(key for key in KEYS if key.kind is Kind.TEXT)
 """The keys that hold a text."""
@@ -188,7 +188,7 @@ SWITCHES = tuple(key for key in KEYS if key.kind is Kind.SWITCH)
 """The keys that are true or false."""
 
 TITLES = {"name": "Table"} | {key.name: key.title for key in KEYS}
-"""What the page's form calls each key."""
+"""The title of each key in the page's form."""
 
 
 def from_row(row: Mapping[str, Any], origin: str = "") -> Rule:
@@ -198,16 +198,16 @@ def from_row(row: Mapping[str, Any], origin: str = "") -> Rule:
 
 def keep_columns(rule: Rule, columns: Iterable[str]) -> Rule:
     """Return the rule without the columns that are not among these."""
-    known = frozenset(columns)
+    names = frozenset(columns)
     lists: dict[str, Any] = {
-        key.name: tuple(name for name in getattr(rule, key.name) if name in known) for key in COLUMNS
+        key.name: tuple(name for name in getattr(rule, key.name) if name in names) for key in COLUMNS
     }
     return replace(rule, **lists)
 
 
 def useless(rule: Rule) -> list[RuleKey]:
-    """Return the keys that a rule states although it does not capture the action that they are about."""
-    return [key for key in rule.stated() if key.needs is not None and key.needs not in rule.actions]
+    """Return the keys that a rule sets although it does not capture the action that they need."""
+    return [key for key in rule.explicit_values() if key.needs is not None and key.needs not in rule.actions]
 
 
 def drop_useless(rule: Rule) -> Rule:

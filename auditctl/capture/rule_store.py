@@ -1,4 +1,4 @@
-"""Reads and writes what auditctl.rule and auditctl.target hold. A change of a rule records itself as an event."""
+"""Reads the stored rules, and stores what an applied plan changes: rules, targets, captures and renames."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def read(conn: Connection) -> tuple[Rule, ...]:
 
 
 def _write(conn: Connection, rules: Iterable[Rule]) -> None:
-    """Make these the rules: only rows that differ are written, so that only real changes become events."""
+    """Store the rules; only rows that differ are written, so that only real changes become events."""
     stored: dict[str, int] = dict(conn.execute("select name, position from auditctl.rule"))
     rows = []
     position = -1
     for rule in rules:
-        # Only the order counts: a rule that comes later anyway keeps its number, so that it is not written again.
+        # Only the order counts: a rule that already comes later keeps its number, so that it is not written again.
         position = max(stored.get(rule.name, -1), position + 1)
         rows.append(rule.row() | {"position": position})
     conn.execute("delete from auditctl.rule where name <> all (%s)", [[row["name"] for row in rows]])
@@ -38,7 +38,7 @@ def _write(conn: Connection, rules: Iterable[Rule]) -> None:
 
 
 def _query(file: str, columns: Iterable[str]) -> sql.Composed:
-    """Return a query that writes these columns, of `known` where the row is there already."""
+    """Return the query of a file, with these columns filled in."""
     names = [sql.Identifier(column) for column in columns]
     parts = {
         "columns": sql.SQL(", ").join(names),
@@ -50,10 +50,10 @@ def _query(file: str, columns: Iterable[str]) -> sql.Composed:
 
 @contextmanager
 def change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> Iterator[None]:
-    """Run the block, which carries out a plan, and then store what the plan says: its targets, captures and rules.
+    """Run the block, which applies a plan, and then store the plan's targets, captures and rules.
 
-    The coverage guard leaves the plan's tables alone until the block is done. Inside the caller's transaction, which
-    must end if the block raises.
+    The coverage guard ignores the plan's tables until the block ends. Needs the caller's transaction, which must be
+    rolled back if the block raises.
 
     Args:
         conn: The connection; its login must be able to act as auditctl_owner.
@@ -72,7 +72,7 @@ def change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> Iterato
 def _register(conn: Connection, targets: Iterable[Target]) -> None:
     """Enter audited tables in auditctl.target, and their new names in auditctl.rename.
 
-    The tables are locked by then: events before this moment carry the old name, events after it the new.
+    The tables are locked already: earlier events have the old name, later ones the new.
     """
     row = conn.execute("select clock_timestamp()").fetchone()
     for target in targets:
@@ -88,7 +88,7 @@ def _register(conn: Connection, targets: Iterable[Target]) -> None:
 
 
 def _begin_change(conn: Connection, plan: Plan) -> None:
-    """Say which tables a plan is going to change, so that the coverage guard lets it."""
+    """Announce the tables that a plan changes, so that the coverage guard allows it."""
     touched = [change.relation_oid for change in plan.pending] + [target.relation for target in plan.targets]
     conn.execute(
         "select auditctl_internal.begin_change(%s::oid[]::regclass[])", [[oid for oid in touched if oid is not None]]
@@ -96,19 +96,13 @@ def _begin_change(conn: Connection, plan: Plan) -> None:
 
 
 def _end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> None:
-    """Leave in auditctl.capture what the coverage guard compares with from now on.
-
-    Args:
-        conn: The connection.
-        plan: The plan that was carried out.
-        only: The rules and tables it was about; None for all.
-    """
-    kept = [target.relation for target in plan.targets]
-    gone = "delete from auditctl.capture where relation::oid <> all (%(kept)s::oid[])"
+    """Store in auditctl.capture what the coverage guard compares with from now on; arguments as for `change`."""
+    captured = [target.relation for target in plan.targets]
+    delete = "delete from auditctl.capture where relation::oid <> all (%(captured)s::oid[])"
     if only is not None:
-        gone += " and (target = any (%(only)s) or relation::oid = any (%(touched)s::oid[]))"
+        delete += " and (target = any (%(only)s) or relation::oid = any (%(touched)s::oid[]))"
     touched = [change.relation_oid for change in plan.pending if change.relation_oid is not None]
-    conn.execute(gone, {"kept": kept, "only": list(only or ()), "touched": touched})
+    conn.execute(delete, {"captured": captured, "only": list(only or ()), "touched": touched})
     query = _query("queries/register_capture.sql", ["relation", "target", *(key.name for key in rule_keys.CAPTURED)])
     for target in plan.targets:
         capture = target.rule.row() | {"relation": target.relation, "target": target.name}

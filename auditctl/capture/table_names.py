@@ -1,6 +1,6 @@
-"""Names of tables and globs over them, as people write them.
+"""Parses and quotes names of tables, and globs over them.
 
-A name is `table` or `schema.table`. A part in double quotes is taken to the letter; an unquoted part may be a glob
+A name is `table` or `schema.table`. A part in double quotes is taken literally; an unquoted part may be a glob
 (`*`, `?`, `[abc]`) and is tried as written first, then in lower case, as SQL would read it.
 """
 
@@ -52,7 +52,7 @@ class Pattern:
         return self.table.matches(table) and (self.schema is None or self.schema.matches(schema))
 
     def lowered(self) -> Pattern:
-        """Return it with unquoted parts in lower case."""
+        """Return the pattern with unquoted parts in lower case."""
         return Pattern(self.schema and _lower(self.schema), _lower(self.table))
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ def parse(text: str) -> Pattern:
     """Parse a name or glob.
 
     Raises:
-        UsageError: It is no name: empty, with too many parts, with a NUL byte, or longer than PostgreSQL keeps.
+        UsageError: It is not a name: empty, with too many parts, with a NUL byte, or too long for PostgreSQL.
     """
     if "\0" in text:
         raise UsageError("a table's name cannot contain a NUL byte")
@@ -81,7 +81,7 @@ def parse(text: str) -> Pattern:
         position += 1
     if position != len(text) or len(parts) not in (1, 2) or text.endswith("."):
         raise UsageError(
-            f"{text!r} is no table name",
+            f"{text!r} is not a table name",
             hint='Write schema.table; put a part that contains a dot in double quotes: "my.schema".table',
         )
     return Pattern(parts[0] if len(parts) == 2 else None, parts[-1])
@@ -98,7 +98,7 @@ def quoted(part: str) -> str:
 
 
 def commented_target(comment: str) -> str | None:
-    """Return the target out of a capture function's comment, or None where it is not ours."""
+    """Return the target that a capture function's comment names; None if the comment is not ours."""
     head, _, target = comment.partition(" of ")
     return target if head.startswith("auditctl: ") and target else None
 
@@ -110,7 +110,7 @@ def _part(match: re.Match[str], whole: str) -> Part:
         part = Part(match[2], is_glob=is_glob(match[2]))
     if not part.is_glob and len(part.text.encode()) > IDENTIFIER_BYTES:
         raise UsageError(
-            f"{whole!r} is longer than PostgreSQL keeps: a name has at most {IDENTIFIER_BYTES} bytes",
+            f"{whole!r} is too long: a name has at most {IDENTIFIER_BYTES} bytes",
             hint="Look the name up with: auditctl tables --all",
         )
     return part

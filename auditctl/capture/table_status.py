@@ -1,4 +1,4 @@
-"""The state of every table, as `auditctl tables` shows it."""
+"""Reads the state of every table, as `auditctl tables` shows it."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def read(conn: Connection, *, include_unaudited: bool = False) -> list[TableStat
     """
     with catalog.transaction(conn):
         stored = rule_store.read(conn)
-        found = catalog.read(conn, lambda relation: resolve.wants(stored, relation))
-        resolution = resolve.resolve(stored, found, follow_renames=True)
-        plan = planner.plan(resolution, found, catalog.read_triggers(conn, resolution.audited))
+        current = catalog.read(conn, lambda relation: resolve.needs(stored, relation))
+        resolution = resolve.resolve(stored, current, follow_renames=True)
+        plan = planner.plan(resolution, current, catalog.read_triggers(conn, resolution.audited))
     rows = {
         qualified(*relation.identity): _audited(qualified(*relation.identity), rule, plan)
         for relation, rule in resolution.covered
@@ -68,7 +68,7 @@ def read(conn: Connection, *, include_unaudited: bool = False) -> list[TableStat
         rows.setdefault(change.target, TableStatus(change.target, None, (), "outdated", change.reason))
     if include_unaudited:
         roots = {relation.identity for relation, _ in resolution.covered}
-        for relation in found.relations:
+        for relation in current.relations:
             auditable = validate.refusal(relation) is None and not roots.intersection(relation.parents)
             if auditable:
                 name = qualified(*relation.identity)

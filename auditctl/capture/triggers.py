@@ -1,4 +1,4 @@
-"""Maps what the database says of capture triggers to changes of a plan.
+"""Maps the states of capture triggers, as the database reports them, to changes of a plan.
 
 What a sound trigger is, and the statements that make it so, stand in sql/functions/40_guard/faults.sql.
 """

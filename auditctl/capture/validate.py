@@ -13,10 +13,10 @@ from auditctl.names import OWN_SCHEMAS
 from auditctl.text import did_you_mean
 
 COMMAND_LINE = "command line"
-"""`Rule.origin` of a rule stated by options."""
+"""`Rule.origin` of a rule from options."""
 
 FORM = "form"
-"""`Rule.origin` of a rule stated by the fields of a form."""
+"""`Rule.origin` of a rule from the fields of a form."""
 
 STORED = "database"
 """`Rule.origin` of a rule that was read from auditctl.rule."""
@@ -49,37 +49,37 @@ def refusal(relation: Relation) -> str | None:
 
 
 def warnings(covered: Iterable[tuple[Relation, Rule]]) -> tuple[str, ...]:
-    """Return warnings for the covered tables: what works, but may surprise."""
-    found = []
+    """Return warnings about the covered tables: what may surprise."""
+    texts = []
     for relation, rule in covered:
         name = qualified(*relation.identity)
         if relation.persistence == "u":
-            found.append(f"{name} is unlogged: a crash empties it without any event.")
+            texts.append(f"{name} is unlogged: a crash empties it without any event.")
         if relation.kind == "f":
-            found.append(f"{name} is a foreign table: only writes through this database are recorded, and no truncate.")
+            texts.append(f"{name} is a foreign table: only writes through this database are recorded, and no truncate.")
         if Action.READ in rule.actions:
-            found += _of_reading(relation, name)
+            texts += _read_warnings(relation, name)
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}:
-            found.append(f"{name} has no primary key: its events have no target_id; name columns as key (--key).")
-    return tuple(found)
+            texts.append(f"{name} has no primary key: its events have no target_id; name columns as key (--key).")
+    return tuple(texts)
 
 
-def _of_reading(relation: Relation, name: str) -> list[str]:
+def _read_warnings(relation: Relation, name: str) -> list[str]:
     if relation.kind == "f":
         return [f"{name} is a foreign table: its reads are not recorded."]
     reading = relation.reading
-    found = []
+    texts = []
     if reading is None or not (reading.has_row_security or reading.had_row_security):
-        found.append(
-            f"{name} gets row security: COPY into it fails for logins that row security holds, and pg_dump by "
-            "such logins needs --enable-row-security."
+        texts.append(
+            f"{name} gets row security: COPY into it fails for logins that row security applies to, and "
+            "pg_dump by such logins needs --enable-row-security."
         )
     if reading is not None and reading.target and not reading.had_row_security and reading.permissive:
-        found.append(
+        texts.append(
             f"{name} has policies of its own without effect: row security is on for reads alone. If they should take "
             "effect, drop policy auditctl_open, then run apply."
         )
-    return found
+    return texts
 
 
 def glob_rule(rule: Rule) -> list[str]:
@@ -100,7 +100,7 @@ def glob_columns(rule: Rule, tables: Sequence[Relation]) -> list[str]:
 
 
 def reads(rule: Rule, relation: Relation) -> list[str]:
-    """Return why the reads of a table cannot be recorded as the rule states."""
+    """Return why the reads of a table cannot be recorded by the rule."""
     table = qualified(*relation.identity)
     if Action.READ in rule.actions and relation.kind == "f" and rule.name == table:
         place = where(rule, "actions")

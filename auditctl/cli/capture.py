@@ -1,4 +1,4 @@
-"""`auditctl enable`, `disable` and `tables`."""
+"""`auditctl enable`, `disable` and `tables`: start, stop and list capture."""
 
 from __future__ import annotations
 

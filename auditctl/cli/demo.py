@@ -1,4 +1,4 @@
-"""`auditctl demo`."""
+"""`auditctl demo`: shows the log on a private server, with a sample company."""
 
 from __future__ import annotations
 

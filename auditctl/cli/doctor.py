@@ -1,4 +1,4 @@
-"""`auditctl doctor`."""
+"""`auditctl doctor`: finds what weakens the log's promises, with a remedy for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`auditctl events`."""
+"""`auditctl events`: lists the types of business events."""
 
 from __future__ import annotations
 

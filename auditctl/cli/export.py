@@ -1,4 +1,4 @@
-"""`auditctl export`."""
+"""`auditctl export`: writes the filtered log to a file or standard output."""
 
 from __future__ import annotations
 

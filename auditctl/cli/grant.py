@@ -1,4 +1,4 @@
-"""`auditctl grant` and `revoke`."""
+"""`auditctl grant` and `revoke`: change who belongs to auditctl's roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`auditctl hold add`, `hold list` and `hold release`."""
+"""`auditctl hold add`, `hold list` and `hold release`: legal holds."""
 
 from __future__ import annotations
 

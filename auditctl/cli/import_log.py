@@ -1,4 +1,4 @@
-"""`auditctl import-log`."""
+"""`auditctl import-log`: imports reads from the server's own log."""
 
 from __future__ import annotations
 

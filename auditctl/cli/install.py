@@ -1,4 +1,4 @@
-"""`auditctl install`."""
+"""`auditctl install`: creates or upgrades the store."""
 
 from __future__ import annotations
 

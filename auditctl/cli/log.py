@@ -1,4 +1,4 @@
-"""`auditctl log`, `show` and `history`."""
+"""`auditctl log`, `show` and `history`: print events."""
 
 from __future__ import annotations
 

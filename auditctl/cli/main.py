@@ -1,4 +1,4 @@
-"""The entry point: the commands, the global options, and the exit codes."""
+"""The command line's entry point: the commands, the global options, and the exit codes."""
 
 from __future__ import annotations
 

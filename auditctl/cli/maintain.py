@@ -1,4 +1,4 @@
-"""`auditctl maintain`."""
+"""`auditctl maintain`: creates, moves and expires the log's partitions."""
 
 from __future__ import annotations
 

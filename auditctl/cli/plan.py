@@ -1,4 +1,4 @@
-"""`auditctl plan`, `apply`, `check` and `config`."""
+"""`auditctl plan`, `apply`, `check` and `config`: compare the database with the rules, and change it."""
 
 from __future__ import annotations
 

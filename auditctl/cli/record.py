@@ -1,4 +1,4 @@
-"""`auditctl record`."""
+"""`auditctl record`: records a business event."""
 
 from __future__ import annotations
 

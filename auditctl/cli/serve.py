@@ -1,4 +1,4 @@
-"""`auditctl serve`."""
+"""`auditctl serve`: serves the web page."""
 
 from __future__ import annotations
 

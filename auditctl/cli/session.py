@@ -1,4 +1,4 @@
-"""What every command shares: the connection, messages and colors.
+"""The context of a command: the connection, messages and colors.
 
 Data goes to stdout, messages to stderr. This is the only place that reads the environment.
 """

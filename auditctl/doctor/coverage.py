@@ -28,17 +28,17 @@ def read(conn: Connection) -> Coverage:
         DatabaseError: The login may not read auditctl.rule or auditctl.capture.
     """
     stored = rule_store.read(conn)
-    found = catalog.read(conn, lambda relation: resolve.wants(stored, relation))
-    resolution = resolve.resolve(stored, found, follow_renames=True)
+    current = catalog.read(conn, lambda relation: resolve.needs(stored, relation))
+    resolution = resolve.resolve(stored, current, follow_renames=True)
     watched = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from auditctl.capture"))
     states = catalog.read_triggers(conn, resolution.audited)
     granted = tuple(f"{state.function} {state.grantee}" for state in states if state.grantee)
-    plan = planner.plan(resolution, found, tuple(map(_without_other_checks, states)))
+    plan = planner.plan(resolution, current, tuple(map(_without_other_checks, states)))
     changed = _changed_templates(conn)
     former = _former_columns(conn)
     detached, renamed = lost_tables.detached(conn), lost_tables.renamed(conn)
     return Coverage(
-        found, resolution, plan, detached, renamed, watched, granted, changed, former, _unique_columns(conn)
+        current, resolution, plan, detached, renamed, watched, granted, changed, former, _unique_columns(conn)
     )
 
 

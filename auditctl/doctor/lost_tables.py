@@ -1,4 +1,4 @@
-"""Tables that capture does not follow: former members of an audited table, and tables with its former name.
+"""Finds tables that capture does not follow: former members of an audited table, and those with its former name.
 
 The remedy audits each like the audited table, so that it hides the same columns.
 """

@@ -1,4 +1,4 @@
-"""What a check and a finding are: frozen values, and how a row of a check's query becomes a finding."""
+"""Defines checks and findings, and turns a row of a check's query into a finding."""
 
 from __future__ import annotations
 

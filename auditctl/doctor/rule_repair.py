@@ -20,7 +20,7 @@ _UNKNOWN = "NEW_NAME"
 def command(rule: Rule) -> list[str]:
     """Return the words of the `auditctl enable` command for a rule."""
     words = ["auditctl", "enable", rule.name]
-    for key, value in rule.stated().items():
+    for key, value in rule.explicit_values().items():
         match key.kind:
             case Kind.TEXT:
                 words += [key.option, value]

@@ -1,7 +1,7 @@
 """Names the user who acts on a psycopg connection, by session variables.
 
-Sets them at the start of a block and restores them at its end. Whether they are believed is decided by the database,
-by the login. Needs no object of the store, so that it works before the store is installed.
+Sets them at the start of a block and restores them at its end. The database decides by the login whether it believes
+them. Needs no object of the store, so that it works before the store is installed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ConnectionType = TypeVar("ConnectionType", bound="Connection[Any] | AsyncConnect
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What the variables were, and the transaction in which they were changed."""
+    """The former values of the variables, and the transaction in which they were changed."""
 
     actor: str
     ip: str
@@ -43,7 +43,7 @@ class _Before:
 
     @classmethod
     def of(cls, row: tuple[Any, ...] | None) -> _Before:
-        """Return it from the first columns of queries/acting_begin.sql."""
+        """Return the values in the first columns of queries/acting_begin.sql."""
         return cls(*(row or ())[:4])
 
     def values(self) -> dict[str, str]:
@@ -54,9 +54,9 @@ class _Before:
 class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with acting(conn, "alice")
     """Name who acts in the statements of a `with` block, or of an `async with` block.
 
-    The names hold for the connection's transaction, so that they cannot leak through a pooler; at the end of the
-    block what was set before is set again. Blocks nest: an inner one keeps the address and the context of the outer
-    one and adds to them. Only logins with the role auditctl_app are believed; see `auditctl grant app`.
+    The variables are set for the connection's transaction, so that they cannot leak through a pooler; at the end of
+    the block the former values are restored. Blocks nest: an inner one inherits the address and the context of the
+    outer one and adds to them. Only logins with the role auditctl_app are believed; see `auditctl grant app`.
 
     Example:
         with conn.transaction(), acting(conn, "alice", ip=request.ip, request_id=request.id):
@@ -67,13 +67,13 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
         actor: The user; None for nobody: the system itself acts.
         ip: The user's address; None for the outer block's.
         reason: Why, for people; part of the context.
-        context: More to record with each event: JSON values, others as their text.
+        context: More values to record with each event: JSON values, others as their text.
 
     Raises:
         UsageError: A value is empty, holds a NUL byte or has no JSON form, or the context is over 16 kB.
-        TransactionRequired: At the start: the connection is in autocommit outside a transaction, and the names would
-            be lost at once. At the end: the block's transaction ended and another began, whose statements were
-            recorded without the names.
+        TransactionRequired: At the start: the connection is in autocommit outside a transaction, so that the variables
+            would be lost at once. At the end: the block's transaction ended and another began, whose statements were
+            recorded without the user.
         psycopg.Error: The server refused, as for any statement of the application.
     """
 
@@ -145,7 +145,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
 
     def _require_transaction(self) -> None:
         if self._before is not None:
-            raise UsageError("this acting(...) is in use already", hint="Make a new one for each block.")
+            raise UsageError("this acting(...) is already in use", hint="Make a new one for each block.")
         if self._conn.autocommit and self._conn.info.transaction_status == TransactionStatus.IDLE:
             raise TransactionRequired(hint="Use it inside `with conn.transaction():`.")
 

@@ -1,4 +1,4 @@
-"""The store's side of an import: a batch of reads, and how far each file was read, in one transaction."""
+"""Stores a batch of imported reads, and how far each file was read, in one transaction."""
 
 from __future__ import annotations
 

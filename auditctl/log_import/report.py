@@ -1,4 +1,4 @@
-"""What became of the lines of an import, counted."""
+"""Counts the lines of an import by what became of them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How long events are kept, what is held, and the upkeep of the log's partitions."""
+"""Retention: how long events are kept, legal holds, and the upkeep of the log's partitions."""

@@ -1,4 +1,4 @@
-"""Legal holds: events that maintain may not delete.
+"""Places, releases and lists legal holds: events that maintain may not delete.
 
 Source: auditctl.hold and its functions (sql/functions/60_upkeep/hold.sql).
 """

@@ -1,4 +1,4 @@
-"""Upkeep of the log's partitions: what is due, and running it step by step. The steps are functions of the store.
+"""Runs the upkeep of the log's partitions step by step, and lists what is due. The steps are SQL functions.
 
 Sources: auditctl.maintenance_due, auditctl.maintain_step (sql/functions/60_upkeep/step.sql).
 """

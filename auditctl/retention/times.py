@@ -1,4 +1,4 @@
-"""How long events are kept: the stored times, the desired ones, and what the difference would delete.
+"""Reads, compares and stores how long events are kept, and estimates what a shorter time deletes.
 
 Source: auditctl.retention and auditctl.set_retention (sql/functions/60_upkeep/retention.sql).
 """
@@ -80,7 +80,7 @@ class Retention:
         )
 
     @property
-    def stated(self) -> dict[str, str | None]:
+    def by_target(self) -> dict[str, str | None]:
         """Every target with its time, `*` first."""
         return {EVERYTHING: self.keep, **{name: self.targets[name] for name in sorted(self.targets)}}
 
@@ -119,7 +119,7 @@ def read(conn: Connection) -> Retention:
 
 def compare(desired: Retention, now: Retention) -> tuple[Difference, ...]:
     """Return the differences, in the order of the targets."""
-    after, before = desired.stated, now.stated
+    after, before = desired.by_target, now.by_target
     return tuple(
         Difference(
             name,
@@ -133,7 +133,7 @@ def compare(desired: Retention, now: Retention) -> tuple[Difference, ...]:
 
 def consequence(conn: Connection, desired: Retention, now: Retention) -> Consequence | None:
     """Return what the stored times keep and the desired ones delete; None for none (queries/retention_effect.sql)."""
-    after, before = desired.stated, now.stated
+    after, before = desired.by_target, now.by_target
     changed = [one.target for one in compare(desired, now)]
     row = conn.execute(
         resources.sql_text("queries/retention_effect.sql"),

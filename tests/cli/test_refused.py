@@ -88,9 +88,9 @@ def test_what_cannot_be_audited_is_refused_with_its_reason(shop: str, wanted: Ru
     ("wanted", "message"),
     [
         (rule("a\0b"), "a table's name cannot contain a NUL byte"),
-        (rule(""), "'' is no table name"),
-        (rule("a.b.c"), "'a.b.c' is no table name"),
-        (rule("x" * 64), f"'{'x' * 64}' is longer than PostgreSQL keeps: a name has at most 63 bytes"),
+        (rule(""), "'' is not a table name"),
+        (rule("a.b.c"), "'a.b.c' is not a table name"),
+        (rule("x" * 64), f"'{'x' * 64}' is too long: a name has at most 63 bytes"),
         (rule("note", label=" "), "a label must be text that is not empty"),
     ],
 )

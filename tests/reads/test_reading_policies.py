@@ -113,7 +113,7 @@ def test_a_dormant_restrictive_policy_is_refused_because_it_would_wake(db: str, 
     conn.execute("create policy few on salary as restrictive using (id = 1)")
     with pytest.raises(ConfigurationError) as error:
         audit_reads(db, "salary")
-    assert "row security of public.salary is off, and its restrictive policy few would come into force" in str(
+    assert "row security of public.salary is off; switching it on would activate its restrictive policy few" in str(
         error.value
     )
     assert conn.execute("select count(*) from auditctl.read_site").fetchone() == (0,)
@@ -131,7 +131,7 @@ def test_read_force_is_refused_where_the_tables_own_policies_would_bind_the_owne
     db: str, conn: psycopg.Connection
 ) -> None:
     conn.execute(SECURED)
-    with pytest.raises(ConfigurationError, match=r"the policies of public[.]note would bind its owner, too"):
+    with pytest.raises(ConfigurationError, match=r"the policies of public[.]note would apply to its owner, too"):
         audit_reads(db, "note", read_force=True)
     conn.execute("alter table note force row level security")
     audit_reads(db, "note", read_force=True)

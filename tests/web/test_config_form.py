@@ -108,10 +108,10 @@ def test_a_glob_has_its_columns_in_lines_and_names_its_tables(db: str, conn: psy
         ("public.itme", "Table: there is no table public.itme; did you mean public.item?"),
         ("auditctl.event", "Table: auditctl.event belongs to auditctl itself"),
         ("a_view", "Table: public.a_view is a view; audit the tables under it"),
-        ("a.b.c", "'a.b.c' is no table name"),
+        ("a.b.c", "'a.b.c' is not a table name"),
         ("nowhere.*", "Table: no table matches nowhere.*"),
         ("<script>alert(1)</script>", "Table: there is no table <script>alert(1)</script>"),
-        ("x" * 64, "is longer than PostgreSQL keeps"),
+        ("x" * 64, "is too long: a name has at most 63 bytes"),
     ],
 )
 def test_a_name_that_cannot_be_audited_is_refused_and_stays_in_its_field(

@@ -33,7 +33,7 @@ class Document:
             the database shows.
         event_types: The types of business events in the order of the file; None for a file without [[event]],
             which leaves them as they are.
-        retention: How long events are kept; None for a file that does not state it.
+        retention: How long events are kept; None if the file does not set it.
     """
 
     rules: tuple[Rule, ...]
@@ -75,9 +75,10 @@ def load(text: str, source: str) -> Document:
 def dump(rules: Iterable[Rule], types: Iterable[EventType] = (), retention: Retention | None = None) -> str:
     """Return the file that states these rules, event types and times; `load` of it gives them back, in order."""
     rules, times = tuple(rules), retention or Retention()
-    rest = [("[[event]]", section) for section in event_types.sections(types)]
-    kept = retention_section.sections(times, rules)
-    stated = [("[[table]]", section) for section in tables.sections(rules, times.targets)]
+    event_sections = [("[[event]]", section) for section in event_types.sections(types)]
+    retention_sections = retention_section.sections(times, rules)
+    table_sections = [("[[table]]", section) for section in tables.sections(rules, times.targets)]
+    others = [*retention_sections, *event_sections]
     # A file about other things alone must say that it audits no table, before the first section.
-    head: list[tuple[str, Section]] = [("", {"table": []})] if (rest or kept) and not stated else []
-    return toml.dumps([*head, ("[defaults]", tables.defaults()), *kept, *stated, *rest])
+    head: list[tuple[str, Section]] = [("", {"table": []})] if others and not table_sections else []
+    return toml.dumps([*head, ("[defaults]", tables.defaults()), *retention_sections, *table_sections, *event_sections])

@@ -1,4 +1,4 @@
-"""The section [[event]]: the types of business events."""
+"""Reads and writes the section [[event]] of the configuration file: the types of business events."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def read(document: Fields) -> tuple[EventType, ...] | None:
     if "event" not in document.values:
         return None
     types = [(table, _type(table)) for table in document.sections("event")]
-    refuse_repeated(table for table, some in types if some is not None)
-    return tuple(some for _, some in types if some is not None)
+    refuse_repeated(table for table, event_type in types if event_type is not None)
+    return tuple(event_type for _, event_type in types if event_type is not None)
 
 
 def sections(types: Iterable[EventType]) -> list[Section]:
     """Return one [[event]] for each type, in order."""
-    return [_section(some) for some in types]
+    return [_section(event_type) for event_type in types]
 
 
-def _section(some: EventType) -> Section:
-    section: Section = {"name": some.name}
-    if some.label is not None:
-        section["label"] = some.label
-    if not some.enabled:
+def _section(event_type: EventType) -> Section:
+    section: Section = {"name": event_type.name}
+    if event_type.label is not None:
+        section["label"] = event_type.label
+    if not event_type.enabled:
         section["enabled"] = False
     return section
 

@@ -1,4 +1,4 @@
-"""Reads the keys of one table of a TOML file. Mistakes are collected with their place, never raised."""
+"""Reads the keys of one table of a TOML file. Mistakes are collected with their place, not raised."""
 
 from __future__ import annotations
 

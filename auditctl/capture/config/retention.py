@@ -1,4 +1,4 @@
-"""How long events are kept: the section [retention], its [[retention.target]], and the key keep of [[table]]."""
+"""Reads and writes retention in the configuration file: [retention], [[retention.target]], and keep in [[table]]."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TARGET_KEYS = ("name", "keep")
 
 
 def read(document: Fields, rules: Iterable[Rule]) -> Retention | None:
-    """Return how long events are kept; None if the file does not state it.
+    """Return how long events are kept; None if the file does not set it.
 
     Args:
         document: The file.
@@ -37,9 +37,9 @@ def read(document: Fields, rules: Iterable[Rule]) -> Retention | None:
 
 
 def sections(retention: Retention, rules: Iterable[Rule]) -> list[tuple[str, Section]]:
-    """Return [retention] and its targets, with their headers; empty where nothing is stated.
+    """Return [retention] and its targets, with their headers; empty if no time is set.
 
-    The time of a table stands in its [[table]].
+    The time of a table is written in its [[table]].
     """
     tables = {rule.name for rule in rules}
     targets: list[tuple[str, Section]] = [
@@ -52,7 +52,7 @@ def sections(retention: Retention, rules: Iterable[Rule]) -> list[tuple[str, Sec
 
 def _named(section: Fields) -> list[tuple[str, Fields]]:
     """Return each [[retention.target]] that is valid, with its name."""
-    found = []
+    named = []
     for target in section.sections("target"):
         target.known(TARGET_KEYS)
         name = target.values.get("name")
@@ -63,18 +63,17 @@ def _named(section: Fields) -> list[tuple[str, Fields]]:
         elif "keep" not in target.values:
             target.problem("keep", "is missing")
         else:
-            found.append((name, target))
-    return found
+            named.append((name, target))
+    return named
 
 
 def _times(longer: Iterable[tuple[str, Fields]]) -> dict[str, str | None]:
-    """Return the time of each target; add a mistake for a target that is stated twice."""
+    """Return the time of each target; add a mistake for a target that is named twice."""
     times: dict[str, str | None] = {}
     for name, fields in longer:
         if name in times:
             fields.problem("keep", f"how long {name} is kept is already stated elsewhere")
-        time = _time(fields)
-        times[name] = time
+        times[name] = _time(fields)
     return times
 
 

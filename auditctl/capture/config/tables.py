@@ -1,4 +1,4 @@
-"""The sections [defaults] and [[table]]: what is audited. The keys are those of `rule_keys`."""
+"""Reads and writes the sections [defaults] and [[table]] of the configuration file, with the keys of `rule_keys`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ DEFAULTS = ("actions",)
 def read(document: Fields) -> tuple[Rule, ...]:
     """Return the rules in the order of the file, without those whose name cannot be read."""
     actions = _default_actions(document)
-    found = [(table, _rule(table, actions)) for table in document.sections("table")]
-    refuse_repeated(table for table, rule in found if rule is not None)
-    return tuple(rule for _, rule in found if rule is not None)
+    rules = [(table, _rule(table, actions)) for table in document.sections("table")]
+    refuse_repeated(table for table, rule in rules if rule is not None)
+    return tuple(rule for _, rule in rules if rule is not None)
 
 
 def defaults() -> Section:
@@ -32,7 +32,7 @@ def defaults() -> Section:
 
 
 def sections(rules: Iterable[Rule], keep: Mapping[str, str | None]) -> list[Section]:
-    """Return one [[table]] for each rule, in order; with how long its events are kept, where that is stated."""
+    """Return one [[table]] for each rule, in order; with how long its events are kept, if that is set."""
     return [
         _section(rule) | ({"keep": durations.shown(keep[rule.name])} if rule.name in keep else {}) for rule in rules
     ]
@@ -40,8 +40,8 @@ def sections(rules: Iterable[Rule], keep: Mapping[str, str | None]) -> list[Sect
 
 def _section(rule: Rule) -> Section:
     section: Section = {"name": rule.name}
-    # First what the table is called, then what is recorded of it.
-    for key, value in sorted(rule.stated().items(), key=lambda item: item[0].kind is not Kind.TEXT):
+    # The label comes first, then what is recorded of the table.
+    for key, value in sorted(rule.explicit_values().items(), key=lambda item: item[0].kind is not Kind.TEXT):
         match key.kind:
             case Kind.ACTIONS:
                 if value != DEFAULT:

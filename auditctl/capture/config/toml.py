@@ -1,4 +1,4 @@
-"""Writes TOML as people would: tables in brackets, each list on one line, so that a new key adds one line."""
+"""Writes TOML with one key on each line, lists included, so that a new key adds one line to a diff."""
 
 from __future__ import annotations
 

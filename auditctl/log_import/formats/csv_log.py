@@ -1,4 +1,4 @@
-"""log_destination = csvlog: one row of CSV a record, which may go over many lines."""
+"""Parses log_destination = csvlog: one row of CSV for each record, which may have many lines."""
 
 from __future__ import annotations
 

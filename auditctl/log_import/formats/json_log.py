@@ -1,4 +1,4 @@
-"""log_destination = jsonlog: one JSON object a line. From PostgreSQL 15 on."""
+"""Parses log_destination = jsonlog: one JSON object in each line. From PostgreSQL 15 on."""
 
 from __future__ import annotations
 

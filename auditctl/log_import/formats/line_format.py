@@ -1,4 +1,4 @@
-"""A format of the server's log, as a value: how a file is recognized, split into records and parsed."""
+"""Defines a format of the server's log: how a file is recognized, split into records and parsed."""
 
 from __future__ import annotations
 

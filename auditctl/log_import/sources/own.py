@@ -1,4 +1,4 @@
-"""auditctl's policy: `auditctl read: {"v": 1, ...}`, which stays in the log when a rollback removes the event."""
+"""Parses the reads that auditctl's policy logs: `auditctl read: {"v": 1, ...}`. A rollback does not remove them."""
 
 from __future__ import annotations
 

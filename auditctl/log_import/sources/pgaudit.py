@@ -1,4 +1,4 @@
-"""The extension pgaudit: `AUDIT: OBJECT,1,1,READ,SELECT,TABLE,billing.customer,select ...,<not logged>`."""
+"""Parses the reads that the extension pgaudit logs: `AUDIT: OBJECT,1,1,READ,SELECT,TABLE,billing.customer,...`."""
 
 from __future__ import annotations
 

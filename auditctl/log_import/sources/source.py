@@ -1,4 +1,4 @@
-"""A source of reads in the server's log, and the values it returns."""
+"""Defines a source of reads in the server's log, and the values that it returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events as pages show them: a row of the list, and one event with all details."""
+"""Prepares events for pages: as a row of the list, and as one event with all details."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filters of an address: parsed like the command line's options, shown as chips, and preserved in every link."""
+"""Parses the filters of a page's address, shows them as chips, and keeps them in every link."""
 
 from __future__ import annotations
 

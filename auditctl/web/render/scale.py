@@ -1,4 +1,4 @@
-"""Scales of a bar chart: round counts on the vertical axis, time labels on the horizontal one. All times in UTC."""
+"""Chooses the scales of a bar chart: round counts on the vertical axis, time labels on the horizontal. Times in UTC."""
 
 from __future__ import annotations
 

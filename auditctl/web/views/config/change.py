@@ -17,7 +17,7 @@ from auditctl.web import error_pages
 from auditctl.web.errors import WebError
 from auditctl.web.request import Visit
 from auditctl.web.views.config import form, request
-from auditctl.web.views.config.request import ChangeKind, ChangeRequest
+from auditctl.web.views.config.request import ChangeRequest, ChangeType
 
 LOCK_TIMEOUT = "5s"
 LOCKED = "55P03"
@@ -55,7 +55,7 @@ def plan(visit: Visit) -> Response:
     asked = request.posted(visit)
     with visit.connection() as conn:
         try:
-            if asked.kind is ChangeKind.ENABLE:
+            if asked.kind is ChangeType.ENABLE:
                 asked = asked.ordered_as(table_details.read(conn, asked.table).rule)
             return _plan_page(visit, conn, asked, capture_apply.preview(conn, asked.desired()))
         except (ConfigurationError, UsageError) as error:
@@ -114,7 +114,7 @@ def _problems_page(
 ) -> Response:
     """Show why the rules do not fit the database: with the form that states them, if there is one."""
     problems = error.problems if isinstance(error, ConfigurationError) else (f"{error}. {error.hint}".strip(),)
-    if asked.kind is not ChangeKind.APPLY:
+    if asked.kind is not ChangeType.APPLY:
         return form.again(visit, conn, asked, problems)
     return visit.page(
         "config_plan.html",

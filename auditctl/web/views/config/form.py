@@ -15,7 +15,7 @@ from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.web.request import Visit
 from auditctl.web.views.config import request
-from auditctl.web.views.config.request import ChangeKind, ChangeRequest
+from auditctl.web.views.config.request import ChangeRequest, ChangeType
 
 PARAMETERS = frozenset({"table"})
 _SUGGESTED = 1000
@@ -35,7 +35,7 @@ def table(visit: Visit) -> Response:
             return _ask(visit, conn, name, [found.problem])
         rule = found.rule or Rule(found.name, actions.DEFAULT, origin=FORM)
         return form(
-            visit, conn, found, ChangeRequest(ChangeKind.ENABLE, rule), [found.problem] if found.problem else [], 200
+            visit, conn, found, ChangeRequest(ChangeType.ENABLE, rule), [found.problem] if found.problem else [], 200
         )
 
 
@@ -65,7 +65,7 @@ def form(
     rule = asked.rule
     listed = {name for key in rule_keys.COLUMNS for name in getattr(rule, key.name)}
     return visit.page(
-        "config_disable.html" if asked.kind is ChangeKind.DISABLE else "config_table.html",
+        "config_disable.html" if asked.kind is ChangeType.DISABLE else "config_table.html",
         status_code,
         details=found,
         asked=asked,

@@ -1,4 +1,4 @@
-"""What a form of the configuration asks for: one rule, one less, or all applied. Knows nothing of the database."""
+"""Parses the posted forms of the configuration: enable a table, disable one, or apply all rules. Uses no database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from auditctl.web.errors import BadRequest
 from auditctl.web.request import Visit
 
 
-class ChangeKind(StrEnum):
+class ChangeType(StrEnum):
     """What is to happen."""
 
     ENABLE = "enable"
@@ -34,7 +34,7 @@ class ChangeRequest:
         rule: The table or glob, and what is to be recorded of it; of one that is disabled, the actions to stop.
     """
 
-    kind: ChangeKind
+    kind: ChangeType
     rule: Rule
 
     @property
@@ -47,7 +47,7 @@ class ChangeRequest:
         """What a form sends to ask for exactly this, as names and values."""
         yield "change", self.kind
         yield "table", self.rule.name
-        for key, value in self.rule.stated().items():
+        for key, value in self.rule.explicit_values().items():
             match key.kind:
                 case Kind.TEXT:
                     yield key.name, value
@@ -65,11 +65,11 @@ class ChangeRequest:
             ConfigurationError: No action is chosen.
             UsageError: The name of the table or the label is not valid.
         """
-        if self.kind is ChangeKind.APPLY:
+        if self.kind is ChangeType.APPLY:
             return AllRules()
         if not self.rule.actions:
             raise ConfigurationError(["Actions: choose at least one"])
-        if self.kind is ChangeKind.DISABLE:
+        if self.kind is ChangeType.DISABLE:
             return WithoutTable(self.rule.name, self.rule.actions)
         return WithRule(self.rule)
 
@@ -90,22 +90,22 @@ def posted(visit: Visit) -> ChangeRequest:
         BadRequest: It is nothing that the page's own forms send.
     """
     text = visit.one(visit.form, "change")
-    if text not in list(ChangeKind):
+    if text not in list(ChangeType):
         raise BadRequest(f"There is no change {text!r}.")
     if any("\0" in value for values in visit.form.values() for value in values):
         raise BadRequest("A field holds a NUL byte, which no name in a database has.")
     name, values = visit.one(visit.form, "table", ""), {key.name: _value(visit, key) for key in KEYS}
-    return ChangeRequest(ChangeKind(text), Rule(name, origin=FORM, **values))
+    return ChangeRequest(ChangeType(text), Rule(name, origin=FORM, **values))
 
 
 def stop(rule: Rule) -> ChangeRequest:
     """Return what stops everything that a rule records."""
-    return ChangeRequest(ChangeKind.DISABLE, Rule(rule.name, rule.actions, origin=FORM))
+    return ChangeRequest(ChangeType.DISABLE, Rule(rule.name, rule.actions, origin=FORM))
 
 
 def apply_all() -> ChangeRequest:
     """Return what makes the database follow the rules that it has."""
-    return ChangeRequest(ChangeKind.APPLY, Rule("", ()))
+    return ChangeRequest(ChangeType.APPLY, Rule("", ()))
 
 
 def _value(visit: Visit, key: RuleKey) -> Any:

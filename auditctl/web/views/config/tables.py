@@ -48,7 +48,7 @@ class TableList:
 
 
 def config(visit: Visit) -> Response:
-    """Show the tables, the rules, the event types and how long events are kept."""
+    """Show the tables, the rules, the event types and how long events are retention."""
     parameters = visit.parameters
     if any(not value for _, value in visit.request.query_params.multi_items()):
         return RedirectResponse(visit.url("/config", parameters), 303)
@@ -58,7 +58,7 @@ def config(visit: Visit) -> Response:
     with visit.connection() as conn:
         allowed = roles.read_authority(conn)
         listed = _list(conn, find, state)
-        stored, types, kept = rule_store.read(conn), event_types.read(conn), times.read(conn)
+        stored, types, retention = rule_store.read(conn), event_types.read(conn), times.read(conn)
     messages, visit.signed_in.messages[:] = list(visit.signed_in.messages), []
     return visit.page(
         "config.html",
@@ -69,8 +69,8 @@ def config(visit: Visit) -> Response:
         messages=messages,
         others=_other_rules(stored),
         types=types,
-        times={target: shown(keep) for target, keep in kept.stated.items()},
-        toml=dump(stored, types, kept),
+        times={target: shown(keep) for target, keep in retention.by_target.items()},
+        toml=dump(stored, types, retention),
         apply_all=request.apply_all(),
     )
 
