@@ -32,7 +32,7 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     events, rounds = (EVENTS // 10, 1) if quick else (EVENTS, ROUNDS)
     dsn = server.dsn()
     store.install(dsn)
-    server.ask_passwords([LOGIN])
+    server.require_passwords([LOGIN])
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(f"create role {LOGIN} login in role auditctl_reader password '{PASSWORD}'".encode())
         conn.execute("select pg_reload_conf()")

@@ -70,7 +70,7 @@ def require_fit(
         types: The types of business events.
 
     Raises:
-        ConfigurationError: Rules (of those acted on) do not fit; every problem is mismatches.
+        ConfigurationError: Rules (of those acted on) do not fit; every problem is listed.
     """
     mismatches = [p.message for p in resolution.problems if only is None or p.rule.name in only]
     mismatches += event_types.find_problems(types, resolution.rules, (audited.target for audited in resolution.audited))

@@ -62,7 +62,7 @@ def demo(session: Session, keep: bool, serves: bool, port: int, folder: Path) ->
         server.start()
         try:
             with interrupts.allowed():
-                company = companies.found(server)
+                company = companies.create(server)
                 _Show(session, company).whole(folder / CSV)
             if serves:
                 with interrupts.allowed():
@@ -108,7 +108,7 @@ class _Show:
         self.heading("One object's life, through the change of its key")
         self.command("history", "Plan", "business")
         self.heading("What came through psql is dana's, whoever she claimed to be")
-        self.command("show", str(scenario.disbelieved(self.company)))
+        self.command("show", str(scenario.read_false_claim(self.company)))
 
     def tampering(self) -> None:
         self.heading("What is refused: changing the log, and a price without a name")

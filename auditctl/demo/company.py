@@ -29,10 +29,10 @@ _FOLDER = Path(__file__).resolve().parent
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """How each login of the company connects.
+    """The connection strings of the company's logins.
 
     Attributes:
-        superuser: As postgres, who made the database.
+        superuser: As postgres, who created the database.
         dba: As dana, who owns the tables and installs auditctl; in psql.
         web: As the application of alice, bob and carol.
         job: As the nightly billing run.
@@ -46,8 +46,8 @@ class Company:
     auditor: str
 
 
-def found(server: EmbeddedServer) -> Company:
-    """Create the database, its logins, tables and rows; nothing is audited yet.
+def create(server: EmbeddedServer) -> Company:
+    """Create the database, its logins, tables and rows, without auditing.
 
     Args:
         server: A started server without a database `billing`.
@@ -59,7 +59,7 @@ def found(server: EmbeddedServer) -> Company:
         conn.execute("create database billing")
     superuser = server.dsn(DATABASE)
     with database.connect(superuser) as conn, database.transaction(conn):
-        # One script of many statements, from a file of ours, sent as it is.
+        # One script of many statements, sent unchanged.
         conn.execute((_FOLDER / "billing.sql").read_bytes())
     return Company(
         superuser=superuser,
@@ -71,7 +71,7 @@ def found(server: EmbeddedServer) -> Company:
 
 
 def audit(company: Company) -> None:
-    """Do what the DBA does once: install the store, apply the rules, grant the roles.
+    """Install the store, apply the rules and grant the roles, as the DBA does once.
 
     Raises:
         DatabaseError: The server refused.
@@ -85,16 +85,13 @@ def audit(company: Company) -> None:
 
 
 def give_passwords(server: EmbeddedServer, company: Company) -> dict[str, str]:
-    """Give the people who may look at the log passwords, which the server asks them for from now on.
-
-    Returns:
-        The passwords by login.
+    """Give passwords to the logins that may read the log; return them by login. The server now requires them.
 
     Raises:
         DatabaseError: The server refused.
     """
     passwords = {login: secrets.token_urlsafe(9) for login in (AUDITOR, DBA)}
-    server.ask_passwords(passwords)
+    server.require_passwords(passwords)
     with database.connect(company.superuser) as conn:
         for login, password in passwords.items():
             conn.execute(SQL("alter role {} password {}").format(Identifier(login), Literal(password)))

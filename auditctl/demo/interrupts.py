@@ -18,12 +18,12 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Delays the signals inside its context, except in blocks of `allowed()`.
+    """Delays signals inside its context, except in blocks of `allowed()`.
 
-    A signal that this process ignored before, as under nohup, stays ignored. Works in the main thread only.
+    A signal that this process already ignored, as under nohup, stays ignored. Works in the main thread only.
 
     Attributes:
-        pending: Whether a signal came that was not raised yet.
+        pending: Whether a signal arrived that was not raised yet.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Interrupts:
         """Let the first signal interrupt the block.
 
         Raises:
-            KeyboardInterrupt: A signal came during the block, or before it.
+            KeyboardInterrupt: A signal arrived during the block, or before it.
         """
         try:
             self._is_allowed = True

@@ -1,7 +1,6 @@
-"""Runs a private server on the operating system: its user, process, folder and port.
+"""Runs a private server on the operating system: chooses its user, folder and port, and starts and ends its process.
 
-Decides who runs it, where its folder is and which signals end it. Never creates a user, and never signals a
-process that it did not start.
+Never creates a user, and never signals a process that it did not start.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ UNPRIVILEGED: Final = ("postgres", "nobody")
 
 PROBE_SECONDS: Final = 30
 """Seconds that a program may take to print its version, or a shell to enter a folder."""
-
 
 SHORT_FOLDER: Final = Path("/tmp")  # noqa: S108 - mkdtemp makes a folder of its own there, mode 0700
 """Where the folder goes when the temp folder's path is too long, or closed to the server's user."""
@@ -61,10 +59,7 @@ class Account:
     group: int | None = None
 
     def own(self, path: Path) -> None:
-        """Give a folder and all it holds to the user.
-
-        Args:
-            path: The folder.
+        """Give a folder and all its contents to the user.
 
         Raises:
             OSError: The system refused.
@@ -85,14 +80,11 @@ class Account:
             command: The program and its arguments.
             folder: Where it runs.
             env: Its whole environment.
-            log: The open file that takes its output and messages.
-
-        Returns:
-            The running process.
+            log: The open file for its output and messages.
 
         Raises:
-            OSError: The program cannot be executed, the folder cannot be entered, or the system does not let
-                this process become the user.
+            OSError: The program cannot be executed, the folder cannot be entered, or this process may not become
+                the user.
         """
         return subprocess.Popen(  # noqa: S603 - PostgreSQL's own programs, no shell
             command,
@@ -108,15 +100,7 @@ class Account:
         )
 
     def can_run(self, program: Path, folder: Path, env: Mapping[str, str]) -> bool:
-        """Return whether the user can enter a folder and execute a program there.
-
-        Args:
-            program: What to execute, with the argument `--version`.
-            folder: Where to execute it.
-            env: Its whole environment.
-
-        Returns:
-            Whether the program ran and reported success.
+        """Return whether the user can enter a folder and run a program with `--version` there.
 
         Raises:
             OSError: Something other than a permission is missing.
@@ -129,15 +113,8 @@ class Account:
     def can_enter(self, folder: Path, env: Mapping[str, str]) -> bool:
         """Return whether the user can enter a folder by its whole path, and write into it.
 
-        Args:
-            folder: The folder.
-            env: The environment of the shell that tries.
-
-        Returns:
-            Whether it could.
-
         Raises:
-            OSError: The system does not let this process become the user.
+            OSError: This process may not become the user.
         """
         # Popen changes to the folder while still root: only the shell's own `cd` proves anything.
         return self._succeeds(["/bin/sh", "-c", 'cd "$0" && test -w .', str(folder)], folder, env)
@@ -154,13 +131,10 @@ class Account:
 
 
 def choose_account() -> Account:
-    """Choose who runs a server: oneself, or for root the first of `UNPRIVILEGED` that exists.
-
-    Returns:
-        The account.
+    """Choose who runs a server: the current user, or for root the first of `UNPRIVILEGED` that exists.
 
     Raises:
-        DatabaseError: This is root, and the machine has none of these users.
+        DatabaseError: The current user is root, and the machine has none of these users.
     """
     if os.geteuid() != 0:
         return Account()
@@ -179,7 +153,7 @@ def choose_account() -> Account:
 def make_folder(account: Account, env: Mapping[str, str]) -> Path:
     """Make a private folder that the account can enter and in which a socket's path is short enough.
 
-    A path with a comma is not usable either: PostgreSQL and libpq would read it as two.
+    A path with a comma is not usable: PostgreSQL and libpq would read it as two.
 
     Args:
         account: Who gets the folder.
@@ -206,16 +180,13 @@ def make_folder(account: Account, env: Mapping[str, str]) -> Path:
         if usable:
             return folder
     raise DatabaseError(
-        f"The user who runs the server can use no folder in {' or '.join(map(str, places))}.",
+        f"The user who runs the server cannot use a folder in {' or '.join(map(str, places))}.",
         hint="Set TMPDIR to a short path that every user can enter.",
     )
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder and all it holds, also while a dying process still writes into it.
-
-    Args:
-        folder: The folder; without effect when it does not exist.
+    """Remove a folder and its contents, if it exists, even while a dying process still writes into it.
 
     Raises:
         OSError: Something in it cannot be removed.
@@ -235,10 +206,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:
-    """Stop a server, with ever stronger signals, and wait until it has ended.
-
-    Args:
-        process: The server's first process, started by this one; without effect when it has ended.
+    """Stop a server's first process, with ever stronger signals, and wait until it has ended.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed meanwhile; the process has been killed.
@@ -258,10 +226,7 @@ def end_process(process: subprocess.Popen[bytes]) -> None:
 
 
 def choose_port() -> int:
-    """Choose a TCP port of the loopback interface that is free right now.
-
-    Returns:
-        The port's number.
+    """Choose a TCP port of the loopback interface that is free now.
 
     Raises:
         OSError: The machine has no loopback interface, or no free port.

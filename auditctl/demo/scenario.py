@@ -26,7 +26,7 @@ class Person:
 
     Attributes:
         name: As the application knows them.
-        ip: Where their browser is.
+        ip: The address of their browser.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Act:
 
     Attributes:
         who: The person, program or login.
-        place: The address, or the program at hand.
+        place: The address, or the program.
         deed: The action, as the rest of a sentence.
     """
 
@@ -58,8 +58,8 @@ class Attempt:
     """What a login tried.
 
     Attributes:
-        login: Who tried.
-        statements: What was sent.
+        login: The login.
+        statements: The statements that it ran.
         answer: The server's error; None where it did not refuse.
         sqlstate: The error's code; None likewise.
     """
@@ -74,17 +74,17 @@ def day(company: Company) -> Iterator[Act]:
     """Run the day, one act after the other; each is complete when it is yielded.
 
     Raises:
-        DatabaseError: The server refused something that it should not.
+        DatabaseError: The server refused a statement that it should not.
     """
     for act in (*_OFFICE, _psql, _nightly):
         yield act(company)
 
 
 def attempts(company: Company) -> Iterator[Attempt]:
-    """Try to change the log, as each login that reads or writes it, and to change a price without an actor.
+    """Try to change the log with each login that reads or writes it, and to change a price without an actor.
 
     Yields:
-        Each attempt with its outcome; in a sound store each has an error.
+        Each attempt with its outcome; in a sound store all have an error.
     """
     yield _try(company.web, "billing_web", "update auditctl.event set actor = 'bob' where actor = 'alice'")
     yield _try(company.auditor, "auditor", "delete from auditctl.event where db_user = 'dana'")
@@ -95,8 +95,8 @@ def attempts(company: Company) -> Iterator[Attempt]:
     yield _try(company.job, "billing_job", "update billing.plan set price = 0")
 
 
-def disbelieved(company: Company) -> int:
-    """Return the event_id of the change whose author claimed to be somebody else.
+def read_false_claim(company: Company) -> int:
+    """Return the event_id of the change by a login that claimed to be another user.
 
     Raises:
         DatabaseError: The log cannot be read.

@@ -33,10 +33,10 @@ THROWAWAY: Final[Mapping[str, str]] = {"fsync": "off", "synchronous_commit": "of
 """Settings for data that need not survive a crash."""
 
 LOCALES: Final = ("C.UTF-8", "C")
-"""Locales to try, best first: both sort by code point, the first also knows letters beyond ASCII."""
+"""Locales to try, best first: both sort by code point, the first also has letters beyond ASCII."""
 
 ENVIRONMENT: Final[Mapping[str, str]] = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
-"""All that the server's programs see, besides HOME: no PG* variable of the caller reaches them."""
+"""The environment of the server's programs, besides HOME; no PG* variable of the caller reaches them."""
 
 START_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
@@ -45,12 +45,12 @@ LOG_LINES: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Detached:
+class DetachedServer:
     """A server that runs on without this process.
 
     Attributes:
         pid: Its process.
-        folder: Everything it wrote.
+        folder: Its private folder.
         log: Its log file, inside the folder.
         stop_command: One shell line that ends the server, waits for its end and removes the folder.
     """
@@ -64,11 +64,11 @@ class Detached:
 class EmbeddedServer:
     """A server that lives as long as its context.
 
-    No login needs a password. Without TCP only the server's own operating-system user and root reach
-    it; with TCP everyone on this machine can log in, as superuser too.
+    No login needs a password. Without TCP only the server's operating-system user and root can connect; with TCP
+    everyone on this machine can, even as superuser.
 
     Attributes:
-        bindir: The folder of the programs it runs from.
+        bindir: The folder of its programs.
         version: Their version, such as "15.4" or "18beta1".
         port: The port of the socket, and of TCP.
         tcp: Whether it also listens on 127.0.0.1.
@@ -82,7 +82,7 @@ class EmbeddedServer:
         tcp: bool = False,
         port: int | None = None,
     ) -> None:
-        """Choose programs and user; nothing is started or written yet.
+        """Choose programs and user, without starting or writing anything.
 
         Args:
             bindir: The folder of PostgreSQL's programs, or None to search.
@@ -91,7 +91,7 @@ class EmbeddedServer:
             port: The port; None takes 5432, or a free one for TCP.
 
         Raises:
-            DatabaseError: No usable program was found, or root has no user to run it.
+            DatabaseError: There is no usable program, or no user to run it for root.
         """
         self.bindir = find_binaries(bindir)
         self.version = read_version(self.bindir) or ""
@@ -150,15 +150,12 @@ class EmbeddedServer:
         return self._process.pid
 
     def dsn(self, dbname: str = "postgres", user: str = SUPERUSER, **extra: str | int | None) -> str:
-        """Write the connection string of a database on this server.
+        """Return the connection string of a database on this server.
 
         Args:
             dbname: The database.
             user: The login.
-            extra: More parameters of libpq; `host="127.0.0.1"` goes over TCP.
-
-        Returns:
-            A conninfo string of keywords and values.
+            extra: More parameters of libpq; `host="127.0.0.1"` uses TCP.
 
         Raises:
             DatabaseError: The server is not running.
@@ -199,8 +196,8 @@ class EmbeddedServer:
             if folder is not None:
                 remove_folder(folder)
 
-    def ask_passwords(self, logins: Iterable[str]) -> None:
-        """Require a password of these logins, once the configuration is loaded again.
+    def require_passwords(self, logins: Iterable[str]) -> None:
+        """Require a password from these logins, once the configuration is loaded again.
 
         Raises:
             DatabaseError: The server is not running.
@@ -209,18 +206,15 @@ class EmbeddedServer:
         lines = [f"local all {login} scram-sha-256" for login in logins]
         rules.write_text("\n".join([*lines, rules.read_text("utf-8")]), "utf-8")
 
-    def detach(self) -> Detached:
+    def detach(self) -> DetachedServer:
         """Leave the server running after this process; the context then ends without stopping it.
-
-        Returns:
-            How to find it and how to stop it.
 
         Raises:
             DatabaseError: The server is not running.
         """
         folder, lock = (shlex.quote(str(path)) for path in (self.folder, self.data / "postmaster.pid"))
         stop = f"kill -INT {self.pid} && while test -e {lock}; do sleep 0.1; done && rm -r {folder}"
-        detached = Detached(self.pid, self.folder, self.log, stop)
+        detached = DetachedServer(self.pid, self.folder, self.log, stop)
         if self._process is not None:
             self._process.returncode = 0  # else Popen warns about a child that nobody waits for
         self._process = self._folder = None
@@ -236,7 +230,7 @@ class EmbeddedServer:
             self._account.own(copy)
 
     def _make_data(self) -> None:
-        """Create the data directory, with the first locale that this machine knows."""
+        """Create the data directory, with the first locale that this machine has."""
         initdb: tuple[str | Path, ...] = (self.bindir / "initdb", "-D", self.data, "-U", SUPERUSER)
         for locale in LOCALES:
             self._run([*initdb, "--auth=trust", "--no-sync", "--encoding=UTF8", f"--locale={locale}"])
@@ -244,12 +238,12 @@ class EmbeddedServer:
             self._process = None
             if not failed:
                 return
-            if "invalid locale" not in self._last_words():
+            if "invalid locale" not in self._log_end():
                 break
-        raise DatabaseError(f"initdb failed:\n{self._last_words()}")
+        raise DatabaseError(f"initdb failed:\n{self._log_end()}")
 
     def _launch(self) -> None:
-        """Start the server, as a direct child so that its process is known and nobody else's is ended."""
+        """Start the server as a direct child, so that no process of somebody else is ended."""
         addresses = LOOPBACK if self.tcp else ""
         settings = {"listen_addresses": addresses, "unix_socket_directories": self.host, **self._settings}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -263,14 +257,14 @@ class EmbeddedServer:
             if PGconn.ping(dsn) == Ping.OK:
                 return
             time.sleep(POLL_SECONDS)
-        raise DatabaseError(f"PostgreSQL {self.version} did not start:\n{self._last_words()}")
+        raise DatabaseError(f"PostgreSQL {self.version} did not start:\n{self._log_end()}")
 
     def _run(self, command: Sequence[str | Path]) -> None:
         """Start a program whose output goes to the log."""
         with self.log.open("ab") as log:
             self._process = self._account.run(command, self.folder, self._env, log.fileno())
 
-    def _last_words(self) -> str:
+    def _log_end(self) -> str:
         """Read the end of the log."""
         lines = self.log.read_text(errors="replace").splitlines()
         return "\n".join(lines[-LOG_LINES:])

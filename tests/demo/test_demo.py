@@ -67,7 +67,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 def lived() -> Iterator[Company]:
     """The company after its day."""
     with EmbeddedServer() as server:
-        founded = company.found(server)
+        founded = company.create(server)
         company.audit(founded)
         for _ in scenario.day(founded):
             pass

@@ -120,16 +120,18 @@ def draw(buckets: Sequence[tuple[datetime, Mapping[Action, int]]], since: dateti
     starts = [start for start, _ in buckets]
     # The range may start within the first interval and end within the last.
     edges = [since, *starts[1:], until] if starts else []
-    counts = [{action: some for action in Action if (some := counted.get(action, 0)) > 0} for _, counted in buckets]
-    step, levels = level_of(max((sum(some.values()) for some in counts), default=0))
+    counts = [
+        {action: count for action in Action if (count := by_action.get(action, 0)) > 0} for _, by_action in buckets
+    ]
+    step, levels = level_of(max((sum(bar.values()) for bar in counts), default=0))
     bars = tuple(
-        _bar(edges[index : index + 2], some, index, len(buckets), step * levels) for index, some in enumerate(counts)
+        _bar(edges[index : index + 2], bar, index, len(buckets), step * levels) for index, bar in enumerate(counts)
     )
     return Chart(
         bars,
         tuple(Level(100 * (1 - level / levels), short(step * level)) for level in range(levels, -1, -1)),
         ticks(starts),
-        tuple((action, total) for action in Action if (total := sum(some.get(action, 0) for some in counts))),
+        tuple((action, total) for action in Action if (total := sum(bar.get(action, 0) for bar in counts))),
     )
 
 
@@ -169,8 +171,8 @@ def heights(counts: Mapping[Action, int], full: int) -> dict[Action, float]:
     small: dict[Action, float] = {}
     while True:
         rest = {action: count for action, count in counts.items() if action not in small}
-        left, shared = whole - MIN_HEIGHT * len(small), sum(rest.values())
-        tiny = [action for action, count in rest.items() if left * count / shared < MIN_HEIGHT]
+        height, total_rest = whole - MIN_HEIGHT * len(small), sum(rest.values())
+        tiny = [action for action, count in rest.items() if height * count / total_rest < MIN_HEIGHT]
         if not tiny:
-            return {action: small.get(action) or left * counts[action] / shared for action in counts}
+            return {action: small.get(action) or height * counts[action] / total_rest for action in counts}
         small.update(dict.fromkeys(tiny, MIN_HEIGHT))

@@ -64,9 +64,11 @@ class Narrowing:
 
     def without(self, name: str, value: str | None = None) -> dict[str, tuple[str, ...]]:
         """Return the parameters without a value of a filter, or without the filter."""
-        left = {**self.texts}
-        rest = tuple(text for text in left.pop(name, ()) if value is not None and text != value)
-        return {row.name: values for row in FILTERS if (values := rest if row.name == name else left.get(row.name, ()))}
+        others = {**self.texts}
+        rest = tuple(text for text in others.pop(name, ()) if value is not None and text != value)
+        return {
+            row.name: values for row in FILTERS if (values := rest if row.name == name else others.get(row.name, ()))
+        }
 
     def having(self, **texts: str) -> dict[str, tuple[str, ...]]:
         """Return the parameters with these values instead of the filters' own."""

@@ -48,7 +48,7 @@ class TableList:
 
 
 def config(visit: Visit) -> Response:
-    """Show the tables, the rules, the event types and how long events are retention."""
+    """Show the tables, the rules, the event types and how long events are kept."""
     parameters = visit.parameters
     if any(not value for _, value in visit.request.query_params.multi_items()):
         return RedirectResponse(visit.url("/config", parameters), 303)
