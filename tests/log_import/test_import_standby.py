@@ -32,7 +32,7 @@ class Standby(EmbeddedServer):
         where = ("-h", self._primary.host, "-p", str(self._primary.port), "-U", "postgres")
         self._run([program, *where, "-D", self.data, "-R", "-X", "stream", "-c", "fast"])
         assert self._process is not None
-        assert self._process.wait(60) == 0, self._last_words()
+        assert self._process.wait(60) == 0, self._log_end()
         self._process = None
 
 
