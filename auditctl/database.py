@@ -106,7 +106,7 @@ def connect(dsn: str = "") -> Iterator[Connection]:
                 f"PostgreSQL {conn.info.server_version // 10000} is too old for auditctl",
                 hint=f"auditctl needs PostgreSQL {MINIMUM_SERVER_VERSION // 10000} or newer.",
             )
-        _pin_search_path(conn)
+        _pin_settings(conn)
         yield conn
 
 
@@ -123,10 +123,14 @@ def require_readable(dsn: str) -> None:
         ) from None
 
 
-def _pin_search_path(conn: Connection) -> None:
-    """Find only PostgreSQL's own operators from now on, whatever others put into schemas on the login's path."""
+def _pin_settings(conn: Connection) -> None:
+    """Find only PostgreSQL's own operators from now on, whatever others put into schemas on the login's path.
+
+    Times arrive in the one style that psycopg reads, whatever the login or the database prefers.
+    """
     conn.execute("select pg_catalog.set_config('auditctl.schemas', pg_catalog.current_schemas(false)::text, false)")
     conn.execute(f"select pg_catalog.set_config('search_path', '{SEARCH_PATH}', false)")
+    conn.execute("select pg_catalog.set_config('DateStyle', 'ISO', false)")
 
 
 def schemas(conn: Connection) -> tuple[str, ...]:

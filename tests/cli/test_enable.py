@@ -211,3 +211,16 @@ def test_an_unlogged_a_foreign_and_a_keyless_table_are_audited_with_a_warning(
         "warning: public.remote has no primary key: its events have no target_id; name columns as key (--key).\n"
     )
     assert pending(db) == []
+
+
+@pytest.mark.parametrize("style", ["German, DMY", "SQL, MDY", "Postgres, YMD"])
+def test_the_date_style_of_the_database_changes_no_command(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl, style: str
+) -> None:
+    conn.execute("create table item (id int primary key)")
+    conn.execute(f"alter database {conn.info.dbname} set DateStyle = '{style}'".encode())
+    conn.execute(f"alter database {conn.info.dbname} set IntervalStyle = 'iso_8601'".encode())
+    auditctl("enable", "public.item", dsn=db, check=0)
+    conn.execute("insert into item values (1)")
+    for command in (["check"], ["stats"], ["log"], ["maintain"], ["tables"], ["hold", "list"]):
+        auditctl(*command, dsn=db, check=0)
