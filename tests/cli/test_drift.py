@@ -139,6 +139,11 @@ DRIFTS: list[tuple[LiteralString, LiteralString, list[str]]] = [
         [f"REPLACE public.a update: {TAMPERED}"],
     ),
     (
+        "function that may write nothing",
+        f"alter function {UPDATE}() stable",
+        [f"REPLACE public.a update: {OUTDATED}"],
+    ),
+    (
         "function with another search path",
         f"alter function {UPDATE}() set search_path = public",
         [f"REPLACE public.a update: {OUTDATED}"],

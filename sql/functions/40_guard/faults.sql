@@ -95,7 +95,7 @@ begin
         ),
         (
             'outdated', 'The function differs from what the rule and the table''s columns ask for.',
-            p.prosrc <> p_wanted.source or not (settings.found @> p_wanted.settings and settings.found <@ p_wanted.settings)
+            p.prosrc <> p_wanted.source or p.provolatile <> 'v' or not (settings.found @> p_wanted.settings and settings.found <@ p_wanted.settings)
         )
     ) as fault (kind, reason, is_there)
     where fault.is_there and (p.oid is not null or fault.kind = 'renamed');
