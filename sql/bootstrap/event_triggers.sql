@@ -1,5 +1,5 @@
--- Switches the coverage guard on, where the server lets the installing login. Runs as that login, at every install.
--- Not versioned: event triggers belong to a superuser, and a later install by one may add what an earlier could not.
+-- Enables the coverage guard where the server allows the installing login to do so. Runs as that login, at every install.
+-- Not versioned: event triggers belong to a superuser, so a later install by a superuser may add what an earlier one could not.
 
 do $auditctl$
 begin
@@ -15,7 +15,7 @@ do $install$
 declare
     v_what text;
 begin
-    -- Those that belong to a superuser or another login stay as they are, and this login installs the rest.
+    -- Functions that a superuser or another login owns stay as they are; this login installs the rest.
     if exists (
         select
         from pg_catalog.pg_proc as p
@@ -29,9 +29,9 @@ create or replace function auditctl_internal.put_trigger(p_relation regclass, p_
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- The guard acts as auditctl_owner, who owns nobody's tables. This lends it the installing login's right to put a capture
--- trigger on a partition or child of a table that has one already, and nothing else. It calls no function that
--- auditctl_owner could replace, so what it must know of triggers stands here once more.
+-- The guard runs as auditctl_owner, which does not own the audited tables. This lends it one right of the installing login:
+-- to create a capture trigger on a partition or child of a table that already has one. It calls no function that
+-- auditctl_owner could replace, so it repeats what it must know about triggers.
 declare
     v_event constant text := case p_type_bits & 60 when 4 then 'insert' when 8 then 'delete' when 16 then 'update' when 32 then 'truncate' end;
 begin
@@ -51,7 +51,7 @@ begin
         join pg_proc as p on p.oid = t.tgfoid
         where p.pronamespace = 'auditctl_triggers'::regnamespace and p.proowner = 'auditctl_owner'::regrole
     ) then
-        raise exception '% descends from no audited table', p_relation using errcode = 'insufficient_privilege';
+        raise exception '% does not descend from an audited table', p_relation using errcode = 'insufficient_privilege';
     end if;
     execute format(
         'create trigger %I after %s on %s for each %s execute function auditctl_triggers.%I()',
@@ -65,16 +65,16 @@ $auditctl$
     revoke execute on function auditctl_internal.put_trigger from public;
     grant execute on function auditctl_internal.put_trigger to auditctl_owner;
     comment on function auditctl_internal.put_trigger is
-        'Puts a capture trigger on a partition or child of an audited table, with the rights of the login that installed';
+        'Creates a capture trigger on a partition or child of an audited table, with the rights of the login that installed auditctl';
     execute $function$
 create or replace function auditctl_internal.put_read_policy(p_relation regclass, p_force boolean) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
--- The guard acts as auditctl_owner, who owns nobody's tables. This lends it the installing login's right to put the
--- policies of reading on a partition or child of a table that has them already, and nothing else. It hides nothing, and
--- opens nothing that was hidden. It calls no function that auditctl_owner could replace.
+-- The guard runs as auditctl_owner, which does not own the audited tables. This lends it one right of the installing login:
+-- to create the read policies on a partition or child of a table that already has them. It neither hides rows nor
+-- reveals hidden ones. It calls no function that auditctl_owner could replace.
 declare
     v_opens constant boolean := not (select c.relrowsecurity from pg_class as c where c.oid = p_relation);
 begin
@@ -92,7 +92,7 @@ begin
             and pg_get_expr(p.polqual, p.polrelid)
                 = format('( SELECT auditctl.record_read(%L::regclass) AS record_read)', a.relation::regclass::text)
     ) then
-        raise exception '% descends from no table whose reads are audited', p_relation using errcode = 'insufficient_privilege';
+        raise exception '% does not descend from a table whose reads are audited', p_relation using errcode = 'insufficient_privilege';
     end if;
     if exists (
         select from pg_policy as p
@@ -118,14 +118,14 @@ $auditctl$
     revoke execute on function auditctl_internal.put_read_policy from public;
     grant execute on function auditctl_internal.put_read_policy to auditctl_owner;
     comment on function auditctl_internal.put_read_policy is
-        'Puts the policies of reading on a partition or child of an audited table, with the rights of the login that installed';
+        'Creates the read policies on a partition or child of an audited table, with the rights of the login that installed auditctl';
     foreach v_what in array array['ddl', 'drop'] loop
         execute pg_catalog.replace($function$
 create or replace function auditctl_internal.guard_WHAT() returns event_trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- Has the rights of a superuser, and hands over to auditctl_owner: what auditctl_owner could have made of it is not run.
+-- Runs as a superuser, so it calls only a function that still runs as auditctl_owner, which could have replaced it.
 begin
     if not exists (
         select
@@ -158,7 +158,7 @@ begin
     alter event trigger auditctl_guard_ddl enable always;
     alter event trigger auditctl_guard_drop enable always;
     comment on event trigger auditctl_guard_ddl is 'auditctl: keeps audited tables audited through DDL';
-    comment on event trigger auditctl_guard_drop is 'auditctl: keeps audited tables and their triggers from being dropped';
+    comment on event trigger auditctl_guard_drop is 'auditctl: prevents audited tables and their triggers from being dropped';
 exception when insufficient_privilege then
     raise notice 'the coverage guard needs a superuser: %', sqlerrm;
 end

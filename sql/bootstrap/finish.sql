@@ -1,5 +1,5 @@
--- After the functions: drops what this version no longer has, renews the capture functions that called it, and keeps
--- auditctl_internal to its owner. Runs as auditctl_owner.
+-- Runs after the functions, as auditctl_owner: drops objects that this version no longer has, rewrites the capture
+-- functions that called them, and restricts auditctl_internal to its owner.
 
 select auditctl_internal.drop_former(null);
 select auditctl_internal.require_no_dependents(null);
@@ -9,7 +9,7 @@ do $auditctl$
 declare
     v_function regprocedure;
 begin
-    -- That nobody has USAGE on the schema is not enough: pg_read_all_data and pg_write_all_data bring it for every schema.
+    -- Withholding USAGE on the schema is not enough: pg_read_all_data and pg_write_all_data have it on every schema.
     for v_function in
         select p.oid
         from pg_catalog.pg_proc as p

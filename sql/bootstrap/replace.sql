@@ -1,13 +1,13 @@
 -- How each install replaces functions and views, and drops those that this version no longer has. Runs as auditctl_owner,
--- before everything else that it creates.
+-- before anything else is created.
 
 do $auditctl$
 begin
     if pg_catalog.to_regprocedure('auditctl_internal.watch_ddl(text)') is not null then
-        -- DDL on audited tables waits: it would write capture functions at the same time. Writers do not wait.
+        -- Makes DDL on audited tables wait, as it would rewrite capture functions at the same time. Writers do not wait.
         lock table auditctl.capture in share row exclusive mode;
-        -- Until they are written anew below, the coverage guard does nothing in this transaction, and in this one alone:
-        -- what it calls and reads is being changed.
+        -- In this transaction only, the coverage guard does nothing until its functions are replaced again: what it calls
+        -- and reads is being changed.
         create or replace function auditctl_internal.watch_ddl(p_command text) returns void
         language plpgsql security definer
         set search_path = pg_catalog, pg_temp
@@ -20,7 +20,7 @@ begin
 end
 $auditctl$;
 
--- What this transaction writes has a younger xmin.
+-- Assigns the transaction id first, so that everything this transaction writes has that xmin or a younger one.
 select pg_catalog.pg_current_xact_id();
 
 create or replace function auditctl_internal.dependents(p_class oid, p_object oid) returns table (class oid, object oid)
@@ -30,25 +30,25 @@ as $auditctl$
     with recursive dependent as (
         select p_class as class, p_object as object
         union
-        select found.class, found.object
+        select direct.class, direct.object
         from dependent as d
         cross join lateral (
             select e.classid as class, e.objid as object
             from pg_depend as e
             where e.refclassid = d.class and e.refobjid = d.object
             union all
-            -- What depends on a rule's objects is its view.
+            -- A rewrite rule stands for its view.
             select 'pg_class'::regclass, r.ev_class
             from pg_rewrite as r
             where d.class = 'pg_rewrite'::regclass and r.oid = d.object
-        ) as found
+        ) as direct
     )
 
     select d.class, d.object
     from dependent as d
     where d.class not in ('pg_rewrite'::regclass, 'pg_type'::regclass)
 $auditctl$;
-comment on function auditctl_internal.dependents(oid, oid) is 'An object, and everything that PostgreSQL would drop with it under CASCADE';
+comment on function auditctl_internal.dependents(oid, oid) is 'The object itself and everything that DROP ... CASCADE would drop with it';
 
 create or replace function auditctl_internal.former_objects() returns table (class oid, object oid, kind text, name text)
 language sql volatile
@@ -68,7 +68,7 @@ as $auditctl$
         and age(r.xmin) > age(pg_current_xact_id()::xid)
 $auditctl$;
 comment on function auditctl_internal.former_objects() is
-    'The functions and views of the store that this transaction has not written yet: an earlier version''s';
+    'Functions and views of the store that an earlier version created and this transaction has not replaced';
 
 create or replace function auditctl_internal.drop_former(p_sql text) returns void
 language plpgsql volatile
@@ -77,7 +77,7 @@ as $auditctl$
 declare
     v_former record;
 begin
-    -- Those first that nothing depends on. Functions have a body's calls looked up when they run: these are no dependents.
+    -- Drops first what nothing depends on. Calls in a function's body are resolved when it runs, so they do not count.
     loop
         select f.class, f.object, f.kind, f.name
         into v_former
@@ -107,7 +107,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.drop_former(text) is
-    'Drops functions and views of an earlier version that nothing depends on: those that a text creates and what depends on them, or all';
+    'Drops functions and views of an earlier version that nothing else depends on: those that p_sql creates with their dependents, or all';
 
 create or replace function auditctl_internal.require_no_dependents(p_sql text) returns void
 language plpgsql volatile
@@ -123,14 +123,14 @@ begin
     where (p_sql is null or strpos(p_sql, format('create or replace %s %s', f.kind, f.name)) > 0)
         and (d.class, d.object) not in (select g.class, g.object from auditctl_internal.former_objects() as g);
     if v_obstacles is not null then
-        raise exception 'this version changes what others depend on: %', v_obstacles
+        raise exception 'this version changes objects that others depend on: %', v_obstacles
             using errcode = 'dependent_objects_still_exist',
-                hint = 'Drop what depends on it, run install, then create it again. Nothing was changed.';
+                hint = 'Drop the dependent objects, run install, then create them again. Nothing was changed.';
     end if;
 end
 $auditctl$;
 comment on function auditctl_internal.require_no_dependents(text) is
-    'Raises, and names them, where objects of others depend on functions and views of an earlier version that a text creates, or on any';
+    'Raises an error that names other objects that depend on an earlier version''s functions and views: on those that p_sql creates, or on any';
 
 create or replace function auditctl_internal.replace_objects(p_sql text) returns void
 language plpgsql volatile
@@ -139,7 +139,7 @@ as $auditctl$
 begin
     execute p_sql;
 exception when invalid_function_definition or invalid_table_definition or wrong_object_type then
-    -- CREATE OR REPLACE changes neither what a function returns and calls its parameters, nor the columns of a view.
+    -- CREATE OR REPLACE cannot change a function's return type or parameter names, or the columns of a view.
     perform auditctl_internal.drop_former(p_sql);
     begin
         execute p_sql;
@@ -150,7 +150,7 @@ exception when invalid_function_definition or invalid_table_definition or wrong_
 end
 $auditctl$;
 comment on function auditctl_internal.replace_objects(text) is
-    'Runs a file of functions and views; what PostgreSQL does not replace is dropped and created anew';
+    'Runs a file that creates functions and views; drops and recreates those that CREATE OR REPLACE cannot change';
 
 create or replace function auditctl_internal.renew_callers() returns void
 language plpgsql volatile
@@ -180,4 +180,4 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.renew_callers() is
-    'Writes those capture functions anew, from auditctl.capture, that call a function which this transaction dropped';
+    'Rewrites, from auditctl.capture, the capture functions that call a function which this transaction dropped';

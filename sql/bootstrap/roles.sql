@@ -15,7 +15,7 @@ begin
             using errcode = 'feature_not_supported', hint = 'Create the database with encoding UTF8.';
     end if;
 
-    -- Roles belong to the whole cluster: a second database finds them in place, and two installs may meet here.
+    -- Roles belong to the whole cluster: another database may have created them, and two installs may run at once.
     foreach v_role in array array['auditctl_owner', 'auditctl_admin', 'auditctl_reader', 'auditctl_app'] loop
         if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
             begin
@@ -33,16 +33,16 @@ begin
     order by r.rolname
     limit 1;
     if found then
-        raise exception 'role % exists and can do more than auditctl''s role may', v_role
+        raise exception 'role % exists and has more rights than auditctl''s role may have', v_role
             using errcode = 'invalid_role_specification',
                 hint = pg_catalog.format(
-                    'Check who made it, then: alter role %I nologin nosuperuser nobypassrls nocreaterole nocreatedb noreplication',
+                    'Check who created it, then: alter role %I nologin nosuperuser nobypassrls nocreaterole nocreatedb noreplication',
                     v_role
                 );
     end if;
 
     if exists (select from pg_catalog.pg_default_acl as d where d.defaclrole = 'auditctl_owner'::pg_catalog.regrole) then
-        raise exception 'role auditctl_owner has default privileges, which would open what it creates to others'
+        raise exception 'role auditctl_owner has default privileges, which would give others access to what it creates'
             using errcode = 'invalid_role_specification',
                 hint = 'Look at \ddp in psql, then revoke them: alter default privileges for role auditctl_owner ...';
     end if;
@@ -56,9 +56,9 @@ begin
         grant auditctl_reader to auditctl_admin with admin option;
     end if;
 
-    -- Whoever installs into this database must be able to act as the owner, and to read and configure as an
-    -- administrator. From PostgreSQL 16 on the owner's privileges are not inherited: then an everyday session cannot
-    -- write to the log. Nobody else becomes the owner by running install again.
+    -- The installing login must be able to act as the owner, and to read and configure as an administrator. From
+    -- PostgreSQL 16 on it does not inherit the owner's privileges, so that its everyday sessions cannot write to the
+    -- log. Running install again does not make another login the owner.
     if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = current_user) then
         if pg_catalog.to_regclass('auditctl.alembic_version') is not null then
             if not pg_catalog.pg_has_role(current_user, 'auditctl_owner', 'MEMBER') then
@@ -78,12 +78,12 @@ begin
         end if;
     end if;
 
-    for v_role in
+    for v_schema in
         select n.nspname
         from pg_catalog.pg_namespace as n
         where n.nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers') and n.nspowner <> 'auditctl_owner'::pg_catalog.regrole
     loop
-        raise exception 'schema % exists and is not auditctl''s', v_role
+        raise exception 'schema % exists and does not belong to auditctl', v_schema
             using errcode = 'duplicate_schema',
                 hint = 'auditctl keeps its log in schemas of these names: auditctl, auditctl_internal, auditctl_triggers. '
                     'Rename yours, or use another database.';

@@ -143,7 +143,7 @@ STORABLE = "JSONB holds no \\u0000, no half of a character, and no number of unl
         (["x", "1", "s", "--ip", "10.0.0.0/8"], "'10.0.0.0/8' is not an address", "Write 203.0.113.7 or 2001:db8::7."),
         (
             ["auditctl.role", "1", "granted"],
-            "record cannot record for target auditctl.role: those events are auditctl's own",
+            "record cannot record events of target auditctl.role: it is reserved for auditctl",
             "Choose a target outside auditctl.",
         ),
         (
@@ -153,13 +153,13 @@ STORABLE = "JSONB holds no \\u0000, no half of a character, and no number of unl
         ),
         (
             ["x\u200b", "1", "s"],
-            'record needs a target that reads as what it is: "x\\u200b"',
+            'record needs a target without invisible characters or surrounding spaces: "x\\u200b"',
             "Leave out control and format characters, and spaces at the start and end.",
         ),
         (
             ["x", "k" * 10241, "s"],
             "record takes a target_id of at most 10 kB",
-            "Give the key that tells the object from others.",
+            "Pass the key that identifies the object.",
         ),
         (
             ["x", "1", "s", "--data", "{channel: 1}"],

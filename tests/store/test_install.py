@@ -181,7 +181,7 @@ def test_a_schema_of_somebody_else_is_left_alone(cluster: EmbeddedServer, schema
     with connect(dsn) as conn:
         create = psycopg.sql.SQL("create schema {0}; create table {0}.theirs ()")
         conn.execute(create.format(psycopg.sql.Identifier(schema)))
-        with pytest.raises(DatabaseError, match=f"schema {schema} exists and is not auditctl's") as error:
+        with pytest.raises(DatabaseError, match=f"schema {schema} exists and does not belong to auditctl") as error:
             store.install(dsn)
         assert error.value.hint.startswith("auditctl keeps its log in schemas of these names")
         assert conn.execute(NOTHING).fetchone() == (1, 0)
@@ -202,7 +202,7 @@ def test_a_role_of_ours_that_can_do_more_is_refused(cluster: EmbeddedServer, rol
     dsn = as_superuser(fresh(cluster))
     with connect(dsn) as conn:
         conn.execute(f"create role {role} {attribute}".encode())
-        with pytest.raises(DatabaseError, match=f"role {role} exists and can do more") as error:
+        with pytest.raises(DatabaseError, match=f"role {role} exists and has more rights") as error:
             store.install(dsn)
         assert f"alter role {role} nologin nosuperuser" in error.value.hint
         assert conn.execute(NOTHING).fetchone() == (0, 1)

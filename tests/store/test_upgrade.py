@@ -215,10 +215,10 @@ def test_what_depends_on_a_view_or_function_that_must_go_is_named_and_nothing_ch
 ) -> None:
     shop.execute(create)
     before = describe(shop)
-    with pytest.raises(DatabaseError, match="this version changes what others depend on") as error:
+    with pytest.raises(DatabaseError, match="this version changes objects that others depend on") as error:
         upgrade(db)
     assert [text for text in named if text not in str(error.value)] == []
-    assert error.value.hint == "Drop what depends on it, run install, then create it again. Nothing was changed."
+    assert error.value.hint == "Drop the dependent objects, run install, then create them again. Nothing was changed."
     assert describe(shop) == before
     shop.execute(sql.SQL("drop {} shop.mine cascade").format(sql.SQL(kind)))
     assert upgrade(db).after == "0002"

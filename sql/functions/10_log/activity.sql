@@ -1,8 +1,8 @@
--- The log as people read it.
+-- The log in readable form.
 
 create or replace function auditctl.shorten(p_value text) returns text
 language sql immutable parallel safe
--- Text may end in part of a character, on which PostgreSQL raises. Three more bytes complete any character.
+-- A value may end within a character, on which PostgreSQL raises an error. Three more bytes complete any character.
 return case
     when p_value = '{"$masked": true}' then '***'
     when p_value like '{"$json": %}' then pg_catalog.substr(p_value, 11, least(pg_catalog.length(p_value) - 11, 100))
@@ -13,7 +13,7 @@ return case
 end;
 revoke execute on function auditctl.shorten from public;
 grant execute on function auditctl.shorten to auditctl_reader;
-comment on function auditctl.shorten is 'A long, masked or oversize value as it stands in a sentence';
+comment on function auditctl.shorten is 'A long, masked or oversize value as auditctl.details shows it';
 
 create or replace function auditctl.shown(p_value text) returns text
 language sql immutable parallel safe
@@ -22,14 +22,14 @@ return coalesce(
 );
 revoke execute on function auditctl.shown from public;
 grant execute on function auditctl.shown to auditctl_reader;
-comment on function auditctl.shown is 'A recorded value as it stands in a sentence: at most 100 characters, null as such';
+comment on function auditctl.shown is 'A recorded value as auditctl.details shows it: at most 100 characters; the word null for null';
 
 create or replace function auditctl.sentence(p_action auditctl.action, p_old jsonb, p_new jsonb, p_context jsonb)
 returns table (details text)
 language sql stable parallel safe
 begin atomic
--- A set-returning function is inlined into the query that reads the log, a scalar one with a subquery is not; and
--- keys expanded in a select list cost half of what jsonb_each_text costs in a FROM clause.
+-- A set-returning function is inlined into the query that reads the log; a scalar one with a subquery is not.
+-- Expanding keys in a select list costs half as much as jsonb_each_text in a FROM clause.
 select case p_action
     when 'UPDATE' then pg_catalog.array_to_string(array(
         select pair.key || ': ' || auditctl.shown(p_old ->> pair.key) || ' ' || pg_catalog.chr(8594) || ' ' || auditctl.shown(p_new ->> pair.key)
@@ -86,12 +86,12 @@ select
 from auditctl.event as event
 left join auditctl.target as target on target.target = event.target
 left join auditctl.event_type as event_type on event_type.name = event.target;
-comment on view auditctl.activity is 'The log as people read it: the label for the name, System for nobody, and a sentence of what happened';
+comment on view auditctl.activity is 'The log in readable form: labels instead of names, System where there is no actor, and a sentence about what happened';
 comment on column auditctl.activity.created_on is 'When the change was captured';
-comment on column auditctl.activity.ip_address is 'From where';
-comment on column auditctl.activity.user_name is 'Who: the actor, or System; actor_kind tells a person of that name from the system';
+comment on column auditctl.activity.ip_address is 'The address that the change came from';
+comment on column auditctl.activity.user_name is 'The actor, or System; actor_kind distinguishes a person of that name from the system';
 comment on column auditctl.activity.target is 'The label of the table or event type, or its name';
-comment on column auditctl.activity.details is 'One sentence';
-comment on column auditctl.activity.target_name is 'schema.table as events carry it, whatever the label';
+comment on column auditctl.activity.details is 'What happened, in one sentence';
+comment on column auditctl.activity.target_name is 'schema.table as events record it, regardless of the label';
 
 grant select on auditctl.activity to auditctl_reader;

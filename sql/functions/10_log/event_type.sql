@@ -1,4 +1,4 @@
--- The event types that the configuration names: their labels, and which are switched off.
+-- The event types that the configuration names: their labels, and which are disabled.
 
 create or replace function auditctl.deciding_type(p_target text) returns auditctl.event_type
 language plpgsql stable
@@ -19,7 +19,7 @@ $auditctl$;
 revoke execute on function auditctl.deciding_type from public;
 grant execute on function auditctl.deciding_type to auditctl_reader;
 comment on function auditctl.deciding_type is
-    'The event type that decides whether events of a target are recorded: the one of that name, else the longest matching glob; null without one';
+    'The event type that decides whether events of a target are recorded: the one of that name, else the longest matching glob; null if there is none';
 
 create or replace function auditctl.names_actor() returns boolean
 language sql stable security definer
@@ -29,4 +29,4 @@ as $auditctl$
 $auditctl$;
 revoke execute on function auditctl.names_actor from public;
 grant execute on function auditctl.names_actor to auditctl_app, auditctl_admin;
-comment on function auditctl.names_actor is 'Whether the user that this session names is believed: whether its login was granted auditctl_app';
+comment on function auditctl.names_actor is 'Whether auditctl believes the user that this session names, that is, whether its login was granted auditctl_app';

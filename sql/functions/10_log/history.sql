@@ -1,31 +1,31 @@
--- One object's life, through changes of its key and new names of its table.
+-- The history of one object, across changes of its key and renames of its table.
 
 create or replace function auditctl.target_names(p_target text)
 returns table (target text, since timestamptz, until timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- The table: the one that has the name now, or the last that had it.
-    with recursive named as (
+    -- The table that has the name now, or else the last one that had it.
+    with recursive anchor as (
         select
             p_target as target,
             coalesce(
                 (
-                    select max(away.renamed_at)
-                    from auditctl.rename as away
-                    where away.old_target = p_target
+                    select max(departure.renamed_at)
+                    from auditctl.rename as departure
+                    where departure.old_target = p_target
                         and not exists (
                             select
                             from auditctl.rename as arrival
-                            where arrival.new_target = p_target and arrival.renamed_at >= away.renamed_at
+                            where arrival.new_target = p_target and arrival.renamed_at >= departure.renamed_at
                         )
                 ), 'infinity'
             ) as until
     ),
 
-    -- What it was called before, latest first: the earlier name ends when the later begins.
+    -- Its earlier names, latest first: each ends when the next one begins.
     backward as (
-        select m.target, m.until from named as m
+        select a.target, a.until from anchor as a
         union all
         select r.old_target, r.renamed_at
         from backward as b
@@ -38,11 +38,11 @@ as $auditctl$
         ) as r
     ),
 
-    -- What it was called afterwards, earliest first.
+    -- Its later names, earliest first.
     forward as (
         select r.new_target as target, r.renamed_at as since
-        from named as m
-        join auditctl.rename as r on r.old_target = m.target and r.renamed_at = m.until
+        from anchor as a
+        join auditctl.rename as r on r.old_target = a.target and r.renamed_at = a.until
         union all
         select r.new_target, r.renamed_at
         from forward as f
@@ -74,16 +74,16 @@ $auditctl$;
 revoke execute on function auditctl.target_names from public;
 grant execute on function auditctl.target_names to auditctl_reader;
 comment on function auditctl.target_names is
-    'The names one table has had, each with the time it had it; the name itself for a table that was never renamed';
+    'All names that a table has had, each with its period; only the given name for a table that was never renamed';
 
 create or replace function auditctl.object_keys(p_target text, p_target_id text)
 returns table (target_id text, since timestamptz, until timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
--- One object has few events among very many: each step is a look-up in an index, never a pass over the log.
+-- One object has few events in a large log: each step must be an index lookup, never a scan of the log.
 set enable_hashjoin = off
 set enable_mergejoin = off
--- Compiling it for every partition takes seconds, the look-ups milliseconds.
+-- JIT compilation for every partition takes seconds; the lookups take milliseconds.
 set jit = off
 as $auditctl$
     with recursive name as materialized (
@@ -102,7 +102,7 @@ as $auditctl$
         select step.target_id, step.since, step.until
         from life
         cross join lateral (
-            -- Before it came to this key: from the last time that a row came to the earlier one.
+            -- Before it had this key: since the last time that a row was given the previous key.
             select
                 c.previous_target_id as target_id,
                 coalesce(
@@ -126,7 +126,7 @@ as $auditctl$
             from change as c
             where c.target_id = life.target_id and c.occurred_at between life.since and life.until
             union all
-            -- After it left this key: until the next time that a row left the later one.
+            -- After it gave up this key: until the next time that a row gave up the new key.
             select
                 c.target_id,
                 c.occurred_at,
@@ -157,13 +157,13 @@ $auditctl$;
 revoke execute on function auditctl.object_keys from public;
 grant execute on function auditctl.object_keys to auditctl_reader;
 comment on function auditctl.object_keys is
-    'The keys that one object had, each with the time it had it, through changes of the key in both directions';
+    'All keys that one object has had, each with its period, following changes of the key in both directions';
 
 create or replace function auditctl.history(p_target text, p_target_id text)
 returns table (event_id bigint, occurred_at timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
--- As for auditctl.object_keys.
+-- The same settings as auditctl.object_keys, for the same reasons.
 set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
@@ -172,7 +172,7 @@ as $auditctl$
         select n.target, n.since, n.until from auditctl.target_names(p_target) as n
     ),
 
-    -- The keys under each name, with the time that both were in use.
+    -- The keys under each name, with the period in which both were in use.
     life as materialized (
         select name.target, k.target_id, greatest(k.since, name.since) as since, least(k.until, name.until) as until
         from auditctl.object_keys(p_target, p_target_id) as k
@@ -195,8 +195,8 @@ as $auditctl$
     -- A truncate ends the life of a row that was there.
     ordered as (
         select
-            seen.event_id, seen.occurred_at, seen.action,
-            lag(seen.action) over (order by seen.occurred_at, seen.event_id) as before
+            entry.event_id, entry.occurred_at, entry.action,
+            lag(entry.action) over (order by entry.occurred_at, entry.event_id) as before
         from (
             select o.event_id, o.occurred_at, o.action from own as o
             union all
@@ -205,7 +205,7 @@ as $auditctl$
             join auditctl.event as e
                 on e.target = name.target and e.target_id is null and e.occurred_at between name.since and name.until
             where e.action = 'TRUNCATE' and e.occurred_at > (select min(o.occurred_at) from own as o)
-        ) as seen
+        ) as entry
     )
 
     select o.event_id, o.occurred_at
@@ -215,4 +215,4 @@ $auditctl$;
 revoke execute on function auditctl.history from public;
 grant execute on function auditctl.history to auditctl_reader;
 comment on function auditctl.history is
-    'The events of one object: every row that had the key, followed back and forward through changes of the key and of the table''s name';
+    'The events of every row that had the key, following changes of the key and of the table''s name in both directions';

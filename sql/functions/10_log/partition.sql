@@ -1,4 +1,4 @@
--- Monthly partitions, bounded in UTC whatever the session's time zone.
+-- Monthly partitions, with bounds in UTC regardless of the session's time zone.
 
 create or replace function auditctl_internal.create_partition(p_month date) returns regclass
 language plpgsql volatile
@@ -11,7 +11,7 @@ begin
     if to_regclass(format('auditctl.%I', v_name)) is not null then
         return null;
     end if;
-    -- Attaching blocks no writer of the other partitions; CREATE TABLE ... PARTITION OF would.
+    -- ATTACH PARTITION does not block writers of the other partitions; CREATE TABLE ... PARTITION OF would.
     execute format('create table auditctl.%I (like auditctl.event including defaults including constraints including comments)', v_name);
     execute format('alter table auditctl.%I owner to auditctl_owner', v_name);
     execute format('comment on table auditctl.%I is %L', v_name, format('Events of %s (UTC)', to_char(v_month, 'YYYY-MM')));
@@ -29,7 +29,7 @@ begin
     return format('auditctl.%I', v_name)::regclass;
 end
 $auditctl$;
-comment on function auditctl_internal.create_partition is 'Creates and guards the partition of one month; null when it exists or cannot be made';
+comment on function auditctl_internal.create_partition is 'Creates the partition of one month with its write-once triggers; null if it exists or cannot be created';
 
 create or replace function auditctl_internal.create_partitions(p_ahead integer default 3) returns integer
 language plpgsql volatile
@@ -47,4 +47,4 @@ begin
     return v_created;
 end
 $auditctl$;
-comment on function auditctl_internal.create_partitions is 'Creates the partitions of this month and of so many ahead; returns how many it made';
+comment on function auditctl_internal.create_partitions is 'Creates the partitions of this month and of the next p_ahead months; returns how many it created';

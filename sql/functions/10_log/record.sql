@@ -1,4 +1,4 @@
--- Events that are no row change: an application's business events, and what is done to auditctl itself.
+-- Events that are not row changes: an application's business events, and changes to auditctl itself.
 
 create or replace function auditctl_internal.insert_event(
     p_target text, p_target_id text, p_action auditctl.action, p_old jsonb, p_new jsonb, p_summary text
@@ -19,15 +19,15 @@ begin
     return v_event_id;
 end
 $auditctl$;
-comment on function auditctl_internal.insert_event is 'Adds one event under the session''s identity; the owner''s alone';
+comment on function auditctl_internal.insert_event is 'Inserts one event with the session''s identity';
 
 create or replace function auditctl_internal.require_target(p_target text) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    -- What is not seen, or not as what it is: control and format characters, fillers, variation selectors.
-    v_unseen constant text :=
+    -- Characters that are invisible or misleading: control and format characters, fillers, variation selectors.
+    v_invisible constant text :=
         e'[\u0001-\u001f\u007f-\u009f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680'
         '\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb'
         '\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]';
@@ -42,20 +42,20 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
     end if;
     v_name := normalize(p_target, nfkc);
-    -- However it is spaced, quoted or spelled, nobody may take it for one of auditctl's own.
-    if lower(regexp_replace(translate(v_name, ' "''', ''), v_unseen, '', 'g')) ~ '^auditctl(_internal|_triggers)?([.]|$)' then
-        raise exception 'record_event cannot record for target %: those events are auditctl''s own', p_target
+    -- No spacing, quoting or spelling may make a target look like one of auditctl's own.
+    if lower(regexp_replace(translate(v_name, ' "''', ''), v_invisible, '', 'g')) ~ '^auditctl(_internal|_triggers)?([.]|$)' then
+        raise exception 'record_event cannot record events of target %: it is reserved for auditctl', p_target
             using errcode = 'insufficient_privilege', hint = 'Choose a target outside auditctl.';
     end if;
-    if v_name ~ v_unseen or v_name <> btrim(v_name) then
-        raise exception 'record_event needs a target that reads as what it is: %', to_json(p_target)
+    if v_name ~ v_invisible or v_name <> btrim(v_name) then
+        raise exception 'record_event needs a target without invisible characters or surrounding spaces: %', to_json(p_target)
             using errcode = 'invalid_parameter_value',
                 hint = 'Leave out control and format characters, and spaces at the start and end.';
     end if;
 end
 $auditctl$;
 comment on function auditctl_internal.require_target is
-    'Raises unless an application may record events of that target: a name that is seen as it is, and none of auditctl''s own';
+    'Raises unless an application may record events of that target: a name without invisible characters that is not reserved for auditctl';
 
 create or replace function auditctl.record_event(
     p_target text,
@@ -69,17 +69,17 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     if p_action is null or p_action not in ('EVENT', 'READ') then
-        raise exception 'record_event cannot record %: row changes are recorded by capture alone', coalesce(p_action::text, 'null')
+        raise exception 'record_event cannot record %: only capture records row changes', coalesce(p_action::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Use action EVENT or READ.';
     end if;
     perform auditctl_internal.require_target(p_target);
     if octet_length(p_target_id) > 10240 then
         raise exception 'record_event takes a target_id of at most 10 kB'
-            using errcode = 'invalid_parameter_value', hint = 'Give the key that tells the object from others.';
+            using errcode = 'invalid_parameter_value', hint = 'Pass the key that identifies the object.';
     end if;
     if octet_length(p_summary) > 65536 then
         raise exception 'record_event takes a summary of at most 64 kB'
-            using errcode = 'invalid_parameter_value', hint = 'Say it in one sentence; give the rest as data.';
+            using errcode = 'invalid_parameter_value', hint = 'Write one sentence; pass the rest as data.';
     end if;
     if octet_length(p_data::text) > 1048576 then
         raise exception 'record_event takes data of at most 1 MB'
@@ -94,7 +94,7 @@ $auditctl$;
 revoke execute on function auditctl.record_event from public;
 grant execute on function auditctl.record_event to auditctl_app, auditctl_admin;
 comment on function auditctl.record_event is
-    'Records a business event or a read, under the same rules of who as any other event; returns its event_id, or null where its type is switched off';
+    'Records a business event or a read, with the same identity rules as any other event; returns its event_id, or null if its type is disabled';
 
 create or replace function auditctl.record_export(p_data jsonb) returns bigint
 language plpgsql volatile security definer
@@ -119,11 +119,11 @@ declare
     v_member boolean;
 begin
     if p_role is null or p_role not in ('auditctl_admin', 'auditctl_reader', 'auditctl_app') then
-        raise exception 'no role of auditctl: %', coalesce(p_role, 'null')
+        raise exception 'not a role of auditctl: %', coalesce(p_role, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Name auditctl_admin, auditctl_reader or auditctl_app.';
     end if;
     if not exists (select from pg_roles as r where r.rolname = p_login) then
-        raise exception 'no login: %', coalesce(p_login, 'null')
+        raise exception 'no such login: %', coalesce(p_login, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Name a login that exists.';
     end if;
     -- The event records what is true, not what the caller claims.
@@ -160,4 +160,4 @@ begin
     return null;
 end
 $auditctl$;
-comment on function auditctl_internal.record_rule is 'Records every change of a rule or an event type, by any login and any statement';
+comment on function auditctl_internal.record_rule is 'Records every change to a rule or an event type, whichever login or statement makes it';

@@ -16,8 +16,8 @@ returns table (
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- One pass over one partition, which a reader cannot name in a query of its own. Sizes are taken without reading values
--- that are stored out of line: a row's header and its columns of fixed length are 56 bytes.
+-- One scan of one partition, which a reader cannot query directly. Sizes are computed without reading values that are
+-- stored out of line: the row header and the fixed-length columns take 56 bytes.
 begin
     if not exists (
         select from pg_partition_tree('auditctl.event') as partition where partition.relid = p_partition and partition.isleaf
@@ -57,4 +57,4 @@ $auditctl$;
 revoke execute on function auditctl.statistics from public;
 grant execute on function auditctl.statistics to auditctl_reader;
 comment on function auditctl.statistics is
-    'Counts the events of one partition, or of a sample of its pages, by target, month and action; weight is their bytes in the table; other is the events that are not selected';
+    'Counts the events of one partition, or of a sample of its pages, by target, month and action; weight is their size in the table in bytes; the other_ columns count the events that are not selected';

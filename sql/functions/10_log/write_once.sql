@@ -1,4 +1,4 @@
--- Write-once: a trigger refuses every change, also by a role that has the privilege, such as the owner.
+-- Write-once: a trigger refuses every change, even by a role that has the privilege, such as the owner.
 
 create or replace function auditctl_internal.refuse_change() returns trigger
 language plpgsql
@@ -31,7 +31,7 @@ begin
             'for each statement execute function auditctl_internal.refuse_change()', p_relation
         );
     end if;
-    -- These lock out every writer: only where they change something.
+    -- These statements block every writer, so they run only where they change something.
     if not (select c.relrowsecurity from pg_class as c where c.oid = p_relation) then
         execute format('alter table %s enable row level security', p_relation);
     end if;
@@ -45,7 +45,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.guard_partition is
-    'Puts the write-once guards on the log or one of its partitions, also for replica mode and pg_write_all_data';
+    'Creates the write-once triggers on the log or one of its partitions; they also hold in replica mode and against pg_write_all_data';
 
 create or replace function auditctl_internal.has_event(p_change auditctl.key_change) returns boolean
 language sql stable
@@ -55,7 +55,7 @@ as $auditctl$
         exists (
             select from auditctl.event as e where e.occurred_at = p_change.occurred_at and e.event_id = p_change.event_id
         )
-        -- A month that somebody detached may come back.
+        -- A month that somebody detached may be attached again.
         or exists (
             select
             from pg_class as c
@@ -70,7 +70,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    -- Retention deletes events by dropping their partition; only then is their key change without an event.
+    -- Retention deletes events by dropping their partition; only then does a key change have no event.
     if tg_op = 'DELETE' and not auditctl_internal.has_event(old) then
         return old;
     end if;
@@ -79,4 +79,4 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.guard_key_change is
-    'Raises UA001 on every update and truncate of auditctl.key_change, and on the delete of a row whose event is there';
+    'Raises UA001 on every update and truncate of auditctl.key_change, and on the delete of a row whose event still exists';

@@ -3,8 +3,8 @@
 create or replace function auditctl_internal.holds_app_role() returns boolean
 language plpgsql stable
 as $auditctl$
--- pg_has_role is true for every superuser, and for a role's creator from PostgreSQL 16 on. Here only memberships
--- count that somebody granted for use. Called for each event of such logins by capture, whose search_path is pinned.
+-- pg_has_role is true for every superuser, and for a role's creator from PostgreSQL 16 on. Here only memberships that
+-- were granted for use count. Capture, whose search_path is pinned, calls this for each event of such logins.
 begin
     if not exists (
         select
@@ -14,22 +14,22 @@ begin
         return false;
     end if;
     return exists (
-        with recursive held as (
+        with recursive membership as (
             select pg_catalog.to_regrole(pg_catalog.quote_ident(session_user))::pg_catalog.oid as role
             union
             select m.roleid
             from pg_catalog.pg_auth_members as m
-            join held on held.role operator(pg_catalog.=) m.member
+            join membership as e on e.role operator(pg_catalog.=) m.member
             where coalesce((pg_catalog.to_jsonb(m) operator(pg_catalog.->>) 'inherit_option')::boolean, true)
                 or coalesce((pg_catalog.to_jsonb(m) operator(pg_catalog.->>) 'set_option')::boolean, true)
         )
 
-        select from held where held.role operator(pg_catalog.=) pg_catalog.to_regrole('auditctl_app')
+        select from membership as e where e.role operator(pg_catalog.=) pg_catalog.to_regrole('auditctl_app')
     );
 end
 $auditctl$;
 comment on function auditctl_internal.holds_app_role is
-    'Whether the login was granted auditctl_app, directly or through roles; a superuser is no member unless granted';
+    'Whether the login was granted auditctl_app, directly or through roles; a superuser is not a member unless granted';
 
 create or replace function auditctl_internal.parse_ip(p_text text) returns inet
 language plpgsql immutable
@@ -39,27 +39,27 @@ declare
     v_address inet;
 begin
     v_address := btrim(p_text)::inet;
-    -- A network is nobody's address.
+    -- A network is not an address.
     return case when masklen(v_address) = case family(v_address) when 4 then 32 else 128 end then v_address end;
 exception when others then
     return null;
 end
 $auditctl$;
-comment on function auditctl_internal.parse_ip is 'The address, or null where the text is none, or a network; never raises';
+comment on function auditctl_internal.parse_ip is 'The address; null if the text is a network or not an address; never raises';
 
 create or replace function auditctl_internal.readable(p_text text) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    -- Settings given when a connection starts are not checked for their encoding, and the log must stay readable.
+    -- PostgreSQL does not check the encoding of settings passed at connection start, and the log must stay readable.
     perform convert_to(p_text, 'UTF8');
     return p_text;
 exception when others then
     return 'invalid text ' || md5(p_text);
 end
 $auditctl$;
-comment on function auditctl_internal.readable is 'The text, or a stand-in with its MD5 where it is no valid UTF-8; never raises';
+comment on function auditctl_internal.readable is 'The text, or a placeholder with its MD5 if it is not valid UTF-8; never raises';
 
 create or replace function auditctl_internal.own_keys() returns text[]
 language sql immutable
@@ -68,18 +68,18 @@ as $auditctl$
         '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes,'
         'leaf,indirect,imported_by,imported_from,rolled_back}'::text[]
 $auditctl$;
-comment on function auditctl_internal.own_keys is 'The keys of a context that auditctl alone writes; in line it costs nothing';
+comment on function auditctl_internal.own_keys is 'The context keys that only auditctl writes; inlined, so it costs nothing';
 
 create or replace function auditctl_internal.parse_context(p_text text) returns jsonb
 language plpgsql immutable
 as $auditctl$
--- Called by capture only, whose search_path is pinned; pinning it here again would cost more than the rest.
+-- Called by capture only, whose search_path is pinned; pinning it again here would cost more than everything else.
 declare
     v_context jsonb;
     v_own constant text[] := auditctl_internal.own_keys();
 begin
-    -- Deep nesting would make readers of the log fail, so brackets are counted before anything is parsed. And
-    -- 1e130000 is nine bytes here and 130,001 digits for each reader.
+    -- Deep nesting would make readers of the log fail, so brackets are counted before parsing. A number such as
+    -- 1e130000 takes a few bytes here but 130,001 digits in every reader.
     if octet_length(p_text) <= 16384
         and (octet_length(p_text) <= 500 or octet_length(p_text) - octet_length(translate(p_text, '[{', '')) <= 500)
         and p_text !~ '[0-9.][eE][+-]?[0-9]{3}'
@@ -96,7 +96,7 @@ exception when others then
 end
 $auditctl$;
 comment on function auditctl_internal.parse_context is
-    'The JSON object of the session''s context without the keys auditctl writes itself; what is no object, over 16 kB or too deep is kept as the start of its text; never raises';
+    'The JSON object of the session''s context without the keys auditctl writes itself; if that is not an object, is over 16 kB or is nested too deep, the start of its text; never raises';
 
 create or replace function auditctl_internal.session_context() returns jsonb
 language plpgsql stable
@@ -141,7 +141,7 @@ begin
     end if;
 
     v_who.ip := inet_client_addr();
-    -- By object id: a role that was renamed away is nobody's, and no reason to fail an application's write.
+    -- By object id: if the role was renamed, nobody is a member of it, and an application's write must not fail.
     if pg_has_role(session_user, to_regrole('auditctl_app'), 'MEMBER')
         and (
             pg_has_role(session_user, to_regrole('auditctl_app'), 'USAGE')
@@ -152,7 +152,7 @@ begin
         v_who.actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
         v_who.actor := v_actor;
         if octet_length(v_actor) > 1000 then
-            -- A longer one does not fit the index, and must not make the application's write fail.
+            -- A longer actor does not fit into the index, and must not make the application's write fail.
             v_who.actor := left(v_actor, 200) || chr(8230);
         else
             v_actor := null;
@@ -167,7 +167,7 @@ begin
     else
         v_who.actor_kind := 'database'::auditctl.actor_kind;
         v_who.actor := session_user;
-        -- For auditctl_internal.is_database: what was found holds until the transaction ends.
+        -- Lets auditctl_internal.is_database reuse this result until the transaction ends.
         perform set_config('auditctl.database_login', session_user, true);
     end if;
 

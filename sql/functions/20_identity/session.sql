@@ -1,4 +1,4 @@
--- Who did it, for most sessions: what an application claims, and cheap functions to read it.
+-- Who acts, for most sessions: what an application claims, and cheap functions that read it.
 
 create or replace function auditctl.set_context(
     p_actor text,
@@ -16,25 +16,25 @@ as $auditctl$
 $auditctl$;
 grant execute on function auditctl.set_context to public;
 comment on function auditctl.set_context is
-    'Names the user, address and context of what follows, until the end of the transaction (or of the session with p_local false); believed only from members of auditctl_app';
+    'Names the user, address and context of the following events, until the end of the transaction (or of the session with p_local false); believed only from members of auditctl_app';
 
--- The short ways, for the sessions that nearly all events come from. Capture functions ask them in this order and
--- take auditctl_internal.identify() where neither applies. PostgreSQL puts SQL functions of one expression in line, so that they
--- cost no call; they raise where a role is gone, and capture takes auditctl_internal.identify() then, too.
+-- Fast paths, for the sessions that nearly all events come from. Capture functions try them in this order and call
+-- auditctl_internal.identify() if neither applies. PostgreSQL inlines SQL functions of one expression, so they cost no
+-- call. They raise an error if a role is missing; then, too, capture calls auditctl_internal.identify().
 
 create or replace function auditctl_internal.is_application() returns boolean
 language sql stable
 as $auditctl$
     select
         pg_has_role(session_user, 'auditctl_app'::regrole, 'USAGE')
-        -- Superusers have every role; auditctl_internal.identify() looks whether this one was granted.
+        -- Superusers have every role; auditctl_internal.identify() checks whether this one was granted.
         and not pg_has_role(session_user, 'auditctl_owner'::regrole, 'MEMBER')
         and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
-        -- A list of addresses, a netmask or blanks: auditctl_internal.identify() sees to it, as to what is no address at all.
+        -- auditctl_internal.identify() handles a list of addresses, a netmask, blanks, and text that is not an address.
         and coalesce(strpos(translate(current_setting('auditctl.ip', true), ', ', '//'), '/') = 0, true)
 $auditctl$;
 comment on function auditctl_internal.is_application is
-    'Whether the login is a member of auditctl_app and no superuser, and the user and the address that it names look as they should';
+    'Whether the login is a member of auditctl_app and not a superuser, and names a user and an address that look valid';
 
 create or replace function auditctl_internal.is_database() returns boolean
 language sql stable
@@ -43,20 +43,20 @@ as $auditctl$
         coalesce(current_setting('auditctl.actor', true), '') = ''
         and coalesce(current_setting('auditctl.ip', true), '') = ''
         and case
-            -- Only superusers and members of auditctl_owner come here, who need not forge a setting to write an event.
+            -- Only superusers and members of auditctl_owner get here; they can write events without forging a setting.
             when pg_has_role(session_user, 'auditctl_owner'::regrole, 'MEMBER')
                 then coalesce(current_setting('auditctl.database_login', true), '') = session_user
             else not pg_has_role(session_user, 'auditctl_app'::regrole, 'MEMBER')
         end
 $auditctl$;
-comment on function auditctl_internal.is_database is 'Whether the login is no application and names nobody';
+comment on function auditctl_internal.is_database is 'Whether the login is not an application and names no user';
 
 create or replace function auditctl_internal.claimed_actor() returns text
 language sql stable
 as $auditctl$
     select nullif(current_setting('auditctl.actor', true), '')
 $auditctl$;
-comment on function auditctl_internal.claimed_actor is 'The user that the session names; null for nobody';
+comment on function auditctl_internal.claimed_actor is 'The user that the session names; null if it names none';
 
 create or replace function auditctl_internal.claimed_ip() returns inet
 language sql stable
@@ -64,7 +64,7 @@ as $auditctl$
     select coalesce(nullif(current_setting('auditctl.ip', true), '')::inet, inet_client_addr())
 $auditctl$;
 comment on function auditctl_internal.claimed_ip is
-    'The address that the session names, else the peer of the connection; raises where the text is none';
+    'The address that the session names, else the peer address of the connection; raises if the text is not an address';
 
 create or replace function auditctl_internal.is_plain_session() returns boolean
 language sql stable
@@ -82,8 +82,8 @@ as $auditctl$
     select
         case
             when current_setting('role') <> 'none' or current_setting('application_name') = '' then auditctl_internal.session_context()
-            -- As auditctl_internal.parse_context() does: short, an object, no number of thousands of digits, without the keys that
-            -- only auditctl writes. What is no JSON all the same raises.
+            -- The checks of auditctl_internal.parse_context(): short, an object, no number of thousands of digits, without
+            -- the keys that only auditctl writes. Raises if the text is still not valid JSON.
             when octet_length(p_setting) <= 500 and p_setting ^@ '{' and p_setting !~ '[0-9.][eE][+-]?[0-9]{3}'
                 and convert_to(p_setting, 'UTF8') is not null
                 then p_setting::jsonb - auditctl_internal.own_keys()
@@ -92,4 +92,4 @@ as $auditctl$
         end
 $auditctl$;
 comment on function auditctl_internal.context is
-    'auditctl_internal.session_context() without its cost for nearly all sessions, from the session''s auditctl.context';
+    'The same as auditctl_internal.session_context(), cheaper for nearly all sessions; takes the session''s auditctl.context';

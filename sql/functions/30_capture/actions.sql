@@ -4,7 +4,7 @@ create or replace function auditctl_internal.captured_action()
 returns table (action auditctl.action, trigger text, event text, per_row boolean, type_bits smallint)
 language sql stable
 begin atomic
-    -- Parsed once, and without settings, so that a query that uses it takes its rows in.
+    -- Parsed once, and without settings, so that PostgreSQL inlines it into the calling query.
     -- pg_trigger.tgtype adds up 1 for a row trigger, 4 for insert, 8 for delete, 16 for update, 32 for truncate.
     select
         a.action,
@@ -21,4 +21,4 @@ begin atomic
     ) as a (action, event, per_row, type_bits);
 end;
 comment on function auditctl_internal.captured_action is
-    'The registry of captured actions: the name and event of its trigger, whether it fires for each row, so that PostgreSQL clones it to partitions, and its pg_trigger.tgtype';
+    'The registry of captured actions: the name and event of each trigger, whether it fires for each row (PostgreSQL clones such a trigger to partitions), and its pg_trigger.tgtype';
