@@ -27,7 +27,7 @@ OWNERS = """
     select distinct pg_get_userbyid(proowner)::text from pg_proc where pronamespace = 'auditctl_triggers'::regnamespace
 """
 
-OUTDATED = "The function differs from what the rule and the table's columns ask for."
+OUTDATED = "The function does not match the rule and the table's columns."
 TAMPERED = "The function's owner, privileges or security were changed."
 REDEFINED = "The trigger's definition was changed."
 ALL = ("create", "update", "delete", "truncate")

@@ -104,7 +104,7 @@ def test_every_change_of_a_rule_and_of_capture_is_an_event(db: str, conn: psycop
         ("auditctl.rule", "DELETE", "public.customer", second, None),
     ]
     step = {"kind": "CREATE", "action": "CREATE", "relation": "public.customer", "reason": "There is no trigger yet."}
-    outdated = "The function differs from what the rule and the table's columns ask for."
+    outdated = "The function does not match the rule and the table's columns."
     replaced = step | {"kind": "REPLACE", "reason": outdated}
     gone = {
         "kind": "DROP", "action": "CREATE", "relation": "auditctl_triggers.public__customer__create",

@@ -85,7 +85,7 @@ def test_each_kind_of_change_is_named_with_its_reason(db: str, conn: psycopg.Con
     wanted = (
         '[[table]]\nname = "public.a"\nactions = ["create", "update"]\n[[table]]\nname = "b"\nactions = ["delete"]\n'
     )
-    outdated = "The function differs from what the rule and the table's columns ask for."
+    outdated = "The function does not match the rule and the table's columns."
     steps = [
         "DROP public.a delete: No rule asks for it.",
         "DROP public.a truncate: No rule asks for it.",

@@ -60,8 +60,7 @@ def test_each_table_is_listed_with_its_state(
         {"table": "public.ok", "label": "Fine", "actions": ALL, "state": "ok", "reason": ""},
         {
             "table": "public.outdated", "label": None, "actions": ALL, "state": "outdated",
-            "reason": "CREATE on public.outdated: The function differs from what the rule and the table's columns "
-            "ask for.",
+            "reason": "CREATE on public.outdated: The function does not match the rule and the table's columns.",
         },
     ]  # fmt: skip
     unaudited: list[dict[str, Any]] = [

@@ -73,7 +73,7 @@ def test_what_would_silence_reads_is_refused(db: str, owner: Login, statement: L
     message, hint = refused.value.diag.message_primary or "", refused.value.diag.message_hint or ""
     assert message.startswith("refused: reads of public.")
     assert message.endswith(f"are audited, and this would mean that {fault}")
-    assert "--actions read. If it was so before: auditctl apply" in hint
+    assert "--actions read. If it was like this before: auditctl apply" in hint
     assert pending(db) == []
 
 
@@ -133,7 +133,7 @@ def test_an_attached_table_with_a_dormant_restrictive_policy_is_not_woken(
     with connect(owner.dsn) as session:
         session.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
         session.execute("alter table whole attach partition shy for values from (10) to (20)")
-    assert notices == ["public.shy is not audited yet: its policy few would come into force"]
+    assert notices == ["public.shy is not audited yet: its policy few would take effect"]
     assert conn.execute("select relrowsecurity from pg_class where relname = 'shy'").fetchone() == (False,)
 
 
@@ -188,7 +188,7 @@ def test_whoever_gives_the_table_row_security_of_its_own_is_told_how(
         )
     ]
     assert warned(owner.dsn, "create policy fewer on salary as restrictive using (id < 9)")[1:] == [
-        ("policy fewer is in force at once: row security of public.salary is on to record reads", hint)
+        ("policy fewer takes effect at once: row security of public.salary is on to record reads", hint)
     ]
     assert warned(owner.dsn, "drop policy auditctl_open on salary") == []
     assert pending(db) == []
@@ -238,7 +238,7 @@ def test_a_table_is_not_taken_into_one_whose_reads_leave_no_event(
     with connect(owner.dsn) as session:
         session.execute(OUTSIDE)
         audit_reads(db, "member", read_force=True)
-        with pytest.raises(psycopg.Error, match=f"whoever reads public.{parent} reads it, too") as refused:
+        with pytest.raises(psycopg.Error, match=f"a query of public.{parent} would also read it, without an event") as refused:
             session.execute(statement)
     assert refused.value.sqlstate == "UA003"
     audit_reads(db, parent, read_force=True)

@@ -45,7 +45,7 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(conn: psycopg.Connecti
         },
         {
             "step": "expire", "partition": "auditctl.event_2020_01", "dropped": 9, "kept": 1,
-            "reason": "The time of some of its events is over; the others stay.",
+            "reason": "Some of its events have expired; the others stay.",
         },
     ]  # fmt: skip
     assert (partitions(conn), recorded(conn)) == before

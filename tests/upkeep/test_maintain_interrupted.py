@@ -141,7 +141,7 @@ def test_a_long_transaction_is_not_waited_for_and_nobody_waits_behind(
         writer.join()
         assert re.fullmatch(
             r"error: the log is in use by a transaction that does not end \(process \d+, transaction [\d/]+\)\n"
-            r"hint: Nothing was lost, and nobody waits. Run auditctl maintain again when it has ended.\n",
+            r"hint: Nothing was lost, and nobody waits. Run auditctl maintain again when that transaction has ended.\n",
             refused.err,
         )
         assert conn.execute(WAITING, [name]).fetchone() == (0,)

@@ -1,5 +1,5 @@
--- Capture functions, assembled from templates and a table's columns: by the same code for the tool, which plans with
--- them, and for the coverage guard, which makes them anew when a table changes.
+-- Assembles capture functions from templates and a table's columns. The tool plans with the same code with which the
+-- coverage guard rewrites the functions when a table changes.
 
 create or replace function auditctl_internal.condition_code(
     p_root regclass, p_target text, p_require_actor boolean, p_is_part boolean
@@ -26,7 +26,7 @@ as $auditctl$
     where c.oid = p_root
 $auditctl$;
 comment on function auditctl_internal.condition_code is
-    'The statements that refuse a write without an actor, and that note which partition or child was written to; empty for most tables';
+    'The statements that refuse a write without an actor and that record the partition or child written to; empty for most tables';
 
 create or replace function auditctl_internal.function_name(p_schema text, p_table text, p_action auditctl.action) returns text
 language plpgsql immutable
@@ -40,7 +40,7 @@ begin
     if octet_length(v_head || v_tail) > 63 or strpos(p_schema || '.' || p_table, '__') > 0
         or p_schema ~ '_$' or p_table ~ '^_' or p_table ~ '_$'
     then
-        -- Cut or ambiguous names get a hash of what they stand for.
+        -- A shortened or ambiguous name gets a hash of the full name.
         v_tail := v_tail || '__' || left(
             encode(sha256(decode(encode(convert_to(p_schema, 'UTF8'), 'hex') || '00' || encode(convert_to(p_table, 'UTF8'), 'hex')
                 || '00' || encode(convert_to(v_option, 'UTF8'), 'hex'), 'hex')), 'hex'),
@@ -61,7 +61,7 @@ create or replace function auditctl_internal.function_parts(
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- What the templates call by name.
+-- The values that templates refer to by name.
 declare
     v_captured constant auditctl.captured_column[] := array(select c from unnest(p_columns) as c where c.name <> all (p_capture.exclude));
     v_key constant auditctl.captured_column[] := array(
@@ -87,9 +87,9 @@ begin
         return v_parts;
     end if;
     return v_parts || jsonb_build_object(
-        -- A dropped column keeps its number, so that any column ever added is seen.
-        -- A partition numbers its columns in its own way, so the partitioned table is checked, by its object id. After a restore that is
-        -- another, and after the whole became a partition itself its root is: both take the careful way until apply.
+        -- A dropped column keeps its number, so this detects every added column. A partition may number its columns differently, so
+        -- the check uses the partitioned table, by its object id. After a restore that id is different, and after the table became
+        -- a partition itself its root is: in both cases capture takes the careful path until apply.
         'shape_changed', case
             when v_kind = 'p' then format(
                 E'pg_partition_root(tg_relid) <> %L::oid\n            or pg_describe_object(%L::oid, %L::oid, %s) is not null',
@@ -97,7 +97,7 @@ begin
             )
             else format('pg_describe_object(%L::oid, tg_relid, %s) is not null', 'pg_class'::regclass::oid, v_last + 1)
         end,
-        -- What takes time is written only for a template that asks for it.
+        -- Expensive parts are generated only for a template that uses them.
         'record_old_row', case
             when 'record_old_row' = any (p_template) then auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole)
         end,
@@ -109,7 +109,7 @@ begin
         'update_key', case
             when 'update_key' = any (p_template) then coalesce(
                 auditctl_internal.update_key_code(v_key),
-                -- Nothing else may tell which row it was.
+                -- Without a key, only the whole old row identifies the row.
                 auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole)
             )
         end,
@@ -119,7 +119,7 @@ begin
     );
 end
 $auditctl$;
-comment on function auditctl_internal.function_parts is 'What is put between the pieces of a template, by name, as SQL';
+comment on function auditctl_internal.function_parts is 'The SQL that fills the placeholders of a template, by name';
 
 create or replace function auditctl_internal.assemble(p_parts text[], p_values jsonb) returns text
 language plpgsql immutable
@@ -132,7 +132,7 @@ begin
         if v_position % 2 = 1 then
             v_source := v_source || p_parts[v_position];
         elsif p_values ->> p_parts[v_position] is null then
-            raise exception 'a template asks for %, which is not known', p_parts[v_position]
+            raise exception 'a template uses an unknown placeholder: %', p_parts[v_position]
                 using errcode = 'invalid_parameter_value', hint = 'The templates belong to another version: run auditctl install.';
         else
             v_source := v_source || (p_values ->> p_parts[v_position]);
@@ -141,7 +141,7 @@ begin
     return v_source;
 end
 $auditctl$;
-comment on function auditctl_internal.assemble is 'A template with its values put in';
+comment on function auditctl_internal.assemble is 'Returns a template with its placeholders filled';
 
 create or replace function auditctl_internal.capture_function(
     p_relation regclass, p_capture auditctl.capture, p_action auditctl.action
@@ -205,7 +205,7 @@ begin
         v_tag, v_function.source, v_tag
     );
     v_function.comment := format('auditctl: %s of %s', lower(p_action::text), p_capture.target);
-    -- Harmless: without USAGE on auditctl_triggers nobody can name the function, and so put it on a table of theirs.
+    -- Harmless: without USAGE on auditctl_triggers nobody can name the function and so attach it to a table of their own.
     select pg_get_userbyid(c.relowner)
     into v_function.grantee
     from pg_class as c
@@ -213,4 +213,4 @@ begin
     return v_function;
 end
 $auditctl$;
-comment on function auditctl_internal.capture_function is 'The function that captures an action on an audited table, or on a child of it';
+comment on function auditctl_internal.capture_function is 'Generates the function that captures an action on an audited table, or on a child of it';

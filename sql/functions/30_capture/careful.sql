@@ -1,5 +1,5 @@
--- The careful way to record a row, for when generated code meets what it was not made for: a value too large for
--- JSONB, text that JSONB refuses, a column added, dropped or retyped since. Slow, and never fails.
+-- The careful path for recording a row, for cases that generated code does not cover: a value too large for JSONB,
+-- text that JSONB refuses, or a column that was added, dropped or retyped since. Slow, but never fails.
 
 create or replace function auditctl_internal.value_image(p_value anyelement) returns jsonb
 language plpgsql stable
@@ -18,7 +18,7 @@ exception when others then
 end
 $auditctl$;
 comment on function auditctl_internal.value_image is
-    'A value as JSONB; where JSONB cannot hold it, its length and hash: of the bytes of bytea, of the text in UTF-8 of all else';
+    'A value as JSONB; if JSONB cannot hold it, its length and hash: of the bytes for bytea, of the text in UTF-8 for all other types';
 
 create or replace function auditctl_internal.base_type(p_type oid) returns oid
 language sql stable
@@ -40,12 +40,12 @@ create or replace function auditctl_internal.is_plain_type(p_type oid) returns b
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- PostgreSQL's own types have object ids below 16384. to_jsonb() on any other type runs a cast its owner may
-    -- have written, with the rights of auditctl_owner: those are recorded by their output function, as text.
+    -- PostgreSQL's own types have object ids below 16384. On any other type to_jsonb() would run a cast that the type's
+    -- owner may have written, with the rights of auditctl_owner: such values are recorded by their output function, as text.
     select coalesce(base.oid < 16384 and base.oid not in ('json'::regtype, 'json[]'::regtype, 'jsonb[]'::regtype), false)
     from (select auditctl_internal.base_type(p_type) as oid) as base
 $auditctl$;
-comment on function auditctl_internal.is_plain_type is 'Whether values of the type go to JSONB as they are; others are recorded as their text';
+comment on function auditctl_internal.is_plain_type is 'Whether values of the type are converted to JSONB directly; others are recorded as their text';
 
 create or replace function auditctl_internal.column_image(p_row anyelement, p_column name, p_type oid) returns jsonb
 language plpgsql stable
@@ -60,7 +60,7 @@ begin
     if auditctl_internal.is_plain_type(p_type)
         and (p_type = v_base or v_base not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype))
     then
-        -- By its name: what SQL calls bit is bit(1).
+        -- Casts by the type's catalog name: bit in SQL means bit(1).
         select auditctl_internal.image_code(
             case when p_type = v_base then v_field else format('(%s)::pg_catalog.%I', v_code, t.typname) end,
             format('format(''%%s'', %s)', v_field), v_base, t.typcategory = 'A'
@@ -72,18 +72,18 @@ begin
     execute format('select auditctl_internal.value_image(%s)', v_code) into v_value using p_row;
     return coalesce(v_value, 'null');
 exception when others then
-    -- Not even its text fits into memory.
+    -- Not even the text of the value fits into memory.
     execute format('select jsonb_build_object(''$sha256'', null, ''$bytes'', pg_column_size(%s))', v_field) into v_value using p_row;
     return v_value;
 end
 $auditctl$;
-comment on function auditctl_internal.column_image is 'One column of a row as JSONB';
+comment on function auditctl_internal.column_image is 'The value of one column of a row as JSONB';
 
 create or replace function auditctl_internal.unknown_columns(p_relation oid, p_known text[], p_hidden text[]) returns text[]
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- A column whose name is new may be a renamed one that must not be shown, unless none is gone.
+    -- A column with a new name may be a hidden column that was renamed, unless no known column is missing.
     with now as (
         select a.attname::text as name
         from pg_attribute as a
@@ -97,7 +97,7 @@ as $auditctl$
         and exists (select from unnest(p_known) as k (name) where k.name not in (select n.name from now as n))
 $auditctl$;
 comment on function auditctl_internal.unknown_columns is
-    'The columns that may be excluded or masked ones under a new name: to be masked until the rule is applied again';
+    'Columns that may be renamed excluded or masked columns; capture masks them until the rule is applied again';
 
 create or replace function auditctl_internal.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[]) returns jsonb
 language plpgsql stable
@@ -123,7 +123,7 @@ begin
         begin
             v_image := v_image || jsonb_build_object(v_column.attname, v_value);
         exception when others then
-            -- Each value fits, all together do not.
+            -- Each value fits, but not all of them together.
             v_image := v_image || jsonb_build_object(v_column.attname, jsonb_build_object(
                 '$sha256', encode(sha256(convert_to(v_value #>> '{}', 'UTF8')), 'hex'),
                 '$bytes', octet_length(v_value #>> '{}')
@@ -133,7 +133,7 @@ begin
     return v_image;
 end
 $auditctl$;
-comment on function auditctl_internal.row_image is 'A row as JSONB by the columns the table has now, without the excluded, with the masked hidden';
+comment on function auditctl_internal.row_image is 'A row as JSONB, by the columns that the table has now, without the excluded and with the masked hidden';
 
 create or replace function auditctl_internal.row_key(p_row anyelement, p_relation oid, p_key text[]) returns text
 language plpgsql stable
@@ -161,7 +161,7 @@ begin
     return auditctl_internal.fit_key(v_text);
 end
 $auditctl$;
-comment on function auditctl_internal.row_key is 'The key of a row by the columns the table has now';
+comment on function auditctl_internal.row_key is 'The key of a row, by the columns that the table has now';
 
 create or replace function auditctl_internal.equal_columns(
     p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[]
@@ -189,7 +189,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.equal_columns is
-    'The columns that the table has now and that have the same image in both rows, without the excluded';
+    'The columns of the table that have the same image in both rows, without the excluded';
 
 create or replace function auditctl_internal.careful_change(
     p_operation text, p_old anyelement, p_new anyelement, p_relation oid,
@@ -226,7 +226,7 @@ begin
         if v_change.new_values = '{}' then
             return null;
         end if;
-        -- The whole old row is recorded where only it may tell which row it was.
+        -- Without a key, only the whole old row identifies the row.
         v_change.old_values := auditctl_internal.row_image(
             p_old, p_relation, case when p_key = '{}' then p_exclude else v_exclude end, v_mask
         );
@@ -239,4 +239,4 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.careful_change is
-    'What an INSERT, UPDATE or DELETE did to a row, by the columns the table has now; null where an update changed nothing. The side that an operation lacks is not looked at';
+    'What an INSERT, UPDATE or DELETE did to a row, by the columns that the table has now; null if an update changed nothing. Ignores p_old of an INSERT and p_new of a DELETE';

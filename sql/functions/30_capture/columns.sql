@@ -1,4 +1,4 @@
--- The columns of an audited table, and its key.
+-- The columns and the key of an audited table.
 
 create or replace function auditctl.qualified(p_schema text, p_name text) returns text
 language sql immutable
@@ -20,7 +20,7 @@ as $auditctl$
     select p_value
 $auditctl$;
 comment on function auditctl_internal.typed is
-    'The value, if both arguments have one type: else an error when the expression is prepared. In line it costs nothing';
+    'The value, if both arguments have the same type; else preparing the expression fails. Inlined, so it costs nothing';
 
 create or replace function auditctl_internal.describe_type(p_type oid)
 returns table (base_oid oid, is_plain boolean, constituents text[])
@@ -49,7 +49,7 @@ as $auditctl$
         auditctl_internal.base_type(p_type),
         -- Object ids below 16384 belong to PostgreSQL itself.
         bool_and(p.oid < 16384 and t.typname not in ('json', '_json', '_jsonb')),
-        -- An enum is written the same under any setting; of a foreign type nothing is known, and a composite may change.
+        -- The text of an enum depends on no setting; about a foreign type nothing is known, and a composite may change.
         coalesce(
             array_agg(distinct case when p.oid < 16384 then t.typname::text else '?' end)
                 filter (where t.typtype <> 'e' and t.typcategory <> 'A'), '{}'
@@ -58,7 +58,7 @@ as $auditctl$
     join pg_type as t on t.oid = p.oid
 $auditctl$;
 comment on function auditctl_internal.describe_type is
-    'The type with domains removed, whether values go to JSONB unchanged, and the types that they may consist of; see auditctl.captured_column';
+    'The type without domains, whether its values are converted to JSONB directly, and the types that they may consist of; see auditctl.captured_column';
 
 create or replace function auditctl_internal.captured_columns(p_relation oid) returns setof auditctl.captured_column
 language sql stable
@@ -72,9 +72,9 @@ as $auditctl$
     ),
 
     described as materialized (
-        select used.atttypid, d.base_oid, d.is_plain, d.constituents
-        from (select distinct c.atttypid from captured as c) as used
-        cross join lateral auditctl_internal.describe_type(used.atttypid) as d
+        select t.atttypid, d.base_oid, d.is_plain, d.constituents
+        from (select distinct c.atttypid from captured as c) as t
+        cross join lateral auditctl_internal.describe_type(t.atttypid) as d
     )
 
     select
@@ -104,4 +104,4 @@ as $auditctl$
     join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.number
     where i.indrelid = p_relation and i.indisprimary and k.position <= i.indnkeyatts
 $auditctl$;
-comment on function auditctl_internal.key_columns is 'The columns of the primary key, in order; empty without one';
+comment on function auditctl_internal.key_columns is 'The columns of the primary key, in order; empty if there is none';

@@ -1,4 +1,4 @@
--- The code that compares the two sides of an update.
+-- Generates the code that compares the old and new row of an update.
 
 create or replace function auditctl_internal.object_code(p_row text, p_column auditctl.captured_column, p_mask text[]) returns text
 language sql stable
@@ -6,7 +6,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select
         case
-            -- Of text alone jsonb_object makes the same for half the price.
+            -- For text alone jsonb_object gives the same result at half the cost.
             when p_column.own_type is not null and p_column.base_oid in ('text'::regtype, 'varchar'::regtype)
                 and p_column.name <> all (p_mask)
                 then format('jsonb_object(array[%L, %s])', p_column.name, auditctl_internal.value_code(p_row, p_column))
@@ -19,18 +19,18 @@ create or replace function auditctl_internal.difference_code(p_group auditctl.ca
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- Of a group of columns without a change nothing but one expression is evaluated.
+-- For a group of columns without a change, only one expression is evaluated.
 declare
     v_column auditctl.captured_column;
     v_conditions text[] := '{}';
-    v_olds text[] := '{}';
-    v_news text[] := '{}';
+    v_old_fields text[] := '{}';
+    v_new_fields text[] := '{}';
     v_code text := '';
 begin
     foreach v_column in array p_group loop
         v_conditions := v_conditions || auditctl_internal.differs_code(v_column);
-        v_olds := v_olds || format('old.%I', v_column.name);
-        v_news := v_news || format('new.%I', v_column.name);
+        v_old_fields := v_old_fields || format('old.%I', v_column.name);
+        v_new_fields := v_new_fields || format('new.%I', v_column.name);
         v_code := v_code || format(
             E'            if %1$s then\n'
             '                v_old := coalesce(v_old, ''{}'') || %2$s;\n'
@@ -43,7 +43,7 @@ begin
         E'        if %s then\n%s        end if;\n',
         case
             when auditctl_internal.is_compared_by_image(p_group[1])
-                then format('record_image_ne(row(%s), row(%s))', array_to_string(v_olds, ', '), array_to_string(v_news, ', '))
+                then format('record_image_ne(row(%s), row(%s))', array_to_string(v_old_fields, ', '), array_to_string(v_new_fields, ', '))
             else array_to_string(v_conditions, E'\n            or ')
         end,
         v_code
@@ -51,7 +51,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.difference_code is
-    'The statements that put the changes of a few columns into v_old and v_new; all are compared in one way';
+    'The statements that put the changes of a group of columns into v_old and v_new; all columns are compared in the same way';
 
 create or replace function auditctl_internal.differences_code(p_columns auditctl.captured_column[], p_mask text[]) returns text
 language plpgsql stable
@@ -59,20 +59,20 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_group_size constant integer := 4;
-    v_ways auditctl.captured_column[] := '{}';
+    v_comparable auditctl.captured_column[] := '{}';
     v_column auditctl.captured_column;
     v_by_image boolean;
     v_code text := '';
 begin
     foreach v_by_image in array array[false, true] loop
-        v_ways := '{}';
+        v_comparable := '{}';
         foreach v_column in array p_columns loop
             if auditctl_internal.is_compared_by_image(v_column) = v_by_image then
-                v_ways := v_ways || v_column;
+                v_comparable := v_comparable || v_column;
             end if;
         end loop;
-        for v_first in 1..cardinality(v_ways) by v_group_size loop
-            v_code := v_code || auditctl_internal.difference_code(v_ways[v_first:v_first + v_group_size - 1], p_mask);
+        for v_first in 1..cardinality(v_comparable) by v_group_size loop
+            v_code := v_code || auditctl_internal.difference_code(v_comparable[v_first:v_first + v_group_size - 1], p_mask);
         end loop;
     end loop;
     return rtrim(v_code, E'\n');

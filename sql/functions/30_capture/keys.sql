@@ -10,11 +10,11 @@ begin
     end if;
     return left(p_key, 100) || chr(8230) || ' sha256:' || encode(sha256(convert_to(p_key, 'UTF8')), 'hex');
 exception when others then
-    -- Text that is no valid UTF-8 can be neither cut nor converted.
+    -- Text that is not valid UTF-8 can be neither shortened nor converted.
     return auditctl_internal.readable(p_key);
 end
 $auditctl$;
-comment on function auditctl_internal.fit_key is 'The key, or its start and hash where it is too long to be indexed (over 1,000 bytes)';
+comment on function auditctl_internal.fit_key is 'The key, or its start and hash if it is too long for the index (over 1,000 bytes)';
 
 create or replace function auditctl_internal.key_code(p_row text, p_key auditctl.captured_column[]) returns text
 language plpgsql stable
@@ -66,7 +66,7 @@ as $auditctl$
     having count(*) > 0
 $auditctl$;
 comment on function auditctl_internal.update_key_code is
-    'The statements that record which row an update changed, and what its key was if that changed too; null without a key';
+    'The statements that record the key of an updated row, and its previous key if the update changed it; null without a key';
 
 create or replace function auditctl_internal.insert_key_change(
     p_actor text, p_actor_kind auditctl.actor_kind, p_ip inet, p_target text, p_target_id text, p_old jsonb, p_new jsonb,
@@ -88,4 +88,4 @@ as $auditctl$
     from event as e
 $auditctl$;
 comment on function auditctl_internal.insert_key_change is
-    'Adds the event of an update that changed the key, and the row of auditctl.key_change that histories are followed by';
+    'Inserts the event of an update that changed the key, and the row of auditctl.key_change by which histories are followed';

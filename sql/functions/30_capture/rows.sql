@@ -1,4 +1,4 @@
--- The pieces of code that capture functions are assembled from: rows, keys and differences, by a table's columns.
+-- Generates the code that records whole rows, from a table's columns.
 
 create or replace function auditctl_internal.recorded_code(p_row text, p_column auditctl.captured_column, p_mask text[]) returns text
 language sql stable
@@ -46,7 +46,7 @@ as $auditctl$
     from unnest(p_columns) as c
 $auditctl$;
 comment on function auditctl_internal.is_whole is
-    'Whether all columns of a table are recorded, and of PostgreSQL''s own types, so that to_jsonb may see its rows';
+    'Whether all columns of a table are recorded and have PostgreSQL''s own types, so that to_jsonb may convert whole rows';
 
 create or replace function auditctl_internal.typed_code(p_row text, p_columns auditctl.captured_column[]) returns text
 language sql stable
@@ -63,7 +63,7 @@ as $auditctl$
     ) as part
 $auditctl$;
 comment on function auditctl_internal.typed_code is
-    'An expression, never below zero, that raises unless the columns of old or new have the types they had';
+    'An expression, never below zero, that raises unless the columns of old or new still have the same types';
 
 create or replace function auditctl_internal.record_row_code(
     p_row text, p_columns auditctl.captured_column[], p_mask text[], p_is_whole boolean
@@ -73,7 +73,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_column auditctl.captured_column;
-    v_odd auditctl.captured_column[] := '{}';
+    v_exceptions auditctl.captured_column[] := '{}';
     v_conditions text[] := '{}';
     v_condition text;
 begin
@@ -81,21 +81,21 @@ begin
         return format('        v_%s := %s;', p_row, auditctl_internal.row_code(p_row, p_columns, p_mask));
     end if;
     foreach v_column in array p_columns loop
-        v_condition := auditctl_internal.text_condition_code(
+        v_condition := auditctl_internal.needs_text_condition(
             auditctl_internal.field_code(p_row, v_column), format('format(''%%s'', %s.%I)', p_row, v_column.name),
             v_column.base_oid, v_column.is_array
         );
         if v_condition is not null then
-            v_odd := v_odd || v_column;
+            v_exceptions := v_exceptions || v_column;
             v_conditions := v_conditions || v_condition;
         end if;
     end loop;
     return concat(
-        -- Of a column that got another type since, to_jsonb might run a cast that the table's owner wrote.
+        -- For a column whose type was changed since, to_jsonb might run a cast that the table's owner wrote.
         format('        v_%1$s := case when %2$s >= 0 then to_jsonb(%1$s) end;', p_row, auditctl_internal.typed_code(p_row, p_columns)),
-        case when cardinality(v_odd) > 0 then format(
+        case when cardinality(v_exceptions) > 0 then format(
             E'\n        if %2$s then\n            v_%1$s := v_%1$s || %3$s;\n        end if;',
-            p_row, array_to_string(v_conditions, E'\n            or '), auditctl_internal.row_code(p_row, v_odd, p_mask)
+            p_row, array_to_string(v_conditions, E'\n            or '), auditctl_internal.row_code(p_row, v_exceptions, p_mask)
         ) end
     );
 end

@@ -1,4 +1,4 @@
--- What DDL did to an audited table's columns: what of it is recorded, and how the names in a rule follow.
+-- What DDL did to an audited table's columns: what is recorded about it, and how the column names in a rule follow.
 
 create or replace function auditctl_internal.column_changes(p_old jsonb, p_new jsonb, p_hidden text[]) returns jsonb
 language sql immutable
@@ -6,7 +6,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select coalesce(jsonb_agg(change.change order by change.place, change.number), '[]')
     from (
-        -- What reached a child through its parent is told once.
+        -- A change that a child inherited from its parent is reported once.
         select distinct on (change)
             site.name as place,
             number.number::integer as number,
@@ -36,7 +36,7 @@ as $auditctl$
     ) as change
 $auditctl$;
 comment on function auditctl_internal.column_changes is
-    'What happened to columns, from auditctl.capture.columns before and after: added (with their default, unless hidden), dropped, renamed, retyped';
+    'The changes between two states of auditctl.capture.columns: columns added (with their default, unless hidden), dropped, renamed, retyped';
 
 create or replace function auditctl_internal.followed_columns(p_names text[], p_old jsonb, p_new jsonb) returns text[]
 language sql immutable
@@ -52,16 +52,16 @@ as $auditctl$
 
     select coalesce(array_agg(followed.name order by followed.position, followed.name), '{}')
     from (
-        -- A column that was dropped leaves its name: one of that name may come back.
-        select given.position, coalesce(known.name_now, given.name) as name
-        from unnest(p_names) with ordinality as given (name, position)
-        join known on known.name = given.name
+        -- A dropped column stays in the list, as a column of that name may be added again.
+        select n.position, coalesce(known.name_now, n.name) as name
+        from unnest(p_names) with ordinality as n (name, position)
+        join known on known.name = n.name
         union
-        -- What the table never had is left as it is: the rule may be a glob's.
-        select given.position, given.name
-        from unnest(p_names) with ordinality as given (name, position)
-        where given.name not in (select known.name from known)
+        -- A name that the table never had stays unchanged: the rule may come from a glob.
+        select n.position, n.name
+        from unnest(p_names) with ordinality as n (name, position)
+        where n.name not in (select known.name from known)
     ) as followed
 $auditctl$;
 comment on function auditctl_internal.followed_columns is
-    'Column names of a rule after columns were renamed, from auditctl.capture.columns before and after';
+    'The column names of a rule after columns were renamed, given auditctl.capture.columns before and after';

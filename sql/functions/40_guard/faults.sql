@@ -1,6 +1,6 @@
--- What a sound capture trigger is, and how it is made: by the same code for the tool, which plans with it, and for the
--- coverage guard. Only `put_trigger` (sql/bootstrap/event_triggers.sql) makes triggers, too: it has the rights of the login
--- that installed, and so calls nothing that auditctl_owner could replace.
+-- Defines what a sound capture trigger is and how it is created, for the tool, which plans with it, and for the coverage
+-- guard. Only `put_trigger` (sql/bootstrap/event_triggers.sql) creates triggers by code of its own: it has the rights of
+-- the login that installed auditctl, so it calls nothing that auditctl_owner could replace.
 
 create or replace function auditctl_internal.trigger_states(p_capture auditctl.capture)
 returns table (
@@ -13,7 +13,7 @@ as $auditctl$
 begin
     return query
     select
-        c.oid::regclass, captured.action, 'auditctl_' || lower(captured.action::text), a.type_bits, called.name,
+        c.oid::regclass, captured.action, 'auditctl_' || lower(captured.action::text), a.type_bits, expected.name,
         part.is_clone, not part.is_partition, fault.kind,
         case fault.kind
             when 'missing' then 'is gone'
@@ -29,19 +29,19 @@ begin
     join pg_class as c on c.oid = site.oid
     cross join unnest(p_capture.actions) as captured (action)
     left join auditctl_internal.captured_action() as a on a.action = captured.action
-    -- PostgreSQL clones a row trigger to partitions, function and all; a child shares nothing with its parent.
+    -- PostgreSQL clones a row trigger to partitions with its function; a child shares nothing with its parent.
     cross join lateral (
         select c.relispartition and c.oid <> p_capture.relation, c.relispartition and c.oid <> p_capture.relation and a.per_row
     ) as part (is_partition, is_clone)
-    join pg_class as called_for on called_for.oid = case when part.is_partition then p_capture.relation else c.oid end
-    join pg_namespace as n on n.oid = called_for.relnamespace
-    cross join lateral (select auditctl_internal.function_name(n.nspname, called_for.relname, captured.action)) as called (name)
-    -- A clone comes and goes with the trigger it was made from, and only so.
+    join pg_class as origin on origin.oid = case when part.is_partition then p_capture.relation else c.oid end
+    join pg_namespace as n on n.oid = origin.relnamespace
+    cross join lateral (select auditctl_internal.function_name(n.nspname, origin.relname, captured.action)) as expected (name)
+    -- A clone is created and dropped only together with the trigger that it was cloned from.
     left join pg_trigger as t on t.tgrelid = c.oid and t.tgname = a.trigger and (t.tgparentid <> 0) = part.is_clone
     left join pg_proc as f on f.oid = t.tgfoid
     left join pg_namespace as fn on fn.oid = f.pronamespace
     cross join lateral (
-        select (fn.nspname, f.proname) is distinct from ('auditctl_triggers', called.name)
+        select (fn.nspname, f.proname) is distinct from ('auditctl_triggers', expected.name)
     ) as other (is_called)
     cross join lateral (
         select case
@@ -61,28 +61,28 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.trigger_states is
-    'Every trigger that capture needs on a table and its members, with what is wrong with it: a word, and a phrase that goes on from the trigger''s name; nulls where nothing is';
+    'Every trigger that capture needs on a table and its members, with its fault as a keyword and as a phrase that follows the trigger''s name; nulls if it is sound';
 
-create or replace function auditctl_internal.function_faults(p_wanted auditctl.capture_function) returns table (fault text, reason text)
+create or replace function auditctl_internal.function_faults(p_expected auditctl.capture_function) returns table (fault text, reason text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     return query
     select fault.kind, fault.reason
-    from (select p_wanted.name) as wanted
+    from (select p_expected.name) as expected
     left join pg_proc as p
-        on p.pronamespace = 'auditctl_triggers'::regnamespace and p.proname = wanted.name and p.pronargs = 0 and p.prokind = 'f'
+        on p.pronamespace = 'auditctl_triggers'::regnamespace and p.proname = expected.name and p.pronargs = 0 and p.prokind = 'f'
     left join pg_language as l on l.oid = p.prolang
     cross join lateral (select obj_description(p.oid, 'pg_proc'), substring(obj_description(p.oid, 'pg_proc') from '^auditctl: .*? of (.+)$'))
         as comment (text, target)
-    cross join lateral (select coalesce(p.proconfig, '{}')) as settings (found)
+    cross join lateral (select coalesce(p.proconfig, '{}')) as settings (actual)
     cross join lateral (
         values
         ('renamed', 'The table was renamed since.', p.oid is null),
         (
             'comment', coalesce('The table was renamed from ' || comment.target || '.', 'The function''s comment was changed.'),
-            comment.text is distinct from p_wanted.comment
+            comment.text is distinct from p_expected.comment
         ),
         (
             'security', 'The function''s owner, privileges or security were changed.',
@@ -91,18 +91,19 @@ begin
         (
             'privileges', 'The function''s owner, privileges or security were changed.',
             p.proowner <> 'auditctl_owner'::regrole
-            or auditctl_internal.grantees(p.oid) <> array_remove(array[p_wanted.grantee], null)
+            or auditctl_internal.grantees(p.oid) <> array_remove(array[p_expected.grantee], null)
         ),
         (
-            'outdated', 'The function differs from what the rule and the table''s columns ask for.',
-            p.prosrc <> p_wanted.source or p.provolatile <> 'v' or not (settings.found @> p_wanted.settings and settings.found <@ p_wanted.settings)
+            'outdated', 'The function does not match the rule and the table''s columns.',
+            p.prosrc <> p_expected.source or p.provolatile <> 'v'
+            or not (settings.actual @> p_expected.settings and settings.actual <@ p_expected.settings)
         )
     ) as fault (kind, reason, is_there)
     where fault.is_there and (p.oid is not null or fault.kind = 'renamed');
 end
 $auditctl$;
 comment on function auditctl_internal.function_faults is
-    'What is wrong with a capture function: a word and a sentence for each fault, the gravest first; nothing where it is as it must be';
+    'The faults of a capture function: a keyword and a sentence for each, the most serious first; empty if it is sound';
 
 create or replace function auditctl_internal.grantees(p_function oid) returns text[]
 language plpgsql stable
@@ -116,9 +117,9 @@ begin
     where p.oid = p_function and a.grantee <> p.proowner;
 end
 $auditctl$;
-comment on function auditctl_internal.grantees is 'Who may execute a function besides its owner, in order; public for everybody';
+comment on function auditctl_internal.grantees is 'The roles other than its owner that may execute a function, sorted; public for everybody';
 
-create or replace function auditctl_internal.function_statements(p_wanted auditctl.capture_function)
+create or replace function auditctl_internal.function_statements(p_expected auditctl.capture_function)
 returns table (step integer, sql text, as_owner boolean)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -128,30 +129,30 @@ begin
     return query
     select s.step, s.sql, s.as_owner
     from (
-        select format('%I.%I()', 'auditctl_triggers', p_wanted.name), to_regprocedure(format('auditctl_triggers.%I()', p_wanted.name))
+        select format('%I.%I()', 'auditctl_triggers', p_expected.name), to_regprocedure(format('auditctl_triggers.%I()', p_expected.name))
     ) as f (name, oid)
     cross join lateral (
         select 10, format('alter function %s owner to %I', f.name, 'auditctl_owner'), false
         from pg_proc as p
         where p.oid = f.oid and p.proowner <> 'auditctl_owner'::regrole
         union all
-        select 11, p_wanted.statement, true
+        select 11, p_expected.statement, true
         union all
         select 12, format('revoke execute on function %s from public', f.name), true
         union all
-        select 13, format('comment on function %s is %L', f.name, p_wanted.comment), true
+        select 13, format('comment on function %s is %L', f.name, p_expected.comment), true
         union all
         select 14, format('revoke execute on function %s from %I', f.name, g.name), true
         from unnest(auditctl_internal.grantees(f.oid)) as g (name)
-        where g.name <> 'public' and g.name is distinct from p_wanted.grantee
+        where g.name <> 'public' and g.name is distinct from p_expected.grantee
         union all
-        select 30, format('grant execute on function %s to %I', f.name, p_wanted.grantee), true
-        where p_wanted.grantee is not null
+        select 30, format('grant execute on function %s to %I', f.name, p_expected.grantee), true
+        where p_expected.grantee is not null
     ) as s (step, sql, as_owner);
 end
 $auditctl$;
 comment on function auditctl_internal.function_statements is
-    'The statements that make a capture function what it must be, by step; each run as auditctl_owner, or as the login itself';
+    'The statements that create or repair a capture function, by step; each runs as auditctl_owner or as the login itself';
 
 create or replace function auditctl_internal.trigger_statements(
     p_relation regclass, p_action auditctl.action, p_function text, p_fault text
@@ -173,7 +174,7 @@ begin
     cross join lateral (
         values
         (1, format('drop trigger %I on %s', a.trigger, on_table.name), false, p_fault not in ('missing', 'firing')),
-        -- Whoever creates the trigger must be allowed to call the function at that moment, and only then.
+        -- The login needs EXECUTE on the function while it creates the trigger, and only then.
         (20, format('grant usage on schema %I to session_user', 'auditctl_triggers'), true, p_fault <> 'firing'),
         (21, format('grant execute on function %s to session_user', on_table.function), true, p_fault <> 'firing'),
         (
@@ -193,7 +194,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.trigger_statements is
-    'The statements that create a trigger, that replace it, or (fault firing) that make it fire always; by step, each run as auditctl_owner, or as the login itself';
+    'The statements that create or replace a trigger or (fault firing) make it fire always, by step; each runs as auditctl_owner or as the login itself';
 
 create or replace function auditctl.capture_triggers(p_capture auditctl.capture)
 returns table (
@@ -205,20 +206,20 @@ set quote_all_identifiers = off
 as $auditctl$
 declare
     v_state record;
-    v_wanted auditctl.capture_function;
+    v_expected auditctl.capture_function;
 begin
     for v_state in select s.* from auditctl_internal.trigger_states(p_capture) as s loop
-        v_wanted := null;
+        v_expected := null;
         if v_state.has_own_function and v_state.fault is distinct from 'unknown' then
-            v_wanted := auditctl_internal.capture_function(v_state.relation, p_capture, v_state.action);
+            v_expected := auditctl_internal.capture_function(v_state.relation, p_capture, v_state.action);
         end if;
         relation := v_state.relation;
         action := v_state.action;
         trigger := v_state.trigger;
         function := v_state.function;
-        grantee := v_wanted.grantee;
+        grantee := v_expected.grantee;
         is_clone := v_state.is_clone;
-        -- A trigger that fires too seldom counts last: whatever else is mended makes it fire always.
+        -- A trigger that does not always fire ranks last: repairing any other fault also makes it fire always.
         select coalesce(jsonb_agg(jsonb_build_object('kind', f.kind, 'reason', f.reason) order by f.rank, f.position), '[]')
         into faults
         from (
@@ -233,8 +234,8 @@ begin
             where v_state.fault is not null
             union all
             select case g.fault when 'renamed' then 1 else 2 end, g.position, g.fault, g.reason
-            from auditctl_internal.function_faults(v_wanted) with ordinality as g (fault, reason, position)
-            where v_wanted.name is not null
+            from auditctl_internal.function_faults(v_expected) with ordinality as g (fault, reason, position)
+            where v_expected.name is not null
         ) as f (rank, position, kind, reason);
         statements := '[]';
         if faults <> '[]' then
@@ -242,8 +243,8 @@ begin
             into statements
             from (
                 select f.*
-                from auditctl_internal.function_statements(v_wanted) as f
-                where v_wanted.name is not null and faults -> 0 ->> 'kind' <> 'firing'
+                from auditctl_internal.function_statements(v_expected) as f
+                where v_expected.name is not null and faults -> 0 ->> 'kind' <> 'firing'
                 union all
                 select t.*
                 from auditctl_internal.trigger_statements(v_state.relation, v_state.action, v_state.function, v_state.fault) as t
@@ -257,4 +258,4 @@ $auditctl$;
 revoke execute on function auditctl.capture_triggers from public;
 grant execute on function auditctl.capture_triggers to auditctl_reader;
 comment on function auditctl.capture_triggers is
-    'Every trigger that a rule needs on a table and its members: its function, what is wrong (kind and reason, the gravest first), and the statements that repair it, each run as auditctl_owner or as the login itself';
+    'Every trigger that a rule needs on a table and its members: its function, its faults (kind and reason, the most serious first), and the statements that repair it, each run as auditctl_owner or as the login itself';

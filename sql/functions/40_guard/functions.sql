@@ -1,19 +1,19 @@
--- What the coverage guard keeps up to date: the functions of triggers.
+-- How the coverage guard keeps the functions of triggers up to date.
 
 create or replace function auditctl_internal.rename_function(p_old text, p_new text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_present constant oid := to_regprocedure(format('auditctl_triggers.%I()', p_new));
+    v_existing constant oid := to_regprocedure(format('auditctl_triggers.%I()', p_new));
 begin
-    if exists (select from pg_trigger as t where t.tgfoid = v_present) then
+    if exists (select from pg_trigger as t where t.tgfoid = v_existing) then
         raise exception 'refused: auditctl_triggers.% belongs to another table', p_new
-            using errcode = 'UA003', hint = 'Run auditctl apply, which sorts the functions out, then try again.';
+            using errcode = 'UA003', hint = 'Run auditctl apply, which corrects the functions, then try again.';
     end if;
     if p_old is not null then
-        -- That of a table that was dropped stays behind until apply.
-        if v_present is not null then
+        -- The function of a dropped table remains until apply is run.
+        if v_existing is not null then
             execute format('drop routine auditctl_triggers.%I()', p_new);
         end if;
         execute format('alter function auditctl_triggers.%I() rename to %I', p_old, p_new);
@@ -21,7 +21,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.rename_function is
-    'Gives a capture function the name that its table asks for now, or (no old name) makes sure that no other table has the name; raises UA003 where one has';
+    'Renames a capture function after its table was renamed; for a null old name only checks that the new name is free. Raises UA003 if another table uses it';
 
 create or replace function auditctl_internal.write_function(
     p_relation regclass, p_capture auditctl.capture, p_action auditctl.action
@@ -30,24 +30,24 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_wanted constant auditctl.capture_function := auditctl_internal.capture_function(p_relation, p_capture, p_action);
-    v_found text;
+    v_expected constant auditctl.capture_function := auditctl_internal.capture_function(p_relation, p_capture, p_action);
+    v_actual text;
     v_statement text;
 begin
     select p.proname
-    into v_found
+    into v_actual
     from auditctl_internal.captured_action() as a
     join pg_trigger as t on t.tgrelid = p_relation and t.tgname = a.trigger
     join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'auditctl_triggers'::regnamespace
     where a.action = p_action;
-    if v_found is distinct from v_wanted.name then
-        perform auditctl_internal.rename_function(v_found, v_wanted.name);
+    if v_actual is distinct from v_expected.name then
+        perform auditctl_internal.rename_function(v_actual, v_expected.name);
     end if;
-    if exists (select from auditctl_internal.function_faults(v_wanted)) then
-        for v_statement in select s.sql from auditctl_internal.function_statements(v_wanted) as s order by s.step loop
+    if exists (select from auditctl_internal.function_faults(v_expected)) then
+        for v_statement in select s.sql from auditctl_internal.function_statements(v_expected) as s order by s.step loop
             execute v_statement;
         end loop;
     end if;
 end
 $auditctl$;
-comment on function auditctl_internal.write_function is 'Makes the function of one trigger what the table''s columns and name ask for now';
+comment on function auditctl_internal.write_function is 'Brings the function of one trigger up to date with the table''s columns and name';

@@ -1,4 +1,4 @@
--- Where capture is installed: what the tool leaves for the coverage guard, which compares the catalog with it.
+-- Where capture is installed, as the coverage guard compares it with the catalog.
 
 create or replace function auditctl_internal.registered_name(p_relation oid) returns text
 language sql stable
@@ -9,7 +9,7 @@ as $auditctl$
     join pg_namespace as n on n.oid = c.relnamespace
     where c.oid = p_relation
 $auditctl$;
-comment on function auditctl_internal.registered_name is 'The name a relation would be registered under now; null where it is gone';
+comment on function auditctl_internal.registered_name is 'The name under which a relation would be registered now; null if it no longer exists';
 
 create or replace function auditctl_internal.related_relations(p_relations oid[]) returns setof oid
 language sql stable
@@ -21,7 +21,7 @@ as $auditctl$
         select i.inhrelid from downward join pg_inherits as i on i.inhparent = downward.relation
     ),
 
-    -- A child may have several parents: what is done to one reaches it, and so the table that another stands for.
+    -- A child may have several parents: DDL on one of them changes the child, and so the audited table of another.
     upward as (
         select downward.relation from downward
         union
@@ -30,7 +30,7 @@ as $auditctl$
 
     select upward.relation from upward
 $auditctl$;
-comment on function auditctl_internal.related_relations is 'Relations with all that descends from them, and all that any of these descends from';
+comment on function auditctl_internal.related_relations is 'The relations, all their descendants, and all ancestors of any of these';
 
 create or replace function auditctl_internal.audited_through(p_relation oid) returns regclass
 language sql stable
@@ -50,7 +50,7 @@ as $auditctl$
     order by a.distance, n.nspname, c.relname
     limit 1
 $auditctl$;
-comment on function auditctl_internal.audited_through is 'The nearest audited table that a relation is or descends from; null where there is none';
+comment on function auditctl_internal.audited_through is 'The nearest audited table that a relation is or descends from; null if there is none';
 
 create or replace function auditctl_internal.current_members(p_root oid) returns regclass[]
 language sql stable
@@ -70,10 +70,10 @@ as $auditctl$
     select coalesce(array_agg(downward.relation::regclass order by downward.relation), '{}')
     from downward
     join pg_class as c on c.oid = downward.relation
-    -- A partition has one parent, a child may have several. No other session sees a temporary one.
+    -- A partition has one parent, a child may have several. Other sessions cannot see a temporary child.
     where c.relpersistence <> 't' and (c.relispartition or auditctl_internal.audited_through(c.oid) = p_root)
 $auditctl$;
-comment on function auditctl_internal.current_members is 'The partitions and children that are audited through a table';
+comment on function auditctl_internal.current_members is 'The partitions and children that are audited as members of a table';
 
 create or replace function auditctl_internal.attach_member(p_member regclass, p_capture auditctl.capture) returns boolean
 language plpgsql volatile
@@ -103,4 +103,4 @@ exception when insufficient_privilege then
 end
 $auditctl$;
 comment on function auditctl_internal.attach_member is
-    'Installs capture on a new partition or child of an audited table; returns whether the installing login''s rights allowed it';
+    'Installs capture on a new partition or child of an audited table; returns whether the rights of the installing login allowed it';

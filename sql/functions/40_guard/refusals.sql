@@ -1,25 +1,25 @@
--- What the coverage guard refuses, and what it says then.
+-- What the coverage guard refuses, and the messages it raises.
 
 create or replace function auditctl_internal.command_line(p_command text, p_target text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- Quoted as a shell reads it.
+    -- Quoted for a shell.
     select
         'auditctl ' || p_command || ' ' || case
             when p_target ~ '^[A-Za-z0-9_.]+$' then p_target
             else '''' || replace(p_target, '''', '''' || chr(92) || '''''') || ''''
         end
 $auditctl$;
-comment on function auditctl_internal.command_line is 'A command of the tool about a table, to be pasted into a shell';
+comment on function auditctl_internal.command_line is 'An auditctl command for a table, ready to be pasted into a shell';
 
 create or replace function auditctl_internal.how_to_stop(p_target text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select 'To stop auditing it, the login that installed auditctl, or a superuser, runs first: ' || auditctl_internal.command_line('disable', p_target)
+    select 'To stop auditing it, the login that installed auditctl or a superuser must first run: ' || auditctl_internal.command_line('disable', p_target)
 $auditctl$;
-comment on function auditctl_internal.how_to_stop is 'The hint of a refusal';
+comment on function auditctl_internal.how_to_stop is 'The hint that a refusal gives: how to stop auditing a table';
 
 create or replace function auditctl_internal.require_triggers(p_capture auditctl.capture) returns void
 language plpgsql stable
@@ -32,7 +32,7 @@ begin
     if found then
         raise exception 'refused: % is audited, and this would mean that trigger % %',
             auditctl_internal.registered_name(v_state.relation), v_state.trigger, v_state.phrase
-            using errcode = 'UA003', hint = auditctl_internal.how_to_stop(p_capture.target) || '. If it was so before: auditctl apply';
+            using errcode = 'UA003', hint = auditctl_internal.how_to_stop(p_capture.target) || '. If it was like this before: auditctl apply';
     end if;
 end
 $auditctl$;
@@ -45,7 +45,7 @@ as $auditctl$
 declare
     v_rule text;
 begin
-    -- A rule may get a new name; there may not be more of them.
+    -- A rule may be renamed, but no rule may be added.
     select r.rule
     into v_rule
     from unnest(p_rules) as r (rule)

@@ -1,5 +1,5 @@
--- The coverage guard: inside the transaction of any DDL it looks again at the audited tables concerned, refuses what
--- would silence capture, makes functions anew, takes in new partitions and children, follows renames, and records it.
+-- The coverage guard: in the transaction of any DDL it checks the audited tables concerned, refuses changes that would
+-- disable capture, rewrites functions, installs capture on new partitions and children, follows renames, and records it.
 
 create or replace function auditctl_internal.record_ddl(p_target text, p_command text, p_changes jsonb) returns void
 language plpgsql volatile
@@ -39,20 +39,20 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_stayed constant regclass[] := array(select m from unnest(p_before.members) as m where m = any (p_now.members));
+    v_remaining constant regclass[] := array(select m from unnest(p_before.members) as m where m = any (p_now.members));
     v_complete auditctl.capture := p_now;
     v_changes jsonb := '[]';
     v_state record;
     v_member regclass;
 begin
-    -- Those that were complete before must be so still, with functions made anew; then the new ones are taken in.
-    v_complete.members := v_stayed;
+    -- Members that were complete before must still be complete, with rewritten functions; then new members are attached.
+    v_complete.members := v_remaining;
     for v_state in select s.* from auditctl_internal.trigger_states(v_complete) as s loop
         if v_state.has_own_function and v_state.fault is distinct from 'missing' and v_state.fault is distinct from 'unknown' then
             perform auditctl_internal.write_function(v_state.relation, p_now, v_state.action);
         end if;
     end loop;
-    for v_member in select m from unnest(p_now.members) as m where m <> all (v_stayed) loop
+    for v_member in select m from unnest(p_now.members) as m where m <> all (v_remaining) loop
         if auditctl_internal.attach_member(v_member, p_now) then
             v_complete.members := v_complete.members || v_member;
         end if;
@@ -63,7 +63,7 @@ begin
     for v_member in
         select m
         from unnest(p_before.members) as m
-        where m <> all (v_stayed) and auditctl_internal.registered_name(m) is not null and auditctl_internal.audited_through(m) is null
+        where m <> all (v_remaining) and auditctl_internal.registered_name(m) is not null and auditctl_internal.audited_through(m) is null
     loop
         v_changes := v_changes || jsonb_build_object('left', auditctl_internal.registered_name(v_member));
         raise warning '% is no longer audited', auditctl_internal.registered_name(v_member)
@@ -73,7 +73,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.renew_members is
-    'Brings functions and triggers of an audited table and its members up to date; returns who joined and left';
+    'Brings functions and triggers of an audited table and its members up to date; returns which members joined and left';
 
 create or replace function auditctl_internal.renew_capture(p_relation regclass, p_command text, p_changes jsonb) returns void
 language plpgsql volatile
@@ -87,7 +87,7 @@ declare
     v_key text[];
     v_old_key text[];
 begin
-    -- What follows is DDL too, and fires the guard again.
+    -- The statements below are DDL too, and fire the guard again.
     update auditctl.capture set being_changed_by = pg_current_xact_id()
     where relation = p_relation and being_changed_by is distinct from pg_current_xact_id()
     returning * into v_before;
@@ -143,4 +143,4 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.renew_capture is
-    'After DDL on an audited table or a member of it: refuses what would silence capture, and brings capture up to date';
+    'Runs after DDL on an audited table or a member of it: refuses changes that would disable capture, and brings capture up to date';

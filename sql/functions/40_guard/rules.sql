@@ -9,12 +9,12 @@ begin
     insert into auditctl.target (target, label, key_columns)
     select p_new, t.label, t.key_columns from auditctl.target as t where t.target = p_old
     on conflict (target) do update set label = excluded.label, key_columns = excluded.key_columns;
-    -- A rule for a table that was gone gives way to the table that has the name now.
+    -- The rule of a table that no longer exists makes way for the rule of the renamed table.
     delete from auditctl.rule where name = p_new;
     update auditctl.rule set name = p_new, set_by = session_user, set_at = now() where name = p_old;
 end
 $auditctl$;
-comment on function auditctl_internal.follow_rename is 'Carries rule, label and history of an audited table over to its new name';
+comment on function auditctl_internal.follow_rename is 'Moves the rule, label and history of an audited table to its new name';
 
 create or replace function auditctl_internal.is_glob(p_name text) returns boolean
 language sql immutable
@@ -22,7 +22,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select regexp_replace(p_name, '"[^"]*"', '', 'g') ~ '[*?[]'
 $auditctl$;
-comment on function auditctl_internal.is_glob is 'Whether a rule''s name may mean several tables; in double quotes nothing is a wildcard';
+comment on function auditctl_internal.is_glob is 'Whether a rule''s name may match several tables; wildcards in double quotes do not count';
 
 create or replace function auditctl_internal.follow_schema(p_relation regclass, p_old_target text) returns void
 language plpgsql volatile
@@ -44,17 +44,17 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.follow_schema is
-    'Carries the globs over the schema that a table was in, such as billing.*, over to the schema''s new name';
+    'Moves globs over a renamed schema, such as billing.*, to the schema''s new name';
 
 create or replace function auditctl_internal.is_covered(p_capture auditctl.capture) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- By a rule of its own, or by the first glob that matches its name if that says the same. A glob with brackets or
-    -- double quotes is taken for one that does not match: then the table gets a rule of its own.
+    -- By a rule of its own, or by the first glob that matches its name, if that glob states the same. A glob with brackets
+    -- or double quotes is assumed not to match: then the table gets a rule of its own.
     select exists (select from auditctl.rule as r where r.name = p_capture.target) or coalesce(
         (
-            -- Every key that the rule states, laid over the capture, changes nothing.
+            -- Overwriting the capture with every key of the rule changes nothing.
             select to_jsonb(p_capture) || (to_jsonb(r) - '{name, position, label, set_by, set_at}'::text[]) = to_jsonb(p_capture)
             from auditctl.rule as r
             cross join pg_class as c
@@ -70,55 +70,55 @@ as $auditctl$
         ), false
     )
 $auditctl$;
-comment on function auditctl_internal.is_covered is 'Whether the rules still say of a table what capture does';
+comment on function auditctl_internal.is_covered is 'Whether the stored rules still describe the capture of a table';
 
 create or replace function auditctl_internal.pick_names(p_names text[], p_among text[], p_are_in boolean) returns text[]
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select coalesce(array_agg(given.name order by given.position), '{}')
+    select coalesce(array_agg(n.name order by n.position), '{}')
     from (
         select u.name, min(u.position) as position
         from unnest(p_names) with ordinality as u (name, position)
         group by u.name
-    ) as given
-    where (given.name = any (p_among)) = p_are_in
+    ) as n
+    where (n.name = any (p_among)) = p_are_in
 $auditctl$;
-comment on function auditctl_internal.pick_names is 'The names that are, or are not, among others; each once, in their order';
+comment on function auditctl_internal.pick_names is 'The names that are, or are not, in p_among; each once, in the original order';
 
 create or replace function auditctl_internal.sync_rule(p_capture auditctl.capture) returns auditctl.capture
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_stated auditctl.capture := p_capture;
+    v_result auditctl.capture := p_capture;
     v_columns constant text[] := array(select c.name from auditctl_internal.captured_columns(p_capture.relation) as c);
     v_exclude constant text[] := p_capture.exclude || p_capture.former_exclude;
     v_mask constant text[] := p_capture.mask || p_capture.former_mask;
 begin
-    -- A rule for one table names columns it has. What it hid stays hidden if a column of that name comes back.
-    v_stated.exclude := auditctl_internal.pick_names(v_exclude, v_columns, true);
-    v_stated.former_exclude := auditctl_internal.pick_names(v_exclude, v_columns, false);
-    v_stated.mask := auditctl_internal.pick_names(v_mask, v_columns, true);
-    v_stated.former_mask := auditctl_internal.pick_names(v_mask, v_columns, false);
+    -- A rule for one table names only columns that exist. A hidden name stays hidden if a column of that name is added again.
+    v_result.exclude := auditctl_internal.pick_names(v_exclude, v_columns, true);
+    v_result.former_exclude := auditctl_internal.pick_names(v_exclude, v_columns, false);
+    v_result.mask := auditctl_internal.pick_names(v_mask, v_columns, true);
+    v_result.former_mask := auditctl_internal.pick_names(v_mask, v_columns, false);
     if auditctl_internal.key_columns(p_capture.relation) <> '{}' or not p_capture.key <@ v_columns then
-        v_stated.key := '{}';
+        v_result.key := '{}';
     end if;
     update auditctl.rule as r
-    set exclude = v_stated.exclude, mask = v_stated.mask, key = v_stated.key, set_by = session_user, set_at = now()
-    where r.name = v_stated.target
-        and (r.exclude, r.mask, r.key) is distinct from (v_stated.exclude, v_stated.mask, v_stated.key);
-    if not exists (select from auditctl.rule as r where r.name = v_stated.target) then
-        -- A glob covered the table; it says nothing about this name, or about these columns.
+    set exclude = v_result.exclude, mask = v_result.mask, key = v_result.key, set_by = session_user, set_at = now()
+    where r.name = v_result.target
+        and (r.exclude, r.mask, r.key) is distinct from (v_result.exclude, v_result.mask, v_result.key);
+    if not exists (select from auditctl.rule as r where r.name = v_result.target) then
+        -- A glob covered the table, but does not match its new name or columns.
         insert into auditctl.rule
-        select made.*
+        select r.*
         from (select coalesce(max(r.position) + 1, 0) as position from auditctl.rule as r) as last
-        cross join lateral jsonb_populate_record(null::auditctl.rule, to_jsonb(v_stated) || jsonb_build_object(
-            'name', v_stated.target, 'position', last.position, 'set_by', session_user, 'set_at', now()
-        )) as made;
+        cross join lateral jsonb_populate_record(null::auditctl.rule, to_jsonb(v_result) || jsonb_build_object(
+            'name', v_result.target, 'position', last.position, 'set_by', session_user, 'set_at', now()
+        )) as r;
     end if;
-    return v_stated;
+    return v_result;
 end
 $auditctl$;
 comment on function auditctl_internal.sync_rule is
-    'Brings the table''s own rule up to its name and columns, and makes one where only a glob covered it; returns what it states';
+    'Updates the table''s own rule to its name and columns, or creates one if only a glob covered it; returns the capture that the rule states';

@@ -1,4 +1,4 @@
--- What the coverage guard compares with: columns and rules as they were when capture was last changed.
+-- The state that the coverage guard compares with: columns and rules at the last change of capture.
 
 create or replace function auditctl_internal.current_columns(p_root oid, p_members regclass[]) returns jsonb
 language sql stable
@@ -23,7 +23,7 @@ as $auditctl$
     where site.relation = p_root or not c.relispartition
 $auditctl$;
 comment on function auditctl_internal.current_columns is
-    'For the table and each child, by name: the columns by number, each with name, type and default';
+    'The columns of the table and of each child by number, each with name, type and default';
 
 create or replace function auditctl_internal.current_rules(p_root oid, p_members regclass[]) returns text[]
 language sql stable
@@ -34,7 +34,7 @@ as $auditctl$
     where r.ev_class = any (p_root || p_members::oid[]) and r.is_instead and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
 $auditctl$;
 comment on function auditctl_internal.current_rules is
-    'The INSTEAD rules that keep writes from the table, and so from its triggers: event (2 update, 3 insert, 4 delete) and name';
+    'The INSTEAD rules that divert writes from the table, and so from its triggers: event (2 update, 3 insert, 4 delete) and name';
 
 create or replace function auditctl_internal.begin_change(p_relations regclass[]) returns void
 language sql volatile
@@ -45,14 +45,14 @@ as $auditctl$
     where relation::oid in (select auditctl_internal.related_relations(p_relations::oid[]));
 $auditctl$;
 comment on function auditctl_internal.begin_change is
-    'Before capture is changed on these relations: the guard leaves them alone until auditctl_internal.end_change in the same transaction';
+    'Begins a change of capture on these relations: the guard ignores them until auditctl_internal.end_change in the same transaction';
 
 create or replace function auditctl_internal.end_change() returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
-    with found as (
+    with present as (
         select k.relation, auditctl_internal.current_members(k.relation) as members
         from auditctl.capture as k
         where k.being_changed_by = pg_current_xact_id()
@@ -60,12 +60,12 @@ as $auditctl$
 
     update auditctl.capture as k
     set
-        members = found.members,
-        columns = auditctl_internal.current_columns(found.relation, found.members),
-        rules = auditctl_internal.current_rules(found.relation, found.members),
+        members = present.members,
+        columns = auditctl_internal.current_columns(present.relation, present.members),
+        rules = auditctl_internal.current_rules(present.relation, present.members),
         detached = '{}',
         being_changed_by = null
-    from found
-    where found.relation = k.relation
+    from present
+    where present.relation = k.relation
 $auditctl$;
-comment on function auditctl_internal.end_change is 'After capture was changed: what the tables are like now is what the guard compares with';
+comment on function auditctl_internal.end_change is 'Ends a change of capture: stores the present state of the tables, with which the guard compares';

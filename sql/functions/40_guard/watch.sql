@@ -1,13 +1,13 @@
--- When the coverage guard looks at what: called by the event triggers, for every DDL command.
+-- Decides which tables the coverage guard checks; called by the event triggers, for every DDL command.
 --
--- An upgrade runs DDL while the guard is on: all that these functions call stands in the files before this one.
+-- An upgrade runs DDL while the guard is on, so everything that these functions call is in the files before this one.
 
 create or replace function auditctl_internal.require_fresh_snapshot() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    -- DDL works on the newest catalog, and this transaction may see an older auditctl.capture: then it fails with 40001.
+    -- DDL works on the newest catalog, but this transaction may see an older auditctl.capture: then it fails with 40001.
     if current_setting('transaction_isolation') <> 'read committed' then
         perform from auditctl.capture_change for share;
     end if;
@@ -20,7 +20,7 @@ create or replace function auditctl_internal.changed_relations() returns oid[]
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select array_agg(found.relation)
+    select array_agg(changed.relation)
     from pg_event_trigger_ddl_commands() as command
     cross join lateral (
         select command.objid as relation where command.classid = 'pg_class'::regclass
@@ -31,16 +31,16 @@ as $auditctl$
         union all
         select c.oid from pg_class as c where command.classid = 'pg_namespace'::regclass and c.relnamespace = command.objid
         union all
-        -- The tables of a composite type.
+        -- Typed tables of a composite type.
         select typed.oid
         from pg_class as typed
         left join pg_class as composite on composite.reltype = typed.reloftype
         where typed.reloftype <> 0
             and (command.classid = 'pg_class'::regclass and composite.oid = command.objid
                 or command.classid = 'pg_type'::regclass and typed.reloftype = command.objid)
-    ) as found
+    ) as changed
 $auditctl$;
-comment on function auditctl_internal.changed_relations is 'The relations that a DDL command was about; null for none. Inside an event trigger only';
+comment on function auditctl_internal.changed_relations is 'The relations that a DDL command changed; null if there are none. Only for use in an event trigger';
 
 create or replace function auditctl_internal.drifted_captures() returns oid[]
 language sql stable
@@ -57,7 +57,7 @@ as $auditctl$
             or exists (select from auditctl_internal.trigger_states(k) as s where s.fault is not null)
         )
 $auditctl$;
-comment on function auditctl_internal.drifted_captures is 'The audited tables that are not what auditctl.capture says';
+comment on function auditctl_internal.drifted_captures is 'The audited tables whose state differs from auditctl.capture';
 
 create or replace function auditctl_internal.watch_ddl(p_command text) returns void
 language plpgsql security definer
@@ -73,7 +73,7 @@ begin
         return;
     end if;
     v_relations := case when p_command like '% POLICY' then auditctl_internal.policied_relations() else auditctl_internal.changed_relations() end;
-    -- Inside REFRESH, PostgreSQL does not tell what commands were about.
+    -- Inside REFRESH, PostgreSQL does not report which objects a command changed.
     if v_relations is null and p_command in (
         'ALTER TABLE', 'ALTER TRIGGER', 'ALTER RULE', 'ALTER SCHEMA', 'ALTER INDEX', 'CREATE TRIGGER', 'CREATE RULE',
         'REFRESH MATERIALIZED VIEW'
@@ -123,7 +123,7 @@ as $auditctl$
 declare
     v_dropped record;
     v_relations oid[] := '{}';
-    v_gone jsonb := '[]';
+    v_dropped_members jsonb := '[]';
     v_relation regclass;
 begin
     if not exists (
@@ -156,10 +156,10 @@ begin
             v_relations := v_relations || array(
                 select k.relation::oid from auditctl.capture as k where v_dropped.objid = any (k.members::oid[])
             );
-            v_gone := v_gone || jsonb_build_object('gone', v_dropped.object_identity);
+            v_dropped_members := v_dropped_members || jsonb_build_object('gone', v_dropped.object_identity);
         end if;
     end loop;
-    -- ALTER TABLE is looked at when it is done.
+    -- watch_ddl checks ALTER commands when they end.
     if p_command like 'ALTER %' or v_relations = '{}' then
         return;
     end if;
@@ -169,7 +169,7 @@ begin
         where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select auditctl_internal.related_relations(v_relations))
         order by k.relation
     loop
-        perform auditctl_internal.renew_capture(v_relation, p_command, v_gone);
+        perform auditctl_internal.renew_capture(v_relation, p_command, v_dropped_members);
     end loop;
 end
 $auditctl$;

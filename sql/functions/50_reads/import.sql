@@ -1,19 +1,19 @@
--- Reads from the server's log into events. What a line says is trusted as far as the login that imports it, which the
--- event names; lines of auditctl's own carry a keyed hash and are trusted for themselves.
+-- Makes events of reads in the server's log. A line is trusted as far as the login that imports it, which the event
+-- names; lines that auditctl wrote carry a keyed hash and are trusted by themselves.
 
 create or replace function auditctl_internal.imported_context(p_context jsonb) returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- Some keys mean something to whoever reads the log, and no line of the server's tells them.
-    -- Whatever is given, the login is named.
+    -- Removes keys that have a meaning in the log and that no line of the server's log contains. Always names the
+    -- importing login, whatever the caller passes.
     select jsonb_strip_nulls(
         case when jsonb_typeof(p_context) = 'object' then p_context else '{}' end
         - '{summary,previous_target_id,claimed_actor,claimed_ip,role,partition}'::text[]
         || jsonb_build_object('imported_by', session_user)
     )
 $auditctl$;
-comment on function auditctl_internal.imported_context is 'What the event of an imported read says beside the read, with the login that imports it';
+comment on function auditctl_internal.imported_context is 'The context of the event of an imported read, including the login that imports it';
 
 create or replace function auditctl_internal.insert_imported_read(p_read jsonb, p_context jsonb) returns void
 language sql volatile
@@ -26,7 +26,7 @@ as $auditctl$
         auditctl_internal.imported_context(p_context)
 $auditctl$;
 comment on function auditctl_internal.insert_imported_read is
-    'Adds the event of one read that a line of the server''s log tells of; the owner''s alone';
+    'Inserts the event of one read from a line of the server''s log';
 
 create or replace function auditctl_internal.importable_reads(p_lines jsonb, p_horizon timestamptz)
 returns table (number bigint, line_key uuid, logged_at timestamptz, already_recorded boolean, line jsonb)
@@ -38,11 +38,11 @@ as $auditctl$
     where (l.line ->> 'at')::timestamptz between greatest(p_horizon, '2000-01-01') and now() + interval '1 day'
         -- auditctl alone records under these names.
         and l.line ->> 'target' !~* '^"?auditctl(_internal|_triggers)?"?([.]|$)'
-        -- A read that auditctl's own line tells of is known by that line's hash, which auditctl.import_own_reads takes.
+        -- Reads in lines that auditctl wrote are identified by the line's hash and imported by auditctl.import_own_reads.
         and l.line ->> 'key' !~ '^auditctl '
 $auditctl$;
 comment on function auditctl_internal.importable_reads is
-    'The lines of a batch that may become events: of a plausible time that retention has not removed, and of no target of auditctl''s own';
+    'The lines of a batch that may become events: with a plausible time that retention has not removed, and not of a target of auditctl''s own';
 
 create or replace function auditctl.import_reads(p_lines jsonb) returns table (outcome text, lines bigint)
 language plpgsql volatile security definer
@@ -52,7 +52,7 @@ as $auditctl$
 declare
     v_horizon constant timestamptz := auditctl_internal.lock_import();
 begin
-    -- The planner knows nothing of a batch's size, and must not compare each line with each.
+    -- The planner does not know a batch's size; a nested loop would compare every line with every other.
     return query
     with line as materialized (
         select * from auditctl_internal.importable_reads(p_lines, v_horizon)
@@ -70,7 +70,7 @@ begin
         where not l.already_recorded
         order by l.line_key, l.number
     ),
-    made as (
+    inserted as (
         insert into auditctl.event (occurred_at, actor, actor_kind, ip, db_user, target, action, context)
         select
             (f.line ->> 'at')::timestamptz, f.line ->> 'login', 'database', (f.line ->> 'host')::inet, f.line ->> 'login',
@@ -79,7 +79,7 @@ begin
         order by f.number
         returning 1
     )
-    select 'made', (select count(*) from made)
+    select 'made', (select count(*) from inserted)
     union all
     select 'recorded', (select count(*) from line as l where l.already_recorded)
     union all
@@ -89,7 +89,7 @@ $auditctl$;
 revoke execute on function auditctl.import_reads from public;
 grant execute on function auditctl.import_reads to auditctl_admin;
 comment on function auditctl.import_reads is
-    'Makes events of reads that the server''s log tells of, each once, under the name of who imports them; returns how many lines became what';
+    'Makes events of reads in the server''s log, each once, under the name of the importing login; returns the number of lines by outcome';
 
 create or replace function auditctl_internal.is_own_read(p_json text) returns boolean
 language sql stable
@@ -97,19 +97,19 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select case when auditctl.verify_read_line(p_json) then p_json::jsonb ->> 'v' = '1' else false end
 $auditctl$;
-comment on function auditctl_internal.is_own_read is 'Whether auditctl itself wrote the line, with this database''s key and in a form that is known';
+comment on function auditctl_internal.is_own_read is 'Whether auditctl itself wrote the line, with this database''s key and in a known format version';
 
 create or replace function auditctl_internal.is_in_progress(p_xact_id xid8) returns boolean
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- One of the future is from before the database was restored, or from another server.
+    -- A future transaction id comes from before a restore of the database, or from another server.
     select case
         when p_xact_id < pg_snapshot_xmax(pg_current_snapshot()) then coalesce(pg_xact_status(p_xact_id) = 'in progress', false)
         else false
     end
 $auditctl$;
-comment on function auditctl_internal.is_in_progress is 'Whether a transaction has not ended; prepared ones have not';
+comment on function auditctl_internal.is_in_progress is 'Whether a transaction has not ended; a prepared one has not';
 
 create or replace function auditctl_internal.settle_read(p_read jsonb, p_context jsonb) returns text
 language plpgsql volatile
@@ -141,7 +141,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.settle_read is
-    'Makes the event of a read that auditctl wrote into the server''s log, unless the log has it: made, recorded, or waiting while its transaction runs';
+    'Makes the event of a read that auditctl wrote to the server''s log, unless the event exists; returns made, recorded, or waiting while its transaction runs';
 
 create or replace function auditctl.import_own_reads(p_lines jsonb) returns table (number integer, outcome text)
 language plpgsql volatile security definer
@@ -164,7 +164,7 @@ begin
             if (v_read ->> 'at')::timestamptz < v_horizon then
                 outcome := 'expired';
             else
-                -- The hash covers all that the line says: whoever writes the same line again adds no read.
+                -- The hash covers the whole line: writing the same line again adds no read.
                 v_key := auditctl_internal.line_key('auditctl ' || (v_read ->> 'mac'));
                 insert into auditctl.read_line (line_key, logged_at) values (v_key, (v_read ->> 'at')::timestamptz)
                 on conflict do nothing;
@@ -185,7 +185,7 @@ $auditctl$;
 revoke execute on function auditctl.import_own_reads from public;
 grant execute on function auditctl.import_own_reads to auditctl_admin;
 comment on function auditctl.import_own_reads is
-    'Makes events of reads that auditctl wrote into the server''s log and that the log lacks, such as those of transactions that were rolled back; returns what became of each line';
+    'Makes events of reads that auditctl wrote to the server''s log and that have no event, such as those of rolled-back transactions; returns the outcome of each line';
 
 create or replace function auditctl.settle_reads() returns table (outcome text, lines bigint)
 language plpgsql volatile security definer
@@ -194,7 +194,7 @@ as $auditctl$
 begin
     perform auditctl_internal.lock_import();
     return query
-    with settled as (
+    with result as (
         select r.line_key, auditctl_internal.settle_read(r.waiting -> 'read', r.waiting -> 'context') as outcome
         from auditctl.read_line as r
         where r.waiting is not null
@@ -202,15 +202,15 @@ begin
     done as (
         update auditctl.read_line as r
         set waiting = null
-        from settled
-        where settled.line_key = r.line_key and settled.outcome <> 'waiting'
+        from result
+        where result.line_key = r.line_key and result.outcome <> 'waiting'
     )
-    select s.outcome, count(*) from settled as s group by s.outcome;
+    select s.outcome, count(*) from result as s group by s.outcome;
 end
 $auditctl$;
 revoke execute on function auditctl.settle_reads from public;
 grant execute on function auditctl.settle_reads to auditctl_admin;
-comment on function auditctl.settle_reads is 'Makes up for reads whose transaction ran when their line was imported; returns how many became what';
+comment on function auditctl.settle_reads is 'Settles reads whose transaction was still running when their line was imported; returns the number of reads by outcome';
 
 create or replace function auditctl.note_log_file(
     p_fingerprint text, p_name text, p_format text, p_position bigint, p_line bigint, p_tail text, p_size bigint
@@ -226,7 +226,7 @@ as $auditctl$
 $auditctl$;
 revoke execute on function auditctl.note_log_file from public;
 grant execute on function auditctl.note_log_file to auditctl_admin;
-comment on function auditctl.note_log_file is 'Keeps how far a file of the server''s log was read, in the transaction that stores what was read';
+comment on function auditctl.note_log_file is 'Stores how far a file of the server''s log was read, in the transaction that stores the reads';
 
 create or replace function auditctl.record_import(p_data jsonb, p_summary text) returns bigint
 language plpgsql volatile security definer

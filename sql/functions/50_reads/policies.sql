@@ -1,23 +1,23 @@
--- Where reads are recorded: the state of the policies, and what the coverage guard does for them.
+-- Where reads are recorded: the state of the read policies, and how the coverage guard maintains them.
 
 create or replace function auditctl.read_faults(p_relation regclass) returns table (fault text)
 language sql stable
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
-    with found as (
+    with site as (
         select s.*, c.relrowsecurity, c.relforcerowsecurity
         from auditctl.read_site as s
         join pg_class as c on c.oid = s.relation
         where s.relation = p_relation
     ),
 
-    wanted as (
+    expected as (
         select f.relation, 'auditctl_read'::name as policy, 'r'::"char" as command, false as is_permissive,
             format('( SELECT auditctl.record_read(%L::regclass) AS record_read)', f.relation::text) as using_text, null::text as check_text
-        from found as f
+        from site as f
         union all
-        select f.relation, 'auditctl_open', '*', true, 'true', 'true' from found as f where not f.had_row_security
+        select f.relation, 'auditctl_open', '*', true, 'true', 'true' from site as f where not f.had_row_security
     )
 
     select
@@ -25,21 +25,21 @@ as $auditctl$
             when p.oid is null then format('policy %s is gone', w.policy)
             else format('policy %s is defined differently', w.policy)
         end
-    from wanted as w
+    from expected as w
     left join pg_policy as p on p.polrelid = w.relation and p.polname = w.policy
     where p.oid is null
         or (p.polcmd, p.polpermissive, p.polroles) is distinct from (w.command, w.is_permissive, '{0}'::oid[])
         or pg_get_expr(p.polqual, p.polrelid) is distinct from w.using_text
         or pg_get_expr(p.polwithcheck, p.polrelid) is distinct from w.check_text
     union all
-    select 'row security is off' from found as f where not f.relrowsecurity
+    select 'row security is off' from site as f where not f.relrowsecurity
     union all
-    select 'row security is not forced on the owner' from found as f where f.read_force and not f.relforcerowsecurity
+    select 'row security is not forced on the owner' from site as f where f.read_force and not f.relforcerowsecurity
 $auditctl$;
 revoke execute on function auditctl.read_faults from public;
 grant execute on function auditctl.read_faults to auditctl_reader;
 comment on function auditctl.read_faults is
-    'What keeps the reads of a table from being recorded, or its rows from being seen as before: a phrase for each; nothing where its reads are not audited';
+    'The faults that prevent reads of a table from being recorded, or rows from being visible as before: a phrase for each; empty if its reads are not audited';
 
 create or replace function auditctl.own_policies(p_relation regclass, p_permissive boolean) returns text[]
 language sql stable
@@ -51,7 +51,7 @@ as $auditctl$
 $auditctl$;
 revoke execute on function auditctl.own_policies from public;
 grant execute on function auditctl.own_policies to auditctl_reader;
-comment on function auditctl.own_policies is 'The policies of a table that are not auditctl''s: the permissive or the restrictive ones';
+comment on function auditctl.own_policies is 'The permissive or the restrictive policies of a table, without those of auditctl';
 
 create or replace function auditctl_internal.register_read(
     p_relation regclass, p_root regclass, p_target text, p_query boolean, p_force boolean
@@ -68,7 +68,7 @@ as $auditctl$
     set root = excluded.root, target = excluded.target, read_query = excluded.read_query, read_force = excluded.read_force;
 $auditctl$;
 comment on function auditctl_internal.register_read is
-    'Before the policies are put on a table: from now on record_read knows it, and how its row security was is kept';
+    'Registers a table before its read policies are created, so that record_read knows it, and stores the previous state of its row security';
 
 create or replace function auditctl_internal.release_row_security(p_relation regclass) returns void
 language sql volatile
@@ -77,7 +77,7 @@ as $auditctl$
     update auditctl.read_site set had_row_security = true where relation = p_relation and not had_row_security
 $auditctl$;
 comment on function auditctl_internal.release_row_security is
-    'From now on row security is the table''s own: its policies decide who sees what, and it stays when reading is no longer audited';
+    'Marks row security as the table''s own: its own policies decide who sees which rows, and it stays enabled when reads are no longer audited';
 
 create or replace function auditctl_internal.unregister_read(p_relation regclass) returns void
 language sql volatile
@@ -85,7 +85,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     delete from auditctl.read_site where relation = p_relation
 $auditctl$;
-comment on function auditctl_internal.unregister_read is 'After the policies are off a table: record_read does nothing for it any more';
+comment on function auditctl_internal.unregister_read is 'Unregisters a table after its read policies were dropped, so that record_read ignores it';
 
 create or replace function auditctl_internal.attach_read_policies(p_member regclass, p_capture auditctl.capture) returns void
 language plpgsql volatile
@@ -98,7 +98,7 @@ begin
         return;
     end if;
     if v_opens and auditctl.own_policies(p_member, false) <> '{}' then
-        raise exception 'its policy % would come into force', (auditctl.own_policies(p_member, false))[1]
+        raise exception 'its policy % would take effect', (auditctl.own_policies(p_member, false))[1]
             using errcode = 'insufficient_privilege';
     end if;
     perform auditctl_internal.register_read(p_member, p_capture.relation, p_capture.target, p_capture.read_query, p_capture.read_force);
@@ -108,7 +108,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.attach_read_policies is
-    'Puts the policies of reading on a new partition or child; raises where the installing login may not, or a dormant policy forbids it';
+    'Creates the read policies on a new partition or child; raises if the installing login may not, or if a dormant policy would take effect';
 
 create or replace function auditctl_internal.unseen_parent(p_relations regclass[]) returns table (relation regclass, parent regclass)
 language sql stable
@@ -119,45 +119,45 @@ as $auditctl$
     where i.inhrelid = any (p_relations::oid[]) and not exists (select from auditctl.read_site as s where s.relation = i.inhparent)
 $auditctl$;
 comment on function auditctl_internal.unseen_parent is
-    'Tables through which others can be read without an event: for a query of a parent, the parent''s policies alone count';
+    'The tables that can be read through a parent without an event: a query of a parent applies only the parent''s policies';
 
 create or replace function auditctl_internal.renew_reading(p_capture auditctl.capture) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_found record;
+    v_problem record;
 begin
     if not 'READ' = any (p_capture.actions) then
         return;
     end if;
     update auditctl.read_site set target = p_capture.target where root = p_capture.relation and target <> p_capture.target;
-    -- Whoever drops the policy that lets everybody through means his own. Without one nobody means that all is hidden.
+    -- Dropping the policy that lets every row through hands row security to the table's own policies, if it has any.
     update auditctl.read_site as s set had_row_security = true
     where s.relation = any (p_capture.relation || p_capture.members) and not s.had_row_security
         and not exists (select from pg_policy as p where p.polrelid = s.relation and p.polname = 'auditctl_open')
         and auditctl.own_policies(s.relation, true) || auditctl.own_policies(s.relation, false) <> '{}';
     select site.relation, coalesce(fault.fault, 'its reads are not recorded') as fault
-    into v_found
+    into v_problem
     from unnest(p_capture.relation || p_capture.members) as site (relation)
     join pg_class as c on c.oid = site.relation and c.relkind <> 'f'
     left join auditctl.read_site as s on s.relation = site.relation
     left join lateral auditctl.read_faults(site.relation) as fault on true
     where s.relation is null or fault.fault is not null
     union all
-    select u.relation, format('whoever reads %s reads it, too, and leaves no event', auditctl_internal.registered_name(u.parent))
+    select u.relation, format('a query of %s would also read it, without an event', auditctl_internal.registered_name(u.parent))
     from auditctl_internal.unseen_parent(p_capture.relation || p_capture.members) as u
     limit 1;
     if found then
-        raise exception 'refused: reads of % are audited, and this would mean that %', auditctl_internal.registered_name(v_found.relation), v_found.fault
+        raise exception 'refused: reads of % are audited, and this would mean that %', auditctl_internal.registered_name(v_problem.relation), v_problem.fault
             using errcode = 'UA003',
-                hint = 'To stop recording reads, the login that installed auditctl, or a superuser, runs first: '
-                    || auditctl_internal.command_line('disable', p_capture.target) || ' --actions read. If it was so before: auditctl apply';
+                hint = 'To stop recording reads, the login that installed auditctl or a superuser must first run: '
+                    || auditctl_internal.command_line('disable', p_capture.target) || ' --actions read. If it was like this before: auditctl apply';
     end if;
 end
 $auditctl$;
 comment on function auditctl_internal.renew_reading is
-    'After DDL on a table whose reads are audited: follows its name, hands row security over, and raises UA003 on what would silence its reads';
+    'Runs after DDL on a table whose reads are audited: follows a rename, hands row security over, and raises UA003 on changes that would disable its recording';
 
 create or replace function auditctl_internal.warn_of_open_policy(p_relations oid[], p_command text) returns void
 language plpgsql stable
@@ -165,9 +165,9 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_open record;
-    v_is_meant constant boolean := p_command like '% POLICY' or current_query() ~* 'enable\s+row\s+level\s+security';
+    v_is_relevant constant boolean := p_command like '% POLICY' or current_query() ~* 'enable\s+row\s+level\s+security';
 begin
-    if not v_is_meant then
+    if not v_is_relevant then
         return;
     end if;
     for v_open in
@@ -184,14 +184,14 @@ begin
         raise warning '%', case
                 when v_open.policy is null then format('row security of %s was on already, to record reads, and lets every row through', v_open.name)
                 when v_open.is_permissive then format('policy %s has no effect: row security of %s is on to record reads, and lets every row through', v_open.policy, v_open.name)
-                else format('policy %s is in force at once: row security of %s is on to record reads', v_open.policy, v_open.name)
+                else format('policy %s takes effect at once: row security of %s is on to record reads', v_open.policy, v_open.name)
             end
             using hint = format('For row security of its own: drop policy auditctl_open on %s. Its reads stay recorded.', v_open.name);
     end loop;
 end
 $auditctl$;
 comment on function auditctl_internal.warn_of_open_policy is
-    'Warns whoever gives a table row security of its own while auditctl''s policy lets every row through';
+    'Warns a session that gives a table row security of its own while auditctl''s policy lets every row through';
 
 create or replace function auditctl_internal.policied_relations() returns oid[]
 language sql volatile
@@ -204,7 +204,7 @@ as $auditctl$
     where command.classid = 'pg_policy'::regclass
 $auditctl$;
 comment on function auditctl_internal.policied_relations is
-    'The tables whose reads are audited and whose policies a DDL command was about; null for none. Inside an event trigger only';
+    'The tables with audited reads whose policies a DDL command changed; null if there are none. Only for use in an event trigger';
 
 create or replace function auditctl_internal.drifted_reads() returns oid[]
 language sql stable
@@ -215,4 +215,4 @@ as $auditctl$
     join auditctl.capture as k on k.relation = s.root
     where k.being_changed_by is distinct from pg_current_xact_id() and exists (select from auditctl.read_faults(s.relation))
 $auditctl$;
-comment on function auditctl_internal.drifted_reads is 'The tables whose reads are audited and that are not what auditctl.read_site says';
+comment on function auditctl_internal.drifted_reads is 'The tables with audited reads whose state differs from auditctl.read_site';

@@ -1,5 +1,5 @@
--- Reads. PostgreSQL has no trigger for them: a policy of row security calls auditctl.record_read, once for each statement
--- and table. It leaves an event, and a line in the server's log, which stays where the event is rolled back.
+-- Records reads. PostgreSQL has no trigger for them, so a row security policy calls auditctl.record_read, once for each
+-- statement and table. It writes an event, and a line to the server's log, which remains if the event is rolled back.
 
 create or replace function auditctl_internal.new_key() returns bytea
 language sql volatile
@@ -31,17 +31,17 @@ create or replace function auditctl_internal.may_select(p_relation regclass) ret
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- A role may be gone that the session still acts as: by object id that is no error.
+    -- The role that the session has set may have been dropped: by object id that is not an error.
     select coalesce(has_any_column_privilege(session_user, p_relation, 'SELECT'), false)
         or coalesce(has_any_column_privilege(to_regrole(quote_ident(current_setting('role')))::oid, p_relation, 'SELECT'), false)
 $auditctl$;
-comment on function auditctl_internal.may_select is 'Whether the login, or the role it has set, may itself read anything of a table';
+comment on function auditctl_internal.may_select is 'Whether the login, or the role it has set, may itself read any column of a table';
 
 create or replace function auditctl_internal.identify_reader() returns auditctl.identity
 language plpgsql volatile
 as $auditctl$
--- The short ways of capture, and auditctl_internal.identify() where they do not apply. Called by auditctl_internal.insert_read only, whose
--- search_path is pinned.
+-- The fast paths of capture, and auditctl_internal.identify() if they do not apply. Called only by
+-- auditctl_internal.insert_read, whose search_path is pinned.
 declare
     v_who auditctl.identity;
     v_setting text;
@@ -69,7 +69,7 @@ exception when others then
 end
 $auditctl$;
 comment on function auditctl_internal.identify_reader is
-    'Who reads, as auditctl_internal.identify() says it, at less cost for nearly all sessions; never raises';
+    'Who reads: the same as auditctl_internal.identify(), cheaper for nearly all sessions; never raises';
 
 create or replace function auditctl_internal.insert_read(
     p_relation regclass, p_target text, p_leaf text, p_query text, p_recorded boolean
@@ -83,7 +83,7 @@ declare
     v_about constant jsonb := jsonb_strip_nulls(
         jsonb_build_object(
             'leaf', p_leaf, 'query', p_query, 'indirect',
-            -- The second is asked for the few whom the first denies.
+            -- The second check is needed only for the few sessions that fail the first.
             case
                 when not has_any_column_privilege(session_user, p_relation, 'SELECT') and not auditctl_internal.may_select(p_relation) then true
             end
@@ -96,7 +96,7 @@ begin
         insert into auditctl.event (occurred_at, actor, actor_kind, ip, target, action, context)
         values (
             v_at, v_who.actor, v_who.actor_kind, v_who.ip, p_target, 'READ',
-            -- These keys are never an application's own.
+            -- An application may not set these keys.
             nullif((coalesce(v_who.context, '{}') - 'query') || v_about, '{}')
         )
         returning event_id into v_event_id;
@@ -112,13 +112,13 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.insert_read is
-    'Adds the event of a read where the transaction may write; returns what the line in the server''s log says';
+    'Inserts the event of a read if the transaction may write; returns the content of the line for the server''s log';
 
 create or replace function auditctl.record_read(p_relation regclass) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
--- Anybody can call this, as policies run with the reader's rights. It takes nothing from the caller but the table.
+-- Anybody can call this, as policies run with the reader's rights. It takes only the table from the caller.
 declare
     v_recorded constant boolean := current_setting('transaction_read_only') = 'off';
     v_setting constant text := 'auditctl.read_' || p_relation::oid;
@@ -134,8 +134,8 @@ begin
     if not found then
         return true;
     end if;
-    -- A self-join, an UPDATE or an upsert asks several times. The setting is undone with the event by any rollback, and
-    -- nobody can set it beforehand: it takes the key, for this session and this statement.
+    -- A self-join, an UPDATE or an upsert calls this several times. A rollback undoes the setting together with the event.
+    -- Nobody can forge its value: that takes the key, and it differs for each session and statement.
     v_mark := encode(
         sha256(
             v_site.mark_key || convert_to(
@@ -171,7 +171,7 @@ begin
     if octet_length(p_json) <= 262144 then
         v_line := p_json::jsonb;
     end if;
-    -- A line is as it was written, to the byte: no key stands twice in it.
+    -- The line must be unchanged to the byte, so that no key can appear twice in it.
     return coalesce(
         jsonb_typeof(v_line) = 'object' and v_line::text = p_json and v_line ->> 'mac' = (
             select encode(sha256(k.outer_key || sha256(k.inner_key || convert_to((v_line - 'mac')::text, 'UTF8'))), 'hex')

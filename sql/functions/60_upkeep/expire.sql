@@ -1,4 +1,4 @@
--- The end of events whose time is over: a partition goes whole, or is replaced by one with what must stay.
+-- Deletes expired events: a partition is dropped, or replaced by one with the events that must stay.
 
 create or replace function auditctl_internal.month_partitions() returns table (partition regclass, first timestamp)
 language sql stable
@@ -20,7 +20,7 @@ begin
     if p_month is null then
         return;
     end if;
-    -- From target to target by the index.
+    -- Jumps from target to target in the index.
     return query execute format(
         'with recursive found as ('
         '(select e.target from only auditctl.%1$I as e order by e.target limit 1) union all '
@@ -30,29 +30,29 @@ begin
     );
 end
 $auditctl$;
-comment on function auditctl_internal.partition_targets is 'The targets of a month''s events; none for null';
+comment on function auditctl_internal.partition_targets is 'The targets of a month''s events; empty for null';
 
 create or replace function auditctl_internal.expired_targets(p_month timestamp) returns setof text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- No target is kept shorter than one without a time of its own: while that is not over, no index is read.
+    -- No target is kept for less time than one without a retention time of its own: while that lasts, no index is read.
     select t.target
-    from (select auditctl.kept_since('') as since) as shortest
+    from (select auditctl.kept_since('') as since) as minimum
     cross join lateral auditctl_internal.partition_targets(
-        case when shortest.since >= auditctl_internal.utc(p_month + interval '1 month') then p_month end
+        case when minimum.since >= auditctl_internal.utc(p_month + interval '1 month') then p_month end
     ) as t (target)
     where auditctl.kept_since(t.target) >= auditctl_internal.utc(p_month + interval '1 month')
         and not exists (
             select from auditctl_internal.holds_in_force() as h where h.target_id is null and auditctl.is_meant(h.target, t.target)
         )
 $auditctl$;
-comment on function auditctl_internal.expired_targets is 'The targets whose events of a month need not be kept, unless one object is held';
+comment on function auditctl_internal.expired_targets is 'The targets whose events of a month have expired; holds on single objects are not considered';
 
 create or replace function auditctl_internal.expired_condition(p_month timestamp) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
--- Times as text that mean the same in every session: else a session's zone could move a month away from what is held.
+-- Times as text must mean the same in every session: a session's time zone could otherwise shift a month past a hold.
 set "TimeZone" = 'UTC'
 set "DateStyle" = 'ISO, YMD'
 as $auditctl$
@@ -73,7 +73,7 @@ begin
     return v_condition;
 end
 $auditctl$;
-comment on function auditctl_internal.expired_condition is 'Which events e of a month have expired, as SQL; null for none';
+comment on function auditctl_internal.expired_condition is 'The SQL condition for the expired events e of a month; null if none have expired';
 
 create or replace function auditctl_internal.has_expired(p_month timestamp) returns boolean
 language plpgsql stable
@@ -86,19 +86,19 @@ begin
     if v_condition is not null then
         execute format('select exists (select from only auditctl.%I as e where %s)', auditctl_internal.month_table(p_month), v_condition) into v_found;
     elsif auditctl.kept_since('auditctl.') >= auditctl_internal.utc(p_month + interval '1 month') then
-        -- An empty month whose time is over.
+        -- An empty month that has expired.
         execute format('select not exists (select from only auditctl.%I)', auditctl_internal.month_table(p_month)) into v_found;
     end if;
     return v_found;
 end
 $auditctl$;
-comment on function auditctl_internal.has_expired is 'Whether a month holds events whose time is over';
+comment on function auditctl_internal.has_expired is 'Whether a month has expired events, or has expired and is empty';
 
 create or replace function auditctl_internal.retention_state() returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- What decides what must stay, as text to be compared.
+    -- Everything that decides which events must stay, as text for comparison.
     select concat_ws(
         ' ',
         (select string_agg(format('%s:%s', r.retention_id, r.until), ',' order by r.retention_id) from auditctl.retention as r),
@@ -106,14 +106,14 @@ as $auditctl$
         (select count(*) from auditctl.rename)
     )
 $auditctl$;
-comment on function auditctl_internal.retention_state is 'Changes whenever a hold, a time to keep events, or a table''s name does';
+comment on function auditctl_internal.retention_state is 'A text that changes whenever a hold, a retention time or a table''s name changes';
 
 create or replace function auditctl_internal.count_events(p_month timestamp, p_condition text) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_counted jsonb;
+    v_counts jsonb;
 begin
     execute format(
         'select jsonb_build_object('
@@ -125,12 +125,12 @@ begin
         'min(e.event_id) filter (where %2$s) as first, max(e.event_id) filter (where %2$s) as last '
         'from only auditctl.%3$I as e group by e.action) as a',
         'auditctl.' || auditctl_internal.month_table(p_month), coalesce(p_condition, 'false'), auditctl_internal.month_table(p_month)
-    ) into v_counted;
-    return v_counted;
+    ) into v_counts;
+    return v_counts;
 end
 $auditctl$;
 comment on function auditctl_internal.count_events is
-    'The events of a month by action, before and after its expired ones go, and between which numbers and how large they are';
+    'The number of events of a month by action, before and after its expired events are deleted, the range of event_id of those, and the size in bytes';
 
 create or replace function auditctl_internal.close_month(p_relation regclass) returns void
 language plpgsql volatile
@@ -138,13 +138,13 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '3s'
 as $auditctl$
 begin
-    -- Its time is over: nobody writes there any more, and what was written before is committed when this is granted.
+    -- The month has expired, so nobody writes to it any more, and earlier writes are committed once the lock is granted.
     execute format('lock table only %s in share mode', p_relation);
 exception when lock_not_available then
     perform auditctl_internal.give_up(p_relation::text, (auditctl_internal.lock_holders(array[p_relation::oid]))[1]);
 end
 $auditctl$;
-comment on function auditctl_internal.close_month is 'Keeps writers out of a month whose time is over until the transaction ends; readers stay';
+comment on function auditctl_internal.close_month is 'Blocks writers of an expired month until the transaction ends, but not readers';
 
 create or replace function auditctl_internal.expire_month(p_month timestamp) returns jsonb
 language plpgsql volatile
@@ -154,49 +154,49 @@ declare
     v_name constant text := auditctl_internal.month_table(p_month);
     v_state constant text := auditctl_internal.retention_state();
     v_condition text;
-    v_done jsonb;
-    v_kept regclass;
+    v_counts jsonb;
+    v_replacement regclass;
 begin
     perform auditctl_internal.close_month(format('auditctl.%I', v_name)::regclass);
     v_condition := auditctl_internal.expired_condition(p_month);
-    v_done := auditctl_internal.count_events(p_month, v_condition);
-    if (v_done ->> 'kept')::bigint > 0 then
-        v_kept := auditctl_internal.make_month('event_kept', p_month, null);
+    v_counts := auditctl_internal.count_events(p_month, v_condition);
+    if (v_counts ->> 'kept')::bigint > 0 then
+        v_replacement := auditctl_internal.make_month('event_kept', p_month, null);
         execute format(
-            'insert into %s select e.* from only auditctl.%I as e where (%s) is not true', v_kept, v_name, coalesce(v_condition, 'false')
+            'insert into %s select e.* from only auditctl.%I as e where (%s) is not true', v_replacement, v_name, coalesce(v_condition, 'false')
         );
-        execute format('analyze %s', v_kept);
+        execute format('analyze %s', v_replacement);
     end if;
     perform auditctl_internal.lock_log(array[format('auditctl.%I', v_name)::regclass, 'auditctl.event_default']);
     perform auditctl_internal.require_retention_state(v_state);
     execute format('drop table auditctl.%I', v_name);
-    if v_kept is not null then
-        perform auditctl_internal.rename_table(v_kept, v_name);
-        perform auditctl_internal.attach_month(v_kept, p_month, 'auditctl.event');
+    if v_replacement is not null then
+        perform auditctl_internal.rename_table(v_replacement, v_name);
+        perform auditctl_internal.attach_month(v_replacement, p_month, 'auditctl.event');
     end if;
     return auditctl_internal.record_upkeep(
         'auditctl.' || v_name, 'expired events deleted',
-        jsonb_build_object('step', 'expire', 'partition', 'auditctl.' || v_name, 'month', to_char(p_month, 'YYYY-MM')) || v_done
+        jsonb_build_object('step', 'expire', 'partition', 'auditctl.' || v_name, 'month', to_char(p_month, 'YYYY-MM')) || v_counts
     );
 end
 $auditctl$;
-comment on function auditctl_internal.expire_month is 'Drops a month whose time is over, or replaces it by what must stay';
+comment on function auditctl_internal.expire_month is 'Drops an expired month, or replaces it by a table with the events that must stay';
 
 create or replace function auditctl_internal.require_retention_state(p_state text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    -- A hold that is being placed either is seen from here on, or waits until the events are gone.
+    -- A hold that is being placed is either visible from here on, or waits until the events are deleted.
     lock table auditctl.hold, auditctl.retention, auditctl.rename in share mode nowait;
     if auditctl_internal.retention_state() <> p_state then
-        raise exception 'a hold, a time to keep events or a table''s name was changed meanwhile'
+        raise exception 'a hold, a retention time or a table''s name was changed meanwhile'
             using errcode = 'serialization_failure', hint = 'Nothing was deleted. Run auditctl maintain again.';
     end if;
 exception when lock_not_available then
-    raise exception 'a hold, a time to keep events or a table''s name is being changed'
+    raise exception 'a hold, a retention time or a table''s name is being changed'
         using errcode = 'lock_not_available', hint = 'Nothing was deleted. Run auditctl maintain again when that transaction has ended.';
 end
 $auditctl$;
 comment on function auditctl_internal.require_retention_state is
-    'Keeps holds and times to keep events as they are until the transaction ends; raises if they changed since they were looked at';
+    'Locks holds and retention times until the transaction ends; raises if they differ from the given state';

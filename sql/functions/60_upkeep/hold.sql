@@ -9,7 +9,7 @@ declare
 begin
     if tg_op = 'INSERT' then
         new.placed_by := session_user;
-        -- By the clock, and not when the transaction began: else one that waits for days would leave no time to notice.
+        -- The current time, not the start of the transaction: a transaction open for days would leave no time to notice.
         new.placed_at := clock_timestamp();
         new.released_by := null;
         new.released_at := null;
@@ -42,7 +42,7 @@ begin
     end if;
     if coalesce(p_reason, '') !~ '\S' or octet_length(p_reason) > 4096 then
         raise exception 'a hold needs a reason of at most 4 kB'
-            using errcode = 'invalid_parameter_value', hint = 'Say what it is for, such as the number of the case.';
+            using errcode = 'invalid_parameter_value', hint = 'State its purpose, such as the number of the case.';
     end if;
     perform '' ~ auditctl.target_pattern(p_target);
     insert into auditctl.hold (target, target_id, reason)
@@ -62,7 +62,7 @@ as $auditctl$
 begin
     if coalesce(p_reason, '') !~ '\S' or octet_length(p_reason) > 4096 then
         raise exception 'the release of a hold needs a reason of at most 4 kB'
-            using errcode = 'invalid_parameter_value', hint = 'Say why the events need not be held any more.';
+            using errcode = 'invalid_parameter_value', hint = 'State why the events need not be held any more.';
     end if;
     update auditctl.hold set release_reason = p_reason where hold_id = p_hold_id and released_at is null;
     if not found then
@@ -73,24 +73,24 @@ end
 $auditctl$;
 revoke execute on function auditctl.release_hold from public;
 grant execute on function auditctl.release_hold to auditctl_admin;
-comment on function auditctl.release_hold is 'Releases a hold; its events are deleted once their time is over';
+comment on function auditctl.release_hold is 'Releases a hold; its events are deleted once they expire';
 
 create or replace function auditctl_internal.holds_in_force() returns setof auditctl.hold
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- A release, like a shorter time, can be noticed before it has an effect.
+    -- A release, like a shorter retention time, takes effect only after others could notice it.
     select h.* from auditctl.hold as h where h.released_at is null or h.released_at > now() - auditctl.retention_grace()
 $auditctl$;
-comment on function auditctl_internal.holds_in_force is 'The holds that keep events now: those not released, and those released a few days ago';
+comment on function auditctl_internal.holds_in_force is 'The holds that keep events now: those not released, and those released within auditctl.retention_grace()';
 
 create or replace function auditctl_internal.held_events(p_from timestamptz, p_to timestamptz)
 returns table (event_id bigint, occurred_at timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- Tables as they are registered, and what events are about that is no table.
-    with recursive seen as (
+    -- Registered tables, and targets of events that are not tables.
+    with recursive event_target as (
         (select e.target from auditctl.event as e where e.occurred_at >= p_from and e.occurred_at < p_to order by e.target limit 1)
         union all
         select (
@@ -100,33 +100,33 @@ as $auditctl$
             order by e.target
             limit 1
         )
-        from seen as s
+        from event_target as s
         where s.target is not null
     ),
 
-    held as (
+    object as (
         select distinct known.target, h.target_id
         from auditctl_internal.holds_in_force() as h
-        join (select s.target from seen as s where s.target is not null union select t.target from auditctl.target as t) as known
+        join (select s.target from event_target as s where s.target is not null union select t.target from auditctl.target as t) as known
             on auditctl.is_meant(h.target, known.target)
         where h.target_id is not null
     )
 
     select l.event_id, l.occurred_at
-    from held as h
+    from object as h
     cross join lateral auditctl.history(h.target, h.target_id) as l
     where l.occurred_at >= p_from and l.occurred_at < p_to
     union
-    -- Every row that had the key, also in a former table of that name.
+    -- Every row that had the key, even in a former table of that name.
     select e.event_id, e.occurred_at
-    from held as h
+    from object as h
     join auditctl.event as e on e.target = h.target and e.target_id = h.target_id
     where e.occurred_at >= p_from and e.occurred_at < p_to
     union
     select k.event_id, k.occurred_at
-    from held as h
+    from object as h
     join auditctl.key_change as k on k.target = h.target and k.previous_target_id = h.target_id
     where k.occurred_at >= p_from and k.occurred_at < p_to
 $auditctl$;
 comment on function auditctl_internal.held_events is
-    'The events of a time that a hold on one object keeps: its whole history, through changes of key and name';
+    'The events of a period that holds on single objects keep: each object''s whole history, across changes of key and name';

@@ -1,20 +1,20 @@
--- Events out of the DEFAULT partition, into months of their own, while others write and read. From the first step on every
--- new event of the DEFAULT partition is also written to its copy; older ones are copied in portions; when the copy is
--- complete it takes the place of the original in one transaction. Each event is in the log once at every moment.
+-- Moves events from the DEFAULT partition to monthly partitions while others write and read. From the first step on, every
+-- new event of the DEFAULT partition is also written to a copy; older events are copied in batches; the complete copy
+-- replaces the original in one transaction. At every moment each event is in the log exactly once.
 
 create or replace function auditctl_internal.mirror_event() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    -- A write never fails for want of the copy; without it, moving starts anew.
+    -- A write must not fail if the copy is missing; the move then starts again.
     if to_regclass('auditctl.event_moving') is not null then
         insert into auditctl.event_moving select (new).*;
     end if;
     return null;
 end
 $auditctl$;
-comment on function auditctl_internal.mirror_event is 'Writes an event of the DEFAULT partition also to the copy that will take its place';
+comment on function auditctl_internal.mirror_event is 'Also writes an event of the DEFAULT partition to the copy that will replace it';
 
 create or replace function auditctl_internal.is_mirrored() returns boolean
 language sql stable
@@ -24,7 +24,7 @@ as $auditctl$
         select
         from pg_trigger as t
         where t.tgrelid = to_regclass('auditctl.event_default') and t.tgname = 'event_mirrored' and t.tgenabled = 'A'
-            -- Anything made since the copy was begun may have missed an event.
+            -- Without a move in progress, a leftover copy may lack events.
             and (select m.moving_since is not null from auditctl.maintenance as m)
     )
 $auditctl$;
@@ -51,7 +51,7 @@ begin
     foreach v_month in array v_months loop
         perform auditctl_internal.make_month(auditctl_internal.month_table(v_month), v_month, 'auditctl.event_moving');
     end loop;
-    -- When this lock is granted, earlier writers have finished; later ones fire the trigger.
+    -- Once this lock is granted, earlier writers have finished, and later ones fire the trigger.
     perform auditctl_internal.lock_default();
     drop trigger if exists event_mirrored on auditctl.event_default;
     create trigger event_mirrored after insert on auditctl.event_default for each row execute function auditctl_internal.mirror_event();
@@ -65,7 +65,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.begin_move is
-    'Makes the copy of the DEFAULT partition, empty, and the trigger that writes new events to it too';
+    'Creates an empty copy of the DEFAULT partition, and the trigger that also writes new events to it';
 
 create or replace function auditctl_internal.lock_default() returns void
 language plpgsql volatile
@@ -86,7 +86,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.lock_default is
-    'Keeps writers out of the DEFAULT partition until the transaction ends; gives up rather than let them wait';
+    'Blocks writers of the DEFAULT partition until the transaction ends; gives up rather than let them wait';
 
 create or replace function auditctl_internal.copy_events() returns jsonb
 language plpgsql volatile
@@ -112,7 +112,7 @@ begin
     if not found then
         return null;
     end if;
-    -- What was written since moving began is there already.
+    -- Events written since the move began are in the copy already.
     insert into auditctl.event_moving
     select d.*
     from only auditctl.event_default as d
@@ -127,24 +127,24 @@ begin
     );
 end
 $auditctl$;
-comment on function auditctl_internal.copy_events is 'Copies the next portion of the DEFAULT partition; null when none is left';
+comment on function auditctl_internal.copy_events is 'Copies the next batch of the DEFAULT partition; null when none is left';
 
 create or replace function auditctl_internal.require_whole_copy() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_counted record;
+    v_counts record;
 begin
-    -- Seen at one moment: what others write meanwhile is in both or in neither.
+    -- Both counts use one snapshot: events written meanwhile are in both or in neither.
     select
         (select count(*) from only auditctl.event_default) as original,
         (select count(*) from auditctl.event_moving) as copy
-    into v_counted;
-    if v_counted.original <> v_counted.copy then
-        raise exception 'the DEFAULT partition holds % events and its copy %', v_counted.original, v_counted.copy
+    into v_counts;
+    if v_counts.original <> v_counts.copy then
+        raise exception 'the DEFAULT partition holds % events and its copy %', v_counts.original, v_counts.copy
             using errcode = 'data_corrupted',
-                hint = 'Nothing was changed. To have them copied anew: set role auditctl_owner; drop table auditctl.event_moving';
+                hint = 'Nothing was changed. To copy them again: set role auditctl_owner; drop table auditctl.event_moving';
     end if;
 end
 $auditctl$;
@@ -189,7 +189,7 @@ begin
     );
 end
 $auditctl$;
-comment on function auditctl_internal.end_move is 'Puts the copy in the place of the DEFAULT partition, in one transaction';
+comment on function auditctl_internal.end_move is 'Replaces the DEFAULT partition by its copy, in one transaction';
 
 create or replace function auditctl_internal.record_upkeep(p_partition text, p_summary text, p_data jsonb) returns jsonb
 language plpgsql volatile
@@ -200,4 +200,4 @@ begin
     return p_data;
 end
 $auditctl$;
-comment on function auditctl_internal.record_upkeep is 'Records what was done to a partition, and returns it';
+comment on function auditctl_internal.record_upkeep is 'Records a step of upkeep on a partition, and returns its data';

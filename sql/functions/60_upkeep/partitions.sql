@@ -1,5 +1,5 @@
--- Upkeep of the log's partitions, step by step, each one transaction. Nothing here waits longer than a tenth of a second
--- for a lock that writers would queue for.
+-- Upkeep of the log's partitions in steps of one transaction each. Nothing here waits longer than a tenth of a second
+-- for a lock that writers would queue behind.
 
 create or replace function auditctl_internal.month_table(p_month timestamp) returns text
 language sql immutable
@@ -15,7 +15,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select make_date(split_part(p_name, '_', 2)::integer, split_part(p_name, '_', 3)::integer, 1)::timestamp
 $auditctl$;
-comment on function auditctl_internal.month_of is 'The month of a partition''s name';
+comment on function auditctl_internal.month_of is 'The month in a partition''s name';
 
 create or replace function auditctl_internal.utc(p_time timestamp) returns timestamptz
 language sql immutable
@@ -23,13 +23,13 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     select p_time at time zone 'UTC'
 $auditctl$;
-comment on function auditctl_internal.utc is 'The point in time that a clock in UTC shows';
+comment on function auditctl_internal.utc is 'Interprets a timestamp in UTC';
 
 create or replace function auditctl_internal.stray_months() returns setof timestamp
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- From month to month by the index. Years that have no four digits stay where they are.
+    -- Jumps from month to month in the index. Events of years without four digits stay where they are.
     with recursive stray as (
         (
             select date_trunc('month', e.occurred_at at time zone 'UTC') as month
@@ -80,7 +80,7 @@ as $auditctl$
     where l.locktype = 'relation' and l.relation = any (p_relations) and l.granted and l.pid <> pg_backend_pid()
         and l.database = (select d.oid from pg_database as d where d.datname = current_database())
 $auditctl$;
-comment on function auditctl_internal.lock_holders is 'The other transactions that hold a lock on one of these tables';
+comment on function auditctl_internal.lock_holders is 'Other transactions that hold a lock on one of these tables';
 
 create or replace function auditctl_internal.give_up(p_table text, p_holder text) returns void
 language plpgsql volatile
@@ -89,10 +89,10 @@ as $auditctl$
 begin
     raise exception '% is in use by a transaction that does not end%', p_table, coalesce(' (' || p_holder || ')', '')
         using errcode = 'lock_not_available',
-            hint = 'Nothing was lost, and nobody waits. Run auditctl maintain again when it has ended.';
+            hint = 'Nothing was lost, and nobody waits. Run auditctl maintain again when that transaction has ended.';
 end
 $auditctl$;
-comment on function auditctl_internal.give_up is 'Raises: upkeep leaves the rest to the next run, rather than let writers wait';
+comment on function auditctl_internal.give_up is 'Raises lock_not_available: upkeep leaves the rest to the next run rather than let writers wait';
 
 create or replace function auditctl_internal.lock_log(p_parts regclass[]) returns void
 language plpgsql volatile
@@ -102,16 +102,16 @@ as $auditctl$
 declare
     v_relations constant oid[] := p_parts::oid[] || 'auditctl.event'::regclass::oid;
     v_start constant timestamptz := clock_timestamp();
-    v_early constant text[] := auditctl_internal.lock_holders(v_relations);
+    v_long_running constant text[] := auditctl_internal.lock_holders(v_relations);
     v_holder text;
     v_part regclass;
 begin
     for v_attempt in 1..20 loop
-        select h.holder into v_holder from unnest(auditctl_internal.lock_holders(v_relations)) as h (holder) where h.holder = any (v_early) limit 1;
-        -- For one that has lasted so long nobody is made to wait.
+        select h.holder into v_holder from unnest(auditctl_internal.lock_holders(v_relations)) as h (holder) where h.holder = any (v_long_running) limit 1;
+        -- No writer is made to wait for a transaction that has lasted this long.
         if not found or clock_timestamp() < v_start + interval '0.5 seconds' then
             begin
-                -- The next writer or reader queues after this one.
+                -- From here on, other writers and readers queue behind this lock.
                 lock table only auditctl.event in access exclusive mode;
                 foreach v_part in array p_parts loop
                     execute format('lock table only %s in access exclusive mode nowait', v_part);
@@ -126,9 +126,9 @@ begin
     perform auditctl_internal.give_up('the log', v_holder);
 end
 $auditctl$;
-comment on function auditctl_internal.lock_log is 'Locks the log and some of its partitions for a moment; gives up rather than let writers wait';
+comment on function auditctl_internal.lock_log is 'Locks the log and some of its partitions until the transaction ends; gives up rather than let writers wait';
 
-create or replace function auditctl_internal.make_month(p_name text, p_month timestamp, p_whole regclass) returns regclass
+create or replace function auditctl_internal.make_month(p_name text, p_month timestamp, p_parent regclass) returns regclass
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -142,38 +142,38 @@ begin
     );
     v_relation := format('auditctl.%I', p_name)::regclass;
     execute format('comment on table %s is %L', v_relation, format('Events of %s (UTC)', to_char(p_month, 'YYYY-MM')));
-    -- Lets it be attached without being read.
+    -- Allows attaching the table without scanning it.
     execute format(
         'alter table %s add constraint event_month check (occurred_at >= %L and occurred_at < %L)', v_relation, v_lower, v_upper
     );
-    if p_whole is null then
+    if p_parent is null then
         perform auditctl_internal.guard_partition(v_relation);
     else
-        perform auditctl_internal.attach_month(v_relation, p_month, p_whole);
+        perform auditctl_internal.attach_month(v_relation, p_month, p_parent);
     end if;
     return v_relation;
 end
 $auditctl$;
-comment on function auditctl_internal.make_month is 'Makes the guarded table of a month, with its indexes, on its own or as a part of a table';
+comment on function auditctl_internal.make_month is 'Creates the guarded table of a month with its indexes, standalone or as a partition of p_parent';
 
-create or replace function auditctl_internal.attach_month(p_relation regclass, p_month timestamp, p_whole regclass) returns void
+create or replace function auditctl_internal.attach_month(p_relation regclass, p_month timestamp, p_parent regclass) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    -- The whole brings its own guard for each row.
+    -- The parent's row trigger is cloned to the partition.
     execute format('drop trigger if exists event_write_once_row on %s', p_relation);
     execute format(
-        'alter table %s attach partition %s for values from (%L) to (%L)', p_whole, p_relation,
+        'alter table %s attach partition %s for values from (%L) to (%L)', p_parent, p_relation,
         to_char(p_month, 'YYYY-MM-DD"T00:00:00+00"'), to_char(p_month + interval '1 month', 'YYYY-MM-DD"T00:00:00+00"')
     );
     perform auditctl_internal.guard_partition(p_relation);
-    if p_whole = 'auditctl.event'::regclass then
+    if p_parent = 'auditctl.event'::regclass then
         execute format('alter table %s drop constraint event_month', p_relation);
     end if;
 end
 $auditctl$;
-comment on function auditctl_internal.attach_month is 'Makes a month''s table a partition, guarded before and after';
+comment on function auditctl_internal.attach_month is 'Attaches a month''s table as a partition, guarded before and after';
 
 create or replace function auditctl_internal.rename_table(p_relation regclass, p_name text) returns void
 language plpgsql volatile
@@ -195,4 +195,4 @@ begin
     execute format('alter table %s rename to %I', p_relation, p_name);
 end
 $auditctl$;
-comment on function auditctl_internal.rename_table is 'Gives a table another name, and its indexes with it';
+comment on function auditctl_internal.rename_table is 'Renames a table, and its indexes with it';

@@ -1,4 +1,4 @@
--- How long events are kept. An earlier, longer time still counts for a while, so that others notice a shorter one.
+-- How long events are kept. A longer time still counts for a while after it was shortened, so that others can notice.
 
 create or replace function auditctl_internal.guard_retention() returns trigger
 language plpgsql
@@ -7,7 +7,7 @@ as $auditctl$
 begin
     if tg_op = 'INSERT' then
         new.set_by := session_user;
-        -- By the clock, and not when the transaction began: else one that waits for days would leave no time to notice.
+        -- The current time, not the start of the transaction: a transaction open for days would leave no time to notice.
         new.since := clock_timestamp();
         new.until := null;
         return new;
@@ -18,12 +18,12 @@ begin
         new.until := clock_timestamp();
         return new;
     end if;
-    raise exception '% on %.% refused: what was stated stays on record', tg_op, tg_table_schema, tg_table_name
-        using errcode = 'UA001', hint = 'State another time with: select auditctl.set_retention(target, keep)';
+    raise exception '% on %.% refused: retention times stay on record', tg_op, tg_table_schema, tg_table_name
+        using errcode = 'UA001', hint = 'Set another time with: select auditctl.set_retention(target, keep)';
 end
 $auditctl$;
 comment on function auditctl_internal.guard_retention is
-    'Allows stating and ending a retention time, with the current time and login, and nothing else';
+    'Allows adding and ending a retention time, with the current time and login, and nothing else';
 
 create or replace function auditctl_internal.record_statement() returns trigger
 language plpgsql security definer
@@ -42,7 +42,7 @@ begin
     return null;
 end
 $auditctl$;
-comment on function auditctl_internal.record_statement is 'Records every change of a retention time or a hold, by any login and any statement';
+comment on function auditctl_internal.record_statement is 'Records every change to a retention time or a hold, whichever login or statement makes it';
 
 create or replace function auditctl.retention_grace() returns interval
 language sql immutable
@@ -52,13 +52,13 @@ as $auditctl$
 $auditctl$;
 revoke execute on function auditctl.retention_grace from public;
 grant execute on function auditctl.retention_grace to auditctl_reader;
-comment on function auditctl.retention_grace is 'How long a longer time still counts after a shorter one was stated';
+comment on function auditctl.retention_grace is 'How long a retention time still counts after it was shortened';
 
 create or replace function auditctl.target_pattern(p_glob text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- What is special in a regular expression, but not in a glob; brackets too, unless they enclose a choice.
+    -- Escapes characters that are special in a regular expression but not in a glob; brackets too, unless they enclose a set.
     select
         '^' || replace(replace(replace(
             regexp_replace(
@@ -70,7 +70,7 @@ as $auditctl$
 $auditctl$;
 revoke execute on function auditctl.target_pattern from public;
 grant execute on function auditctl.target_pattern to auditctl_reader;
-comment on function auditctl.target_pattern is 'The regular expression of a glob over targets: *, ?, [abc] and [!abc]';
+comment on function auditctl.target_pattern is 'The regular expression for a glob over targets: *, ?, [abc] and [!abc]';
 
 create or replace function auditctl.kindred_targets(p_target text) returns setof text
 language sql stable
@@ -88,7 +88,7 @@ as $auditctl$
 $auditctl$;
 revoke execute on function auditctl.kindred_targets from public;
 grant execute on function auditctl.kindred_targets to auditctl_reader;
-comment on function auditctl.kindred_targets is 'A target with every name that its table had before or since, whenever that was';
+comment on function auditctl.kindred_targets is 'A target and every other name that its table has ever had';
 
 create or replace function auditctl.is_meant(p_glob text, p_target text) returns boolean
 language sql stable
@@ -100,13 +100,13 @@ as $auditctl$
 $auditctl$;
 revoke execute on function auditctl.is_meant from public;
 grant execute on function auditctl.is_meant to auditctl_reader;
-comment on function auditctl.is_meant is 'Whether a target, under any name its table ever had, is what a name or glob means';
+comment on function auditctl.is_meant is 'Whether a name or glob matches a target, under any name that its table has ever had';
 
 create or replace function auditctl.kept_since(p_target text) returns timestamptz
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- The longest time counts: of those that mean the target, for auditctl's own events of all.
+    -- The longest time that matches the target counts; for auditctl's own events the longest of all.
     select
         coalesce(
             min(
@@ -122,7 +122,7 @@ as $auditctl$
 $auditctl$;
 revoke execute on function auditctl.kept_since from public;
 grant execute on function auditctl.kept_since to auditctl_reader;
-comment on function auditctl.kept_since is 'From when on a target''s events must be kept now; -infinity for all of them';
+comment on function auditctl.kept_since is 'The time since which a target''s events must be kept now; -infinity to keep all of them';
 
 create or replace function auditctl.set_retention(p_target text, p_keep text) returns boolean
 language plpgsql volatile security definer
@@ -130,19 +130,19 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_keep text := nullif(lower(btrim(p_keep)), 'forever');
-    v_now auditctl.retention;
+    v_current auditctl.retention;
 begin
     if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
         raise exception 'a target has 1 to 500 bytes'
             using errcode = 'invalid_parameter_value', hint = 'Name a target or a glob over targets, or * for every event.';
     end if;
     if v_keep !~ '^[1-9][0-9]{0,5} (day|week|month|year)s?$' then
-        raise exception 'no time to keep events: %', to_json(p_keep)
+        raise exception 'not a retention time: %', to_json(p_keep)
             using errcode = 'invalid_parameter_value', hint = 'Write days, weeks, months or years, such as 400 days, or forever.';
     end if;
-    -- No time goes back further than 4713 BC.
+    -- PostgreSQL's times start in 4713 BC.
     if v_keep::interval > interval '5000 years' then
-        raise exception 'too long a time to keep events: %', to_json(p_keep)
+        raise exception 'the retention time is too long: %', to_json(p_keep)
             using errcode = 'invalid_parameter_value', hint = 'To keep everything, write forever.';
     end if;
     perform '' ~ auditctl.target_pattern(p_target);
@@ -150,13 +150,13 @@ begin
         v_keep := null;
     end if;
     lock table auditctl.retention in share row exclusive mode;
-    select r.* into v_now from auditctl.retention as r where r.target = p_target and r.until is null;
-    if found and v_now.keep is not distinct from v_keep and (p_keep is not null or p_target = '*')
-        or v_now.retention_id is null and p_keep is null and p_target <> '*'
+    select r.* into v_current from auditctl.retention as r where r.target = p_target and r.until is null;
+    if found and v_current.keep is not distinct from v_keep and (p_keep is not null or p_target = '*')
+        or v_current.retention_id is null and p_keep is null and p_target <> '*'
     then
         return false;
     end if;
-    update auditctl.retention set until = now() where retention_id = v_now.retention_id;
+    update auditctl.retention set until = now() where retention_id = v_current.retention_id;
     if p_keep is not null or p_target = '*' then
         insert into auditctl.retention (target, keep) values (p_target, v_keep);
     end if;
@@ -166,4 +166,4 @@ $auditctl$;
 revoke execute on function auditctl.set_retention from public;
 grant execute on function auditctl.set_retention to auditctl_admin;
 comment on function auditctl.set_retention is
-    'States how long a target''s events are kept, such as 400 days or forever; null takes its own time away. Returns whether anything changed';
+    'Sets how long a target''s events are kept, such as 400 days or forever; null removes its own time. Returns whether anything changed';

@@ -1,10 +1,10 @@
--- What upkeep has to do, and the next step of it. Takes no argument: what is done follows from what was stated alone.
+-- The steps of upkeep that are due, and the next one. No argument: the steps follow from the stored retention alone.
 
 create or replace function auditctl_internal.prune_key_changes() returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- In a transaction after the one that drops the month, so that nobody waits for it. No target is kept shorter than ''.
+    -- In a later transaction than the one that drops the month, so that nobody waits. No target is kept for less time than ''.
     delete from auditctl.key_change as k where k.occurred_at < auditctl.kept_since('') and not auditctl_internal.has_event(k)
 $auditctl$;
 comment on function auditctl_internal.prune_key_changes is 'Deletes the key changes whose events retention has deleted';
@@ -21,7 +21,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.prune_bookkeeping is
-    'Deletes which lines of the server''s log were imported, where their events'' time is over; returns how many rows';
+    'Deletes key changes and the record of imported log lines whose events have expired; returns how many lines';
 
 create or replace function auditctl.maintenance_due()
 returns table (step text, partition text, dropped bigint, kept bigint, reason text)
@@ -32,23 +32,23 @@ as $auditctl$
 declare
     v_month record;
     v_months text;
-    v_counted jsonb;
+    v_counts jsonb;
 begin
     select string_agg(to_char(s.m, 'YYYY-MM'), ', ' order by s.m) into v_months from auditctl_internal.stray_months() as s (m);
     if v_months is not null or auditctl_internal.is_mirrored() then
         return query select
             'move', 'auditctl.event_default', 0::bigint, (select count(*) from only auditctl.event_default),
-            case when auditctl_internal.is_mirrored() then 'Moving was begun and is not done.' else 'It holds events of ' || v_months || '.' end;
+            case when auditctl_internal.is_mirrored() then 'The move has begun and is not complete.' else 'It holds events of ' || v_months || '.' end;
     end if;
     return query select 'create', 'auditctl.' || auditctl_internal.month_table(m), 0::bigint, 0::bigint, 'The month has no partition.'
         from auditctl_internal.missing_months() as n (m) where m not in (select s.m from auditctl_internal.stray_months() as s (m));
     for v_month in select p.partition, p.first from auditctl_internal.month_partitions() as p loop
         if auditctl_internal.has_expired(v_month.first) then
-            v_counted := auditctl_internal.count_events(v_month.first, auditctl_internal.expired_condition(v_month.first));
+            v_counts := auditctl_internal.count_events(v_month.first, auditctl_internal.expired_condition(v_month.first));
             return query select
-                'expire', v_month.partition::text, (v_counted ->> 'dropped')::bigint, (v_counted ->> 'kept')::bigint,
-                case when (v_counted ->> 'kept')::bigint = 0 then 'The time of all its events is over.'
-                    else 'The time of some of its events is over; the others stay.' end;
+                'expire', v_month.partition::text, (v_counts ->> 'dropped')::bigint, (v_counts ->> 'kept')::bigint,
+                case when (v_counts ->> 'kept')::bigint = 0 then 'All its events have expired.'
+                    else 'Some of its events have expired; the others stay.' end;
         end if;
     end loop;
 end
@@ -56,7 +56,7 @@ $auditctl$;
 revoke execute on function auditctl.maintenance_due from public;
 grant execute on function auditctl.maintenance_due to auditctl_reader;
 comment on function auditctl.maintenance_due is
-    'What maintain would do now, in its order: with how many events are deleted, and how many stay or are moved';
+    'The steps that maintain would take now, in order, with the number of events deleted, and kept or moved';
 
 create or replace function auditctl.overdue_months() returns setof regclass
 language sql stable security definer
@@ -66,7 +66,7 @@ as $auditctl$
 $auditctl$;
 revoke execute on function auditctl.overdue_months from public;
 grant execute on function auditctl.overdue_months to auditctl_reader;
-comment on function auditctl.overdue_months is 'The months with events whose time is over, which maintain would delete now';
+comment on function auditctl.overdue_months is 'The months with expired events, which maintain would delete now';
 
 create or replace function auditctl_internal.next_step() returns jsonb
 language plpgsql volatile
@@ -96,7 +96,7 @@ begin
     return null;
 end
 $auditctl$;
-comment on function auditctl_internal.next_step is 'Does what has to be done next; null when there is nothing';
+comment on function auditctl_internal.next_step is 'Does the next step of upkeep; null when nothing is left';
 
 create or replace function auditctl_internal.add_month(p_month timestamp) returns jsonb
 language plpgsql volatile
@@ -104,26 +104,26 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '100ms'
 as $auditctl$
 declare
-    v_made regclass;
+    v_partition regclass;
 begin
     for v_attempt in 1..20 loop
         begin
-            v_made := auditctl_internal.create_partition(p_month::date);
+            v_partition := auditctl_internal.create_partition(p_month::date);
             exit;
         exception when lock_not_available or deadlock_detected then
             null;
         end;
         perform pg_sleep(0.05 + 0.02 * v_attempt);
     end loop;
-    if v_made is null then
+    if v_partition is null then
         perform auditctl_internal.give_up('the log', (auditctl_internal.lock_holders(array['auditctl.event_default'::regclass::oid]))[1]);
     end if;
     return auditctl_internal.record_upkeep(
-        v_made::text, 'partition created', jsonb_build_object('step', 'create', 'partition', v_made::text, 'month', to_char(p_month, 'YYYY-MM'))
+        v_partition::text, 'partition created', jsonb_build_object('step', 'create', 'partition', v_partition::text, 'month', to_char(p_month, 'YYYY-MM'))
     );
 end
 $auditctl$;
-comment on function auditctl_internal.add_month is 'Makes the partition of a month; gives up rather than let writers wait';
+comment on function auditctl_internal.add_month is 'Creates the partition of a month; gives up rather than let writers wait';
 
 create or replace function auditctl.maintain_step() returns jsonb
 language plpgsql volatile security definer
@@ -132,10 +132,10 @@ set jit = off
 as $auditctl$
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
-        raise exception 'maintain needs transactions that read what is committed'
+        raise exception 'maintain needs transactions with isolation level read committed'
             using errcode = 'feature_not_supported', hint = 'Run it with: set default_transaction_isolation = ''read committed''';
     end if;
-    -- Whoever calls this in a transaction of their own and forgets to end it holds a lock that all writers wait for.
+    -- A caller that forgets to end its own transaction would otherwise hold a lock that all writers wait for.
     perform set_config('idle_in_transaction_session_timeout', '10s', true);
     begin
         perform from auditctl.maintenance for update nowait;
@@ -162,7 +162,7 @@ begin
         commit;
         exit when v_done is null;
         if pg_catalog.jsonb_extract_path_text(v_done, 'step') operator(pg_catalog.=) 'busy' then
-            raise notice 'another session is at it';
+            raise notice 'another session is doing maintenance';
             exit;
         end if;
     end loop;

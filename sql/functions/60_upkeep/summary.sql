@@ -13,11 +13,11 @@ begin
         begin
             v_summarized := v_summarized + brin_summarize_new_values(v_part);
         exception when lock_not_available or deadlock_detected then
-            -- VACUUM is at it, or another run comes by: searches read more until then, and miss nothing.
+            -- VACUUM is summarizing, or a later run will: until then searches read more blocks, but miss nothing.
             null;
         end;
     end loop;
     return v_summarized;
 end
 $auditctl$;
-comment on function auditctl_internal.summarize is 'Brings the summary of the log''s blocks up to date; returns how many ranges of blocks it took in';
+comment on function auditctl_internal.summarize is 'Brings the summary of the log''s blocks up to date; returns how many block ranges it added';

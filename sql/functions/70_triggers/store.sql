@@ -1,4 +1,4 @@
--- What is put on the store's own tables once every function is there: triggers, guards, and the keys of the server's log.
+-- Creates what the store's own tables need once all functions exist: triggers, guards, and the keys for the server's log.
 
 create or replace trigger event_type_recorded after insert or update or delete on auditctl.event_type
 for each row execute function auditctl_internal.record_rule();
