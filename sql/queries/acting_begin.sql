@@ -1,5 +1,5 @@
--- Names who acts until the end of the transaction; returns what was set before, and the transaction's time.
--- An address or a context that is not given stays as it is.
+-- Names who acts until the end of the transaction; returns the previous settings and the transaction's time.
+-- An address or a context that is not passed stays unchanged.
 select
     before.actor,
     before.ip,

@@ -1,4 +1,4 @@
--- Restores what was set before, if this is still the transaction in which it was changed; returns whether it is.
+-- Restores the previous settings if this is still the transaction that changed them; returns whether it is.
 select
     case
         when pg_catalog.now()::text = %(transaction)s

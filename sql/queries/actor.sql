@@ -1,6 +1,6 @@
--- Actors that begin with a prefix in any case, from a start value in the index on: one probe for each, and few for others.
--- A collation may sort others between them, so a scan ends after the fourth in a row rather than the first.
-with recursive seen as (
+-- Actors that begin with a prefix in any case, from a start value in the index: one probe for each, and few for others.
+-- A collation may sort other actors between them, so the scan ends after four others in a row, not after the first.
+with recursive candidate as (
     (
         select
             event.actor,
@@ -14,21 +14,21 @@ with recursive seen as (
     union all
     select
         following.actor,
-        seen.probes + 1,
-        case when pg_catalog.lower(seen.actor) ^@ pg_catalog.lower(%(prefix)s::text) then 0 else seen.others + 1 end
-    from seen
+        candidate.probes + 1,
+        case when pg_catalog.lower(candidate.actor) ^@ pg_catalog.lower(%(prefix)s::text) then 0 else candidate.others + 1 end
+    from candidate
     cross join lateral (
         select event.actor
         from auditctl.event as event
-        where event.actor > seen.actor
+        where event.actor > candidate.actor
         order by event.actor
         limit 1
     ) as following
-    where seen.probes < %(probes)s::integer and seen.others < 4
+    where candidate.probes < %(probes)s::integer and candidate.others < 4
 )
 
-select seen.actor
-from seen
-where pg_catalog.lower(seen.actor) ^@ pg_catalog.lower(%(prefix)s::text)
-order by seen.actor
+select candidate.actor
+from candidate
+where pg_catalog.lower(candidate.actor) ^@ pg_catalog.lower(%(prefix)s::text)
+order by candidate.actor
 limit %(limit)s::integer

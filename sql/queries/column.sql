@@ -1,4 +1,4 @@
--- The columns that capture can see of some relations, and their primary keys.
+-- The columns of the given relations that capture can see, and their primary keys.
 select
     c.oid::bigint as oid,
     array(

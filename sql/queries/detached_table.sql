@@ -1,5 +1,5 @@
--- Tables that once belonged to an audited table as its partitions or children, still exist, and are not audited by
--- themselves now; each with how the table that they left is captured.
+-- Former partitions and children of audited tables that still exist and are not audited themselves, each with the
+-- capture of the table that it left.
 with recursive tree as (
     select capture.relation::oid as root, capture.relation::oid as member
     from auditctl.capture as capture

@@ -1,5 +1,5 @@
--- Every target that events name, by one probe of the index for each: a loose index scan, never a full one.
-with recursive seen as (
+-- Every target in the log, with one index probe for each: a loose index scan, never a full one.
+with recursive probe as (
     (
         select event.target
         from auditctl.event as event
@@ -10,14 +10,14 @@ with recursive seen as (
     select (
         select event.target
         from auditctl.event as event
-        where event.target > seen.target
+        where event.target > probe.target
         order by event.target
         limit 1
     )
-    from seen
-    where seen.target is not null
+    from probe
+    where probe.target is not null
 )
 
-select seen.target
-from seen
-where seen.target is not null
+select probe.target
+from probe
+where probe.target is not null

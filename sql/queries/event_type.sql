@@ -1,6 +1,6 @@
--- Every event type that is stated, and every target that only business events have, each with the type that says whether
--- it is recorded; null where nothing is said. The targets of events are those of event_target.sql.
-with seen as (
+-- Every configured event type, and every target that only business events have, each with the type that decides whether
+-- it is recorded; null if none does. The targets in the log come from event_target.sql.
+with recorded as (
     {event_target}
 ),
 
@@ -8,19 +8,19 @@ name as (
     select event_type.name
     from auditctl.event_type as event_type
     union
-    select seen.target
-    from seen
-    where seen.target !~ '^auditctl[.]' and not exists (select from auditctl.target as target where target.target = seen.target)
+    select recorded.target
+    from recorded
+    where recorded.target !~ '^auditctl[.]' and not exists (select from auditctl.target as target where target.target = recorded.target)
 )
 
 select
     name.name,
-    stated.label,
+    configured.label,
     coalesce(deciding.enabled, true) as enabled,
     deciding.name as decided_by,
     deciding.set_by,
     pg_catalog.to_char(deciding.set_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as set_at
 from name
-left join auditctl.event_type as stated on stated.name = name.name
+left join auditctl.event_type as configured on configured.name = name.name
 cross join lateral auditctl.deciding_type(name.name) as deciding
 order by name.name collate "C"

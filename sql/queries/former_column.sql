@@ -1,5 +1,5 @@
--- The columns of audited tables that no longer have the name they had when capture was last installed, each with the
--- name that its number has now; null where the column is gone.
+-- Columns of audited tables whose name has changed since capture was last installed, each with its present name; null if
+-- the column was dropped.
 select
     auditctl.qualified(namespace.nspname, relation.relname),
     number.described ->> 0,

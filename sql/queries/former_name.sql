@@ -1,5 +1,5 @@
--- Tables that bear the former name of an audited one and are not audited, by themselves or through another; each with
--- how the table that had the name is captured now, nulls where it no longer is.
+-- Tables that have the former name of an audited table but are not audited, directly or as members; each with the present
+-- capture of the table that had the name, nulls if it is no longer audited.
 with recursive audited as (
     select capture.relation::oid as relation
     from auditctl.capture as capture
@@ -9,7 +9,7 @@ with recursive audited as (
     join pg_catalog.pg_inherits as link on link.inhparent = audited.relation
 ),
 
-bearer as (
+candidate as (
     select
         relation.oid,
         auditctl.qualified(namespace.nspname, relation.relname) as name
@@ -19,18 +19,18 @@ bearer as (
         and relation.oid not in (select audited.relation from audited)
 ),
 
--- The name that was given up last, and whatever became of it.
+-- The table that gave up the name last, followed through its later names.
 follow as (
     select
-        bearer.oid,
-        bearer.name,
+        candidate.oid,
+        candidate.name,
         rename.new_target as target,
         rename.renamed_at as since
-    from bearer
-    join auditctl.rename as rename on rename.old_target = bearer.name
+    from candidate
+    join auditctl.rename as rename on rename.old_target = candidate.name
     where not exists (
         select from auditctl.rename as back
-        where back.new_target = bearer.name and back.renamed_at > rename.renamed_at
+        where back.new_target = candidate.name and back.renamed_at > rename.renamed_at
     )
     union
     select
@@ -56,6 +56,6 @@ select distinct on (follow.name)
     ) as columns
 from follow
 left join auditctl.capture as capture on capture.target = follow.target
--- Whoever said that the table must not be audited knows.
+-- A table with a rule of its own is deliberately not audited.
 where not exists (select from auditctl.rule as rule where rule.name = follow.name)
 order by follow.name, follow.since desc

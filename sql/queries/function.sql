@@ -1,4 +1,4 @@
--- The generated functions, and whatever else lies in their schema: that with its arguments.
+-- The generated functions, and all other routines in their schema, which are named with their arguments.
 select
     case when p.prokind = 'f' and p.pronargs = 0 then p.proname::text else p.proname || pg_catalog.substring(p.oid::regprocedure::text, '[(].*') end as name,
     coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), '') as comment,

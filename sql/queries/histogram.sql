@@ -1,5 +1,5 @@
 -- Counts events in one pass: by time and action, by target, and by user. The columns that are not null show what a row
--- counts: bucket, target or actor_kind. Edges are where the bars begin; source is the log, or a sample of it.
+-- counts: bucket, target or actor_kind. Edges are the lower bounds of the bars; source is the log, or a sample of it.
 select
     pg_catalog.width_bucket(activity.created_on, {edges}) as bucket,
     activity.action::text as action,

@@ -1,5 +1,5 @@
--- Every audited table and all its partitions and children by their names now, with the target they belong to, whether
--- they are that table, and whether its reads are recorded.
+-- Every audited table with its partitions and children by their present names, each with the target it belongs to,
+-- whether it is the table itself, and whether its reads are recorded.
 select
     auditctl.qualified(n.nspname, c.relname) as name,
     k.target,

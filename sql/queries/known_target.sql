@@ -1,14 +1,14 @@
--- Every table that was ever audited and every event type, with their labels, every other target that events name, and
--- auditctl's own, which may have no event yet. A name that is both has the table's label.
--- The targets of events are those of event_target.sql.
-with seen as (
+-- Every table that was ever audited and every event type, with their labels, every other target in the log, and
+-- auditctl's own targets, which may have no event yet. A name that is both a table and an event type has the table's label.
+-- The targets in the log come from event_target.sql.
+with recorded as (
     {event_target}
 ),
 
 other as (
-    select seen.target
-    from seen
-    where seen.target is not null
+    select recorded.target
+    from recorded
+    where recorded.target is not null
     union
     values
     ('auditctl.capture'), ('auditctl.ddl'), ('auditctl.event_type'), ('auditctl.export'), ('auditctl.import'),

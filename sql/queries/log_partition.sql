@@ -1,4 +1,4 @@
--- The partitions of the log that hold rows, each with what it takes on disk; pages are those of the table itself.
+-- The partitions of the log that hold rows, each with its size on disk; pages counts those of the table itself.
 select
     relation.oid,
     relation.relname::text as name,

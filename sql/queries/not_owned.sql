@@ -1,5 +1,5 @@
--- Which of some relations this session's login can put no triggers on, because it cannot act as their owner: schema,
--- name and owner of each.
+-- Those of the given relations on which this session's login cannot create triggers, because it cannot act as their owner:
+-- schema, name and owner of each.
 select
     n.nspname::text,
     c.relname::text,

@@ -1,5 +1,5 @@
--- About how many events some partitions hold, as the planner estimates it: by their size now, and the events per page when
--- they were last analyzed; thirty per page where they never were.
+-- Estimates the number of events in the given partitions as the planner does: from their present size and the events per
+-- page when they were last analyzed; thirty per page if they never were.
 select
     coalesce(sum(
         pg_catalog.pg_relation_size(relation.oid) / pg_catalog.current_setting('block_size')::float8

@@ -1,4 +1,4 @@
--- The statistics of one partition of the log; times as the log prints them everywhere.
+-- The statistics of one partition of the log; times in the log's usual format.
 select
     statistics.target,
     statistics.month,

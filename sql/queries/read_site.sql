@@ -1,4 +1,4 @@
--- What records the reads of some tables, and of every other table that has something of ours.
+-- The state of read logging on the given tables, and on every other table that has read policies or is registered for them.
 select
     c.oid::bigint as oid,
     s.target,

@@ -1,10 +1,10 @@
--- Enters an audited table where the coverage guard looks, or brings it up to date.
+-- Registers an audited table for the coverage guard, or updates its row.
 insert into auditctl.capture as known ({columns}, being_changed_by)
 select {columns}, pg_current_xact_id()
 from jsonb_populate_record(null::auditctl.capture, %(capture)s)
 on conflict (relation) do update
 set
     ({columns}, being_changed_by) = row({excluded}, excluded.being_changed_by),
-    -- Who states other columns means it.
+    -- Changing the columns of a rule also drops the remembered former ones.
     former_exclude = case when known.exclude = excluded.exclude then known.former_exclude else '{{}}' end,
     former_mask = case when known.mask = excluded.mask then known.former_mask else '{{}}' end

@@ -1,4 +1,4 @@
--- Enters an audited table, or brings its label and key up to date.
+-- Registers an audited table, or updates its label and key.
 insert into auditctl.target as known (target, label, key_columns)
 values (%(target)s, %(label)s, %(key)s::text [])
 on conflict (target) do update

@@ -1,4 +1,4 @@
--- Every relation a person could mean, with what it descends from and our triggers on it.
+-- Every relation that a user could name, with its ancestors and its capture triggers.
 with recursive ancestor as (
     select i.inhrelid as relation, i.inhparent as parent, 1 as distance
     from pg_catalog.pg_inherits as i

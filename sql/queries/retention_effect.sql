@@ -1,5 +1,5 @@
--- The months that some times let go which others keep: how many, about how many events they hold, and the oldest.
--- Which of a month's events are kept longer or held is found out when the others are deleted.
+-- The months that expire under the new retention times but not under the old: how many, about how many events, and the
+-- oldest. Which events of a month are kept longer or held is decided only when the others are deleted.
 with changed as (
     select
         coalesce((now() at time zone 'UTC' - c.before::interval) at time zone 'UTC', '-infinity') as before,

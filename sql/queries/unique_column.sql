@@ -1,7 +1,7 @@
 -- For each audited table without a primary key: the columns of its smallest unique index over columns that are not null.
-select distinct on (found.relation)
-    found.relation,
-    found.columns
+select distinct on (candidate.relation)
+    candidate.relation,
+    candidate.columns
 from (
     select
         i.indrelid::bigint as relation,
@@ -16,6 +16,6 @@ from (
         and k.position <= i.indnkeyatts
         and not exists (select from pg_catalog.pg_index as p where p.indrelid = i.indrelid and p.indisprimary)
     group by i.indrelid, i.indexrelid
-) as found
-where found.is_certain
-order by found.relation, pg_catalog.cardinality(found.columns), found.indexrelid
+) as candidate
+where candidate.is_certain
+order by candidate.relation, pg_catalog.cardinality(candidate.columns), candidate.indexrelid

@@ -1,5 +1,5 @@
--- Whether the database has a store as auditctl made it before its first release, in a schema called audit. Asks the catalog
--- alone: a schema audit of somebody else may be closed to this login.
+-- Whether the database has a store from before auditctl's first release, in a schema called audit. Reads only the catalog:
+-- this login may have no access to another product's schema audit.
 select exists (
     select
     from pg_catalog.pg_namespace as log

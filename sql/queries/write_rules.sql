@@ -1,4 +1,4 @@
--- Writes the rules that are not yet stored so; the others keep their row, so that only real changes become events.
+-- Writes the rules that differ from the stored ones; the others keep their row, so that only real changes become events.
 insert into auditctl.rule as known ({columns})
 select {columns}
 from jsonb_populate_recordset(null::auditctl.rule, %(rules)s)

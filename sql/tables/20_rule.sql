@@ -1,4 +1,4 @@
--- What is audited. Rules are stated by people; targets are the tables that capture was ever installed on.
+-- What is audited: rules, which people write, and targets, the tables that capture was ever installed on.
 
 create table auditctl.rule (
     name text not null,
@@ -16,18 +16,18 @@ create table auditctl.rule (
     constraint rule_pkey primary key (name),
     constraint rule_label_is_not_empty check (label <> '')
 );
-comment on table auditctl.rule is 'What is to be audited: one row per table or glob, as enable and apply state it';
+comment on table auditctl.rule is 'What is to be audited: one row per table or glob, as enable and apply write it';
 comment on column auditctl.rule.name is 'schema.table, or a glob such as billing.*';
 comment on column auditctl.rule.position is 'Order in which globs are tried; an exact name comes before every glob';
-comment on column auditctl.rule.label is 'What people see as the target; null for the name itself';
-comment on column auditctl.rule.actions is 'The captured actions; empty for a table that a glob would cover but must not';
+comment on column auditctl.rule.label is 'The displayed name of the target; null for the name itself';
+comment on column auditctl.rule.actions is 'The captured actions; empty for a table that a glob would cover but that must not be audited';
 comment on column auditctl.rule.exclude is 'Columns that are never stored';
 comment on column auditctl.rule.mask is 'Columns whose change is recorded without the value';
-comment on column auditctl.rule.key is 'The columns that name a row of a table without a primary key';
+comment on column auditctl.rule.key is 'The columns that identify a row of a table without a primary key';
 comment on column auditctl.rule.require_actor is 'Whether a write without a known actor fails (SQLSTATE UA002)';
-comment on column auditctl.rule.set_by is 'The login that stated the rule';
-comment on column auditctl.rule.set_at is 'When the rule was stated';
-comment on column auditctl.rule.read_query is 'Whether the event of a read has the query''s text';
+comment on column auditctl.rule.set_by is 'The login that set the rule';
+comment on column auditctl.rule.set_at is 'When the rule was set';
+comment on column auditctl.rule.read_query is 'Whether the event of a read records the query''s text';
 comment on column auditctl.rule.read_force is 'Whether reads by the table''s owner are recorded, too';
 
 create table auditctl.target (
@@ -38,8 +38,8 @@ create table auditctl.target (
     constraint target_pkey primary key (target)
 );
 comment on table auditctl.target is 'Every table that was ever audited, under each name it had';
-comment on column auditctl.target.target is 'schema.table, as events carry it';
-comment on column auditctl.target.label is 'What people see as the target';
+comment on column auditctl.target.target is 'schema.table, as events record it';
+comment on column auditctl.target.label is 'The displayed name of the target';
 comment on column auditctl.target.key_columns is 'The columns of the key, in order; empty without a key';
 comment on column auditctl.target.registered_at is 'When capture was first installed under this name';
 
@@ -50,10 +50,10 @@ create table auditctl.rename (
     constraint rename_pkey primary key (new_target, renamed_at),
     constraint rename_is_a_change check (old_target <> new_target)
 );
-comment on table auditctl.rename is 'Each time an audited table was found under a new name; lets its history stay one';
-comment on column auditctl.rename.renamed_at is 'From when on events carry the new name';
+comment on table auditctl.rename is 'Renames of audited tables, by which the history of a table is followed';
+comment on column auditctl.rename.renamed_at is 'The time from which events record the new name';
 comment on column auditctl.rename.old_target is 'The name before';
-comment on column auditctl.rename.new_target is 'The name since';
+comment on column auditctl.rename.new_target is 'The name after';
 
 create table auditctl.event_type (
     name text not null,
@@ -66,9 +66,9 @@ create table auditctl.event_type (
     constraint event_type_label_is_not_empty check (label <> ''),
     constraint event_type_label_is_of_one_type check (label is null or name !~ '[*?]')
 );
-comment on table auditctl.event_type is 'Business events that the configuration names; one that is not here is recorded under its own name';
+comment on table auditctl.event_type is 'Business events that the configuration names; a type without a row is recorded under its own name';
 comment on column auditctl.event_type.name is 'The target that auditctl.record_event is called with, or a glob: * stands for any characters, ? for one';
-comment on column auditctl.event_type.label is 'What people see as the target; null for the name itself';
-comment on column auditctl.event_type.enabled is 'Whether such events are recorded; of several that fit, the name itself counts, else the longest glob';
-comment on column auditctl.event_type.set_by is 'The login that stated it';
-comment on column auditctl.event_type.set_at is 'When it was stated';
+comment on column auditctl.event_type.label is 'The displayed name of the target; null for the name itself';
+comment on column auditctl.event_type.enabled is 'Whether such events are recorded; of several matching rows the exact name counts, else the longest glob';
+comment on column auditctl.event_type.set_by is 'The login that set it';
+comment on column auditctl.event_type.set_at is 'When it was set';

@@ -1,4 +1,4 @@
--- Where capture is installed, and the templates and types that its functions are assembled with.
+-- Where capture is installed, and the templates and types from which its functions are assembled.
 
 create type auditctl.identity as (actor text, actor_kind auditctl.actor_kind, ip inet, context jsonb);
 comment on type auditctl.identity is 'Who acts in the session, as an event records it';
@@ -18,9 +18,9 @@ create type auditctl.captured_column as (
     constituents text[]
 );
 comment on type auditctl.captured_column is 'A column as capture sees it';
-comment on column auditctl.captured_column.own_type is 'Its type, quoted, if that is PostgreSQL''s own and goes to JSONB unchanged; else null';
-comment on column auditctl.captured_column.base_type is 'Its type with domains removed, quoted';
-comment on column auditctl.captured_column.is_plain is 'Whether all that a value consists of is PostgreSQL''s own and goes to JSONB unchanged (json and jsonb[] do not)';
+comment on column auditctl.captured_column.own_type is 'Its type, quoted, if that is PostgreSQL''s own and is converted to JSONB directly; else null';
+comment on column auditctl.captured_column.base_type is 'Its type without domains, quoted';
+comment on column auditctl.captured_column.is_plain is 'Whether all types that a value consists of are PostgreSQL''s own and are converted to JSONB directly (json and jsonb[] are not)';
 comment on column auditctl.captured_column.constituents is 'The types a value may consist of; ? for one that is not PostgreSQL''s own';
 
 create table auditctl.template (
@@ -28,14 +28,14 @@ create table auditctl.template (
     parts text[] not null,
     constraint template_pkey primary key (action)
 );
-comment on table auditctl.template is 'The bodies of capture functions, as install wrote them';
+comment on table auditctl.template is 'The templates for bodies of capture functions, as install stored them';
 comment on column auditctl.template.action is 'The captured action';
-comment on column auditctl.template.parts is 'In turn a piece of text, and the name of what is put between it and the next';
+comment on column auditctl.template.parts is 'Alternating pieces of text and names of the placeholders between them';
 
 create type auditctl.capture_function as (name text, source text, settings text[], statement text, comment text, grantee text);
-comment on type auditctl.capture_function is 'A capture function as it must be, and the statement that makes it so';
+comment on type auditctl.capture_function is 'A capture function as it should be, and the statement that creates it';
 comment on column auditctl.capture_function.grantee is
-    'Who must be allowed to execute it: PostgreSQL asks that of the owner of a partitioned table for each new partition';
+    'The role that needs EXECUTE on it: PostgreSQL requires that of the owner of a partitioned table for each new partition';
 
 create table auditctl.capture (
     relation regclass not null,
@@ -56,22 +56,22 @@ create table auditctl.capture (
     read_force boolean not null default false,
     constraint capture_pkey primary key (relation)
 );
-comment on table auditctl.capture is 'One row for each audited table: how its triggers were made, and what the table was like then';
+comment on table auditctl.capture is 'One row for each audited table: how its capture was installed, and the state of the table at that time';
 comment on column auditctl.capture.relation is 'The table that the target names; its partitions and children are members';
-comment on column auditctl.capture.target is 'schema.table, as its events carry it';
+comment on column auditctl.capture.target is 'schema.table, as its events record it';
 comment on column auditctl.capture.actions is 'The captured actions';
 comment on column auditctl.capture.exclude is 'Columns that are never stored';
 comment on column auditctl.capture.mask is 'Columns whose change is recorded without the value';
-comment on column auditctl.capture.key is 'Columns that name a row of a table without a primary key';
+comment on column auditctl.capture.key is 'Columns that identify a row of a table without a primary key';
 comment on column auditctl.capture.require_actor is 'Whether a write without a known actor fails';
-comment on column auditctl.capture.former_exclude is 'Excluded columns that the table no longer has: excluded again if one of that name comes';
-comment on column auditctl.capture.former_mask is 'The same of masked columns';
+comment on column auditctl.capture.former_exclude is 'Excluded columns that the table no longer has: excluded again if a column of that name is added';
+comment on column auditctl.capture.former_mask is 'The same for masked columns';
 comment on column auditctl.capture.members is 'Partitions and children that capture is known to be complete on';
 comment on column auditctl.capture.detached is 'Former members, until apply is run';
 comment on column auditctl.capture.columns is 'For the table and each child: the columns by number, each with name, type and default';
-comment on column auditctl.capture.rules is 'INSTEAD rules that were there already: event (2 update, 3 insert, 4 delete) and name';
-comment on column auditctl.capture.being_changed_by is 'The transaction that changes capture itself: inside it the guard leaves the table alone; else null';
-comment on column auditctl.capture.read_query is 'Whether the event of a read has the query''s text';
+comment on column auditctl.capture.rules is 'INSTEAD rules that existed already: event (2 update, 3 insert, 4 delete) and name';
+comment on column auditctl.capture.being_changed_by is 'The transaction that is changing capture, in which the guard ignores the table; else null';
+comment on column auditctl.capture.read_query is 'Whether the event of a read records the query''s text';
 comment on column auditctl.capture.read_force is 'Whether reads by the table''s owner are recorded, too';
 
 create table auditctl.capture_change (

@@ -1,4 +1,4 @@
--- What was read of the server's log: each line counts once, and each file is read on from where it ended.
+-- Progress of reading the server's log: each line counts once, and each file continues where reading stopped.
 
 create table auditctl.read_line (
     line_key uuid not null,
@@ -6,10 +6,10 @@ create table auditctl.read_line (
     waiting jsonb,
     constraint read_line_pkey primary key (line_key)
 );
-comment on table auditctl.read_line is 'One row for each read that was taken from the server''s log, so that no line counts twice';
-comment on column auditctl.read_line.line_key is 'Names the read: session, statement and table of a line of pgaudit, or the keyed hash of a line of auditctl''s own';
+comment on table auditctl.read_line is 'One row for each read that was imported from the server''s log, so that no line counts twice';
+comment on column auditctl.read_line.line_key is 'Identifies the read: by session, statement and table of a pgaudit line, or by the keyed hash of a line that auditctl wrote';
 comment on column auditctl.read_line.logged_at is 'When the line was written';
-comment on column auditctl.read_line.waiting is 'The read whose transaction had not ended when its line was found; null once that is known';
+comment on column auditctl.read_line.waiting is 'The read, if its transaction had not ended when the line was imported; null once its outcome is known';
 
 create index read_line_waiting_idx on auditctl.read_line (logged_at) where waiting is not null;
 
@@ -26,21 +26,21 @@ create table auditctl.log_file (
     constraint log_file_pkey primary key (fingerprint),
     constraint log_file_position_is_not_negative check (position >= 0)
 );
-comment on table auditctl.log_file is 'How far each file of the server''s log was read; a file that is renamed or compressed stays the same';
+comment on table auditctl.log_file is 'How far each file of the server''s log was read; a renamed or compressed file counts as the same file';
 comment on column auditctl.log_file.fingerprint is 'SHA-256 of the first line, which no two files share';
 comment on column auditctl.log_file.name is 'The file''s name when it was read last, without its folder';
 comment on column auditctl.log_file.format is 'jsonlog or csvlog';
-comment on column auditctl.log_file.position is 'How many bytes of it are done, as they are when it is not compressed';
-comment on column auditctl.log_file.line is 'How many lines that is';
-comment on column auditctl.log_file.tail is 'SHA-256 of the bytes before the position: another there means another file, which is read from its start';
-comment on column auditctl.log_file.size is 'Size on disk when it was read to its end; -1 where it was not';
+comment on column auditctl.log_file.position is 'How many bytes of it were processed, counted uncompressed';
+comment on column auditctl.log_file.line is 'How many lines those are';
+comment on column auditctl.log_file.tail is 'SHA-256 of the bytes before the position: a different hash means a different file, which is read from its start';
+comment on column auditctl.log_file.size is 'Size on disk when it was read to its end; -1 if it was not';
 comment on column auditctl.log_file.read_by is 'The login that read it last';
 comment on column auditctl.log_file.read_at is 'When it was read last';
 
 create table auditctl.import_horizon (
     pruned_before timestamptz not null
 );
-comment on table auditctl.import_horizon is 'One row, which each batch of an import locks: one batch is stored at a time';
-comment on column auditctl.import_horizon.pruned_before is 'Lines written before are not imported any more: what was read of them is forgotten';
+comment on table auditctl.import_horizon is 'One row, which each batch of an import locks, so that one batch is stored at a time';
+comment on column auditctl.import_horizon.pruned_before is 'Lines written before this time are no longer imported, as the record of their import was deleted';
 
 insert into auditctl.import_horizon (pruned_before) values ('-infinity');

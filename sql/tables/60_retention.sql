@@ -12,17 +12,17 @@ create table auditctl.retention (
     constraint retention_keep_is_a_time check (keep ~ '^[1-9][0-9]{0,5} (day|week|month|year)s?$'),
     constraint retention_ends_after_its_start check (until >= since)
 );
-comment on table auditctl.retention is 'How long events are kept, as it was ever stated; the longest time that names a target is in force';
+comment on table auditctl.retention is 'How long events are kept: every time that was ever set; the longest that matches a target is in force';
 comment on column auditctl.retention.retention_id is 'Identity';
 comment on column auditctl.retention.target is 'A target or a glob over targets; * for every event';
-comment on column auditctl.retention.keep is 'Such as 400 days; null for ever';
-comment on column auditctl.retention.set_by is 'The login that stated it';
-comment on column auditctl.retention.since is 'When it was stated';
-comment on column auditctl.retention.until is 'When something else was stated instead; null while it holds';
+comment on column auditctl.retention.keep is 'A time such as 400 days; null for forever';
+comment on column auditctl.retention.set_by is 'The login that set it';
+comment on column auditctl.retention.since is 'When it was set';
+comment on column auditctl.retention.until is 'When it was replaced or removed; null while it is in force';
 
 create unique index retention_target_idx on auditctl.retention (target) where until is null;
 
--- Until somebody says otherwise.
+-- Keeps everything until somebody sets another time.
 insert into auditctl.retention (target) values ('*');
 
 create table auditctl.hold (
@@ -43,13 +43,13 @@ create table auditctl.hold (
     ),
     constraint hold_is_released_for_a_reason check (release_reason ~ '\S')
 );
-comment on table auditctl.hold is 'Legal holds: what is held, by whom, why, and since when no more';
+comment on table auditctl.hold is 'Legal holds: what is held, by whom and why, and when it was released';
 comment on column auditctl.hold.hold_id is 'Identity';
 comment on column auditctl.hold.target is 'A target, or a glob over targets; every name its table ever had is held with it';
-comment on column auditctl.hold.target_id is 'The object, whose whole history is held; null for all of the target';
+comment on column auditctl.hold.target_id is 'The object, whose whole history is held; null for the whole target';
 comment on column auditctl.hold.reason is 'Why, such as the case it is for';
 comment on column auditctl.hold.placed_by is 'The login that placed it';
-comment on column auditctl.hold.placed_at is 'When';
-comment on column auditctl.hold.released_by is 'The login that released it; null while it holds';
+comment on column auditctl.hold.placed_at is 'When it was placed';
+comment on column auditctl.hold.released_by is 'The login that released it; null while the hold is in force';
 comment on column auditctl.hold.released_at is 'When it was released';
 comment on column auditctl.hold.release_reason is 'Why it was released';

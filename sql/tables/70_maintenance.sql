@@ -10,10 +10,10 @@ create table auditctl.maintenance (
     constraint maintenance_pkey primary key (singleton),
     constraint maintenance_has_one_row check (singleton)
 );
-comment on table auditctl.maintenance is 'How far upkeep has come; the session that locks the row does the next step';
-comment on column auditctl.maintenance.singleton is 'True: there is one row';
+comment on table auditctl.maintenance is 'The progress of upkeep; the session that locks the row does the next step';
+comment on column auditctl.maintenance.singleton is 'Always true, so that there is one row';
 comment on column auditctl.maintenance.ran_at is 'When maintain last found nothing more to do';
-comment on column auditctl.maintenance.moving_since is 'Since when events are moved out of the DEFAULT partition; null while none are';
+comment on column auditctl.maintenance.moving_since is 'When the current move out of the DEFAULT partition began; null while there is none';
 comment on column auditctl.maintenance.moved_at is 'occurred_at of the last event that was copied';
 comment on column auditctl.maintenance.moved_id is 'event_id of the last event that was copied';
 comment on column auditctl.maintenance.moved is 'How many events were copied';

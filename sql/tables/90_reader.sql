@@ -1,4 +1,4 @@
--- Who reads the store: readers see every table of it but the keys of the server's log.
+-- Grants readers every table of the store except the keys for the server's log.
 
 do $auditctl$
 declare
@@ -12,7 +12,7 @@ begin
         order by c.relname
     loop
         execute format('grant select on auditctl.%I to auditctl_reader', v_table);
-        -- Members of pg_write_all_data hold every table's privileges: without a policy for writing they write nothing here.
+        -- Members of pg_write_all_data may write to every table without a grant; without a policy for writing they cannot here.
         execute format('alter table auditctl.%I enable row level security', v_table);
         execute format('create policy %I on auditctl.%I for select using (true)', v_table || '_is_readable', v_table);
     end loop;

@@ -121,12 +121,12 @@ def test_statements_that_can_be_rewritten_or_go_unrecorded_are_found(
             "reset role;",
         )  # fmt: skip
 
-    def unguarded(table: str, mends: str) -> Finding:
+    def unguarded(table: str, repairs: str) -> Finding:
         return Finding(
             WARNING, "statement_unguarded", f"auditctl.{table}",
             f"What auditctl.{table} says can be rewritten and back-dated, and may have been: its guard is missing "
             "or off.",
-            f"set role auditctl_owner; {mends} reset role;",
+            f"set role auditctl_owner; {repairs} reset role;",
         )  # fmt: skip
 
     expected = [

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 WARNING, NOTICE = Severity.WARNING, Severity.NOTICE
 
 POWERS = {
-    "pg_write_all_data": "write to every table, and use up or set back every sequence, that of the log included",
+    "pg_write_all_data": "write to every table, and exhaust or reset every sequence, including that of the log",
     "pg_execute_server_program": "run programs as the server's user, who can change the log's files",
-    "pg_write_server_files": "write files as the server's user, those of the log included",
-    "pg_read_server_files": "read files as the server's user, those of the log included",
+    "pg_write_server_files": "write files as the server's user, including those of the log",
+    "pg_read_server_files": "read files as the server's user, including those of the log",
 }
 
 

@@ -238,7 +238,9 @@ def test_a_table_is_not_taken_into_one_whose_reads_leave_no_event(
     with connect(owner.dsn) as session:
         session.execute(OUTSIDE)
         audit_reads(db, "member", read_force=True)
-        with pytest.raises(psycopg.Error, match=f"a query of public.{parent} would also read it, without an event") as refused:
+        with pytest.raises(
+            psycopg.Error, match=f"a query of public.{parent} would also read it, without an event"
+        ) as refused:
             session.execute(statement)
     assert refused.value.sqlstate == "UA003"
     audit_reads(db, parent, read_force=True)

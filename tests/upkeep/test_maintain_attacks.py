@@ -120,7 +120,10 @@ def test_a_copy_that_lacks_an_event_does_not_take_the_place_of_the_original(
 
 
 def test_upkeep_reads_what_is_committed_or_nothing(db: str, conn: psycopg.Connection) -> None:
-    with connect(db) as session, pytest.raises(psycopg.errors.FeatureNotSupported, match="isolation level read committed"):
+    with (
+        connect(db) as session,
+        pytest.raises(psycopg.errors.FeatureNotSupported, match="isolation level read committed"),
+    ):
         session.execute("begin isolation level repeatable read; select auditctl.maintain_step()")
 
 

@@ -11,7 +11,7 @@ RETENTION = (
         Severity.WARNING,
         "what was stated about keeping events, a hold or a key change, without the guard against rewriting",
         "What {relation} says can be rewritten and back-dated, and may have been: its guard is missing or off.",
-        as_owner("{mends}"),
+        as_owner("{repairs}"),
     ),
     Check(
         "move_unfinished",

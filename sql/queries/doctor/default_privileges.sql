@@ -1,10 +1,10 @@
--- Privileges that others would get on what auditctl_owner creates: the next month's partition, the next table's functions.
+-- Privileges that others would get on objects that auditctl_owner creates, such as the next month's partition.
 select
-    granted.kind || ' for ' || granted.who as object,
-    granted.kind,
-    granted.who,
-    granted.place,
-    granted.grantee
+    privilege.kind || ' for ' || privilege.who as object,
+    privilege.kind,
+    privilege.who,
+    privilege.place,
+    privilege.grantee
 from (
     select distinct
         case d.defaclobjtype
@@ -17,7 +17,7 @@ from (
     left join pg_namespace as n on n.oid = d.defaclnamespace
     cross join lateral aclexplode(d.defaclacl) as a
     where d.defaclrole = to_regrole('auditctl_owner')::oid and a.grantee <> d.defaclrole
-        -- Everybody has these from PostgreSQL itself; auditctl takes them away from each function.
+        -- PostgreSQL grants these to everybody by default; auditctl revokes them from each function.
         and not (a.grantee = 0 and d.defaclnamespace = 0 and d.defaclobjtype in ('f', 'T'))
-) as granted
-order by 1, granted.place
+) as privilege
+order by 1, privilege.place

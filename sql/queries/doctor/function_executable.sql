@@ -1,4 +1,4 @@
--- Functions of the store that somebody may execute who need not.
+-- Functions of the store that a role may execute without needing to.
 select
     p.oid::regprocedure::text as object,
     p.oid::regprocedure::text as function,
@@ -7,8 +7,8 @@ select
 from pg_proc as p
 cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
 where a.grantee <> p.proowner
-    -- PostgreSQL asks it of the owner of a partitioned table for each new partition. Without USAGE on the schema nobody
-    -- can name the function.
+    -- PostgreSQL requires EXECUTE of the owner of a partitioned table for each new partition. Without USAGE on the schema
+    -- nobody can name the function.
     and p.proname || ' ' || pg_get_userbyid(a.grantee) <> all (%(granted)s::text [])
     and not exists (
         select
@@ -19,10 +19,10 @@ where a.grantee <> p.proowner
     and (
         p.pronamespace = to_regnamespace('auditctl_triggers')
         and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))
-        -- USAGE on every schema comes with pg_read_all_data and pg_write_all_data.
+        -- pg_read_all_data and pg_write_all_data include USAGE on every schema.
         or p.pronamespace = to_regnamespace('auditctl_internal') and a.grantee is distinct from to_regrole('auditctl_owner')::oid
         or p.pronamespace = to_regnamespace('auditctl')
-        -- Whoever runs SQL may set the context; it is believed of applications only. Policies run with the reader's rights.
+        -- Any session may set the context, but only applications are believed. Policies run with the reader's rights.
         and p.proname not in ('set_context', 'record_read')
         and a.grantee <> all (
             array[

@@ -1,4 +1,4 @@
--- The coverage guard, where a part of it is missing, calls something else, or does not fire always.
+-- Parts of the coverage guard that are missing, call something else, or do not always fire.
 select
     g.name as object,
     g.name,
@@ -11,12 +11,12 @@ select
     end as state,
     case
         when e.oid is null
-            then case when me.rolsuper then 'auditctl install' else 'as a superuser: auditctl install' end
+            then case when login.rolsuper then 'auditctl install' else 'as a superuser: auditctl install' end
         when e.evtevent <> g.event or e.evttags is not null or e.evtfoid::regprocedure::text <> g.function || '()'
             then format('drop event trigger %I;', g.name)
         else format('alter event trigger %I enable always;', g.name)
     end as remedy,
-    -- Where the provider keeps superusers to itself, the guard cannot be had.
+    -- The guard cannot be installed where the provider reserves superusers for itself.
     case
         when exists (
             select from pg_roles as r
@@ -29,7 +29,7 @@ from (
     ('auditctl_guard_ddl', 'ddl_command_end', 'auditctl_internal.guard_ddl'),
     ('auditctl_guard_drop', 'sql_drop', 'auditctl_internal.guard_drop')
 ) as g (name, event, function)
-join pg_roles as me on me.rolname = current_user
+join pg_roles as login on login.rolname = current_user
 left join pg_event_trigger as e on e.evtname = g.name
 where e.oid is null or e.evtenabled <> 'A' or e.evtevent <> g.event or e.evttags is not null
     or e.evtfoid::regprocedure::text <> g.function || '()'

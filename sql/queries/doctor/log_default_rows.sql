@@ -1,5 +1,5 @@
--- Events in the DEFAULT partition, and the months they are of. While they lie there, those months cannot have a partition
--- of their own, and nothing of them is ever deleted.
+-- The months of events in the DEFAULT partition. Until these events are moved, their months cannot have a partition, and
+-- retention never deletes them.
 select
     'auditctl.event_default' as object,
     string_agg(to_char(stray.month, 'YYYY-MM'), ', ' order by stray.month) as months

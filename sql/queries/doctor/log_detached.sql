@@ -1,4 +1,4 @@
--- Monthly tables of the log that are no part of it any more.
+-- Monthly tables that are no longer partitions of the log.
 select
     c.oid::regclass::text as object,
     c.oid::regclass::text as relation,

@@ -1,4 +1,4 @@
--- Policies that let somebody see the secrets of reading: there should be none.
+-- Policies that let somebody see the secret keys of read logging: there should be none.
 select
     quote_ident(p.polname) || ' on auditctl.log_key' as object,
     quote_ident(p.polname) as policy

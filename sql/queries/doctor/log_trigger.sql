@@ -1,4 +1,4 @@
--- Triggers of others on tables of the store.
+-- Triggers on tables of the store whose function is not auditctl's.
 select
     quote_ident(t.tgname) || ' on ' || t.tgrelid::regclass as object,
     t.tgrelid::regclass::text as relation,

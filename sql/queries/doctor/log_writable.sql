@@ -1,11 +1,11 @@
--- Who else may write to a table or sequence of the store, or put triggers on it.
+-- Roles other than the owner that may write to a table or sequence of the store, or create triggers on it.
 select
-    held.relation::regclass || ' by ' || held.who as object,
-    held.relation::regclass::text as relation,
-    held.kind,
-    held.grantee,
-    held.who,
-    string_agg(held.privilege, ', ' order by held.privilege) as privileges
+    item.relation::regclass || ' by ' || item.who as object,
+    item.relation::regclass::text as relation,
+    item.kind,
+    item.grantee,
+    item.who,
+    string_agg(item.privilege, ', ' order by item.privilege) as privileges
 from (
     select distinct
         c.oid as relation,
@@ -28,6 +28,6 @@ from (
             a.privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER')
             or c.relkind = 'S' and a.privilege_type = 'USAGE'
         )
-) as held
-group by held.relation, held.kind, held.grantee, held.who
+) as item
+group by item.relation, item.kind, item.grantee, item.who
 order by 1

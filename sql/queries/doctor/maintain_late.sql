@@ -1,4 +1,4 @@
--- Retention is stated for more than 35 days, and upkeep did not come to its end within them.
+-- Retention has been configured for more than 35 days, but upkeep was not completed in the last 35 days.
 select
     'auditctl.maintenance' as object,
     coalesce('since ' || to_char(m.ran_at at time zone 'UTC', 'YYYY-MM-DD'), 'yet') as since

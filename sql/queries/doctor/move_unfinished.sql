@@ -1,4 +1,4 @@
--- A move of the DEFAULT partition's events that was begun more than an hour ago.
+-- A move of events out of the DEFAULT partition that began more than an hour ago and is not complete.
 select
     'auditctl.event_moving' as object,
     to_char(m.moving_since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') as since

@@ -1,4 +1,4 @@
--- What belongs to the store, and not to auditctl_owner.
+-- Objects of the store that auditctl_owner does not own.
 select
     object.name as object,
     object.name as name,
@@ -13,7 +13,7 @@ from (
         2, case c.relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end, c.oid::regclass::text, c.relowner
     from pg_class as c
     where c.relnamespace = to_regnamespace('auditctl') and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
-        -- The sequence of a table goes with it.
+        -- A sequence that belongs to a table has the table's owner.
         and not (
             c.relkind = 'S'
             and exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i'))
@@ -22,7 +22,7 @@ from (
     select 3, 'routine', p.oid::regprocedure::text, p.proowner
     from pg_proc as p
     where p.pronamespace in (to_regnamespace('auditctl'), to_regnamespace('auditctl_internal'))
-        -- These have the rights of the login that installed, so that auditctl_owner cannot replace them.
+        -- These have the rights of the login that installed auditctl, so that auditctl_owner cannot replace them.
         and not (p.proname in ('put_trigger', 'put_read_policy', 'guard_ddl', 'guard_drop') and pg_has_role(p.proowner, 'auditctl_owner', 'MEMBER'))
         or p.pronamespace = to_regnamespace('auditctl_triggers')
         and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))

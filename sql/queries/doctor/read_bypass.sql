@@ -1,5 +1,5 @@
--- Logins that row security does not hold and that may select from a table whose reads are audited; the superuser that
--- initdb made is left out, as nobody can take its rights.
+-- Logins that bypass row security and may select from a table whose reads are audited, without the superuser that
+-- initdb created, whose rights cannot be revoked.
 select
     r.rolname::text as object,
     quote_ident(r.rolname) as role,

@@ -1,4 +1,4 @@
--- Tables that somebody gave policies of their own while auditctl's lets every row through.
+-- Tables that have permissive policies of their own while auditctl's policy lets every row through.
 select
     auditctl.qualified(n.nspname, c.relname) as object,
     s.relation::text as relation,

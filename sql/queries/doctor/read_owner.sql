@@ -1,4 +1,4 @@
--- Owners of tables whose reads are audited, if row security would hold them and is not forced.
+-- Owners of tables whose reads are audited, if row security would apply to them but is not forced.
 select
     s.target as object,
     r.rolname::text as owner,

@@ -1,4 +1,4 @@
--- Months with events whose time is over, where upkeep did not come to its end within two days.
+-- Months with expired events, if upkeep was not completed in the last two days.
 select
     d.partition::text as object,
     d.partition::text as partition

@@ -1,4 +1,4 @@
--- What was kept longer until a few days ago, and holds that were released since.
+-- Retention times that were shortened and holds that were released a few days ago, and do not take effect yet.
 select
     'auditctl.retention ' || former.target as object,
     case former.target when '*' then 'every target' else former.target end as what,
@@ -6,14 +6,14 @@ select
     format('%s stated a shorter time than %s', coalesce(now.set_by, 'somebody'), coalesce(former.keep, 'forever')) as reason,
     format('select auditctl.set_retention(%L, %L)', former.target, coalesce(former.keep, 'forever')) as undo
 from auditctl.retention as former
-cross join auditctl.retention as whole
+cross join auditctl.retention as overall
 left join auditctl.retention as now on now.target = former.target and now.until is null
 cross join lateral (
     select
         coalesce(now() - former.keep::interval, '-infinity') as before,
-        case when now.retention_id is null then whole.keep else now.keep end as keep
+        case when now.retention_id is null then overall.keep else now.keep end as keep
 ) as cut
-where former.until > now() - auditctl.retention_grace() and whole.target = '*' and whole.until is null
+where former.until > now() - auditctl.retention_grace() and overall.target = '*' and overall.until is null
     and coalesce(now() - cut.keep::interval, '-infinity') > cut.before
 union all
 select

@@ -1,5 +1,5 @@
--- Logins whose claim to act for a user was not believed in the last 30 days, and would not be today. A superuser's claims
--- are kept in the log as well, but nothing is to be granted for them. Reads the events of that time.
+-- Logins whose claim to act for a user was not believed in the last 30 days, and would not be believed today. A superuser's
+-- claims are in the log as well, but call for no grant. Reads the events of those 30 days.
 select
     r.rolname::text as object,
     r.rolname::text as login,

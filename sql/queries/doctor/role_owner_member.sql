@@ -1,5 +1,5 @@
--- Members of auditctl_owner. One of them may be the login that installed: it is a member of auditctl_admin too. If several are,
--- nobody can tell which.
+-- Members of auditctl_owner, without the login that installed auditctl, which is a member of auditctl_admin too. If several
+-- logins are members of both, it cannot be identified, and all are returned.
 select
     r.rolname::text as object,
     quote_ident(r.rolname) as role

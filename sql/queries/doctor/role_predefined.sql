@@ -1,15 +1,15 @@
--- Members of PostgreSQL's own roles that reach around the log: by all tables, by files, by programs. To read a table is no
--- way around it.
+-- Members of predefined roles that can bypass the log: through access to all tables, to files or to programs. A role that
+-- only reads tables cannot.
 select
     r.rolname || ' in ' || p.rolname as object,
     r.rolname::text as who,
     quote_ident(r.rolname) as role,
     p.rolname::text as predefined,
     case p.rolname
-        when 'pg_write_all_data' then 'write to every table, and use up or set back every sequence, that of the log included'
+        when 'pg_write_all_data' then 'write to every table, and exhaust or reset every sequence, including that of the log'
         when 'pg_execute_server_program' then 'run programs as the server''s user, who can change the log''s files'
-        when 'pg_write_server_files' then 'write files as the server''s user, those of the log included'
-        else 'read files as the server''s user, those of the log included'
+        when 'pg_write_server_files' then 'write files as the server''s user, including those of the log'
+        else 'read files as the server''s user, including those of the log'
     end as power,
     case p.rolname when 'pg_read_server_files' then 'notice' else 'warning' end as severity
 from pg_auth_members as m

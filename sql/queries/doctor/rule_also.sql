@@ -1,4 +1,4 @@
--- Rules on audited tables that do something besides what a write says.
+-- ALSO rules on audited tables, which do something in addition to a write.
 select
     quote_ident(r.rulename) || ' on ' || r.ev_class::regclass as object,
     r.ev_class::regclass::text as relation,

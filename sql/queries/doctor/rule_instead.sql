@@ -1,4 +1,4 @@
--- Rules on audited tables that do something instead of what a write says.
+-- INSTEAD rules on audited tables, which do something in place of a write.
 select
     quote_ident(r.rulename) || ' on ' || r.ev_class::regclass as object,
     r.ev_class::regclass::text as relation,

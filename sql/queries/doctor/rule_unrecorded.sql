@@ -1,13 +1,13 @@
--- The triggers that record every change of a rule, of an event type, of how long events are kept and of a hold, where one
--- is missing or does not fire always.
+-- Triggers that record every change to a rule, an event type, a retention time or a hold, if they are missing or do not
+-- always fire.
 select
-    recorded.relation as object,
-    recorded.trigger,
+    expected.relation as object,
+    expected.trigger,
     case when t.oid is null
             then format(
                 'create or replace trigger %s after %s on %s for each row execute function %s; ',
-                recorded.trigger, case recorded.bits when 29 then 'insert or update or delete' else 'insert or update' end,
-                recorded.relation, recorded.calls
+                expected.trigger, case expected.bits when 29 then 'insert or update or delete' else 'insert or update' end,
+                expected.relation, expected.calls
             )
         else ''
     end as creates
@@ -17,10 +17,10 @@ from (
     ('auditctl.event_type', 'event_type_recorded', 29, 'auditctl_internal.record_rule()'),
     ('auditctl.retention', 'retention_recorded', 21, 'auditctl_internal.record_statement(''target'')'),
     ('auditctl.hold', 'hold_recorded', 21, 'auditctl_internal.record_statement(''hold_id'')')
-) as recorded (relation, trigger, bits, calls)
+) as expected (relation, trigger, bits, calls)
 left join pg_trigger as t
-    on t.tgrelid = to_regclass(recorded.relation) and t.tgname = recorded.trigger and t.tgqual is null
-        and t.tgtype = recorded.bits
-        and right(pg_get_triggerdef(t.oid), length(recorded.calls)) = recorded.calls
+    on t.tgrelid = to_regclass(expected.relation) and t.tgname = expected.trigger and t.tgqual is null
+        and t.tgtype = expected.bits
+        and right(pg_get_triggerdef(t.oid), length(expected.calls)) = expected.calls
 where t.tgenabled is distinct from 'A'
-order by recorded.relation
+order by expected.relation

@@ -1,5 +1,5 @@
--- Who else may create objects in the schemas of the store, or name functions there: a login that puts one of those on a
--- table of its own makes events.
+-- Roles other than the owner that may create objects in the schemas of the store, or name functions there: a login that
+-- attaches such a function to a table of its own can forge events.
 select
     n.nspname || ' by ' || case a.grantee when 0 then 'everybody' else pg_get_userbyid(a.grantee) end as object,
     n.nspname::text as schema,

@@ -2,7 +2,7 @@
 select
     p.name as object,
     p.name,
-    -- What the command line says cannot be changed from within.
+    -- A setting from the command line cannot be changed in SQL.
     case when p.source = 'command line' then 'Start the server without -c ' || p.name || '=off.' end as remedy
 from pg_settings as p
 where p.name in ('fsync', 'full_page_writes') and p.setting = 'off'

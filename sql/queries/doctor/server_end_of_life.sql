@@ -1,4 +1,4 @@
--- A server whose series gets no more corrections, from https://www.postgresql.org/support/versioning/
+-- A server whose major version gets no more fixes, from https://www.postgresql.org/support/versioning/
 select
     'PostgreSQL ' || series.major as object,
     series.last::text as last,

@@ -1,4 +1,4 @@
--- A server that is no release.
+-- A server that is not a release.
 select
     'PostgreSQL ' || server.version as object,
     'https://www.postgresql.org/download/' as page

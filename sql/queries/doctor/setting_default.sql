@@ -1,10 +1,10 @@
--- Roles and databases whose sessions start with triggers or event triggers off, and the whole server.
+-- Roles and databases whose sessions start with triggers or event triggers off, or the whole server if all sessions do.
 select
-    found.name || case found.kind when 'system' then '' else ' for ' || found.subject end as object,
-    found.name as parameter,
-    found.setting,
-    found.place,
-    case found.kind when 'system' then 'alter system reset ' || found.name || '; select pg_reload_conf();' end as remedy
+    configured.name || case configured.kind when 'system' then '' else ' for ' || configured.subject end as object,
+    configured.name as parameter,
+    configured.setting,
+    configured.place,
+    case configured.kind when 'system' then 'alter system reset ' || configured.name || '; select pg_reload_conf();' end as remedy
 from (
     select
         'role' as kind,
@@ -22,7 +22,7 @@ from (
     select 'system', p.name, p.setting, '', 'system'
     from pg_settings as p
     where p.source in ('configuration file', 'command line')
-) as found
-where found.name = 'session_replication_role' and found.setting <> 'origin'
-    or found.name = 'event_triggers' and found.setting not in ('on', 'true', 'yes', '1')
+) as configured
+where configured.name = 'session_replication_role' and configured.setting <> 'origin'
+    or configured.name = 'event_triggers' and configured.setting not in ('on', 'true', 'yes', '1')
 order by 1

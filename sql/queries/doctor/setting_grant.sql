@@ -1,4 +1,4 @@
--- Who, but superusers, may set what decides whether triggers fire.
+-- Roles other than superusers that may change the settings that decide whether triggers fire.
 select
     p.parname || ' by ' || case a.grantee when 0 then 'everybody' else pg_get_userbyid(a.grantee) end as object,
     p.parname::text as parameter,

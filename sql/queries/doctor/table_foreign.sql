@@ -1,4 +1,4 @@
--- Audited foreign tables: what is written at their own server is not seen.
+-- Audited foreign tables: writes made on the foreign server itself are not captured.
 select
     c.oid::regclass::text as object,
     c.oid::regclass::text as relation,

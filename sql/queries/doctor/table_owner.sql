@@ -1,5 +1,5 @@
--- Logins that own audited tables, but no superuser, and not the login that installed, which owns what it audits.
--- With the coverage guard in place an owner cannot switch capture off, but still changes data by DDL.
+-- Logins that own audited tables, without superusers and the login that installed auditctl, which owns what it audits.
+-- With the coverage guard in place an owner cannot disable capture, but can still change data by DDL.
 with owned as (
     select
         c.relowner as owner,
@@ -21,7 +21,7 @@ select
     case when %(is_guarded)s then 'notice' else 'warning' end as severity,
     case when %(is_guarded)s then 'change data by DDL, which no trigger sees' else 'switch capture off' end as power,
     (
-        select string_agg(format('alter table %%s owner to %%I; ', one.relation, boss.rolname), '' order by one.relation)
+        select string_agg(format('alter table %%s owner to %%I; ', one.relation, bootstrap.rolname), '' order by one.relation)
         from unnest(owned.relations) as one (relation)
     )
     || format(
@@ -30,6 +30,6 @@ select
     ) as remedy
 from owned
 join pg_roles as r on r.oid = owned.owner
-join pg_roles as boss on boss.oid = 10
+join pg_roles as bootstrap on bootstrap.oid = 10
 where r.rolcanlogin and not r.rolsuper and not pg_has_role(r.oid, 'auditctl_owner', 'MEMBER')
 order by 1

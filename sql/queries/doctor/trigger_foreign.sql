@@ -1,5 +1,5 @@
--- Triggers on audited tables that run before capture does, and whose function belongs to somebody who owns neither the
--- table nor the server: by that function they can change or swallow rows, and set the actor of the session.
+-- Triggers on audited tables that run before capture and whose function belongs to neither the table's owner nor a
+-- superuser: the function's owner can change or suppress rows, and set the actor of the session.
 select
     quote_ident(t.tgname) || ' on ' || t.tgrelid::regclass as object,
     t.tgrelid::regclass::text as relation,

@@ -1,4 +1,4 @@
--- Triggers of ours that do not fire always, on any table, partition or child.
+-- Capture triggers that do not always fire, on any table, partition or child.
 select
     quote_ident(t.tgname) || ' on ' || t.tgrelid::regclass as object,
     t.tgrelid::regclass::text as relation,

@@ -1,4 +1,4 @@
--- The log, or a partition of it, without a guard that refuses every change always. The log comes before its partitions.
+-- The log and partitions of it without a trigger that always refuses every change. The log comes before its partitions.
 select
     part.relid::regclass::text as object,
     part.relid::regclass::text as relation,
