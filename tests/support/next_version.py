@@ -41,7 +41,6 @@ def upgrade() -> None:
 CHANGES = (
     # A signature, of a function that capture calls.
     ("auditctl_internal.context(p_setting text)", "auditctl_internal.context(p_setting text, p_application text)"),
-    ("auditctl_internal.context(text)", "auditctl_internal.context(text, text)"),
     (
         "auditctl_internal.context(v_setting)",
         "auditctl_internal.context(v_setting, current_setting('application_name'))",

@@ -16,6 +16,8 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
+    v_index regclass;
+    v_name text;
     v_trigger name;
 begin
     -- Row triggers are cloned from auditctl.event; statement triggers are not.
@@ -41,6 +43,19 @@ begin
         where t.tgrelid = p_relation and t.tgname in ('event_write_once_row', 'event_write_once_statement') and t.tgenabled <> 'A'
     loop
         execute format('alter table only %s enable always trigger %I', p_relation, v_trigger);
+    end loop;
+    -- An index has the name of the log's own, however the partition came to be: PostgreSQL would make one of its columns.
+    for v_index, v_name in
+        select x.indexrelid::regclass, c.relname || substr(whole.relname, length('event') + 1)
+        from pg_index as x
+        join pg_class as c on c.oid = x.indrelid
+        join pg_class as own on own.oid = x.indexrelid
+        join pg_inherits as i on i.inhrelid = x.indexrelid
+        join pg_index as y on y.indexrelid = i.inhparent and y.indrelid = 'auditctl.event'::regclass
+        join pg_class as whole on whole.oid = y.indexrelid
+        where x.indrelid = p_relation and own.relname <> c.relname || substr(whole.relname, length('event') + 1)
+    loop
+        execute format('alter index %s rename to %I', v_index, v_name);
     end loop;
 end
 $auditctl$;

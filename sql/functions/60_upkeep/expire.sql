@@ -171,7 +171,7 @@ begin
     perform auditctl_internal.require_retention_state(v_state);
     execute format('drop table auditctl.%I', v_name);
     if v_replacement is not null then
-        perform auditctl_internal.rename_table(v_replacement, v_name);
+        execute format('alter table %s rename to %I', v_replacement, v_name);
         perform auditctl_internal.attach_month(v_replacement, p_month, 'auditctl.event');
     end if;
     return auditctl_internal.record_upkeep(

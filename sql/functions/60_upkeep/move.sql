@@ -178,7 +178,7 @@ begin
     alter table auditctl.event_moving detach partition auditctl.event_next;
     drop table auditctl.event_moving;
     drop trigger if exists event_write_once_row on auditctl.event_next;
-    perform auditctl_internal.rename_table('auditctl.event_next', 'event_default');
+    alter table auditctl.event_next rename to event_default;
     alter table auditctl.event attach partition auditctl.event_default default;
     perform auditctl_internal.guard_partition('auditctl.event_default');
     execute format('comment on table auditctl.event_default is %L', v_comment);

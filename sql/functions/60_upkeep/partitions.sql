@@ -174,25 +174,3 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.attach_month is 'Attaches a month''s table as a partition, guarded before and after';
-
-create or replace function auditctl_internal.rename_table(p_relation regclass, p_name text) returns void
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-declare
-    v_former constant text := (select c.relname from pg_class as c where c.oid = p_relation);
-    v_index text;
-begin
-    for v_index in
-        select i.relname
-        from pg_index as x
-        join pg_class as i on i.oid = x.indexrelid
-        where x.indrelid = p_relation and i.relname ^@ v_former
-        order by i.relname
-    loop
-        execute format('alter index auditctl.%I rename to %I', v_index, p_name || substr(v_index, length(v_former) + 1));
-    end loop;
-    execute format('alter table %s rename to %I', p_relation, p_name);
-end
-$auditctl$;
-comment on function auditctl_internal.rename_table is 'Renames a table, and its indexes with it';
