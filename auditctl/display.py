@@ -25,7 +25,7 @@ def coded(character: str) -> str:
     return _NAMED.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
 
-def shown_user(name: str, kind: str) -> str:
+def format_user(name: str, kind: str) -> str:
     """Return an event's user as `(System)`, `@login`, or the name that an application gave.
 
     Args:

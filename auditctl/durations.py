@@ -64,6 +64,6 @@ def days(keep: str | None) -> float:
     return int(number) * _DAYS[unit.removesuffix("s")]
 
 
-def shown(keep: str | None) -> str:
-    """Return a duration of the store as people read it."""
+def format_keep(keep: str | None) -> str:
+    """Return a stored duration as text; None means for ever."""
     return FOREVER if keep is None else keep

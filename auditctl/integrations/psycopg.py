@@ -87,9 +87,9 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
         **context: object,
     ) -> None:
         self._conn = conn
-        self._actor = "" if actor is None else _checked("actor", actor)
-        self._ip = None if ip is None else _checked("ip", str(ip))
-        self._context = context if reason is None else {"reason": _checked("reason", reason), **context}
+        self._actor = "" if actor is None else _require_text("actor", actor)
+        self._ip = None if ip is None else _require_text("ip", str(ip))
+        self._context = context if reason is None else {"reason": _require_text("reason", reason), **context}
         self._context_text = _context_text(self._context) if self._context else None
         self._before: _Before | None = None
 
@@ -99,7 +99,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
             cursor.execute(_BEGIN, self._names(self._context_text))
             before = _Before.of(cursor.fetchone())
             try:
-                merged = self._entered(before)
+                merged = self._enter(before)
             except UsageError:
                 cursor.execute(_END, before.values())
                 raise
@@ -116,7 +116,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
             return
         with self._conn.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(_END, before.values())
-            self._left(cursor.fetchone(), error)
+            self._leave(cursor.fetchone(), error)
 
     async def __aenter__(self: acting[AsyncConnection[Any]]) -> None:
         self._require_transaction()
@@ -124,7 +124,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
             await cursor.execute(_BEGIN, self._names(self._context_text))
             before = _Before.of(await cursor.fetchone())
             try:
-                merged = self._entered(before)
+                merged = self._enter(before)
             except UsageError:
                 await cursor.execute(_END, before.values())
                 raise
@@ -141,7 +141,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
             return
         async with self._conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(_END, before.values())
-            self._left(await cursor.fetchone(), error)
+            self._leave(await cursor.fetchone(), error)
 
     def _require_transaction(self) -> None:
         if self._before is not None:
@@ -152,9 +152,9 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
     def _names(self, context: str | None) -> dict[str, str | None]:
         return {"actor": self._actor, "ip": self._ip, "context": context}
 
-    def _entered(self, before: _Before) -> str | None:
+    def _enter(self, before: _Before) -> str | None:
         """Return the outer context with this one added; None where there is nothing to merge."""
-        outer = _parsed(before.context)
+        outer = _parse_context(before.context)
         merged = _context_text({**outer, **self._context}) if outer and self._context else None
         self._before = before
         return merged
@@ -164,7 +164,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
         in_transaction = self._conn.info.transaction_status == TransactionStatus.INTRANS
         return before if in_transaction else None
 
-    def _left(self, row: tuple[Any, ...] | None, error: BaseException | None) -> None:
+    def _leave(self, row: tuple[Any, ...] | None, error: BaseException | None) -> None:
         if row == (False,) and error is None:
             raise TransactionRequired(
                 "the transaction ended inside acting(...) and another began: its statements carry no actor",
@@ -172,7 +172,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
             )
 
 
-def _checked(name: str, text: str) -> str:
+def _require_text(name: str, text: str) -> str:
     if not text or "\0" in text:
         raise UsageError(
             f"{name} {'holds a NUL byte' if text else 'is empty'}",
@@ -194,7 +194,7 @@ def _context_text(context: dict[str, object]) -> str:
     return text
 
 
-def _parsed(text: str) -> dict[str, object] | None:
+def _parse_context(text: str) -> dict[str, object] | None:
     """Return the object of an outer context; None where there is none, or the setting is not an object."""
     try:
         value = json.loads(text) if text else None

@@ -11,7 +11,7 @@ from datetime import date
 
 from auditctl import resources
 from auditctl.database import Connection
-from auditctl.durations import days, shown
+from auditctl.durations import days, format_keep
 from auditctl.text import plural
 
 EVERYTHING = "*"
@@ -74,7 +74,7 @@ class Retention:
     def notes(self) -> tuple[str, ...]:
         """Which times have no effect, for people, by the order of the targets."""
         return tuple(
-            f"{name}: {time} is shorter than [retention] keep, {shown(self.keep)}, which counts"
+            f"{name}: {time} is shorter than [retention] keep, {format_keep(self.keep)}, which counts"
             for name, time in sorted(self.targets.items())
             if time is not None and days(time) < days(self.keep)
         )
@@ -123,8 +123,8 @@ def compare(desired: Retention, now: Retention) -> tuple[Difference, ...]:
     return tuple(
         Difference(
             name,
-            shown(before[name]) if name in before else None,
-            shown(after[name]) if name in after else None,
+            format_keep(before[name]) if name in before else None,
+            format_keep(after[name]) if name in after else None,
         )
         for name in {**after, **before}
         if name not in before or name not in after or before[name] != after[name]

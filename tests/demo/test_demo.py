@@ -67,11 +67,11 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 def lived() -> Iterator[Company]:
     """The company after its day."""
     with EmbeddedServer() as server:
-        founded = company.create(server)
-        company.audit(founded)
-        for _ in scenario.day(founded):
+        shop = company.create(server)
+        company.audit(shop)
+        for _ in scenario.day(shop):
             pass
-        yield founded
+        yield shop
 
 
 def test_demo_shows_the_log_and_leaves_no_process_and_no_folder(demo: RunAuditctl, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditctl.display import harmless, shown_user
+from auditctl.display import format_user, harmless
 from auditctl.log.filters import FILTERS
 from tests.support.filter_cases import RANDOM, random_events
 from tests.support.recorded import Recorded, label, minutes, record
@@ -79,7 +79,7 @@ def shown(event: dict[str, Any]) -> dict[str, str]:
         "created_on": event["created_on"],
         "Created on": event["created_on"][:19].replace("T", " "),
         "IP address": event["ip_address"] or "",
-        "User": shown_user(event["user"], event["actor_kind"]),
+        "User": format_user(event["user"], event["actor_kind"]),
         "Target": harmless(event["target"]),
         "Target ID": harmless(event["target_id"] or ""),
         "Action": event["action"],

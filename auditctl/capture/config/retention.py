@@ -43,7 +43,7 @@ def sections(retention: Retention, rules: Iterable[Rule]) -> list[tuple[str, Sec
     """
     tables = {rule.name for rule in rules}
     targets: list[tuple[str, Section]] = [
-        ("[[retention.target]]", {"name": name, "keep": durations.shown(keep)})
+        ("[[retention.target]]", {"name": name, "keep": durations.format_keep(keep)})
         for name, keep in sorted(retention.targets.items())
         if name not in tables
     ]

@@ -34,7 +34,8 @@ def defaults() -> Section:
 def sections(rules: Iterable[Rule], keep: Mapping[str, str | None]) -> list[Section]:
     """Return one [[table]] for each rule, in order; with how long its events are kept, if that is set."""
     return [
-        _section(rule) | ({"keep": durations.shown(keep[rule.name])} if rule.name in keep else {}) for rule in rules
+        _section(rule) | ({"keep": durations.format_keep(keep[rule.name])} if rule.name in keep else {})
+        for rule in rules
     ]
 
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
-from auditctl.display import harmless, shown_user
+from auditctl.display import format_user, harmless
 from auditctl.log import selection
 from auditctl.log.formats.format import Format, Layout, Row
 
@@ -90,7 +90,7 @@ def _user(row: Row) -> Text:
     from rich.text import Text
 
     kind = row[_FIELD["actor_kind"]] or ""
-    return Text(shown_user(row[_FIELD["user"]] or "", kind), style="italic" if kind == "system" else "")
+    return Text(format_user(row[_FIELD["user"]] or "", kind), style="italic" if kind == "system" else "")
 
 
 def _drawn(table: Table, layout: Layout) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 from psycopg.sql import SQL, Composable
 
-from auditctl.display import shown_user
+from auditctl.display import format_user
 from auditctl.log import selection
 from auditctl.log.selection import Cursor
-from auditctl.names import SYSTEM_USER
+from auditctl.web.render.filter_chips import exact_user
 
 ROW_COLUMNS = (
     "event_id", "created_on", "ip_address", "user", "target", "target_id", "action", "details", "actor_kind", "db_user",
@@ -57,12 +57,12 @@ class EventRow:
     @property
     def who(self) -> str:
         """The user, marked so that an application's user cannot look like the system or a database login."""
-        return shown_user(self.user, self.actor_kind)
+        return format_user(self.user, self.actor_kind)
 
     @property
     def user_filter(self) -> str:
         """The value of the filter `user` for exactly this actor."""
-        return SYSTEM_USER if self.actor_kind == "system" else f"actor:{self.user}"
+        return exact_user(self.user, self.actor_kind)
 
 
 def row_columns() -> Composable:

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 
 from auditctl.errors import UsageError
 from auditctl.log.filters import BY_NAME, FILTERS, Filters
+from auditctl.names import SYSTEM_USER
 
 FILTER_NAMES = frozenset(row.name for row in FILTERS)
+
+
+def exact_user(name: str, kind: str) -> str:
+    """Return the value of the filter `user` for exactly one user, given its name and actor_kind."""
+    return SYSTEM_USER if kind == "system" else f"actor:{name}"
 
 
 @dataclass(frozen=True, slots=True)

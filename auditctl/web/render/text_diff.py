@@ -24,18 +24,18 @@ class TextSpan:
     is_changed: bool
 
 
-def marked(old: str, new: str) -> tuple[list[TextSpan], list[TextSpan]]:
+def mark_changes(old: str, new: str) -> tuple[list[TextSpan], list[TextSpan]]:
     """Return the spans of each text, in order; joined, they are the text."""
     before, after = _WORD.findall(old), _WORD.findall(new)
     start = _common(before, after)
     end = _common(before[start:][::-1], after[start:][::-1])
     middle = before[start : len(before) - end], after[start : len(after) - end]
     head, tail = TextSpan("".join(before[:start]), False), TextSpan("".join(before[len(before) - end :]), False)
-    spans = _compared(*middle)
+    spans = _compare(*middle)
     return _not_empty([head, *spans[0], tail]), _not_empty([head, *spans[1], tail])
 
 
-def _compared(before: list[str], after: list[str]) -> tuple[list[TextSpan], list[TextSpan]]:
+def _compare(before: list[str], after: list[str]) -> tuple[list[TextSpan], list[TextSpan]]:
     if max(len(before), len(after)) > MAX_WORDS:
         return [TextSpan("".join(before), True)], [TextSpan("".join(after), True)]
     old, new = list[TextSpan](), list[TextSpan]()

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from auditctl.log import reader
 from auditctl.web.errors import NotFound
 from auditctl.web.render import event_rows
-from auditctl.web.render.text_diff import marked
+from auditctl.web.render.text_diff import mark_changes
 from auditctl.web.request import Visit
 
 
@@ -19,4 +19,4 @@ def event(visit: Visit) -> Response:
     with visit.connection() as conn:
         details = event_rows.details(reader.event(conn, int(text), event_rows.details_columns()))
     template = "event_part.html" if visit.is_fragment else "event.html"
-    return visit.page(template, details=details, row=details.row, marked=marked)
+    return visit.page(template, details=details, row=details.row, mark_changes=mark_changes)

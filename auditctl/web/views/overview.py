@@ -8,15 +8,14 @@ from datetime import datetime
 from starlette.responses import Response
 
 from auditctl.database import Connection
-from auditctl.display import shown_user
+from auditctl.display import format_user
 from auditctl.errors import AuditctlError
-from auditctl.log.histogram.read import Histogram, UserCount, read_histogram
-from auditctl.names import SYSTEM_USER
+from auditctl.log.histogram.read import Histogram, read_histogram
 from auditctl.text import iso_utc, plural
 from auditctl.web.error_pages import hint_for, status_of
 from auditctl.web.render import bars
 from auditctl.web.render.bars import Bar, Chart, Meter
-from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
+from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing, exact_user
 from auditctl.web.render.scale import interval
 from auditctl.web.render.templates import number
 from auditctl.web.request import Parameters, Visit
@@ -143,17 +142,17 @@ def draw(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures
         UsageError: A filter is not valid.
         DatabaseError: The login may not read the log, the connection is lost, or it takes too long.
     """
-    found = read_histogram(conn, narrowing.parsed().resolve(conn))
-    since, until = _covered(found, narrowing)
+    histogram = read_histogram(conn, narrowing.parsed().resolve(conn))
+    since, until = _covered(histogram, narrowing)
     return Pictures(
-        found.events,
-        found.is_estimate,
+        histogram.events,
+        histogram.is_estimate,
         since,
         until,
-        bars.draw([(bucket.start, bucket.counts) for bucket in found.buckets], since, until),
-        found.interval.name.removeprefix("1 "),
-        _targets(found, narrowing, shared),
-        _users(found, narrowing, shared),
+        bars.draw([(bucket.start, bucket.counts) for bucket in histogram.buckets], since, until),
+        histogram.interval.name.removeprefix("1 "),
+        _targets(histogram, narrowing, shared),
+        _users(histogram, narrowing, shared),
         narrowing,
         shared,
     )
@@ -169,30 +168,30 @@ def rounded(count: int) -> int:
     return round(count, -max(len(str(count)) - _SIGNIFICANT_DIGITS, 0))
 
 
-def _covered(found: Histogram, narrowing: Narrowing) -> tuple[datetime, datetime]:
+def _covered(histogram: Histogram, narrowing: Narrowing) -> tuple[datetime, datetime]:
     """Return the covered interval: that of the filters, or else of all buckets."""
-    if not found.buckets:
-        return found.since, found.until
-    first, last = found.buckets[0].start, found.buckets[-1].start
-    since = max(found.since, first) if "since" in narrowing.texts else first
-    until = found.until if "until" in narrowing.texts else found.interval.after(last) or found.until
+    if not histogram.buckets:
+        return histogram.since, histogram.until
+    first, last = histogram.buckets[0].start, histogram.buckets[-1].start
+    since = max(histogram.since, first) if "since" in narrowing.texts else first
+    until = histogram.until if "until" in narrowing.texts else histogram.interval.after(last) or histogram.until
     return since, until
 
 
-def _targets(found: Histogram, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
+def _targets(histogram: Histogram, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
     return tuple(
         Top(target.label, target.name, meter, {**narrowing.having(target=target.name), **shared})
-        for target, meter in zip(found.targets, bars.meters(one.events for one in found.targets), strict=True)
+        for target, meter in zip(histogram.targets, bars.meters(one.events for one in histogram.targets), strict=True)
     )
 
 
-def _users(found: Histogram, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
+def _users(histogram: Histogram, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
     return tuple(
-        Top(shown_user(user.name, user.kind), user.name, meter, {**narrowing.having(user=_user_filter(user)), **shared})
-        for user, meter in zip(found.users, bars.meters(one.events for one in found.users), strict=True)
+        Top(
+            format_user(user.name, user.kind),
+            user.name,
+            meter,
+            {**narrowing.having(user=exact_user(user.name, user.kind)), **shared},
+        )
+        for user, meter in zip(histogram.users, bars.meters(one.events for one in histogram.users), strict=True)
     )
-
-
-def _user_filter(user: UserCount) -> str:
-    """Return the value of the filter `user` for exactly that user."""
-    return SYSTEM_USER if user.kind == "system" else f"actor:{user.name}"

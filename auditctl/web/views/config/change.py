@@ -52,19 +52,19 @@ class Trouble:
 
 def plan(visit: Visit) -> Response:
     """Show what a change would do, without doing it."""
-    asked = request.posted(visit)
+    change = request.posted(visit)
     with visit.connection() as conn:
         try:
-            if asked.kind is ChangeType.ENABLE:
-                asked = asked.ordered_as(table_details.read(conn, asked.table).rule)
-            return _plan_page(visit, conn, asked, capture_apply.preview(conn, asked.desired()))
+            if change.kind is ChangeType.ENABLE:
+                change = change.ordered_as(table_details.read(conn, change.table).rule)
+            return _plan_page(visit, conn, change, capture_apply.preview(conn, change.desired()))
         except (ConfigurationError, UsageError) as error:
-            return _problems_page(visit, conn, asked, error)
+            return _problems_page(visit, conn, change, error)
 
 
 def apply(visit: Visit) -> Response:
     """Do what was shown if the plan is still the same; else show the new plan."""
-    asked = request.posted(visit)
+    change = request.posted(visit)
     seen = visit.one(visit.form, "shown").encode()
     approved = False
 
@@ -75,31 +75,31 @@ def apply(visit: Visit) -> Response:
 
     with visit.connection(has_time_limit=False) as conn:
         try:
-            done = capture_apply.carry_out(conn, asked.desired(), lock_timeout=LOCK_TIMEOUT, approve=approve)
+            applied = capture_apply.carry_out(conn, change.desired(), lock_timeout=LOCK_TIMEOUT, approve=approve)
         except (ConfigurationError, UsageError) as error:
-            return _problems_page(visit, conn, asked, error)
+            return _problems_page(visit, conn, change, error)
         except WebError:
             raise
         except AuditctlError as error:
-            return _plan_page(visit, conn, asked, capture_apply.preview(conn, asked.desired()), _trouble(error))
-        if not approved and not done.is_empty:
+            return _plan_page(visit, conn, change, capture_apply.preview(conn, change.desired()), _trouble(error))
+        if not approved and not applied.is_empty:
             message = "The database changed after the plan was shown."
             trouble = Trouble(message, "This is the plan now.", 409)
-            return _plan_page(visit, conn, asked, done, trouble)
+            return _plan_page(visit, conn, change, applied, trouble)
     messages = visit.signed_in.messages
-    messages.append(_message(asked, done) if approved else "Nothing had to be done: the database already matches.")
+    messages.append(_message(change, applied) if approved else "Nothing had to be done: the database already matches.")
     del messages[:-MAX_MESSAGES]
     return RedirectResponse(visit.url("/config"), 303)
 
 
 def _plan_page(
-    visit: Visit, conn: Connection, asked: ChangeRequest, planned: Plan, trouble: Trouble | None = None
+    visit: Visit, conn: Connection, change: ChangeRequest, planned: Plan, trouble: Trouble | None = None
 ) -> Response:
     statements = "\n".join(capture_apply.script(planned))
     return visit.page(
         "config_plan.html",
         trouble.status if trouble else 200,
-        asked=asked,
+        change_request=change,
         plan=planned,
         trouble=trouble,
         problems=(),
@@ -110,16 +110,16 @@ def _plan_page(
 
 
 def _problems_page(
-    visit: Visit, conn: Connection, asked: ChangeRequest, error: ConfigurationError | UsageError
+    visit: Visit, conn: Connection, change: ChangeRequest, error: ConfigurationError | UsageError
 ) -> Response:
     """Show why the rules do not fit the database: with the form that states them, if there is one."""
     problems = error.problems if isinstance(error, ConfigurationError) else (f"{error}. {error.hint}".strip(),)
-    if asked.kind is not ChangeType.APPLY:
-        return form.again(visit, conn, asked, problems)
+    if change.kind is not ChangeType.APPLY:
+        return form.again(visit, conn, change, problems)
     return visit.page(
         "config_plan.html",
         422,
-        asked=asked,
+        change_request=change,
         plan=None,
         trouble=None,
         problems=problems,
@@ -134,11 +134,11 @@ def _trouble(error: AuditctlError) -> Trouble:
     return Trouble(str(error), _HINTS.get(state, error.hint), error_pages.status_of(error))
 
 
-def _message(asked: ChangeRequest, done: Plan) -> str:
-    number = len(done.pending) + len(done.retention.differences)
-    where = f" to {asked.table}" if asked.table else ""
+def _message(change: ChangeRequest, applied: Plan) -> str:
+    number = len(applied.pending) + len(applied.retention.differences)
+    where = f" to {change.table}" if change.table else ""
     if number:
         return f"Applied {plural(number, 'change')}{where}."
-    if done.rule_changes:
-        return f"Stored the rule of {asked.table}. No trigger had to change."
+    if applied.rule_changes:
+        return f"Stored the rule of {change.table}. No trigger had to change."
     return "No trigger had to change. The audited tables were registered again."

@@ -28,14 +28,19 @@ def table(visit: Visit) -> Response:
         if not name:
             return _ask(visit, conn)
         try:
-            found = table_details.read(conn, name)
+            details = table_details.read(conn, name)
         except UsageError as error:
             return _ask(visit, conn, name, [str(error)])
-        if found.problem and found.rule is None:
-            return _ask(visit, conn, name, [found.problem])
-        rule = found.rule or Rule(found.name, actions.DEFAULT, origin=FORM)
+        if details.problem and details.rule is None:
+            return _ask(visit, conn, name, [details.problem])
+        rule = details.rule or Rule(details.name, actions.DEFAULT, origin=FORM)
         return form(
-            visit, conn, found, ChangeRequest(ChangeType.ENABLE, rule), [found.problem] if found.problem else [], 200
+            visit,
+            conn,
+            details,
+            ChangeRequest(ChangeType.ENABLE, rule),
+            [details.problem] if details.problem else [],
+            200,
         )
 
 
@@ -45,36 +50,36 @@ def disable(visit: Visit) -> Response:
     if not name:
         return RedirectResponse(visit.url("/config"), 303)
     with visit.connection() as conn:
-        found = table_details.read(conn, name)
-        return form(visit, conn, found, request.stop(found.rule or Rule(found.name, ())), [], 200)
+        details = table_details.read(conn, name)
+        return form(visit, conn, details, request.stop(details.rule or Rule(details.name, ())), [], 200)
 
 
-def again(visit: Visit, conn: Connection, asked: ChangeRequest, problems: Sequence[str]) -> Response:
+def again(visit: Visit, conn: Connection, change: ChangeRequest, problems: Sequence[str]) -> Response:
     """Show a form again with what was entered, and why that cannot be done."""
     try:
-        found = table_details.read(conn, asked.table)
+        details = table_details.read(conn, change.table)
     except UsageError:
-        return _ask(visit, conn, asked.table, problems)
-    return form(visit, conn, found, asked, problems, 422)
+        return _ask(visit, conn, change.table, problems)
+    return form(visit, conn, details, change, problems, 422)
 
 
 def form(
-    visit: Visit, conn: Connection, found: TableDetails, asked: ChangeRequest, problems: Sequence[str], status_code: int
+    visit: Visit, conn: Connection, details: TableDetails, change: ChangeRequest, problems: Sequence[str], status: int
 ) -> Response:
     """Show a form about a table or glob."""
-    rule = asked.rule
+    rule = change.rule
     listed = {name for key in rule_keys.COLUMNS for name in getattr(rule, key.name)}
     return visit.page(
-        "config_disable.html" if asked.kind is ChangeType.DISABLE else "config_table.html",
-        status_code,
-        details=found,
-        asked=asked,
+        "config_disable.html" if change.kind is ChangeType.DISABLE else "config_table.html",
+        status,
+        details=details,
+        change_request=change,
         rule=rule,
-        columns=[*found.columns, *sorted(listed - set(found.columns))] if found.columns else [],
+        columns=[*details.columns, *sorted(listed - set(details.columns))] if details.columns else [],
         problems=problems,
         authority=roles.read_authority(conn),
         every_action=tuple(actions.OPTIONS.values()),
-        texts=() if found.is_glob else rule_keys.TEXTS,
+        texts=() if details.is_glob else rule_keys.TEXTS,
         column_keys=rule_keys.COLUMNS,
         switches=rule_keys.SWITCHES,
     )

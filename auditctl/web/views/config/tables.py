@@ -13,7 +13,7 @@ from auditctl.capture.config.document import dump
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_status import STATES, TableStatus
 from auditctl.database import Connection
-from auditctl.durations import shown
+from auditctl.durations import format_keep
 from auditctl.log import target_names
 from auditctl.retention import times
 from auditctl.web.errors import BadRequest
@@ -69,7 +69,7 @@ def config(visit: Visit) -> Response:
         messages=messages,
         others=_other_rules(stored),
         types=types,
-        times={target: shown(keep) for target, keep in retention.by_target.items()},
+        times={target: format_keep(keep) for target, keep in retention.by_target.items()},
         toml=dump(stored, types, retention),
         apply_all=request.apply_all(),
     )
