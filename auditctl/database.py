@@ -1,4 +1,4 @@
-"""The border to PostgreSQL: the only module that catches the driver's errors.
+"""Connects to PostgreSQL and translates the driver's errors, which no other module catches.
 
 Decides how a connection is made and what a failure is called. Knows nothing about auditing but the store's revision.
 """

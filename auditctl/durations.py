@@ -1,4 +1,4 @@
-"""Durations as people write them: a number and a unit, such as `7d`, `400 days` or `500ms`.
+"""Parses durations as people write them: a number and a unit, such as `7d`, `400 days` or `500ms`.
 
 There is one grammar; each caller says which units it allows.
 """

@@ -1,4 +1,4 @@
-"""The error family: what failed, on which object, what to do, and the exit code.
+"""Defines the errors: what failed, on which object, what to do, and the exit code.
 
 Every error that leaves the library is an `AuditctlError`. The class decides the exit code; the message is one
 sentence that names the object; the hint is one sentence that says what to do next.

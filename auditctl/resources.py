@@ -1,4 +1,4 @@
-"""Finds and reads the files of sql/ and migrations/: inside an installed package, or next to it in a checkout."""
+"""Finds and reads the files of sql/ and migrations/: in an installed package, or next to it in a checkout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small pieces of text that messages share: numbers with their noun, suggestions, globs, times."""
+"""Formats small pieces of text for messages: numbers with their noun, suggestions, globs, times."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def did_you_mean(
     Returns:
         The question; empty where no word is similar.
     """
-    shown = known if isinstance(known, Mapping) else {name: name for name in known}
-    close = difflib.get_close_matches(word, shown, n=most, cutoff=cutoff)
-    return f"{before}{' or '.join(shown[name] for name in close)}?" if close else ""
+    names = known if isinstance(known, Mapping) else {name: name for name in known}
+    close = difflib.get_close_matches(word, names, n=most, cutoff=cutoff)
+    return f"{before}{' or '.join(names[name] for name in close)}?" if close else ""
 
 
 def is_glob(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Repairs bytes that are not valid UTF-8, which a database in another encoding can hold."""
+"""Replaces bytes that are not valid UTF-8, which a database in another encoding can contain."""
 
 from __future__ import annotations
 

@@ -71,21 +71,14 @@ def apply(
     lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
     approve: Approve = _always,
 ) -> Plan:
-    """Make the database follow the rules, in one transaction; see `carry_out`.
-
-    Args:
-        conn: The connection; its login must own the tables and be able to act as auditctl_owner.
-        document: The file with all rules; None for the rules stored in the database.
-        lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
-        approve: Asked before anything is changed; False leaves everything as it is.
-    """
+    """Apply the rules of a file, or else those stored in the database; arguments and errors as for `carry_out`."""
     return carry_out(conn, desired.AllRules(document), lock_timeout=lock_timeout, approve=approve)
 
 
 def enable(
     conn: Connection, rule: Rule, *, lock_timeout: str = DEFAULT_LOCK_TIMEOUT, approve: Approve = _always
 ) -> Plan:
-    """State a table's whole rule, replacing the one it had, and start capturing at once; see `carry_out`.
+    """Set a table's whole rule, replacing the one it had, and start capturing at once; see `carry_out`.
 
     Raises:
         UsageError: The label is empty, or the name is not valid.
@@ -118,7 +111,7 @@ def carry_out(
         conn: The connection; its login must own the tables and be able to act as auditctl_owner.
         state: The desired state.
         lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
-        approve: Asked before anything is changed; False leaves everything as it is.
+        approve: Called before anything is changed; False leaves everything as it is.
 
     Returns:
         The plan that was applied, or refused.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -110,8 +111,5 @@ def _is_member(conn: Connection, role: str, login: str) -> bool:
 
 def _record(conn: Connection, role: str, login: str) -> None:
     may = conn.execute("select has_function_privilege('auditctl.record_membership(text, text)', 'execute')").fetchone()
-    if may == (True,):
-        conn.execute("select auditctl.record_membership(%s, %s)", [role, login])
-        return
-    with database.acting_as(conn, ROLE_OWNER):
+    with nullcontext() if may == (True,) else database.acting_as(conn, ROLE_OWNER):
         conn.execute("select auditctl.record_membership(%s, %s)", [role, login])

@@ -1,4 +1,4 @@
-"""Tables on the terminal, for every command but those that read the log."""
+"""Draws tables on the terminal, for every command but those that read the log."""
 
 from __future__ import annotations
 

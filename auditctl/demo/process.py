@@ -155,10 +155,6 @@ def make_folder(account: Account, env: Mapping[str, str]) -> Path:
 
     A path with a comma is not usable: PostgreSQL and libpq would read it as two.
 
-    Args:
-        account: Who gets the folder.
-        env: The environment of the program that tries to enter it.
-
     Returns:
         A new folder, mode 0700: in the temp folder, else in `SHORT_FOLDER`.
 

@@ -65,7 +65,8 @@ class EmbeddedServer:
     """A server that lives as long as its context.
 
     No login needs a password. Without TCP only the server's operating-system user and root can connect; with TCP
-    everyone on this machine can, even as superuser.
+    everyone on this machine can, even as superuser. While it is not running, its folder, its process and whatever
+    needs them raise DatabaseError.
 
     Attributes:
         bindir: The folder of its programs.
@@ -114,11 +115,7 @@ class EmbeddedServer:
 
     @property
     def folder(self) -> Path:
-        """The private folder: the data, the log and the socket.
-
-        Raises:
-            DatabaseError: The server is not running.
-        """
+        """The private folder: the data, the log and the socket."""
         if self._folder is None:
             raise DatabaseError("The private server is not running.")
         return self._folder
@@ -140,11 +137,7 @@ class EmbeddedServer:
 
     @property
     def pid(self) -> int:
-        """The process of the postmaster.
-
-        Raises:
-            DatabaseError: The server is not running.
-        """
+        """The process of the postmaster."""
         if self._process is None:
             raise DatabaseError("The private server is not running.")
         return self._process.pid
@@ -156,9 +149,6 @@ class EmbeddedServer:
             dbname: The database.
             user: The login.
             extra: More parameters of libpq; `host="127.0.0.1"` uses TCP.
-
-        Raises:
-            DatabaseError: The server is not running.
         """
         parameters: dict[str, str | int | None] = {"host": self.host, "port": self.port, **extra}
         return make_conninfo("", dbname=dbname, user=user, **parameters)
@@ -197,21 +187,13 @@ class EmbeddedServer:
                 remove_folder(folder)
 
     def require_passwords(self, logins: Iterable[str]) -> None:
-        """Require a password from these logins, once the configuration is loaded again.
-
-        Raises:
-            DatabaseError: The server is not running.
-        """
+        """Require a password from these logins, once the configuration is loaded again."""
         rules = self.data / "pg_hba.conf"
         lines = [f"local all {login} scram-sha-256" for login in logins]
         rules.write_text("\n".join([*lines, rules.read_text("utf-8")]), "utf-8")
 
     def detach(self) -> DetachedServer:
-        """Leave the server running after this process; the context then ends without stopping it.
-
-        Raises:
-            DatabaseError: The server is not running.
-        """
+        """Leave the server running after this process; the context then ends without stopping it."""
         folder, lock = (shlex.quote(str(path)) for path in (self.folder, self.data / "postmaster.pid"))
         stop = f"kill -INT {self.pid} && while test -e {lock}; do sleep 0.1; done && rm -r {folder}"
         detached = DetachedServer(self.pid, self.folder, self.log, stop)

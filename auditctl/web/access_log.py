@@ -1,4 +1,4 @@
-"""The server's log, through `logging`: each request, sign-in, sign-out and refusal.
+"""Logs each request, sign-in, sign-out and refusal of the web page, through `logging`.
 
 Never contains a password, a token or a filter: of an address only the path is written.
 """

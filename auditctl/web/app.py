@@ -1,4 +1,4 @@
-"""The ASGI application: routes, static files and middleware."""
+"""Builds the ASGI application from routes, static files and middleware."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Error pages: the status, message and hint that a visitor sees for each error; never the server's internals."""
+"""Renders error pages: the status, message and hint for each error; never the server's internals."""
 
 from __future__ import annotations
 

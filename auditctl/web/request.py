@@ -1,4 +1,4 @@
-"""One HTTP request, with what a view needs to answer it: form, session, connection and templates."""
+"""Defines a visit: one HTTP request, with the form, session, connection and templates that a view needs."""
 
 from __future__ import annotations
 

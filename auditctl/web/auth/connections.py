@@ -1,4 +1,4 @@
-"""The database connections of one visitor, opened with the visitor's own login, so that PostgreSQL decides access.
+"""Opens and lends one visitor's database connections, with the visitor's own login: PostgreSQL decides access.
 
 One request uses a connection at a time. A new connection for each request would double the time of a page, so an idle
 one is used again, unless its login was locked meanwhile. Idle and old ones are closed: a changed password counts at the

@@ -1,4 +1,4 @@
-"""Tokens, and the two cookies that hold one: of the session, and of the sign-in form (against cross-site sign-in)."""
+"""Reads and writes the two cookies that hold a token: of the session, and of the sign-in form."""
 
 from __future__ import annotations
 

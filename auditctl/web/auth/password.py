@@ -1,4 +1,4 @@
-"""Sign-in: PostgreSQL checks login and password, and its roles decide what a visitor may see."""
+"""Signs visitors in by password: PostgreSQL checks it, and its roles decide what a visitor may see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Visitors that a proxy has signed in: it names them in a header, which only the proxy's own address may send."""
+"""Signs in visitors that a proxy names in a header, which only the proxy's own address may send."""
 
 from __future__ import annotations
 

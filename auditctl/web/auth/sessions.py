@@ -1,4 +1,4 @@
-"""In-memory sessions, keyed by a random token stored in a cookie."""
+"""Holds sessions in memory, by a random token that a cookie carries."""
 
 from __future__ import annotations
 

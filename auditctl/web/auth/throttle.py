@@ -1,4 +1,4 @@
-"""Rate limit for failed sign-ins, kept in memory."""
+"""Limits failed sign-ins, by counts in memory."""
 
 from __future__ import annotations
 
