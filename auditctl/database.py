@@ -126,11 +126,15 @@ def require_readable(dsn: str) -> None:
 def _pin_settings(conn: Connection) -> None:
     """Find only PostgreSQL's own operators from now on, whatever others put into schemas on the login's path.
 
-    Times arrive in the one style that psycopg reads, whatever the login or the database prefers.
+    Times arrive in the one style that psycopg reads, and a backslash in a literal is one, whatever the login or the
+    database prefers.
     """
     conn.execute("select pg_catalog.set_config('auditctl.schemas', pg_catalog.current_schemas(false)::text, false)")
     conn.execute(f"select pg_catalog.set_config('search_path', '{SEARCH_PATH}', false)")
-    conn.execute("select pg_catalog.set_config('DateStyle', 'ISO', false)")
+    conn.execute(
+        "select pg_catalog.set_config('DateStyle', 'ISO', false),"
+        " pg_catalog.set_config('standard_conforming_strings', 'on', false)"
+    )
 
 
 def schemas(conn: Connection) -> tuple[str, ...]:

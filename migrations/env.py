@@ -20,8 +20,8 @@ SETTINGS = f"""set local lock_timeout = '60s';
 set local check_function_bodies = off; -- a function may call one that a later file creates
 select pg_catalog.pg_advisory_xact_lock({ADVISORY_LOCK});"""
 
-SEARCH_PATH = "set local search_path = pg_catalog, pg_temp;"
-"""Comes before everything else, so that no operator is found in a schema of others."""
+SEARCH_PATH = "set local search_path = pg_catalog, pg_temp;\nset local standard_conforming_strings = on;"
+"""Comes before everything else, so that no operator is found in a schema of others, and a backslash is a backslash."""
 
 SCRIPT_HEAD = "set local client_encoding = 'UTF8';\nset local client_min_messages = warning;"
 

@@ -37,11 +37,11 @@ create table auditctl.hold (
     release_reason text,
     constraint hold_pkey primary key (hold_id),
     constraint hold_target_is_not_empty check (target <> ''),
-    constraint hold_has_a_reason check (reason ~ '\S'),
+    constraint hold_has_a_reason check (reason ~ '[^[:space:]]'),
     constraint hold_is_released_whole check (
         (released_at is null) = (released_by is null) and (released_at is null) = (release_reason is null)
     ),
-    constraint hold_is_released_for_a_reason check (release_reason ~ '\S')
+    constraint hold_is_released_for_a_reason check (release_reason ~ '[^[:space:]]')
 );
 comment on table auditctl.hold is 'Legal holds: what is held, by whom and why, and when it was released';
 comment on column auditctl.hold.hold_id is 'Identity';

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
@@ -228,3 +228,40 @@ def test_a_time_and_a_hold_follow_a_renamed_table_and_a_changed_key(db: str, con
         "select target, target_id from auditctl.event where target ~ '^(shop|kept)' order by event_id"
     ).fetchall()
     assert left == [("shop.old", "1"), ("shop.old", "2"), ("shop.new", "3"), ("kept.new", "1"), ("kept.old", "1")]
+
+
+PLAIN_BACKSLASHES: LiteralString = "set standard_conforming_strings = off; set escape_string_warning = off"
+
+
+def test_a_glob_keeps_events_whatever_a_backslash_means_to_the_session_of_upkeep(
+    db: str, conn: psycopg.Connection
+) -> None:
+    months(conn, "2020-01-01", "2020-01-01")
+    for target in ("billing.customer", "shop.item", "other.thing"):
+        fill(conn, "2020-01-10", target, 2)
+    keep(conn, "*", "1 year")
+    keep(conn, "shop.*", "100 years")
+    hold(conn, "billing.*")
+    with connect(db) as session:
+        session.execute(PLAIN_BACKSLASHES)
+        while session.execute("select auditctl.maintain_step()").fetchone() != (None,):
+            pass
+    left = conn.execute("select distinct target from auditctl.event where target !~ '^auditctl' order by 1").fetchall()
+    assert left == [("billing.customer",), ("shop.item",)]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "select auditctl.target_pattern('a.b(c)+{}^$|*?[!x]'), auditctl.target_pattern('a.[b')",
+        "select name from auditctl.deciding_type('app.log_in')",
+        "select auditctl.place_hold('a.b', null, 'oh') is null",
+    ],
+)
+def test_functions_mean_the_same_whatever_a_backslash_means_to_the_session(
+    db: str, conn: psycopg.Connection, call: LiteralString
+) -> None:
+    conn.execute("insert into auditctl.event_type (name) values ('app.*'), ('app.log_*'), ('app.log_*_and_again')")
+    with connect(db) as session:
+        session.execute(PLAIN_BACKSLASHES)
+        assert session.execute(call).fetchall() == conn.execute(call).fetchall()

@@ -10,7 +10,7 @@ begin
     select t.* into v_type
     from auditctl.event_type as t
     where t.name = p_target
-        or p_target like translate(regexp_replace(t.name, '([\\%_])', '\\\1', 'g'), '*?', '%_')
+        or p_target like translate(regexp_replace(t.name, e'([\\\\%_])', e'\\\\\\1', 'g'), '*?', '%_')
     order by t.name = p_target desc, length(t.name) desc, t.name collate "C"
     limit 1;
     return v_type;

@@ -165,7 +165,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_open record;
-    v_is_relevant constant boolean := p_command like '% POLICY' or current_query() ~* 'enable\s+row\s+level\s+security';
+    v_is_relevant constant boolean := p_command like '% POLICY' or current_query() ~* 'enable[[:space:]]+row[[:space:]]+level[[:space:]]+security';
 begin
     if not v_is_relevant then
         return;

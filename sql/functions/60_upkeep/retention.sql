@@ -59,12 +59,13 @@ language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     -- Escapes characters that are special in a regular expression but not in a glob; brackets too, unless they enclose a set.
+    -- In e'' a backslash means the same under each standard_conforming_strings of a session.
     select
         '^' || replace(replace(replace(
             regexp_replace(
                 p_glob,
-                case when p_glob ~ '^([^][]|\[[^][]+\])*$' then '([\\.+(){}^$|])' else '([][\\.+(){}^$|])' end,
-                '\\\1', 'g'
+                case when p_glob ~ e'^([^][]|\\[[^][]+\\])*$' then e'([\\\\.+(){}^$|])' else e'([][\\\\.+(){}^$|])' end,
+                e'\\\\\\1', 'g'
             ), '[!', '[^'
         ), '*', '.*'), '?', '.') || '$'
 $auditctl$;
