@@ -57,7 +57,7 @@ def table() -> str:
         for share, peaks in measured["peak_megabytes"].items()
         for form, peak in peaks.items()
     ]
-    head = ["`import-log`", "lines that tell of a read", "lines per second", "peak memory, MB"]
+    head = ["`import-log`", "lines with a read", "lines per second", "peak memory, MB"]
     text = f"A log of {measured['lines']:,} lines imported:\n\n{grid(head, rows)}"
     if "skipped" in measured["pgaudit"]:
         return text
@@ -68,7 +68,7 @@ def table() -> str:
         "point SELECT, transactions per second",
         *(f"{clients} client{'s' * (clients != '1')}" for clients in figures),
     ]
-    return f"{text}\nWhat pgaudit and its line in jsonlog cost a reader, by pgbench:\n\n{grid(head, shares)}"
+    return f"{text}\nThe cost of pgaudit and its line in jsonlog to a reader, by pgbench:\n\n{grid(head, shares)}"
 
 
 def _imports(server: EmbeddedServer, lines: int, rounds: int) -> dict[str, Any]:

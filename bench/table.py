@@ -57,8 +57,9 @@ def _overhead() -> str:
         if any(name in figures for figures in workloads.values())
     ]
     return (
-        f"What a row costs more than without an audit, and in brackets how often the floor's overhead that is; for no "
-        f"audit, the row itself. `single` is a loop of {single} statements, `bulk` one statement for {bulk} rows.\n\n"
+        f"The additional cost of a row over no audit; in brackets, its ratio to the floor's overhead. For no audit, "
+        f"the cost of the row itself. `single` is a loop of {single} statements, `bulk` one statement for {bulk} rows."
+        "\n\n"
         f"{grid(['microseconds per row', *workloads], rows)}"
     )
 
@@ -101,8 +102,8 @@ def _flat() -> str:
     ]
     head = [f"{TITLES[name]}, {order.replace('_', ' ')}" for name in names for order in orders]
     return (
-        "One update of many rows, in microseconds per row, each in a session of its own that had only updated so many "
-        f"rows before:\n\n{grid(['rows', 'rounds', *head], rows)}"
+        "One update of many rows, in microseconds per row, each in a new session that had updated only as many "
+        f"rows as the heading gives:\n\n{grid(['rows', 'rounds', *head], rows)}"
     )
 
 
@@ -133,8 +134,8 @@ def _reading() -> str:
         for name, title in reading.TITLES.items()
     ]
     return (
-        "SELECTs by pgbench, each a transaction of its own; in brackets the share of no audit. The log line alone is "
-        f"what a policy costs that writes no event:\n\n{grid(['transactions per second', *figures], rows)}"
+        "SELECTs by pgbench, each in its own transaction; in brackets, the ratio to no audit. `RAISE LOG alone` is the "
+        f"cost of a policy that writes no event:\n\n{grid(['transactions per second', *figures], rows)}"
     )
 
 
@@ -157,8 +158,8 @@ def upkeep() -> str:
     if not measured:
         return ""
     names = {
-        "move_out_of_default": "moved out of the DEFAULT partition, where writers write meanwhile",
-        "expire_with_1_percent_kept": "an expired month, of which 1 percent stays",
+        "move_out_of_default": "moved out of the DEFAULT partition, to which the sessions also write",
+        "expire_with_1_percent_kept": "an expired month, of which 1 percent remains",
     }
     rows = [
         [
@@ -174,5 +175,5 @@ def upkeep() -> str:
     head = ["upkeep", "seconds", "writes per second before", "meanwhile", "longest write before, ms", "meanwhile, ms"]
     return (
         f"`auditctl maintain` with {measured['events']:,} events, while {measured['writers']} sessions insert audited "
-        f"rows one by one; `meanwhile` of the rate is the share of that before:\n\n{grid(head, rows)}"
+        f"rows one by one. The first `meanwhile` is the ratio to the rate before:\n\n{grid(head, rows)}"
     )

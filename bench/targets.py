@@ -14,14 +14,14 @@ OVER_ROW = {"insert": 1.0, "update": 0.5, "delete": 1.0}
 BYTES_PER_UPDATE = 450
 WIDE_OVER_NARROW = 3.0
 SMALL_OVER_LARGE = 1.25
-"""How far apart the costs of a row may be that are called flat."""
+"""The maximum ratio between costs of a row that count as flat."""
 
 Row = tuple[str, str, float, float]
 """The target, in what unit, what was measured, and the limit."""
 
 
 def clean(figures: Mapping[str, float], name: str) -> float:
-    """Return a figure of the processor's time, or of the clock where the system does not tell."""
+    """Return a figure of the processor's time, or of the clock if the system does not report it."""
     return figures.get(f"processor_{name}", figures[name])
 
 
@@ -31,7 +31,7 @@ def table() -> str:
     if not rows:
         return ""
     lines = "".join(_line(*row) for row in rows)
-    return f"What auditctl is meant to reach:\n\n| target | at most | measured | met |\n|---|---|---|---|\n{lines}"
+    return f"The targets of auditctl:\n\n| target | at most | measured | met |\n|---|---|---|---|\n{lines}"
 
 
 def _line(what: str, unit: str, measured: float, limit: float) -> str:
@@ -65,7 +65,7 @@ def _flat() -> Iterator[Row]:
         sizes: dict[str, Any] = measured["microseconds_per_row"]
         costs = [clean(figures[AUDITCTL.name], "cost") for orders in sizes.values() for figures in orders.values()]
         span = f"{int(min(sizes, key=int)):,} to {int(max(sizes, key=int)):,} rows"
-        yield f"row of an update of {span}, dearest over cheapest", "", max(costs) / min(costs), SMALL_OVER_LARGE
+        yield f"row of an update of {span}, most expensive over cheapest", "", max(costs) / min(costs), SMALL_OVER_LARGE
 
 
 def _size() -> Iterator[Row]:

@@ -125,6 +125,6 @@ def table() -> str:
     whole = measured["events"]["months"]
     head = ["milliseconds", *(f"{what}, {SHAPES[shape]}" for what, shape in columns)]
     return (
-        f"The first {PAGE} events of a filter in a log of {whole:,}, and the overview of all that it selects:\n\n"
+        f"The first {PAGE} events of a filter in a log of {whole:,}, and the overview of all its events:\n\n"
         f"{grid(head, rows)}"
     )

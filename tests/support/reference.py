@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXIT_CODES = {
-    0: "Done. Also when the reader of a pipe has seen enough.",
+    0: "Success. Also if the reader of a pipe closes it early.",
     1: "Unexpected, or the output could not be written.",
     2: "Usage: an unknown command, option or filter value, such as a table the log does not know, or an output file "
-    "that exists or cannot be made.",
+    "that exists or cannot be created.",
     3: "The database differs from the rules, or a check found something.",
     4: "The configuration does not fit the database, or is not valid. Every problem is listed.",
-    5: "Database: no connection, no permission, a lock that was not to be had in time.",
-    6: "The store is missing, or of another version than the tool.",
-    130: "Interrupted by Ctrl-C or by a request to end.",
+    5: "Database: no connection, no permission, or a lock timeout.",
+    6: "The store is missing, or its version differs from the tool's.",
+    130: "Interrupted by Ctrl-C or by a signal to end.",
 }
 
 
@@ -44,7 +44,7 @@ def rule_keys() -> str:
             "| key of `[[table]]` | meaning | default |\n|---|---|---|",
             "| `name` | `schema.table`, or a glob. | required |",
             *rows,
-            "| `keep` | How long the table's events are kept, see [Retention](#retention). | as `[retention]` says |\n",
+            "| `keep` | How long the table's events are kept, see [Retention](#retention). | as in `[retention]` |\n",
         ]
     )
 
@@ -125,8 +125,8 @@ def _formats() -> Iterator[str]:
 
 def _checks() -> Iterator[str]:
     yield "## Checks\n"
-    yield "What `auditctl doctor` looks for. A remedy is SQL for psql or a command for a shell; in a finding the names"
-    yield "are filled in. Severities:\n"
+    yield "`auditctl doctor` makes these checks. A remedy is SQL for psql or a command for a shell; a finding shows it"
+    yield "with the names filled in. Severities:\n"
     yield "| severity | meaning |\n|---|---|"
     yield from (f"| {severity} | {severity.help} |" for severity in Severity)
     yield "\n| check | severity | finds | remedy |\n|---|---|---|---|"
