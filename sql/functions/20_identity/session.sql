@@ -91,5 +91,5 @@ as $auditctl$
             else auditctl_internal.session_context()
         end
 $auditctl$;
-comment on function auditctl_internal.context(text) is
+comment on function auditctl_internal.context is
     'The same as auditctl_internal.session_context(), cheaper for nearly all sessions; takes the session''s auditctl.context';
