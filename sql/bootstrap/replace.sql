@@ -1,13 +1,11 @@
--- How each install replaces functions and views, and drops those that this version no longer has. Runs as auditctl_owner,
--- before anything else is created.
+-- How each install replaces functions and views, and drops former ones. Runs as auditctl_owner, before all else is created.
 
 do $auditctl$
 begin
     if pg_catalog.to_regprocedure('auditctl_internal.watch_ddl(text)') is not null then
         -- Makes DDL on audited tables wait, as it would rewrite capture functions at the same time. Writers do not wait.
         lock table auditctl.capture in share row exclusive mode;
-        -- In this transaction only, the coverage guard does nothing until its functions are replaced again: what it calls
-        -- and reads is being changed.
+        -- The coverage guard does nothing for the rest of this transaction until replaced: what it calls is being changed.
         create or replace function auditctl_internal.watch_ddl(p_command text) returns void
         language plpgsql security definer
         set search_path = pg_catalog, pg_temp

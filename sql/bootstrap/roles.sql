@@ -1,5 +1,4 @@
 -- Roles and schemas. Runs as the installing DBA: a superuser, or a login with CREATEROLE and CREATE on the database.
--- Everything after this file runs as auditctl_owner.
 
 do $auditctl$
 declare
@@ -56,15 +55,13 @@ begin
         grant auditctl_reader to auditctl_admin with admin option;
     end if;
 
-    -- The installing login must be able to act as the owner, and to read and configure as an administrator. From
-    -- PostgreSQL 16 on it does not inherit the owner's privileges, so that its everyday sessions cannot write to the
-    -- log. Running install again does not make another login the owner.
+    -- The installing login must be able to act as the owner, and to read and configure as an administrator. From PostgreSQL
+    -- 16 on it does not inherit the owner's privileges, so that its everyday sessions cannot write to the log.
     if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = current_user) then
         if pg_catalog.to_regclass('auditctl.alembic_version') is not null then
             if not pg_catalog.pg_has_role(current_user, 'auditctl_owner', 'MEMBER') then
                 raise exception '% is not the login that installed the store', current_user
-                    using errcode = 'insufficient_privilege',
-                        hint = 'Run install as that login or as a superuser.';
+                    using errcode = 'insufficient_privilege', hint = 'Run install as that login or as a superuser.';
             end if;
         elsif pg_catalog.current_setting('server_version_num')::integer < 160000 then
             if not pg_catalog.pg_has_role(current_user, 'auditctl_owner', 'MEMBER') then

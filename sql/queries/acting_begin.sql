@@ -1,5 +1,4 @@
--- Names who acts until the end of the transaction; returns the previous settings and the transaction's time.
--- An address or a context that is not passed stays unchanged.
+-- Names who acts until the end of the transaction; null leaves address or context as it is. Returns the previous settings.
 select
     before.actor,
     before.ip,

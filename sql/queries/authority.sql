@@ -1,5 +1,4 @@
--- Whether this session's login can act as auditctl_owner, and up to five logins other than superusers that can. From
--- PostgreSQL 16 on membership alone does not imply that.
+-- Whether this login can act as auditctl_owner (from PostgreSQL 16 on not every member can), and five non-superusers that can.
 with privilege as (
     select case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end as name
 )

@@ -1,5 +1,4 @@
--- Former partitions and children of audited tables that still exist and are not audited themselves, each with the
--- capture of the table that it left.
+-- Former partitions and children of audited tables that are not audited now, each with the capture of the table it left.
 with recursive tree as (
     select capture.relation::oid as root, capture.relation::oid as member
     from auditctl.capture as capture

@@ -1,5 +1,4 @@
--- Columns of audited tables whose name has changed since capture was last installed, each with its present name; null if
--- the column was dropped.
+-- Columns of audited tables renamed since capture was last installed, each with its present name; null if dropped.
 select
     auditctl.qualified(namespace.nspname, relation.relname),
     number.described ->> 0,

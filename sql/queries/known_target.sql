@@ -1,6 +1,5 @@
--- Every table that was ever audited and every event type, with their labels, every other target in the log, and
--- auditctl's own targets, which may have no event yet. A name that is both a table and an event type has the table's label.
--- The targets in the log come from event_target.sql.
+-- Every table that was ever audited and every event type, with their labels, every other target in the log (by
+-- event_target.sql), and auditctl's own targets. A name that is both a table and an event type has the table's label.
 with recorded as (
     {event_target}
 ),

@@ -1,5 +1,4 @@
--- Those of the given relations on which this session's login cannot create triggers, because it cannot act as their owner:
--- schema, name and owner of each.
+-- Those of the given relations whose owner this login cannot act as, so that it cannot create triggers on them.
 select
     n.nspname::text,
     c.relname::text,

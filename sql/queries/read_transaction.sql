@@ -1,6 +1,5 @@
--- Begins a transaction that reads the log. REPEATABLE READ, whatever the login's default: a SERIALIZABLE reader could make
--- an application's SERIALIZABLE write fail. Text in UTF-8, whatever the session's encoding. No JIT: compiling a query takes
--- longer than reading a page.
+-- Begins a transaction that reads the log. REPEATABLE READ: a SERIALIZABLE reader could make an application's SERIALIZABLE
+-- write fail. Text in UTF-8, whatever the session's encoding. No JIT: compiling takes longer than reading a page.
 set transaction isolation level repeatable read, read only;
 
 select

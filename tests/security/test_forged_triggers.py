@@ -165,7 +165,7 @@ def test_the_owner_of_a_partitioned_table_puts_its_capture_on_nothing_else(
         audit(db, "own.audited")
         function = "auditctl_triggers.own__audited__create()"
         for statement in BESIDE_CAPTURE:
-            with pytest.raises(psycopg.DatabaseError, match="only capture itself may put on a table") as error:
+            with pytest.raises(psycopg.DatabaseError, match="only capture itself may attach to a table") as error:
                 session.execute(statement.format("own", function).encode())
             assert error.value.sqlstate == "UA003"
         session.execute("create table own.audited_2 partition of own.audited for values in (2)")

@@ -1,7 +1,6 @@
 -- The history of one object, across changes of its key and renames of its table.
 
-create or replace function auditctl.target_names(p_target text)
-returns table (target text, since timestamptz, until timestamptz)
+create or replace function auditctl.target_names(p_target text) returns table (target text, since timestamptz, until timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -159,8 +158,7 @@ grant execute on function auditctl.object_keys to auditctl_reader;
 comment on function auditctl.object_keys is
     'All keys that one object has had, each with its period, following changes of the key in both directions';
 
-create or replace function auditctl.history(p_target text, p_target_id text)
-returns table (event_id bigint, occurred_at timestamptz)
+create or replace function auditctl.history(p_target text, p_target_id text) returns table (event_id bigint, occurred_at timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
 -- The same settings as auditctl.object_keys, for the same reasons.

@@ -32,19 +32,11 @@ $auditctl$;
 comment on function auditctl_internal.create_partition is 'Creates the partition of one month with its write-once triggers; null if it exists or cannot be created';
 
 create or replace function auditctl_internal.create_partitions(p_ahead integer default 3) returns integer
-language plpgsql volatile
+language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-declare
-    v_this_month constant timestamp := date_trunc('month', now() at time zone 'UTC');
-    v_created integer := 0;
-begin
-    for i in 0..p_ahead loop
-        if auditctl_internal.create_partition((v_this_month + i * interval '1 month')::date) is not null then
-            v_created := v_created + 1;
-        end if;
-    end loop;
-    return v_created;
-end
+    select
+        count(auditctl_internal.create_partition((date_trunc('month', now() at time zone 'UTC') + ahead * interval '1 month')::date))::integer
+    from generate_series(0, p_ahead) as ahead
 $auditctl$;
 comment on function auditctl_internal.create_partitions is 'Creates the partitions of this month and of the next p_ahead months; returns how many it created';

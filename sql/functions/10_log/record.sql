@@ -49,8 +49,7 @@ begin
     end if;
     if v_name ~ v_invisible or v_name <> btrim(v_name) then
         raise exception 'record_event needs a target without invisible characters or surrounding spaces: %', to_json(p_target)
-            using errcode = 'invalid_parameter_value',
-                hint = 'Leave out control and format characters, and spaces at the start and end.';
+            using errcode = 'invalid_parameter_value', hint = 'Leave out control and format characters, and spaces at the start and end.';
     end if;
 end
 $auditctl$;

@@ -177,8 +177,7 @@ begin
     for v_column in
         select a.attname
         from pg_attribute as a
-        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
-            and a.attname <> all (p_exclude)
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v' and a.attname <> all (p_exclude)
     loop
         execute format('select record_image_ne(row(($1).%1$I), row(($2).%1$I))', v_column) into v_differs using p_old, p_new;
         if not v_differs then

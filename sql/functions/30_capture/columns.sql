@@ -22,8 +22,7 @@ $auditctl$;
 comment on function auditctl_internal.typed is
     'The value, if both arguments have the same type; else preparing the expression fails. Inlined, so it costs nothing';
 
-create or replace function auditctl_internal.describe_type(p_type oid)
-returns table (base_oid oid, is_plain boolean, constituents text[])
+create or replace function auditctl_internal.describe_type(p_type oid) returns table (base_oid oid, is_plain boolean, constituents text[])
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$

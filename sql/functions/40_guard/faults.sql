@@ -2,8 +2,7 @@
 -- guard. Only `put_trigger` (sql/bootstrap/event_triggers.sql) creates triggers by code of its own: it has the rights of
 -- the login that installed auditctl, so it calls nothing that auditctl_owner could replace.
 
-create or replace function auditctl_internal.trigger_states(p_capture auditctl.capture)
-returns table (
+create or replace function auditctl_internal.trigger_states(p_capture auditctl.capture) returns table (
     relation regclass, action auditctl.action, trigger text, type_bits smallint, function text,
     is_clone boolean, has_own_function boolean, fault text, phrase text
 )
@@ -196,8 +195,7 @@ $auditctl$;
 comment on function auditctl_internal.trigger_statements is
     'The statements that create or replace a trigger or (fault firing) make it fire always, by step; each runs as auditctl_owner or as the login itself';
 
-create or replace function auditctl.capture_triggers(p_capture auditctl.capture)
-returns table (
+create or replace function auditctl.capture_triggers(p_capture auditctl.capture) returns table (
     relation oid, action auditctl.action, trigger text, function text, grantee text, is_clone boolean, faults jsonb, statements jsonb
 )
 language plpgsql stable security definer

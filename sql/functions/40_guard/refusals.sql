@@ -69,7 +69,7 @@ declare
     v_trigger record;
 begin
     -- The owner of a partitioned table may execute its capture functions, and can name them as a member of
-    -- pg_read_all_data. Who installs may create any trigger: a plan's script does so before capture is registered.
+    -- pg_read_all_data. The installing login may create any trigger: a plan's script does so before capture is registered.
     if pg_has_role(session_user, 'auditctl_owner', 'MEMBER') then
         return;
     end if;
@@ -87,12 +87,11 @@ begin
     )
     limit 1;
     if found then
-        raise exception 'refused: trigger % on % calls %, which only capture itself may put on a table',
+        raise exception 'refused: trigger % on % calls %, which only capture itself may attach to a table',
             v_trigger.name, v_trigger.relation, v_trigger.function
-            using errcode = 'UA003', hint = 'To audit the table, the login that installed auditctl runs: auditctl enable';
+            using errcode = 'UA003', hint = 'To audit the table, the login that installed auditctl must run: auditctl enable';
     end if;
 end
 $auditctl$;
-
-comment on function auditctl_internal.require_no_forged_trigger() is
-    'Raises UA003 where the command created a trigger that calls a capture function and is none of capture''s own. Inside an event trigger only';
+comment on function auditctl_internal.require_no_forged_trigger is
+    'Raises UA003 if the command created a trigger that calls a capture function but is not one of capture''s own. Only for use in an event trigger';

@@ -43,8 +43,7 @@ begin
         and not exists (select from auditctl.rule as e where e.name = v_new || substr(r.name, length(v_old) + 1));
 end
 $auditctl$;
-comment on function auditctl_internal.follow_schema is
-    'Moves globs over a renamed schema, such as billing.*, to the schema''s new name';
+comment on function auditctl_internal.follow_schema is 'Moves globs over a renamed schema, such as billing.*, to the schema''s new name';
 
 create or replace function auditctl_internal.is_covered(p_capture auditctl.capture) returns boolean
 language sql stable
@@ -106,8 +105,7 @@ begin
     end if;
     update auditctl.rule as r
     set exclude = v_result.exclude, mask = v_result.mask, key = v_result.key, set_by = session_user, set_at = now()
-    where r.name = v_result.target
-        and (r.exclude, r.mask, r.key) is distinct from (v_result.exclude, v_result.mask, v_result.key);
+    where r.name = v_result.target and (r.exclude, r.mask, r.key) is distinct from (v_result.exclude, v_result.mask, v_result.key);
     if not exists (select from auditctl.rule as r where r.name = v_result.target) then
         -- A glob covered the table, but does not match its new name or columns.
         insert into auditctl.rule

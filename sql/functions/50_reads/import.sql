@@ -5,8 +5,7 @@ create or replace function auditctl_internal.imported_context(p_context jsonb) r
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- Removes keys that have a meaning in the log and that no line of the server's log contains. Always names the
-    -- importing login, whatever the caller passes.
+    -- Removes keys that have a meaning in the log and are never in the server's log; always names the importing login.
     select jsonb_strip_nulls(
         case when jsonb_typeof(p_context) = 'object' then p_context else '{}' end
         - '{summary,previous_target_id,claimed_actor,claimed_ip,role,partition}'::text[]
@@ -25,8 +24,7 @@ as $auditctl$
         p_read ->> 'db_user', p_read ->> 'target', 'READ',
         auditctl_internal.imported_context(p_context)
 $auditctl$;
-comment on function auditctl_internal.insert_imported_read is
-    'Inserts the event of one read from a line of the server''s log';
+comment on function auditctl_internal.insert_imported_read is 'Inserts the event of one read from a line of the server''s log';
 
 create or replace function auditctl_internal.importable_reads(p_lines jsonb, p_horizon timestamptz)
 returns table (number bigint, line_key uuid, logged_at timestamptz, already_recorded boolean, line jsonb)

@@ -40,8 +40,7 @@ comment on function auditctl_internal.may_select is 'Whether the login, or the r
 create or replace function auditctl_internal.identify_reader() returns auditctl.identity
 language plpgsql volatile
 as $auditctl$
--- The fast paths of capture, and auditctl_internal.identify() if they do not apply. Called only by
--- auditctl_internal.insert_read, whose search_path is pinned.
+-- Called only by auditctl_internal.insert_read, whose search_path is pinned. Uses the fast paths of capture if they apply.
 declare
     v_who auditctl.identity;
     v_setting text;

@@ -1,5 +1,4 @@
--- Upkeep of the log's partitions in steps of one transaction each. Nothing here waits longer than a tenth of a second
--- for a lock that writers would queue behind.
+-- Upkeep of the log's partitions. Nothing here waits longer than a tenth of a second for a lock that would block writers.
 
 create or replace function auditctl_internal.month_table(p_month timestamp) returns text
 language sql immutable

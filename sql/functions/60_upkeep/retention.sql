@@ -147,9 +147,6 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'To keep everything, write forever.';
     end if;
     perform '' ~ auditctl.target_pattern(p_target);
-    if p_keep is null and p_target = '*' then
-        v_keep := null;
-    end if;
     lock table auditctl.retention in share row exclusive mode;
     select r.* into v_current from auditctl.retention as r where r.target = p_target and r.until is null;
     if found and v_current.keep is not distinct from v_keep and (p_keep is not null or p_target = '*')

@@ -23,8 +23,7 @@ $auditctl$;
 comment on function auditctl_internal.prune_bookkeeping is
     'Deletes key changes and the record of imported log lines whose events have expired; returns how many lines';
 
-create or replace function auditctl.maintenance_due()
-returns table (step text, partition text, dropped bigint, kept bigint, reason text)
+create or replace function auditctl.maintenance_due() returns table (step text, partition text, dropped bigint, kept bigint, reason text)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 set jit = off

@@ -7,8 +7,7 @@ select
 from pg_proc as p
 cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
 where a.grantee <> p.proowner
-    -- PostgreSQL requires EXECUTE of the owner of a partitioned table for each new partition. Without USAGE on the schema
-    -- nobody can name the function.
+    -- PostgreSQL requires this of a partitioned table's owner; without USAGE on the schema it cannot name the function.
     and p.proname || ' ' || pg_get_userbyid(a.grantee) <> all (%(granted)s::text [])
     and not exists (
         select

@@ -1,5 +1,4 @@
--- The months of events in the DEFAULT partition. Until these events are moved, their months cannot have a partition, and
--- retention never deletes them.
+-- The months of events in the DEFAULT partition: they cannot have a partition of their own, and retention never deletes them.
 select
     'auditctl.event_default' as object,
     string_agg(to_char(stray.month, 'YYYY-MM'), ', ' order by stray.month) as months

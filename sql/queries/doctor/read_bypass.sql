@@ -1,5 +1,4 @@
--- Logins that bypass row security and may select from a table whose reads are audited, without the superuser that
--- initdb created, whose rights cannot be revoked.
+-- Logins that bypass row security and may select from a table whose reads are audited; not the superuser of initdb.
 select
     r.rolname::text as object,
     quote_ident(r.rolname) as role,

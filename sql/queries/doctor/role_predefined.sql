@@ -1,5 +1,4 @@
--- Members of predefined roles that can bypass the log: through access to all tables, to files or to programs. A role that
--- only reads tables cannot.
+-- Members of predefined roles that can bypass the log through writing tables, or through files or programs.
 select
     r.rolname || ' in ' || p.rolname as object,
     r.rolname::text as who,

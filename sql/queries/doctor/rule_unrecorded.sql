@@ -1,5 +1,4 @@
--- Triggers that record every change to a rule, an event type, a retention time or a hold, if they are missing or do not
--- always fire.
+-- Triggers that record every change to a rule, event type, retention time or hold, if missing or not always firing.
 select
     expected.relation as object,
     expected.trigger,
