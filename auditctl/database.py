@@ -184,19 +184,19 @@ def store_revision(conn: Connection) -> str | None:
 
 def require_store(conn: Connection) -> None:
     """Raise `StoreError` unless the store is there in the version this tool works with."""
-    found = store_revision(conn)
+    revision = store_revision(conn)
     where = f"database {conn.info.dbname}"
-    if found is None:
+    if revision is None:
         refuse_unreleased_store(conn)
         raise StoreError(f"{where} has no auditctl store", hint="Run: auditctl install")
-    if found < STORE_REVISION:
+    if revision < STORE_REVISION:
         raise StoreError(
-            f"the store in {where} has revision {found}, older than this auditctl's {STORE_REVISION}",
+            f"the store in {where} has revision {revision}, older than this auditctl's {STORE_REVISION}",
             hint="Run: auditctl install",
         )
-    if found > STORE_REVISION:
+    if revision > STORE_REVISION:
         raise StoreError(
-            f"the store in {where} has revision {found}, newer than this auditctl's {STORE_REVISION}",
+            f"the store in {where} has revision {revision}, newer than this auditctl's {STORE_REVISION}",
             hint="Upgrade auditctl: pip install --upgrade auditctl",
         )
 

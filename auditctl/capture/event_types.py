@@ -131,7 +131,7 @@ def find_problems(types: Types, rules: Sequence[Rule], targets: Iterable[str]) -
     for use in sorted(_label_uses(types, rules), key=lambda use: use.is_new):
         holder = holders.setdefault(use.label, use.name)
         if use.is_new and holder != use.name and not {holder, use.name} <= tables:
-            problems.append(f"{use.place}: {use.label} already stands for {holder}")
+            problems.append(f"{use.place}: {use.label} is already used for {holder}")
     return problems
 
 

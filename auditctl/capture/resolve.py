@@ -171,7 +171,7 @@ def _shared_labels(rules: list[Rule]) -> list[Problem]:
             continue
         if rule.label in holders:
             place = validate.where(rule, "label")
-            problems.append(Problem(rule, f"{place}: {rule.label} already stands for {holders[rule.label]}"))
+            problems.append(Problem(rule, f"{place}: {rule.label} is already used for {holders[rule.label]}"))
         holders.setdefault(rule.label, rule.name)
     return problems
 

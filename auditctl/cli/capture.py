@@ -144,7 +144,7 @@ def tables(session: Session, everything: bool, output: str) -> None:
     table does not exist); unaudited.
     """
     with session.connect(READER) as conn:
-        found = table_status.read(conn, include_unaudited=everything)
+        statuses = table_status.read(conn, include_unaudited=everything)
     if output == "json":
         rows = [
             {
@@ -154,15 +154,15 @@ def tables(session: Session, everything: bool, output: str) -> None:
                 "state": row.state,
                 "reason": row.reason,
             }
-            for row in found
+            for row in statuses
         ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     from auditctl.cli.terminal import print_table  # rich is slow to load
 
-    cells = [[row.table, row.label or "", ",".join(_options(row)), row.state, row.reason] for row in found]
+    cells = [[row.table, row.label or "", ",".join(_options(row)), row.state, row.reason] for row in statuses]
     print_table(["Table", "Label", "Actions", "State", "Reason"], cells)
-    if not found:
+    if not statuses:
         session.say("No table is audited yet. Next: auditctl enable SCHEMA.TABLE")
 
 
@@ -175,8 +175,8 @@ def _report(session: Session, plan: Plan, nothing: str) -> None:
     for change in plan.pending:
         if change.statements:
             by_target.setdefault((change.target, _VERBS[change.kind]), []).append(change.action.value.lower())
-    for (target, verb), done in by_target.items():
-        session.say(f"{target}: {verb} {', '.join(dict.fromkeys(done))}.")
+    for (target, verb), names in by_target.items():
+        session.say(f"{target}: {verb} {', '.join(dict.fromkeys(names))}.")
     for warning in plan.warnings:
         session.say(f"warning: {warning}")
     if not plan.pending:

@@ -21,7 +21,7 @@ def events(session: Session, output: str) -> None:
     stated, and then events are recorded. The events themselves are in auditctl log.
     """
     with session.connect(READER) as conn:
-        found = event_types.status(conn)
+        statuses = event_types.status(conn)
     if output == "json":
         rows = [
             {
@@ -32,15 +32,15 @@ def events(session: Session, output: str) -> None:
                 "set_by": row.set_by,
                 "set_at": row.set_at,
             }
-            for row in found
+            for row in statuses
         ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     from auditctl.cli.terminal import print_table  # rich is slow to load
 
-    cells = [[row.name, row.label or "", _state(row), row.decided_by or "", row.set_by or ""] for row in found]
+    cells = [[row.name, row.label or "", _state(row), row.decided_by or "", row.set_by or ""] for row in statuses]
     print_table(["Event", "Label", "State", "Stated as", "Set by"], cells)
-    if not found:
+    if not statuses:
         session.say("No business event was recorded or configured yet. Next: auditctl record TARGET ID SUMMARY")
 
 

@@ -27,8 +27,8 @@ def grant(session: Session, role: str, login: str) -> None:
       auditctl grant app billing_web
     """
     with session.connect() as conn:
-        done = roles.grant(conn, role, login)
-    session.say(f"Granted {role} to {login}." if done else f"{login} has {role} already.")
+        is_changed = roles.grant(conn, role, login)
+    session.say(f"Granted {role} to {login}." if is_changed else f"{login} has {role} already.")
 
 
 @click.command()
@@ -38,5 +38,5 @@ def grant(session: Session, role: str, login: str) -> None:
 def revoke(session: Session, role: str, login: str) -> None:
     """Revoke from LOGIN a role that was granted to it."""
     with session.connect() as conn:
-        done = roles.revoke(conn, role, login)
-    session.say(f"Revoked {role} from {login}." if done else f"{login} does not have {role}.")
+        is_changed = roles.revoke(conn, role, login)
+    session.say(f"Revoked {role} from {login}." if is_changed else f"{login} does not have {role}.")

@@ -57,9 +57,9 @@ def add(session: Session, target: str, target_id: str | None, reason: str) -> No
 def list_holds(session: Session, everything: bool, output: str) -> None:
     """List the holds in force, oldest first."""
     with session.connect(READER) as conn:
-        found = holds.read(conn, released=everything)
+        hold_list = holds.read(conn, released=everything)
     if output == "json":
-        rows = [dataclasses.asdict(one) for one in found]
+        rows = [dataclasses.asdict(one) for one in hold_list]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=iso_utc))
         return
     from auditctl.cli.terminal import print_table  # rich is slow to load
@@ -67,14 +67,14 @@ def list_holds(session: Session, everything: bool, output: str) -> None:
     header = ["Hold", "Target", "ID", "Reason", "Placed by", "Placed"]
     cells = [
         [str(one.hold_id), one.target, _object(one), one.reason, one.placed_by, f"{one.placed_at:%Y-%m-%d}"]
-        for one in found
+        for one in hold_list
     ]
     if everything:
         header += ["Released", "Why"]
-        for row, one in zip(cells, found, strict=True):
+        for row, one in zip(cells, hold_list, strict=True):
             row += [f"{one.released_at:%Y-%m-%d}" if one.released_at else "", one.release_reason or ""]
     print_table(header, cells)
-    if not found:
+    if not hold_list:
         session.say("There are no holds.")
 
 

@@ -30,14 +30,14 @@ def install(session: Session, sql: bool, from_revision: str | None) -> None:
     if sql:
         click.echo(store.install_script(from_revision), nl=False)
         return
-    done = store.install(session.dsn)
-    if not done.changed:
-        session.say(f"The store is already there, at revision {done.after}.")
-    elif done.before is None:
-        session.say(f"Installed the store, revision {done.after}. Next: auditctl enable SCHEMA.TABLE")
+    result = store.install(session.dsn)
+    if not result.changed:
+        session.say(f"The store is already there, at revision {result.after}.")
+    elif result.before is None:
+        session.say(f"Installed the store, revision {result.after}. Next: auditctl enable SCHEMA.TABLE")
     else:
-        session.say(f"Upgraded the store from revision {done.before} to {done.after}. Next: auditctl apply")
-    if done.is_guarded and not done.was_guarded:
+        session.say(f"Upgraded the store from revision {result.before} to {result.after}. Next: auditctl apply")
+    if result.is_guarded and not result.was_guarded:
         session.say("The coverage guard is on.")
-    if not done.is_guarded:
+    if not result.is_guarded:
         session.say("The coverage guard is off: only a superuser can switch it on, by running install.")

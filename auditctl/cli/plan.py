@@ -55,17 +55,17 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
     """
     document = _document(file)
     with session.connect() as conn:
-        shown = capture_apply.plan(conn, document)
-        for line in _lines(shown):
+        preview = capture_apply.plan(conn, document)
+        for line in _lines(preview):
             session.say(line)
-        if not shown.is_done and not yes and file != "-" and sys.stdin.isatty() and not _confirm():
+        if not preview.is_done and not yes and file != "-" and sys.stdin.isatty() and not _confirm():
             session.say("Nothing was changed.")
             return
-        done = capture_apply.apply(
-            conn, document, lock_timeout=lock_timeout, approve=lambda planned: _is_as_shown(planned, shown)
+        applied = capture_apply.apply(
+            conn, document, lock_timeout=lock_timeout, approve=lambda planned: _matches_preview(planned, preview)
         )
-    _print_warnings(session, done)
-    if number := _number(done):
+    _print_warnings(session, applied)
+    if number := _number(applied):
         session.say(f"Applied {plural(number, 'change')}.")
 
 
@@ -119,9 +119,9 @@ def _confirm() -> bool:
         raise
 
 
-def _is_as_shown(planned: Plan, shown: Plan) -> bool:
-    """Refuse to do what was not shown. What somebody else has done in the meantime need not be done again."""
-    if not {*planned.pending, *planned.retention.differences} <= {*shown.pending, *shown.retention.differences}:
+def _matches_preview(planned: Plan, preview: Plan) -> bool:
+    """Refuse changes that the preview did not show; it may have shown some that somebody else applied meanwhile."""
+    if not {*planned.pending, *planned.retention.differences} <= {*preview.pending, *preview.retention.differences}:
         raise AuditctlError(
             "the database changed after the plan was shown; nothing was done", hint="Show it again with: auditctl plan"
         )
@@ -137,8 +137,8 @@ def _line(change: Change) -> str:
 
 
 def _lines(planned: Plan) -> list[str]:
-    kept = [f"RETAIN  {difference.sentence}" for difference in planned.retention.differences]
-    return [*map(_line, planned.pending), *kept, *([planned.retention.warning] if planned.retention.warning else [])]
+    times = [f"RETAIN  {difference.sentence}" for difference in planned.retention.differences]
+    return [*map(_line, planned.pending), *times, *([planned.retention.warning] if planned.retention.warning else [])]
 
 
 def _number(planned: Plan) -> int:

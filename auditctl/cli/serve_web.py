@@ -63,8 +63,8 @@ def run(
         address = listening.getsockname()
         if tls is None and not settings.trusted_proxies and not ipaddress.ip_address(address[0]).is_loopback:
             _warn("passwords cross the network unencrypted; use --tls-cert, or a proxy with TLS")
-        shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-        url = f"{'https' if tls else 'http'}://{shown}:{address[1]}{settings.root_path}/"
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+        url = f"{'https' if tls else 'http'}://{host}:{address[1]}{settings.root_path}/"
         say = announce or (lambda url: session.say(f"The log is at {url} (Ctrl-C to stop)."))
         Server(make_app(settings), listening, tls, lambda: say(url)).serve_until_stopped()
     session.say("Stopped.")

@@ -55,22 +55,24 @@ def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], es
       auditctl stats --target 'billing.*' --by month,action --format json
     """
     with session.connect(READER) as conn, progress.bar(session, "counting") as show:
-        found = count_events(conn, filters, estimate=estimate, report=show)
-    groups = model.grouped(found.groups, dimensions) if dimensions else []
+        statistics = count_events(conn, filters, estimate=estimate, report=show)
+    groups = model.grouped(statistics.groups, dimensions) if dimensions else []
     if output == "json":
-        click.echo(json.dumps(_document(found, groups, dimensions, filters), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(_document(statistics, groups, dimensions, filters), ensure_ascii=False, indent=2))
         return
-    for line in _summary(found):
+    for line in _summary(statistics):
         click.echo(line)
     if groups:
         click.echo()
         _print(groups, dimensions)
 
 
-def _document(found: Statistics, groups: list[Group], dimensions: tuple[str, ...], filters: Filters) -> dict[str, Any]:
-    total, storage, growth = found.total, found.storage, found.growth
+def _document(
+    statistics: Statistics, groups: list[Group], dimensions: tuple[str, ...], filters: Filters
+) -> dict[str, Any]:
+    total, storage, growth = statistics.total, statistics.storage, statistics.growth
     return {
-        "estimate": found.is_estimate,
+        "estimate": statistics.is_estimate,
         "filters": filters.as_dict(),
         "total": _figures(total),
         "storage": {
@@ -109,9 +111,9 @@ def _key(group: Group, dimensions: tuple[str, ...]) -> dict[str, Any]:
     return {"target": group.target, "label": group.label} | key if "target" in dimensions else key
 
 
-def _summary(found: Statistics) -> Iterator[str]:
-    total, storage, growth = found.total, found.storage, found.growth
-    about = "about " if found.is_estimate else ""
+def _summary(statistics: Statistics) -> Iterator[str]:
+    total, storage, growth = statistics.total, statistics.storage, statistics.growth
+    about = "about " if statistics.is_estimate else ""
     if total.events:
         when = f"{total.oldest[:10]} to {total.newest[:10]}"
         yield f"events:     {about}{total.events:,}, {_size(total.bytes)}, {when}"
@@ -127,7 +129,7 @@ def _summary(found: Statistics) -> Iterator[str]:
     empty = f", {storage.empty_partitions} of them empty ({_size(storage.empty_bytes)})"
     yield f"partitions: {storage.partitions}{empty if storage.empty_partitions else ''}"
     yield f"in DEFAULT: {storage.default_events:,} events"
-    if found.is_estimate:
+    if statistics.is_estimate:
         yield f"estimate:   from about {SAMPLED_PAGES:,} pages of each partition; rare groups may be missing"
 
 

@@ -41,7 +41,7 @@ def examine(conn: Connection, *, today: date | None = None, server_version: str 
     Raises:
         DatabaseError: A query failed for another reason than a missing privilege.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     unseen: list[tuple[str, str]] = []
     major = conn.info.server_version // 10000
     with database.transaction(conn):
@@ -66,9 +66,9 @@ def examine(conn: Connection, *, today: date | None = None, server_version: str 
                     raise
                 unseen.append((check.name, str(error)))
             else:
-                found += [check.finding(row) for row in rows]
+                findings += [check.finding(row) for row in rows]
     order = list(Severity)
-    return Examination(tuple(sorted(found, key=lambda finding: order.index(finding.severity))), tuple(unseen))
+    return Examination(tuple(sorted(findings, key=lambda finding: order.index(finding.severity))), tuple(unseen))
 
 
 def _coverage(conn: Connection) -> tuple[Coverage | None, DatabaseError | None]:

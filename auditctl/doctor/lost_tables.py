@@ -49,8 +49,8 @@ def _row(table: LostTable) -> ResultRow:
 
 def _read(conn: Connection, query: str) -> tuple[LostTable, ...]:
     rows = conn.execute(resources.sql_text(query).encode()).fetchall()
-    found = (LostTable(_rule(name, capture or {}, columns), target) for name, target, capture, columns in rows)
-    return tuple(sorted(found, key=lambda table: table.rule.name))
+    tables = (LostTable(_rule(name, capture or {}, columns), target) for name, target, capture, columns in rows)
+    return tuple(sorted(tables, key=lambda table: table.rule.name))
 
 
 def _rule(name: str, capture: dict[str, Any], columns: Iterable[str]) -> Rule:

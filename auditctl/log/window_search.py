@@ -136,12 +136,12 @@ class _Search:
             elif self._is_edge(possible):
                 self._shorten()
                 self.edges_left -= 1
-            elif (found := _gather(self.conn, replace(window, predicates=predicates.prefer_summary(possible)))) or (
-                found == []
+            elif (matches := _gather(self.conn, replace(window, predicates=predicates.prefer_summary(possible)))) or (
+                matches == []
             ):
                 self._advance(far, was_empty=False)
-                if found:
-                    return _at(window, found)
+                if matches:
+                    return _at(window, matches)
             elif self.width > self._min_width:
                 self._shorten()
             else:
@@ -239,11 +239,11 @@ def _window(selection: Selection, near: int | None, far: int | None) -> Selectio
 
 def _gather(conn: Connection, window: Selection) -> list[tuple[int, str, int]] | None:
     """Return the times and identities of a window's first matches, in order; None where there are too many matches."""
-    found = _fetch(conn, window, SQL("{}, {}, event_id").format(SQL(MICROSECONDS), SQL(CREATED_ON)), MAX_GATHERED + 1)
-    if len(found) > MAX_GATHERED:
+    matches = _fetch(conn, window, SQL("{}, {}, event_id").format(SQL(MICROSECONDS), SQL(CREATED_ON)), MAX_GATHERED + 1)
+    if len(matches) > MAX_GATHERED:
         return None
-    found.sort(key=lambda match: (match[0], match[2]), reverse=window.order is Order.DESC)
-    return found[: window.limit]
+    matches.sort(key=lambda match: (match[0], match[2]), reverse=window.order is Order.DESC)
+    return matches[: window.limit]
 
 
 def _fetch(conn: Connection, window: Selection, projection: Composable, limit: int) -> list[tuple[Any, ...]]:

@@ -82,10 +82,10 @@ class Clock:
         """
         local, zone = _split(text)
         started, start_zone = _split(session_start)
-        if not (found := _SESSION.fullmatch(session)):
+        if not (match := _SESSION.fullmatch(session)):
             raise Malformed("no session")
         try:
-            offset = started - datetime.fromtimestamp(int(found[1], 16), UTC).replace(tzinfo=None)
+            offset = started - datetime.fromtimestamp(int(match[1], 16), UTC).replace(tzinfo=None)
             self._offsets[start_zone] = offset
             offset = self._offsets.get(zone, offset)
             if (named := _named_offset(zone)) is not None:
@@ -128,7 +128,7 @@ def _split(text: str) -> tuple[datetime, str]:
 def _named_offset(zone: str) -> timedelta | None:
     if zone in _UNIVERSAL:
         return timedelta()
-    if found := _NUMERIC_ZONE.fullmatch(zone):
-        duration = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
-        return -duration if found[1] == "-" else duration
+    if match := _NUMERIC_ZONE.fullmatch(zone):
+        duration = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
+        return -duration if match[1] == "-" else duration
     return None

@@ -115,12 +115,12 @@ PROBLEMS = [
     ),
     pytest.param(
         '[[table]]\nname = "customer"\nlabel = "Person"\n[[table]]\nname = "note"\nlabel = "Person"',
-        "table[1].label: Person already stands for public.customer",
+        "table[1].label: Person is already used for public.customer",
         id="a label of two tables",
     ),
     pytest.param(
         '[[table]]\nname = "customer"\n[[table]]\nname = "note"\nlabel = "public.customer"',
-        "table[1].label: public.customer already stands for public.customer",
+        "table[1].label: public.customer is already used for public.customer",
         id="another table's name as label",
     ),
     pytest.param(

@@ -184,7 +184,7 @@ def test_a_label_is_not_given_twice_whichever_table_came_first(db: str, conn: ps
     conn.execute("create table a (id int primary key); create table b (id int primary key)")
     audit(db, "a", "b")
     audit(db, "b", label="Shared")
-    with pytest.raises(ConfigurationError, match=r"--label: Shared already stands for public\.b"):
+    with pytest.raises(ConfigurationError, match=r"--label: Shared is already used for public\.b"):
         audit(db, "a", label="Shared")
     assert [r.label for r in rule_store.read(conn)] == [None, "Shared"]
     assert pending(db) == []

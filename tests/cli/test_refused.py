@@ -52,8 +52,8 @@ REFUSED: list[tuple[Rule, str]] = [
         "--exclude: id is part of the key of public.customer, which every event carries as target_id",
     ),
     (rule("customer", exclude=("name",), mask=("name",)), "--mask: name is already excluded"),
-    (rule("customer", label="Note"), "--label: Note already stands for public.note"),
-    (rule("customer", label="public.note"), "--label: public.note already stands for public.note"),
+    (rule("customer", label="Note"), "--label: Note is already used for public.note"),
+    (rule("customer", label="public.note"), "--label: public.note is already used for public.note"),
     (rule("both"), "TABLE: both may mean other.both, third.both; write the schema too"),
     (rule("public.*", label="All"), "--label: a label belongs to one table, and public.* is a glob"),
 ]

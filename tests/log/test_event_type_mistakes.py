@@ -58,17 +58,17 @@ PROBLEMS = [
     ),
     pytest.param(
         '[[event]]\nname = "a"\nlabel = "X"\n[[event]]\nname = "b"\nlabel = "X"',
-        "event[1].label: X already stands for a",
+        "event[1].label: X is already used for a",
         id="label of two event types",
     ),
     pytest.param(
         '[[event]]\nname = "a"\nlabel = "b"\n[[event]]\nname = "b"',
-        "event[0].label: b already stands for b",
+        "event[0].label: b is already used for b",
         id="another event type's name as label",
     ),
     pytest.param(
         '[[table]]\nname = "customer"\nlabel = "Person"\n[[event]]\nname = "a"\nlabel = "Person"',
-        "event[0].label: Person already stands for public.customer",
+        "event[0].label: Person is already used for public.customer",
         id="a table's label for an event type",
     ),
     pytest.param(

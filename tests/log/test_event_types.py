@@ -224,10 +224,10 @@ def test_a_table_cannot_take_the_label_of_an_event_type(db: str, conn: psycopg.C
     apply(db, TYPES)
     with pytest.raises(ConfigurationError) as error:
         audit(db, "note", label="Login")
-    assert error.value.problems == ("--label: Login already stands for auth.login",)
+    assert error.value.problems == ("--label: Login is already used for auth.login",)
     with pytest.raises(ConfigurationError) as error:
         pending(db, '[[table]]\nname = "note"\nlabel = "auth.login"')
-    assert error.value.problems == ("audit.toml: table[0].label: auth.login already stands for auth.login",)
+    assert error.value.problems == ("audit.toml: table[0].label: auth.login is already used for auth.login",)
 
 
 def test_a_mistake_in_one_type_changes_nothing_else(db: str, conn: psycopg.Connection) -> None:

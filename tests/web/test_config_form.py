@@ -158,7 +158,7 @@ def test_a_label_that_stands_for_something_else_is_refused(db: str, conn: psycop
     audit(db, "public.other", label="Thing")
     answer = asked(admin, "/config/table?table=item", label=["Thing"])
     assert answer.status_code == 422
-    assert read(answer.text).alerts == ["Label: Thing already stands for public.other Nothing was changed."]
+    assert read(answer.text).alerts == ["Label: Thing is already used for public.other Nothing was changed."]
 
 
 @pytest.mark.parametrize("path", ["/config/table?table=item", "/config/disable?table=item"])

@@ -48,9 +48,9 @@ def _is_genuine(record: Record) -> bool:
 
 
 def _relation(name: str) -> tuple[str, str] | None:
-    if not (found := _RELATION.fullmatch(name)):
+    if not (match := _RELATION.fullmatch(name)):
         return None
-    return _plain(found[1], found[2]), _plain(found[3], found[4])
+    return _plain(match[1], match[2]), _plain(match[3], match[4])
 
 
 def _plain(quoted: str | None, plain: str) -> str:

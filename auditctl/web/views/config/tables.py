@@ -86,11 +86,11 @@ def toml(visit: Visit) -> Response:
 def _list(conn: Connection, find: str, state: str) -> TableList:
     rows = table_status.read(conn, include_unaudited=True)
     counted = Counter(row.state for row in rows)
-    found = [row for row in rows if state in ("", row.state) and _matches(row, find.casefold())]
+    matches = [row for row in rows if state in ("", row.state) and _matches(row, find.casefold())]
     names = {target.name for target in target_names.read(conn)}
-    with_log = frozenset(row.table for row in found if row.table in names)
+    with_log = frozenset(row.table for row in matches if row.table in names)
     counts = {name: counted[name] for name in STATES if counted[name]}
-    return TableList(tuple(found[:MAX_TABLES]), len(found), counts, with_log)
+    return TableList(tuple(matches[:MAX_TABLES]), len(matches), counts, with_log)
 
 
 def _matches(row: TableStatus, text: str) -> bool:
