@@ -1,4 +1,4 @@
-"""A record of the server's log, in any format, and the time it was written. Pure."""
+"""Defines a record of the server's log, in any format, and parses the time it was written. Pure."""
 
 from __future__ import annotations
 

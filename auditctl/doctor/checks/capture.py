@@ -1,4 +1,4 @@
-"""The checks of capture: what may leave a write without its event."""
+"""The checks of capture: what may let a write leave no event."""
 
 from __future__ import annotations
 
