@@ -136,12 +136,13 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     execute p_sql;
-exception when invalid_function_definition or invalid_table_definition or wrong_object_type then
-    -- CREATE OR REPLACE cannot change a function's return type or parameter names, or the columns of a view.
+exception when invalid_function_definition or invalid_table_definition or wrong_object_type or ambiguous_function then
+    -- CREATE OR REPLACE cannot change a function's return type or parameter names, or the columns of a view. With other
+    -- parameter types it makes a second function, and the name alone, by which comments and grants refer to it, is ambiguous.
     perform auditctl_internal.drop_former(p_sql);
     begin
         execute p_sql;
-    exception when invalid_function_definition or invalid_table_definition or wrong_object_type then
+    exception when invalid_function_definition or invalid_table_definition or wrong_object_type or ambiguous_function then
         perform auditctl_internal.require_no_dependents(p_sql);
         raise;
     end;
