@@ -61,10 +61,10 @@ begin
 end
 $auditctl$
     $function$;
-    alter function auditctl_internal.put_trigger owner to session_user;
-    revoke execute on function auditctl_internal.put_trigger from public;
-    grant execute on function auditctl_internal.put_trigger to auditctl_owner;
-    comment on function auditctl_internal.put_trigger is
+    alter function auditctl_internal.put_trigger(regclass, text, integer, text) owner to session_user;
+    revoke execute on function auditctl_internal.put_trigger(regclass, text, integer, text) from public;
+    grant execute on function auditctl_internal.put_trigger(regclass, text, integer, text) to auditctl_owner;
+    comment on function auditctl_internal.put_trigger(regclass, text, integer, text) is
         'Creates a capture trigger on a partition or child of an audited table, with the rights of the login that installed auditctl';
     execute $function$
 create or replace function auditctl_internal.put_read_policy(p_relation regclass, p_force boolean) returns void
@@ -114,10 +114,10 @@ begin
 end
 $auditctl$
     $function$;
-    alter function auditctl_internal.put_read_policy owner to session_user;
-    revoke execute on function auditctl_internal.put_read_policy from public;
-    grant execute on function auditctl_internal.put_read_policy to auditctl_owner;
-    comment on function auditctl_internal.put_read_policy is
+    alter function auditctl_internal.put_read_policy(regclass, boolean) owner to session_user;
+    revoke execute on function auditctl_internal.put_read_policy(regclass, boolean) from public;
+    grant execute on function auditctl_internal.put_read_policy(regclass, boolean) to auditctl_owner;
+    comment on function auditctl_internal.put_read_policy(regclass, boolean) is
         'Creates the read policies on a partition or child of an audited table, with the rights of the login that installed auditctl';
     foreach v_what in array array['ddl', 'drop'] loop
         execute pg_catalog.replace($function$
