@@ -277,5 +277,6 @@ def test_install_waits_for_no_writer_and_no_reader(db: str, shop: psycopg.Connec
     with shop.transaction():
         shop.execute("insert into shop.item default values")
         shop.execute("update shop.item set v = 'x'")
+        shop.execute("update shop.item set id = default")
         shop.execute("select count(*) from auditctl.event")
         assert store.install(db).after == STORE_REVISION

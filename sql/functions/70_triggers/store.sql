@@ -11,12 +11,25 @@ alter table auditctl.rule enable always trigger rule_recorded;
 select auditctl_internal.guard_partition('auditctl.event');
 select auditctl_internal.guard_partition('auditctl.event_default');
 
-create or replace trigger key_change_write_once_row before update or delete on auditctl.key_change
-for each row execute function auditctl_internal.guard_key_change();
-create or replace trigger key_change_write_once_statement before truncate on auditctl.key_change
-for each statement execute function auditctl_internal.guard_key_change();
-alter table auditctl.key_change enable always trigger key_change_write_once_row;
-alter table auditctl.key_change enable always trigger key_change_write_once_statement;
+do $auditctl$
+begin
+    -- These statements block every update that changes a key, so they run only where they change something.
+    if (
+        select pg_catalog.count(*)
+        from pg_catalog.pg_trigger as t
+        where t.tgrelid = 'auditctl.key_change'::pg_catalog.regclass
+            and t.tgfoid = 'auditctl_internal.guard_key_change()'::pg_catalog.regprocedure
+            and (t.tgname, t.tgtype) in (('key_change_write_once_row', 27), ('key_change_write_once_statement', 34))
+            and t.tgqual is null and t.tgenabled = 'A'
+    ) < 2 then
+        create or replace trigger key_change_write_once_row before update or delete on auditctl.key_change
+        for each row execute function auditctl_internal.guard_key_change();
+        create or replace trigger key_change_write_once_statement before truncate on auditctl.key_change
+        for each statement execute function auditctl_internal.guard_key_change();
+        alter table auditctl.key_change enable always trigger key_change_write_once_row, enable always trigger key_change_write_once_statement;
+    end if;
+end
+$auditctl$;
 
 insert into auditctl.log_key (inner_key, outer_key, mark_key)
 select
