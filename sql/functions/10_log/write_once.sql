@@ -46,14 +46,16 @@ begin
     end loop;
     -- An index has the name of the log's own, however the partition came to be: PostgreSQL would make one of its columns.
     for v_index, v_name in
-        select x.indexrelid::regclass, c.relname || substr(whole.relname, length('event') + 1)
+        select x.indexrelid::regclass, expected.name
         from pg_index as x
         join pg_class as c on c.oid = x.indrelid
         join pg_class as own on own.oid = x.indexrelid
         join pg_inherits as i on i.inhrelid = x.indexrelid
         join pg_index as y on y.indexrelid = i.inhparent and y.indrelid = 'auditctl.event'::regclass
         join pg_class as whole on whole.oid = y.indexrelid
-        where x.indrelid = p_relation and own.relname <> c.relname || substr(whole.relname, length('event') + 1)
+        cross join lateral (select c.relname || substr(whole.relname, length('event') + 1)) as expected (name)
+        -- A partition that somebody detached and renamed has indexes of these names still.
+        where x.indrelid = p_relation and own.relname <> expected.name and to_regclass(format('auditctl.%I', expected.name)) is null
     loop
         execute format('alter index %s rename to %I', v_index, v_name);
     end loop;
