@@ -53,8 +53,8 @@ as $auditctl$
     -- or double quotes is assumed not to match: then the table gets a rule of its own.
     select exists (select from auditctl.rule as r where r.name = p_capture.target) or coalesce(
         (
-            -- Overwriting the capture with every key of the rule changes nothing.
-            select to_jsonb(p_capture) || (to_jsonb(r) - '{name, position, label, set_by, set_at}'::text[]) = to_jsonb(p_capture)
+            -- Overwriting the capture with every key of the rule that it has changes nothing.
+            select to_jsonb(jsonb_populate_record(p_capture, to_jsonb(r))) = to_jsonb(p_capture)
             from auditctl.rule as r
             cross join pg_class as c
             join pg_namespace as n on n.oid = c.relnamespace
