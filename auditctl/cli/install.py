@@ -12,7 +12,7 @@ from auditctl.cli.session import Session, pass_session
 @click.option("--from", "from_revision", metavar="REVISION", help="With --sql: upgrade from this revision.")
 @pass_session
 def install(session: Session, sql: bool, from_revision: str | None) -> None:
-    """Create or upgrade the store: the schemas auditctl and auditctl_triggers, and four roles.
+    """Create or upgrade the store: its three schemas and four roles.
 
     Needs a superuser, or a login with CREATEROLE and with CREATE on the database. A superuser also gets the coverage
     guard: event triggers that keep audited tables audited through DDL. Safe to run again at any time: it also creates
