@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
@@ -41,20 +41,21 @@ UNRELEASED_STORE = (
 CANCEL_SECONDS = 5.0
 """How long the server may take to hear that a statement is to be canceled."""
 
-DENIED = "42501"
-"""SQLSTATE insufficient_privilege."""
+DENIED = errors.InsufficientPrivilege.sqlstate
+"""The SQLSTATE of an error for want of a privilege."""
 
 _HINTS = {
-    "28P01": "Check the password, or use a service file or PGPASSFILE.",
-    "28000": "Check the login and pg_hba.conf.",
-    "3D000": "Check the database's name in the DSN.",
+    errors.InvalidPassword.sqlstate: "Check the password, or use a service file or PGPASSFILE.",
+    errors.InvalidAuthorizationSpecification.sqlstate: "Check the login and pg_hba.conf.",
+    errors.InvalidCatalogName.sqlstate: "Check the database's name in the DSN.",
     DENIED: "Run this as a login that may, or ask the DBA for the role: auditctl grant --help.",
-    "53100": "Free some space on the server.",
-    "53300": "Wait for connections to end, or raise max_connections.",
-    "55P03": "Another session holds the lock; try again in a quieter moment, or raise --lock-timeout.",
-    "57014": "The statement was canceled on the server; see statement_timeout.",
-    "57P01": "The server closed the connection; try again.",
-    "25006": "The server is read-only, such as a standby; use the primary.",
+    errors.DiskFull.sqlstate: "Free some space on the server.",
+    errors.TooManyConnections.sqlstate: "Wait for connections to end, or raise max_connections.",
+    errors.LockNotAvailable.sqlstate: "Another session holds the lock; try again in a quieter moment, or raise "
+    "--lock-timeout.",
+    errors.QueryCanceled.sqlstate: "The statement was canceled on the server; see statement_timeout.",
+    errors.AdminShutdown.sqlstate: "The server closed the connection; try again.",
+    errors.ReadOnlySqlTransaction.sqlstate: "The server is read-only, such as a standby; use the primary.",
 }
 
 
@@ -68,7 +69,7 @@ def translate(error: psycopg.Error, subject: str = "") -> AuditctlError:
         hint = "Triggers are put on a table by its owner: use that login, a member of that role, or a superuser."
     if not hint and error.sqlstate is not None:
         hint = f"The server says SQLSTATE {error.sqlstate}; its log may say more."
-    if error.sqlstate == "23514" and diagnostic.schema_name == SCHEMA:
+    if error.sqlstate == errors.CheckViolation.sqlstate and diagnostic.schema_name == SCHEMA:
         return ConfigurationError([message], hint=hint)
     if error.sqlstate is None and not hint:
         hint = "Check --dsn, AUDITCTL_DSN or libpq's PG variables, and that the server runs."
@@ -272,7 +273,7 @@ def acting_as(conn: Connection, role: str) -> Iterator[None]:
     """
     try:
         conn.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
-    except psycopg.errors.InsufficientPrivilege as error:
+    except errors.InsufficientPrivilege as error:
         raise DatabaseError(
             f"{conn.info.user} may not act as {role}",
             hint=INSTALLER,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.sql import SQL, Composed, Literal
 from psycopg.types.json import Jsonb
 
@@ -18,8 +19,8 @@ from auditctl.log.predicates import Predicate
 from auditctl.log.selection import Order, Selection
 from auditctl.output import Sink
 
-READ_ONLY = "25006"
-"""SQLSTATE read_only_sql_transaction: a standby, or a session that may not write."""
+READ_ONLY = ReadOnlySqlTransaction.sqlstate
+"""The SQLSTATE of a standby, or of a session that may not write."""
 
 REPORTED_EVERY = 4096
 """How many events pass between two reports of progress."""

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from psycopg import errors
+
 from auditctl import database
 from auditctl.actions import Action
 from auditctl.database import Connection
@@ -21,7 +23,13 @@ MAX_DATA_BYTES = 1_048_576
 _ARGUMENT_ERROR = "record_event "
 """The prefix of the database's own messages about an argument."""
 
-_NOT_JSONB = frozenset({"22P02", "22P05", "22003", "54001", "54000"})
+_NOT_JSONB = frozenset(
+    error.sqlstate
+    for error in (
+        errors.InvalidTextRepresentation, errors.UntranslatableCharacter, errors.NumericValueOutOfRange,
+        errors.StatementTooComplex, errors.ProgramLimitExceeded,
+    )
+)  # fmt: skip
 """SQLSTATEs of JSON that JSONB cannot store: a NUL, half a character, too many digits or levels."""
 
 

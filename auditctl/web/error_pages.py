@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from psycopg.errors import QueryCanceled
 from starlette.responses import Response
 
 from auditctl import database
@@ -11,8 +12,8 @@ from auditctl.web import access_log
 from auditctl.web.errors import TooManyAttempts, WebError
 from auditctl.web.request import Visit
 
-_OF_SQLSTATE = {database.DENIED: 403, "57014": 504}
-"""The status of insufficient_privilege, and of query_canceled, which is the time limit."""
+_OF_SQLSTATE = {database.DENIED: 403, QueryCanceled.sqlstate: 504}
+"""The status of a missing privilege, and of a canceled query, which is the time limit."""
 
 TITLES = {
     400: "Bad request",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from secrets import compare_digest
 
+from psycopg import errors
 from starlette.responses import RedirectResponse, Response
 
 from auditctl.capture import apply as capture_apply
@@ -20,7 +21,7 @@ from auditctl.web.views.config import form, request
 from auditctl.web.views.config.request import ChangeRequest, ChangeType
 
 LOCK_TIMEOUT = "5s"
-LOCKED = "55P03"
+LOCKED = errors.LockNotAvailable.sqlstate
 MAX_SQL = 1_000_000
 """Maximum number of characters of SQL on a page; the changes themselves are always shown in full."""
 
@@ -30,7 +31,7 @@ MAX_MESSAGES = 5
 _HINTS = {
     LOCKED: "Another session has locked the table, or is changing the configuration, and did not finish within 5 "
     "seconds. Try again in a quieter moment, or wait longer on the command line: auditctl enable --lock-timeout 1min",
-    "40P01": "Another session locked the same tables in another order. Try again.",
+    errors.DeadlockDetected.sqlstate: "Another session locked the same tables in another order. Try again.",
 }
 """What to do, by SQLSTATE, where the library's hint names options that a page does not have."""
 
