@@ -146,14 +146,13 @@ CASES: dict[str, tuple[str, list[Finding]]] = {
         [
             Finding(
                 WARNING, "log_writable", "auditctl.event by auditctl_app",
-                "auditctl.event is open to auditctl_app, by the privilege to insert, "
-                "update.",
+                "auditctl.event is open to auditctl_app, by these privileges: insert, update.",
                 "set role auditctl_owner; revoke insert, update on table auditctl.event from auditctl_app cascade; "
                 "reset role;",
             ),
             Finding(
                 WARNING, "log_writable", "auditctl.event_event_id_seq by everybody",
-                "auditctl.event_event_id_seq is open to everybody, by the privilege to usage.",
+                "auditctl.event_event_id_seq is open to everybody, by these privileges: usage.",
                 "set role auditctl_owner; revoke usage on sequence auditctl.event_event_id_seq from public cascade; "
                 "reset "
                 "role;",

@@ -85,7 +85,7 @@ LOG = (
         "log_writable",
         Severity.WARNING,
         "a privilege on a table or sequence of the store that only auditctl_owner needs",
-        "{relation} is open to {who}, by the privilege to {privileges}.",
+        "{relation} is open to {who}, by these privileges: {privileges}.",
         as_owner("revoke {privileges} on {kind} {relation} from {grantee} cascade;"),
     ),
     Check(
