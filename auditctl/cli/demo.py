@@ -107,7 +107,7 @@ class _Show:
         self.command("log", "--target", "billing.*")
         self.heading("One object's life, through the change of its key")
         self.command("history", "Plan", "business")
-        self.heading("What came through psql is dana's, whoever she claimed to be")
+        self.heading("What came through psql is recorded as dana's, whatever name she claimed")
         self.command("show", str(scenario.read_false_claim(self.company)))
 
     def tampering(self) -> None:

@@ -184,7 +184,7 @@ def test_children_are_captured_with_their_own_columns_under_the_nearest_rule(db:
     ]
 
 
-def test_a_renamed_partitioned_table_is_mended_as_a_whole(db: str, conn: psycopg.Connection) -> None:
+def test_a_renamed_partitioned_table_is_repaired_as_a_whole(db: str, conn: psycopg.Connection) -> None:
     conn.execute(TREE)
     audit(db, "p", actions=(CREATE, TRUNCATE))
     conn.execute("alter table p rename to q; alter table p1a rename to q1a")

@@ -1,4 +1,4 @@
-"""Drift: everything that may happen to capture behind the tool's back is found, and mended."""
+"""Drift: everything that may happen to capture behind the tool's back is found, and repaired."""
 
 from __future__ import annotations
 
@@ -224,7 +224,9 @@ def two_tables(server: EmbeddedServer, template: NoopExecutor) -> Iterator[psyco
 
 
 @pytest.mark.parametrize(("statement", "found"), [drift[1:] for drift in DRIFTS], ids=[drift[0] for drift in DRIFTS])
-def test_drift_is_found_and_mended(two_tables: psycopg.Connection, statement: LiteralString, found: list[str]) -> None:
+def test_drift_is_found_and_repaired(
+    two_tables: psycopg.Connection, statement: LiteralString, found: list[str]
+) -> None:
     with two_tables.transaction(force_rollback=True):
         two_tables.execute(statement)
         assert lines(capture_apply.plan(two_tables)) == found
@@ -273,7 +275,7 @@ def test_a_rule_changed_by_hand_is_drift(db: str, conn: psycopg.Connection) -> N
     ]
 
 
-def test_a_routine_with_arguments_among_the_generated_functions_is_drift_that_apply_mends(
+def test_a_routine_with_arguments_among_the_generated_functions_is_drift_that_apply_repairs(
     db: str, conn: psycopg.Connection
 ) -> None:
     conn.execute("create table a (id int primary key)")

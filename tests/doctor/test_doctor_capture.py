@@ -1,4 +1,4 @@
-"""`auditctl doctor` on capture: whatever may leave a write without its event is found, and its remedy mends it."""
+"""`auditctl doctor` on capture: whatever may leave a write without its event is found, and its remedy repairs it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from auditctl.doctor.model import Finding, Severity
 from tests.fixtures.databases import connect, prepared
 from tests.support.capturing import audit
-from tests.support.doctoring import examine_and_mend
+from tests.support.doctoring import examine_and_repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,8 +160,7 @@ CASES: dict[str, tuple[LiteralString, list[Finding]]] = {
             Finding(
                 NOTICE, "rule_also", '"And so" on public.a',
                 'Each update of public.a does more than it says: the rule "And so" adds to it, in the session of '
-                'whoever '
-                "writes.",
+                "the writer.",
                 'drop rule "And so" on public.a;',
             )
         ],
@@ -192,6 +191,6 @@ CASES: dict[str, tuple[LiteralString, list[Finding]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_wrong_with_capture_is_found_and_mended(patient: str, auditctl: RunAuditctl, case: str) -> None:
+def test_what_is_wrong_with_capture_is_found_and_repaired(patient: str, auditctl: RunAuditctl, case: str) -> None:
     broken, expected = CASES[case]
-    examine_and_mend(patient, broken, expected, auditctl)
+    examine_and_repair(patient, broken, expected, auditctl)

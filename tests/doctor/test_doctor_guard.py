@@ -10,7 +10,7 @@ from auditctl.doctor.model import Finding, Severity
 from tests.capture.test_images import events
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit
-from tests.support.doctoring import carry_out, examine_and_mend, found
+from tests.support.doctoring import carry_out, examine_and_repair, found
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
@@ -61,7 +61,7 @@ def test_a_guard_that_does_not_watch_is_found(
         with connect(db) as conn:
             conn.execute(broken.format(name).encode())
 
-    examine_and_mend(db, breaks, [unguarded(name, state, remedy.format(name))], auditctl)
+    examine_and_repair(db, breaks, [unguarded(name, state, remedy.format(name))], auditctl)
 
 
 def test_an_impostor_of_the_guard_is_found_and_makes_way_for_it(db: str, auditctl: RunAuditctl) -> None:
@@ -78,7 +78,7 @@ def test_an_impostor_of_the_guard_is_found_and_makes_way_for_it(db: str, auditct
 
 
 def test_a_changed_template_of_capture_functions_is_found(db: str, auditctl: RunAuditctl) -> None:
-    examine_and_mend(
+    examine_and_repair(
         db,
         "update auditctl.template set parts = array['begin return null; end'] where action = 'DELETE'",
         [
@@ -103,7 +103,7 @@ def test_a_table_that_left_an_audited_table_is_found(db: str, auditctl: RunAudit
         with connect(db) as conn:
             conn.execute('alter table parted detach partition "part ""1"" x"')
 
-    examine_and_mend(
+    examine_and_repair(
         db,
         leave,
         [
@@ -130,7 +130,7 @@ def test_a_child_that_left_is_found_once_and_keeps_its_secrets(db: str, auditctl
         with connect(db) as conn:
             conn.execute("alter table heir no inherit a")
 
-    examine_and_mend(
+    examine_and_repair(
         db,
         leave,
         [
@@ -157,7 +157,7 @@ def test_a_table_that_took_over_the_name_of_an_audited_one_is_found(db: str, aud
         with connect(db) as conn:
             conn.execute("alter table a rename to a_old; alter table a_new rename to a")
 
-    examine_and_mend(
+    examine_and_repair(
         db,
         swap,
         [

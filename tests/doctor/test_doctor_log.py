@@ -1,4 +1,4 @@
-"""`auditctl doctor` on the log itself: whatever may change it, or keep events out of it, is found and mended."""
+"""`auditctl doctor` on the log itself: whatever may change it, or keep events out of it, is found and repaired."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from auditctl.doctor.model import Finding, Severity
 from tests.fixtures.databases import connect
 from tests.log.test_partition_months import month
-from tests.support.doctoring import carry_out, examine_and_mend, found
+from tests.support.doctoring import carry_out, examine_and_repair, found
 from tests.support.recorded import Recorded, record
 from tests.support.schema import describe
 
@@ -229,9 +229,9 @@ CASES: dict[str, tuple[str, list[Finding]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_wrong_with_the_log_is_found_and_mended(db: str, auditctl: RunAuditctl, case: str) -> None:
+def test_what_is_wrong_with_the_log_is_found_and_repaired(db: str, auditctl: RunAuditctl, case: str) -> None:
     broken, expected = CASES[case]
-    examine_and_mend(db, broken, expected, auditctl)
+    examine_and_repair(db, broken, expected, auditctl)
 
 
 @pytest.mark.usefixtures("template")
@@ -251,7 +251,7 @@ def test_the_login_that_installed_can_carry_the_remedies_out(
         with connect(empty_db) as conn:
             conn.execute(broken.encode())
 
-    examine_and_mend(empty_db, breaks, expected, auditctl, by=dba.dsn)
+    examine_and_repair(empty_db, breaks, expected, auditctl, by=dba.dsn)
 
 
 def test_events_in_the_default_partition_are_moved_and_none_is_lost_or_changed(

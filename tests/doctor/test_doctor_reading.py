@@ -1,4 +1,4 @@
-"""`auditctl doctor` on reads: whose reads leave no event is found, and the remedy mends it."""
+"""`auditctl doctor` on reads: whose reads leave no event is found, and the remedy repairs it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from auditctl.doctor.model import Finding, Severity
-from tests.support.doctoring import examine_and_mend, found
+from tests.support.doctoring import examine_and_repair, found
 from tests.support.reading import SALARY, audit_reads
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def test_row_security_that_was_switched_off_is_found(db: str, auditctl: RunAudit
         CRITICAL, "read_silent", "public.salary",
         "Reads of public.salary leave no event, or those by its owner: Row security is off.", "auditctl apply --yes",
     )  # fmt: skip
-    examine_and_mend(db, "alter table salary disable row level security", [expected], auditctl)
+    examine_and_repair(db, "alter table salary disable row level security", [expected], auditctl)
 
 
 def test_a_policy_that_is_gone_is_found(db: str, auditctl: RunAuditctl) -> None:
@@ -48,7 +48,7 @@ def test_a_policy_that_is_gone_is_found(db: str, auditctl: RunAuditctl) -> None:
         "Events of read on public.salary may be missing or wrong: Policy auditctl_read is gone.",
         "auditctl apply --yes",
     )  # fmt: skip
-    examine_and_mend(db, "drop policy auditctl_read on salary", [expected], auditctl)
+    examine_and_repair(db, "drop policy auditctl_read on salary", [expected], auditctl)
 
 
 def test_a_partition_without_the_policies_is_found(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
@@ -59,7 +59,7 @@ def test_a_partition_without_the_policies_is_found(db: str, conn: psycopg.Connec
         "No read of public.part itself leaves an event, although it belongs to public.whole, which is audited.",
         "auditctl apply --yes",
     )  # fmt: skip
-    examine_and_mend(db, "create table part partition of whole for values from (0) to (9)", [expected], auditctl)
+    examine_and_repair(db, "create table part partition of whole for values from (0) to (9)", [expected], auditctl)
 
 
 def test_a_login_that_row_security_does_not_hold_is_found(
@@ -97,7 +97,7 @@ def test_policies_without_effect_are_found(db: str, auditctl: RunAuditctl) -> No
         "The policies few of public.salary hide nothing: the policy auditctl_open lets every row through.",
         "drop policy auditctl_open on public.salary;",
     )  # fmt: skip
-    examine_and_mend(db, "create policy few on salary using (id = 1)", [expected], auditctl)
+    examine_and_repair(db, "create policy few on salary using (id = 1)", [expected], auditctl)
 
 
 def test_a_policy_that_shows_the_secrets_is_found(db: str, auditctl: RunAuditctl) -> None:
@@ -106,4 +106,4 @@ def test_a_policy_that_shows_the_secrets_is_found(db: str, auditctl: RunAuditctl
         "A login that may select from auditctl.log_key can forge reads and hide its own: the policy p shows it.",
         "set role auditctl_owner; drop policy p on auditctl.log_key; reset role;",
     )  # fmt: skip
-    examine_and_mend(db, "create policy p on auditctl.log_key for select using (true)", [expected], auditctl)
+    examine_and_repair(db, "create policy p on auditctl.log_key for select using (true)", [expected], auditctl)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from auditctl.doctor.model import Finding, Severity
-from tests.support.doctoring import carry_out, examine_and_mend, found
+from tests.support.doctoring import carry_out, examine_and_repair, found
 from tests.support.retaining import LONG_AGO, fill, hold, keep, months
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_upkeep_that_does_not_run_is_found(db: str, conn: psycopg.Connection, au
         WARNING, "retention_overdue", "auditctl.event_2020_01",
         "auditctl.event_2020_01 holds events that should have been deleted.", "auditctl maintain",
     )  # fmt: skip
-    examine_and_mend(db, broken, [late, overdue], auditctl)
+    examine_and_repair(db, broken, [late, overdue], auditctl)
 
 
 def test_upkeep_that_stopped_running_is_found(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
@@ -75,7 +75,7 @@ def test_a_shorter_time_is_found_before_it_counts(db: str, conn: psycopg.Connect
         f"Events of every target may be deleted from {day[0]} on: postgres stated a shorter time than forever.",
         "select auditctl.set_retention('*', 'forever');",
     )  # fmt: skip
-    examine_and_mend(db, lambda: keep(conn, "*", "400 days", noticed=False), [shorter], auditctl)
+    examine_and_repair(db, lambda: keep(conn, "*", "400 days", noticed=False), [shorter], auditctl)
 
 
 def test_a_released_hold_is_found_before_it_counts(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
@@ -155,4 +155,4 @@ def test_statements_that_can_be_rewritten_or_go_unrecorded_are_found(
             "alter table auditctl.retention enable always trigger retention_guarded_statement; ",
         ),
     ]
-    examine_and_mend(db, broken, expected, auditctl)
+    examine_and_repair(db, broken, expected, auditctl)

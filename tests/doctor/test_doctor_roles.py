@@ -12,7 +12,7 @@ from psycopg import sql
 from auditctl.doctor.model import Finding, Severity
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit
-from tests.support.doctoring import examine_and_mend, found
+from tests.support.doctoring import examine_and_repair, found
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
@@ -39,7 +39,7 @@ def quoted(login: Login) -> str:
 
 
 def test_a_second_superuser_is_found(db: str, eve: Login, auditctl: RunAuditctl) -> None:
-    examine_and_mend(
+    examine_and_repair(
         db,
         f"alter role {quoted(eve)} superuser",
         [
@@ -57,7 +57,7 @@ def test_a_superuser_that_is_an_application_through_another_role_is_found(
     db: str, eve: Login, login: MakeLogin, auditctl: RunAuditctl
 ) -> None:
     team = login("team", roles=["auditctl_app"])
-    examine_and_mend(
+    examine_and_repair(
         db,
         f"grant {team.name} to {quoted(eve)}; alter role {quoted(eve)} superuser",
         [
@@ -73,7 +73,7 @@ def test_a_superuser_that_is_an_application_through_another_role_is_found(
 
 
 def test_the_first_superuser_as_an_application_is_found_and_stays_a_superuser(db: str, auditctl: RunAuditctl) -> None:
-    examine_and_mend(
+    examine_and_repair(
         db,
         "grant auditctl_app to postgres",
         [
@@ -89,7 +89,7 @@ def test_the_first_superuser_as_an_application_is_found_and_stays_a_superuser(db
 
 
 def test_a_role_that_row_security_does_not_hold_is_found(db: str, eve: Login, auditctl: RunAuditctl) -> None:
-    examine_and_mend(
+    examine_and_repair(
         db,
         f"alter role {quoted(eve)} bypassrls",
         [
@@ -114,7 +114,7 @@ def test_a_role_that_can_make_itself_audit_owner_is_found_before_version_16(
         f"alter role {quoted(eve)} nocreaterole;",
     )  # fmt: skip
     broken = f"alter role {quoted(eve)} createrole"
-    examine_and_mend(db, broken, [expected] if conn.info.server_version < 160000 else [], auditctl)
+    examine_and_repair(db, broken, [expected] if conn.info.server_version < 160000 else [], auditctl)
     if conn.info.server_version >= 160000:
         with connect(eve.dsn) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute(sql.SQL("grant auditctl_owner to {}").format(sql.Identifier(eve.name)))
@@ -131,7 +131,7 @@ def owner_member(login: Login) -> Finding:
 
 
 def test_a_member_of_audit_owner_is_found(db: str, eve: Login, auditctl: RunAuditctl) -> None:
-    examine_and_mend(db, f"grant auditctl_owner to {quoted(eve)}", [owner_member(eve)], auditctl)
+    examine_and_repair(db, f"grant auditctl_owner to {quoted(eve)}", [owner_member(eve)], auditctl)
 
 
 def test_the_login_that_installed_is_not_found_but_a_second_one_makes_both_suspect(
@@ -155,7 +155,7 @@ def test_a_member_of_a_powerful_role_of_postgresql_is_found(
         f"{eve.name} may {POWERS[role]}.",
         f"revoke {role} from {quoted(eve)};",
     )  # fmt: skip
-    examine_and_mend(db, f"grant {role} to {quoted(eve)}", [expected], auditctl)
+    examine_and_repair(db, f"grant {role} to {quoted(eve)}", [expected], auditctl)
 
 
 def test_a_login_that_claims_users_and_is_not_believed_is_found(
@@ -179,11 +179,10 @@ def test_a_login_that_claims_users_and_is_not_believed_is_found(
     expected = Finding(
         NOTICE, "role_claims", web.name,
         f"{web.name} named the user who acts in 2 events of the last 30 days, the last on {row[0]}, and was not "
-        f"believed: "
-        "grant it the role if it is an application, or let it stop.",
+        "believed: grant it the role if it is an application; otherwise it should stop naming users.",
         f"auditctl grant app '{shell}'",
     )  # fmt: skip
-    examine_and_mend(db, claim, [expected], auditctl)
+    examine_and_repair(db, claim, [expected], auditctl)
 
 
 def test_a_login_that_owns_audited_tables_is_found_once(db: str, eve: Login, auditctl: RunAuditctl) -> None:
@@ -191,7 +190,7 @@ def test_a_login_that_owns_audited_tables_is_found_once(db: str, eve: Login, aud
         conn.execute('create table a (id int primary key); create table "b.%" (id int primary key)')
     audit(db, "public.a", 'public."b.%"')
     power, severity = ownership(db)
-    examine_and_mend(
+    examine_and_repair(
         db,
         f'alter table a owner to {quoted(eve)}; alter table "b.%" owner to {quoted(eve)}',
         [
@@ -220,7 +219,7 @@ def test_a_login_that_can_act_as_a_tables_owner_is_found(
         conn.execute(f"alter table a owner to {owner.name}".encode())
     audit(db, "public.a")
     power, severity = ownership(db)
-    examine_and_mend(
+    examine_and_repair(
         db,
         f"grant {team.name} to {quoted(eve)}",
         [
@@ -247,7 +246,7 @@ def ownership(db: str) -> tuple[tuple[str, str], Severity]:
 def test_a_login_that_owns_the_database_is_found(db: str, eve: Login, auditctl: RunAuditctl) -> None:
     with connect(db) as conn:
         name = conn.info.dbname
-    examine_and_mend(
+    examine_and_repair(
         db,
         f"alter database {name} owner to {quoted(eve)}",
         [

@@ -11,7 +11,7 @@ from auditctl.doctor.model import Finding, Severity
 from tests.capture.test_images import events
 from tests.fixtures.databases import connect
 from tests.support.capturing import apply, audit
-from tests.support.doctoring import UNGUARDED, examine_and_mend, found
+from tests.support.doctoring import UNGUARDED, examine_and_repair, found
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
@@ -67,13 +67,13 @@ def test_a_rule_that_masks_a_column_which_is_gone_is_stated_again_without_it(
 ) -> None:
     problem = "mask: app.card has no column pin"
     remedy = """auditctl enable app.card --mask number --label 'It'"'"'s a card'"""
-    examine_and_mend(patient, "alter table app.card drop column pin", [broken("app.card", problem, remedy)], auditctl)
+    examine_and_repair(patient, "alter table app.card drop column pin", [broken("app.card", problem, remedy)], auditctl)
 
 
 def test_a_masked_column_that_was_renamed_stays_masked_by_the_remedy(patient: str, auditctl: RunAuditctl) -> None:
     problem = "mask: app.card has no column pin; did you mean the pin?"
     remedy = """auditctl enable app.card --mask number --mask 'the pin' --label 'It'"'"'s a card'"""
-    examine_and_mend(
+    examine_and_repair(
         patient, 'alter table app.card rename pin to "the pin"', [broken("app.card", problem, remedy)], auditctl
     )
     with connect(patient) as conn:
@@ -108,7 +108,7 @@ def test_a_masked_column_that_became_the_key_is_not_shown_by_the_remedy(patient:
 
 def test_a_broken_rule_hides_no_other_finding(patient: str, auditctl: RunAuditctl) -> None:
     remedy = """auditctl enable app.card --mask number --label 'It'"'"'s a card'"""
-    examine_and_mend(
+    examine_and_repair(
         patient,
         "alter table app.card drop column pin; drop trigger auditctl_delete on app.other; "
         "alter table app.card disable trigger auditctl_create",
@@ -130,7 +130,7 @@ def test_a_broken_rule_hides_no_other_finding(patient: str, auditctl: RunAuditct
 
 def test_a_new_table_that_a_glob_covers_is_found(patient: str, auditctl: RunAuditctl) -> None:
     apply(patient, '[[table]]\nname = "app.card"\n[[table]]\nname = "app.o*"\nactions = ["create", "delete"]\n')
-    examine_and_mend(
+    examine_and_repair(
         patient,
         "create table app.offer (id int primary key)",
         [
@@ -170,7 +170,7 @@ def test_a_new_part_of_an_audited_table_is_found(
     with connect(patient) as conn:
         conn.execute("create table app.first () inherits (app.other)")
     apply(patient)
-    examine_and_mend(patient, new, [missing], auditctl)
+    examine_and_repair(patient, new, [missing], auditctl)
 
 
 KEYLESS = "Events of app.bare do not identify the row: the table has no primary key, and its rule names none."
@@ -182,7 +182,7 @@ def test_an_audited_table_without_a_key_is_found(patient: str, auditctl: RunAudi
         conn.execute("create unique index on app.bare (v)")
     remedy = "auditctl enable app.bare --mask w --key v"
     expected = [Finding(NOTICE, "table_keyless", "app.bare", KEYLESS, remedy)]
-    examine_and_mend(patient, lambda: audit(patient, "app.bare", actions=(), mask=("w",)), expected, auditctl)
+    examine_and_repair(patient, lambda: audit(patient, "app.bare", actions=(), mask=("w",)), expected, auditctl)
 
 
 @pytest.mark.parametrize("index", ["create index on app.bare (v)", "create unique index on app.bare (w)"])
@@ -201,7 +201,7 @@ def test_a_key_that_nobody_can_tell_is_left_to_people(
 
 
 def test_a_table_that_the_guard_does_not_watch_is_found(patient: str, auditctl: RunAuditctl) -> None:
-    examine_and_mend(
+    examine_and_repair(
         patient,
         "delete from auditctl.capture where target = 'app.other'",
         [
@@ -241,7 +241,7 @@ def test_a_trigger_of_someone_elses_function_is_found(patient: str, login: MakeL
             "create function theirs.f() returns trigger language plpgsql as $$ begin return null; end $$; "
             "grant execute on function theirs.f() to public; grant usage on schema theirs to public"
         )
-    examine_and_mend(
+    examine_and_repair(
         patient,
         "create trigger swallows before insert on app.other for each row execute function theirs.f(); "
         "create trigger zz after insert on app.other for each row execute function theirs.f()",

@@ -11,7 +11,7 @@ from auditctl import database, store
 from auditctl.doctor.examine import examine
 from auditctl.doctor.model import Finding, Severity
 from tests.fixtures.databases import connect
-from tests.support.doctoring import carry_out, examine_and_mend, found
+from tests.support.doctoring import carry_out, examine_and_repair, found
 
 if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
@@ -49,7 +49,7 @@ def test_a_grant_of_what_silences_triggers_is_found(
         f"{eve.name} may set {parameter}, and so keep triggers, and what they guard, from firing.",
         f'revoke all on parameter {parameter} from "{eve.name}" cascade;',
     )  # fmt: skip
-    examine_and_mend(db, f'grant set on parameter {parameter} to "{eve.name}"', [expected], auditctl)
+    examine_and_repair(db, f'grant set on parameter {parameter} to "{eve.name}"', [expected], auditctl)
 
 
 def has(db: str, parameter: str) -> bool:
@@ -74,7 +74,7 @@ def test_sessions_that_start_in_replica_mode_are_found(db: str, eve: Login, audi
         "trigger does.",
         f"alter {clause} reset session_replication_role;",
     )  # fmt: skip
-    examine_and_mend(db, f"alter {clause} set session_replication_role = replica", [expected], auditctl)
+    examine_and_repair(db, f"alter {clause} set session_replication_role = replica", [expected], auditctl)
 
 
 def test_sessions_that_start_without_event_triggers_are_found(db: str, eve: Login, auditctl: RunAuditctl) -> None:
@@ -85,7 +85,7 @@ def test_sessions_that_start_without_event_triggers_are_found(db: str, eve: Logi
         "Sessions start with event_triggers = off: then only triggers fire that fire always, or no event trigger does.",
         f'alter role "{eve.name}" reset event_triggers;',
     )  # fmt: skip
-    examine_and_mend(db, f'alter role "{eve.name}" set event_triggers = off', [expected], auditctl)
+    examine_and_repair(db, f'alter role "{eve.name}" set event_triggers = off', [expected], auditctl)
 
 
 def test_the_server_of_the_tests_is_not_safe_from_a_crash(db: str) -> None:

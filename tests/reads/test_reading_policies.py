@@ -194,7 +194,7 @@ DRIFT: list[tuple[LiteralString, str]] = [
 
 @pytest.mark.usefixtures("unguarded")
 @pytest.mark.parametrize(("statement", "expected"), DRIFT, ids=[row[0] for row in DRIFT])
-def test_drift_is_found_by_check_and_mended_by_apply(
+def test_drift_is_found_by_check_and_repaired_by_apply(
     db: str, conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl, statement: LiteralString, expected: str
 ) -> None:
     conn.execute(SALARY)

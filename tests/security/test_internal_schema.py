@@ -12,7 +12,7 @@ from psycopg import sql
 from auditctl.doctor.model import Finding, Severity
 from tests.fixtures.databases import connect
 from tests.security.test_write_once import refused
-from tests.support.doctoring import examine_and_mend
+from tests.support.doctoring import examine_and_repair
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
@@ -139,7 +139,7 @@ def test_no_statement_of_ones_own_reaches_a_function_by_another_name(conn: psyco
 
 
 def test_doctor_finds_who_else_may_use_the_schema(db: str, auditctl: RunAuditctl) -> None:
-    examine_and_mend(
+    examine_and_repair(
         db,
         "grant usage on schema auditctl_internal to public; "
         "grant execute on function auditctl_internal.is_glob(text) to public",

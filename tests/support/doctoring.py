@@ -50,7 +50,7 @@ def carry_out(remedy: str, dsn: str, auditctl: RunAuditctl) -> None:
             conn.execute(statement)
 
 
-def examine_and_mend(
+def examine_and_repair(
     dsn: str, broken: str | Callable[[], None], expected: list[Finding], auditctl: RunAuditctl, *, by: str | None = None
 ) -> None:
     """Break something, see exactly what is expected of it, carry out the remedies in their order, see it gone.

@@ -109,7 +109,9 @@ def test_what_is_not_audited_cannot_be_disabled(conn: psycopg.Connection, admin:
     assert "public.item is not audited" in read(answer.text).alerts[0]
 
 
-def test_all_that_drifted_is_mended_at_once(db: str, conn: psycopg.Connection, unguarded: None, admin: Client) -> None:
+def test_all_that_drifted_is_repaired_at_once(
+    db: str, conn: psycopg.Connection, unguarded: None, admin: Client
+) -> None:
     audit(db, "public.*")
     conn.execute("create table other (id int primary key)")
     conn.execute("alter table item disable trigger auditctl_update")

@@ -118,8 +118,8 @@ CAPTURE = (
         "rule_also",
         Severity.NOTICE,
         "a rewrite rule on an audited table that does something besides the write",
-        "Each {command} of {relation} does more than it says: the rule {rule} adds to it, in the session of whoever "
-        "writes.",
+        "Each {command} of {relation} does more than it says: the rule {rule} adds to it, in the session of the "
+        "writer.",
         "drop rule {rule} on {relation};",
     ),
     Check(
@@ -147,7 +147,7 @@ CAPTURE = (
     Check(
         "table_keyless",
         Severity.NOTICE,
-        "an audited table whose rows cannot be told apart",
+        "an audited table whose rows cannot be distinguished",
         "Events of {object} do not identify the row: the table has no primary key, and its rule names none.",
         "Name the columns that identify its rows, or add a primary key: auditctl enable {table} --key COLUMN",
         find=coverage.keyless_tables,

@@ -53,8 +53,7 @@ ROLES = (
         Severity.NOTICE,
         "a login that names users without being an application",
         "{login} named the user who acts in {events} events of the last 30 days, the last on {last}, and was not "
-        "believed: "
-        "grant it the role if it is an application, or let it stop.",
+        "believed: grant it the role if it is an application; otherwise it should stop naming users.",
         "auditctl grant app {login}",
     ),
     Check(
