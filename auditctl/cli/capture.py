@@ -89,7 +89,7 @@ def _rule_options(command: Callable[..., None]) -> Callable[..., None]:
 @lock_timeout_option
 @pass_session
 def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> None:
-    """Audit TABLE from now on. States the whole rule and starts at once.
+    """Audit TABLE from now on. Sets the whole rule and starts at once.
 
     TABLE is schema.table, or a glob in quotes such as 'billing.*'. Enabling it again replaces the rule.
 

@@ -34,8 +34,8 @@ EPILOG = "\b\nChecks:\n" + "\n".join(f"  {check.name:<20}{check.title}" for chec
 def doctor(session: Session, output: str, severity: str) -> None:
     """Find everything on this server that weakens what the log promises, each with its remedy.
 
-    Exits with 3 if it finds anything of this severity or worse, with 0 if not. A superuser can make every check, a
-    reader nearly every: those that the login may not make are listed. Changes nothing.
+    Exits with 3 if it finds anything of this severity or worse, with 0 if not. A superuser can run every check, a
+    reader nearly all of them; those that the login may not run are listed. Changes nothing.
 
     \b
     Examples:

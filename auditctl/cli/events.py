@@ -17,8 +17,8 @@ from auditctl.cli.session import READER, Session, pass_session
 def events(session: Session, output: str) -> None:
     """List the types of business events: those in the configuration, and those that were recorded.
 
-    State is on or off. Stated as names the type that decides it, which may be a glob; it is empty if nothing is
-    stated, and then events are recorded. The events themselves are in auditctl log.
+    State is on or off. "Stated as" names the type that decides it, which may be a glob; it is empty if no type
+    does, and then events are recorded. The events themselves are in auditctl log.
     """
     with session.connect(READER) as conn:
         statuses = event_types.status(conn)

@@ -23,7 +23,7 @@ class Examination:
 
     Attributes:
         findings: The worst first, then in the order of the registry; what a remedy depends on comes before it.
-        unseen: Checks that the login may not make, each with the reason.
+        unseen: Checks that the login may not run, each with the reason.
     """
 
     findings: tuple[Finding, ...]
