@@ -84,7 +84,7 @@ begin
             p_sql is null or exists (
                 select
                 from auditctl_internal.former_objects() as g
-                where strpos(p_sql, format('create or replace %s %s', g.kind, g.name)) > 0
+                where p_sql ~ format('create or replace [a-z]+ %s[ (]', g.name)
                     and (f.class, f.object) in (select d.class, d.object from auditctl_internal.dependents(g.class, g.object) as d)
             )
         )
@@ -118,7 +118,7 @@ begin
     into v_obstacles
     from auditctl_internal.former_objects() as f
     cross join lateral auditctl_internal.dependents(f.class, f.object) as d
-    where (p_sql is null or strpos(p_sql, format('create or replace %s %s', f.kind, f.name)) > 0)
+    where (p_sql is null or p_sql ~ format('create or replace [a-z]+ %s[ (]', f.name))
         and (d.class, d.object) not in (select g.class, g.object from auditctl_internal.former_objects() as g);
     if v_obstacles is not null then
         raise exception 'this version changes objects that others depend on: %', v_obstacles

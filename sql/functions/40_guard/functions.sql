@@ -31,11 +31,11 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_expected constant auditctl.capture_function := auditctl_internal.capture_function(p_relation, p_capture, p_action);
+    v_is_ours boolean;
     v_actual text;
     v_statement text;
 begin
-    select p.proname
-    into v_actual
+    select p.proname, p.proowner = 'auditctl_owner'::regrole into v_actual, v_is_ours
     from auditctl_internal.captured_action() as a
     join pg_trigger as t on t.tgrelid = p_relation and t.tgname = a.trigger
     join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'auditctl_triggers'::regnamespace
@@ -43,7 +43,8 @@ begin
     if v_actual is distinct from v_expected.name then
         perform auditctl_internal.rename_function(v_actual, v_expected.name);
     end if;
-    if exists (select from auditctl_internal.function_faults(v_expected)) then
+    -- One of another owner waits for apply, which may take it back; the careful way records rows until then.
+    if v_is_ours is not false and exists (select from auditctl_internal.function_faults(v_expected)) then
         for v_statement in select s.sql from auditctl_internal.function_statements(v_expected) as s order by s.step loop
             execute v_statement;
         end loop;

@@ -85,7 +85,7 @@ declare
 begin
     v_capture.members := array[p_member];
     for v_state in select s.* from auditctl_internal.trigger_states(v_capture) as s where s.relation = p_member loop
-        if v_state.has_own_function then
+        if v_state.has_own_function and v_state.fault is distinct from 'unknown' then
             perform auditctl_internal.write_function(p_member, p_capture, v_state.action);
         end if;
         if v_state.fault = 'missing' then

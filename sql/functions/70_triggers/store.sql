@@ -30,7 +30,6 @@ begin
     end if;
 end
 $auditctl$;
-
 insert into auditctl.log_key (inner_key, outer_key, mark_key)
 select
     auditctl_internal.new_key() as inner_key,
