@@ -133,7 +133,7 @@ def _target(audited: Audited, catalog: Catalog) -> Target:
     before = installed_target(relation, catalog)
     declared = rule.key if set(relation.columns).issuperset(rule.key) else ()
     label = rule.label if rule.name == name else None
-    # A former partition still has the triggers of its parent's target, which is no former name of its own.
+    # A former partition still has the triggers of its parent's target, which is not a former name of its own.
     is_former = before not in (None, name) and not any(
         qualified(*other.identity) == before and installed_target(other, catalog) == before
         for other in catalog.relations

@@ -81,8 +81,8 @@ class Rule:
             although a glob matches it.
         label, exclude, mask, key, require_actor, read_query, read_force: See the `help` of the row.
         origin: The rule's place, for messages, such as `audit.toml: table[2]`; not compared.
-        is_in_force: Whether the database has the same rule already, so that a name that no longer exists is no mistake;
-            not compared.
+        is_in_force: Whether the database has the same rule already, so that a name that no longer exists is not
+            an error; not compared.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Rule:
     exclude: tuple[str, ...] = field(
         default=(),
         metadata=_columns(
-            "Excluded columns", "excluded", "Columns that are never stored; an update of nothing else is no event."
+            "Excluded columns", "excluded", "Columns that are never stored; an update of nothing else is not recorded."
         ),
     )
     mask: tuple[str, ...] = field(

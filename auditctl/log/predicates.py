@@ -119,7 +119,7 @@ def key(values: Sequence[Key]) -> Predicate:
 
 
 def user(values: Sequence[User]) -> Predicate:
-    """By that actor, or through that login; by the system, which is where there is no actor."""
+    """By that actor, or through that login; by the system, where the event has no actor."""
     value = values[0]
     if value.name is None:
         return Predicate(SQL("actor is null"), is_indexed=True)

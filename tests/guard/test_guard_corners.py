@@ -73,3 +73,16 @@ def test_a_new_child_does_not_take_the_function_of_a_table_renamed_behind_the_gu
     assert caught.value.sqlstate == "UA003"
     conn.execute("insert into c values (1)")
     assert events(conn, "public.b") == [("public.b", "CREATE", None, None, {"id": 1})]
+
+
+def test_ddl_on_a_table_whose_function_has_another_owner_goes_on_and_apply_takes_the_function_back(
+    db: str, conn: psycopg.Connection
+) -> None:
+    conn.execute("create table a (id integer primary key)")
+    audit(db, "a")
+    conn.execute("alter function auditctl_triggers.public__a__create() owner to current_user")
+    conn.execute("alter table a add column v integer; insert into a values (1, 2)")
+    assert [event[4] for event in events(conn, "public.a")] == [{"id": 1, "v": 2}]
+    assert pending(db) == ["REPLACE public.a create: The function's owner, privileges or security were changed."]
+    audit(db, "a")
+    assert pending(db) == []
