@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Mc", "Me", "Mn", "Zl", "Zp", "Zs"}
+_FILLERS = "\u115f\u1160\u2800\u3164\uffa0\U0001d159"
+"""Letters and symbols that have a width and no shape."""
 
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -39,6 +44,14 @@ def did_you_mean(
     names = known if isinstance(known, Mapping) else {name: name for name in known}
     close = difflib.get_close_matches(word, names, n=most, cutoff=cutoff)
     return f"{before}{' or '.join(names[name] for name in close)}?" if close else ""
+
+
+def has_visible(text: str) -> bool:
+    """Return whether a text has a visible character: one that is no blank, control, mark, or other without a shape.
+
+    The database decides it by a table of its own (sql/functions/20_identity/actors.sql).
+    """
+    return any(unicodedata.category(character) not in _UNSEEN and character not in _FILLERS for character in text)
 
 
 def is_glob(text: str) -> bool:

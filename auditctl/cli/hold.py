@@ -13,7 +13,7 @@ from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.errors import UsageError
 from auditctl.log import target_names
 from auditctl.retention import holds
-from auditctl.text import is_glob, iso_utc
+from auditctl.text import has_visible, is_glob, iso_utc
 
 
 @click.group(short_help="Keep events for a legal case, regardless of retention.")
@@ -95,7 +95,7 @@ def _object(one: holds.Hold) -> str:
 
 
 def _require_reason(reason: str) -> None:
-    if not reason.strip():
+    if not has_visible(reason):
         raise UsageError("the reason is empty", hint="Give one, for example the number of the case.")
 
 

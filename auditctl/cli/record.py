@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import click
 
 from auditctl.actions import Action
+from auditctl.addresses import parse_address
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import UsageError
 from auditctl.log.record import BUSINESS_ACTIONS, MAX_DATA_BYTES, BusinessEvent, record_event, require_json
@@ -76,7 +77,7 @@ def record(
 
 def _address(text: str) -> IPv4Address | IPv6Address:
     try:
-        return ip_address("" if "%" in text else text)  # the database knows no zones
+        return parse_address("" if "%" in text else text)  # the database knows no zones
     except ValueError:
         raise UsageError(f"{text!r} is not an address", hint="Write 203.0.113.7 or 2001:db8::7.") from None
 

@@ -13,6 +13,7 @@ import click
 from psycopg.conninfo import conninfo_to_dict
 
 from auditctl import database
+from auditctl.addresses import parse_network
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import UsageError
 from auditctl.names import LOOPBACK
@@ -31,7 +32,9 @@ port_option = click.option(
 
 def _proxy(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     try:
-        return tuple(str(ipaddress.ip_network(value)) for value in values)
+        for value in values:
+            ipaddress.ip_network(value)  # bits beyond the prefix are a mistake here
+        return tuple(str(parse_network(value)) for value in values)
     except ValueError as error:
         raise click.BadParameter(f"{error}; write an address or a network such as 10.0.0.0/24") from None
 

@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 
 from auditctl import resources
 from auditctl.errors import TransactionRequired, UsageError
+from auditctl.text import has_visible
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -70,7 +71,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
         context: More values to record with each event: JSON values, others as their text.
 
     Raises:
-        UsageError: A value is empty, holds a NUL byte or has no JSON form, or the context is over 16 kB.
+        UsageError: A value shows nothing, holds a NUL byte or has no JSON form, or the context is over 16 kB.
         TransactionRequired: At the start: the connection is in autocommit outside a transaction, so that the variables
             would be lost at once. At the end: the block's transaction ended and another began, whose statements were
             recorded without the user.
@@ -173,11 +174,9 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
 
 
 def _require_text(name: str, text: str) -> str:
-    if not text or "\0" in text:
-        raise UsageError(
-            f"{name} {'holds a NUL byte' if text else 'is empty'}",
-            hint="Pass None for nobody." if name == "actor" else "",
-        )
+    if "\0" in text or not has_visible(text):
+        reason = "is empty" if not text else "holds a NUL byte" if "\0" in text else "has no visible character"
+        raise UsageError(f"{name} {reason}", hint="Pass None for nobody." if name == "actor" else "")
     return text
 
 

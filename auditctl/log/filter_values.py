@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 
 from auditctl.actions import Action
+from auditctl.addresses import parse_network
 from auditctl.errors import UsageError
 from auditctl.names import SYSTEM_USER
 
@@ -105,10 +106,10 @@ def action(value: str) -> Action:
 
 
 def network(value: str) -> IPv4Network | IPv6Network:
-    """Parse an address, or a network in CIDR notation (bits beyond its prefix are ignored)."""
+    """Parse an address, or a network in CIDR notation, as `addresses.parse_network` does."""
     try:
         # The database knows no zones, such as fe80::1%eth0.
-        return ip_network("" if "%" in value else value, strict=False)
+        return parse_network("" if "%" in value else value)
     except ValueError:
         raise UsageError(
             f"{value!r} is not an address or network", hint="Write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32."

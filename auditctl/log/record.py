@@ -13,6 +13,7 @@ from auditctl.actions import Action
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError, UsageError
 from auditctl.log.filter_values import require_storable
+from auditctl.text import has_visible
 
 BUSINESS_ACTIONS = (Action.EVENT, Action.READ)
 """The actions of business events; the others are recorded by capture alone."""
@@ -126,6 +127,8 @@ def _require_valid(event: BusinessEvent) -> None:
     for name in ("target", "target_id", "summary", "actor"):
         if getattr(event, name) is not None:
             require_storable(name, getattr(event, name))
+    if event.actor is not None and not has_visible(event.actor):
+        raise UsageError("the actor has no visible character", hint="Leave it out for nobody.")
     if event.data is not None:
         require_json(event.data, "data")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
+
+from auditctl.addresses import parse_address
 
 _SESSION = re.compile(r"([0-9a-f]{1,12})\.[0-9a-f]{1,8}", re.ASCII)
 _NUMERIC_ZONE = re.compile(r"([+-])([0-9]{2})(?::?([0-9]{2}))?", re.ASCII)
@@ -109,7 +110,7 @@ def clean(text: str) -> str:
 @lru_cache(maxsize=1024)
 def _address(host: str) -> str | None:
     try:
-        return str(ipaddress.ip_address(host.partition("%")[0]))
+        return str(parse_address(host.partition("%")[0]))
     except ValueError:
         return None
 

@@ -10,6 +10,8 @@ import ipaddress
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from auditctl.addresses import parse_address
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -69,12 +71,8 @@ class Peer:
 
 
 def plain(address: str) -> str:
-    """Return an address in its usual form: an IPv4 client of an IPv6 socket as IPv4 (RFC 4291, 2.5.5.2)."""
-    if not is_address(address):
-        return address
-    parsed = ipaddress.ip_address(address)
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return str(mapped or parsed)
+    """Return an address in the form in which it is recorded, any other text as it is."""
+    return str(parse_address(address)) if is_address(address) else address
 
 
 def is_address(text: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from starlette.requests import Request
 
+from auditctl.addresses import parse_address, parse_network
+from auditctl.text import has_visible
 from auditctl.web.auth import password
 from auditctl.web.auth.sessions import Sessions, Visitor, VisitorSession
 from auditctl.web.errors import Forbidden, WebError
@@ -54,14 +54,14 @@ def _name(request: Request, header: str) -> str:
         name = names[0].encode("latin-1").decode().strip() if len(names) == 1 else ""
     except UnicodeDecodeError:
         raise Unnamed(hint=f"The header {header} is not valid UTF-8.") from None
-    if not name or len(name) > _MAX_NAME or not name.isprintable():
+    if not name or len(name) > _MAX_NAME or not name.isprintable() or not has_visible(name):
         raise Unnamed(hint=f"It must send one header {header}.")
     return name
 
 
 def _is_trusted(request: Request, settings: Settings) -> bool:
     try:
-        peer = ipaddress.ip_address(request.scope["auditctl.peer"])
+        peer = parse_address(request.scope["auditctl.peer"])
     except ValueError:
         return False
-    return any(peer in ipaddress.ip_network(proxy) for proxy in settings.trusted_proxies)
+    return any(peer in parse_network(proxy) for proxy in settings.trusted_proxies)

@@ -31,22 +31,6 @@ $auditctl$;
 comment on function auditctl_internal.holds_app_role is
     'Whether the login was granted auditctl_app, directly or through roles; a superuser is not a member unless granted';
 
-create or replace function auditctl_internal.parse_ip(p_text text) returns inet
-language plpgsql immutable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-declare
-    v_address inet;
-begin
-    v_address := btrim(p_text)::inet;
-    -- A network is not an address.
-    return case when masklen(v_address) = case family(v_address) when 4 then 32 else 128 end then v_address end;
-exception when others then
-    return null;
-end
-$auditctl$;
-comment on function auditctl_internal.parse_ip is 'The address; null if the text is a network or not an address; never raises';
-
 create or replace function auditctl_internal.readable(p_text text) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
@@ -135,12 +119,13 @@ begin
     v_who.context := auditctl_internal.session_context();
     if v_actor is not null then
         v_actor := auditctl_internal.readable(v_actor);
+        v_actor := case when auditctl_internal.has_visible(v_actor) then v_actor end;
     end if;
     if v_ip is not null then
         v_ip := auditctl_internal.readable(v_ip);
     end if;
 
-    v_who.ip := inet_client_addr();
+    v_who.ip := auditctl_internal.unmapped(inet_client_addr());
     -- By object id: if the role was renamed, nobody is a member of it, and an application's write must not fail.
     if pg_has_role(session_user, to_regrole('auditctl_app'), 'MEMBER')
         and (

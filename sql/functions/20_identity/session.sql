@@ -54,14 +54,24 @@ comment on function auditctl_internal.is_database is 'Whether the login is not a
 create or replace function auditctl_internal.claimed_actor() returns text
 language sql stable
 as $auditctl$
-    select nullif(current_setting('auditctl.actor', true), '')
+    select
+        case
+            when auditctl_internal.has_visible(current_setting('auditctl.actor', true)) then current_setting('auditctl.actor', true)
+        end
 $auditctl$;
-comment on function auditctl_internal.claimed_actor is 'The user that the session names; null if it names none';
+comment on function auditctl_internal.claimed_actor is 'The user that the session names; null if it names none, or shows none: see auditctl_internal.has_visible';
 
 create or replace function auditctl_internal.claimed_ip() returns inet
 language sql stable
 as $auditctl$
-    select coalesce(nullif(current_setting('auditctl.ip', true), '')::inet, inet_client_addr())
+    select
+        coalesce(
+            case
+                when strpos(current_setting('auditctl.ip', true), ':') > 0
+                    then auditctl_internal.unmapped(current_setting('auditctl.ip', true)::inet)
+                else nullif(current_setting('auditctl.ip', true), '')::inet
+            end, inet_client_addr()
+        )
 $auditctl$;
 comment on function auditctl_internal.claimed_ip is
     'The address that the session names, else the peer address of the connection; raises if the text is not an address';

@@ -71,7 +71,7 @@ begin
     inserted as (
         insert into auditctl.event (occurred_at, actor, actor_kind, ip, db_user, target, action, context)
         select
-            (f.line ->> 'at')::timestamptz, f.line ->> 'login', 'database', (f.line ->> 'host')::inet, f.line ->> 'login',
+            (f.line ->> 'at')::timestamptz, f.line ->> 'login', 'database', auditctl_internal.unmapped((f.line ->> 'host')::inet), f.line ->> 'login',
             f.line ->> 'target', 'READ', auditctl_internal.imported_context(f.line -> 'context')
         from first as f
         order by f.number

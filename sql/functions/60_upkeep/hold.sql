@@ -40,7 +40,7 @@ begin
         raise exception 'a hold needs a target of 1 to 500 bytes, and an id of at most 10 kB'
             using errcode = 'invalid_parameter_value', hint = 'Name a target such as billing.invoice, or a glob over targets.';
     end if;
-    if coalesce(p_reason, '') !~ '[^[:space:]]' or octet_length(p_reason) > 4096 then
+    if not coalesce(auditctl_internal.has_visible(p_reason), false) or octet_length(p_reason) > 4096 then
         raise exception 'a hold needs a reason of at most 4 kB'
             using errcode = 'invalid_parameter_value', hint = 'State its purpose, such as the number of the case.';
     end if;
@@ -60,7 +60,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    if coalesce(p_reason, '') !~ '[^[:space:]]' or octet_length(p_reason) > 4096 then
+    if not coalesce(auditctl_internal.has_visible(p_reason), false) or octet_length(p_reason) > 4096 then
         raise exception 'the release of a hold needs a reason of at most 4 kB'
             using errcode = 'invalid_parameter_value', hint = 'State why the events need not be held any more.';
     end if;
