@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from auditctl import table_names
 from auditctl.actions import Action
-from auditctl.capture import catalog, resolve, rule_keys, rule_store, table_names
+from auditctl.capture import catalog, resolve, rule_keys, rule_store
 from auditctl.capture.config.document import Document
 from auditctl.capture.model import Catalog, EventType
 from auditctl.capture.resolve import Resolution
 from auditctl.capture.rule_keys import Rule
-from auditctl.capture.table_names import qualified
 from auditctl.capture.validate import COMMAND_LINE
 from auditctl.database import Connection
 from auditctl.errors import ConfigurationError, UsageError
 from auditctl.retention.times import Retention
+from auditctl.table_names import qualified
 
 
 @dataclass(frozen=True, slots=True)

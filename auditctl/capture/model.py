@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from auditctl.actions import Action
 from auditctl.capture.rule_keys import Rule
-from auditctl.capture.table_names import qualified
+from auditctl.table_names import qualified
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from auditctl.capture.event_types import NO_TYPES, Types
 from auditctl.capture.model import Audited, Catalog, TriggerState
 from auditctl.capture.plan import Change, Plan, Target
 from auditctl.capture.resolve import Resolution, installed_target
-from auditctl.capture.table_names import qualified
 from auditctl.errors import ConfigurationError
 from auditctl.names import TRIGGER_SCHEMA
+from auditctl.table_names import qualified
 
 _LIST = "List the tables with: auditctl tables --all"
 _CORRECT = "Nothing was changed. Correct the rule, then try again."

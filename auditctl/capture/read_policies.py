@@ -17,7 +17,7 @@ from auditctl.capture import validate
 from auditctl.capture.model import Audited, Reading, Relation, Statement
 from auditctl.capture.plan import Change, ChangeKind
 from auditctl.capture.rule_keys import Rule
-from auditctl.capture.table_names import qualified
+from auditctl.table_names import qualified
 
 READ_POLICY = "auditctl_read"
 """The restrictive policy that records."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from auditctl.capture import table_names, validate
+from auditctl import table_names
+from auditctl.capture import validate
 from auditctl.capture.model import Audited, Catalog, Relation
 from auditctl.capture.rule_keys import Rule
-from auditctl.capture.table_names import Pattern, commented_target, qualified
 from auditctl.names import TRIGGER_SCHEMA
+from auditctl.table_names import Pattern, commented_target, qualified
 from auditctl.text import did_you_mean
 
 

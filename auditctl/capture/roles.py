@@ -9,10 +9,10 @@ from psycopg import sql
 
 from auditctl import database, resources
 from auditctl.capture.plan import Plan
-from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
 from auditctl.errors import ConfigurationError, UsageError
 from auditctl.names import GRANTABLE_ROLES, ROLE_OWNER
+from auditctl.table_names import qualified
 
 
 @dataclass(frozen=True, slots=True)

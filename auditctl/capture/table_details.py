@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditctl.capture import catalog, desired, resolve, rule_store, table_names, validate
+from auditctl import table_names
+from auditctl.capture import catalog, desired, resolve, rule_store, validate
 from auditctl.capture.model import Catalog
 from auditctl.capture.resolve import Resolution
 from auditctl.capture.rule_keys import Rule
-from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
+from auditctl.table_names import qualified
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from auditctl.actions import Action
 from auditctl.capture import catalog, planner, resolve, rule_store, validate
 from auditctl.capture.plan import Change, ChangeKind, Plan
 from auditctl.capture.rule_keys import Rule
-from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
+from auditctl.table_names import qualified
 
 STATES = ("missing", "disabled", "outdated", "ok", "unaudited")
 """Every state, the worst first."""

@@ -10,8 +10,8 @@ from psycopg import sql
 from auditctl.actions import ACTIONS, Action
 from auditctl.capture.model import Function, Relation, Statement, Trigger, TriggerState
 from auditctl.capture.plan import Change, ChangeKind
-from auditctl.capture.table_names import commented_target, qualified
 from auditctl.names import TRIGGER_SCHEMA
+from auditctl.table_names import commented_target, qualified
 
 _KINDS = {"missing": ChangeKind.CREATE, "uncloned": ChangeKind.CREATE, "firing": ChangeKind.ENABLE}
 """The kind of change by the kind of the gravest fault; every other fault is repaired by REPLACE."""

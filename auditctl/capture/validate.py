@@ -8,8 +8,8 @@ from auditctl.actions import Action
 from auditctl.capture import rule_keys
 from auditctl.capture.model import Relation
 from auditctl.capture.rule_keys import Rule
-from auditctl.capture.table_names import qualified
 from auditctl.names import OWN_SCHEMAS
+from auditctl.table_names import qualified
 from auditctl.text import did_you_mean
 
 COMMAND_LINE = "command line"

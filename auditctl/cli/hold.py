@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 import click
 
+from auditctl import table_names
 from auditctl.cli.options import table_or_json
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.errors import UsageError
@@ -101,6 +102,7 @@ def _require_reason(reason: str) -> None:
 
 def _target(text: str, targets: list[target_names.KnownTarget]) -> str:
     """Return what the store takes for a target: a glob as it is, so that it means later targets too."""
+    text = text if any(target.name == text for target in targets) else table_names.canonical(text)
     if any(target.name == text for target in targets) or not is_glob(text):
         return target_names.resolve_one(text, targets)
     if not any(fnmatchcase(target.name, text) for target in targets):

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from auditctl import resources
+from auditctl import resources, table_names
 from auditctl.actions import BY_ACTION, Action
-from auditctl.capture import catalog, planner, render, resolve, rule_store, table_names
+from auditctl.capture import catalog, planner, render, resolve, rule_store
 from auditctl.capture.model import Relation, TriggerState
 from auditctl.capture.plan import ChangeKind
 from auditctl.capture.resolve import Problem
-from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
 from auditctl.doctor import lost_tables, rule_repair
 from auditctl.doctor.model import Coverage, FormerColumns, ResultRow
+from auditctl.table_names import qualified
 
 
 def read(conn: Connection) -> Coverage:

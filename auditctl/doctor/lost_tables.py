@@ -14,10 +14,10 @@ from auditctl import resources
 from auditctl.actions import DEFAULT, OPTIONS
 from auditctl.capture import rule_keys
 from auditctl.capture.rule_keys import Rule
-from auditctl.capture.table_names import qualified
 from auditctl.database import Connection
 from auditctl.doctor import rule_repair
 from auditctl.doctor.model import Coverage, LostTable, ResultRow
+from auditctl.table_names import qualified
 
 
 def detached(conn: Connection) -> tuple[LostTable, ...]:

@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from auditctl import table_names
 from auditctl.actions import DEFAULT
-from auditctl.capture import resolve, table_names, validate
+from auditctl.capture import resolve, validate
 from auditctl.capture.model import Catalog, Relation
 from auditctl.capture.rule_keys import Kind, Rule, keep_columns
-from auditctl.capture.table_names import qualified
 from auditctl.doctor.model import FormerColumns
+from auditctl.table_names import qualified
 
 _UNKNOWN = "NEW_NAME"
 """Stands for a column that nobody knows; `enable` refuses it where no column has that name."""

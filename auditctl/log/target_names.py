@@ -7,6 +7,7 @@ searched by plain comparisons. An unknown name is an error, not an empty answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
@@ -14,11 +15,12 @@ from functools import partial
 from psycopg.rows import class_row
 from psycopg.sql import SQL
 
-from auditctl import resources
+from auditctl import resources, table_names
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
 from auditctl.log import predicates
 from auditctl.names import SCHEMA
+from auditctl.table_names import Pattern
 from auditctl.text import did_you_mean, is_glob
 
 OWN_PREFIX = f"{SCHEMA}."
@@ -41,9 +43,19 @@ class KnownTarget:
     label: str | None
 
     @property
+    def parts(self) -> tuple[str, str]:
+        """The schema and the table, without quotes; of a business event, what is before and after the last dot."""
+        schema, dot, table = self.name.rpartition(".")
+        if '"' in self.name:
+            with suppress(UsageError):  # the name of a business event may be any text
+                pattern = table_names.parse(self.name)
+                return pattern.schema.text if pattern.schema else "", pattern.table.text
+        return (schema, table) if dot else ("", table)
+
+    @property
     def table(self) -> str:
         """The name without its schema."""
-        return self.name.rpartition(".")[2]
+        return self.parts[1]
 
 
 def read(conn: Connection) -> list[KnownTarget]:
@@ -61,8 +73,8 @@ def read(conn: Connection) -> list[KnownTarget]:
 def resolve(text: str, known: Sequence[KnownTarget]) -> list[str]:
     """Return the names of the targets that a text means, in order, at least one.
 
-    Tried in turn: the exact name or label, a glob over both, the name and the label in any case, and the table's name
-    without its schema, which must then be unique.
+    Tried in turn: the exact name or label, a glob over both, a name with parts in quotes as in SQL, the name and the
+    label in any case, and the table's name without its schema, which must then be unique.
 
     Raises:
         UsageError: The log knows no such target, or two schemas have such a table.
@@ -72,13 +84,14 @@ def resolve(text: str, known: Sequence[KnownTarget]) -> list[str]:
         # Both at once: a business event cannot hide a table by using its label as a name.
         lambda target: text in (target.name, target.label),
         partial(_matches, text),
+        *(partial(_is_named, pattern) for pattern in _quoted(text)),
         lambda target: target.name == folded,
         lambda target: (target.label or "").lower() == folded,
     ]
     for test in tests:
         if names := [target.name for target in known if test(target)]:
             return names
-    for table in (text, folded):
+    for table in dict.fromkeys((_unquoted(text), _unquoted(folded))):
         same_table = [target.name for target in known if target.table == table]
         # A table comes before auditctl's own targets, such as auditctl.role.
         if names := [name for name in same_table if not name.startswith(OWN_PREFIX)] or same_table:
@@ -120,6 +133,31 @@ def require_columns(conn: Connection, columns: Sequence[str], targets: Sequence[
             where = f"no table in {', '.join(targets[:_MAX_LISTED])}" if targets else "no audited table"
             hint = _suggestion(column, present) or "List the columns in psql with: \\d SCHEMA.TABLE"
             raise UsageError(f"{where} has a column {column!r}", hint=hint)
+
+
+def _quoted(text: str) -> list[Pattern]:
+    """Return the ways to read a schema and table with a part in quotes: the other as written and in lower case."""
+    pattern = _pattern(text)
+    return [] if pattern is None or pattern.schema is None else list(dict.fromkeys((pattern, pattern.lowered())))
+
+
+def _unquoted(text: str) -> str:
+    """Return a name without its quotes, if it has no schema."""
+    pattern = _pattern(text)
+    return text if pattern is None or pattern.schema is not None else pattern.table.text
+
+
+def _pattern(text: str) -> Pattern | None:
+    if '"' not in text:
+        return None
+    try:
+        return table_names.parse(text)
+    except UsageError:
+        return None
+
+
+def _is_named(pattern: Pattern, target: KnownTarget) -> bool:
+    return pattern.matches(*target.parts)
 
 
 def _matches(pattern: str, target: KnownTarget) -> bool:

@@ -13,8 +13,8 @@ from typing import LiteralString
 from psycopg.sql import SQL
 
 from auditctl import resources
-from auditctl.capture.table_names import qualified
 from auditctl.database import Connection, read_transaction
+from auditctl.table_names import qualified
 
 _TARGETS: LiteralString = "select target, registered_at from auditctl.target"
 _RENAMES: LiteralString = "select renamed_at, old_target, new_target from auditctl.rename order by renamed_at"

@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 
 from auditctl.capture import apply
-from auditctl.capture.table_names import qualified
+from auditctl.table_names import qualified
 from tests.capture.test_images import events
 from tests.capture.test_replay import stored
 from tests.support.capturing import rule

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from auditctl import durations
+from auditctl import durations, table_names
 from auditctl.capture.config.fields import Fields
 from auditctl.capture.config.toml import Section
 from auditctl.capture.rule_keys import Rule
@@ -63,7 +63,7 @@ def _named(section: Fields) -> list[tuple[str, Fields]]:
         elif "keep" not in target.values:
             target.problem("keep", "is missing")
         else:
-            named.append((name, target))
+            named.append((table_names.canonical(name), target))
     return named
 
 

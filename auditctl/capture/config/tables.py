@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from auditctl import durations
+from auditctl import durations, table_names
 from auditctl.actions import DEFAULT, OPTIONS, Action, parse_actions
-from auditctl.capture import rule_keys, table_names
+from auditctl.capture import rule_keys
 from auditctl.capture.config.fields import Fields, advice, refuse_repeated
 from auditctl.capture.config.toml import Section
 from auditctl.capture.rule_keys import Kind, Rule, RuleKey

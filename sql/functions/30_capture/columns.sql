@@ -14,6 +14,30 @@ revoke execute on function auditctl.qualified from public;
 grant execute on function auditctl.qualified to auditctl_reader;
 comment on function auditctl.qualified is 'The name under which a table is registered: each part in double quotes only where it would be ambiguous';
 
+create or replace function auditctl.canonical_target(p_text text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        coalesce(
+            (
+                select string_agg(
+                    case
+                        when part.name like '"%' and part.name !~ '^".*[].*?"[].*"$' then btrim(part.name, '"')
+                        else part.name
+                    end, '.' order by part.position
+                )
+                from unnest(
+                    regexp_match(p_text, '^(?:((?:"(?:[^"]|"")+")|[^".]+)[.])?((?:"(?:[^"]|"")+")|[^".]+)$')
+                ) with ordinality as part (name, position)
+            ), p_text
+        )
+$auditctl$;
+revoke execute on function auditctl.canonical_target from public;
+grant execute on function auditctl.canonical_target to auditctl_reader;
+comment on function auditctl.canonical_target is
+    'The name under which a table is registered, from one that has parts in quotes as in SQL, or a glob with such parts; any other text as it is';
+
 create or replace function auditctl_internal.typed(p_value anyelement, p_type anyelement) returns anyelement
 language sql immutable
 as $auditctl$

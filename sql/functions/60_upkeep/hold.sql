@@ -35,6 +35,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_hold_id bigint;
+    v_target constant text := auditctl.canonical_target(p_target);
 begin
     if coalesce(p_target, '') = '' or octet_length(p_target) > 500 or octet_length(p_target_id) > 10240 then
         raise exception 'a hold needs a target of 1 to 500 bytes, and an id of at most 10 kB'
@@ -44,9 +45,9 @@ begin
         raise exception 'a hold needs a reason of at most 4 kB'
             using errcode = 'invalid_parameter_value', hint = 'State its purpose, such as the number of the case.';
     end if;
-    perform '' ~ auditctl.target_pattern(p_target);
+    perform '' ~ auditctl.target_pattern(v_target);
     insert into auditctl.hold (target, target_id, reason)
-    values (p_target, auditctl_internal.fit_key(p_target_id), p_reason)
+    values (v_target, auditctl_internal.fit_key(p_target_id), p_reason)
     returning hold_id into v_hold_id;
     return v_hold_id;
 end

@@ -132,6 +132,7 @@ as $auditctl$
 declare
     v_keep text := nullif(lower(btrim(p_keep)), 'forever');
     v_current auditctl.retention;
+    v_target constant text := auditctl.canonical_target(p_target);
 begin
     if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
         raise exception 'a target has 1 to 500 bytes'
@@ -146,17 +147,17 @@ begin
         raise exception 'the retention time is too long: %', to_json(p_keep)
             using errcode = 'invalid_parameter_value', hint = 'To keep everything, write forever.';
     end if;
-    perform '' ~ auditctl.target_pattern(p_target);
+    perform '' ~ auditctl.target_pattern(v_target);
     lock table auditctl.retention in share row exclusive mode;
-    select r.* into v_current from auditctl.retention as r where r.target = p_target and r.until is null;
-    if found and v_current.keep is not distinct from v_keep and (p_keep is not null or p_target = '*')
-        or v_current.retention_id is null and p_keep is null and p_target <> '*'
+    select r.* into v_current from auditctl.retention as r where r.target = v_target and r.until is null;
+    if found and v_current.keep is not distinct from v_keep and (p_keep is not null or v_target = '*')
+        or v_current.retention_id is null and p_keep is null and v_target <> '*'
     then
         return false;
     end if;
     update auditctl.retention set until = now() where retention_id = v_current.retention_id;
-    if p_keep is not null or p_target = '*' then
-        insert into auditctl.retention (target, keep) values (p_target, v_keep);
+    if p_keep is not null or v_target = '*' then
+        insert into auditctl.retention (target, keep) values (v_target, v_keep);
     end if;
     return true;
 end

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from starlette.responses import RedirectResponse, Response
 
-from auditctl.capture import event_types, roles, rule_store, table_names, table_status
+from auditctl import table_names
+from auditctl.capture import event_types, roles, rule_store, table_status
 from auditctl.capture.config.document import dump
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_status import STATES, TableStatus

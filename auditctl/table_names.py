@@ -87,6 +87,19 @@ def parse(text: str) -> Pattern:
     return Pattern(parts[0] if len(parts) == 2 else None, parts[-1])
 
 
+def canonical(text: str) -> str:
+    """Return a name in quotes, or a glob with parts in quotes, as it is registered; any other text as it is.
+
+    The database does the same (auditctl.canonical_target).
+    """
+    if '"' not in text:
+        return text
+    try:
+        return str(parse(text))
+    except UsageError:  # the name of a business event may be any text
+        return text
+
+
 def qualified(schema: str, table: str) -> str:
     """Return the name under which a table is registered: each part in quotes only where it would be ambiguous."""
     return f"{quoted(schema)}.{quoted(table)}"
