@@ -68,6 +68,14 @@ $auditctl$;
 comment on function auditctl_internal.former_objects() is
     'Functions and views of the store that an earlier version created and this transaction has not replaced';
 
+create or replace function auditctl_internal.created_names(p_sql text) returns setof text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select m.part[1] from regexp_matches(p_sql, 'create or replace [a-z]+ ([^ (]+)[ (]', 'g') as m (part)
+$auditctl$;
+comment on function auditctl_internal.created_names(text) is 'The names of the functions and views that SQL text creates or replaces';
+
 create or replace function auditctl_internal.drop_former(p_sql text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -77,20 +85,24 @@ declare
 begin
     -- Drops first what nothing depends on. Calls in a function's body are resolved when it runs, so they do not count.
     loop
+        with former as materialized (
+            select f.class, f.object, f.kind, f.name from auditctl_internal.former_objects() as f
+        ),
+
+        goes as materialized (
+            select distinct d.class, d.object
+            from former as f
+            cross join lateral auditctl_internal.dependents(f.class, f.object) as d
+            where p_sql is null or f.name in (select c.name from auditctl_internal.created_names(p_sql) as c (name))
+        )
+
         select f.class, f.object, f.kind, f.name
         into v_former
-        from auditctl_internal.former_objects() as f
-        where (
-            p_sql is null or exists (
-                select
-                from auditctl_internal.former_objects() as g
-                where p_sql ~ format('create or replace [a-z]+ %s[ (]', g.name)
-                    and (f.class, f.object) in (select d.class, d.object from auditctl_internal.dependents(g.class, g.object) as d)
-            )
+        from former as f
+        join goes on goes.class = f.class and goes.object = f.object
+        where not exists (
+            select from auditctl_internal.dependents(f.class, f.object) as d where (d.class, d.object) <> (f.class, f.object)
         )
-            and not exists (
-                select from auditctl_internal.dependents(f.class, f.object) as d where (d.class, d.object) <> (f.class, f.object)
-            )
         order by f.name, f.object
         limit 1;
         exit when not found;
@@ -118,7 +130,7 @@ begin
     into v_obstacles
     from auditctl_internal.former_objects() as f
     cross join lateral auditctl_internal.dependents(f.class, f.object) as d
-    where (p_sql is null or p_sql ~ format('create or replace [a-z]+ %s[ (]', f.name))
+    where (p_sql is null or f.name in (select c.name from auditctl_internal.created_names(p_sql) as c (name)))
         and (d.class, d.object) not in (select g.class, g.object from auditctl_internal.former_objects() as g);
     if v_obstacles is not null then
         raise exception 'this version changes objects that others depend on: %', v_obstacles
