@@ -21,7 +21,7 @@ from auditctl.web import dispatch
 from auditctl.web.auth.sessions import Sessions
 from auditctl.web.auth.throttle import Throttle
 from auditctl.web.middleware import Headers, Peer, RootPath
-from auditctl.web.render.templates import STATIC, Templates
+from auditctl.web.render.templates import STATIC
 from auditctl.web.request import AppState
 from auditctl.web.routes import ROUTES, Route
 from auditctl.web.settings import Settings
@@ -36,7 +36,7 @@ MAX_FORM = 1 << 20
 
 def make_app(settings: Settings) -> ASGIApp:
     """Return the application that serves the log (ASGI 3)."""
-    state = AppState(settings, Sessions(settings.idle, settings.absolute), Throttle(), Templates())
+    state = AppState(settings, Sessions(settings.idle, settings.absolute), Throttle())
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

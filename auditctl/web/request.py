@@ -20,7 +20,7 @@ from auditctl.web.auth.connections import Claims
 from auditctl.web.auth.sessions import Sessions, Visitor, VisitorSession
 from auditctl.web.auth.throttle import Throttle
 from auditctl.web.errors import BadRequest, SignInRequired, TooLarge
-from auditctl.web.render.templates import Templates
+from auditctl.web.render import templates
 from auditctl.web.settings import Auth, Settings
 
 Parameters = Mapping[str, Sequence[str]]
@@ -37,7 +37,6 @@ class AppState:
     settings: Settings
     sessions: Sessions
     throttle: Throttle
-    templates: Templates
 
 
 @dataclass(slots=True)
@@ -161,7 +160,7 @@ class Visit:
         self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
     ) -> Response:
         """Return an HTML response, a page or a part of one."""
-        text = self.app.templates.render(template, visit=self, session=self.session, url=self.url, **context)
+        text = templates.render(template, visit=self, session=self.session, url=self.url, **context)
         return HTMLResponse(text, status, headers)
 
 

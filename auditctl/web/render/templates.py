@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import unicodedata
 from pathlib import Path
@@ -17,23 +18,24 @@ STATIC = Path(__file__).resolve().parents[1] / "static"
 _SPACES = ("\n", "\t")
 
 
-class Templates:
-    """The templates in auditctl/web/templates."""
+def render(template: str, **context: Any) -> str:
+    """Return the text of a template of auditctl/web/templates with a context."""
+    return _environment().get_template(template).render(context)
 
-    def __init__(self) -> None:
-        self._env = Environment(
-            loader=PackageLoader("auditctl.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._env.filters.update(harmless=harmless, readable=readable, number=number, plural=plural)
-        self._env.globals.update(version=__version__, static=_Static())
 
-    def render(self, template: str, **context: Any) -> str:
-        """Return the text of a template with a context."""
-        return self._env.get_template(template).render(context)
+@functools.cache
+def _environment() -> Environment:
+    """Return what holds the compiled templates: one for all applications of a process."""
+    env = Environment(
+        loader=PackageLoader("auditctl.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters.update(harmless=harmless, readable=readable, number=number, plural=plural)
+    env.globals.update(version=__version__, static=_Static())
+    return env
 
 
 class _Static:
