@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from auditctl import database
 from auditctl.actions import Action
-from auditctl.capture import catalog, desired, event_types, planner, resolve, rule_store
+from auditctl.capture import catalog, desired, event_types, planner, resolve, rule_store, unseen
 from auditctl.capture.config.document import Document
 from auditctl.capture.desired import Desired, DesiredRules
 from auditctl.capture.plan import Change, ChangeKind, Plan
@@ -173,7 +173,13 @@ def _plan(conn: Connection, goal: DesiredRules) -> Plan:
     states = catalog.read_triggers(conn, resolution.audited)
     planned = planner.plan(resolution, current, states, only=goal.only, types=types)
     notes = event_types.notes(types, has_file=goal.has_file)
-    planned = replace(planned, warnings=(*planned.warnings, *notes), stored=rule_store.read(conn))
+    covered = {audited.target for audited in resolution.audited}
+    planned = replace(
+        planned,
+        warnings=(*planned.warnings, *notes),
+        stored=rule_store.read(conn),
+        unseen=unseen.sentences(conn, covered),
+    )
     if goal.retention is None:
         return planned
     registered = {rule.name: planned_rule.name for rule, planned_rule in zip(goal.rules, planned.rules, strict=True)}

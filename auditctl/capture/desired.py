@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from auditctl import table_names
 from auditctl.actions import Action
-from auditctl.capture import catalog, resolve, rule_keys, rule_store
+from auditctl.capture import catalog, resolve, rule_keys, rule_store, unseen
 from auditctl.capture.config.document import Document
 from auditctl.capture.model import Catalog, EventType
 from auditctl.capture.resolve import Resolution
@@ -107,7 +107,8 @@ class WithRule:
 class WithoutTable:
     """The stored rules without a table, or without some of its actions.
 
-    A table that a glob covers gets a rule of its own that leaves out these actions.
+    A table that a glob covers gets a rule of its own that leaves out these actions. So does a table or view that is not
+    audited and has the former name of an audited table: `check` then ignores it.
 
     Attributes:
         name: The table, or a glob as a rule names it.
@@ -135,6 +136,9 @@ class WithoutTable:
         name = resolve.resolve([probe], current, follow_renames=False).rules[0].name
         covering = resolve.resolve(stored, current, follow_renames=True)
         covering_rule = rule_in_force(covering, name)
+        if covering_rule is None and any(former.name == name for former in unseen.former_names(conn)):
+            # A rule without actions states that it is deliberately not audited.
+            return DesiredRules(_put(covering.rules, replace(probe, name=name)), frozenset({name}))
         if covering_rule is None or not covering_rule.actions:
             raise ConfigurationError(
                 [f"TABLE: {name} is not audited"], hint="List what is audited with: auditctl tables"

@@ -97,6 +97,7 @@ class Plan:
         warnings: What may surprise, as sentences.
         retention: What changes in the retention of events.
         stored: The rules as the database has them now.
+        unseen: What keeps writes from capture and no change repairs, as sentences; see `unseen.sentences`.
     """
 
     changes: tuple[Change, ...]
@@ -105,6 +106,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     retention: RetentionPlan = field(default_factory=RetentionPlan)
     stored: tuple[Rule, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:

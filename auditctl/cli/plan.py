@@ -80,12 +80,17 @@ def check(session: Session, file: str | None) -> None:
     with session.connect(READER) as conn:
         planned = capture_apply.plan(conn, _document(file))
     _print_changes(planned)
-    for warning in planned.warnings:
+    for warning in (*planned.warnings, *planned.unseen):
         session.say(f"warning: {warning}")
     if number := _number(planned):
         raise DriftError(
             f"{plural(number, 'difference')} between the rules and the database",
             hint=f"Fix with: auditctl apply{_argument(file)}",
+        )
+    if planned.unseen:
+        raise DriftError(
+            "writes may not reach capture, although the database matches the rules",
+            hint="See what to do about each warning: auditctl doctor",
         )
 
 
@@ -151,7 +156,7 @@ def _print_changes(planned: Plan) -> None:
 
 
 def _print_warnings(session: Session, planned: Plan) -> None:
-    for warning in planned.warnings:
+    for warning in (*planned.warnings, *planned.unseen):
         session.say(f"warning: {warning}")
     if planned.is_done:
         session.say("Nothing to do: the database matches the rules.")

@@ -12,7 +12,7 @@ from typing import Any
 
 from auditctl import resources
 from auditctl.actions import DEFAULT, OPTIONS
-from auditctl.capture import rule_keys
+from auditctl.capture import rule_keys, unseen
 from auditctl.capture.rule_keys import Rule
 from auditctl.database import Connection
 from auditctl.doctor import rule_repair
@@ -26,8 +26,11 @@ def detached(conn: Connection) -> tuple[LostTable, ...]:
 
 
 def renamed(conn: Connection) -> tuple[LostTable, ...]:
-    """Return the tables with the former name of an audited one (queries/former_name.sql), by name."""
-    return _read(conn, "queries/former_name.sql")
+    """Return the tables and views with the former name of an audited one, by name."""
+    return tuple(
+        LostTable(_rule(former.name, former.capture, former.columns), former.target, former.kind)
+        for former in unseen.former_names(conn)
+    )
 
 
 def detached_tables(coverage: Coverage) -> Sequence[ResultRow]:
@@ -44,6 +47,11 @@ def renamed_tables(coverage: Coverage) -> Sequence[ResultRow]:
 def _row(table: LostTable) -> ResultRow:
     name = table.rule.name
     remedy = shlex.join(rule_repair.command(table.rule))
+    if table.kind != "table":
+        remedy = (
+            f"Audit the tables that the {table.kind} writes to, or drop it; then, if it is to stay: "
+            f"{shlex.join(['auditctl', 'disable', name])}"
+        )
     return {"object": name, "table": name, "target": table.target, "remedy": remedy}
 
 

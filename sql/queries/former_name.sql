@@ -1,5 +1,5 @@
--- Tables that have the former name of an audited table but are not audited, directly or as members; each with the present
--- capture of the table that had the name, nulls if it is no longer audited.
+-- Tables and views that have the former name of an audited table but are not audited, directly or as members; each with the
+-- present capture of the table that had the name, nulls if it is no longer audited. A view of audited tables is none of them.
 with recursive audited as (
     select capture.relation::oid as relation
     from auditctl.capture as capture
@@ -12,10 +12,12 @@ with recursive audited as (
 candidate as (
     select
         relation.oid,
+        relation.relkind,
         auditctl.qualified(namespace.nspname, relation.relname) as name
     from pg_catalog.pg_class as relation
     join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace
-    where relation.relkind in ('r', 'p', 'f') and relation.relpersistence <> 't'
+    where relation.relpersistence <> 't'
+        and relation.relkind in ('r', 'p', 'f', 'm', 'v')
         and relation.oid not in (select audited.relation from audited)
 ),
 
@@ -23,6 +25,7 @@ candidate as (
 follow as (
     select
         candidate.oid,
+        candidate.relkind,
         candidate.name,
         rename.new_target as target,
         rename.renamed_at as since
@@ -32,9 +35,11 @@ follow as (
         select from auditctl.rename as back
         where back.new_target = candidate.name and back.renamed_at > rename.renamed_at
     )
+    and (candidate.relkind <> 'v' or not auditctl.is_audited_view(candidate.oid))
     union
     select
         follow.oid,
+        follow.relkind,
         follow.name,
         rename.new_target,
         rename.renamed_at
@@ -53,7 +58,8 @@ select distinct on (follow.name)
         select attribute.attname::text
         from pg_catalog.pg_attribute as attribute
         where attribute.attrelid in (follow.oid, capture.relation) and attribute.attnum > 0 and not attribute.attisdropped
-    ) as columns
+    ) as columns,
+    case follow.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end as kind
 from follow
 left join auditctl.capture as capture on capture.target = follow.target
 -- A table with a rule of its own is deliberately not audited.

@@ -50,7 +50,7 @@ create table auditctl.capture (
     members regclass[] not null default '{}',
     detached regclass[] not null default '{}',
     columns jsonb not null default '{}',
-    rules text[] not null default '{}',
+    rules jsonb not null default '[]',
     being_changed_by xid8,
     read_query boolean not null default false,
     read_force boolean not null default false,
@@ -69,7 +69,7 @@ comment on column auditctl.capture.former_mask is 'The same for masked columns';
 comment on column auditctl.capture.members is 'Partitions and children that capture is known to be complete on';
 comment on column auditctl.capture.detached is 'Former members, until apply is run';
 comment on column auditctl.capture.columns is 'For the table and each child: the columns by number, each with name, type and default';
-comment on column auditctl.capture.rules is 'INSTEAD rules that existed already: event (2 update, 3 insert, 4 delete) and name';
+comment on column auditctl.capture.rules is 'INSTEAD rules that existed already, as auditctl_internal.current_rules describes each';
 comment on column auditctl.capture.being_changed_by is 'The transaction that is changing capture, in which the guard ignores the table; else null';
 comment on column auditctl.capture.read_query is 'Whether the event of a read records the query''s text';
 comment on column auditctl.capture.read_force is 'Whether reads by the table''s owner are recorded, too';

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 ANYBODY = {"record_read", "set_context"}
 READER = ANYBODY | {
-    "canonical_target", "capture_triggers", "deciding_type", "details", "history", "is_meant", "kept_since",
-    "kindred_targets", "maintenance_due", "object_keys", "overdue_months", "own_policies", "qualified", "read_faults",
-    "record_export", "retention_grace", "sentence", "shorten", "shown", "statistics", "target_names", "target_pattern",
+    "canonical_target", "capture_triggers", "deciding_type", "details", "history", "is_audited_view", "is_meant",
+    "kept_since", "kindred_targets", "maintenance_due", "new_write_rules", "object_keys", "overdue_months",
+    "own_policies", "qualified", "read_faults", "record_export", "retention_grace", "sentence", "shorten", "shown",
+    "statistics", "target_names", "target_pattern",
 }  # fmt: skip
 ADMIN = READER | {
     "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor", "note_log_file", "place_hold",

@@ -38,28 +38,23 @@ end
 $auditctl$;
 comment on function auditctl_internal.require_triggers is 'Raises UA003 unless every trigger of an audited table and its members is in place';
 
-create or replace function auditctl_internal.require_no_new_rule(p_capture auditctl.capture, p_rules text[]) returns void
+create or replace function auditctl_internal.require_no_new_rule(p_capture auditctl.capture, p_rules jsonb) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_rule text;
 begin
-    -- A rule may be renamed, but no rule may be added.
-    select r.rule
-    into v_rule
-    from unnest(p_rules) as r (rule)
-    where r.rule <> all (p_capture.rules)
-        and (select count(*) from unnest(p_rules) as n (rule) where left(n.rule, 1) = left(r.rule, 1))
-            > (select count(*) from unnest(p_capture.rules) as o (rule) where left(o.rule, 1) = left(r.rule, 1))
-    limit 1;
+    -- A rule may be renamed or disabled, but none may be added or replaced.
+    select r.name into v_rule from auditctl_internal.new_rules(p_capture.rules, p_rules) as r (name) limit 1;
     if found then
-        raise exception 'refused: % is audited, and rule % would keep writes from its triggers', p_capture.target, substr(v_rule, 3)
+        raise exception 'refused: % is audited, and rule % would keep writes from its triggers', p_capture.target, v_rule
             using errcode = 'UA003', hint = auditctl_internal.how_to_stop(p_capture.target);
     end if;
 end
 $auditctl$;
-comment on function auditctl_internal.require_no_new_rule is 'Raises UA003 on an INSTEAD rule that was not there when capture was installed';
+comment on function auditctl_internal.require_no_new_rule is
+    'Raises UA003 on an INSTEAD rule that was not there, or did something else, when capture was installed';
 
 create or replace function auditctl_internal.require_no_forged_trigger() returns void
 language plpgsql stable

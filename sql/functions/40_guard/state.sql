@@ -25,16 +25,61 @@ $auditctl$;
 comment on function auditctl_internal.current_columns is
     'The columns of the table and of each child by number, each with name, type and default';
 
-create or replace function auditctl_internal.current_rules(p_root oid, p_members regclass[]) returns text[]
+create or replace function auditctl_internal.digest(p_text text) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select coalesce(array_agg(distinct format('%s %s', r.ev_type, r.rulename)), '{}')
+    select encode(sha256(convert_to(p_text, getdatabaseencoding())), 'hex')
+$auditctl$;
+comment on function auditctl_internal.digest is 'The SHA-256 of a text''s bytes, in hexadecimal digits';
+
+create or replace function auditctl_internal.current_rules(p_root oid, p_members regclass[]) returns jsonb
+language sql stable
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+    select
+        coalesce(
+            jsonb_agg(
+                jsonb_build_object(
+                    'name', r.rulename, 'event', r.ev_type, 'fires', r.ev_enabled,
+                    'text', auditctl_internal.digest(pg_get_ruledef(r.oid)),
+                    'tree', auditctl_internal.digest(concat_ws(' ', r.ev_class, r.ev_qual, r.ev_action))
+                )
+                order by r.ev_class, r.rulename
+            ), '[]'
+        )
     from pg_rewrite as r
     where r.ev_class = any (p_root || p_members::oid[]) and r.is_instead and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
 $auditctl$;
 comment on function auditctl_internal.current_rules is
-    'The INSTEAD rules that divert writes from the table, and so from its triggers: event (2 update, 3 insert, 4 delete) and name';
+    'The INSTEAD rules that divert writes from the table, and so from its triggers: name, event (2 update, 3 insert, 4 delete), when it fires, and digests of its text and of its tree in the catalog';
+
+create or replace function auditctl_internal.new_rules(p_before jsonb, p_now jsonb) returns setof text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- A rule that was renamed, or whose text changed because what it names was renamed, has the same tree; after an upgrade
+    -- of the server, it has the same text.
+    select now.name
+    from jsonb_to_recordset(p_now) as now (name text, event text, fires text, "text" text, tree text)
+    cross join lateral (
+        select count(*) as of_event, coalesce(bool_or(
+            before.fires in (now.fires, 'A') and (before.tree = now.tree or before.text = now.text)
+        ), false) as has_this
+        from jsonb_to_recordset(p_before) as before (event text, fires text, "text" text, tree text)
+        where before.event = now.event
+    ) as known
+    cross join lateral (
+        select count(*) as of_event
+        from jsonb_to_recordset(p_now) as other (event text)
+        where other.event = now.event
+    ) as present
+    where not known.has_this or present.of_event > known.of_event
+    order by known.has_this, now.name
+$auditctl$;
+comment on function auditctl_internal.new_rules is
+    'The names of the rules among p_now that p_before, an earlier result of auditctl_internal.current_rules, lacks or has with another content';
 
 create or replace function auditctl_internal.begin_change(p_relations regclass[]) returns void
 language sql volatile

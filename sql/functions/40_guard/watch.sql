@@ -101,14 +101,19 @@ begin
         perform auditctl_internal.renew_capture(v_capture.relation, p_command, '[]');
     end loop;
     for v_capture in
-        select distinct r.old_target as former, k.target
+        select distinct r.old_target as former, k.target,
+            case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end as kind
         from pg_class as c
         join auditctl.rename as r on r.old_target = auditctl_internal.registered_name(c.oid)
         join auditctl.capture as k on k.target = r.new_target
-        where c.oid = any (v_relations) and c.relkind in ('r', 'p', 'f') and auditctl_internal.audited_through(c.oid) is null
+        where c.oid = any (v_relations) and auditctl_internal.audited_through(c.oid) is null
+            and (c.relkind in ('r', 'p', 'f', 'm') or c.relkind = 'v' and not auditctl.is_audited_view(c.oid))
     loop
-        raise warning '% now names a table that is not audited; the audited one is %', v_capture.former, v_capture.target
-            using hint = 'To audit it: ' || auditctl_internal.command_line('enable', v_capture.former);
+        raise warning '% now names a % that is not audited; the audited one is %', v_capture.former, v_capture.kind, v_capture.target
+            using hint = case v_capture.kind
+                when 'table' then 'To audit it: ' || auditctl_internal.command_line('enable', v_capture.former)
+                else 'Audit the tables under it.'
+            end;
     end loop;
 end
 $auditctl$;

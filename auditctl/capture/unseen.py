@@ -1,0 +1,61 @@
+"""Reads what keeps writes from capture although every trigger is in place, which no change of a plan repairs.
+
+A table or view may have the former name of an audited table, and a rewrite rule may take the place of writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from auditctl import resources
+from auditctl.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class FormerName:
+    """A relation that is not audited and has the former name of an audited table.
+
+    Attributes:
+        name: Its registered name.
+        target: The present name of the table that was audited under it.
+        capture: That table's row of auditctl.capture; empty if it is no longer audited.
+        columns: The columns of both.
+        kind: `table`, `view` or `materialized view`.
+    """
+
+    name: str
+    target: str
+    capture: dict[str, Any]
+    columns: tuple[str, ...]
+    kind: str
+
+
+def former_names(conn: Connection) -> tuple[FormerName, ...]:
+    """Return the relations with the former name of an audited table (sql/queries/former_name.sql), by name."""
+    rows = conn.execute(resources.sql_text("queries/former_name.sql").encode()).fetchall()
+    return tuple(
+        FormerName(name, target, capture or {}, tuple(columns), kind) for name, target, capture, columns, kind in rows
+    )
+
+
+def sentences(conn: Connection, covered: Collection[str]) -> tuple[str, ...]:
+    """Return a sentence for each thing that keeps writes from capture.
+
+    Args:
+        conn: The connection; needs SELECT on auditctl.capture.
+        covered: The registered names of the tables that a rule covers.
+    """
+    names = [
+        f"{former.name} is a {former.kind} that is not audited: the table that had this name is {former.target} now. "
+        "See: auditctl doctor"
+        for former in former_names(conn)
+        if former.name not in covered
+    ]
+    rules = [
+        f"rule {rule} keeps writes to {target} from its triggers, and was created or replaced after them. "
+        "See: auditctl doctor"
+        for target, rule in conn.execute("select target, rule from auditctl.new_write_rules()")
+    ]
+    return (*names, *rules)
