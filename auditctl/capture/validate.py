@@ -61,6 +61,16 @@ def warnings(covered: Iterable[tuple[Relation, Rule]]) -> tuple[str, ...]:
             texts += _read_warnings(relation, name)
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}:
             texts.append(f"{name} has no primary key: its events have no target_id; name columns as key (--key).")
+        hidden = {*rule.exclude, *rule.mask}
+        if hidden_key := [column for column in relation.primary_key or rule.key if column in hidden]:
+            columns = ", ".join(hidden_key)
+            texts.append(
+                f"the key of {name} has hidden columns: its events have a keyed hash of {columns} in target_id."
+            )
+        if rule.read_query and hidden:
+            texts.append(
+                f"the text of queries of {name} is recorded as it is, also where it holds a hidden column's value."
+            )
     return tuple(texts)
 
 
@@ -114,14 +124,6 @@ def columns(rule: Rule, relation: Relation) -> list[str]:
     """Return a mistake for each column of a rule that does not fit the table."""
     table = qualified(*relation.identity)
     problems = _named_columns(rule, relation, table) if rule.name == table else []
-    key_columns = relation.primary_key or rule.key
-    for key, listed in (("exclude", rule.exclude), ("mask", rule.mask)):
-        for index, name in enumerate(listed):
-            if name in key_columns:
-                place = where(rule, key, index)
-                problems.append(
-                    f"{place}: {name} is part of the key of {table}, which every event carries as target_id"
-                )
     problems += [
         f"{where(rule, 'mask', index)}: {name} is already excluded"
         for index, name in enumerate(rule.mask)

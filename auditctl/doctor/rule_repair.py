@@ -43,13 +43,6 @@ def remedy(rule: Rule, catalog: Catalog, former: FormerColumns) -> str:
     moved = _moved(tables, former)
     unknown = {name for name in (*rule.exclude, *rule.mask) if name not in names and name not in moved}
     followed = _with_columns(rule, lambda name: [name] if name in names else moved.get(name, [_UNKNOWN]))
-    keys = {column for table in tables for column in table.primary_key or followed.key}
-    open_keys = [name for name in (*followed.exclude, *followed.mask) if name in keys]
-    if open_keys:
-        return (
-            f"Take {', '.join(open_keys)} out of the table's key, which every event carries, or decide that events may "
-            "carry it and enable the table again."
-        )
     if unknown:
         return f"Enable the table again with the column that has the data now: {shlex.join(command(followed))}"
     repaired = _fitting(rule, followed, catalog)

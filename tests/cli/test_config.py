@@ -94,16 +94,6 @@ PROBLEMS = [
         id="excluded and masked",
     ),
     pytest.param(
-        '[[table]]\nname = "customer"\nmask = ["id"]',
-        "table[0].mask[0]: id is part of the key of public.customer, which every event carries as target_id",
-        id="masked key",
-    ),
-    pytest.param(
-        '[[table]]\nname = "note"\nkey = ["body"]\nexclude = ["body"]',
-        "table[0].exclude[0]: body is part of the key of public.note, which every event carries as target_id",
-        id="excluded key",
-    ),
-    pytest.param(
         '[[table]]\nname = "customer"\nkey = ["id"]',
         "table[0].key: public.customer has a primary key (id); key is only for tables without one",
         id="key beside a primary key",

@@ -47,10 +47,6 @@ REFUSED: list[tuple[Rule, str]] = [
         rule("customer", key=("id",)),
         "--key: public.customer has a primary key (id); key is only for tables without one",
     ),
-    (
-        rule("customer", exclude=("id",)),
-        "--exclude: id is part of the key of public.customer, which every event carries as target_id",
-    ),
     (rule("customer", exclude=("name",), mask=("name",)), "--mask: name is already excluded"),
     (rule("customer", label="Note"), "--label: Note is already used for public.note"),
     (rule("customer", label="public.note"), "--label: public.note is already used for public.note"),

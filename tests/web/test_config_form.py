@@ -143,7 +143,6 @@ def test_all_that_does_not_fit_is_said_at_once_beside_what_was_typed(conn: psyco
     assert document.alerts == [
         "Excluded columns: public.item has no column gone "
         "Key: public.item has a primary key (id); key is only for tables without one "
-        "Excluded columns: id is part of the key of public.item, which every event carries as target_id "
         "Text of queries: the rule does not record reads; add read to its actions "
         "Nothing was changed."
     ]

@@ -70,6 +70,7 @@ declare
         join unnest(p_columns) as c on c.name = k.name
         order by k.position
     );
+    v_hidden constant text[] := p_capture.exclude || p_capture.mask;
     v_is_whole constant boolean := auditctl_internal.is_whole(p_relation, v_captured, p_capture.mask);
     v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
     v_last constant integer := (select max(a.attnum) from pg_attribute as a where a.attrelid = p_relation);
@@ -104,11 +105,11 @@ begin
         'record_new_row', case
             when 'record_new_row' = any (p_template) then auditctl_internal.record_row_code('new', v_captured, p_capture.mask, v_is_whole)
         end,
-        'old_key', auditctl_internal.key_code('old', v_key),
-        'new_key', auditctl_internal.key_code('new', v_key),
+        'old_key', auditctl_internal.key_code('old', v_key, v_hidden),
+        'new_key', auditctl_internal.key_code('new', v_key, v_hidden),
         'update_key', case
             when 'update_key' = any (p_template) then coalesce(
-                auditctl_internal.update_key_code(v_key),
+                auditctl_internal.update_key_code(v_key, v_hidden),
                 -- Without a key, only the whole old row identifies the row.
                 auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole)
             )

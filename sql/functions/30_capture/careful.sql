@@ -135,12 +135,13 @@ end
 $auditctl$;
 comment on function auditctl_internal.row_image is 'A row as JSONB, by the columns that the table has now, without the excluded and with the masked hidden';
 
-create or replace function auditctl_internal.row_key(p_row anyelement, p_relation oid, p_key text[]) returns text
+create or replace function auditctl_internal.row_key(p_row anyelement, p_relation oid, p_key text[], p_hidden text[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_parts jsonb := '[]';
+    v_part jsonb;
     v_text text;
     v_column record;
 begin
@@ -150,18 +151,25 @@ begin
         join pg_attribute as a on a.attrelid = p_relation and a.attname = k.name and a.attnum > 0 and not a.attisdropped
         order by k.position
     loop
-        if cardinality(p_key) = 1 then
+        if cardinality(p_key) = 1 or v_column.attname = any (p_hidden) then
             execute format('select %s', auditctl_internal.text_code(format('($1).%I', v_column.attname)))
             into v_text using p_row;
-        else
-            v_parts := v_parts || jsonb_build_array(auditctl_internal.column_image(p_row, v_column.attname, v_column.atttypid));
+        end if;
+        if v_column.attname = any (p_hidden) then
+            v_text := auditctl_internal.hidden_key(v_text);
+            v_part := to_jsonb(v_text);
+        elsif cardinality(p_key) > 1 then
+            v_part := auditctl_internal.column_image(p_row, v_column.attname, v_column.atttypid);
+        end if;
+        if cardinality(p_key) > 1 then
+            v_parts := v_parts || jsonb_build_array(v_part);
             v_text := v_parts::text;
         end if;
     end loop;
     return auditctl_internal.fit_key(v_text);
 end
 $auditctl$;
-comment on function auditctl_internal.row_key is 'The key of a row, by the columns that the table has now';
+comment on function auditctl_internal.row_key is 'The key of a row, by the columns that the table has now, with a keyed hash for each hidden column';
 
 create or replace function auditctl_internal.equal_columns(
     p_old anyelement, p_new anyelement, p_relation oid, p_exclude text[]
@@ -213,14 +221,14 @@ declare
 begin
     if p_operation = 'DELETE' then
         v_change.old_values := auditctl_internal.row_image(p_old, p_relation, p_exclude, v_mask);
-        v_change.target_id := auditctl_internal.row_key(p_old, p_relation, p_key);
+        v_change.target_id := auditctl_internal.row_key(p_old, p_relation, p_key, p_exclude || v_mask);
         return v_change;
     end if;
     if p_operation = 'UPDATE' then
         v_exclude := p_exclude || auditctl_internal.equal_columns(p_old, p_new, p_relation, p_exclude);
     end if;
     v_change.new_values := auditctl_internal.row_image(p_new, p_relation, v_exclude, v_mask);
-    v_change.target_id := auditctl_internal.row_key(p_new, p_relation, p_key);
+    v_change.target_id := auditctl_internal.row_key(p_new, p_relation, p_key, p_exclude || v_mask);
     if p_operation = 'UPDATE' then
         if v_change.new_values = '{}' then
             return null;
@@ -229,7 +237,7 @@ begin
         v_change.old_values := auditctl_internal.row_image(
             p_old, p_relation, case when p_key = '{}' then p_exclude else v_exclude end, v_mask
         );
-        v_previous_target_id := auditctl_internal.row_key(p_old, p_relation, p_key);
+        v_previous_target_id := auditctl_internal.row_key(p_old, p_relation, p_key, p_exclude || v_mask);
         if v_previous_target_id is distinct from v_change.target_id then
             v_change.previous_key := jsonb_build_object('previous_target_id', v_previous_target_id);
         end if;

@@ -16,7 +16,31 @@ end
 $auditctl$;
 comment on function auditctl_internal.fit_key is 'The key, or its start and hash if it is too long for the index (over 1,000 bytes)';
 
-create or replace function auditctl_internal.key_code(p_row text, p_key auditctl.captured_column[]) returns text
+create or replace function auditctl_internal.hidden_key(p_value text) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_bytes bytea;
+begin
+    begin
+        v_bytes := convert_to(p_value, getdatabaseencoding());
+    exception when others then
+        -- Text that is not valid in the database's encoding.
+        v_bytes := convert_to(auditctl_internal.readable(p_value), getdatabaseencoding());
+    end;
+    -- The keys also sign lines in the server's log, which are JSON: the first byte separates the two uses.
+    return (
+        select 'hidden:' || left(encode(sha256(k.outer_key || sha256(k.inner_key || decode('00', 'hex') || v_bytes)), 'hex'), 32)
+        from auditctl.log_key as k
+        limit 1
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.hidden_key is
+    'What the key of a row has in place of the value of an excluded or masked column: a keyed hash, equal for equal values; null for null';
+
+create or replace function auditctl_internal.key_code(p_row text, p_key auditctl.captured_column[], p_hidden text[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -27,6 +51,12 @@ declare
     v_is_short boolean := true;
 begin
     foreach v_column in array p_key loop
+        if v_column.name = any (p_hidden) then
+            v_parts := v_parts || format(
+                'auditctl_internal.hidden_key(%s)', auditctl_internal.text_code(format('%s.%I', p_row, v_column.name))
+            );
+            continue;
+        end if;
         v_parts := v_parts || auditctl_internal.value_code(p_row, v_column);
         v_is_short := v_is_short
             and v_column.constituents <@ array['int2', 'int4', 'int8', 'oid', 'uuid', 'date', 'timestamp', 'timestamptz', 'bool'];
@@ -35,6 +65,8 @@ begin
         return 'null';
     elsif cardinality(p_key) > 1 then
         v_code := format('jsonb_build_array(%s)::text', array_to_string(v_parts, ', '));
+    elsif p_key[1].name = any (p_hidden) then
+        v_code := v_parts[1];
     -- Types whose cast to text is their output function.
     elsif p_key[1].own_type is not null and p_key[1].base_oid = any (
         array['int2', 'int4', 'int8', 'oid', 'uuid', 'text', 'varchar', 'numeric']::regtype[]::oid[]
@@ -49,9 +81,10 @@ begin
     end;
 end
 $auditctl$;
-comment on function auditctl_internal.key_code is 'The expression for the key of a row; null without a key';
+comment on function auditctl_internal.key_code is
+    'The expression for the key of a row, with a keyed hash for each excluded or masked column; null without a key';
 
-create or replace function auditctl_internal.update_key_code(p_key auditctl.captured_column[]) returns text
+create or replace function auditctl_internal.update_key_code(p_key auditctl.captured_column[], p_hidden text[]) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -60,7 +93,8 @@ as $auditctl$
         '        if %s then\n'
         '            v_previous_key := jsonb_build_object(''previous_target_id'', %s);\n'
         '        end if;',
-        auditctl_internal.key_code('new', p_key), string_agg(auditctl_internal.differs_code(k), ' or '), auditctl_internal.key_code('old', p_key)
+        auditctl_internal.key_code('new', p_key, p_hidden), string_agg(auditctl_internal.differs_code(k), ' or '),
+        auditctl_internal.key_code('old', p_key, p_hidden)
     )
     from unnest(p_key) as k
     having count(*) > 0
