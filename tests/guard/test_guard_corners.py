@@ -37,6 +37,32 @@ def test_a_rule_made_out_of_a_glob_names_only_columns_that_the_table_has(
     assert pending(db) == []
 
 
+def test_a_glob_hides_the_new_name_of_a_hidden_column_in_tables_that_are_made_later(
+    db: str, conn: psycopg.Connection
+) -> None:
+    conn.execute("create table a (id integer primary key, secret text, updated_at text)")
+    conn.execute("create table b (id integer primary key, secret text, pan text)")
+    conn.execute("create table c (id integer primary key, secret text)")
+    apply(db, GLOB)
+    conn.execute(
+        "alter table a rename secret to pin; alter table a rename updated_at to at; alter table a rename pin to pan"
+    )
+    assert pending(db) == []
+    conn.execute("create table d (id integer primary key, pin text, pan text, at text)")
+    apply(db)
+    conn.execute("insert into a values (1, 'x', 'x'); insert into b values (1, 'x', 'open')")
+    conn.execute("alter table c add column pan text; insert into c values (1, 'x', 'x')")
+    conn.execute("insert into d values (1, 'x', 'x', 'x')")
+    masked = {"$masked": True}
+    assert [event[4] for event in events(conn, "public.a", "public.b", "public.c", "public.d")] == [
+        {"id": 1, "pan": masked},
+        {"id": 1, "secret": masked, "pan": "open"},
+        {"id": 1, "secret": masked, "pan": masked},
+        {"id": 1, "pin": masked, "pan": masked},
+    ]
+    assert pending(db) == []
+
+
 def test_the_first_column_of_a_table_without_any_is_captured_at_once(db: str, conn: psycopg.Connection) -> None:
     conn.execute("create table a ()")
     audit(db, "a")

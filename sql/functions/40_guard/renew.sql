@@ -109,6 +109,9 @@ begin
         perform auditctl_internal.follow_rename(v_before.target, v_now.target);
         v_changes := v_changes || jsonb_build_object('renamed_from', v_before.target);
     end if;
+    if (v_now.exclude, v_now.mask) is distinct from (v_before.exclude, v_before.mask) then
+        perform auditctl_internal.widen_globs(p_relation, v_before.columns, v_now.columns);
+    end if;
     if (v_now.exclude, v_now.mask, v_now.key) is distinct from (v_before.exclude, v_before.mask, v_before.key)
         or (v_now.former_exclude || v_now.former_mask) && v_columns
         or exists (select from auditctl.rule as r where r.name = v_now.target)

@@ -45,26 +45,35 @@ end
 $auditctl$;
 comment on function auditctl_internal.follow_schema is 'Moves globs over a renamed schema, such as billing.*, to the schema''s new name';
 
+create or replace function auditctl_internal.globs_over(p_relation regclass) returns setof auditctl.rule
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select r.*
+    from auditctl.rule as r
+    cross join pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    cross join lateral (
+        select replace(replace(replace(replace(replace(r.name, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') as name
+    ) as pattern
+    where c.oid = p_relation and auditctl_internal.is_glob(r.name)
+        and n.nspname like split_part(pattern.name, '.', 1) escape '!'
+        and c.relname like split_part(pattern.name, '.', 2) escape '!'
+    order by r.position, r.name
+$auditctl$;
+comment on function auditctl_internal.globs_over is
+    'The rules whose globs match the name of a table, in their order; a glob with brackets or double quotes is assumed not to match';
+
 create or replace function auditctl_internal.is_covered(p_capture auditctl.capture) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- By a rule of its own, or by the first glob that matches its name, if that glob states the same. A glob with brackets
-    -- or double quotes is assumed not to match: then the table gets a rule of its own.
+    -- By a rule of its own, or by the first glob that matches its name, if that glob states the same.
     select exists (select from auditctl.rule as r where r.name = p_capture.target) or coalesce(
         (
             -- Overwriting the capture with every key of the rule that it has changes nothing.
             select to_jsonb(jsonb_populate_record(p_capture, to_jsonb(r))) = to_jsonb(p_capture)
-            from auditctl.rule as r
-            cross join pg_class as c
-            join pg_namespace as n on n.oid = c.relnamespace
-            cross join lateral (
-                select replace(replace(replace(replace(replace(r.name, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') as name
-            ) as pattern
-            where c.oid = p_capture.relation and auditctl_internal.is_glob(r.name)
-                and n.nspname like split_part(pattern.name, '.', 1) escape '!'
-                and c.relname like split_part(pattern.name, '.', 2) escape '!'
-            order by r.position, r.name
+            from auditctl_internal.globs_over(p_capture.relation) as r
             limit 1
         ), false
     )
@@ -120,3 +129,71 @@ end
 $auditctl$;
 comment on function auditctl_internal.sync_rule is
     'Updates the table''s own rule to its name and columns, or creates one if only a glob covered it; returns the capture that the rule states';
+
+create or replace function auditctl_internal.widen_globs(p_relation regclass, p_old jsonb, p_new jsonb) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_glob auditctl.rule;
+    v_exclude text[];
+    v_mask text[];
+begin
+    for v_glob in select g.* from auditctl_internal.globs_over(p_relation) as g loop
+        v_exclude := auditctl_internal.pick_names(auditctl_internal.followed_columns(v_glob.exclude, p_old, p_new), v_glob.exclude || v_glob.mask, false);
+        v_mask := auditctl_internal.pick_names(auditctl_internal.followed_columns(v_glob.mask, p_old, p_new), v_glob.exclude || v_glob.mask, false);
+        if v_exclude || v_mask <> '{}' then
+            perform auditctl_internal.widen_captures(v_glob, p_relation, v_exclude, v_mask);
+            update auditctl.rule
+            set exclude = exclude || v_exclude, mask = mask || v_mask, set_by = session_user, set_at = now()
+            where name = v_glob.name;
+        end if;
+    end loop;
+end
+$auditctl$;
+comment on function auditctl_internal.widen_globs is
+    'Adds to globs the new name of a column that they hide, for tables that are created later with a column of that name';
+
+create or replace function auditctl_internal.widen_captures(
+    p_glob auditctl.rule, p_except regclass, p_exclude text[], p_mask text[]
+) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_capture auditctl.capture;
+    v_state record;
+begin
+    for v_capture in
+        select k.*
+        from auditctl.capture as k
+        where k.relation <> p_except and k.being_changed_by is distinct from pg_current_xact_id()
+            and (select g.name from auditctl_internal.globs_over(k.relation) as g limit 1) = p_glob.name
+            and not exists (select from auditctl.rule as own where own.name = k.target)
+        order by k.relation
+    loop
+        if exists (
+            select from pg_attribute as a
+            where a.attrelid = any (v_capture.relation || v_capture.members) and a.attnum > 0 and not a.attisdropped
+                and a.attname = any (p_exclude || p_mask)
+        ) then
+            -- A column of that name that is not hidden stays as it is, by a rule of the table's own.
+            v_capture := auditctl_internal.sync_rule(v_capture);
+        else
+            v_capture.exclude := v_capture.exclude || p_exclude;
+            v_capture.mask := v_capture.mask || p_mask;
+        end if;
+        update auditctl.capture
+        set exclude = v_capture.exclude, mask = v_capture.mask, key = v_capture.key,
+            former_exclude = v_capture.former_exclude, former_mask = v_capture.former_mask
+        where relation = v_capture.relation;
+        for v_state in select s.* from auditctl_internal.trigger_states(v_capture) as s loop
+            if v_state.has_own_function and v_state.fault is distinct from 'missing' and v_state.fault is distinct from 'unknown' then
+                perform auditctl_internal.write_function(v_state.relation, v_capture, v_state.action);
+            end if;
+        end loop;
+    end loop;
+end
+$auditctl$;
+comment on function auditctl_internal.widen_captures is
+    'Brings the tables that a glob covers, all but one, in line with the columns that it hides from now on; none of their columns changes';
