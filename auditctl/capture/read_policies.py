@@ -1,6 +1,7 @@
 """Plans the policies that record reads: which ones a table needs, what has to change, and what prevents them.
 
-A restrictive policy calls auditctl.record_read. Where row security was off, a permissive one lets every row through, so
+A restrictive policy calls auditctl.record_read: once for each statement, and again where a rollback undid the event
+before the rows were read. Where row security was off, a permissive one lets every row through, so
 that nobody sees fewer rows than before. Pure. `put_read_policy` (sql/bootstrap/event_triggers.sql) creates the same
 policies on new partitions and children, with the rights of the login that installed the store.
 """
@@ -159,7 +160,7 @@ def _install(site: ReadSite) -> tuple[Statement, ...]:
             continue
         if is_new or policy not in policies or f"policy {policy} is defined differently" in faults:
             statements += [_drop_policy(relation, policy)] if policy in policies else []
-            statements.append(_plain(create, table, _name(relation)))
+            statements.append(_plain(create, table, _name(relation), _name(relation)))
     if not (reading and reading.has_row_security):
         statements.append(_plain("alter table {} enable row level security", table))
     is_forced = reading is not None and reading.is_forced
@@ -172,7 +173,8 @@ def _install(site: ReadSite) -> tuple[Statement, ...]:
 
 _POLICIES = {
     READ_POLICY: "create policy auditctl_read on {} as restrictive for select to public "
-    "using ((select auditctl.record_read({}::regclass)))",
+    "using (pg_catalog.pg_xact_status((select auditctl.record_read({}::regclass))) is distinct from 'aborted' "
+    "or pg_catalog.pg_xact_status(auditctl.record_read({}::regclass)) is distinct from 'aborted')",
     OPEN_POLICY: "create policy auditctl_open on {} for all to public using (true) with check (true)",
 }
 

@@ -89,8 +89,10 @@ begin
         from ancestor as a
         join pg_policy as p on p.polrelid = a.relation and p.polname = 'auditctl_read'
         where not p.polpermissive and p.polcmd = 'r'
-            and pg_get_expr(p.polqual, p.polrelid)
-                = format('( SELECT auditctl.record_read(%L::regclass) AS record_read)', a.relation::regclass::text)
+            and pg_get_expr(p.polqual, p.polrelid) = format(
+                '((pg_xact_status(( SELECT auditctl.record_read(%1$L::regclass) AS record_read)) IS DISTINCT FROM ''aborted''::text)'
+                ' OR (pg_xact_status(auditctl.record_read(%1$L::regclass)) IS DISTINCT FROM ''aborted''::text))', a.relation::regclass::text
+            )
     ) then
         raise exception '% does not descend from a table whose reads are audited', p_relation using errcode = 'insufficient_privilege';
     end if;
@@ -101,8 +103,9 @@ begin
         raise exception '% has policies that conflict with those of auditctl', p_relation using errcode = 'insufficient_privilege';
     end if;
     execute format(
-        'create policy auditctl_read on %s as restrictive for select to public using ((select auditctl.record_read(%L::regclass)))',
-        p_relation, p_relation::text
+        'create policy auditctl_read on %1$s as restrictive for select to public using ('
+        'pg_xact_status((select auditctl.record_read(%2$L::regclass))) is distinct from ''aborted'''
+        ' or pg_xact_status(auditctl.record_read(%2$L::regclass)) is distinct from ''aborted'')', p_relation, p_relation::text
     );
     if v_opens then
         execute format('create policy auditctl_open on %s for all to public using (true) with check (true)', p_relation);

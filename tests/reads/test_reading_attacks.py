@@ -70,7 +70,7 @@ def test_the_mark_of_a_recorded_read_cannot_be_set_or_kept(db: str, conn: psycop
         seen = session.execute("select current_setting(%s)", [setting]).fetchone()
         session.execute("commit")
         assert seen is not None
-        assert len(seen[0]) == 64
+        assert len(seen[0].partition(" ")[2]) == 64
         session.execute("select set_config(%s, %s, false)", [setting, seen[0]])
         session.execute(SELECT)
         # In one message with the read, where the time of the statement is the same.

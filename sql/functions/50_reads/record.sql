@@ -113,17 +113,44 @@ $auditctl$;
 comment on function auditctl_internal.insert_read is
     'Inserts the event of a read if the transaction may write; returns the content of the line for the server''s log';
 
-create or replace function auditctl.record_read(p_relation regclass) returns boolean
+create or replace function auditctl_internal.read_mark(p_key bytea, p_relation regclass, p_recorded boolean, p_xact text) returns text
+language plpgsql stable
+as $auditctl$
+-- Called only by auditctl.record_read, whose search_path is pinned. Nobody can forge a mark: that takes the key, and it
+-- differs for each session and statement.
+begin
+    return p_xact || ' ' || encode(
+        sha256(
+            p_key || convert_to(
+                concat_ws(' ', pg_backend_pid(), extract(epoch from statement_timestamp()), p_relation::oid, p_recorded, p_xact), 'UTF8'
+            )
+        ), 'hex'
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.read_mark is
+    'The setting that says which transaction or subtransaction wrote the event of a read in this statement; without a number if there is only a line in the server''s log';
+
+create or replace function auditctl.record_read(p_relation regclass) returns xid8
 language plpgsql volatile security definer
+-- A policy names it a second time, for the rows that follow a rollback: not what the planner should expect.
+cost 0.1
 set search_path = pg_catalog, pg_temp
+-- Settings such as enable_seqscan = off make the queries below seem expensive, and planning takes longer than they do.
+set jit = off
+set plan_cache_mode = force_generic_plan
 as $auditctl$
 -- Anybody can call this, as policies run with the reader's rights. It takes only the table from the caller.
 declare
     v_recorded constant boolean := current_setting('transaction_read_only') = 'off';
     v_setting constant text := 'auditctl.read_' || p_relation::oid;
+    v_mark text := nullif(current_setting(v_setting, true), '');
     v_site record;
-    v_mark text;
     v_line jsonb;
+    v_at timestamptz;
+    v_event_id bigint;
+    v_top bigint;
+    v_xact bigint;
 begin
     select s.target, s.root::oid <> s.relation::oid as is_leaf, s.read_query, k.inner_key, k.outer_key, k.mark_key
     into v_site
@@ -131,19 +158,17 @@ begin
     cross join auditctl.log_key as k
     where s.relation = p_relation;
     if not found then
-        return true;
+        return null;
     end if;
-    -- A self-join, an UPDATE or an upsert calls this several times. A rollback undoes the setting together with the event.
-    -- Nobody can forge its value: that takes the key, and it differs for each session and statement.
-    v_mark := encode(
-        sha256(
-            v_site.mark_key || convert_to(
-                concat_ws(' ', pg_backend_pid(), extract(epoch from statement_timestamp()), p_relation::oid, v_recorded), 'UTF8'
-            )
-        ), 'hex'
-    );
-    if current_setting(v_setting, true) = v_mark then
-        return true;
+    -- A self-join, an UPDATE or an upsert calls this several times. A rollback undoes the event, and then its mark counts
+    -- no more, even if a session puts it back.
+    if v_mark = auditctl_internal.read_mark(v_site.mark_key, p_relation, v_recorded, split_part(v_mark, ' ', 1)) then
+        v_xact := nullif(split_part(v_mark, ' ', 1), '');
+        if v_xact is null then
+            return null;
+        elsif pg_xact_status(v_xact::text::xid8) <> 'aborted' then
+            return nullif(v_xact::text::xid8, pg_current_xact_id());
+        end if;
     end if;
     v_line := auditctl_internal.insert_read(
         p_relation, v_site.target, case when v_site.is_leaf then auditctl_internal.registered_name(p_relation) end,
@@ -152,13 +177,25 @@ begin
     raise log 'auditctl read: %', v_line || jsonb_build_object(
         'mac', encode(sha256(v_site.outer_key || sha256(v_site.inner_key || convert_to(v_line::text, 'UTF8'))), 'hex')
     );
-    perform set_config(v_setting, v_mark, true);
-    return true;
+    v_xact := null;
+    if v_recorded then
+        -- A row has the number of the subtransaction that wrote it, without the epoch: what a rollback to a savepoint undoes
+        -- has another number than the transaction, never a lower one.
+        v_at := v_line ->> 'at';
+        v_event_id := v_line ->> 'event_id';
+        v_top := pg_current_xact_id()::text;
+        select e.xmin::text into v_xact from auditctl.event as e where e.occurred_at = v_at and e.event_id = v_event_id;
+        v_xact := v_top + (v_xact - v_top % 4294967296 + 4294967296) % 4294967296;
+    end if;
+    perform set_config(
+        v_setting, auditctl_internal.read_mark(v_site.mark_key, p_relation, v_recorded, coalesce(v_xact::text, '')), true
+    );
+    return case when v_xact <> v_top then v_xact::text::xid8 end;
 end
 $auditctl$;
 grant execute on function auditctl.record_read to public;
 comment on function auditctl.record_read is
-    'Records that this statement reads a table, once; called by the policy auditctl_read. Always true; does nothing for a table whose reads are not audited';
+    'Records that this statement reads a table, once; called by the policy auditctl_read. Returns the subtransaction that wrote the event, null if only the whole transaction can undo it, or if the table''s reads are not audited';
 
 create or replace function auditctl.verify_read_line(p_json text) returns boolean
 language plpgsql stable security definer
