@@ -12,6 +12,7 @@ import click
 from auditctl.cli.options import table_or_json
 from auditctl.cli.session import Session, pass_session
 from auditctl.display import harmless
+from auditctl.doctor import clear_values
 from auditctl.doctor.examine import examine
 from auditctl.doctor.model import Finding, Severity
 from auditctl.doctor.registry import CHECKS
@@ -30,8 +31,9 @@ EPILOG = "\b\nChecks:\n" + "\n".join(f"  {check.name:<20}{check.title}" for chec
     show_default=True,
     help="Minimum severity of the findings.",
 )
+@click.option("--all-events", is_flag=True, help="Search every event for hidden values, not only the newest million.")
 @pass_session
-def doctor(session: Session, output: str, severity: str) -> None:
+def doctor(session: Session, output: str, severity: str, all_events: bool) -> None:
     """Find everything on this server that weakens what the log promises, each with its remedy.
 
     Exits with 3 if it finds anything of this severity or worse, with 0 if not. A superuser can run every check, a
@@ -44,7 +46,7 @@ def doctor(session: Session, output: str, severity: str) -> None:
       auditctl --quiet doctor --severity warning
     """
     with session.connect() as conn:
-        examined = examine(conn)
+        examined = examine(conn, limit=None if all_events else clear_values.LIMIT)
     severities = list(Severity)[: list(Severity).index(Severity(severity)) + 1]
     findings = [finding for finding in examined.findings if finding.severity in severities]
     if output == "json":

@@ -16,13 +16,18 @@ from auditctl.capture.model import Relation, TriggerState
 from auditctl.capture.plan import ChangeKind
 from auditctl.capture.resolve import Problem
 from auditctl.database import Connection
-from auditctl.doctor import lost_tables, rule_repair
+from auditctl.doctor import clear_values, lost_tables, rule_repair
 from auditctl.doctor.model import Coverage, FormerColumns, ResultRow
 from auditctl.table_names import qualified
+from auditctl.text import plural
 
 
-def read(conn: Connection) -> Coverage:
+def read(conn: Connection, limit: int | None = clear_values.LIMIT) -> Coverage:
     """Compare; inside the caller's transaction.
+
+    Args:
+        conn: The connection.
+        limit: How many events, the newest, are examined for values in the clear; None for all.
 
     Raises:
         DatabaseError: The login may not read auditctl.rule or auditctl.capture.
@@ -38,7 +43,17 @@ def read(conn: Connection) -> Coverage:
     former = _former_columns(conn)
     detached, renamed = lost_tables.detached(conn), lost_tables.renamed(conn)
     return Coverage(
-        current, resolution, plan, detached, renamed, watched, granted, changed, former, _unique_columns(conn)
+        current,
+        resolution,
+        plan,
+        detached,
+        renamed,
+        watched,
+        granted,
+        changed,
+        former,
+        _unique_columns(conn),
+        clear_values.read(conn, limit),
     )
 
 
@@ -165,6 +180,21 @@ def keyless_tables(coverage: Coverage) -> Sequence[ResultRow]:
         }
         for relation, rule in coverage.resolution.covered
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}
+    ]
+
+
+def events_in_the_clear(coverage: Coverage) -> Sequence[ResultRow]:
+    """Return the targets with events that show what a rule hid when they were written."""
+    return [
+        {
+            "object": clear.target,
+            "events": plural(clear.events, "event"),
+            "columns": ", ".join(clear.columns or ()),
+            "since": f"{clear.since:%Y-%m-%d %H:%M}",
+            "until": f"{clear.until:%Y-%m-%d %H:%M}",
+        }
+        for clear in coverage.clear_values
+        if clear.target is not None
     ]
 
 

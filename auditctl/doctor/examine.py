@@ -9,10 +9,13 @@ from typing import Any
 
 from auditctl import database, resources
 from auditctl.database import Connection
-from auditctl.doctor import coverage
+from auditctl.doctor import clear_values, coverage
 from auditctl.doctor.model import Check, Coverage, Finding, ResultRow, Severity
 from auditctl.doctor.registry import CHECKS
 from auditctl.errors import DatabaseError
+
+EVENT_CLEAR = "event_clear in older events"
+"""What is not examined of a large log, unless somebody asks for it."""
 
 _READ_ONLY = "set transaction isolation level repeatable read, read only"
 
@@ -30,13 +33,20 @@ class Examination:
     unseen: tuple[tuple[str, str], ...]
 
 
-def examine(conn: Connection, *, today: date | None = None, server_version: str | None = None) -> Examination:
+def examine(
+    conn: Connection,
+    *,
+    today: date | None = None,
+    server_version: str | None = None,
+    limit: int | None = clear_values.LIMIT,
+) -> Examination:
     """Make every check; change nothing.
 
     Args:
         conn: The connection; a superuser sees all, a reader nearly all.
         today: The date at which versions are compared; None for the server's.
         server_version: The server's version; None to ask the server.
+        limit: How many events, the newest, are examined for values in the clear; None for all.
 
     Raises:
         DatabaseError: A query failed for another reason than a missing privilege.
@@ -47,7 +57,7 @@ def examine(conn: Connection, *, today: date | None = None, server_version: str 
     with database.transaction(conn):
         conn.execute(_READ_ONLY)
         conn.execute("set local jit = off")  # compiling the queries takes longer than running them
-        covered, refused = _coverage(conn)
+        covered, refused = _coverage(conn, limit)
         (is_guarded,) = conn.execute(resources.sql_text("queries/guarded.sql").encode()).fetchone() or (False,)
         parameters = {
             "is_guarded": is_guarded,
@@ -67,15 +77,20 @@ def examine(conn: Connection, *, today: date | None = None, server_version: str 
                 unseen.append((check.name, str(error)))
             else:
                 findings += [check.finding(row) for row in rows]
+    for clear in covered.clear_values if covered else ():
+        if clear.target is None:
+            unseen.append(
+                (EVENT_CLEAR, f"events before {clear.since:%Y-%m-%d %H:%M} (UTC) take long; use --all-events")
+            )
     order = list(Severity)
     return Examination(tuple(sorted(findings, key=lambda finding: order.index(finding.severity))), tuple(unseen))
 
 
-def _coverage(conn: Connection) -> tuple[Coverage | None, DatabaseError | None]:
+def _coverage(conn: Connection, limit: int | None) -> tuple[Coverage | None, DatabaseError | None]:
     """Return the comparison with the rules, or why there is none."""
     try:
         with database.errors_translated(), conn.transaction():
-            return coverage.read(conn), None
+            return coverage.read(conn, limit), None
     except DatabaseError as error:
         if error.sqlstate != database.DENIED:
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -81,10 +82,31 @@ class LostTable:
     Attributes:
         rule: The rule that would audit it as the other table is audited.
         target: The name of the audited table.
+        kind: `table`, `view` or `materialized view`.
     """
 
     rule: Rule
     target: str
+    kind: str = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class ClearValues:
+    """Events of a target that hold in the clear what its rule hid when they were written.
+
+    Attributes:
+        target: The registered name; None for the row that says how far back events were examined.
+        events: How many.
+        since: When the first was recorded.
+        until: When the last was recorded; None without a target.
+        columns: The columns, sorted; None without a target.
+    """
+
+    target: str | None
+    events: int
+    since: datetime
+    until: datetime | None
+    columns: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +124,7 @@ class Coverage:
         changed_templates: The actions whose functions are made from another template than this tool's.
         former_columns: The columns of audited tables that were renamed or dropped while the guard was off.
         unique_columns: For tables without a primary key, by object id, the columns of a unique index, none nullable.
+        clear_values: What events hold in the clear although a rule hid it.
     """
 
     catalog: Catalog
@@ -114,6 +137,7 @@ class Coverage:
     changed_templates: tuple[str, ...]
     former_columns: FormerColumns
     unique_columns: Mapping[int, Sequence[str]]
+    clear_values: tuple[ClearValues, ...] = ()
 
     @property
     def detached_names(self) -> frozenset[str]:

@@ -104,6 +104,22 @@ def test_a_role_that_row_security_does_not_hold_is_found(db: str, eve: Login, au
     )  # fmt: skip
 
 
+def test_a_login_that_may_replicate_is_found(db: str, eve: Login, auditctl: RunAuditctl) -> None:
+    examine_and_repair(
+        db,
+        f"alter role {quoted(eve)} replication",
+        [
+            Finding(
+                NOTICE, "role_replication", eve.name,
+                f"{eve.name} can read every table and the log without leaving an event, by logical decoding or by a "
+                "copy of the server: it may replicate.",
+                f"alter role {quoted(eve)} noreplication;",
+            )
+        ],
+        auditctl,
+    )  # fmt: skip
+
+
 def test_a_role_that_can_make_itself_audit_owner_is_found_before_version_16(
     db: str, conn: psycopg.Connection, eve: Login, auditctl: RunAuditctl
 ) -> None:

@@ -74,9 +74,19 @@ CAPTURE = (
         find=coverage.changed_capture,
     ),
     Check(
+        "event_clear",
+        Severity.WARNING,
+        "events that hold in the clear what a rule excluded or masked when they were written",
+        "{events} of {object} from {since} to {until} (UTC) hold {columns} in the clear, for every reader of the log, "
+        "although the rule of that time hid it.",
+        "Nothing takes a value out of a write-once log: retention deletes the events with their month. Set a shorter "
+        "time for {object}, and until then limit who reads the log: auditctl revoke reader LOGIN",
+        find=coverage.events_in_the_clear,
+    ),
+    Check(
         "table_renamed",
         Severity.WARNING,
-        "a table that is not audited and has the former name of one that is",
+        "a table or view that is not audited and has the former name of a table that is",
         "No write to {object} leaves an event: the table that was audited under this name is {target} now.",
         ENABLE,
         find=lost_tables.renamed_tables,

@@ -27,6 +27,14 @@ ROLES = (
         "alter role {role} nobypassrls;",
     ),
     Check(
+        "role_replication",
+        Severity.NOTICE,
+        "a login that may replicate, and so read everything",
+        "{object} can read every table and the log without leaving an event, by logical decoding or by a copy of the "
+        "server: it may replicate.",
+        "alter role {role} noreplication;",
+    ),
+    Check(
         "role_createrole",
         Severity.WARNING,
         "a role that may make itself auditctl_owner",
