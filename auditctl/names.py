@@ -35,8 +35,9 @@ ROLE_OWNER: Final = "auditctl_owner"
 ROLE_ADMIN: Final = "auditctl_admin"
 ROLE_READER: Final = "auditctl_reader"
 ROLE_APP: Final = "auditctl_app"
+ROLE_BACKUP: Final = "auditctl_backup"
 
-GRANTABLE_ROLES: Final = {"reader": ROLE_READER, "admin": ROLE_ADMIN, "app": ROLE_APP}
+GRANTABLE_ROLES: Final = {"reader": ROLE_READER, "admin": ROLE_ADMIN, "app": ROLE_APP, "backup": ROLE_BACKUP}
 """What `grant` and `revoke` call a role, and the role it stands for."""
 
 SYSTEM_USER: Final = "System"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import LiteralString
 
 from psycopg import sql
 
 from auditctl import database, resources
 from auditctl.capture.plan import Plan
 from auditctl.database import Connection
-from auditctl.errors import ConfigurationError, UsageError
-from auditctl.names import GRANTABLE_ROLES, ROLE_OWNER
+from auditctl.errors import ConfigurationError, DatabaseError, UsageError
+from auditctl.names import GRANTABLE_ROLES, ROLE_BACKUP, ROLE_OWNER
 from auditctl.table_names import qualified
 
 
@@ -49,29 +52,128 @@ def read_authority(conn: Connection, planned: Plan | None = None) -> Authority:
     return Authority(row[0], row[1], tuple(row[2]), owned_by_others)
 
 
+@dataclass(frozen=True, slots=True)
+class _Power:
+    """What a login has or has not: a membership or an attribute.
+
+    Attributes:
+        name: The role or attribute.
+        query: Whether the login has it; `name` and `login` are its parameters.
+        grant: Gives it to a login.
+        revoke: Takes it from a login.
+    """
+
+    name: str
+    query: LiteralString
+    grant: LiteralString
+    revoke: LiteralString
+
+
+# A role's creator holds a membership for granting only, from PostgreSQL 16 on.
+_MEMBER: LiteralString = """
+    select from pg_auth_members as m
+    where m.roleid = to_regrole(%(name)s) and m.member = (select r.oid from pg_roles as r where r.rolname = %(login)s)
+        and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
+"""
+
+_BYPASSRLS = _Power(
+    "BYPASSRLS",
+    "select from pg_roles as r where r.rolname = %(login)s and r.rolbypassrls",
+    "alter role {login} bypassrls",
+    "alter role {login} nobypassrls",
+)
+
+
+def _membership(role: str) -> _Power:
+    return _Power(role, _MEMBER, "grant {name} to {login}", "revoke {name} from {login}")
+
+
+_DUMP = (_membership(ROLE_BACKUP), _membership("pg_read_all_data"), _BYPASSRLS)
+"""What a whole dump needs."""
+
+
+def dumpers(conn: Connection) -> tuple[str, ...]:
+    """Return the logins other than superusers that can dump the whole database, by name (queries/dump_role.sql)."""
+    return tuple(name for (name,) in conn.execute(resources.sql_text("queries/dump_role.sql").encode()))
+
+
 def grant(conn: Connection, role: str, login: str) -> bool:
     """Make a login a member of one of auditctl's roles; return False where it was one already.
 
     Args:
         conn: The connection; its login must hold the role with ADMIN OPTION, or be a superuser (before PostgreSQL
             16: have CREATEROLE).
-        role: `reader`, `admin` or `app`.
+        role: `reader`, `admin`, `app` or `backup`.
         login: The role that becomes a member.
 
     Raises:
         ConfigurationError: There is no such login.
         DatabaseError: No permission.
     """
-    return _change(conn, role, login, member=True)
+    return _change(conn, role, login, [_membership(GRANTABLE_ROLES[role])], present=True)
+
+
+def grant_backup(conn: Connection, login: str) -> bool:
+    """Give a login all that a whole pg_dump needs: auditctl_backup, BYPASSRLS and pg_read_all_data.
+
+    Returns:
+        Whether anything was granted; False where the login had all of it.
+
+    Raises:
+        ConfigurationError: There is no such login, it is a superuser, or it does not inherit what it is granted.
+        DatabaseError: No permission for one of them; nothing is granted then.
+    """
+    with _explained(conn, login), database.transaction(conn):
+        is_changed = _change(conn, "backup", login, _DUMP, present=True)
+        row = conn.execute(
+            "select rolsuper, pg_has_role(oid, 'pg_read_all_data', 'usage') from pg_roles where rolname = %s", [login]
+        ).fetchone()
+        if row and row[0]:
+            raise ConfigurationError(
+                [f"{login} is a superuser, and can dump everything already"],
+                hint="Name a login of its own for backups, which can change nothing.",
+            )
+        if not row or not row[1]:
+            raise ConfigurationError(
+                [f"{login} does not inherit the privileges of its roles"],
+                hint=f'Run this first: alter role "{login}" inherit',
+            )
+    return is_changed
 
 
 def revoke(conn: Connection, role: str, login: str) -> bool:
-    """End a membership; return False where there was none. Arguments and errors as for `grant`."""
-    return _change(conn, role, login, member=False)
+    """End a membership, or for `backup` all that `grant_backup` granted; return False where there was none.
+
+    Arguments and errors as for `grant`.
+    """
+    powers: Sequence[_Power] = [_membership(GRANTABLE_ROLES[role])]
+    if role == "backup" and all(_has(conn, power, login) for power in _DUMP):
+        powers = _DUMP
+    with _explained(conn, login) if powers is _DUMP else nullcontext():
+        return _change(conn, role, login, powers, present=False)
 
 
-def _change(conn: Connection, role: str, login: str, *, member: bool) -> bool:
-    name = GRANTABLE_ROLES[role]
+@contextmanager
+def _explained(conn: Connection, login: str) -> Iterator[None]:
+    """Name who may grant and revoke what a dump needs, where this login may not."""
+    try:
+        with database.errors_translated():
+            yield
+    except DatabaseError as error:
+        if error.sqlstate != database.DENIED:
+            raise
+        others = ""
+        if conn.info.server_version >= 160000:
+            others = f", or a login with CREATEROLE and BYPASSRLS that administers {login} and pg_read_all_data"
+        raise DatabaseError(
+            f"{conn.info.user} may not grant or revoke what a whole dump needs: {error}",
+            hint=f"BYPASSRLS takes a superuser{others}. Without one: auditctl grant backup {shlex.quote(login)}, then "
+            "pg_dump --enable-row-security by a login that owns all other tables.",
+            sqlstate=error.sqlstate,
+        ) from error
+
+
+def _change(conn: Connection, role: str, login: str, powers: Sequence[_Power], *, present: bool) -> bool:
     if not login or "\0" in login:
         raise UsageError(
             "a login's name cannot be empty or contain a NUL byte", hint="List the logins in psql with: \\du"
@@ -83,30 +185,26 @@ def _change(conn: Connection, role: str, login: str, *, member: bool) -> bool:
             raise ConfigurationError(
                 [f"there is no login {login}"], hint=f'Create it first: create role "{login}" login'
             )
-        if _is_member(conn, name, login) is member:
-            return False
-        verb = sql.SQL("grant {} to {}") if member else sql.SQL("revoke {} from {}")
-        conn.execute(verb.format(sql.Identifier(name), sql.Identifier(login)))
-        if _is_member(conn, name, login) is not member:
-            raise ConfigurationError(
-                [f"{login} keeps {name}, which another role granted"],
-                hint="Revoke it as that role: revoke ... granted by ...",
-            )
-        _record(conn, name, login)
-    return True
+        changed = [power for power in powers if _has(conn, power, login) is not present]
+        for power in changed:
+            _put(conn, power, login, present=present)
+        if changed:
+            _record(conn, GRANTABLE_ROLES[role], login)
+    return bool(changed)
 
 
-def _is_member(conn: Connection, role: str, login: str) -> bool:
-    """Whether a membership for use exists; a role's creator holds one for granting only, from PostgreSQL 16 on."""
-    row = conn.execute(
-        """
-        select from pg_auth_members as m
-        where m.roleid = to_regrole(%s) and m.member = (select r.oid from pg_roles as r where r.rolname = %s)
-            and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
-        """,
-        [role, login],
-    ).fetchone()
-    return row is not None
+def _put(conn: Connection, power: _Power, login: str, *, present: bool) -> None:
+    statement = sql.SQL(power.grant if present else power.revoke)
+    conn.execute(statement.format(name=sql.Identifier(power.name), login=sql.Identifier(login)))
+    if _has(conn, power, login) is not present:
+        raise ConfigurationError(
+            [f"{login} keeps {power.name}, which another role granted"],
+            hint="Revoke it as that role: revoke ... granted by ...",
+        )
+
+
+def _has(conn: Connection, power: _Power, login: str) -> bool:
+    return conn.execute(power.query, {"name": power.name, "login": login}).fetchone() is not None
 
 
 def _record(conn: Connection, role: str, login: str) -> None:

@@ -82,7 +82,7 @@ def _read_warnings(relation: Relation, name: str) -> list[str]:
     if reading is None or not (reading.has_row_security or reading.had_row_security):
         texts.append(
             f"{name} gets row security: COPY into it fails for logins that row security applies to, and "
-            "pg_dump by such logins needs --enable-row-security."
+            "so does pg_dump; auditctl backup-role grants a login what backups need."
         )
     if reading is not None and reading.target and not reading.had_row_security and reading.permissive:
         texts.append(

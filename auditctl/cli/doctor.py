@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import click
 
+from auditctl.capture import roles
 from auditctl.cli.options import table_or_json
 from auditctl.cli.session import Session, pass_session
 from auditctl.display import harmless
@@ -47,6 +48,7 @@ def doctor(session: Session, output: str, severity: str, all_events: bool) -> No
     """
     with session.connect() as conn:
         examined = examine(conn, limit=None if all_events else clear_values.LIMIT)
+        dumpers = roles.dumpers(conn)
     severities = list(Severity)[: list(Severity).index(Severity(severity)) + 1]
     findings = [finding for finding in examined.findings if finding.severity in severities]
     if output == "json":
@@ -56,6 +58,7 @@ def doctor(session: Session, output: str, severity: str, all_events: bool) -> No
         _print(findings)
     for check, reason in examined.unseen:
         session.say(f"not checked: {check}, because {reason}")
+    session.say(f"A whole pg_dump can be made by: {', '.join(('superusers', *dumpers))}")
     if findings:
         raise DriftError(_counted(findings), hint="Carry out the remedies in their order, then run: auditctl doctor")
     session.say("nothing found")

@@ -1,4 +1,4 @@
-"""`auditctl grant` and `revoke`: change who belongs to auditctl's roles."""
+"""`auditctl grant`, `revoke` and `backup-role`: change who belongs to auditctl's roles."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ role_argument = click.argument("role", type=click.Choice(list(GRANTABLE_ROLES)))
 @click.argument("login")
 @pass_session
 def grant(session: Session, role: str, login: str) -> None:
-    """Let LOGIN read the log (reader), administer it (admin), or name its application's users (app).
+    """Let LOGIN read the log (reader), administer it (admin), name its application's users (app), or dump it (backup).
 
     An administrator reads everything, grants reader, and records business events. Installing triggers takes the login
-    that ran install, or a superuser.
+    that ran install, or a superuser. The role backup lets LOGIN select from every table of the store; to dump a whole
+    database it needs more: see backup-role.
 
     \b
     Examples:
@@ -36,7 +37,28 @@ def grant(session: Session, role: str, login: str) -> None:
 @click.argument("login")
 @pass_session
 def revoke(session: Session, role: str, login: str) -> None:
-    """Revoke from LOGIN a role that was granted to it."""
+    """Revoke from LOGIN a role that was granted to it; revoking backup also takes back what backup-role granted."""
     with session.connect() as conn:
         is_changed = roles.revoke(conn, role, login)
     session.say(f"Revoked {role} from {login}." if is_changed else f"{login} does not have {role}.")
+
+
+@click.command(short_help="Let a login dump the whole database.")
+@click.argument("login")
+@pass_session
+def backup_role(session: Session, login: str) -> None:
+    """Let LOGIN dump the whole database, the log and its secrets included, with pg_dump.
+
+    Grants what that needs and no more: the role backup, membership in pg_read_all_data, and BYPASSRLS. Only a superuser
+    may grant all three; from PostgreSQL 16 on, also a login with CREATEROLE and BYPASSRLS that administers LOGIN and
+    pg_read_all_data. Reads by LOGIN leave no event, so use it for nothing else. LOGIN can write nothing. doctor accepts
+    it; auditctl revoke backup LOGIN takes all three back.
+
+    \b
+    Example:
+      auditctl backup-role nightly
+      pg_dump -U nightly -Fc shop > shop.dump
+    """
+    with session.connect() as conn:
+        is_changed = roles.grant_backup(conn, login)
+    session.say(f"{login} can dump the whole database{'' if is_changed else ' already'}.")

@@ -12,7 +12,7 @@ from auditctl.cli.session import Session, pass_session
 @click.option("--from", "from_revision", metavar="REVISION", help="With --sql: upgrade from this revision.")
 @pass_session
 def install(session: Session, sql: bool, from_revision: str | None) -> None:
-    """Create or upgrade the store: its three schemas and four roles.
+    """Create or upgrade the store: its three schemas and five roles.
 
     Needs a superuser, or a login with CREATEROLE and with CREATE on the database. A superuser also gets the coverage
     guard: event triggers that keep audited tables audited through DDL. Safe to run again at any time: it also creates
@@ -39,5 +39,7 @@ def install(session: Session, sql: bool, from_revision: str | None) -> None:
         session.say(f"Upgraded the store from revision {result.before} to {result.after}. Next: auditctl apply")
     if result.is_guarded and not result.was_guarded:
         session.say("The coverage guard is on.")
+    if result.before is None:
+        session.say("A whole pg_dump now takes a superuser, or a login named by: auditctl backup-role LOGIN")
     if not result.is_guarded:
         session.say("The coverage guard is off: only a superuser can switch it on, by running install.")

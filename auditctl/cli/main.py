@@ -42,6 +42,7 @@ COMMANDS = {
     "hold": "hold",
     "grant": "grant",
     "revoke": "grant",
+    "backup-role": "grant",
     "demo": "demo",
 }
 """Each command and the module below auditctl.cli that holds it, in the order of the help. Modules load on use."""

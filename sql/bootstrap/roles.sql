@@ -15,7 +15,7 @@ begin
     end if;
 
     -- Roles belong to the whole cluster: another database may have created them, and two installs may run at once.
-    foreach v_role in array array['auditctl_owner', 'auditctl_admin', 'auditctl_reader', 'auditctl_app'] loop
+    foreach v_role in array array['auditctl_owner', 'auditctl_admin', 'auditctl_reader', 'auditctl_app', 'auditctl_backup'] loop
         if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
             begin
                 execute pg_catalog.format('create role %I nologin', v_role);
@@ -27,7 +27,7 @@ begin
 
     select r.rolname into v_role
     from pg_catalog.pg_roles as r
-    where r.rolname in ('auditctl_owner', 'auditctl_admin', 'auditctl_reader', 'auditctl_app')
+    where r.rolname in ('auditctl_owner', 'auditctl_admin', 'auditctl_reader', 'auditctl_app', 'auditctl_backup')
         and (r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication)
     order by r.rolname
     limit 1;

@@ -25,7 +25,7 @@ create table auditctl.log_key (
     mark_key bytea not null,
     made_at timestamptz not null default pg_catalog.now()
 );
-comment on table auditctl.log_key is 'One row of random secrets, generated when the store was installed; only auditctl_owner can read it';
+comment on table auditctl.log_key is 'One row of random secrets, generated when the store was installed; only auditctl_owner and backup roles can read it';
 comment on column auditctl.log_key.inner_key is 'Inner key for lines in the server''s log: hashed before the line, with SHA-256';
 comment on column auditctl.log_key.outer_key is 'Outer key for lines in the server''s log: hashed before the inner hash, so that nobody can extend a line';
 comment on column auditctl.log_key.mark_key is 'Key for the setting that marks the reads that a statement has recorded already';

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
@@ -149,3 +149,95 @@ def test_a_membership_that_another_role_granted_is_not_passed_off_as_revoked(
             roles.revoke(session, "app", carol.name)
     assert recorded(conn) == []
     assert member(carol.dsn, "auditctl_app") is True
+
+
+def powers(conn: psycopg.Connection, name: str) -> tuple[Any, ...]:
+    row = conn.execute(
+        """
+        select r.rolbypassrls, pg_has_role(r.oid, 'pg_read_all_data', 'usage'),
+               pg_has_role(r.oid, 'auditctl_backup', 'usage')
+          from pg_roles as r where r.rolname = %s
+        """,
+        [name],
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def test_a_backup_role_gets_what_a_dump_needs_and_loses_all_of_it(
+    db: str, conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
+    nightly = login("nightly").name
+    for command, message in (
+        (("backup-role", nightly), f"{nightly} can dump the whole database.\n"),
+        (("backup-role", nightly), f"{nightly} can dump the whole database already.\n"),
+        (("grant", "backup", nightly), f"{nightly} has backup already.\n"),
+    ):
+        assert auditctl(*command, check=0).err == message
+        assert powers(conn, nightly) == (True, True, True)
+    assert auditctl("revoke", "backup", nightly, check=0).err == f"Revoked backup from {nightly}.\n"
+    assert powers(conn, nightly) == (False, False, False)
+    assert [(summary, actor) for *_, summary, actor in recorded(conn)] == [
+        (f"auditctl_backup granted to {nightly}", "postgres"),
+        (f"auditctl_backup revoked from {nightly}", "postgres"),
+    ]
+
+
+def test_a_backup_role_is_completed_and_that_is_recorded(
+    conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
+    nightly = login("nightly", roles=["pg_read_all_data"]).name
+    auditctl("grant", "backup", nightly, check=0)
+    assert powers(conn, nightly) == (False, True, True)
+    auditctl("backup-role", nightly, check=0)
+    assert powers(conn, nightly) == (True, True, True)
+    assert len(recorded(conn)) == 2
+
+
+def test_revoking_backup_leaves_what_it_did_not_grant(
+    conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
+    monitor = login("monitor", roles=["pg_read_all_data"]).name
+    auditctl("grant", "backup", monitor, check=0)
+    auditctl("revoke", "backup", monitor, check=0)
+    assert powers(conn, monitor) == (False, True, False)
+
+
+@pytest.mark.parametrize("attributes", ["", "createrole"])
+def test_a_login_that_may_not_make_a_backup_role_says_who_may_and_changes_nothing(
+    conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl, attributes: LiteralString
+) -> None:
+    clerk, nightly = login("clerk", roles=["auditctl_admin"], attributes=attributes), login("nightly").name
+    denied = auditctl("backup-role", nightly, dsn=clerk.dsn, check=5)
+    assert f"error: {clerk.name} may not grant or revoke what a whole dump needs: " in denied.err
+    assert "hint: BYPASSRLS takes a superuser" in denied.err
+    assert f"auditctl grant backup {nightly}" in denied.err
+    assert powers(conn, nightly) == (False, False, False)
+    assert recorded(conn) == []
+
+
+def test_from_version_16_on_who_has_all_of_it_to_give_makes_a_backup_role(
+    conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
+    boss, nightly = login("boss", roles=["auditctl_admin"], attributes="createrole bypassrls"), login("nightly").name
+    for role in ("auditctl_backup", "pg_read_all_data", nightly):
+        statement = sql.SQL("grant {} to {} with admin option")
+        conn.execute(statement.format(sql.Identifier(role), sql.Identifier(boss.name)))
+    if conn.info.server_version >= 160000:
+        auditctl("backup-role", nightly, dsn=boss.dsn, check=0)
+        auditctl("revoke", "backup", nightly, dsn=boss.dsn, check=0)
+        assert [actor for *_, actor in recorded(conn)] == [boss.name, boss.name]
+    else:
+        auditctl("backup-role", nightly, dsn=boss.dsn, check=5)
+
+
+def test_what_can_be_no_backup_role_is_refused(
+    conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
+    aloof = login("aloof", attributes="noinherit").name
+    assert f'hint: Run this first: alter role "{aloof}" inherit' in auditctl("backup-role", aloof, check=4).err
+    assert "is a superuser" in auditctl("backup-role", "postgres", check=4).err
+    assert "there is no login nobody_here" in auditctl("backup-role", "nobody_here", check=4).err
+    assert "is a role of auditctl itself" in auditctl("backup-role", "auditctl_admin", check=2).err
+    assert powers(conn, aloof) == (False, False, False)
+    assert recorded(conn) == []

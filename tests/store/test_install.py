@@ -54,7 +54,15 @@ def cluster(own_server: EmbeddedServer) -> Iterator[EmbeddedServer]:
         databases = conn.execute("select datname from pg_database where datname like 'fresh%'").fetchall()
     for (name,) in databases:
         drop_database(own_server, name)
-    for name in ("auditctl_admin", "auditctl_reader", "auditctl_app", "auditctl_owner", "dba", "clerk"):
+    for name in (
+        "auditctl_admin",
+        "auditctl_reader",
+        "auditctl_app",
+        "auditctl_backup",
+        "auditctl_owner",
+        "dba",
+        "clerk",
+    ):
         drop_role(own_server, name)
 
 
@@ -85,7 +93,8 @@ def test_install_creates_the_store_and_names_the_next_command(cluster: EmbeddedS
     assert (first.out, first.err) == (
         "",
         f"Installed the store, revision {STORE_REVISION}. Next: auditctl enable SCHEMA.TABLE\n"
-        "The coverage guard is on.\n",
+        "The coverage guard is on.\n"
+        "A whole pg_dump now takes a superuser, or a login named by: auditctl backup-role LOGIN\n",
     )  # fmt: skip
     with connect(dsn) as conn:
         before = describe(conn)

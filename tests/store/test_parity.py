@@ -125,7 +125,8 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
     assert conn.execute("""
         select c.oid::regclass::text, a.grantee::regrole::text, a.privilege_type
           from pg_class as c cross join lateral aclexplode(c.relacl) as a
-         where c.relnamespace = 'auditctl'::regnamespace and a.grantee <> 'auditctl_owner'::regrole
+         where c.relnamespace = 'auditctl'::regnamespace
+           and a.grantee not in ('auditctl_owner'::regrole, 'auditctl_backup'::regrole)
          order by 1, 2, 3
     """).fetchall() == [
         ("auditctl.activity", "auditctl_reader", "SELECT"),
@@ -147,6 +148,15 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.target", "auditctl_reader", "SELECT"),
         ("auditctl.template", "auditctl_reader", "SELECT"),
     ]
+    # A backup role reads everything that a dump holds.
+    assert conn.execute("""
+        select distinct array_agg(a.privilege_type)
+          from pg_class as c
+          left join lateral aclexplode(c.relacl) as a on a.grantee = 'auditctl_backup'::regrole
+         where c.relnamespace = 'auditctl'::regnamespace and c.relkind in ('r', 'p', 'S')
+           and c.relname <> 'alembic_version'  -- which everybody may read
+         group by c.oid
+    """).fetchall() == [(["SELECT"],)]
     assert conn.execute("""
         select nspname::text, a.grantee::regrole::text, a.privilege_type
           from pg_namespace cross join lateral aclexplode(nspacl) as a
@@ -181,6 +191,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         "record_import": ["auditctl_admin"],
         "record_membership": ["auditctl_admin"],
         "record_read": ["-"],
+        "refuse_secret": ["-"],
         "release_hold": ["auditctl_admin"],
         "set_context": ["-"],
         "set_retention": ["auditctl_admin"],
@@ -219,6 +230,4 @@ def test_roles_can_do_nothing_else(conn: psycopg.Connection) -> None:
     assert conn.execute("""
         select rolname::text, rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls
           from pg_roles where rolname like 'auditctl\\_%' order by 1
-    """).fetchall() == [
-        (name, *[False] * 6) for name in ("auditctl_admin", "auditctl_app", "auditctl_owner", "auditctl_reader")
-    ]
+    """).fetchall() == [(f"auditctl_{name}", *[False] * 6) for name in ("admin", "app", "backup", "owner", "reader")]

@@ -103,6 +103,13 @@ LOG = (
         as_owner("alter table {relation} enable row level security;"),
     ),
     Check(
+        "log_hidden",
+        Severity.CRITICAL,
+        "a table of the store with rows that readers do not see, and that their dumps lack",
+        "Readers of {relation}, and dumps by logins that row security holds, may miss rows without an error: {reason}.",
+        as_owner("select auditctl_internal.open_store_to_dumps();"),
+    ),
+    Check(
         "log_policy",
         Severity.WARNING,
         "a policy on a table of the store that lets somebody write",

@@ -35,6 +35,14 @@ ROLES = (
         "alter role {role} noreplication;",
     ),
     Check(
+        "role_backup",
+        Severity.NOTICE,
+        "a role that can dump the whole database, and was not named as a backup role",
+        "{object} can read every table without leaving an event, the secrets of the log included: if it makes backups, "
+        "name it as a backup role; otherwise it should not have BYPASSRLS.",
+        "auditctl backup-role {login}",
+    ),
+    Check(
         "role_createrole",
         Severity.WARNING,
         "a role that may make itself auditctl_owner",

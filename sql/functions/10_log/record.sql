@@ -117,9 +117,9 @@ as $auditctl$
 declare
     v_member boolean;
 begin
-    if p_role is null or p_role not in ('auditctl_admin', 'auditctl_reader', 'auditctl_app') then
+    if p_role is null or p_role not in ('auditctl_admin', 'auditctl_reader', 'auditctl_app', 'auditctl_backup') then
         raise exception 'not a role of auditctl: %', coalesce(p_role, 'null')
-            using errcode = 'invalid_parameter_value', hint = 'Name auditctl_admin, auditctl_reader or auditctl_app.';
+            using errcode = 'invalid_parameter_value', hint = 'Name auditctl_admin, auditctl_reader, auditctl_app or auditctl_backup.';
     end if;
     if not exists (select from pg_roles as r where r.rolname = p_login) then
         raise exception 'no such login: %', coalesce(p_login, 'null')

@@ -33,10 +33,7 @@ begin
             'for each statement execute function auditctl_internal.refuse_change()', p_relation
         );
     end if;
-    -- These statements block every writer, so they run only where they change something.
-    if not (select c.relrowsecurity from pg_class as c where c.oid = p_relation) then
-        execute format('alter table %s enable row level security', p_relation);
-    end if;
+    perform auditctl_internal.open_to_dumps(p_relation);
     for v_trigger in
         select t.tgname
         from pg_trigger as t

@@ -37,6 +37,8 @@ select
     auditctl_internal.new_key() as mark_key
 where not exists (select from auditctl.log_key);
 
+select auditctl_internal.open_store_to_dumps();
+
 create or replace trigger hold_guarded before insert or update or delete on auditctl.hold
 for each row execute function auditctl_internal.guard_hold();
 create or replace trigger hold_guarded_statement before truncate on auditctl.hold

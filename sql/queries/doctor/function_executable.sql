@@ -22,7 +22,7 @@ where a.grantee <> p.proowner
         or p.pronamespace = to_regnamespace('auditctl_internal') and a.grantee is distinct from to_regrole('auditctl_owner')::oid
         or p.pronamespace = to_regnamespace('auditctl')
         -- Any session may set the context, but only applications are believed. Policies run with the reader's rights.
-        and p.proname not in ('set_context', 'record_read')
+        and p.proname not in ('set_context', 'record_read', 'refuse_secret')
         and a.grantee <> all (
             array[
                 to_regrole('auditctl_owner'), to_regrole('auditctl_app'), to_regrole('auditctl_reader'), to_regrole('auditctl_admin')
