@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from auditctl import database, store
 from auditctl.capture import roles
 from auditctl.errors import DatabaseError, StoreError, UsageError
-from auditctl.names import STORE_REVISION
+from auditctl.names import GRANTABLE_ROLES, ROLE_OWNER, STORE_REVISION
 from tests.fixtures.databases import connect, create_database, drop_database, drop_role, fetch_value
 from tests.support.capturing import audit, events
 from tests.support.schema import describe
@@ -54,15 +54,7 @@ def cluster(own_server: EmbeddedServer) -> Iterator[EmbeddedServer]:
         databases = conn.execute("select datname from pg_database where datname like 'fresh%'").fetchall()
     for (name,) in databases:
         drop_database(own_server, name)
-    for name in (
-        "auditctl_admin",
-        "auditctl_reader",
-        "auditctl_app",
-        "auditctl_backup",
-        "auditctl_owner",
-        "dba",
-        "clerk",
-    ):
+    for name in (*GRANTABLE_ROLES.values(), ROLE_OWNER, "dba", "clerk"):
         drop_role(own_server, name)
 
 
