@@ -98,6 +98,7 @@ def install() -> None:
     revision = current_revision()  # once nobody else installs
     run(resources.sql_text("bootstrap/roles.sql"))
     run(resources.sql_text("bootstrap/replace.sql"))
+    run(resources.sql_text("bootstrap/place.sql"))
     context.run_migrations()
     for text in resources.sql_texts("functions"):
         run(f"select auditctl_internal.replace_objects($file$\n{text}$file$);")

@@ -167,6 +167,40 @@ exception when insufficient_privilege then
 end
 $auditctl$;
 
+do $auditctl$
+declare
+    v_is_superuser constant boolean := (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user);
+    v_cluster bigint;
+begin
+    -- A superuser's place is one that auditctl_owner cannot change.
+    if v_is_superuser then
+        execute pg_catalog.format('alter table auditctl.place owner to %I', session_user);
+    elsif (
+        select c.relowner <> 'auditctl_owner'::pg_catalog.regrole
+        from pg_catalog.pg_class as c
+        where c.oid = 'auditctl.place'::pg_catalog.regclass
+    ) then
+        return;
+    else
+        set local role auditctl_owner;
+    end if;
+    if pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute') then
+        v_cluster := (select c.system_identifier from pg_catalog.pg_control_system() as c);
+    end if;
+    if auditctl_internal.displacement() is null
+        and (select p.system_identifier from auditctl.place as p) is not distinct from v_cluster
+    then
+        return;
+    end if;
+    -- In a savepoint the row would have another xmin; a DO block without EXCEPTION has none.
+    delete from auditctl.place;
+    insert into auditctl.place (system_identifier, database, relation, written_in)
+    select v_cluster, d.oid, 'auditctl.place'::pg_catalog.regclass, pg_catalog.pg_current_xact_id()::xid
+    from pg_catalog.pg_database as d
+    where d.datname = pg_catalog.current_database();
+end
+$auditctl$;
+
 set local role auditctl_owner;
 
 do $auditctl$

@@ -50,6 +50,7 @@ create table auditctl.capture (
     members regclass[] not null default '{}',
     detached regclass[] not null default '{}',
     columns jsonb not null default '{}',
+    columns_of text,
     rules jsonb not null default '[]',
     being_changed_by xid8,
     read_query boolean not null default false,
@@ -69,6 +70,7 @@ comment on column auditctl.capture.former_mask is 'The same for masked columns';
 comment on column auditctl.capture.members is 'Partitions and children that capture is known to be complete on';
 comment on column auditctl.capture.detached is 'Former members, until apply is run';
 comment on column auditctl.capture.columns is 'For the table and each child: the columns by number, each with name, type and default';
+comment on column auditctl.capture.columns_of is 'The physical table that these numbers are of: cluster, database and object id; in any other they may have changed';
 comment on column auditctl.capture.rules is 'INSTEAD rules that existed already, as auditctl_internal.current_rules describes each';
 comment on column auditctl.capture.being_changed_by is 'The transaction that is changing capture, in which the guard ignores the table; else null';
 comment on column auditctl.capture.read_query is 'Whether the event of a read records the query''s text';

@@ -19,7 +19,8 @@ declare
     v_setting text;
 begin
     begin
-        if pg_describe_object('...'::oid, tg_relid, 15) is not null then
+        if tg_relid <> '...'::oid
+            or pg_describe_object('...'::oid, tg_relid, 15) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_new := jsonb_build_object(
@@ -124,7 +125,8 @@ declare
     v_setting text;
 begin
     begin
-        if pg_describe_object('...'::oid, tg_relid, 15) is not null then
+        if tg_relid <> '...'::oid
+            or pg_describe_object('...'::oid, tg_relid, 15) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         if auditctl_internal.typed(old.id, null::pg_catalog.uuid) is distinct from new.id
@@ -290,7 +292,8 @@ declare
     v_setting text;
 begin
     begin
-        if pg_describe_object('...'::oid, tg_relid, 15) is not null then
+        if tg_relid <> '...'::oid
+            or pg_describe_object('...'::oid, tg_relid, 15) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_old := jsonb_build_object(

@@ -16,7 +16,8 @@ declare
     v_setting text;
 begin
     begin
-        if pg_describe_object('...'::oid, tg_relid, 3) is not null then
+        if tg_relid <> '...'::oid
+            or pg_describe_object('...'::oid, tg_relid, 3) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_new := case when num_nulls(
@@ -103,7 +104,8 @@ declare
     v_setting text;
 begin
     begin
-        if pg_describe_object('...'::oid, tg_relid, 3) is not null then
+        if tg_relid <> '...'::oid
+            or pg_describe_object('...'::oid, tg_relid, 3) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         if auditctl_internal.typed(old.day, null::pg_catalog.date) is distinct from new.day
@@ -209,7 +211,8 @@ declare
     v_setting text;
 begin
     begin
-        if pg_describe_object('...'::oid, tg_relid, 3) is not null then
+        if tg_relid <> '...'::oid
+            or pg_describe_object('...'::oid, tg_relid, 3) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_old := case when num_nulls(

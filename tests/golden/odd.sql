@@ -15,7 +15,8 @@ declare
     v_setting text;
 begin
     begin
-        if pg_describe_object('...'::oid, tg_relid, 4) is not null then
+        if tg_relid <> '...'::oid
+            or pg_describe_object('...'::oid, tg_relid, 4) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_new := case when num_nulls(
@@ -102,7 +103,8 @@ declare
     v_setting text;
 begin
     begin
-        if pg_describe_object('...'::oid, tg_relid, 4) is not null then
+        if tg_relid <> '...'::oid
+            or pg_describe_object('...'::oid, tg_relid, 4) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         if auditctl_internal.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule"
@@ -212,7 +214,8 @@ declare
     v_setting text;
 begin
     begin
-        if pg_describe_object('...'::oid, tg_relid, 4) is not null then
+        if tg_relid <> '...'::oid
+            or pg_describe_object('...'::oid, tg_relid, 4) is not null then
             raise exception 'the table has changed since this function was generated';
         end if;
         v_old := case when num_nulls(

@@ -67,12 +67,12 @@ def fresh(server: EmbeddedServer, grantee: str = "dba") -> str:
     return server.dsn(name, user=grantee)
 
 
-LENT = ("auditctl_internal.put_trigger", "auditctl_internal.put_read_policy", "auditctl_internal.guard_d")
+LENT = ("auditctl_internal.put_trigger", "auditctl_internal.put_read_policy", "auditctl_internal.guard_d", "auditctl_internal.displacement(", "auditctl.place")
 
 
 def lent(described: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """All but the functions that have the rights of the login that installed."""
-    return described | {"functions": [row for row in described["functions"] if not row[0].startswith(LENT)]}
+    """All but what has the rights of the login that installed."""
+    return {part: [row for row in rows if not str(row[0]).startswith(LENT)] for part, rows in described.items()}
 
 
 def as_superuser(dsn: str) -> str:

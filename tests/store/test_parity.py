@@ -27,7 +27,7 @@ def run_files(dsn: str, *, tables: bool, check_bodies: bool) -> None:
     """Run the files of sql/ in their order, as one would with psql."""
     with connect(dsn) as conn, conn.transaction():
         conn.execute("select set_config('check_function_bodies', %s::text, true)", [check_bodies])
-        for path in ("bootstrap/roles.sql", "bootstrap/replace.sql"):
+        for path in ("bootstrap/roles.sql", "bootstrap/replace.sql", "bootstrap/place.sql"):
             conn.execute(resources.sql_text(path).encode())
         for text in (*(resources.sql_texts("tables") if tables else ()), *resources.sql_texts("functions")):
             conn.execute(text.encode())
@@ -126,7 +126,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         select c.oid::regclass::text, a.grantee::regrole::text, a.privilege_type
           from pg_class as c cross join lateral aclexplode(c.relacl) as a
          where c.relnamespace = 'auditctl'::regnamespace
-           and a.grantee not in ('auditctl_owner'::regrole, 'auditctl_backup'::regrole)
+           and a.grantee not in (c.relowner, 'auditctl_backup'::regrole)
          order by 1, 2, 3
     """).fetchall() == [
         ("auditctl.activity", "auditctl_reader", "SELECT"),
@@ -140,6 +140,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.key_change", "auditctl_reader", "SELECT"),
         ("auditctl.log_file", "auditctl_reader", "SELECT"),
         ("auditctl.maintenance", "auditctl_reader", "SELECT"),
+        ("auditctl.place", "auditctl_reader", "SELECT"),
         ("auditctl.read_line", "auditctl_reader", "SELECT"),
         ("auditctl.read_site", "auditctl_reader", "SELECT"),
         ("auditctl.rename", "auditctl_reader", "SELECT"),
@@ -164,9 +165,9 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
            and a.grantee <> 'auditctl_owner'::regrole
     """).fetchall() == [("auditctl", "-", "USAGE")]
     assert conn.execute("""
-        select distinct pg_get_userbyid(relowner)::text from pg_class
+        select array_agg(distinct relname::text) filter (where pg_get_userbyid(relowner) <> 'auditctl_owner') from pg_class
          where relnamespace::regnamespace::text ^@ 'auditctl'
-    """).fetchall() == [("auditctl_owner",)]
+    """).fetchall() == [(["place"],)]
 
 
 def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
@@ -178,6 +179,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
          group by p.oid order by 1
     """).fetchall()
     assert {name: roles for name, roles in granted if roles != ["auditctl_reader"]} == {
+        "displacement": ["auditctl_owner"],
         "import_own_reads": ["auditctl_admin"],
         "import_reads": ["auditctl_admin"],
         "maintain": ["auditctl_admin"],

@@ -73,9 +73,18 @@ declare
     v_hidden constant text[] := p_capture.exclude || p_capture.mask;
     v_is_whole constant boolean := auditctl_internal.is_whole(p_relation, v_captured, p_capture.mask);
     v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
-    v_last constant integer := (select max(a.attnum) from pg_attribute as a where a.attrelid = p_relation);
+    -- What the shape is checked on: the partitioned table, or the table that was written to.
+    v_root constant oid := case v_kind when 'p' then pg_partition_root(p_relation) else p_relation end;
+    v_site constant text := case v_kind when 'p' then format('%L::oid', p_relation::oid) else 'tg_relid' end;
+    v_class constant text := 'pg_class'::regclass::oid;
+    v_last integer;
+    v_dropped integer;
     v_parts jsonb;
 begin
+    select max(a.attnum), min(a.attnum) filter (where a.attisdropped)
+    into v_last, v_dropped
+    from pg_attribute as a
+    where a.attrelid = p_relation and a.attnum > 0;
     v_parts := jsonb_build_object(
         'target', quote_literal(p_capture.target),
         'exclude', format('%L::text[]', p_capture.exclude),
@@ -89,15 +98,18 @@ begin
     end if;
     return v_parts || jsonb_build_object(
         -- A dropped column keeps its number, so this detects every added column. A partition may number its columns differently, so
-        -- the check uses the partitioned table, by its object id. After a restore that id is different, and after the table became
-        -- a partition itself its root is: in both cases capture takes the careful path until apply.
-        'shape_changed', case
-            when v_kind = 'p' then format(
-                E'pg_partition_root(tg_relid) <> %L::oid\n            or pg_describe_object(%L::oid, %L::oid, %s) is not null',
-                pg_partition_root(p_relation)::oid, 'pg_class'::regclass::oid, p_relation::oid, v_last + 1
-            )
-            else format('pg_describe_object(%L::oid, tg_relid, %s) is not null', 'pg_class'::regclass::oid, v_last + 1)
-        end,
+        -- the check uses the partitioned table. After a restore the numbers may be different, but so is the object id, or else
+        -- the dropped column is one no longer; and after the table became a partition itself its root is another: then capture
+        -- takes the careful path until apply.
+        'shape_changed', concat_ws(
+            E'\n            or ',
+            format('%s <> %L::oid', case v_kind when 'p' then 'pg_partition_root(tg_relid)' else 'tg_relid' end, v_root),
+            format('pg_describe_object(%L::oid, %s, %s) is not null', v_class, v_site, v_last + 1),
+            case when v_dropped is not null then format(
+                'coalesce(strpos(pg_describe_object(%L::oid, %s, %s), %L), 0) = 0',
+                v_class, v_site, v_dropped, format('........pg.dropped.%s........', v_dropped)
+            ) end
+        ),
         -- Expensive parts are generated only for a template that uses them.
         'record_old_row', case
             when 'record_old_row' = any (p_template) then auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole)

@@ -65,3 +65,72 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.followed_columns is
     'The column names of a rule after columns were renamed, given auditctl.capture.columns before and after';
+
+create or replace function auditctl_internal.matched_columns(p_old jsonb, p_new jsonb)
+returns table (site text, number integer, described jsonb, number_now integer, may_be text[])
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with known as (
+        select site.name as site, c.number::integer as number, c.described, now.number::integer as number_now
+        from jsonb_each(p_old) as site (name, columns)
+        cross join lateral jsonb_each(site.columns) as c (number, described)
+        left join lateral jsonb_each(p_new -> site.name) as now (number, described) on now.described ->> 0 = c.described ->> 0
+    ),
+
+    lost as (
+        select k.*, count(*) over (partition by k.site) as total
+        from known as k
+        where k.number_now is null and p_new ? k.site
+    ),
+
+    gained as (
+        select
+            site.name as site, array_agg(c.number::integer) as numbers, array_agg(c.described ->> 0) as names,
+            array_agg(c.described ->> 1) as types
+        from jsonb_each(p_new) as site (name, columns)
+        cross join lateral jsonb_each(site.columns) as c (number, described)
+        where not exists (select from known as k where k.site = site.name and k.number_now = c.number::integer)
+        group by site.name
+    )
+
+    -- One command renames one column and does not change its type.
+    select
+        k.site, k.number, k.described,
+        coalesce(k.number_now, case when renamed.is_certain then g.numbers[1] end),
+        case when renamed.is_certain then '{}' else coalesce(g.names, '{}') end
+    from known as k
+    left join lost as l on l.site = k.site and l.number = k.number
+    left join gained as g on g.site = l.site
+    cross join lateral (
+        select coalesce(l.total = 1 and cardinality(g.numbers) = 1 and g.types[1] = l.described ->> 1, false) as is_certain
+    ) as renamed
+$auditctl$;
+comment on function auditctl_internal.matched_columns is
+    'The columns of the first state with their numbers in the second, by name, as a dump numbers columns anew. One that is missing has no number and the names that it may have now, unless it can only have been renamed';
+
+create or replace function auditctl_internal.renumbered_columns(p_old jsonb, p_new jsonb) returns jsonb
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(jsonb_object_agg(site.name, site.columns), '{}')
+    from (
+        select m.site as name, jsonb_object_agg(coalesce(m.number_now, -m.number), m.described) as columns
+        from auditctl_internal.matched_columns(p_old, p_new) as m
+        group by m.site
+    ) as site
+$auditctl$;
+comment on function auditctl_internal.renumbered_columns is
+    'The first state of auditctl.capture.columns with the numbers of the second; a column that is missing there has a negative number';
+
+create or replace function auditctl_internal.doubtful_columns(p_hidden text[], p_old jsonb, p_new jsonb) returns text[]
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select coalesce(array_agg(distinct name.name), '{}')
+    from auditctl_internal.matched_columns(p_old, p_new) as m
+    cross join unnest(m.may_be) as name (name)
+    where m.described ->> 0 = any (p_hidden)
+$auditctl$;
+comment on function auditctl_internal.doubtful_columns is
+    'The columns that may be renamed excluded or masked ones, where numbers cannot tell';

@@ -86,6 +86,7 @@ declare
     v_columns text[];
     v_key text[];
     v_old_key text[];
+    v_doubtful text[] := '{}';
 begin
     -- The statements below are DDL too, and fire the guard again.
     update auditctl.capture set being_changed_by = pg_current_xact_id()
@@ -98,12 +99,22 @@ begin
     v_now.target := auditctl_internal.registered_name(p_relation);
     v_now.members := auditctl_internal.current_members(p_relation);
     v_now.columns := auditctl_internal.current_columns(p_relation, v_now.members);
+    v_now.columns_of := auditctl_internal.table_identity(p_relation);
     v_now.rules := auditctl_internal.current_rules(p_relation, v_now.members);
+    if not auditctl_internal.has_same_numbers(v_before) then
+        v_doubtful := auditctl_internal.doubtful_columns(v_before.exclude || v_before.mask, v_before.columns, v_now.columns);
+        v_before.columns := auditctl_internal.renumbered_columns(v_before.columns, v_now.columns);
+    end if;
     v_now.exclude := auditctl_internal.followed_columns(v_before.exclude, v_before.columns, v_now.columns);
-    v_now.mask := auditctl_internal.followed_columns(v_before.mask, v_before.columns, v_now.columns);
+    v_now.mask := auditctl_internal.followed_columns(v_before.mask, v_before.columns, v_now.columns)
+        || auditctl_internal.pick_names(v_doubtful, v_before.exclude || v_before.mask, false);
     v_now.key := auditctl_internal.followed_columns(v_before.key, v_before.columns, v_now.columns);
     v_columns := array(select c.name from auditctl_internal.captured_columns(p_relation) as c);
     perform auditctl_internal.require_no_new_rule(v_before, v_now.rules);
+    if v_doubtful <> '{}' then
+        raise warning 'columns of % that may be excluded or masked ones with a new name are masked: %', v_now.target, array_to_string(v_doubtful, ', ')
+            using hint = 'State the rule again: ' || auditctl_internal.command_line('enable', v_now.target);
+    end if;
 
     if v_now.target <> v_before.target then
         perform auditctl_internal.follow_rename(v_before.target, v_now.target);
@@ -132,7 +143,7 @@ begin
     set
         target = v_now.target, exclude = v_now.exclude, mask = v_now.mask, key = v_now.key,
         former_exclude = v_now.former_exclude, former_mask = v_now.former_mask,
-        members = v_now.members, columns = v_now.columns, rules = v_now.rules,
+        members = v_now.members, columns = v_now.columns, columns_of = v_now.columns_of, rules = v_now.rules,
         detached = array(
             select m from unnest(v_before.members || v_before.detached) as m
             where m <> all (v_now.members) and auditctl_internal.registered_name(m) is not null

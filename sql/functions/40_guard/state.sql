@@ -25,6 +25,33 @@ $auditctl$;
 comment on function auditctl_internal.current_columns is
     'The columns of the table and of each child by number, each with name, type and default';
 
+create or replace function auditctl_internal.table_identity(p_relation oid) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select format(
+        '%s %s %s', case
+            when has_function_privilege('pg_control_system()', 'execute') then (select c.system_identifier from pg_control_system() as c)
+        end, d.oid, p_relation
+    )
+    from pg_database as d
+    where d.datname = current_database()
+$auditctl$;
+comment on function auditctl_internal.table_identity is 'The physical table: cluster, database and object id';
+
+create or replace function auditctl_internal.has_same_numbers(p_capture auditctl.capture) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- A dump numbers columns anew if one was dropped. pg_upgrade preserves all numbers, but not the cluster's identifier.
+    select coalesce(
+        p_capture.columns_of = auditctl_internal.table_identity(p_capture.relation)
+        or split_part(p_capture.columns_of, ' ', 3) = p_capture.relation::oid::text and auditctl_internal.displacement() is null, false
+    )
+$auditctl$;
+comment on function auditctl_internal.has_same_numbers is
+    'Whether the numbers in auditctl.capture.columns are those of the table: it is physically the same as when they were stored';
+
 create or replace function auditctl_internal.digest(p_text text) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -107,6 +134,7 @@ as $auditctl$
     set
         members = present.members,
         columns = auditctl_internal.current_columns(present.relation, present.members),
+        columns_of = auditctl_internal.table_identity(present.relation),
         rules = auditctl_internal.current_rules(present.relation, present.members),
         detached = '{}',
         being_changed_by = null

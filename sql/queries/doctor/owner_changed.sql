@@ -13,6 +13,8 @@ from (
         2, case c.relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end, c.oid::regclass::text, c.relowner
     from pg_class as c
     where c.relnamespace = to_regnamespace('auditctl') and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+        -- With the coverage guard it belongs to a superuser, so that auditctl_owner cannot change it.
+        and not (c.relname = 'place' and exists (select from pg_roles as r where r.oid = c.relowner and r.rolsuper))
         -- A sequence that belongs to a table has the table's owner.
         and not (
             c.relkind = 'S'
@@ -23,7 +25,7 @@ from (
     from pg_proc as p
     where p.pronamespace in (to_regnamespace('auditctl'), to_regnamespace('auditctl_internal'))
         -- These have the rights of the login that installed auditctl, so that auditctl_owner cannot replace them.
-        and not (p.proname in ('put_trigger', 'put_read_policy', 'guard_ddl', 'guard_drop') and pg_has_role(p.proowner, 'auditctl_owner', 'MEMBER'))
+        and not (p.proname in ('displacement', 'put_trigger', 'put_read_policy', 'guard_ddl', 'guard_drop') and pg_has_role(p.proowner, 'auditctl_owner', 'MEMBER'))
         or p.pronamespace = to_regnamespace('auditctl_triggers')
         and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))
 ) as object
