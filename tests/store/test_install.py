@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -67,12 +68,21 @@ def fresh(server: EmbeddedServer, grantee: str = "dba") -> str:
     return server.dsn(name, user=grantee)
 
 
-LENT = ("auditctl_internal.put_trigger", "auditctl_internal.put_read_policy", "auditctl_internal.guard_d", "auditctl_internal.displacement(", "auditctl.place")
+LENT = (
+    "auditctl_internal.put_trigger",
+    "auditctl_internal.put_read_policy",
+    "auditctl_internal.guard_d",
+    "auditctl_internal.displacement(",
+    "auditctl.place",
+)
 
 
 def lent(described: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """All but what has the rights of the login that installed."""
-    return {part: [row for row in rows if not str(row[0]).startswith(LENT)] for part, rows in described.items()}
+    """All but what has the rights of the login that installed, and the object ids of tables."""
+    return {
+        part: [re.sub(r"'\d+'::oid", "...", str(row)) for row in rows if not str(row[0]).startswith(LENT)]
+        for part, rows in described.items()
+    }
 
 
 def as_superuser(dsn: str) -> str:
