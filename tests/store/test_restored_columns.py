@@ -61,7 +61,7 @@ def restored_template(server: EmbeddedServer, template: NoopExecutor) -> Iterato
     """A database that was restored from a dump of the tables above, to be cloned for each test."""
     with prepared(server, template, make_tables) as name, fresh_database(server, "restored") as dsn:
         dumps.play(server, dsn, dumps.dump(server, server.dsn(name)))
-        yield conninfo_to_dict(dsn)["dbname"]
+        yield str(conninfo_to_dict(dsn)["dbname"])
 
 
 @pytest.fixture
