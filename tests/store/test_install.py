@@ -17,7 +17,7 @@ from auditctl.errors import DatabaseError, StoreError, UsageError
 from auditctl.names import GRANTABLE_ROLES, ROLE_OWNER, STORE_REVISION
 from tests.fixtures.databases import connect, create_database, drop_database, drop_role, fetch_value
 from tests.support.capturing import audit, events
-from tests.support.schema import describe
+from tests.support.schema import describe, lent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,23 +66,6 @@ def fresh(server: EmbeddedServer, grantee: str = "dba") -> str:
         grant = psycopg.sql.SQL("grant create on database {} to {}")
         conn.execute(grant.format(psycopg.sql.Identifier(name), psycopg.sql.Identifier(grantee)))
     return server.dsn(name, user=grantee)
-
-
-LENT = (
-    "auditctl_internal.put_trigger",
-    "auditctl_internal.put_read_policy",
-    "auditctl_internal.guard_d",
-    "auditctl_internal.displacement(",
-    "auditctl.place",
-)
-
-
-def lent(described: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """All but what has the rights of the login that installed, and the object ids of tables."""
-    return {
-        part: [re.sub(r"'\d+'::oid", "...", str(row)) for row in rows if not str(row[0]).startswith(LENT)]
-        for part, rows in described.items()
-    }
 
 
 def as_superuser(dsn: str) -> str:
