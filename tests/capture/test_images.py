@@ -252,13 +252,16 @@ def test_a_row_without_a_key_is_recorded_whole_before_its_update(conn: psycopg.C
     ]
 
 
-def test_a_value_too_large_for_jsonb_is_recorded_as_hash_and_length(conn: psycopg.Connection, db: str) -> None:
+def test_a_value_too_large_for_jsonb_is_recorded_as_start_length_and_hash(conn: psycopg.Connection, db: str) -> None:
     conn.execute("create table t (id integer primary key, v text, w bytea)")
     audit(db, "t", actions=(Action.CREATE,))
     conn.execute("insert into t values (1, repeat('a', 268435456), null)")
     conn.execute("insert into t values (2, null, convert_to(repeat('b', 135000000), 'UTF8'))")
-    text = f'{{"$bytes": 268435456, "$sha256": "{hashlib.sha256(b"a" * 268435456).hexdigest()}"}}'
-    binary = f'{{"$bytes": 135000000, "$sha256": "{hashlib.sha256(b"b" * 135000000).hexdigest()}"}}'
+    text = (
+        f'{{"$head": "{"a" * 200}", "$bytes": 268435456, "$sha256": "{hashlib.sha256(b"a" * 268435456).hexdigest()}"}}'
+    )
+    start = r"\\x" + "62" * 99
+    binary = f'{{"$head": "{start}", "$bytes": 135000000, "$sha256": "{hashlib.sha256(b"b" * 135000000).hexdigest()}"}}'
     assert events(conn, "public.t") == [
         ("CREATE", "1", None, f'{{"v": {text}, "w": null, "id": 1}}'),
         ("CREATE", "2", None, f'{{"v": null, "w": {binary}, "id": 2}}'),

@@ -38,6 +38,10 @@ begin
                 'total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb
             );
+        if pg_column_size(v_new) > 8192
+            or pg_column_size(v_new -> 'loose') > 200 then
+            perform auditctl_internal.require_fit(null, v_new);
+        end if;
         v_target_id := jsonb_build_array(auditctl_internal.typed(new.id, null::pg_catalog.uuid), auditctl_internal.typed(new.line, null::pg_catalog.int2))::text;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
@@ -225,6 +229,12 @@ begin
         if auditctl_internal.typed(old.id, null::pg_catalog.uuid) is distinct from new.id or auditctl_internal.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
             v_previous_key := jsonb_build_object('previous_target_id', jsonb_build_array(auditctl_internal.typed(old.id, null::pg_catalog.uuid), auditctl_internal.typed(old.line, null::pg_catalog.int2))::text);
         end if;
+        if pg_column_size(v_old) > 8192
+            or pg_column_size(v_old -> 'loose') > 200
+            or pg_column_size(v_new) > 8192
+            or pg_column_size(v_new -> 'loose') > 200 then
+            perform auditctl_internal.require_fit(v_old, v_new);
+        end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_key
         into v_old, v_new, v_target_id, v_previous_key
@@ -311,6 +321,10 @@ begin
                 'total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb
             );
+        if pg_column_size(v_old) > 8192
+            or pg_column_size(v_old -> 'loose') > 200 then
+            perform auditctl_internal.require_fit(v_old, null);
+        end if;
         v_target_id := jsonb_build_array(auditctl_internal.typed(old.id, null::pg_catalog.uuid), auditctl_internal.typed(old.line, null::pg_catalog.int2))::text;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();

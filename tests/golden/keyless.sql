@@ -24,6 +24,9 @@ begin
                 auditctl_internal.typed(new.day, null::pg_catalog.date),
                 auditctl_internal.typed(new.amount, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(new) end;
+        if pg_column_size(v_new) > 8192 then
+            perform auditctl_internal.require_fit(null, v_new);
+        end if;
         v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
@@ -151,6 +154,10 @@ begin
         if auditctl_internal.typed(old.day, null::pg_catalog.date) is distinct from new.day then
             v_previous_key := jsonb_build_object('previous_target_id', case when num_nulls(old.day) = 0 then format('%s', old.day) end);
         end if;
+        if pg_column_size(v_old) > 8192
+            or pg_column_size(v_new) > 8192 then
+            perform auditctl_internal.require_fit(v_old, v_new);
+        end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_key
         into v_old, v_new, v_target_id, v_previous_key
@@ -219,6 +226,9 @@ begin
                 auditctl_internal.typed(old.day, null::pg_catalog.date),
                 auditctl_internal.typed(old.amount, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(old) end;
+        if pg_column_size(v_old) > 8192 then
+            perform auditctl_internal.require_fit(v_old, null);
+        end if;
         v_target_id := case when num_nulls(old.day) = 0 then format('%s', old.day) end;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();

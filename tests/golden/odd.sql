@@ -24,6 +24,9 @@ begin
                 auditctl_internal.typed(new."v'new", null::pg_catalog.text),
                 auditctl_internal.typed(new."100%", null::pg_catalog.int4)
             ) >= 0 then to_jsonb(new) end;
+        if pg_column_size(v_new) > 8192 then
+            perform auditctl_internal.require_fit(null, v_new);
+        end if;
         v_target_id := auditctl_internal.typed(new."Säule", null::pg_catalog.int4)::text;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
@@ -155,6 +158,10 @@ begin
         if auditctl_internal.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
             v_previous_key := jsonb_build_object('previous_target_id', auditctl_internal.typed(old."Säule", null::pg_catalog.int4)::text);
         end if;
+        if pg_column_size(v_old) > 8192
+            or pg_column_size(v_new) > 8192 then
+            perform auditctl_internal.require_fit(v_old, v_new);
+        end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_key
         into v_old, v_new, v_target_id, v_previous_key
@@ -223,6 +230,9 @@ begin
                 auditctl_internal.typed(old."v'new", null::pg_catalog.text),
                 auditctl_internal.typed(old."100%", null::pg_catalog.int4)
             ) >= 0 then to_jsonb(old) end;
+        if pg_column_size(v_old) > 8192 then
+            perform auditctl_internal.require_fit(v_old, null);
+        end if;
         v_target_id := auditctl_internal.typed(old."Säule", null::pg_catalog.int4)::text;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();

@@ -23,6 +23,9 @@ begin
                 auditctl_internal.typed(new.id, null::pg_catalog.text),
                 auditctl_internal.typed(new.v, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(new) end;
+        if pg_column_size(v_new) > 8192 then
+            perform auditctl_internal.require_fit(null, v_new);
+        end if;
         v_target_id := case when octet_length(auditctl_internal.typed(new.id, null::pg_catalog.text)::text) > 1000 then auditctl_internal.fit_key(auditctl_internal.typed(new.id, null::pg_catalog.text)::text) else auditctl_internal.typed(new.id, null::pg_catalog.text)::text end;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
@@ -154,6 +157,10 @@ begin
         if auditctl_internal.typed(old.id, null::pg_catalog.text) collate "C" is distinct from new.id collate "C" then
             v_previous_key := jsonb_build_object('previous_target_id', case when octet_length(auditctl_internal.typed(old.id, null::pg_catalog.text)::text) > 1000 then auditctl_internal.fit_key(auditctl_internal.typed(old.id, null::pg_catalog.text)::text) else auditctl_internal.typed(old.id, null::pg_catalog.text)::text end);
         end if;
+        if pg_column_size(v_old) > 8192
+            or pg_column_size(v_new) > 8192 then
+            perform auditctl_internal.require_fit(v_old, v_new);
+        end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_key
         into v_old, v_new, v_target_id, v_previous_key
@@ -226,6 +233,9 @@ begin
                 auditctl_internal.typed(old.id, null::pg_catalog.text),
                 auditctl_internal.typed(old.v, null::pg_catalog.int4)
             ) >= 0 then to_jsonb(old) end;
+        if pg_column_size(v_old) > 8192 then
+            perform auditctl_internal.require_fit(v_old, null);
+        end if;
         v_target_id := case when octet_length(auditctl_internal.typed(old.id, null::pg_catalog.text)::text) > 1000 then auditctl_internal.fit_key(auditctl_internal.typed(old.id, null::pg_catalog.text)::text) else auditctl_internal.typed(old.id, null::pg_catalog.text)::text end;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();

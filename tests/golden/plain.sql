@@ -24,6 +24,9 @@ begin
                 auditctl_internal.typed(new.name, null::pg_catalog.text),
                 auditctl_internal.typed(new.price, null::pg_catalog."numeric")
             ) >= 0 then to_jsonb(new) end;
+        if pg_column_size(v_new) > 8192 then
+            perform auditctl_internal.require_fit(null, v_new);
+        end if;
         v_target_id := auditctl_internal.typed(new.id, null::pg_catalog.int4)::text;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();
@@ -156,6 +159,10 @@ begin
         if auditctl_internal.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
             v_previous_key := jsonb_build_object('previous_target_id', auditctl_internal.typed(old.id, null::pg_catalog.int4)::text);
         end if;
+        if pg_column_size(v_old) > 8192
+            or pg_column_size(v_new) > 8192 then
+            perform auditctl_internal.require_fit(v_old, v_new);
+        end if;
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_key
         into v_old, v_new, v_target_id, v_previous_key
@@ -224,6 +231,9 @@ begin
                 auditctl_internal.typed(old.name, null::pg_catalog.text),
                 auditctl_internal.typed(old.price, null::pg_catalog."numeric")
             ) >= 0 then to_jsonb(old) end;
+        if pg_column_size(v_old) > 8192 then
+            perform auditctl_internal.require_fit(v_old, null);
+        end if;
         v_target_id := auditctl_internal.typed(old.id, null::pg_catalog.int4)::text;
         if auditctl_internal.is_application() then
             v_actor := auditctl_internal.claimed_actor();

@@ -61,7 +61,7 @@ READING = {
 """The settings under which recorded text means what it says; they do not change what numbers and bytes mean."""
 
 
-OWN_FORMS = ('{"$masked": ', '{"$bytes": ')
+OWN_FORMS = ('{"$masked": ', '{"$bytes": ', '{"$head": ')
 """How the recorded forms begin that stand for a value and do not hold it."""
 
 

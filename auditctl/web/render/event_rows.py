@@ -167,5 +167,8 @@ def _special(value: dict[str, Any]) -> Iterator[RecordedValue]:
     """Yield the masked or oversize value that an object stands for (docs/reference/schema.md), else nothing."""
     if value == {"$masked": True}:
         yield RecordedValue("masked", "masked")
-    elif value.keys() == {"$sha256", "$bytes"}:
-        yield RecordedValue("oversize", f"{value['$bytes']:,} bytes, too large to keep; SHA-256 {value['$sha256']}")
+    elif {"$sha256", "$bytes"} <= value.keys() <= {"$sha256", "$bytes", "$head"}:
+        head = f"{value['$head']}\N{HORIZONTAL ELLIPSIS} " if value.get("$head") else ""
+        yield RecordedValue(
+            "oversize", f"{head}({value['$bytes']:,} bytes, too large to keep; SHA-256 {value['$sha256']})"
+        )

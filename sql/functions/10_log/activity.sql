@@ -2,18 +2,22 @@
 
 create or replace function auditctl.shorten(p_value text) returns text
 language sql immutable parallel safe
--- A value may end within a character, on which PostgreSQL raises an error. Three more bytes complete any character.
 return case
+    -- Looking at the start alone costs the same for any length; no character takes more than four bytes.
+    when pg_catalog.octet_length(p_value) > 2000 then pg_catalog.left(p_value, 99) || pg_catalog.chr(8230)
     when p_value = '{"$masked": true}' then '***'
     when p_value like '{"$json": %}' then pg_catalog.substr(p_value, 11, least(pg_catalog.length(p_value) - 11, 100))
-    when p_value like '{"$bytes": %, "$sha256": "%"}'
-        then '(' || pg_catalog.split_part(pg_catalog.split_part(p_value, ': ', 2), ',', 1) || ' bytes)'
+    when p_value like '{"$head": "%", "$bytes": %, "$sha256": %}' or p_value like '{"$bytes": %, "$sha256": %}' then pg_catalog.concat(
+        case when p_value ^@ '{"$head": ' then pg_catalog.substr(p_value, 12, 80) || pg_catalog.chr(8230) || ' ' end,
+        '(' || pg_catalog.split_part(pg_catalog.split_part(p_value, '"$bytes": ', 2), ',', 1) || ' bytes)'
+    )
+    -- A value may end within a character, on which PostgreSQL raises an error. Three more bytes complete any character.
     when pg_catalog.length(p_value || '   ') > 103 then pg_catalog.left(p_value || '   ', 99) || pg_catalog.chr(8230)
     else p_value
 end;
 revoke execute on function auditctl.shorten from public;
 grant execute on function auditctl.shorten to auditctl_reader;
-comment on function auditctl.shorten is 'A long, masked or oversize value as auditctl.details shows it';
+comment on function auditctl.shorten is 'A long, masked or large value as auditctl.details shows it';
 
 create or replace function auditctl.shown(p_value text) returns text
 language sql immutable parallel safe

@@ -14,7 +14,10 @@ begin
         v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('summary', p_summary);
     end if;
     insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, p_target, auditctl_internal.fit_key(p_target_id), p_action, p_old, p_new, v_who.context)
+    values (
+        v_who.actor, v_who.actor_kind, v_who.ip, p_target, auditctl_internal.fit_key(p_target_id), p_action,
+        auditctl_internal.fit_values(p_old), auditctl_internal.fit_values(p_new), auditctl_internal.fit_values(v_who.context)
+    )
     returning event_id into v_event_id;
     return v_event_id;
 end

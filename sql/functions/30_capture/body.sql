@@ -117,6 +117,8 @@ begin
         'record_new_row', case
             when 'record_new_row' = any (p_template) then auditctl_internal.record_row_code('new', v_captured, p_capture.mask, v_is_whole)
         end,
+        'old_is_large', auditctl_internal.is_large_code('v_old', p_relation, v_captured, p_capture.mask),
+        'new_is_large', auditctl_internal.is_large_code('v_new', p_relation, v_captured, p_capture.mask),
         'old_key', auditctl_internal.key_code('old', v_key, v_hidden),
         'new_key', auditctl_internal.key_code('new', v_key, v_hidden),
         'update_key', case

@@ -1,24 +1,23 @@
--- The careful path for recording a row, for cases that generated code does not cover: a value too large for JSONB,
+-- The careful path for recording a row, for cases that generated code does not cover: a row too large for one event,
 -- text that JSONB refuses, or a column that was added, dropped or retyped since. Slow, but never fails.
 
-create or replace function auditctl_internal.value_image(p_value anyelement) returns jsonb
+create or replace function auditctl_internal.value_image(p_value anyelement, p_largest bigint) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_image jsonb;
 begin
-    return to_jsonb(p_value);
-exception when others then
-    if pg_typeof(p_value) = 'bytea'::regtype then
-        return jsonb_build_object('$sha256', encode(sha256(p_value), 'hex'), '$bytes', octet_length(p_value));
+    v_image := coalesce(to_jsonb(p_value), 'null');
+    if auditctl_internal.text_size(v_image) <= p_largest then
+        return v_image;
     end if;
-    return jsonb_build_object(
-        '$sha256', encode(sha256(convert_to(format('%s', p_value), 'UTF8')), 'hex'),
-        '$bytes', octet_length(format('%s', p_value))
-    );
+    return null;
+exception when others then
+    return null;
 end
 $auditctl$;
-comment on function auditctl_internal.value_image is
-    'A value as JSONB; if JSONB cannot hold it, its length and hash: of the bytes for bytea, of the text in UTF-8 for all other types';
+comment on function auditctl_internal.value_image is 'A value as JSONB; null if JSONB cannot hold it or its JSON text exceeds so many bytes';
 
 create or replace function auditctl_internal.base_type(p_type oid) returns oid
 language sql stable
@@ -47,37 +46,46 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.is_plain_type is 'Whether values of the type are converted to JSONB directly; others are recorded as their text';
 
-create or replace function auditctl_internal.column_image(p_row anyelement, p_column name, p_type oid) returns jsonb
+create or replace function auditctl_internal.column_image(p_row anyelement, p_column name, p_type oid, p_largest bigint) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_value jsonb;
     v_field constant text := format('($1).%I', p_column);
+    v_text constant text := auditctl_internal.text_code(v_field);
     v_base constant oid := auditctl_internal.base_type(p_type);
-    v_code text := auditctl_internal.text_code(v_field);
+    v_code text := v_text;
 begin
     if auditctl_internal.is_plain_type(p_type)
         and (p_type = v_base or v_base not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype))
     then
         -- Casts by the type's catalog name: bit in SQL means bit(1).
         select auditctl_internal.image_code(
-            case when p_type = v_base then v_field else format('(%s)::pg_catalog.%I', v_code, t.typname) end,
+            case when p_type = v_base then v_field else format('(%s)::pg_catalog.%I', v_text, t.typname) end,
             format('format(''%%s'', %s)', v_field), v_base, t.typcategory = 'A'
         )
         into v_code
         from pg_type as t
         where t.oid = v_base;
     end if;
-    execute format('select auditctl_internal.value_image(%s)', v_code) into v_value using p_row;
-    return coalesce(v_value, 'null');
+    execute format('select auditctl_internal.value_image(%s, $2)', v_code) into v_value using p_row, p_largest;
+    if v_value is null then
+        execute case
+            when p_type = 'bytea'::regtype then format('select auditctl_internal.large_bytes(%s)', v_field)
+            else format('select auditctl_internal.large_text(%s)', v_text)
+        end
+        into v_value using p_row;
+    end if;
+    return v_value;
 exception when others then
     -- Not even the text of the value fits into memory.
-    execute format('select jsonb_build_object(''$sha256'', null, ''$bytes'', pg_column_size(%s))', v_field) into v_value using p_row;
+    execute format('select auditctl_internal.large_form(null, pg_column_size(%s), null)', v_field) into v_value using p_row;
     return v_value;
 end
 $auditctl$;
-comment on function auditctl_internal.column_image is 'The value of one column of a row as JSONB';
+comment on function auditctl_internal.column_image is
+    'The value of one column of a row as JSONB; its length, hash and start if its JSON text exceeds so many bytes';
 
 create or replace function auditctl_internal.unknown_columns(p_relation oid, p_known text[], p_hidden text[]) returns text[]
 language sql stable
@@ -99,13 +107,17 @@ $auditctl$;
 comment on function auditctl_internal.unknown_columns is
     'Columns that may be renamed excluded or masked columns; capture masks them until the rule is applied again';
 
-create or replace function auditctl_internal.row_image(p_row anyelement, p_relation oid, p_exclude text[], p_mask text[]) returns jsonb
+create or replace function auditctl_internal.row_image(
+    p_row anyelement, p_relation oid, p_exclude text[], p_mask text[], p_largest bigint
+) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_image jsonb := '{}';
+    v_names text[] := '{}';
+    v_values jsonb[] := '{}';
     v_value jsonb;
+    v_size bigint := 0;
     v_column record;
 begin
     for v_column in
@@ -118,22 +130,23 @@ begin
         if v_column.attname = any (p_mask) then
             v_value := '{"$masked": true}';
         else
-            v_value := auditctl_internal.column_image(p_row, v_column.attname, v_column.atttypid);
+            v_value := auditctl_internal.column_image(p_row, v_column.attname, v_column.atttypid, p_largest);
         end if;
-        begin
-            v_image := v_image || jsonb_build_object(v_column.attname, v_value);
-        exception when others then
-            -- Each value fits, but not all of them together.
-            v_image := v_image || jsonb_build_object(v_column.attname, jsonb_build_object(
-                '$sha256', encode(sha256(convert_to(v_value #>> '{}', 'UTF8')), 'hex'),
-                '$bytes', octet_length(v_value #>> '{}')
-            ));
-        end;
+        v_size := v_size + pg_column_size(v_value);
+        if v_size > 8 * auditctl_internal.event_limit() then
+            return null;
+        end if;
+        v_names := v_names || v_column.attname::text;
+        v_values := v_values || v_value;
     end loop;
-    return v_image;
+    return (
+        select coalesce(jsonb_object_agg(pair.name, pair.value), '{}')
+        from unnest(v_names, v_values) as pair (name, value)
+    );
 end
 $auditctl$;
-comment on function auditctl_internal.row_image is 'A row as JSONB, by the columns that the table has now, without the excluded and with the masked hidden';
+comment on function auditctl_internal.row_image is
+    'A row as JSONB, by the columns that the table has now, without the excluded and with the masked hidden, and each value up to so many bytes; null if that is far above the limit of an event';
 
 create or replace function auditctl_internal.row_key(p_row anyelement, p_relation oid, p_key text[], p_hidden text[]) returns text
 language plpgsql stable
@@ -159,7 +172,7 @@ begin
             v_text := auditctl_internal.hidden_key(v_text);
             v_part := to_jsonb(v_text);
         elsif cardinality(p_key) > 1 then
-            v_part := auditctl_internal.column_image(p_row, v_column.attname, v_column.atttypid);
+            v_part := auditctl_internal.column_image(p_row, v_column.attname, v_column.atttypid, auditctl_internal.event_limit());
         end if;
         if cardinality(p_key) > 1 then
             v_parts := v_parts || jsonb_build_array(v_part);
@@ -198,6 +211,30 @@ $auditctl$;
 comment on function auditctl_internal.equal_columns is
     'The columns of the table that have the same image in both rows, without the excluded';
 
+create or replace function auditctl_internal.careful_values(
+    p_operation text, p_old anyelement, p_new anyelement, p_relation oid,
+    p_exclude text[], p_equal text[], p_mask text[], p_is_keyed boolean, p_largest bigint
+) returns auditctl.change
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_change auditctl.change;
+begin
+    if p_operation <> 'INSERT' then
+        -- Without a key, only the whole old row identifies the row.
+        v_change.old_values := auditctl_internal.row_image(
+            p_old, p_relation, case when p_is_keyed then p_exclude || p_equal else p_exclude end, p_mask, p_largest
+        );
+    end if;
+    if p_operation <> 'DELETE' then
+        v_change.new_values := auditctl_internal.row_image(p_new, p_relation, p_exclude || p_equal, p_mask, p_largest);
+    end if;
+    return v_change;
+end
+$auditctl$;
+comment on function auditctl_internal.careful_values is 'The old and new values of a row, each up to so many bytes; null where that is far above the limit of an event';
+
 create or replace function auditctl_internal.careful_change(
     p_operation text, p_old anyelement, p_new anyelement, p_relation oid,
     p_exclude text[], p_mask text[], p_known text[], p_key text[]
@@ -216,27 +253,32 @@ as $auditctl$
 declare
     v_change auditctl.change;
     v_previous_target_id text;
-    v_exclude text[] := p_exclude;
+    v_equal constant text[] := case
+        when p_operation = 'UPDATE' then auditctl_internal.equal_columns(p_old, p_new, p_relation, p_exclude) else '{}'
+    end;
     v_mask constant text[] := p_mask || auditctl_internal.unknown_columns(p_relation, p_known, p_exclude || p_mask);
+    v_columns constant bigint := (select count(*) from pg_attribute as a where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped);
 begin
+    v_change := auditctl_internal.careful_values(
+        p_operation, p_old, p_new, p_relation, p_exclude, v_equal, v_mask, p_key <> '{}', auditctl_internal.event_limit()
+    );
+    if p_operation <> 'INSERT' and v_change.old_values is null or p_operation <> 'DELETE' and v_change.new_values is null
+        or auditctl_internal.text_size(v_change.old_values) + auditctl_internal.text_size(v_change.new_values) > auditctl_internal.event_limit()
+    then
+        v_change := auditctl_internal.careful_values(
+            p_operation, p_old, p_new, p_relation, p_exclude, v_equal, v_mask, p_key <> '{}',
+            auditctl_internal.largest_value(v_columns * case when p_operation = 'UPDATE' then 2 else 1 end)
+        );
+    end if;
+    if p_operation = 'UPDATE' and v_change.new_values = '{}' then
+        return null;
+    end if;
     if p_operation = 'DELETE' then
-        v_change.old_values := auditctl_internal.row_image(p_old, p_relation, p_exclude, v_mask);
         v_change.target_id := auditctl_internal.row_key(p_old, p_relation, p_key, p_exclude || v_mask);
         return v_change;
     end if;
-    if p_operation = 'UPDATE' then
-        v_exclude := p_exclude || auditctl_internal.equal_columns(p_old, p_new, p_relation, p_exclude);
-    end if;
-    v_change.new_values := auditctl_internal.row_image(p_new, p_relation, v_exclude, v_mask);
     v_change.target_id := auditctl_internal.row_key(p_new, p_relation, p_key, p_exclude || v_mask);
     if p_operation = 'UPDATE' then
-        if v_change.new_values = '{}' then
-            return null;
-        end if;
-        -- Without a key, only the whole old row identifies the row.
-        v_change.old_values := auditctl_internal.row_image(
-            p_old, p_relation, case when p_key = '{}' then p_exclude else v_exclude end, v_mask
-        );
         v_previous_target_id := auditctl_internal.row_key(p_old, p_relation, p_key, p_exclude || v_mask);
         if v_previous_target_id is distinct from v_change.target_id then
             v_change.previous_key := jsonb_build_object('previous_target_id', v_previous_target_id);

@@ -6,11 +6,11 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     -- Removes keys that have a meaning in the log and are never in the server's log; always names the importing login.
-    select jsonb_strip_nulls(
+    select auditctl_internal.fit_values(jsonb_strip_nulls(
         case when jsonb_typeof(p_context) = 'object' then p_context else '{}' end
         - '{summary,previous_target_id,claimed_actor,claimed_ip,role,partition}'::text[]
         || jsonb_build_object('imported_by', session_user)
-    )
+    ))
 $auditctl$;
 comment on function auditctl_internal.imported_context is 'The context of the event of an imported read, including the login that imports it';
 
