@@ -32,13 +32,10 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     events, rounds = (EVENTS // 10, 1) if quick else (EVENTS, ROUNDS)
     dsn = server.dsn()
     store.install(dsn)
-    server.require_passwords([LOGIN])
     with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute(f"create role {LOGIN} login in role auditctl_reader password '{PASSWORD}'".encode())
-        conn.execute("select pg_reload_conf()")
         conn.execute(FILL, [events])
         conn.execute("vacuum analyze auditctl.event")
-    with tempfile.TemporaryDirectory() as folder, _served(server) as (process, client):
+    with tempfile.TemporaryDirectory() as folder, served(server, dsn) as (process, client):
         target = Path(folder) / "download"
         peaks = {"after_pages": _peak(process)}
         _download(client, "/export.csv?id=7", target)
@@ -66,9 +63,13 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
 
 
 @contextmanager
-def _served(server: EmbeddedServer) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    """Serve the page in a process of its own, to somebody who is signed in."""
-    command = [sys.executable, "-m", "auditctl", "--dsn", server.dsn(), "serve", "--port", "0"]
+def served(server: EmbeddedServer, dsn: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """Serve the page of a store in a process of its own, to a reader who is signed in."""
+    server.require_passwords([LOGIN])
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(f"create role {LOGIN} login in role auditctl_reader password '{PASSWORD}'".encode())
+        conn.execute("select pg_reload_conf()")
+    command = [sys.executable, "-m", "auditctl", "--dsn", dsn, "serve", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None

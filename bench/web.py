@@ -1,13 +1,19 @@
-"""What a page of the log takes: the first page of each filter, and its overview, in a log of ten million events."""
+"""What a page of the log takes: the first page of each filter, and its overview, in a log of ten million events.
+
+The queries are timed by the database's clock. Some pages are also timed by a client that keeps its connection, as
+browsers and proxies do.
+"""
 
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import httpx
 import psycopg
 
 from auditctl import database
@@ -17,7 +23,7 @@ from auditctl.log import reader, selection
 from auditctl.log.filters import Filters
 from auditctl.log.histogram.read import read_histogram
 from auditctl.log.selection import Selection
-from bench import measure, results, webbed
+from bench import measure, results, serving, webbed
 from bench.markdown import grid
 
 EVENTS, QUICK_EVENTS = 10_000_000, 50_000
@@ -66,6 +72,12 @@ CASES: Mapping[str, Mapping[str, list[str]]] = {
 }
 """What is looked for, by how often and where in the log it is."""
 
+ADDRESSES = ("/healthz", "/static/style.css", "/", "/?target=shop.table_20", "/?target=shop.rare", "/overview")
+"""What a client asks for."""
+
+REPEATS = 10
+"""How often, in each round."""
+
 
 def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
     """Build both logs and measure; return milliseconds."""
@@ -75,7 +87,12 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
         with psycopg.connect(server.dsn(), autocommit=True) as conn:
             conn.execute(f"create database {name}".encode())
         webbed.build(server.dsn(name), QUICK_EVENTS if quick else EVENTS, max(span, timedelta(days=2)))
-    return measured({name: server.dsn(name) for name in spans}, QUICK_ROUNDS if quick else ROUNDS)
+    rounds = QUICK_ROUNDS if quick else ROUNDS
+    found = measured({name: server.dsn(name) for name in spans}, rounds)
+    with serving.served(server, server.dsn("months")) as (_, client):
+        runs = {address: partial(_asked, client, address) for address in ADDRESSES}
+        samples = measure.samples(runs, rounds * REPEATS)
+    return {**found, "client": {address: round(statistics.median(some), 1) for address, some in samples.items()}}
 
 
 def measured(dsns: Mapping[str, str], rounds: int) -> dict[str, Any]:
@@ -106,6 +123,13 @@ def _overview(conn: Connection, case: str) -> float:
     return _clock(conn) - start
 
 
+def _asked(client: httpx.Client, address: str) -> float:
+    """Return how long the client waits for the whole answer, in milliseconds."""
+    start = time.perf_counter()
+    client.get(address).raise_for_status()
+    return (time.perf_counter() - start) * 1000
+
+
 def _clock(conn: Connection) -> float:
     """Return the server's time, in milliseconds."""
     row = conn.execute("select extract(epoch from clock_timestamp())::float8 * 1000").fetchone()
@@ -126,5 +150,12 @@ def table() -> str:
     head = ["milliseconds", *(f"{what}, {SHAPES[shape]}" for what, shape in columns)]
     return (
         f"The first {PAGE} events of a filter in a log of {whole:,}, and the overview of all its events:\n\n"
-        f"{grid(head, rows)}"
+        f"{grid(head, rows)}{_client_table(measured.get('client', {}))}"
     )
+
+
+def _client_table(milliseconds: Mapping[str, float]) -> str:
+    if not milliseconds:
+        return ""
+    rows = [[f"`{address}`", f"{some:.1f}"] for address, some in milliseconds.items()]
+    return f"\nThe whole answer, for a client that keeps its connection:\n\n{grid(['milliseconds', 'answer'], rows)}"

@@ -14,6 +14,8 @@ from auditctl import database
 from auditctl.cli.session import Session
 from auditctl.web.app import make_app
 from auditctl.web.auth import password
+from auditctl.web.limits import Limits
+from auditctl.web.log_repeats import RepeatFilter
 from auditctl.web.server import Server, Tls, listen
 from auditctl.web.settings import Auth, Settings
 
@@ -66,7 +68,8 @@ def run(
         host = f"[{address[0]}]" if ":" in address[0] else address[0]
         url = f"{'https' if tls else 'http'}://{host}:{address[1]}{settings.root_path}/"
         say = announce or (lambda url: session.say(f"The log is at {url} (Ctrl-C to stop)."))
-        Server(make_app(settings), listening, tls, lambda: say(url)).serve_until_stopped()
+        limits = Limits(shared=settings.trusted_proxies)
+        Server(make_app(settings), listening, tls, lambda: say(url), limits).serve_until_stopped()
     session.say("Stopped.")
 
 
@@ -79,13 +82,15 @@ def _logging(session: Session) -> Iterator[None]:
     """Write the server's log to stderr; with --quiet only warnings and errors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
-    ours, theirs = (logging.getLogger(name) for name in ("auditctl.web", "uvicorn.error"))
+    handler.addFilter(RepeatFilter())
+    ours, *theirs = (logging.getLogger(name) for name in ("auditctl.web", "uvicorn.error", "asyncio"))
     ours.setLevel(logging.DEBUG if session.debug else logging.WARNING if session.quiet else logging.INFO)
-    theirs.setLevel(logging.WARNING)
-    for logger in (ours, theirs):
+    for logger in (ours, *theirs):
         logger.addHandler(handler)
+    for logger in theirs:
+        logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        for logger in (ours, theirs):
+        for logger in (ours, *theirs):
             logger.removeHandler(handler)

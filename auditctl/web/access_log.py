@@ -11,6 +11,8 @@ from auditctl.display import harmless
 from auditctl.web.request import Visit
 
 LOGGER = logging.getLogger("auditctl.web")
+FAILURES = logging.getLogger("auditctl.web.failures")
+"""What repeats with each request while something is wrong; see auditctl/web/log_repeats.py."""
 
 
 def request(visit: Visit, status: int, seconds: float) -> None:
@@ -42,7 +44,7 @@ def signed_out(visit: Visit, login: str) -> None:
 
 def database_failed(visit: Visit, error: Exception) -> None:
     """Log why the database did not answer a request."""
-    LOGGER.warning("%s failed: %s", _path(visit), harmless(str(error)))
+    FAILURES.warning("%s failed: %s", _path(visit), harmless(str(error)))
 
 
 def aborted(visit: Visit, reason: str) -> None:

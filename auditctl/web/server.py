@@ -6,17 +6,28 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from auditctl.errors import OutputError, UsageError
+from auditctl.web.limits import Limits, most_connections
+from auditctl.web.listener import Listener
+from auditctl.web.protocol import Protocol
 
 GRACE_SECONDS = 5
 """How long requests may continue after the server is told to stop."""
+
+MAX_HEAD = 65536
+"""Bytes of a request before its body."""
+
+BACKLOG = 1024
+"""How many connections the system keeps until they are accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(address)
-        opened.listen()
+        opened.listen(BACKLOG)
     except OSError as error:
         opened.close()
         raise OutputError(
@@ -59,7 +70,12 @@ class Server(uvicorn.Server):
     """Serves an application on a socket until it is stopped."""
 
     def __init__(
-        self, app: ASGIApp, listening: socket.socket, tls: Tls | None = None, started: Callable[[], None] = lambda: None
+        self,
+        app: ASGIApp,
+        listening: socket.socket,
+        tls: Tls | None = None,
+        started: Callable[[], None] = lambda: None,
+        limits: Limits | None = None,
     ) -> None:
         """Create the server; it does not serve yet.
 
@@ -68,6 +84,7 @@ class Server(uvicorn.Server):
             listening: The open socket; it is closed at the end.
             tls: Certificate and key; None for plain HTTP.
             started: Called when the server accepts requests.
+            limits: What a client may take; None for the usual limits.
 
         Raises:
             UsageError: The certificate or key cannot be used.
@@ -83,6 +100,7 @@ class Server(uvicorn.Server):
             loop="asyncio",
             ws="none",
             timeout_graceful_shutdown=GRACE_SECONDS,
+            h11_max_incomplete_event_size=MAX_HEAD,
             ssl_certfile=tls.certificate if tls else None,
             ssl_keyfile=tls.key if tls else None,
         )
@@ -92,6 +110,9 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._listening = listening
         self._started = started
+        limits = limits or Limits()
+        self._limits = replace(limits, connections=most_connections(limits.connections))
+        config.timeout_keep_alive = cast("int", self._limits.idle_seconds)  # a float is as good
 
     def serve_until_stopped(self) -> None:
         """Serve until SIGINT, SIGTERM or `stop`; requests may end within `GRACE_SECONDS` or until a second SIGINT."""
@@ -106,9 +127,16 @@ class Server(uvicorn.Server):
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then call `started`."""
-        await super().startup(sockets)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Start with a listener of our own, then call `started`."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            raise RuntimeError("the application did not start")  # the lines before say why
+        make = partial(Protocol, self.config, self.server_state, self.lifespan.state, self._limits)
+        listener = Listener(self._listening, make, self._limits, self.config.ssl)
+        listener.start()
+        self.servers = [cast("Any", listener)]
+        self.started = True
         self._started()
 
 

@@ -16,7 +16,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 ONLY = {
     "jinja2": {"auditctl/capture/render.py", "auditctl/web/render/templates.py"},
     "starlette": {"auditctl/web/"},
-    "uvicorn": {"auditctl/web/app.py", "auditctl/web/server.py"},
+    "uvicorn": {"auditctl/web/app.py", "auditctl/web/protocol.py", "auditctl/web/server.py"},
     "alembic": {"auditctl/store.py"},
     "sqlalchemy": {"auditctl/store.py"},
     "click": {"auditctl/cli/"},
