@@ -66,7 +66,7 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, ou
     cursor = None if after is None else Cursor.parse(after)
     with session.connect(READER) as conn:
         selection = Selection(filters.resolve(conn).predicates(), after=cursor, limit=limit)
-        page = reader.Page(conn, selection, output_format.projection(not raw))
+        page = reader.Page(conn, selection, output_format.listed(not raw))
         _print(output_format.write(page, layout()))
     if not page.count:
         session.say("No events.")
@@ -111,7 +111,7 @@ def history(session: Session, *, table: str, key: str, output_format: Format, ra
       auditctl history ledger.account -- -1
     """
     with session.connect(READER) as conn:
-        page = reader.Page(conn, reader.history(conn, table, key), output_format.projection(not raw))
+        page = reader.Page(conn, reader.history(conn, table, key), output_format.listed(not raw))
         _print(output_format.write(page, layout()))
     if not page.count:
         session.say(f"No events of {table} {key}.")

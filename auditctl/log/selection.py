@@ -67,6 +67,16 @@ _JSON: dict[str, LiteralString] = {
     "context": "context",
 }
 
+# An event's values may have megabytes, and a list needs none of them. No character takes more than four bytes.
+_HEAD: dict[str, LiteralString] = {
+    **_TEXT,
+    "details": "case when pg_catalog.octet_length(details) > 4000"
+    " then pg_catalog.left(details, 999) || pg_catalog.chr(8230) else details end",
+    "old_values": "null::text",
+    "new_values": "null::text",
+    "context": "null::text",
+}
+
 # The code points of: tab, line feed, carriage return, + - = @, and their full-width twins.
 _STARTS_FORMULA: LiteralString = "9, 10, 13, 43, 45, 61, 64, 65291, 65293, 65309, 65312"
 
@@ -186,6 +196,15 @@ def cells(*, safe: bool, names: Sequence[str] = COLUMNS) -> Composable:
         names: Which columns, in that order.
     """
     return _named({name: _safe(name) if safe else SQL(_TEXT[name]) for name in names})
+
+
+def heads(names: Sequence[str] = COLUMNS) -> Composable:
+    """Return the projection on columns as text for a list: without values and context, and a long sentence cut.
+
+    Args:
+        names: Which columns, in that order.
+    """
+    return _named({name: SQL(_HEAD[name]) for name in names})
 
 
 def documents() -> Composable:

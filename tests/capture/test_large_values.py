@@ -185,3 +185,34 @@ def test_details_show_how_a_large_value_begins(conn: psycopg.Connection, db: str
     ).fetchall()
     assert first == ("id: 1; v: " + "x" * 80 + "… (300000 bytes)",)
     assert second[0].startswith("id: 2; v: ")
+
+
+def test_a_large_event_says_the_same_in_its_sentence_as_a_small_one(conn: psycopg.Connection, db: str) -> None:
+    conn.execute("create table t (id integer primary key, v text, w jsonb, n text, m text)")
+    audit(db, "t", mask=("m",))
+    for pad in ("x", "(select string_agg(md5(i::text), '') from generate_series(1, 200) as i)"):
+        value = pad if pad != "x" else "repeat('x', 110)"
+        conn.execute(f"insert into t values (1, {value}, '{{\"a\": null}}', null, 's')")
+        conn.execute("update t set v = null, w = 'null', n = 'n', m = 'u'")
+        conn.execute(f"update t set v = {value}, n = ''")
+        conn.execute("delete from t")
+    rows = conn.execute(
+        "select details, pg_column_size(coalesce(new_values, old_values)) > 1500 from auditctl.activity "
+        "where target_name = 'public.t' order by event_id"
+    ).fetchall()
+    head = "c4ca4238a0b923820dcc509a6f75849bc81e728d9d4c2f636f067f89cc14862ceccbc87e4b5ce2fe28308fd9f2a7baf3a87f"
+    small = [row[0].replace("x" * 99, head[:99]) for row in rows[:4]]
+    assert [row[0] for row in rows[4:]] == small
+    assert [row[1] for row in rows[4:]] == [True, False, True, True]
+
+
+def test_a_large_document_is_shown_by_its_kind_and_size(conn: psycopg.Connection, db: str) -> None:
+    conn.execute("create table t (id integer primary key, v jsonb, w jsonb)")
+    audit(db, "t")
+    conn.execute(
+        "insert into t values (1, to_jsonb(array_fill(1, '{10000}')), jsonb_build_object('a', repeat('x', 110000)))"
+    )
+    (details,) = conn.execute("select details from auditctl.activity where target_name = 'public.t'").fetchone() or (
+        "",
+    )
+    assert details == "id: 1; v: […] (120008 bytes); w: {…} (110017 bytes)"

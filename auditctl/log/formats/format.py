@@ -37,6 +37,7 @@ class Format:
         copy_options: Options with which COPY writes the same bytes from the projection; None where it cannot.
         media_type: The Content-Type of a download; empty where COPY cannot write it.
         has_header: Whether the first record names the columns.
+        list_projection: What to read where events are listed, if that is less; None otherwise.
     """
 
     name: str
@@ -47,3 +48,8 @@ class Format:
     copy_options: SQL | None = None
     media_type: str = ""
     has_header: bool = False
+    list_projection: Callable[[bool], Composable] | None = None
+
+    def listed(self, safe: bool) -> Composable:
+        """Return what to read where events are listed, given whether cells must be safe for spreadsheets."""
+        return (self.list_projection or self.projection)(safe)

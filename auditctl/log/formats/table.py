@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 COLORS = {"CREATE": "green", "READ": "cyan", "UPDATE": "yellow", "DELETE": "red", "TRUNCATE": "red", "EVENT": "blue"}
 
 _FIELD = {name: index for index, name in enumerate(selection.COLUMNS)}
+LONG = 20_000
+"""Laying out so many characters takes a tenth of a second."""
+
 _WITH_ADDRESS = 110
 """The width from which on the address is shown."""
 
@@ -34,17 +37,31 @@ def write(rows: Iterable[Row], layout: Layout) -> Generator[str]:
 
 
 def write_one(row: Row, layout: Layout) -> Generator[str]:
-    """Yield every field on lines of its own, nothing cut."""
-    from rich.table import Table
+    """Yield every field on lines of its own, nothing cut; the terminal breaks the lines of a long one."""
     from rich.text import Text
 
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
+    grid, is_empty = _grid(), True
     for name, cell in zip(selection.COLUMNS, row, strict=True):
-        style = COLORS.get(cell or "", "") if name == "action" else ""
-        grid.add_row(Text(name), Text(harmless(cell or ""), style=style))
-    yield _drawn(grid, layout)
+        text = harmless(cell or "")
+        if len(text) <= LONG:
+            grid.add_row(Text(name), Text(text, style=COLORS.get(text, "") if name == "action" else ""))
+            is_empty = False
+            continue
+        if not is_empty:
+            yield _drawn(grid, layout)
+        yield f"{name}\n{text}\n"
+        grid, is_empty = _grid(), True
+    if not is_empty:
+        yield _drawn(grid, layout)
+
+
+def _grid() -> Table:
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True, min_width=max(map(len, selection.COLUMNS)))
+    grid.add_column(overflow="fold")
+    return grid
 
 
 def _table(*, wide: bool) -> Table:
@@ -122,6 +139,7 @@ FORMAT = Format(
     name="table",
     help="for people; fits the terminal",
     projection=lambda _: selection.cells(safe=False),
+    list_projection=lambda _: selection.heads(),
     write=write,
     write_one=write_one,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.sql import SQL, Composable
+from psycopg.sql import SQL, Composable, Literal
 
 from auditctl.display import format_user
 from auditctl.log import selection
@@ -18,6 +18,12 @@ ROW_COLUMNS = (
     "event_id", "created_on", "ip_address", "user", "target", "target_id", "action", "details", "actor_kind", "db_user",
 )  # fmt: skip
 DETAILS_COLUMNS = (*ROW_COLUMNS, "xact_id")
+
+MAX_SHOWN = 100_000
+"""How many characters of its old values a page shows of an event, of its new values, and of its context."""
+
+MAX_SPECIAL = 4000
+"""A masked or large value is shorter than this, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class EventRow:
 
 def row_columns() -> Composable:
     """Return the projection for `row`."""
-    return SQL("{}, target_name").format(selection.cells(safe=False, names=ROW_COLUMNS))
+    return SQL("{}, target_name").format(selection.heads(ROW_COLUMNS))
 
 
 def row(cells: Sequence[Any]) -> EventRow:
@@ -83,11 +89,13 @@ class RecordedValue:
     Attributes:
         kind: `string`, `number`, `boolean`, `null`, `json` (an object or array, one field in a line), `masked`,
             or `oversize`.
-        text: The value in full; a description of a masked or oversize one.
+        text: The value, or how it begins; a description of a masked or oversize one.
+        size: The whole value in bytes, if the text is only how it begins; else None.
     """
 
     kind: str
     text: str
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +136,20 @@ def details_columns() -> Composable:
 
 
 def _pairs(name: str) -> Composable:
-    # The server formats the values, so that numbers keep their digits.
+    # The server formats the values, so that numbers keep their digits, and cuts them: each has an equal share of the
+    # page. Indentation multiplies a deep document.
     return SQL(
-        "(select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(pair.key, pg_catalog.jsonb_typeof(pair.value), "
-        "case pg_catalog.jsonb_typeof(pair.value) when 'object' then pg_catalog.jsonb_pretty(pair.value) "
-        "when 'array' then pg_catalog.jsonb_pretty(pair.value) else pair.value #>> '{{}}' end) "
-        'order by pair.key collate "C")::text from pg_catalog.jsonb_each('
+        "(select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(pair.key, pg_catalog.jsonb_typeof(pair.value), case"
+        " when pg_catalog.octet_length(pair.text) > 4 * pair.most then pg_catalog.left(pair.text, pair.most)"
+        " when pg_catalog.jsonb_typeof(pair.value) in ('object', 'array')"
+        " and not pg_catalog.jsonb_path_exists(pair.value, '$.**{{20}}') then pg_catalog.jsonb_pretty(pair.value)"
+        " else pair.text end,"
+        " case when pg_catalog.octet_length(pair.text) > 4 * pair.most then pg_catalog.octet_length(pair.text) end)"
+        " order by pair.key collate \"C\")::text from (select key, value, value #>> '{{}}' as text,"
+        " greatest({1} / pg_catalog.count(*) over (), 100)::integer as most from pg_catalog.jsonb_each("
         "case pg_catalog.jsonb_typeof({0}) when 'object' then {0} else pg_catalog.jsonb_build_object('', {0}) end"
-        ") as pair where {0} is not null)"
-    ).format(SQL(name))
+        ")) as pair where {0} is not null)"
+    ).format(SQL(name), Literal(MAX_SHOWN))
 
 
 def details(cells: Sequence[Any]) -> EventDetails:
@@ -154,13 +167,12 @@ def _values(text: str | None) -> dict[str, RecordedValue]:
     return dict(_value(*one) for one in json.loads(text)) if text else {}
 
 
-def _value(name: str, kind: str, text: str | None) -> tuple[str, RecordedValue]:
-    if kind == "object" and text is not None:
+def _value(name: str, kind: str, text: str | None, size: int | None) -> tuple[str, RecordedValue]:
+    if kind == "object" and text is not None and size is None and len(text) < MAX_SPECIAL:
         for special in _special(json.loads(text)):
             return name, special
-    if kind in ("object", "array"):
-        return name, RecordedValue("json", text or "")
-    return name, RecordedValue(kind, "null" if text is None else text)
+    shown = "json" if kind in ("object", "array") else kind
+    return name, RecordedValue(shown, "null" if text is None else text, size)
 
 
 def _special(value: dict[str, Any]) -> Iterator[RecordedValue]:

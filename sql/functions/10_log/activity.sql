@@ -28,32 +28,83 @@ revoke execute on function auditctl.shown from public;
 grant execute on function auditctl.shown to auditctl_reader;
 comment on function auditctl.shown is 'A recorded value as auditctl.details shows it: at most 100 characters; the word null for null';
 
+create or replace function auditctl.short_text(p_value jsonb) returns text
+language sql immutable parallel safe
+-- Writing a large document takes a hundred times as long as reading it.
+return case
+    when pg_catalog.pg_column_size(p_value) > 102400 and pg_catalog.jsonb_typeof(p_value) = 'array'
+        then pg_catalog.concat('[', pg_catalog.chr(8230), '] (', pg_catalog.pg_column_size(p_value), ' bytes)')
+    when pg_catalog.pg_column_size(p_value) > 102400 and pg_catalog.jsonb_typeof(p_value) = 'object'
+        then pg_catalog.concat('{', pg_catalog.chr(8230), '} (', pg_catalog.pg_column_size(p_value), ' bytes)')
+    else p_value operator(pg_catalog.#>>) '{}'
+end;
+revoke execute on function auditctl.short_text from public;
+grant execute on function auditctl.short_text to auditctl_reader;
+comment on function auditctl.short_text is 'The text of a recorded value; of a document above 100 kB only its kind and its size as stored';
+
+create or replace function auditctl.long_sentence(p_action auditctl.action, p_old jsonb, p_new jsonb) returns text
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    -- A stored value is decompressed for each operator. A variable with the result of one is not.
+    v_old constant jsonb := p_old || '{}';
+    v_new constant jsonb := p_new || '{}';
+begin
+    return (
+        select
+            coalesce(string_agg(
+                concat(
+                    pair.key, ': ', case p_action when 'UPDATE' then auditctl.shown(pair.old_text) || ' ' || chr(8594) || ' ' end,
+                    auditctl.shown(case p_action when 'DELETE' then pair.old_text else pair.new_text end)
+                ), '; ' order by pair.key collate "C"
+            ), '')
+        -- Each subquery with an offset evaluates its expressions once.
+        from (
+            select value.key, auditctl.short_text(value.old) as old_text, auditctl.short_text(value.new) as new_text
+            from (
+                select keys.key, v_old -> keys.key as old, v_new -> keys.key as new
+                from (select jsonb_object_keys(case p_action when 'DELETE' then v_old else v_new end) as key) as keys
+                offset 0
+            ) as value
+            offset 0
+        ) as pair
+        where p_action = 'UPDATE' or num_nonnulls(pair.old_text, pair.new_text) > 0
+    );
+end
+$auditctl$;
+revoke execute on function auditctl.long_sentence from public;
+grant execute on function auditctl.long_sentence to auditctl_reader;
+comment on function auditctl.long_sentence is 'auditctl.details of a large event whose values are objects; takes time in proportion to its size';
+
 create or replace function auditctl.sentence(p_action auditctl.action, p_old jsonb, p_new jsonb, p_context jsonb)
 returns table (details text)
 language sql stable parallel safe
 begin atomic
 -- A set-returning function is inlined into the query that reads the log; a scalar one with a subquery is not.
 -- Expanding keys in a select list costs half as much as jsonb_each_text in a FROM clause.
-select case p_action
-    when 'UPDATE' then pg_catalog.array_to_string(array(
+select case
+    when (pg_catalog.pg_column_size(p_old) > 1500 or pg_catalog.pg_column_size(p_new) > 1500) and p_action in ('CREATE', 'UPDATE', 'DELETE')
+        then auditctl.long_sentence(p_action, p_old, p_new)
+    when p_action = 'UPDATE' then pg_catalog.array_to_string(array(
         select pair.key || ': ' || auditctl.shown(p_old ->> pair.key) || ' ' || pg_catalog.chr(8594) || ' ' || auditctl.shown(p_new ->> pair.key)
         from (select pg_catalog.jsonb_object_keys(p_new) as key) as pair
         order by pair.key collate "C"
     ), '; ')
-    when 'CREATE' then pg_catalog.array_to_string(array(
+    when p_action = 'CREATE' then pg_catalog.array_to_string(array(
         select pair.key || ': ' || auditctl.shown(p_new ->> pair.key)
         from (select pg_catalog.jsonb_object_keys(p_new) as key) as pair
         where p_new ->> pair.key is not null
         order by pair.key collate "C"
     ), '; ')
-    when 'DELETE' then pg_catalog.array_to_string(array(
+    when p_action = 'DELETE' then pg_catalog.array_to_string(array(
         select pair.key || ': ' || auditctl.shown(p_old ->> pair.key)
         from (select pg_catalog.jsonb_object_keys(p_old) as key) as pair
         where p_old ->> pair.key is not null
         order by pair.key collate "C"
     ), '; ')
-    when 'TRUNCATE' then 'all rows removed'
-    when 'READ' then coalesce(p_context ->> 'summary', 'read')
+    when p_action = 'TRUNCATE' then 'all rows removed'
+    when p_action = 'READ' then coalesce(p_context ->> 'summary', 'read')
     else coalesce(p_context ->> 'summary', 'recorded')
 end;
 end;

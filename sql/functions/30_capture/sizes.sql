@@ -13,10 +13,24 @@ create or replace function auditctl_internal.text_size(p_value jsonb) returns bi
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_least bigint;
 begin
-    -- No JSON text is shorter than an eighth of its stored form, and its text may not even fit into memory.
-    if pg_column_size(p_value) > 8 * auditctl_internal.event_limit() then
-        return pg_column_size(p_value);
+    -- Writing a large value as JSON may take seconds and more memory than there is. No text is shorter than its strings
+    -- are, unescaped, nor than an eighth of its stored form.
+    if pg_column_size(p_value) > auditctl_internal.event_limit() then
+        v_least := greatest(
+            pg_column_size(p_value) / 8,
+            case jsonb_typeof(p_value)
+                when 'string' then octet_length(p_value #>> '{}')
+                when 'object' then (
+                    select sum(octet_length(pair.value #>> '{}')) from jsonb_each(p_value) as pair where jsonb_typeof(pair.value) = 'string'
+                )
+            end
+        );
+        if v_least > auditctl_internal.event_limit() then
+            return v_least;
+        end if;
     end if;
     return coalesce(octet_length(p_value::text), 0);
 exception when others then
