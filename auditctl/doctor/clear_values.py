@@ -16,11 +16,17 @@ from psycopg.types.json import Jsonb
 
 from auditctl import resources, table_names
 from auditctl.database import Connection
-from auditctl.doctor.model import ClearValues
+from auditctl.doctor.model import ClearTarget, ClearValues
 from auditctl.table_names import Pattern
 
 LIMIT = 1_000_000
 """How many events, the newest, are examined."""
+
+_BOUNDARY = """
+    select e.occurred_at from auditctl.event as e
+     where e.occurred_at > %(oldest)s order by e.occurred_at desc offset %(limit)s - 1 limit 1
+"""
+"""The time of the last event that is examined; nothing where the log has fewer."""
 
 _END = "infinity"
 
@@ -73,8 +79,8 @@ class Span:
         return {name: getattr(self, name) for name in ("target", "since", "until", "exclude", "mask", "hidden_key")}
 
 
-def read(conn: Connection, limit: int | None = LIMIT) -> tuple[ClearValues, ...]:
-    """Return what targets show, by name (sql/queries/clear_value.sql); last, without a target, how far the search went.
+def read(conn: Connection, limit: int | None = LIMIT) -> ClearValues:
+    """Return what events show although a rule hid it (sql/queries/clear_value.sql).
 
     Args:
         conn: The connection; needs SELECT on auditctl.event.
@@ -85,10 +91,12 @@ def read(conn: Connection, limit: int | None = LIMIT) -> tuple[ClearValues, ...]
     targets: dict[str, Sequence[str]] = dict(conn.execute("select target, key_columns from auditctl.target").fetchall())
     spans = list(_with_keys(_spans(_moments(history), targets), targets, history))
     if not spans:
-        return ()
-    parameters = {"spans": Jsonb([span.row() for span in spans]), "limit": limit}
+        return ClearValues()
+    oldest = min(span.since for span in spans) or "-infinity"
+    row = conn.execute(_BOUNDARY, {"oldest": oldest, "limit": limit}).fetchone() if limit else None
+    parameters = {"spans": Jsonb([span.row() for span in spans]), "since": row[0] if row else oldest}
     rows = conn.execute(resources.sql_text("queries/clear_value.sql").encode(), parameters)
-    return tuple(ClearValues(*row) for row in rows)
+    return ClearValues(tuple(ClearTarget(*values) for values in rows), row[0] if row else None)
 
 
 def _moments(history: Iterable[Any]) -> Iterator[Moment]:

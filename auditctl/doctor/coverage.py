@@ -189,12 +189,11 @@ def events_in_the_clear(coverage: Coverage) -> Sequence[ResultRow]:
         {
             "object": clear.target,
             "events": plural(clear.events, "event"),
-            "columns": ", ".join(clear.columns or ()),
+            "columns": ", ".join(clear.columns),
             "since": f"{clear.since:%Y-%m-%d %H:%M}",
             "until": f"{clear.until:%Y-%m-%d %H:%M}",
         }
-        for clear in coverage.clear_values
-        if clear.target is not None
+        for clear in coverage.clear_values.targets
     ]
 
 

@@ -77,11 +77,8 @@ def examine(
                 unseen.append((check.name, str(error)))
             else:
                 findings += [check.finding(row) for row in rows]
-    for clear in covered.clear_values if covered else ():
-        if clear.target is None:
-            unseen.append(
-                (EVENT_CLEAR, f"events before {clear.since:%Y-%m-%d %H:%M} (UTC) take long; use --all-events")
-            )
+    if covered and (since := covered.clear_values.examined_since):
+        unseen.append((EVENT_CLEAR, f"the log is large; those before {since:%Y-%m-%d %H:%M} (UTC) need --all-events"))
     order = list(Severity)
     return Examination(tuple(sorted(findings, key=lambda finding: order.index(finding.severity))), tuple(unseen))
 

@@ -91,22 +91,35 @@ class LostTable:
 
 
 @dataclass(frozen=True, slots=True)
-class ClearValues:
+class ClearTarget:
     """Events of a target that hold in the clear what its rule hid when they were written.
 
     Attributes:
-        target: The registered name; None for the row that says how far back events were examined.
+        target: The registered name.
         events: How many.
         since: When the first was recorded.
-        until: When the last was recorded; None without a target.
-        columns: The columns, sorted; None without a target.
+        until: When the last was recorded.
+        columns: The columns, sorted.
     """
 
-    target: str | None
+    target: str
     events: int
     since: datetime
-    until: datetime | None
-    columns: Sequence[str] | None
+    until: datetime
+    columns: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ClearValues:
+    """What events show although a rule hid it.
+
+    Attributes:
+        targets: The targets of such events, by name.
+        examined_since: The time of the oldest event that was examined; None if all were.
+    """
+
+    targets: tuple[ClearTarget, ...] = ()
+    examined_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +150,7 @@ class Coverage:
     changed_templates: tuple[str, ...]
     former_columns: FormerColumns
     unique_columns: Mapping[int, Sequence[str]]
-    clear_values: tuple[ClearValues, ...] = ()
+    clear_values: ClearValues
 
     @property
     def detached_names(self) -> frozenset[str]:

@@ -1,5 +1,5 @@
--- Events that hold in the clear what a rule hid when they were written: for each target how many, from when to when, and
--- which columns. Only the newest events are examined; a row without a target says how far back.
+-- Events since a time that hold in the clear what a rule hid when they were written: for each target how many, from when to
+-- when, and which columns.
 with span as materialized (
     select *
     from pg_catalog.jsonb_to_recordset(%(spans)s) as s (
@@ -7,49 +7,46 @@ with span as materialized (
     )
 ),
 
-recent as materialized (
-    select e.occurred_at, e.target, e.target_id, e.action, e.old_values, e.new_values, e.context -> 'previous_target_id' as previous_key
+-- Nearly every event is out after these conditions, which are cheap.
+suspect as materialized (
+    select e.occurred_at, e.event_id, e.target, e.old_values, e.new_values, s.exclude, s.mask, s.hidden_key, key.is_clear
     from auditctl.event as e
-    where e.occurred_at > (select pg_catalog.min(s.since) from span as s)
-    order by e.occurred_at desc
-    limit %(limit)s
-),
-
-clear as (
-    select e.target, e.occurred_at, shown.columns
-    from recent as e
     join span as s on s.target = e.target and e.occurred_at > s.since and e.occurred_at < s.until
     cross join lateral (
-        select array(
-            select c.name from pg_catalog.unnest(s.exclude) as c (name) where e.old_values ? c.name or e.new_values ? c.name
-            union
-            select c.name
-            from pg_catalog.unnest(s.mask) as c (name)
-            where e.old_values -> c.name <> '{"$masked": true}' or e.new_values -> c.name <> '{"$masked": true}'
-            union
-            -- Each hidden column has a hash in the key, or null where it is null; a long key is shortened.
-            select c.name
-            from pg_catalog.unnest(s.hidden_key) as c (name)
-            cross join pg_catalog.unnest(array[e.target_id, e.previous_key #>> '{}']) as k (key)
-            where k.key is not null and pg_catalog.octet_length(k.key) < 900 and (
+        -- Each hidden column has a hash in the key, or null where it is null; a long key is shortened.
+        select s.hidden_key <> '{}' and exists (
+            select
+            from pg_catalog.unnest(array[e.target_id, e.context ->> 'previous_target_id']) as k (key)
+            where pg_catalog.octet_length(k.key) < 900 and (
                     select pg_catalog.count(*) from pg_catalog.regexp_matches(k.key, '(^|")hidden:[0-9a-f]{32}($|")|null', 'g')
                 ) < pg_catalog.cardinality(s.hidden_key)
-        ) as columns
-    ) as shown
-    where e.action in ('CREATE', 'UPDATE', 'DELETE') and shown.columns <> '{}'
+        ) as is_clear
+    ) as key
+    where e.occurred_at >= %(since)s and e.action in ('CREATE', 'UPDATE', 'DELETE')
+        and (
+            e.old_values ?| s.exclude or e.new_values ?| s.exclude or key.is_clear
+            or exists (
+                select from pg_catalog.unnest(s.mask) as c (name)
+                where e.old_values -> c.name <> '{"$masked": true}' or e.new_values -> c.name <> '{"$masked": true}'
+            )
+        )
 )
 
 select
-    clear.target,
-    pg_catalog.count(distinct clear.occurred_at) as events,
-    pg_catalog.min(clear.occurred_at) as since,
-    pg_catalog.max(clear.occurred_at) as until,
-    pg_catalog.array_agg(distinct c.name order by c.name) as columns
-from clear
-cross join lateral pg_catalog.unnest(clear.columns) as c (name)
-group by clear.target
-union all
-select null, pg_catalog.count(*), pg_catalog.min(recent.occurred_at), null, null
-from recent
-having pg_catalog.count(*) = %(limit)s
-order by 1 nulls last
+    e.target,
+    pg_catalog.count(distinct (e.occurred_at, e.event_id)) as events,
+    pg_catalog.min(e.occurred_at) as since,
+    pg_catalog.max(e.occurred_at) as until,
+    pg_catalog.array_agg(distinct shown.name order by shown.name) as columns
+from suspect as e
+cross join lateral (
+    select c.name from pg_catalog.unnest(e.exclude) as c (name) where e.old_values ? c.name or e.new_values ? c.name
+    union all
+    select c.name
+    from pg_catalog.unnest(e.mask) as c (name)
+    where e.old_values -> c.name <> '{"$masked": true}' or e.new_values -> c.name <> '{"$masked": true}'
+    union all
+    select c.name from pg_catalog.unnest(e.hidden_key) as c (name) where e.is_clear
+) as shown
+group by e.target
+order by e.target collate "C"

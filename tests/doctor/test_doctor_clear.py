@@ -9,7 +9,8 @@ from psycopg.types.json import Jsonb
 
 from auditctl import database
 from auditctl.doctor import clear_values
-from auditctl.doctor.model import Severity
+from auditctl.doctor.examine import examine
+from auditctl.doctor.model import Finding, Severity
 from tests.support.capturing import audit
 from tests.support.doctoring import found
 
@@ -36,10 +37,10 @@ def leak(
     conn.execute(LEAK, [target, key, action, *documents])
 
 
-def clear(dsn: str) -> list[tuple[str | None, int, list[str]]]:
+def clear(dsn: str) -> list[tuple[str, int, list[str]]]:
     """What is found: target, number of events and columns."""
     with database.connect(dsn) as conn:
-        return [(row.target, row.events, list(row.columns or ())) for row in clear_values.read(conn)]
+        return [(row.target, row.events, list(row.columns)) for row in clear_values.read(conn).targets]
 
 
 @pytest.fixture
@@ -62,10 +63,17 @@ def test_events_that_show_a_hidden_value_are_found_with_their_number(
     leak(conn, "public.other", card="4111")
     leak(conn, action="EVENT", card="4111")
     assert clear(db) == [("public.c", 3, ["card", "x"])]
-    (finding,) = [finding for finding in found(db) if finding.check == "event_clear"]
-    assert finding.severity is Severity.WARNING
-    assert finding.meaning.startswith("3 events of public.c from ")
-    assert "hold card, x in the clear" in finding.meaning
+    with database.connect(db) as session:
+        (row,) = clear_values.read(session).targets
+    assert [finding for finding in found(db) if finding.check == "event_clear"] == [
+        Finding(
+            Severity.WARNING, "event_clear", "public.c",
+            f"3 events of public.c from {row.since:%Y-%m-%d %H:%M} to {row.until:%Y-%m-%d %H:%M} (UTC) hold card, x in the "
+            "clear, for every reader of the log, although the rule of that time hid it.",
+            "Nothing takes a value out of a write-once log: retention deletes the events with their month. Set a shorter "
+            "time for public.c, and until then limit who reads the log: auditctl revoke reader LOGIN",
+        )
+    ]  # fmt: skip
     assert "event_clear" in auditctl("doctor", check=3).out
 
 
@@ -120,5 +128,8 @@ def test_a_large_log_is_searched_from_its_end_and_the_rest_is_named(db: str, con
     leak(conn, card="4111")
     conn.execute("insert into c select g, 'p', 'q', 'r' from generate_series(1, 5) as g")
     with database.connect(db) as session:
-        assert [(row.target, row.events) for row in clear_values.read(session, 3)] == [(None, 3)]
-        assert [(row.target, row.events) for row in clear_values.read(session, None)] == [("public.c", 1)]
+        part, whole = clear_values.read(session, 3), clear_values.read(session, None)
+        (unseen,) = (reason for check, reason in examine(session, limit=3).unseen if check.startswith("event_clear"))
+    assert (part.targets, whole.examined_since) == ((), None)
+    assert [(row.target, row.events) for row in whole.targets] == [("public.c", 1)]
+    assert f"those before {part.examined_since:%Y-%m-%d %H:%M}" in unseen
