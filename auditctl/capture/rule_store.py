@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import LiteralString
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -62,7 +63,12 @@ def change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> Iterato
     """
     with database.acting_as(conn, ROLE_OWNER):
         _begin_change(conn, plan)
+        hiding = _hiding_more(conn, plan.targets)
     yield
+    # Transactions that wrote with the former functions end first: no event after that of the rule shows what it hides.
+    for relation in hiding:
+        with database.errors_translated(relation):
+            conn.execute(sql.SQL("lock table {} in share mode").format(sql.SQL(relation)))
     with database.acting_as(conn, ROLE_OWNER):
         _register(conn, plan.targets)
         _end_change(conn, plan, only)
@@ -85,6 +91,13 @@ def _register(conn: Connection, targets: Iterable[Target]) -> None:
                 "insert into auditctl.rename (renamed_at, old_target, new_target) values (%s, %s, %s)",
                 [row[0], target.renamed_from, target.name],
             )
+
+
+def _hiding_more(conn: Connection, targets: Iterable[Target]) -> list[LiteralString]:
+    """Return the captured tables that hide more columns from now on, quoted; no foreign ones, which nobody can lock."""
+    rules = [{"relation": target.relation, "hidden": [*target.rule.exclude, *target.rule.mask]} for target in targets]
+    rows = conn.execute(resources.sql_text("queries/hiding_more.sql").encode(), {"rules": Jsonb(rules)}).fetchall()
+    return [name for (name,) in rows]
 
 
 def _begin_change(conn: Connection, plan: Plan) -> None:

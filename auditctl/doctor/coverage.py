@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from auditctl import resources, table_names
 from auditctl.actions import BY_ACTION, Action
@@ -190,11 +191,15 @@ def events_in_the_clear(coverage: Coverage) -> Sequence[ResultRow]:
             "object": clear.target,
             "events": plural(clear.events, "event"),
             "columns": ", ".join(clear.columns),
-            "since": f"{clear.since:%Y-%m-%d %H:%M}",
-            "until": f"{clear.until:%Y-%m-%d %H:%M}",
+            "since": _minute(clear.since),
+            "until": _minute(clear.until),
         }
         for clear in coverage.clear_values.targets
     ]
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _missing(coverage: Coverage) -> list[tuple[str, str, str]]:

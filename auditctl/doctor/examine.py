@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 from typing import Any
 
 from auditctl import database, resources
@@ -78,7 +78,8 @@ def examine(
             else:
                 findings += [check.finding(row) for row in rows]
     if covered and (since := covered.clear_values.examined_since):
-        unseen.append((EVENT_CLEAR, f"the log is large; those before {since:%Y-%m-%d %H:%M} (UTC) need --all-events"))
+        begin = f"{since.astimezone(UTC):%Y-%m-%d %H:%M} (UTC)"
+        unseen.append((EVENT_CLEAR, f"the log is large; those before {begin} need --all-events"))
     order = list(Severity)
     return Examination(tuple(sorted(findings, key=lambda finding: order.index(finding.severity))), tuple(unseen))
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import pytest
 from psycopg.types.json import Jsonb
 
 from auditctl import database
+from auditctl.capture import apply
 from auditctl.doctor import clear_values
 from auditctl.doctor.examine import examine
 from auditctl.doctor.model import Finding, Severity
-from tests.support.capturing import audit
+from auditctl.errors import DatabaseError
+from tests.support.capturing import audit, rule
 from tests.support.doctoring import found
 
 if TYPE_CHECKING:
@@ -65,13 +68,14 @@ def test_events_that_show_a_hidden_value_are_found_with_their_number(
     assert clear(db) == [("public.c", 3, ["card", "x"])]
     with database.connect(db) as session:
         (row,) = clear_values.read(session).targets
+    since, until = (f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" for at in (row.since, row.until))
     assert [finding for finding in found(db) if finding.check == "event_clear"] == [
         Finding(
             Severity.WARNING, "event_clear", "public.c",
-            f"3 events of public.c from {row.since:%Y-%m-%d %H:%M} to {row.until:%Y-%m-%d %H:%M} (UTC) hold card, x in the "
-            "clear, for every reader of the log, although the rule of that time hid it.",
-            "Nothing takes a value out of a write-once log: retention deletes the events with their month. Set a shorter "
-            "time for public.c, and until then limit who reads the log: auditctl revoke reader LOGIN",
+            f"3 events of public.c from {since} to {until} (UTC) hold card, x in the clear, for every reader of the "
+            "log, although the rule of that time hid it.",
+            "Nothing takes a value out of a write-once log: retention deletes the events with their month. Set a "
+            "shorter time for public.c, and until then limit who reads the log: auditctl revoke reader LOGIN",
         )
     ]  # fmt: skip
     assert "event_clear" in auditctl("doctor", check=3).out
@@ -131,5 +135,21 @@ def test_a_large_log_is_searched_from_its_end_and_the_rest_is_named(db: str, con
         part, whole = clear_values.read(session, 3), clear_values.read(session, None)
         (unseen,) = (reason for check, reason in examine(session, limit=3).unseen if check.startswith("event_clear"))
     assert (part.targets, whole.examined_since) == ((), None)
+    assert part.examined_since is not None
     assert [(row.target, row.events) for row in whole.targets] == [("public.c", 1)]
-    assert f"those before {part.examined_since:%Y-%m-%d %H:%M}" in unseen
+    assert f"those before {part.examined_since.astimezone(UTC):%Y-%m-%d %H:%M}" in unseen
+
+
+@pytest.mark.usefixtures("card")
+def test_a_rule_that_hides_more_waits_for_transactions_that_wrote_with_the_one_before(
+    db: str, conn: psycopg.Connection
+) -> None:
+    conn.execute("begin; insert into c values (2, 'p', 'q', 'r')")
+    hiding = rule("c", mask=("card", "v"), exclude=("x",))
+    with database.connect(db) as session:
+        with pytest.raises(DatabaseError, match="lock"):
+            apply.enable(session, hiding, lock_timeout="50ms")
+        conn.execute("commit")
+        apply.enable(session, hiding)
+    conn.execute("insert into c values (3, 'p', 'q', 'r')")
+    assert clear(db) == []
