@@ -97,7 +97,7 @@ class Plan:
         warnings: What may surprise, as sentences.
         retention: What changes in the retention of events.
         stored: The rules as the database has them now.
-        unseen: What keeps writes from capture and no change repairs, as sentences; see `unseen.sentences`.
+        unseen: What keeps writes from the log or repeats them there, as sentences; see `unseen.sentences`.
     """
 
     changes: tuple[Change, ...]

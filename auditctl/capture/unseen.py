@@ -1,6 +1,7 @@
-"""Reads what keeps writes from capture although every trigger is in place, which no change of a plan repairs.
+"""Reads what keeps writes from the log, or repeats them there, although every trigger is in place.
 
-A table or view may have the former name of an audited table, and a rewrite rule may take the place of writes.
+No change of a plan repairs it. A table or view may have the former name of an audited table, a rewrite rule may take
+the place of writes, and logical replication may bring events that capture records again.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def former_names(conn: Connection) -> tuple[FormerName, ...]:
 
 
 def sentences(conn: Connection, covered: Collection[str]) -> tuple[str, ...]:
-    """Return a sentence for each thing that keeps writes from capture.
+    """Return a sentence for each thing that keeps writes from the log, or repeats them there.
 
     Args:
         conn: The connection; needs SELECT on auditctl.capture.
@@ -58,4 +59,8 @@ def sentences(conn: Connection, covered: Collection[str]) -> tuple[str, ...]:
         "See: auditctl doctor"
         for target, rule in conn.execute("select target, rule from auditctl.new_write_rules()")
     ]
-    return (*names, *rules)
+    replicated = [
+        f"{problem}. See: auditctl doctor"
+        for _, problem, _ in conn.execute(resources.sql_text("queries/doctor/log_subscribed.sql").encode())
+    ]
+    return (*names, *rules, *replicated)

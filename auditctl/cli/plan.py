@@ -89,7 +89,7 @@ def check(session: Session, file: str | None) -> None:
         )
     if planned.unseen:
         raise DriftError(
-            "writes may not reach capture, although the database matches the rules",
+            "the log may lack or repeat changes, although the database matches the rules",
             hint="See what to do about each warning: auditctl doctor",
         )
 

@@ -103,6 +103,13 @@ LOG = (
         as_owner("alter table {relation} enable row level security;"),
     ),
     Check(
+        "log_subscribed",
+        Severity.WARNING,
+        "a log that is replicated from another server, where it is written here as well",
+        "Logical replication mixes two logs: {problem}.",
+        "auditctl disable {object}",
+    ),
+    Check(
         "log_hidden",
         Severity.CRITICAL,
         "a table of the store with rows that readers do not see, and that their dumps lack",
