@@ -21,7 +21,7 @@ from auditctl.text import has_visible, is_glob, iso_utc
 def hold() -> None:
     """Keep events for a legal case, regardless of retention.
 
-    Events under a hold are not deleted by maintain, nor in the first seven days after its release.
+    Events under a hold are not deleted by maintain, nor in the seven days after a maintain first saw its release.
 
     \b
     Examples:
@@ -84,7 +84,7 @@ def list_holds(session: Session, everything: bool, output: str) -> None:
 @click.option("--reason", metavar="TEXT", required=True, help="Why the events are no longer needed.")
 @pass_session
 def release(session: Session, hold_id: int, reason: str) -> None:
-    """Release a hold. Seven days later its events are deleted, if their time is over."""
+    """Release a hold. Seven days after the next maintain, its events are deleted if their time is over."""
     _require_reason(reason)
     with session.connect(ADMIN) as conn:
         holds.release(conn, hold_id, reason)

@@ -21,8 +21,8 @@ class DueStep:
     """A step that upkeep would take.
 
     Attributes:
-        step: `move`, `create` or `expire`.
-        partition: The partition, `auditctl.event_2026_11`.
+        step: `notice`, `move`, `create` or `expire`.
+        partition: The partition, `auditctl.event_2026_11`; for a notice, the table of what was ended.
         dropped: How many events would be deleted.
         kept: How many would stay, or be moved.
         reason: Why, as a sentence.
@@ -40,7 +40,7 @@ class FinishedStep:
     """A step that was taken and committed.
 
     Attributes:
-        step: `move`, `create` or `expire`; `busy` while another run is running.
+        step: `notice`, `move`, `create` or `expire`; `busy` while another run is running.
         partition: The partition.
         data: The data of its event; for a part of a move, its progress.
     """
@@ -57,6 +57,8 @@ class FinishedStep:
     @property
     def sentence(self) -> str:
         """What was done, for people."""
+        if self.step == "notice":
+            return f"{' '.join(self.data['reasons'])} From now on it counts for 7 days."
         if self.step == "create":
             return f"{self.partition}: created."
         if self.step == "move":

@@ -70,12 +70,18 @@ def test_a_move_that_was_stopped_is_found(db: str, conn: psycopg.Connection, aud
 def test_a_shorter_time_is_found_before_it_counts(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     day = conn.execute("select to_char((now() + interval '7 days') at time zone 'UTC', 'YYYY-MM-DD')").fetchone()
     assert day is not None
-    shorter = Finding(
-        NOTICE, "retention_shortened", "auditctl.retention *",
-        f"Events of every target may be deleted from {day[0]} on: postgres stated a shorter time than forever.",
-        "select auditctl.set_retention('*', 'forever');",
+    unseen, seen = (
+        Finding(
+            NOTICE, "retention_shortened", "auditctl.retention *",
+            f"Events of every target may be deleted {when}: postgres stated a shorter time than forever.",
+            "select auditctl.set_retention('*', 'forever');",
+        )
+        for when in ("7 days after the next run of maintain", f"from {day[0]} on")
     )  # fmt: skip
-    examine_and_repair(db, lambda: keep(conn, "*", "400 days", noticed=False), [shorter], auditctl)
+    examine_and_repair(db, lambda: keep(conn, "*", "400 days", noticed=False), [unseen], auditctl)
+    keep(conn, "*", "400 days", noticed=False)
+    auditctl("maintain", check=0)
+    assert of_upkeep(db) == [seen]
 
 
 def test_a_released_hold_is_found_before_it_counts(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:

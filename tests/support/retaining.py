@@ -22,9 +22,11 @@ FILL: LiteralString = """
 
 LONG_AGO: LiteralString = """
     alter table auditctl.retention disable trigger all; alter table auditctl.hold disable trigger all;
-    update auditctl.retention set since = since - interval '30 days', until = until - interval '30 days';
+    update auditctl.retention set since = since - interval '30 days', until = until - interval '30 days',
+           noticed_at = until - interval '30 days';
     update auditctl.hold
-       set placed_at = placed_at - interval '30 days', released_at = released_at - interval '30 days';
+       set placed_at = placed_at - interval '30 days', released_at = released_at - interval '30 days',
+           noticed_at = released_at - interval '30 days';
     alter table auditctl.retention enable always trigger retention_guarded;
     alter table auditctl.retention enable always trigger retention_guarded_statement;
     alter table auditctl.retention enable always trigger retention_recorded;

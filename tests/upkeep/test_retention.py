@@ -128,8 +128,8 @@ def test_a_plan_says_what_a_shorter_time_would_delete(conn: psycopg.Connection, 
     said = auditctl("plan", "-", input='table = []\n[retention]\nkeep = "2 years"\n', check=0).out
     assert said == (
         "RETAIN  every event: keep 2 years, instead of forever.\n"
-        "This shortens how long events are kept: from 7 days after it is applied on, maintain deletes from 3 months "
-        "with about 7 events, the oldest of 2020-01-01, what is neither kept longer nor held.\n"
+        "This shortens how long events are kept: 7 days after a run of maintain has first seen it, maintain deletes "
+        "from 3 months with about 7 events, the oldest of 2020-01-01, what is neither kept longer nor held.\n"
     )
 
 
@@ -137,6 +137,7 @@ def test_a_shorter_time_has_no_effect_before_others_could_notice(db: str, conn: 
     months(conn, "2020-01-01", "2020-01-01")
     fill(conn, "2020-01-10", "billing.customer")
     keep(conn, "*", "1 day", noticed=False)
+    assert [step["step"] for step in upkeep(db)] == ["notice"]
     assert upkeep(db) == []
     conn.execute(LONG_AGO)
     assert [step["partition"] for step in upkeep(db)] == ["auditctl.event_2020_01"]
@@ -154,6 +155,7 @@ def test_a_released_hold_and_a_withdrawn_time_have_no_effect_before_others_could
     everything = recorded(conn)
     conn.execute("select auditctl.release_hold(%s, 'closed')", [number])
     keep(conn, "billing.invoice", None, noticed=False)
+    assert [step["step"] for step in upkeep(db)] == ["notice"]
     assert upkeep(db) == []
     assert recorded(conn) == everything
     conn.execute(LONG_AGO)

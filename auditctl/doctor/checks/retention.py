@@ -38,7 +38,7 @@ RETENTION = (
         "retention_shortened",
         Severity.NOTICE,
         "a shorter time to keep events, or a release of a hold, that is not in force yet",
-        "Events of {what} may be deleted from {day} on: {reason}.",
+        "Events of {what} may be deleted {day}: {reason}.",
         "{undo};",
     ),
     Check(

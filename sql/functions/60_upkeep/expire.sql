@@ -101,8 +101,8 @@ as $auditctl$
     -- Everything that decides which events must stay, as text for comparison.
     select concat_ws(
         ' ',
-        (select string_agg(format('%s:%s', r.retention_id, r.until), ',' order by r.retention_id) from auditctl.retention as r),
-        (select string_agg(format('%s:%s', h.hold_id, h.released_at), ',' order by h.hold_id) from auditctl.hold as h),
+        (select string_agg(format('%s:%s:%s', r.retention_id, r.until, r.noticed_at), ',' order by r.retention_id) from auditctl.retention as r),
+        (select string_agg(format('%s:%s:%s', h.hold_id, h.released_at, h.noticed_at), ',' order by h.hold_id) from auditctl.hold as h),
         (select count(*) from auditctl.rename)
     )
 $auditctl$;

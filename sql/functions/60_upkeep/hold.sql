@@ -1,5 +1,16 @@
 -- Legal holds: events that no retention run may delete, until the hold is released.
 
+create or replace function auditctl_internal.is_notice(p_old jsonb, p_new jsonb, p_end text, p_ended_in xid8) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Not in the transaction that ended it: that may sleep, or be prepared, while nobody else can see what it did.
+    select p_old ->> p_end is not null and p_old ->> 'noticed_at' is null and p_new ->> 'noticed_at' is not null
+        and p_new - 'noticed_at' = p_old - 'noticed_at' and p_ended_in is distinct from pg_current_xact_id()
+$auditctl$;
+comment on function auditctl_internal.is_notice is
+    'Whether an update of a hold or a retention time states only that upkeep has seen its end, which another transaction has committed';
+
 create or replace function auditctl_internal.guard_hold() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -14,6 +25,8 @@ begin
         new.released_by := null;
         new.released_at := null;
         new.release_reason := null;
+        new.released_in := null;
+        new.noticed_at := null;
         return new;
     end if;
     if tg_op = 'UPDATE' and old.released_at is null and new.release_reason is not null
@@ -21,13 +34,19 @@ begin
     then
         new.released_by := session_user;
         new.released_at := clock_timestamp();
+        new.released_in := pg_current_xact_id();
+        return new;
+    end if;
+    if tg_op = 'UPDATE' and auditctl_internal.is_notice(to_jsonb(old), to_jsonb(new), 'released_at', old.released_in) then
+        -- The clock may have been set back since.
+        new.noticed_at := greatest(clock_timestamp(), old.released_at);
         return new;
     end if;
     raise exception '% on %.% refused: a hold can only be placed and released', tg_op, tg_table_schema, tg_table_name
         using errcode = 'UA001', hint = 'Release it with: auditctl hold release HOLD_ID --reason TEXT';
 end
 $auditctl$;
-comment on function auditctl_internal.guard_hold is 'Allows placing and releasing a hold, with the current time and login, and nothing else';
+comment on function auditctl_internal.guard_hold is 'Allows placing and releasing a hold and noticing its release, with the current time and login, and nothing else';
 
 create or replace function auditctl.place_hold(p_target text, p_target_id text, p_reason text) returns bigint
 language plpgsql volatile security definer
@@ -80,10 +99,13 @@ create or replace function auditctl_internal.holds_in_force() returns setof audi
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- A release, like a shorter retention time, takes effect only after others could notice it.
-    select h.* from auditctl.hold as h where h.released_at is null or h.released_at > now() - auditctl.retention_grace()
+    -- A release, like a shorter retention time, takes effect only after others could notice it: since upkeep saw it, it is
+    -- committed. The time of the release itself may be long before that.
+    select h.*
+    from auditctl.hold as h
+    where h.released_at is null or h.noticed_at is null or h.noticed_at > now() - auditctl.retention_grace()
 $auditctl$;
-comment on function auditctl_internal.holds_in_force is 'The holds that keep events now: those not released, and those released within auditctl.retention_grace()';
+comment on function auditctl_internal.holds_in_force is 'The holds that keep events now: those not released, and those whose release upkeep has seen only within auditctl.retention_grace()';
 
 create or replace function auditctl_internal.held_events(p_from timestamptz, p_to timestamptz)
 returns table (event_id bigint, occurred_at timestamptz)

@@ -10,12 +10,19 @@ begin
         -- The current time, not the start of the transaction: a transaction open for days would leave no time to notice.
         new.since := clock_timestamp();
         new.until := null;
+        new.ended_in := null;
+        new.noticed_at := null;
         return new;
     end if;
     if tg_op = 'UPDATE' and old.until is null and new.until is not null
         and to_jsonb(new) - 'until' = to_jsonb(old) - 'until'
     then
         new.until := clock_timestamp();
+        new.ended_in := pg_current_xact_id();
+        return new;
+    end if;
+    if tg_op = 'UPDATE' and auditctl_internal.is_notice(to_jsonb(old), to_jsonb(new), 'until', old.ended_in) then
+        new.noticed_at := greatest(clock_timestamp(), old.until);
         return new;
     end if;
     raise exception '% on %.% refused: retention times stay on record', tg_op, tg_table_schema, tg_table_name
@@ -23,7 +30,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.guard_retention is
-    'Allows adding and ending a retention time, with the current time and login, and nothing else';
+    'Allows adding and ending a retention time and noticing its end, with the current time and login, and nothing else';
 
 create or replace function auditctl_internal.record_statement() returns trigger
 language plpgsql security definer
@@ -52,7 +59,7 @@ as $auditctl$
 $auditctl$;
 revoke execute on function auditctl.retention_grace from public;
 grant execute on function auditctl.retention_grace to auditctl_reader;
-comment on function auditctl.retention_grace is 'How long a retention time still counts after it was shortened';
+comment on function auditctl.retention_grace is 'How long a retention time still counts after maintain first saw that it was shortened';
 
 create or replace function auditctl.target_pattern(p_glob text) returns text
 language sql immutable
@@ -118,7 +125,7 @@ as $auditctl$
             ) filter (where r.target = '*' or p_target like 'auditctl.%' or auditctl.is_meant(r.target, p_target)), '-infinity'
         )
     from auditctl.retention as r
-    where (r.until is null or r.until > now() - auditctl.retention_grace())
+    where (r.until is null or r.noticed_at is null or r.noticed_at > now() - auditctl.retention_grace())
         and exists (select from auditctl.retention as whole where whole.target = '*' and whole.until is null)
 $auditctl$;
 revoke execute on function auditctl.kept_since from public;
@@ -166,3 +173,37 @@ revoke execute on function auditctl.set_retention from public;
 grant execute on function auditctl.set_retention to auditctl_admin;
 comment on function auditctl.set_retention is
     'Sets how long a target''s events are kept, such as 400 days or forever; null removes its own time. Returns whether anything changed';
+
+create or replace function auditctl_internal.unnoticed() returns table (relation text, object text, reason text)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select 'auditctl.retention', r.target, format('The time %s for %s was replaced.', coalesce(r.keep, 'forever'), r.target)
+    from auditctl.retention as r
+    where r.until is not null and r.noticed_at is null and r.ended_in is distinct from pg_current_xact_id_if_assigned()
+    union all
+    select 'auditctl.hold', h.hold_id::text, format('Hold %s was released.', h.hold_id)
+    from auditctl.hold as h
+    where h.released_at is not null and h.noticed_at is null and h.released_in is distinct from pg_current_xact_id_if_assigned()
+$auditctl$;
+comment on function auditctl_internal.unnoticed is 'The retention times and holds that were ended, and that upkeep has not seen so far';
+
+create or replace function auditctl_internal.notice_ends() returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_reasons constant jsonb := (select jsonb_agg(u.reason order by u.relation, u.object) from auditctl_internal.unnoticed() as u);
+begin
+    if v_reasons is null then
+        return null;
+    end if;
+    update auditctl.retention set noticed_at = now()
+    where until is not null and noticed_at is null and ended_in is distinct from pg_current_xact_id();
+    update auditctl.hold set noticed_at = now()
+    where released_at is not null and noticed_at is null and released_in is distinct from pg_current_xact_id();
+    return jsonb_build_object('step', 'notice', 'partition', 'auditctl.retention', 'reasons', v_reasons, 'grace', auditctl.retention_grace());
+end
+$auditctl$;
+comment on function auditctl_internal.notice_ends is
+    'Records that upkeep has seen which retention times and holds were ended, from when on they count only for auditctl.retention_grace(); null for none';

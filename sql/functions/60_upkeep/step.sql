@@ -39,6 +39,8 @@ begin
             'move', 'auditctl.event_default', 0::bigint, (select count(*) from only auditctl.event_default),
             case when auditctl_internal.is_mirrored() then 'The move has begun and is not complete.' else 'It holds events of ' || v_months || '.' end;
     end if;
+    return query select 'notice', u.relation, 0::bigint, 0::bigint, format('%s It keeps events until 7 days after this run.', u.reason)
+        from auditctl_internal.unnoticed() as u order by u.relation, u.object;
     return query select 'create', 'auditctl.' || auditctl_internal.month_table(m), 0::bigint, 0::bigint, 'The month has no partition.'
         from auditctl_internal.missing_months() as n (m) where m not in (select s.m from auditctl_internal.stray_months() as s (m));
     for v_month in select p.partition, p.first from auditctl_internal.month_partitions() as p loop
@@ -73,7 +75,11 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_month timestamp;
+    v_done constant jsonb := auditctl_internal.notice_ends();
 begin
+    if v_done is not null then
+        return v_done;
+    end if;
     if auditctl_internal.is_mirrored() then
         return coalesce(auditctl_internal.copy_events(), auditctl_internal.end_move());
     end if;

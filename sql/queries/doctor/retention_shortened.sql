@@ -2,7 +2,10 @@
 select
     'auditctl.retention ' || former.target as object,
     case former.target when '*' then 'every target' else former.target end as what,
-    to_char((former.until + auditctl.retention_grace()) at time zone 'UTC', 'YYYY-MM-DD') as day,
+    coalesce(
+        'from ' || to_char((former.noticed_at + auditctl.retention_grace()) at time zone 'UTC', 'YYYY-MM-DD') || ' on',
+        '7 days after the next run of maintain'
+    ) as day,
     format('%s stated a shorter time than %s', coalesce(now.set_by, 'somebody'), coalesce(former.keep, 'forever')) as reason,
     format('select auditctl.set_retention(%L, %L)', former.target, coalesce(former.keep, 'forever')) as undo
 from auditctl.retention as former
@@ -13,17 +16,22 @@ cross join lateral (
         coalesce(now() - former.keep::interval, '-infinity') as before,
         case when now.retention_id is null then overall.keep else now.keep end as keep
 ) as cut
-where former.until > now() - auditctl.retention_grace() and overall.target = '*' and overall.until is null
+where former.until is not null and (former.noticed_at is null or former.noticed_at > now() - auditctl.retention_grace())
+    and overall.target = '*' and overall.until is null
     and coalesce(now() - cut.keep::interval, '-infinity') > cut.before
 union all
 select
     'auditctl.hold ' || h.hold_id,
     h.target || coalesce(' ' || h.target_id, ''),
-    to_char((h.released_at + auditctl.retention_grace()) at time zone 'UTC', 'YYYY-MM-DD'),
+    coalesce(
+        'from ' || to_char((h.noticed_at + auditctl.retention_grace()) at time zone 'UTC', 'YYYY-MM-DD') || ' on',
+        '7 days after the next run of maintain'
+    ),
     format('%s released hold %s', h.released_by, h.hold_id),
     format('select auditctl.place_hold(%L, %L, %L)', h.target, h.target_id, h.reason)
 from auditctl.hold as h
-where h.released_at > now() - auditctl.retention_grace()
+where h.released_at is not null
+    and (h.noticed_at is null or h.noticed_at > now() - auditctl.retention_grace())
     and not exists (
         select
         from auditctl.hold as other
