@@ -46,5 +46,5 @@ SYSTEM_USER: Final = "System"
 IDENTIFIER_BYTES: Final = 63
 """The longest identifier PostgreSQL keeps, in bytes of UTF-8 (NAMEDATALEN - 1)."""
 
-ADVISORY_LOCK: Final = 0x6175646974  # "audit" in ASCII
-"""Key of the advisory lock that lets one session at a time change the configuration."""
+INSTALL_LOCK: Final = 0x6175646974  # "audit" in ASCII
+"""Key of the advisory lock that lets one install run at a time in a database."""

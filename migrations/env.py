@@ -14,11 +14,32 @@ from alembic import context
 from auditctl import resources
 from auditctl.capture import render
 from auditctl.database import UNRELEASED_STORE
-from auditctl.names import ADVISORY_LOCK, SCHEMA, STORE_REVISION
+from auditctl.names import INSTALL_LOCK, SCHEMA, STORE_REVISION
+
+INSTALLS_WAIT = f"""do $auditctl$
+begin
+    -- Any login can take an advisory lock: that of one that could not install is not waited for.
+    while not pg_catalog.pg_try_advisory_xact_lock({INSTALL_LOCK}) and exists (
+        select
+        from pg_catalog.pg_locks as l
+        join pg_catalog.pg_stat_activity as s on s.pid = l.pid
+        join pg_catalog.pg_roles as r on r.oid = s.usesysid
+        where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and l.objid = ({INSTALL_LOCK} & 4294967295)::oid
+            and l.classid = ({INSTALL_LOCK} >> 32)::oid and (r.rolsuper or r.rolcreaterole)
+    ) loop
+        if pg_catalog.clock_timestamp() > pg_catalog.statement_timestamp() + interval '1 minute' then
+            raise exception 'another install is running'
+                using errcode = 'lock_not_available', hint = 'Run install again when it has ended.';
+        end if;
+        perform pg_catalog.pg_sleep(0.1);
+    end loop;
+end
+$auditctl$;"""  # noqa: S608 - a number of ours
+"""One install at a time."""
 
 SETTINGS = f"""set local lock_timeout = '60s';
 set local check_function_bodies = off; -- a function may call one that a later file creates
-select pg_catalog.pg_advisory_xact_lock({ADVISORY_LOCK});"""
+{INSTALLS_WAIT}"""
 
 SEARCH_PATH = "set local search_path = pg_catalog, pg_temp;\nset local standard_conforming_strings = on;"
 """Comes before everything else, so that no operator is found in a schema of others, and a backslash is a backslash."""

@@ -1,4 +1,4 @@
-"""Applies a plan in one transaction: takes the advisory lock, plans, executes, and plans again before it commits.
+"""Applies a plan in one transaction: locks the configuration, plans, executes, and plans again before it commits.
 
 If the second plan still has changes, the transaction is rolled back.
 """
@@ -21,7 +21,7 @@ from auditctl.capture.plan import Change, ChangeKind, Plan
 from auditctl.capture.rule_keys import Rule
 from auditctl.database import SEARCH_PATH, Connection
 from auditctl.errors import AuditctlError
-from auditctl.names import ADVISORY_LOCK, ROLE_OWNER
+from auditctl.names import ROLE_OWNER
 from auditctl.retention import times
 
 DEFAULT_LOCK_TIMEOUT = "5s"
@@ -121,7 +121,7 @@ def carry_out(
         DatabaseError: No permission, or a lock was not granted in time.
     """
     with catalog.transaction(conn, lock_timeout=lock_timeout):
-        conn.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        rule_store.lock(conn)
         goal = state.resolve(conn)
         planned = _plan(conn, goal)
         if not approve(planned):

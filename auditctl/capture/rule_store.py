@@ -25,6 +25,18 @@ def read(conn: Connection) -> tuple[Rule, ...]:
     return tuple(replace(rule_keys.from_row(row, STORED), is_in_force=True) for (row,) in rows)
 
 
+def lock(conn: Connection) -> None:
+    """Let one transaction at a time change the configuration, until its end; those who read the rules do not wait.
+
+    Not an advisory lock, which any login could take and keep.
+
+    Raises:
+        DatabaseError: The login may not act as auditctl_owner, or another session is changing the configuration.
+    """
+    with database.acting_as(conn, ROLE_OWNER), database.errors_translated("the configuration"):
+        conn.execute("lock table auditctl.rule in share update exclusive mode")
+
+
 def _write(conn: Connection, rules: Iterable[Rule]) -> None:
     """Store the rules; only rows that differ are written, so that only real changes become events."""
     stored: dict[str, int] = dict(conn.execute("select name, position from auditctl.rule"))

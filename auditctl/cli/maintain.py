@@ -10,8 +10,9 @@ import click
 from auditctl.cli import progress
 from auditctl.cli.options import table_or_json
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
+from auditctl.errors import DatabaseError
 from auditctl.retention import maintain as retention_maintain
-from auditctl.retention.maintain import BUSY, DueStep, FinishedStep
+from auditctl.retention.maintain import BUSY, SKIP, DueStep, FinishedStep
 
 
 @click.command(short_help="Make partitions ahead, and delete expired events.")
@@ -23,8 +24,9 @@ def maintain(session: Session, dry_run: bool, output: str) -> None:
 
     It makes the partitions of the coming months, moves events out of the DEFAULT partition, and deletes expired
     events that no hold covers. Each step is one transaction, and recorded in the log. It may be stopped at any point
-    and run again. No writer waits for it longer than a moment: if a long transaction is in the way, it gives up with
-    exit code 5. If another maintain is running, it leaves the rest to that one.
+    and run again. No writer waits for it longer than a moment: a partition that a long transaction is using is left to
+    the next run, and when all others are done the exit code is 5. If another maintain is running, it leaves the rest to
+    that one.
 
     \b
     Examples:
@@ -40,20 +42,32 @@ def maintain(session: Session, dry_run: bool, output: str) -> None:
     try:
         with session.connect(ADMIN) as conn, progress.counter(session, "events moved") as show:
             for done in retention_maintain.run(conn):
-                if not done.is_whole:
-                    show(done.data.get("events", 0), "")
-                else:
+                if done.is_whole:
                     whole.append(done)
-                    if output == "table" and done.step != BUSY:
-                        click.echo(done.sentence)
+                    _print_step(session, done, output)
+                else:
+                    show(done.data.get("events", 0), "")
     finally:
-        steps = [done.data for done in whole if done.step != BUSY]
+        steps = [done.data for done in whole if done.step not in (BUSY, SKIP)]
         if output == "json":
             click.echo(json.dumps(steps, ensure_ascii=False, indent=2))
-    if whole and whole[-1].step == BUSY:
-        session.say("Another maintain is running and does the rest.")
-    elif not steps:
+    if obstacles := [done.obstacle for done in whole if done.obstacle]:
+        raise DatabaseError(
+            "; ".join(dict.fromkeys(obstacles)),
+            hint="Nothing was lost, nobody waits, and everything else is done. Run auditctl maintain again when that "
+            "transaction has ended.",
+        )
+    if not whole:
         session.say("Nothing to do.")
+
+
+def _print_step(session: Session, done: FinishedStep, output: str) -> None:
+    if done.step == BUSY:
+        session.say("Another maintain is running and does the rest.")
+    elif done.step == SKIP and not done.obstacle:
+        session.say(done.sentence)
+    elif output == "table" and done.step != SKIP:
+        click.echo(done.sentence)
 
 
 def _print_due(session: Session, due: tuple[DueStep, ...], output: str) -> None:

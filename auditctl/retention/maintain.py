@@ -15,6 +15,9 @@ from auditctl.database import Connection
 BUSY = "busy"
 """The step of a run while another one is running."""
 
+SKIP = "skip"
+"""The step of a partition that a transaction is using."""
+
 
 @dataclass(frozen=True, slots=True)
 class DueStep:
@@ -40,7 +43,8 @@ class FinishedStep:
     """A step that was taken and committed.
 
     Attributes:
-        step: `notice`, `move`, `create` or `expire`; `busy` while another run is running.
+        step: `notice`, `move`, `create` or `expire`; `busy` while another run is running, `skip` for a partition that
+            is left to a later run.
         partition: The partition.
         data: The data of its event; for a part of a move, its progress.
     """
@@ -55,6 +59,11 @@ class FinishedStep:
         return self.step != "move" or self.data["state"] == "done"
 
     @property
+    def obstacle(self) -> str:
+        """Why it was skipped although something was due; empty if it was not, or only an empty month remains."""
+        return (self.data["reason"] or "") if self.step == SKIP else ""
+
+    @property
     def sentence(self) -> str:
         """What was done, for people."""
         if self.step == "notice":
@@ -66,8 +75,12 @@ class FinishedStep:
             return (
                 f"{self.partition}: {sum(months.values()):,} events moved to {', '.join(sorted(months)) or 'nowhere'}."
             )
+        if self.step == SKIP:
+            return f"{self.partition}: {self.data['reason'] or 'empty; its table remains while the log is in use'}."
         dropped, kept = self.data["dropped"], self.data["kept"]
         rest = f", {kept:,} kept" if kept else "; the partition is gone"
+        if "remains" in self.data:
+            rest = f", {kept:,} kept; its table remains, as {self.data['remains']}"
         return f"{self.partition}: {dropped:,} events deleted{rest}."
 
 
@@ -84,7 +97,7 @@ def run(conn: Connection) -> Iterator[FinishedStep]:
     """Run all upkeep; yield each step when it is committed. Stopping between two steps leaves nothing half-done.
 
     Raises:
-        DatabaseError: The log is in use by a long transaction, or the login may not do upkeep.
+        DatabaseError: The login may not do upkeep, or a hold is being placed.
     """
     while True:
         with database.transaction(conn):

@@ -7,6 +7,8 @@ create table auditctl.maintenance (
     moved_at timestamptz,
     moved_id bigint,
     moved bigint not null default 0,
+    skipped jsonb not null default '{}',
+    skipped_by integer,
     constraint maintenance_pkey primary key (singleton),
     constraint maintenance_has_one_row check (singleton)
 );
@@ -17,5 +19,7 @@ comment on column auditctl.maintenance.moving_since is 'When the current move ou
 comment on column auditctl.maintenance.moved_at is 'occurred_at of the last event that was copied';
 comment on column auditctl.maintenance.moved_id is 'event_id of the last event that was copied';
 comment on column auditctl.maintenance.moved is 'How many events were copied';
+comment on column auditctl.maintenance.skipped is 'The partitions that the current run leaves to a later one, each with the reason; null for an empty month';
+comment on column auditctl.maintenance.skipped_by is 'The process of that run; null between runs';
 
 insert into auditctl.maintenance default values;

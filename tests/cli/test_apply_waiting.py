@@ -8,13 +8,13 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
 
+from auditctl.capture import rule_store
 from auditctl.errors import DatabaseError
-from auditctl.names import ADVISORY_LOCK
 from tests.fixtures.databases import connect, fetch_value
 from tests.support.capturing import apply, audit, lines, pending, triggers
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.databases import MakeLogin
 
 BOTH = '[[table]]\nname = "public.a"\nactions = ["create"]\n[[table]]\nname = "public.b"\nactions = ["create"]\n'
 CREATED = [f"CREATE public.{table} create: There is no trigger yet." for table in "ab"]
@@ -80,9 +81,9 @@ def test_two_applies_at_once_both_end_well(db: str, conn: psycopg.Connection) ->
 def test_a_second_apply_waits_for_the_first(db: str, conn: psycopg.Connection) -> None:
     with ThreadPoolExecutor(1) as pool:
         with connect(db) as first, first.transaction():
-            first.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+            rule_store.lock(first)
             second = pool.submit(apply, db, BOTH, lock_timeout="60s")
-            wait_for_waiter(conn, "advisory")
+            wait_for_waiter(conn, "relation")
             assert triggers(conn) == []
         assert lines(second.result(60)) == CREATED
 
@@ -90,11 +91,48 @@ def test_a_second_apply_waits_for_the_first(db: str, conn: psycopg.Connection) -
 @pytest.mark.usefixtures("tables")
 def test_a_second_apply_gives_up_when_the_first_takes_too_long(db: str) -> None:
     with connect(db) as first, first.transaction():
-        first.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        rule_store.lock(first)
         with pytest.raises(DatabaseError) as error:
             apply(db, BOTH, lock_timeout="50ms")
     assert error.value.sqlstate == "55P03"
     assert "--lock-timeout" in error.value.hint
+
+
+HELD: dict[str, tuple[LiteralString, ...]] = {
+    "old snapshot and a temporary table": ("begin isolation level repeatable read", "create temp table x (id int)"),
+    "old snapshot and an own table": ("begin isolation level serializable", "create table own.x (id int primary key)"),
+    "every advisory lock": (
+        "begin",
+        "select pg_advisory_lock(i) from generate_series(418414946670, 418414946680) as i",
+    ),
+    "the rules, as far as they can be locked": ("begin", "select auditctl.set_context('x', null)"),
+}
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize("held", HELD)
+def test_nothing_that_any_login_keeps_open_stops_a_change_of_capture(
+    db: str, conn: psycopg.Connection, login: MakeLogin, held: str
+) -> None:
+    conn.execute("create schema own; grant all on schema own to public")
+    with connect(login("anybody").dsn) as anybody:
+        for statement in HELD[held]:
+            anybody.execute(statement)
+        assert lines(apply(db, BOTH, lock_timeout="1s")) == CREATED
+        anybody.execute("rollback")
+
+
+@pytest.mark.usefixtures("tables")
+def test_an_old_snapshot_still_cannot_change_a_table_whose_capture_was_changed_since(
+    db: str, conn: psycopg.Connection
+) -> None:
+    with connect(db) as old:
+        old.execute("begin isolation level repeatable read")
+        old.execute("select")
+        old.execute("create temp table x (id int)")
+        apply(db, BOTH)
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            old.execute("alter table a add column w int")
 
 
 @pytest.mark.usefixtures("tables")

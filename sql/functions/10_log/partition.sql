@@ -5,28 +5,23 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_month constant date := date_trunc('month', p_month::timestamp)::date;
+    v_month constant timestamp := date_trunc('month', p_month::timestamp);
     v_name constant text := to_char(v_month, '"event_"YYYY_MM');
+    v_partition regclass;
 begin
     if to_regclass(format('auditctl.%I', v_name)) is not null then
         return null;
     end if;
-    -- ATTACH PARTITION does not block writers of the other partitions; CREATE TABLE ... PARTITION OF would.
-    execute format('create table auditctl.%I (like auditctl.event including defaults including constraints including comments)', v_name);
-    execute format('alter table auditctl.%I owner to auditctl_owner', v_name);
-    execute format('comment on table auditctl.%I is %L', v_name, format('Events of %s (UTC)', to_char(v_month, 'YYYY-MM')));
+    v_partition := auditctl_internal.make_month(v_name, v_month, null);
     begin
-        execute format(
-            'alter table auditctl.event attach partition auditctl.%I for values from (%L) to (%L)', v_name,
-            to_char(v_month, 'YYYY-MM-DD"T00:00:00+00"'), to_char(v_month + interval '1 month', 'YYYY-MM-DD"T00:00:00+00"')
-        );
+        -- ATTACH PARTITION does not block writers of the other partitions; CREATE TABLE ... PARTITION OF would.
+        perform auditctl_internal.attach_month(v_partition, v_month, 'auditctl.event');
     exception when check_violation then
         execute format('drop table auditctl.%I', v_name);
         raise warning 'no partition for %: the DEFAULT partition already holds events of that month', to_char(v_month, 'YYYY-MM');
         return null;
     end;
-    perform auditctl_internal.guard_partition(format('auditctl.%I', v_name)::regclass);
-    return format('auditctl.%I', v_name)::regclass;
+    return v_partition;
 end
 $auditctl$;
 comment on function auditctl_internal.create_partition is 'Creates the partition of one month with its write-once triggers; null if it exists or cannot be created';

@@ -146,49 +146,101 @@ end
 $auditctl$;
 comment on function auditctl_internal.close_month is 'Blocks writers of an expired month until the transaction ends, but not readers';
 
+create or replace function auditctl_internal.replace_month(p_month timestamp, p_condition text, p_has_survivors boolean, p_state text)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_partition constant regclass := format('auditctl.%I', auditctl_internal.month_table(p_month))::regclass;
+    v_name constant text := auditctl_internal.month_table(p_month);
+    v_replacement regclass;
+begin
+    if p_has_survivors then
+        v_replacement := auditctl_internal.make_month('event_kept', p_month, null, v_partition);
+        execute format(
+            'insert into %s select e.* from only %s as e where (%s) is not true', v_replacement, v_partition, coalesce(p_condition, 'false')
+        );
+        execute format('analyze %s', v_replacement);
+    end if;
+    perform auditctl_internal.lock_log(array[v_partition, 'auditctl.event_default']);
+    perform auditctl_internal.require_retention_state(p_state);
+    execute format('drop table %s', v_partition);
+    if v_replacement is not null then
+        execute format('alter table %s rename to %I', v_replacement, v_name);
+        perform auditctl_internal.attach_month(v_replacement, p_month, 'auditctl.event');
+    end if;
+end
+$auditctl$;
+comment on function auditctl_internal.replace_month is
+    'Drops an expired month, or replaces it by a table with the events that must stay; raises lock_not_available while the log is in use';
+
+create or replace function auditctl_internal.empty_month(p_month timestamp, p_condition text, p_state text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '3s'
+as $auditctl$
+declare
+    v_partition constant regclass := format('auditctl.%I', auditctl_internal.month_table(p_month))::regclass;
+begin
+    -- Any login can hold a lock on the log for as long as it likes, with a transaction that recorded an event: it keeps the
+    -- month from being dropped, but not its events from being deleted. Until the end of this transaction nobody else can
+    -- write to the month, and nobody else sees it without its guard.
+    execute format('lock table only %s in share row exclusive mode', v_partition);
+    perform auditctl_internal.require_retention_state(p_state);
+    execute format(
+        'alter table only %s disable trigger event_write_once_row, disable trigger event_write_once_statement', v_partition
+    );
+    execute format('delete from only %s as e where %s', v_partition, p_condition);
+    execute format(
+        'alter table only %s enable always trigger event_write_once_row, enable always trigger event_write_once_statement', v_partition
+    );
+exception when lock_not_available then
+    raise lock_not_available using message = sqlerrm, hint = 'Nothing was deleted. Run auditctl maintain again later.';
+end
+$auditctl$;
+comment on function auditctl_internal.empty_month is 'Deletes the expired events of a month whose table cannot be dropped now';
+
 create or replace function auditctl_internal.expire_month(p_month timestamp) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_name constant text := auditctl_internal.month_table(p_month);
+    v_partition constant text := 'auditctl.' || auditctl_internal.month_table(p_month);
     v_state constant text := auditctl_internal.retention_state();
     v_condition text;
-    v_counts jsonb;
-    v_replacement regclass;
+    v_data jsonb;
 begin
-    perform auditctl_internal.close_month(format('auditctl.%I', v_name)::regclass);
+    perform auditctl_internal.close_month(v_partition::regclass);
     v_condition := auditctl_internal.expired_condition(p_month);
-    v_counts := auditctl_internal.count_events(p_month, v_condition);
-    if (v_counts ->> 'kept')::bigint > 0 then
-        v_replacement := auditctl_internal.make_month('event_kept', p_month, null);
-        execute format(
-            'insert into %s select e.* from only auditctl.%I as e where (%s) is not true', v_replacement, v_name, coalesce(v_condition, 'false')
-        );
-        execute format('analyze %s', v_replacement);
+    v_data := jsonb_build_object('step', 'expire', 'partition', v_partition, 'month', to_char(p_month, 'YYYY-MM'))
+        || auditctl_internal.count_events(p_month, v_condition);
+    begin
+        perform auditctl_internal.replace_month(p_month, v_condition, (v_data ->> 'kept')::bigint > 0, v_state);
+    exception when lock_not_available then
+        if (v_data ->> 'dropped')::bigint = 0 then
+            -- An empty month stays until the log is not in use.
+            return jsonb_build_object('step', 'skip', 'partition', v_partition, 'reason', null);
+        end if;
+        v_data := v_data || jsonb_build_object('remains', sqlerrm);
+    end;
+    if v_data ? 'remains' then
+        perform auditctl_internal.empty_month(p_month, v_condition, v_state);
     end if;
-    perform auditctl_internal.lock_log(array[format('auditctl.%I', v_name)::regclass, 'auditctl.event_default']);
-    perform auditctl_internal.require_retention_state(v_state);
-    execute format('drop table auditctl.%I', v_name);
-    if v_replacement is not null then
-        execute format('alter table %s rename to %I', v_replacement, v_name);
-        perform auditctl_internal.attach_month(v_replacement, p_month, 'auditctl.event');
-    end if;
-    return auditctl_internal.record_upkeep(
-        'auditctl.' || v_name, 'expired events deleted',
-        jsonb_build_object('step', 'expire', 'partition', 'auditctl.' || v_name, 'month', to_char(p_month, 'YYYY-MM')) || v_counts
-    );
+    return auditctl_internal.record_upkeep(v_partition, 'expired events deleted', v_data);
 end
 $auditctl$;
-comment on function auditctl_internal.expire_month is 'Drops an expired month, or replaces it by a table with the events that must stay';
+comment on function auditctl_internal.expire_month is
+    'Deletes the expired events of a month: with its table, or from it while a transaction that does not end uses the log';
 
 create or replace function auditctl_internal.require_retention_state(p_state text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    -- A hold that is being placed is either visible from here on, or waits until the events are deleted.
-    lock table auditctl.hold, auditctl.retention, auditctl.rename in share mode nowait;
+    -- A hold that is being placed is either visible from here on, or waits until the events are deleted. The table of renames
+    -- is not locked: an owner could hold its lock, and a name counts from when it is committed.
+    lock table auditctl.hold, auditctl.retention in share mode nowait;
     if auditctl_internal.retention_state() <> p_state then
         raise exception 'a hold, a retention time or a table''s name was changed meanwhile'
             using errcode = 'serialization_failure', hint = 'Nothing was deleted. Run auditctl maintain again.';

@@ -46,7 +46,8 @@ begin
     ) partition by range (occurred_at);
     comment on table auditctl.event_moving is 'The events of the DEFAULT partition, on their way to months of their own';
     perform auditctl_internal.guard_partition('auditctl.event_moving');
-    create table auditctl.event_next partition of auditctl.event_moving default;
+    perform auditctl_internal.make_table('event_next', 'auditctl.event_default', 'auditctl.event_default');
+    alter table auditctl.event_moving attach partition auditctl.event_next default;
     perform auditctl_internal.guard_partition('auditctl.event_next');
     foreach v_month in array v_months loop
         perform auditctl_internal.make_month(auditctl_internal.month_table(v_month), v_month, 'auditctl.event_moving');

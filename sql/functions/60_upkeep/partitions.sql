@@ -74,12 +74,21 @@ create or replace function auditctl_internal.lock_holders(p_relations oid[]) ret
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select array_agg(distinct format('process %s, transaction %s', l.pid, l.virtualtransaction))
+    select array_agg(
+        distinct case
+            when l.pid is null then format('prepared transaction %L of login %s', p.gid, p.owner)
+            else format('process %s of login %s, transaction %s', l.pid, coalesce(s.usename, 'unknown'), l.virtualtransaction)
+        end
+    )
     from pg_locks as l
-    where l.locktype = 'relation' and l.relation = any (p_relations) and l.granted and l.pid <> pg_backend_pid()
+    left join pg_stat_activity as s on s.pid = l.pid
+    left join pg_locks as own
+        on l.pid is null and own.pid is null and own.virtualtransaction = l.virtualtransaction and own.locktype = 'transactionid'
+    left join pg_prepared_xacts as p on p.transaction = own.transactionid
+    where l.locktype = 'relation' and l.relation = any (p_relations) and l.granted and l.pid is distinct from pg_backend_pid()
         and l.database = (select d.oid from pg_database as d where d.datname = current_database())
 $auditctl$;
-comment on function auditctl_internal.lock_holders is 'Other transactions that hold a lock on one of these tables';
+comment on function auditctl_internal.lock_holders is 'Other transactions that hold a lock on one of these tables, with their logins';
 
 create or replace function auditctl_internal.give_up(p_table text, p_holder text) returns void
 language plpgsql volatile
@@ -106,9 +115,11 @@ declare
     v_part regclass;
 begin
     for v_attempt in 1..20 loop
+        v_holder := null;
         select h.holder into v_holder from unnest(auditctl_internal.lock_holders(v_relations)) as h (holder) where h.holder = any (v_long_running) limit 1;
         -- No writer is made to wait for a transaction that has lasted this long.
-        if not found or clock_timestamp() < v_start + interval '0.5 seconds' then
+        exit when v_holder is not null and clock_timestamp() > v_start + interval '1 second';
+        if v_holder is null or clock_timestamp() < v_start + interval '0.5 seconds' then
             begin
                 -- From here on, other writers and readers queue behind this lock.
                 lock table only auditctl.event in access exclusive mode;
@@ -127,19 +138,18 @@ end
 $auditctl$;
 comment on function auditctl_internal.lock_log is 'Locks the log and some of its partitions until the transaction ends; gives up rather than let writers wait';
 
-create or replace function auditctl_internal.make_month(p_name text, p_month timestamp, p_parent regclass) returns regclass
+create or replace function auditctl_internal.make_month(p_name text, p_month timestamp, p_parent regclass, p_replaces regclass default null)
+returns regclass
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_relation regclass;
+    v_relation constant regclass := auditctl_internal.make_table(
+        p_name, coalesce(p_replaces, 'auditctl.event'), coalesce(p_replaces, 'auditctl.event_default')
+    );
     v_lower constant text := to_char(p_month, 'YYYY-MM-DD"T00:00:00+00"');
     v_upper constant text := to_char(p_month + interval '1 month', 'YYYY-MM-DD"T00:00:00+00"');
 begin
-    execute format(
-        'create table auditctl.%I (like auditctl.event including defaults including constraints including comments including indexes)', p_name
-    );
-    v_relation := format('auditctl.%I', p_name)::regclass;
     execute format('comment on table %s is %L', v_relation, format('Events of %s (UTC)', to_char(p_month, 'YYYY-MM')));
     -- Allows attaching the table without scanning it.
     execute format(
@@ -153,7 +163,8 @@ begin
     return v_relation;
 end
 $auditctl$;
-comment on function auditctl_internal.make_month is 'Creates the guarded table of a month with its indexes, standalone or as a partition of p_parent';
+comment on function auditctl_internal.make_month is
+    'Creates the guarded table of a month with its indexes, standalone or as a partition of p_parent, set up like the log or the month it replaces';
 
 create or replace function auditctl_internal.attach_month(p_relation regclass, p_month timestamp, p_parent regclass) returns void
 language plpgsql volatile

@@ -69,36 +69,94 @@ revoke execute on function auditctl.overdue_months from public;
 grant execute on function auditctl.overdue_months to auditctl_reader;
 comment on function auditctl.overdue_months is 'The months with expired events, which maintain would delete now';
 
+create or replace function auditctl_internal.skipped() returns jsonb
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- What another run skipped is tried again.
+    select case when m.skipped_by = pg_backend_pid() then m.skipped else '{}' end from auditctl.maintenance as m
+$auditctl$;
+comment on function auditctl_internal.skipped is 'The partitions that this run of upkeep leaves to a later one, each with the reason; null for an empty month';
+
+create or replace function auditctl_internal.skip(p_partition text, p_reason text) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    update auditctl.maintenance
+    set (skipped, skipped_by) = (auditctl_internal.skipped() || jsonb_build_object(p_partition, p_reason), pg_backend_pid());
+    return jsonb_build_object('step', 'skip', 'partition', p_partition, 'reason', p_reason);
+end
+$auditctl$;
+comment on function auditctl_internal.skip is 'Leaves a partition to the next run, so that this one can go on with the others';
+
+create or replace function auditctl_internal.take_step(p_step text, p_partition text, p_month timestamp) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_done jsonb;
+begin
+    if auditctl_internal.skipped() ? p_partition then
+        return null;
+    end if;
+    v_done := case p_step
+        when 'copy' then coalesce(auditctl_internal.copy_events(), auditctl_internal.end_move())
+        when 'move' then auditctl_internal.begin_move()
+        when 'create' then auditctl_internal.add_month(p_month)
+        when 'expire' then auditctl_internal.expire_month(p_month)
+    end;
+    return case when v_done ->> 'step' = 'skip' then auditctl_internal.skip(p_partition, null) else v_done end;
+exception when lock_not_available then
+    return auditctl_internal.skip(p_partition, sqlerrm);
+end
+$auditctl$;
+comment on function auditctl_internal.take_step is 'Does one step, or skips its partition while a transaction that does not end is in the way; null if it was skipped before';
+
+create or replace function auditctl_internal.finish_upkeep() returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    perform auditctl_internal.prune_bookkeeping();
+    perform auditctl_internal.summarize();
+    update auditctl.maintenance as m
+    set ran_at = case
+            when exists (select from jsonb_each_text(auditctl_internal.skipped()) as s where s.value is not null) then m.ran_at
+            else now()
+        end,
+        (skipped, skipped_by) = ('{}', null);
+end
+$auditctl$;
+comment on function auditctl_internal.finish_upkeep is 'The end of a run: prunes and summarizes, and records that it is complete unless something was skipped';
+
 create or replace function auditctl_internal.next_step() returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_month timestamp;
-    v_done constant jsonb := auditctl_internal.notice_ends();
+    v_done jsonb := auditctl_internal.notice_ends();
+    v_month record;
 begin
-    if v_done is not null then
-        return v_done;
+    if v_done is null and auditctl_internal.is_mirrored() then
+        v_done := auditctl_internal.take_step('copy', 'auditctl.event_default', null);
+    elsif v_done is null and exists (select from auditctl_internal.stray_months()) then
+        v_done := auditctl_internal.take_step('move', 'auditctl.event_default', null);
     end if;
-    if auditctl_internal.is_mirrored() then
-        return coalesce(auditctl_internal.copy_events(), auditctl_internal.end_move());
-    end if;
-    if exists (select from auditctl_internal.stray_months()) then
-        return auditctl_internal.begin_move();
-    end if;
-    select min(m) into v_month from auditctl_internal.missing_months() as n (m);
-    if v_month is not null then
-        return auditctl_internal.add_month(v_month);
-    end if;
-    for v_month in select p.first from auditctl_internal.month_partitions() as p loop
-        if auditctl_internal.has_expired(v_month) then
-            return auditctl_internal.expire_month(v_month);
+    for v_month in select m as first from auditctl_internal.missing_months() as n (m) where v_done is null order by m loop
+        v_done := auditctl_internal.take_step('create', 'auditctl.' || auditctl_internal.month_table(v_month.first), v_month.first);
+        exit when v_done is not null;
+    end loop;
+    for v_month in select p.partition, p.first from auditctl_internal.month_partitions() as p where v_done is null loop
+        if auditctl_internal.has_expired(v_month.first) then
+            v_done := auditctl_internal.take_step('expire', v_month.partition::text, v_month.first);
+            exit when v_done is not null;
         end if;
     end loop;
-    perform auditctl_internal.prune_bookkeeping();
-    perform auditctl_internal.summarize();
-    update auditctl.maintenance set ran_at = now();
-    return null;
+    if v_done is null then
+        perform auditctl_internal.finish_upkeep();
+    end if;
+    return v_done;
 end
 $auditctl$;
 comment on function auditctl_internal.next_step is 'Does the next step of upkeep; null when nothing is left';
@@ -153,7 +211,7 @@ $auditctl$;
 revoke execute on function auditctl.maintain_step from public;
 grant execute on function auditctl.maintain_step to auditctl_admin;
 comment on function auditctl.maintain_step is
-    'Does the next step of upkeep and returns what it was; null when nothing is left, step busy while another session does one';
+    'Does the next step of upkeep and returns what it was; null when nothing is left, step busy while another session does one, step skip for a partition that is in use';
 
 create or replace procedure auditctl.maintain()
 language plpgsql
@@ -161,16 +219,22 @@ as $auditctl$
 -- Has the rights and the search_path of the caller: only then may it commit after each step.
 declare
     v_done pg_catalog.jsonb;
+    v_skipped pg_catalog.text;
 begin
     loop
         v_done := auditctl.maintain_step();
         commit;
         exit when v_done is null;
+        v_skipped := coalesce(v_skipped, case pg_catalog.jsonb_extract_path_text(v_done, 'step') when 'skip' then
+            pg_catalog.jsonb_extract_path_text(v_done, 'reason') end);
         if pg_catalog.jsonb_extract_path_text(v_done, 'step') operator(pg_catalog.=) 'busy' then
             raise notice 'another session is doing maintenance';
             exit;
         end if;
     end loop;
+    if v_skipped is not null then
+        raise exception '%', v_skipped using errcode = 'lock_not_available', hint = 'Everything else is done. Run it again later.';
+    end if;
 end
 $auditctl$;
 revoke execute on procedure auditctl.maintain from public;
