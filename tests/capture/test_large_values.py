@@ -216,3 +216,13 @@ def test_a_large_document_is_shown_by_its_kind_and_size(conn: psycopg.Connection
         "",
     )
     assert details == "id: 1; v: […] (120008 bytes); w: {…} (110017 bytes)"
+
+
+def test_the_context_of_an_imported_read_is_bounded(conn: psycopg.Connection) -> None:
+    row = conn.execute(
+        "select context -> 'query' ->> '$bytes', octet_length(context::text) from (select "
+        "auditctl_internal.imported_context(jsonb_build_object('query', repeat(chr(1), 100000))) as context) as read"
+    ).fetchone()
+    assert row is not None
+    assert row[0] == "100000"
+    assert row[1] < 3000

@@ -1,0 +1,63 @@
+"""Events of megabytes: pages show how their values begin, and stay small; `show` prints all of one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.recorded import Recorded, record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg
+
+    from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.web import Client
+
+ROOM = 2_500_000
+"""Bytes that a page has at most."""
+
+VALUES: dict[str, Callable[[], Any]] = {
+    "a long text": lambda: {"a": "x" * 1_500_000},
+    "quotes": lambda: {"a": '"' * 500_000},
+    "invisible characters": lambda: {"a": "\1" * 250_000},
+    "a wide document": lambda: {"a": [1] * 500_000},
+    "many values": lambda: {f"c{number}": "x" * 5000 for number in range(800)},
+    "many short values": lambda: {f"c{number}": "xyz" * 30 for number in range(1600)},
+    "a deep document": lambda: {"a": json.loads("[" * 400 + "1" + ", 1" * 10_000 + "]" * 400)},
+}
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_pages_of_a_large_event_stay_small(
+    reader: Client, conn: psycopg.Connection, auditctl: RunAuditctl, kind: str
+) -> None:
+    values = VALUES[kind]()
+    text = json.dumps(values)
+    events = [record(conn, Recorded(action=action, old=text, new=text))[0] for action in ("UPDATE", "CREATE", "DELETE")]
+    for address in ("/", "/history?target=billing.customer&id=7", *(f"/events/{event}" for event in events)):
+        answer = reader.get(address)
+        assert answer.status_code == 200
+        assert len(answer.content) < ROOM
+    assert len(auditctl("log", "--limit", "3").out) < 2000
+    shown = auditctl("show", str(events[1]), "--format", "json").out
+    assert json.loads(shown)["new_values"] == values
+
+
+def test_a_value_that_is_cut_says_how_long_it_is(reader: Client, conn: psycopg.Connection) -> None:
+    (event,) = record(conn, Recorded(old='{"a": "short"}', new=json.dumps({"a": "é" * 500_000})))
+    page = reader.get(f"/events/{event}").text
+    assert "short" in page
+    assert "1,000,000 bytes in all" in page
+    assert 100_000 <= page.count("é") < 101_000
+
+
+def test_show_prints_all_of_a_large_event(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:
+    (event,) = record(conn, Recorded(new=json.dumps({"a": "x" * 1_000_000})))
+    lines = auditctl("show", str(event)).out.splitlines()
+    assert lines[lines.index("new_values") + 1] == json.dumps({"a": "x" * 1_000_000})
+    names = [line.split()[0] for line in lines if line[:1].isalpha()]
+    assert names[-6:] == ["old_values", "new_values", "db_user", "actor_kind", "xact_id", "context"]
