@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 import click
 
@@ -11,11 +12,32 @@ from auditctl.cli import progress
 from auditctl.cli.filter_options import filter_options
 from auditctl.cli.log import ignoring_broken_pipe, raw_option
 from auditctl.cli.session import READER, Session, pass_session
-from auditctl.log.export import ExportRequest
+from auditctl.log.export import ExportRequest, ExportResult
 from auditctl.log.export import export as export_log
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, EXPORTS
 from auditctl.log.selection import Order
+from auditctl.log.snapshot import START, Snapshot
+from auditctl.text import plural
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What --committed-since asks for.
+
+    Attributes:
+        snapshot: The snapshot; None for everything.
+        is_asked: Whether the snapshot to go on from is asked for.
+    """
+
+    snapshot: Snapshot | None
+    is_asked: bool
+
+
+def _since(text: str | None, *, is_asked: bool) -> Since:
+    if text is None:
+        return Since(None, is_asked)
+    return Since(None if text == START else Snapshot.parse(text), is_asked=True)
 
 
 @click.command()
@@ -33,22 +55,39 @@ from auditctl.log.selection import Order
 )
 @raw_option
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@click.option(
+    "--committed-since", metavar="SNAPSHOT",
+    help="Only what was committed since the export that printed this SNAPSHOT; start for everything.",
+)  # fmt: skip
+@click.option(
+    "--snapshot-file", metavar="FILE", help="Write the snapshot to go on from to FILE, once the export is complete."
+)
 @pass_session
 def export(
-    session: Session, *, filters: Filters, format_name: str, path: str, order: str, raw: bool, force: bool
-) -> None:
+    session: Session, *, filters: Filters, format_name: str, path: str, order: str, raw: bool, force: bool,
+    committed_since: str | None, snapshot_file: str | None,
+) -> None:  # fmt: skip
     """Export the log as CSV or JSON Lines, oldest first.
 
     Streams, however many events there are. The export is recorded in the log itself. In CSV a cell that a spreadsheet
     would take for a formula gets an apostrophe in front, unless --raw is given.
+
+    An event is captured at its time, but is in the log only when its transaction commits, which may be much later. So
+    exports of consecutive times, by --since and --until, may miss events. Consecutive exports by --committed-since have
+    each event exactly once: each prints the SNAPSHOT from which the next one goes on.
 
     \b
     Examples:
       auditctl export --output log.csv
       auditctl export --since 2026-11-01 --until 2026-12-01 --target 'billing.*' --output november.csv
       auditctl export --format jsonl --user alice | gzip > alice.jsonl.gz
+      auditctl export --committed-since start --snapshot-file last --output 1.csv
+      auditctl export --committed-since "$(cat last)" --snapshot-file last --output 2.csv
     """
-    request = ExportRequest(filters, BY_NAME[format_name], Order(order), raw)
+    since = _since(committed_since, is_asked=snapshot_file is not None)
+    request = ExportRequest(
+        filters, BY_NAME[format_name], Order(order), raw, committed_since=since.snapshot, has_snapshot=since.is_asked
+    )
     with (
         ignoring_broken_pipe(),
         output.destination(path, stdout=sys.stdout.fileno(), force=force) as sink,
@@ -58,7 +97,21 @@ def export(
         result = export_log(conn, request, sink, lambda events, size: show(events, f"{size / 1e6:,.1f} MB"))
     if result.event_id is None:
         click.echo("warning: the server is read-only, so this export is not recorded in the log", err=True)
+    if snapshot_file is not None:
+        with output.destination(snapshot_file, stdout=sys.stdout.fileno(), force=True) as sink:
+            sink.write_texts([f"{result.snapshot}\n"])
     session.say(f"Exported {result.events:,} events, {result.size:,} bytes{_to(path)}.")
+    _say_how_to_go_on(session, result, has_times=bool(filters.values.keys() & {"since", "until"}))
+
+
+def _say_how_to_go_on(session: Session, result: ExportResult, *, has_times: bool) -> None:
+    if result.snapshot is not None:
+        session.say(f"To go on from here: --committed-since {result.snapshot}")
+    elif has_times and result.running:
+        session.say(
+            f"warning: {plural(result.running, 'transaction')} may still commit events of these times. To miss none, "
+            "export with --committed-since instead."
+        )
 
 
 def _to(path: str) -> str:

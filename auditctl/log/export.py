@@ -13,10 +13,13 @@ from psycopg.types.json import Jsonb
 from auditctl import database
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import DatabaseError
+from auditctl.log import predicates
+from auditctl.log import snapshot as log_snapshot
 from auditctl.log.filters import Filters
 from auditctl.log.formats import Format
 from auditctl.log.predicates import Predicate
 from auditctl.log.selection import Order, Selection
+from auditctl.log.snapshot import Snapshot
 from auditctl.output import Sink
 
 READ_ONLY = ReadOnlySqlTransaction.sqlstate
@@ -38,17 +41,23 @@ class ExportRequest:
         format: A format with copy options.
         order: Oldest or newest first.
         raw: Whether cells are left as recorded, even where a spreadsheet would take them for a formula.
+        committed_since: Only what was committed since that snapshot; None for all.
+        has_snapshot: Whether to find out the snapshot from which the next export goes on.
     """
 
     filters: Filters
     format: Format
     order: Order = Order.ASC
     raw: bool = False
+    committed_since: Snapshot | None = None
+    has_snapshot: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """Return what the log records of the export."""
+        since = {} if self.committed_since is None else {"committed_since": str(self.committed_since)}
         return {
             "format": self.format.name, "order": str(self.order), "filters": self.filters.as_dict(), "raw": self.raw,
+            **since,
         }  # fmt: skip
 
 
@@ -60,11 +69,15 @@ class ExportResult:
         events: The number of events.
         size: The number of bytes.
         event_id: The event that records the export; None where the server is read-only.
+        running: How many transactions were open, which may commit events of earlier times.
+        snapshot: From where the next export goes on, without a gap or a repetition; None unless it was asked for.
     """
 
     events: int
     size: int
     event_id: int | None
+    running: int = 0
+    snapshot: Snapshot | None = None
 
 
 @dataclass(slots=True)
@@ -76,14 +89,22 @@ class RunningExport:
         query: What COPY writes.
         format: The format.
         event_id: The event that records the export; None where the server is read-only.
+        transaction: The transaction that recorded it; None where the server is read-only.
+        has_snapshot: Whether to find out the snapshot.
         events: The number of events read so far.
+        running: How many transactions were open, once the reading began.
+        snapshot: The snapshot that is read, once the reading began; None unless it was asked for.
     """
 
     conn: Connection
     query: Composed
     format: Format
     event_id: int | None
+    transaction: int | None = None
+    has_snapshot: bool = False
     events: int = 0
+    running: int = 0
+    snapshot: Snapshot | None = None
 
     def __iter__(self) -> Generator[memoryview | bytes | bytearray]:
         """Yield the records as the server writes them, headers first.
@@ -93,11 +114,20 @@ class RunningExport:
         """
         command = SQL("copy ({}) to stdout with ({}, encoding 'UTF8')").format(self.query, self.format.copy_options)
         messages = 0
-        with read_transaction(self.conn), self.conn.cursor() as cursor, cursor.copy(command) as copy:
-            while data := copy.read():  # one message for each record
-                messages += 1
-                self.events = max(0, messages - int(self.format.has_header))
-                yield data
+        with read_transaction(self.conn):
+            self._read_snapshot()
+            with self.conn.cursor() as cursor, cursor.copy(command) as copy:
+                while data := copy.read():  # one message for each record
+                    messages += 1
+                    self.events = max(0, messages - int(self.format.has_header))
+                    yield data
+
+    def _read_snapshot(self) -> None:
+        """Find out what the transaction sees."""
+        self.running = log_snapshot.count_running(self.conn)
+        if self.has_snapshot and (current := log_snapshot.read(self.conn)) is not None:
+            # The event that records this export is not in it, so it is left to the next one.
+            self.snapshot = current if self.transaction is None else current.without(self.transaction)
 
 
 def begin(conn: Connection, request: ExportRequest) -> RunningExport:
@@ -106,14 +136,20 @@ def begin(conn: Connection, request: ExportRequest) -> RunningExport:
     The record is committed first: an interrupted export is recorded too.
 
     Raises:
-        UsageError: The log knows no such table or column; nothing is recorded.
+        UsageError: The log knows no such table or column, or the snapshot is not one of its past; nothing is recorded.
         DatabaseError: The login may not export, or the connection is lost.
     """
     filters = request.filters.resolve(conn)
-    event_id = _record(conn, request)
+    since = request.committed_since
+    if since is not None or request.has_snapshot:
+        with read_transaction(conn):
+            log_snapshot.require_past(since, log_snapshot.read(conn))
+    event_id, transaction = _record(conn, request)
     own = [] if event_id is None else [Predicate(SQL("event_id <> {}::bigint").format(Literal(event_id)))]
-    selection = Selection((*filters.predicates(), *own), request.order)
-    return RunningExport(conn, selection.query(request.format.projection(not request.raw)), request.format, event_id)
+    recent = [] if since is None else [predicates.committed_since(since)]
+    selection = Selection((*filters.predicates(), *recent, *own), request.order)
+    query = selection.query(request.format.projection(not request.raw))
+    return RunningExport(conn, query, request.format, event_id, transaction, request.has_snapshot)
 
 
 def export(conn: Connection, request: ExportRequest, sink: Sink, report: ReportProgress | None = None) -> ExportResult:
@@ -133,16 +169,18 @@ def export(conn: Connection, request: ExportRequest, sink: Sink, report: ReportP
         sink.flush()
     if report is not None:
         report(running.events, sink.written)
-    return ExportResult(events=running.events, size=sink.written, event_id=running.event_id)
+    return ExportResult(running.events, sink.written, running.event_id, running.running, running.snapshot)
 
 
-def _record(conn: Connection, request: ExportRequest) -> int | None:
-    """Record the export (function auditctl.record_export); return None where the server is read-only."""
+def _record(conn: Connection, request: ExportRequest) -> tuple[int | None, int | None]:
+    """Record the export (function auditctl.record_export); return event and transaction, None on a read-only server."""
     try:
         with database.errors_translated():
-            row = conn.execute("select auditctl.record_export(%s)", [Jsonb(request.as_dict())]).fetchone()
+            row = conn.execute(
+                "select auditctl.record_export(%s), pg_current_xact_id()::text::numeric", [Jsonb(request.as_dict())]
+            ).fetchone()
     except DatabaseError as error:
         if error.sqlstate == READ_ONLY:
-            return None
+            return None, None
         raise
-    return None if row is None else row[0]
+    return (None, None) if row is None else (row[0], int(row[1]))

@@ -20,6 +20,7 @@ from psycopg.sql import SQL, Composable, Composed, Literal
 from auditctl import resources
 from auditctl.actions import Action
 from auditctl.log.filter_values import Key, User
+from auditctl.log.snapshot import Snapshot
 from auditctl.log.times import Ago, At
 
 _RARE_ACTIONS = (Action.DELETE, Action.TRUNCATE, Action.EVENT)
@@ -168,6 +169,15 @@ def xact(values: Sequence[int]) -> Predicate:
     # Above 2^53 several numbers are one as float8.
     summary = SQL("xact_id::text::float8 = {}::float8").format(number)
     return Predicate(SQL("xact_id = {}::xid8").format(number), summary=summary)
+
+
+def committed_since(snapshot: Snapshot) -> Predicate:
+    """Made by a transaction that had not committed at that snapshot."""
+    first = Literal(str(snapshot.first))
+    sql = SQL("xact_id >= {}::xid8 and not pg_catalog.pg_visible_in_snapshot(xact_id, {}::pg_catalog.pg_snapshot)")
+    summary = SQL("xact_id::text::float8 >= {}::float8").format(first)
+    # Exports are not searched in windows, so the summary is asked here.
+    return Predicate(SQL("({} and {})").format(summary, sql.format(first, Literal(snapshot.sql))), summary=summary)
 
 
 def context(values: Sequence[tuple[str, str]]) -> Predicate:
