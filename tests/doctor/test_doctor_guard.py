@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg import sql
 
 from auditctl.doctor.model import Finding, Severity
 from tests.capture.test_images import events
@@ -15,7 +16,7 @@ from tests.support.doctoring import carry_out, examine_and_repair, found
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
-CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
+CRITICAL, WARNING, NOTICE = Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
 GUARD = ("auditctl_guard_ddl", "auditctl_guard_drop")
 
 PARTED = """
@@ -165,6 +166,33 @@ def test_a_table_that_took_over_the_name_of_an_audited_one_is_found(db: str, aud
                 WARNING, "table_renamed", "public.a",
                 "No write to public.a leaves an event: the table that was audited under this name is public.a_old now.",
                 "auditctl enable public.a --mask pin",
+            )
+        ],
+        auditctl,
+    )  # fmt: skip
+
+
+def test_a_table_that_a_search_path_finds_before_an_audited_one_is_found(db: str, auditctl: RunAuditctl) -> None:
+    with connect(db) as conn:
+        conn.execute("create table a (id int primary key); create schema first; create table public.first (id int)")
+        conn.execute("create table first.b (id int primary key); create view first.first as select * from public.first")
+    audit(db, "public.a", "public.first")
+
+    def shadow() -> None:
+        with connect(db) as conn:
+            conn.execute("create table first.a (id int primary key)")
+            name = sql.Identifier(conn.info.dbname)
+            conn.execute(sql.SQL("alter database {} set search_path = first, public").format(name))
+
+    examine_and_repair(
+        db,
+        shadow,
+        [
+            Finding(
+                NOTICE, "table_shadowed", "first.a",
+                "Everybody may write to first.a, which is not audited, instead of public.a: its schema comes first on "
+                "the search path.",
+                "auditctl enable first.a",
             )
         ],
         auditctl,

@@ -45,6 +45,9 @@ REPLACED: list[LiteralString] = [
     "begin; drop rule known on a; create rule known as on delete to a do instead nothing; commit",
     "begin; drop rule known on p1; create rule known as on delete to p do instead nothing; commit",
     "begin; alter rule known on a rename to x; create rule known as on delete to a do instead nothing; commit",
+    "begin; alter table other rename to former; create table other (id integer, v text); "
+    "create or replace rule logs as on update to a where old.id = 7 do instead insert into other values "
+    "(old.id, old.v); commit",
     "begin; alter table a disable rule known; create rule x as on delete to a do instead nothing; commit",
 ]
 

@@ -92,6 +92,14 @@ CAPTURE = (
         find=lost_tables.renamed_tables,
     ),
     Check(
+        "table_shadowed",
+        Severity.NOTICE,
+        "a table or view that a search path finds before an audited table of the same name",
+        "{who} may write to {object}, which is not audited, instead of {target}: its schema comes first on the search "
+        "path.",
+        ENABLE,
+    ),
+    Check(
         "trigger_unwanted",
         Severity.WARNING,
         "a trigger of ours on a table that no rule asks for",

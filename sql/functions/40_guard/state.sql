@@ -70,7 +70,14 @@ as $auditctl$
             jsonb_agg(
                 jsonb_build_object(
                     'name', r.rulename, 'event', r.ev_type, 'fires', r.ev_enabled,
-                    'text', auditctl_internal.digest(pg_get_ruledef(r.oid)),
+                    -- The text with the relations that it names now: another table may have taken a name.
+                    'text', auditctl_internal.digest(
+                        concat_ws(' ', pg_get_ruledef(r.oid), (
+                            select string_agg(distinct d.refobjid::text, ' ')
+                            from pg_depend as d
+                            where d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
+                        ))
+                    ),
                     'tree', auditctl_internal.digest(concat_ws(' ', r.ev_class, r.ev_qual, r.ev_action))
                 )
                 order by r.ev_class, r.rulename
