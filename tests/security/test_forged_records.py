@@ -25,7 +25,8 @@ ANYBODY = {"record_read", "set_context"}
 READER = ANYBODY | {
     "canonical_target", "capture_triggers", "deciding_type", "details", "history", "is_audited_view", "is_meant",
     "kept_since", "kindred_targets", "maintenance_due", "new_write_rules", "object_keys", "overdue_months",
-    "own_policies", "qualified", "read_faults", "record_export", "retention_grace", "sentence", "shorten", "shown",
+    "own_policies", "qualified", "read_faults", "record_export", "retention_grace", "sentence", "shorten",
+    "shown", "long_sentence", "short_text",
     "statistics", "target_names", "target_pattern",
 }  # fmt: skip
 ADMIN = READER | {
