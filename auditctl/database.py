@@ -20,10 +20,7 @@ from psycopg.pq import PGconn, Ping, TransactionStatus
 from auditctl import resources
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, StoreError
 from auditctl.names import APPLICATION_NAME, MINIMUM_SERVER_VERSION, SCHEMA, STORE_REVISION
-
-SEARCH_PATH = "pg_catalog, pg_temp"
-"""The search path of every session of the tool: only PostgreSQL's own operators and functions are found by name."""
-
+from auditctl.session_settings import pin_statement
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 """A connection whose rows are tuples; always in autocommit, transactions are opened by `transaction`."""
@@ -125,17 +122,9 @@ def require_readable(dsn: str) -> None:
 
 
 def _pin_settings(conn: Connection) -> None:
-    """Find only PostgreSQL's own operators from now on, whatever others put into schemas on the login's path.
-
-    Times arrive in the one style that psycopg reads, and a backslash in a literal is one, whatever the login or the
-    database prefers.
-    """
+    """Give the session `SETTINGS`, whatever the login, the database or the environment prefers."""
     conn.execute("select pg_catalog.set_config('auditctl.schemas', pg_catalog.current_schemas(false)::text, false)")
-    conn.execute(f"select pg_catalog.set_config('search_path', '{SEARCH_PATH}', false)")
-    conn.execute(
-        "select pg_catalog.set_config('DateStyle', 'ISO', false),"
-        " pg_catalog.set_config('standard_conforming_strings', 'on', false)"
-    )
+    conn.execute(pin_statement(local=False))
 
 
 def schemas(conn: Connection) -> tuple[str, ...]:

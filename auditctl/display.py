@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from collections.abc import Callable
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -13,10 +15,34 @@ def harmless(text: str) -> str:
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
+def harmless_lines(text: str) -> str:
+    """Like `harmless`, but line feeds stay."""
+    return _replaced(text, coded)
+
+
+def harmless_json(text: str) -> str:
+    r"""Return JSON that means the same, with such characters as escapes of JSON like \u009b; line feeds stay."""
+    return _replaced(text, lambda character: json.dumps(character)[1:-1])
+
+
+def harmless_toml(text: str) -> str:
+    r"""Return TOML that means the same, with such characters as escapes of TOML like \u009b; line feeds stay."""
+    return _replaced(text, lambda letter: f"\\u{ord(letter):04x}" if letter <= "\uffff" else f"\\U{ord(letter):08x}")
+
+
+def _replaced(text: str, code: Callable[[str], str]) -> str:
+    """Return the text with a code for each character that is not seen, except line feeds."""
+    if text.isprintable():
+        return text
+    return "".join(code(letter) if letter != "\n" and _is_unseen(letter) else letter for letter in text)
+
+
+def _is_unseen(character: str) -> bool:
+    return not character.isprintable() and unicodedata.category(character) in _UNSEEN
+
+
 def _shown(character: str) -> str:
-    if character.isprintable() or unicodedata.category(character) not in _UNSEEN:
-        return character
-    return coded(character)
+    return coded(character) if _is_unseen(character) else character
 
 
 def coded(character: str) -> str:

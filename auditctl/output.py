@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,10 +29,18 @@ class Sink:
         written: How many bytes were written.
     """
 
-    __slots__ = ("_descriptor", "_pending", "_size", "name", "written")
+    __slots__ = ("_code", "_descriptor", "_pending", "_size", "name", "written")
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int, name: str, code: Callable[[str], str] | None = None) -> None:
+        """Write to a descriptor.
+
+        Args:
+            descriptor: The open file.
+            name: Its name in messages.
+            code: What makes text harmless on a terminal; not used elsewhere. None writes it as it is.
+        """
         self._descriptor = descriptor
+        self._code = code if code is not None and os.isatty(descriptor) else None
         self._pending: list[bytes | memoryview | bytearray] = []
         self._size = 0
         self.name = name
@@ -58,7 +66,8 @@ class Sink:
 
     def flush(self) -> None:
         """Write everything that is pending; raises as `write` does."""
-        data = memoryview(utf8.repair(b"".join(self._pending)))
+        whole = utf8.repair(b"".join(self._pending))
+        data = memoryview(whole if self._code is None else self._code(whole.decode()).encode())
         self._pending.clear()
         self._size = 0
         with _output_errors(self.name):
@@ -69,7 +78,9 @@ class Sink:
 
 
 @contextmanager
-def destination(path: str, *, stdout: int, force: bool = False) -> Iterator[Sink]:
+def destination(
+    path: str, *, stdout: int, force: bool = False, code: Callable[[str], str] | None = None
+) -> Iterator[Sink]:
     """Open what an option `--output` names; at the end of the block the file exists, complete and on disk.
 
     A file is written in its folder under a hidden name, and then linked to its own name. A pipe or device is written
@@ -79,6 +90,7 @@ def destination(path: str, *, stdout: int, force: bool = False) -> Iterator[Sink
         path: A path, or `-`.
         stdout: The descriptor that `-` means.
         force: Whether a file that exists is replaced.
+        code: What makes text harmless on a terminal, as for `Sink`.
 
     Raises:
         UsageError: The path exists, or its folder cannot be written to; at the start of the block, or at its end
@@ -86,12 +98,12 @@ def destination(path: str, *, stdout: int, force: bool = False) -> Iterator[Sink
         OutputError: The file cannot be completed.
     """
     if path == STANDARD:
-        sink = Sink(stdout, "standard output")
+        sink = Sink(stdout, "standard output", code)
         yield sink
         sink.flush()
     elif _is_special(path, force=force):
         with _opened(path, os.O_WRONLY) as descriptor:
-            sink = Sink(descriptor, path)
+            sink = Sink(descriptor, path, code)
             yield sink
             sink.flush()
     else:

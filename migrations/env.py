@@ -15,6 +15,7 @@ from auditctl import resources
 from auditctl.capture import render
 from auditctl.database import UNRELEASED_STORE
 from auditctl.names import INSTALL_LOCK, SCHEMA, STORE_REVISION
+from auditctl.session_settings import pin_statement
 
 INSTALLS_WAIT = f"""do $auditctl$
 begin
@@ -41,8 +42,8 @@ SETTINGS = f"""set local lock_timeout = '60s';
 set local check_function_bodies = off; -- a function may call one that a later file creates
 {INSTALLS_WAIT}"""
 
-SEARCH_PATH = "set local search_path = pg_catalog, pg_temp;\nset local standard_conforming_strings = on;"
-"""Comes before everything else, so that no operator is found in a schema of others, and a backslash is a backslash."""
+PINNED = f"do $auditctl$ begin {pin_statement(local=True).replace('select', 'perform', 1)}; end $auditctl$;"
+"""Comes before everything else, so that no setting changes what the rest means."""
 
 SCRIPT_HEAD = "set local client_encoding = 'UTF8';\nset local client_min_messages = warning;"
 
@@ -112,7 +113,9 @@ def event(revision: str | None) -> str:
 
 def install() -> None:
     """Run everything, in the order in which one thing needs the other."""
-    run(SEARCH_PATH)
+    if context.is_offline_mode():
+        run("set transaction isolation level read committed, read write, not deferrable;")
+    run(PINNED)
     if context.is_offline_mode():
         run(script_head(current_revision()))
     run(SETTINGS)

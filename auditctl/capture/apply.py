@@ -19,10 +19,11 @@ from auditctl.capture.config.document import Document
 from auditctl.capture.desired import Desired, DesiredRules
 from auditctl.capture.plan import Change, ChangeKind, Plan
 from auditctl.capture.rule_keys import Rule
-from auditctl.database import SEARCH_PATH, Connection
+from auditctl.database import Connection
 from auditctl.errors import AuditctlError
 from auditctl.names import ROLE_OWNER
 from auditctl.retention import times
+from auditctl.session_settings import SEARCH_PATH
 
 DEFAULT_LOCK_TIMEOUT = "5s"
 

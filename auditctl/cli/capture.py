@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from auditctl.capture import apply, rule_keys, table_status
 from auditctl.capture.plan import ChangeKind, Plan
 from auditctl.capture.rule_keys import Kind, Rule, RuleKey
 from auditctl.cli.options import table_or_json
+from auditctl.cli.printing import print_json
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
 
 _VERBS = {
@@ -156,7 +156,7 @@ def tables(session: Session, everything: bool, output: str) -> None:
             }
             for row in statuses
         ]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        print_json(rows)
         return
     from auditctl.cli.terminal import print_table  # rich is slow to load
 

@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from pathlib import Path
 import click
 
 from auditctl.cli.log import ignoring_broken_pipe
+from auditctl.cli.printing import print_heading, print_text
 from auditctl.cli.serve import port_option, require_web
-from auditctl.cli.session import Session, pass_session, uses_color
+from auditctl.cli.session import Session, pass_session
 from auditctl.demo import company as companies
 from auditctl.demo import scenario
 from auditctl.demo.company import Company
@@ -134,11 +134,12 @@ class _Show:
                 chosen.invoke(context)
 
     def heading(self, text: str) -> None:
-        self.tell("\n" + (click.style(text, bold=True) if uses_color(sys.stdout) else text), after="\n\n")
-
-    def tell(self, text: str, after: str = "\n") -> None:
         if not self.session.quiet:
-            click.echo(text + after, nl=False, color=uses_color(sys.stdout))
+            print_heading(text)
+
+    def tell(self, text: str) -> None:
+        if not self.session.quiet:
+            print_text(text)
 
 
 def _serve(session: Session, server: EmbeddedServer, company: Company, port: int) -> None:
@@ -148,7 +149,7 @@ def _serve(session: Session, server: EmbeddedServer, company: Company, port: int
     passwords = companies.give_passwords(server, company)
 
     def announce(url: str) -> None:
-        click.echo(
+        print_text(
             f"\nOpen {url} and sign in as one of them; Ctrl-C ends it, and the server with it.\n\n"
             f"  {companies.AUDITOR:<10}{passwords[companies.AUDITOR]}    reads the log\n"
             f"  {companies.DBA:<10}{passwords[companies.DBA]}    configures it, too\n"
@@ -172,7 +173,7 @@ def _keep(server: EmbeddedServer, company: Company, interrupts: Interrupts) -> N
     )
     try:
         with interrupts.allowed():
-            click.echo("\n".join(lines))
+            print_text("\n".join(lines))
     except BaseException:
         subprocess.run(["/bin/sh", "-c", detached.stop_command], check=False)  # noqa: S603 - our own command
         raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ import click
 
 from auditctl.capture import roles
 from auditctl.cli.options import table_or_json
+from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import Session, pass_session
 from auditctl.display import harmless
 from auditctl.doctor import clear_values
@@ -53,7 +53,7 @@ def doctor(session: Session, output: str, severity: str, all_events: bool) -> No
     findings = [finding for finding in examined.findings if finding.severity in severities]
     if output == "json":
         rows = [dataclasses.asdict(finding) for finding in findings]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        print_json(rows)
     else:
         _print(findings)
     for check, reason in examined.unseen:
@@ -81,6 +81,6 @@ def _print(findings: Sequence[Finding]) -> None:
     for number, finding in enumerate(findings, 1):
         remedies.setdefault(finding.remedy, []).append(str(number))
     if remedies:
-        click.echo("\nRemedies, in their order:")
+        print_text("\nRemedies, in their order:")
     for remedy, numbers in remedies.items():
-        click.echo(f"{', '.join(numbers)}:\n    {harmless(remedy)}")
+        print_text(f"{', '.join(numbers)}:\n    {harmless(remedy)}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from auditctl.capture import event_types
 from auditctl.cli.options import table_or_json
+from auditctl.cli.printing import print_json
 from auditctl.cli.session import READER, Session, pass_session
 
 
@@ -34,7 +33,7 @@ def events(session: Session, output: str) -> None:
             }
             for row in statuses
         ]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        print_json(rows)
         return
     from auditctl.cli.terminal import print_table  # rich is slow to load
 

@@ -11,6 +11,7 @@ from auditctl import output
 from auditctl.cli import progress
 from auditctl.cli.filter_options import filter_options
 from auditctl.cli.log import ignoring_broken_pipe, raw_option
+from auditctl.cli.printing import print_warning
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.log.export import ExportRequest, ExportResult
 from auditctl.log.export import export as export_log
@@ -90,13 +91,13 @@ def export(
     )
     with (
         ignoring_broken_pipe(),
-        output.destination(path, stdout=sys.stdout.fileno(), force=force) as sink,
+        output.destination(path, stdout=sys.stdout.fileno(), force=force, code=request.format.harmless) as sink,
         session.connect(READER) as conn,
         progress.counter(session, "events") as show,
     ):
         result = export_log(conn, request, sink, lambda events, size: show(events, f"{size / 1e6:,.1f} MB"))
     if result.event_id is None:
-        click.echo("warning: the server is read-only, so this export is not recorded in the log", err=True)
+        print_warning("the server is read-only, so this export is not recorded in the log")
     if snapshot_file is not None:
         with output.destination(snapshot_file, stdout=sys.stdout.fileno(), force=True) as sink:
             sink.write_texts([f"{result.snapshot}\n"])

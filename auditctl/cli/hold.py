@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from fnmatch import fnmatchcase
 
 import click
 
 from auditctl import table_names
 from auditctl.cli.options import table_or_json
+from auditctl.cli.printing import print_json
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.errors import UsageError
 from auditctl.log import target_names
@@ -61,7 +61,7 @@ def list_holds(session: Session, everything: bool, output: str) -> None:
         hold_list = holds.read(conn, released=everything)
     if output == "json":
         rows = [dataclasses.asdict(one) for one in hold_list]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=iso_utc))
+        print_json(rows, default=iso_utc)
         return
     from auditctl.cli.terminal import print_table  # rich is slow to load
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from auditctl.cli import progress
+from auditctl.cli.printing import print_warning
 from auditctl.cli.session import ADMIN, Session, pass_session
-from auditctl.display import harmless
 from auditctl.errors import DriftError
 from auditctl.log import times
 from auditctl.log_import.event_builder import Options
@@ -103,7 +103,8 @@ def _print_summary(session: Session, summary: Summary, *, dry_run: bool) -> None
     if summary.unfinished:
         session.say(f"  {summary.unfinished:,} file(s) end in the middle of a line; the next import continues there")
     if summary.replaced:
-        _warn(f"{plural(summary.replaced, 'line')} with text that is not valid UTF-8; the invalid bytes were replaced")
+        replaced = plural(summary.replaced, "line")
+        print_warning(f"{replaced} with text that is not valid UTF-8; the invalid bytes were replaced")
     if summary.malformed.count or summary.forged.count:
         raise DriftError("not every line can be trusted", hint="Look at the lines listed above.")
 
@@ -113,7 +114,7 @@ def _warn_of_rejected(summary: Summary, malformed: int = 0, forged: int = 0) -> 
     counts = (("malformed", summary.malformed, malformed), ("forged", summary.forged, forged))
     for adjective, rejected, before in counts:
         if number := rejected.count - before:
-            _warn(f"{plural(number, f'{adjective} line')} left out: {_places(number, rejected)}")
+            print_warning(f"{plural(number, f'{adjective} line')} left out: {_places(number, rejected)}")
         rejected.places.clear()
 
 
@@ -123,7 +124,3 @@ def _reads(summary: Summary) -> str:
 
 def _places(number: int, rejected: Rejected) -> str:
     return ", ".join([*rejected.places, *(["..."] if number > len(rejected.places) else [])])
-
-
-def _warn(message: str) -> None:
-    click.echo(f"warning: {harmless(message)}", err=True)

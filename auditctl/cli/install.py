@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from auditctl.cli.printing import print_text
 from auditctl.cli.session import Session, pass_session
 
 
@@ -28,7 +29,7 @@ def install(session: Session, sql: bool, from_revision: str | None) -> None:
     if from_revision is not None and not sql:
         raise click.UsageError("--from goes with --sql")
     if sql:
-        click.echo(store.install_script(from_revision), nl=False)
+        print_text(store.install_script(from_revision), end="")
         return
     result = store.install(session.dsn)
     if not result.changed:

@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from auditctl.cli.filter_options import filter_options
-from auditctl.cli.session import READER, Session, pass_session, uses_color
+from auditctl.cli.printing import print_pieces, uses_color
+from auditctl.cli.session import READER, Session, pass_session
 from auditctl.log import reader
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
 from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Selection
-from auditctl.output import Sink
 
 WIDTH = 120
 """The width in columns where there is no terminal, such as in a pipe."""
@@ -67,7 +67,7 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, ou
     with session.connect(READER) as conn:
         selection = Selection(filters.resolve(conn).predicates(), after=cursor, limit=limit)
         page = reader.Page(conn, selection, output_format.listed(not raw))
-        _print(output_format.write(page, layout()))
+        _print(output_format, output_format.write(page, layout()))
     if not page.count:
         session.say("No events.")
     elif page.following is not None:
@@ -89,7 +89,7 @@ def show(session: Session, *, event_id: int, output_format: Format, raw: bool) -
     """
     with session.connect(READER) as conn:
         row = reader.event(conn, event_id, output_format.projection(not raw))
-    _print(output_format.write_one(row, layout()))
+    _print(output_format, output_format.write_one(row, layout()))
 
 
 @click.command()
@@ -112,7 +112,7 @@ def history(session: Session, *, table: str, key: str, output_format: Format, ra
     """
     with session.connect(READER) as conn:
         page = reader.Page(conn, reader.history(conn, table, key), output_format.listed(not raw))
-        _print(output_format.write(page, layout()))
+        _print(output_format, output_format.write(page, layout()))
     if not page.count:
         session.say(f"No events of {table} {key}.")
 
@@ -132,7 +132,7 @@ def ignoring_broken_pipe() -> Iterator[None]:
         raise click.exceptions.Exit(0) from None
 
 
-def _print(texts: Generator[str]) -> None:
+def _print(output_format: Format, texts: Generator[str]) -> None:
     # Closed before the connection is: a read that stopped half-way must release it.
     with ignoring_broken_pipe(), closing(texts):
-        Sink(sys.stdout.fileno(), "standard output").write_texts(texts)
+        print_pieces(texts, output_format.harmless)

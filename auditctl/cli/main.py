@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import click
 
 from auditctl import __version__
+from auditctl.cli.printing import print_message, print_messages
 from auditctl.cli.session import Session
-from auditctl.display import harmless
 from auditctl.errors import AuditctlError
 
 INTERRUPTED = 130
@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is becomes a message and an exit code
         if "--debug" in words and not isinstance(error, click.exceptions.Exit):
-            traceback.print_exc()
+            print_messages(traceback.format_exc())
         code = _exit_code(error)
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -103,7 +103,7 @@ def _exit_code(error: BaseException) -> int:
         case AuditctlError():
             return _report(str(error), error.hint, error.exit_code)
         case click.exceptions.NoArgsIsHelpError():
-            click.echo(error.format_message(), err=True)
+            print_messages(error.format_message())
             return 2
         case click.ClickException():
             return _report(error.format_message(), _usage_hint(error), 2)
@@ -133,9 +133,9 @@ def _run(words: list[str]) -> Any:
 
 def _report(message: str, hint: str, code: int) -> int:
     for line in message.splitlines():
-        click.echo(f"error: {harmless(line)}", err=True)
+        print_message(f"error: {line}")
     if hint:
-        click.echo(f"hint: {harmless(hint)}", err=True)
+        print_message(f"hint: {hint}")
     return code
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import click
 
 from auditctl.cli import progress
 from auditctl.cli.options import table_or_json
+from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.errors import DatabaseError
 from auditctl.retention import maintain as retention_maintain
@@ -50,7 +50,7 @@ def maintain(session: Session, dry_run: bool, output: str) -> None:
     finally:
         steps = [done.data for done in whole if done.step not in (BUSY, SKIP)]
         if output == "json":
-            click.echo(json.dumps(steps, ensure_ascii=False, indent=2))
+            print_json(steps)
     if obstacles := [done.obstacle for done in whole if done.obstacle]:
         raise DatabaseError(
             "; ".join(dict.fromkeys(obstacles)),
@@ -67,12 +67,12 @@ def _print_step(session: Session, done: FinishedStep, output: str) -> None:
     elif done.step == SKIP and not done.obstacle:
         session.say(done.sentence)
     elif output == "table" and done.step != SKIP:
-        click.echo(done.sentence)
+        print_text(done.sentence)
 
 
 def _print_due(session: Session, due: tuple[DueStep, ...], output: str) -> None:
     if output == "json":
-        click.echo(json.dumps([dataclasses.asdict(one) for one in due], ensure_ascii=False, indent=2))
+        print_json([dataclasses.asdict(one) for one in due])
         return
     from auditctl.cli.terminal import print_table  # rich is slow to load
 

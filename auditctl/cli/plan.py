@@ -13,8 +13,9 @@ from auditctl.capture.config import document as configuration
 from auditctl.capture.config.document import Document
 from auditctl.capture.plan import Change, Plan
 from auditctl.cli.capture import lock_timeout_option
+from auditctl.cli.printing import print_text
 from auditctl.cli.session import READER, Session, pass_session
-from auditctl.display import harmless
+from auditctl.display import harmless, harmless_toml
 from auditctl.errors import AuditctlError, DriftError, UsageError
 from auditctl.retention import times
 from auditctl.text import plural
@@ -36,7 +37,7 @@ def plan(session: Session, file: str | None, sql: bool) -> None:
         planned = capture_apply.plan(conn, _document(file))
     if sql:
         for piece in capture_apply.script(planned):
-            click.echo(piece)
+            print_text(piece)
     else:
         _print_changes(planned)
     _print_warnings(session, planned)
@@ -99,7 +100,8 @@ def check(session: Session, file: str | None) -> None:
 def config(session: Session) -> None:
     """Print the rules in force, with event types and retention, as TOML for apply, which then plans nothing."""
     with session.connect(READER) as conn:
-        click.echo(configuration.dump(rule_store.read(conn), event_types.read(conn), times.read(conn)), nl=False)
+        document = configuration.dump(rule_store.read(conn), event_types.read(conn), times.read(conn))
+    print_text(document, harmless_toml, end="")
 
 
 def _document(file: str | None) -> Document | None:
@@ -152,7 +154,7 @@ def _number(planned: Plan) -> int:
 
 def _print_changes(planned: Plan) -> None:
     for line in _lines(planned):
-        click.echo(harmless(line))
+        print_text(harmless(line))
 
 
 def _print_warnings(session: Session, planned: Plan) -> None:

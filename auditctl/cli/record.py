@@ -11,6 +11,7 @@ import click
 
 from auditctl.actions import Action
 from auditctl.addresses import parse_address
+from auditctl.cli.printing import print_text
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import UsageError
 from auditctl.log.record import BUSINESS_ACTIONS, MAX_DATA_BYTES, BusinessEvent, record_event, require_json
@@ -72,7 +73,7 @@ def record(
             f"warning: --actor and --ip are only claims of {login}, which is not an application: the event names "
             f"{login} as its user. If it is one: auditctl grant app {login}"
         )
-    click.echo(result.event_id)
+    print_text(str(result.event_id))
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import click
-
 from auditctl import database
+from auditctl.cli.printing import print_warning
 from auditctl.cli.session import Session
 from auditctl.web.app import make_app
 from auditctl.web.auth import password
@@ -34,9 +33,9 @@ def check(settings: Settings) -> None:
         visitor, connections = password.reader(settings)
         connections.close()
         if visitor.is_admin:
-            _warn(f"{visitor.login} is an administrator, and everyone whom the proxy names reads as this login")
+            print_warning(f"{visitor.login} is an administrator, and everyone whom the proxy names reads as this login")
     elif not database.answers(password.base(settings)):
-        _warn("the database does not answer; nobody can sign in until it does")
+        print_warning("the database does not answer; nobody can sign in until it does")
 
 
 def run(
@@ -64,17 +63,13 @@ def run(
     with listen(host, port) as listening, _logging(session):
         address = listening.getsockname()
         if tls is None and not settings.trusted_proxies and not ipaddress.ip_address(address[0]).is_loopback:
-            _warn("passwords cross the network unencrypted; use --tls-cert, or a proxy with TLS")
+            print_warning("passwords cross the network unencrypted; use --tls-cert, or a proxy with TLS")
         host = f"[{address[0]}]" if ":" in address[0] else address[0]
         url = f"{'https' if tls else 'http'}://{host}:{address[1]}{settings.root_path}/"
         say = announce or (lambda url: session.say(f"The log is at {url} (Ctrl-C to stop)."))
         limits = Limits(shared=settings.trusted_proxies)
         Server(make_app(settings), listening, tls, lambda: say(url), limits).serve_until_stopped()
     session.say("Stopped.")
-
-
-def _warn(message: str) -> None:
-    click.echo(f"warning: {message}", err=True)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Data goes to stdout, messages to stderr. This is the only place that reads the e
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,8 +14,8 @@ from typing import Any
 import click
 
 from auditctl import database
+from auditctl.cli.printing import print_message
 from auditctl.database import Connection
-from auditctl.display import harmless
 
 READER = "Ask the DBA for: auditctl grant reader {login}"
 """What to do where the login may not read the log or the rules."""
@@ -43,7 +42,7 @@ class Session:
     def say(self, message: str) -> None:
         """Print a message to stderr, unless --quiet."""
         if not self.quiet:
-            click.echo(harmless(message), err=True)
+            print_message(message)
 
     @property
     def shows_progress(self) -> bool:
@@ -54,8 +53,3 @@ class Session:
 def pass_session(command: Callable[..., Any]) -> Callable[..., Any]:
     """Hand the `Session` to a command as its first argument."""
     return click.make_pass_decorator(Session)(command)
-
-
-def uses_color(stream: Any) -> bool:
-    """Whether colors may be used on a stream: only on a terminal, and never with NO_COLOR or TERM=dumb."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

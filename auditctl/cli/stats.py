@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from auditctl.cli import progress
 from auditctl.cli.filter_options import some_filter_options
 from auditctl.cli.options import table_or_json
+from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.log.filters import Filters
 from auditctl.log.stats import model
@@ -58,12 +58,12 @@ def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], es
         statistics = count_events(conn, filters, estimate=estimate, report=show)
     groups = model.grouped(statistics.groups, dimensions) if dimensions else []
     if output == "json":
-        click.echo(json.dumps(_document(statistics, groups, dimensions, filters), ensure_ascii=False, indent=2))
+        print_json(_document(statistics, groups, dimensions, filters))
         return
     for line in _summary(statistics):
-        click.echo(line)
+        print_text(line)
     if groups:
-        click.echo()
+        print_text("")
         _print(groups, dimensions)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from auditctl.cli.session import uses_color
+from auditctl.cli.printing import uses_color
 from auditctl.display import harmless
 
 WIDTH_WITHOUT_TERMINAL = 160

@@ -6,6 +6,7 @@ searched by plain comparisons. An unknown name is an error, not an empty answer.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,6 +85,8 @@ def resolve(text: str, known: Sequence[KnownTarget]) -> list[str]:
         # Both at once: a business event cannot hide a table by using its label as a name.
         lambda target: text in (target.name, target.label),
         partial(_matches, text),
+        # Business events are named in this form: see auditctl_internal.event_name.
+        lambda target: target.name == unicodedata.normalize("NFKC", text),
         *(partial(_is_named, pattern) for pattern in _quoted(text)),
         lambda target: target.name == folded,
         lambda target: (target.label or "").lower() == folded,

@@ -43,7 +43,7 @@ begin
     if exists (select from pg_catalog.pg_default_acl as d where d.defaclrole = 'auditctl_owner'::pg_catalog.regrole) then
         raise exception 'role auditctl_owner has default privileges, which would give others access to what it creates'
             using errcode = 'invalid_role_specification',
-                hint = 'Look at \ddp in psql, then revoke them: alter default privileges for role auditctl_owner ...';
+                hint = e'Look at \\ddp in psql, then revoke them: alter default privileges for role auditctl_owner ...';
     end if;
 
     -- An administrator is an auditor too, and may make others auditors.

@@ -9,10 +9,10 @@ join pg_catalog.pg_attribute as attribute
     on attribute.attrelid = relation.oid and attribute.attnum > 0 and not attribute.attisdropped
 join auditctl.target as target
     on target.target = case
-        when namespace.nspname ~ '[."*?\[\]]' then '"' || pg_catalog.replace(namespace.nspname, '"', '""') || '"'
+        when namespace.nspname ~ '[]."*?[]' then '"' || pg_catalog.replace(namespace.nspname, '"', '""') || '"'
         else namespace.nspname
     end || '.' || case
-        when relation.relname ~ '[."*?\[\]]' then '"' || pg_catalog.replace(relation.relname, '"', '""') || '"'
+        when relation.relname ~ '[]."*?[]' then '"' || pg_catalog.replace(relation.relname, '"', '""') || '"'
         else relation.relname
     end
 where relation.relkind in ('r', 'p', 'f')

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from auditctl import database, store
+from auditctl import database, session_settings, store
 from auditctl.doctor.examine import examine
 from auditctl.doctor.model import Finding, Severity
 from tests.fixtures.databases import connect, fresh_database
@@ -191,6 +191,9 @@ def test_findings_are_printed_as_json_the_worst_first(
         assert [finding["object"] for finding in printed if finding["check"] == "table_unlogged"] == ["public.a"]
 
 
-def test_an_examination_changes_nothing_and_works_in_a_read_only_session(db: str, auditctl: RunAuditctl) -> None:
-    read_only = make_conninfo(db, options="-c default_transaction_read_only=on")
-    assert auditctl("doctor", dsn=read_only, check=3).out == auditctl("doctor", check=3).out
+def test_an_examination_changes_nothing_and_works_in_a_read_only_session(
+    auditctl: RunAuditctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = auditctl("doctor", check=3).out
+    monkeypatch.setitem(session_settings.SETTINGS, "default_transaction_read_only", "on")
+    assert auditctl("doctor", check=3).out == writing

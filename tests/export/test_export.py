@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from auditctl import session_settings
 from auditctl.log.filters import FILTERS
 from auditctl.log.formats import EXPORTS
 from tests.support.recorded import HEADER, Recorded, documents, ids, label, minutes, own_events, record
@@ -91,13 +92,22 @@ def test_misunderstood_export_is_not_recorded(auditctl: RunAuditctl, conn: psyco
     assert own_events(conn) == []
 
 
-def test_read_only_server_exports_with_a_warning(auditctl: RunAuditctl, db: str, conn: psycopg.Connection) -> None:
+def test_read_only_server_exports_with_a_warning(
+    auditctl: RunAuditctl, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recorded = record(conn, Recorded())
-    dsn = f"{db} options='-c default_transaction_read_only=on'"
-    result = auditctl("export", "--target", "customer", "--format", "jsonl", dsn=dsn, check=0)
+    monkeypatch.setitem(session_settings.SETTINGS, "default_transaction_read_only", "on")
+    result = auditctl("export", "--target", "customer", "--format", "jsonl", check=0)
     assert ids(result.out) == recorded
     assert result.err.startswith("warning: the server is read-only")
     assert own_events(conn) == []
+
+
+def test_session_that_prefers_to_be_read_only_is_recorded(
+    auditctl: RunAuditctl, db: str, conn: psycopg.Connection
+) -> None:
+    auditctl("export", dsn=f"{db} options='-c default_transaction_read_only=on'", check=0)
+    assert len(own_events(conn)) == 1
 
 
 def test_events_of_a_later_transaction_wait_for_the_next_export(

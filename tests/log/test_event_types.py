@@ -253,7 +253,9 @@ def test_no_member_of_a_role_changes_a_type(db: str, login: MakeLogin, role: str
 
 
 def test_who_writes_to_the_table_past_the_tool_is_recorded(db: str, conn: psycopg.Connection) -> None:
-    conn.execute("insert into auditctl.event_type (name, enabled) values ('auditctl.role', false)")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("insert into auditctl.event_type (name, enabled) values ('auditctl.role', false)")
+    conn.execute("insert into auditctl.event_type (name, enabled) values ('*', false)")
     assert [action for _, action, *_ in changed(conn)] == [Action.CREATE]
     conn.execute("select auditctl.record_membership('auditctl_app', session_user)")
     assert len(events(conn, "auditctl.role")) == 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
+from auditctl import session_settings
 from auditctl.demo.server import EmbeddedServer
 from tests.fixtures.databases import connect
 from tests.support import server_log
@@ -57,7 +57,9 @@ def test_read_on_a_standby_is_imported_into_the_primary(
         ]
 
 
-def test_import_into_a_standby_says_to_use_the_primary(auditctl: RunAuditctl, db: str) -> None:
-    read_only = psycopg.conninfo.make_conninfo(db, options="-c default_transaction_read_only=on")
-    result = auditctl("import-log", server_log.RECORDED, dsn=read_only, check=5)
+def test_import_into_a_standby_says_to_use_the_primary(
+    auditctl: RunAuditctl, db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(session_settings.SETTINGS, "default_transaction_read_only", "on")
+    result = auditctl("import-log", server_log.RECORDED, check=5)
     assert result.err.endswith("hint: The server is read-only, such as a standby; use the primary.\n")

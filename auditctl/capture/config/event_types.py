@@ -15,8 +15,8 @@ KEYS = ("name", "label", "enabled")
 LONGEST_NAME = 500
 """Bytes, as auditctl.record_event takes them."""
 
-_OWN = re.compile(r"auditctl(_internal|_triggers)?([.]|$)")
-"""As auditctl.record_event refuses them (sql/functions/10_log/record.sql)."""
+_OWN = re.compile(r"auditctl(_internal|_triggers)?(\W|$)")
+"""The plainest names that auditctl.record_event refuses; the database knows all (auditctl_internal.event_name)."""
 
 
 def read(document: Fields) -> tuple[EventType, ...] | None:
@@ -53,7 +53,7 @@ def _type(table: Fields) -> EventType | None:
         return None
     if label is not None and is_glob(name):
         table.problem("label", f"a label belongs to one type, and {name} is a glob")
-    return EventType(name, label, enabled, table.origin)
+    return EventType(unicodedata.normalize("NFKC", name), label, enabled, table.origin)
 
 
 def _fault(name: object) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from psycopg.sql import SQL, Composable
 
+from auditctl import display
+
 Row = tuple[str | None, ...]
 """What a format's projection returns for an event: its cells in the order of `selection.COLUMNS`, or its document."""
 
@@ -37,6 +39,7 @@ class Format:
         copy_options: Options with which COPY writes the same bytes from the projection; None where it cannot.
         media_type: The Content-Type of a download; empty where COPY cannot write it.
         has_header: Whether the first record names the columns.
+        harmless: Makes the text harmless on a terminal.
         list_projection: What to read where events are listed, if that is less; None otherwise.
     """
 
@@ -48,6 +51,7 @@ class Format:
     copy_options: SQL | None = None
     media_type: str = ""
     has_header: bool = False
+    harmless: Callable[[str], str] = display.harmless_lines
     list_projection: Callable[[bool], Composable] | None = None
 
     def listed(self, safe: bool) -> Composable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 
+from auditctl.display import harmless_json
 from auditctl.log import selection
 from auditctl.log.formats.format import Format, Layout, Row
 
@@ -28,4 +29,5 @@ FORMAT = Format(
     projection=lambda _: selection.documents(),
     write=write,
     write_one=write_one,
+    harmless=harmless_json,
 )

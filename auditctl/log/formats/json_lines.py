@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable
 
 from psycopg.sql import SQL
 
+from auditctl.display import harmless_json
 from auditctl.log import selection
 from auditctl.log.formats.format import Format, Layout, Row
 
@@ -27,6 +28,7 @@ FORMAT = Format(
     projection=lambda _: selection.documents(),
     write=write,
     write_one=write_one,
+    harmless=harmless_json,
     # JSON text holds no control character, so with these as quote and delimiter nothing is ever quoted.
     copy_options=SQL(r"format csv, quote e'\x01', escape e'\x01', delimiter e'\x02'"),
     media_type="application/jsonl; charset=utf-8",

@@ -142,4 +142,5 @@ FORMAT = Format(
     list_projection=lambda _: selection.heads(),
     write=write,
     write_one=write_one,
+    harmless=str,  # each cell is, and colors are codes
 )

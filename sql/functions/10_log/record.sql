@@ -24,41 +24,6 @@ end
 $auditctl$;
 comment on function auditctl_internal.insert_event is 'Inserts one event with the session''s identity';
 
-create or replace function auditctl_internal.require_target(p_target text) returns void
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-declare
-    -- Characters that are invisible or misleading: control and format characters, fillers, variation selectors.
-    v_invisible constant text :=
-        e'[\u0001-\u001f\u007f-\u009f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680'
-        '\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb'
-        '\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]';
-    v_name text collate "C";
-begin
-    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
-        raise exception 'record_event needs a target of 1 to 500 bytes'
-            using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
-    end if;
-    if auditctl_internal.readable(p_target) <> p_target then
-        raise exception 'record_event needs a target in valid UTF-8'
-            using errcode = 'invalid_parameter_value', hint = 'Name what the event is about, for example billing.invoice.';
-    end if;
-    v_name := normalize(p_target, nfkc);
-    -- No spacing, quoting or spelling may make a target look like one of auditctl's own.
-    if lower(regexp_replace(translate(v_name, ' "''', ''), v_invisible, '', 'g')) ~ '^auditctl(_internal|_triggers)?([.]|$)' then
-        raise exception 'record_event cannot record events of target %: it is reserved for auditctl', p_target
-            using errcode = 'insufficient_privilege', hint = 'Choose a target outside auditctl.';
-    end if;
-    if v_name ~ v_invisible or v_name <> btrim(v_name) then
-        raise exception 'record_event needs a target without invisible characters or surrounding spaces: %', to_json(p_target)
-            using errcode = 'invalid_parameter_value', hint = 'Leave out control and format characters, and spaces at the start and end.';
-    end if;
-end
-$auditctl$;
-comment on function auditctl_internal.require_target is
-    'Raises unless an application may record events of that target: a name without invisible characters that is not reserved for auditctl';
-
 create or replace function auditctl.record_event(
     p_target text,
     p_target_id text default null,
@@ -69,12 +34,14 @@ create or replace function auditctl.record_event(
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_target text;
 begin
     if p_action is null or p_action not in ('EVENT', 'READ') then
         raise exception 'record_event cannot record %: only capture records row changes', coalesce(p_action::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Use action EVENT or READ.';
     end if;
-    perform auditctl_internal.require_target(p_target);
+    v_target := auditctl_internal.event_name(p_target);
     if octet_length(p_target_id) > 10240 then
         raise exception 'record_event takes a target_id of at most 10 kB'
             using errcode = 'invalid_parameter_value', hint = 'Pass the key that identifies the object.';
@@ -87,10 +54,10 @@ begin
         raise exception 'record_event takes data of at most 1 MB'
             using errcode = 'invalid_parameter_value', hint = 'Record where the data can be found, or a digest of it.';
     end if;
-    if not coalesce((auditctl.deciding_type(p_target)).enabled, true) then
+    if not coalesce((auditctl.deciding_type(v_target)).enabled, true) then
         return null;
     end if;
-    return auditctl_internal.insert_event(p_target, p_target_id, p_action, null, p_data, p_summary);
+    return auditctl_internal.insert_event(v_target, p_target_id, p_action, null, p_data, p_summary);
 end
 $auditctl$;
 revoke execute on function auditctl.record_event from public;

@@ -42,6 +42,14 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.visible is 'The regular expression for a visible character; inlined, so it costs nothing';
 
+create or replace function auditctl_internal.invisible() returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select '[' || substr(auditctl_internal.visible(), 3)
+$auditctl$;
+comment on function auditctl_internal.invisible is 'The regular expression for a character that is not visible';
+
 create or replace function auditctl_internal.has_visible(p_text text) returns boolean
 language sql immutable
 as $auditctl$

@@ -1,5 +1,9 @@
 -- Creates what the store's own tables need once all functions exist: triggers, guards, and the keys for the server's log.
 
+create or replace trigger event_type_named before insert or update on auditctl.event_type
+for each row execute function auditctl_internal.name_event_type();
+alter table auditctl.event_type enable always trigger event_type_named;
+
 create or replace trigger event_type_recorded after insert or update or delete on auditctl.event_type
 for each row execute function auditctl_internal.record_rule();
 alter table auditctl.event_type enable always trigger event_type_recorded;
