@@ -12,6 +12,7 @@ from auditctl.addresses import parse_network
 from auditctl.errors import UsageError
 from auditctl.names import SYSTEM_USER
 
+MAX_EVENT = 2**63 - 1
 MAX_XACT = 2**64 - 1
 MAX_JSON_KEY = 1000
 """Bytes; a longer key is stored as its start and a hash."""
@@ -116,10 +117,31 @@ def network(value: str) -> IPv4Network | IPv6Network:
         ) from None
 
 
-def xact(value: str) -> int:
-    """Parse the number of a transaction, 0 to 2^64 - 1."""
-    if _NUMBER.fullmatch(value) and (number := int(value)) <= MAX_XACT:
-        return number
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction.
+
+    Attributes:
+        number: Its number, 0 to 2^64 - 1.
+        event: The event_id of an event that it wrote, in a log with transactions of several clusters; None otherwise.
+        first: The event_id of the first event that its cluster may have written; None without a bound.
+        end: The event_id before which its cluster wrote; None without a bound.
+    """
+
+    number: int
+    event: int | None = None
+    first: int | None = None
+    end: int | None = None
+
+
+def xact(value: str) -> Transaction:
+    """Parse the number of a transaction, 0 to 2^64 - 1, or `NUMBER@EVENT`."""
+    number, at, event = value.partition("@")
+    if _NUMBER.fullmatch(number) and int(number) <= MAX_XACT:
+        if not at:
+            return Transaction(int(number))
+        if _NUMBER.fullmatch(event) and int(event) <= MAX_EVENT:
+            return Transaction(int(number), int(event))
     raise UsageError(f"{value!r} is not a transaction number", hint="Take it from the column xact_id of an export.")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from auditctl.actions import Action
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log import filter_values, predicates, target_names, times
+from auditctl.log import filter_values, predicates, target_names, times, transactions
 from auditctl.log.predicates import Predicate
 
 Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
@@ -96,6 +96,12 @@ def _resolve_columns(conn: Connection, columns: tuple[str, ...], filters: Filter
     return columns
 
 
+def _resolve_xact(
+    conn: Connection, values: tuple[filter_values.Transaction, ...], _: Filters
+) -> tuple[filter_values.Transaction, ...]:
+    return tuple(transactions.resolve(conn, value) for value in values)
+
+
 FILTERS = (
     Filter("since", "Since", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, or 24h, 7d ago.",
            "2026-01-01", times.parse, predicates.since, Field(FieldKind.TIME, "2026-11-23, 24h")),
@@ -117,8 +123,10 @@ FILTERS = (
            "balance", filter_values.text, predicates.column, repeatable=True, resolve=_resolve_columns),
     Filter("ip", "IP address", "ADDRESS", "From this address or network, such as 203.0.113.0/24.",
            "203.0.113.0/24", filter_values.network, predicates.network, Field(placeholder="203.0.113.0/24")),
-    Filter("xact", "Transaction", "NUMBER", "Made by this transaction.",
-           "700", filter_values.xact, predicates.xact, Field(is_numeric=True, is_advanced=True)),
+    Filter("xact", "Transaction", "NUMBER", "Made by this transaction; NUMBER@EVENT for the one that wrote an event, "
+           "where a restored log has transactions of several clusters.",
+           "700", filter_values.xact, predicates.xact, Field(is_numeric=True, is_advanced=True),
+           resolve=_resolve_xact),
     Filter("context", "Context", "KEY=VALUE",
            "With this in its context, such as request_id=4f2a; all, where given repeatedly.",
            "request_id=4f2a", filter_values.pair, predicates.context,

@@ -19,7 +19,7 @@ from psycopg.sql import SQL, Composable, Composed, Literal
 
 from auditctl import resources
 from auditctl.actions import Action
-from auditctl.log.filter_values import Key, User
+from auditctl.log.filter_values import Key, Transaction, User
 from auditctl.log.snapshot import Snapshot
 from auditctl.log.times import Ago, At
 
@@ -163,12 +163,17 @@ def network(values: Sequence[IPv4Network | IPv6Network]) -> Predicate:
     )
 
 
-def xact(values: Sequence[int]) -> Predicate:
-    """Made by that transaction."""
-    number = Literal(str(values[0]))
+def xact(values: Sequence[Transaction]) -> Predicate:
+    """Made by that transaction, of its cluster."""
+    value = values[0]
+    number = Literal(str(value.number))
     # Above 2^53 several numbers are one as float8.
     summary = SQL("xact_id::text::float8 = {}::float8").format(number)
-    return Predicate(SQL("xact_id = {}::xid8").format(number), summary=summary)
+    bounds = [
+        *([SQL(" and event_id >= {}::bigint").format(Literal(value.first))] if value.first is not None else []),
+        *([SQL(" and event_id < {}::bigint").format(Literal(value.end))] if value.end is not None else []),
+    ]
+    return Predicate(Composed([SQL("xact_id = {}::xid8").format(number), *bounds]), summary=summary)
 
 
 def committed_since(snapshot: Snapshot) -> Predicate:

@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from auditctl.actions import Action
-from auditctl.log.filter_values import Key, User
+from auditctl.log.filter_values import Key, Transaction, User
 from auditctl.log.times import Ago, At
 from tests.support.recorded import START, Recorded, minutes
 
@@ -42,8 +42,9 @@ VALID: list[tuple[str, str, Any]] = [
     ("ip", "203.0.113.7", ip_network("203.0.113.7/32")),
     ("ip", "203.0.113.7/24", ip_network("203.0.113.0/24")),
     ("ip", "2001:db8::/32", ip_network("2001:db8::/32")),
-    ("xact", "0", 0),
-    ("xact", "18446744073709551615", 2**64 - 1),
+    ("xact", "0", Transaction(0)),
+    ("xact", "18446744073709551615", Transaction(2**64 - 1)),
+    ("xact", "7@9223372036854775807", Transaction(7, 2**63 - 1)),
     ("context", "request_id=4f=2a", ("request_id", "4f=2a")),
     ("context", "note=", ("note", "")),
 ]
@@ -68,6 +69,10 @@ INVALID = [
     ("ip", "localhost"),
     ("xact", "18446744073709551616"),
     ("xact", "-1"),
+    ("xact", "7@"),
+    ("xact", "@7"),
+    ("xact", "7@x"),
+    ("xact", "7@9223372036854775808"),
     ("xact", "1e3"),
     ("xact", "٢"),
     ("context", "request_id"),

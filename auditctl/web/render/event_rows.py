@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg.sql import SQL, Composable, Literal
 
+from auditctl import resources
 from auditctl.display import format_user
 from auditctl.log import selection
 from auditctl.log.selection import Cursor
@@ -35,6 +36,7 @@ class EventRow:
             export: text, None for null.
         target_name: The registered name of the target.
         xact_id: The transaction; empty in a list.
+        xact_filter: The value of the filter `xact` for exactly this transaction; empty in a list.
     """
 
     event_id: str
@@ -49,6 +51,7 @@ class EventRow:
     db_user: str
     target_name: str
     xact_id: str = ""
+    xact_filter: str = ""
 
     @property
     def moment(self) -> str:
@@ -129,9 +132,10 @@ class EventDetails:
 
 def details_columns() -> Composable:
     """Return the projection for `details`."""
-    return SQL("{}, {}, {}, {}, target_name").format(
+    return SQL("{}, {}, {}, {}, target_name, exists ({})").format(
         selection.cells(safe=False, names=DETAILS_COLUMNS),
         *(_pairs(name) for name in ("old_values", "new_values", "context")),
+        SQL(resources.sql_text("queries/adoption.sql")),
     )
 
 
@@ -154,10 +158,12 @@ def _pairs(name: str) -> Composable:
 
 def details(cells: Sequence[Any]) -> EventDetails:
     """Return an event from the cells of `details_columns`."""
-    *values, old, new, context, target_name = cells
+    *values, old, new, context, target_name, is_adopted = cells
     before, after = _values(old), _values(new)
+    named = dict(zip(DETAILS_COLUMNS, values, strict=True))
+    transaction = f"{named['xact_id']}@{named['event_id']}" if is_adopted else named["xact_id"]
     return EventDetails(
-        EventRow(**dict(zip(DETAILS_COLUMNS, values, strict=True)), target_name=target_name),
+        EventRow(**named, target_name=target_name, xact_filter=transaction),
         tuple(RecordedField(name, before.get(name), after.get(name)) for name in sorted({*before, *after})),
         tuple(RecordedField(name, None, value) for name, value in _values(context).items()),
     )
