@@ -108,6 +108,22 @@ def connect(dsn: str = "") -> Iterator[Connection]:
         yield conn
 
 
+@contextmanager
+def warnings_collected(conn: Connection) -> Iterator[list[str]]:
+    """Collect the server's warnings of the block, each on one line."""
+    collected: list[str] = []
+
+    def collect(diagnostic: errors.Diagnostic) -> None:
+        if diagnostic.severity_nonlocalized == "WARNING":
+            collected.append(" ".join((diagnostic.message_primary or "").split()))
+
+    conn.add_notice_handler(collect)
+    try:
+        yield collected
+    finally:
+        conn.remove_notice_handler(collect)
+
+
 def require_readable(dsn: str) -> None:
     """Refuse a DSN that libpq would misread, in words that do not repeat it: it may hold a password."""
     try:

@@ -19,7 +19,10 @@ TRIGGER_SCHEMA: Final = "auditctl_triggers"
 INTERNAL_SCHEMA: Final = "auditctl_internal"
 """The schema of functions that only auditctl itself calls: nobody but the owner has USAGE on it."""
 
-OWN_SCHEMAS: Final = (SCHEMA, INTERNAL_SCHEMA, TRIGGER_SCHEMA)
+GUARD_SCHEMA: Final = "auditctl_guard"
+"""The schema of what the coverage guard runs as a superuser; only where a superuser installed."""
+
+OWN_SCHEMAS: Final = (SCHEMA, INTERNAL_SCHEMA, TRIGGER_SCHEMA, GUARD_SCHEMA)
 """The schemas of the store: what is in them is never audited, and nobody else records events under their names."""
 
 STORE_REVISION: Final = "0001"

@@ -33,12 +33,14 @@ class Installation:
         after: The revision there is now.
         is_guarded: Whether the coverage guard is on, which needs a superuser.
         was_guarded: Whether it was on before.
+        warnings: What the database warns of, as sentences without a full stop.
     """
 
     before: str | None
     after: str
     is_guarded: bool
     was_guarded: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -58,7 +60,7 @@ def install(dsn: str = "") -> Installation:
         StoreError: The store is newer than this tool, or of an auditctl that was never released.
     """
     guarded = resources.sql_text("queries/guarded.sql")
-    with _ALEMBIC, database.connect(dsn) as conn:
+    with _ALEMBIC, database.connect(dsn) as conn, database.warnings_collected(conn) as warnings:
         before = database.store_revision(conn)
         if before is None:
             database.refuse_unreleased_store(conn)
@@ -77,7 +79,7 @@ def install(dsn: str = "") -> Installation:
             if error.orig is None:
                 raise
             raise error.orig from error
-    return Installation(before=before, after=STORE_REVISION, is_guarded=is_guarded, was_guarded=was_guarded)
+    return Installation(before, STORE_REVISION, is_guarded, was_guarded, tuple(warnings))
 
 
 def install_script(from_revision: str | None = None) -> str:

@@ -129,6 +129,7 @@ def install() -> None:
     run(render.write_templates())
     run(resources.sql_text("bootstrap/finish.sql"))
     run(NOTE_GUARD)
+    run(resources.sql_text("bootstrap/guard.sql"))
     run(resources.sql_text("bootstrap/event_triggers.sql"))
     run("select auditctl_internal.create_partitions();")
     run(RECORD_GUARD if revision == STORE_REVISION else event(revision))

@@ -65,7 +65,7 @@ def _query(file: str, columns: Iterable[str]) -> sql.Composed:
 def change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> Iterator[None]:
     """Run the block, which applies a plan, and then store the plan's targets, captures and rules.
 
-    The coverage guard ignores the plan's tables until the block ends. Needs the caller's transaction, which must be
+    The coverage guard ignores the plan's tables until the block ends, but accepts only functions that fit the captures. Needs the caller's transaction, which must be
     rolled back if the block raises.
 
     Args:
@@ -76,6 +76,7 @@ def change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> Iterato
     with database.acting_as(conn, ROLE_OWNER):
         _begin_change(conn, plan)
         hiding = _hiding_more(conn, plan.targets)
+        _capture(conn, plan.targets)
     yield
     # Transactions that wrote with the former functions end first: no event after that of the rule shows what it hides.
     for relation in hiding:
@@ -120,6 +121,14 @@ def _begin_change(conn: Connection, plan: Plan) -> None:
     )
 
 
+def _capture(conn: Connection, targets: Iterable[Target]) -> None:
+    """Enter audited tables in auditctl.capture, by which the guard knows the functions that the plan creates."""
+    query = _query("queries/register_capture.sql", ["relation", "target", *(key.name for key in rule_keys.CAPTURED)])
+    for target in targets:
+        capture = target.rule.row() | {"relation": target.relation, "target": target.name}
+        conn.execute(query, {"capture": Jsonb(capture)})
+
+
 def _end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> None:
     """Store in auditctl.capture what the coverage guard compares with from now on; arguments as for `change`."""
     captured = [target.relation for target in plan.targets]
@@ -128,8 +137,4 @@ def _end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> No
         delete += " and (target = any (%(only)s) or relation::oid = any (%(touched)s::oid[]))"
     touched = [change.relation_oid for change in plan.pending if change.relation_oid is not None]
     conn.execute(delete, {"captured": captured, "only": list(only or ()), "touched": touched})
-    query = _query("queries/register_capture.sql", ["relation", "target", *(key.name for key in rule_keys.CAPTURED)])
-    for target in plan.targets:
-        capture = target.rule.row() | {"relation": target.relation, "target": target.name}
-        conn.execute(query, {"capture": Jsonb(capture)})
     conn.execute("select auditctl_internal.end_change()")

@@ -38,6 +38,8 @@ def install(session: Session, sql: bool, from_revision: str | None) -> None:
         session.say(f"Installed the store, revision {result.after}. Next: auditctl enable SCHEMA.TABLE")
     else:
         session.say(f"Upgraded the store from revision {result.before} to {result.after}. Next: auditctl apply")
+    for warning in result.warnings:
+        session.say(f"warning: {warning}")
     if result.is_guarded and not result.was_guarded:
         session.say("The coverage guard is on.")
     if result.before is None:

@@ -12,8 +12,6 @@ $auditctl$;
 reset role;
 
 do $install$
-declare
-    v_what text;
 begin
     -- Functions that a superuser or another login owns stay as they are; this login installs the rest.
     if exists (
@@ -122,48 +120,24 @@ $auditctl$
     grant execute on function auditctl_internal.put_read_policy(regclass, boolean) to auditctl_owner;
     comment on function auditctl_internal.put_read_policy(regclass, boolean) is
         'Creates the read policies on a partition or child of an audited table, with the rights of the login that installed auditctl';
-    foreach v_what in array array['ddl', 'drop'] loop
-        execute pg_catalog.replace($function$
-create or replace function auditctl_internal.guard_WHAT() returns event_trigger
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-as $auditctl$
--- Runs as a superuser, so it calls only a function that still runs as auditctl_owner, which could have replaced it.
-begin
-    if not exists (
-        select
-        from pg_proc as p
-        where p.oid = 'auditctl_internal.watch_WHAT(text)'::regprocedure and p.prosecdef and p.proowner = 'auditctl_owner'::regrole
-    ) then
-        raise exception 'refused: auditctl_internal.watch_WHAT(text) is not what auditctl installed'
-            using errcode = 'UA003', hint = 'Find out who changed it, then run: auditctl install';
-    end if;
-    perform auditctl_internal.watch_WHAT(tg_tag);
-end
-$auditctl$
-        $function$, 'WHAT', v_what);
-        execute pg_catalog.format('alter function auditctl_internal.guard_%s() owner to session_user', v_what);
-        execute pg_catalog.format('revoke execute on function auditctl_internal.guard_%s() from public', v_what);
-    end loop;
-    comment on function auditctl_internal.guard_ddl() is 'The coverage guard, at the end of each DDL command';
-    comment on function auditctl_internal.guard_drop() is 'The coverage guard, after each command that drops something';
 end
 $install$;
 
 do $auditctl$
 begin
+    if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
+        return;
+    end if;
     if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_ddl') then
-        create event trigger auditctl_guard_ddl on ddl_command_end execute function auditctl_internal.guard_ddl();
+        create event trigger auditctl_guard_ddl on ddl_command_end execute function auditctl_guard.guard_ddl();
     end if;
     if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_drop') then
-        create event trigger auditctl_guard_drop on sql_drop execute function auditctl_internal.guard_drop();
+        create event trigger auditctl_guard_drop on sql_drop execute function auditctl_guard.guard_drop();
     end if;
     alter event trigger auditctl_guard_ddl enable always;
     alter event trigger auditctl_guard_drop enable always;
-    comment on event trigger auditctl_guard_ddl is 'auditctl: keeps audited tables audited through DDL';
-    comment on event trigger auditctl_guard_drop is 'auditctl: prevents audited tables and their triggers from being dropped';
-exception when insufficient_privilege then
-    raise notice 'the coverage guard needs a superuser: %', sqlerrm;
+    comment on event trigger auditctl_guard_ddl is 'auditctl: keeps audited tables and the store itself as they are through DDL';
+    comment on event trigger auditctl_guard_drop is 'auditctl: prevents audited tables, their triggers and parts of the store from being dropped';
 end
 $auditctl$;
 

@@ -4,6 +4,9 @@ do $auditctl$
 declare
     v_role text;
     v_schema text;
+    v_is_superuser constant boolean := (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user);
+    v_is_new constant boolean := pg_catalog.to_regclass('auditctl.member') is null;
+    v_names text;
 begin
     if pg_catalog.current_setting('server_version_num')::integer < 140000 then
         raise exception 'auditctl needs PostgreSQL 14 or newer, this server is %', pg_catalog.current_setting('server_version')
@@ -38,6 +41,67 @@ begin
                     'Check who created it, then: alter role %I nologin nosuperuser nobypassrls nocreaterole nocreatedb noreplication',
                     v_role
                 );
+    end if;
+
+    -- Whoever is a member could replace what the login that installs runs, and act as the owner in every database.
+    for v_role in
+        with recursive member as (
+            select m.member, m.member as direct from pg_catalog.pg_auth_members as m where m.roleid = 'auditctl_owner'::pg_catalog.regrole
+            union
+            select m.member, member.direct from member join pg_catalog.pg_auth_members as m on m.roleid = member.member
+        )
+
+        select distinct r.rolname
+        from member
+        join pg_catalog.pg_roles as r on r.oid = member.member and not r.rolsuper and r.rolname <> session_user
+        where not (r.rolcanlogin and exists (
+            -- A login that installed has both roles, and a store: in another database, where nothing else of it is seen.
+            select
+            from pg_catalog.pg_auth_members as a
+            join pg_catalog.pg_shdepend as d
+                on d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and d.refobjid = 'auditctl_owner'::pg_catalog.regrole
+            where a.member = r.oid and a.roleid = 'auditctl_admin'::pg_catalog.regrole and d.deptype = 'o' and d.dbid <> 0
+        ))
+        order by r.rolname
+    loop
+        v_names := pg_catalog.concat_ws(', ', v_names, v_role);
+    end loop;
+    if v_names is not null then
+        raise exception 'role auditctl_owner has members that auditctl did not make: %', v_names
+            using errcode = 'invalid_role_specification',
+                hint = 'They could replace what auditctl runs. Find out who granted it, then revoke it: revoke auditctl_owner from ...';
+    end if;
+    select pg_catalog.string_agg(m.roleid::pg_catalog.regrole::text, ', ' order by m.roleid::pg_catalog.regrole::text)
+    into v_names
+    from pg_catalog.pg_auth_members as m
+    where m.member = 'auditctl_owner'::pg_catalog.regrole;
+    if v_names is not null then
+        raise exception 'role auditctl_owner is a member of other roles: %', v_names
+            using errcode = 'invalid_role_specification', hint = 'It may have no rights of others: revoke ... from auditctl_owner';
+    end if;
+    if v_is_new then
+        select pg_catalog.string_agg(distinct r.rolname, ', ' order by r.rolname)
+        into v_names
+        from pg_catalog.pg_roles as r
+        where not r.rolsuper and r.rolname not in (session_user, 'auditctl_owner', 'auditctl_admin')
+            and pg_catalog.pg_has_role(r.oid, 'auditctl_owner', 'MEMBER');
+        if v_names is not null then
+            raise warning 'members of auditctl_owner already, who can act as the owner of this store too: %', v_names;
+        end if;
+        select pg_catalog.string_agg(distinct r.rolname, ', ' order by r.rolname)
+        into v_names
+        from pg_catalog.pg_roles as r
+        where not r.rolsuper and r.rolname not in (session_user, 'auditctl_owner', 'auditctl_admin')
+            and pg_catalog.pg_has_role(r.oid, 'auditctl_admin', 'MEMBER');
+        if v_names is not null then
+            raise warning 'members of auditctl_admin already, who can read and administer this store too: %', v_names;
+        end if;
+    end if;
+    if not v_is_superuser and exists (
+        select from pg_catalog.pg_event_trigger as e where e.evtname in ('auditctl_guard_ddl', 'auditctl_guard_drop') and e.evtenabled <> 'D'
+    ) then
+        raise exception 'the coverage guard keeps this store as a superuser installed it'
+            using errcode = 'insufficient_privilege', hint = 'Run install as a superuser. Partitions are created by: auditctl maintain';
     end if;
 
     if exists (select from pg_catalog.pg_default_acl as d where d.defaclrole = 'auditctl_owner'::pg_catalog.regrole) then
@@ -78,11 +142,13 @@ begin
     for v_schema in
         select n.nspname
         from pg_catalog.pg_namespace as n
-        where n.nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers') and n.nspowner <> 'auditctl_owner'::pg_catalog.regrole
+        join pg_catalog.pg_roles as r on r.oid = n.nspowner
+        where n.nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers') and r.rolname <> 'auditctl_owner'
+            or n.nspname = 'auditctl_guard' and not r.rolsuper
     loop
         raise exception 'schema % exists and does not belong to auditctl', v_schema
             using errcode = 'duplicate_schema',
-                hint = 'auditctl keeps its log in schemas of these names: auditctl, auditctl_internal, auditctl_triggers. '
+                hint = 'auditctl keeps its log in schemas of these names: auditctl, auditctl_internal, auditctl_triggers, auditctl_guard. '
                     'Rename yours, or use another database.';
     end loop;
 

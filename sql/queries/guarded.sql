@@ -1,5 +1,5 @@
 -- Whether the coverage guard is complete: both event triggers are there, fire always, and call what they should. Looks the
--- functions up in the catalog: from PostgreSQL 16 on the login that installed auditctl has no USAGE on their schema.
+-- functions up in the catalog, as their schema may be missing.
 select pg_catalog.count(*) = 2
 from (
     values
@@ -9,4 +9,4 @@ from (
 join pg_catalog.pg_event_trigger as actual
     on actual.evtname = part.name and actual.evtevent = part.event and actual.evttags is null and actual.evtenabled = 'A'
 join pg_catalog.pg_proc as called on actual.evtfoid = called.oid and called.proname = part.function
-join pg_catalog.pg_namespace as n on called.pronamespace = n.oid and n.nspname = 'auditctl_internal'
+join pg_catalog.pg_namespace as n on called.pronamespace = n.oid and n.nspname = 'auditctl_guard'

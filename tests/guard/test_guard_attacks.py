@@ -134,7 +134,7 @@ FORGERIES: list[tuple[LiteralString, str]] = [
     ("select auditctl_triggers.s__p__create()", "42501"),
     ("alter function auditctl_triggers.s__p__create() owner to current_user", "42501"),
     ("select auditctl_internal.put_trigger('s.p1', 'auditctl_create', 5, 's__a__create')", "42501"),
-    ("create event trigger t on ddl_command_end execute function auditctl_internal.guard_ddl()", "42501"),
+    ("create event trigger t on ddl_command_end execute function auditctl_guard.guard_ddl()", "42501"),
 ]
 
 

@@ -32,7 +32,7 @@ def run_files(dsn: str, *, tables: bool, check_bodies: bool) -> None:
         for text in (*(resources.sql_texts("tables") if tables else ()), *resources.sql_texts("functions")):
             conn.execute(text.encode())
         conn.execute(render.write_templates().encode())
-        for path in ("bootstrap/finish.sql", "bootstrap/event_triggers.sql"):
+        for path in ("bootstrap/finish.sql", "bootstrap/guard.sql", "bootstrap/event_triggers.sql"):
             conn.execute(resources.sql_text(path).encode())
         conn.execute("select auditctl_internal.create_partitions()")
 
@@ -114,6 +114,7 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         ("hold_target_is_not_empty",),
         ("log_file_position_is_not_negative",),
         ("maintenance_has_one_row",),
+        ("month_is_accepted_for_a_reason",),
         ("rename_is_a_change",),
         ("retention_ends_after_its_start",),
         ("retention_is_noticed_after_its_end",),
@@ -142,6 +143,8 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.key_change", "auditctl_reader", "SELECT"),
         ("auditctl.log_file", "auditctl_reader", "SELECT"),
         ("auditctl.maintenance", "auditctl_reader", "SELECT"),
+        ("auditctl.member", "auditctl_reader", "SELECT"),
+        ("auditctl.month", "auditctl_reader", "SELECT"),
         ("auditctl.place", "auditctl_reader", "SELECT"),
         ("auditctl.read_line", "auditctl_reader", "SELECT"),
         ("auditctl.read_site", "auditctl_reader", "SELECT"),
@@ -168,7 +171,8 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
     """).fetchall() == [("auditctl", "-", "USAGE")]
     assert conn.execute("""
         select relname::text from pg_class
-         where relnamespace::regnamespace::text ^@ 'auditctl' and pg_get_userbyid(relowner) <> 'auditctl_owner'
+         where relnamespace::regnamespace::text ^@ 'auditctl' and relnamespace <> 'auditctl_guard'::regnamespace
+           and pg_get_userbyid(relowner) <> 'auditctl_owner'
     """).fetchall() == [("place",)]
 
 
@@ -181,6 +185,8 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
          group by p.oid order by 1
     """).fetchall()
     assert {name: roles for name, roles in granted if roles != ["auditctl_reader"]} == {
+        "check_ddl": ["-"],
+        "check_drop": ["-"],
         "displacement": ["auditctl_owner"],
         "import_own_reads": ["auditctl_admin"],
         "import_reads": ["auditctl_admin"],
@@ -194,11 +200,15 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         "record_event": ["auditctl_admin", "auditctl_app"],
         "record_import": ["auditctl_admin"],
         "record_membership": ["auditctl_admin"],
+        "is_free": ["-"],
+        "is_trusted": ["-"],
+        "refuse": ["-"],
         "record_read": ["-"],
         "refuse_secret": ["-"],
         "release_hold": ["auditctl_admin"],
         "set_context": ["-"],
         "set_retention": ["auditctl_admin"],
+        "step": ["auditctl_owner"],
         "settle_reads": ["auditctl_admin"],
         "verify_read_line": ["auditctl_admin"],
     }

@@ -57,6 +57,25 @@ LOG = (
         as_owner("{creates}alter table {object} enable always trigger {trigger};"),
     ),
     Check(
+        "log_month_gone",
+        Severity.CRITICAL,
+        "a month of the log that is gone, was gone, or was emptied, without having expired",
+        "Events of {month} are missing: {object} {state}, and no upkeep announced it. If a backup has them, export them "
+        "from there.",
+        as_owner("select auditctl_internal.accept_month({literal}, 'the loss is known');"),
+    ),
+    Check(
+        "log_default_gone",
+        Severity.CRITICAL,
+        "a log without its DEFAULT partition",
+        "Events may be missing, and writes to audited tables fail once no partition fits: {object} is not part of the "
+        "log.",
+        as_owner(
+            "create table auditctl.event_default partition of auditctl.event default; "
+            "select auditctl_internal.guard_partition('auditctl.event_default');"
+        ),
+    ),
+    Check(
         "log_detached",
         Severity.CRITICAL,
         "a month of the log that was detached",

@@ -53,9 +53,18 @@ ROLES = (
     Check(
         "role_owner_member",
         Severity.WARNING,
-        "a member of auditctl_owner besides the login that installed",
-        "{object} can act as auditctl_owner: change capture, write events, and take the guards off the log.",
-        "revoke auditctl_owner from {role};",
+        "a member of auditctl_owner that did not install this store, such as one that installed in another database",
+        "{object} can act as auditctl_owner: change capture, write events, and take the guards off the log where the "
+        "coverage guard is off.",
+        "revoke {via} from {role}{by_grantor};",
+    ),
+    Check(
+        "role_admin_member",
+        Severity.NOTICE,
+        "a member of auditctl_admin that was not granted the role here, with auditctl",
+        "{object} can read this log and shorten its retention: it is a member of auditctl_admin, which belongs to the "
+        "whole cluster, but was not granted it in this database.",
+        "revoke {via} from {role}{by_grantor};",
     ),
     Check(
         "role_predefined",

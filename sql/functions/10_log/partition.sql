@@ -21,6 +21,7 @@ begin
         raise warning 'no partition for %: the DEFAULT partition already holds events of that month', to_char(v_month, 'YYYY-MM');
         return null;
     end;
+    perform auditctl_internal.enter_month(v_month::timestamp);
     return v_partition;
 end
 $auditctl$;

@@ -103,6 +103,11 @@ begin
             -- From PostgreSQL 16 on a role's creator may grant it without being able to use it.
             and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
     );
+    if p_role = 'auditctl_admin' and v_member then
+        insert into auditctl.member (role, login) values (p_role, p_login) on conflict do nothing;
+    else
+        delete from auditctl.member where role = p_role and login = p_login;
+    end if;
     return auditctl_internal.insert_event(
         'auditctl.role', p_role, 'EVENT', null, jsonb_build_object('role', p_role, 'login', p_login, 'member', v_member),
         format(case when v_member then '%s granted to %s' else '%s revoked from %s' end, p_role, p_login)

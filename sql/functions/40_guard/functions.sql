@@ -52,3 +52,31 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.write_function is 'Brings the function of one trigger up to date with the table''s columns and name';
+
+create or replace function auditctl_internal.is_as_generated(p_function oid) returns boolean
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+begin
+    -- For the guard: true too where no trigger calls it, or none that capture on the table needs.
+    return not exists (
+        select
+        from pg_trigger as t
+        join pg_class as c on c.oid = t.tgrelid
+        join auditctl.capture as k on k.relation = t.tgrelid or t.tgrelid = any (k.members::oid[])
+        join auditctl_internal.captured_action() as a on a.trigger = t.tgname and a.action = any (k.actions)
+        join pg_proc as p on p.oid = t.tgfoid
+        cross join lateral auditctl_internal.capture_function(
+            case when c.relispartition and c.oid <> k.relation then k.relation else t.tgrelid end, k, a.action
+        ) as expected
+        where t.tgfoid = p_function and t.tgparentid = 0
+            and (
+                p.proname <> expected.name or p.proowner <> 'auditctl_owner'::regrole
+                or exists (select from auditctl_internal.function_faults(expected) as f where f.fault in ('security', 'outdated'))
+            )
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.is_as_generated is
+    'Whether a function in auditctl_triggers is as the capture of each table that it serves requires, apart from its comment and privileges';

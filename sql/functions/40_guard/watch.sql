@@ -123,7 +123,7 @@ begin
     end loop;
 end
 $auditctl$;
-comment on function auditctl_internal.watch_ddl(text) is 'The coverage guard, at the end of each DDL command; called by auditctl_internal.guard_ddl';
+comment on function auditctl_internal.watch_ddl(text) is 'The coverage guard, at the end of each DDL command; called by auditctl_guard.check_ddl';
 
 create or replace function auditctl_internal.watch_drop(p_command text) returns void
 language plpgsql security definer
@@ -184,4 +184,4 @@ begin
     end loop;
 end
 $auditctl$;
-comment on function auditctl_internal.watch_drop(text) is 'The coverage guard, after each command that drops something; called by auditctl_internal.guard_drop';
+comment on function auditctl_internal.watch_drop(text) is 'The coverage guard, after each command that drops something; called by auditctl_guard.check_drop';

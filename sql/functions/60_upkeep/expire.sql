@@ -169,6 +169,8 @@ begin
     if v_replacement is not null then
         execute format('alter table %s rename to %I', v_replacement, v_name);
         perform auditctl_internal.attach_month(v_replacement, p_month, 'auditctl.event');
+    else
+        perform auditctl_internal.end_month(p_month);
     end if;
 end
 $auditctl$;
@@ -192,6 +194,8 @@ begin
         'alter table only %s disable trigger event_write_once_row, disable trigger event_write_once_statement', v_partition
     );
     execute format('delete from only %s as e where %s', v_partition, p_condition);
+    -- If events remain, the end of the run notes them.
+    update auditctl.month set has_events = false where month = to_char(p_month, 'YYYY-MM');
     execute format(
         'alter table only %s enable always trigger event_write_once_row, enable always trigger event_write_once_statement', v_partition
     );

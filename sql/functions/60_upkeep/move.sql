@@ -175,6 +175,7 @@ begin
     loop
         execute format('alter table auditctl.event_moving detach partition %s', v_month.relation);
         perform auditctl_internal.attach_month(v_month.relation, v_month.first, 'auditctl.event');
+        perform auditctl_internal.enter_month(v_month.first);
     end loop;
     alter table auditctl.event_moving detach partition auditctl.event_next;
     drop table auditctl.event_moving;

@@ -62,3 +62,15 @@ for each row execute function auditctl_internal.record_statement('target');
 alter table auditctl.retention enable always trigger retention_guarded;
 alter table auditctl.retention enable always trigger retention_guarded_statement;
 alter table auditctl.retention enable always trigger retention_recorded;
+
+-- Whoever installs, again or to upgrade, can act as the owner and administers.
+insert into auditctl.member (role, login)
+select r.role, session_user from (values ('auditctl_owner'), ('auditctl_admin')) as r (role)
+on conflict do nothing;
+
+create or replace trigger month_guarded before delete on auditctl.month
+for each row execute function auditctl_internal.guard_month();
+create or replace trigger month_guarded_statement before truncate on auditctl.month
+for each statement execute function auditctl_internal.guard_month();
+alter table auditctl.month enable always trigger month_guarded;
+alter table auditctl.month enable always trigger month_guarded_statement;

@@ -26,8 +26,8 @@ select
     end as severity
 from (
     values
-    ('auditctl_guard_ddl', 'ddl_command_end', 'auditctl_internal.guard_ddl'),
-    ('auditctl_guard_drop', 'sql_drop', 'auditctl_internal.guard_drop')
+    ('auditctl_guard_ddl', 'ddl_command_end', 'auditctl_guard.guard_ddl'),
+    ('auditctl_guard_drop', 'sql_drop', 'auditctl_guard.guard_drop')
 ) as g (name, event, function)
 join pg_roles as login on login.rolname = current_user
 left join pg_event_trigger as e on e.evtname = g.name

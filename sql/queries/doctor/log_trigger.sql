@@ -9,4 +9,5 @@ join pg_proc as f on f.oid = t.tgfoid
 where c.relnamespace = to_regnamespace('auditctl') and not t.tgisinternal and t.tgparentid = 0
     and f.pronamespace is distinct from to_regnamespace('auditctl')
     and f.pronamespace is distinct from to_regnamespace('auditctl_internal')
+    and f.pronamespace is distinct from to_regnamespace('auditctl_guard')
 order by 1

@@ -1,0 +1,315 @@
+-- What the coverage guard runs as a superuser. Runs as the installing login, at every install; does nothing unless that is
+-- a superuser. The schema is the superuser's own: a member of auditctl_owner could drop or replace what is in its schemas.
+
+reset role;
+
+do $auditctl$
+begin
+    if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
+        return;
+    end if;
+    if pg_catalog.to_regnamespace('auditctl_guard') is null then
+        create schema auditctl_guard;
+        comment on schema auditctl_guard is 'auditctl: what the coverage guard runs as a superuser; only a superuser can change it';
+        create unlogged table auditctl_guard.pass (xact xid8 not null, constraint pass_pkey primary key (xact));
+        comment on table auditctl_guard.pass is 'The transactions in which the guard or upkeep is changing the store; others see no row';
+        comment on column auditctl_guard.pass.xact is 'The transaction';
+    end if;
+    execute pg_catalog.format('alter schema auditctl_guard owner to %I', session_user);
+    execute pg_catalog.format('alter table auditctl_guard.pass owner to %I', session_user);
+    -- An event trigger's function runs with the rights of whoever runs the command.
+    grant usage on schema auditctl_guard to public;
+
+    execute $function$
+create or replace function auditctl_guard.open_pass() returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    insert into auditctl_guard.pass (xact) values (pg_current_xact_id()) on conflict do nothing;
+    return found;
+end
+$body$
+    $function$;
+    comment on function auditctl_guard.open_pass() is 'Allows this transaction to change the store, until auditctl_guard.close_pass; false if it was allowed already';
+
+    execute $function$
+create or replace function auditctl_guard.close_pass(p_is_open boolean) returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+    delete from auditctl_guard.pass where p_is_open and xact = pg_current_xact_id()
+$body$
+    $function$;
+    comment on function auditctl_guard.close_pass(boolean) is 'Ends what auditctl_guard.open_pass allowed, given what that returned';
+
+    execute $function$
+create or replace function auditctl_guard.is_free() returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    perform set_config('role', current_setting('role'), true);
+    return true;
+exception when insufficient_privilege then
+    return false;
+end
+$body$
+    $function$;
+    comment on function auditctl_guard.is_free() is
+        'Whether the session may change its role here: not in a function with the rights of its owner, nor where PostgreSQL runs code for another role';
+
+    execute $function$
+create or replace function auditctl_guard.is_trusted() returns boolean
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+    -- A superuser may act as another role, such as auditctl_owner, and return. Code that a superuser merely runs cannot.
+    select case
+        when (select r.rolsuper from pg_roles as r where r.rolname = current_user) then true
+        when (select r.rolsuper from pg_roles as r where r.rolname = session_user) then auditctl_guard.is_free()
+        else false
+    end
+$body$
+    $function$;
+    comment on function auditctl_guard.is_trusted() is 'Whether a superuser is acting here, under whatever role';
+
+    execute $function$
+create or replace function auditctl_guard.keep_rows() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    if not auditctl_guard.is_trusted() then
+        perform auditctl_guard.refuse(tg_argv[0]);
+    end if;
+    return new;
+end
+$body$
+    $function$;
+    comment on function auditctl_guard.keep_rows() is 'Raises UA003 unless a superuser changes the rows, which only install writes';
+
+    execute $function$
+create or replace function auditctl_guard.require_owners_rights(p_function regprocedure) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    -- Only such a function cannot take the rights of its caller, who is a superuser.
+    if not exists (select from pg_proc as p where p.oid = p_function and p.prosecdef and p.proowner = 'auditctl_owner'::regrole) then
+        raise exception 'refused: % is not what auditctl installed', p_function
+            using errcode = 'UA003', hint = 'Find out who changed it, then run: auditctl install';
+    end if;
+end
+$body$
+    $function$;
+    comment on function auditctl_guard.require_owners_rights(regprocedure) is 'Raises UA003 unless a function runs with the rights of auditctl_owner';
+
+    execute $function$
+create or replace function auditctl_guard.is_of_store(p_class oid, p_object oid, p_schema text) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $body$
+    with recursive ours as (
+        select n.oid from pg_namespace as n where n.nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers', 'auditctl_guard')
+    ),
+
+    -- The relation that the object is, belongs to, descends from, or refers to by a foreign key.
+    relation as (
+        select r.relation
+        from (
+            select p_object where p_class = 'pg_class'::regclass
+            union all
+            select t.tgrelid from pg_trigger as t where p_class = 'pg_trigger'::regclass and t.oid = p_object
+            union all
+            select w.ev_class from pg_rewrite as w where p_class = 'pg_rewrite'::regclass and w.oid = p_object
+            union all
+            select p.polrelid from pg_policy as p where p_class = 'pg_policy'::regclass and p.oid = p_object
+            union all
+            select s.stxrelid from pg_statistic_ext as s where p_class = 'pg_statistic_ext'::regclass and s.oid = p_object
+            union all
+            select c.confrelid from pg_constraint as c where p_class = 'pg_class'::regclass and c.conrelid = p_object and c.contype = 'f'
+        ) as r (relation)
+        union
+        select i.inhparent from relation join pg_inherits as i on i.inhrelid = relation.relation
+    ),
+
+    object as (
+        select c.relnamespace as schema, c.relowner as owner from relation as r join pg_class as c on c.oid = r.relation
+        union all
+        select p.pronamespace, p.proowner from pg_proc as p where p_class = 'pg_proc'::regclass and p.oid = p_object
+        union all
+        select t.typnamespace, t.typowner from pg_type as t where p_class = 'pg_type'::regclass and t.oid = p_object
+        union all
+        select n.oid, n.nspowner from pg_namespace as n where p_class = 'pg_namespace'::regclass and n.oid = p_object
+        union all
+        select n.oid, n.nspowner from pg_namespace as n where n.nspname = p_schema
+        union all
+        select t.typnamespace, t.typowner
+        from pg_cast as k
+        join pg_type as t on t.oid in (k.castsource, k.casttarget)
+        where p_class = 'pg_cast'::regclass and k.oid = p_object
+    )
+
+    select exists (select from object as o where o.schema in (select ours.oid from ours) or o.owner = 'auditctl_owner'::regrole)
+$body$
+    $function$;
+    comment on function auditctl_guard.is_of_store(oid, oid, text) is
+        'Whether an object is part of the store: in one of its schemas or owned by auditctl_owner, or on, under or referring to such a table';
+
+    execute $function$
+create or replace function auditctl_guard.refuse(p_object text) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    raise exception 'refused: % is part of auditctl''s store', p_object
+        using errcode = 'UA003',
+            hint = 'Only a superuser changes the store, by auditctl install; months are created and deleted by auditctl maintain.';
+end
+$body$
+    $function$;
+    comment on function auditctl_guard.refuse(text) is 'Raises UA003 about an object of the store';
+
+    execute $function$
+create or replace function auditctl_guard.check_ddl(p_command text, p_is_reported boolean, p_is_trusted boolean) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_command record;
+    v_is_open boolean;
+begin
+    if not p_is_trusted and not exists (select from auditctl_guard.pass as p where p.xact = pg_current_xact_id()) then
+        for v_command in
+            select c.classid, c.objid, c.schema_name, coalesce(c.object_identity, c.object_type) as name
+            from pg_event_trigger_ddl_commands() as c
+            where c.command_tag <> 'REINDEX' and c.classid is not null
+        loop
+            if not auditctl_guard.is_of_store(v_command.classid, v_command.objid, v_command.schema_name) then
+                continue;
+            end if;
+            -- What apply creates there is what the guard would: see auditctl_internal.is_as_generated.
+            if v_command.classid = 'pg_proc'::regclass and v_command.schema_name = 'auditctl_triggers' then
+                perform auditctl_guard.require_owners_rights('auditctl_internal.is_as_generated(oid)');
+                if p_command = 'COMMENT' or auditctl_internal.is_as_generated(v_command.objid) then
+                    continue;
+                end if;
+            end if;
+            perform auditctl_guard.refuse(v_command.name);
+        end loop;
+        -- Inside REFRESH, PostgreSQL does not report which objects a command changed.
+        if not found and not p_is_reported and p_command ~ '^(ALTER|CREATE) ' then
+            perform auditctl_guard.refuse('what ' || p_command || ' changes here');
+        end if;
+    end if;
+    perform auditctl_guard.require_owners_rights('auditctl_internal.watch_ddl(text)');
+    v_is_open := auditctl_guard.open_pass();
+    perform auditctl_internal.watch_ddl(p_command);
+    perform auditctl_guard.close_pass(v_is_open);
+end
+$body$
+    $function$;
+    comment on function auditctl_guard.check_ddl(text, boolean, boolean) is
+        'Refuses a command that changes the store, unless a superuser, upkeep or the guard itself runs it, then checks audited tables';
+
+    execute $function$
+create or replace function auditctl_guard.check_drop(p_command text, p_is_trusted boolean) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_dropped text;
+    v_is_open boolean;
+begin
+    if not p_is_trusted and not exists (select from auditctl_guard.pass as p where p.xact = pg_current_xact_id()) then
+        select d.object_identity
+        into v_dropped
+        from pg_event_trigger_dropped_objects() as d
+        where d.address_names[1] in ('auditctl', 'auditctl_internal', 'auditctl_triggers', 'auditctl_guard')
+            -- A capture function without triggers may go; with them, the triggers are what is missed.
+            and not (d.object_type = 'function' and d.schema_name = 'auditctl_triggers')
+        order by d.original desc, d.object_identity
+        limit 1;
+        if found then
+            perform auditctl_guard.refuse(v_dropped);
+        end if;
+    end if;
+    perform auditctl_guard.require_owners_rights('auditctl_internal.watch_drop(text)');
+    v_is_open := auditctl_guard.open_pass();
+    perform auditctl_internal.watch_drop(p_command);
+    perform auditctl_guard.close_pass(v_is_open);
+end
+$body$
+    $function$;
+    comment on function auditctl_guard.check_drop(text, boolean) is
+        'Refuses a command that drops a part of the store, unless a superuser, upkeep or the guard itself runs it, then checks audited tables';
+
+    execute $function$
+create or replace function auditctl_guard.step() returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_is_open boolean;
+    v_done jsonb;
+begin
+    -- Whoever calls this gets one step of upkeep, which takes no argument, and nothing else runs while the pass is open.
+    perform auditctl_guard.require_owners_rights('auditctl_internal.do_step()');
+    v_is_open := auditctl_guard.open_pass();
+    v_done := auditctl_internal.do_step();
+    perform auditctl_guard.close_pass(v_is_open);
+    return v_done;
+end
+$body$
+    $function$;
+    comment on function auditctl_guard.step() is 'Does a step of upkeep, which may change the store; called by auditctl.maintain_step';
+end
+$auditctl$;
+
+do $install$
+declare
+    v_what text;
+    v_function regprocedure;
+begin
+    if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
+        return;
+    end if;
+    foreach v_what in array array['ddl', 'drop'] loop
+        execute pg_catalog.replace(pg_catalog.replace($function$
+create or replace function auditctl_guard.guard_WHAT() returns event_trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $body$
+-- Runs with the rights of whoever runs the command, to find out whose they are.
+declare
+    v_is_trusted constant boolean := auditctl_guard.is_trusted();
+begin
+    perform auditctl_guard.check_WHAT(ARGUMENTS v_is_trusted);
+end
+$body$
+        $function$, 'WHAT', v_what), 'ARGUMENTS', case v_what when 'ddl' then 'tg_tag, v_is_trusted or not pg_has_role(current_user, ''auditctl_owner'', ''MEMBER'') or auditctl_guard.is_free(),' else 'tg_tag,' end);
+    end loop;
+    comment on function auditctl_guard.guard_ddl() is 'The coverage guard, at the end of each DDL command';
+    comment on function auditctl_guard.guard_drop() is 'The coverage guard, after each command that drops something';
+    for v_function in select p.oid from pg_catalog.pg_proc as p where p.pronamespace = 'auditctl_guard'::pg_catalog.regnamespace loop
+        execute pg_catalog.format('alter function %s owner to %I', v_function, session_user);
+        execute pg_catalog.format('revoke execute on function %s from public', v_function);
+    end loop;
+    -- Checks work in an event trigger only; the others tell and change nothing that the caller could not.
+    grant execute on function
+        auditctl_guard.check_ddl(text, boolean, boolean), auditctl_guard.check_drop(text, boolean), auditctl_guard.is_trusted(),
+        auditctl_guard.is_free(), auditctl_guard.refuse(text)
+    to public;
+    grant execute on function auditctl_guard.step() to auditctl_owner;
+    -- Templates become code, and members of the owner that are known are not named by doctor.
+    create or replace trigger template_kept before insert or update or delete or truncate on auditctl.template
+    for each statement execute function auditctl_guard.keep_rows('a template');
+    create or replace trigger member_kept before insert or update on auditctl.member
+    for each row when (new.role = 'auditctl_owner') execute function auditctl_guard.keep_rows('a member of auditctl_owner');
+    alter table auditctl.template enable always trigger template_kept;
+    alter table auditctl.member enable always trigger member_kept;
+end
+$install$;
+
+set local role auditctl_owner;

@@ -1,0 +1,77 @@
+-- The record of the log's months: each is entered when it is created, and ended when upkeep deletes it.
+
+create or replace function auditctl_internal.enter_month(p_month timestamp) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_name constant text := 'auditctl.' || auditctl_internal.month_table(p_month);
+    v_lost_at timestamptz;
+begin
+    insert into auditctl.month as known (month) values (to_char(p_month, 'YYYY-MM'))
+    on conflict (month) do update
+    set
+        created_at = now(), has_events = false, ended_at = null, accepted_at = null, acceptance = null,
+        lost_at = case when known.ended_at is null then now() end
+    returning known.lost_at into v_lost_at;
+    if v_lost_at is not null then
+        perform auditctl_internal.record_upkeep(
+            v_name, 'partition was gone, and is created again, empty',
+            jsonb_build_object('step', 'lost', 'partition', v_name, 'month', to_char(p_month, 'YYYY-MM'))
+        );
+    end if;
+end
+$auditctl$;
+comment on function auditctl_internal.enter_month is 'Enters a month that becomes part of the log; records it as lost if it was there before and had not expired';
+
+create or replace function auditctl_internal.end_month(p_month timestamp) returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    update auditctl.month set ended_at = now() where month = to_char(p_month, 'YYYY-MM')
+$auditctl$;
+comment on function auditctl_internal.end_month is 'Notes that a month was deleted whole, as all its events had expired';
+
+create or replace function auditctl_internal.note_events() returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    update auditctl.month as m
+    set has_events = true
+    where not m.has_events and m.ended_at is null
+        and exists (
+            select
+            from auditctl.event as e
+            where e.occurred_at >= auditctl_internal.utc(to_date(m.month, 'YYYY-MM'))
+                and e.occurred_at < auditctl_internal.utc(to_date(m.month, 'YYYY-MM') + interval '1 month')
+        )
+$auditctl$;
+comment on function auditctl_internal.note_events is 'Notes which months have events';
+
+create or replace function auditctl_internal.accept_month(p_month text, p_reason text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_name constant text := 'auditctl.event_' || translate(p_month, '-', '_');
+begin
+    insert into auditctl.month as known (month, accepted_at, acceptance) values (p_month, now(), p_reason)
+    on conflict (month) do update set accepted_at = now(), acceptance = excluded.acceptance;
+    perform auditctl_internal.record_upkeep(
+        v_name, 'loss of events accepted: ' || p_reason,
+        jsonb_build_object('step', 'accept', 'partition', v_name, 'month', p_month, 'reason', p_reason)
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.accept_month is 'Records why a month is gone or empty, after which doctor no longer reports it';
+
+create or replace function auditctl_internal.guard_month() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    raise exception '% on %.% refused: a month of the log is never forgotten', tg_op, tg_table_schema, tg_table_name
+        using errcode = 'UA001', hint = 'Months are entered and ended by auditctl maintain.';
+end
+$auditctl$;
+comment on function auditctl_internal.guard_month is 'Raises UA001 on every delete and truncate of auditctl.month';

@@ -1,0 +1,48 @@
+-- Months that the store or the log itself knows, and that are gone, are empty, or were gone and are there again.
+with announced as (
+    -- The last that upkeep said of each partition; a month that was deleted whole is no longer expected.
+    select distinct on (named.partition)
+        substr(replace(named.partition, '_', '-'), length('auditctl.event-') + 1) as month,
+        e.new_values ->> 'step' = 'expire' and e.new_values ->> 'kept' = '0' as is_ended
+    from auditctl.event as e
+    cross join lateral (
+        select e.target_id
+        union all
+        select o.name from jsonb_object_keys(case e.new_values ->> 'step' when 'move' then e.new_values -> 'events' end) as o (name)
+    ) as named (partition)
+    where e.target = 'auditctl.partition' and e.action = 'EVENT' and e.new_values ->> 'step' in ('create', 'expire', 'move')
+        and named.partition ~ '^auditctl\.event_[0-9]{4}_(0[1-9]|1[0-2])$'
+    order by named.partition, e.occurred_at desc, e.event_id desc
+),
+
+known as (
+    select m.month, m.has_events, m.lost_at, m.accepted_at from auditctl.month as m where m.ended_at is null
+    union all
+    select a.month, false, null, null
+    from announced as a
+    where not a.is_ended and not exists (select from auditctl.month as m where m.month = a.month)
+)
+
+select
+    'auditctl.event_' || replace(k.month, '-', '_') as object,
+    k.month,
+    quote_literal(k.month) as literal,
+    case
+        when k.lost_at is not null then format('was gone until %s, when maintain created it again', to_char(k.lost_at, 'YYYY-MM-DD HH24:MI'))
+        when c.oid is null then 'is gone'
+        else 'had events and is empty'
+    end as state
+from known as k
+left join pg_class as c on c.oid = to_regclass('auditctl.event_' || replace(k.month, '-', '_'))
+where k.accepted_at is null
+    and (
+        k.lost_at is not null or c.oid is null
+        -- A detached one is a finding of its own.
+        or k.has_events and c.relispartition and not exists (
+            select
+            from auditctl.event as e
+            where e.occurred_at >= to_date(k.month, 'YYYY-MM')::timestamp at time zone 'UTC'
+                and e.occurred_at < (to_date(k.month, 'YYYY-MM') + interval '1 month') at time zone 'UTC'
+        )
+    )
+order by 1
