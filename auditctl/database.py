@@ -17,7 +17,7 @@ from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import PGconn, Ping, TransactionStatus
 
-from auditctl import resources
+from auditctl import resources, store_code
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, StoreError
 from auditctl.names import APPLICATION_NAME, MINIMUM_SERVER_VERSION, SCHEMA, STORE_REVISION
 from auditctl.session_settings import pin_statement
@@ -153,19 +153,22 @@ def schemas(conn: Connection) -> tuple[str, ...]:
 
 
 @contextmanager
-def connect_store(dsn: str = "", *, denied: str = "") -> Iterator[Connection]:
+def connect_store(dsn: str = "", *, denied: str = "", is_examined: bool = False) -> Iterator[Connection]:
     """Like `connect`, and make sure that the store is there in the version this tool works with.
 
     Args:
         dsn: A libpq connection string or URI; empty for libpq's environment and service file.
         denied: The hint of an error for want of a permission, `{login}` for the login; empty for a general one.
+        is_examined: Whether the caller finds out itself if a superuser may run the store's code.
 
     Raises:
         DatabaseError: No connection, or a statement of the block failed.
-        StoreError: The store is missing, older or newer.
+        StoreError: The store is missing, older, newer or, for a superuser, changed.
     """
     with connect(dsn) as conn, _denials_explained(denied.format(login=shlex.quote(conn.info.user))):
         require_store(conn)
+        if not is_examined:
+            store_code.require_unchanged(conn)
         yield conn
 
 

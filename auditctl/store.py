@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from auditctl import database, resources
+from auditctl import database, resources, store_code
 from auditctl.errors import UsageError
 from auditctl.names import STORE_REVISION
 
@@ -66,6 +66,8 @@ def install(dsn: str = "") -> Installation:
             database.refuse_unreleased_store(conn)
         elif before > STORE_REVISION:
             database.require_store(conn)
+        if before is not None:
+            store_code.require_unchanged(conn, replaced=True)
         (was_guarded,) = conn.execute(guarded.encode()).fetchone() or (False,)
         conn.autocommit = False
         engine = create_engine("postgresql+psycopg://", creator=lambda: conn, poolclass=StaticPool)

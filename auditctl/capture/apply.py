@@ -196,7 +196,8 @@ def _execute(conn: Connection, changes: Iterable[Change]) -> None:
                 stack.enter_context(database.errors_translated(change.relation))
                 if statement.as_owner:
                     stack.enter_context(database.acting_as(conn, ROLE_OWNER))
-                conn.execute(sql.SQL(statement.sql.replace("{", "{{").replace("}", "}}")).format())
+                # The database wrote it: in binary mode, the server accepts a single statement only.
+                conn.execute(sql.SQL(statement.sql.replace("{", "{{").replace("}", "}}")).format(), binary=True)
 
 
 def _record(conn: Connection, changes: Iterable[Change]) -> None:

@@ -65,7 +65,8 @@ def _query(file: str, columns: Iterable[str]) -> sql.Composed:
 def change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> Iterator[None]:
     """Run the block, which applies a plan, and then store the plan's targets, captures and rules.
 
-    The coverage guard ignores the plan's tables until the block ends, but accepts only functions that fit the captures. Needs the caller's transaction, which must be
+    The coverage guard ignores the plan's tables until the block ends, but accepts only functions that fit the
+    captures. Needs the caller's transaction, which must be
     rolled back if the block raises.
 
     Args:

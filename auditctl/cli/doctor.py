@@ -46,7 +46,7 @@ def doctor(session: Session, output: str, severity: str, all_events: bool) -> No
       auditctl doctor --format json
       auditctl --quiet doctor --severity warning
     """
-    with session.connect() as conn:
+    with session.connect(is_examined=True) as conn:
         examined = examine(conn, limit=None if all_events else clear_values.LIMIT)
         dumpers = roles.dumpers(conn)
     severities = list(Severity)[: list(Severity).index(Severity(severity)) + 1]

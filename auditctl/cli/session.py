@@ -35,9 +35,9 @@ class Session:
     quiet: bool = False
     debug: bool = False
 
-    def connect(self, denied: str = "") -> AbstractContextManager[Connection]:
-        """Connect to a database that has the store; `denied` is what to do where the login may not."""
-        return database.connect_store(self.dsn, denied=denied)
+    def connect(self, denied: str = "", *, is_examined: bool = False) -> AbstractContextManager[Connection]:
+        """Connect to a database that has the store, with the arguments of `database.connect_store`."""
+        return database.connect_store(self.dsn, denied=denied, is_examined=is_examined)
 
     def say(self, message: str) -> None:
         """Print a message to stderr, unless --quiet."""

@@ -80,7 +80,9 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $body$
 begin
-    if not auditctl_guard.is_trusted() then
+    if not auditctl_guard.is_trusted() and exists (
+        select from pg_event_trigger as e where e.evtname = 'auditctl_guard_ddl' and e.evtenabled <> 'D'
+    ) then
         perform auditctl_guard.refuse(tg_argv[0]);
     end if;
     return new;

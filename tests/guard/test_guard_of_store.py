@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.fixtures.databases import connect, prepared
-from tests.support.capturing import events, pending
+from tests.support.capturing import events
 from tests.support.guarding import make_audited
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
-    from tests.fixtures.databases import Login, MakeLogin
+    from tests.fixtures.databases import Login
 
 MONTH = "(select max(c.oid::regclass::text) from pg_class as c where c.relname ~ '^event_2' and c.relkind = 'r')"
 
@@ -78,10 +78,12 @@ CHANGES: list[LiteralString] = [
     "create rule mine as on insert to auditctl.rule do instead nothing",
     "create policy mine on auditctl.event for insert with check (true)",
     "create statistics auditctl.mine on action, target from auditctl.event",
-    "create trigger mine before insert on auditctl.event for each row execute function auditctl_internal.refuse_change()",
+    "create trigger mine before insert on auditctl.event for each row "
+    "execute function auditctl_internal.refuse_change()",
     "create cast (auditctl.action as json) with inout",
     "create function public.mine() returns int language sql as 'select 1'",
-    "create function public.mine() returns int language plpgsql as $$ begin drop table auditctl.hold; return 1; end $$; "
+    "create function public.mine() returns int language plpgsql as "
+    "$$ begin drop table auditctl.hold; return 1; end $$; "
     "create materialized view public.m as select public.mine()",
 ]  # fmt: skip
 """Each as auditctl_owner."""
@@ -135,7 +137,9 @@ def test_nothing_of_the_store_changes_by_who_can_act_as_its_owner(installer: Log
     assert conn.execute(DEFINITIONS).fetchall() == before
 
 
-def test_configuring_and_upkeep_go_on(installer: Login, db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+def test_configuring_and_upkeep_go_on(
+    installer: Login, db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
     with connect(installer.dsn) as session:
         session.execute("create table s.new (id int primary key, v text, w text)")
         auditctl("enable", "s.new", dsn=installer.dsn, check=0)

@@ -21,6 +21,14 @@ LOG = (
         "alter default privileges for role auditctl_owner{place} revoke all on {kind} from {grantee} cascade;",
     ),
     Check(
+        "store_code",
+        Severity.CRITICAL,
+        "code in the store that is not this version's",
+        "{object} is not what this version creates: somebody may have put it there to run code in others' sessions, or "
+        "to change what is recorded. As a superuser, auditctl runs nothing until it is repaired.",
+        "auditctl install",
+    ),
+    Check(
         "owner_changed",
         Severity.CRITICAL,
         "a part of the store that does not belong to auditctl_owner",
@@ -60,8 +68,8 @@ LOG = (
         "log_month_gone",
         Severity.CRITICAL,
         "a month of the log that is gone, was gone, or was emptied, without having expired",
-        "Events of {month} are missing: {object} {state}, and no upkeep announced it. If a backup has them, export them "
-        "from there.",
+        "Events of {month} are missing: {object} {state}, and no upkeep announced it. If a backup has them, export "
+        "them from there.",
         as_owner("select auditctl_internal.accept_month({literal}, 'the loss is known');"),
     ),
     Check(
