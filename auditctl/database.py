@@ -41,6 +41,9 @@ CANCEL_SECONDS = 5.0
 DENIED = errors.InsufficientPrivilege.sqlstate
 """The SQLSTATE of an error for want of a privilege."""
 
+MISSING = errors.UndefinedTable.sqlstate
+"""The SQLSTATE of an error about a table that does not exist."""
+
 _HINTS = {
     errors.InvalidPassword.sqlstate: "Check the password, or use a service file or PGPASSFILE.",
     errors.InvalidAuthorizationSpecification.sqlstate: "Check the login and pg_hba.conf.",
@@ -108,9 +111,8 @@ def connect(dsn: str = "") -> Iterator[Connection]:
         yield conn
 
 
-@contextmanager
-def warnings_collected(conn: Connection) -> Iterator[list[str]]:
-    """Collect the server's warnings of the block, each on one line."""
+def collect_warnings(conn: Connection) -> list[str]:
+    """Return a list to which the connection's warnings are added from now on, each on one line."""
     collected: list[str] = []
 
     def collect(diagnostic: errors.Diagnostic) -> None:
@@ -118,10 +120,7 @@ def warnings_collected(conn: Connection) -> Iterator[list[str]]:
             collected.append(" ".join((diagnostic.message_primary or "").split()))
 
     conn.add_notice_handler(collect)
-    try:
-        yield collected
-    finally:
-        conn.remove_notice_handler(collect)
+    return collected
 
 
 def require_readable(dsn: str) -> None:

@@ -60,7 +60,8 @@ def install(dsn: str = "") -> Installation:
         StoreError: The store is newer than this tool, or of an auditctl that was never released.
     """
     guarded = resources.sql_text("queries/guarded.sql")
-    with _ALEMBIC, database.connect(dsn) as conn, database.warnings_collected(conn) as warnings:
+    with _ALEMBIC, database.connect(dsn) as conn:
+        warnings = database.collect_warnings(conn)
         before = database.store_revision(conn)
         if before is None:
             database.refuse_unreleased_store(conn)

@@ -205,6 +205,9 @@ begin
             perform auditctl_guard.refuse('what ' || p_command || ' changes here');
         end if;
     end if;
+    if to_regprocedure('auditctl_internal.watch_ddl(text)') is null then
+        return;
+    end if;
     perform auditctl_guard.require_owners_rights('auditctl_internal.watch_ddl(text)');
     v_is_open := auditctl_guard.open_pass();
     perform auditctl_internal.watch_ddl(p_command);
@@ -236,6 +239,14 @@ begin
         if found then
             perform auditctl_guard.refuse(v_dropped);
         end if;
+    end if;
+    if to_regprocedure('auditctl_internal.watch_drop(text)') is null then
+        -- A superuser has removed the store: the guard goes with it.
+        if to_regnamespace('auditctl_internal') is null and to_regnamespace('auditctl') is null then
+            set local client_min_messages = warning;
+            drop schema auditctl_guard cascade;
+        end if;
+        return;
     end if;
     perform auditctl_guard.require_owners_rights('auditctl_internal.watch_drop(text)');
     v_is_open := auditctl_guard.open_pass();

@@ -113,6 +113,8 @@ def test_a_login_without_roles_is_told_what_it_cannot_look_at(company: str, audi
         "permission denied for function qualified",
         "permission denied for table event",
         "permission denied for table event_default",
+        "permission denied for table member",
+        "permission denied for table month",
         "permission denied for table read_site",
         "permission denied for table maintenance",
         "permission denied for table hold",

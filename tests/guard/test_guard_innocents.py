@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, LiteralString
 import pytest
 from psycopg import sql
 
-from auditctl.store import install
 from tests.fixtures.databases import Login, connect, prepared
 from tests.support.capturing import audit, events, pending
 from tests.support.guarding import make_audited
@@ -102,9 +101,3 @@ def test_a_table_stays_audited_when_its_schema_leaves_the_glob(db: str, conn: ps
     audit(db, "s?.t")
     conn.execute("alter schema sa rename to other")
     assert pending(db) == []
-
-
-def test_the_dba_installs_again_after_a_superuser_did(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:
-    dba = login("dba", roles=["auditctl_owner", "auditctl_admin"])
-    install(dba.dsn)
-    assert conn.execute("select count(*) from pg_event_trigger").fetchone() == (2,)

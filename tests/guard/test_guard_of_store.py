@@ -65,6 +65,13 @@ CHANGES: list[LiteralString] = [
     "create or replace function auditctl_internal.begin_change(p_relations regclass[]) returns void language sql as ''",
     "create or replace function auditctl_triggers.s__a__update() returns trigger language plpgsql security definer "
     "as 'begin return null; end'",
+    "delete from auditctl.capture; create or replace function auditctl_triggers.s__a__update() returns trigger "
+    "language plpgsql security definer as 'begin return null; end'",
+    "update auditctl.template set parts = '{begin return null; end}'",
+    "insert into auditctl.member values ('auditctl_owner', 'me')",
+    "insert into auditctl_guard.pass values (pg_current_xact_id()); drop table auditctl.hold",
+    "select auditctl_guard.open_pass(); drop table auditctl.hold",
+    "select auditctl_guard.step(); drop table auditctl.hold cascade",
     "create function auditctl_internal.insert_event(text) returns bigint language sql as 'select 1::bigint'",
     "create function auditctl_triggers.mine() returns int language sql as 'select 1'; "
     "create view auditctl_triggers.mine as select 1",

@@ -24,8 +24,8 @@ LOG = (
         "store_code",
         Severity.CRITICAL,
         "code in the store that is not this version's",
-        "{object} is not what this version creates: somebody may have put it there to run code in others' sessions, or "
-        "to change what is recorded. As a superuser, auditctl runs nothing until it is repaired.",
+        "{object} is not what this version creates: somebody may have changed what is recorded, or run code in the "
+        "sessions of others, which is why auditctl runs nothing as a superuser until it is repaired.",
         "auditctl install",
     ),
     Check(
@@ -68,8 +68,7 @@ LOG = (
         "log_month_gone",
         Severity.CRITICAL,
         "a month of the log that is gone, was gone, or was emptied, without having expired",
-        "Events of {month} are missing: {object} {state}, and no upkeep announced it. If a backup has them, export "
-        "them from there.",
+        "Events of {month} are missing, unless a backup has them: {object} {state}, and no upkeep announced it.",
         as_owner("select auditctl_internal.accept_month({literal}, 'the loss is known');"),
     ),
     Check(

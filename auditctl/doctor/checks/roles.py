@@ -54,8 +54,7 @@ ROLES = (
         "role_owner_member",
         Severity.WARNING,
         "a member of auditctl_owner that did not install this store, such as one that installed in another database",
-        "{object} can act as auditctl_owner: change capture, write events, and take the guards off the log where the "
-        "coverage guard is off.",
+        "{object} can act as auditctl_owner: change capture, write events, and take the guards off the log.",
         "revoke {via} from {role}{by_grantor};",
     ),
     Check(

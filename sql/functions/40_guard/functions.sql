@@ -59,9 +59,12 @@ set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
 begin
-    -- For the guard: true too where no trigger calls it, or none that capture on the table needs.
-    return not exists (
-        select
+    -- For the guard. Without a trigger a function does nothing; without a capture nothing says what it should be.
+    return not exists (select from pg_trigger as t where t.tgfoid = p_function) or coalesce((
+        select bool_and(
+            p.proname = expected.name and p.proowner = 'auditctl_owner'::regrole
+            and not exists (select from auditctl_internal.function_faults(expected) as f where f.fault in ('security', 'outdated'))
+        )
         from pg_trigger as t
         join pg_class as c on c.oid = t.tgrelid
         join auditctl.capture as k on k.relation = t.tgrelid or t.tgrelid = any (k.members::oid[])
@@ -71,11 +74,7 @@ begin
             case when c.relispartition and c.oid <> k.relation then k.relation else t.tgrelid end, k, a.action
         ) as expected
         where t.tgfoid = p_function and t.tgparentid = 0
-            and (
-                p.proname <> expected.name or p.proowner <> 'auditctl_owner'::regrole
-                or exists (select from auditctl_internal.function_faults(expected) as f where f.fault in ('security', 'outdated'))
-            )
-    );
+    ), false);
 end
 $auditctl$;
 comment on function auditctl_internal.is_as_generated is

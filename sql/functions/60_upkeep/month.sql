@@ -12,7 +12,8 @@ begin
     on conflict (month) do update
     set
         created_at = now(), has_events = false, ended_at = null, accepted_at = null, acceptance = null,
-        lost_at = case when known.ended_at is null then now() end
+        -- One of a month to come had no events.
+        lost_at = case when known.ended_at is null and auditctl_internal.utc(p_month) <= now() then now() end
     returning known.lost_at into v_lost_at;
     if v_lost_at is not null then
         perform auditctl_internal.record_upkeep(

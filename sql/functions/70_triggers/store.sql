@@ -65,7 +65,10 @@ alter table auditctl.retention enable always trigger retention_recorded;
 
 -- Whoever installs, again or to upgrade, can act as the owner and administers.
 insert into auditctl.member (role, login)
-select r.role, session_user from (values ('auditctl_owner'), ('auditctl_admin')) as r (role)
+select
+    r.role,
+    session_user as login
+from (values ('auditctl_owner'), ('auditctl_admin')) as r (role)
 on conflict do nothing;
 
 create or replace trigger month_guarded before delete on auditctl.month
