@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -26,6 +25,7 @@ _CREATE = re.compile(
     r"(?:^as \$auditctl\$(.*?)\$auditctl\$|(?=^(?:comment|revoke|grant|create) ))",
     re.DOTALL | re.MULTILINE,
 )
+_OF_TABLE = re.compile(r"\bcreate (?:or replace )?(?:policy|trigger|index|table) .*?;", re.DOTALL)
 _SETTING = re.compile(r"^set (\S+) (?:=|to) (.+)$", re.MULTILINE)
 _CALL = re.compile(r'([a-z_][\w.]*)"?\s*\(', re.IGNORECASE)
 
@@ -119,24 +119,21 @@ def is_superuser(conn: psycopg.Connection[Any]) -> bool:
 
 
 @cache
-def _expected(folder: str) -> Expected:
-    files = Path(folder)
+def _expected(_folder: str) -> Expected:
+    """Return what the files create; they are read once for each folder of them."""
+    texts = {part: resources.sql_texts(part) for part in ("bootstrap", "functions", "tables")}
     functions: dict[str, Counter[Function]] = {}
     calls: dict[str, frozenset[str]] = {}
-    for text in (
-        file.read_text("utf-8") for part in ("bootstrap", "functions") for file in (files / part).rglob("*.sql")
-    ):
+    table_calls = _calls(" ".join(texts["tables"]))
+    for text in texts["bootstrap"] + texts["functions"]:
+        table_calls |= _calls(" ".join(_OF_TABLE.findall(text)))
         for kind, name, head, body in _CREATE.findall(text):
-            definer = "security definer" in head.lower()
-            settings = frozenset(
-                _setting(f"{n}={v}") for n, v in _SETTING.findall(head if body else head.split("\nreturn")[0])
-            )
-            if kind != "view" and body:
-                functions.setdefault(name, Counter())[Function(body, definer, settings)] += 1
-            else:
-                calls[name] = calls.get(name, frozenset()) | _calls(head)
-    tables = " ".join(file.read_text("utf-8") for file in (files / "tables").rglob("*.sql"))
-    return Expected(functions, calls, _calls(tables))
+            if kind == "view" or not body:
+                calls[name] = calls.get(name, _NOTHING) | _calls(head)
+                continue
+            settings = frozenset(_setting(f"{n}={value}") for n, value in _SETTING.findall(head))
+            functions.setdefault(name, Counter())[Function(body, "security definer" in head, settings)] += 1
+    return Expected(functions, calls, table_calls)
 
 
 def _setting(text: str) -> str:

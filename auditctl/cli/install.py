@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from auditctl.store import Installation
 
 
 @click.command(short_help="Create or upgrade the store.")
@@ -13,11 +18,12 @@ from auditctl.cli.session import Session, pass_session
 @click.option("--from", "from_revision", metavar="REVISION", help="With --sql: upgrade from this revision.")
 @pass_session
 def install(session: Session, sql: bool, from_revision: str | None) -> None:
-    """Create or upgrade the store: its three schemas and five roles.
+    """Create or upgrade the store: its schemas and five roles.
 
     Needs a superuser, or a login with CREATEROLE and with CREATE on the database. A superuser also gets the coverage
-    guard: event triggers that keep audited tables audited through DDL. Safe to run again at any time: it also creates
-    the monthly partitions that are missing. Everything happens in one transaction.
+    guard: event triggers that keep audited tables audited, and the store as it is, through DDL. Where it is on, only a
+    superuser installs again. Refuses a role auditctl_owner that has members of others. Safe to run again at any time:
+    it also creates the monthly partitions that are missing. Everything happens in one transaction.
 
     \b
     Examples:
@@ -31,7 +37,11 @@ def install(session: Session, sql: bool, from_revision: str | None) -> None:
     if sql:
         print_text(store.install_script(from_revision), end="")
         return
-    result = store.install(session.dsn)
+    _report(session, store.install(session.dsn))
+
+
+def _report(session: Session, result: Installation) -> None:
+    """Say what an install did."""
     if not result.changed:
         session.say(f"The store is already there, at revision {result.after}.")
     elif result.before is None:

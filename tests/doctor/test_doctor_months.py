@@ -49,7 +49,8 @@ def missing(state: str) -> Finding:
         ),
         (GUARDS + " truncate auditctl.event_2020_01", "had events and is empty"),
         (
-            "drop table auditctl.event_2020_01; set role auditctl_owner; create table auditctl.event_2020_01 partition of auditctl.event "
+            "drop table auditctl.event_2020_01; set role auditctl_owner; "
+            "create table auditctl.event_2020_01 partition of auditctl.event "
             "for values from ('2020-01-01 00:00+00') to ('2020-02-01 00:00+00'); "
             "select auditctl_internal.guard_partition('auditctl.event_2020_01'); reset role",
             "had events and is empty",
