@@ -81,7 +81,7 @@ declare
     v_dropped integer;
     v_parts jsonb;
 begin
-    select max(a.attnum), min(a.attnum) filter (where a.attisdropped)
+    select coalesce(max(a.attnum), 0), min(a.attnum) filter (where a.attisdropped)
     into v_last, v_dropped
     from pg_attribute as a
     where a.attrelid = p_relation and a.attnum > 0;
