@@ -98,7 +98,12 @@ def _register(conn: Connection, targets: Iterable[Target]) -> None:
     for target in targets:
         conn.execute(
             resources.sql_text("queries/register_target.sql"),
-            {"target": target.name, "label": target.label, "key": list(target.key)},
+            {
+                "target": target.name,
+                "label": target.label,
+                "relation": target.relation,
+                "key": list(target.key),
+            },
         )
         if target.renamed_from is not None and row is not None:
             conn.execute(

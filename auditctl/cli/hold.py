@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from fnmatch import fnmatchcase
 
 import click
 
 from auditctl import table_names
-from auditctl.cli.options import table_or_json
+from auditctl.cli.options import confirm, table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
-from auditctl.errors import UsageError
-from auditctl.log import target_names
+from auditctl.database import Connection
+from auditctl.errors import ConfigurationError, UsageError
+from auditctl.log import keys, target_names
+from auditctl.log.filter_values import require_storable
 from auditctl.retention import holds
-from auditctl.text import has_visible, is_glob, iso_utc
+from auditctl.text import has_visible, is_glob, iso_utc, plural
 
 
 @click.group(short_help="Keep events for a legal case, regardless of retention.")
@@ -35,20 +38,30 @@ def hold() -> None:
 @click.argument("target")
 @click.option("--id", "target_id", metavar="ID", help="One object's events: its whole history. Default: all.")
 @click.option("--reason", metavar="TEXT", required=True, help="What it is for, such as the number of the case.")
+@click.option("--yes", "-y", is_flag=True, help="Place it even if it keeps no events yet.")
 @pass_session
-def add(session: Session, target: str, target_id: str | None, reason: str) -> None:
+def add(session: Session, target: str, target_id: str | None, reason: str, yes: bool) -> None:
     """Place a hold on TARGET: a table, its label, a business event's target, or a glob in quotes.
 
-    It covers every name that the table had or will have, and every key of an object.
+    It covers every name that the table had or will have, and every key of an object. It tells how many events it keeps
+    now. If it keeps none, it asks on a terminal, and otherwise ends with exit code 4; --yes places it for events that
+    are still to come.
     """
-    if target_id == "":
-        raise UsageError("the id is empty", hint="Name one object, or omit --id to hold all of the target.")
     if not target.strip():
         raise UsageError("the target is empty", hint="Name what to hold, for example billing.invoice.")
     _require_reason(reason)
     with session.connect(ADMIN) as conn:
-        number = holds.add(conn, _target(target, target_names.read(conn)), target_id, reason)
-    session.say(f"Placed hold {number}.")
+        name = _target(target, target_names.read(conn))
+        if target_id is not None:
+            require_storable("id", target_id, may_be_empty=True)
+            keys.find(conn, target_id, [name])
+        events = holds.count(conn, name, target_id)
+        if not events and not yes and not _confirm(session, _nothing(name, target_id), _near(conn, name, target_id)):
+            session.say("No hold was placed.")
+            return
+        number = holds.add(conn, name, target_id, reason)
+    most = "at least " if events == holds.MOST_COUNTED else ""
+    session.say(f"Placed hold {number}: it keeps {most}{plural(events, 'event')} now.")
 
 
 @hold.command(name="list", short_help="List the holds.")
@@ -89,6 +102,25 @@ def release(session: Session, hold_id: int, reason: str) -> None:
     with session.connect(ADMIN) as conn:
         holds.release(conn, hold_id, reason)
     session.say(f"Released hold {hold_id}.")
+
+
+def _nothing(target: str, target_id: str | None) -> str:
+    what = target if target_id is None else f"{target} with the key {target_id!r}"
+    return f"the log has no events of {what}: a hold would keep nothing"
+
+
+def _near(conn: Connection, target: str, target_id: str | None) -> str:
+    return "" if target_id is None else keys.suggest(conn, target_id, [target])
+
+
+def _confirm(session: Session, nothing: str, near: str) -> bool:
+    """Ask whether to place a hold that keeps nothing; without a terminal refuse it."""
+    if not sys.stdin.isatty():
+        raise ConfigurationError([nothing], hint=near or "To hold events that are still to come, add --yes.")
+    session.say(f"warning: {nothing}{' yet' if not near else ''}.")
+    if near:
+        session.say(f"hint: {near}")
+    return confirm("Place it for events that are still to come?")
 
 
 def _object(one: holds.Hold) -> str:

@@ -65,11 +65,13 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, ou
     """
     cursor = None if after is None else Cursor.parse(after)
     with session.connect(READER) as conn:
-        selection = Selection(filters.resolve(conn).predicates(), after=cursor, limit=limit)
+        resolved = filters.resolve(conn)
+        selection = Selection(resolved.predicates(), after=cursor, limit=limit)
         page = reader.Page(conn, selection, output_format.listed(not raw))
         _print(output_format, output_format.write(page, layout()))
+        hint = "" if page.count else resolved.suggest(conn)
     if not page.count:
-        session.say("No events.")
+        _say_nothing(session, "No events.", hint)
     elif page.following is not None:
         session.say(f"More may follow: add --after {page.following}")
 
@@ -113,8 +115,9 @@ def history(session: Session, *, table: str, key: str, output_format: Format, ra
     with session.connect(READER) as conn:
         page = reader.Page(conn, reader.history(conn, table, key), output_format.listed(not raw))
         _print(output_format, output_format.write(page, layout()))
+        hint = "" if page.count else reader.suggest(conn, table, key)
     if not page.count:
-        session.say(f"No events of {table} {key}.")
+        _say_nothing(session, f"No events of {table} {key or '(an empty key)'}.", hint)
 
 
 def layout() -> Layout:
@@ -130,6 +133,12 @@ def ignoring_broken_pipe() -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise click.exceptions.Exit(0) from None
+
+
+def _say_nothing(session: Session, message: str, hint: str) -> None:
+    session.say(message)
+    if hint:
+        session.say(f"hint: {hint}")
 
 
 def _print(output_format: Format, texts: Generator[str]) -> None:

@@ -20,3 +20,13 @@ def table_or_json(help_text: str) -> Callable[[Command], Command]:
         show_default=True,
         help=help_text,
     )
+
+
+def confirm(question: str) -> bool:
+    """Ask a question on stderr; the end of the input means no."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            return False
+        raise

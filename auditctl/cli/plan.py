@@ -13,6 +13,7 @@ from auditctl.capture.config import document as configuration
 from auditctl.capture.config.document import Document
 from auditctl.capture.plan import Change, Plan
 from auditctl.cli.capture import lock_timeout_option
+from auditctl.cli.options import confirm
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.display import harmless, harmless_toml
@@ -59,7 +60,7 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
         preview = capture_apply.plan(conn, document)
         for line in _lines(preview):
             session.say(line)
-        if not preview.is_done and not yes and file != "-" and sys.stdin.isatty() and not _confirm():
+        if not preview.is_done and not yes and file != "-" and sys.stdin.isatty() and not confirm("Apply?"):
             session.say("Nothing was changed.")
             return
         applied = capture_apply.apply(
@@ -114,16 +115,6 @@ def _document(file: str | None) -> Document | None:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"cannot read {file}: {reason}", hint="Give a TOML file, or - for stdin.") from error
     return configuration.load(text, "stdin" if file == "-" else file)
-
-
-def _confirm() -> bool:
-    """Ask whether to apply; the end of the input means no."""
-    try:
-        return click.confirm("Apply?", err=True)
-    except click.Abort as error:
-        if isinstance(error.__context__, EOFError):
-            return False
-        raise
 
 
 def _matches_preview(planned: Plan, preview: Plan) -> bool:

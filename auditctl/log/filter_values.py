@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -14,26 +13,7 @@ from auditctl.names import SYSTEM_USER
 
 MAX_EVENT = 2**63 - 1
 MAX_XACT = 2**64 - 1
-MAX_JSON_KEY = 1000
-"""Bytes; a longer key is stored as its start and a hash."""
-
 _NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
-_UNFIT_FOR_JSONB = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[eE][+-]?[0-9]{4,}")
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A target_id.
-
-    Attributes:
-        text: As written.
-        is_array: Whether it is also a JSON array, which may be spelled differently in the log.
-        of_any: Whether to search in all targets, whose names the index then needs.
-    """
-
-    text: str
-    is_array: bool
-    of_any: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +31,18 @@ class User:
     as_login: bool = True
 
 
-def require_storable(name: str, value: str) -> None:
+def require_storable(name: str, value: str, *, may_be_empty: bool = False) -> None:
     """Make sure that the log could contain a text.
 
     Args:
         name: The name of the value in the message, such as `filter id`.
         value: The text.
+        may_be_empty: Whether an empty text is a value.
 
     Raises:
         UsageError: It is empty, has a NUL byte or is not Unicode.
     """
-    if not value:
+    if not value and not may_be_empty:
         raise UsageError(f"the {name} is empty", hint="Leave it out to select everything." if "filter" in name else "")
     if "\0" in value:
         raise UsageError(f"the {name} has a NUL byte, which no value in the log has")
@@ -74,16 +55,6 @@ def require_storable(name: str, value: str) -> None:
 def text(value: str) -> str:
     """Return the text as it is."""
     return value
-
-
-def key(value: str) -> Key:
-    """Parse a target_id; a JSON array that JSONB can hold is recognized as such."""
-    if len(value.encode()) > MAX_JSON_KEY or _UNFIT_FOR_JSONB.search(value):
-        return Key(value, is_array=False)
-    try:
-        return Key(value, is_array=isinstance(json.loads(value, parse_constant=_refuse), list))
-    except (ValueError, RecursionError):
-        return Key(value, is_array=False)
 
 
 def user(value: str) -> User:
@@ -151,7 +122,3 @@ def pair(value: str) -> tuple[str, str]:
     if not name or not equals:
         raise UsageError(f"{value!r} is not KEY=VALUE", hint="For example: --context request_id=4f2a")
     return name, content
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)

@@ -15,7 +15,8 @@ from typing import Any
 from auditctl.actions import Action
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log import filter_values, predicates, target_names, times, transactions
+from auditctl.log import filter_values, keys, predicates, target_names, times, transactions
+from auditctl.log.keys import Key
 from auditctl.log.predicates import Predicate
 
 Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
@@ -68,6 +69,7 @@ class Filter:
         repeatable: Whether several values may be given.
         resolve: Looks the values up in the database; None where there is nothing to look up. Gets the filters as
             resolved so far, in the order of the registry; raises UsageError.
+        may_be_empty: Whether an empty text is a value, and not the same as none.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Filter:
     field: Field = Field()
     repeatable: bool = False
     resolve: Resolve | None = None
+    may_be_empty: bool = False
 
 
 def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) -> tuple[str, ...]:
@@ -87,8 +90,9 @@ def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) ->
     return tuple(sorted({name for pattern in patterns for name in target_names.resolve(pattern, targets)}))
 
 
-def _resolve_key(_: Connection, keys: tuple[filter_values.Key, ...], filters: Filters) -> tuple[filter_values.Key, ...]:
-    return tuple(replace(key, of_any="target" not in filters.values) for key in keys)
+def _resolve_key(conn: Connection, values: tuple[Key, ...], filters: Filters) -> tuple[Key, ...]:
+    targets = filters.values.get("target")
+    return tuple(replace(key, groups=keys.find(conn, key.text, targets), of_any=targets is None) for key in values)
 
 
 def _resolve_columns(conn: Connection, columns: tuple[str, ...], filters: Filters) -> tuple[str, ...]:
@@ -112,7 +116,7 @@ FILTERS = (
            Field(placeholder="table or label", suggestions="targets", is_wide=True),
            repeatable=True, resolve=_resolve_targets),
     Filter("id", "Target ID", "KEY", "About the row with this key; a key of several columns is a JSON array.",
-           "7", filter_values.key, predicates.key, resolve=_resolve_key),
+           "7", Key, predicates.key, resolve=_resolve_key, may_be_empty=True),
     Filter("user", "User", "NAME", "By this user or database login; System for the system, actor:NAME for a user of "
            "any name, login:NAME for a login alone.",
            "alice", filter_values.user, predicates.user, Field(suggestions="users")),
@@ -191,6 +195,18 @@ class Filters:
         """Return the condition of each filter, over the columns of view auditctl.activity; empty without filters."""
         return tuple(row.predicate(self.values[row.name]) for row in FILTERS if row.name in self.values)
 
+    def suggest(self, conn: Connection) -> str:
+        """Return a question that names keys like the one that was searched for; empty without one.
+
+        Only for resolved filters that found nothing.
+
+        Raises:
+            DatabaseError: The login may not read the log.
+        """
+        if "id" not in self.values or "target" not in self.values:
+            return ""
+        return keys.suggest(conn, self.values["id"][0].text, self.values["target"])
+
     def as_dict(self) -> dict[str, str | list[str]]:
         """Return the texts as given, in the registry's order, for JSON: a list where a filter is repeatable."""
         given = [(row, self.texts[row.name]) for row in FILTERS if row.name in self.texts]
@@ -204,5 +220,5 @@ def _parse(name: str, texts: tuple[str, ...]) -> tuple[Any, ...]:
     if len(texts) > 1 and not row.repeatable:
         raise UsageError(f"the filter {name} takes one value, not {len(texts)}")
     for text in texts:
-        filter_values.require_storable(f"filter {name}", text)
+        filter_values.require_storable(f"filter {name}", text, may_be_empty=row.may_be_empty)
     return tuple(row.parse(text) for text in texts)

@@ -17,9 +17,9 @@ from typing import LiteralString
 
 from psycopg.sql import SQL, Composable, Composed, Literal
 
-from auditctl import resources
 from auditctl.actions import Action
-from auditctl.log.filter_values import Key, Transaction, User
+from auditctl.log.filter_values import Transaction, User
+from auditctl.log.keys import Key, Spellings
 from auditctl.log.snapshot import Snapshot
 from auditctl.log.times import Ago, At
 
@@ -107,16 +107,19 @@ def _target(value: str) -> Predicate:
 
 
 def key(values: Sequence[Key]) -> Predicate:
-    """About the row with that key; a JSON array matches in any spelling."""
+    """About the row with that key, in each of the spellings that the log has."""
     value = values[0]
-    sql = _in("target_id", [value.text])
-    if value.is_array:
-        sql = SQL("target_id in ({}, {}::jsonb::text)").format(Literal(value.text), Literal(value.text))
-    if not value.of_any:
-        return Predicate(sql, is_indexed=True)
-    # The list of targets is true of every event. The index needs it to find the key, because it begins with the target.
-    names = SQL(resources.sql_text("queries/event_target.sql"))
-    return Predicate(SQL("(target_name = any (array({})) and {})").format(names, sql), is_indexed=True)
+    if len(value.groups) == 1 and not value.of_any:
+        return _spelled(value.groups[0])
+    # The targets are true of every event. The index needs them to find the key, because it begins with the target.
+    return disjunction([
+        Predicate(SQL("({} and {})").format(_in("target_name", group.targets), _spelled(group).sql), is_indexed=True)
+        for group in value.groups
+    ] or [Predicate(_in("target_id", [value.text]))])  # fmt: skip
+
+
+def _spelled(group: Spellings) -> Predicate:
+    return Predicate(_in("target_id", group.spellings), is_indexed=True)
 
 
 def user(values: Sequence[User]) -> Predicate:

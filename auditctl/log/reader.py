@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Composable, Literal
 
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
-from auditctl.log import filter_values, target_names, window_search
+from auditctl.log import filter_values, keys, target_names, window_search
 from auditctl.log import selection as log_selection
 from auditctl.log.predicates import Predicate
 from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Order, Selection
@@ -98,17 +98,21 @@ def history(conn: Connection, table: str, key: str) -> Selection:
         DatabaseError: The login may not read the log.
     """
     for name, text in (("table", table), ("key", key)):
-        filter_values.require_storable(name, text)
+        filter_values.require_storable(name, text, may_be_empty=name == "key")
     target = target_names.resolve_one(table, target_names.read(conn))
+    keys.find(conn, key, [target])
     source = SQL(
-        "(select activity.* from ({}) as life join auditctl.activity as activity"
+        "(select activity.* from auditctl.history({}, {}) as life join auditctl.activity as activity"
         " on activity.event_id = life.event_id and activity.created_on = life.occurred_at) as activity"
     )
-    lives = [_life(target, Literal(key))]
-    if filter_values.key(key).is_array:
-        lives.append(_life(target, SQL("{}::jsonb::text").format(Literal(key))))
-    return Selection(order=Order.ASC, source=source.format(SQL(" union ").join(lives)))
+    return Selection(order=Order.ASC, source=source.format(Literal(target), Literal(key)))
 
 
-def _life(target: str, key: Composable) -> Composable:
-    return SQL("select event_id, occurred_at from auditctl.history({}, {})").format(Literal(target), key)
+def suggest(conn: Connection, table: str, key: str) -> str:
+    """Return a question that names keys like one of which `history` found nothing; empty without one.
+
+    Raises:
+        UsageError: As `history` does.
+        DatabaseError: The login may not read the log.
+    """
+    return keys.suggest(conn, key, [target_names.resolve_one(table, target_names.read(conn))])

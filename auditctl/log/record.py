@@ -126,7 +126,7 @@ def _require_valid(event: BusinessEvent) -> None:
         raise UsageError("the event has no summary", hint="Add one: a sentence of what happened.")
     for name in ("target", "target_id", "summary", "actor"):
         if getattr(event, name) is not None:
-            require_storable(name, getattr(event, name))
+            require_storable(name, getattr(event, name), may_be_empty=name == "target_id")
     if event.actor is not None and not has_visible(event.actor):
         raise UsageError("the actor has no visible character", hint="Leave it out for nobody.")
     if event.data is not None:

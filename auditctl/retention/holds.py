@@ -38,6 +38,21 @@ class Hold:
     release_reason: str | None
 
 
+MOST_COUNTED = 1_000_000
+"""Of a hold on a whole target no more events are counted."""
+
+
+def count(conn: Connection, target: str, target_id: str | None) -> int:
+    """Return how many events a hold would keep now, of a whole target at most `MOST_COUNTED`.
+
+    Raises:
+        DatabaseError: The target is not a valid glob, or the login may not read the log.
+    """
+    row = conn.execute("select auditctl.count_held(%s, %s, %s)", [target, target_id, MOST_COUNTED]).fetchone()
+    events: int = row[0] if row else 0
+    return events
+
+
 def add(conn: Connection, target: str, target_id: str | None, reason: str) -> int:
     """Place a hold; return its number.
 

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from auditctl import database
 from auditctl.database import Connection
+from auditctl.log.filters import FILTERS
 from auditctl.web import middleware
 from auditctl.web.auth.connections import Claims
 from auditctl.web.auth.sessions import Sessions, Visitor, VisitorSession
@@ -27,6 +28,12 @@ Parameters = Mapping[str, Sequence[str]]
 """Values by name, of a query or a form."""
 
 MAX_FIELDS = 5000
+MAY_BE_EMPTY = frozenset(row.name for row in FILTERS if row.may_be_empty)
+"""The parameters whose empty value is one."""
+
+FORM, EMPTY = "form", "empty"
+"""The fields that only a form of filters sends: that it is one, and the names of filters that it means to be empty."""
+
 URLENCODED = "application/x-www-form-urlencoded"
 
 
@@ -82,11 +89,20 @@ class Visit:
 
     @property
     def parameters(self) -> Parameters:
-        """The query's parameters, without empty values: a form also sends its empty fields."""
+        """The query's parameters, without empty values, except those that mean something.
+
+        A form also sends its empty fields, so it has a field FORM, and names the filter whose empty value it means in
+        the field EMPTY.
+        """
         values: dict[str, list[str]] = {}
-        for name, value in self.request.query_params.multi_items():
-            if value:
+        query = self.request.query_params
+        for name, value in query.multi_items():
+            if value or (name in MAY_BE_EMPTY and FORM not in query):
                 values.setdefault(name, []).append(value)
+        values.pop(FORM, None)
+        for name in values.pop(EMPTY, ()):
+            if name in MAY_BE_EMPTY:
+                values.setdefault(name, [""])
         return values
 
     @property

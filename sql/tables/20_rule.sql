@@ -30,10 +30,18 @@ comment on column auditctl.rule.set_at is 'When the rule was set';
 comment on column auditctl.rule.read_query is 'Whether the event of a read records the query''s text';
 comment on column auditctl.rule.read_force is 'Whether reads by the table''s owner are recorded, too';
 
+create type auditctl.key_type as (type regtype, modifier integer, collation_name text, ignores_case boolean);
+comment on type auditctl.key_type is 'How the text of a key''s column is read: enough to tell which texts mean the same key';
+comment on column auditctl.key_type.type is 'Its type without domains if that is PostgreSQL''s own, else text';
+comment on column auditctl.key_type.modifier is 'The length, precision or scale of that type, as in pg_attribute.atttypmod; -1 without';
+comment on column auditctl.key_type.collation_name is 'Its collation, quoted, if that takes different texts for equal; else null';
+comment on column auditctl.key_type.ignores_case is 'Whether it is of type citext';
+
 create table auditctl.target (
     target text not null,
     label text,
     key_columns text[] not null default '{}',
+    key_types auditctl.key_type[] not null default '{}',
     registered_at timestamptz not null default pg_catalog.now(),
     constraint target_pkey primary key (target)
 );
@@ -41,6 +49,7 @@ comment on table auditctl.target is 'Every table that was ever audited, under ea
 comment on column auditctl.target.target is 'schema.table, as events record it';
 comment on column auditctl.target.label is 'The displayed name of the target';
 comment on column auditctl.target.key_columns is 'The columns of the key, in order; empty without a key';
+comment on column auditctl.target.key_types is 'Their types when the table last had the name; empty if unknown';
 comment on column auditctl.target.registered_at is 'When capture was first installed under this name';
 
 create table auditctl.rename (

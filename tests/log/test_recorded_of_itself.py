@@ -73,7 +73,7 @@ CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None
     ),
     "export": (["export", "--output", "log.csv"], [("auditctl.export", None, "EVENT", "log exported")]),
     "hold": (
-        ["hold", "add", "old", "--reason", "case 31"],
+        ["hold", "add", "old", "--reason", "case 31", "--yes"],
         [("auditctl.hold", "1", "CREATE", None)],
     ),
     "record": (["record", "billing.report", "7", "sent"], [("billing.report", "7", "EVENT", "sent")]),

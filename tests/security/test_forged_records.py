@@ -29,6 +29,10 @@ READER = ANYBODY | {
     "shown", "long_sentence", "short_text",
     "statistics", "target_names", "target_pattern",
 }  # fmt: skip
+READER |= {
+    "count_held", "find_key", "key_changes_at", "key_since", "key_spellings", "key_until", "near_keys", "object_events",
+    "object_key_changes", "object_periods",
+}  # fmt: skip
 ADMIN = READER | {
     "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor", "note_log_file", "place_hold",
     "record_event", "record_import", "record_membership", "release_hold", "set_retention", "settle_reads",

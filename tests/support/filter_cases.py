@@ -10,7 +10,8 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from auditctl.actions import Action
-from auditctl.log.filter_values import Key, Transaction, User
+from auditctl.log.filter_values import Transaction, User
+from auditctl.log.keys import Key
 from auditctl.log.times import Ago, At
 from tests.support.recorded import START, Recorded, minutes
 
@@ -23,13 +24,9 @@ VALID: list[tuple[str, str, Any]] = [
     ("until", "7d", Ago(timedelta(days=7))),
     ("until", "2w", Ago(timedelta(days=14))),
     ("target", "Customer", "Customer"),
-    ("id", "7", Key("7", is_array=False)),
-    ("id", '["a",1]', Key('["a",1]', is_array=True)),
-    ("id", "[oops", Key("[oops", is_array=False)),
-    ("id", '["\\u0000"]', Key('["\\u0000"]', is_array=False)),
-    ("id", "[1e999999]", Key("[1e999999]", is_array=False)),
-    ("id", "[NaN]", Key("[NaN]", is_array=False)),
-    ("id", "[" * 900, Key("[" * 900, is_array=False)),
+    ("id", "7", Key("7")),
+    ("id", '["a",1]', Key('["a",1]')),
+    ("id", "", Key("")),
     ("user", "System", User(None)),
     ("user", "system", User("system")),
     ("user", "alice", User("alice")),

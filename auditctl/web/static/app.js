@@ -62,11 +62,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Do not send empty fields.
+// Do not send empty fields, nor that the server should ignore them.
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "get") return;
   for (const field of event.target.querySelectorAll("input")) {
-    if (field.type !== "checkbox" && !field.value) field.disabled = true;
+    if (field.type !== "checkbox" && (!field.value || field.name === "form")) field.disabled = true;
   }
 });
 addEventListener("pageshow", () => {

@@ -25,5 +25,8 @@ def history(visit: Visit) -> Response:
         )
         page = reader.Page(conn, selection, event_rows.row_columns())
         rows = [event_rows.row(cells) for cells in page]
+        hint = "" if rows or after else reader.suggest(conn, target, key)
     following = str(page.following) if page.following else None
-    return visit.page("history.html", target=target, key=key, rows=rows, following=following, is_first=not after)
+    return visit.page(
+        "history.html", target=target, key=key, rows=rows, following=following, is_first=not after, hint=hint
+    )

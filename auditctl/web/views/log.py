@@ -16,11 +16,11 @@ from auditctl.web.errors import BadRequest
 from auditctl.web.render import event_rows
 from auditctl.web.render.event_rows import EventRow
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
-from auditctl.web.request import Visit
+from auditctl.web.request import EMPTY, FORM, MAY_BE_EMPTY, Visit
 from auditctl.web.views import overview
 from auditctl.web.views.overview import NoPictures, Pictures
 
-PARAMETERS = FILTER_NAMES | {"after", "before", "limit", "live", "pictures"}
+PARAMETERS = FILTER_NAMES | {"after", "before", "limit", "live", "pictures", FORM, EMPTY}
 LIMIT = 50
 MAX_LIMIT = 500
 
@@ -48,16 +48,19 @@ class LogPage:
 def log(visit: Visit) -> Response:
     """Show a page of the log."""
     parameters = visit.parameters
-    if not visit.is_fragment and any(not value for _, value in visit.request.query_params.multi_items()):
+    if not visit.is_fragment and _is_form(visit):
         # A form also sends its empty fields; the address should not contain them.
         return RedirectResponse(visit.url("/", parameters), 303)
     narrowing, limit = Narrowing.of(parameters), _limit(visit)
     listed, targets = LogPage((), None, None), list[target_names.KnownTarget]()
     pictures: Pictures | NoPictures | None = None
+    hint = ""
     with visit.connection() as conn:
         try:
-            selection = _selection(visit, Selection(narrowing.parsed().resolve(conn).predicates(), limit=limit))
+            filters = narrowing.parsed().resolve(conn)
+            selection = _selection(visit, Selection(filters.predicates(), limit=limit))
             listed = page(conn, selection, is_first="after" not in parameters)
+            hint = "" if listed.rows or visit.is_automatic else filters.suggest(conn)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
         if not visit.is_automatic:
@@ -69,6 +72,7 @@ def log(visit: Visit) -> Response:
         400 if narrowing.error else 200,
         narrowing=narrowing,
         listed=listed,
+        hint=hint,
         targets=targets,
         filters=FILTERS,
         exports=EXPORTS,
@@ -96,6 +100,11 @@ def page(conn: Connection, selection: Selection, *, is_first: bool) -> LogPage:
     return LogPage(
         tuple(rows), str(rows[-1].cursor) if older and rows else None, str(rows[0].cursor) if newer else None
     )
+
+
+def _is_form(visit: Visit) -> bool:
+    query = visit.request.query_params.multi_items()
+    return any(name in (FORM, EMPTY) or (not value and name not in MAY_BE_EMPTY) for name, value in query)
 
 
 def _selection(visit: Visit, selection: Selection) -> Selection:

@@ -199,11 +199,16 @@ as $auditctl$
         select n.target, n.since, n.until from auditctl.target_names(p_target) as n
     ),
 
+    spelling as materialized (
+        select array(select s.target_id from auditctl.key_spellings(p_target, p_target_id) as s (target_id)) as keys
+    ),
+
     reached as (
         select k.event_id, k.occurred_at, k.previous_target_id, k.target_id
         from name
         join auditctl.key_change as k on k.target = name.target and k.occurred_at between name.since and name.until
-        where k.target_id = p_target_id or k.previous_target_id = p_target_id
+        where k.target_id = any ((select s.keys from spelling as s)::text[])
+            or k.previous_target_id = any ((select s.keys from spelling as s)::text[])
         union
         -- From each change only to its neighbors: those where the row got the previous key and gave up the next one, and the
         -- nearest in between, which lead to the others.
@@ -264,7 +269,8 @@ as $auditctl$
         select c.* from auditctl.object_key_changes(p_target, p_target_id) as c
     )
 
-    select p_target_id, '-infinity'::timestamptz, 'infinity'::timestamptz
+    select s.target_id, '-infinity'::timestamptz, 'infinity'::timestamptz
+    from auditctl.key_spellings(p_target, p_target_id) as s (target_id)
     union
     select c.previous_target_id, c.since, c.occurred_at from change as c where c.target_id is not null
     union

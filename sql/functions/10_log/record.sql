@@ -57,7 +57,9 @@ begin
     if not coalesce((auditctl.deciding_type(v_target)).enabled, true) then
         return null;
     end if;
-    return auditctl_internal.insert_event(v_target, p_target_id, p_action, null, p_data, p_summary);
+    return auditctl_internal.insert_event(
+        v_target, auditctl_internal.normal_key(v_target, p_target_id), p_action, null, p_data, p_summary
+    );
 end
 $auditctl$;
 revoke execute on function auditctl.record_event from public;

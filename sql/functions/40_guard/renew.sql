@@ -151,7 +151,7 @@ begin
         being_changed_by = null
     where relation = p_relation;
     update auditctl.target
-    set key_columns = v_key
+    set key_columns = v_key, key_types = auditctl_internal.key_types(p_relation, v_key)
     where target = v_now.target;
     perform auditctl_internal.record_ddl(v_now.target, p_command, v_changes);
 end

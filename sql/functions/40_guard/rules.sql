@@ -6,9 +6,10 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     insert into auditctl.rename (renamed_at, old_target, new_target) values (clock_timestamp(), p_old, p_new);
-    insert into auditctl.target (target, label, key_columns)
-    select p_new, t.label, t.key_columns from auditctl.target as t where t.target = p_old
-    on conflict (target) do update set label = excluded.label, key_columns = excluded.key_columns;
+    insert into auditctl.target (target, label, key_columns, key_types)
+    select p_new, t.label, t.key_columns, t.key_types from auditctl.target as t where t.target = p_old
+    on conflict (target) do update
+    set label = excluded.label, key_columns = excluded.key_columns, key_types = excluded.key_types;
     -- The rule of a table that no longer exists makes way for the rule of the renamed table.
     delete from auditctl.rule where name = p_new;
     update auditctl.rule set name = p_new, set_by = session_user, set_at = now() where name = p_old;

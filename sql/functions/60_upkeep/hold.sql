@@ -55,9 +55,11 @@ as $auditctl$
 declare
     v_hold_id bigint;
     v_target constant text := auditctl.canonical_target(p_target);
+    v_target_id text := p_target_id;
+    v_key record;
 begin
-    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 or octet_length(p_target_id) > 10240 then
-        raise exception 'a hold needs a target of 1 to 500 bytes, and an id of at most 10 kB'
+    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
+        raise exception 'a hold needs a target of 1 to 500 bytes'
             using errcode = 'invalid_parameter_value', hint = 'Name a target such as billing.invoice, or a glob over targets.';
     end if;
     if not coalesce(auditctl_internal.has_visible(p_reason), false) or octet_length(p_reason) > 4096 then
@@ -65,8 +67,19 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'State its purpose, such as the number of the case.';
     end if;
     perform '' ~ auditctl.target_pattern(v_target);
-    insert into auditctl.hold (target, target_id, reason)
-    values (v_target, auditctl_internal.fit_key(p_target_id), p_reason)
+    if not auditctl_internal.is_glob(v_target) or exists (select from auditctl.target as t where t.target = v_target) then
+        select * into v_key from auditctl.find_key(v_target, p_target_id);
+        if v_key.fault is not null then
+            raise exception '% is not a key of %: %', to_json(p_target_id), v_target, v_key.fault
+                using errcode = 'invalid_parameter_value', hint = format('Its key is: %s.', v_key.columns);
+        end if;
+        v_target_id := v_key.spellings[1];
+    end if;
+    if octet_length(v_target_id) > 10240 then
+        raise exception 'a hold on a glob takes an id of at most 10 kB'
+            using errcode = 'invalid_parameter_value', hint = 'Name the target; its keys are shortened.';
+    end if;
+    insert into auditctl.hold (target, target_id, reason) values (v_target, v_target_id, p_reason)
     returning hold_id into v_hold_id;
     return v_hold_id;
 end
@@ -107,12 +120,10 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.holds_in_force is 'The holds that keep events now: those not released, and those whose release upkeep has seen only within auditctl.retention_grace()';
 
-create or replace function auditctl_internal.held_events(p_from timestamptz, p_to timestamptz)
-returns table (event_id bigint, occurred_at timestamptz)
+create or replace function auditctl_internal.known_targets(p_from timestamptz, p_to timestamptz) returns setof text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- Registered tables, and targets of events that are not tables.
     with recursive event_target as (
         (select e.target from auditctl.event as e where e.occurred_at >= p_from and e.occurred_at < p_to order by e.target limit 1)
         union all
@@ -125,31 +136,86 @@ as $auditctl$
         )
         from event_target as s
         where s.target is not null
-    ),
+    )
 
-    object as (
-        select distinct known.target, h.target_id
-        from auditctl_internal.holds_in_force() as h
-        join (select s.target from event_target as s where s.target is not null union select t.target from auditctl.target as t) as known
-            on auditctl.is_meant(h.target, known.target)
-        where h.target_id is not null
+    select s.target from event_target as s where s.target is not null
+    union
+    select t.target from auditctl.target as t
+$auditctl$;
+comment on function auditctl_internal.known_targets is 'The targets of a period''s events, which need not be tables, and every registered table';
+
+create or replace function auditctl_internal.hold_events(p_target text, p_target_id text, p_from timestamptz, p_to timestamptz)
+returns table (event_id bigint, occurred_at timestamptz)
+language sql stable
+set search_path = pg_catalog, pg_temp
+-- The same settings as auditctl.object_key_changes, for the same reasons.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $auditctl$
+    -- A hold may have been placed before the key's types were known, or for a glob: it may have any spelling.
+    with spelling as materialized (
+        select s as target_id from auditctl.find_key(p_target, p_target_id) as f cross join lateral unnest(f.spellings) as s
     )
 
     select l.event_id, l.occurred_at
-    from object as h
-    cross join lateral auditctl.history(h.target, h.target_id) as l
+    from auditctl.history(p_target, p_target_id) as l
     where l.occurred_at >= p_from and l.occurred_at < p_to
     union
     -- Every row that had the key, even in a former table of that name.
     select e.event_id, e.occurred_at
-    from object as h
-    join auditctl.event as e on e.target = h.target and e.target_id = h.target_id
+    from spelling as s
+    join auditctl.event as e on e.target = p_target and e.target_id = s.target_id
     where e.occurred_at >= p_from and e.occurred_at < p_to
     union
     select k.event_id, k.occurred_at
-    from object as h
-    join auditctl.key_change as k on k.target = h.target and k.previous_target_id = h.target_id
+    from spelling as s
+    join auditctl.key_change as k on k.target = p_target and k.previous_target_id = s.target_id
     where k.occurred_at >= p_from and k.occurred_at < p_to
 $auditctl$;
-comment on function auditctl_internal.held_events is
-    'The events of a period that holds on single objects keep: each object''s whole history, across changes of key and name';
+comment on function auditctl_internal.hold_events is
+    'The events of a period that a hold on one object of a target keeps: its whole history, across changes of key and name';
+
+create or replace function auditctl_internal.held_events(p_from timestamptz, p_to timestamptz)
+returns table (event_id bigint, occurred_at timestamptz)
+language sql stable
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $auditctl$
+    select distinct l.event_id, l.occurred_at
+    from (
+        select distinct known.target, h.target_id
+        from auditctl_internal.holds_in_force() as h
+        join auditctl_internal.known_targets(p_from, p_to) as known (target) on auditctl.is_meant(h.target, known.target)
+        where h.target_id is not null
+    ) as object
+    cross join lateral auditctl_internal.hold_events(object.target, object.target_id, p_from, p_to) as l
+$auditctl$;
+comment on function auditctl_internal.held_events is 'The events of a period that holds on single objects keep';
+
+create or replace function auditctl.count_held(p_target text, p_target_id text, p_most bigint) returns bigint
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $auditctl$
+declare
+    v_targets constant text[] := array(
+        select k.target
+        from auditctl_internal.known_targets('-infinity', 'infinity') as k (target)
+        where auditctl.is_meant(p_target, k.target)
+    );
+begin
+    if p_target_id is null then
+        return (select count(*) from (select from auditctl.event as e where e.target = any (v_targets) limit p_most) as e);
+    end if;
+    return (
+        select count(distinct (l.event_id, l.occurred_at))
+        from unnest(v_targets) as t
+        cross join lateral auditctl_internal.hold_events(t, p_target_id, '-infinity', 'infinity') as l
+    );
+end
+$auditctl$;
+revoke execute on function auditctl.count_held from public;
+grant execute on function auditctl.count_held to auditctl_reader;
+comment on function auditctl.count_held is
+    'The number of events that a hold on a target, or on one object of it, would keep now; of a whole target at most p_most are counted';
