@@ -158,8 +158,8 @@ def _advice(name: str, catalog: Catalog) -> str:
 
 def _refusals(rule: Rule, relation: Relation, *, already: bool) -> list[Problem]:
     place = validate.where(rule, "name")
-    # A view may have a rule that it is not audited.
-    reason = validate.refusal(relation) if rule.actions else None
+    # A view may have a rule that it is not audited, but the form does not offer that.
+    reason = validate.refusal(relation) if rule.actions or rule.origin == validate.FORM else None
     problems = [Problem(rule, f"{place}: {rule.name} {reason}")] if reason else []
     return problems + ([Problem(rule, f"{place}: {rule.name} has a rule already")] if already else [])
 
