@@ -97,6 +97,12 @@ def dumpers(conn: Connection) -> tuple[str, ...]:
     return tuple(name for (name,) in conn.execute(resources.sql_text("queries/dump_role.sql").encode()))
 
 
+def unreadable_large_objects(conn: Connection, login: str) -> int:
+    """Return how many large objects a login may not read, and cannot dump (queries/unreadable_large_object.sql)."""
+    row = conn.execute(resources.sql_text("queries/unreadable_large_object.sql"), {"login": login}).fetchone()
+    return int(row[0]) if row else 0
+
+
 def grant(conn: Connection, role: str, login: str) -> bool:
     """Make a login a member of one of auditctl's roles; return False where it was one already.
 

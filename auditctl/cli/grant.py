@@ -7,6 +7,7 @@ import click
 from auditctl.capture import roles
 from auditctl.cli.session import Session, pass_session
 from auditctl.names import GRANTABLE_ROLES
+from auditctl.text import plural
 
 role_argument = click.argument("role", type=click.Choice(list(GRANTABLE_ROLES)))
 
@@ -61,4 +62,10 @@ def backup_role(session: Session, login: str) -> None:
     """
     with session.connect() as conn:
         is_changed = roles.grant_backup(conn, login)
+        unreadable = roles.unreadable_large_objects(conn, login)
     session.say(f"{login} can dump the whole database{'' if is_changed else ' already'}.")
+    if unreadable:
+        session.say(
+            f"warning: it may not read {plural(unreadable, 'large object')}, where its pg_dump fails: grant select on "
+            "large object, or use pg_dump --no-blobs"
+        )

@@ -241,3 +241,14 @@ def test_what_can_be_no_backup_role_is_refused(
     assert "is a role of auditctl itself" in auditctl("backup-role", "auditctl_admin", check=2).err
     assert powers(conn, aloof) == (False, False, False)
     assert recorded(conn) == []
+
+
+def test_a_backup_role_is_warned_of_large_objects_that_it_may_not_read(
+    conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
+    nightly = login("nightly").name
+    row = conn.execute("select lo_from_bytea(0, 'x')").fetchone()
+    assert row is not None
+    assert "warning: it may not read 1 large object, where its pg_dump fails" in auditctl("backup-role", nightly).err
+    conn.execute(f"grant select on large object {row[0]} to {nightly}".encode())
+    assert "warning" not in auditctl("backup-role", nightly).err
