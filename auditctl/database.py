@@ -17,8 +17,8 @@ from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import PGconn, Ping, TransactionStatus
 
-from auditctl import resources, store_code
-from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, StoreError
+from auditctl import place, resources, store_code
+from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, PlaceError, StoreError
 from auditctl.names import APPLICATION_NAME, MINIMUM_SERVER_VERSION, SCHEMA, STORE_REVISION
 from auditctl.session_settings import pin_statement
 
@@ -167,7 +167,11 @@ def connect_store(dsn: str = "", *, denied: str = "", is_examined: bool = False)
     with connect(dsn) as conn, _denials_explained(denied.format(login=shlex.quote(conn.info.user))):
         require_store(conn)
         if not is_examined:
-            store_code.require_unchanged(conn)
+            try:
+                store_code.require_unchanged(conn)
+            except StoreError:
+                place.require(conn)  # a restore may have changed it, and says more
+                raise
         yield conn
 
 
@@ -187,7 +191,13 @@ def store_revision(conn: Connection) -> str | None:
     if conn.execute("select to_regclass('auditctl.alembic_version')").fetchone() == (None,):
         return None
     row = conn.execute("select max(version_num) from auditctl.alembic_version").fetchone()
-    return None if row is None else row[0]
+    if row is None or row[0] is None:
+        raise PlaceError(
+            f"the store in database {conn.info.dbname} was restored without its rows",
+            hint="Make it sound here with: auditctl adopt",
+        )
+    revision: str = row[0]
+    return revision
 
 
 def require_store(conn: Connection) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from alembic import command
@@ -16,11 +17,12 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from auditctl import database, resources, store_code
+from auditctl import database, place, resources, store_code
+from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.names import STORE_REVISION
 
-_ALEMBIC = threading.Lock()
+ALEMBIC = threading.Lock()
 """Alembic keeps the running migration in a module: one thread of a process at a time."""
 
 
@@ -58,9 +60,10 @@ def install(dsn: str = "") -> Installation:
     Raises:
         DatabaseError: No connection, or the login may not.
         StoreError: The store is newer than this tool, or of an auditctl that was never released.
+        PlaceError: The store was restored or copied, and is not adopted yet.
     """
     guarded = resources.sql_text("queries/guarded.sql")
-    with _ALEMBIC, database.connect(dsn) as conn:
+    with ALEMBIC, database.connect(dsn) as conn:
         warnings = database.collect_warnings(conn)
         before = database.store_revision(conn)
         if before is None:
@@ -68,21 +71,35 @@ def install(dsn: str = "") -> Installation:
         elif before > STORE_REVISION:
             database.require_store(conn)
         if before is not None:
+            place.require(conn)
             store_code.require_unchanged(conn, replaced=True)
         (was_guarded,) = conn.execute(guarded.encode()).fetchone() or (False,)
-        conn.autocommit = False
-        engine = create_engine("postgresql+psycopg://", creator=lambda: conn, poolclass=StaticPool)
-        try:
-            with engine.connect() as connection:
-                config = _config()
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-                is_guarded = connection.exec_driver_sql(guarded).scalar_one()
-        except DBAPIError as error:
-            if error.orig is None:
-                raise
-            raise error.orig from error
+        upgrade(conn)
+        (is_guarded,) = conn.execute(guarded.encode()).fetchone() or (False,)
     return Installation(before, STORE_REVISION, is_guarded, was_guarded, tuple(warnings))
+
+
+def upgrade(conn: Connection, adopt: Callable[[], None] | None = None) -> None:
+    """Run migrations/env.py on a connection, in one transaction of its own.
+
+    Args:
+        conn: The connection; outside a transaction.
+        adopt: Makes it an adoption: repairs what a restore left, and calls this before the transaction commits.
+
+    Raises:
+        DatabaseError: The login may not.
+    """
+    conn.autocommit = False
+    engine = create_engine("postgresql+psycopg://", creator=lambda: conn, poolclass=StaticPool)
+    try:
+        with engine.connect() as connection:
+            config = _config()
+            config.attributes.update(connection=connection, adopt=adopt)
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        if error.orig is None:
+            raise
+        raise error.orig from error
 
 
 def install_script(from_revision: str | None = None) -> str:
@@ -99,7 +116,7 @@ def install_script(from_revision: str | None = None) -> str:
         raise UsageError(f"there is no revision {from_revision}", hint=f"Known revisions: {', '.join(known)}")
     config = _config()
     config.output_buffer = buffer = io.StringIO()
-    with _ALEMBIC:
+    with ALEMBIC:
         command.upgrade(config, f"{from_revision}:head" if from_revision else "head", sql=True)
     return buffer.getvalue()
 

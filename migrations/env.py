@@ -4,7 +4,8 @@ Tables change by revision. Everything else is written anew by every install: rol
 views, capture templates and event triggers. Roles and event triggers take the installing login's rights; the rest is
 run as auditctl_owner. A script (`install --sql`) is the same statements, written down.
 
-`config.attributes` carries `connection`, a SQLAlchemy connection; it is absent for a script.
+`config.attributes` carries `connection`, a SQLAlchemy connection; it is absent for a script. For an adoption it
+also carries `adopt`, which is called before the transaction commits.
 """
 
 from __future__ import annotations
@@ -54,6 +55,13 @@ RECORD_GUARD = f"""select auditctl_internal.insert_event(
 )
 where pg_catalog.current_setting('auditctl.was_guarded') = 'false' and ({GUARDED});"""
 """A superuser may switch the guard on long after the store was installed."""
+
+
+STAMP = f"""set local role auditctl_owner;
+insert into auditctl.alembic_version (version_num)
+select '{STORE_REVISION}' where not exists (select from auditctl.alembic_version);
+reset role;"""  # noqa: S608 - one of ours
+"""A dump without rows has no revision: its tables are taken for those of this version."""
 
 
 def run(sql: str) -> None:
@@ -119,6 +127,10 @@ def install() -> None:
     if context.is_offline_mode():
         run(script_head(current_revision()))
     run(SETTINGS)
+    finish = context.config.attributes.get("adopt")
+    if finish is not None:
+        run(resources.sql_text("bootstrap/adopt.sql"))
+        run(STAMP)
     revision = current_revision()  # once nobody else installs
     run(resources.sql_text("bootstrap/roles.sql"))
     run(resources.sql_text("bootstrap/replace.sql"))
@@ -132,7 +144,13 @@ def install() -> None:
     run(resources.sql_text("bootstrap/guard.sql"))
     run(resources.sql_text("bootstrap/event_triggers.sql"))
     run("select auditctl_internal.create_partitions();")
-    run(RECORD_GUARD if revision == STORE_REVISION else event(revision))
+    if finish is not None:
+        run(resources.sql_text("bootstrap/adopted.sql"))
+        finish()
+    elif revision == STORE_REVISION:
+        run(RECORD_GUARD)
+    else:
+        run(event(revision))
 
 
 if context.is_offline_mode():

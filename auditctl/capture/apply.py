@@ -12,7 +12,7 @@ from dataclasses import replace
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from auditctl import database
+from auditctl import database, place
 from auditctl.actions import Action
 from auditctl.capture import catalog, desired, event_types, planner, resolve, rule_store, unseen
 from auditctl.capture.config.document import Document
@@ -120,9 +120,11 @@ def carry_out(
     Raises:
         ConfigurationError: The rules do not fit the database; every problem is listed.
         DatabaseError: No permission, or a lock was not granted in time.
+        PlaceError: The store was restored or copied, and is not adopted yet.
     """
     with catalog.transaction(conn, lock_timeout=lock_timeout):
         rule_store.lock(conn)
+        place.require(conn)
         goal = state.resolve(conn)
         planned = _plan(conn, goal)
         if not approve(planned):

@@ -21,6 +21,7 @@ INTERRUPTED = 130
 
 COMMANDS = {
     "install": "install",
+    "adopt": "adopt",
     "enable": "capture",
     "disable": "capture",
     "tables": "capture",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from auditctl import place
 from auditctl.capture import apply as capture_apply
 from auditctl.capture import event_types, rule_store
 from auditctl.capture.config import document as configuration
@@ -35,6 +36,7 @@ def plan(session: Session, file: str | None, sql: bool) -> None:
     database apply.
     """
     with session.connect(READER) as conn:
+        place.require(conn)
         planned = capture_apply.plan(conn, _document(file))
     if sql:
         for piece in capture_apply.script(planned):
@@ -57,6 +59,7 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
     """
     document = _document(file)
     with session.connect() as conn:
+        place.require(conn)
         preview = capture_apply.plan(conn, document)
         for line in _lines(preview):
             session.say(line)
@@ -80,6 +83,7 @@ def check(session: Session, file: str | None) -> None:
     FILE (- for stdin) states all rules. Without FILE the rules stored in the database apply.
     """
     with session.connect(READER) as conn:
+        place.require(conn)
         planned = capture_apply.plan(conn, _document(file))
     _print_changes(planned)
     for warning in (*planned.warnings, *planned.unseen):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date
 from typing import Any
 
-from auditctl import database, resources, store_code
+from auditctl import database, place, resources, store_code
 from auditctl.database import Connection
 from auditctl.doctor import clear_values, coverage
+from auditctl.doctor.checks.log import PLACE
 from auditctl.doctor.model import Check, Coverage, Finding, ResultRow, Severity
 from auditctl.doctor.registry import CHECKS
 from auditctl.errors import DatabaseError
@@ -55,37 +56,42 @@ def examine(
     Raises:
         DatabaseError: A query failed for another reason than a missing privilege.
     """
-    findings: list[Finding] = []
-    unseen: list[tuple[str, str]] = []
-    major = conn.info.server_version // 10000
     with database.transaction(conn):
         conn.execute(_READ_ONLY)
         conn.execute("set local jit = off")  # compiling the queries takes longer than running them
-        changed = _changed_code(conn)
-        is_unsafe = bool(changed) and store_code.is_superuser(conn)
-        covered, refused = (None, None) if is_unsafe else _coverage(conn, limit)
-        (is_guarded,) = conn.execute(resources.sql_text("queries/guarded.sql").encode()).fetchone() or (False,)
-        parameters = {
-            "is_guarded": is_guarded,
-            "today": today,
-            "server_version": server_version,
-            "needed": covered.needed_functions if covered else [],
-            "granted": list(covered.granted) if covered else [],
-            "changed": changed,
-        }
-        checks = [check for check in CHECKS if check.since <= major <= check.until]
-        if is_unsafe:
-            unseen += [(check.name, _UNSAFE) for check in checks if check.name != STORE_CODE]
-            checks = [check for check in checks if check.name == STORE_CODE]
-        for check in checks:
-            try:
-                rows = _rows(conn, check, covered, refused, parameters)
-            except DatabaseError as error:
-                if error.sqlstate not in (database.DENIED, database.MISSING):  # another check finds what is missing
-                    raise
-                unseen.append((check.name, str(error)))
-            else:
-                findings += [check.finding(row) for row in rows]
+        return _displaced(conn) or _in_place(conn, today, server_version, limit)
+
+
+def _in_place(conn: Connection, today: date | None, server_version: str | None, limit: int | None) -> Examination:
+    """Make every check, inside a transaction; arguments as for `examine`."""
+    findings: list[Finding] = []
+    unseen: list[tuple[str, str]] = []
+    major = conn.info.server_version // 10000
+    changed = _changed_code(conn)
+    is_unsafe = bool(changed) and store_code.is_superuser(conn)
+    covered, refused = (None, None) if is_unsafe else _coverage(conn, limit)
+    (is_guarded,) = conn.execute(resources.sql_text("queries/guarded.sql").encode()).fetchone() or (False,)
+    parameters = {
+        "is_guarded": is_guarded,
+        "today": today,
+        "server_version": server_version,
+        "needed": covered.needed_functions if covered else [],
+        "granted": list(covered.granted) if covered else [],
+        "changed": changed,
+    }
+    checks = [check for check in CHECKS if check.since <= major <= check.until]
+    if is_unsafe:
+        unseen += [(check.name, _UNSAFE) for check in checks if check.name != STORE_CODE]
+        checks = [check for check in checks if check.name == STORE_CODE]
+    for check in checks:
+        try:
+            rows = _rows(conn, check, covered, refused, parameters)
+        except DatabaseError as error:
+            if error.sqlstate not in (database.DENIED, database.MISSING):  # another check finds what is missing
+                raise
+            unseen.append((check.name, str(error)))
+        else:
+            findings += [check.finding(row) for row in rows]
     if covered and (since := covered.clear_values.examined_since):
         begin = f"{since.astimezone(UTC):%Y-%m-%d %H:%M} (UTC)"
         unseen.append((EVENT_CLEAR, f"the log is large; those before {begin} need --all-events"))
@@ -96,6 +102,14 @@ def examine(
 def _changed_code(conn: Connection) -> list[str]:
     """Return what `store_code` finds, but for triggers and rules: they have checks, and reading does not run them."""
     return [name for name in store_code.find_changes(conn) if not name.startswith(("trigger ", "rule "))]
+
+
+def _displaced(conn: Connection) -> Examination | None:
+    """Return the one finding about a store that is not in its place: what other checks compare with may be missing."""
+    phrase = place.displacement(conn)
+    if phrase is None:
+        return None
+    return Examination((PLACE.finding({"object": f"database {conn.info.dbname}", "phrase": phrase}),), ())
 
 
 def _coverage(conn: Connection, limit: int | None) -> tuple[Coverage | None, DatabaseError | None]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from auditctl import database
+from auditctl import database, place
 from auditctl.database import Connection
 
 BUSY = "busy"
@@ -98,7 +98,9 @@ def run(conn: Connection) -> Iterator[FinishedStep]:
 
     Raises:
         DatabaseError: The login may not do upkeep, or a hold is being placed.
+        PlaceError: The store was restored or copied: holds and retention may be missing until it is adopted.
     """
+    place.require(conn)
     while True:
         with database.transaction(conn):
             conn.execute("set transaction isolation level read committed")

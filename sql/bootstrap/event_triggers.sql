@@ -158,6 +158,7 @@ begin
     else
         set local role auditctl_owner;
     end if;
+    grant select on auditctl.place to auditctl_reader, auditctl_backup;
     if pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute') then
         v_cluster := (select c.system_identifier from pg_catalog.pg_control_system() as c);
     end if;

@@ -182,6 +182,12 @@ declare
     v_command record;
     v_is_open boolean;
 begin
+    if to_regprocedure('auditctl_internal.displacement()') is not null then
+        if auditctl_internal.displacement() is not null then
+            perform auditctl_internal.watch_displaced(p_command, 'watch_ddl');
+            return;
+        end if;
+    end if;
     if not p_is_trusted and not exists (select from auditctl_guard.pass as p where p.xact = pg_current_xact_id()) then
         for v_command in
             select c.classid, c.objid, c.schema_name, coalesce(c.object_identity, c.object_type) as name
@@ -227,6 +233,12 @@ declare
     v_dropped text;
     v_is_open boolean;
 begin
+    if to_regprocedure('auditctl_internal.displacement()') is not null then
+        if auditctl_internal.displacement() is not null then
+            perform auditctl_internal.watch_displaced(p_command, 'watch_drop');
+            return;
+        end if;
+    end if;
     if not p_is_trusted and not exists (select from auditctl_guard.pass as p where p.xact = pg_current_xact_id()) then
         select d.object_identity
         into v_dropped

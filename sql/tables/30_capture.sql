@@ -81,5 +81,3 @@ create table auditctl.capture_change (
 );
 comment on table auditctl.capture_change is 'One row that every change of capture updates: a transaction whose snapshot is older cannot lock it';
 comment on column auditctl.capture_change.changed_at is 'When capture was changed last';
-
-insert into auditctl.capture_change (changed_at) values (pg_catalog.now());

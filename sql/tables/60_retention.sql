@@ -27,8 +27,6 @@ comment on column auditctl.retention.noticed_at is 'When maintain first saw that
 
 create unique index retention_target_idx on auditctl.retention (target) where until is null;
 
--- Keeps everything until somebody sets another time.
-insert into auditctl.retention (target) values ('*');
 
 create table auditctl.hold (
     hold_id bigint generated always as identity,

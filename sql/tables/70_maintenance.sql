@@ -21,5 +21,3 @@ comment on column auditctl.maintenance.moved_id is 'event_id of the last event t
 comment on column auditctl.maintenance.moved is 'How many events were copied';
 comment on column auditctl.maintenance.skipped is 'The partitions that the current run leaves to a later one, each with the reason; null for an empty month';
 comment on column auditctl.maintenance.skipped_by is 'The process of that run; null between runs';
-
-insert into auditctl.maintenance default values;

@@ -76,6 +76,7 @@ LENT = (
     "auditctl_internal.put_trigger",
     "auditctl_internal.put_read_policy",
     "auditctl_internal.displacement(",
+    "auditctl_internal.watch_displaced(",
     "auditctl.place",
 )
 

@@ -12,6 +12,14 @@ def as_owner(statements: str) -> str:
     return f"set role auditctl_owner; {statements} reset role;"
 
 
+PLACE = Check(
+    "place",
+    Severity.CRITICAL,
+    "a store that is not where it was installed",
+    "Capture, the guard and the log's roles may not fit this database: the store {phrase}. No other check is made.",
+    "auditctl adopt",
+)
+
 LOG = (
     Check(
         "default_privileges",

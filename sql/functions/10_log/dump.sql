@@ -48,7 +48,8 @@ declare
 begin
     perform auditctl_internal.open_to_dumps(c.oid)
     from pg_class as c
-    where c.relnamespace = 'auditctl'::regnamespace and c.relkind in ('r', 'p') and c.oid <> 'auditctl.log_key'::regclass;
+    where c.relnamespace = 'auditctl'::regnamespace and c.relkind in ('r', 'p') and c.oid <> 'auditctl.log_key'::regclass
+        and c.relowner = 'auditctl_owner'::regrole;
     if not exists (select from pg_policy as p where p.polrelid = 'auditctl.log_key'::regclass and p.polname = 'log_key_is_secret') then
         create policy log_key_is_secret on auditctl.log_key for select using (auditctl.refuse_secret());
     end if;

@@ -125,6 +125,10 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    -- A row that a dump holds was recorded when it was written.
+    if tg_op = 'INSERT' and new.set_at < now() and auditctl_internal.displacement() is not null then
+        return null;
+    end if;
     perform auditctl_internal.insert_event(
         format('%s.%s', tg_table_schema, tg_table_name),
         case tg_op when 'DELETE' then old.name else new.name end,

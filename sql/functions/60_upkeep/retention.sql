@@ -5,6 +5,10 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    -- What a dump holds is restored as it was.
+    if tg_op = 'INSERT' and new.since < now() and auditctl_internal.displacement() is not null then
+        return new;
+    end if;
     if tg_op = 'INSERT' then
         new.set_by := session_user;
         -- The current time, not the start of the transaction: a transaction open for days would leave no time to notice.
@@ -38,6 +42,12 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 -- For auditctl.retention and auditctl.hold: the column that names the object is the trigger's argument.
 begin
+    -- A row that a dump holds was recorded when it was written.
+    if tg_op = 'INSERT' and coalesce(to_jsonb(new) ->> 'since', to_jsonb(new) ->> 'placed_at')::timestamptz < now()
+        and auditctl_internal.displacement() is not null
+    then
+        return null;
+    end if;
     perform auditctl_internal.insert_event(
         format('%s.%s', tg_table_schema, tg_table_name),
         to_jsonb(new) ->> tg_argv[0],

@@ -34,12 +34,6 @@ begin
     end if;
 end
 $auditctl$;
-insert into auditctl.log_key (inner_key, outer_key, mark_key)
-select
-    auditctl_internal.new_key() as inner_key,
-    auditctl_internal.new_key() as outer_key,
-    auditctl_internal.new_key() as mark_key
-where not exists (select from auditctl.log_key);
 
 select auditctl_internal.open_store_to_dumps();
 

@@ -1,0 +1,38 @@
+"""Finds out whether the store is where it was installed; elsewhere, it has to be adopted before capture may change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from auditctl import resources
+from auditctl.errors import PlaceError
+
+if TYPE_CHECKING:
+    from auditctl.database import Connection
+
+ADOPT = "auditctl adopt"
+"""What makes a restored or copied store sound."""
+
+
+def displacement(conn: Connection) -> str | None:
+    """Return what happened to a store that is not in its place (queries/doctor/place.sql).
+
+    Calls nothing in the database: what a restore made of the store's functions is not known.
+
+    Returns:
+        A phrase such as `was restored from a dump`; None where the store is in its place.
+
+    Raises:
+        DatabaseError: The login may not read auditctl.place.
+    """
+    if conn.execute("select pg_catalog.to_regclass('auditctl.place')").fetchone() == (None,):
+        return "was restored without the table auditctl.place"
+    row = conn.execute(resources.sql_text("queries/doctor/place.sql").encode()).fetchone()
+    return None if row is None else row[1]
+
+
+def require(conn: Connection) -> None:
+    """Raise `PlaceError` unless the store is where it was installed or adopted."""
+    phrase = displacement(conn)
+    if phrase is not None:
+        raise PlaceError(f"the store in database {conn.info.dbname} {phrase}", hint=f"Make it sound here with: {ADOPT}")
