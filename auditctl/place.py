@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
+
+import psycopg
 
 from auditctl import resources
 from auditctl.errors import PlaceError
-
-if TYPE_CHECKING:
-    from auditctl.database import Connection
 
 ADOPT = "auditctl adopt"
 """What makes a restored or copied store sound."""
 
 
-def displacement(conn: Connection) -> str | None:
+def displacement(conn: psycopg.Connection[Any]) -> str | None:
     """Return what happened to a store that is not in its place (queries/doctor/place.sql).
 
     Calls nothing in the database: what a restore made of the store's functions is not known.
@@ -31,7 +30,7 @@ def displacement(conn: Connection) -> str | None:
     return None if row is None else row[1]
 
 
-def require(conn: Connection) -> None:
+def require(conn: psycopg.Connection[Any]) -> None:
     """Raise `PlaceError` unless the store is where it was installed or adopted."""
     phrase = displacement(conn)
     if phrase is not None:

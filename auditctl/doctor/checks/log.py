@@ -16,7 +16,7 @@ PLACE = Check(
     "place",
     Severity.CRITICAL,
     "a store that is not where it was installed",
-    "Capture, the guard and the log's roles may not fit this database: the store {phrase}. No other check is made.",
+    "Capture, the guard and the log's roles may not fit this database: the store {phrase}; no other check was made.",
     "auditctl adopt",
 )
 
