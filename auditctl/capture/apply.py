@@ -123,8 +123,8 @@ def carry_out(
         PlaceError: The store was restored or copied, and is not adopted yet.
     """
     with catalog.transaction(conn, lock_timeout=lock_timeout):
-        rule_store.lock(conn)
         place.require(conn)
+        rule_store.lock(conn)
         goal = state.resolve(conn)
         planned = _plan(conn, goal)
         if not approve(planned):

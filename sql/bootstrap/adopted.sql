@@ -11,7 +11,7 @@ begin
     -- A restore of data alone puts the dumped row beside that of install: the older one is the dumped one.
     delete from auditctl.log_key as k where k.ctid <> (select o.ctid from auditctl.log_key as o order by o.made_at, o.ctid limit 1);
     get diagnostics v_number = row_count;
-    delete from auditctl.capture_change as k where k.ctid <> (select o.ctid from auditctl.capture_change as o order by o.changed_at desc, o.ctid limit 1);
+    delete from auditctl.capture_change as k where k.ctid <> (select o.ctid from auditctl.capture_change as o order by o.ctid limit 1);
     delete from auditctl.import_horizon as k where k.ctid <> (select o.ctid from auditctl.import_horizon as o order by o.pruned_before desc, o.ctid limit 1);
     if v_number > 0 then
         v_steps := v_steps || to_jsonb('second key for lines in the server''s log removed'::text);

@@ -77,7 +77,7 @@ comment on column auditctl.capture.read_query is 'Whether the event of a read re
 comment on column auditctl.capture.read_force is 'Whether reads by the table''s owner are recorded, too';
 
 create table auditctl.capture_change (
-    changed_at timestamptz not null
+    changed_at timestamptz not null default pg_catalog.now()
 );
 comment on table auditctl.capture_change is 'One row that every change of capture updates: a transaction whose snapshot is older cannot lock it';
 comment on column auditctl.capture_change.changed_at is 'When capture was changed last';

@@ -3,7 +3,7 @@
 do $auditctl$
 begin
     if not exists (select from auditctl.capture_change) then
-        insert into auditctl.capture_change (changed_at) values (now());
+        insert into auditctl.capture_change default values;
     end if;
     if not exists (select from auditctl.import_horizon) then
         insert into auditctl.import_horizon (pruned_before) values ('-infinity');
