@@ -42,4 +42,3 @@ create table auditctl.import_horizon (
 );
 comment on table auditctl.import_horizon is 'One row, which each batch of an import locks, so that one batch is stored at a time';
 comment on column auditctl.import_horizon.pruned_before is 'Lines written before this time are no longer imported, as the record of their import was deleted';
-
