@@ -27,6 +27,10 @@ begin
         loop
             execute v_command;
         end loop;
+        -- What its triggers on tables of the store call.
+        if pg_catalog.to_regnamespace('auditctl_guard') is not null then
+            grant usage on schema auditctl_guard to public;
+        end if;
     end if;
     for v_command in
         with ours as (

@@ -124,24 +124,6 @@ end
 $install$;
 
 do $auditctl$
-begin
-    if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
-        return;
-    end if;
-    if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_ddl') then
-        create event trigger auditctl_guard_ddl on ddl_command_end execute function auditctl_guard.guard_ddl();
-    end if;
-    if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_drop') then
-        create event trigger auditctl_guard_drop on sql_drop execute function auditctl_guard.guard_drop();
-    end if;
-    alter event trigger auditctl_guard_ddl enable always;
-    alter event trigger auditctl_guard_drop enable always;
-    comment on event trigger auditctl_guard_ddl is 'auditctl: keeps audited tables and the store itself as they are through DDL';
-    comment on event trigger auditctl_guard_drop is 'auditctl: prevents audited tables, their triggers and parts of the store from being dropped';
-end
-$auditctl$;
-
-do $auditctl$
 declare
     v_is_superuser constant boolean := (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user);
     v_cluster bigint;
@@ -167,12 +149,30 @@ begin
     then
         return;
     end if;
-    -- In a savepoint the row would have another xmin; a DO block without EXCEPTION has none.
+    -- Before the event triggers are there, as they ask. In a savepoint the row would have another xmin; this block opens none.
     delete from auditctl.place;
     insert into auditctl.place (system_identifier, database, relation, written_in)
     select v_cluster, d.oid, 'auditctl.place'::pg_catalog.regclass, pg_catalog.pg_current_xact_id()::xid
     from pg_catalog.pg_database as d
     where d.datname = pg_catalog.current_database();
+end
+$auditctl$;
+
+do $auditctl$
+begin
+    if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
+        return;
+    end if;
+    if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_ddl') then
+        create event trigger auditctl_guard_ddl on ddl_command_end execute function auditctl_guard.guard_ddl();
+    end if;
+    if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_drop') then
+        create event trigger auditctl_guard_drop on sql_drop execute function auditctl_guard.guard_drop();
+    end if;
+    alter event trigger auditctl_guard_ddl enable always;
+    alter event trigger auditctl_guard_drop enable always;
+    comment on event trigger auditctl_guard_ddl is 'auditctl: keeps audited tables and the store itself as they are through DDL';
+    comment on event trigger auditctl_guard_drop is 'auditctl: prevents audited tables, their triggers and parts of the store from being dropped';
 end
 $auditctl$;
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
 
-from auditctl.actions import DEFAULT, Action
 from tests.fixtures.databases import connect, create_database, drop_database, fetch_value, fresh_database, prepared
 from tests.support import dumps
 from tests.support.capturing import audit, triggers
@@ -166,22 +163,3 @@ def test_a_store_without_rows_is_adopted_and_takes_its_rules_from_a_file(
         assert fetch_value(dsn, "select count(*) from auditctl.log_key") == 1
         auditctl("apply", "-", "--yes", dsn=dsn, input=rules, check=0)
         is_sound(auditctl, dsn)
-
-
-def test_a_copy_without_the_log_restores_without_an_error(server: EmbeddedServer, dumped: str, tmp_path: Path) -> None:
-    """The commands of docs/how-to/backup.md."""
-    with connect(server.dsn(dumped)) as conn:
-        conn.execute("create table if not exists s.read (id integer primary key)")
-    audit(server.dsn(dumped), "s.read", actions=(*DEFAULT, Action.READ))
-    archive, listed = tmp_path / "copy.dump", tmp_path / "copy.list"
-    page = (Path(__file__).parents[2] / "docs" / "how-to" / "backup.md").read_text("utf-8")
-    (pattern,) = re.findall(r"grep -vE '([^']+)'", page)
-    for option in ("--exclude-schema=auditctl*", "--schema=s"):
-        dumps.dump(server, server.dsn(dumped), "-Fc", option, f"--file={archive}")
-        entries = dumps.run(server, "pg_restore", "-l", archive).stdout
-        listed.write_text("".join(line for line in entries.splitlines(True) if not re.search(pattern, line)))
-        with fresh_database(server, "development") as dsn:
-            dumps.restore(server, dsn, archive, f"--use-list={listed}")
-            with connect(dsn) as conn:
-                conn.execute("insert into s.a values (2, 'x', 'y'); insert into s.read values (1)")
-                assert triggers(conn) == []
