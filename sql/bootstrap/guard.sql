@@ -184,7 +184,11 @@ declare
 begin
     if to_regprocedure('auditctl_internal.displacement()') is not null then
         if auditctl_internal.displacement() is not null then
-            perform auditctl_internal.watch_displaced(p_command, 'watch_ddl');
+            -- Not what the guard itself does, such as to create a trigger that the next command enables.
+            if auditctl_guard.open_pass() then
+                perform auditctl_internal.watch_displaced(p_command, 'watch_ddl');
+                perform auditctl_guard.close_pass(true);
+            end if;
             return;
         end if;
     end if;
@@ -235,7 +239,11 @@ declare
 begin
     if to_regprocedure('auditctl_internal.displacement()') is not null then
         if auditctl_internal.displacement() is not null then
-            perform auditctl_internal.watch_displaced(p_command, 'watch_drop');
+            -- Not what the guard itself does, such as to create a trigger that the next command enables.
+            if auditctl_guard.open_pass() then
+                perform auditctl_internal.watch_displaced(p_command, 'watch_drop');
+                perform auditctl_guard.close_pass(true);
+            end if;
             return;
         end if;
     end if;

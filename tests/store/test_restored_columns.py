@@ -139,6 +139,18 @@ def test_a_column_that_may_be_a_hidden_one_is_masked_in_a_restored_database(rest
     ]
 
 
+def test_a_partition_and_a_child_may_be_created_in_a_restored_database(restored: psycopg.Connection) -> None:
+    """The guard gives them triggers, which is DDL that it must not take for an attempt to silence capture."""
+    restored.execute("create table s.parted_2 partition of s.parted for values from (100) to (200)")
+    restored.execute("create table s.child_2 (own text) inherits (s.parent)")
+    restored.execute("insert into s.parted values (101, 'x', 'y')")
+    restored.execute("insert into s.child_2 values (1, 'x', 'y', 'z')")
+    assert recorded(restored, "s.parted") == [("101", {"id": 101, "secret": MASKED, "pub": "y"})]
+    assert recorded(restored, "s.parent") == [(None, {"id": 1, "secret": MASKED, "pub": "y", "own": "z"})]
+    with pytest.raises(psycopg.DatabaseError, match="silence capture"):
+        restored.execute("alter table s.child_2 disable trigger auditctl_create")
+
+
 @pytest.mark.parametrize("table", ["s.wide", "s.wide_parted"])
 def test_an_added_column_is_recorded_in_a_restored_database_and_runs_no_cast(
     restored: psycopg.Connection, table: LiteralString
