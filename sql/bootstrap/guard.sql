@@ -309,19 +309,54 @@ begin
         return;
     end if;
     foreach v_what in array array['ddl', 'drop'] loop
-        execute pg_catalog.replace(pg_catalog.replace($function$
+        execute pg_catalog.replace(pg_catalog.replace(pg_catalog.replace($function$
 create or replace function auditctl_guard.guard_WHAT() returns event_trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $body$
 -- Runs with the rights of whoever runs the command, to find out whose they are.
 declare
-    v_is_trusted constant boolean := auditctl_guard.is_trusted();
+    v_is_trusted boolean;
+    v_silenced text;
 begin
+    -- After a restore without privileges, only a superuser may call what is in this schema. What follows needs none.
+    if not has_schema_privilege('auditctl_guard', 'usage') then
+        SILENCED
+        limit 1;
+        if found then
+            raise exception 'refused: this would silence capture: %', v_silenced
+                using errcode = 'UA003', hint = 'The store was restored without privileges. Make it sound first: auditctl adopt';
+        end if;
+        raise warning 'audited tables may not be followed: the store in this database was restored without privileges'
+            using hint = 'Run: auditctl adopt';
+        return;
+    end if;
+    v_is_trusted := auditctl_guard.is_trusted();
     perform auditctl_guard.check_WHAT(ARGUMENTS v_is_trusted);
 end
 $body$
-        $function$, 'WHAT', v_what), 'ARGUMENTS', case v_what when 'ddl' then 'tg_tag, v_is_trusted or not pg_has_role(current_user, ''auditctl_owner'', ''MEMBER'') or auditctl_guard.is_free(),' else 'tg_tag,' end);
+        $function$, 'WHAT', v_what), 'SILENCED', case v_what
+            when 'ddl' then $query$
+        select format('%s on %s', t.tgname, t.tgrelid::regclass)
+        into v_silenced
+        from pg_event_trigger_ddl_commands() as c
+        join pg_trigger as t on c.classid = 'pg_class'::regclass and t.tgrelid = c.objid
+            or c.classid = 'pg_trigger'::regclass and t.oid = c.objid
+            or c.classid = 'pg_rewrite'::regclass and t.tgrelid = (
+                select r.ev_class from pg_rewrite as r where r.oid = c.objid and r.is_instead and r.ev_type in ('2', '3', '4')
+            )
+        join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = to_regnamespace('auditctl_triggers')
+        where t.tgenabled <> 'A' or c.classid = 'pg_rewrite'::regclass$query$
+            else $query$
+        select d.object_identity
+        into v_silenced
+        from pg_event_trigger_dropped_objects() as d
+        where d.object_type = 'trigger' and d.original
+            and d.address_names[3] in ('auditctl_create', 'auditctl_update', 'auditctl_delete', 'auditctl_truncate')$query$
+        end), 'ARGUMENTS', case v_what
+            when 'ddl' then 'tg_tag, v_is_trusted or coalesce(not pg_has_role(current_user, to_regrole(''auditctl_owner''), ''MEMBER''), true) or auditctl_guard.is_free(),'
+            else 'tg_tag,'
+        end);
     end loop;
     comment on function auditctl_guard.guard_ddl() is 'The coverage guard, at the end of each DDL command';
     comment on function auditctl_guard.guard_drop() is 'The coverage guard, after each command that drops something';

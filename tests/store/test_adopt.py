@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 
-from tests.fixtures.databases import connect, create_database, drop_database, fetch_value, fresh_database, prepared
+from tests.fixtures.databases import (
+    connect,
+    create_database,
+    drop_database,
+    fetch_value,
+    fresh_database,
+    fresh_login,
+    prepared,
+)
 from tests.support import dumps
 from tests.support.capturing import audit, triggers
 
@@ -121,6 +130,30 @@ def test_a_restored_store_is_adopted_in_one_step(
             ).fetchone() == ("store adopted: it was restored from a dump",)
             assert conn.execute("select reason from auditctl.hold").fetchall() == [("case 1",)]
             assert conn.execute("select target from auditctl.retention order by 1").fetchall() == [("*",), ("s.p",)]
+
+
+def test_after_a_restore_without_privileges_an_ordinary_login_may_run_ddl_but_not_silence_capture(
+    server: EmbeddedServer, dumped: str, auditctl: RunAuditctl
+) -> None:
+    script = dumps.dump(server, server.dsn(dumped), "--no-acl")
+    with fresh_database(server, "restored") as dsn, fresh_login(server, "developer") as name:
+        dumps.play(server, dsn, script)
+        with connect(dsn) as conn:
+            conn.execute(
+                sql.SQL("grant all on schema s to {0}; alter table s.a owner to {0}").format(sql.Identifier(name))
+            )
+            conn.execute(sql.SQL("set session authorization {}").format(sql.Identifier(name)))
+            conn.execute("create table s.other (id integer); comment on table s.other is 'x'; drop table s.other")
+            conn.execute("alter table s.a alter pub set statistics 10; create temporary table t (id integer)")
+            for silencing in SILENCING[1:]:
+                with pytest.raises(psycopg.DatabaseError, match="refused: this would silence capture"):
+                    conn.execute(silencing)
+            conn.execute("reset session authorization")
+            conn.execute(
+                sql.SQL("reassign owned by {0} to current_user; drop owned by {0}").format(sql.Identifier(name))
+            )
+        auditctl("adopt", dsn=dsn, check=0)
+        is_sound(auditctl, dsn)
 
 
 def test_a_copy_by_template_is_adopted(server: EmbeddedServer, dumped: str, auditctl: RunAuditctl) -> None:
