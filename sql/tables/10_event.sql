@@ -16,8 +16,9 @@ comment on type auditctl.actor_kind is 'How an actor is known: named by an appli
 
 -- Columns of fixed length come first, so that no bytes are lost to alignment. No CHECK: PostgreSQL would prepare it for each INSERT.
 create table auditctl.event (
-    -- A role that may use every sequence could exhaust this one; then numbers repeat, and no write fails.
-    event_id bigint generated always as identity (cycle),
+    -- A role that may use every sequence could exhaust this one; then numbers repeat, and no write fails. The start, which
+    -- install does not use, is for a restore of the schema: capture there counts before the numbers of the dump come.
+    event_id bigint generated always as identity (start with 1000000000000 cycle),
     occurred_at timestamptz not null default pg_catalog.clock_timestamp(),
     xact_id xid8 not null default pg_catalog.pg_current_xact_id(),
     actor_kind auditctl.actor_kind not null,
@@ -32,6 +33,7 @@ create table auditctl.event (
     context jsonb,
     constraint event_pkey primary key (occurred_at, event_id)
 ) partition by range (occurred_at);
+alter table auditctl.event alter column event_id restart with 1;
 comment on table auditctl.event is 'The activity log: append-only, partitioned by month (UTC) of occurred_at';
 comment on column auditctl.event.event_id is 'Identity; gaps come from rolled-back transactions, not from loss';
 comment on column auditctl.event.occurred_at is 'clock_timestamp() at the capture of the row';

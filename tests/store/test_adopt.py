@@ -177,6 +177,7 @@ def test_the_schema_and_then_the_data_restore_retention_and_holds_as_they_were(
         assert fetch_value(dsn, "select count(*) from auditctl.hold") == 1
         auditctl("adopt", dsn=dsn, check=0)
         is_sound(auditctl, dsn)
+        assert fetch_value(dsn, "select count(*) - count(distinct event_id) from auditctl.event") == 0
         assert fetch_value(dsn, "select count(*) from auditctl.event where target = 'auditctl.rule'") == fetch_value(
             source, "select count(*) from auditctl.event where target = 'auditctl.rule'"
         )
