@@ -238,7 +238,11 @@ declare
     v_is_open boolean;
 begin
     if to_regprocedure('auditctl_internal.displacement()') is not null then
-        if auditctl_internal.displacement() is not null then
+        -- Without its place, the store is not out of place: this command dropped it.
+        if auditctl_internal.displacement() is not null and not exists (
+            select from pg_event_trigger_dropped_objects() as d
+            where d.classid = 'pg_class'::regclass and d.address_names[1:2] = '{auditctl,place}'
+        ) then
             -- Not what the guard itself does, such as to create a trigger that the next command enables.
             if auditctl_guard.open_pass() then
                 perform auditctl_internal.watch_displaced(p_command, 'watch_drop');

@@ -45,6 +45,7 @@ CHANGES: list[LiteralString] = [
     "alter view auditctl.activity rename to activities",
     "alter schema auditctl rename to former",
     "alter schema auditctl_triggers owner to current_user",
+    "drop table auditctl.place",
     "drop schema auditctl cascade",
     "drop schema auditctl_internal cascade",
     "drop schema auditctl_triggers cascade",
