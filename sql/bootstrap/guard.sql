@@ -182,6 +182,17 @@ declare
     v_command record;
     v_is_open boolean;
 begin
+    -- Before anything else: under another name, the store would seem to be out of place.
+    if p_command = 'ALTER SCHEMA' and not p_is_trusted then
+        for v_command in
+            select c.object_identity as name
+            from pg_event_trigger_ddl_commands() as c
+            join pg_namespace as n on c.classid = 'pg_namespace'::regclass and n.oid = c.objid
+            where n.nspowner = to_regrole('auditctl_owner') and n.nspname not in ('auditctl', 'auditctl_internal', 'auditctl_triggers')
+        loop
+            perform auditctl_guard.refuse(v_command.name);
+        end loop;
+    end if;
     if to_regprocedure('auditctl_internal.displacement()') is not null then
         if auditctl_internal.displacement() is not null then
             -- Not what the guard itself does, such as to create a trigger that the next command enables.

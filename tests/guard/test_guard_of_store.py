@@ -112,6 +112,8 @@ def installer(owner: Login, conn: psycopg.Connection) -> Login:
             owner.name
         ).encode()
     )
+    # To rename a schema.
+    conn.execute("do $$begin execute format('grant create on database %I to auditctl_owner', current_database()); end$$")
     return owner
 
 
