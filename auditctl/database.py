@@ -166,13 +166,10 @@ def connect_store(dsn: str = "", *, denied: str = "", is_examined: bool = False)
     """
     with connect(dsn) as conn, _denials_explained(denied.format(login=shlex.quote(conn.info.user))):
         require_store(conn)
-        if not is_examined:
-            try:
+        with place.explaining(conn), errors_translated():
+            if not is_examined:
                 store_code.require_unchanged(conn)
-            except StoreError:
-                place.require(conn)  # a restore may have changed it, and says more
-                raise
-        yield conn
+            yield conn
 
 
 @contextmanager

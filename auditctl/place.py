@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from auditctl import resources
-from auditctl.errors import PlaceError
+from auditctl.errors import DatabaseError, PlaceError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ADOPT = "auditctl adopt"
 """What makes a restored or copied store sound."""
@@ -35,3 +39,15 @@ def require(conn: psycopg.Connection[Any]) -> None:
     phrase = displacement(conn)
     if phrase is not None:
         raise PlaceError(f"the store in database {conn.info.dbname} {phrase}", hint=f"Make it sound here with: {ADOPT}")
+
+
+@contextmanager
+def explaining(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """Raise `PlaceError` for an error about changed code or a missing role, which a restore may have caused."""
+    try:
+        yield
+    except (StoreError, DatabaseError) as error:
+        is_explained = isinstance(error, StoreError) or error.sqlstate == psycopg.errors.UndefinedObject.sqlstate
+        if is_explained and not conn.closed:
+            require(conn)
+        raise

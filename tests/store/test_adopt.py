@@ -8,6 +8,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from auditctl import database
+from auditctl.errors import PlaceError
 from tests.fixtures.databases import (
     connect,
     create_database,
@@ -160,6 +162,8 @@ def test_a_copy_by_template_is_adopted(server: EmbeddedServer, dumped: str, audi
     name = create_database(server, "copy", dumped)
     dsn = server.dsn(name)
     assert "is a copy of another database" in auditctl("check", dsn=dsn).err
+    with pytest.raises(PlaceError), database.connect_store(dsn) as conn:
+        conn.execute("select 'no_such_role'::regrole")
     auditctl("adopt", dsn=dsn, check=0)
     is_sound(auditctl, dsn)
     drop_database(server, name)
