@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.fixtures.databases import connect, prepared
 from tests.support.capturing import events
@@ -113,7 +114,8 @@ def installer(owner: Login, conn: psycopg.Connection) -> Login:
         ).encode()
     )
     # To rename a schema.
-    conn.execute("do $$begin execute format('grant create on database %I to auditctl_owner', current_database()); end$$")
+    grant = sql.SQL("grant create on database {} to auditctl_owner")
+    conn.execute(grant.format(sql.Identifier(conn.info.dbname)))
     return owner
 
 

@@ -9,7 +9,7 @@ from psycopg.conninfo import make_conninfo
 
 from auditctl import database, store
 from auditctl.cli.main import cli
-from auditctl.errors import DatabaseError, StoreError
+from auditctl.errors import DatabaseError, PlaceError, StoreError
 from auditctl.names import MINIMUM_SERVER_VERSION, STORE_REVISION
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def test_a_store_of_another_version_is_left_alone(
     assert conn.execute("select count(*) from auditctl.event").fetchone() == before
 
 
-def test_a_table_of_revisions_without_a_row_is_no_store(db: str, conn: psycopg.Connection) -> None:
+def test_a_table_of_revisions_without_a_row_was_restored_without_its_rows(db: str, conn: psycopg.Connection) -> None:
     conn.execute("delete from auditctl.alembic_version")
-    with pytest.raises(StoreError, match="has no auditctl store"), database.connect_store(db):
+    with pytest.raises(PlaceError, match="restored without its rows"), database.connect_store(db):
         pass
 
 
