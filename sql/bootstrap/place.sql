@@ -54,7 +54,7 @@ $auditctl$
         'What happened to a store that is not where it was installed, as a phrase such as "was restored from a dump"; null in its place';
     execute $function$
 create or replace function auditctl_internal.watch_displaced(p_command text, p_watch text) returns void
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 -- Runs as a superuser, and so calls only a function of auditctl_owner that cannot take those rights. Roles, owners, rows
