@@ -15,7 +15,10 @@ begin
             v_steps := v_steps || pg_catalog.to_jsonb(pg_catalog.format('role %s created', v_role));
         end if;
     end loop;
-    if not v_is_superuser and not pg_catalog.pg_has_role(session_user, 'auditctl_owner', 'MEMBER') then
+    -- From PostgreSQL 16 on, who creates a role administers it, but may not act as it.
+    if not v_is_superuser
+        and (v_steps ? 'role auditctl_owner created' or not pg_catalog.pg_has_role(session_user, 'auditctl_owner', 'MEMBER'))
+    then
         execute pg_catalog.format('grant auditctl_owner, auditctl_admin to %I', session_user);
     end if;
     -- The guard of the restored store may not know its tables. The install that follows enables it again.
