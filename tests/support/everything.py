@@ -1,0 +1,322 @@
+"""One run through the tool's commands and the store's functions, whose outcome can be compared."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from tests.fixtures.databases import connect
+from tests.support.retaining import LONG_AGO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tests.fixtures.command import RunAuditctl
+
+TABLES: LiteralString = r"""
+    create schema shop;
+    create type shop.mood as enum ('ok', 'bad');
+    create domain shop.amount as pg_catalog.numeric(10, 2);
+    create table shop.customer (
+        id pg_catalog.int4 primary key, name pg_catalog.text, card pg_catalog.text, updated_at pg_catalog.timestamptz,
+        note pg_catalog.text
+    );
+    create table shop.price (
+        plan pg_catalog.text, currency pg_catalog.text, amount shop.amount, primary key (plan, currency)
+    );
+    create table shop.salary (id pg_catalog.int4 primary key, amount pg_catalog.numeric);
+    create table shop.keyless (a pg_catalog.int4, b pg_catalog.text);
+    create table shop.parted (id pg_catalog.int4 primary key, b pg_catalog.text) partition by range (id);
+    create table shop.parted_1 partition of shop.parted for values from (0) to (10);
+    create table shop.every (
+        id pg_catalog.uuid primary key, i pg_catalog.interval, ts pg_catalog.timestamp, tz pg_catalog.timestamptz,
+        d pg_catalog.date, t pg_catalog.time, ttz pg_catalog.timetz, b pg_catalog.bytea, f pg_catalog.float8,
+        r pg_catalog.float4, n pg_catalog.numeric, ints pg_catalog.int4[], texts pg_catalog.text[], js pg_catalog.json,
+        jb pg_catalog.jsonb, ip pg_catalog.inet, bits pg_catalog.varbit, tr pg_catalog.tstzrange, mood shop.mood,
+        amount shop.amount, back pg_catalog.text
+    );
+    grant usage on schema shop to public;
+    grant all on all tables in schema shop to public;
+"""
+
+WRITES: tuple[LiteralString, ...] = (
+    "insert into shop.customer values (7, 'Ann', '4111', pg_catalog.now(), 'x'), (8, 'Bob', '5', null, null)",
+    "update shop.customer set name = 'Anna', card = '4222', updated_at = null where id = 7",
+    "update shop.customer set id = 9 where id = 8",
+    "delete from shop.customer where id = 9",
+    "insert into shop.price values ('pro', 'EUR', 12.5), ('a\"b', e'c\\\\d', 1)",
+    "update shop.price set amount = 13 where plan = 'pro'",
+    "insert into shop.salary values (1, 100.10)",
+    "insert into shop.keyless values (1, 'x'); update shop.keyless set b = 'y'",
+    "insert into shop.parted values (1, 'x')",
+    "insert into shop.every values ("
+    "'00000000-0000-0000-0000-000000000001', pg_catalog.make_interval(1, 2, 0, 3, 4, 5, 6.5), '2026-01-02 03:04:05', "
+    "'2026-01-02 03:04:05+00', pg_catalog.make_date(2026, 2, 3), '03:04:05', '03:04:05+02', "
+    "pg_catalog.decode('00ff5c', 'hex'), 0.1, 0.1, 1.10, array[1, null], array['a', null, e'b\\\\c'], '[1.0]', "
+    "'{\"a\": 1.0}', '203.0.113.7', b'101', "
+    "pg_catalog.tstzrange('2026-01-02 03:04:05+00', null), 'bad', 1, e'\\\\')",
+    "update shop.every set f = f + 1e-16 * 2, i = pg_catalog.make_interval(days => -1), b = null, mood = 'ok', "
+    "back = null",
+    "alter table shop.customer add column email pg_catalog.text; update shop.customer set email = 'a@b', note = null",
+    "alter table shop.customer rename column email to mail; update shop.customer set mail = 'c@d'",
+    "create table shop.later (id pg_catalog.int4 primary key); insert into shop.later values (1)",
+    "create table shop.parted_2 partition of shop.parted for values from (10) to (20); "
+    "insert into shop.parted values (11, 'y')",
+    "alter table shop.later rename to newer; insert into shop.newer values (2)",
+    "truncate shop.keyless",
+)
+
+REFUSED: tuple[LiteralString, ...] = (
+    "drop table shop.customer",
+    "alter table shop.customer disable trigger auditctl_update",
+    "drop trigger auditctl_delete on shop.price",
+    "alter table shop.salary disable row level security",
+    "create rule r as on insert to shop.customer do instead nothing",
+    "delete from auditctl.event",
+    "update auditctl.hold set reason = 'x'",
+)
+
+FUNCTIONS: tuple[LiteralString, ...] = (
+    "select auditctl.record_event('billing.invoice', '1', 'sent', '{\"a\": [1.0]}')",
+    "select auditctl.record_event('telemetry.ping')",
+    "select auditctl.record_event(e'x\\\\y_z%.\"q\"')",
+    "select auditctl.target_pattern(e'a.b*c?d[e]f[!g]\\\\h+(i)')",
+    "select auditctl.is_meant('shop.*', 'shop.customer'), auditctl.is_meant('shopx*', 'shop.customer')",
+    'select auditctl.canonical_target(\'"shop"."customer"\')',
+    "select n.target from auditctl.target_names('shop.newer') as n order by 1",
+    "select k.target_id from auditctl.object_keys('shop.customer', '9') as k order by 1",
+    "select h.event_id from auditctl.history('shop.customer', '9') as h order by 1",
+    "select h.event_id from auditctl.history('shop.price', '[\"pro\", \"EUR\"]') as h order by 1",
+    "select d.name from auditctl.deciding_type('telemetry.ping') as d",
+    "select auditctl.kept_since('shop.customer') > '-infinity', auditctl.kept_since('auditctl.role') > '-infinity'",
+    "select auditctl.details('UPDATE', '{\"a\": \"x\"}', '{\"a\": null}')",
+    "select m.step, m.partition, m.dropped, m.kept, m.reason from auditctl.maintenance_due() as m",
+    "select a.target, a.details, a.old_values::text, a.new_values::text, a.target_id from auditctl.activity as a "
+    "where a.target_name like 'shop.%' order by a.event_id",
+)
+
+CONTEXT: LiteralString = """
+    select auditctl.set_context('alice', '::ffff:203.0.113.7', e'{"reason": "it''s \\\\\\\\ 100%"}', false)
+"""
+
+FILTERS: tuple[tuple[str, ...], ...] = (
+    ("--since", "24h", "--until", "2099-01-01"), ("--target", "shop.*"), ("--target", "Customer", "--id", "9"),
+    ("--target", "shop.price", "--id", '["pro", "EUR"]'), ("--user", "alice"), ("--user", "System"),
+    ("--user", "login:postgres"), ("--action", "delete", "--action", "read"), ("--column", "name"),
+    ("--ip", "203.0.113.0/24"), ("--ip", "203.0.113.7"), ("--context", "reason=it's \\ 100%"), ("--xact", "1"),
+    ("--target", "shop.cust*", "--user", "alice", "--action", "update", "--column", "card"),
+)  # fmt: skip
+
+RULES = r"""
+[[table]]
+name = "shop.customer"
+label = "Customer"
+exclude = ["updated_at"]
+mask = ["card"]
+
+[[table]]
+name = "shop.salary"
+actions = ["create", "update", "delete", "truncate", "read"]
+require_actor = true
+read_query = true
+
+[[table]]
+name = "shop.keyless"
+key = ["a"]
+keep = "800 days"
+
+[[table]]
+name = "shop.*"
+
+[[event]]
+name = "billing.invoice"
+label = "It's \\ an invoice"
+
+[[event]]
+name = "telemetry.*"
+enabled = false
+
+[retention]
+keep = "400 days"
+
+[[retention.target]]
+name = "kept.*"
+keep = "forever"
+"""
+
+OLD: LiteralString = """
+    insert into auditctl.event (occurred_at, actor, actor_kind, target, target_id, action, new_values)
+    select '2020-01-15 12:00+00'::timestamptz + i * interval '1 hour', 'alice', 'application', t, i::text, 'CREATE',
+           '{}'
+    from generate_series(1, 4) as i
+    cross join unnest('{shop.customer,shop.price,kept.x,gone.y,shop.keyless}'::text[]) as t
+    order by t, i
+"""
+
+REMAINING: LiteralString = """
+    select target, target_id from auditctl.event where occurred_at < '2021-01-01' order by target, target_id
+"""
+
+VARYING = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}(?:\.[0-9]+)?(?:Z|[+-][0-9:]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}|"
+    r"\b[0-9]{4}-[0-9]{2}\b|event_[0-9]{4}_[0-9]{2}|[0-9]+(?= \()|\b[0-9a-f]{64}\b|[0-9]+(?='?::oid)|"
+    r"(?<=\"xact_id\":)[0-9]+|(?<=,application,)[0-9]+|(?<=,database,)[0-9]+|(?<=,system,)[0-9]+|(?<=xact_id) +[0-9]+"
+)
+
+
+ENDED = re.compile(r"(ended_in\W+(?:null → )?)[0-9]+|[0-9,]+ (?=bytes)")
+"""Numbers of transactions, and sizes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """The run, in a database whose sessions have any settings.
+
+    Attributes:
+        dsn: The database, as a superuser.
+        app: An application's login, and `reader` a reader's.
+        folder: Where files go.
+        auditctl: The command line.
+        steps: What came of each step so far, by its number and name, without what differs from run to run.
+        sober: Options of a session that may write, whatever the database's settings say.
+    """
+
+    dsn: str
+    app: str
+    reader: str
+    folder: Path
+    auditctl: RunAuditctl
+    steps: dict[str, str] = field(default_factory=dict)
+    sober: str = (
+        "-c default_transaction_read_only=off -c transaction_read_only=off -c default_tablespace= -c row_security=on "
+        "-c client_encoding=utf8 -c restrict_nonsystem_relation_kind= -c application_name=app"
+    )
+
+    def run(self) -> dict[str, str]:
+        for part in (self.set_up, self.change, self.read, self.upkeep, self.examine):
+            part()
+        return self.steps
+
+    def add(self, name: str, text: str) -> None:
+        self.steps[f"{len(self.steps) + 1} {name}"] = VARYING.sub("<t>", ENDED.sub(r"\1", text))
+
+    def session(self, login: str = "") -> psycopg.Connection:
+        """A session as applications have one: with the database's settings, but allowed to write."""
+        return connect(make_conninfo(self.dsn, options=self.sober, **({"user": login} if login else {})))
+
+    def command(self, *words: str | Path, login: str = "", shown: Callable[[str], str] = str) -> None:
+        dsn = make_conninfo(self.dsn, user=login) if login else self.dsn
+        done = self.auditctl(*words, dsn=dsn)
+        name = " ".join(map(str, words)).replace(str(self.folder), "")
+        self.add(name, f"{done.code}\n{shown(done.out)}\n{done.err}")
+
+    def query(self, session: psycopg.Connection, *statements: LiteralString, keep: bool = True) -> None:
+        for statement in statements:
+            try:
+                cursor = session.execute(statement)
+                text = repr(cursor.fetchall()) if cursor.description else cursor.statusmessage or ""
+            except psycopg.Error as error:
+                text = f"{error.sqlstate} {error.diag.message_primary} {error.diag.message_hint}"
+            if keep:
+                self.add(statement[:60], text)
+
+    def set_up(self) -> None:
+        self.command("install")
+        self.command("install")
+        with self.session() as session:
+            session.execute(TABLES)
+        self.command("enable", "shop.customer", "--mask", "card", "--exclude", "updated_at", "--label", "Customer")
+        self.command("enable", "shop.salary", "--actions", "update,read", "--require-actor")
+        self.command("enable", "shop.p*")
+        self.command("disable", "shop.price", "--actions", "truncate")
+        file = self.folder / "rules.toml"
+        file.write_text(RULES)
+        self.command("plan", file)
+        self.command("plan", "--sql", file)
+        self.command("check", file)
+        self.command("apply", "--yes", file)
+        self.command("check", file)
+        self.command("plan")
+        self.command("config")
+        self.command("grant", "app", self.app)
+        self.command("grant", "reader", self.reader)
+
+    def change(self) -> None:
+        with self.session(self.app) as session:
+            session.execute(CONTEXT)
+            session.execute("set role none")
+            for statement in WRITES:
+                if "alter" in statement or "create" in statement:
+                    with self.session() as owner:
+                        self.query(owner, statement)
+                else:
+                    self.query(session, statement)
+            self.query(
+                session, "select amount from shop.salary where id = 1", "select auditctl.record_event('auth.login')"
+            )
+        with self.session(self.app) as session:
+            self.query(session, "update shop.salary set amount = 1", "insert into shop.customer values (1)")
+        with self.session() as session:
+            self.query(session, *REFUSED, *FUNCTIONS)
+        data = ("--data", '{"a": "\\\\ \\u00e4"}')
+        self.command(
+            "record", "billing.invoice", "1", "sent", *data, "--actor", "bob", "--ip", "203.0.113.9", login=self.app
+        )
+        self.command("events", "--format", "json")
+
+    def read(self) -> None:
+        for filters in FILTERS:
+            self.command("log", *filters, "--format", "jsonl", login=self.reader)
+        for output in ("table", "json", "csv"):
+            self.command("log", "--target", "shop.*", "--limit", "5", "--format", output, login=self.reader)
+        self.command("show", "20", login=self.reader)
+        self.command("history", "Customer", "9", login=self.reader)
+        self.command("history", "shop.newer", "1", "--format", "csv", login=self.reader)
+        for words in (("--format", "csv"), ("--format", "jsonl", "--order", "desc"), ("--raw", "--user", "alice")):
+            self.command("export", *words, login=self.reader)
+        self.command("stats", "--format", "json", login=self.reader, shown=events_alone)
+        self.command("tables", "--all", "--format", "json", login=self.reader)
+
+    def upkeep(self) -> None:
+        with self.session() as session:
+            for setting in ("DateStyle = 'ISO'", "TimeZone = 'UTC'", "search_path = pg_catalog"):
+                session.execute(f"set {setting}")
+            session.execute("select auditctl_internal.create_partition('2020-01-01')")
+            session.execute(OLD)
+            self.command("hold", "add", "shop.cust*", "--reason", "case 7")
+            self.command("hold", "add", "shop.price", "--id", "2", "--reason", "case 8")
+            self.command("hold", "add", "gone.y", "--id", "3", "--reason", "case \\ 9")
+            self.command("hold", "list", "--format", "json")
+            session.execute("set session_replication_role = origin")
+            session.execute(LONG_AGO)
+            self.command("maintain", "--dry-run", "--format", "json")
+            self.command("maintain")
+            self.query(session, REMAINING)
+            self.command("hold", "release", "1", "--reason", "closed")
+            self.command("maintain")
+            self.query(session, REMAINING)
+            self.command("hold", "list", "--all")
+
+    def examine(self) -> None:
+        self.command("doctor", "--format", "json", shown=findings_alone)
+        self.command("revoke", "reader", self.reader)
+        self.command("check")
+        self.command("config")
+
+
+def events_alone(text: str) -> str:
+    """Statistics without sizes, which depend on how values are compressed."""
+    groups: Sequence[dict[str, Any]] = json.loads(text)["groups"] if text else ()
+    return repr([(group["target"], group["label"], group["action"], group["events"]) for group in groups])
+
+
+def findings_alone(text: str) -> str:
+    """Findings without those about the settings themselves."""
+    found = json.loads(text) if text else []
+    return repr([(one["check"], one["object"], one["remedy"]) for one in found if one["check"] != "setting_default"])
