@@ -69,16 +69,16 @@ class DatabaseError(AuditctlError):
         self.sqlstate = sqlstate
 
 
-class PlaceError(AuditctlError):
-    """The store is not where it was installed: the database was restored or copied."""
-
-    exit_code = 3
-
-
 class StoreError(AuditctlError):
     """The store is missing, or of another version than this tool."""
 
     exit_code = 6
+
+
+class PlaceError(StoreError):
+    """The store is not where it was installed: the database was restored or copied."""
+
+    exit_code = 3
 
 
 class TransactionRequired(AuditctlError):

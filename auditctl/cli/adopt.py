@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from auditctl.cli import printing
 from auditctl.cli.session import Session, pass_session
-from auditctl.display import harmless
 
 
 @click.command(short_help="Make a restored or copied store sound in this database.")
@@ -30,7 +30,7 @@ def adopt(session: Session, dry_run: bool) -> None:
 
     adopted = adoption.adopt(session.dsn, dry_run=dry_run)
     for step in adopted.steps:
-        click.echo(harmless(step))
+        printing.print_text(step)
     for problem in adopted.problems:
         session.say(f"warning: {problem}")
     if adopted.problems:

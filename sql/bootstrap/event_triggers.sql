@@ -140,7 +140,7 @@ begin
     else
         set local role auditctl_owner;
     end if;
-    grant select on auditctl.place to auditctl_reader, auditctl_backup;
+    grant select on auditctl.place to public; -- each command asks first where the store is
     if pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute') then
         v_cluster := (select c.system_identifier from pg_catalog.pg_control_system() as c);
     end if;

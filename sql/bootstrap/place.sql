@@ -52,6 +52,10 @@ $auditctl$
     grant execute on function auditctl_internal.displacement() to auditctl_owner;
     comment on function auditctl_internal.displacement() is
         'What happened to a store that is not where it was installed, as a phrase such as "was restored from a dump"; null in its place';
+    -- Only the guard calls what follows, and only a superuser can create event triggers.
+    if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
+        return;
+    end if;
     execute $function$
 create or replace function auditctl_internal.watch_displaced(p_command text, p_watch text) returns void
 language plpgsql volatile security definer

@@ -63,7 +63,7 @@ def test_tab_goes_through_the_page_in_the_order_of_reading_and_the_focus_is_seen
 def test_all_of_a_round_is_done_by_keyboard(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.reader)
     tab.goto("/?target=Customer")
-    tab.get_by_label("Target ID").focus()
+    tab.get_by_label("Target ID", exact=True).focus()
     tab.keyboard.type("7")
     tab.keyboard.press("Enter")
     expect(tab.locator("tr.event")).to_have_count(2)

@@ -35,6 +35,7 @@ READING: dict[str, list[str]] = {
 """Commands that change nothing, and so leave nothing."""
 
 ELSEWHERE = {
+    "adopt": "needs a restored database: tests/store/test_adopt.py",
     "demo": "has a server of its own, where it does what the others do",
     "import-log": "needs a server's log: tests/log_import/test_import_log.py",
     "serve": "shows what the others do: tests/web",
@@ -67,6 +68,10 @@ CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None
         ],
     ),
     "grant": (["grant", "app", "LOGIN"], [("auditctl.role", "auditctl_app", "EVENT", "auditctl_app granted to LOGIN")]),
+    "backup-role": (
+        ["backup-role", "LOGIN"],
+        [("auditctl.role", "auditctl_backup", "EVENT", "auditctl_backup granted to LOGIN")],
+    ),
     "revoke": (
         ["revoke", "reader", "LOGIN"],
         [("auditctl.role", "auditctl_reader", "EVENT", "auditctl_reader revoked from LOGIN")],

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 ANYBODY = {"record_read", "set_context"}
+ANYBODY |= {"check_ddl", "check_drop", "is_free", "is_trusted", "refuse", "refuse_secret"}
+"""The guard's functions, which run as whoever gives the command, only look and raise; so does a policy's."""
+
 READER = ANYBODY | {
     "canonical_target", "capture_triggers", "deciding_type", "details", "history", "is_audited_view", "is_meant",
     "kept_since", "kindred_targets", "maintenance_due", "new_write_rules", "object_keys", "overdue_months",

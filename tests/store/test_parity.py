@@ -145,7 +145,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.maintenance", "auditctl_reader", "SELECT"),
         ("auditctl.member", "auditctl_reader", "SELECT"),
         ("auditctl.month", "auditctl_reader", "SELECT"),
-        ("auditctl.place", "auditctl_reader", "SELECT"),
+        ("auditctl.place", "-", "SELECT"),
         ("auditctl.read_line", "auditctl_reader", "SELECT"),
         ("auditctl.read_site", "auditctl_reader", "SELECT"),
         ("auditctl.rename", "auditctl_reader", "SELECT"),

@@ -187,7 +187,7 @@ def test_no_error_of_a_connection_holds_the_password(
     [
         ("update auditctl.alembic_version set version_num = '9999'", "Upgrade auditctl"),
         ("update auditctl.alembic_version set version_num = '0000'", "Run: auditctl install"),
-        ("delete from auditctl.alembic_version", "Run: auditctl install"),
+        ("delete from auditctl.alembic_version", "auditctl adopt"),
     ],
 )
 def test_a_store_of_another_version_is_said_to_be(

@@ -24,7 +24,8 @@ declare
         translate(normalize(p_name, nfkd), e' "''`\u00b4\u2018\u2019\u201c\u201d', ''), auditctl_internal.invisible(), '', 'g'
     );
 begin
-    return v_seen collate "C" ~ ('^[_.,:;/]*' || array_to_string(v_shape, '') || '(_internal|_triggers)?([^[:alnum:]_]|$)');
+    return v_seen collate "C" ~ ('^[_.,:;/]*' || array_to_string(v_shape, '') || '([^[:alnum:]_]|$)')
+        or v_seen collate "C" ~* ('^[_.,:;/]*' || array_to_string(v_shape, '') || '_(internal|triggers|guard)([^[:alnum:]_]|$)');
 end
 $auditctl$;
 comment on function auditctl_internal.is_reserved is

@@ -56,7 +56,7 @@ begin
     if cardinality(p_types) = 1 then
         return jsonb_build_object('c1', case
             when p_types[1].type = 'jsonb'::regtype then p_key::jsonb
-            when p_types[1].type = any ('{text,varchar,bpchar,name,"\"char\""}'::regtype[]) then to_jsonb(p_key)
+            when p_types[1].type = any (array['text', 'varchar', 'bpchar', 'name', '"char"']::regtype[]) then to_jsonb(p_key)
             else to_jsonb(btrim(p_key, e' \t\n\r\f\v'))
         end);
     end if;

@@ -11,7 +11,7 @@ with announced as (
         select o.name from jsonb_object_keys(case e.new_values ->> 'step' when 'move' then e.new_values -> 'events' end) as o (name)
     ) as named (partition)
     where e.target = 'auditctl.partition' and e.action = 'EVENT' and e.new_values ->> 'step' in ('create', 'expire', 'move')
-        and named.partition ~ '^auditctl\.event_[0-9]{4}_(0[1-9]|1[0-2])$'
+        and named.partition ~ e'^auditctl\\.event_[0-9]{4}_(0[1-9]|1[0-2])$'
     order by named.partition, e.occurred_at desc, e.event_id desc
 ),
 
