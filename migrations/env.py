@@ -19,16 +19,24 @@ from auditctl.names import INSTALL_LOCK, SCHEMA, STORE_REVISION
 from auditctl.session_settings import pin_statement
 
 INSTALLS_WAIT = f"""do $auditctl$
+declare
+    v_holders bigint;
+    v_installers bigint;
 begin
-    -- Any login can take an advisory lock: that of one that could not install is not waited for.
-    while not pg_catalog.pg_try_advisory_xact_lock({INSTALL_LOCK}) and exists (
-        select
+    while not pg_catalog.pg_try_advisory_xact_lock({INSTALL_LOCK}) loop
+        -- Any login can take an advisory lock: that of one that could not install is not waited for.
+        perform pg_catalog.pg_stat_clear_snapshot();
+        select pg_catalog.count(*), pg_catalog.count(*) filter (where coalesce(r.rolsuper or r.rolcreaterole, true))
+        into v_holders, v_installers
         from pg_catalog.pg_locks as l
-        join pg_catalog.pg_stat_activity as s on s.pid = l.pid
-        join pg_catalog.pg_roles as r on r.oid = s.usesysid
+        left join pg_catalog.pg_stat_activity as s on s.pid = l.pid
+        left join pg_catalog.pg_roles as r on r.oid = s.usesysid
         where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and l.objid = ({INSTALL_LOCK} & 4294967295)::oid
-            and l.classid = ({INSTALL_LOCK} >> 32)::oid and (r.rolsuper or r.rolcreaterole)
-    ) loop
+            and l.classid = ({INSTALL_LOCK} >> 32)::oid
+            and l.database = (
+                select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database()
+            );
+        exit when v_holders > 0 and v_installers = 0;
         if pg_catalog.clock_timestamp() > pg_catalog.statement_timestamp() + interval '1 minute' then
             raise exception 'another install is running'
                 using errcode = 'lock_not_available', hint = 'Run install again when it has ended.';

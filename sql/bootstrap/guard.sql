@@ -347,6 +347,17 @@ begin
         return;
     end if;
     v_is_trusted := auditctl_guard.is_trusted();
+    -- A superuser who acts as auditctl_owner drops no part of the log by mistake.
+    if tg_event = 'sql_drop' and v_is_trusted and not (select r.rolsuper from pg_roles as r where r.rolname = current_user) then
+        select d.object_identity
+        into v_silenced
+        from pg_event_trigger_dropped_objects() as d
+        where d.original and d.object_type in ('table', 'schema') and d.address_names[1] in ('auditctl', 'auditctl_internal')
+        limit 1;
+        if found then
+            perform auditctl_guard.refuse(v_silenced);
+        end if;
+    end if;
     perform auditctl_guard.check_WHAT(ARGUMENTS v_is_trusted);
 end
 $body$

@@ -149,6 +149,16 @@ def test_nothing_of_the_store_changes_by_who_can_act_as_its_owner(installer: Log
     assert conn.execute(DEFINITIONS).fetchall() == before
 
 
+@pytest.mark.parametrize(
+    "change", [f"do $$ begin execute 'drop table ' || {MONTH}; end $$", "drop schema auditctl cascade"]
+)
+def test_a_superuser_drops_no_part_of_the_log_as_its_owner(conn: psycopg.Connection, change: str) -> None:
+    with pytest.raises(psycopg.DatabaseError) as refusal, conn.transaction():
+        conn.execute("set local role auditctl_owner")
+        conn.execute(change.encode())
+    assert refusal.value.sqlstate == "UA003"
+
+
 def test_configuring_and_upkeep_go_on(
     installer: Login, db: str, conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:
@@ -163,6 +173,5 @@ def test_configuring_and_upkeep_go_on(
         session.execute("drop table s.a; create table s.p2 partition of s.p for values from (10) to (20)")
     auditctl("check", dsn=installer.dsn, check=0)
     assert events(conn, "s.new")[0][-1] == {"id": 1, "v": {"$masked": True}}
-    conn.execute("set role auditctl_owner")
     conn.execute("do $$ begin execute 'drop table ' || MONTH; end $$".replace("MONTH", MONTH).encode())
     auditctl("maintain", dsn=installer.dsn, check=0)
