@@ -32,7 +32,12 @@ def run_files(dsn: str, *, tables: bool, check_bodies: bool) -> None:
         for text in (*(resources.sql_texts("tables") if tables else ()), *resources.sql_texts("functions")):
             conn.execute(text.encode())
         conn.execute(render.write_templates().encode())
-        for path in ("bootstrap/finish.sql", "bootstrap/guard.sql", "bootstrap/event_triggers.sql"):
+        for path in (
+            "bootstrap/finish.sql",
+            "bootstrap/guard.sql",
+            "bootstrap/guard_entry.sql",
+            "bootstrap/event_triggers.sql",
+        ):
             conn.execute(resources.sql_text(path).encode())
         conn.execute("select auditctl_internal.create_partitions()")
 
@@ -146,6 +151,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.member", "auditctl_reader", "SELECT"),
         ("auditctl.month", "auditctl_reader", "SELECT"),
         ("auditctl.place", "-", "SELECT"),
+        ("auditctl.place", "auditctl_reader", "SELECT"),
         ("auditctl.read_line", "auditctl_reader", "SELECT"),
         ("auditctl.read_site", "auditctl_reader", "SELECT"),
         ("auditctl.rename", "auditctl_reader", "SELECT"),
