@@ -79,7 +79,9 @@ $body$
         select d.object_identity
         into v_silenced
         from pg_event_trigger_dropped_objects() as d
-        where d.original and d.object_type in ('table', 'schema') and d.address_names[1] in ('auditctl', 'auditctl_internal')$query$
+        where d.original and d.object_type in ('table', 'schema') and d.address_names[1] in ('auditctl', 'auditctl_internal')
+            -- Copies of events that a move left, which may be made again.
+            and d.address_names[2] is distinct from 'event_moving'$query$
         end), 'ARGUMENTS', case v_what
             when 'ddl' then 'tg_tag, v_is_trusted or coalesce(not pg_has_role(current_user, to_regrole(''auditctl_owner''), ''MEMBER''), true) or auditctl_guard.is_free(),'
             else 'tg_tag,'

@@ -12,12 +12,11 @@ begin
     if to_regclass(format('auditctl.%I', v_name)) is not null then
         return null;
     end if;
-    v_partition := auditctl_internal.make_month(v_name, v_month, null);
     begin
+        v_partition := auditctl_internal.make_month(v_name, v_month, null);
         -- ATTACH PARTITION does not block writers of the other partitions; CREATE TABLE ... PARTITION OF would.
         perform auditctl_internal.attach_month(v_partition, v_month, 'auditctl.event');
     exception when check_violation then
-        execute format('drop table auditctl.%I', v_name);
         raise warning 'no partition for %: the DEFAULT partition already holds events of that month', to_char(v_month, 'YYYY-MM');
         return null;
     end;
