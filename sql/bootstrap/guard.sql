@@ -35,13 +35,29 @@ $body$
 
     execute $function$
 create or replace function auditctl_guard.close_pass(p_is_open boolean) returns void
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $body$
-    delete from auditctl_guard.pass where p_is_open and xact = pg_current_xact_id()
+begin
+    if p_is_open then
+        delete from auditctl_guard.pass where xact = pg_current_xact_id();
+    end if;
+end
 $body$
     $function$;
     comment on function auditctl_guard.close_pass(boolean) is 'Ends what auditctl_guard.open_pass allowed, given what that returned';
+
+    execute $function$
+create or replace function auditctl_guard.has_pass() returns boolean
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    return exists (select from auditctl_guard.pass as p where p.xact = pg_current_xact_id_if_assigned());
+end
+$body$
+    $function$;
+    comment on function auditctl_guard.has_pass() is 'Whether the guard or upkeep is changing the store in this transaction';
 
     execute $function$
 create or replace function auditctl_guard.is_free() returns boolean
@@ -61,15 +77,17 @@ $body$
 
     execute $function$
 create or replace function auditctl_guard.is_trusted() returns boolean
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $body$
+begin
     -- A superuser may act as another role, such as auditctl_owner, and return. Code that a superuser merely runs cannot.
-    select case
+    return case
         when (select r.rolsuper from pg_roles as r where r.rolname = current_user) then true
         when (select r.rolsuper from pg_roles as r where r.rolname = session_user) then auditctl_guard.is_free()
         else false
-    end
+    end;
+end
 $body$
     $function$;
     comment on function auditctl_guard.is_trusted() is 'Whether a superuser is acting here, under whatever role';

@@ -52,6 +52,7 @@ create table auditctl.capture (
     columns jsonb not null default '{}',
     columns_of text,
     rules jsonb not null default '[]',
+    shape text,
     being_changed_by xid8,
     read_query boolean not null default false,
     read_force boolean not null default false,
@@ -72,9 +73,13 @@ comment on column auditctl.capture.detached is 'Former members, until apply is r
 comment on column auditctl.capture.columns is 'For the table and each child: the columns by number, each with name, type and default';
 comment on column auditctl.capture.columns_of is 'The physical table that these numbers are of: cluster, database and object id; in any other they may have changed';
 comment on column auditctl.capture.rules is 'INSTEAD rules that existed already, as auditctl_internal.current_rules describes each';
+comment on column auditctl.capture.shape is 'A digest of all in the catalog that capture depends on, for auditctl_internal.current_shape; null if it must be looked at anew';
 comment on column auditctl.capture.being_changed_by is 'The transaction that is changing capture, in which the guard ignores the table; else null';
 comment on column auditctl.capture.read_query is 'Whether the event of a read records the query''s text';
 comment on column auditctl.capture.read_force is 'Whether reads by the table''s owner are recorded, too';
+
+-- By which the guard knows a former member, at each ALTER TABLE of any table.
+create index capture_members_idx on auditctl.capture using gin ((members::oid[]));
 
 create table auditctl.capture_change (
     changed_at timestamptz not null default pg_catalog.now()

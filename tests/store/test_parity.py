@@ -206,6 +206,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         "record_event": ["auditctl_admin", "auditctl_app"],
         "record_import": ["auditctl_admin"],
         "record_membership": ["auditctl_admin"],
+        "has_pass": ["-"],
         "is_free": ["-"],
         "is_trusted": ["-"],
         "refuse": ["-"],

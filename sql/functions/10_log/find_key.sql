@@ -118,7 +118,7 @@ as $auditctl$
         or p_type.type = 'bpchar'::regtype and p_type.modifier < 0
         or t.typcategory in ('A', 'R') and d.constituents && array['numeric', 'float4', 'float8', 'interval', 'jsonb', 'bpchar']
     from pg_type as t
-    cross join lateral auditctl_internal.describe_type(t.oid) as d
+    cross join lateral auditctl_internal.describe_types(array[t.oid]) as d
     where t.oid = p_type.type
 $auditctl$;
 comment on function auditctl_internal.has_equal_texts is

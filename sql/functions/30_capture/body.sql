@@ -4,26 +4,30 @@
 create or replace function auditctl_internal.condition_code(
     p_root regclass, p_target text, p_require_actor boolean, p_is_part boolean
 ) returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select concat(
-        case when p_require_actor then format(
-            E'    if v_actor_kind = ''system'' then\n'
-            '        raise exception ''%% of %% refused: no actor is set'', lower(tg_op), %L\n'
-            '            using errcode = ''UA002'', hint = ''Name the user in the transaction: '
-            'select auditctl.set_context(''''alice'''', ''''203.0.113.7'''')'';\n'
-            '    end if;\n', p_target
-        ) end,
-        case when p_is_part then format(
-            E'    if (tg_table_schema, tg_table_name) <> (%L, %L) then\n'
-            '        v_context := coalesce(v_context, ''{}'') || jsonb_build_object(''partition'', tg_table_schema || ''.'' || tg_table_name);\n'
-            '    end if;\n', n.nspname, c.relname
-        ) end
-    )
-    from pg_class as c
-    join pg_namespace as n on n.oid = c.relnamespace
-    where c.oid = p_root
+begin
+    return (
+        select concat(
+            case when p_require_actor then format(
+                E'    if v_actor_kind = ''system'' then\n'
+                '        raise exception ''%% of %% refused: no actor is set'', lower(tg_op), %L\n'
+                '            using errcode = ''UA002'', hint = ''Name the user in the transaction: '
+                'select auditctl.set_context(''''alice'''', ''''203.0.113.7'''')'';\n'
+                '    end if;\n', p_target
+            ) end,
+            case when p_is_part then format(
+                E'    if (tg_table_schema, tg_table_name) <> (%L, %L) then\n'
+                '        v_context := coalesce(v_context, ''{}'') || jsonb_build_object(''partition'', tg_table_schema || ''.'' || tg_table_name);\n'
+                '    end if;\n', n.nspname, c.relname
+            ) end
+        )
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        where c.oid = p_root
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.condition_code is
     'The statements that refuse a write without an actor and that record the partition or child written to; empty for most tables';
@@ -159,14 +163,14 @@ $auditctl$;
 comment on function auditctl_internal.assemble is 'Returns a template with its placeholders filled';
 
 create or replace function auditctl_internal.capture_function(
-    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action
+    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[] default null
 ) returns auditctl.capture_function
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
 declare
-    v_columns constant auditctl.captured_column[] := array(select c from auditctl_internal.captured_columns(p_relation) as c);
+    v_columns constant auditctl.captured_column[] := coalesce(p_columns, array(select c from auditctl_internal.captured_columns(p_relation) as c));
     v_primary constant text[] := auditctl_internal.key_columns(p_relation);
     v_per_row constant boolean := (select a.per_row from auditctl_internal.captured_action() as a where a.action = p_action);
     v_capture auditctl.capture := p_capture;
@@ -229,4 +233,5 @@ begin
     return v_function;
 end
 $auditctl$;
-comment on function auditctl_internal.capture_function is 'Generates the function that captures an action on an audited table, or on a child of it';
+comment on function auditctl_internal.capture_function is
+    'Generates the function that captures an action on an audited table, or on a child of it; takes the columns from a caller that has them';

@@ -1,14 +1,16 @@
 -- The columns and the key of an audited table.
 
 create or replace function auditctl.qualified(p_schema text, p_name text) returns text
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select string_agg(
-        case when part.name ~ '[].*?"[]' then '"' || replace(part.name, '"', '""') || '"' else part.name end, '.'
-        order by part.position
-    )
-    from unnest(array[p_schema, p_name]) with ordinality as part (name, position)
+begin
+    return concat_ws(
+        '.',
+        case when p_schema ~ '[].*?"[]' then '"' || replace(p_schema, '"', '""') || '"' else p_schema end,
+        case when p_name ~ '[].*?"[]' then '"' || replace(p_name, '"', '""') || '"' else p_name end
+    );
+end
 $auditctl$;
 revoke execute on function auditctl.qualified from public;
 grant execute on function auditctl.qualified to auditctl_reader;
@@ -46,20 +48,24 @@ $auditctl$;
 comment on function auditctl_internal.typed is
     'The value, if both arguments have the same type; else preparing the expression fails. Inlined, so it costs nothing';
 
-create or replace function auditctl_internal.describe_type(p_type oid) returns table (base_oid oid, is_plain boolean, constituents text[])
-language sql stable
+create or replace function auditctl_internal.describe_types(p_types oid[])
+returns table (type oid, base_oid oid, is_plain boolean, constituents text[])
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+begin
+    return query
     with recursive part as (
-        select auditctl_internal.base_type(p_type) as oid
+        select distinct u.type, u.type as oid, true as is_outer
+        from unnest(p_types) as u (type)
         union
-        select inner_type.oid
+        select p.type, inner_type.oid, p.is_outer and t.typtype = 'd'
         from part as p
         join pg_type as t on t.oid = p.oid
         cross join lateral (
             select t.typbasetype as oid where t.typtype = 'd'
             union all
-            select t.typelem where t.typcategory = 'A' and t.typelem <> 0
+            select t.typelem where t.typcategory = 'A' and t.typelem <> 0 and t.typtype <> 'd'
             union all
             select r.rngsubtype from pg_range as r where t.oid in (r.rngtypid, r.rngmultitypid)
             union all
@@ -69,7 +75,8 @@ as $auditctl$
     )
 
     select
-        auditctl_internal.base_type(p_type),
+        p.type,
+        max(p.oid) filter (where p.is_outer),
         -- Object ids below 16384 belong to PostgreSQL itself.
         bool_and(p.oid < 16384 and t.typname not in ('json', '_json', '_jsonb')),
         -- The text of an enum depends on no setting; about a foreign type nothing is known, and a composite may change.
@@ -79,14 +86,19 @@ as $auditctl$
         )
     from part as p
     join pg_type as t on t.oid = p.oid
+    where not (p.is_outer and t.typtype = 'd')
+    group by p.type;
+end
 $auditctl$;
-comment on function auditctl_internal.describe_type is
-    'The type without domains, whether its values are converted to JSONB directly, and the types that they may consist of; see auditctl.captured_column';
+comment on function auditctl_internal.describe_types is
+    'For each type: the type without domains, whether its values are converted to JSONB directly, and the types that they may consist of; see auditctl.captured_column';
 
 create or replace function auditctl_internal.captured_columns(p_relation oid) returns setof auditctl.captured_column
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+begin
+    return query
     with captured as (
         select a.attnum, a.attname, a.atttypid
         from pg_attribute as a
@@ -95,9 +107,8 @@ as $auditctl$
     ),
 
     described as materialized (
-        select t.atttypid, d.base_oid, d.is_plain, d.constituents
-        from (select distinct c.atttypid from captured as c) as t
-        cross join lateral auditctl_internal.describe_type(t.atttypid) as d
+        select d.*
+        from auditctl_internal.describe_types(array(select c.atttypid from captured as c)) as d
     )
 
     select
@@ -110,21 +121,26 @@ as $auditctl$
         d.is_plain,
         d.constituents
     from captured as c
-    join described as d on d.atttypid = c.atttypid
+    join described as d on d.type = c.atttypid
     join pg_type as t on t.oid = d.base_oid
     join pg_namespace as n on n.oid = t.typnamespace
-    order by c.attnum
+    order by c.attnum;
+end
 $auditctl$;
 comment on function auditctl_internal.captured_columns is 'The columns of a table that capture can see, in order';
 
 create or replace function auditctl_internal.key_columns(p_relation oid) returns text[]
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select coalesce(array_agg(a.attname::text order by k.position), '{}')
-    from pg_index as i
-    cross join lateral unnest(i.indkey) with ordinality as k (number, position)
-    join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.number
-    where i.indrelid = p_relation and i.indisprimary and k.position <= i.indnkeyatts
+begin
+    return (
+        select coalesce(array_agg(a.attname::text order by k.position), '{}')
+        from pg_index as i
+        cross join lateral unnest(i.indkey) with ordinality as k (number, position)
+        join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.number
+        where i.indrelid = p_relation and i.indisprimary and k.position <= i.indnkeyatts
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.key_columns is 'The columns of the primary key, in order; empty if there is none';

@@ -1,17 +1,18 @@
 -- Generates the code that compares the old and new row of an update.
 
 create or replace function auditctl_internal.object_code(p_row text, p_column auditctl.captured_column, p_mask text[]) returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select
-        case
-            -- For text alone jsonb_object gives the same result at half the cost.
-            when p_column.own_type is not null and p_column.base_oid in ('text'::regtype, 'varchar'::regtype)
-                and p_column.name <> all (p_mask)
-                then format('jsonb_object(array[%L, %s])', p_column.name, auditctl_internal.value_code(p_row, p_column))
-            else format('jsonb_build_object(%s)', auditctl_internal.recorded_code(p_row, p_column, p_mask))
-        end
+begin
+    return case
+        -- For text alone jsonb_object gives the same result at half the cost.
+        when p_column.own_type is not null and p_column.base_oid in ('text'::regtype, 'varchar'::regtype)
+            and p_column.name <> all (p_mask)
+            then format('jsonb_object(array[%L, %s])', p_column.name, auditctl_internal.value_code(p_row, p_column))
+        else format('jsonb_build_object(%s)', auditctl_internal.recorded_code(p_row, p_column, p_mask))
+    end;
+end
 $auditctl$;
 comment on function auditctl_internal.object_code is 'The expression for an object of one column''s name and value';
 

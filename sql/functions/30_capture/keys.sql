@@ -85,19 +85,23 @@ comment on function auditctl_internal.key_code is
     'The expression for the key of a row, with a keyed hash for each excluded or masked column; null without a key';
 
 create or replace function auditctl_internal.update_key_code(p_key auditctl.captured_column[], p_hidden text[]) returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select format(
-        E'        v_target_id := %s;\n'
-        '        if %s then\n'
-        '            v_previous_key := jsonb_build_object(''previous_target_id'', %s);\n'
-        '        end if;',
-        auditctl_internal.key_code('new', p_key, p_hidden), string_agg(auditctl_internal.differs_code(k), ' or '),
-        auditctl_internal.key_code('old', p_key, p_hidden)
-    )
-    from unnest(p_key) as k
-    having count(*) > 0
+begin
+    return (
+        select format(
+            E'        v_target_id := %s;\n'
+            '        if %s then\n'
+            '            v_previous_key := jsonb_build_object(''previous_target_id'', %s);\n'
+            '        end if;',
+            auditctl_internal.key_code('new', p_key, p_hidden), string_agg(auditctl_internal.differs_code(k), ' or '),
+            auditctl_internal.key_code('old', p_key, p_hidden)
+        )
+        from unnest(p_key) as k
+        having count(*) > 0
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.update_key_code is
     'The statements that record the key of an updated row, and its previous key if the update changed it; null without a key';

@@ -1,14 +1,15 @@
 -- Generates the code that records whole rows, from a table's columns.
 
 create or replace function auditctl_internal.recorded_code(p_row text, p_column auditctl.captured_column, p_mask text[]) returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select
-        format(
-            '%L, %s', p_column.name,
-            case when p_column.name = any (p_mask) then '''{"$masked": true}''::jsonb' else auditctl_internal.value_code(p_row, p_column) end
-        )
+begin
+    return format(
+        '%L, %s', p_column.name,
+        case when p_column.name = any (p_mask) then '''{"$masked": true}''::jsonb' else auditctl_internal.value_code(p_row, p_column) end
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.recorded_code is 'A column''s name and value as arguments of jsonb_build_object';
 
@@ -37,30 +38,38 @@ comment on function auditctl_internal.row_code is 'The expression that records a
 create or replace function auditctl_internal.is_whole(
     p_relation regclass, p_columns auditctl.captured_column[], p_mask text[]
 ) returns boolean
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select
-        coalesce(bool_and(c.own_type is not null and c.base_oid <> 'xml'::regtype and c.name <> all (p_mask)), false)
-        and count(*) = (select count(*) from pg_attribute as a where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped)
-    from unnest(p_columns) as c
+begin
+    return (
+        select
+            coalesce(bool_and(c.own_type is not null and c.base_oid <> 'xml'::regtype and c.name <> all (p_mask)), false)
+            and count(*) = (select count(*) from pg_attribute as a where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped)
+        from unnest(p_columns) as c
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.is_whole is
     'Whether all columns of a table are recorded and have PostgreSQL''s own types, so that to_jsonb may convert whole rows';
 
 create or replace function auditctl_internal.typed_code(p_row text, p_columns auditctl.captured_column[]) returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- PostgreSQL's functions take at most 100 arguments.
-    select string_agg(format(E'num_nulls(\n                %s\n            )', part.fields), ' + ' order by part.number)
-    from (
-        select
-            (c.position - 1) / 100 as number,
-            string_agg(auditctl_internal.field_code(p_row, p_columns[c.position]), E',\n                ' order by c.position) as fields
-        from generate_subscripts(p_columns, 1) as c (position)
-        group by (c.position - 1) / 100
-    ) as part
+begin
+    return (
+        -- PostgreSQL's functions take at most 100 arguments.
+        select string_agg(format(E'num_nulls(\n                %s\n            )', part.fields), ' + ' order by part.number)
+        from (
+            select
+                (c.position - 1) / 100 as number,
+                string_agg(auditctl_internal.field_code(p_row, p_columns[c.position]), E',\n                ' order by c.position) as fields
+            from generate_subscripts(p_columns, 1) as c (position)
+            group by (c.position - 1) / 100
+        ) as part
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.typed_code is
     'An expression, never below zero, that raises unless the columns of old or new still have the same types';

@@ -129,36 +129,40 @@ comment on function auditctl_internal.fit_values is 'Values that capture did not
 create or replace function auditctl_internal.is_large_code(
     p_variable text, p_relation regclass, p_columns auditctl.captured_column[], p_mask text[]
 ) returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- Measuring the text of every row would cost a tenth of its capture. A short row can have a long text only by numbers with
-    -- a large exponent: up to ten columns of type numeric stay within the limit, arrays and documents are looked at.
-    with recorded as (
-        select c.name, c.base_oid, a.atttypmod
-        from unnest(p_columns) as c
-        join pg_attribute as a on a.attrelid = p_relation and a.attname = c.name
-        where c.name <> all (p_mask) and c.is_plain
-    ),
+begin
+    return (
+        -- Measuring the text of every row would cost a tenth of its capture. A short row can have a long text only by numbers with
+        -- a large exponent: up to ten columns of type numeric stay within the limit, arrays and documents are looked at.
+        with recorded as (
+            select c.name, c.base_oid, a.atttypmod
+            from unnest(p_columns) as c
+            join pg_attribute as a on a.attrelid = p_relation and a.attname = c.name
+            where c.name <> all (p_mask) and c.is_plain
+        ),
 
-    document as (
-        select r.name, 200 / count(*) over () as most
-        from recorded as r
-        where r.base_oid in ('jsonb'::regtype, 'numeric[]'::regtype)
-    )
-
-    select
-        concat_ws(
-            E'\n            or ',
-            format(
-                'pg_column_size(%s) > %s', p_variable,
-                case when (select count(*) from recorded as r where r.base_oid = 'numeric'::regtype and r.atttypmod = -1) > 10 then 0 else 8192 end
-            ),
-            (
-                select string_agg(format('pg_column_size(%s -> %L) > %s', p_variable, d.name, d.most), E'\n            or ' order by d.name collate "C")
-                from document as d
-            )
+        document as (
+            select r.name, 200 / count(*) over () as most
+            from recorded as r
+            where r.base_oid in ('jsonb'::regtype, 'numeric[]'::regtype)
         )
+
+        select
+            concat_ws(
+                E'\n            or ',
+                format(
+                    'pg_column_size(%s) > %s', p_variable,
+                    case when (select count(*) from recorded as r where r.base_oid = 'numeric'::regtype and r.atttypmod = -1) > 10 then 0 else 8192 end
+                ),
+                (
+                    select string_agg(format('pg_column_size(%s -> %L) > %s', p_variable, d.name, d.most), E'\n            or ' order by d.name collate "C")
+                    from document as d
+                )
+            )
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.is_large_code is
     'The condition under which the size of a recorded row, as JSON text, must be measured';

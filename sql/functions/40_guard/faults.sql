@@ -73,8 +73,8 @@ begin
     left join pg_proc as p
         on p.pronamespace = 'auditctl_triggers'::regnamespace and p.proname = expected.name and p.pronargs = 0 and p.prokind = 'f'
     left join pg_language as l on l.oid = p.prolang
-    cross join lateral (select obj_description(p.oid, 'pg_proc'), substring(obj_description(p.oid, 'pg_proc') from '^auditctl: .*? of (.+)$'))
-        as comment (text, target)
+    left join pg_description as d on d.objoid = p.oid and d.classoid = 'pg_proc'::regclass and d.objsubid = 0
+    cross join lateral (select d.description, substring(d.description from '^auditctl: .*? of (.+)$')) as comment (text, target)
     cross join lateral (select coalesce(p.proconfig, '{}')) as settings (actual)
     cross join lateral (
         values

@@ -24,14 +24,16 @@ comment on function auditctl_internal.rename_function is
     'Renames a capture function after its table was renamed; for a null old name only checks that the new name is free. Raises UA003 if another table uses it';
 
 create or replace function auditctl_internal.write_function(
-    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action
+    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[]
 ) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set check_function_bodies = off
 as $auditctl$
 declare
-    v_expected constant auditctl.capture_function := auditctl_internal.capture_function(p_relation, p_capture, p_action);
+    v_expected constant auditctl.capture_function := auditctl_internal.capture_function(p_relation, p_capture, p_action, p_columns);
     v_is_ours boolean;
+    v_faults text[];
     v_actual text;
     v_statement text;
 begin
@@ -44,7 +46,14 @@ begin
         perform auditctl_internal.rename_function(v_actual, v_expected.name);
     end if;
     -- One of another owner waits for apply, which may take it back; the careful way records rows until then.
-    if v_is_ours is not false and exists (select from auditctl_internal.function_faults(v_expected)) then
+    if v_is_ours is false then
+        return;
+    end if;
+    v_faults := array(select f.fault from auditctl_internal.function_faults(v_expected) as f);
+    -- Owner, privileges and comment stay as they are.
+    if v_faults = '{outdated}' then
+        execute v_expected.statement;
+    elsif v_faults <> '{}' then
         for v_statement in select s.sql from auditctl_internal.function_statements(v_expected) as s order by s.step loop
             execute v_statement;
         end loop;
@@ -52,6 +61,35 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.write_function is 'Brings the function of one trigger up to date with the table''s columns and name';
+
+create or replace function auditctl_internal.write_functions(p_capture auditctl.capture, p_sites regclass[], p_are_new boolean) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_relation regclass;
+    v_action auditctl.action;
+    v_columns auditctl.captured_column[];
+begin
+    -- A partition has the functions of its root.
+    for v_relation in
+        select c.oid from pg_class as c where c.oid = any (p_sites::oid[]) and (c.oid = p_capture.relation or not c.relispartition) order by c.oid
+    loop
+        v_columns := array(select c from auditctl_internal.captured_columns(v_relation) as c);
+        for v_action in
+            select a.action
+            from auditctl_internal.captured_action() as a
+            where a.action = any (p_capture.actions) and (p_are_new or exists (
+                select from pg_trigger as t where t.tgrelid = v_relation and t.tgname = a.trigger
+            ))
+        loop
+            perform auditctl_internal.write_function(v_relation, p_capture, v_action, v_columns);
+        end loop;
+    end loop;
+end
+$auditctl$;
+comment on function auditctl_internal.write_functions is
+    'Brings the functions of the triggers on a table and children of it up to date; with p_are_new also those of triggers that do not exist yet';
 
 create or replace function auditctl_internal.is_as_generated(p_function oid) returns boolean
 language plpgsql stable security definer

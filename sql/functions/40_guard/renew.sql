@@ -42,16 +42,11 @@ declare
     v_remaining constant regclass[] := array(select m from unnest(p_before.members) as m where m = any (p_now.members));
     v_complete auditctl.capture := p_now;
     v_changes jsonb := '[]';
-    v_state record;
     v_member regclass;
 begin
     -- Members that were complete before must still be complete, with rewritten functions; then new members are attached.
     v_complete.members := v_remaining;
-    for v_state in select s.* from auditctl_internal.trigger_states(v_complete) as s loop
-        if v_state.has_own_function and v_state.fault is distinct from 'missing' and v_state.fault is distinct from 'unknown' then
-            perform auditctl_internal.write_function(v_state.relation, p_now, v_state.action);
-        end if;
-    end loop;
+    perform auditctl_internal.write_functions(p_now, p_now.relation || v_remaining, false);
     for v_member in select m from unnest(p_now.members) as m where m <> all (v_remaining) loop
         if auditctl_internal.attach_member(v_member, p_now) then
             v_complete.members := v_complete.members || v_member;
@@ -144,6 +139,10 @@ begin
         target = v_now.target, exclude = v_now.exclude, mask = v_now.mask, key = v_now.key,
         former_exclude = v_now.former_exclude, former_mask = v_now.former_mask,
         members = v_now.members, columns = v_now.columns, columns_of = v_now.columns_of, rules = v_now.rules,
+        shape = case
+            when v_now.members = v_before.members or not exists (select from auditctl_internal.trigger_states(v_now) as s where s.fault is not null)
+                then auditctl_internal.current_shape(p_relation, v_now.members)
+        end,
         detached = array(
             select m from unnest(v_before.members || v_before.detached) as m
             where m <> all (v_now.members) and auditctl_internal.registered_name(m) is not null

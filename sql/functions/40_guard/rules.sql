@@ -18,10 +18,14 @@ $auditctl$;
 comment on function auditctl_internal.follow_rename is 'Moves the rule, label and history of an audited table to its new name';
 
 create or replace function auditctl_internal.is_glob(p_name text) returns boolean
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select regexp_replace(p_name, '"[^"]*"', '', 'g') ~ '[*?[]'
+begin
+    return (
+        select regexp_replace(p_name, '"[^"]*"', '', 'g') ~ '[*?[]'
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.is_glob is 'Whether a rule''s name may match several tables; wildcards in double quotes do not count';
 
@@ -47,9 +51,11 @@ $auditctl$;
 comment on function auditctl_internal.follow_schema is 'Moves globs over a renamed schema, such as billing.*, to the schema''s new name';
 
 create or replace function auditctl_internal.globs_over(p_relation regclass) returns setof auditctl.rule
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+begin
+    return query
     select r.*
     from auditctl.rule as r
     cross join pg_class as c
@@ -60,38 +66,47 @@ as $auditctl$
     where c.oid = p_relation and auditctl_internal.is_glob(r.name)
         and n.nspname like split_part(pattern.name, '.', 1) escape '!'
         and c.relname like split_part(pattern.name, '.', 2) escape '!'
-    order by r.position, r.name
+    order by r.position, r.name;
+end
 $auditctl$;
 comment on function auditctl_internal.globs_over is
     'The rules whose globs match the name of a table, in their order; a glob with brackets or double quotes is assumed not to match';
 
 create or replace function auditctl_internal.is_covered(p_capture auditctl.capture) returns boolean
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- By a rule of its own, or by the first glob that matches its name, if that glob states the same.
-    select exists (select from auditctl.rule as r where r.name = p_capture.target) or coalesce(
-        (
-            -- Overwriting the capture with every key of the rule that it has changes nothing.
-            select to_jsonb(jsonb_populate_record(p_capture, to_jsonb(r))) = to_jsonb(p_capture)
-            from auditctl_internal.globs_over(p_capture.relation) as r
-            limit 1
-        ), false
-    )
+begin
+    return (
+        -- By a rule of its own, or by the first glob that matches its name, if that glob states the same.
+        select exists (select from auditctl.rule as r where r.name = p_capture.target) or coalesce(
+            (
+                -- Overwriting the capture with every key of the rule that it has changes nothing.
+                select to_jsonb(jsonb_populate_record(p_capture, to_jsonb(r))) = to_jsonb(p_capture)
+                from auditctl_internal.globs_over(p_capture.relation) as r
+                limit 1
+            ), false
+        )
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.is_covered is 'Whether the stored rules still describe the capture of a table';
 
 create or replace function auditctl_internal.pick_names(p_names text[], p_among text[], p_are_in boolean) returns text[]
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select coalesce(array_agg(n.name order by n.position), '{}')
-    from (
-        select u.name, min(u.position) as position
-        from unnest(p_names) with ordinality as u (name, position)
-        group by u.name
-    ) as n
-    where (n.name = any (p_among)) = p_are_in
+begin
+    return (
+        select coalesce(array_agg(n.name order by n.position), '{}')
+        from (
+            select u.name, min(u.position) as position
+            from unnest(p_names) with ordinality as u (name, position)
+            group by u.name
+        ) as n
+        where (n.name = any (p_among)) = p_are_in
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.pick_names is 'The names that are, or are not, in p_among; each once, in the original order';
 
@@ -163,7 +178,6 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_capture auditctl.capture;
-    v_state record;
 begin
     for v_capture in
         select k.*
@@ -188,11 +202,7 @@ begin
         set exclude = v_capture.exclude, mask = v_capture.mask, key = v_capture.key,
             former_exclude = v_capture.former_exclude, former_mask = v_capture.former_mask
         where relation = v_capture.relation;
-        for v_state in select s.* from auditctl_internal.trigger_states(v_capture) as s loop
-            if v_state.has_own_function and v_state.fault is distinct from 'missing' and v_state.fault is distinct from 'unknown' then
-                perform auditctl_internal.write_function(v_state.relation, v_capture, v_state.action);
-            end if;
-        end loop;
+        perform auditctl_internal.write_functions(v_capture, v_capture.relation || v_capture.members, false);
     end loop;
 end
 $auditctl$;

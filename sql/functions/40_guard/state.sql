@@ -1,53 +1,65 @@
 -- The state that the coverage guard compares with: columns and rules at the last change of capture.
 
 create or replace function auditctl_internal.current_columns(p_root oid, p_members regclass[]) returns jsonb
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select
-        jsonb_object_agg(
-            auditctl_internal.registered_name(site.relation), (
-                select
-                    coalesce(
-                        jsonb_object_agg(
-                            a.attnum, jsonb_build_array(a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid))
-                        ), '{}'
-                    )
-                from pg_attribute as a
-                left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
-                where a.attrelid = site.relation and a.attnum > 0 and not a.attisdropped
+begin
+    return (
+        select
+            jsonb_object_agg(
+                auditctl_internal.registered_name(site.relation), (
+                    select
+                        coalesce(
+                            jsonb_object_agg(
+                                a.attnum, jsonb_build_array(a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid))
+                            ), '{}'
+                        )
+                    from pg_attribute as a
+                    left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+                    where a.attrelid = site.relation and a.attnum > 0 and not a.attisdropped
+                )
             )
-        )
-    from unnest(p_root || p_members::oid[]) as site (relation)
-    join pg_class as c on c.oid = site.relation
-    where site.relation = p_root or not c.relispartition
+        from unnest(p_root || p_members::oid[]) as site (relation)
+        join pg_class as c on c.oid = site.relation
+        where site.relation = p_root or not c.relispartition
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.current_columns is
     'The columns of the table and of each child by number, each with name, type and default';
 
 create or replace function auditctl_internal.table_identity(p_relation oid) returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select format(
-        '%s %s %s', case
-            when has_function_privilege('pg_control_system()', 'execute') then (select c.system_identifier from pg_control_system() as c)
-        end, d.oid, p_relation
-    )
-    from pg_database as d
-    where d.datname = current_database()
+begin
+    return (
+        select format(
+            '%s %s %s', case
+                when has_function_privilege('pg_control_system()', 'execute') then (select c.system_identifier from pg_control_system() as c)
+            end, d.oid, p_relation
+        )
+        from pg_database as d
+        where d.datname = current_database()
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.table_identity is 'The physical table: cluster, database and object id';
 
 create or replace function auditctl_internal.has_same_numbers(p_capture auditctl.capture) returns boolean
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- A dump numbers columns anew if one was dropped. pg_upgrade preserves all numbers, but not the cluster's identifier.
-    select coalesce(
-        p_capture.columns_of = auditctl_internal.table_identity(p_capture.relation)
-        or split_part(p_capture.columns_of, ' ', 3) = p_capture.relation::oid::text and auditctl_internal.displacement() is null, false
-    )
+begin
+    return (
+        -- A dump numbers columns anew if one was dropped. pg_upgrade preserves all numbers, but not the cluster's identifier.
+        select coalesce(
+            p_capture.columns_of = auditctl_internal.table_identity(p_capture.relation)
+            or split_part(p_capture.columns_of, ' ', 3) = p_capture.relation::oid::text and auditctl_internal.displacement() is null, false
+        )
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.has_same_numbers is
     'Whether the numbers in auditctl.capture.columns are those of the table: it is physically the same as when they were stored';
@@ -61,38 +73,44 @@ $auditctl$;
 comment on function auditctl_internal.digest is 'The SHA-256 of a text''s bytes, in hexadecimal digits';
 
 create or replace function auditctl_internal.current_rules(p_root oid, p_members regclass[]) returns jsonb
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
-    select
-        coalesce(
-            jsonb_agg(
-                jsonb_build_object(
-                    'name', r.rulename, 'event', r.ev_type, 'fires', r.ev_enabled,
-                    -- The text with the relations that it names now: another table may have taken a name.
-                    'text', auditctl_internal.digest(
-                        concat_ws(' ', pg_get_ruledef(r.oid), (
-                            select string_agg(distinct d.refobjid::text, ' ')
-                            from pg_depend as d
-                            where d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
-                        ))
-                    ),
-                    'tree', auditctl_internal.digest(concat_ws(' ', r.ev_class, r.ev_qual, r.ev_action))
-                )
-                order by r.ev_class, r.rulename
-            ), '[]'
-        )
-    from pg_rewrite as r
-    where r.ev_class = any (p_root || p_members::oid[]) and r.is_instead and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
+begin
+    return (
+        select
+            coalesce(
+                jsonb_agg(
+                    jsonb_build_object(
+                        'name', r.rulename, 'event', r.ev_type, 'fires', r.ev_enabled,
+                        -- The text with the relations that it names now: another table may have taken a name.
+                        'text', auditctl_internal.digest(
+                            concat_ws(' ', pg_get_ruledef(r.oid), (
+                                select string_agg(distinct d.refobjid::text, ' ')
+                                from pg_depend as d
+                                where d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
+                            ))
+                        ),
+                        'tree', auditctl_internal.digest(concat_ws(' ', r.ev_class, r.ev_qual, r.ev_action))
+                    )
+                    order by r.ev_class, r.rulename
+                ), '[]'
+            )
+        from pg_rewrite as r
+        where r.ev_class = any (p_root || p_members::oid[]) and r.is_instead and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.current_rules is
     'The INSTEAD rules that divert writes from the table, and so from its triggers: name, event (2 update, 3 insert, 4 delete), when it fires, and digests of its text and of its tree in the catalog';
 
 create or replace function auditctl_internal.new_rules(p_before jsonb, p_now jsonb) returns setof text
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+begin
+    return query
     -- A rule that was renamed, or whose text changed because what it names was renamed, has the same tree; after an upgrade
     -- of the server, it has the same text.
     select now.name
@@ -110,10 +128,63 @@ as $auditctl$
         where other.event = now.event
     ) as present
     where not known.has_this or present.of_event > known.of_event
-    order by known.has_this, now.name
+    order by known.has_this, now.name;
+end
 $auditctl$;
 comment on function auditctl_internal.new_rules is
     'The names of the rules among p_now that p_before, an earlier result of auditctl_internal.current_rules, lacks or has with another content';
+
+create or replace function auditctl_internal.current_shape(p_root oid, p_members regclass[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_sites constant oid[] := p_root || p_members::oid[];
+    -- A partition is recorded by the functions of its root, which are generated from the root's columns.
+    v_roots constant oid[] := array(select c.oid from pg_class as c where c.oid = any (v_sites) and (c.oid = p_root or not c.relispartition));
+    v_shape text;
+begin
+    -- A row of the catalog that was changed has another xmin or, in the same transaction, another ctid.
+    select string_agg(fact.fact, ';' order by fact.fact)
+    into v_shape
+    from (
+        select format(
+            'table %s %I.%I %s %s %s %s %s', c.oid, n.nspname, c.relname, c.relkind, c.relowner, c.relispartition, c.relrowsecurity,
+            c.relforcerowsecurity
+        )
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        where c.oid = any (v_sites)
+        union all
+        select format('parent %s %s', i.inhrelid, i.inhparent) from pg_inherits as i where i.inhrelid = any (v_sites)
+        union all
+        select format('root %s', pg_partition_root(p_root))
+        union all
+        select format(
+            'column %s %s %I %s %s %s %s %s', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated,
+            a.attisdropped
+        )
+        from pg_attribute as a
+        where a.attrelid = any (v_roots) and a.attnum > 0
+        union all
+        select format('default %s %s', d.adrelid, d.oid) from pg_attrdef as d where d.adrelid = any (v_roots)
+        union all
+        select format('key %s %s', i.indrelid, i.indkey) from pg_index as i where i.indrelid = any (v_roots) and i.indisprimary
+        union all
+        select format('trigger %s %s %s %s %s %s', t.tgrelid, t.tgname, t.xmin, t.ctid, p.xmin, p.ctid)
+        from pg_trigger as t
+        join pg_proc as p on p.oid = t.tgfoid
+        where t.tgrelid = any (v_sites) and t.tgname ^@ 'auditctl_'
+        union all
+        select format('rule %s %s %s', r.oid, r.xmin, r.ctid) from pg_rewrite as r where r.ev_class = any (v_sites)
+        union all
+        select format('policy %s %s %s', p.oid, p.xmin, p.ctid) from pg_policy as p where p.polrelid = any (v_sites)
+    ) as fact (fact);
+    return encode(sha256(convert_to(v_shape, getdatabaseencoding())), 'hex');
+end
+$auditctl$;
+comment on function auditctl_internal.current_shape is
+    'A digest of what capture depends on in a table and its members: while it is the same, functions, triggers and policies of capture are as they were';
 
 create or replace function auditctl_internal.begin_change(p_relations regclass[]) returns void
 language sql volatile
@@ -143,6 +214,7 @@ as $auditctl$
         columns = auditctl_internal.current_columns(present.relation, present.members),
         columns_of = auditctl_internal.table_identity(present.relation),
         rules = auditctl_internal.current_rules(present.relation, present.members),
+        shape = auditctl_internal.current_shape(present.relation, present.members),
         detached = '{}',
         being_changed_by = null
     from present

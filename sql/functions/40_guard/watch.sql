@@ -23,59 +23,112 @@ comment on function auditctl_internal.require_fresh_snapshot is
     'Raises 40001 in a transaction whose snapshot is older than the last change of capture';
 
 create or replace function auditctl_internal.changed_relations() returns oid[]
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select array_agg(changed.relation)
-    from pg_event_trigger_ddl_commands() as command
-    cross join lateral (
-        select command.objid as relation where command.classid = 'pg_class'::regclass
-        union all
-        select t.tgrelid from pg_trigger as t where command.classid = 'pg_trigger'::regclass and t.oid = command.objid
-        union all
-        select r.ev_class from pg_rewrite as r where command.classid = 'pg_rewrite'::regclass and r.oid = command.objid
-        union all
-        select c.oid from pg_class as c where command.classid = 'pg_namespace'::regclass and c.relnamespace = command.objid
-        union all
+declare
+    v_command record;
+    v_type oid;
+    v_changed oid[];
+begin
+    for v_command in select c.classid::regclass, c.objid from pg_event_trigger_ddl_commands() as c loop
+        v_type := null;
+        if v_command.classid = 'pg_class'::regclass then
+            v_changed := v_changed || v_command.objid;
+            v_type := (select c.reltype from pg_class as c where c.oid = v_command.objid and c.relkind = 'c');
+        elsif v_command.classid = 'pg_trigger'::regclass then
+            v_changed := v_changed || (select t.tgrelid from pg_trigger as t where t.oid = v_command.objid);
+        elsif v_command.classid = 'pg_rewrite'::regclass then
+            v_changed := v_changed || (select r.ev_class from pg_rewrite as r where r.oid = v_command.objid);
+        elsif v_command.classid = 'pg_namespace'::regclass then
+            v_changed := v_changed || array(select c.oid from pg_class as c where c.relnamespace = v_command.objid);
+        elsif v_command.classid = 'pg_type'::regclass then
+            v_type := v_command.objid;
+        end if;
         -- Typed tables of a composite type.
-        select typed.oid
-        from pg_class as typed
-        left join pg_class as composite on composite.reltype = typed.reloftype
-        where typed.reloftype <> 0
-            and (command.classid = 'pg_class'::regclass and composite.oid = command.objid
-                or command.classid = 'pg_type'::regclass and typed.reloftype = command.objid)
-    ) as changed
+        if v_type is not null then
+            v_changed := v_changed || array(select c.oid from pg_class as c where c.reloftype = v_type);
+        end if;
+    end loop;
+    return v_changed;
+end
 $auditctl$;
-comment on function auditctl_internal.changed_relations is 'The relations that a DDL command changed; null if there are none. Only for use in an event trigger';
+comment on function auditctl_internal.changed_relations() is 'The relations that a DDL command changed; null if there are none. Only for use in an event trigger';
 
 create or replace function auditctl_internal.drifted_captures() returns oid[]
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select coalesce(array_agg(k.relation::oid), '{}')
-    from auditctl.capture as k
-    where k.being_changed_by is distinct from pg_current_xact_id()
-        and (
-            auditctl_internal.registered_name(k.relation) <> k.target
-            or auditctl_internal.current_rules(k.relation, k.members) <> k.rules
-            or auditctl_internal.current_members(k.relation) <> k.members
-            or auditctl_internal.current_columns(k.relation, k.members) <> k.columns
-            or exists (select from auditctl_internal.trigger_states(k) as s where s.fault is not null)
-        )
+begin
+    return (
+        select coalesce(array_agg(k.relation::oid), '{}')
+        from auditctl.capture as k
+        where k.being_changed_by is distinct from pg_current_xact_id()
+            and auditctl_internal.current_shape(k.relation, auditctl_internal.current_members(k.relation)) is distinct from k.shape
+    );
+end
 $auditctl$;
-comment on function auditctl_internal.drifted_captures is 'The audited tables whose state differs from auditctl.capture';
+comment on function auditctl_internal.drifted_captures is 'The audited tables that are not as when their capture was changed last';
+
+create or replace function auditctl_internal.concerned_captures(p_relations oid[]) returns regclass[]
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_related constant regclass[] := array(select r.oid from auditctl_internal.related_relations(p_relations) as r (oid));
+begin
+    return array(
+        select k.relation
+        from auditctl.capture as k
+        where (k.relation = any (v_related) or k.members::oid[] && p_relations)
+            and k.being_changed_by is distinct from pg_current_xact_id()
+        order by k.relation
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.concerned_captures is
+    'The audited tables that are, are above or below, or had as members these relations, and that no change of capture in this transaction is about';
+
+create or replace function auditctl_internal.warn_of_former_name(p_relations oid[]) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_capture record;
+begin
+    for v_capture in
+        select distinct r.old_target as former, k.target,
+            case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end as kind
+        from pg_class as c
+        join auditctl.rename as r on r.old_target = auditctl_internal.registered_name(c.oid)
+        join auditctl.capture as k on k.target = r.new_target
+        where c.oid = any (p_relations) and auditctl_internal.audited_through(c.oid) is null
+            and (c.relkind in ('r', 'p', 'f', 'm') or c.relkind = 'v' and not auditctl.is_audited_view(c.oid))
+    loop
+        raise warning '% now names a % that is not audited; the audited one is %', v_capture.former, v_capture.kind, v_capture.target
+            using hint = case v_capture.kind
+                when 'table' then 'To audit it: ' || auditctl_internal.command_line('enable', v_capture.former)
+                else 'Audit the tables under it.'
+            end;
+    end loop;
+end
+$auditctl$;
+comment on function auditctl_internal.warn_of_former_name is
+    'Warns a session that gives the former name of an audited table to another one, which is not audited';
 
 create or replace function auditctl_internal.watch_ddl(p_command text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $auditctl$
 declare
     v_relations oid[];
+    v_relation regclass;
     v_capture record;
 begin
-    if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS') then
+    if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS', 'CREATE FUNCTION', 'ALTER FUNCTION') then
         return;
     end if;
     v_relations := case when p_command like '% POLICY' then auditctl_internal.policied_relations() else auditctl_internal.changed_relations() end;
@@ -94,33 +147,21 @@ begin
         perform auditctl_internal.require_no_forged_trigger();
     end if;
     perform auditctl_internal.warn_of_open_policy(v_relations, p_command);
-    for v_capture in
-        select k.relation, k.target
+    foreach v_relation in array auditctl_internal.concerned_captures(v_relations) loop
+        select k.target, k.shape = auditctl_internal.current_shape(v_relation, auditctl_internal.current_members(v_relation)) as is_same
+        into v_capture
         from auditctl.capture as k
-        where k.being_changed_by is distinct from pg_current_xact_id()
-            and (k.relation::oid in (select auditctl_internal.related_relations(v_relations)) or k.members::oid[] && v_relations)
-        order by k.relation
-    loop
-        if p_command = 'ALTER SCHEMA' then
-            perform auditctl_internal.follow_schema(v_capture.relation, v_capture.target);
+        where k.relation = v_relation;
+        if v_capture.is_same then
+            perform auditctl_internal.record_ddl(v_capture.target, p_command, '[]');
+            continue;
         end if;
-        perform auditctl_internal.renew_capture(v_capture.relation, p_command, '[]');
+        if p_command = 'ALTER SCHEMA' then
+            perform auditctl_internal.follow_schema(v_relation, v_capture.target);
+        end if;
+        perform auditctl_internal.renew_capture(v_relation, p_command, '[]');
     end loop;
-    for v_capture in
-        select distinct r.old_target as former, k.target,
-            case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end as kind
-        from pg_class as c
-        join auditctl.rename as r on r.old_target = auditctl_internal.registered_name(c.oid)
-        join auditctl.capture as k on k.target = r.new_target
-        where c.oid = any (v_relations) and auditctl_internal.audited_through(c.oid) is null
-            and (c.relkind in ('r', 'p', 'f', 'm') or c.relkind = 'v' and not auditctl.is_audited_view(c.oid))
-    loop
-        raise warning '% now names a % that is not audited; the audited one is %', v_capture.former, v_capture.kind, v_capture.target
-            using hint = case v_capture.kind
-                when 'table' then 'To audit it: ' || auditctl_internal.command_line('enable', v_capture.former)
-                else 'Audit the tables under it.'
-            end;
-    end loop;
+    perform auditctl_internal.warn_of_former_name(v_relations);
 end
 $auditctl$;
 comment on function auditctl_internal.watch_ddl(text) is 'The coverage guard, at the end of each DDL command; called by auditctl_guard.check_ddl';
@@ -130,6 +171,7 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $auditctl$
 declare
     v_dropped record;
@@ -174,12 +216,7 @@ begin
     if p_command like 'ALTER %' or v_relations = '{}' then
         return;
     end if;
-    for v_relation in
-        select k.relation
-        from auditctl.capture as k
-        where k.being_changed_by is distinct from pg_current_xact_id() and k.relation::oid in (select auditctl_internal.related_relations(v_relations))
-        order by k.relation
-    loop
+    foreach v_relation in array auditctl_internal.concerned_captures(v_relations) loop
         perform auditctl_internal.renew_capture(v_relation, p_command, v_dropped_members);
     end loop;
 end

@@ -172,6 +172,9 @@ declare
     v_open record;
     v_is_relevant constant boolean := p_command like '% POLICY' or current_query() ~* 'enable[[:space:]]+row[[:space:]]+level[[:space:]]+security';
 begin
+    if not v_is_relevant or not exists (select from auditctl.read_site as s where s.relation = any (p_relations)) then
+        return;
+    end if;
     for v_open in
         select auditctl_internal.registered_name(s.relation) as name, p.policy, p.is_permissive
         from auditctl.read_site as s
@@ -181,8 +184,7 @@ begin
             from pg_policy as own
             where own.polrelid = s.relation and own.polname not in ('auditctl_read', 'auditctl_open') and p_command like '% POLICY'
         ) as p on true
-        where v_is_relevant
-            and s.relation = any (p_relations) and not s.had_row_security and (p.policy is not null or p_command not like '% POLICY')
+        where s.relation = any (p_relations) and not s.had_row_security and (p.policy is not null or p_command not like '% POLICY')
         order by name, policy
     loop
         raise warning '%', case
