@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import psycopg
@@ -44,6 +44,9 @@ DENIED = errors.InsufficientPrivilege.sqlstate
 MISSING = errors.UndefinedTable.sqlstate
 """The SQLSTATE of an error about a table that does not exist."""
 
+LOCKED = errors.LockNotAvailable.sqlstate
+"""The SQLSTATE of an error for want of a lock."""
+
 _HINTS = {
     errors.InvalidPassword.sqlstate: "Check the password, or use a service file or PGPASSFILE.",
     errors.InvalidAuthorizationSpecification.sqlstate: "Check the login and pg_hba.conf.",
@@ -51,8 +54,7 @@ _HINTS = {
     DENIED: "Run this as a login that may, or ask the DBA for the role: auditctl grant --help.",
     errors.DiskFull.sqlstate: "Free some space on the server.",
     errors.TooManyConnections.sqlstate: "Wait for connections to end, or raise max_connections.",
-    errors.LockNotAvailable.sqlstate: "Another session holds the lock; try again in a quieter moment, or raise "
-    "--lock-timeout.",
+    LOCKED: "Another session holds the lock; try again in a quieter moment.",
     errors.QueryCanceled.sqlstate: "The statement was canceled on the server; see statement_timeout.",
     errors.AdminShutdown.sqlstate: "The server closed the connection; try again.",
     errors.ReadOnlySqlTransaction.sqlstate: "The server is read-only, such as a standby; use the primary.",
@@ -164,7 +166,7 @@ def connect_store(dsn: str = "", *, denied: str = "", is_examined: bool = False)
         DatabaseError: No connection, or a statement of the block failed.
         StoreError: The store is missing, older, newer or, for a superuser, changed.
     """
-    with connect(dsn) as conn, _denials_explained(denied.format(login=shlex.quote(conn.info.user))):
+    with connect(dsn) as conn, _explained(DENIED, denied.format(login=shlex.quote(conn.info.user))):
         require_store(conn)
         with place.explaining(conn), errors_translated():
             if not is_examined:
@@ -173,12 +175,12 @@ def connect_store(dsn: str = "", *, denied: str = "", is_examined: bool = False)
 
 
 @contextmanager
-def _denials_explained(hint: str) -> Iterator[None]:
+def _explained(sqlstate: str | None, hint: str) -> Iterator[None]:
     try:
         with errors_translated():
             yield
     except DatabaseError as error:
-        if hint and error.sqlstate == DENIED and error.hint == _HINTS[DENIED]:
+        if hint and error.sqlstate == sqlstate and error.hint == _HINTS[error.sqlstate]:
             error.hint = hint
         raise
 
@@ -247,7 +249,10 @@ def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterato
         lock_timeout: How long a statement waits for a lock, in PostgreSQL's notation such as `5s`; None for the
             server's setting.
     """
-    with conn.transaction():
+    with (
+        _explained(LOCKED, f"{_HINTS[LOCKED][:-1]}, or raise --lock-timeout.") if lock_timeout else nullcontext(),
+        conn.transaction(),
+    ):
         if lock_timeout is not None:
             conn.execute("select set_config('lock_timeout', %s, true)", [lock_timeout])
         yield
@@ -288,10 +293,7 @@ def acting_as(conn: Connection, role: str) -> Iterator[None]:
     try:
         conn.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
     except errors.InsufficientPrivilege as error:
-        raise DatabaseError(
-            f"{conn.info.user} may not act as {role}",
-            hint=INSTALLER,
-            sqlstate=error.sqlstate,
-        ) from error
+        message = f"{conn.info.user} may not act as {role}"
+        raise DatabaseError(message, hint=INSTALLER, sqlstate=error.sqlstate) from error
     yield
     conn.execute("reset role")

@@ -18,7 +18,10 @@ from auditctl.errors import OutputError, UsageError
 from auditctl.utf8 import CHUNK
 
 STANDARD = "-"
-"""The name of standard output."""
+"""What names standard output on the command line."""
+
+STANDARD_NAME = "standard output"
+"""The name of standard output in messages."""
 
 
 class Sink:
@@ -98,7 +101,7 @@ def destination(
         OutputError: The file cannot be completed.
     """
     if path == STANDARD:
-        sink = Sink(stdout, "standard output", code)
+        sink = Sink(stdout, STANDARD_NAME, code)
         yield sink
         sink.flush()
     elif _is_special(path, force=force):
@@ -200,7 +203,8 @@ def _output_errors(name: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        option = "" if name == STANDARD_NAME else " with --output"
         raise OutputError(
             f"cannot write {name}: {error.strerror}",
-            hint="Free some space, or write to another place with --output." if error.errno else "",
+            hint=f"Free some space, or write to another place{option}." if error.errno else "",
         ) from error

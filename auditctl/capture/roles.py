@@ -132,7 +132,9 @@ def grant_backup(conn: Connection, login: str) -> bool:
     with _explained(conn, login), database.transaction(conn):
         is_changed = _change(conn, "backup", login, _DUMP, present=True)
         row = conn.execute(
-            "select rolsuper, pg_has_role(oid, 'pg_read_all_data', 'usage') from pg_roles where rolname = %s", [login]
+            "select rolsuper, pg_has_role(oid, 'pg_read_all_data', 'usage') and pg_has_role(oid, %s, 'usage') "
+            "from pg_roles where rolname = %s",
+            [ROLE_BACKUP, login],
         ).fetchone()
         if row and row[0]:
             raise ConfigurationError(
@@ -142,9 +144,20 @@ def grant_backup(conn: Connection, login: str) -> bool:
         if not row or not row[1]:
             raise ConfigurationError(
                 [f"{login} does not inherit the privileges of its roles"],
-                hint=f'Run this first: alter role "{login}" inherit',
+                hint=f"Run this first: {_inheriting(conn, login)}",
             )
     return is_changed
+
+
+def _inheriting(conn: Connection, login: str) -> str:
+    """Return the statement after which a login inherits what it is granted for dumps."""
+    if conn.info.server_version < 160000:
+        return f"alter role {_quoted(conn, login)} inherit"
+    return f"grant {ROLE_BACKUP}, pg_read_all_data to {_quoted(conn, login)} with inherit true"
+
+
+def _quoted(conn: Connection, name: str) -> str:
+    return sql.Identifier(name).as_string(conn)
 
 
 def revoke(conn: Connection, role: str, login: str) -> bool:
@@ -189,7 +202,7 @@ def _change(conn: Connection, role: str, login: str, powers: Sequence[_Power], *
     with database.transaction(conn):
         if conn.execute("select from pg_roles where rolname = %s", [login]).fetchone() is None:
             raise ConfigurationError(
-                [f"there is no login {login}"], hint=f'Create it first: create role "{login}" login'
+                [f"there is no login {login}"], hint=f"Create it first: create role {_quoted(conn, login)} login"
             )
         changed = [power for power in powers if _has(conn, power, login) is not present]
         for power in changed:
@@ -205,8 +218,17 @@ def _put(conn: Connection, power: _Power, login: str, *, present: bool) -> None:
     if _has(conn, power, login) is not present:
         raise ConfigurationError(
             [f"{login} keeps {power.name}, which another role granted"],
-            hint="Revoke it as that role: revoke ... granted by ...",
+            hint=f"Run, as that role or a superuser: {_revocation(conn, power, login)}",
         )
+
+
+def _revocation(conn: Connection, power: _Power, login: str) -> str:
+    rows = conn.execute(
+        "select distinct grantor::regrole::text from pg_auth_members "
+        "where roleid = to_regrole(%s) and member = (select oid from pg_roles where rolname = %s) order by 1",
+        [power.name, login],
+    ).fetchall()
+    return "; ".join(f"revoke {power.name} from {_quoted(conn, login)} granted by {name}" for (name,) in rows)
 
 
 def _has(conn: Connection, power: _Power, login: str) -> bool:

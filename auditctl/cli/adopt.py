@@ -34,7 +34,9 @@ def adopt(session: Session, dry_run: bool) -> None:
     for problem in adopted.problems:
         session.say(f"warning: {problem}")
     if adopted.problems:
-        session.say("Capture is as it was restored. State the rules with: auditctl enable, or auditctl apply FILE")
+        session.say(
+            "Capture is as it was restored. State the rules with: auditctl enable TABLE, or auditctl apply FILE"
+        )
     if adopted.phrase is None:
         session.say("The store is in its place." if not adopted.steps else "The store was in its place.")
     else:

@@ -66,6 +66,6 @@ def backup_role(session: Session, login: str) -> None:
     session.say(f"{login} can dump the whole database{'' if is_changed else ' already'}.")
     if unreadable:
         session.say(
-            f"warning: it may not read {plural(unreadable, 'large object')}, where its pg_dump fails: grant select on "
-            "large object, or use pg_dump --no-blobs"
+            f"warning: it may not read {plural(unreadable, 'large object')}, where its pg_dump fails. Grant it "
+            "select on each, or use pg_dump --no-blobs."
         )

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from auditctl import display
-from auditctl.output import Sink
+from auditctl.output import STANDARD_NAME, Sink
 
 
 def uses_color(stream: Any) -> bool:
@@ -48,7 +48,7 @@ def print_json(value: Any, default: Callable[[Any], Any] | None = None) -> None:
 
 def standard_output(code: Callable[[str], str]) -> Sink:
     """Return standard output as a sink, whose text `code` makes harmless on a terminal."""
-    return Sink(sys.stdout.fileno(), "standard output", code)
+    return Sink(sys.stdout.fileno(), STANDARD_NAME, code)
 
 
 def print_pieces(texts: Iterable[str], code: Callable[[str], str]) -> None:

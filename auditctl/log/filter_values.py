@@ -120,5 +120,5 @@ def pair(value: str) -> tuple[str, str]:
     """Parse KEY=VALUE; the first equals sign is the separator, and the value may be empty."""
     name, equals, content = value.partition("=")
     if not name or not equals:
-        raise UsageError(f"{value!r} is not KEY=VALUE", hint="For example: --context request_id=4f2a")
+        raise UsageError(f"{value!r} is not KEY=VALUE", hint="For example: request_id=4f2a")
     return name, content

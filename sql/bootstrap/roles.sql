@@ -7,6 +7,7 @@ declare
     v_is_superuser constant boolean := (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user);
     v_is_new constant boolean := pg_catalog.to_regclass('auditctl.member') is null;
     v_names text;
+    v_direct text;
 begin
     if pg_catalog.current_setting('server_version_num')::integer < 140000 then
         raise exception 'auditctl needs PostgreSQL 14 or newer, this server is %', pg_catalog.current_setting('server_version')
@@ -44,32 +45,31 @@ begin
     end if;
 
     -- Whoever is a member could replace what the login that installs runs, and act as the owner in every database.
-    for v_role in
-        with recursive member as (
-            select m.member, m.member as direct from pg_catalog.pg_auth_members as m where m.roleid = 'auditctl_owner'::pg_catalog.regrole
-            union
-            select m.member, member.direct from member join pg_catalog.pg_auth_members as m on m.roleid = member.member
-        )
+    with recursive member as (
+        select m.member, m.member as direct from pg_catalog.pg_auth_members as m where m.roleid = 'auditctl_owner'::pg_catalog.regrole
+        union
+        select m.member, member.direct from member join pg_catalog.pg_auth_members as m on m.roleid = member.member
+    )
 
-        select distinct r.rolname
-        from member
-        join pg_catalog.pg_roles as r on r.oid = member.member and not r.rolsuper and r.rolname <> session_user
-        where not (r.rolcanlogin and exists (
-            -- A login that installed has both roles, and a store: in another database, where nothing else of it is seen.
-            select
-            from pg_catalog.pg_auth_members as a
-            join pg_catalog.pg_shdepend as d
-                on d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and d.refobjid = 'auditctl_owner'::pg_catalog.regrole
-            where a.member = r.oid and a.roleid = 'auditctl_admin'::pg_catalog.regrole and d.deptype = 'o' and d.dbid <> 0
-        ))
-        order by r.rolname
-    loop
-        v_names := pg_catalog.concat_ws(', ', v_names, v_role);
-    end loop;
+    select
+        pg_catalog.string_agg(distinct r.rolname::text, ', ' order by r.rolname::text),
+        pg_catalog.string_agg(distinct member.direct::pg_catalog.regrole::text, ', ' order by member.direct::pg_catalog.regrole::text)
+    into v_names, v_direct
+    from member
+    join pg_catalog.pg_roles as r on r.oid = member.member and not r.rolsuper and r.rolname <> session_user
+    where not (r.rolcanlogin and exists (
+        -- A login that installed has both roles, and a store: in another database, where nothing else of it is seen.
+        select
+        from pg_catalog.pg_auth_members as a
+        join pg_catalog.pg_shdepend as d
+            on d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and d.refobjid = 'auditctl_owner'::pg_catalog.regrole
+        where a.member = r.oid and a.roleid = 'auditctl_admin'::pg_catalog.regrole and d.deptype = 'o' and d.dbid <> 0
+    ));
     if v_names is not null then
         raise exception 'role auditctl_owner has members that auditctl did not make: %', v_names
             using errcode = 'invalid_role_specification',
-                hint = 'They could replace what auditctl runs. Find out who granted it, then revoke it: revoke auditctl_owner from ...';
+                hint = 'They could replace what auditctl runs. Find out who granted it, then revoke it: revoke auditctl_owner from '
+                    || v_direct;
     end if;
     select pg_catalog.string_agg(m.roleid::pg_catalog.regrole::text, ', ' order by m.roleid::pg_catalog.regrole::text)
     into v_names
@@ -77,7 +77,7 @@ begin
     where m.member = 'auditctl_owner'::pg_catalog.regrole;
     if v_names is not null then
         raise exception 'role auditctl_owner is a member of other roles: %', v_names
-            using errcode = 'invalid_role_specification', hint = 'It may have no rights of others: revoke ... from auditctl_owner';
+            using errcode = 'invalid_role_specification', hint = pg_catalog.format('It may have no rights of others: revoke %s from auditctl_owner', v_names);
     end if;
     if v_is_new then
         select pg_catalog.string_agg(distinct r.rolname, ', ' order by r.rolname)
@@ -107,7 +107,7 @@ begin
     if exists (select from pg_catalog.pg_default_acl as d where d.defaclrole = 'auditctl_owner'::pg_catalog.regrole) then
         raise exception 'role auditctl_owner has default privileges, which would give others access to what it creates'
             using errcode = 'invalid_role_specification',
-                hint = e'Look at \\ddp in psql, then revoke them: alter default privileges for role auditctl_owner ...';
+                hint = e'Look at \\ddp in psql, then revoke them with alter default privileges for role auditctl_owner';
     end if;
 
     -- An administrator is an auditor too, and may make others auditors.

@@ -84,7 +84,7 @@ def test_an_owner_whose_reads_are_not_recorded_is_found(db: str, conn: psycopg.C
             NOTICE, "read_owner", "public.salary",
             f"{owner.name}, who owns public.salary, reads it without leaving an event.",
             "Enable the table again with --read-force, or give it to another role: "
-            "alter table public.salary owner to ...",
+            "alter table public.salary owner to ROLE",
         )
     ]  # fmt: skip
     audit_reads(db, "salary", read_force=True)

@@ -53,7 +53,7 @@ RECOMMENDED: tuple[tuple[Callable[[str], object], str, str], ...] = (
     (filter_values.network, "here", r"[0-9a-f:.]+(?:/[0-9]+)?(?=,| or|\.$)|2001[^ ]*(?=\.$)"),
     (filter_values.user, "actor:", r"actor:NAME"),
     (filter_values.action, "explode", r"[A-Z]{3,}"),
-    (filter_values.pair, "x", r"(?<=--context )\S+"),
+    (filter_values.pair, "x", r"(?<=: )\S+"),
     (Cursor.parse, "x", r"[0-9]{4}\S+$"),
     (table_names.parse, "a.b.c", r'"my\.schema"\.table'),
     (record_command._address, "10.0.0.0/8", r"[0-9a-f:.]+[0-9](?= |\.$)"),

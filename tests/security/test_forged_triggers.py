@@ -164,10 +164,16 @@ def test_the_owner_of_a_partitioned_table_puts_its_capture_on_nothing_else(
         session.execute("create table own.mine (id int, v text); create temp table fleeting () inherits (own.mine)")
         audit(db, "own.audited")
         function = "auditctl_triggers.own__audited__create()"
+        hints: list[str] = []
         for statement in BESIDE_CAPTURE:
             with pytest.raises(psycopg.DatabaseError, match="only capture itself may attach to a table") as error:
                 session.execute(statement.format("own", function).encode())
             assert error.value.sqlstate == "UA003"
+            hints.append(str(error.value.diag.message_hint).rpartition(": ")[2])
+        assert hints == [
+            "auditctl enable own.mine", *["The table is audited already."] * 2, "A temporary table cannot be audited.",
+            f"auditctl enable {owner.name}.made",
+        ]  # fmt: skip
         session.execute("create table own.audited_2 partition of own.audited for values in (2)")
         session.execute("create table own.child () inherits (own.mine)")
         session.execute("insert into own.audited values (1, 'a'), (2, 'b'); insert into own.mine values (3, 'c')")

@@ -50,6 +50,9 @@ def test_an_owner_with_members_that_did_not_install_is_refused(
         assert conn.execute("select to_regnamespace('auditctl')").fetchone() == (None,)
         with pytest.raises(Exception, match="has members that auditctl did not make"):
             conn.execute(store.install_script().encode())
+        conn.rollback()
+        conn.execute(error.value.hint.rpartition(": ")[2].encode())
+        store.install(empty_db)
 
 
 def test_an_owner_that_is_a_member_of_other_roles_is_refused(empty_db: str, role_names: list[str]) -> None:
@@ -58,7 +61,8 @@ def test_an_owner_that_is_a_member_of_other_roles_is_refused(empty_db: str, role
         conn.execute("create role mighty; grant mighty to auditctl_owner")
         with pytest.raises(DatabaseError, match="role auditctl_owner is a member of other roles: mighty") as error:
             store.install(empty_db)
-        assert error.value.hint == "It may have no rights of others: revoke ... from auditctl_owner"
+        conn.execute(error.value.hint.rpartition(": ")[2].encode())
+        store.install(empty_db)
 
 
 def test_a_second_database_installs_and_names_who_installed_the_first(

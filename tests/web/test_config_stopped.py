@@ -83,7 +83,7 @@ def test_a_busy_table_is_said_with_what_to_do_and_the_plan_stays(
     assert document.alerts == [
         "public.c: canceling statement due to lock timeout Nothing was changed. Another session has locked the table, "
         "or is changing the configuration, and did not finish within 5 seconds. Try again in a quieter moment, or "
-        "wait longer on the command line: auditctl enable --lock-timeout 1min"
+        "wait longer on the command line: auditctl enable TABLE --lock-timeout 1min"
     ]
     assert [table for table, _, _ in triggers(conn)] == ["public.a"]
     assert applied(admin, document).status_code == 303

@@ -47,7 +47,7 @@ READS = (
         Severity.NOTICE,
         "an owner whose reads are not recorded",
         "{owner}, who owns {object}, reads it without leaving an event.",
-        "Enable the table again with --read-force, or give it to another role: alter table {relation} owner to ...",
+        "Enable the table again with --read-force, or give it to another role: alter table {relation} owner to ROLE",
     ),
     Check(
         "read_open",

@@ -8,7 +8,11 @@ as $auditctl$
 begin
     raise exception 'permission denied for the secrets of the log: only a backup role may read them'
         using errcode = 'insufficient_privilege',
-            hint = format('For a whole pg_dump by this login, a superuser must first run: auditctl backup-role %s', quote_ident(current_user));
+            hint = 'For a whole pg_dump by this login, a superuser must first run: auditctl backup-role '
+                || case
+                    when current_user ~ '^[A-Za-z0-9_.]+$' then current_user
+                    else '''' || replace(current_user, '''', '''' || chr(92) || '''''') || ''''
+                end;
 end
 $auditctl$;
 grant execute on function auditctl.refuse_secret to public;

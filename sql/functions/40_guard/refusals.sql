@@ -68,7 +68,9 @@ begin
     if pg_has_role(session_user, 'auditctl_owner', 'MEMBER') then
         return;
     end if;
-    select t.tgname as name, c.oid::regclass as relation, p.oid::regprocedure as function
+    select t.tgname as name, c.oid::regclass as relation, p.oid::regprocedure as function,
+        auditctl_internal.registered_name(c.oid) as target, auditctl_internal.audited_through(c.oid) is not null as is_audited,
+        c.relpersistence = 't' as is_temporary
     into v_trigger
     from pg_event_trigger_ddl_commands() as command
     join pg_trigger as t on command.classid = 'pg_trigger'::regclass and t.oid = command.objid
@@ -84,7 +86,11 @@ begin
     if found then
         raise exception 'refused: trigger % on % calls %, which only capture itself may attach to a table',
             v_trigger.name, v_trigger.relation, v_trigger.function
-            using errcode = 'UA003', hint = 'To audit the table, the login that installed auditctl must run: auditctl enable';
+            using errcode = 'UA003', hint = case
+                when v_trigger.is_audited then 'The table is audited already.'
+                when v_trigger.is_temporary then 'A temporary table cannot be audited.'
+                else 'To audit the table, the login that installed auditctl must run: ' || auditctl_internal.command_line('enable', v_trigger.target)
+            end;
     end if;
 end
 $auditctl$;

@@ -25,7 +25,7 @@ join pg_sequence as q on q.seqrelid = to_regclass('auditctl.event_event_id_seq')
 union all
 select distinct
     c.oid::regclass::text, format('replication writes %s, which describes this database and not the publisher''s', c.oid::regclass),
-    format('On the publisher, leave it out of the publication, such as: alter publication ... drop table %s', c.oid::regclass)
+    format('On the publisher, leave it out of the publication, such as: alter publication NAME drop table %s', c.oid::regclass)
 from subscribed as s
 join pg_class as c on c.oid = s.root
 where c.relnamespace = to_regnamespace('auditctl') and c.oid <> to_regclass('auditctl.event')

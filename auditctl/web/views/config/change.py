@@ -30,7 +30,8 @@ MAX_MESSAGES = 5
 
 _HINTS = {
     LOCKED: "Another session has locked the table, or is changing the configuration, and did not finish within 5 "
-    "seconds. Try again in a quieter moment, or wait longer on the command line: auditctl enable --lock-timeout 1min",
+    "seconds. Try again in a quieter moment, or wait longer on the command line: "
+    "auditctl enable TABLE --lock-timeout 1min",
     errors.DeadlockDetected.sqlstate: "Another session locked the same tables in another order. Try again.",
 }
 """What to do, by SQLSTATE, where the library's hint names options that a page does not have."""
