@@ -38,7 +38,7 @@ settings.load_profile("same")
 IGNORED_IN_THE_BACKGROUND = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 """Signals that scripts and nohup have their background jobs ignore, and that tests send to what they start."""
 
-KEPT = ("AUDITCTL_TEST_BINDIR", "AUDITCTL_TEST_CHROMIUM", "AUDITCTL_TEST_SCREENSHOTS")
+KEPT = ("AUDITCTL_TEST_BINDIR", "AUDITCTL_TEST_CHROMIUM", "AUDITCTL_TEST_SCREENSHOTS", "AUDITCTL_TEST_SLOW_MS")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

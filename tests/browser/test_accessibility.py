@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.looks import violations
+from tests.browser.steps import follow
 
 if TYPE_CHECKING:
     from tests.browser.archive import Archive
@@ -61,7 +62,7 @@ def test_the_sign_in_page_has_no_violations_before_and_after_a_mistake(archive: 
     assert violations(tab) == []
     tab.get_by_label("Login").fill("nobody_at_all")
     tab.get_by_label("Password").fill("guessed")
-    tab.get_by_label("Password").press("Enter")
+    follow(tab.get_by_label("Password"), "Enter")
     expect(tab.get_by_role("alert")).to_be_visible()
     assert violations(tab) == []
 
@@ -70,6 +71,6 @@ def test_a_plan_has_no_violations(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.admin, examined=True)
     tab.goto("/config/table?table=billing.customer")
     tab.get_by_role("checkbox", name="Mask email").check()
-    tab.get_by_role("button", name="Show the plan").click()
+    follow(tab.get_by_role("button", name="Show the plan"))
     expect(tab.get_by_role("table", name="The changes, in order")).to_be_visible()
     assert violations(tab) == []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.steps import follow
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit, events
 
@@ -45,7 +46,7 @@ def test_an_activity_log_is_added_after_its_plan_was_shown(
     tab.get_by_role("checkbox", name="TRUNCATE").uncheck()
     tab.get_by_label("Label").fill("Invoice")
     tab.get_by_role("checkbox", name="Mask card").check()
-    tab.get_by_role("button", name="Show the plan").click()
+    follow(tab.get_by_role("button", name="Show the plan"))
     assert changes(tab) == ["CREATE CREATE", "CREATE UPDATE", "CREATE DELETE"]
     conn.execute("insert into billing.invoice values (1, 10, '4111')")
     assert events(conn, invoices) == []
@@ -67,12 +68,12 @@ def test_an_activity_log_is_edited_and_then_disabled_and_what_was_recorded_stays
     tab.goto("/config")
     tab.get_by_role("link", name="Edit billing.invoice").click()
     tab.get_by_role("checkbox", name="Exclude card").check()
-    tab.get_by_role("button", name="Show the plan").click()
+    follow(tab.get_by_role("button", name="Show the plan"))
     assert {change.partition(" ")[0] for change in changes(tab)} == {"REPLACE"}
-    tab.get_by_role("button", name="Apply").click()
+    follow(tab.get_by_role("button", name="Apply"))
     conn.execute("update billing.invoice set card = '4222'")
     tab.get_by_role("link", name="Disable billing.invoice").click()
-    tab.get_by_role("button", name="Show the plan").click()
+    follow(tab.get_by_role("button", name="Show the plan"))
     assert {change.partition(" ")[0] for change in changes(tab)} == {"DROP"}
     tab.get_by_role("button", name="Disable").click()
     expect(tab.get_by_role("link", name="Add activity log to billing.invoice")).to_be_visible()
@@ -85,9 +86,9 @@ def test_what_changed_after_the_plan_was_shown_is_shown_anew_and_not_done(
 ) -> None:
     tab = browse(page.url, admin, refusals=(409,))
     tab.goto(f"/config/table?table={invoices}")
-    tab.get_by_role("button", name="Show the plan").click()
+    follow(tab.get_by_role("button", name="Show the plan"))
     audit(page.dsn, invoices, mask=("card",))
-    tab.get_by_role("button", name="Apply").click()
+    follow(tab.get_by_role("button", name="Apply"))
     expect(tab.get_by_role("alert")).to_contain_text("The database changed after the plan was shown.")
     assert {change.partition(" ")[0] for change in changes(tab)} == {"REPLACE"}
 

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from tests.browser.archive import Archive, opened
 from tests.browser.looks import beside_the_edge
+from tests.browser.steps import follow
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit
 from tests.support.recorded import Recorded, record
@@ -115,7 +116,7 @@ def test_what_is_too_long_stays_within_the_page(huge: Archive, browse: Browse, a
     expect(tab.locator("tr.opened")).to_contain_text("and more" if action == "update" else LONG[:480])
     expect(tab.locator("tr.opened")).to_contain_text("and more" if action == "update" else "10,000 bytes in all")
     assert beside_the_edge(tab) == NOTHING
-    tab.get_by_role("link", name="History of this object").click()
+    follow(tab.get_by_role("link", name="History of this object"))
     expect(tab.locator("tr.event")).to_have_count(2)
     assert beside_the_edge(tab) == NOTHING
 
@@ -127,6 +128,6 @@ def test_names_that_are_too_long_stay_within_the_pages_of_administrators(huge: A
         assert (path, beside_the_edge(tab)) == (path, NOTHING)
     tab.goto(f"/config/table?table={LONGEST}.{LONGEST}")
     tab.get_by_role("checkbox", name=f"Mask {LONGEST}").check()
-    tab.get_by_role("button", name="Show the plan").click()
+    follow(tab.get_by_role("button", name="Show the plan"))
     expect(tab.get_by_role("table", name="The changes, in order")).to_be_visible()
     assert beside_the_edge(tab) == NOTHING

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from tests.browser.archive import PAST
+from tests.browser.steps import follow
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -104,9 +105,8 @@ def test_a_view_sent_to_a_colleague_shows_them_the_same_rows(archive: Archive, b
     mine.goto("/")
     mine.get_by_label("User", exact=True).fill("bob")
     mine.get_by_label("IP address", exact=True).fill("203.0.113.4/30")
-    mine.get_by_role("button", name="Filter").click()
+    follow(mine.get_by_role("button", name="Filter"))
     expect(chips(mine)).to_have_text(["User: bob", "IP address: 203.0.113.4/30"])
-    expect(mine.locator("tr.event").first).to_be_visible()
     theirs.goto(mine.url)
     assert identities(theirs) == identities(mine)
     assert len(identities(mine)) > 10
@@ -131,11 +131,11 @@ def test_older_and_newer_lead_through_the_log_and_show_each_event_once(archive: 
     pages = [identities(tab)]
     turns = tab.get_by_role("navigation", name="Pages of the log")
     while turns.get_by_role("link", name="Older").count():
-        turns.get_by_role("link", name="Older").click()
+        follow(turns.get_by_role("link", name="Older"))
         pages.append(identities(tab))
     assert [len(page) for page in pages] == [50, 50, 50, 50, PAST + 2 - 200]
     assert len({identity for page in pages for identity in page}) == PAST + 2
     for page in reversed(pages[:-1]):
-        turns.get_by_role("link", name="Newer", exact=True).click()
+        follow(turns.get_by_role("link", name="Newer", exact=True))
         assert identities(tab) == page
     expect(turns.get_by_role("link", name="Newer", exact=True)).to_have_count(0)

@@ -65,7 +65,8 @@ def test_all_of_a_round_is_done_by_keyboard(archive: Archive, browse: Browse) ->
     tab.goto("/?target=Customer")
     tab.get_by_label("Target ID", exact=True).focus()
     tab.keyboard.type("7")
-    tab.keyboard.press("Enter")
+    with tab.expect_navigation():
+        tab.keyboard.press("Enter")
     expect(tab.locator("tr.event")).to_have_count(2)
     tab.locator("tr.event a.open").first.focus()
     tab.keyboard.press("Enter")

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from tests.browser.steps import follow
 from tests.support.recorded import Recorded, minutes, record
 
 if TYPE_CHECKING:
     import psycopg
+    from playwright.sync_api import Page as Tab
 
     from tests.fixtures.browser import Browse
     from tests.fixtures.web import Client, Page
@@ -17,14 +19,20 @@ if TYPE_CHECKING:
 ROUND_MS = 5_000
 
 
+def stopped(tab: Tab) -> Tab:
+    """Return a window whose clock only the test moves, so that no other round comes in between."""
+    tab.clock.install(time=0)
+    tab.clock.pause_at(1)
+    return tab
+
+
 def test_live_shows_what_happens_without_loading_the_page_again(
     page: Page, reader: Client, conn: psycopg.Connection, browse: Browse
 ) -> None:
     record(conn, Recorded())
-    tab = browse(page.url, reader, alone=True)
-    tab.clock.install()
+    tab = stopped(browse(page.url, reader, alone=True))
     tab.goto("/?user=alice")
-    tab.locator("a.live").click()
+    follow(tab.locator("a.live"))
     expect(tab.locator("a.live.on")).to_be_visible()
     tab.evaluate("window.untouched = true")
     record(conn, Recorded(minutes(1), target_id="8"), Recorded(minutes(2), actor="bob"))
@@ -39,8 +47,7 @@ def test_live_shows_what_happens_without_loading_the_page_again(
 
 def test_live_keeps_an_open_event_open(page: Page, reader: Client, conn: psycopg.Connection, browse: Browse) -> None:
     record(conn, Recorded())
-    tab = browse(page.url, reader, alone=True)
-    tab.clock.install()
+    tab = stopped(browse(page.url, reader, alone=True))
     tab.goto("/?user=alice&live=1")
     tab.locator("tr.event .details").click()
     expect(tab.locator("tr.opened .detail")).to_be_visible()
@@ -51,8 +58,7 @@ def test_live_keeps_an_open_event_open(page: Page, reader: Client, conn: psycopg
 
 
 def test_live_keeps_what_is_being_typed(page: Page, reader: Client, conn: psycopg.Connection, browse: Browse) -> None:
-    tab = browse(page.url, reader, alone=True)
-    tab.clock.install()
+    tab = stopped(browse(page.url, reader, alone=True))
     tab.goto("/?live=1")
     tab.get_by_label("User", exact=True).press_sequentially("bo")
     record(conn, Recorded())
@@ -63,8 +69,7 @@ def test_live_keeps_what_is_being_typed(page: Page, reader: Client, conn: psycop
 
 
 def test_live_ends_at_the_sign_in_page_once_the_session_is_over(page: Page, reader: Client, browse: Browse) -> None:
-    tab = browse(page.url, reader, alone=True, refusals=(401,))
-    tab.clock.install()
+    tab = stopped(browse(page.url, reader, alone=True, refusals=(401,)))
     tab.goto("/?live=1")
     reader.form("/logout", {}, source="/")
     tab.clock.run_for(ROUND_MS)
@@ -75,8 +80,7 @@ def test_live_keeps_an_open_event_that_newer_ones_have_pushed_off_the_page(
     page: Page, reader: Client, conn: psycopg.Connection, browse: Browse
 ) -> None:
     record(conn, Recorded())
-    tab = browse(page.url, reader, alone=True)
-    tab.clock.install()
+    tab = stopped(browse(page.url, reader, alone=True))
     tab.goto("/?user=alice&limit=2&live=1")
     tab.locator("tr.event a.open").press("Enter")
     tab.locator("tr.opened .detail").get_by_role("link", name="History").focus()

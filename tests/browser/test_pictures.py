@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.steps import follow
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
     from playwright.sync_api import Page as Tab
@@ -104,7 +106,7 @@ def test_arrows_walk_along_the_bars_and_enter_narrows(archive: Archive, browse: 
 def test_a_click_on_a_user_narrows_the_log_and_the_pictures(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.reader)
     tab.goto(PAST)
-    tab.locator(".tops").nth(1).get_by_role("link", name="bob").click()
+    follow(tab.locator(".tops").nth(1).get_by_role("link", name="bob"))
     expect(tab.locator(".readout .total")).to_contain_text("70 events")
     assert set(tab.locator("tr.event .who").all_text_contents()) == {"bob"}
 
@@ -136,6 +138,6 @@ def test_without_scripts_the_pictures_are_a_link_away_and_bars_are_links(archive
     tab.get_by_role("link", name="Show charts").click()
     bar = bars(tab).nth(3)
     wanted = moments(edges(bar))
-    bar.click()
+    follow(bar)
     assert moments(chosen(tab)) == wanted
     expect(tab.locator("tr.event").first).to_be_visible()

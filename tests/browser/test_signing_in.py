@@ -29,6 +29,12 @@ def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("auditctl.web.views.login.DELAY_SECONDS", 0.0)
 
 
+def wait_for_charts(*tabs: Tab) -> None:
+    """Wait until the charts are there: a request for them after the session's end is refused."""
+    for tab in tabs:
+        expect(tab.locator(".place.waiting")).to_have_count(0)
+
+
 def sign_in(tab: Tab, login: str, password: str = PASSWORD) -> None:
     """Type login and password, and press Enter."""
     tab.get_by_label("Login").fill(login)
@@ -90,6 +96,7 @@ def test_after_signing_out_neither_back_nor_the_address_shows_anything(
     tab.goto("/?user=nobody")
     tab.goto("/")
     expect(tab.locator("tr.event")).to_have_count(1)
+    wait_for_charts(tab)
     tab.get_by_role("button", name="Sign out").click()
     expect(tab).to_have_title(re.compile("Sign in"))
     tab.go_back()
@@ -107,6 +114,7 @@ def test_a_cookie_copied_before_signing_out_opens_nothing_afterwards(
     thief.goto("/")
     expect(thief.locator("tr.event")).to_have_count(1)
     tab.goto("/")
+    wait_for_charts(thief, tab)
     tab.get_by_role("button", name="Sign out").click()
     expect(tab).to_have_title(re.compile("Sign in"))
     thief.goto("/")

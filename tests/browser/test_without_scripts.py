@@ -74,5 +74,7 @@ def test_live_loads_the_page_again_after_a_while(
     expect(refresh).to_have_attribute("content", "1")
     record(conn, Recorded())
     expect(tab.locator("tr.event")).to_have_count(1)
+    tab.unroute(f"{page.url}/?*")
+    expect(refresh).to_have_attribute("content", "10")
     tab.locator("a.live").click()
     expect(refresh).to_have_count(0)
