@@ -135,8 +135,9 @@ def _find(
         if matches:
             names = ", ".join(qualified(*r.identity) for r in matches)
             return None, rule, Problem(rule, f"{place}: {rule.name} may mean {names}; write the schema too")
-    if rule.is_in_force and not rule.actions:
-        return None, rule, None  # it excludes a table that no longer exists from a glob
+    # It excludes a table that no longer exists from a glob, or it waits for the table to be created again.
+    if rule.is_in_force and (not rule.actions or rule.on_drop == "record"):
+        return None, rule, None
     renamed = [r for r in catalog.relations if not r.parents and installed_target(r, catalog) == rule.name]
     if renamed and follow_renames:
         return renamed[0], replace(rule, name=qualified(*renamed[0].identity)), None

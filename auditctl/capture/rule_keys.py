@@ -20,6 +20,7 @@ class Kind(StrEnum):
     ACTIONS = "actions"
     COLUMNS = "columns"
     TEXT = "text"
+    CHOICE = "choice"
     SWITCH = "switch"
 
 
@@ -34,6 +35,7 @@ class RuleKey:
         help: What it does, as one sentence; for options, the page's form and the documentation.
         otherwise: The value without it, for the documentation.
         needs: The action without which it must not be set; None for none.
+        choices: The values of a choice, the default first; empty for the other kinds.
         name: The name of the field, which is its name in files and that of its column.
         default: The value if it is not set; None for a key that every rule has.
     """
@@ -44,6 +46,7 @@ class RuleKey:
     help: str
     otherwise: str
     needs: Action | None = None
+    choices: tuple[str, ...] = ()
     name: str = ""
     default: Any = None
 
@@ -67,6 +70,10 @@ def _columns(title: str, summary: str, help: str, otherwise: str = "none") -> Ma
     return {"key": RuleKey(Kind.COLUMNS, title, summary, help, otherwise)}
 
 
+def _choice(title: str, summary: str, help: str, *choices: str) -> Mapping[str, RuleKey]:  # noqa: A002
+    return {"key": RuleKey(Kind.CHOICE, title, summary, help, f"`{choices[0]}`", choices=choices)}
+
+
 def _switch(title: str, summary: str, help: str, needs: Action | None = None) -> Mapping[str, RuleKey]:  # noqa: A002
     return {"key": RuleKey(Kind.SWITCH, title, summary, help, "`false`", needs)}
 
@@ -79,7 +86,7 @@ class Rule:
         name: `schema.table` or a glob over both parts, in the form of `table_names.Pattern.text`.
         actions: The captured actions in the order of `actions.OPTIONS`; empty for a table that must not be audited
             although a glob matches it.
-        label, exclude, mask, key, require_actor, read_query, read_force: See the `help` of the row.
+        label, exclude, mask, key, require_actor, read_query, read_force, on_drop: See the `help` of the row.
         origin: The rule's place, for messages, such as `audit.toml: table[2]`; not compared.
         is_in_force: Whether the database has the same rule already, so that a name that no longer exists is not
             an error; not compared.
@@ -146,6 +153,16 @@ class Rule:
             "Reads by the owner", "reads by the owner", "Record reads by the table's owner, too.", needs=Action.READ
         ),
     )
+    on_drop: str = field(
+        default="refuse",
+        metadata=_choice(
+            "When dropped",
+            "when dropped",
+            "Whether DDL may drop the table and its key, excluded and masked columns: `refuse` it, or `record` it.",
+            "refuse",
+            "record",
+        ),
+    )
     origin: str = field(default="", compare=False)
     is_in_force: bool = field(default=False, compare=False)
 
@@ -183,6 +200,9 @@ TEXTS = tuple(key for key in KEYS if key.kind is Kind.TEXT)
 
 COLUMNS = tuple(key for key in KEYS if key.kind is Kind.COLUMNS)
 """The keys that list columns."""
+
+CHOICES = tuple(key for key in KEYS if key.kind is Kind.CHOICE)
+"""The keys that are one of a few words."""
 
 SWITCHES = tuple(key for key in KEYS if key.kind is Kind.SWITCH)
 """The keys that are true or false."""

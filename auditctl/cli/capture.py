@@ -68,6 +68,13 @@ def _rule_option(key: RuleKey) -> Callable[[Any], Any]:
             return click.option(
                 key.option, metavar="COL", multiple=True, callback=_each_once, help=f"{key.help} Repeatable."
             )
+        case Kind.CHOICE:
+            return click.option(
+                key.option,
+                type=click.Choice(key.choices),
+                default=key.default,
+                help=f"{key.help} Default: {key.default}.",
+            )
         case Kind.SWITCH:
             return click.option(key.option, is_flag=True, help=key.help)
 

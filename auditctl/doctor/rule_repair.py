@@ -23,7 +23,7 @@ def command(rule: Rule) -> list[str]:
     words = ["auditctl", "enable", rule.name]
     for key, value in rule.explicit_values().items():
         match key.kind:
-            case Kind.TEXT:
+            case Kind.TEXT | Kind.CHOICE:
                 words += [key.option, value]
             case Kind.ACTIONS:
                 words += [] if value == DEFAULT else [key.option, ",".join(action.value.lower() for action in value)]

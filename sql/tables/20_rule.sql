@@ -13,8 +13,10 @@ create table auditctl.rule (
     set_at timestamptz not null default pg_catalog.now(),
     read_query boolean not null default false,
     read_force boolean not null default false,
+    on_drop text not null default 'refuse',
     constraint rule_pkey primary key (name),
-    constraint rule_label_is_not_empty check (label <> '')
+    constraint rule_label_is_not_empty check (label <> ''),
+    constraint rule_on_drop_is_known check (on_drop in ('refuse', 'record'))
 );
 comment on table auditctl.rule is 'What is to be audited: one row per table or glob, as enable and apply write it';
 comment on column auditctl.rule.name is 'schema.table, or a glob such as billing.*';
@@ -29,6 +31,7 @@ comment on column auditctl.rule.set_by is 'The login that set the rule';
 comment on column auditctl.rule.set_at is 'When the rule was set';
 comment on column auditctl.rule.read_query is 'Whether the event of a read records the query''s text';
 comment on column auditctl.rule.read_force is 'Whether reads by the table''s owner are recorded, too';
+comment on column auditctl.rule.on_drop is 'Whether the guard lets DDL drop the table and its key, excluded and masked columns: refuse or record';
 
 create type auditctl.key_type as (type regtype, modifier integer, collation_name text, ignores_case boolean);
 comment on type auditctl.key_type is 'How the text of a key''s column is read: enough to tell which texts mean the same key';

@@ -31,6 +31,7 @@ STATED = {
     Kind.ACTIONS: (Action.UPDATE, Action.READ),
     Kind.COLUMNS: ("name",),
     Kind.TEXT: "Thing",
+    Kind.CHOICE: "record",
     Kind.SWITCH: True,
 }
 """For each kind a value that is not the default."""

@@ -126,6 +126,7 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         ("retention_keep_is_a_time",),
         ("retention_target_is_not_empty",),
         ("rule_label_is_not_empty",),
+        ("rule_on_drop_is_known",),
     ]
 
 

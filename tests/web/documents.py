@@ -70,5 +70,5 @@ def _send(document: Document, element: Element) -> None:
     name = values.get("name", "")
     if element.tag == "textarea":
         document.forms[-1][1][name] = [element.text]
-    elif name and (values.get("type") != "checkbox" or "checked" in values):
+    elif name and (values.get("type") not in ("checkbox", "radio") or "checked" in values):
         document.forms[-1][1].setdefault(name, []).append(values.get("value", ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,14 @@ class Fields:
             self.problem(key, "must be true or false")
             return default
         return value
+
+    def choice(self, key: str, choices: Sequence[str]) -> str:
+        """Return one of these words, by default the first."""
+        value = self.values.get(key, choices[0])
+        if value not in choices:
+            self.problem(key, f"must be one of {', '.join(choices)}")
+            return choices[0]
+        return str(value)
 
     def columns(self, key: str) -> tuple[str, ...]:
         """Return a list of column names, each once; empty if it is missing."""

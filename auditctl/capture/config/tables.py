@@ -49,7 +49,7 @@ def _section(rule: Rule) -> Section:
                     section[key.name] = _names(value)
             case Kind.COLUMNS:
                 section[key.name] = list(value)
-            case Kind.TEXT | Kind.SWITCH:
+            case Kind.TEXT | Kind.CHOICE | Kind.SWITCH:
                 section[key.name] = value
     return section
 
@@ -81,6 +81,8 @@ def _value(table: Fields, key: RuleKey, actions: tuple[Action, ...]) -> Any:
             return _actions(table, actions)
         case Kind.COLUMNS:
             return table.columns(key.name)
+        case Kind.CHOICE:
+            return table.choice(key.name, key.choices)
         case Kind.SWITCH:
             return table.flag(key.name)
 

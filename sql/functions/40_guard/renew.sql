@@ -1,6 +1,16 @@
 -- The coverage guard: in the transaction of any DDL it checks the audited tables concerned, refuses changes that would
 -- disable capture, rewrites functions, installs capture on new partitions and children, follows renames, and records it.
 
+create or replace function auditctl_internal.counted(p_number text, p_noun text) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return format('%s %s%s', p_number, p_noun, case when p_number <> '1' then 's' end);
+end
+$auditctl$;
+comment on function auditctl_internal.counted is 'A number with a noun, in the plural unless it is one';
+
 create or replace function auditctl_internal.record_ddl(p_target text, p_command text, p_changes jsonb) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -22,6 +32,10 @@ begin
                 coalesce(nullif(translate(c.change ->> 'was', '[]"', ''), ''), 'none')
             )
             when c.change ? 'gone' then format('gone: %s', c.change ->> 'gone')
+            when c.change ? 'events' then format(
+                'the log has %s%s of %s', case when c.change ? 'estimated' then 'about ' end,
+                auditctl_internal.counted(c.change ->> 'events', 'event'), auditctl_internal.counted(c.change ->> 'keys', 'key')
+            )
         end, '; ' order by c.position
     )
     into v_summary
@@ -133,6 +147,9 @@ begin
     end if;
     v_changes := v_changes || auditctl_internal.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
         || auditctl_internal.renew_members(v_before, v_now);
+    if v_now.on_drop = 'record' and v_changes @? '$[*] ? (exists(@.dropped) || exists(@.gone))' then
+        v_changes := v_changes || auditctl_internal.log_size(v_now.target);
+    end if;
 
     update auditctl.capture
     set

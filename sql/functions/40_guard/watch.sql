@@ -176,6 +176,7 @@ as $auditctl$
 declare
     v_dropped record;
     v_relations oid[] := '{}';
+    v_is_gone boolean := false;
     v_dropped_members jsonb := '[]';
     v_relation regclass;
 begin
@@ -186,7 +187,7 @@ begin
     end if;
     perform auditctl_internal.require_fresh_snapshot();
     for v_dropped in
-        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target,
+        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target, k.on_drop,
             k.being_changed_by is distinct from pg_current_xact_id() as is_guarded
         from pg_event_trigger_dropped_objects() as d
         left join auditctl.capture as k on d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.relation = d.objid
@@ -203,15 +204,25 @@ begin
         elsif v_dropped.objsubid > 0 then
             v_relations := v_relations || v_dropped.objid;
         elsif v_dropped.target is not null and v_dropped.is_guarded then
-            raise exception 'refused: % is audited', v_dropped.target
-                using errcode = 'UA003', hint = auditctl_internal.how_to_stop(v_dropped.target);
+            if v_dropped.on_drop = 'refuse' then
+                raise exception 'refused: % is audited', v_dropped.target
+                    using errcode = 'UA003', hint = auditctl_internal.how_to_stop(v_dropped.target);
+            end if;
+            perform auditctl_internal.forget_capture(v_dropped.objid, p_command, v_dropped.object_identity);
+            v_is_gone := true;
         elsif exists (select from auditctl.capture as k where v_dropped.objid = any (k.members::oid[])) then
             v_relations := v_relations || array(
                 select k.relation::oid from auditctl.capture as k where v_dropped.objid = any (k.members::oid[])
             );
             v_dropped_members := v_dropped_members || jsonb_build_object('gone', v_dropped.object_identity);
+            v_is_gone := true;
         end if;
     end loop;
+    if v_is_gone then
+        perform auditctl_internal.drop_functions(d.address_names[1], d.address_names[2])
+        from pg_event_trigger_dropped_objects() as d
+        where d.classid = 'pg_class'::regclass and d.objsubid = 0 and d.object_type in ('table', 'foreign table');
+    end if;
     -- watch_ddl checks ALTER commands when they end.
     if p_command like 'ALTER %' or v_relations = '{}' then
         return;

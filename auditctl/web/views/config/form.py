@@ -81,6 +81,7 @@ def form(
         every_action=tuple(actions.OPTIONS.values()),
         texts=() if details.is_glob else rule_keys.TEXTS,
         column_keys=rule_keys.COLUMNS,
+        choices=rule_keys.CHOICES,
         switches=rule_keys.SWITCHES,
     )
 

@@ -49,7 +49,7 @@ class ChangeRequest:
         yield "table", self.rule.name
         for key, value in self.rule.explicit_values().items():
             match key.kind:
-                case Kind.TEXT:
+                case Kind.TEXT | Kind.CHOICE:
                     yield key.name, value
                 case Kind.ACTIONS:
                     yield from (("action", action.lower()) for action in value)
@@ -116,6 +116,8 @@ def _value(visit: Visit, key: RuleKey) -> Any:
             return _actions(visit)
         case Kind.COLUMNS:
             return _columns(visit, key.name)
+        case Kind.CHOICE:
+            return _choice(visit, key)
         case Kind.SWITCH:
             return visit.one(visit.form, key.name, "") == "1"
 
@@ -125,6 +127,13 @@ def _actions(visit: Visit) -> tuple[Action, ...]:
     if unknown := chosen - actions.OPTIONS.keys():
         raise BadRequest(f"There is no action {min(unknown)!r}.")
     return tuple(action for name, action in actions.OPTIONS.items() if name in chosen)
+
+
+def _choice(visit: Visit, key: RuleKey) -> str:
+    word = visit.one(visit.form, key.name, "") or key.choices[0]
+    if word not in key.choices:
+        raise BadRequest(f"There is no {key.summary} {word!r}.")
+    return word
 
 
 def _columns(visit: Visit, name: str) -> tuple[str, ...]:
