@@ -33,8 +33,8 @@ READER = ANYBODY | {
     "statistics", "target_names", "target_pattern",
 }  # fmt: skip
 READER |= {
-    "count_held", "find_key", "key_changes_at", "key_since", "key_spellings", "key_until", "near_keys", "object_events",
-    "object_key_changes", "object_periods",
+    "count_held", "find_key", "key_spellings", "near_keys", "next_key_changes", "next_key_end",
+    "next_key_step", "object_events", "object_key_steps", "object_periods",
 }  # fmt: skip
 ADMIN = READER | {
     "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor", "note_log_file", "place_hold",

@@ -75,116 +75,101 @@ grant execute on function auditctl.target_names to auditctl_reader;
 comment on function auditctl.target_names is
     'All names that a table has had, each with its period; only the given name for a table that was never renamed';
 
-create or replace function auditctl.key_since(p_target text, p_from timestamptz, p_to timestamptz, p_key text, p_at timestamptz)
-returns table (since timestamptz, departure timestamptz)
+create or replace function auditctl.next_key_changes(
+    p_target text, p_from timestamptz, p_to timestamptz, p_key text, p_at timestamptz, p_is_later boolean
+) returns table (is_turn boolean, at timestamptz)
 language sql stable
 begin atomic
-    -- Inlined, so that each lookup is one step in an index. A birth counts only if it is later than the last arrival at the
-    -- key: so each event is read for one period only.
+    -- Inlined, so that each lookup is one step in an index.
     select
-        greatest(
-            last.arrival, (
-                select birth.occurred_at
-                from auditctl.event as birth
-                where birth.target = p_target and birth.target_id = p_key and birth.action = 'CREATE' and birth.occurred_at < p_at
-                    and birth.occurred_at between greatest(p_from, last.arrival) and p_to
-                order by birth.occurred_at desc
-                limit 1
-            )
-        ) as since,
-        last.departure
-    from (
-        select
-            (
-                select k.occurred_at
-                from auditctl.key_change as k
-                where k.target = p_target and k.target_id = p_key and k.occurred_at < p_at and k.occurred_at between p_from and p_to
-                order by k.occurred_at desc
-                limit 1
-            ) as arrival,
-            (
-                select k.occurred_at
-                from auditctl.key_change as k
-                where k.target = p_target and k.previous_target_id = p_key and k.occurred_at < p_at
-                    and k.occurred_at between p_from and p_to
-                order by k.occurred_at desc
-                limit 1
-            ) as departure
-    ) as last;
+        not p_is_later as is_turn,
+        case when p_is_later then (
+            select min(k.occurred_at)
+            from auditctl.key_change as k
+            where k.target = p_target and k.target_id = p_key and k.occurred_at > p_at and k.occurred_at between p_from and p_to
+        ) else (
+            select max(k.occurred_at)
+            from auditctl.key_change as k
+            where k.target = p_target and k.target_id = p_key and k.occurred_at < p_at and k.occurred_at between p_from and p_to
+        ) end as at
+    union all
+    select
+        p_is_later as is_turn,
+        case when p_is_later then (
+            select min(k.occurred_at)
+            from auditctl.key_change as k
+            where k.target = p_target and k.previous_target_id = p_key and k.occurred_at > p_at and k.occurred_at between p_from and p_to
+        ) else (
+            select max(k.occurred_at)
+            from auditctl.key_change as k
+            where k.target = p_target and k.previous_target_id = p_key and k.occurred_at < p_at and k.occurred_at between p_from and p_to
+        ) end as at;
 end;
-revoke execute on function auditctl.key_since from public;
-grant execute on function auditctl.key_since to auditctl_reader;
-comment on function auditctl.key_since is
-    'When, under one name of a table, a row was last given a key before a time, and when one last gave it up; null for never';
+revoke execute on function auditctl.next_key_changes from public;
+grant execute on function auditctl.next_key_changes to auditctl_reader;
+comment on function auditctl.next_key_changes is
+    'When, under one name of a table, a row next got a key after a time, or else last before it, and when one gave it up; a turn ends the period of a row that had it';
 
-create or replace function auditctl.key_until(p_target text, p_from timestamptz, p_to timestamptz, p_key text, p_at timestamptz)
-returns table (until timestamptz, arrival timestamptz)
+create or replace function auditctl.next_key_end(
+    p_target text, p_from timestamptz, p_to timestamptz, p_key text, p_at timestamptz, p_is_later boolean
+) returns table (at timestamptz)
 language sql stable
 begin atomic
     -- As text, the action does not lead to the index of rare actions, which has the deletes of all rows.
-    select
-        least(
-            next.departure, (
-                select death.occurred_at
-                from auditctl.event as death
-                where death.target = p_target and death.target_id = p_key and death.action::text = 'DELETE' and death.occurred_at > p_at
-                    and death.occurred_at between p_from and least(p_to, next.departure)
-                order by death.occurred_at
-                limit 1
-            )
-        ) as until,
-        next.arrival
-    from (
-        select
-            (
-                select k.occurred_at
-                from auditctl.key_change as k
-                where k.target = p_target and k.previous_target_id = p_key and k.occurred_at > p_at
-                    and k.occurred_at between p_from and p_to
-                order by k.occurred_at
-                limit 1
-            ) as departure,
-            (
-                select k.occurred_at
-                from auditctl.key_change as k
-                where k.target = p_target and k.target_id = p_key and k.occurred_at > p_at
-                    and k.occurred_at between p_from and p_to
-                order by k.occurred_at
-                limit 1
-            ) as arrival
-    ) as next;
+    select (
+        select min(e.occurred_at)
+        from auditctl.event as e
+        where e.target = p_target and e.target_id = p_key and e.action::text = 'DELETE' and e.occurred_at > p_at
+            and e.occurred_at between p_from and p_to
+    ) as at
+    where p_is_later
+    union all
+    select (
+        select max(e.occurred_at)
+        from auditctl.event as e
+        where e.target = p_target and e.target_id = p_key and e.action = 'CREATE' and e.occurred_at < p_at
+            and e.occurred_at between p_from and p_to
+    )
+    where not p_is_later;
 end;
-revoke execute on function auditctl.key_until from public;
-grant execute on function auditctl.key_until to auditctl_reader;
-comment on function auditctl.key_until is
-    'When, under one name of a table, a row first gave up a key after a time, and when one was first given it; null for never';
+revoke execute on function auditctl.next_key_end from public;
+grant execute on function auditctl.next_key_end to auditctl_reader;
+comment on function auditctl.next_key_end is
+    'When, under one name of a table, a row with a key was next deleted after a time, or else last created before it; null for never';
 
-create or replace function auditctl.key_changes_at(p_target text, p_key text, p_at timestamptz)
-returns table (event_id bigint, occurred_at timestamptz, previous_target_id text, target_id text)
+create or replace function auditctl.next_key_step(
+    p_names text[], p_since timestamptz[], p_until timestamptz[], p_key text, p_at timestamptz, p_is_later boolean
+) returns table (change_at timestamptz, turn_at timestamptz)
 language sql stable
 begin atomic
+    -- Only until the nearest change of any row with the key: so each event is read once in each direction, however many rows
+    -- share a key.
     select
-        k.event_id,
-        k.occurred_at,
-        k.previous_target_id,
-        k.target_id
-    from auditctl.key_change as k
-    where k.target = p_target and k.target_id = p_key and k.occurred_at = p_at
-    union all
-    select
-        k.event_id,
-        k.occurred_at,
-        k.previous_target_id,
-        k.target_id
-    from auditctl.key_change as k
-    where k.target = p_target and k.previous_target_id = p_key and k.occurred_at = p_at;
+        case when coalesce(life.ends_at = change.at, true) then change.at end as change_at,
+        case when p_is_later then least(life.ends_at, change.turn_at) else greatest(life.ends_at, change.turn_at) end as turn_at
+    from (
+        select
+            case when p_is_later then min(c.at) else max(c.at) end as at,
+            case when p_is_later then min(c.at) filter (where c.is_turn) else max(c.at) filter (where c.is_turn) end as turn_at
+        from unnest(p_names, p_since, p_until) as name (target, since, until)
+        cross join lateral auditctl.next_key_changes(name.target, name.since, name.until, p_key, p_at, p_is_later) as c (is_turn, at)
+    ) as change
+    cross join lateral (
+        select case when p_is_later then min(e.at) else max(e.at) end as ends_at
+        from unnest(p_names, p_since, p_until) as name (target, since, until)
+        cross join lateral auditctl.next_key_end(
+            name.target, case when p_is_later then name.since else greatest(name.since, change.at) end,
+            case when p_is_later then least(name.until, change.at) else name.until end, p_key, p_at, p_is_later
+        ) as e (at)
+    ) as life;
 end;
-revoke execute on function auditctl.key_changes_at from public;
-grant execute on function auditctl.key_changes_at to auditctl_reader;
-comment on function auditctl.key_changes_at is 'The changes to a key and from it, under one name of a table, at one time';
+revoke execute on function auditctl.next_key_step from public;
+grant execute on function auditctl.next_key_step to auditctl_reader;
+comment on function auditctl.next_key_step is
+    'The nearest change of a key after a time, or else before it, unless a row ended in between; and when a row with the key ended, as far as that change tells';
 
-create or replace function auditctl.object_key_changes(p_target text, p_target_id text)
-returns table (previous_target_id text, since timestamptz, occurred_at timestamptz, target_id text, until timestamptz)
+create or replace function auditctl.object_key_steps(p_target text, p_target_id text)
+returns table (target_id text, at timestamptz, is_later boolean, turn_at timestamptz, is_done boolean)
 language sql stable
 set search_path = pg_catalog, pg_temp
 -- One object has few events in a large log: each step must be an index lookup, never a scan of the log.
@@ -196,85 +181,60 @@ set join_collapse_limit = 1
 set jit = off
 as $auditctl$
     with recursive name as materialized (
-        select n.target, n.since, n.until from auditctl.target_names(p_target) as n
+        select array_agg(n.target) as targets, array_agg(n.since) as since, array_agg(n.until) as until
+        from auditctl.target_names(p_target) as n
     ),
 
-    spelling as materialized (
-        select array(select s.target_id from auditctl.key_spellings(p_target, p_target_id) as s (target_id)) as keys
-    ),
-
-    reached as (
-        select k.event_id, k.occurred_at, k.previous_target_id, k.target_id
-        from name
-        join auditctl.key_change as k on k.target = name.target and k.occurred_at between name.since and name.until
-        where k.target_id = any ((select s.keys from spelling as s)::text[])
-            or k.previous_target_id = any ((select s.keys from spelling as s)::text[])
+    -- From each change, the previous key is followed to earlier times and the next key to later ones. A step that is done
+    -- says when the period turns, as far as it sees; the others begin at the changes that it found.
+    step as (
+        select side.target_id, k.occurred_at as at, side.is_later, null::timestamptz as turn_at, false as is_done
+        from auditctl.key_spellings(p_target, p_target_id) as own (target_id)
+        cross join auditctl.target_names(p_target) as n
+        join auditctl.key_change as k
+            on k.target = n.target and (k.target_id = own.target_id or k.previous_target_id = own.target_id)
+                and k.occurred_at between n.since and n.until
+        cross join lateral (values (k.previous_target_id, false), (k.target_id, true)) as side (target_id, is_later)
         union
-        -- From each change only to its neighbors: those where the row got the previous key and gave up the next one, and the
-        -- nearest in between, which lead to the others.
-        select k.event_id, k.occurred_at, k.previous_target_id, k.target_id
-        from reached as c
+        select found.*
+        from step as s
+        cross join name
+        cross join lateral auditctl.next_key_step(name.targets, name.since, name.until, s.target_id, s.at, s.is_later) as next
         cross join lateral (
-            select max(s.since) as since, max(s.departure) as departure
-            from name
-            cross join lateral auditctl.key_since(name.target, name.since, name.until, c.previous_target_id, c.occurred_at) as s
-        ) as before
-        cross join lateral (
-            select min(s.until) as until, min(s.arrival) as arrival
-            from name
-            cross join lateral auditctl.key_until(name.target, name.since, name.until, c.target_id, c.occurred_at) as s
-        ) as after
-        cross join lateral (
-            values
-            (c.previous_target_id, c.occurred_at), (c.previous_target_id, before.since),
-            (c.previous_target_id, case when before.departure >= coalesce(before.since, '-infinity') then before.departure end),
-            (c.target_id, c.occurred_at), (c.target_id, after.until),
-            (c.target_id, case when after.arrival <= coalesce(after.until, 'infinity') then after.arrival end)
-        ) as neighbor (target_id, occurred_at)
-        join name on neighbor.occurred_at between name.since and name.until
-        cross join lateral auditctl.key_changes_at(name.target, neighbor.target_id, neighbor.occurred_at) as k
+            select s.target_id, s.at, s.is_later, next.turn_at, true
+            union all
+            select side.target_id, k.occurred_at, side.is_later, null, false
+            from unnest(name.targets, name.since, name.until) as n (target, since, until)
+            join auditctl.key_change as k
+                on k.occurred_at in (s.at, next.change_at) and k.occurred_at between n.since and n.until
+                    and k.target = n.target and (k.target_id = s.target_id or k.previous_target_id = s.target_id)
+            cross join lateral (values (k.previous_target_id, false), (k.target_id, true)) as side (target_id, is_later)
+        ) as found
+        where not s.is_done and s.target_id is not null
     )
 
-    select
-        c.previous_target_id,
-        coalesce(
-            (
-                select max(s.since)
-                from name
-                cross join lateral auditctl.key_since(name.target, name.since, name.until, c.previous_target_id, c.occurred_at) as s
-            ), '-infinity'
-        ),
-        c.occurred_at,
-        c.target_id,
-        coalesce(
-            (
-                select min(s.until)
-                from name
-                cross join lateral auditctl.key_until(name.target, name.since, name.until, c.target_id, c.occurred_at) as s
-            ), 'infinity'
-        )
-    from reached as c
+    select s.target_id, s.at, s.is_later, s.turn_at, s.is_done from step as s
 $auditctl$;
-revoke execute on function auditctl.object_key_changes from public;
-grant execute on function auditctl.object_key_changes to auditctl_reader;
-comment on function auditctl.object_key_changes is
-    'The key changes of one object, in both directions, each with the times since which it had the previous key and until which the next';
+revoke execute on function auditctl.object_key_steps from public;
+grant execute on function auditctl.object_key_steps to auditctl_reader;
+comment on function auditctl.object_key_steps is
+    'The times at which one object had a key, and for each, if it is done, when a row with the key ended later, or else began before; null for not in sight';
 
 create or replace function auditctl.object_keys(p_target text, p_target_id text)
 returns table (target_id text, since timestamptz, until timestamptz)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    with change as materialized (
-        select c.* from auditctl.object_key_changes(p_target, p_target_id) as c
-    )
-
     select s.target_id, '-infinity'::timestamptz, 'infinity'::timestamptz
     from auditctl.key_spellings(p_target, p_target_id) as s (target_id)
     union
-    select c.previous_target_id, c.since, c.occurred_at from change as c where c.target_id is not null
-    union
-    select c.target_id, c.occurred_at, c.until from change as c where c.previous_target_id is not null
+    -- What a step does not see, those further on do.
+    select
+        s.target_id,
+        case when s.is_later then s.at else coalesce(max(s.turn_at) over (partition by s.target_id, s.is_later order by s.at), '-infinity') end,
+        case when s.is_later then coalesce(min(s.turn_at) over (partition by s.target_id, s.is_later order by s.at desc), 'infinity') else s.at end
+    from auditctl.object_key_steps(p_target, p_target_id) as s
+    where s.is_done
 $auditctl$;
 revoke execute on function auditctl.object_keys from public;
 grant execute on function auditctl.object_keys to auditctl_reader;

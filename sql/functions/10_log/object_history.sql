@@ -30,7 +30,7 @@ create or replace function auditctl.object_events(p_target text, p_target_id tex
 returns table (event_id bigint, occurred_at timestamptz, action auditctl.action)
 language sql stable
 set search_path = pg_catalog, pg_temp
--- The same settings as auditctl.object_key_changes, for the same reasons.
+-- The same settings as auditctl.object_key_steps, for the same reasons.
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_seqscan = off
