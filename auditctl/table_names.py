@@ -1,16 +1,17 @@
 """Parses and quotes names of tables, and globs over them.
 
 A name is `table` or `schema.table`. A part in double quotes is taken literally; an unquoted part may be a glob
-(`*`, `?`, `[abc]`) and is tried as written first, then in lower case, as SQL would read it.
+(`*`, `?`, `[abc]`; see auditctl/globs.py) and is tried as written first, then in lower case, as SQL would read it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from auditctl import globs
 from auditctl.errors import UsageError
 from auditctl.names import IDENTIFIER_BYTES
 from auditctl.text import is_glob
@@ -29,7 +30,19 @@ class Part:
 
     def matches(self, name: str) -> bool:
         """Whether an identifier matches."""
-        return fnmatchcase(name, self.text) if self.is_glob else name == self.text
+        return globs.pattern(self.text).fullmatch(name) is not None if self.is_glob else name == self.text
+
+    def covers(self, other: Part) -> bool:
+        """Whether every identifier that the other part matches also matches this one."""
+        if other.is_glob:
+            return self.is_glob and globs.covers(self.text, other.text)
+        return self.matches(other.text)
+
+    def overlaps(self, other: Part) -> bool:
+        """Whether some identifier matches both parts."""
+        if self.is_glob and other.is_glob:
+            return globs.overlap(self.text, other.text)
+        return other.matches(self.text) if other.is_glob else self.matches(other.text)
 
     def __str__(self) -> str:
         return self.text if self.is_glob else quoted(self.text)
@@ -51,12 +64,52 @@ class Pattern:
         """Whether a relation matches; without a schema, in any schema."""
         return self.table.matches(table) and (self.schema is None or self.schema.matches(schema))
 
+    def covers(self, other: Pattern) -> bool:
+        """Whether every relation that the other pattern matches also matches this one."""
+        if self.schema is not None and (other.schema is None or not self.schema.covers(other.schema)):
+            return False
+        return self.table.covers(other.table)
+
+    def overlaps(self, other: Pattern) -> bool:
+        """Whether some relation could match both patterns."""
+        if self.schema is not None and other.schema is not None and not self.schema.overlaps(other.schema):
+            return False
+        return self.table.overlaps(other.table)
+
     def lowered(self) -> Pattern:
         """Return the pattern with unquoted parts in lower case."""
         return Pattern(self.schema and _lower(self.schema), _lower(self.table))
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.table}" if self.schema else str(self.table)
+
+
+class Patterns:
+    """A list of patterns that finds those that match a relation without trying each of them."""
+
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
+        self._patterns = tuple(patterns)
+        self._in_schema: dict[str, tuple[dict[str, list[int]], list[tuple[int, Part]]]] = {}
+
+    def matching(self, schema: str, table: str) -> list[int]:
+        """Return the positions of the patterns that match a relation, in order."""
+        if schema not in self._in_schema:
+            self._in_schema[schema] = self._reaching(schema)
+        exact, parts = self._in_schema[schema]
+        found = [number for number, part in parts if part.matches(table)]
+        return sorted(found + exact[table]) if table in exact else found
+
+    def _reaching(self, schema: str) -> tuple[dict[str, list[int]], list[tuple[int, Part]]]:
+        """Return the patterns that match tables of a schema: those of one table by its name, and the others."""
+        exact: dict[str, list[int]] = {}
+        parts = []
+        for number, pattern in enumerate(self._patterns):
+            if pattern.schema is None or pattern.schema.matches(schema):
+                if pattern.table.is_glob:
+                    parts.append((number, pattern.table))
+                else:
+                    exact.setdefault(pattern.table.text, []).append(number)
+        return exact, parts
 
 
 @lru_cache(maxsize=4096)

@@ -21,6 +21,36 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.how_to_stop is 'The hint that a refusal gives: how to stop auditing a table';
 
+create or replace function auditctl_internal.how_to_stop_dropped() returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return (
+        select 'To stop auditing ' || case when count(*) = 1 and not bool_or(c.is_schema) then 'it' else 'them' end
+            || ', the login that installed auditctl or a superuser must first run: '
+            || string_agg(auditctl_internal.command_line('disable', c.name), '; ' order by c.name) filter (where c.number <= 20)
+            || case when count(*) > 20 then format('; and the same for %s others', count(*) - 20) else '' end
+        from (
+            select n.name, n.is_schema, row_number() over (order by n.name) as number
+            from (
+                select distinct
+                    case when s.name is null then k.target else auditctl.qualified(s.name, '') || '*' end as name, s.name is not null as is_schema
+                from pg_event_trigger_dropped_objects() as d
+                join auditctl.capture as k on k.relation = d.objid
+                left join (
+                    select e.object_name as name from pg_event_trigger_dropped_objects() as e where e.classid = 'pg_namespace'::regclass
+                ) as s on s.name = d.schema_name
+                where d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.on_drop = 'refuse'
+                    and k.being_changed_by is distinct from pg_current_xact_id()
+            ) as n
+        ) as c
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.how_to_stop_dropped is
+    'The hint that a refused DROP gives: how to stop auditing all that it would drop, a whole schema by one glob. Only for use in an event trigger';
+
 create or replace function auditctl_internal.require_triggers(p_capture auditctl.capture) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp

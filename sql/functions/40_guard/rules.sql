@@ -57,20 +57,14 @@ as $auditctl$
 begin
     return query
     select r.*
-    from auditctl.rule as r
-    cross join pg_class as c
+    from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
-    cross join lateral (
-        select replace(replace(replace(replace(replace(r.name, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') as name
-    ) as pattern
-    where c.oid = p_relation and auditctl_internal.is_glob(r.name)
-        and n.nspname like split_part(pattern.name, '.', 1) escape '!'
-        and c.relname like split_part(pattern.name, '.', 2) escape '!'
+    cross join auditctl_internal.matching_globs(n.nspname, c.relname) as r
+    where c.oid = p_relation
     order by r.position, r.name;
 end
 $auditctl$;
-comment on function auditctl_internal.globs_over is
-    'The rules whose globs match the name of a table, in their order; a glob with brackets or double quotes is assumed not to match';
+comment on function auditctl_internal.globs_over is 'The rules whose globs match the name of a table, in their order';
 
 create or replace function auditctl_internal.is_covered(p_capture auditctl.capture) returns boolean
 language plpgsql stable

@@ -206,7 +206,7 @@ begin
         elsif v_dropped.target is not null and v_dropped.is_guarded then
             if v_dropped.on_drop = 'refuse' then
                 raise exception 'refused: % is audited', v_dropped.target
-                    using errcode = 'UA003', hint = auditctl_internal.how_to_stop(v_dropped.target);
+                    using errcode = 'UA003', hint = auditctl_internal.how_to_stop_dropped();
             end if;
             perform auditctl_internal.forget_capture(v_dropped.objid, p_command, v_dropped.object_identity);
             v_is_gone := true;

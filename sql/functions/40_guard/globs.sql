@@ -1,0 +1,85 @@
+-- Matches the globs of rules with names as auditctl/globs.py does: * any characters, ? one, [abc], [a-c] and [!abc] one of a set.
+
+create or replace function auditctl_internal.glob_expression(p_glob text) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    c_special constant text := '\^.$|()[]{}*+?-';
+    v_characters constant text[] := string_to_array(p_glob, null);
+    v_length constant integer := length(p_glob);
+    v_result text := '';
+    v_items text;
+    v_position integer := 1;
+    v_first integer;
+    v_end integer;
+    v_last integer;
+begin
+    while v_position <= v_length loop
+        v_first := v_position + case when v_characters[v_position + 1] = '!' then 2 else 1 end;
+        -- A ] that comes first belongs to the set; a [ that no ] closes is an ordinary character.
+        v_end := v_first + 1;
+        while v_characters[v_position] = '[' and v_end <= v_length and v_characters[v_end] <> ']' loop
+            v_end := v_end + 1;
+        end loop;
+        if v_characters[v_position] = '*' then
+            v_result := v_result || '.*';
+        elsif v_characters[v_position] = '?' then
+            v_result := v_result || '.';
+        elsif v_characters[v_position] = '[' and v_end <= v_length then
+            v_items := '';
+            v_last := v_first;
+            while v_last < v_end loop
+                v_first := v_last;
+                if v_characters[v_first + 1] = '-' and v_first + 2 < v_end then
+                    v_last := v_first + 2;
+                end if;
+                if v_characters[v_first] collate "C" <= v_characters[v_last] collate "C" then
+                    v_items := v_items || case when strpos(c_special, v_characters[v_first]) > 0 then '\' else '' end || v_characters[v_first]
+                        || '-' || case when strpos(c_special, v_characters[v_last]) > 0 then '\' else '' end || v_characters[v_last];
+                end if;
+                v_last := v_last + 1;
+            end loop;
+            v_result := v_result || case
+                when v_characters[v_position + 1] = '!' then coalesce('[^' || nullif(v_items, '') || ']', '.')
+                -- Nothing is in an empty set.
+                else coalesce('[' || nullif(v_items, '') || ']', '(?!x)x')
+            end;
+            v_position := v_end;
+        else
+            v_result := v_result || case when strpos(c_special, v_characters[v_position]) > 0 then '\' else '' end || v_characters[v_position];
+        end if;
+        v_position := v_position + 1;
+    end loop;
+    return '^' || v_result || '$';
+end
+$auditctl$;
+comment on function auditctl_internal.glob_expression is 'A glob as a regular expression of PostgreSQL that matches whole names';
+
+create or replace function auditctl_internal.matching_globs(p_schema text, p_table text) returns setof auditctl.rule
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return query
+    select r.*
+    from auditctl.rule as r
+    cross join regexp_match(r.name, '^(?:("(?:[^"]|"")+"|[^".]+)[.])?("(?:[^"]|"")+"|[^".]+)$') as part (names)
+    where r.name ~ '[*?[]' and regexp_replace(r.name, '"[^"]*"', '', 'g') ~ '[*?[]'
+        and not exists (
+            select
+            from (values (part.names[1], p_schema), (part.names[2], p_table)) as one (glob, name)
+            where not case
+                when one.glob like '"%' then one.name = replace(substr(one.glob, 2, length(one.glob) - 2), '""', '"')
+                when one.glob !~ '[*?[]' then one.name = one.glob
+                when one.glob ~ '[[]' then one.name collate "C" ~ auditctl_internal.glob_expression(one.glob)
+                -- LIKE is compiled for no glob, and most have no sets.
+                else one.name collate "C" like replace(replace(replace(replace(replace(
+                    one.glob, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') escape '!'
+            end
+        )
+    order by r.position, r.name;
+end
+$auditctl$;
+comment on function auditctl_internal.matching_globs is
+    'The rules whose globs match a name, in their order: without a rule of its own, the first is in force for the table';
