@@ -51,6 +51,12 @@ def covers(wide: str, narrow: str) -> bool:
     return _may_agree(wide, narrow) and _covers(wide, narrow)
 
 
+def example(glob: str) -> str | None:
+    """Return a text that the glob matches, where a `*` stands for nothing; None where it matches none."""
+    tokens = [token for token in _tokens(glob) if token is not None]
+    return None if () in tokens else "".join(chr(token[0][0]) for token in tokens)
+
+
 def _may_agree(one: str, other: str) -> bool:
     """Return whether the characters before the first wildcard of each glob allow a text that matches both."""
     if not (is_glob(one) and is_glob(other)):

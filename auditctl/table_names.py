@@ -44,6 +44,10 @@ class Part:
             return globs.overlap(self.text, other.text)
         return other.matches(self.text) if other.is_glob else self.matches(other.text)
 
+    def example(self) -> str | None:
+        """Return an identifier that matches; None where none does."""
+        return globs.example(self.text) if self.is_glob else self.text
+
     def __str__(self) -> str:
         return self.text if self.is_glob else quoted(self.text)
 
@@ -76,6 +80,11 @@ class Pattern:
             return False
         return self.table.overlaps(other.table)
 
+    def example(self) -> tuple[str, str] | None:
+        """Return a schema and a name that it matches; None where it matches none."""
+        schema, table = (part.example() if part else "" for part in (self.schema, self.table))
+        return None if schema is None or table is None else (schema, table)
+
     def lowered(self) -> Pattern:
         """Return the pattern with unquoted parts in lower case."""
         return Pattern(self.schema and _lower(self.schema), _lower(self.table))
@@ -88,27 +97,31 @@ class Patterns:
     """A list of patterns that finds those that match a relation without trying each of them."""
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
-        self._patterns = tuple(patterns)
-        self._in_schema: dict[str, tuple[dict[str, list[int]], list[tuple[int, Part]]]] = {}
+        self._wide: list[tuple[int, Pattern]] = []
+        self._by_schema: dict[str, list[tuple[int, Pattern]]] = {}
+        self._reaching: dict[str, tuple[dict[str, list[int]], list[tuple[int, Part]]]] = {}
+        for number, pattern in enumerate(patterns):
+            schema = pattern.schema
+            pairs = self._wide if schema is None or schema.is_glob else self._by_schema.setdefault(schema.text, [])
+            pairs.append((number, pattern))
 
     def matching(self, schema: str, table: str) -> list[int]:
         """Return the positions of the patterns that match a relation, in order."""
-        if schema not in self._in_schema:
-            self._in_schema[schema] = self._reaching(schema)
-        exact, parts = self._in_schema[schema]
-        found = [number for number, part in parts if part.matches(table)]
-        return sorted(found + exact[table]) if table in exact else found
+        if schema not in self._reaching:
+            self._reaching[schema] = self._find(schema)
+        exact, parts = self._reaching[schema]
+        return sorted([*exact.get(table, ()), *(number for number, part in parts if part.matches(table))])
 
-    def _reaching(self, schema: str) -> tuple[dict[str, list[int]], list[tuple[int, Part]]]:
-        """Return the patterns that match tables of a schema: those of one table by its name, and the others."""
+    def _find(self, schema: str) -> tuple[dict[str, list[int]], list[tuple[int, Part]]]:
+        """Return the patterns that reach a schema: those of one table by its name, and the others."""
         exact: dict[str, list[int]] = {}
         parts = []
-        for number, pattern in enumerate(self._patterns):
-            if pattern.schema is None or pattern.schema.matches(schema):
-                if pattern.table.is_glob:
-                    parts.append((number, pattern.table))
-                else:
-                    exact.setdefault(pattern.table.text, []).append(number)
+        wide = [pair for pair in self._wide if pair[1].schema is None or pair[1].schema.matches(schema)]
+        for number, pattern in [*wide, *self._by_schema.get(schema, ())]:
+            if pattern.table.is_glob:
+                parts.append((number, pattern.table))
+            else:
+                exact.setdefault(pattern.table.text, []).append(number)
         return exact, parts
 
 

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from auditctl import database, place
 from auditctl.actions import Action
-from auditctl.capture import catalog, desired, event_types, planner, resolve, rule_store, unseen
+from auditctl.capture import catalog, desired, event_types, planner, precedence, resolve, rule_store, unseen
 from auditctl.capture.config.document import Document
 from auditctl.capture.desired import Desired, DesiredRules
 from auditctl.capture.plan import Change, ChangeKind, Plan
@@ -177,9 +177,11 @@ def _plan(conn: Connection, goal: DesiredRules) -> Plan:
     planned = planner.plan(resolution, current, states, only=goal.only, types=types)
     notes = event_types.notes(types, has_file=goal.has_file)
     covered = {audited.target for audited in resolution.audited}
+    outcome = list(precedence.outcome(goal.subject, resolution.coverings.values())) if goal.subject else []
     planned = replace(
         planned,
-        warnings=(*planned.warnings, *notes),
+        notes=tuple(sentence for is_surprise, sentence in outcome if not is_surprise),
+        warnings=(*(sentence for is_surprise, sentence in outcome if is_surprise), *planned.warnings, *notes),
         stored=rule_store.read(conn),
         unseen=unseen.sentences(conn, covered),
     )

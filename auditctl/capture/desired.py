@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from auditctl import table_names
 from auditctl.actions import Action
-from auditctl.capture import catalog, resolve, rule_keys, rule_store, unseen
+from auditctl.capture import catalog, exclusion, precedence, resolve, rule_store, unseen
 from auditctl.capture.config.document import Document
 from auditctl.capture.model import Catalog, EventType
 from auditctl.capture.resolve import Resolution
@@ -19,7 +19,6 @@ from auditctl.capture.validate import COMMAND_LINE
 from auditctl.database import Connection
 from auditctl.errors import ConfigurationError, UsageError
 from auditctl.retention.times import Retention
-from auditctl.table_names import qualified
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,7 @@ class DesiredRules:
         event_types: The types of business events; None to leave them as they are.
         retention: How long events should be kept; None to leave that as it is.
         has_file: Whether the rules come from a file, which may not mention everything that the database has.
+        subject: The rule that the change is about, without actions where nothing should remain; None for all.
     """
 
     rules: tuple[Rule, ...]
@@ -43,6 +43,7 @@ class DesiredRules:
     event_types: tuple[EventType, ...] | None = None
     retention: Retention | None = None
     has_file: bool = False
+    subject: Rule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +97,24 @@ class WithRule:
         rule = replace(self.rule, origin=self.rule.origin or COMMAND_LINE)
         stored = rule_store.read(conn)
         current = read_catalog(conn, [*stored, rule])
-        now = resolve.resolve(stored, current, follow_renames=True).rules
+        before = resolve.resolve(stored, current, follow_renames=True)
         resolution = resolve.resolve([rule], current, follow_renames=False)
         rule = replace(rule, name=resolution.rules[0].name)
         missing = tuple(problem.message for problem in resolution.problems if problem.is_missing)
-        return DesiredRules(_put(now, rule), frozenset({rule.name}), problems=missing)
+        rules = precedence.put(before.rules, rule)
+        changed = _changed(before, resolve.resolve(rules, current, follow_renames=True))
+        return DesiredRules(rules, changed | {rule.name}, problems=missing, subject=rule)
 
 
 @dataclass(frozen=True, slots=True)
 class WithoutTable:
-    """The stored rules without a table, or without some of its actions.
+    """The stored rules without what a name or glob matches, or without some of its actions; see `exclusion.without`.
 
-    A table that a glob covers gets a rule of its own that leaves out these actions. So does a table or view that is not
-    audited and has the former name of an audited table: `check` then ignores it.
+    A table or view that is not audited and has the former name of an audited table gets a rule without actions:
+    `check` then ignores it.
 
     Attributes:
-        name: The table, or a glob as a rule names it.
+        name: The table, or a glob.
         actions: The actions to stop; empty for all.
 
     Raises:
@@ -128,23 +131,27 @@ class WithoutTable:
         """Return the rules without it.
 
         Raises:
-            ConfigurationError: No rule covers the table.
+            ConfigurationError: No rule audits anything of that name.
         """
         stored = rule_store.read(conn)
         probe = Rule(self.name, (), origin=COMMAND_LINE)
         current = read_catalog(conn, [*stored, probe])
         name = resolve.resolve([probe], current, follow_renames=False).rules[0].name
         covering = resolve.resolve(stored, current, follow_renames=True)
-        covering_rule = rule_in_force(covering, name)
-        if covering_rule is None and any(former.name == name for former in unseen.former_names(conn)):
+        rules = exclusion.without(covering, name, self.actions)
+        if rules is None and any(former.name == name for former in unseen.former_names(conn)):
             # A rule without actions states that it is deliberately not audited.
-            return DesiredRules(_put(covering.rules, replace(probe, name=name)), frozenset({name}))
-        if covering_rule is None or not covering_rule.actions:
+            rules = precedence.put(covering.rules, replace(probe, name=name))
+        if rules is None:
             raise ConfigurationError(
                 [f"TABLE: {name} is not audited"], hint="List what is audited with: auditctl tables"
             )
-        remaining = tuple(action for action in covering_rule.actions if self.actions and action not in self.actions)
-        return _without(covering, covering_rule, name, remaining)
+        pattern = table_names.parse(name)
+        inside = {rule.name for rule in covering.rules if pattern.covers(table_names.parse(rule.name))}
+        reached = {audited.target for audited in covering.audited if pattern.matches(*audited.root.identity)}
+        changed = _changed(covering, resolve.resolve(rules, current, follow_renames=True))
+        only = frozenset({name} | inside | reached | changed)
+        return DesiredRules(rules, only, subject=replace(probe, name=name))
 
 
 Desired = AllRules | WithRule | WithoutTable
@@ -154,45 +161,10 @@ Desired = AllRules | WithRule | WithoutTable
 def read_catalog(conn: Connection, rules: Iterable[Rule]) -> Catalog:
     """Return the catalog, with columns, key and triggers wherever these rules reach."""
     all_rules = tuple(rules)
-    return catalog.read(conn, lambda relation: resolve.needs(all_rules, relation))
+    return catalog.read(conn, resolve.relevant(all_rules))
 
 
-def rule_in_force(covering: Resolution, name: str) -> Rule | None:
-    """Return the rule for a registered name: its own, else the glob that covers the table; None for none."""
-    own = next((rule for rule in covering.rules if rule.name == name), None)
-    return own or next((rule for relation, rule in covering.covered if qualified(*relation.identity) == name), None)
-
-
-def rule_for_table(covering_rule: Rule, name: str, covering: Resolution) -> Rule:
-    """Return what a rule says about one table: a glob may name columns that this table does not have."""
-    relation = next((r for r, _ in covering.covered if qualified(*r.identity) == name), None)
-    if relation is None or covering_rule.name == name:
-        return replace(covering_rule, name=name)
-    has_key = not relation.primary_key and set(relation.columns).issuperset(covering_rule.key)
-    return replace(
-        rule_keys.keep_columns(covering_rule, relation.columns), name=name, key=covering_rule.key if has_key else ()
-    )
-
-
-def _put(rules: Iterable[Rule], rule: Rule) -> tuple[Rule, ...]:
-    """Return the rules with one in place of the rule of its name, else after all others."""
-    replaced = tuple(rule if other.name == rule.name else other for other in rules)
-    return replaced if rule in replaced else (*replaced, rule)
-
-
-def _without(covering: Resolution, covering_rule: Rule, name: str, remaining: tuple[Action, ...]) -> DesiredRules:
-    """Return the rules with only the remaining actions for one table or glob."""
-    is_glob = table_names.parse(name).is_glob
-    reached = {qualified(*relation.identity) for relation, rule in covering.covered if rule.name == covering_rule.name}
-    only = frozenset({name} | (reached if is_glob else set()))
-    others = tuple(rule for rule in covering.rules if rule.name != name)
-    is_under_glob = any(rule.actions and _is_glob_over(rule.name, name) for rule in others)
-    if not remaining and (is_glob or not is_under_glob):
-        return DesiredRules(others, only)
-    rule = replace(rule_for_table(covering_rule, name, covering), actions=remaining, origin=COMMAND_LINE)
-    return DesiredRules(_put(covering.rules, rule_keys.drop_useless(rule)), only)
-
-
-def _is_glob_over(glob: str, name: str) -> bool:
-    pattern, exact = table_names.parse(glob), table_names.parse(name)
-    return pattern.is_glob and exact.schema is not None and pattern.matches(exact.schema.text, exact.table.text)
+def _changed(before: Resolution, after: Resolution) -> frozenset[str]:
+    """Return the names of the tables that another rule covers afterwards, or none."""
+    rules, now = ({name: c.rule.name for name, c in each.coverings.items()} for each in (before, after))
+    return frozenset(name for name in rules.keys() | now.keys() if rules.get(name) != now.get(name))

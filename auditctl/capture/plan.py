@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from auditctl.actions import Action
 from auditctl.capture.model import Statement
+from auditctl.capture.precedence import Covering
 from auditctl.capture.rule_keys import Rule
 from auditctl.retention.times import RetentionPlan
 
@@ -98,6 +100,8 @@ class Plan:
         retention: What changes in the retention of events.
         stored: The rules as the database has them now.
         unseen: What keeps writes from the log or repeats them there, as sentences; see `unseen.sentences`.
+        coverings: The rules that match each table, by its registered name.
+        notes: For a change of one table or glob, which rules cover what it names, as sentences.
     """
 
     changes: tuple[Change, ...]
@@ -107,6 +111,8 @@ class Plan:
     retention: RetentionPlan = field(default_factory=RetentionPlan)
     stored: tuple[Rule, ...] = ()
     unseen: tuple[str, ...] = ()
+    coverings: Mapping[str, Covering] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:

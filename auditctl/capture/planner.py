@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from auditctl.actions import DEFAULT
 from auditctl.capture import event_types, read_policies, triggers, validate
 from auditctl.capture.event_types import NO_TYPES, Types
+from auditctl.capture.known_relations import installed_target
 from auditctl.capture.model import Audited, Catalog, TriggerState
 from auditctl.capture.plan import Change, Plan, Target
-from auditctl.capture.resolve import Resolution, installed_target
+from auditctl.capture.resolve import Resolution
 from auditctl.errors import ConfigurationError
 from auditctl.names import TRIGGER_SCHEMA
 from auditctl.table_names import qualified
@@ -54,7 +55,11 @@ def plan(
         (*steps, *event_types.changes(types)),
         resolution.rules,
         tuple(_target(audited, catalog) for audited in covered),
-        validate.warnings((audited.root, audited.rule) for audited in covered),
+        (
+            *(note for rule, note in resolution.notes if only is None or rule.name in only),
+            *validate.warnings((audited.root, audited.rule) for audited in covered),
+        ),
+        coverings=resolution.coverings,
     )
 
 

@@ -6,16 +6,16 @@ through it. Pure; problems are collected, not raised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from auditctl import table_names
-from auditctl.capture import validate
+from auditctl.capture import precedence, validate
+from auditctl.capture.known_relations import KnownRelations
 from auditctl.capture.model import Audited, Catalog, Relation
+from auditctl.capture.precedence import Covering, Globs
 from auditctl.capture.rule_keys import Rule
-from auditctl.names import TRIGGER_SCHEMA
-from auditctl.table_names import Pattern, commented_target, qualified
-from auditctl.text import did_you_mean
+from auditctl.table_names import Part, Pattern, Patterns, qualified
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,17 @@ class Resolution:
         audited: Each audited table that is not a member of another, with the rule in force and its members.
         rules: The rules with registered names, renames followed; in the order given.
         problems: What does not fit; a rule with a problem covers nothing.
+        coverings: For each table that can be audited and that a rule matches, all such rules; by its registered name.
+        notes: What may surprise, each with its rule: it matches no table, or earlier rules hide it.
+        doubtful: The registered names of the tables that a rule with a problem covers.
     """
 
     audited: tuple[Audited, ...]
     rules: tuple[Rule, ...]
     problems: tuple[Problem, ...]
+    coverings: Mapping[str, Covering] = field(default_factory=dict)
+    notes: tuple[tuple[Rule, str], ...] = ()
+    doubtful: frozenset[str] = frozenset()
 
     @property
     def covered(self) -> tuple[tuple[Relation, Rule], ...]:
@@ -53,7 +59,13 @@ class Resolution:
         return tuple((audited.root, audited.rule) for audited in self.audited)
 
 
-def resolve(rules: Iterable[Rule], catalog: Catalog, *, follow_renames: bool) -> Resolution:
+def resolve(
+    rules: Iterable[Rule],
+    catalog: Catalog,
+    *,
+    follow_renames: bool,
+    within: Collection[tuple[str, str]] | None = None,
+) -> Resolution:
     """Match rules against the catalog.
 
     Args:
@@ -61,100 +73,92 @@ def resolve(rules: Iterable[Rule], catalog: Catalog, *, follow_renames: bool) ->
         catalog: The catalog.
         follow_renames: Whether a former name means the table that was registered under it: true for the rules stored
             in the database, false for those of a file.
+        within: The schemas and names of the relations to match; None for all. The others count as covered by no rule.
     """
+    names = KnownRelations(catalog)
     problems: list[Problem] = []
     named: dict[tuple[str, str], Rule] = {}
-    globs: list[tuple[Pattern, Rule]] = []
     registered: list[Rule] = []
     for rule in rules:
         pattern = table_names.parse(rule.name)
         if pattern.is_glob:
-            pattern = _in_schema(pattern, catalog)
-            rule = replace(rule, name=str(pattern))
+            rule = replace(rule, name=str(_registered_glob(rule, pattern, catalog, names)))
             problems += [Problem(rule, text) for text in validate.glob_rule(rule)]
-            globs.append((pattern, rule))
         else:
-            relation, rule, fault = _find(rule, pattern, catalog, follow_renames)
+            relation, rule, fault = _find(rule, pattern, names, follow_renames)
             problems += [fault] if fault else []
             if relation is not None:
                 problems += _refusals(rule, relation, already=relation.identity in named)
                 named.setdefault(relation.identity, rule)
         registered.append(rule)
     problems += _shared_labels(registered)
-    covered = _cover(catalog, named, globs)
+    globs = Globs(registered)
+    candidates = [
+        r for r in catalog.relations if validate.refusal(r) is None and (within is None or r.identity in within)
+    ]
+    coverings = precedence.cover(((qualified(*r.identity), r.identity) for r in candidates), named, globs)
+    active = {identity for identity, covering in coverings.items() if covering.rule.actions}
+    members = {r.identity for r in candidates if active.intersection(r.parents) and r.identity not in named}
+    coverings = {identity: covering for identity, covering in coverings.items() if identity not in members}
+    covered = [(r, coverings[r.identity].rule) for r in candidates if r.identity in active - members]
     for relation, rule in covered:
         problems += [
             Problem(rule, text) for text in (*validate.columns(rule, relation), *validate.reads(rule, relation))
         ]
-    problems += _glob_problems(globs, catalog, covered)
+    problems += _glob_problems(globs, covered)
     problems += _partitions_of_covered(named, covered)
     faulty = {problem.rule.name for problem in problems}
     sound = [(relation, rule) for relation, rule in covered if rule.name not in faulty]
-    return Resolution(_with_members(sound, catalog), tuple(registered), tuple(problems))
-
-
-def needs(rules: Iterable[Rule], relation: Relation) -> bool:
-    """Whether the planner needs the columns and the key of a relation for these rules (for `catalog.read`)."""
-    patterns = [table_names.parse(rule.name) for rule in rules]
-    family = [relation.identity, *relation.parents]
-    return any(
-        candidate.matches(*identity)
-        for pattern in patterns
-        for candidate in (pattern, pattern.lowered())
-        for identity in family
+    return Resolution(
+        _with_members(sound, catalog),
+        tuple(registered),
+        tuple(problems),
+        {covering.table: covering for covering in coverings.values()},
+        tuple(_notes(globs, coverings.values())) if within is None else (),
+        frozenset(qualified(*relation.identity) for relation, rule in covered if rule.name in faulty),
     )
 
 
-def installed_target(relation: Relation, catalog: Catalog) -> str | None:
-    """Return the name under which a relation's triggers or policies record, or None if it has none of ours."""
-    for trigger in relation.triggers:
-        schema, name = trigger.function
-        function = catalog.functions.get(name)
-        if schema == TRIGGER_SCHEMA and function is not None:
-            return commented_target(function.comment)
-    return relation.reading.target if relation.reading else None
+def relevant(rules: Iterable[Rule]) -> Callable[[Relation], bool]:
+    """Return whether the planner needs the columns and the key of a relation for these rules (for `catalog.read`)."""
+    patterns = {candidate for rule in rules for candidate in _spellings(table_names.parse(rule.name))}
+    matching = Patterns(patterns).matching
+    return lambda relation: any(matching(*identity) for identity in (relation.identity, *relation.parents))
 
 
-def _in_schema(pattern: Pattern, catalog: Catalog) -> Pattern:
-    if pattern.schema is not None:
-        return pattern
-    return Pattern(table_names.Part(catalog.current_schema, is_quoted=True), pattern.table)
+def _spellings(pattern: Pattern) -> tuple[Pattern, ...]:
+    return pattern, pattern.lowered()
+
+
+def _registered_glob(rule: Rule, pattern: Pattern, catalog: Catalog, names: KnownRelations) -> Pattern:
+    """Return a glob with its schema, and in lower case if only that matches something: a stored one is exact."""
+    if pattern.schema is None:
+        pattern = Pattern(Part(catalog.current_schema, is_quoted=True), pattern.table)
+    lowered = pattern.lowered()
+    is_exact = rule.origin == validate.STORED or lowered == pattern or names.matches_any(pattern)
+    return lowered if not is_exact and names.matches_any(lowered) else pattern
 
 
 def _find(
-    rule: Rule, pattern: Pattern, catalog: Catalog, follow_renames: bool
+    rule: Rule, pattern: Pattern, names: KnownRelations, follow_renames: bool
 ) -> tuple[Relation | None, Rule, Problem | None]:
     place = validate.where(rule, "name")
     # A stored name is exact: in lower case it would be another table.
-    for candidate in (pattern,) if rule.origin == validate.STORED else (pattern, pattern.lowered()):
-        matches = [r for r in catalog.relations if candidate.matches(*r.identity)]
-        if pattern.schema is None:
-            matches = [r for r in matches if r.is_visible] or matches
+    for candidate in (pattern,) if rule.origin == validate.STORED else _spellings(pattern):
+        matches = names.find(candidate)
         if len(matches) == 1:
             return matches[0], replace(rule, name=qualified(*matches[0].identity)), None
         if matches:
-            names = ", ".join(qualified(*r.identity) for r in matches)
-            return None, rule, Problem(rule, f"{place}: {rule.name} may mean {names}; write the schema too")
+            found = ", ".join(qualified(*r.identity) for r in matches)
+            return None, rule, Problem(rule, f"{place}: {rule.name} may mean {found}; write the schema too")
     # It excludes a table that no longer exists from a glob, or it waits for the table to be created again.
     if rule.is_in_force and (not rule.actions or rule.on_drop == "record"):
         return None, rule, None
-    renamed = [r for r in catalog.relations if not r.parents and installed_target(r, catalog) == rule.name]
+    renamed = names.renamed(rule.name)
     if renamed and follow_renames:
-        return renamed[0], replace(rule, name=qualified(*renamed[0].identity)), None
-    advice = f"; it is now {qualified(*renamed[0].identity)}" if renamed else _advice(rule.name, catalog)
+        return renamed, replace(rule, name=qualified(*renamed.identity)), None
+    advice = f"; it is now {qualified(*renamed.identity)}" if renamed else names.advice(rule.name)
     return None, rule, Problem(rule, f"{place}: there is no table {rule.name}{advice}", is_missing=True)
-
-
-def _advice(name: str, catalog: Catalog) -> str:
-    pattern = table_names.parse(name)
-    sound = [r for r in catalog.relations if validate.refusal(r) is None]
-    # Compared without the schema, which would make all its tables look similar.
-    near = [r for r in sound if pattern.schema is None or pattern.schema.matches(r.schema)]
-    tables = {r.table: qualified(*r.identity) for r in near}
-    before = "; did you mean "
-    return did_you_mean(pattern.table.text, tables, before=before) or did_you_mean(
-        name, [qualified(*r.identity) for r in sound], before=before, cutoff=0.8
-    )
 
 
 def _refusals(rule: Rule, relation: Relation, *, already: bool) -> list[Problem]:
@@ -179,26 +183,6 @@ def _shared_labels(rules: list[Rule]) -> list[Problem]:
     return problems
 
 
-def _cover(
-    catalog: Catalog, named: dict[tuple[str, str], Rule], globs: list[tuple[Pattern, Rule]]
-) -> list[tuple[Relation, Rule]]:
-    chosen: dict[tuple[str, str], tuple[Relation, Rule]] = {}
-    for relation in catalog.relations:
-        if validate.refusal(relation) is not None:
-            continue
-        rule = named.get(relation.identity)
-        if rule is None:
-            rule = next((r for pattern, r in globs if pattern.matches(*relation.identity)), None)
-        if rule is not None:
-            chosen[relation.identity] = (relation, rule)
-    active = {identity for identity, (_, rule) in chosen.items() if rule.actions}
-    return [
-        (relation, rule)
-        for identity, (relation, rule) in chosen.items()
-        if rule.actions and (not any(parent in active for parent in relation.parents) or identity in named)
-    ]
-
-
 def _with_members(covered: list[tuple[Relation, Rule]], catalog: Catalog) -> tuple[Audited, ...]:
     """Return the audited tables with their members: their descendants that have no nearer audited ancestor."""
     members: dict[tuple[str, str], list[Relation]] = {relation.identity: [] for relation, _ in covered}
@@ -210,21 +194,25 @@ def _with_members(covered: list[tuple[Relation, Rule]], catalog: Catalog) -> tup
     return tuple(Audited(relation, rule, tuple(members[relation.identity])) for relation, rule in covered)
 
 
-def _glob_problems(
-    globs: list[tuple[Pattern, Rule]], catalog: Catalog, covered: list[tuple[Relation, Rule]]
-) -> Iterator[Problem]:
-    for pattern, rule in globs:
-        if rule.is_in_force:
-            continue
-        if not any(pattern.matches(*r.identity) and validate.refusal(r) is None for r in catalog.relations):
-            yield Problem(rule, f"{validate.where(rule, 'name')}: no table matches {rule.name}")
-            continue
-        tables = [relation for relation, chosen in covered if chosen is rule]
-        yield from (Problem(rule, text) for text in validate.glob_columns(rule, tables))
+def _glob_problems(globs: Globs, covered: Sequence[tuple[Relation, Rule]]) -> Iterator[Problem]:
+    tables: dict[str, list[Relation]] = {}
+    for relation, rule in covered:
+        tables.setdefault(rule.name, []).append(relation)
+    for _, rule in globs.pairs:
+        if not rule.is_in_force:
+            yield from (Problem(rule, text) for text in validate.glob_columns(rule, tables.get(rule.name, [])))
+
+
+def _notes(globs: Globs, coverings: Collection[Covering]) -> Iterator[tuple[Rule, str]]:
+    matched = {name for covering in coverings for name in (covering.rule.name, *covering.others)}
+    for _, rule in globs.pairs:
+        if rule.name not in matched and rule.origin != validate.STORED:
+            yield rule, f"{validate.where(rule, 'name')}: no table matches {rule.name} yet"
+    yield from globs.hiding(coverings)
 
 
 def _partitions_of_covered(
-    named: dict[tuple[str, str], Rule], covered: list[tuple[Relation, Rule]]
+    named: Collection[tuple[str, str]], covered: Sequence[tuple[Relation, Rule]]
 ) -> Iterator[Problem]:
     roots = {relation.identity for relation, _ in covered}
     for relation, rule in covered:

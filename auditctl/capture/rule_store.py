@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from auditctl import database, resources
-from auditctl.capture import rule_keys
+from auditctl.capture import positions, rule_keys
 from auditctl.capture.plan import Plan, Target
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.validate import STORED
@@ -40,12 +40,9 @@ def lock(conn: Connection) -> None:
 def _write(conn: Connection, rules: Iterable[Rule]) -> None:
     """Store the rules; only rows that differ are written, so that only real changes become events."""
     stored: dict[str, int] = dict(conn.execute("select name, position from auditctl.rule"))
-    rows = []
-    position = -1
-    for rule in rules:
-        # Only the order counts: a rule that already comes later keeps its number, so that it is not written again.
-        position = max(stored.get(rule.name, -1), position + 1)
-        rows.append(rule.row() | {"position": position})
+    all_rules = tuple(rules)
+    numbers = positions.assign([rule.name for rule in all_rules], stored)
+    rows = [rule.row() | {"position": number} for rule, number in zip(all_rules, numbers, strict=True)]
     conn.execute("delete from auditctl.rule where name <> all (%s)", [[row["name"] for row in rows]])
     conn.execute(_query("queries/write_rules.sql", ["position", *rule_keys.NAMES]), {"rules": Jsonb(rows)})
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditctl import table_names
-from auditctl.capture import catalog, desired, resolve, rule_store, validate
+from auditctl.actions import OPTIONS, Action
+from auditctl.capture import catalog, desired, exclusion, resolve, rule_store, validate
 from auditctl.capture.model import Catalog
 from auditctl.capture.resolve import Resolution
 from auditctl.capture.rule_keys import Rule
@@ -25,6 +26,8 @@ class TableDetails:
         rule: The rule in force, under that name; None without one.
         covered_by: The glob of that rule; empty if the rule is the table's own.
         tables: The tables that the glob covers now, by name; empty for a table.
+        matching: The audited tables that the glob matches now, whichever rules cover them, by name; likewise.
+        actions: The actions that are recorded now, of the table or of any that the glob matches.
         problem: Why it cannot be audited, as a sentence; empty where it can.
     """
 
@@ -35,6 +38,8 @@ class TableDetails:
     rule: Rule | None = None
     covered_by: str = ""
     tables: tuple[str, ...] = ()
+    matching: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
     problem: str = ""
 
 
@@ -54,17 +59,38 @@ def read(conn: Connection, name: str) -> TableDetails:
     registered = resolution.rules[0].name
     problem = next((one.message for one in resolution.problems), "")
     if table_names.parse(registered).is_glob:
-        own = desired.rule_in_force(covering, registered)
-        tables = tuple(qualified(*r.identity) for r, rule in covering.covered if rule.name == registered)
-        return TableDetails(registered, True, rule=own, tables=tables, problem=problem)
+        return _glob(registered, covering, problem)
     return _table(registered, current, covering, problem)
+
+
+def _glob(name: str, covering: Resolution, problem: str) -> TableDetails:
+    matches = table_names.parse(name).matches
+    audited = [one for one in covering.audited if matches(*one.root.identity)]
+    recorded = {action for one in audited for action in one.rule.actions}
+    own = exclusion.rule_in_force(covering, name)
+    return TableDetails(
+        name,
+        True,
+        rule=own,
+        tables=tuple(one.target for one in audited if one.rule.name == name),
+        matching=tuple(one.target for one in audited),
+        actions=tuple(action for action in OPTIONS.values() if action in recorded or (own and action in own.actions)),
+        problem=problem,
+    )
 
 
 def _table(name: str, current: Catalog, covering: Resolution, problem: str) -> TableDetails:
     relation = next((r for r in current.relations if qualified(*r.identity) == name), None)
-    covering_rule = desired.rule_in_force(covering, name)
-    rule = desired.rule_for_table(covering_rule, name, covering) if covering_rule is not None else None
+    covering_rule = exclusion.rule_in_force(covering, name)
+    rule = exclusion.rule_for_table(covering_rule, name, covering) if covering_rule is not None else None
     covered_by = covering_rule.name if covering_rule is not None and covering_rule.name != name else ""
-    if relation is None:
-        return TableDetails(name, False, rule=rule, covered_by=covered_by, problem=problem)
-    return TableDetails(name, False, relation.columns, relation.primary_key, rule, covered_by, problem=problem)
+    return TableDetails(
+        name,
+        False,
+        relation.columns if relation else (),
+        relation.primary_key if relation else (),
+        rule,
+        covered_by,
+        actions=rule.actions if rule else (),
+        problem=problem,
+    )

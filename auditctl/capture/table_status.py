@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from auditctl.actions import Action
 from auditctl.capture import catalog, planner, resolve, rule_store, validate
-from auditctl.capture.plan import Change, ChangeKind, Plan
+from auditctl.capture.plan import Change, ChangeKind
+from auditctl.capture.precedence import Covering
 from auditctl.capture.rule_keys import Rule
 from auditctl.database import Connection
 from auditctl.table_names import qualified
@@ -33,7 +35,8 @@ class TableStatus:
         actions: The actions its rule captures, in the order of the registry.
         state: `ok`, `outdated`, `disabled`, `missing` or `unaudited`.
         reason: Why it is not ok, as a sentence; empty if it is.
-        rule: The rule that covers it; None without one.
+        rule: The rule that covers it, or leaves it out; None without one.
+        why: Which rule that is, and which others it comes before, as a phrase; empty without one.
     """
 
     table: str
@@ -42,6 +45,7 @@ class TableStatus:
     state: str
     reason: str = ""
     rule: Rule | None = None
+    why: str = ""
 
 
 def read(conn: Connection, *, include_unaudited: bool = False) -> list[TableStatus]:
@@ -52,12 +56,15 @@ def read(conn: Connection, *, include_unaudited: bool = False) -> list[TableStat
     """
     with catalog.transaction(conn):
         stored = rule_store.read(conn)
-        current = catalog.read(conn, lambda relation: resolve.needs(stored, relation))
+        current = catalog.read(conn, resolve.relevant(stored))
         resolution = resolve.resolve(stored, current, follow_renames=True)
         plan = planner.plan(resolution, current, catalog.read_triggers(conn, resolution.audited))
+    pending: dict[str, list[Change]] = {}
+    for change in plan.pending:
+        pending.setdefault(change.target, []).append(change)
     rows = {
-        qualified(*relation.identity): _audited(qualified(*relation.identity), rule, plan)
-        for relation, rule in resolution.covered
+        audited.target: _audited(resolution.coverings[audited.target], pending.get(audited.target, []))
+        for audited in resolution.audited
     }
     for problem in resolution.problems:
         state = "missing" if problem.is_missing else "outdated"
@@ -67,20 +74,26 @@ def read(conn: Connection, *, include_unaudited: bool = False) -> list[TableStat
     for change in plan.pending:
         rows.setdefault(change.target, TableStatus(change.target, None, (), "outdated", change.reason))
     if include_unaudited:
-        roots = {relation.identity for relation, _ in resolution.covered}
+        roots = {audited.root.identity for audited in resolution.audited}
         for relation in current.relations:
             auditable = validate.refusal(relation) is None and not roots.intersection(relation.parents)
             if auditable:
                 name = qualified(*relation.identity)
-                rows.setdefault(name, TableStatus(name, None, (), "unaudited"))
+                rows.setdefault(name, _unaudited(name, resolution.coverings.get(name)))
     return [rows[name] for name in sorted(rows)]
 
 
-def _audited(name: str, rule: Rule, plan: Plan) -> TableStatus:
-    pending: list[Change] = [change for change in plan.pending if change.target == name]
+def _unaudited(name: str, covering: Covering | None) -> TableStatus:
+    if covering is None or covering.rule.actions:
+        return TableStatus(name, None, (), "unaudited")
+    return TableStatus(name, None, (), "unaudited", rule=covering.rule, why=f"left out by {covering.why}")
+
+
+def _audited(covering: Covering, pending: Sequence[Change]) -> TableStatus:
+    rule = covering.rule
+    row = TableStatus(covering.table, rule.label, rule.actions, "ok", rule=rule, why=covering.why)
     for kind, state in _STATES.items():
         for change in pending:
             if change.kind is kind:
-                reason = f"{change.action} on {change.relation}: {change.reason}"
-                return TableStatus(name, rule.label, rule.actions, state, reason, rule)
-    return TableStatus(name, rule.label, rule.actions, "ok", rule=rule)
+                return replace(row, state=state, reason=f"{change.action} on {change.relation}: {change.reason}")
+    return row

@@ -98,7 +98,8 @@ def _rule_options(command: Callable[..., None]) -> Callable[..., None]:
 def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> None:
     """Audit TABLE from now on. Sets the whole rule and starts at once.
 
-    TABLE is schema.table, or a glob in quotes such as 'billing.*'. Enabling it again replaces the rule.
+    TABLE is schema.table, or a glob in quotes such as 'billing.*'. Enabling it again replaces the rule. A glob comes
+    before all wider ones, so that it covers what it matches; rules of single tables and narrower globs stay in force.
 
     \b
     Examples:
@@ -125,9 +126,12 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
 def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout: str) -> None:
     """Stop auditing TABLE, or some of its actions. The log stays.
 
+    TABLE is schema.table, or a glob in quotes: what it matches is no longer audited, whatever rule covers it.
+
     \b
     Examples:
       auditctl disable billing.invoice
+      auditctl disable 'tenant_002.*'
       auditctl disable billing.invoice --actions truncate
       auditctl disable billing.salary --actions read
     """
@@ -160,6 +164,8 @@ def tables(session: Session, everything: bool, output: str) -> None:
                 "actions": _options(row),
                 "state": row.state,
                 "reason": row.reason,
+                "rule": row.rule.name if row.rule else None,
+                "why": row.why,
             }
             for row in statuses
         ]
@@ -167,8 +173,8 @@ def tables(session: Session, everything: bool, output: str) -> None:
         return
     from auditctl.cli.terminal import print_table  # rich is slow to load
 
-    cells = [[row.table, row.label or "", ",".join(_options(row)), row.state, row.reason] for row in statuses]
-    print_table(["Table", "Label", "Actions", "State", "Reason"], cells)
+    cells = [[row.table, row.label or "", ",".join(_options(row)), row.state, row.why, row.reason] for row in statuses]
+    print_table(["Table", "Label", "Actions", "State", "Covered by", "Reason"], cells)
     if not statuses:
         session.say("No table is audited yet. Next: auditctl enable SCHEMA.TABLE")
 
@@ -184,6 +190,8 @@ def _report(session: Session, plan: Plan, nothing: str) -> None:
             by_target.setdefault((change.target, _VERBS[change.kind]), []).append(change.action.value.lower())
     for (target, verb), names in by_target.items():
         session.say(f"{target}: {verb} {', '.join(dict.fromkeys(names))}.")
+    for note in plan.notes:
+        session.say(note)
     for warning in plan.warnings:
         session.say(f"warning: {warning}")
     if not plan.pending:

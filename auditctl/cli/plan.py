@@ -134,13 +134,16 @@ def _argument(file: str | None) -> str:
     return f" {file}" if file else ""
 
 
-def _line(change: Change) -> str:
-    return f"{change.kind.value:<8}{change.relation}  {change.action.value.lower()}  {change.reason}"
+def _line(planned: Plan, change: Change) -> str:
+    covering = planned.coverings.get(change.target)
+    phrase = f"  {covering.phrase}" if covering and covering.phrase else ""
+    return f"{change.kind.value:<8}{change.relation}  {change.action.value.lower()}  {change.reason}{phrase}"
 
 
 def _lines(planned: Plan) -> list[str]:
     times = [f"RETAIN  {difference.sentence}" for difference in planned.retention.differences]
-    return [*map(_line, planned.pending), *times, *([planned.retention.warning] if planned.retention.warning else [])]
+    changes = [_line(planned, change) for change in planned.pending]
+    return [*changes, *times, *([planned.retention.warning] if planned.retention.warning else [])]
 
 
 def _number(planned: Plan) -> int:

@@ -34,7 +34,7 @@ def read(conn: Connection, limit: int | None = clear_values.LIMIT) -> Coverage:
         DatabaseError: The login may not read auditctl.rule or auditctl.capture.
     """
     stored = rule_store.read(conn)
-    current = catalog.read(conn, lambda relation: resolve.needs(stored, relation))
+    current = catalog.read(conn, resolve.relevant(stored))
     resolution = resolve.resolve(stored, current, follow_renames=True)
     watched = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from auditctl.capture"))
     states = catalog.read_triggers(conn, resolution.audited)

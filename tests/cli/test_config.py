@@ -123,7 +123,6 @@ PROBLEMS = [
         "table[0].mask[0]: no table of public.* has a column nope",
         id="column that no table has",
     ),
-    pytest.param('[[table]]\nname = "z.*"', "table[0].name: no table matches z.*", id="glob that matches nothing"),
 ]
 
 

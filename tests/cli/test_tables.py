@@ -63,10 +63,14 @@ def test_each_table_is_listed_with_its_state(
             "reason": "CREATE on public.outdated: The function does not match the rule and the table's columns.",
         },
     ]  # fmt: skip
+    for row in audited:
+        row |= {"rule": row["table"], "why": "" if row["table"] == "public.dropped" else "its own rule"}
     unaudited: list[dict[str, Any]] = [
-        {"table": name, "label": None, "actions": [], "state": "unaudited", "reason": ""}
+        {
+            "table": name, "label": None, "actions": [], "state": "unaudited", "reason": "", "rule": None, "why": "",
+        }
         for name in ("public.unaudited", 'public."x\x1b[31m"')
-    ]
+    ]  # fmt: skip
     assert json.loads(auditctl("tables", "--format", "json", check=0).out) == audited
     everything = auditctl("tables", "--all", "--format", "json", dsn=login("auditor", roles=["auditctl_reader"]).dsn)
     assert everything.code == 0, everything.err
@@ -76,7 +80,7 @@ def test_each_table_is_listed_with_its_state(
     assert shown.err == ""
     assert "\x1b" not in shown.out
     head, hostile, first, *_ = shown.out.splitlines()
-    assert head.split() == ["Table", "Label", "Actions", "State", "Reason"]
+    assert head.split() == ["Table", "Label", "Actions", "State", "Covered", "by", "Reason"]
     assert hostile.split() == ['public."x\\x1b[31m"', "unaudited"]
     assert first.split()[:3] == ["public.disabled", "create,update,delete,truncate", "disabled"]
 

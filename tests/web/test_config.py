@@ -104,21 +104,21 @@ def test_each_table_stands_there_with_state_reason_and_rule(configured: None, ad
         ],
         ["public.loose", "", "unaudited", "", "Add activity log"],
         [
-            "shop.changed by the rule shop.*",
+            "shop.changed by rule shop.*",
             "",
             "outdated UPDATE on shop.changed: The function's owner, privileges or security were changed.",
             recorded,
             "Log Edit Disable",
         ],
         [
-            "shop.dropped by the rule shop.*",
+            "shop.dropped by rule shop.*",
             "",
             "missing CREATE on shop.dropped: There is no trigger yet.",
             recorded,
             "Log Edit Disable",
         ],
         [
-            "shop.silent by the rule shop.*",
+            "shop.silent by rule shop.*",
             "",
             "disabled DELETE on shop.silent: The trigger is disabled.",
             recorded,
@@ -133,7 +133,7 @@ def test_the_states_are_counted_and_each_count_narrows(configured: None, admin: 
         text for text, address in links.items() if address.startswith("/config?state=") or text.startswith("All ")
     ]
     assert counts == ["All 5", "missing 1", "disabled 1", "outdated 1", "ok 1", "unaudited 1"]
-    assert [row[0] for row in tables(admin, links["disabled 1"])] == ["shop.silent by the rule shop.*"]
+    assert [row[0] for row in tables(admin, links["disabled 1"])] == ["shop.silent by rule shop.*"]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_the_states_are_counted_and_each_count_narrows(configured: None, admin: 
     [
         ("find=ITEM", ["public.item"]),
         ("find=thing", ["public.item"]),
-        ("find=shop.*&state=missing", ["shop.dropped by the rule shop.*"]),
+        ("find=shop.*&state=missing", ["shop.dropped by rule shop.*"]),
         ("find=nothing+of+that", []),
         ("find=%3Cscript%3E", []),
     ],

@@ -51,7 +51,7 @@ def disable(visit: Visit) -> Response:
         return RedirectResponse(visit.url("/config"), 303)
     with visit.connection() as conn:
         details = table_details.read(conn, name)
-        return form(visit, conn, details, request.stop(details.rule or Rule(details.name, ())), [], 200)
+        return form(visit, conn, details, request.stop(Rule(details.name, details.actions)), [], 200)
 
 
 def again(visit: Visit, conn: Connection, change: ChangeRequest, problems: Sequence[str]) -> Response:

@@ -1,0 +1,89 @@
+"""Takes what a name or glob matches out of rules, whichever rules cover it, or some of its actions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from auditctl import table_names
+from auditctl.actions import Action
+from auditctl.capture import precedence, rule_keys
+from auditctl.capture.resolve import Resolution
+from auditctl.capture.rule_keys import Rule
+from auditctl.capture.validate import COMMAND_LINE
+from auditctl.table_names import Pattern, qualified
+
+
+def without(covering: Resolution, name: str, actions: Sequence[Action]) -> tuple[Rule, ...] | None:
+    """Return the rules under which nothing that a name matches has these actions.
+
+    Rules for nothing else lose the actions, and go where they have no others. What wider globs cover gets a rule of
+    its own, before them: it has the remaining actions, or none.
+
+    Args:
+        covering: The rules, and what they cover.
+        name: The registered name or glob.
+        actions: The actions to stop; empty for all.
+
+    Returns:
+        The rules; None if no rule audits anything that the name matches.
+    """
+    pattern = table_names.parse(name)
+    inside = {rule.name for rule in covering.rules if rule.actions and pattern.covers(table_names.parse(rule.name))}
+    reduced = [_stopped(rule, actions) if rule.name in inside else rule for rule in covering.rules]
+    rules = tuple(rule for rule in reduced if rule.actions or rule.name not in inside)
+    globs = _effective(rules, pattern)
+    if not globs:
+        return rules if inside else None
+    if table_names.parse(globs[0].name).covers(pattern):
+        rest = _stopped(rule_for_table(globs[0], name, covering), actions)
+        return precedence.put(rules, rest)
+    if not actions:
+        return precedence.put(rules, Rule(name, (), origin=COMMAND_LINE))
+    # No glob has the settings of all of them.
+    names = {rule.name for rule in globs}
+    for audited in covering.audited:
+        if audited.rule.name in names and pattern.matches(*audited.root.identity):
+            own = rule_for_table(audited.rule, audited.target, covering)
+            rules = precedence.put(rules, _stopped(own, actions))
+    return rules
+
+
+def rule_in_force(covering: Resolution, name: str) -> Rule | None:
+    """Return the rule for a registered name: its own, else the glob that covers the table; None for none."""
+    own = next((rule for rule in covering.rules if rule.name == name), None)
+    return own or next((rule for relation, rule in covering.covered if qualified(*relation.identity) == name), None)
+
+
+def rule_for_table(covering_rule: Rule, name: str, covering: Resolution) -> Rule:
+    """Return what a rule says about one table: a glob may name columns that this table does not have."""
+    relation = next((r for r, _ in covering.covered if qualified(*r.identity) == name), None)
+    if relation is None or covering_rule.name == name:
+        return replace(covering_rule, name=name)
+    has_key = not relation.primary_key and set(relation.columns).issuperset(covering_rule.key)
+    return replace(
+        rule_keys.keep_columns(covering_rule, relation.columns), name=name, key=covering_rule.key if has_key else ()
+    )
+
+
+def _stopped(rule: Rule, actions: Sequence[Action]) -> Rule:
+    """Return a rule without these actions; without any, only its name is left."""
+    remaining = tuple(action for action in rule.actions if actions and action not in actions)
+    if not remaining:
+        return Rule(rule.name, (), origin=COMMAND_LINE)
+    return rule_keys.drop_useless(replace(rule, actions=remaining, origin=COMMAND_LINE))
+
+
+def _effective(rules: Sequence[Rule], pattern: Pattern) -> list[Rule]:
+    """Return the globs that audit something that a pattern matches, in their order; none if its own rule decides."""
+    if not pattern.is_glob and any(table_names.parse(rule.name) == pattern for rule in rules):
+        return []
+    found = []
+    for rule in rules:
+        glob = table_names.parse(rule.name)
+        if glob.is_glob and glob.overlaps(pattern) and not precedence.is_narrower(glob, pattern):
+            if rule.actions and not pattern.covers(glob):
+                found.append(rule)
+            if glob.covers(pattern):
+                break
+    return found
