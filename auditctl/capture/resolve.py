@@ -75,23 +75,7 @@ def resolve(
             in the database, false for those of a file.
         within: The schemas and names of the relations to match; None for all. The others count as covered by no rule.
     """
-    names = KnownRelations(catalog)
-    problems: list[Problem] = []
-    named: dict[tuple[str, str], Rule] = {}
-    registered: list[Rule] = []
-    for rule in rules:
-        pattern = table_names.parse(rule.name)
-        if pattern.is_glob:
-            rule = replace(rule, name=str(_registered_glob(rule, pattern, catalog, names)))
-            problems += [Problem(rule, text) for text in validate.glob_rule(rule)]
-        else:
-            relation, rule, fault = _find(rule, pattern, names, follow_renames)
-            problems += [fault] if fault else []
-            if relation is not None:
-                problems += _refusals(rule, relation, already=relation.identity in named)
-                named.setdefault(relation.identity, rule)
-        registered.append(rule)
-    problems += _shared_labels(registered)
+    registered, named, problems = _registered(rules, catalog, follow_renames)
     globs = Globs(registered)
     candidates = [
         r for r in catalog.relations if validate.refusal(r) is None and (within is None or r.identity in within)
@@ -117,6 +101,29 @@ def resolve(
         tuple(_notes(globs, coverings.values())) if within is None else (),
         frozenset(qualified(*relation.identity) for relation, rule in covered if rule.name in faulty),
     )
+
+
+def _registered(
+    rules: Iterable[Rule], catalog: Catalog, follow_renames: bool
+) -> tuple[list[Rule], dict[tuple[str, str], Rule], list[Problem]]:
+    """Return the rules with registered names, those of single tables by schema and name, and what does not fit."""
+    names = KnownRelations(catalog)
+    problems: list[Problem] = []
+    named: dict[tuple[str, str], Rule] = {}
+    registered: list[Rule] = []
+    for rule in rules:
+        pattern = table_names.parse(rule.name)
+        if pattern.is_glob:
+            rule = replace(rule, name=str(_registered_glob(rule, pattern, catalog, names)))
+            problems += [Problem(rule, text) for text in validate.glob_rule(rule)]
+        else:
+            relation, rule, fault = _find(rule, pattern, names, follow_renames)
+            problems += [fault] if fault else []
+            if relation is not None:
+                problems += _refusals(rule, relation, already=relation.identity in named)
+                named.setdefault(relation.identity, rule)
+        registered.append(rule)
+    return registered, named, [*problems, *_shared_labels(registered)]
 
 
 def relevant(rules: Iterable[Rule]) -> Callable[[Relation], bool]:
