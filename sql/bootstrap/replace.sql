@@ -187,7 +187,9 @@ begin
             where (c.oid = v_capture.relation or c.oid = any (v_capture.members::oid[]) and not c.relispartition)
                 and exists (select from unnest(v_dropped) as d (name) where strpos(p.prosrc, d.name) > 0)
         loop
-            perform auditctl_internal.write_function(v_caller.relation, v_capture, v_caller.action);
+            perform auditctl_internal.write_function(
+                v_caller.relation, v_capture, v_caller.action, array(select c from auditctl_internal.captured_columns(v_caller.relation) as c)
+            );
         end loop;
     end loop;
 end

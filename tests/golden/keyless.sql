@@ -9,11 +9,7 @@ declare
     v_new jsonb;
     v_target_id text;
     v_previous_key jsonb;
-    v_actor text;
-    v_actor_kind auditctl.actor_kind;
-    v_ip inet;
-    v_context jsonb;
-    v_setting text;
+    v_who auditctl.identity;
 begin
     begin
         if tg_relid <> '...'::oid
@@ -28,31 +24,7 @@ begin
             perform auditctl_internal.require_fit(null, v_new);
         end if;
         v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
-        if auditctl_internal.is_application() then
-            v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
-            v_ip := auditctl_internal.claimed_ip();
-            if auditctl_internal.is_plain_session() then
-                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
-            else
-                v_setting := current_setting('auditctl.context', true);
-                v_context := auditctl_internal.context(v_setting);
-            end if;
-        elsif auditctl_internal.is_database() then
-            v_actor := session_user;
-            v_actor_kind := 'database'::auditctl.actor_kind;
-            v_ip := inet_client_addr();
-            if auditctl_internal.is_plain_session() then
-                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
-            else
-                v_setting := current_setting('auditctl.context', true);
-                v_context := auditctl_internal.context(v_setting);
-            end if;
-        else
-            select i.actor, i.actor_kind, i.ip, i.context
-            into v_actor, v_actor_kind, v_ip, v_context
-            from auditctl_internal.identify() as i;
-        end if;
+        v_who := auditctl_internal.session_identity();
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_key
         into v_old, v_new, v_target_id, v_previous_key
@@ -62,13 +34,11 @@ begin
         if v_old is null and v_new is null then
             return null;
         end if;
-        select i.actor, i.actor_kind, i.ip, i.context
-        into v_actor, v_actor_kind, v_ip, v_context
-        from auditctl_internal.identify() as i;
+        v_who := auditctl_internal.identify();
     end;
 
     insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
-    values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'CREATE', v_new, v_context);
+    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', v_target_id, 'CREATE', v_new, v_who.context);
     return null;
 end
 $auditctl$;
@@ -100,11 +70,7 @@ declare
     v_new jsonb;
     v_target_id text;
     v_previous_key jsonb;
-    v_actor text;
-    v_actor_kind auditctl.actor_kind;
-    v_ip inet;
-    v_context jsonb;
-    v_setting text;
+    v_who auditctl.identity;
 begin
     begin
         if tg_relid <> '...'::oid
@@ -125,31 +91,7 @@ begin
         if v_new is null then
             return null;
         end if;
-        if auditctl_internal.is_application() then
-            v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
-            v_ip := auditctl_internal.claimed_ip();
-            if auditctl_internal.is_plain_session() then
-                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
-            else
-                v_setting := current_setting('auditctl.context', true);
-                v_context := auditctl_internal.context(v_setting);
-            end if;
-        elsif auditctl_internal.is_database() then
-            v_actor := session_user;
-            v_actor_kind := 'database'::auditctl.actor_kind;
-            v_ip := inet_client_addr();
-            if auditctl_internal.is_plain_session() then
-                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
-            else
-                v_setting := current_setting('auditctl.context', true);
-                v_context := auditctl_internal.context(v_setting);
-            end if;
-        else
-            select i.actor, i.actor_kind, i.ip, i.context
-            into v_actor, v_actor_kind, v_ip, v_context
-            from auditctl_internal.identify() as i;
-        end if;
+        v_who := auditctl_internal.session_identity();
         v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
         if auditctl_internal.typed(old.day, null::pg_catalog.date) is distinct from new.day then
             v_previous_key := jsonb_build_object('previous_target_id', case when num_nulls(old.day) = 0 then format('%s', old.day) end);
@@ -167,17 +109,15 @@ begin
         if v_old is null and v_new is null then
             return null;
         end if;
-        select i.actor, i.actor_kind, i.ip, i.context
-        into v_actor, v_actor_kind, v_ip, v_context
-        from auditctl_internal.identify() as i;
+        v_who := auditctl_internal.identify();
     end;
 
     if v_previous_key is null then
         insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-        values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'UPDATE', v_old, v_new, v_context);
+        values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', v_target_id, 'UPDATE', v_old, v_new, v_who.context);
     else
         perform auditctl_internal.insert_key_change(
-            v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, v_old, v_new, v_context, v_previous_key
+            v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', v_target_id, v_old, v_new, v_who.context, v_previous_key
         );
     end if;
     return null;
@@ -211,11 +151,7 @@ declare
     v_new jsonb;
     v_target_id text;
     v_previous_key jsonb;
-    v_actor text;
-    v_actor_kind auditctl.actor_kind;
-    v_ip inet;
-    v_context jsonb;
-    v_setting text;
+    v_who auditctl.identity;
 begin
     begin
         if tg_relid <> '...'::oid
@@ -230,31 +166,7 @@ begin
             perform auditctl_internal.require_fit(v_old, null);
         end if;
         v_target_id := case when num_nulls(old.day) = 0 then format('%s', old.day) end;
-        if auditctl_internal.is_application() then
-            v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
-            v_ip := auditctl_internal.claimed_ip();
-            if auditctl_internal.is_plain_session() then
-                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
-            else
-                v_setting := current_setting('auditctl.context', true);
-                v_context := auditctl_internal.context(v_setting);
-            end if;
-        elsif auditctl_internal.is_database() then
-            v_actor := session_user;
-            v_actor_kind := 'database'::auditctl.actor_kind;
-            v_ip := inet_client_addr();
-            if auditctl_internal.is_plain_session() then
-                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
-            else
-                v_setting := current_setting('auditctl.context', true);
-                v_context := auditctl_internal.context(v_setting);
-            end if;
-        else
-            select i.actor, i.actor_kind, i.ip, i.context
-            into v_actor, v_actor_kind, v_ip, v_context
-            from auditctl_internal.identify() as i;
-        end if;
+        v_who := auditctl_internal.session_identity();
     exception when others then
         select c.old_values, c.new_values, c.target_id, c.previous_key
         into v_old, v_new, v_target_id, v_previous_key
@@ -264,13 +176,11 @@ begin
         if v_old is null and v_new is null then
             return null;
         end if;
-        select i.actor, i.actor_kind, i.ip, i.context
-        into v_actor, v_actor_kind, v_ip, v_context
-        from auditctl_internal.identify() as i;
+        v_who := auditctl_internal.identify();
     end;
 
     insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
-    values (v_actor, v_actor_kind, v_ip, 'shop.keyless', v_target_id, 'DELETE', v_old, v_context);
+    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', v_target_id, 'DELETE', v_old, v_who.context);
     return null;
 end
 $auditctl$;
@@ -297,46 +207,16 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_actor text;
-    v_actor_kind auditctl.actor_kind;
-    v_ip inet;
-    v_context jsonb;
-    v_setting text;
+    v_who auditctl.identity;
 begin
     begin
-        if auditctl_internal.is_application() then
-            v_actor := auditctl_internal.claimed_actor();
-            v_actor_kind := case when v_actor is null then 'system'::auditctl.actor_kind else 'application' end;
-            v_ip := auditctl_internal.claimed_ip();
-            if auditctl_internal.is_plain_session() then
-                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
-            else
-                v_setting := current_setting('auditctl.context', true);
-                v_context := auditctl_internal.context(v_setting);
-            end if;
-        elsif auditctl_internal.is_database() then
-            v_actor := session_user;
-            v_actor_kind := 'database'::auditctl.actor_kind;
-            v_ip := inet_client_addr();
-            if auditctl_internal.is_plain_session() then
-                v_context := jsonb_object(array['application_name', current_setting('application_name')]);
-            else
-                v_setting := current_setting('auditctl.context', true);
-                v_context := auditctl_internal.context(v_setting);
-            end if;
-        else
-            select i.actor, i.actor_kind, i.ip, i.context
-            into v_actor, v_actor_kind, v_ip, v_context
-            from auditctl_internal.identify() as i;
-        end if;
+        v_who := auditctl_internal.session_identity();
     exception when others then
-        select i.actor, i.actor_kind, i.ip, i.context
-        into v_actor, v_actor_kind, v_ip, v_context
-        from auditctl_internal.identify() as i;
+        v_who := auditctl_internal.identify();
     end;
 
     insert into auditctl.event (actor, actor_kind, ip, target, action, context)
-    values (v_actor, v_actor_kind, v_ip, 'shop.keyless', 'TRUNCATE', v_context);
+    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', 'TRUNCATE', v_who.context);
     return null;
 end
 $auditctl$;

@@ -64,9 +64,9 @@ UNPINNED = """
 """
 
 CALLED_WITH_A_PINNED_PATH = {
-    "captured_action", "claimed_actor", "claimed_ip", "context", "event_limit", "has_visible", "holds_app_role",
-    "identify", "identify_reader", "is_application", "is_database", "is_plain_session", "maintain", "own_keys",
-    "parse_context", "read_mark", "session_context", "typed", "unmapped", "visible",
+    "captured_action", "context", "event_limit", "full_context", "has_visible", "holds_app_role", "identify",
+    "identify_reader", "is_application", "is_database", "maintain", "other_identity", "own_keys", "parse_context",
+    "quick_context", "read_mark", "session_context", "session_identity", "typed", "unmapped", "visible",
 }  # fmt: skip
 """Functions without a search path of their own: inlined, or called by capture alone, which has one; or a procedure."""
 

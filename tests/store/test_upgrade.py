@@ -151,9 +151,9 @@ def test_capture_that_calls_what_goes_is_written_anew_and_the_guard_goes_on(
 ) -> None:
     upgrade(db)
     audited = [("child",), ("item",), ("parent",), ("part",), ("whole",)]
-    assert shop.execute(CALLED, ["%is_plain_session%"]).fetchall() == []
-    assert shop.execute(CALLED, ["%context(v_setting)%"]).fetchall() == []
-    assert shop.execute(CALLED, ["%is_ordinary_session()%context(v_setting, %"]).fetchall() == audited
+    assert shop.execute(CALLED, ["%session_identity%"]).fetchall() == []
+    assert shop.execute(CALLED, ["%identify()%"]).fetchall() == []
+    assert shop.execute(CALLED, ["%current_identity()%identify(false)%"]).fetchall() == audited
     shop.execute("insert into shop.child values (1, 'x'); insert into shop.whole values (2); truncate shop.part")
     assert events(shop, "shop.parent", "shop.whole") == [
         ("shop.parent", "CREATE", None, None, {"id": 1, "extra": "x"}),
@@ -171,12 +171,12 @@ def test_what_a_version_no_longer_has_is_dropped(
 ) -> None:
     left: LiteralString = """
         select oid::regprocedure::text from pg_proc where pronamespace::regnamespace::text like 'auditctl%'
-           and proname in ('former', 'context', 'is_plain_session')
+           and proname in ('former', 'identify', 'session_identity')
          union all
         select oid::regclass::text from pg_class where relname = 'former_view'
     """
     upgrade(db)
-    assert shop.execute(left).fetchall() == [("auditctl_internal.context(text,text)",)]
+    assert shop.execute(left).fetchall() == [("auditctl_internal.identify(boolean)",)]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_the_script_of_an_upgrade_does_the_same(
         scripted = describe(shop)
         assert store.install(db) == store.Installation("0002", "0002", is_guarded=True, was_guarded=True)
     assert describe(shop) == scripted
-    assert shop.execute(CALLED, ["%context(v_setting)%"]).fetchall() == []
+    assert shop.execute(CALLED, ["%identify()%"]).fetchall() == []
 
 
 def test_a_second_install_keeps_each_function_and_writes_no_event(db: str, shop: psycopg.Connection) -> None:

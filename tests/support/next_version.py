@@ -40,13 +40,10 @@ def upgrade() -> None:
 
 CHANGES = (
     # A signature, of a function that capture calls.
-    ("auditctl_internal.context(p_setting text)", "auditctl_internal.context(p_setting text, p_application text)"),
-    (
-        "auditctl_internal.context(v_setting)",
-        "auditctl_internal.context(v_setting, current_setting('application_name'))",
-    ),
+    ("function auditctl_internal.identify() returns", "function auditctl_internal.identify(p_reads boolean) returns"),
+    ("auditctl_internal.identify()", "auditctl_internal.identify(false)"),
     # A function that capture calls goes, and another takes its place.
-    ("is_plain_session", "is_ordinary_session"),
+    ("session_identity", "current_identity"),
     # A view's column.
     ("    event.xact_id,\n", "    event.xact_id as transaction_id,\n"),
     # A parameter's name, on which a generated column or a body might rely.

@@ -18,9 +18,10 @@ grant execute on function auditctl.set_context to public;
 comment on function auditctl.set_context is
     'Names the user, address and context of the following events, until the end of the transaction (or of the session with p_local false); believed only from members of auditctl_app';
 
--- Fast paths, for the sessions that nearly all events come from. Capture functions try them in this order and call
--- auditctl_internal.identify() if neither applies. PostgreSQL inlines SQL functions of one expression, so they cost no
--- call. They raise an error if a role is missing; then, too, capture calls auditctl_internal.identify().
+-- The fast paths, for the sessions that nearly all events come from. PostgreSQL inlines SQL functions of one expression, so
+-- they cost no call; but it prepares an expression again in each transaction, function by function, so what few sessions need
+-- is a call of its own. All raise an error if a role is missing or a setting is not valid text: then, and in all other cases,
+-- auditctl_internal.identify() determines the identity.
 
 create or replace function auditctl_internal.is_application() returns boolean
 language sql stable
@@ -31,7 +32,7 @@ as $auditctl$
         and not pg_has_role(session_user, 'auditctl_owner'::regrole, 'MEMBER')
         and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
         -- auditctl_internal.identify() handles a list of addresses, a netmask, blanks, and text that is not an address.
-        and coalesce(strpos(translate(current_setting('auditctl.ip', true), ', ', '//'), '/') = 0, true)
+        and coalesce(current_setting('auditctl.ip', true) !~ '[, /]', true)
 $auditctl$;
 comment on function auditctl_internal.is_application is
     'Whether the login is a member of auditctl_app and not a superuser, and names a user and an address that look valid';
@@ -51,41 +52,6 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.is_database is 'Whether the login is not an application and names no user';
 
-create or replace function auditctl_internal.claimed_actor() returns text
-language sql stable
-as $auditctl$
-    select
-        case
-            when auditctl_internal.has_visible(current_setting('auditctl.actor', true)) then current_setting('auditctl.actor', true)
-        end
-$auditctl$;
-comment on function auditctl_internal.claimed_actor is 'The user that the session names; null if it names none, or shows none: see auditctl_internal.has_visible';
-
-create or replace function auditctl_internal.claimed_ip() returns inet
-language sql stable
-as $auditctl$
-    select
-        coalesce(
-            case
-                when strpos(current_setting('auditctl.ip', true), ':') > 0
-                    then auditctl_internal.unmapped(current_setting('auditctl.ip', true)::inet)
-                else nullif(current_setting('auditctl.ip', true), '')::inet
-            end, inet_client_addr()
-        )
-$auditctl$;
-comment on function auditctl_internal.claimed_ip is
-    'The address that the session names, else the peer address of the connection; raises if the text is not an address';
-
-create or replace function auditctl_internal.is_plain_session() returns boolean
-language sql stable
-as $auditctl$
-    select
-        coalesce(current_setting('auditctl.context', true), '') = ''
-        and current_setting('application_name') <> ''
-        and current_setting('role') = 'none'
-$auditctl$;
-comment on function auditctl_internal.is_plain_session is 'Whether the context of the session is its application_name alone';
-
 create or replace function auditctl_internal.context(p_setting text) returns jsonb
 language sql stable
 as $auditctl$
@@ -103,3 +69,78 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.context is
     'The same as auditctl_internal.session_context(), cheaper for nearly all sessions; takes the session''s auditctl.context';
+
+create or replace function auditctl_internal.full_context() returns jsonb
+language plpgsql stable
+as $auditctl$
+-- Called by capture only, whose search_path is pinned.
+declare
+    v_setting constant text := current_setting('auditctl.context', true);
+begin
+    return auditctl_internal.context(v_setting);
+end
+$auditctl$;
+comment on function auditctl_internal.full_context is 'The context of a session that has more than its application_name; raises if it is not valid JSON';
+
+create or replace function auditctl_internal.quick_context() returns jsonb
+language sql stable
+as $auditctl$
+    select
+        case
+            when coalesce(current_setting('auditctl.context', true), '') = '' and current_setting('application_name') <> ''
+                and current_setting('role') = 'none'
+                then jsonb_object(array['application_name', current_setting('application_name')])
+            else auditctl_internal.full_context()
+        end
+$auditctl$;
+comment on function auditctl_internal.quick_context is 'The context of the session''s events, cheap if it is its application_name alone; raises if it is not valid JSON';
+
+create or replace function auditctl_internal.other_identity() returns auditctl.identity
+language plpgsql volatile
+as $auditctl$
+-- Called by capture only, whose search_path is pinned.
+declare
+    v_who auditctl.identity;
+    v_setting text;
+begin
+    if auditctl_internal.is_database() then
+        v_who.actor := session_user;
+        v_who.actor_kind := 'database'::auditctl.actor_kind;
+        v_who.ip := inet_client_addr();
+    elsif auditctl_internal.is_application() then
+        v_setting := current_setting('auditctl.actor', true);
+        v_who.actor := case when auditctl_internal.has_visible(v_setting) then v_setting end;
+        v_who.actor_kind := case when v_who.actor is null then 'system'::auditctl.actor_kind else 'application' end;
+        v_setting := nullif(current_setting('auditctl.ip', true), '');
+        v_who.ip := coalesce(auditctl_internal.unmapped(v_setting::inet), inet_client_addr());
+    else
+        return auditctl_internal.identify();
+    end if;
+    v_who.context := auditctl_internal.quick_context();
+    return v_who;
+end
+$auditctl$;
+comment on function auditctl_internal.other_identity is
+    'Who acts in a session of a database login, or of an application that names nobody, an IPv6 address, or a user who does not begin with a letter of ASCII';
+
+create or replace function auditctl_internal.session_identity() returns auditctl.identity
+language sql volatile
+as $auditctl$
+    select
+        case
+            when pg_has_role(session_user, 'auditctl_app'::regrole, 'USAGE')
+                and not pg_has_role(session_user, 'auditctl_owner'::regrole, 'MEMBER')
+                and octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000
+                and ascii(current_setting('auditctl.actor')) between 33 and 126
+                and coalesce(current_setting('auditctl.ip', true) !~ '[, /:]', true)
+                then row(
+                    current_setting('auditctl.actor'),
+                    'application'::auditctl.actor_kind,
+                    coalesce(nullif(current_setting('auditctl.ip', true), '')::inet, inet_client_addr()),
+                    auditctl_internal.quick_context()
+                )::auditctl.identity
+            else auditctl_internal.other_identity()
+        end
+$auditctl$;
+comment on function auditctl_internal.session_identity is
+    'The same as auditctl_internal.identify(), cheaper for nearly all sessions; raises where that must be called. Inlined';

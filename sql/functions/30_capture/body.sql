@@ -11,7 +11,7 @@ begin
     return (
         select concat(
             case when p_require_actor then format(
-                E'    if v_actor_kind = ''system'' then\n'
+                E'    if v_who.actor_kind = ''system'' then\n'
                 '        raise exception ''%% of %% refused: no actor is set'', lower(tg_op), %L\n'
                 '            using errcode = ''UA002'', hint = ''Name the user in the transaction: '
                 'select auditctl.set_context(''''alice'''', ''''203.0.113.7'''')'';\n'
@@ -19,7 +19,7 @@ begin
             ) end,
             case when p_is_part then format(
                 E'    if (tg_table_schema, tg_table_name) <> (%L, %L) then\n'
-                '        v_context := coalesce(v_context, ''{}'') || jsonb_build_object(''partition'', tg_table_schema || ''.'' || tg_table_name);\n'
+                '        v_who.context := coalesce(v_who.context, ''{}'') || jsonb_build_object(''partition'', tg_table_schema || ''.'' || tg_table_name);\n'
                 '    end if;\n', n.nspname, c.relname
             ) end
         )

@@ -40,29 +40,9 @@ comment on function auditctl_internal.may_select is 'Whether the login, or the r
 create or replace function auditctl_internal.identify_reader() returns auditctl.identity
 language plpgsql volatile
 as $auditctl$
--- Called only by auditctl_internal.insert_read, whose search_path is pinned. Uses the fast paths of capture if they apply.
-declare
-    v_who auditctl.identity;
-    v_setting text;
+-- Called only by auditctl_internal.insert_read, whose search_path is pinned.
 begin
-    if auditctl_internal.is_application() then
-        v_who.actor := auditctl_internal.claimed_actor();
-        v_who.actor_kind := case when v_who.actor is null then 'system'::auditctl.actor_kind else 'application' end;
-        v_who.ip := auditctl_internal.claimed_ip();
-    elsif auditctl_internal.is_database() then
-        v_who.actor := session_user;
-        v_who.actor_kind := 'database'::auditctl.actor_kind;
-        v_who.ip := inet_client_addr();
-    else
-        return auditctl_internal.identify();
-    end if;
-    if auditctl_internal.is_plain_session() then
-        v_who.context := jsonb_object(array['application_name', current_setting('application_name')]);
-    else
-        v_setting := current_setting('auditctl.context', true);
-        v_who.context := auditctl_internal.context(v_setting);
-    end if;
-    return v_who;
+    return auditctl_internal.session_identity();
 exception when others then
     return auditctl_internal.identify();
 end
