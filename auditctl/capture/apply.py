@@ -6,8 +6,9 @@ If the second plan still has changes, the transaction is rolled back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import replace
+from itertools import groupby
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -134,7 +135,7 @@ def carry_out(
         with database.acting_as(conn, ROLE_OWNER):
             times.write(conn, planned.retention.differences)
             _record(conn, planned.pending)
-        remaining = _plan(conn, replace(goal, rules=planned.rules, retention=None)).pending
+        remaining = _plan(conn, replace(goal, rules=planned.rules, retention=None, catalog=None)).pending
         if remaining:
             raise AuditctlError(
                 f"after all changes {remaining[0].target} still needs {remaining[0].kind}: {remaining[0].reason}",
@@ -170,7 +171,7 @@ def script(planned: Plan) -> Iterator[str]:
 
 def _plan(conn: Connection, goal: DesiredRules) -> Plan:
     types = event_types.Types(event_types.read(conn), goal.event_types)
-    current = desired.read_catalog(conn, goal.rules)
+    current = goal.catalog or desired.read_catalog(conn, goal.rules)
     resolution = resolve.resolve(goal.rules, current, follow_renames=goal.follow_renames)
     planner.require_fit(resolution, only=goal.only, problems=goal.problems, types=types)
     states = catalog.read_triggers(conn, resolution.audited)
@@ -193,15 +194,14 @@ def _plan(conn: Connection, goal: DesiredRules) -> Plan:
 
 
 def _execute(conn: Connection, changes: Iterable[Change]) -> None:
-    """Run the statements, each as the role it needs."""
-    for change in changes:
-        for statement in change.statements:
-            with ExitStack() as stack:
-                stack.enter_context(database.errors_translated(change.relation))
-                if statement.as_owner:
-                    stack.enter_context(database.acting_as(conn, ROLE_OWNER))
-                # The database wrote it: in binary mode, the server accepts a single statement only.
-                conn.execute(sql.SQL(statement.sql.replace("{", "{{").replace("}", "}}")).format(), binary=True)
+    """Run the statements, each as the role it needs, which changes as seldom as their order allows."""
+    statements = [(change.relation, statement) for change in changes for statement in change.statements]
+    for as_owner, group in groupby(statements, lambda pair: pair[1].as_owner):
+        with database.acting_as(conn, ROLE_OWNER) if as_owner else nullcontext():
+            for relation, statement in group:
+                with database.errors_translated(relation):
+                    # The database wrote it: in binary mode, the server accepts a single statement only.
+                    conn.execute(sql.SQL(statement.sql.replace("{", "{{").replace("}", "}}")).format(), binary=True)
 
 
 def _record(conn: Connection, changes: Iterable[Change]) -> None:

@@ -32,14 +32,18 @@ from auditctl.names import TRIGGER_SCHEMA
 
 @contextmanager
 def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterator[None]:
-    """Run the block in one transaction without JIT, which would take most of the time of queries of the catalog.
+    """Run the block in one transaction that plans each query of a function once, and compiles none.
+
+    Both would take most of the time of queries of the catalog: JIT, and the five plans for given parameters that
+    PostgreSQL makes before it makes one for all.
 
     Args:
         conn: The connection.
         lock_timeout: How long a statement waits for a lock, such as `5s`; None for the server's setting.
     """
     with database.transaction(conn, lock_timeout=lock_timeout):
-        conn.execute("select pg_catalog.set_config('jit', 'off', true)")
+        for name, value in (("jit", "off"), ("plan_cache_mode", "force_generic_plan")):
+            conn.execute("select pg_catalog.set_config(%s, %s, true)", [name, value])
         yield
 
 
@@ -117,15 +121,15 @@ def _visible(relations: Collection[Relation], schemas: Sequence[str]) -> tuple[R
     first: dict[str, str] = {}
     for schema in reversed(schemas):
         first |= {table: schema for place, table in places if place == schema}
-    return tuple(replace(r, is_visible=first.get(r.table) == r.schema) for r in relations)
+    return tuple(replace(r, is_visible=True) if first.get(r.table) == r.schema else r for r in relations)
 
 
-def _relation(parents: list[Any], triggers: list[Any], **row: Any) -> Relation:
+def _relation(parents: list[Any] | None, triggers: list[Any] | None, **row: Any) -> Relation:
     return Relation(
-        parents=tuple((schema, table) for schema, table in parents),
+        parents=tuple((schema, table) for schema, table in parents or ()),
         triggers=tuple(
             Trigger(trigger["name"], (trigger["function"][0], trigger["function"][1]), trigger["is_clone"])
-            for trigger in triggers
+            for trigger in triggers or ()
         ),
         **row,
     )

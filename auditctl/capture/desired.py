@@ -34,6 +34,7 @@ class DesiredRules:
         retention: How long events should be kept; None to leave that as it is.
         has_file: Whether the rules come from a file, which may not mention everything that the database has.
         subject: The rule that the change is about, without actions where nothing should remain; None for all.
+        catalog: The catalog that they were resolved with, which a plan in the same transaction uses; None to read it.
     """
 
     rules: tuple[Rule, ...]
@@ -44,6 +45,7 @@ class DesiredRules:
     retention: Retention | None = None
     has_file: bool = False
     subject: Rule | None = None
+    catalog: Catalog | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class WithRule:
         missing = tuple(problem.message for problem in resolution.problems if problem.is_missing)
         rules = precedence.put(before.rules, rule)
         changed = _changed(before, resolve.resolve(rules, current, follow_renames=True))
-        return DesiredRules(rules, changed | {rule.name}, problems=missing, subject=rule)
+        return DesiredRules(rules, changed | {rule.name}, problems=missing, subject=rule, catalog=current)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
--- Every relation that a user could name, with its ancestors and its capture triggers.
+-- Every relation that a user could name, with its ancestors and its capture triggers, each null where there are none.
 with recursive ancestor as (
     select i.inhrelid as relation, i.inhparent as parent, 1 as distance
     from pg_catalog.pg_inherits as i
@@ -15,28 +15,24 @@ select
     c.relkind::text as kind,
     c.relpersistence::text as persistence,
     c.relispartition as is_partition,
-    coalesce(
-        (
-            select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(pn.nspname, pc.relname) order by a.distance, pn.nspname, pc.relname)
-            from ancestor as a
-            join pg_catalog.pg_class as pc on pc.oid = a.parent
-            join pg_catalog.pg_namespace as pn on pn.oid = pc.relnamespace
-            where a.relation = c.oid and pc.relkind in ('r', 'p', 'f')
-        ), '[]'
+    (
+        select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(pn.nspname, pc.relname) order by a.distance, pn.nspname, pc.relname)
+        from ancestor as a
+        join pg_catalog.pg_class as pc on pc.oid = a.parent
+        join pg_catalog.pg_namespace as pn on pn.oid = pc.relnamespace
+        where a.relation = c.oid and pc.relkind in ('r', 'p', 'f')
     ) as parents,
-    coalesce(
-        (
-            select pg_catalog.jsonb_agg(
-                pg_catalog.jsonb_build_object(
-                    'name', t.tgname, 'function', array[fn.nspname, f.proname], 'is_clone', t.tgparentid <> 0
-                )
-                order by t.tgname
+    (
+        select pg_catalog.jsonb_agg(
+            pg_catalog.jsonb_build_object(
+                'name', t.tgname, 'function', array[fn.nspname, f.proname], 'is_clone', t.tgparentid <> 0
             )
-            from pg_catalog.pg_trigger as t
-            join pg_catalog.pg_proc as f on f.oid = t.tgfoid
-            join pg_catalog.pg_namespace as fn on fn.oid = f.pronamespace
-            where t.tgrelid = c.oid and (t.tgname = any (%(triggers)s) or fn.nspname = %(trigger_schema)s)
-        ), '[]'
+            order by t.tgname
+        )
+        from pg_catalog.pg_trigger as t
+        join pg_catalog.pg_proc as f on f.oid = t.tgfoid
+        join pg_catalog.pg_namespace as fn on fn.oid = f.pronamespace
+        where t.tgrelid = c.oid and c.relhastriggers and (t.tgname = any (%(triggers)s) or fn.nspname = %(trigger_schema)s)
     ) as triggers
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace

@@ -20,18 +20,22 @@ $auditctl$;
 comment on function auditctl_internal.value_image is 'A value as JSONB; null if JSONB cannot hold it or its JSON text exceeds so many bytes';
 
 create or replace function auditctl_internal.base_type(p_type oid) returns oid
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    with recursive base as (
-        select t.oid, t.typtype, t.typbasetype from pg_type as t where t.oid = p_type
-        union all
-        select t.oid, t.typtype, t.typbasetype
-        from pg_type as t
-        join base on base.typtype = 'd' and t.oid = base.typbasetype
-    )
+begin
+    return (
+        with recursive base as (
+            select t.oid, t.typtype, t.typbasetype from pg_type as t where t.oid = p_type
+            union all
+            select t.oid, t.typtype, t.typbasetype
+            from pg_type as t
+            join base on base.typtype = 'd' and t.oid = base.typbasetype
+        )
 
-    select base.oid from base where base.typtype <> 'd'
+        select base.oid from base where base.typtype <> 'd'
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.base_type is 'A type with domains removed';
 

@@ -204,12 +204,18 @@ set quote_all_identifiers = off
 as $auditctl$
 declare
     v_state record;
+    v_described regclass;
+    v_columns auditctl.captured_column[];
     v_expected auditctl.capture_function;
 begin
     for v_state in select s.* from auditctl_internal.trigger_states(p_capture) as s loop
         v_expected := null;
         if v_state.has_own_function and v_state.fault is distinct from 'unknown' then
-            v_expected := auditctl_internal.capture_function(v_state.relation, p_capture, v_state.action);
+            if v_described is distinct from v_state.relation then
+                v_described := v_state.relation;
+                v_columns := array(select c from auditctl_internal.captured_columns(v_described) as c);
+            end if;
+            v_expected := auditctl_internal.capture_function(v_state.relation, p_capture, v_state.action, v_columns);
         end if;
         relation := v_state.relation;
         action := v_state.action;
