@@ -18,11 +18,12 @@ from auditctl.actions import Action
 from auditctl.capture import catalog, desired, event_types, planner, precedence, resolve, rule_store, unseen
 from auditctl.capture.config.document import Document
 from auditctl.capture.desired import Desired, DesiredRules
+from auditctl.capture.model import Statement
 from auditctl.capture.plan import Change, ChangeKind, Plan
 from auditctl.capture.rule_keys import Rule
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError
-from auditctl.names import ROLE_OWNER
+from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
 from auditctl.retention import times
 from auditctl.session_settings import SEARCH_PATH
 
@@ -30,6 +31,14 @@ DEFAULT_LOCK_TIMEOUT = "5s"
 
 Approve = Callable[[Plan], bool]
 """Looks at a plan inside the transaction that would apply it; False leaves everything as it is."""
+
+_USAGE = (
+    Statement(f"grant usage on schema {TRIGGER_SCHEMA} to session_user", as_owner=True),
+    Statement(f"revoke usage on schema {TRIGGER_SCHEMA} from session_user", as_owner=True),
+)
+"""What stands before and after the statements of a plan that creates triggers: who creates one names its function."""
+
+_HAS_USAGE = "select pg_catalog.has_schema_privilege(session_user, %s, 'usage')"
 
 _DONE = {
     ChangeKind.CREATE: "installed:",
@@ -156,10 +165,9 @@ def script(planned: Plan) -> Iterator[str]:
     if planned.is_done:
         return
     yield f"begin;\nset local search_path = {SEARCH_PATH};\n"
-    for change in planned.pending:
-        for statement in change.statements:
-            role = "set role auditctl_owner;\n" if statement.as_owner else "reset role;\n"
-            yield f"{role}{statement.sql};\n"
+    for _, statement in _statements(planned.pending, lacks_usage=True):
+        role = "set role auditctl_owner;\n" if statement.as_owner else "reset role;\n"
+        yield f"{role}{statement.sql};\n"
     for difference in planned.retention.differences:
         words = [
             sql.SQL("null") if word is None else sql.Literal(word) for word in (difference.target, difference.after)
@@ -195,13 +203,24 @@ def _plan(conn: Connection, goal: DesiredRules) -> Plan:
 
 def _execute(conn: Connection, changes: Iterable[Change]) -> None:
     """Run the statements, each as the role it needs, which changes as seldom as their order allows."""
-    statements = [(change.relation, statement) for change in changes for statement in change.statements]
+    # Every GRANT on a schema makes PostgreSQL forget the plans of all queries: a login that has USAGE needs none.
+    ((has_usage,),) = conn.execute(_HAS_USAGE, [TRIGGER_SCHEMA])
+    statements = _statements(changes, lacks_usage=not has_usage)
     for as_owner, group in groupby(statements, lambda pair: pair[1].as_owner):
         with database.acting_as(conn, ROLE_OWNER) if as_owner else nullcontext():
             for relation, statement in group:
                 with database.errors_translated(relation):
                     # The database wrote it: in binary mode, the server accepts a single statement only.
                     conn.execute(sql.SQL(statement.sql.replace("{", "{{").replace("}", "}}")).format(), binary=True)
+
+
+def _statements(changes: Iterable[Change], *, lacks_usage: bool) -> tuple[tuple[str, Statement], ...]:
+    """Return the statements of changes in order, each with the relation that it is about."""
+    statements = tuple((change.relation, statement) for change in changes for statement in change.statements)
+    if lacks_usage and any(statement.sql.startswith("create trigger ") for _, statement in statements):
+        grant, revoke = ((TRIGGER_SCHEMA, statement) for statement in _USAGE)
+        return (grant, *statements, revoke)
+    return statements
 
 
 def _record(conn: Connection, changes: Iterable[Change]) -> None:

@@ -35,6 +35,9 @@ class FormerName:
 
 def former_names(conn: Connection) -> tuple[FormerName, ...]:
     """Return the relations with the former name of an audited table (sql/queries/former_name.sql), by name."""
+    ((has_names,),) = conn.execute("select exists (select from auditctl.rename)")
+    if not has_names:  # the rule, and it takes a tenth of the time of `enable` to find that out below
+        return ()
     rows = conn.execute(resources.sql_text("queries/former_name.sql").encode()).fetchall()
     return tuple(
         FormerName(name, target, capture or {}, tuple(columns), kind) for name, target, capture, columns, kind in rows

@@ -19,7 +19,6 @@ candidate as (
     where relation.relpersistence <> 't'
         and relation.relkind in ('r', 'p', 'f', 'm', 'v')
         and relation.oid not in (select audited.relation from audited)
-        and exists (select from auditctl.rename)
 ),
 
 -- The table that gave up the name last, followed through its later names.

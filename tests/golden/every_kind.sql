@@ -66,15 +66,11 @@ revoke execute on function "auditctl_triggers"."shop__every_kind__create"() from
 
 comment on function "auditctl_triggers"."shop__every_kind__create"() is 'auditctl: create of shop.every_kind';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__every_kind__create"() to session_user;
 
 create trigger "auditctl_create" after insert on "shop"."every_kind" for each row execute function "auditctl_triggers"."shop__every_kind__create"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_create";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__every_kind__create"() from session_user;
 
@@ -209,15 +205,11 @@ revoke execute on function "auditctl_triggers"."shop__every_kind__update"() from
 
 comment on function "auditctl_triggers"."shop__every_kind__update"() is 'auditctl: update of shop.every_kind';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__every_kind__update"() to session_user;
 
 create trigger "auditctl_update" after update on "shop"."every_kind" for each row execute function "auditctl_triggers"."shop__every_kind__update"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_update";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__every_kind__update"() from session_user;
 
@@ -289,15 +281,11 @@ revoke execute on function "auditctl_triggers"."shop__every_kind__delete"() from
 
 comment on function "auditctl_triggers"."shop__every_kind__delete"() is 'auditctl: delete of shop.every_kind';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__every_kind__delete"() to session_user;
 
 create trigger "auditctl_delete" after delete on "shop"."every_kind" for each row execute function "auditctl_triggers"."shop__every_kind__delete"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_delete";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__every_kind__delete"() from session_user;
 
@@ -329,15 +317,11 @@ revoke execute on function "auditctl_triggers"."shop__every_kind__truncate"() fr
 
 comment on function "auditctl_triggers"."shop__every_kind__truncate"() is 'auditctl: truncate of shop.every_kind';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__every_kind__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."every_kind" for each statement execute function "auditctl_triggers"."shop__every_kind__truncate"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_truncate";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__every_kind__truncate"() from session_user;
 

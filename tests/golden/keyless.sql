@@ -47,15 +47,11 @@ revoke execute on function "auditctl_triggers"."shop__keyless__create"() from pu
 
 comment on function "auditctl_triggers"."shop__keyless__create"() is 'auditctl: create of shop.keyless';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__keyless__create"() to session_user;
 
 create trigger "auditctl_create" after insert on "shop"."keyless" for each row execute function "auditctl_triggers"."shop__keyless__create"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_create";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__keyless__create"() from session_user;
 
@@ -128,15 +124,11 @@ revoke execute on function "auditctl_triggers"."shop__keyless__update"() from pu
 
 comment on function "auditctl_triggers"."shop__keyless__update"() is 'auditctl: update of shop.keyless';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__keyless__update"() to session_user;
 
 create trigger "auditctl_update" after update on "shop"."keyless" for each row execute function "auditctl_triggers"."shop__keyless__update"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_update";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__keyless__update"() from session_user;
 
@@ -189,15 +181,11 @@ revoke execute on function "auditctl_triggers"."shop__keyless__delete"() from pu
 
 comment on function "auditctl_triggers"."shop__keyless__delete"() is 'auditctl: delete of shop.keyless';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__keyless__delete"() to session_user;
 
 create trigger "auditctl_delete" after delete on "shop"."keyless" for each row execute function "auditctl_triggers"."shop__keyless__delete"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_delete";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__keyless__delete"() from session_user;
 
@@ -225,15 +213,11 @@ revoke execute on function "auditctl_triggers"."shop__keyless__truncate"() from 
 
 comment on function "auditctl_triggers"."shop__keyless__truncate"() is 'auditctl: truncate of shop.keyless';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__keyless__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."keyless" for each statement execute function "auditctl_triggers"."shop__keyless__truncate"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_truncate";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__keyless__truncate"() from session_user;
 

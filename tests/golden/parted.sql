@@ -49,15 +49,11 @@ revoke execute on function "auditctl_triggers"."shop__parted__create"() from pub
 
 comment on function "auditctl_triggers"."shop__parted__create"() is 'auditctl: create of shop.parted';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__parted__create"() to session_user;
 
 create trigger "auditctl_create" after insert on "shop"."parted" for each row execute function "auditctl_triggers"."shop__parted__create"();
 
 alter table "shop"."parted" enable always trigger "auditctl_create";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__parted__create"() from session_user;
 
@@ -134,15 +130,11 @@ revoke execute on function "auditctl_triggers"."shop__parted__update"() from pub
 
 comment on function "auditctl_triggers"."shop__parted__update"() is 'auditctl: update of shop.parted';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__parted__update"() to session_user;
 
 create trigger "auditctl_update" after update on "shop"."parted" for each row execute function "auditctl_triggers"."shop__parted__update"();
 
 alter table "shop"."parted" enable always trigger "auditctl_update";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__parted__update"() from session_user;
 
@@ -199,15 +191,11 @@ revoke execute on function "auditctl_triggers"."shop__parted__delete"() from pub
 
 comment on function "auditctl_triggers"."shop__parted__delete"() is 'auditctl: delete of shop.parted';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__parted__delete"() to session_user;
 
 create trigger "auditctl_delete" after delete on "shop"."parted" for each row execute function "auditctl_triggers"."shop__parted__delete"();
 
 alter table "shop"."parted" enable always trigger "auditctl_delete";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__parted__delete"() from session_user;
 
@@ -240,19 +228,13 @@ revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from p
 
 comment on function "auditctl_triggers"."shop__parted__truncate"() is 'auditctl: truncate of shop.parted';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__parted__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."parted" for each statement execute function "auditctl_triggers"."shop__parted__truncate"();
 
 alter table "shop"."parted" enable always trigger "auditctl_truncate";
 
-revoke usage on schema "auditctl_triggers" from session_user;
-
 revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from session_user;
-
-grant usage on schema "auditctl_triggers" to session_user;
 
 grant execute on function "auditctl_triggers"."shop__parted__truncate"() to session_user;
 
@@ -260,19 +242,13 @@ create trigger "auditctl_truncate" after truncate on "shop"."parted_0" for each 
 
 alter table "shop"."parted_0" enable always trigger "auditctl_truncate";
 
-revoke usage on schema "auditctl_triggers" from session_user;
-
 revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from session_user;
-
-grant usage on schema "auditctl_triggers" to session_user;
 
 grant execute on function "auditctl_triggers"."shop__parted__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."parted_1" for each statement execute function "auditctl_triggers"."shop__parted__truncate"();
 
 alter table "shop"."parted_1" enable always trigger "auditctl_truncate";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from session_user;
 

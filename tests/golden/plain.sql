@@ -47,15 +47,11 @@ revoke execute on function "auditctl_triggers"."shop__plain__create"() from publ
 
 comment on function "auditctl_triggers"."shop__plain__create"() is 'auditctl: create of shop.plain';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__plain__create"() to session_user;
 
 create trigger "auditctl_create" after insert on "shop"."plain" for each row execute function "auditctl_triggers"."shop__plain__create"();
 
 alter table "shop"."plain" enable always trigger "auditctl_create";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__plain__create"() from session_user;
 
@@ -133,15 +129,11 @@ revoke execute on function "auditctl_triggers"."shop__plain__update"() from publ
 
 comment on function "auditctl_triggers"."shop__plain__update"() is 'auditctl: update of shop.plain';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__plain__update"() to session_user;
 
 create trigger "auditctl_update" after update on "shop"."plain" for each row execute function "auditctl_triggers"."shop__plain__update"();
 
 alter table "shop"."plain" enable always trigger "auditctl_update";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__plain__update"() from session_user;
 
@@ -194,15 +186,11 @@ revoke execute on function "auditctl_triggers"."shop__plain__delete"() from publ
 
 comment on function "auditctl_triggers"."shop__plain__delete"() is 'auditctl: delete of shop.plain';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__plain__delete"() to session_user;
 
 create trigger "auditctl_delete" after delete on "shop"."plain" for each row execute function "auditctl_triggers"."shop__plain__delete"();
 
 alter table "shop"."plain" enable always trigger "auditctl_delete";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__plain__delete"() from session_user;
 
@@ -230,15 +218,11 @@ revoke execute on function "auditctl_triggers"."shop__plain__truncate"() from pu
 
 comment on function "auditctl_triggers"."shop__plain__truncate"() is 'auditctl: truncate of shop.plain';
 
-grant usage on schema "auditctl_triggers" to session_user;
-
 grant execute on function "auditctl_triggers"."shop__plain__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."plain" for each statement execute function "auditctl_triggers"."shop__plain__truncate"();
 
 alter table "shop"."plain" enable always trigger "auditctl_truncate";
-
-revoke usage on schema "auditctl_triggers" from session_user;
 
 revoke execute on function "auditctl_triggers"."shop__plain__truncate"() from session_user;
 

@@ -173,8 +173,8 @@ begin
     cross join lateral (
         values
         (1, format('drop trigger %I on %s', a.trigger, on_table.name), false, p_fault not in ('missing', 'firing')),
-        -- The login needs EXECUTE on the function while it creates the trigger, and only then.
-        (20, format('grant usage on schema %I to session_user', 'auditctl_triggers'), true, p_fault <> 'firing'),
+        -- The login needs EXECUTE on the function while it creates the trigger, and only then. USAGE on the schema, which it
+        -- needs for all triggers of a plan, is granted and revoked once.
         (21, format('grant execute on function %s to session_user', on_table.function), true, p_fault <> 'firing'),
         (
             22, format(
@@ -186,14 +186,13 @@ begin
             case p_fault when 'firing' then 40 else 23 end,
             format('alter table %s enable always trigger %I', on_table.name, a.trigger), false, true
         ),
-        (24, format('revoke usage on schema %I from session_user', 'auditctl_triggers'), true, p_fault <> 'firing'),
         (25, format('revoke execute on function %s from session_user', on_table.function), true, p_fault <> 'firing')
     ) as s (step, sql, as_owner, is_needed)
     where c.oid = p_relation and s.is_needed;
 end
 $auditctl$;
 comment on function auditctl_internal.trigger_statements is
-    'The statements that create or replace a trigger or (fault firing) make it fire always, by step; each runs as auditctl_owner or as the login itself';
+    'The statements that create or replace a trigger or (fault firing) make it fire always, by step; each runs as auditctl_owner or as the login itself, which needs USAGE on auditctl_triggers';
 
 create or replace function auditctl.capture_triggers(p_capture auditctl.capture) returns table (
     relation oid, action auditctl.action, trigger text, function text, grantee text, is_clone boolean, faults jsonb, statements jsonb
