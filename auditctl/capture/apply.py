@@ -22,7 +22,7 @@ from auditctl.capture.model import Statement
 from auditctl.capture.plan import Change, ChangeKind, Plan
 from auditctl.capture.rule_keys import Rule
 from auditctl.database import Connection
-from auditctl.errors import AuditctlError
+from auditctl.errors import AuditctlError, ConfigurationError
 from auditctl.names import ROLE_OWNER, TRIGGER_SCHEMA
 from auditctl.retention import times
 from auditctl.session_settings import SEARCH_PATH
@@ -63,6 +63,20 @@ def plan(conn: Connection, document: Document | None = None) -> Plan:
         ConfigurationError: The rules do not fit the database; every problem is listed.
     """
     return preview(conn, desired.AllRules(document))
+
+
+def check(conn: Connection, document: Document | None = None) -> tuple[Plan, ConfigurationError | None]:
+    """Plan as far as the rules fit the database, without changing anything.
+
+    Args:
+        conn: The connection; needs SELECT on auditctl.rule.
+        document: The file with all rules; None for the rules stored in the database.
+
+    Returns:
+        The plan, which leaves the tables of rules that do not fit as they are; and what does not fit, None for nothing.
+    """
+    with catalog.transaction(conn):
+        return _assess(conn, desired.AllRules(document).resolve(conn))
 
 
 def preview(conn: Connection, state: Desired) -> Plan:
@@ -178,12 +192,21 @@ def script(planned: Plan) -> Iterator[str]:
 
 
 def _plan(conn: Connection, goal: DesiredRules) -> Plan:
+    planned, misfit = _assess(conn, goal)
+    if misfit is not None:
+        raise misfit
+    return planned
+
+
+def _assess(conn: Connection, goal: DesiredRules) -> tuple[Plan, ConfigurationError | None]:
+    """Return the plan, without the tables of rules that do not fit, and what does not fit."""
     types = event_types.Types(event_types.read(conn), goal.event_types)
     current = goal.catalog or desired.read_catalog(conn, goal.rules)
     resolution = resolve.resolve(goal.rules, current, follow_renames=goal.follow_renames)
-    planner.require_fit(resolution, only=goal.only, problems=goal.problems, types=types)
+    misfit = planner.misfit(resolution, only=goal.only, problems=goal.problems, types=types)
     states = catalog.read_triggers(conn, resolution.audited)
     planned = planner.plan(resolution, current, states, only=goal.only, types=types)
+    planned = planner.without_doubtful(planned, resolution)
     notes = event_types.notes(types, has_file=goal.has_file)
     covered = {audited.target for audited in resolution.audited}
     outcome = list(precedence.outcome(goal.subject, resolution.coverings.values())) if goal.subject else []
@@ -195,10 +218,11 @@ def _plan(conn: Connection, goal: DesiredRules) -> Plan:
         unseen=unseen.sentences(conn, covered),
     )
     if goal.retention is None:
-        return planned
+        return planned, misfit
     registered = {rule.name: planned_rule.name for rule, planned_rule in zip(goal.rules, planned.rules, strict=True)}
     retention = goal.retention.named(registered)
-    return replace(planned, warnings=(*planned.warnings, *retention.notes), retention=times.plan(conn, retention))
+    planned = replace(planned, warnings=(*planned.warnings, *retention.notes), retention=times.plan(conn, retention))
+    return planned, misfit
 
 
 def _execute(conn: Connection, changes: Iterable[Change]) -> None:

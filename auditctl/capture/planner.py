@@ -6,6 +6,7 @@ The same input gives the same bytes. Triggers to drop come first, functions that
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from auditctl.actions import DEFAULT
 from auditctl.capture import event_types, read_policies, triggers, validate
@@ -63,19 +64,16 @@ def plan(
     )
 
 
-def require_fit(
+def misfit(
     resolution: Resolution, *, only: frozenset[str] | None, problems: Sequence[str] = (), types: Types = NO_TYPES
-) -> None:
-    """Refuse rules that do not fit the database.
+) -> ConfigurationError | None:
+    """Return what does not fit the database, every problem listed; None if all rules (of those acted on) fit.
 
     Args:
         resolution: The rules, and the tables they cover.
         only: Registered names of the rules to act on; None for all. Problems of others do not count.
         problems: Earlier problems of the rules; reported together with what does not fit.
         types: The types of business events.
-
-    Raises:
-        ConfigurationError: Rules (of those acted on) do not fit; every problem is listed.
     """
     mismatches = [p.message for p in resolution.problems if only is None or p.rule.name in only]
     mismatches += event_types.find_problems(types, resolution.rules, (audited.target for audited in resolution.audited))
@@ -84,9 +82,17 @@ def require_fit(
     for site in read_sites:
         if only is None or site.rule.name in only:
             mismatches += read_policies.problems(site, recorded)
-    if problems or mismatches:
-        is_missing = any(problem.is_missing for problem in resolution.problems)
-        raise ConfigurationError(list(dict.fromkeys([*problems, *mismatches])), hint=_LIST if is_missing else _CORRECT)
+    if not problems and not mismatches:
+        return None
+    is_missing = any(problem.is_missing for problem in resolution.problems)
+    return ConfigurationError(list(dict.fromkeys([*problems, *mismatches])), hint=_LIST if is_missing else _CORRECT)
+
+
+def without_doubtful(planned: Plan, resolution: Resolution) -> Plan:
+    """Return a plan without the tables of rules with problems: they only look as if no rule asked for their capture."""
+    doubtful = resolution.doubtful
+    changes = (change for change in planned.changes if not doubtful.intersection((change.target, change.relation)))
+    return replace(planned, changes=tuple(changes))
 
 
 def _compare_reading(resolution: Resolution, catalog: Catalog) -> Iterator[Change]:

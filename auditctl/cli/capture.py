@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from auditctl import actions, durations
 from auditctl.actions import parse_actions
-from auditctl.capture import apply, rule_keys, table_status
+from auditctl.capture import apply, plan_summary, rule_keys, table_status
 from auditctl.capture.plan import ChangeKind, Plan
 from auditctl.capture.rule_keys import Kind, Rule, RuleKey
 from auditctl.cli.options import table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
+from auditctl.text import plural
 
 _VERBS = {
     ChangeKind.CREATE: "now captures",
@@ -183,16 +185,35 @@ def _options(row: table_status.TableStatus) -> list[str]:
     return [action.value.lower() for action in row.actions]
 
 
+def print_warnings(session: Session, plan: Plan, verbose: bool) -> None:
+    """Print the warnings of a plan, or the first of many."""
+    warnings = [f"warning: {warning}" for warning in (*plan.warnings, *plan.unseen)]
+    for text in plan_summary.limited(warnings, "warning", is_whole=verbose):
+        session.say(text)
+
+
+def _summed_up(captured: Mapping[tuple[str, str], str]) -> list[str]:
+    """Return a sentence for each table, or for many that have the same in common; by table and verb, the actions."""
+    if len(captured) <= plan_summary.MAX_LINES:
+        return [f"{target}: {verb} {names}." for (target, verb), names in captured.items()]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for (target, verb), names in captured.items():
+        groups.setdefault((verb, names), []).append(target)
+    return [
+        f"{plural(len(targets), 'table')}, such as {targets[0]}: {verb} {names}."
+        for (verb, names), targets in groups.items()
+    ]
+
+
 def _report(session: Session, plan: Plan, nothing: str) -> None:
     by_target: dict[tuple[str, str], list[str]] = {}
     for change in plan.pending:
         if change.statements:
             by_target.setdefault((change.target, _VERBS[change.kind]), []).append(change.action.value.lower())
-    for (target, verb), names in by_target.items():
-        session.say(f"{target}: {verb} {', '.join(dict.fromkeys(names))}.")
+    for sentence in _summed_up({key: ", ".join(dict.fromkeys(names)) for key, names in by_target.items()}):
+        session.say(sentence)
     for note in plan.notes:
         session.say(note)
-    for warning in plan.warnings:
-        session.say(f"warning: {warning}")
+    print_warnings(session, replace(plan, unseen=()), verbose=False)
     if not plan.pending:
         session.say(nothing)

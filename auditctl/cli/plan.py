@@ -9,11 +9,11 @@ import click
 
 from auditctl import place
 from auditctl.capture import apply as capture_apply
-from auditctl.capture import event_types, rule_store
+from auditctl.capture import event_types, plan_summary, rule_store
 from auditctl.capture.config import document as configuration
 from auditctl.capture.config.document import Document
-from auditctl.capture.plan import Change, Plan
-from auditctl.cli.capture import lock_timeout_option
+from auditctl.capture.plan import Plan
+from auditctl.cli.capture import lock_timeout_option, print_warnings
 from auditctl.cli.options import confirm
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import READER, Session, pass_session
@@ -23,17 +23,19 @@ from auditctl.retention import times
 from auditctl.text import plural
 
 file_argument = click.argument("file", required=False)
+verbose_option = click.option("--verbose", is_flag=True, help="Show every change and warning, however many there are.")
 
 
 @click.command()
 @file_argument
 @click.option("--sql", is_flag=True, help="Print the SQL statements instead.")
+@verbose_option
 @pass_session
-def plan(session: Session, file: str | None, sql: bool) -> None:
+def plan(session: Session, file: str | None, sql: bool, verbose: bool) -> None:
     """Show what apply would do, without doing it.
 
     FILE (- for stdin) states all rules: a table that is not in it is disabled. Without FILE the rules stored in the
-    database apply.
+    database apply. More than 20 changes are summed up by rule, kind and reason, with an example for each.
     """
     with session.connect(READER) as conn:
         place.require(conn)
@@ -42,16 +44,17 @@ def plan(session: Session, file: str | None, sql: bool) -> None:
         for piece in capture_apply.script(planned):
             print_text(piece)
     else:
-        _print_changes(planned)
-    _print_warnings(session, planned)
+        _print_changes(planned, verbose)
+    _print_warnings(session, planned, verbose)
 
 
 @click.command()
 @file_argument
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @lock_timeout_option
+@verbose_option
 @pass_session
-def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> None:
+def apply(session: Session, file: str | None, yes: bool, lock_timeout: str, verbose: bool) -> None:
     """Make the database match the rules, in one transaction.
 
     FILE (- for stdin) states all rules: a table that is not in it is disabled. Without FILE the rules stored in the
@@ -61,7 +64,7 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
     with session.connect() as conn:
         place.require(conn)
         preview = capture_apply.plan(conn, document)
-        for line in _lines(preview):
+        for line in _lines(preview, verbose):
             session.say(line)
         if not preview.is_done and not yes and file != "-" and sys.stdin.isatty() and not confirm("Apply?"):
             session.say("Nothing was changed.")
@@ -69,30 +72,33 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str) -> N
         applied = capture_apply.apply(
             conn, document, lock_timeout=lock_timeout, approve=lambda planned: _matches_preview(planned, preview)
         )
-    _print_warnings(session, applied)
+    _print_warnings(session, applied, verbose)
     if number := _number(applied):
         session.say(f"Applied {plural(number, 'change')}.")
 
 
 @click.command(short_help="Exit with 3 if the database differs from the rules.")
 @file_argument
+@verbose_option
 @pass_session
-def check(session: Session, file: str | None) -> None:
-    """Exit with 3 if the database differs from the rules, with 0 if not.
+def check(session: Session, file: str | None, verbose: bool) -> None:
+    """Exit with 3 if the database differs from the rules, with 4 if a rule does not fit it, with 0 if neither.
 
-    FILE (- for stdin) states all rules. Without FILE the rules stored in the database apply.
+    FILE (- for stdin) states all rules. Without FILE the rules stored in the database apply. A rule that does not fit
+    hides no difference of the others.
     """
     with session.connect(READER) as conn:
         place.require(conn)
-        planned = capture_apply.plan(conn, _document(file))
-    _print_changes(planned)
-    for warning in (*planned.warnings, *planned.unseen):
-        session.say(f"warning: {warning}")
-    if number := _number(planned):
-        raise DriftError(
-            f"{plural(number, 'difference')} between the rules and the database",
-            hint=f"Fix with: auditctl apply{_argument(file)}",
-        )
+        planned, misfit = capture_apply.check(conn, _document(file))
+    _print_changes(planned, verbose)
+    print_warnings(session, planned, verbose)
+    number = _number(planned)
+    difference = f"{plural(number, 'difference')} between the rules and the database"
+    if misfit is not None:
+        session.say(f"{difference}, apart from rules that do not fit")
+        raise misfit
+    if number:
+        raise DriftError(difference, hint=f"Fix with: auditctl apply{_argument(file)}")
     if planned.unseen:
         raise DriftError(
             "the log may lack or repeat changes, although the database matches the rules",
@@ -134,15 +140,9 @@ def _argument(file: str | None) -> str:
     return f" {file}" if file else ""
 
 
-def _line(planned: Plan, change: Change) -> str:
-    covering = planned.coverings.get(change.target)
-    phrase = f"  {covering.phrase}" if covering and covering.phrase else ""
-    return f"{change.kind.value:<8}{change.relation}  {change.action.value.lower()}  {change.reason}{phrase}"
-
-
-def _lines(planned: Plan) -> list[str]:
+def _lines(planned: Plan, verbose: bool) -> list[str]:
     times = [f"RETAIN  {difference.sentence}" for difference in planned.retention.differences]
-    changes = [_line(planned, change) for change in planned.pending]
+    changes = plan_summary.lines(planned, is_whole=verbose)
     return [*changes, *times, *([planned.retention.warning] if planned.retention.warning else [])]
 
 
@@ -150,13 +150,12 @@ def _number(planned: Plan) -> int:
     return len(planned.pending) + len(planned.retention.differences)
 
 
-def _print_changes(planned: Plan) -> None:
-    for line in _lines(planned):
+def _print_changes(planned: Plan, verbose: bool) -> None:
+    for line in _lines(planned, verbose):
         print_text(harmless(line))
 
 
-def _print_warnings(session: Session, planned: Plan) -> None:
-    for warning in (*planned.warnings, *planned.unseen):
-        session.say(f"warning: {warning}")
+def _print_warnings(session: Session, planned: Plan, verbose: bool) -> None:
+    print_warnings(session, planned, verbose)
     if planned.is_done:
         session.say("Nothing to do: the database matches the rules.")

@@ -1,0 +1,67 @@
+"""Words for the changes of a plan: a line for each, or a summary by rule, kind and reason if there are many. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from auditctl.capture.plan import Change, Plan
+from auditctl.text import plural
+
+MAX_LINES = 20
+"""How many lines are printed at most, unless somebody asks for all."""
+
+_Group = tuple[str, str, str]
+"""The rule, the kind of change and the reason."""
+
+
+def lines(planned: Plan, *, is_whole: bool = False) -> list[str]:
+    """Return the changes of a plan as lines.
+
+    Args:
+        planned: The plan.
+        is_whole: Whether each change has its line, however many there are.
+    """
+    if is_whole or len(planned.pending) <= MAX_LINES:
+        return [_line(planned, change) for change in planned.pending]
+    groups: dict[_Group, list[Change]] = {}
+    for change in planned.pending:
+        groups.setdefault((_rule(planned, change), change.kind.value, change.reason), []).append(change)
+    summary = [_summary(group, changes) for group, changes in groups.items()]
+    return limited(summary, "line")
+
+
+def limited(texts: Sequence[str], noun: str, *, is_whole: bool = False) -> list[str]:
+    """Return texts, or the first of many, and how many more there are.
+
+    Args:
+        texts: The texts.
+        noun: What one of them is.
+        is_whole: Whether to return all.
+    """
+    more = len(texts) - MAX_LINES
+    if is_whole or more <= 0:
+        return list(texts)
+    return [*texts[:MAX_LINES], f"... and {plural(more, f'more {noun}')}; plan --verbose shows all"]
+
+
+def _line(planned: Plan, change: Change) -> str:
+    covering = planned.coverings.get(change.target)
+    phrase = f"  {covering.phrase}" if covering and covering.phrase else ""
+    return f"{change.kind.value:<8}{change.relation}  {change.action.value.lower()}  {change.reason}{phrase}"
+
+
+def _rule(planned: Plan, change: Change) -> str:
+    """Return which rule a change follows, as the end of a line; empty where there is none."""
+    covering = planned.coverings.get(change.target)
+    if covering is None:
+        return ""
+    name = "rules of their own" if covering.rule.name == covering.table else f"rule {covering.rule.name}"
+    return f"{'by' if covering.rule.actions else 'left out by'} {name}"
+
+
+def _summary(group: _Group, changes: Sequence[Change]) -> str:
+    rule, kind, reason = group
+    tables = plural(len({change.target for change in changes}), "table")
+    actions = ", ".join(dict.fromkeys(change.action.value.lower() for change in changes))
+    count = f"{plural(len(changes), 'change')} of {tables}, such as {changes[0].relation}"
+    return f"{kind:<8}{count}  {actions}  {reason}{f'  {rule}' if rule else ''}"
