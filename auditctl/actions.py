@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from auditctl.errors import UsageError
+from auditctl.text import in_quotes
 
 
 class Action(StrEnum):
@@ -73,6 +74,6 @@ def parse_actions(names: Iterable[str]) -> tuple[Action, ...]:
     chosen = set()
     for name in names:
         if name.lower() not in OPTIONS:
-            raise UsageError(f"unknown action {name!r}", hint=f"Actions: {', '.join(OPTIONS)}")
+            raise UsageError(f"unknown action {in_quotes(name)}", hint=f"Actions: {', '.join(OPTIONS)}")
         chosen.add(OPTIONS[name.lower()])
     return tuple(action for action in OPTIONS.values() if action in chosen)

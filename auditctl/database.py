@@ -114,12 +114,13 @@ def connect(dsn: str = "") -> Iterator[Connection]:
 
 
 def collect_warnings(conn: Connection) -> list[str]:
-    """Return a list to which the connection's warnings are added from now on, each on one line."""
+    """Return a list to which the connection's warnings are added from now on, each once and on one line."""
     collected: list[str] = []
 
     def collect(diagnostic: errors.Diagnostic) -> None:
-        if diagnostic.severity_nonlocalized == "WARNING":
-            collected.append(" ".join((diagnostic.message_primary or "").split()))
+        warning = " ".join((diagnostic.message_primary or "").split())
+        if diagnostic.severity_nonlocalized == "WARNING" and warning not in collected:
+            collected.append(warning)
 
     conn.add_notice_handler(collect)
     return collected

@@ -10,6 +10,7 @@ import re
 from collections.abc import Container
 
 from auditctl.errors import UsageError
+from auditctl.text import in_quotes
 
 FOREVER = "forever"
 """The duration without an end."""
@@ -47,12 +48,12 @@ def parse_keep(text: str) -> str | None:
         return None
     duration = parse(words, _KEEP_UNITS)
     if duration is None:
-        raise UsageError(f"{text!r} is not a time to keep events", hint=_KEEP_HINT)
+        raise UsageError(f"{in_quotes(text)} is not a time to keep events", hint=_KEEP_HINT)
     number, unit = duration[0], duration[1].removesuffix("s")
     if number == 0:
-        raise UsageError(f"{text!r} would keep nothing; the shortest time is 1 day", hint=_KEEP_HINT)
+        raise UsageError(f"{in_quotes(text)} would keep nothing; the shortest time is 1 day", hint=_KEEP_HINT)
     if number > _LONGEST_NUMBER or number * _DAYS[unit] > _LONGEST_DAYS:
-        raise UsageError(f"{text!r} is longer than can be counted", hint="To keep everything, write forever.")
+        raise UsageError(f"{in_quotes(text)} is longer than can be counted", hint="To keep everything, write forever.")
     return f"{number} {unit}{'' if number == 1 else 's'}"
 
 

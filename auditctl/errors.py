@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from auditctl.text import bounded
+
 
 class AuditctlError(Exception):
     """auditctl failed in a way it did not expect.
@@ -21,8 +23,8 @@ class AuditctlError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str | None = None, *, hint: str = "") -> None:
-        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
-        self.hint = hint
+        super().__init__(bounded(message or (self.__doc__ or "").strip().splitlines()[0]))
+        self.hint = bounded(hint)
 
 
 class UsageError(AuditctlError):

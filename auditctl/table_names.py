@@ -14,7 +14,7 @@ from functools import lru_cache
 from auditctl import globs
 from auditctl.errors import UsageError
 from auditctl.names import IDENTIFIER_BYTES
-from auditctl.text import is_glob
+from auditctl.text import in_quotes, is_glob
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 _NEEDS_QUOTES = re.compile(r'[."*?\[\]]')
@@ -147,7 +147,7 @@ def parse(text: str) -> Pattern:
         position += 1
     if position != len(text) or len(parts) not in (1, 2) or text.endswith("."):
         raise UsageError(
-            f"{text!r} is not a table name",
+            f"{in_quotes(text)} is not a table name",
             hint='Write schema.table; put a part that contains a dot in double quotes: "my.schema".table',
         )
     return Pattern(parts[0] if len(parts) == 2 else None, parts[-1])
@@ -189,7 +189,7 @@ def _part(match: re.Match[str], whole: str) -> Part:
         part = Part(match[2], is_glob=is_glob(match[2]))
     if not part.is_glob and len(part.text.encode()) > IDENTIFIER_BYTES:
         raise UsageError(
-            f"{whole!r} is too long: a name has at most {IDENTIFIER_BYTES} bytes",
+            f"{in_quotes(whole)} is too long: a name has at most {IDENTIFIER_BYTES} bytes",
             hint="Look the name up with: auditctl tables --all",
         )
     return part

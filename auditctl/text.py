@@ -12,6 +12,12 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Mc", "Me", "Mn", "Zl", "Zp", "Zs"}
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0\U0001d159"
 """Letters and symbols that have a width and no shape."""
 
+_LONGEST = 100
+"""How many characters of a text a message quotes; keys may have kilobytes, and the user's own words any length."""
+
+_LONGEST_LINE = 2000
+_CUT = "\N{HORIZONTAL ELLIPSIS}"
+
 _WILDCARD = re.compile(r"[*?\[]")
 
 
@@ -44,6 +50,19 @@ def did_you_mean(
     names = known if isinstance(known, Mapping) else {name: name for name in known}
     close = difflib.get_close_matches(word, names, n=most, cutoff=cutoff)
     return f"{before}{' or '.join(names[name] for name in close)}?" if close else ""
+
+
+def in_quotes(text: str) -> str:
+    """Return a text in quotes for a message; of a long one the start and the length: `'xxx…' (8,000 characters)`."""
+    return repr(text) if len(text) <= _LONGEST else f"{text[:_LONGEST] + _CUT!r} ({len(text):,} characters)"
+
+
+def bounded(message: str) -> str:
+    """Return a message whose lines are short enough to be read: of a longer one the start and the end."""
+    return "\n".join(
+        line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE // 2]} {_CUT} {line[-_LONGEST_LINE // 4 :]}"
+        for line in message.split("\n")
+    )
 
 
 def has_visible(text: str) -> bool:

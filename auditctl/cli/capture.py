@@ -16,7 +16,7 @@ from auditctl.capture.rule_keys import Kind, Rule, RuleKey
 from auditctl.cli.options import table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
-from auditctl.text import plural
+from auditctl.text import in_quotes, plural
 
 _VERBS = {
     ChangeKind.CREATE: "now captures",
@@ -29,7 +29,7 @@ _VERBS = {
 def _time(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     duration = durations.parse(value, ("", "us", "ms", "s", "min", "h", "d"))
     if duration is None or duration[0] > 999_999_999:
-        raise click.BadParameter(f"{value!r} is not a duration such as 500ms, 5s or 1min")
+        raise click.BadParameter(f"{in_quotes(value)} is not a duration such as 500ms, 5s or 1min")
     return value
 
 

@@ -17,7 +17,7 @@ from auditctl.errors import ConfigurationError, UsageError
 from auditctl.log import keys, target_names
 from auditctl.log.filter_values import require_storable
 from auditctl.retention import holds
-from auditctl.text import has_visible, is_glob, iso_utc, plural
+from auditctl.text import has_visible, in_quotes, is_glob, iso_utc, plural
 
 
 @click.group(short_help="Keep events for a legal case, regardless of retention.")
@@ -105,7 +105,7 @@ def release(session: Session, hold_id: int, reason: str) -> None:
 
 
 def _nothing(target: str, target_id: str | None) -> str:
-    what = target if target_id is None else f"{target} with the key {target_id!r}"
+    what = target if target_id is None else f"{target} with the key {in_quotes(target_id)}"
     return f"the log has no events of {what}: a hold would keep nothing"
 
 
@@ -138,5 +138,5 @@ def _target(text: str, targets: list[target_names.KnownTarget]) -> str:
     if any(target.name == text for target in targets) or not is_glob(text):
         return target_names.resolve_one(text, targets)
     if not any(fnmatchcase(target.name, text) for target in targets):
-        raise UsageError(f"the log knows no table {text!r}", hint="List what is audited with: auditctl tables")
+        raise UsageError(f"the log knows no table {in_quotes(text)}", hint="List what is audited with: auditctl tables")
     return text

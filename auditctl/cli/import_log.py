@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from auditctl.cli.session import ADMIN, Session, pass_session
 from auditctl.errors import DriftError
 from auditctl.log import times
 from auditctl.log_import.event_builder import Options
+from auditctl.log_import.formats.line_format import LONGEST
 from auditctl.log_import.importer import Importer, ImportRequest
 from auditctl.log_import.report import Rejected, Summary
 from auditctl.text import plural
@@ -32,6 +34,13 @@ LEFT_OUT = {
     "expired": "of a time whose events retention has removed",
 }
 """Why lines were not imported, by their outcome."""
+
+REJECTED: tuple[tuple[str, Callable[[Summary], Rejected]], ...] = (
+    ("malformed {}", lambda summary: summary.malformed),
+    (f"{{}} longer than {LONGEST >> 20} MiB", lambda summary: summary.oversize),
+    ("forged {}", lambda summary: summary.forged),
+)
+"""Lines that cannot be trusted: what they are called, and where they are counted."""
 
 
 @click.command()
@@ -58,7 +67,8 @@ def import_log(
 
     Reads jsonlog and csvlog, also compressed by gzip: the lines of pgaudit, and those of auditctl's own policy whose
     event was rolled back or could not be written. Files may grow, be rotated and renamed: each run continues where the
-    last one ended. Exits with 3 if lines were malformed or forged.
+    last one ended. Exits with 3 if lines were malformed, longer than
+    16 MiB, or forged.
 
     \b
     Examples:
@@ -76,18 +86,17 @@ def import_log(
             _follow(importer)
         else:
             importer.run()
-            _warn_of_rejected(importer.summary)
+            _warn_of_rejected(importer.summary, [0] * len(REJECTED))
     _print_summary(session, importer.summary, dry_run=dry_run)
 
 
 def _follow(importer: Importer) -> None:
     """Import again and again until Ctrl-C, which loses nothing: what was not stored is read again."""
-    malformed = forged = 0
+    before = [0] * len(REJECTED)
     try:
         while True:
             importer.run()
-            _warn_of_rejected(importer.summary, malformed, forged)
-            malformed, forged = importer.summary.malformed.count, importer.summary.forged.count
+            before = _warn_of_rejected(importer.summary, before)
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         return
@@ -105,17 +114,21 @@ def _print_summary(session: Session, summary: Summary, *, dry_run: bool) -> None
     if summary.replaced:
         replaced = plural(summary.replaced, "line")
         print_warning(f"{replaced} with text that is not valid UTF-8; the invalid bytes were replaced")
-    if summary.malformed.count or summary.forged.count:
+    if any(rejected(summary).count for _, rejected in REJECTED):
         raise DriftError("not every line can be trusted", hint="Look at the lines listed above.")
 
 
-def _warn_of_rejected(summary: Summary, malformed: int = 0, forged: int = 0) -> None:
-    """List the lines that this pass rejected, given the counts before it."""
-    counts = (("malformed", summary.malformed, malformed), ("forged", summary.forged, forged))
-    for adjective, rejected, before in counts:
-        if number := rejected.count - before:
-            print_warning(f"{plural(number, f'{adjective} line')} left out: {_places(number, rejected)}")
+def _warn_of_rejected(summary: Summary, before: Sequence[int]) -> list[int]:
+    """List the lines that this pass rejected, given the counts before it; return the counts after it."""
+    counts = []
+    for (kind, rejected_of), known in zip(REJECTED, before, strict=True):
+        rejected = rejected_of(summary)
+        if number := rejected.count - known:
+            lines = kind.format("line" if number == 1 else "lines")
+            print_warning(f"{number:,} {lines} left out: {_places(number, rejected)}")
         rejected.places.clear()
+        counts.append(rejected.count)
+    return counts
 
 
 def _reads(summary: Summary) -> str:

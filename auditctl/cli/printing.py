@@ -16,6 +16,7 @@ import click
 
 from auditctl import display
 from auditctl.output import STANDARD_NAME, Sink
+from auditctl.text import bounded
 
 
 def uses_color(stream: Any) -> bool:
@@ -57,8 +58,8 @@ def print_pieces(texts: Iterable[str], code: Callable[[str], str]) -> None:
 
 
 def print_message(message: str) -> None:
-    """Print a message to standard error, on one line."""
-    click.echo(display.harmless(message), err=True)
+    """Print a message to standard error, on one line; the middle of one that is too long to read is left out."""
+    click.echo(bounded(display.harmless(message)), err=True)
 
 
 def print_messages(text: str) -> None:

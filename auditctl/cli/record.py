@@ -15,6 +15,7 @@ from auditctl.cli.printing import print_text
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import UsageError
 from auditctl.log.record import BUSINESS_ACTIONS, MAX_DATA_BYTES, BusinessEvent, record_event, require_json
+from auditctl.text import in_quotes
 
 RECORDER = "Ask the DBA for: auditctl grant app {login}"
 """The hint for a login that may not record events."""
@@ -80,7 +81,7 @@ def _address(text: str) -> IPv4Address | IPv6Address:
     try:
         return parse_address("" if "%" in text else text)  # the database knows no zones
     except ValueError:
-        raise UsageError(f"{text!r} is not an address", hint="Write 203.0.113.7 or 2001:db8::7.") from None
+        raise UsageError(f"{in_quotes(text)} is not an address", hint="Write 203.0.113.7 or 2001:db8::7.") from None
 
 
 def _data(option: str | None) -> str | None:

@@ -17,6 +17,7 @@ from auditctl.addresses import parse_network
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import UsageError
 from auditctl.names import LOOPBACK
+from auditctl.text import in_quotes
 
 PORT = 8484
 
@@ -43,13 +44,13 @@ def _root_path(_context: click.Context, _parameter: click.Parameter, value: str)
     path = value.rstrip("/")
     # Browsers remove dot segments from a path.
     if path and not re.fullmatch(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)+", path):
-        raise click.BadParameter(f"{value!r} is not a path; write it as /audit")
+        raise click.BadParameter(f"{in_quotes(value)} is not a path; write it as /audit")
     return path
 
 
 def _header(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", value):  # a token, RFC 9110, 5.6.2
-        raise click.BadParameter(f"{value!r} is not a header name; write it as X-Remote-User")
+        raise click.BadParameter(f"{in_quotes(value)} is not a header name; write it as X-Remote-User")
     return value
 
 

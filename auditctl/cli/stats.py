@@ -16,14 +16,14 @@ from auditctl.log.filters import Filters
 from auditctl.log.stats import model
 from auditctl.log.stats.count import SAMPLED_PAGES, count_events
 from auditctl.log.stats.model import DIMENSIONS, Group, Statistics
-from auditctl.text import iso_utc
+from auditctl.text import in_quotes, iso_utc
 
 
 def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
     names = [part.strip() for part in value.split(",") if part.strip()]
     for name in names:
         if name not in DIMENSIONS:
-            raise click.BadParameter(f"{name!r} is not one of {', '.join(DIMENSIONS)}")
+            raise click.BadParameter(f"{in_quotes(name)} is not one of {', '.join(DIMENSIONS)}")
     return tuple(name for name in DIMENSIONS if name in names)
 
 

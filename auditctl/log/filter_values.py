@@ -10,6 +10,7 @@ from auditctl.actions import Action
 from auditctl.addresses import parse_network
 from auditctl.errors import UsageError
 from auditctl.names import SYSTEM_USER
+from auditctl.text import in_quotes
 
 MAX_EVENT = 2**63 - 1
 MAX_XACT = 2**64 - 1
@@ -65,7 +66,7 @@ def user(value: str) -> User:
     if not colon or kind not in ("actor", "login"):
         return User(value)
     if not name:
-        raise UsageError(f"{value!r} has no name", hint=f"Write {kind}:NAME.")
+        raise UsageError(f"{in_quotes(value)} has no name", hint=f"Write {kind}:NAME.")
     return User(name, as_actor=kind == "actor", as_login=kind == "login")
 
 
@@ -74,7 +75,7 @@ def action(value: str) -> Action:
     try:
         return Action(value.upper())
     except ValueError:
-        raise UsageError(f"there is no action {value!r}", hint=f"Actions: {', '.join(Action)}.") from None
+        raise UsageError(f"there is no action {in_quotes(value)}", hint=f"Actions: {', '.join(Action)}.") from None
 
 
 def network(value: str) -> IPv4Network | IPv6Network:
@@ -84,7 +85,8 @@ def network(value: str) -> IPv4Network | IPv6Network:
         return parse_network("" if "%" in value else value)
     except ValueError:
         raise UsageError(
-            f"{value!r} is not an address or network", hint="Write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32."
+            f"{in_quotes(value)} is not an address or network",
+            hint="Write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.",
         ) from None
 
 
@@ -113,12 +115,14 @@ def xact(value: str) -> Transaction:
             return Transaction(int(number))
         if _NUMBER.fullmatch(event) and int(event) <= MAX_EVENT:
             return Transaction(int(number), int(event))
-    raise UsageError(f"{value!r} is not a transaction number", hint="Take it from the column xact_id of an export.")
+    raise UsageError(
+        f"{in_quotes(value)} is not a transaction number", hint="Take it from the column xact_id of an export."
+    )
 
 
 def pair(value: str) -> tuple[str, str]:
     """Parse KEY=VALUE; the first equals sign is the separator, and the value may be empty."""
     name, equals, content = value.partition("=")
     if not name or not equals:
-        raise UsageError(f"{value!r} is not KEY=VALUE", hint="For example: request_id=4f2a")
+        raise UsageError(f"{in_quotes(value)} is not KEY=VALUE", hint="For example: request_id=4f2a")
     return name, content

@@ -18,6 +18,7 @@ from auditctl.errors import UsageError
 from auditctl.log import filter_values, keys, predicates, target_names, times, transactions
 from auditctl.log.keys import Key
 from auditctl.log.predicates import Predicate
+from auditctl.text import in_quotes
 
 Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
 
@@ -216,7 +217,7 @@ class Filters:
 def _parse(name: str, texts: tuple[str, ...]) -> tuple[Any, ...]:
     row = BY_NAME.get(name)
     if row is None:
-        raise UsageError(f"there is no filter {name!r}", hint=f"Filters: {', '.join(BY_NAME)}.")
+        raise UsageError(f"there is no filter {in_quotes(name)}", hint=f"Filters: {', '.join(BY_NAME)}.")
     if len(texts) > 1 and not row.repeatable:
         raise UsageError(f"the filter {name} takes one value, not {len(texts)}")
     for text in texts:

@@ -15,6 +15,7 @@ from psycopg.sql import SQL
 from auditctl import resources
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
+from auditctl.text import in_quotes
 
 _MAX_SEARCHED = 10
 """How many targets are searched for a similar key."""
@@ -70,7 +71,9 @@ def find(conn: Connection, key: str, targets: Sequence[str] | None) -> tuple[Spe
     with read_transaction(conn), conn.cursor(row_factory=class_row(Spellings)) as cursor:
         groups = tuple(cursor.execute(query, {"key": key, "targets": targets and list(targets)}))
     if targets and all(group.fault for group in groups):
-        raise UsageError(f"{key!r} is not a key of {targets[0]}: {groups[0].fault}", hint=_hint(groups[0].columns))
+        raise UsageError(
+            f"{in_quotes(key)} is not a key of {targets[0]}: {groups[0].fault}", hint=_hint(groups[0].columns)
+        )
     return groups
 
 
@@ -90,7 +93,7 @@ def suggest(conn: Connection, key: str, targets: Sequence[str]) -> str:
         " cross join lateral auditctl.near_keys(target, %s) as near order by 1 limit 3"
     )
     with read_transaction(conn):
-        near = [repr(text) for (text,) in conn.execute(query, [list(targets[:_MAX_SEARCHED]), key])]
+        near = [in_quotes(text) for (text,) in conn.execute(query, [list(targets[:_MAX_SEARCHED]), key])]
     return f"Did you mean the key {' or '.join(near)}?" if near else ""
 
 

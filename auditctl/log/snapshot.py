@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from auditctl.database import Connection
 from auditctl.errors import UsageError
+from auditctl.text import in_quotes
 
 START = "start"
 """The text that stands for the snapshot before every event."""
@@ -76,7 +77,7 @@ class Snapshot:
             is_sorted = running == tuple(sorted(set(running)))
             if 0 < first <= end < _END and is_sorted and all(first <= number < end for number in running):
                 return cls(system, database, first, end, running)
-        raise UsageError(f"{text!r} is not a snapshot", hint=_HINT)
+        raise UsageError(f"{in_quotes(text)} is not a snapshot", hint=_HINT)
 
 
 def read(conn: Connection) -> Snapshot | None:

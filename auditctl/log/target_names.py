@@ -22,7 +22,7 @@ from auditctl.errors import UsageError
 from auditctl.log import predicates
 from auditctl.names import SCHEMA
 from auditctl.table_names import Pattern
-from auditctl.text import did_you_mean, is_glob
+from auditctl.text import did_you_mean, in_quotes, is_glob
 
 OWN_PREFIX = f"{SCHEMA}."
 """The prefix of the targets under which auditctl records its own actions; no table in that schema is audited."""
@@ -99,9 +99,11 @@ def resolve(text: str, known: Sequence[KnownTarget]) -> list[str]:
         # A table comes before auditctl's own targets, such as auditctl.role.
         if names := [name for name in same_table if not name.startswith(OWN_PREFIX)] or same_table:
             if len(names) > 1:
-                raise UsageError(f"{text!r} may mean {' or '.join(names)}", hint="Write the name with its schema.")
+                raise UsageError(
+                    f"{in_quotes(text)} may mean {' or '.join(names)}", hint="Write the name with its schema."
+                )
             return names
-    raise UsageError(f"the log knows no table {text!r}", hint=_target_hint(text, known))
+    raise UsageError(f"the log knows no table {in_quotes(text)}", hint=_target_hint(text, known))
 
 
 def resolve_one(text: str, known: Sequence[KnownTarget]) -> str:
@@ -112,7 +114,9 @@ def resolve_one(text: str, known: Sequence[KnownTarget]) -> str:
     """
     names = resolve(text, known)
     if len(names) > 1:
-        raise UsageError(f"{text!r} means several tables: {', '.join(names[:_MAX_LISTED])}", hint="Name one of them.")
+        raise UsageError(
+            f"{in_quotes(text)} means several tables: {', '.join(names[:_MAX_LISTED])}", hint="Name one of them."
+        )
     return names[0]
 
 
@@ -135,7 +139,7 @@ def require_columns(conn: Connection, columns: Sequence[str], targets: Sequence[
         if column not in present and not _was_recorded(conn, column, targets):
             where = f"no table in {', '.join(targets[:_MAX_LISTED])}" if targets else "no audited table"
             hint = _suggestion(column, present) or "List the columns in psql with: \\d SCHEMA.TABLE"
-            raise UsageError(f"{where} has a column {column!r}", hint=hint)
+            raise UsageError(f"{where} has a column {in_quotes(column)}", hint=hint)
 
 
 def _quoted(text: str) -> list[Pattern]:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from auditctl import durations
 from auditctl.errors import UsageError
-from auditctl.text import iso_utc
+from auditctl.text import in_quotes, iso_utc
 
 HINT = "Write a date (2026-11-23), a time with offset (2026-11-23T20:38:00Z), or how long ago: 30m, 24h, 7d, 2w."
 
@@ -56,10 +56,12 @@ def parse(text: str) -> Ago | At:
             return At(datetime.combine(date.fromisoformat(text), time(), UTC))
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
-            raise UsageError(f"the time {text!r} has no offset", hint=f"For UTC write {_suggested(text, moment)}.")
+            raise UsageError(
+                f"the time {in_quotes(text)} has no offset", hint=f"For UTC write {_suggested(text, moment)}."
+            )
         return At(moment.astimezone(UTC))
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{text!r} is not a valid time", hint=HINT) from error
+        raise UsageError(f"{in_quotes(text)} is not a valid time", hint=HINT) from error
 
 
 def _suggested(text: str, moment: datetime) -> str:

@@ -42,6 +42,7 @@ class Summary:
             has removed.
         replaced: Records with text that is not valid UTF-8.
         malformed: Records that cannot be parsed.
+        oversize: Records that are longer than one may be.
         forged: Lines that a login made the server write and that look like a read.
         unfinished: Files that end in the middle of a record.
     """
@@ -51,5 +52,6 @@ class Summary:
     outcomes: Counter[str] = field(default_factory=Counter)
     replaced: int = 0
     malformed: Rejected = field(default_factory=Rejected)
+    oversize: Rejected = field(default_factory=Rejected)
     forged: Rejected = field(default_factory=Rejected)
     unfinished: int = 0

@@ -76,8 +76,10 @@ class Scanner:
     def _read(self, piece: Piece, line: int) -> Read | OwnRead | ForgedRecord | None:
         record = None if piece.is_torn else self._record(piece.raw)
         if record is None:
-            self._summary.malformed.add(f"{self.file.path.name}:{line}")
-            record = self._record(self.file.form.salvage(piece.raw) if len(piece.raw) == piece.size else b"")
+            is_whole = len(piece.raw) == piece.size
+            rejected = self._summary.malformed if is_whole else self._summary.oversize
+            rejected.add(f"{self.file.path.name}:{line}")
+            record = self._record(self.file.form.salvage(piece.raw) if is_whole else b"")
         if record is None:
             return None
         source = next((source for source in SOURCES if record.message.startswith(source.mark)), None)

@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
 
+from auditctl.text import in_quotes
 from auditctl.web import access_log, error_pages
 from auditctl.web.auth import cookies, password, proxy
 from auditctl.web.auth.sessions import VisitorSession
@@ -155,7 +156,7 @@ def _require_known_parameters(visit: Visit, route: Route) -> None:
     unknown = [name for name in visit.request.query_params if name not in route.parameters]
     if unknown:
         raise BadRequest(
-            f"This page has no parameter {unknown[0]!r}.",
+            f"This page has no parameter {in_quotes(unknown[0])}.",
             hint=f"Parameters: {', '.join(sorted(route.parameters))}." if route.parameters else "It has no parameters.",
         )
 

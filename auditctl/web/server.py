@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from auditctl.errors import OutputError, UsageError
+from auditctl.text import in_quotes
 from auditctl.web.limits import Limits, most_connections
 from auditctl.web.listener import Listener
 from auditctl.web.protocol import Protocol
@@ -50,7 +51,9 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (socket.gaierror, UnicodeError):
-        raise UsageError(f"{host!r} is not an address of this machine", hint="For example: --host 127.0.0.1") from None
+        raise UsageError(
+            f"{in_quotes(host)} is not an address of this machine", hint="For example: --host 127.0.0.1"
+        ) from None
     # Only where the protocol is stated does asyncio send at once. Else each answer waits for the visitor's system to
     # acknowledge its first packet, which takes 40 ms.
     opened = socket.socket(family, kind, protocol)

@@ -110,12 +110,12 @@ def test_what_is_no_record_is_malformed(changes: dict[str, str]) -> None:
 
 
 def scan(form: LineFormat, data: bytes) -> tuple[list[int], list[str]]:
-    """The numbers of the records about a read, and where malformed ones are."""
+    """The numbers of the records about a read, and where those are that were left out."""
     summary = Summary()
     file = LogFile(Path("pg"), form, "f", "", len(data), False)
     lines = scanner.Scanner(file, FilePosition("f", 0, 0, digest(b"")), b"", Clock(), summary)
     numbers = [entry.read.record.number for entry in lines.entries(io.BytesIO(data), lambda: None)]
-    return numbers, summary.malformed.places
+    return numbers, [*summary.malformed.places, *summary.oversize.places]
 
 
 def test_torn_record_costs_itself_alone() -> None:
@@ -150,7 +150,7 @@ def test_record_inside_a_value_is_none_however_it_is_quoted() -> None:
                 assert scan(form, data) == ([1, 3], [])
 
 
-def test_record_that_is_too_long_is_malformed_and_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_record_that_is_too_long_is_left_out_and_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (line_format, csv_log, json_log):
         monkeypatch.setattr(module, "LONGEST", 4096)
     for form, write in WRITERS:

@@ -284,6 +284,15 @@ def test_malformed_lines_are_named_and_cost_no_other(
     assert auditctl("import-log", shop, check=0).err == "0 new lines in 0 files: 0 reads imported.\n"
 
 
+def test_line_longer_than_16_mib_is_left_out(auditctl: RunAuditctl, conn: psycopg.Connection, shop: Path) -> None:
+    first, second, third = (as_json(lines(conn, number)) for number in (1, 2, 3))
+    long = second.replace(b'"psql"', b'"' + b"x" * (1 << 24) + b'"')
+    (shop / "pg.json").write_bytes(first + long + third)
+    result = auditctl("import-log", "--query", shop, check=3)
+    assert "warning: 1 line longer than 16 MiB left out: pg.json:2\n" in result.err
+    assert times(conn) == [seconds(1), seconds(3)]
+
+
 def test_text_in_another_encoding_is_replaced(auditctl: RunAuditctl, conn: psycopg.Connection, shop: Path) -> None:
     (shop / "pg.json").write_bytes(as_json(lines(conn, 1)).replace(b'"psql"', b'"caf\xe9"'))
     result = auditctl("import-log", shop, check=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING, LiteralString
 
@@ -11,6 +12,7 @@ from psycopg import sql
 
 from tests.capture.test_settings import read_settings
 from tests.fixtures.databases import connect, fresh_database, fresh_login
+from tests.fixtures.web import PASSWORD, PEOPLE
 from tests.support.everything import Everything
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 GROUPS = 4
 """How many values of each setting are tried."""
@@ -58,6 +60,7 @@ def outcome(server: EmbeddedServer, folder: Path, auditctl: RunAuditctl, setting
     with (
         fresh_login(server, "web") as web,
         fresh_login(server, "carol") as carol,
+        fresh_login(server, "boss") as boss,
         fresh_database(server, "hostile") as dsn,
         connect(server.dsn()) as conn,
     ):
@@ -69,8 +72,13 @@ def outcome(server: EmbeddedServer, folder: Path, auditctl: RunAuditctl, setting
                 conn.execute(statement.format(sql.Identifier(name), sql.Identifier(*setting.split(".")), value))
             except psycopg.Error:
                 continue  # no value of that setting
-        steps = Everything(dsn, web, carol, folder, auditctl).run()
-    names = {web: "web", carol: "carol", name: "hostile", str(folder): ""}
+        conn.execute(
+            sql.SQL("alter role {0} superuser password {1}; grant {2} to {0}").format(
+                sql.Identifier(boss), sql.Literal(PASSWORD), sql.Identifier(PEOPLE)
+            )
+        )
+        steps = Everything(dsn, web, carol, boss, folder, auditctl).run()
+    names = {web: "web", carol: "carol", boss: "boss", name: "hostile", str(folder): ""}
     return {_renamed(step, names): _renamed(text, names) for step, text in steps.items()}
 
 
@@ -80,14 +88,21 @@ def _renamed(text: str, names: Mapping[str, str]) -> str:
     return text
 
 
+def difference(usual: str, found: str) -> list[str]:
+    """The lines that differ."""
+    lines = list(difflib.unified_diff(usual.splitlines(), found.splitlines(), lineterm="", n=0))
+    return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+
+
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_everything_is_the_same_under_hostile_settings(
-    server: EmbeddedServer, auditctl: RunAuditctl, tmp_path: Path, group: int
+    server: EmbeddedServer, passwords_asked: None, auditctl: RunAuditctl, tmp_path: Path, group: int
 ) -> None:
     if not USUAL:
         USUAL.update(outcome(server, tmp_path / "usual", auditctl, {}))
     with connect(server.dsn()) as conn:
         settings = hostile(conn, group)
     found = outcome(server, tmp_path / "hostile", auditctl, settings)
-    assert {step: found.get(step) for step, text in USUAL.items() if found.get(step) != text} == {}
+    different = {step: difference(text, found.get(step, "")) for step, text in USUAL.items() if found.get(step) != text}
+    assert different == {}
     assert list(found) == list(USUAL)

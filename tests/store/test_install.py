@@ -283,3 +283,12 @@ def test_only_a_superuser_installs_again_what_the_guard_keeps(
         store.install(member.dsn)
     assert error.value.hint == "Run install as a superuser. Partitions are created by: auditctl maintain"
     assert (describe(conn), conn.execute(PUT_TRIGGER).fetchall()) == before
+
+
+def test_warning_that_repeats_is_printed_once(empty_db: str, auditctl: RunAuditctl) -> None:
+    with connect(empty_db) as conn:
+        conn.execute(
+            "create function warn() returns event_trigger language plpgsql as $$begin raise warning 'odd'; end$$"
+        )
+        conn.execute("create event trigger odd on ddl_command_end execute function warn()")
+    assert auditctl("install", dsn=empty_db, check=0).err.count("warning: odd\n") == 1

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from auditctl.web.settings import Settings
 from tests.fixtures.databases import connect
+from tests.fixtures.web import Client, nameless, served
+from tests.support.everything_served import opened
 from tests.support.everything_written import REFUSED, TABLES, WRITES
 from tests.support.retaining import LONG_AGO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from tests.fixtures.command import RunAuditctl
+
+LOGS = Path(__file__).parents[1] / "logs"
 
 FUNCTIONS: tuple[LiteralString, ...] = (
     "select auditctl.record_event('billing.invoice', '1', 'sent', '{\"a\": [1.0]}')",
@@ -118,7 +123,7 @@ class Everything:
 
     Attributes:
         dsn: The database, as a superuser.
-        app: An application's login, and `reader` a reader's.
+        app: An application's login, `reader` a reader's, and `boss` a superuser's, who the server asks for a password.
         folder: Where files go.
         auditctl: The command line.
         steps: What came of each step so far, by its number and name, without what differs from run to run.
@@ -128,6 +133,7 @@ class Everything:
     dsn: str
     app: str
     reader: str
+    boss: str
     folder: Path
     auditctl: RunAuditctl
     steps: dict[str, str] = field(default_factory=dict)
@@ -137,7 +143,7 @@ class Everything:
     )
 
     def run(self) -> dict[str, str]:
-        for part in (self.set_up, self.change, self.read, self.upkeep, self.examine):
+        for part in (self.set_up, self.change, self.read, self.serve, self.import_log, self.upkeep, self.examine):
             part()
         return self.steps
 
@@ -220,6 +226,19 @@ class Everything:
             self.command("export", *words, login=self.reader)
         self.command("stats", "--format", "json", login=self.reader, shown=events_alone)
         self.command("tables", "--all", "--format", "json", login=self.reader)
+
+    def serve(self) -> None:
+        with served(Settings(nameless(self.dsn))) as url, Client(base_url=url, timeout=60) as client:
+            for address, text in opened(client, self.boss):
+                self.add(f"page {address}", text)
+
+    def import_log(self) -> None:
+        name = str(conninfo_to_dict(self.dsn)["dbname"])
+        for source in sorted(LOGS.glob("pgaudit.*")):
+            file = self.folder / source.name
+            file.write_text(source.read_text("utf-8").replace("recorded", name), "utf-8")
+            self.command("import-log", "--all-tables", "--query", file)
+        self.command("log", "--action", "read", "--user", "login:reader", "--format", "jsonl")
 
     def upkeep(self) -> None:
         with self.session() as session:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auditctl.web.render import event_rows
 from tests.support.recorded import Recorded, record
 
 if TYPE_CHECKING:
@@ -61,3 +63,19 @@ def test_show_prints_all_of_a_large_event(auditctl: RunAuditctl, conn: psycopg.C
     assert lines[lines.index("new_values") + 1] == json.dumps({"a": "x" * 1_000_000})
     names = [line.split()[0] for line in lines if line[:1].isalpha()]
     assert names[-6:] == ["old_values", "new_values", "db_user", "actor_kind", "xact_id", "context"]
+
+
+@pytest.mark.parametrize("path", ["/", "/history?target=billing.customer&id=7"])
+def test_large_event_that_a_page_has_no_time_for_has_a_link_and_small_ones_their_details(
+    reader: Client, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    values = {f"c{number}": f"value {number}" for number in range(1000)}
+    _, large = record(conn, Recorded(new='{"a": "small"}'), Recorded(action="CREATE", new=json.dumps(values)))
+    before = reader.get(path).text
+    monkeypatch.setattr(event_rows, "DETAILS_TIME", timedelta(0))
+    after = reader.get(path).text
+    link = f'<a href="/events/{large}">A large event: open it to see its values</a>'
+    assert ("c0: value 0" in before, link in before) == (True, False)
+    assert ("c0: value 0" in after, link in after) == (False, True)
+    assert "small" in before
+    assert "small" in after

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from auditctl.capture.config.fields import Fields, refuse_repeated
 from auditctl.capture.config.toml import Section
 from auditctl.capture.model import EventType
-from auditctl.text import is_glob
+from auditctl.text import in_quotes, is_glob
 
 KEYS = ("name", "label", "enabled")
 LONGEST_NAME = 500
@@ -65,7 +65,7 @@ def _fault(name: object) -> str:
     if len(name.encode("utf-8", "replace")) > LONGEST_NAME:
         return f"is longer than {LONGEST_NAME} bytes"
     if not name.isprintable() or name != name.strip():
-        return f"{name!r} has invisible characters, or spaces at its start or end"
+        return f"{in_quotes(name)} has invisible characters, or spaces at its start or end"
     if re.search(r"[\[\]]", name):
         return f"{name}: in a glob of event types, * stands for any characters and ? for one; brackets do not work"
     if _OWN.match(unicodedata.normalize("NFKC", name).casefold()):

@@ -8,8 +8,11 @@ from typing import Protocol
 
 from auditctl.log_import.records import Clock, Record
 
-LONGEST = 1 << 28
-"""How many bytes a record may have; a longer one is malformed. PostgreSQL takes statements of up to 1 GB."""
+LONGEST = 1 << 24
+"""How many bytes a record may have; a longer one is left out.
+
+PostgreSQL takes statements of up to 1 GB. An event holds 8 MiB, and quotes are written twice.
+"""
 
 _END = 1024
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from psycopg.sql import SQL, Composable, Literal
@@ -20,6 +21,9 @@ ROW_COLUMNS = (
 )  # fmt: skip
 DETAILS_COLUMNS = (*ROW_COLUMNS, "xact_id")
 
+DETAILS_TIME = timedelta(seconds=5)
+"""How long a page reads the values of large events, to say what happened to each; later ones have a link instead."""
+
 MAX_SHOWN = 100_000
 """How many characters of its old values a page shows of an event, of its new values, and of its context."""
 
@@ -33,7 +37,7 @@ class EventRow:
 
     Attributes:
         event_id, created_on, ip_address, user, target, target_id, action, details, actor_kind, db_user: As in an
-            export: text, None for null.
+            export: text, None for null. The details are None where the page has no time left to read a large event.
         target_name: The registered name of the target.
         xact_id: The transaction; empty in a list.
         xact_filter: The value of the filter `xact` for exactly this transaction; empty in a list.
@@ -76,7 +80,7 @@ class EventRow:
 
 def row_columns() -> Composable:
     """Return the projection for `row`."""
-    return SQL("{}, target_name").format(selection.heads(ROW_COLUMNS))
+    return SQL("{}, target_name").format(selection.brief(ROW_COLUMNS, DETAILS_TIME))
 
 
 def row(cells: Sequence[Any]) -> EventRow:

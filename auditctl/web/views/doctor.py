@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from auditctl.doctor.examine import examine
 from auditctl.doctor.model import Severity
+from auditctl.text import in_quotes
 from auditctl.web.errors import BadRequest
 from auditctl.web.request import Visit
 
@@ -19,7 +20,7 @@ def doctor(visit: Visit) -> Response:
     """Examine the server and show the findings, the most severe first."""
     text = visit.one(visit.parameters, "severity", Severity.NOTICE)
     if text not in list(Severity):
-        raise BadRequest(f"{text!r} is not a severity.", hint=f"Severities: {', '.join(Severity)}.")
+        raise BadRequest(f"{in_quotes(text)} is not a severity.", hint=f"Severities: {', '.join(Severity)}.")
     started = time.monotonic()
     with visit.connection() as conn:
         examined = examine(conn)

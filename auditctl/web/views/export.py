@@ -15,6 +15,7 @@ from auditctl.errors import AuditctlError, UsageError
 from auditctl.log.export import ExportRequest, begin
 from auditctl.log.formats import BY_NAME
 from auditctl.log.selection import Order
+from auditctl.text import in_quotes
 from auditctl.utf8 import repaired_chunks
 from auditctl.web import access_log
 from auditctl.web.errors import BadRequest
@@ -102,7 +103,7 @@ def _order(visit: Visit) -> Order:
     try:
         return Order(text)
     except ValueError:
-        raise UsageError(f"{text!r} is not an order", hint="Orders: asc, desc.") from None
+        raise UsageError(f"{in_quotes(text)} is not an order", hint="Orders: asc, desc.") from None
 
 
 def _is_raw(visit: Visit) -> bool:

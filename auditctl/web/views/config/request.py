@@ -13,6 +13,7 @@ from auditctl.capture.desired import AllRules, Desired, WithoutTable, WithRule
 from auditctl.capture.rule_keys import COLUMNS, KEYS, Kind, Rule, RuleKey
 from auditctl.capture.validate import FORM
 from auditctl.errors import ConfigurationError
+from auditctl.text import in_quotes
 from auditctl.web.errors import BadRequest
 from auditctl.web.request import Visit
 
@@ -91,7 +92,7 @@ def posted(visit: Visit) -> ChangeRequest:
     """
     text = visit.one(visit.form, "change")
     if text not in list(ChangeType):
-        raise BadRequest(f"There is no change {text!r}.")
+        raise BadRequest(f"There is no change {in_quotes(text)}.")
     if any("\0" in value for values in visit.form.values() for value in values):
         raise BadRequest("A field holds a NUL byte, which no name in a database has.")
     name, values = visit.one(visit.form, "table", ""), {key.name: _value(visit, key) for key in KEYS}
@@ -125,7 +126,7 @@ def _value(visit: Visit, key: RuleKey) -> Any:
 def _actions(visit: Visit) -> tuple[Action, ...]:
     chosen = set(visit.form.get("action", ()))
     if unknown := chosen - actions.OPTIONS.keys():
-        raise BadRequest(f"There is no action {min(unknown)!r}.")
+        raise BadRequest(f"There is no action {in_quotes(min(unknown))}.")
     return tuple(action for name, action in actions.OPTIONS.items() if name in chosen)
 
 

@@ -17,6 +17,7 @@ from auditctl.database import Connection
 from auditctl.durations import format_keep
 from auditctl.log import target_names
 from auditctl.retention import times
+from auditctl.text import in_quotes
 from auditctl.web.errors import BadRequest
 from auditctl.web.request import Visit
 from auditctl.web.views.config import request
@@ -55,7 +56,7 @@ def config(visit: Visit) -> Response:
         return RedirectResponse(visit.url("/config", parameters), 303)
     find, state = visit.one(parameters, "find", ""), visit.one(parameters, "state", "")
     if state and state not in STATES:
-        raise BadRequest(f"There is no state {state!r}.", hint=f"States: {', '.join(STATES)}.")
+        raise BadRequest(f"There is no state {in_quotes(state)}.", hint=f"States: {', '.join(STATES)}.")
     with visit.connection() as conn:
         allowed = roles.read_authority(conn)
         listed = _list(conn, find, state)

@@ -1,0 +1,52 @@
+"""Every page of the web page, opened once by a superuser; what each shows can be compared."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from auditctl.web.routes import ROUTES
+from tests.web.documents import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from tests.fixtures.web import Client
+
+PAGES = (
+    "/", "/?target=shop.*&action=update&pictures=1&since=2020-01-01", "/?user=alice&limit=5", "/?ip=203.0.113.0/24",
+    "/?target=shop.price&id=%5B%22pro%22%2C%22EUR%22%5D", "/?context=reason%3Dit%27s+%5C+100%25", "/?since=never",
+    "/events/20", "/events/999999", "/history?target=Customer&id=9", "/overview?since=2020-01-01&target=shop.*",
+    "/suggest?user=al", "/export.csv?target=shop.*", "/export.jsonl?user=alice", "/login",
+    "/config", "/config?find=shop", "/config.toml", "/config/table?table=shop.customer",
+    "/config/disable?table=shop.customer", "/doctor?severity=critical", "/healthz",
+)  # fmt: skip
+VARYING = re.compile(
+    r'name="(?:csrf|shown)" value="[^"]*"|\d+(?:\.\d+)? m?s\b|\d{2}(?::|%3A)\d{2}(?:(?::|%3A)\d{2}(?:\.\d+)?)?Z?|'
+    r"(?<=Transaction</dt><dd>)\d+|(?<=xact=)\d+|<svg\b.*?</svg>|<table>.*?</table>",
+    re.DOTALL,
+)
+"""Tokens, times and transactions; and what a chart draws, which depends on the minute."""
+
+
+def opened(client: Client, login: str) -> Iterator[tuple[str, str]]:
+    """Open each page and change one rule; the address, and what came of it."""
+    signed_in = client.sign_in(login)
+    yield "sign in", _outcome(signed_in)
+    for path in PAGES:
+        yield path, _outcome(client.get(path))
+    fields = {**read(client.get("/config/table?table=shop.parted").text).form("/config/plan"), "label": ["Party"]}
+    planned = client.post("/config/plan", data=fields)
+    yield "/config/plan", _outcome(planned)
+    yield "/config/apply", _outcome(client.post("/config/apply", data=read(planned.text).form("/config/apply")))
+    yield "/config", _outcome(client.get("/config"))
+    yield "/logout", _outcome(client.form("/logout", {}, source="/"))
+    assert {route.path.replace("{event_id}", "20") for route in ROUTES} <= {
+        *(path.partition("?")[0] for path in PAGES), "/config/plan", "/config/apply", "/logout",
+    }  # fmt: skip
+
+
+def _outcome(answer: httpx.Response) -> str:
+    return VARYING.sub("", f"{answer.status_code} {answer.headers.get('location')}\n{answer.text}")
