@@ -158,7 +158,7 @@ class Rule:
         metadata=_choice(
             "When dropped",
             "when dropped",
-            "Whether DDL may drop the table and its key, excluded and masked columns: `refuse` it, or `record` it.",
+            "What the guard does if DDL drops the table: refuse it, or record it and how much the log has of the table.",
             "refuse",
             "record",
         ),

@@ -78,7 +78,7 @@ comment on column auditctl.capture.shape is 'A digest of all in the catalog that
 comment on column auditctl.capture.being_changed_by is 'The transaction that is changing capture, in which the guard ignores the table; else null';
 comment on column auditctl.capture.read_query is 'Whether the event of a read records the query''s text';
 comment on column auditctl.capture.read_force is 'Whether reads by the table''s owner are recorded, too';
-comment on column auditctl.capture.on_drop is 'Whether the guard lets DDL drop the table: refuse or record';
+comment on column auditctl.capture.on_drop is 'What the guard does if DDL drops the table: refuse or record it';
 
 -- By which the guard knows a former member, at each ALTER TABLE of any table.
 create index capture_members_idx on auditctl.capture using gin ((members::oid[]));

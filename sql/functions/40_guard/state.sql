@@ -145,7 +145,7 @@ declare
     v_shape text;
 begin
     -- A row of the catalog that was changed has another xmin or, in the same transaction, another ctid.
-    select string_agg(fact.fact, ';' order by fact.fact)
+    select string_agg(fact.fact, ';' order by fact.fact collate "C")
     into v_shape
     from (
         select format(

@@ -96,6 +96,9 @@ as $auditctl$
 declare
     v_capture record;
 begin
+    if not exists (select from auditctl.rename) then
+        return;
+    end if;
     for v_capture in
         select distinct r.old_target as former, k.target,
             case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end as kind
