@@ -158,7 +158,7 @@ class Rule:
         metadata=_choice(
             "When dropped",
             "when dropped",
-            "What the guard does if DDL drops the table: refuse it, or record it and how much the log has of the table.",
+            "What the guard does if DDL drops the table: refuse it, or record it with the size of its log.",
             "refuse",
             "record",
         ),

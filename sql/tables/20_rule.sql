@@ -31,7 +31,7 @@ comment on column auditctl.rule.set_by is 'The login that set the rule';
 comment on column auditctl.rule.set_at is 'When the rule was set';
 comment on column auditctl.rule.read_query is 'Whether the event of a read records the query''s text';
 comment on column auditctl.rule.read_force is 'Whether reads by the table''s owner are recorded, too';
-comment on column auditctl.rule.on_drop is 'What the guard does if DDL drops the table: refuse it, or record it and how much the log has of the table';
+comment on column auditctl.rule.on_drop is 'What the guard does if DDL drops the table: refuse it, or record it with the size of its log';
 
 create type auditctl.key_type as (type regtype, modifier integer, collation_name text, ignores_case boolean);
 comment on type auditctl.key_type is 'How the text of a key''s column is read: enough to tell which texts mean the same key';

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 ANYBODY = {"record_read", "set_context"}
-ANYBODY |= {"check_ddl", "check_drop", "is_free", "is_trusted", "refuse", "refuse_secret"}
+ANYBODY |= {"check_ddl", "check_drop", "has_pass", "is_free", "is_trusted", "refuse", "refuse_secret"}
 """The guard's functions, which run as whoever gives the command, only look and raise; so does a policy's."""
 
 READER = ANYBODY | {
