@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from auditctl.web.settings import Settings
 from tests.fixtures.databases import NUMBERS, Login, connect, drop_role, fresh_database
-from tests.fixtures.web import PASSWORD, PEOPLE, Client, nameless, served
+from tests.fixtures.web import PEOPLE, VERIFIER, Client, nameless, served
 from tests.support.capturing import audit
 from tests.support.recorded import Recorded, minutes, record
 
@@ -87,7 +87,7 @@ def _people(conn: psycopg.Connection, reader: str, admin: str, web: str) -> None
         (web, ["auditctl_app"]),
     ):
         command = sql.SQL("create role {} login password {}")
-        conn.execute(command.format(sql.Identifier(name), sql.Literal(PASSWORD)))
+        conn.execute(command.format(sql.Identifier(name), sql.Literal(VERIFIER)))
         for role in roles:
             conn.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), sql.Identifier(name)))
 

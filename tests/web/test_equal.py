@@ -97,15 +97,15 @@ def test_every_filter_shows_the_rows_that_the_command_prints(log: None, auditctl
     assert found > 15
 
 
-@pytest.mark.parametrize("texts", REFUSED, ids=str)
 def test_what_the_command_refuses_the_page_refuses_in_the_same_words(
-    log: None, auditctl: RunAuditctl, reader: Client, texts: dict[str, list[str]]
+    log: None, auditctl: RunAuditctl, reader: Client
 ) -> None:
-    said = auditctl("log", *as_options(texts), check=2).err.splitlines()
-    message = [line.partition(": ")[2] for line in said if not line.startswith("hint: See:")]
-    answer = reader.get("/", params=texts)
-    assert answer.status_code == 400
-    assert "".join(alerts(answer.text)[0].split()) == "".join("".join(message).split())
+    for texts in REFUSED:
+        said = auditctl("log", *as_options(texts), check=2).err.splitlines()
+        message = [line.partition(": ")[2] for line in said if not line.startswith("hint: See:")]
+        answer = reader.get("/", params=texts)
+        assert answer.status_code == 400, texts
+        assert "".join(alerts(answer.text)[0].split()) == "".join("".join(message).split())
 
 
 def test_one_event_shows_what_the_command_prints(log: None, auditctl: RunAuditctl, reader: Client) -> None:

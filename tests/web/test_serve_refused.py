@@ -23,6 +23,12 @@ TLS = Path(__file__).parent / "tls"
 CERTIFICATE, KEY = TLS / "certificate.pem", TLS / "key.pem"
 
 
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused starts no server, and so needs no process of its own."""
+    monkeypatch.setattr("tests.fixtures.command.PROCESSES", ())
+
+
 def test_a_port_that_is_taken_is_said_to_be(auditctl: RunAuditctl) -> None:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
