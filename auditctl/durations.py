@@ -43,7 +43,9 @@ def parse_keep(text: str) -> str | None:
     Raises:
         UsageError: It is not such a duration, shorter than a day, or longer than PostgreSQL can count.
     """
-    words = text.strip().casefold()
+    # As auditctl.set_retention reads it: `ſ` is no s, and a no-break space no blank.
+    words = text.strip(" \t\r\n")
+    words = words.lower() if words.isascii() else ""
     if words == FOREVER:
         return None
     duration = parse(words, _KEEP_UNITS)

@@ -34,6 +34,7 @@ VARYING = re.compile(
 def opened(client: Client, login: str) -> Iterator[tuple[str, str]]:
     """Open each page and change one rule; the address, and what came of it."""
     signed_in = client.sign_in(login)
+    assert signed_in.headers.get("location") == "/", read(signed_in.text).alerts
     yield "sign in", _outcome(signed_in)
     for path in PAGES:
         yield path, _outcome(client.get(path))

@@ -10,6 +10,7 @@ from auditctl.capture.config.toml import Section
 from auditctl.capture.rule_keys import Rule
 from auditctl.errors import UsageError
 from auditctl.retention.times import EVERYTHING, Retention
+from auditctl.text import in_quotes
 
 KEYS = ("keep", "target")
 TARGET_KEYS = ("name", "keep")
@@ -58,6 +59,8 @@ def _named(section: Fields) -> list[tuple[str, Fields]]:
         name = target.values.get("name")
         if not isinstance(name, str) or not name.strip() or "\0" in name:
             target.problem("name", "is missing" if name is None else "must be a target such as order.placed, or a glob")
+        elif not name.isprintable() or name != name.strip():
+            target.problem("name", f"{in_quotes(name)} has invisible characters, or spaces at its start or end")
         elif name == EVERYTHING:
             target.problem("name", "the key keep of [retention] is for every event")
         elif "keep" not in target.values:

@@ -5,7 +5,7 @@ language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    c_special constant text := '\^.$|()[]{}*+?-';
+    c_special constant text := e'\\^.$|()[]{}*+?-';
     v_characters constant text[] := string_to_array(p_glob, null);
     v_length constant integer := length(p_glob);
     v_result text := '';
@@ -35,8 +35,8 @@ begin
                     v_last := v_first + 2;
                 end if;
                 if v_characters[v_first] collate "C" <= v_characters[v_last] collate "C" then
-                    v_items := v_items || case when strpos(c_special, v_characters[v_first]) > 0 then '\' else '' end || v_characters[v_first]
-                        || '-' || case when strpos(c_special, v_characters[v_last]) > 0 then '\' else '' end || v_characters[v_last];
+                    v_items := v_items || case when strpos(c_special, v_characters[v_first]) > 0 then e'\\' else '' end || v_characters[v_first]
+                        || '-' || case when strpos(c_special, v_characters[v_last]) > 0 then e'\\' else '' end || v_characters[v_last];
                 end if;
                 v_last := v_last + 1;
             end loop;
@@ -47,7 +47,7 @@ begin
             end;
             v_position := v_end;
         else
-            v_result := v_result || case when strpos(c_special, v_characters[v_position]) > 0 then '\' else '' end || v_characters[v_position];
+            v_result := v_result || case when strpos(c_special, v_characters[v_position]) > 0 then e'\\' else '' end || v_characters[v_position];
         end if;
         v_position := v_position + 1;
     end loop;

@@ -58,14 +58,10 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_hold_id bigint;
-    v_target constant text := auditctl.canonical_target(p_target);
+    v_target constant text := auditctl_internal.upkeep_target(p_target);
     v_target_id text := p_target_id;
     v_key record;
 begin
-    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
-        raise exception 'a hold needs a target of 1 to 500 bytes'
-            using errcode = 'invalid_parameter_value', hint = 'Name a target such as billing.invoice, or a glob over targets.';
-    end if;
     if not coalesce(auditctl_internal.has_visible(p_reason), false) or octet_length(p_reason) > 4096 then
         raise exception 'a hold needs a reason of at most 4 kB'
             using errcode = 'invalid_parameter_value', hint = 'State its purpose, such as the number of the case.';

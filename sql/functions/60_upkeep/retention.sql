@@ -142,20 +142,40 @@ revoke execute on function auditctl.kept_since from public;
 grant execute on function auditctl.kept_since to auditctl_reader;
 comment on function auditctl.kept_since is 'The time since which a target''s events must be kept now; -infinity to keep all of them';
 
+create or replace function auditctl_internal.upkeep_target(p_target text) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
+        raise exception 'a target has 1 to 500 bytes'
+            using errcode = 'invalid_parameter_value', hint = 'Name a target such as billing.invoice, a glob over targets, or * for every event.';
+    end if;
+    -- It would match no event: only a table may have such a name, which has quotes then.
+    if p_target <> btrim(p_target, e' \t\r\n\u00a0\u200b\u2060\ufeff') and not exists (select from auditctl.target as t where t.target = p_target) then
+        raise exception 'the target has blanks at its start or end: %', to_json(p_target)
+            using errcode = 'invalid_parameter_value', hint = 'Leave them out, or write a table''s name in quotes as in SQL.';
+    end if;
+    return auditctl.canonical_target(p_target);
+end
+$auditctl$;
+comment on function auditctl_internal.upkeep_target is
+    'The target that a hold or a retention time names, as events have it; raises for a text that no event could match';
+
 create or replace function auditctl.set_retention(p_target text, p_keep text) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_keep text := nullif(lower(btrim(p_keep)), 'forever');
+    -- As auditctl.durations.parse_keep reads it.
+    v_parts constant text[] := regexp_match(
+        lower(p_keep collate "C"), e'^[ \t\r\n]*(?:forever|0*([1-9][0-9]{0,5})[ \t\r\n]*(day|week|month|year)s?)[ \t\r\n]*$'
+    );
+    v_keep constant text := v_parts[1] || ' ' || v_parts[2] || case when v_parts[1] <> '1' then 's' else '' end;
     v_current auditctl.retention;
-    v_target constant text := auditctl.canonical_target(p_target);
+    v_target constant text := auditctl_internal.upkeep_target(p_target);
 begin
-    if coalesce(p_target, '') = '' or octet_length(p_target) > 500 then
-        raise exception 'a target has 1 to 500 bytes'
-            using errcode = 'invalid_parameter_value', hint = 'Name a target or a glob over targets, or * for every event.';
-    end if;
-    if v_keep !~ '^[1-9][0-9]{0,5} (day|week|month|year)s?$' then
+    if p_keep is not null and v_parts is null then
         raise exception 'not a retention time: %', to_json(p_keep)
             using errcode = 'invalid_parameter_value', hint = 'Write days, weeks, months or years, such as 400 days, or forever.';
     end if;

@@ -133,7 +133,7 @@ def _actions(visit: Visit) -> tuple[Action, ...]:
 def _choice(visit: Visit, key: RuleKey) -> str:
     word = visit.one(visit.form, key.name, "") or key.choices[0]
     if word not in key.choices:
-        raise BadRequest(f"There is no {key.summary} {word!r}.")
+        raise BadRequest(f"There is no {key.summary} {in_quotes(word)}.")
     return word
 
 
