@@ -101,7 +101,7 @@ def export(
     if snapshot_file is not None:
         with output.destination(snapshot_file, stdout=sys.stdout.fileno(), force=True) as sink:
             sink.write_texts([f"{result.snapshot}\n"])
-    session.say(f"Exported {result.events:,} events, {result.size:,} bytes{_to(path)}.")
+    session.say(f"Exported {plural(result.events, 'event')}, {plural(result.size, 'byte')}{_to(path)}.")
     _say_how_to_go_on(session, result, has_times=bool(filters.values.keys() & {"since", "until"}))
 
 

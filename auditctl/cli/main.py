@@ -107,7 +107,9 @@ def _exit_code(error: BaseException) -> int:
             print_messages(error.format_message())
             return 2
         case click.ClickException():
-            return _report(error.format_message(), _usage_hint(error), 2)
+            # click names the type of a number with bounds `integer range`.
+            message = error.format_message().replace(" is not a valid integer range", " is not a whole number")
+            return _report(message, _usage_hint(error), 2)
         case click.Abort() | KeyboardInterrupt():
             return _report("interrupted", "", INTERRUPTED)
         case BrokenPipeError():

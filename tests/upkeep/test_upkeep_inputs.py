@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 TIMES = {
     "400 days": "400 days", " 400 days": "400 days", "400  DAYS\n": "400 days", "400\tdays": "400 days",
     "400days": "400 days", "007 days": "7 days", "1 years": "1 year", "400 day": "400 days", "12 months": "12 months",
-    "forever": None, " Forever ": None, "400 day\u017f": "", "4 wee\u212as": "", "400\u00a0days": "", "\u00a04 days": "",
-
+    "forever": None, " Forever ": None, "400 day\u017f": "", "4 wee\u212as": "", "400\u00a0days": "",
+    "\u00a04 days": "",
     "400\u200bdays": "", "\u0664\u0660\u0660 days": "", "\uff14 days": "", "0 days": "", "00 days": "",
     "1000000 days": "",
     "-5 days": "", "+5 days": "", "5.5 days": "", "1e2 days": "", "400 d": "", "400": "", "days": "", "": "", " ": "",
