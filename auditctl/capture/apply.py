@@ -52,31 +52,36 @@ def _always(_planned: Plan) -> bool:
     return True
 
 
-def plan(conn: Connection, document: Document | None = None) -> Plan:
+def plan(conn: Connection, document: Document | None = None, only: tuple[str, ...] = ()) -> Plan:
     """Plan without changing anything.
 
     Args:
         conn: The connection; needs SELECT on auditctl.rule.
         document: The file with all rules; None for the rules stored in the database.
+        only: The names and globs of the tables to look at; empty for all.
 
     Raises:
         ConfigurationError: The rules do not fit the database; every problem is listed.
+        UsageError: A name of `only` matches no table and no rule.
     """
-    return preview(conn, desired.AllRules(document))
+    return preview(conn, desired.AllRules(document, only))
 
 
-def check(conn: Connection, document: Document | None = None) -> tuple[Plan, ConfigurationError | None]:
+def check(
+    conn: Connection, document: Document | None = None, only: tuple[str, ...] = ()
+) -> tuple[Plan, ConfigurationError | None]:
     """Plan as far as the rules fit the database, without changing anything.
 
     Args:
         conn: The connection; needs SELECT on auditctl.rule.
         document: The file with all rules; None for the rules stored in the database.
+        only: The names and globs of the tables to look at; empty for all.
 
     Returns:
         The plan, which leaves the tables of rules that do not fit as they are; and what does not fit, None for nothing.
     """
     with catalog.transaction(conn):
-        return _assess(conn, desired.AllRules(document).resolve(conn))
+        return _assess(conn, desired.AllRules(document, only).resolve(conn))
 
 
 def preview(conn: Connection, state: Desired) -> Plan:
@@ -93,11 +98,12 @@ def apply(
     conn: Connection,
     document: Document | None = None,
     *,
+    only: tuple[str, ...] = (),
     lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
     approve: Approve = _always,
 ) -> Plan:
     """Apply the rules of a file, or else those stored in the database; arguments and errors as for `carry_out`."""
-    return carry_out(conn, desired.AllRules(document), lock_timeout=lock_timeout, approve=approve)
+    return carry_out(conn, desired.AllRules(document, only), lock_timeout=lock_timeout, approve=approve)
 
 
 def enable(
@@ -201,21 +207,31 @@ def _plan(conn: Connection, goal: DesiredRules) -> Plan:
 def _assess(conn: Connection, goal: DesiredRules) -> tuple[Plan, ConfigurationError | None]:
     """Return the plan, without the tables of rules that do not fit, and what does not fit."""
     types = event_types.Types(event_types.read(conn), goal.event_types)
-    current = goal.catalog or desired.read_catalog(conn, goal.rules)
-    resolution = resolve.resolve(goal.rules, current, follow_renames=goal.follow_renames)
+    limits = goal.limits
+    current = goal.catalog or desired.read_catalog(conn, goal.rules, limits)
+    resolution = resolve.resolve(
+        goal.rules, current, follow_renames=goal.follow_renames, within=limits.relations if limits else None
+    )
     misfit = planner.misfit(resolution, only=goal.only, problems=goal.problems, types=types)
     states = catalog.read_triggers(conn, resolution.audited)
     planned = planner.plan(resolution, current, states, only=goal.only, types=types)
     planned = planner.without_doubtful(planned, resolution)
+    if limits is not None:
+        planned = replace(planned, rules=limits.changed(goal.rules, planned.rules))
     notes = event_types.notes(types, has_file=goal.has_file)
     covered = {audited.target for audited in resolution.audited}
     outcome = list(precedence.outcome(goal.subject, resolution.coverings.values())) if goal.subject else []
     planned = replace(
         planned,
         notes=tuple(sentence for is_surprise, sentence in outcome if not is_surprise),
-        warnings=(*(sentence for is_surprise, sentence in outcome if is_surprise), *planned.warnings, *notes),
+        warnings=(
+            *(sentence for is_surprise, sentence in outcome if is_surprise),
+            *goal.warnings,
+            *planned.warnings,
+            *notes,
+        ),
         stored=rule_store.read(conn),
-        unseen=unseen.sentences(conn, covered),
+        unseen=unseen.sentences(conn, covered, limits),
     )
     if goal.retention is None:
         return planned, misfit

@@ -47,13 +47,19 @@ def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterato
         yield
 
 
-def read(conn: Connection, is_relevant: Callable[[Relation], bool]) -> Catalog:
+def read(
+    conn: Connection,
+    is_relevant: Callable[[Relation], bool],
+    within: Callable[[Catalog], Collection[tuple[str, str]]] | None = None,
+) -> Catalog:
     """Read the catalog.
 
     Args:
         conn: The connection.
         is_relevant: Whether to read a relation's columns and key. Those of relations with triggers or policies of ours
             are always read.
+        within: Returns, for the catalog without columns and keys, the schemas and names of the only relations to read
+            more of; None for all.
 
     Returns:
         The catalog as it is now; read it inside a transaction if it must not change meanwhile.
@@ -66,14 +72,21 @@ def read(conn: Connection, is_relevant: Callable[[Relation], bool]) -> Catalog:
     relations = {
         relation.oid: relation for relation in cursor.execute(resources.sql_text("queries/relation.sql"), names)
     }
-    oids = [oid for oid, relation in relations.items() if relation.triggers or is_relevant(relation)]
+    path = database.schemas(conn)
+    functions, schema = _functions(conn), next(iter(path), "public")
+    reach = None if within is None else within(Catalog(_visible(relations.values(), path), functions, schema))
+    oids = [
+        oid
+        for oid, relation in relations.items()
+        if (relation.triggers or is_relevant(relation)) and (reach is None or relation.identity in reach)
+    ]
     for oid, reading in _readings(conn, oids):
-        relations[oid] = replace(relations[oid], reading=reading)
+        if reach is None or relations[oid].identity in reach:
+            relations[oid] = replace(relations[oid], reading=reading)
     oids = list(dict.fromkeys([*oids, *(oid for oid, relation in relations.items() if relation.reading)]))
     for oid, columns, key in conn.execute(resources.sql_text("queries/column.sql"), {"relations": oids}):
         relations[oid] = replace(relations[oid], columns=tuple(columns), primary_key=tuple(key))
-    path = database.schemas(conn)
-    return Catalog(_visible(relations.values(), path), _functions(conn), next(iter(path), "public"))
+    return Catalog(_visible(relations.values(), path), functions, schema)
 
 
 def read_triggers(conn: Connection, tables: Iterable[Audited]) -> tuple[TriggerState, ...]:

@@ -5,16 +5,17 @@ It is resolved inside the transaction that plans it, against what the database h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from auditctl import table_names
 from auditctl.actions import Action
-from auditctl.capture import catalog, exclusion, precedence, resolve, rule_store, unseen
+from auditctl.capture import catalog, exclusion, precedence, resolve, rule_store, scope, unseen
 from auditctl.capture.config.document import Document
 from auditctl.capture.model import Catalog, EventType
 from auditctl.capture.resolve import Resolution
 from auditctl.capture.rule_keys import Rule
+from auditctl.capture.scope import Scope
 from auditctl.capture.validate import COMMAND_LINE
 from auditctl.database import Connection
 from auditctl.errors import ConfigurationError, UsageError
@@ -34,6 +35,8 @@ class DesiredRules:
         retention: How long events should be kept; None to leave that as it is.
         has_file: Whether the rules come from a file, which may not mention everything that the database has.
         subject: The rule that the change is about, without actions where nothing should remain; None for all.
+        limits: The tables that the plan is limited to; None for all.
+        warnings: What may surprise, as sentences.
         catalog: The catalog that they were resolved with, which a plan in the same transaction uses; None to read it.
     """
 
@@ -45,6 +48,8 @@ class DesiredRules:
     retention: Retention | None = None
     has_file: bool = False
     subject: Rule | None = None
+    limits: Scope | None = None
+    warnings: tuple[str, ...] = ()
     catalog: Catalog | None = None
 
 
@@ -54,15 +59,25 @@ class AllRules:
 
     Attributes:
         document: The file; None for the stored rules.
+        only: The names and globs of the tables to look at; empty for all. Other rules then stay as they are stored.
     """
 
     document: Document | None = None
+    only: tuple[str, ...] = ()
 
     def resolve(self, conn: Connection) -> DesiredRules:
-        """Return the rules; those that the database has already are marked so."""
+        """Return the rules; those that the database has already are marked so.
+
+        Raises:
+            UsageError: A name of `only` matches no table and no rule.
+        """
         stored = rule_store.read(conn)
+        wanted = () if self.document is None else self.document.rules
+        current, limits = read_limited(conn, [*stored, *wanted], self.only)
+        if limits is not None:
+            return self._limited(stored, current, limits)
         if self.document is None:
-            return DesiredRules(stored)
+            return DesiredRules(stored, catalog=current)
         return DesiredRules(
             tuple(replace(rule, is_in_force=rule in stored) for rule in self.document.rules),
             follow_renames=False,
@@ -70,6 +85,29 @@ class AllRules:
             event_types=self.document.event_types,
             retention=self.document.retention,
             has_file=True,
+            catalog=current,
+        )
+
+    def _limited(self, stored: tuple[Rule, ...], current: Catalog, limits: Scope) -> DesiredRules:
+        """Return the rules where the file, if there is one, counts for some tables alone, not for events or times."""
+        rules, wide = stored, []
+        if self.document is not None:
+            wanted = resolve.resolve(self.document.rules, current, follow_renames=False).rules
+            rules = scope.merge(stored, [replace(rule, is_in_force=rule in stored) for rule in wanted], limits)
+            wide = [rule for rule in rules if rule not in stored and not limits.covers(rule.name)]
+        return DesiredRules(
+            rules,
+            limits.targets | {rule.name for rule in (*stored, *rules) if limits.concerns(rule.name)},
+            follow_renames=self.document is None,
+            problems=self.document.problems if self.document else (),
+            limits=limits,
+            warnings=tuple(
+                f"rule {rule.name} also covers tables that --only does not name; they stay as they are until: "
+                "auditctl apply"
+                for rule in wide
+                if table_names.parse(rule.name).is_glob
+            ),
+            catalog=current,
         )
 
 
@@ -160,10 +198,28 @@ Desired = AllRules | WithRule | WithoutTable
 """A desired state, whose `resolve` returns the rules that it means in a database."""
 
 
-def read_catalog(conn: Connection, rules: Iterable[Rule]) -> Catalog:
-    """Return the catalog, with columns, key and triggers wherever these rules reach."""
+def read_catalog(conn: Connection, rules: Iterable[Rule], limits: Scope | None = None) -> Catalog:
+    """Return the catalog, with columns, key and triggers wherever these rules reach within the limits."""
+    within = None if limits is None else lambda _catalog: limits.relations
+    return catalog.read(conn, resolve.relevant(rules), within)
+
+
+def read_limited(conn: Connection, rules: Iterable[Rule], only: Sequence[str]) -> tuple[Catalog, Scope | None]:
+    """Return the catalog as `read_catalog` does within what names and globs mean, and what that is; None for no names.
+
+    Raises:
+        UsageError: A name matches no table and no rule.
+    """
     all_rules = tuple(rules)
-    return catalog.read(conn, resolve.relevant(all_rules))
+    if not only:
+        return read_catalog(conn, all_rules), None
+    found: list[Scope] = []
+
+    def within(current: Catalog) -> frozenset[tuple[str, str]]:
+        found.append(scope.find(only, current, all_rules))
+        return found[0].relations
+
+    return catalog.read(conn, resolve.relevant(all_rules), within), found[0]
 
 
 def _changed(before: Resolution, after: Resolution) -> frozenset[str]:

@@ -89,7 +89,8 @@ def resolve(
         problems += [
             Problem(rule, text) for text in (*validate.columns(rule, relation), *validate.reads(rule, relation))
         ]
-    problems += _glob_problems(globs, covered)
+    others = [] if within is None else [r for r in catalog.relations if r.identity not in within]
+    problems += _glob_problems(globs, covered, others)
     problems += _partitions_of_covered(named, covered)
     faulty = {problem.rule.name for problem in problems}
     sound = [(relation, rule) for relation, rule in covered if rule.name not in faulty]
@@ -201,12 +202,15 @@ def _with_members(covered: list[tuple[Relation, Rule]], catalog: Catalog) -> tup
     return tuple(Audited(relation, rule, tuple(members[relation.identity])) for relation, rule in covered)
 
 
-def _glob_problems(globs: Globs, covered: Sequence[tuple[Relation, Rule]]) -> Iterator[Problem]:
+def _glob_problems(
+    globs: Globs, covered: Sequence[tuple[Relation, Rule]], others: Sequence[Relation]
+) -> Iterator[Problem]:
     tables: dict[str, list[Relation]] = {}
     for relation, rule in covered:
         tables.setdefault(rule.name, []).append(relation)
-    for _, rule in globs.pairs:
-        if not rule.is_in_force:
+    for pattern, rule in globs.pairs:
+        # One of the tables whose columns were not read may have the column.
+        if not rule.is_in_force and not any(pattern.matches(*relation.identity) for relation in others):
             yield from (Problem(rule, text) for text in validate.glob_columns(rule, tables.get(rule.name, [])))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from auditctl.actions import Action
-from auditctl.capture import catalog, planner, resolve, rule_store, validate
+from auditctl.capture import catalog, desired, planner, resolve, rule_store, validate
 from auditctl.capture.plan import Change, ChangeKind
 from auditctl.capture.precedence import Covering
 from auditctl.capture.rule_keys import Rule
@@ -48,17 +48,25 @@ class TableStatus:
     why: str = ""
 
 
-def read(conn: Connection, *, include_unaudited: bool = False) -> list[TableStatus]:
+def read(conn: Connection, *, include_unaudited: bool = False, only: tuple[str, ...] = ()) -> list[TableStatus]:
     """Return the tables sorted by name: those with a rule, and with `include_unaudited` those without.
+
+    Args:
+        conn: The connection.
+        include_unaudited: Whether to include tables without a rule.
+        only: The names and globs of the tables to look at; empty for all.
 
     Raises:
         DatabaseError: The login may not read auditctl.rule.
+        UsageError: A name of `only` matches no table and no rule.
     """
     with catalog.transaction(conn):
         stored = rule_store.read(conn)
-        current = catalog.read(conn, resolve.relevant(stored))
-        resolution = resolve.resolve(stored, current, follow_renames=True)
-        plan = planner.plan(resolution, current, catalog.read_triggers(conn, resolution.audited))
+        current, limits = desired.read_limited(conn, stored, only)
+        within = limits.relations if limits else None
+        resolution = resolve.resolve(stored, current, follow_renames=True, within=within)
+        states = catalog.read_triggers(conn, resolution.audited)
+        plan = planner.plan(resolution, current, states, only=limits.targets if limits else None)
     pending: dict[str, list[Change]] = {}
     for change in plan.pending:
         pending.setdefault(change.target, []).append(change)
@@ -67,6 +75,8 @@ def read(conn: Connection, *, include_unaudited: bool = False) -> list[TableStat
         for audited in resolution.audited
     }
     for problem in resolution.problems:
+        if limits is not None and not limits.concerns(problem.rule.name):
+            continue
         state = "missing" if problem.is_missing else "outdated"
         rows[problem.rule.name] = TableStatus(
             problem.rule.name, problem.rule.label, problem.rule.actions, state, problem.message, problem.rule
@@ -77,7 +87,7 @@ def read(conn: Connection, *, include_unaudited: bool = False) -> list[TableStat
         roots = {audited.root.identity for audited in resolution.audited}
         for relation in current.relations:
             auditable = validate.refusal(relation) is None and not roots.intersection(relation.parents)
-            if auditable:
+            if auditable and (within is None or relation.identity in within):
                 name = qualified(*relation.identity)
                 rows.setdefault(name, _unaudited(name, resolution.coverings.get(name)))
     return [rows[name] for name in sorted(rows)]

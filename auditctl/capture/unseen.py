@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditctl import resources
+from auditctl.capture.scope import Scope
 from auditctl.database import Connection
 
 
@@ -44,24 +45,28 @@ def former_names(conn: Connection) -> tuple[FormerName, ...]:
     )
 
 
-def sentences(conn: Connection, covered: Collection[str]) -> tuple[str, ...]:
+def sentences(conn: Connection, covered: Collection[str], limits: Scope | None = None) -> tuple[str, ...]:
     """Return a sentence for each thing that keeps writes from the log, or repeats them there.
 
     Args:
         conn: The connection; needs SELECT on auditctl.capture.
         covered: The registered names of the tables that a rule covers.
+        limits: The tables to look at; None for all, and what concerns the whole log.
     """
     names = [
         f"{former.name} is a {former.kind} that is not audited: the table that had this name is {former.target} now. "
         "See: auditctl doctor"
         for former in former_names(conn)
-        if former.name not in covered
+        if former.name not in covered and (limits is None or limits.includes(former.name))
     ]
     rules = [
         f"rule {rule} keeps writes to {target} from its triggers, and was created or replaced after them. "
         "See: auditctl doctor"
         for target, rule in conn.execute("select target, rule from auditctl.new_write_rules()")
+        if limits is None or limits.includes(target)
     ]
+    if limits is not None:
+        return (*names, *rules)
     replicated = [
         f"{problem}. See: auditctl doctor"
         for _, problem, _ in conn.execute(resources.sql_text("queries/doctor/log_subscribed.sql").encode())

@@ -13,7 +13,7 @@ from auditctl.actions import parse_actions
 from auditctl.capture import apply, plan_summary, rule_keys, table_status
 from auditctl.capture.plan import ChangeKind, Plan
 from auditctl.capture.rule_keys import Kind, Rule, RuleKey
-from auditctl.cli.options import table_or_json
+from auditctl.cli.options import only_option, table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
 from auditctl.text import in_quotes, plural
@@ -148,16 +148,17 @@ def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Include tables without a rule.")
+@only_option
 @table_or_json("Output format.")
 @pass_session
-def tables(session: Session, everything: bool, output: str) -> None:
+def tables(session: Session, everything: bool, only: tuple[str, ...], output: str) -> None:
     """List the audited tables with their actions and state.
 
     States: ok; outdated (apply would change it); disabled (a trigger is switched off); missing (a trigger or the
     table does not exist); unaudited.
     """
     with session.connect(READER) as conn:
-        statuses = table_status.read(conn, include_unaudited=everything)
+        statuses = table_status.read(conn, include_unaudited=everything, only=only)
     if output == "json":
         rows = [
             {
@@ -177,7 +178,7 @@ def tables(session: Session, everything: bool, output: str) -> None:
 
     cells = [[row.table, row.label or "", ",".join(_options(row)), row.state, row.why, row.reason] for row in statuses]
     print_table(["Table", "Label", "Actions", "State", "Covered by", "Reason"], cells)
-    if not statuses:
+    if not statuses and not only:
         session.say("No table is audited yet. Next: auditctl enable SCHEMA.TABLE")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from auditctl.capture import roles
-from auditctl.cli.options import table_or_json
+from auditctl.cli.options import only_option, table_or_json
 from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import Session, pass_session
 from auditctl.display import harmless
@@ -33,12 +33,14 @@ EPILOG = "\b\nChecks:\n" + "\n".join(f"  {check.name:<20}{check.title}" for chec
     help="Minimum severity of the findings.",
 )
 @click.option("--all-events", is_flag=True, help="Search every event for hidden values, not only the newest million.")
+@only_option
 @pass_session
-def doctor(session: Session, output: str, severity: str, all_events: bool) -> None:
+def doctor(session: Session, output: str, severity: str, all_events: bool, only: tuple[str, ...]) -> None:
     """Find everything on this server that weakens what the log promises, each with its remedy.
 
     Exits with 3 if it finds anything of this severity or worse, with 0 if not. A superuser can run every check, a
-    reader nearly all of them; those that the login may not run are listed. Changes nothing.
+    reader nearly all of them; those that the login may not run are listed. Changes nothing. With --only it reports
+    what it finds about these tables, and nothing about the log, roles or the server.
 
     \b
     Examples:
@@ -47,7 +49,7 @@ def doctor(session: Session, output: str, severity: str, all_events: bool) -> No
       auditctl --quiet doctor --severity warning
     """
     with session.connect(is_examined=True) as conn:
-        examined = examine(conn, limit=None if all_events else clear_values.LIMIT)
+        examined = examine(conn, limit=None if all_events else clear_values.LIMIT, only=only)
         dumpers = roles.dumpers(conn)
     severities = list(Severity)[: list(Severity).index(Severity(severity)) + 1]
     findings = [finding for finding in examined.findings if finding.severity in severities]

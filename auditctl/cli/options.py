@@ -22,6 +22,14 @@ def table_or_json(help_text: str) -> Callable[[Command], Command]:
     )
 
 
+only_option = click.option(
+    "--only",
+    metavar="GLOB",
+    multiple=True,
+    help="Look at these tables alone: a name, or a glob in quotes such as 'tenant_004.*'. Repeatable.",
+)
+
+
 def confirm(question: str) -> bool:
     """Ask a question on stderr; the end of the input means no."""
     try:

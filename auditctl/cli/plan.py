@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -14,7 +16,7 @@ from auditctl.capture.config import document as configuration
 from auditctl.capture.config.document import Document
 from auditctl.capture.plan import Plan
 from auditctl.cli.capture import lock_timeout_option, print_warnings
-from auditctl.cli.options import confirm
+from auditctl.cli.options import confirm, only_option
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.display import harmless, harmless_toml
@@ -29,9 +31,10 @@ verbose_option = click.option("--verbose", is_flag=True, help="Show every change
 @click.command()
 @file_argument
 @click.option("--sql", is_flag=True, help="Print the SQL statements instead.")
+@only_option
 @verbose_option
 @pass_session
-def plan(session: Session, file: str | None, sql: bool, verbose: bool) -> None:
+def plan(session: Session, file: str | None, sql: bool, only: tuple[str, ...], verbose: bool) -> None:
     """Show what apply would do, without doing it.
 
     FILE (- for stdin) states all rules: a table that is not in it is disabled. Without FILE the rules stored in the
@@ -39,7 +42,7 @@ def plan(session: Session, file: str | None, sql: bool, verbose: bool) -> None:
     """
     with session.connect(READER) as conn:
         place.require(conn)
-        planned = capture_apply.plan(conn, _document(file))
+        planned = capture_apply.plan(conn, _document(file), only)
     if sql:
         for piece in capture_apply.script(planned):
             print_text(piece)
@@ -52,25 +55,34 @@ def plan(session: Session, file: str | None, sql: bool, verbose: bool) -> None:
 @file_argument
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @lock_timeout_option
+@only_option
 @verbose_option
 @pass_session
-def apply(session: Session, file: str | None, yes: bool, lock_timeout: str, verbose: bool) -> None:
+def apply(
+    session: Session, file: str | None, yes: bool, lock_timeout: str, only: tuple[str, ...], verbose: bool
+) -> None:
     """Make the database match the rules, in one transaction.
 
     FILE (- for stdin) states all rules: a table that is not in it is disabled. Without FILE the rules stored in the
     database apply. On a terminal it asks before changing anything.
+
+    With --only, tables and rules that it does not name stay as they are, as do event types and retention.
     """
     document = _document(file)
     with session.connect() as conn:
         place.require(conn)
-        preview = capture_apply.plan(conn, document)
+        preview = capture_apply.plan(conn, document, only)
         for line in _lines(preview, verbose):
             session.say(line)
         if not preview.is_done and not yes and file != "-" and sys.stdin.isatty() and not confirm("Apply?"):
             session.say("Nothing was changed.")
             return
         applied = capture_apply.apply(
-            conn, document, lock_timeout=lock_timeout, approve=lambda planned: _matches_preview(planned, preview)
+            conn,
+            document,
+            only=only,
+            lock_timeout=lock_timeout,
+            approve=lambda planned: _matches_preview(planned, preview),
         )
     _print_warnings(session, applied, verbose)
     if number := _number(applied):
@@ -79,9 +91,10 @@ def apply(session: Session, file: str | None, yes: bool, lock_timeout: str, verb
 
 @click.command(short_help="Exit with 3 if the database differs from the rules.")
 @file_argument
+@only_option
 @verbose_option
 @pass_session
-def check(session: Session, file: str | None, verbose: bool) -> None:
+def check(session: Session, file: str | None, only: tuple[str, ...], verbose: bool) -> None:
     """Exit with 3 if the database differs from the rules, with 4 if a rule does not fit it, with 0 if neither.
 
     FILE (- for stdin) states all rules. Without FILE the rules stored in the database apply. A rule that does not fit
@@ -89,7 +102,7 @@ def check(session: Session, file: str | None, verbose: bool) -> None:
     """
     with session.connect(READER) as conn:
         place.require(conn)
-        planned, misfit = capture_apply.check(conn, _document(file))
+        planned, misfit = capture_apply.check(conn, _document(file), only)
     _print_changes(planned, verbose)
     print_warnings(session, planned, verbose)
     number = _number(planned)
@@ -98,7 +111,7 @@ def check(session: Session, file: str | None, verbose: bool) -> None:
         session.say(f"{difference}, apart from rules that do not fit")
         raise misfit
     if number:
-        raise DriftError(difference, hint=f"Fix with: auditctl apply{_argument(file)}")
+        raise DriftError(difference, hint=f"Fix with: auditctl apply{_arguments(file, only)}")
     if planned.unseen:
         raise DriftError(
             "the log may lack or repeat changes, although the database matches the rules",
@@ -136,8 +149,10 @@ def _matches_preview(planned: Plan, preview: Plan) -> bool:
     return True
 
 
-def _argument(file: str | None) -> str:
-    return f" {file}" if file else ""
+def _arguments(file: str | None, only: Sequence[str]) -> str:
+    """Return the arguments of a command as typed into a shell, after a blank; empty without any."""
+    options = [f" --only {shlex.quote(name)}" for name in only]
+    return "".join([f" {file}" if file else "", *options])
 
 
 def _lines(planned: Plan, verbose: bool) -> list[str]:

@@ -15,6 +15,7 @@ from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
 from auditctl import resources, table_names
+from auditctl.capture.scope import Scope
 from auditctl.database import Connection
 from auditctl.doctor.model import ClearTarget, ClearValues
 from auditctl.table_names import Pattern
@@ -79,16 +80,19 @@ class Span:
         return {name: getattr(self, name) for name in ("target", "since", "until", "exclude", "mask", "hidden_key")}
 
 
-def read(conn: Connection, limit: int | None = LIMIT) -> ClearValues:
+def read(conn: Connection, limit: int | None = LIMIT, limits: Scope | None = None) -> ClearValues:
     """Return what events show although a rule hid it (sql/queries/clear_value.sql).
 
     Args:
         conn: The connection; needs SELECT on auditctl.event.
         limit: How many events are examined, the newest first; None for all.
+        limits: The tables to look at; None for all.
     """
     cursor = conn.cursor(row_factory=namedtuple_row)
     history = cursor.execute(resources.sql_text("queries/rule_history.sql").encode()).fetchall()
     targets: dict[str, Sequence[str]] = dict(conn.execute("select target, key_columns from auditctl.target").fetchall())
+    if limits is not None:
+        targets = {target: key for target, key in targets.items() if limits.includes(target)}
     spans = list(_with_keys(_spans(_moments(history), targets), targets, history))
     if not spans:
         return ClearValues()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from auditctl import resources, table_names
 from auditctl.actions import BY_ACTION, Action
-from auditctl.capture import catalog, planner, render, resolve, rule_store
+from auditctl.capture import catalog, desired, planner, render, resolve, rule_store
 from auditctl.capture.model import Relation, TriggerState
 from auditctl.capture.plan import ChangeKind
 from auditctl.capture.resolve import Problem
@@ -23,23 +23,27 @@ from auditctl.table_names import qualified
 from auditctl.text import plural
 
 
-def read(conn: Connection, limit: int | None = clear_values.LIMIT) -> Coverage:
+def read(conn: Connection, limit: int | None = clear_values.LIMIT, only: tuple[str, ...] = ()) -> Coverage:
     """Compare; inside the caller's transaction.
 
     Args:
         conn: The connection.
         limit: How many events, the newest, are examined for values in the clear; None for all.
+        only: The names and globs of the tables to look at; empty for all.
 
     Raises:
         DatabaseError: The login may not read auditctl.rule or auditctl.capture.
+        UsageError: A name of `only` matches no table and no rule.
     """
     stored = rule_store.read(conn)
-    current = catalog.read(conn, resolve.relevant(stored))
-    resolution = resolve.resolve(stored, current, follow_renames=True)
+    current, limits = desired.read_limited(conn, stored, only)
+    within = limits.relations if limits else None
+    resolution = resolve.resolve(stored, current, follow_renames=True, within=within)
     watched = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from auditctl.capture"))
     states = catalog.read_triggers(conn, resolution.audited)
     granted = tuple(f"{state.function} {state.grantee}" for state in states if state.grantee)
-    plan = planner.plan(resolution, current, tuple(map(_without_other_checks, states)))
+    names = limits.targets if limits else None
+    plan = planner.plan(resolution, current, tuple(map(_without_other_checks, states)), only=names)
     changed = _changed_templates(conn)
     former = _former_columns(conn)
     detached, renamed = lost_tables.detached(conn), lost_tables.renamed(conn)
@@ -54,7 +58,8 @@ def read(conn: Connection, limit: int | None = clear_values.LIMIT) -> Coverage:
         changed,
         former,
         _unique_columns(conn),
-        clear_values.read(conn, limit),
+        clear_values.read(conn, limit, limits),
+        limits,
     )
 
 

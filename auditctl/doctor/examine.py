@@ -8,6 +8,7 @@ from datetime import UTC, date
 from typing import Any
 
 from auditctl import database, place, resources, store_code
+from auditctl.capture.scope import Scope
 from auditctl.database import Connection
 from auditctl.doctor import clear_values, coverage
 from auditctl.doctor.checks.log import PLACE
@@ -44,6 +45,7 @@ def examine(
     today: date | None = None,
     server_version: str | None = None,
     limit: int | None = clear_values.LIMIT,
+    only: tuple[str, ...] = (),
 ) -> Examination:
     """Make every check; change nothing.
 
@@ -52,24 +54,28 @@ def examine(
         today: The date at which versions are compared; None for the server's.
         server_version: The server's version; None to ask the server.
         limit: How many events, the newest, are examined for values in the clear; None for all.
+        only: The names and globs of the tables to look at; empty for all, and for what concerns the whole server.
 
     Raises:
+        UsageError: A name of `only` matches no table and no rule.
         DatabaseError: A query failed for another reason than a missing privilege.
     """
     with database.transaction(conn):
         conn.execute(_READ_ONLY)
         conn.execute("set local jit = off")  # compiling the queries takes longer than running them
-        return _displaced(conn) or _in_place(conn, today, server_version, limit)
+        return _displaced(conn) or _in_place(conn, today, server_version, limit, only)
 
 
-def _in_place(conn: Connection, today: date | None, server_version: str | None, limit: int | None) -> Examination:
+def _in_place(
+    conn: Connection, today: date | None, server_version: str | None, limit: int | None, only: tuple[str, ...]
+) -> Examination:
     """Make every check, inside a transaction; arguments as for `examine`."""
     findings: list[Finding] = []
     unseen: list[tuple[str, str]] = []
     major = conn.info.server_version // 10000
     changed = _changed_code(conn)
     is_unsafe = bool(changed) and store_code.is_superuser(conn)
-    covered, refused = (None, None) if is_unsafe else _coverage(conn, limit)
+    covered, refused = (None, None) if is_unsafe else _coverage(conn, limit, only)
     (is_guarded,) = conn.execute(resources.sql_text("queries/guarded.sql").encode()).fetchone() or (False,)
     parameters = {
         "is_guarded": is_guarded,
@@ -91,7 +97,7 @@ def _in_place(conn: Connection, today: date | None, server_version: str | None, 
                 raise
             unseen.append((check.name, str(error)))
         else:
-            findings += [check.finding(row) for row in rows]
+            findings += [check.finding(row) for row in rows if covered is None or _is_named(row, covered.limits)]
     if covered and (since := covered.clear_values.examined_since):
         begin = f"{since.astimezone(UTC):%Y-%m-%d %H:%M} (UTC)"
         unseen.append((EVENT_CLEAR, f"the log is large; those before {begin} need --all-events"))
@@ -112,11 +118,19 @@ def _displaced(conn: Connection) -> Examination | None:
     return Examination((PLACE.finding({"object": f"database {conn.info.dbname}", "phrase": phrase}),), ())
 
 
-def _coverage(conn: Connection, limit: int | None) -> tuple[Coverage | None, DatabaseError | None]:
+def _is_named(row: ResultRow, limits: Scope | None) -> bool:
+    """Return whether a result is about a table, or a rule, that the examination is limited to."""
+    names = (row.get(name) for name in ("relation", "table", "rule", "object"))
+    return limits is None or any(limits.includes(str(name)) for name in names if name is not None)
+
+
+def _coverage(
+    conn: Connection, limit: int | None, only: tuple[str, ...]
+) -> tuple[Coverage | None, DatabaseError | None]:
     """Return the comparison with the rules, or why there is none."""
     try:
         with database.errors_translated(), conn.transaction():
-            return coverage.read(conn, limit), None
+            return coverage.read(conn, limit, only), None
     except DatabaseError as error:
         if error.sqlstate != database.DENIED:
             raise

@@ -14,6 +14,7 @@ from auditctl.capture.model import Catalog
 from auditctl.capture.plan import ChangeKind, Plan
 from auditctl.capture.resolve import Resolution
 from auditctl.capture.rule_keys import Rule
+from auditctl.capture.scope import Scope
 from auditctl.names import TRIGGER_SCHEMA
 
 ResultRow = Mapping[str, Any]
@@ -138,6 +139,7 @@ class Coverage:
         former_columns: The columns of audited tables that were renamed or dropped while the guard was off.
         unique_columns: For tables without a primary key, by object id, the columns of a unique index, none nullable.
         clear_values: What events hold in the clear although a rule hid it.
+        limits: The tables that were looked at; None for all.
     """
 
     catalog: Catalog
@@ -151,6 +153,7 @@ class Coverage:
     former_columns: FormerColumns
     unique_columns: Mapping[int, Sequence[str]]
     clear_values: ClearValues
+    limits: Scope | None = None
 
     @property
     def detached_names(self) -> frozenset[str]:

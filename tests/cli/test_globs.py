@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -13,8 +13,9 @@ from auditctl.actions import DEFAULT
 from auditctl.capture import apply as capture_apply
 from auditctl.capture import rule_store
 from auditctl.errors import ConfigurationError
-from tests.fixtures.databases import connect, prepared
+from tests.fixtures.databases import prepared
 from tests.support.capturing import apply, audit, events, pending, plan
+from tests.support.tenants import EVERYTHING, captured, file, make_tenants, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,47 +26,12 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
 CREATE, UPDATE, DELETE, TRUNCATE = DEFAULT
-TENANTS = ("tenant_001", "tenant_002", "tenant_004")
-TABLES = ("customer", "orders")
-
-
-def make_tenants(dsn: str) -> None:
-    with connect(dsn) as conn:
-        for schema in TENANTS:
-            conn.execute(f"create schema {schema}".encode())
-            for table in TABLES:
-                conn.execute(f"create table {schema}.{table} (id integer primary key, v text)".encode())
 
 
 @pytest.fixture(scope="module")
 def db_template(server: EmbeddedServer, template: NoopExecutor) -> Iterator[str]:
     with prepared(server, template, make_tenants) as name:
         yield name
-
-
-def file(*rules: tuple[str, ...]) -> str:
-    return "".join(f'[[table]]\nname = "{name}"\nactions = {json.dumps(actions)}\n' for name, *actions in rules)
-
-
-def stored(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
-    return [(r.name, *(a.value.lower() for a in r.actions)) for r in rule_store.read(conn)]
-
-
-def captured(conn: psycopg.Connection) -> dict[str, str]:
-    """What a change of each table leaves in the log: the tables that leave something, with the actions."""
-    found = {}
-    for schema in TENANTS:
-        for table in TABLES:
-            with conn.transaction(force_rollback=True):
-                name = f"{schema}.{table}"
-                change = f"insert into {name} values (1, 'x'); update {name} set v = 'y'; delete from {name}"
-                conn.execute(change.encode())
-                if actions := [event[1].lower() for event in events(conn, name)]:
-                    found[name] = " ".join(actions)
-    return found
-
-
-EVERYTHING = dict.fromkeys((f"{schema}.{table}" for schema in TENANTS for table in TABLES), "create update delete")
 
 
 def test_enable_puts_a_glob_before_every_wider_one_and_says_so(

@@ -205,3 +205,14 @@ def test_an_administrator_who_may_not_apply_looks_and_is_told_who_may(
     assert f"Sign in as {installer.name}, a superuser" in text
     plan = planned(client, "/config/table?table=item")
     assert "/config/apply" not in [address for address, _ in plan.forms]
+
+
+def test_only_the_tables_of_a_glob_are_read_if_one_is_named(configured: None, admin: Client) -> None:
+    text = page(admin, "/config?only=shop.s*").text
+    assert "shop.silent" in text
+    assert "All 1" in text
+    links = dict(page(admin, "/config?only=shop.s*").links)
+    assert [row[0] for row in tables(admin, links["disabled 1"])] == ["shop.silent by rule shop.*"]
+    answer = admin.get("/config?only=shap.*")
+    assert answer.status_code == 400
+    assert "no table matches shap.*" in answer.text

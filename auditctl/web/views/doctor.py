@@ -13,7 +13,7 @@ from auditctl.text import in_quotes
 from auditctl.web.errors import BadRequest
 from auditctl.web.request import Visit
 
-PARAMETERS = frozenset({"severity"})
+PARAMETERS = frozenset({"severity", "only"})
 
 
 def doctor(visit: Visit) -> Response:
@@ -21,9 +21,10 @@ def doctor(visit: Visit) -> Response:
     text = visit.one(visit.parameters, "severity", Severity.NOTICE)
     if text not in list(Severity):
         raise BadRequest(f"{in_quotes(text)} is not a severity.", hint=f"Severities: {', '.join(Severity)}.")
+    only = visit.one(visit.parameters, "only", "").strip()
     started = time.monotonic()
     with visit.connection() as conn:
-        examined = examine(conn)
+        examined = examine(conn, only=(only,) if only else ())
     seconds = time.monotonic() - started
     shown = list(Severity)[: list(Severity).index(Severity(text)) + 1]
     return visit.page(
@@ -32,6 +33,7 @@ def doctor(visit: Visit) -> Response:
         counts=Counter(finding.severity for finding in examined.findings),
         severities=list(Severity),
         least=text,
+        only=only,
         unseen=examined.unseen,
         seconds=seconds,
     )

@@ -22,7 +22,7 @@ from auditctl.web.errors import BadRequest
 from auditctl.web.request import Visit
 from auditctl.web.views.config import request
 
-PARAMETERS = frozenset({"find", "state"})
+PARAMETERS = frozenset({"find", "state", "only"})
 MAX_TABLES = 500
 """Maximum number of tables on a page; a search finds the others."""
 
@@ -55,17 +55,19 @@ def config(visit: Visit) -> Response:
     if any(not value for _, value in visit.request.query_params.multi_items()):
         return RedirectResponse(visit.url("/config", parameters), 303)
     find, state = visit.one(parameters, "find", ""), visit.one(parameters, "state", "")
+    only = visit.one(parameters, "only", "").strip()
     if state and state not in STATES:
         raise BadRequest(f"There is no state {in_quotes(state)}.", hint=f"States: {', '.join(STATES)}.")
     with visit.connection() as conn:
         allowed = roles.read_authority(conn)
-        listed = _list(conn, find, state)
+        listed = _list(conn, find, state, only)
         stored, types, retention = rule_store.read(conn), event_types.read(conn), times.read(conn)
     messages, visit.signed_in.messages[:] = list(visit.signed_in.messages), []
     return visit.page(
         "config.html",
         listed=listed,
         find=find,
+        only=only,
         state=state,
         authority=allowed,
         messages=messages,
@@ -85,8 +87,8 @@ def toml(visit: Visit) -> Response:
     return Response(text, media_type="application/toml", headers=headers)
 
 
-def _list(conn: Connection, find: str, state: str) -> TableList:
-    rows = table_status.read(conn, include_unaudited=True)
+def _list(conn: Connection, find: str, state: str, only: str) -> TableList:
+    rows = table_status.read(conn, include_unaudited=True, only=(only,) if only else ())
     counted = Counter(row.state for row in rows)
     matches = [row for row in rows if state in ("", row.state) and _matches(row, find.casefold())]
     names = {target.name for target in target_names.read(conn)}
