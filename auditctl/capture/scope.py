@@ -146,9 +146,7 @@ def _pattern(
         found = _found(pattern, catalog, names)
         if len(found) > 1 and not pattern.is_glob:
             meanings = ", ".join(qualified(*relation.identity) for relation in found)
-            raise UsageError(
-                f"{text} may mean {meanings}", hint=f"Write the schema too, or '*.{pattern}'."
-            )
+            raise UsageError(f"{text} may mean {meanings}", hint=f"Write the schema too, or '*.{pattern}'.")
         if found:
             return _complete(pattern, found, catalog)
     complete = _complete(parsed, [], catalog)

@@ -95,7 +95,9 @@ def test_a_login_that_may_not_see_all_is_told_what_was_not_looked_at_and_why(
 
 
 def examined(monkeypatch: pytest.MonkeyPatch, *findings: Finding) -> None:
-    monkeypatch.setattr("auditctl.web.views.doctor.examine", lambda _conn, **_limits: Examination(findings, ((EVIL, EVIL),)))
+    monkeypatch.setattr(
+        "auditctl.web.views.doctor.examine", lambda _conn, **_limits: Examination(findings, ((EVIL, EVIL),))
+    )
 
 
 def test_where_nothing_is_found_the_page_says_so(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
