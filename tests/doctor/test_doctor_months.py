@@ -10,7 +10,7 @@ import pytest
 from auditctl.doctor.model import Finding, Severity
 from tests.fixtures.databases import connect
 from tests.support.doctoring import carry_out, examine_and_repair, found
-from tests.support.retaining import fill, keep, months, upkeep
+from tests.support.retaining import fill, hold, keep, months, upkeep
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
@@ -48,6 +48,11 @@ def missing(state: str) -> Finding:
             "is gone",
         ),
         (GUARDS + " truncate auditctl.event_2020_01", "had events and is empty"),
+        (GUARDS + " delete from auditctl.event_2020_01", "had events and is empty"),
+        (
+            GUARDS + " delete from auditctl.event_2020_01 where target_id in ('2', '4')",
+            "lacks 2 of the events that maintain counted in it",
+        ),
         (
             "drop table auditctl.event_2020_01; set role auditctl_owner; "
             "create table auditctl.event_2020_01 partition of auditctl.event "
@@ -61,13 +66,54 @@ def test_a_month_that_upkeep_did_not_end_is_found(
     db: str, month: str, auditctl: RunAuditctl, broken: str, state: str
 ) -> None:
     tail = " ; alter table auditctl.event_2020_01 enable always trigger event_write_once_row, " \
-        "enable always trigger event_write_once_statement" if "truncate" in broken else ""  # fmt: skip
+        "enable always trigger event_write_once_statement" if GUARDS in broken else ""  # fmt: skip
     examine_and_repair(db, broken + tail, [missing(state)], auditctl)
     with connect(db) as conn:
         assert conn.execute(
             "select context ->> 'summary' from auditctl.event where target = 'auditctl.partition' "
             "order by event_id desc limit 1"
         ).fetchall() == [("loss of events accepted: the loss is known",)]
+
+
+ONE_GONE: LiteralString = (
+    GUARDS + " delete from auditctl.event_2020_01 where target_id = '{}'; "
+    "alter table auditctl.event_2020_01 enable always trigger event_write_once_row, "
+    "enable always trigger event_write_once_statement"
+)
+
+
+def test_events_that_went_without_upkeep_are_not_forgotten_by_it(db: str, month: str, auditctl: RunAuditctl) -> None:
+    before = found(db)
+    with connect(db) as conn:
+        conn.execute(ONE_GONE.format(3))
+        upkeep(db)
+        conn.execute(ONE_GONE.format(4))
+        assert conn.execute(
+            "select context ->> 'summary', new_values ->> 'missing' from auditctl.event "
+            "where target = 'auditctl.partition' order by event_id desc limit 1"
+        ).fetchone() == ("events are missing: 1", "1")
+    expected = missing("lacks 2 of the events that maintain counted in it")
+    assert [finding for finding in found(db) if finding not in before] == [expected]
+    carry_out(expected.remedy, db, auditctl)
+    assert found(db) == before
+    upkeep(db)
+    with connect(db) as conn:
+        conn.execute(ONE_GONE.format(5))
+    assert [f.meaning for f in found(db) if f not in before] == [
+        missing("lacks 1 of the events that maintain counted in it").meaning
+    ]
+
+
+def test_events_that_upkeep_deletes_or_adds_are_not_missing(db: str, conn: psycopg.Connection, month: str) -> None:
+    before = found(db)
+    hold(conn, "billing.customer", "2")
+    keep(conn, "*", "400 days")
+    assert [(step["step"], step["kept"]) for step in upkeep(db) if step["step"] == "expire"] == [("expire", 1)]
+    fill(conn, "2020-01-12", "billing.customer", 2)
+    upkeep(db)
+    assert [f for f in found(db) if f.check == "log_month_gone"] == []
+    assert conn.execute("select events, missing from auditctl.month where month = '2020-01'").fetchone() == (2, 0)
+    assert not any(f.check == "log_month_gone" for f in before)
 
 
 def test_a_month_that_maintain_creates_again_is_not_forgotten(

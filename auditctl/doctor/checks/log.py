@@ -75,7 +75,7 @@ LOG = (
     Check(
         "log_month_gone",
         Severity.CRITICAL,
-        "a month of the log that is gone, was gone, or was emptied, without having expired",
+        "a month of the log that is gone, was gone, or lacks events, without having expired",
         "Events of {month} are missing, unless a backup has them: {object} {state}, and no upkeep announced it.",
         as_owner("select auditctl_internal.accept_month({literal}, 'the loss is known');"),
     ),

@@ -194,8 +194,6 @@ begin
         'alter table only %s disable trigger event_write_once_row, disable trigger event_write_once_statement', v_partition
     );
     execute format('delete from only %s as e where %s', v_partition, p_condition);
-    -- If events remain, the end of the run notes them.
-    update auditctl.month set has_events = false where month = to_char(p_month, 'YYYY-MM');
     execute format(
         'alter table only %s enable always trigger event_write_once_row, enable always trigger event_write_once_statement', v_partition
     );
@@ -231,6 +229,9 @@ begin
     if v_data ? 'remains' then
         perform auditctl_internal.empty_month(p_month, v_condition, v_state);
     end if;
+    perform auditctl_internal.note_count(
+        v_data ->> 'month', (v_data ->> 'dropped')::bigint + (v_data ->> 'kept')::bigint, (v_data ->> 'kept')::bigint
+    );
     return auditctl_internal.record_upkeep(v_partition, 'expired events deleted', v_data);
 end
 $auditctl$;

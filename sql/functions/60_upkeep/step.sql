@@ -119,7 +119,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     perform auditctl_internal.prune_bookkeeping();
-    perform auditctl_internal.note_events();
+    perform auditctl_internal.count_months();
     perform auditctl_internal.summarize();
     update auditctl.maintenance as m
     set ran_at = case

@@ -1,4 +1,4 @@
--- Months that the store or the log itself knows, and that are gone, are empty, or were gone and are there again.
+-- Months that the store or the log itself knows, and that are gone, lack events, or were gone and are there again.
 with announced as (
     -- The last that upkeep said of each partition; a month that was deleted whole is no longer expected.
     select distinct on (named.partition)
@@ -16,11 +16,30 @@ with announced as (
 ),
 
 known as (
-    select m.month, m.has_events, m.lost_at, m.accepted_at from auditctl.month as m where m.ended_at is null
+    select
+        m.month, m.has_events, m.lost_at, m.accepted_at, m.missing,
+        -- Of the newest 20 million events only, as counting takes time; upkeep counts all, month by month.
+        case when sum(m.events) over (order by m.month desc) <= 20000000 then m.events end as events
+    from auditctl.month as m
+    where m.ended_at is null
     union all
-    select a.month, false, null, null
+    select a.month, false, null, null, 0, null
     from announced as a
     where not a.is_ended and not exists (select from auditctl.month as m where m.month = a.month)
+),
+
+present as (
+    select k.*, c.oid as relation, c.relispartition as is_part, k.missing + coalesce(greatest(k.events - found.events, 0), 0) as lacking
+    from known as k
+    left join pg_class as c on c.oid = to_regclass('auditctl.event_' || replace(k.month, '-', '_'))
+    left join lateral (
+        select count(*) as events
+        from auditctl.event as e
+        where e.occurred_at >= to_date(k.month, 'YYYY-MM')::timestamp at time zone 'UTC'
+            and e.occurred_at < (to_date(k.month, 'YYYY-MM') + interval '1 month') at time zone 'UTC'
+    ) as found on k.events > 0
+    -- A month to come had no events.
+    where to_date(k.month, 'YYYY-MM') <= now()
 )
 
 select
@@ -29,21 +48,21 @@ select
     quote_literal(k.month) as literal,
     case
         when k.lost_at is not null then format('was gone until %s, when maintain created it again', to_char(k.lost_at, 'YYYY-MM-DD HH24:MI'))
-        when c.oid is null then 'is gone'
-        else 'had events and is empty'
+        when k.relation is null then 'is gone'
+        when k.is_empty then 'had events and is empty'
+        else format('lacks %s of the events that maintain counted in it', k.lacking)
     end as state
-from known as k
-left join pg_class as c on c.oid = to_regclass('auditctl.event_' || replace(k.month, '-', '_'))
--- A month to come had no events.
-where k.accepted_at is null and to_date(k.month, 'YYYY-MM') <= now()
-    and (
-        k.lost_at is not null or c.oid is null
+from (
+    select
+        p.*,
         -- A detached one is a finding of its own.
-        or k.has_events and c.relispartition and not exists (
+        p.has_events and p.is_part and not exists (
             select
             from auditctl.event as e
-            where e.occurred_at >= to_date(k.month, 'YYYY-MM')::timestamp at time zone 'UTC'
-                and e.occurred_at < (to_date(k.month, 'YYYY-MM') + interval '1 month') at time zone 'UTC'
-        )
-    )
+            where e.occurred_at >= to_date(p.month, 'YYYY-MM')::timestamp at time zone 'UTC'
+                and e.occurred_at < (to_date(p.month, 'YYYY-MM') + interval '1 month') at time zone 'UTC'
+        ) as is_empty
+    from present as p
+) as k
+where k.accepted_at is null and (k.lost_at is not null or k.relation is null or k.is_empty) or k.lacking > 0 and k.is_part
 order by 1
