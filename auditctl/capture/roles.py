@@ -207,9 +207,16 @@ def _change(conn: Connection, role: str, login: str, powers: Sequence[_Power], *
         changed = [power for power in powers if _has(conn, power, login) is not present]
         for power in changed:
             _put(conn, power, login, present=present)
-        if changed:
+        # A membership that was granted in SQL, or in another database, becomes one of this database too.
+        is_unknown = present and not changed and not _is_known(conn, GRANTABLE_ROLES[role], login)
+        if changed or is_unknown:
             _record(conn, GRANTABLE_ROLES[role], login)
-    return bool(changed)
+    return bool(changed) or is_unknown
+
+
+def _is_known(conn: Connection, role: str, login: str) -> bool:
+    query = "select from auditctl.member as k where k.role = %s and k.login = %s"
+    return conn.execute(query, [role, login]).fetchone() is not None
 
 
 def _put(conn: Connection, power: _Power, login: str, *, present: bool) -> None:

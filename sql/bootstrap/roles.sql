@@ -80,22 +80,23 @@ begin
             using errcode = 'invalid_role_specification', hint = pg_catalog.format('It may have no rights of others: revoke %s from auditctl_owner', v_names);
     end if;
     if v_is_new then
-        select pg_catalog.string_agg(distinct r.rolname, ', ' order by r.rolname)
-        into v_names
-        from pg_catalog.pg_roles as r
-        where not r.rolsuper and r.rolname not in (session_user, 'auditctl_owner', 'auditctl_admin')
-            and pg_catalog.pg_has_role(r.oid, 'auditctl_owner', 'MEMBER');
-        if v_names is not null then
-            raise warning 'members of auditctl_owner already, who can act as the owner of this store too: %', v_names;
-        end if;
-        select pg_catalog.string_agg(distinct r.rolname, ', ' order by r.rolname)
-        into v_names
-        from pg_catalog.pg_roles as r
-        where not r.rolsuper and r.rolname not in (session_user, 'auditctl_owner', 'auditctl_admin')
-            and pg_catalog.pg_has_role(r.oid, 'auditctl_admin', 'MEMBER');
-        if v_names is not null then
-            raise warning 'members of auditctl_admin already, who can read and administer this store too: %', v_names;
-        end if;
+        for v_role, v_power in
+            values
+            ('auditctl_owner', 'act as the owner of this store too'), ('auditctl_admin', 'read and administer this store too'),
+            ('auditctl_reader', 'read this store too'), ('auditctl_app', 'name users in this store too'),
+            ('auditctl_backup', 'read this store and its secrets too')
+        loop
+            select pg_catalog.string_agg(distinct r.rolname, ', ' order by r.rolname)
+            into v_names
+            from pg_catalog.pg_roles as r
+            where not r.rolsuper and r.rolname <> session_user and r.rolname !~ '^auditctl_(owner|admin|reader|app|backup)$'
+                and pg_catalog.pg_has_role(r.oid, v_role, 'MEMBER')
+                -- An administrator is named once.
+                and not (v_role = 'auditctl_reader' and pg_catalog.pg_has_role(r.oid, 'auditctl_admin', 'MEMBER'));
+            if v_names is not null then
+                raise warning 'members of % already, who can %: %', v_role, v_power, v_names;
+            end if;
+        end loop;
     end if;
     if not v_is_superuser and exists (
         select from pg_catalog.pg_event_trigger as e where e.evtname in ('auditctl_guard_ddl', 'auditctl_guard_drop') and e.evtenabled <> 'D'

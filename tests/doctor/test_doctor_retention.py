@@ -110,6 +110,33 @@ def test_an_old_hold_is_found(db: str, conn: psycopg.Connection, auditctl: RunAu
     ]  # fmt: skip
 
 
+def test_a_hold_that_keeps_no_event_is_found(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+    fill(conn, "2020-01-10", "billing.customer", 3)
+    conn.execute("insert into auditctl.hold (target, target_id, reason) values ('billing.*', '2', 'case 8')")
+    hold(conn, "billing.customer")
+
+    def broken() -> None:
+        hold(conn, "billing.customer", "4")
+        conn.execute("select auditctl.place_hold('billing.cust', null, 'case 9')")
+
+    def empty(number: int, target: str, reason: str) -> Finding:
+        return Finding(
+            WARNING, "hold_empty", f"auditctl.hold {number}",
+            f"The log has no event of {target}, which is held for {reason}: what was to be held may be under another "
+            "name or key, and be deleted.",
+            f"auditctl hold release {number} --reason 'keeps no event'",
+        )  # fmt: skip
+
+    before = found(db)
+    broken()
+    assert [finding for finding in found(db) if finding not in before] == [
+        empty(3, "billing.customer 4", "case 7"), empty(4, "billing.cust", "case 9")
+    ]  # fmt: skip
+    for number in (3, 4):
+        carry_out(f"auditctl hold release {number} --reason 'keeps no event'", db, auditctl)
+    assert [f for f in found(db) if f.check == "hold_empty"] == []
+
+
 def test_statements_that_can_be_rewritten_or_go_unrecorded_are_found(
     db: str, conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:

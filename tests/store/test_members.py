@@ -8,6 +8,7 @@ import pytest
 
 from auditctl import store
 from auditctl.errors import DatabaseError
+from auditctl.names import GRANTABLE_ROLES
 from tests.fixtures.databases import connect
 from tests.support.doctoring import found
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("template")
 
 def members(dsn: str) -> list[tuple[str, str, str]]:
     """What doctor says about members of the store's roles."""
-    return [(f.check, f.object, f.remedy) for f in found(dsn) if f.check in ("role_owner_member", "role_admin_member")]
+    return [(f.check, f.object, f.remedy) for f in found(dsn) if f.check in ("role_owner_member", "role_member")]
 
 
 @pytest.mark.parametrize("kind", ["login", "group", "through a group", "may only grant"])
@@ -78,18 +79,36 @@ def test_a_second_database_installs_and_names_who_installed_the_first(
     ]
     assert members(empty_db) == [
         ("role_owner_member", ann.name, f"revoke auditctl_owner from {ann.name};"),
-        ("role_admin_member", bob.name, f"revoke auditctl_admin from {bob.name};"),
+        ("role_member", bob.name, f"revoke auditctl_admin from {bob.name};"),
     ]
     assert "warning" not in auditctl("install", dsn=empty_db, check=0).err
 
 
-def test_an_administrator_that_was_granted_the_role_here_is_no_finding(
-    db: str, login: MakeLogin, auditctl: RunAuditctl
+@pytest.mark.parametrize("role", GRANTABLE_ROLES)
+def test_a_member_that_was_granted_the_role_here_is_no_finding(
+    db: str, login: MakeLogin, auditctl: RunAuditctl, role: str
 ) -> None:
-    carol, dave = login("carol"), login("dave", roles=["auditctl_admin"])
-    auditctl("grant", "admin", carol.name, dsn=db, check=0)
-    assert members(db) == [("role_admin_member", dave.name, f"revoke auditctl_admin from {dave.name};")]
-    auditctl("revoke", "admin", carol.name, dsn=db, check=0)
+    name = f"auditctl_{role}"
+    carol, dave = login("carol"), login("dave", roles=[name])
+    auditctl("grant", role, carol.name, dsn=db, check=0)
+    assert members(db) == [("role_member", dave.name, f"revoke {name} from {dave.name};")]
+    auditctl("revoke", role, carol.name, dsn=db, check=0)
     with connect(db) as conn:
-        conn.execute(f"revoke auditctl_admin from {dave.name}; grant auditctl_admin to {carol.name}".encode())
-    assert members(db) == [("role_admin_member", carol.name, f"revoke auditctl_admin from {carol.name};")]
+        conn.execute(f"revoke {name} from {dave.name}; grant {name} to {carol.name}".encode())
+    assert members(db) == [("role_member", carol.name, f"revoke {name} from {carol.name};")]
+    assert auditctl("grant", role, carol.name, dsn=db, check=0).err == f"Granted {role} to {carol.name}.\n"
+    assert members(db) == []
+    assert auditctl("grant", role, carol.name, dsn=db, check=0).err == f"{carol.name} has {role} already.\n"
+
+
+def test_members_of_every_role_are_named_by_the_first_install(
+    empty_db: str, login: MakeLogin, auditctl: RunAuditctl
+) -> None:
+    names = {role: login(role, dsn=empty_db, roles=[f"auditctl_{role}"]).name for role in GRANTABLE_ROLES}
+    done = auditctl("install", dsn=empty_db, check=0)
+    assert [line for line in done.err.splitlines() if line.startswith("warning: ")] == [
+        f"warning: members of auditctl_admin already, who can read and administer this store too: {names['admin']}",
+        f"warning: members of auditctl_reader already, who can read this store too: {names['reader']}",
+        f"warning: members of auditctl_app already, who can name users in this store too: {names['app']}",
+        f"warning: members of auditctl_backup already, who can read this store and its secrets too: {names['backup']}",
+    ]

@@ -42,6 +42,14 @@ RETENTION = (
         "{undo};",
     ),
     Check(
+        "hold_empty",
+        Severity.WARNING,
+        "a hold that keeps no event, such as one with a mistyped key",
+        "The log has no event of {target}, which is held for {reason}: what was to be held may be under another name "
+        "or key, and be deleted.",
+        "auditctl hold release {hold} --reason 'keeps no event'",
+    ),
+    Check(
         "hold_old",
         Severity.NOTICE,
         "a hold that is older than a year",

@@ -58,11 +58,11 @@ ROLES = (
         "revoke {via} from {role}{by_grantor};",
     ),
     Check(
-        "role_admin_member",
+        "role_member",
         Severity.NOTICE,
-        "a member of auditctl_admin that was not granted the role here, with auditctl",
-        "{object} can read this log and shorten its retention: it is a member of auditctl_admin, which belongs to the "
-        "whole cluster, but was not granted it in this database.",
+        "a member of another role of auditctl that was not granted it here, with auditctl",
+        "{object} can {power}: it is a member of {store_role}, which belongs to the whole cluster, but was not granted "
+        "it in this database with auditctl grant {short_name}.",
         "revoke {via} from {role}{by_grantor};",
     ),
     Check(

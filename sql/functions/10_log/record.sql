@@ -105,7 +105,7 @@ begin
             -- From PostgreSQL 16 on a role's creator may grant it without being able to use it.
             and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
     );
-    if p_role = 'auditctl_admin' and v_member then
+    if v_member then
         insert into auditctl.member (role, login) values (p_role, p_login) on conflict do nothing;
     else
         delete from auditctl.member where role = p_role and login = p_login;
