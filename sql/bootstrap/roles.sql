@@ -8,6 +8,7 @@ declare
     v_is_new constant boolean := pg_catalog.to_regclass('auditctl.member') is null;
     v_names text;
     v_direct text;
+    v_power text;
 begin
     if pg_catalog.current_setting('server_version_num')::integer < 140000 then
         raise exception 'auditctl needs PostgreSQL 14 or newer, this server is %', pg_catalog.current_setting('server_version')

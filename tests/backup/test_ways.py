@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
 
+from auditctl.actions import DEFAULT, Action
 from auditctl.demo.process import end_process
 from auditctl.demo.server import EmbeddedServer
 from tests.fixtures.databases import connect, fresh_database
@@ -14,9 +17,8 @@ from tests.support import dumps
 from tests.support.capturing import audit
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.databases import MakeLogin
 
 pytestmark = pytest.mark.slow
 
@@ -120,17 +122,28 @@ def test_a_template_copy_is_whole(
         assert events(copy, shop) == whole
 
 
-def test_a_copy_for_development_leaves_the_log_out(
-    server: EmbeddedServer, db: str, conn: psycopg.Connection, shop: int, tmp_path: Path
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "backup.md"
+(OF_CAPTURE,) = re.findall(r"grep -vE '([^']+)' > without-log", GUIDE.read_text("utf-8"))
+"""What the guide leaves out of a copy for development."""
+
+
+def test_a_copy_for_development_leaves_the_log_out_and_shows_all_rows(
+    server: EmbeddedServer, db: str, conn: psycopg.Connection, shop: int, login: MakeLogin, tmp_path: Path
 ) -> None:
+    audit(db, "customer", actions=(*DEFAULT, Action.READ))
+    conn.execute("create table auditctl_notes as select 'ours' as note")
+    conn.execute("grant select on auditctl_notes, customer to public")
     archive, listed = tmp_path / "shop.dump", tmp_path / "without-log.list"
     dumps.dump(server, db, "-Fc", "--exclude-schema=auditctl*", "--file", archive)
     lines = dumps.run(server, "pg_restore", "--list", archive).stdout.splitlines()
-    listed.write_text("\n".join(line for line in lines if "auditctl_" not in line))
+    kept = [line for line in lines if re.search(OF_CAPTURE, line) is None]
+    listed.write_text("\n".join(kept))
     with fresh_database(server, "development") as development:
         assert dumps.restore(server, development, archive, "--use-list", listed) == ""
+        with connect(login("developer", dsn=development).dsn) as session:
+            assert session.execute("select name from customer").fetchall() == [("bob",)]
+            assert session.execute("select * from auditctl_notes").fetchall() == [("ours",)]
         with connect(development) as copy:
-            assert copy.execute("select name from customer").fetchall() == [("bob",)]
             copy.execute("insert into sale values (5, 'a'); alter table customer add column more text")
             assert copy.execute("select count(*) from pg_trigger where not tgisinternal").fetchone() == (0,)
 
