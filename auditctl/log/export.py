@@ -10,7 +10,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.sql import SQL, Composed, Literal
 from psycopg.types.json import Jsonb
 
-from auditctl import database
+from auditctl import database, place
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import DatabaseError
 from auditctl.log import predicates
@@ -137,16 +137,21 @@ def begin(conn: Connection, request: ExportRequest) -> RunningExport:
 
     Raises:
         UsageError: The log knows no such table or column, or the snapshot is not one of its past; nothing is recorded.
+        PlaceError: The store was restored or copied, and is not adopted yet, so that a snapshot says nothing about it.
         DatabaseError: The login may not export, or the connection is lost.
     """
     filters = request.filters.resolve(conn)
     since = request.committed_since
+    adoption = None
     if since is not None or request.has_snapshot:
+        place.require(conn)
         with read_transaction(conn):
-            log_snapshot.require_past(since, log_snapshot.read(conn))
+            last = log_snapshot.last_adoption(conn)
+            log_snapshot.require_past(since, log_snapshot.read(conn), last)
+        adoption = None if last is None else last.event_id
     event_id, transaction = _record(conn, request)
     own = [] if event_id is None else [Predicate(SQL("event_id <> {}::bigint").format(Literal(event_id)))]
-    recent = [] if since is None else [predicates.committed_since(since)]
+    recent = [] if since is None else [predicates.committed_since(since, adoption)]
     selection = Selection((*filters.predicates(), *recent, *own), request.order)
     query = selection.query(request.format.projection(not request.raw))
     return RunningExport(conn, query, request.format, event_id, transaction, request.has_snapshot)

@@ -179,13 +179,25 @@ def xact(values: Sequence[Transaction]) -> Predicate:
     return Predicate(Composed([SQL("xact_id = {}::xid8").format(number), *bounds]), summary=summary)
 
 
-def committed_since(snapshot: Snapshot) -> Predicate:
-    """Made by a transaction that had not committed at that snapshot."""
+def committed_since(snapshot: Snapshot, adoption: int | None = None) -> Predicate:
+    """Made by a transaction that had not committed at that snapshot.
+
+    Args:
+        snapshot: The snapshot, which is later than the adoption.
+        adoption: The event of the last adoption. Events before it may have the numbers of another cluster's
+            transactions, and were all there at the snapshot, unless a transaction of this cluster was running then.
+    """
     first = Literal(str(snapshot.first))
     sql = SQL("xact_id >= {}::xid8 and not pg_catalog.pg_visible_in_snapshot(xact_id, {}::pg_catalog.pg_snapshot)")
     summary = SQL("xact_id::text::float8 >= {}::float8").format(first)
     # Exports are not searched in windows, so the summary is asked here.
-    return Predicate(SQL("({} and {})").format(summary, sql.format(first, Literal(snapshot.sql))), summary=summary)
+    whole = SQL("{} and {}").format(summary, sql.format(first, Literal(snapshot.sql)))
+    if adoption is not None:
+        here = SQL("(event_id > {}::bigint or xact_id < {}::xid8)").format(
+            Literal(adoption), Literal(str(snapshot.end))
+        )
+        whole = SQL("{} and {}").format(whole, here)
+    return Predicate(SQL("({})").format(whole), summary=summary)
 
 
 def context(values: Sequence[tuple[str, str]]) -> Predicate:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from auditctl import resources
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.text import in_quotes
@@ -97,6 +98,25 @@ def read(conn: Connection) -> Snapshot | None:
     return Snapshot(system % _END, database, int(first), int(end), tuple(sorted(map(int, running))))
 
 
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """The last adoption of a restored store: transactions before it may be those of another cluster.
+
+    Attributes:
+        event_id: The event that records it.
+        transaction: The transaction that recorded it.
+    """
+
+    event_id: int
+    transaction: int
+
+
+def last_adoption(conn: Connection) -> Adoption | None:
+    """Return the last adoption of the store (queries/adoption.sql); None if it was never restored or copied."""
+    rows = conn.execute(resources.sql_text("queries/adoption.sql").encode()).fetchall()
+    return Adoption(rows[-1][0], int(rows[-1][1])) if rows else None
+
+
 def count_running(conn: Connection) -> int:
     """Return how many transactions may still commit events of earlier times; 0 on a standby, which cannot tell."""
     row = conn.execute(
@@ -105,11 +125,12 @@ def count_running(conn: Connection) -> int:
     return row[0] if row else 0
 
 
-def require_past(snapshot: Snapshot | None, current: Snapshot | None) -> None:
+def require_past(snapshot: Snapshot | None, current: Snapshot | None, adoption: Adoption | None) -> None:
     """Make sure that exports can go on from here, and that a snapshot is an earlier one of the same database.
 
     Raises:
-        UsageError: It is of another cluster or database, or from the future; or the server is a standby.
+        UsageError: It is of another cluster or database, from the future, or from before the last adoption; or the
+            server is a standby.
     """
     if current is None:
         raise UsageError(
@@ -126,4 +147,9 @@ def require_past(snapshot: Snapshot | None, current: Snapshot | None) -> None:
         raise UsageError(
             f"the snapshot {snapshot} is newer than the database",
             hint=f"The database was set back. Begin again with --committed-since {START}.",
+        )
+    if adoption is not None and (adoption.transaction >= snapshot.end or adoption.transaction in snapshot.running):
+        raise UsageError(
+            f"the snapshot {snapshot} was taken before the store was restored here and adopted",
+            hint=f"It says nothing about the events that were restored. Begin again with --committed-since {START}.",
         )

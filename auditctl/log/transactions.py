@@ -32,7 +32,7 @@ def resolve(conn: Connection, transaction: Transaction) -> Transaction:
     Raises:
         UsageError: Several clusters have a transaction of that number.
     """
-    adoptions = [number for (number,) in conn.execute(resources.sql_text("queries/adoption.sql").encode())]
+    adoptions = [number for number, _ in conn.execute(resources.sql_text("queries/adoption.sql").encode())]
     if not adoptions:
         return transaction
     event = transaction.event

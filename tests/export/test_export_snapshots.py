@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
@@ -136,6 +137,54 @@ def test_a_snapshot_of_another_place_or_time_is_refused(
     assert refused.out == ""
     assert message in refused.err
     assert "hint:" in refused.err
+
+
+ADOPTED: LiteralString = """
+    insert into auditctl.event (actor_kind, action, target, new_values, xact_id)
+    values ('system', 'CREATE', 'shop.order', '{}', '900000000'), ('system', 'CREATE', 'shop.order', '{}', '3');
+    select auditctl_internal.insert_event('auditctl.store', '0001', 'EVENT', null, '{"found": "restored"}', 'adopted')
+"""
+"""Events that another cluster wrote, whose transactions here are still to come or long past; then an adoption."""
+
+
+def test_a_snapshot_from_before_an_adoption_is_refused_and_restored_events_are_in_one_export(
+    note: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    exports = Exports(auditctl)
+    exports.go_on()
+    conn.execute(ADOPTED)
+    refused = auditctl("export", "--committed-since", exports.following, check=2)
+    assert refused.out == ""
+    assert "was taken before the store was restored here and adopted" in refused.err
+    assert refused.err.endswith("Begin again with --committed-since start.\n")
+    exports = Exports(auditctl, "--target", "shop.order", "--target", "public.note")
+    assert len(exports.go_on()) == 2
+    conn.execute("insert into note values (1)")
+    assert len(exports.go_on()) == 1
+    assert exports.go_on() == []
+
+
+def test_a_store_that_is_not_adopted_yet_makes_no_export_by_snapshots(
+    note: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    conn.execute("update auditctl.place set database = 1")
+    refused = auditctl("export", "--committed-since", "start", check=3)
+    assert (refused.out, "hint: Make it sound here with: auditctl adopt" in refused.err) == ("", True)
+
+
+def test_lines_of_json_go_on_from_a_snapshot_too(note: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+    keys = []
+    following = "start"
+    for number in (1, 2):
+        conn.execute("insert into note values (%s)", [number])
+        done = auditctl(
+            "export", "--format", "jsonl", "--committed-since", following, "--target", "public.note", check=0
+        )
+        keys.append([json.loads(line)["target_id"] for line in done.out.splitlines()])
+        found = LINE.search(done.err)
+        assert found is not None
+        following = found[1]
+    assert keys == [["1"], ["2"]]
 
 
 @pytest.mark.parametrize(

@@ -8,32 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditctl import session_settings
-from auditctl.demo.server import EmbeddedServer
 from tests.fixtures.databases import connect
 from tests.support import server_log
 from tests.support.server_log import imported
+from tests.support.standby import Standby
 
 if TYPE_CHECKING:
+    from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.logs import Logged
 
 pytestmark = pytest.mark.slow  # needs a standby server
-
-
-class Standby(EmbeddedServer):
-    """A server that follows another."""
-
-    def __init__(self, primary: EmbeddedServer) -> None:
-        super().__init__(primary.bindir, settings={**primary._settings, "hot_standby": "on"}, tcp=True)
-        self._primary = primary
-
-    def _make_data(self) -> None:
-        program = self.bindir / "pg_basebackup"
-        where = ("-h", self._primary.host, "-p", str(self._primary.port), "-U", "postgres")
-        self._run([program, *where, "-D", self.data, "-R", "-X", "stream", "-c", "fast"])
-        assert self._process is not None
-        assert self._process.wait(60) == 0, self._log_end()
-        self._process = None
 
 
 def test_read_on_a_standby_is_imported_into_the_primary(
