@@ -11,6 +11,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from auditctl import database, session_settings, store
+from auditctl.capture import roles
 from auditctl.doctor.examine import examine
 from auditctl.doctor.model import Finding, Severity
 from tests.fixtures.databases import connect, fresh_database
@@ -46,7 +47,9 @@ def company(sound_server: EmbeddedServer) -> Iterator[str]:
         store.install(dsn)
         with connect(dsn) as conn:
             conn.execute(COMPANY)
-            conn.execute("grant auditctl_app to company_web; grant auditctl_reader to company_auditor")
+        with database.connect(dsn) as session:
+            roles.grant(session, "app", "company_web")
+            roles.grant(session, "reader", "company_auditor")
         audit(dsn, "company.*")
         yield dsn
         with connect(dsn) as conn:

@@ -56,6 +56,8 @@ def test_a_superuser_that_is_an_application_through_another_role_is_found(
     db: str, eve: Login, login: MakeLogin, auditctl: RunAuditctl
 ) -> None:
     team = login("team", roles=["auditctl_app"])
+    with connect(db) as conn:
+        conn.execute("insert into auditctl.member values ('auditctl_app', %s)", [eve.name])
     examine_and_repair(
         db,
         f"grant {team.name} to {quoted(eve)}; alter role {quoted(eve)} superuser",
