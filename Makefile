@@ -29,6 +29,9 @@ venv: $(TEST_STAMP) ## install the tool and its tests into .venv
 demo: $(TEST_STAMP) ## show the log on a sample company, with a PostgreSQL server of its own
 	@$(BIN)/auditctl demo
 
+# The tests start the command some hundred times: Python would compile all of it each time where it may not keep what it compiled.
+test test-slow test-all: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(TEST_STAMP) ## run the tests; ARGS="-k name" chooses some
 	@$(BIN)/pytest -m "not slow" $(ARGS)
 

@@ -101,18 +101,16 @@ left join outside on outside.class = part.class and outside.object = part.object
 where part.kind = 'foreign' or outside.object is not null
 union all
 select
-    case when p.prosqlbody is null then 'function' else 'body' end, format('%s.%s', n.nspname, p.proname),
-    coalesce(pg_get_function_sqlbody(p.oid), p.prosrc), p.prosecdef, coalesce(p.proconfig, '{}')
+    case when not code.is_ours then 'foreign' when p.prosqlbody is null then 'function' else 'body' end,
+    case when code.is_ours then format('%s.%s', n.nspname, p.proname) else format('function %s', p.oid::regprocedure) end,
+    case when code.is_ours then coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) end,
+    p.prosecdef,
+    coalesce(p.proconfig, '{}')
 from pg_proc as p
 join pg_namespace as n on n.oid = p.pronamespace
 join pg_language as l on l.oid = p.prolang
 join pg_roles as r on r.oid = p.proowner
-where p.pronamespace in (select ours.oid from ours) and l.lanname in ('sql', 'plpgsql')
-    and (r.rolname = 'auditctl_owner' or r.rolsuper or p.prosecdef)
-union all
-select 'foreign', format('function %s', p.oid::regprocedure), null, false, '{}'
-from pg_proc as p
-join pg_language as l on l.oid = p.prolang
-join pg_roles as r on r.oid = p.proowner
-where p.pronamespace in (select ours.oid from ours)
-    and not (l.lanname in ('sql', 'plpgsql') and (r.rolname = 'auditctl_owner' or r.rolsuper or p.prosecdef))
+cross join lateral (
+    select l.lanname in ('sql', 'plpgsql') and (r.rolname = 'auditctl_owner' or r.rolsuper or p.prosecdef)
+) as code (is_ours)
+where n.oid in (select ours.oid from ours)

@@ -6,6 +6,7 @@ import ast
 import re
 import shlex
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,15 +89,18 @@ def sql_texts(path: Path) -> Iterator[Message]:
         yield Message(f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, found.start()) + 1}", line)
 
 
-MESSAGES = [
-    *(message for path in sorted(ROOT.joinpath("auditctl").rglob("*.py")) for message in python_texts(path)),
-    *(message for path in sorted(ROOT.joinpath("sql").rglob("*.sql")) for message in sql_texts(path)),
-    *(
-        Message(str(path.relative_to(ROOT)), re.sub(r"<[^>]*>|\{\{[^}]*\}\}", VALUE, line).strip())
-        for path in sorted(ROOT.joinpath("auditctl/web/templates").rglob("*.html"))
-        for line in path.read_text("utf-8").splitlines()
-    ),
-]
+@cache
+def messages() -> list[Message]:
+    """All texts of the product; read by the tests alone, as every worker of a run imports this module."""
+    return [
+        *(message for path in sorted(ROOT.joinpath("auditctl").rglob("*.py")) for message in python_texts(path)),
+        *(message for path in sorted(ROOT.joinpath("sql").rglob("*.sql")) for message in sql_texts(path)),
+        *(
+            Message(str(path.relative_to(ROOT)), re.sub(r"<[^>]*>|\{\{[^}]*\}\}", VALUE, line).strip())
+            for path in sorted(ROOT.joinpath("auditctl/web/templates").rglob("*.html"))
+            for line in path.read_text("utf-8").splitlines()
+        ),
+    ]
 
 
 def parses(words: list[str]) -> bool:
@@ -136,7 +140,7 @@ def is_accepted(rest: str) -> bool:
 
 def test_commands_that_messages_recommend_are_accepted() -> None:
     refused = []
-    for message in MESSAGES:
+    for message in messages():
         for found in NAMED.finditer(re.sub(rf"(?<=\w){VALUE}", f" {VALUE}", message.text)):
             word = re.sub(r"[.,;:)]+$", "", found["rest"].split(" ")[0])
             is_command = word in COMMANDS or word.startswith("--")
@@ -149,7 +153,7 @@ def test_options_that_messages_name_exist() -> None:
     known = {option for command in _commands(cli) for parameter in command.params for option in parameter.opts}
     named = {
         (message.place, option)
-        for message in MESSAGES
+        for message in messages()
         if " " in message.text
         for option in OPTION.findall(message.text)
     }
@@ -158,7 +162,7 @@ def test_options_that_messages_name_exist() -> None:
 
 def test_functions_and_statements_that_messages_recommend_are_accepted(conn: psycopg.Connection) -> None:
     functions = conn.execute(FUNCTIONS).fetchall()
-    for message in MESSAGES:
+    for message in messages():
         found = STATEMENT.findall(message.text)
         recommended = [one.replace("''", "'").partition("';")[0].rstrip(";") for one in found]
         for statement in recommended:
