@@ -1,14 +1,6 @@
 -- Enables the coverage guard where the server allows the installing login to do so. Runs as that login, at every install.
 -- Not versioned: event triggers belong to a superuser, so a later install by a superuser may add what an earlier one could not.
 
-do $auditctl$
-begin
-    if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
-        execute pg_catalog.format('grant usage, create on schema auditctl_internal to %I', session_user);
-    end if;
-end
-$auditctl$;
-
 reset role;
 
 do $install$

@@ -4,6 +4,7 @@
 do $auditctl$
 begin
     if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
+        -- Revoked at the end of event_triggers.sql, in the same transaction.
         execute pg_catalog.format('grant usage, create on schema auditctl_internal to %I', session_user);
     end if;
 end
@@ -128,11 +129,3 @@ end
 $install$;
 
 set local role auditctl_owner;
-
-do $auditctl$
-begin
-    if not (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user) then
-        execute pg_catalog.format('revoke usage, create on schema auditctl_internal from %I', session_user);
-    end if;
-end
-$auditctl$;
