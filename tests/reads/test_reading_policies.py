@@ -236,7 +236,14 @@ def test_rules_of_reads_go_through_the_file_and_back(db: str, conn: psycopg.Conn
     text = auditctl("config", check=0).out
     assert 'actions = ["update", "read"]\nread_query = true\nread_force = true\n' in text
     assert auditctl("plan", "-", input=text, check=0).out == ""
-    assert auditctl("tables", check=0).out.splitlines()[-1].split() == ["public.salary", "update,read", "ok"]
+    assert auditctl("tables", check=0).out.splitlines()[-1].split() == [
+        "public.salary",
+        "update,read",
+        "ok",
+        "its",
+        "own",
+        "rule",
+    ]
     disabled = auditctl("disable", "salary", "--actions", "read", check=0)
     assert disabled.err.splitlines() == ["public.salary: no longer captures read."]
     assert 'actions = ["update"]\n' in auditctl("config", check=0).out
