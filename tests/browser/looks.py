@@ -28,9 +28,15 @@ EXAMINE = """
     }
 """
 
+VALUES = "options => options.map((option) => option.value)"
+"""What a list suggests at one moment: the next answer replaces all of it."""
+
 ALL_RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]}
 COLORS = {"type": "rule", "values": ["color-contrast"]}
 """The one rule that a dark scheme can break."""
+
+NOTHING: dict[int, list[str]] = {DESKTOP: [], PHONE: []}
+"""What stands beside the edge of a page as it should be."""
 
 
 def at(tab: Tab, width: int) -> None:

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
 from tests.browser.archive import Archive, opened
-from tests.browser.looks import beside_the_edge
+from tests.browser.looks import NOTHING, beside_the_edge
 from tests.browser.steps import follow
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit
@@ -32,7 +32,6 @@ LONGEST = "w" * 63
 
 LONG = "x" * 10_000
 COLUMNS = 200
-NOTHING: dict[int, list[str]] = {1280: [], 390: []}
 
 
 def fill(conn: psycopg.Connection, dsn: str, web: str) -> None:

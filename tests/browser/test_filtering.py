@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from tests.browser.archive import PAST
+from tests.browser.looks import VALUES
 from tests.browser.steps import follow
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from tests.fixtures.browser import Browse
 
 
-def identities(tab: Tab) -> list[str | None]:
+def identities(tab: Tab) -> list[str]:
     """Return the events on the page, from top to bottom."""
-    return [row.get_attribute("data-event") for row in tab.locator("tr.event").all()]
+    return list(tab.locator("tr.event").evaluate_all("rows => rows.map((row) => row.dataset.event)"))
 
 
 def chips(tab: Tab) -> Locator:
@@ -88,7 +89,7 @@ def test_audited_tables_are_suggested_by_label_and_name(archive: Archive, browse
     tab.goto("/")
     field = tab.get_by_label("Target", exact=True)
     options = tab.locator(f"datalist#{field.get_attribute('list')} option")
-    offered = [option.get_attribute("value") for option in options.all()]
+    offered = options.evaluate_all(VALUES)
     assert {"Customer", "billing.plan"} <= set(offered)
 
 
