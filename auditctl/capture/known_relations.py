@@ -30,6 +30,10 @@ class KnownRelations:
         return relations
 
     @cached_property
+    def _by_identity(self) -> dict[tuple[str, str], Relation]:
+        return {relation.identity: relation for relation in self._catalog.relations}
+
+    @cached_property
     def _by_target(self) -> dict[str, Relation]:
         targets: dict[str, Relation] = {}
         for relation in self._catalog.relations:
@@ -38,11 +42,12 @@ class KnownRelations:
         return targets
 
     def find(self, pattern: Pattern) -> list[Relation]:
-        """Return the relations of a name; without a schema those on the search path, if any are."""
-        matches = [r for r in self._by_table.get(pattern.table.text, ()) if pattern.matches(*r.identity)]
-        if pattern.schema is None:
-            return [r for r in matches if r.is_visible] or matches
-        return matches
+        """Return the relations of a name, which is no glob; without a schema those on the search path, if any are."""
+        if pattern.schema is not None:
+            relation = self._by_identity.get((pattern.schema.text, pattern.table.text))
+            return [] if relation is None else [relation]
+        matches = self._by_table.get(pattern.table.text, [])
+        return [r for r in matches if r.is_visible] or matches
 
     def renamed(self, name: str) -> Relation | None:
         """Return the relation whose triggers or policies record under a name."""

@@ -84,7 +84,8 @@ def resolve(
     active = {identity for identity, covering in coverings.items() if covering.rule.actions}
     members = {r.identity for r in candidates if active.intersection(r.parents) and r.identity not in named}
     coverings = {identity: covering for identity, covering in coverings.items() if identity not in members}
-    covered = [(r, coverings[r.identity].rule) for r in candidates if r.identity in active - members]
+    roots = active - members
+    covered = [(r, coverings[r.identity].rule) for r in candidates if r.identity in roots]
     for relation, rule in covered:
         problems += [
             Problem(rule, text) for text in (*validate.columns(rule, relation), *validate.reads(rule, relation))
