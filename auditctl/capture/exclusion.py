@@ -35,6 +35,8 @@ def without(covering: Resolution, name: str, actions: Sequence[Action]) -> tuple
     globs = _effective(rules, pattern)
     if not globs:
         return rules if inside else None
+    if actions and not any(action in rule.actions for rule in globs for action in actions):
+        return rules
     if table_names.parse(globs[0].name).covers(pattern):
         rest = _stopped(rule_for_table(globs[0], name, covering), actions)
         return precedence.put(rules, rest)
@@ -43,7 +45,8 @@ def without(covering: Resolution, name: str, actions: Sequence[Action]) -> tuple
     # No glob has the settings of all of them.
     names = {rule.name for rule in globs}
     for audited in covering.audited:
-        if audited.rule.name in names and pattern.matches(*audited.root.identity):
+        is_stopped = any(action in actions for action in audited.rule.actions)
+        if is_stopped and audited.rule.name in names and pattern.matches(*audited.root.identity):
             own = rule_for_table(audited.rule, audited.target, covering)
             rules = precedence.put(rules, _stopped(own, actions))
     return rules

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from auditctl import database
-from auditctl.actions import DEFAULT
+from auditctl.actions import DEFAULT, Action
 from auditctl.capture import apply as capture_apply
 from auditctl.capture import rule_store
 from auditctl.errors import ConfigurationError
@@ -145,6 +145,15 @@ def test_disable_of_some_actions_of_a_glob_keeps_the_others(db: str, conn: psyco
     masked = {rule.name for rule in rule_store.read(conn) if rule.mask == ("v",)}
     assert {"tenant_*.*", "tenant_002.*"} <= masked
     assert pending(db) == []
+
+
+def test_disable_of_an_action_that_no_rule_has_stores_no_rule(db: str, conn: psycopg.Connection) -> None:
+    audit(db, "tenant_*.*", actions=(CREATE,))
+    before = stored(conn)
+    with database.connect(db) as session:
+        for name in ("tenant_002.*", "*.orders", "tenant_002.orders"):
+            capture_apply.disable(session, name, (Action.READ, UPDATE))
+    assert stored(conn) == before
 
 
 def test_disable_of_a_glob_that_names_nothing_audited_is_refused(db: str, conn: psycopg.Connection) -> None:
