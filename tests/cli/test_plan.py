@@ -190,3 +190,18 @@ def test_a_column_whose_name_ends_a_quoted_function_body_is_captured(
         ("public.a", "CREATE", "1", None, {"id": 1, "x$auditctl$y": "x", "$auditctl10$": "y"})
     ]
     assert pending(db) == []
+
+
+def test_a_script_grants_usage_of_the_functions_schema_once_and_takes_it_back(
+    conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    conn.execute("create table a (id int primary key); create table b (id int primary key)")
+    text = '[[table]]\nname = "public.a"\n[[table]]\nname = "public.b"\n'
+    lines = auditctl("plan", "-", "--sql", input=text, check=0).out.splitlines()
+    grant, revoke = (
+        f"{words} session_user;"
+        for words in ("grant usage on schema auditctl_triggers to", "revoke usage on schema auditctl_triggers from")
+    )
+    made = [number for number, line in enumerate(lines) if line.startswith("create trigger ")]
+    assert (len(made), lines.count(grant), lines.count(revoke)) == (8, 1, 1)
+    assert lines.index(grant) < made[0] < made[-1] < lines.index(revoke)
