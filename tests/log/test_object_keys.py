@@ -139,15 +139,21 @@ def read_blocks(conn: psycopg.Connection, query: LiteralString) -> int:
     return int(plan[0]["Plan"]["Shared Hit Blocks"]) + int(plan[0]["Plan"]["Shared Read Blocks"])
 
 
+FETCHED: LiteralString = (
+    "select sum(seq_tup_read + idx_tup_fetch)::int from pg_stat_xact_all_tables where schemaname = 'auditctl'"
+)
+"""Also counts what earlier transactions fetched, until the server collects that."""
+
+
 def fetch_rows(conn: psycopg.Connection, query: LiteralString) -> int:
     """Return how many rows of the store a query fetched, whether they met its conditions or not."""
     with conn.transaction():
+        before = conn.execute(FETCHED).fetchone()
         conn.execute(query)
-        row = conn.execute(
-            "select sum(seq_tup_read + idx_tup_fetch)::int from pg_stat_xact_all_tables where schemaname = 'auditctl'"
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
+        after = conn.execute(FETCHED).fetchone()
+    assert before is not None
+    assert after is not None
+    return int(after[0]) - int(before[0])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
