@@ -20,18 +20,23 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    -- Each "offset 0" makes PostgreSQL look parents and children up by index: it cannot know how few there are.
     return query
     with recursive downward as (
         select unnest(p_relations) as relation
         union
-        select i.inhrelid from downward join pg_inherits as i on i.inhparent = downward.relation
+        select child.relation
+        from downward
+        cross join lateral (select i.inhrelid as relation from pg_inherits as i where i.inhparent = downward.relation offset 0) as child
     ),
 
     -- A child may have several parents: DDL on one of them changes the child, and so the audited table of another.
     upward as (
         select downward.relation from downward
         union
-        select i.inhparent from upward join pg_inherits as i on i.inhrelid = upward.relation
+        select parent.relation
+        from upward
+        cross join lateral (select i.inhparent as relation from pg_inherits as i where i.inhrelid = upward.relation offset 0) as parent
     )
 
     select upward.relation from upward;
@@ -44,11 +49,16 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    if not exists (select from pg_inherits as i where i.inhrelid = p_relation) then
+        return (select k.relation from auditctl.capture as k where k.relation = p_relation::regclass);
+    end if;
     return (
         with recursive ancestor as (
             select p_relation as relation, 0 as distance
             union all
-            select i.inhparent, a.distance + 1 from ancestor as a join pg_inherits as i on i.inhrelid = a.relation
+            select parent.relation, a.distance + 1
+            from ancestor as a
+            cross join lateral (select i.inhparent as relation from pg_inherits as i where i.inhrelid = a.relation offset 0) as parent
         )
 
         select k.relation
@@ -67,24 +77,39 @@ create or replace function auditctl_internal.current_members(p_root oid) returns
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_descendants oid[];
 begin
-    return (
-        with recursive downward as (
+    if not exists (select from pg_inherits as i where i.inhparent = p_root) then
+        return '{}';
+    end if;
+    with recursive downward as (
+        select p_root as relation
+        union
+        select child.relation
+        from downward
+        cross join lateral (
             select i.inhrelid as relation
             from pg_inherits as i
-            where i.inhparent = p_root and not exists (select from auditctl.capture as k where k.relation = i.inhrelid)
-            union
-            select i.inhrelid
-            from downward
-            join pg_inherits as i on i.inhparent = downward.relation
-            where not exists (select from auditctl.capture as k where k.relation = i.inhrelid)
+            where i.inhparent = downward.relation and not exists (select from auditctl.capture as k where k.relation = i.inhrelid)
+            offset 0
+        ) as child
+    )
+
+    select array_agg(d.relation) into v_descendants from downward as d where d.relation <> p_root;
+    return (
+        -- Materialized, so that it does not ask about every relation of the database.
+        with descendant as materialized (
+            select c.oid, c.relispartition
+            from pg_class as c
+            -- Other sessions cannot see a temporary child.
+            where c.oid = any (v_descendants) and c.relpersistence <> 't'
         )
 
-        select coalesce(array_agg(downward.relation::regclass order by downward.relation), '{}')
-        from downward
-        join pg_class as c on c.oid = downward.relation
-        -- A partition has one parent, a child may have several. Other sessions cannot see a temporary child.
-        where c.relpersistence <> 't' and (c.relispartition or auditctl_internal.audited_through(c.oid) = p_root)
+        select coalesce(array_agg(d.oid::regclass order by d.oid), '{}')
+        from descendant as d
+        -- A partition has one parent, a child may have several.
+        where d.relispartition or auditctl_internal.audited_through(d.oid) = p_root
     );
 end
 $auditctl$;

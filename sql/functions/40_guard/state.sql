@@ -173,7 +173,8 @@ begin
         union all
         select format('trigger %s %s %s %s %s %s', t.tgrelid, t.tgname, t.xmin, t.ctid, p.xmin, p.ctid)
         from pg_trigger as t
-        join pg_proc as p on p.oid = t.tgfoid
+        -- A partition's clone calls the function of its root's trigger.
+        left join pg_proc as p on p.oid = t.tgfoid and t.tgparentid = 0
         where t.tgrelid = any (v_sites) and t.tgname ^@ 'auditctl_'
         union all
         select format('rule %s %s %s', r.oid, r.xmin, r.ctid) from pg_rewrite as r where r.ev_class = any (v_sites)
