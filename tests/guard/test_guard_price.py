@@ -157,3 +157,10 @@ def test_function_that_was_changed_without_the_guard_is_written_again_by_the_nex
     assert len(pending(db)) == 1
     audited.execute("alter table a set (fillfactor = 90)")
     assert pending(db) == []
+
+
+def test_ddl_on_a_partition_asks_about_no_relation_outside_its_tree(audited: psycopg.Connection) -> None:
+    # As PostgreSQL plans in a database of many tables.
+    audited.execute("set enable_nestloop = off")
+    assert calls(audited, "alter table part_1 set (fillfactor = 90)", ["audited_through"]) == {}
+    assert calls(audited, "alter table child set (fillfactor = 90)", ["audited_through"]) == {"audited_through": 1}
