@@ -38,6 +38,7 @@ def test_a_table_without_a_rule_has_the_usual_actions_checked(conn: psycopg.Conn
         "table": ["public.item"],
         "action": EVERY,
         "label": [""],
+        "on_drop": ["refuse"],
     }
 
 
@@ -65,6 +66,7 @@ def test_the_form_of_a_rule_states_that_rule(db: str, conn: psycopg.Connection, 
         "key": ["a", "b"],
         "require_actor": ["1"],
         "read_query": ["1"],
+        "on_drop": ["refuse"],
     }
     plan = planned(admin, "/config/table?table=public.item")
     assert "Nothing has to change: the database already matches." in plan.text
@@ -83,6 +85,7 @@ def test_a_table_that_a_glob_covers_starts_with_what_the_glob_says(
         "action": ["delete"],
         "label": [""],
         "mask": ["name"],
+        "on_drop": ["refuse"],
     }
     assert "becomes a rule of its own" in page(admin, "/config/table?table=item").text
 
@@ -97,6 +100,7 @@ def test_a_glob_has_its_columns_in_lines_and_names_its_tables(db: str, conn: psy
         "exclude_lines": [""],
         "mask_lines": ["secret\nnoted"],
         "key_lines": [""],
+        "on_drop": ["refuse"],
     }
     plan = planned(admin, "/config/table?table=public.*", mask_lines=[" secret \r\n\r\nname"])
     assert applied(admin, plan).status_code == 303
