@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from tests.support.recorded import Recorded, label, minutes, record
 from tests.web.parsing import alerts, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
 
     from tests.fixtures.command import RunAuditctl
@@ -106,6 +109,31 @@ def test_what_the_command_refuses_the_page_refuses_in_the_same_words(
         answer = reader.get("/", params=texts)
         assert answer.status_code == 400, texts
         assert "".join(alerts(answer.text)[0].split()) == "".join("".join(message).split())
+
+
+SPELLINGS: tuple[Callable[[str], str], ...] = (
+    lambda text: f" {text}",
+    lambda text: f"{text}\u00a0",
+    lambda text: f"{text}\n",
+    lambda text: f"{text}%",
+    lambda text: f'"{text}"',
+    lambda text: text.upper(),
+    lambda text: "".join(chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in text),
+)
+"""How people misspell a value: with blanks, a line end, a wildcard of SQL, quotes, capitals, wide letters."""
+
+
+def test_spelling_of_a_value_means_the_same_on_the_page_and_on_the_command_line(
+    log: None, auditctl: RunAuditctl, reader: Client
+) -> None:
+    for name, spell in itertools.product([row.name for row in FILTERS], SPELLINGS):
+        (text, *_), _ = RANDOM[name](random.Random(3))
+        texts = {name: [spell(text)]}
+        done = auditctl("log", "--format", "json", "--limit", "20", *as_options(texts))
+        answer = reader.get("/", params={"limit": ["20"], **texts})
+        assert (done.code, answer.status_code) in ((0, 200), (2, 400)), texts
+        if done.code == 0:
+            assert listed(answer.text) == [shown(event) for event in json.loads(done.out)], texts
 
 
 def test_one_event_shows_what_the_command_prints(log: None, auditctl: RunAuditctl, reader: Client) -> None:
