@@ -28,6 +28,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "invisible characters": lambda: {"a": "\1" * 250_000},
     "a wide document": lambda: {"a": [1] * 500_000},
     "many values": lambda: {f"c{number}": "x" * 5000 for number in range(800)},
+    "more values than a table has columns": lambda: {f"c{number}": number for number in range(50_000)},
     "many short values": lambda: {f"c{number}": "xyz" * 30 for number in range(1600)},
     "a deep document": lambda: {"a": json.loads("[" * 400 + "1" + ", 1" * 10_000 + "]" * 400)},
 }
@@ -79,3 +80,13 @@ def test_large_event_that_a_page_has_no_time_for_has_a_link_and_small_ones_their
     assert ("c0: value 0" in after, link in after) == (False, True)
     assert "small" in before
     assert "small" in after
+
+
+def test_event_with_more_values_than_a_page_shows_says_so(reader: Client, conn: psycopg.Connection) -> None:
+    large, small = record(
+        conn,
+        *(Recorded(action="EVENT", old=None, new=json.dumps(dict.fromkeys(map(str, range(n)), 1))) for n in (5000, 10)),
+    )
+    hint = f"Only some of its values are shown. All of them: auditctl show {large}"
+    assert hint in reader.get(f"/events/{large}").text
+    assert "Only some of its values" not in reader.get(f"/events/{small}").text

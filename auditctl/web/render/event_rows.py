@@ -27,6 +27,9 @@ DETAILS_TIME = timedelta(seconds=5)
 MAX_SHOWN = 100_000
 """How many characters of its old values a page shows of an event, of its new values, and of its context."""
 
+MAX_FIELDS = 2000
+"""How many values a page shows of the old, of the new, and of the context: more than a table has columns."""
+
 MAX_SPECIAL = 4000
 """A masked or large value is shorter than this, as JSON."""
 
@@ -133,6 +136,11 @@ class EventDetails:
     fields: tuple[RecordedField, ...]
     context: tuple[RecordedField, ...]
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more values than are shown."""
+        return max(len(self.fields), len(self.context)) >= MAX_FIELDS
+
 
 def details_columns() -> Composable:
     """Return the projection for `details`."""
@@ -156,8 +164,8 @@ def _pairs(name: str) -> Composable:
         " order by pair.key collate \"C\")::text from (select key, value, value #>> '{{}}' as text,"
         " greatest({1} / pg_catalog.count(*) over (), 100)::integer as most from pg_catalog.jsonb_each("
         "case pg_catalog.jsonb_typeof({0}) when 'object' then {0} else pg_catalog.jsonb_build_object('', {0}) end"
-        ")) as pair where {0} is not null)"
-    ).format(SQL(name), Literal(MAX_SHOWN))
+        ") limit {2}) as pair where {0} is not null)"
+    ).format(SQL(name), Literal(MAX_SHOWN), Literal(MAX_FIELDS))
 
 
 def details(cells: Sequence[Any]) -> EventDetails:
