@@ -37,7 +37,17 @@ def tables() -> tuple[tuple[str, str], ...]:
 
 def generated() -> str:
     """Return the tables; a benchmark that was never run is left out."""
-    parts = (_overhead(), _wide(), _flat(), _commits(), _size(), targets.table(), _reading(), importing.table())
+    parts = (
+        _overhead(),
+        _wide(),
+        _flat(),
+        _commits(),
+        _size(),
+        _memory(),
+        targets.table(),
+        _reading(),
+        importing.table(),
+    )
     return "\n".join(part for part in parts if part)
 
 
@@ -149,6 +159,29 @@ def _size() -> str:
     return (
         f"Bytes of an event with all indexes, after {measured['events']:,} of its kind:\n\n"
         f"{grid(['bytes per event', *STATEMENTS], rows)}"
+    )
+
+
+def _memory() -> str:
+    measured = results.read("capture-memory")
+    if not measured:
+        return ""
+    workloads = measured["microseconds_per_row"]
+    rows = [
+        [
+            TITLES[name],
+            f"{kept['megabytes_per_table']:.2f}",
+            f"{kept['plans_per_table']:.0f}",
+            f"{kept['truncate_milliseconds']:.1f}",
+            *(_number(figures[name], "cost") for figures in workloads.values()),
+        ]
+        for name, kept in measured["kept"].items()
+    ]
+    head = ["", "MB a table", "plans a table", "TRUNCATE, ms", *workloads]
+    return (
+        f"What a session keeps for each table of {measured['columns']} columns that it inserted into, updated and "
+        f"deleted from, a TRUNCATE in a session that did so with {measured['tables']} tables, and microseconds per row "
+        f"of one table, with the row itself:\n\n{grid(head, rows)}"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
-from bench.capture import bulk, commits, flat, single, size, wide
+from bench.capture import bulk, commits, flat, memory, single, size, wide
 
 Part = Callable[[EmbeddedServer, bool], dict[str, Any]]
 
@@ -16,6 +16,7 @@ PARTS: Mapping[str, Part] = {
     "bulk": bulk.run,
     "flat": flat.run,
     "size": size.run,
+    "memory": memory.run,
     "commits": commits.run,
 }
 """By name, in the order in which they run. Each takes a server and whether to be quick."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from bench.contenders.auditctl import Auditctl
 from bench.contenders.contender import APPLICATION, SUPERUSER, Contender
 from bench.contenders.floor import Floor
+from bench.contenders.generic import Generic
 from bench.contenders.no_audit import NoAudit
 from bench.contenders.pghistory import Pghistory
 from bench.contenders.postgresql_audit import PostgresqlAudit
+from bench.contenders.thin import Thin
 
 NO_AUDIT = NoAudit("no_audit", "no audit")
 FLOOR = Floor("floor", "floor", pinned="set search_path = pg_catalog, pg_temp set \"TimeZone\" = 'UTC'")
@@ -17,6 +19,8 @@ AUDITCTL_SUPERUSER = Auditctl("auditctl_superuser", "auditctl, superuser", login
 AUDIT_ROW = PostgresqlAudit("postgresql_audit_row", "PostgreSQL-Audit, row", per_statement=False)
 AUDIT_STATEMENT = PostgresqlAudit("postgresql_audit_statement", "PostgreSQL-Audit, statement", per_statement=True)
 PGHISTORY = Pghistory("pghistory", "django-pghistory")
+GENERIC = Generic("generic", "a generic trigger")
+THIN = Thin("thin", "thin triggers, a trial")
 
 ALL: tuple[Contender, ...] = (
     NO_AUDIT,
@@ -28,6 +32,6 @@ ALL: tuple[Contender, ...] = (
     AUDIT_STATEMENT,
     PGHISTORY,
 )
-"""Every contender, in the order of the tables."""
+"""Every contender of the tables about rows, in their order."""
 
-TITLES = {contender.name: contender.title for contender in ALL}
+TITLES = {contender.name: contender.title for contender in (*ALL, GENERIC, THIN)}
