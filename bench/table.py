@@ -125,6 +125,7 @@ def _commits() -> str:
     rows = [
         [TITLES[name], *(f"{side[name]['rate']:,.0f} ({side[name]['of_no_audit']:.2f})" for side in figures.values())]
         for name in TITLES
+        if all(name in side for side in figures.values())
     ]
     fsync = measured["settings"]["fsync"]
     head = ["transactions per second", *(f"{clients} client{'s' * (clients != '1')}" for clients in figures)]
