@@ -21,6 +21,7 @@ from tests.fixtures.databases import NUMBERS, connect
 from tests.fixtures.web import PASSWORD, PEOPLE, VERIFIER, nameless
 from tests.support.recorded import Recorded, record
 from tests.web.raw import Message, exchange
+from tests.web.serving import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,7 +210,7 @@ def test_a_page_that_takes_too_long_ends_with_what_to_do(
         answer = client.get("/")
     assert answer.status_code == 504
     assert "Add a filter for " in answer.text
-    assert client.get("/").status_code == 200
+    wait_until(lambda: client.get("/").status_code == 200)  # a busy machine may take longer once
     assert client.get("/export.csv").status_code == 200
 
 
