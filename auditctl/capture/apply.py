@@ -215,7 +215,7 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Plan, ConfigurationEr
     misfit = planner.misfit(resolution, only=goal.only, problems=goal.problems, types=types)
     states = catalog.read_triggers(conn, resolution.audited)
     planned = planner.plan(resolution, current, states, only=goal.only, types=types)
-    planned = planner.without_doubtful(planned, resolution)
+    planned = planner.without_doubtful(planned, resolution, goal.problems)
     if limits is not None:
         planned = replace(planned, rules=limits.changed(goal.rules, planned.rules))
     notes = event_types.notes(types, has_file=goal.has_file)

@@ -88,9 +88,11 @@ def misfit(
     return ConfigurationError(list(dict.fromkeys([*problems, *mismatches])), hint=_LIST if is_missing else _CORRECT)
 
 
-def without_doubtful(planned: Plan, resolution: Resolution) -> Plan:
+def without_doubtful(planned: Plan, resolution: Resolution, problems: Sequence[str]) -> Plan:
     """Return a plan without the tables of rules with problems: they only look as if no rule asked for their capture."""
-    doubtful = resolution.doubtful
+    faulty = {rule.origin for rule in resolution.rules if any(text.startswith(f"{rule.origin}.") for text in problems)}
+    mistaken = {name for name, covering in resolution.coverings.items() if covering.rule.origin in faulty}
+    doubtful = resolution.doubtful | mistaken
     changes = (change for change in planned.changes if not doubtful.intersection((change.target, change.relation)))
     return replace(planned, changes=tuple(changes))
 

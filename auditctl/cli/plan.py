@@ -108,7 +108,8 @@ def check(session: Session, file: str | None, only: tuple[str, ...], verbose: bo
     number = _number(planned)
     difference = f"{plural(number, 'difference')} between the rules and the database"
     if misfit is not None:
-        session.say(f"{difference}, apart from rules that do not fit")
+        if number:
+            session.say(f"{difference}, apart from rules that do not fit")
         raise misfit
     if number:
         raise DriftError(difference, hint=f"Fix with: auditctl apply{_arguments(file, only)}")

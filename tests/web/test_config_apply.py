@@ -117,8 +117,11 @@ def test_all_that_drifted_is_repaired_at_once(
     conn.execute("alter table item disable trigger auditctl_update")
     plan = everything(admin)
     assert changes(plan) == [
-        ["ENABLE", "public.item", "UPDATE", "The trigger is disabled."],
-        *(["CREATE", "public.other", action, NOT_YET] for action in ("CREATE", "UPDATE", "DELETE", "TRUNCATE")),
+        ["ENABLE", "public.item", "UPDATE", "The trigger is disabled. by rule public.*"],
+        *(
+            ["CREATE", "public.other", action, f"{NOT_YET} by rule public.*"]
+            for action in ("CREATE", "UPDATE", "DELETE", "TRUNCATE")
+        ),
     ]
     assert done(admin, plan) == "Applied 5 changes."
     assert pending(db) == []

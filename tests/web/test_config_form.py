@@ -14,7 +14,7 @@ from auditctl.capture.rule_keys import Rule
 from auditctl.capture.validate import STORED
 from auditctl.table_names import qualified
 from tests.support.capturing import apply, audit
-from tests.web.configuring import ITEM, applied, asked, page, planned, stored
+from tests.web.configuring import ITEM, applied, asked, done, page, planned, stored
 from tests.web.documents import read
 
 if TYPE_CHECKING:
@@ -113,10 +113,16 @@ REFUSED = {
     "auditctl.event": "Table: auditctl.event belongs to auditctl itself",
     "a_view": "Table: public.a_view is a view; audit the tables under it",
     "a.b.c": "'a.b.c' is not a table name",
-    "nowhere.*": "Table: no table matches nowhere.*",
     "<script>alert(1)</script>": "Table: there is no table <script>alert(1)</script>",
     "x" * 64: "is too long: a name has at most 63 bytes",
 }
+
+
+def test_a_glob_that_matches_nothing_yet_is_planned_with_a_warning(conn: psycopg.Connection, admin: Client) -> None:
+    conn.execute(ITEM)
+    plan = planned(admin, "/config/table?table=nowhere.*")
+    assert "no table matches nowhere.* yet" in plan.text
+    assert done(admin, plan) == "Stored the rule of nowhere.*. No trigger had to change."
 
 
 def test_a_name_that_cannot_be_audited_is_refused_and_stays_in_its_field(
