@@ -63,11 +63,15 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
 
 
 @contextmanager
-def served(server: EmbeddedServer, dsn: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    """Serve the page of a store in a process of its own, to a reader who is signed in."""
+def served(
+    server: EmbeddedServer, dsn: str, role: str = "auditctl_reader"
+) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """Serve the page of a store in a process of its own, to a member of a role who is signed in."""
     server.require_passwords([LOGIN])
     with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute(f"create role {LOGIN} login in role auditctl_reader password '{PASSWORD}'".encode())
+        if not conn.execute("select from pg_roles where rolname = %s", [LOGIN]).rowcount:
+            conn.execute(f"create role {LOGIN} login password '{PASSWORD}'".encode())
+        conn.execute(f"grant {role} to {LOGIN}".encode())
         conn.execute("select pg_reload_conf()")
     command = [sys.executable, "-m", "auditctl", "--dsn", dsn, "serve", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

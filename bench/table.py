@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import importing, reading, results, targets, web
+from bench import importing, reading, results, tables, targets, web
 from bench.capture.figures import Figures
 from bench.contenders import NO_AUDIT, TITLES
 from bench.markdown import grid
@@ -17,22 +17,29 @@ START, END = "<!-- generated: python -m bench table -->\n", "<!-- end of generat
 START_UPKEEP = "<!-- generated: python -m bench table, upkeep -->\n"
 START_PAGES = "<!-- generated: python -m bench table, pages -->\n"
 
+START_TABLES = "<!-- generated: python -m bench table, tables -->\n"
+
 KINDS = ("single", "bulk")
 
 
 def rewrite() -> None:
     """Put the tables of the newest results into the page."""
     text = PAGE.read_text("utf-8")
-    for start, content in tables():
+    for start, content in parts():
         before, _, rest = text.partition(start)
         _, _, after = rest.partition(END)
         text = f"{before}{start}\n{content}\n{END}{after}"
     PAGE.write_text(text, "utf-8")
 
 
-def tables() -> tuple[tuple[str, str], ...]:
+def parts() -> tuple[tuple[str, str], ...]:
     """Return what stands at each mark of the page."""
-    return (START, generated()), (START_UPKEEP, upkeep()), (START_PAGES, web.table())
+    return (
+        (START, generated()),
+        (START_UPKEEP, upkeep()),
+        (START_PAGES, web.table()),
+        (START_TABLES, tables.table()),
+    )
 
 
 def generated() -> str:

@@ -67,11 +67,7 @@ def read(
     Raises:
         DatabaseError: The catalog could not be read.
     """
-    names = {"triggers": [captured.trigger for captured in ACTIONS], "trigger_schema": TRIGGER_SCHEMA}
-    cursor = conn.cursor(row_factory=kwargs_row(_relation))
-    relations = {
-        relation.oid: relation for relation in cursor.execute(resources.sql_text("queries/relation.sql"), names)
-    }
+    relations = _relations(conn)
     path = database.schemas(conn)
     functions, schema = _functions(conn), next(iter(path), "public")
     reach = None if within is None else within(Catalog(_visible(relations.values(), path), functions, schema))
@@ -80,13 +76,42 @@ def read(
         for oid, relation in relations.items()
         if (relation.triggers or is_relevant(relation)) and (reach is None or relation.identity in reach)
     ]
+    _read_details(conn, relations, oids, reach)
+    return Catalog(_visible(relations.values(), path), functions, schema)
+
+
+def read_again(conn: Connection, oids: Sequence[int]) -> Catalog:
+    """Read some relations again, whole, but no functions."""
+    relations = _relations(conn, oids)
+    _read_details(conn, relations, list(relations))
+    return Catalog(tuple(relations.values()), {})
+
+
+def _relations(conn: Connection, oids: Sequence[int] | None = None) -> dict[int, Relation]:
+    """Return all relations by object id, or those given, as far as sql/queries/relation.sql describes them."""
+    parameters = {
+        "triggers": [captured.trigger for captured in ACTIONS],
+        "trigger_schema": TRIGGER_SCHEMA,
+        "relations": None if oids is None else list(oids),
+    }
+    cursor = conn.cursor(row_factory=kwargs_row(_relation))
+    rows = cursor.execute(resources.sql_text("queries/relation.sql"), parameters)
+    return {relation.oid: relation for relation in rows}
+
+
+def _read_details(
+    conn: Connection,
+    relations: dict[int, Relation],
+    oids: Sequence[int],
+    reach: Collection[tuple[str, str]] | None = None,
+) -> None:
+    """Add columns, key and row security to these relations, and to all others that have policies of ours."""
     for oid, reading in _readings(conn, oids):
-        if reach is None or relations[oid].identity in reach:
+        if oid in relations and (reach is None or relations[oid].identity in reach):
             relations[oid] = replace(relations[oid], reading=reading)
     oids = list(dict.fromkeys([*oids, *(oid for oid, relation in relations.items() if relation.reading)]))
     for oid, columns, key in conn.execute(resources.sql_text("queries/column.sql"), {"relations": oids}):
         relations[oid] = replace(relations[oid], columns=tuple(columns), primary_key=tuple(key))
-    return Catalog(_visible(relations.values(), path), functions, schema)
 
 
 def read_triggers(conn: Connection, tables: Iterable[Audited]) -> tuple[TriggerState, ...]:

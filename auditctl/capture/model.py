@@ -57,6 +57,16 @@ class Function:
     drop_statement: str
 
 
+LOCKING = 10
+"""The first step of statements that lock a table; see sql/functions/40_guard/repairs.sql."""
+
+OTHER = 20
+"""The step of statements that are not about triggers."""
+
+DROPPING = 30
+"""The step of dropping functions that nothing calls any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One statement of a plan.
@@ -64,10 +74,12 @@ class Statement:
     Attributes:
         sql: Its text, without a semicolon.
         as_owner: Whether auditctl_owner runs it (functions), or the login itself (triggers need the table's owner).
+        step: Its place among the statements of several changes: those below `LOCKING` lock no table.
     """
 
     sql: str
     as_owner: bool = False
+    step: int = OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,7 @@ class TriggerState:
         is_clone: Whether PostgreSQL puts the trigger there itself, from a partitioned parent.
         faults: What is wrong, the gravest first; empty where the trigger is as the rule says.
         statements: What repairs it; empty without faults, and for a clone that is missing.
+        digest: What auditctl.function_digest has once the function is sound; None where it has that already.
     """
 
     root: int
@@ -109,6 +122,7 @@ class TriggerState:
     is_clone: bool
     faults: tuple[Fault, ...]
     statements: tuple[Statement, ...]
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

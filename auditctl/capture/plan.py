@@ -37,6 +37,8 @@ class Change:
         statements: How; empty for KEEP.
         relation_oid: Object id of that relation; None for a function that no trigger needs, and for an event type.
         records_itself: Whether the database records the change as an event by itself, as it does of event types.
+        digest: The function, and what auditctl.function_digest has for it once this is done; None where it has that
+            already.
     """
 
     kind: ChangeKind
@@ -47,6 +49,7 @@ class Change:
     statements: tuple[Statement, ...] = ()
     relation_oid: int | None = None
     records_itself: bool = False
+    digest: tuple[str, str] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ The same input gives the same bytes. Triggers to drop come first, functions that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from auditctl.actions import DEFAULT
@@ -36,22 +36,23 @@ def plan(
     Args:
         resolution: The rules, and the tables they cover.
         catalog: What the database has.
-        states: The triggers that the rules need (`catalog.read_triggers`).
+        states: The triggers that the rules need, of those tables (`catalog.read_triggers`).
         only: Registered names of the rules or tables to act on; None for all. Others are not changed.
         types: The types of business events.
     """
+    covered, names, whole = resolution.audited, frozenset[str](), catalog
+    if only is not None:
+        covered = affected(resolution, only)
+        names = only | {audited.target for audited in covered}
+        names |= {before for audited in covered if (before := installed_target(audited.root, catalog))}
+        catalog = _narrowed(catalog, resolution, covered, names)
+    used = {state.function for state in states} | _called_elsewhere(whole, catalog)
     steps = [
         *_drop_triggers(states, catalog),
-        *_repair_triggers(states, resolution, catalog),
-        *_compare_reading(resolution, catalog),
-        *_drop_functions(states, catalog),
+        *_repair_triggers(states, covered, catalog),
+        *_compare_reading(covered, catalog),
+        *(change for change in _drop_functions(used, catalog) if only is None or change.target in names),
     ]
-    covered = resolution.audited
-    if only is not None:
-        names = only | {audited.target for audited in covered if audited.rule.name in only}
-        covered = tuple(audited for audited in covered if audited.target in names)
-        names |= {before for audited in covered if (before := installed_target(audited.root, catalog))}
-        steps = [step for step in steps if step.target in names or step.relation in names]
     return Plan(
         (*steps, *event_types.changes(types)),
         resolution.rules,
@@ -61,6 +62,34 @@ def plan(
             *validate.warnings((audited.root, audited.rule) for audited in covered),
         ),
         coverings=resolution.coverings,
+    )
+
+
+def affected(resolution: Resolution, only: frozenset[str] | None) -> tuple[Audited, ...]:
+    """Return the audited tables that a plan acts on: all, or those of the rules or tables that `only` names."""
+    if only is None:
+        return resolution.audited
+    return tuple(audited for audited in resolution.audited if audited.target in only or audited.rule.name in only)
+
+
+def _narrowed(catalog: Catalog, resolution: Resolution, covered: Iterable[Audited], names: Collection[str]) -> Catalog:
+    """Return what the catalog has of some tables: those covered with their members, and what records as theirs."""
+    own = {relation.oid for audited in covered for relation in (audited.root, *audited.members)}
+    others = {relation.oid for audited in resolution.audited for relation in (audited.root, *audited.members)} - own
+    return replace(
+        catalog,
+        relations=tuple(
+            relation
+            for relation in catalog.relations
+            if relation.oid in own
+            or (
+                relation.oid not in others
+                and (
+                    qualified(*relation.identity) in names
+                    or ((relation.triggers or relation.reading) and installed_target(relation, catalog) in names)
+                )
+            )
+        ),
     )
 
 
@@ -97,9 +126,9 @@ def without_doubtful(planned: Plan, resolution: Resolution, problems: Sequence[s
     return replace(planned, changes=tuple(changes))
 
 
-def _compare_reading(resolution: Resolution, catalog: Catalog) -> Iterator[Change]:
+def _compare_reading(covered: Iterable[Audited], catalog: Catalog) -> Iterator[Change]:
     """Yield the changes of the policies that record reads: those to drop come first."""
-    needed = {site.relation.oid: site for site in read_policies.sites(resolution.audited)}
+    needed = {site.relation.oid: site for site in read_policies.sites(covered)}
     for relation in catalog.relations:
         if relation.oid not in needed and relation.reading is not None and relation.reading.is_ours:
             yield read_policies.drop(relation, relation.reading)
@@ -120,11 +149,11 @@ def _drop_triggers(states: Iterable[TriggerState], catalog: Catalog) -> Iterator
                 yield triggers.drop_trigger(relation, trigger, target)
 
 
-def _repair_triggers(states: Iterable[TriggerState], resolution: Resolution, catalog: Catalog) -> Iterator[Change]:
+def _repair_triggers(states: Iterable[TriggerState], covered: Iterable[Audited], catalog: Catalog) -> Iterator[Change]:
     """Yield a change for each trigger that a rule needs: by target and action, the audited table's own first."""
     order = {action: position for position, action in enumerate(DEFAULT)}
     relations = {relation.oid: relation for relation in catalog.relations}
-    targets = {audited.root.oid: audited.target for audited in resolution.audited}
+    targets = {audited.root.oid: audited.target for audited in covered}
 
     def key(state: TriggerState) -> tuple[str, int, bool, str]:
         place = qualified(*relations[state.relation].identity)
@@ -134,8 +163,14 @@ def _repair_triggers(states: Iterable[TriggerState], resolution: Resolution, cat
         yield triggers.repair(state, relations[state.relation], targets[state.root])
 
 
-def _drop_functions(states: Iterable[TriggerState], catalog: Catalog) -> Iterator[Change]:
-    used = {state.function for state in states}
+def _called_elsewhere(whole: Catalog, narrowed: Catalog) -> set[str]:
+    """Return the functions that triggers call on relations which the plan does not act on."""
+    own = {relation.oid for relation in narrowed.relations}
+    others = (relation for relation in whole.relations if relation.oid not in own)
+    return {trigger.function[1] for relation in others for trigger in relation.triggers}
+
+
+def _drop_functions(used: Container[str], catalog: Catalog) -> Iterator[Change]:
     for name in sorted(catalog.functions):
         if name not in used:
             yield triggers.drop_function(catalog.functions[name])

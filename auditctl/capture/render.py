@@ -6,6 +6,7 @@ A template may output nothing else.
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -46,14 +47,19 @@ def templates() -> dict[Action, tuple[str, ...]]:
 
 def write_templates() -> str:
     """Return the statement that stores the templates, which `install` runs as auditctl_owner."""
+    generator = "".join(resources.sql_texts("functions"))
+    version = hashlib.sha256(generator.encode()).hexdigest()
     rows = sql.SQL(",\n").join(
-        sql.SQL("({}, {}::text[])").format(sql.Literal(action.value), sql.Literal(list(parts)))
+        sql.SQL("({}, {}::text[], {})").format(
+            sql.Literal(action.value), sql.Literal(list(parts)), sql.Literal(version)
+        )
         for action, parts in templates().items()
     )
     return (
         sql.SQL(
-            "insert into auditctl.template as stored (action, parts)\nvalues\n{}\n"
-            "on conflict (action) do update set parts = excluded.parts where stored.parts <> excluded.parts;"
+            "insert into auditctl.template as stored (action, parts, generator)\nvalues\n{}\n"
+            "on conflict (action) do update set parts = excluded.parts, generator = excluded.generator\n"
+            "where (stored.parts, stored.generator) <> (excluded.parts, excluded.generator);"
         )
         .format(rows)
         .as_string(None)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import LiteralString
+from typing import Any
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from auditctl import database, resources
 from auditctl.capture import positions, rule_keys
-from auditctl.capture.plan import Plan, Target
+from auditctl.capture.batches import Batch
+from auditctl.capture.plan import ChangeKind, Plan, Target
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.validate import STORED
 from auditctl.database import Connection
@@ -58,32 +58,95 @@ def _query(file: str, columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(resources.sql_text(file)).format(**parts)
 
 
-@contextmanager
-def change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> Iterator[None]:
-    """Run the block, which applies a plan, and then store the plan's targets, captures and rules.
+def hiding_more(conn: Connection, targets: Iterable[Target]) -> list[int]:
+    """Return the captured tables that hide more columns from now on; no foreign ones, which nobody can lock."""
+    rules = [{"relation": target.relation, "hidden": [*target.rule.exclude, *target.rule.mask]} for target in targets]
+    with database.acting_as(conn, ROLE_OWNER):
+        rows = conn.execute(resources.sql_text("queries/hiding_more.sql").encode(), {"rules": Jsonb(rules)}).fetchall()
+    return [oid for (oid,) in rows]
 
-    The coverage guard ignores the plan's tables until the block ends, but accepts only functions that fit the
-    captures. Needs the caller's transaction, which must be
-    rolled back if the block raises.
+
+def begin(conn: Connection, batch: Batch, rules: Iterable[Rule] | None) -> None:
+    """Announce what a batch changes, and store the captures of its targets.
+
+    The coverage guard ignores the batch's tables until `finish`, but accepts only functions that fit the captures.
+    Needs the caller's transaction, which must be rolled back if something fails.
 
     Args:
         conn: The connection; its login must be able to act as auditctl_owner.
-        plan: The plan.
+        batch: The batch.
+        rules: The rules to store; None to leave them.
+    """
+    with database.acting_as(conn, ROLE_OWNER):
+        touched = {change.relation_oid for change in batch.changes} | {target.relation for target in batch.targets}
+        conn.execute(
+            "select auditctl_internal.begin_change(%s::oid[]::regclass[])",
+            [sorted(oid for oid in touched if oid is not None)],
+        )
+        captures = [_captured(target) | {"relation": target.relation} for target in batch.targets]
+        query = _query(
+            "queries/register_capture.sql", ["relation", "target", *(key.name for key in rule_keys.CAPTURED)]
+        )
+        conn.execute(query, {"captures": Jsonb(captures)})
+        if rules is not None:
+            _write(conn, rules)
+
+
+def finish(conn: Connection, batch: Batch, plan: Plan, only: frozenset[str] | None) -> None:
+    """Register the targets of a batch, and store the state with which the coverage guard compares from now on.
+
+    Args:
+        conn: The connection; its login must be able to act as auditctl_owner.
+        batch: The batch, whose statements were executed.
+        plan: The whole plan.
         only: The rules and tables it is about; None for all.
     """
     with database.acting_as(conn, ROLE_OWNER):
-        _begin_change(conn, plan)
-        hiding = _hiding_more(conn, plan.targets)
-        _capture(conn, plan.targets)
-    yield
-    # Transactions that wrote with the former functions end first: no event after that of the rule shows what it hides.
-    for relation in hiding:
-        with database.errors_translated(relation):
-            conn.execute(sql.SQL("lock table {} in share mode").format(sql.SQL(relation)))
+        _register(conn, batch.targets)
+        touched = [change.relation_oid for change in batch.changes if change.relation_oid is not None]
+        delete = "delete from auditctl.capture where relation::oid <> all (%(captured)s::oid[])"
+        if not batch.is_last:
+            delete += " and relation::oid = any (%(touched)s::oid[])"
+        elif only is not None:
+            delete += " and (target = any (%(only)s) or relation::oid = any (%(touched)s::oid[]))"
+        captured = [target.relation for target in plan.targets]
+        conn.execute(delete, {"captured": captured, "only": list(only or ()), "touched": touched})
+        conn.execute("select auditctl_internal.end_change()")
+        sound = [change for change in plan.changes if change.kind is ChangeKind.KEEP] if batch.is_last else []
+        digests = dict(change.digest for change in (*batch.changes, *sound) if change.digest is not None)
+        conn.execute("select auditctl_internal.store_digests(%s)", [Jsonb(digests)])
+        if any(change.kind is ChangeKind.DROP for change in batch.changes):
+            conn.execute("select auditctl_internal.forget_digests()")
+
+
+def stale(conn: Connection, plan: Plan) -> frozenset[int]:
+    """Return the targets of a plan whose registration is missing or outdated (sql/queries/stale_target.sql)."""
+    rows = [_target_row(target) | {"keys": _captured(target), "relation": target.relation} for target in plan.targets]
+    renewed = {change.relation_oid for change in plan.changes if change.digest is not None}
     with database.acting_as(conn, ROLE_OWNER):
-        _register(conn, plan.targets)
-        _end_change(conn, plan, only)
-        _write(conn, plan.rules)
+        found = conn.execute(resources.sql_text("queries/stale_target.sql"), {"targets": Jsonb(rows)}).fetchall()
+    return frozenset(oid for (oid,) in found) | frozenset(oid for oid in renewed if oid is not None)
+
+
+def _captured(target: Target) -> dict[str, Any]:
+    """Return the row of auditctl.capture, as far as the rule decides it."""
+    names = {key.name for key in rule_keys.CAPTURED}
+    rule = {name: value for name, value in target.rule.row().items() if name in names}
+    return rule | {"target": target.name}
+
+
+def _target_row(target: Target) -> dict[str, Any]:
+    """Return the row of auditctl.target, but for the types of the key."""
+    return {"target": target.name, "label": target.label, "key": list(target.key)}
+
+
+def members(conn: Connection, relations: Sequence[int]) -> dict[int, Sequence[int]]:
+    """Return the members of audited tables, by object ids, as auditctl.capture has them."""
+    query = (
+        "select relation::oid::bigint, members::oid[]::bigint[] from auditctl.capture "
+        "where relation::oid = any (%s::oid[])"
+    )
+    return dict(conn.execute(query, [list(relations)]).fetchall())
 
 
 def _register(conn: Connection, targets: Iterable[Target]) -> None:
@@ -91,53 +154,11 @@ def _register(conn: Connection, targets: Iterable[Target]) -> None:
 
     The tables are locked already: earlier events have the old name, later ones the new.
     """
-    row = conn.execute("select clock_timestamp()").fetchone()
-    for target in targets:
-        conn.execute(
-            resources.sql_text("queries/register_target.sql"),
-            {
-                "target": target.name,
-                "label": target.label,
-                "relation": target.relation,
-                "key": list(target.key),
-            },
-        )
-        if target.renamed_from is not None and row is not None:
-            conn.execute(
-                "insert into auditctl.rename (renamed_at, old_target, new_target) values (%s, %s, %s)",
-                [row[0], target.renamed_from, target.name],
-            )
-
-
-def _hiding_more(conn: Connection, targets: Iterable[Target]) -> list[LiteralString]:
-    """Return the captured tables that hide more columns from now on, quoted; no foreign ones, which nobody can lock."""
-    rules = [{"relation": target.relation, "hidden": [*target.rule.exclude, *target.rule.mask]} for target in targets]
-    rows = conn.execute(resources.sql_text("queries/hiding_more.sql").encode(), {"rules": Jsonb(rules)}).fetchall()
-    return [name for (name,) in rows]
-
-
-def _begin_change(conn: Connection, plan: Plan) -> None:
-    """Announce the tables that a plan changes, so that the coverage guard allows it."""
-    touched = [change.relation_oid for change in plan.pending] + [target.relation for target in plan.targets]
+    rows = [_target_row(target) | {"relation": target.relation} for target in targets]
+    conn.execute(resources.sql_text("queries/register_target.sql"), {"targets": Jsonb(rows)})
+    renamed = {target.renamed_from: target.name for target in targets if target.renamed_from is not None}
     conn.execute(
-        "select auditctl_internal.begin_change(%s::oid[]::regclass[])", [[oid for oid in touched if oid is not None]]
+        "insert into auditctl.rename (renamed_at, old_target, new_target) "
+        "select n.now, r.key, r.value from (select clock_timestamp() as now) as n, jsonb_each_text(%s) as r",
+        [Jsonb(renamed)],
     )
-
-
-def _capture(conn: Connection, targets: Iterable[Target]) -> None:
-    """Enter audited tables in auditctl.capture, by which the guard knows the functions that the plan creates."""
-    query = _query("queries/register_capture.sql", ["relation", "target", *(key.name for key in rule_keys.CAPTURED)])
-    for target in targets:
-        capture = target.rule.row() | {"relation": target.relation, "target": target.name}
-        conn.execute(query, {"capture": Jsonb(capture)})
-
-
-def _end_change(conn: Connection, plan: Plan, only: frozenset[str] | None) -> None:
-    """Store in auditctl.capture what the coverage guard compares with from now on; arguments as for `change`."""
-    captured = [target.relation for target in plan.targets]
-    delete = "delete from auditctl.capture where relation::oid <> all (%(captured)s::oid[])"
-    if only is not None:
-        delete += " and (target = any (%(only)s) or relation::oid = any (%(touched)s::oid[]))"
-    touched = [change.relation_oid for change in plan.pending if change.relation_oid is not None]
-    conn.execute(delete, {"captured": captured, "only": list(only or ()), "touched": touched})
-    conn.execute("select auditctl_internal.end_change()")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from psycopg import sql
 
 from auditctl.actions import ACTIONS, Action
-from auditctl.capture.model import Function, Relation, Statement, Trigger, TriggerState
+from auditctl.capture.model import DROPPING, LOCKING, Function, Relation, Statement, Trigger, TriggerState
 from auditctl.capture.plan import Change, ChangeKind
 from auditctl.names import TRIGGER_SCHEMA
 from auditctl.table_names import commented_target, qualified
@@ -29,7 +29,8 @@ def repair(state: TriggerState, relation: Relation, target: str) -> Change:
     if state.faults:
         kind, reason = _KINDS.get(state.faults[0].kind, ChangeKind.REPLACE), state.faults[0].reason
     place = qualified(*relation.identity)
-    return Change(kind, target, state.action, place, reason, state.statements, relation.oid)
+    digest = (state.function, state.digest) if state.digest is not None else None
+    return Change(kind, target, state.action, place, reason, state.statements, relation.oid, digest=digest)
 
 
 def drop_trigger(relation: Relation, trigger: Trigger, target: str) -> Change:
@@ -37,7 +38,7 @@ def drop_trigger(relation: Relation, trigger: Trigger, target: str) -> Change:
     action = next((c.action for c in ACTIONS if c.trigger == trigger.name), Action.EVENT)
     drop = sql.SQL("drop trigger {} on {}").format(sql.Identifier(trigger.name), sql.Identifier(*relation.identity))
     place = qualified(*relation.identity)
-    statement = Statement(drop.as_string(None))
+    statement = Statement(drop.as_string(None), step=LOCKING)
     return Change(ChangeKind.DROP, target, action, place, "No rule asks for it.", (statement,), relation.oid)
 
 
@@ -47,5 +48,5 @@ def drop_function(function: Function) -> Change:
     action = next((c.action for c in ACTIONS if c.option == option), Action.EVENT)
     place = f"{TRIGGER_SCHEMA}.{function.name}"
     target = commented_target(function.comment) or place
-    statement = Statement(function.drop_statement, as_owner=True)
+    statement = Statement(function.drop_statement, as_owner=True, step=DROPPING)
     return Change(ChangeKind.DROP, target, action, place, "No rule needs the function.", (statement,))

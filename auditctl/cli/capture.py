@@ -13,6 +13,7 @@ from auditctl.actions import parse_actions
 from auditctl.capture import apply, plan_summary, rule_keys, table_status
 from auditctl.capture.plan import ChangeKind, Plan
 from auditctl.capture.rule_keys import Kind, Rule, RuleKey
+from auditctl.cli.batch_progress import batch_progress
 from auditctl.cli.options import only_option, table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
@@ -112,10 +113,10 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
     """
     options["actions"] = parse_actions(options["actions"]) or actions.DEFAULT
     rule = Rule(table, **{key.name: key.parse(options[key.name]) for key in rule_keys.KEYS})
-    with session.connect(INSTALLER) as conn:
+    with session.connect(INSTALLER) as conn, batch_progress(session) as watch:
         _report(
             session,
-            apply.enable(conn, rule, lock_timeout=lock_timeout),
+            apply.enable(conn, rule, lock_timeout=lock_timeout, watch=watch),
             "No trigger had to change; the rule is stored.",
         )
 
@@ -137,11 +138,11 @@ def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout
       auditctl disable billing.invoice --actions truncate
       auditctl disable billing.salary --actions read
     """
-    with session.connect(INSTALLER) as conn:
+    with session.connect(INSTALLER) as conn, batch_progress(session) as watch:
         stopped = parse_actions(actions)
         _report(
             session,
-            apply.disable(conn, table, stopped, lock_timeout=lock_timeout),
+            apply.disable(conn, table, stopped, lock_timeout=lock_timeout, watch=watch),
             "No trigger had to be dropped; the rule is stored.",
         )
 

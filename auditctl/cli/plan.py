@@ -15,6 +15,7 @@ from auditctl.capture import event_types, plan_summary, rule_store
 from auditctl.capture.config import document as configuration
 from auditctl.capture.config.document import Document
 from auditctl.capture.plan import Plan
+from auditctl.cli.batch_progress import batch_progress
 from auditctl.cli.capture import lock_timeout_option, print_warnings
 from auditctl.cli.options import confirm, only_option
 from auditctl.cli.printing import print_text
@@ -54,12 +55,24 @@ def plan(session: Session, file: str | None, sql: bool, only: tuple[str, ...], v
 @click.command()
 @file_argument
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option(
+    "--batch",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="The most tables in a transaction. Default: all if the server's lock table has room for them, else 100.",
+)
 @lock_timeout_option
 @only_option
 @verbose_option
 @pass_session
 def apply(
-    session: Session, file: str | None, yes: bool, lock_timeout: str, only: tuple[str, ...], verbose: bool
+    session: Session,
+    file: str | None,
+    yes: bool,
+    batch: int | None,
+    lock_timeout: str,
+    only: tuple[str, ...],
+    verbose: bool,
 ) -> None:
     """Make the database match the rules, in one transaction.
 
@@ -67,26 +80,40 @@ def apply(
     database apply. On a terminal it asks before changing anything.
 
     With --only, tables and rules that it does not name stay as they are, as do event types and retention.
+
+    If the server's lock table has no room for all tables, or with --batch, it takes several transactions. Each table is
+    then either as before or done, also after an interruption, and the next apply does the rest.
     """
     document = _document(file)
-    with session.connect() as conn:
-        place.require(conn)
-        preview = capture_apply.plan(conn, document, only)
-        for line in _lines(preview, verbose):
-            session.say(line)
-        if not preview.is_done and not yes and file != "-" and sys.stdin.isatty() and not confirm("Apply?"):
-            session.say("Nothing was changed.")
-            return
+    approval = _Approval(session, is_asking=not yes and file != "-" and sys.stdin.isatty(), verbose=verbose)
+    with session.connect() as conn, batch_progress(session) as watch:
         applied = capture_apply.apply(
-            conn,
-            document,
-            only=only,
-            lock_timeout=lock_timeout,
-            approve=lambda planned: _matches_preview(planned, preview),
+            conn, document, only=only, lock_timeout=lock_timeout, approve=approval, batch=batch, watch=watch
         )
+    if approval.is_refused:
+        session.say("Nothing was changed.")
+        return
     _print_warnings(session, applied, verbose)
     if number := _number(applied):
         session.say(f"Applied {plural(number, 'change')}.")
+
+
+class _Approval:
+    """Shows the first plan and asks about it; later ones, made because the database changed, must do no more."""
+
+    def __init__(self, session: Session, *, is_asking: bool, verbose: bool) -> None:
+        self.is_refused = False
+        self._session, self._is_asking, self._verbose = session, is_asking, verbose
+        self._shown: Plan | None = None
+
+    def __call__(self, planned: Plan) -> bool:
+        if self._shown is not None:
+            return _matches_preview(planned, self._shown)
+        self._shown = planned
+        for line in _lines(planned, self._verbose):
+            self._session.say(line)
+        self.is_refused = not planned.is_done and self._is_asking and not confirm("Apply?")
+        return not self.is_refused
 
 
 @click.command(short_help="Exit with 3 if the database differs from the rules.")

@@ -244,7 +244,11 @@ begin
             perform auditctl_guard.refuse('what ' || p_command || ' changes here');
         end if;
     end if;
-    if to_regprocedure('auditctl_internal.watch_ddl(text)') is null then
+    if to_regprocedure('auditctl_internal.watch_ddl(text)') is null or to_regprocedure('auditctl_internal.is_watched(text)') is null then
+        return;
+    end if;
+    perform auditctl_guard.require_owners_rights('auditctl_internal.is_watched(text)');
+    if not auditctl_internal.is_watched(p_command) then
         return;
     end if;
     perform auditctl_guard.require_owners_rights('auditctl_internal.watch_ddl(text)');
@@ -299,6 +303,13 @@ begin
             set local client_min_messages = warning;
             drop schema auditctl_guard cascade;
         end if;
+        return;
+    end if;
+    if to_regprocedure('auditctl_internal.is_drop_watched()') is null then
+        return;
+    end if;
+    perform auditctl_guard.require_owners_rights('auditctl_internal.is_drop_watched()');
+    if not auditctl_internal.is_drop_watched() then
         return;
     end if;
     perform auditctl_guard.require_owners_rights('auditctl_internal.watch_drop(text)');

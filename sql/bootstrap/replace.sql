@@ -16,6 +16,14 @@ begin
         language plpgsql security definer
         set search_path = pg_catalog, pg_temp
         as 'begin end';
+        create or replace function auditctl_internal.is_watched(p_command text) returns boolean
+        language sql volatile security definer
+        set search_path = pg_catalog, pg_temp
+        as 'select false';
+        create or replace function auditctl_internal.is_drop_watched() returns boolean
+        language sql volatile security definer
+        set search_path = pg_catalog, pg_temp
+        as 'select false';
     end if;
 end
 $auditctl$;

@@ -1,6 +1,6 @@
 -- The triggers that rules need, each with what is wrong with it and how to repair it.
 select
-    c.relation::oid::bigint as root,
+    t.root::bigint as root,
     t.relation::bigint as relation,
     t.action::text as action,
     t.trigger,
@@ -8,6 +8,8 @@ select
     t.grantee,
     t.is_clone,
     t.faults,
-    t.statements
-from pg_catalog.jsonb_populate_recordset(null::auditctl.capture, %(captures)s) as c
-cross join lateral auditctl.capture_triggers(c) as t
+    t.statements,
+    t.digest
+from auditctl.capture_triggers(
+    array(select c from pg_catalog.jsonb_populate_recordset(null::auditctl.capture, %(captures)s) as c)
+) as t

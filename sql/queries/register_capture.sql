@@ -1,7 +1,8 @@
--- Registers an audited table for the coverage guard, or updates its row.
+-- Registers audited tables for the coverage guard, or updates their rows, in the order in which the guard locks them.
 insert into auditctl.capture as known ({columns}, being_changed_by)
 select {columns}, pg_current_xact_id()
-from jsonb_populate_record(null::auditctl.capture, %(capture)s)
+from jsonb_populate_recordset(null::auditctl.capture, %(captures)s)
+order by relation
 on conflict (relation) do update
 set
     ({columns}, being_changed_by) = row({excluded}, excluded.being_changed_by),

@@ -1,4 +1,5 @@
--- Every relation that a user could name, with its ancestors and its capture triggers, each null where there are none.
+-- Every relation that a user could name, or those given, with its ancestors and its capture triggers, each null where there
+-- are none.
 with recursive ancestor as (
     select i.inhrelid as relation, i.inhparent as parent, 1 as distance
     from pg_catalog.pg_inherits as i
@@ -37,4 +38,5 @@ select
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'f', 'v', 'm') and n.nspname <> 'pg_toast'
+    and (%(relations)s::bigint [] is null or c.oid = any (%(relations)s::bigint []))
 order by n.nspname collate "C", c.relname collate "C"

@@ -26,11 +26,13 @@ comment on column auditctl.captured_column.constituents is 'The types a value ma
 create table auditctl.template (
     action auditctl.action not null,
     parts text[] not null,
+    generator text not null,
     constraint template_pkey primary key (action)
 );
 comment on table auditctl.template is 'The templates for bodies of capture functions, as install stored them';
 comment on column auditctl.template.action is 'The captured action';
 comment on column auditctl.template.parts is 'Alternating pieces of text and names of the placeholders between them';
+comment on column auditctl.template.generator is 'The SHA-256 of the SQL that generates functions from the template, in hex';
 
 create type auditctl.capture_function as (name text, source text, settings text[], statement text, comment text, grantee text);
 comment on type auditctl.capture_function is 'A capture function as it should be, and the statement that creates it';
@@ -82,6 +84,16 @@ comment on column auditctl.capture.on_drop is 'What the guard does if DDL drops 
 
 -- By which the guard knows a former member, at each ALTER TABLE of any table.
 create index capture_members_idx on auditctl.capture using gin ((members::oid[]));
+create table auditctl.function_digest (
+    function text not null,
+    digest text not null,
+    constraint function_digest_pkey primary key (function)
+);
+comment on table auditctl.function_digest is
+    'Capture functions that were found to be as generated: one with this digest need not be generated again to be compared';
+comment on column auditctl.function_digest.function is 'Its name in auditctl_triggers';
+comment on column auditctl.function_digest.digest is
+    'The SHA-256 of its source and settings and of all that these depend on: rule, columns, types, templates, server version; in hex';
 
 create table auditctl.capture_change (
     changed_at timestamptz not null default pg_catalog.now()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STATES: LiteralString = """
     select s.trigger, s.fault, s.phrase
       from auditctl.capture as k
-     cross join auditctl_internal.trigger_states(jsonb_populate_record(k, %s::jsonb)) as s
+     cross join auditctl_internal.trigger_states(array[jsonb_populate_record(k, %s::jsonb)]) as s
      where s.fault is not null order by 1
 """
 

@@ -66,13 +66,9 @@ revoke execute on function "auditctl_triggers"."shop__every_kind__create"() from
 
 comment on function "auditctl_triggers"."shop__every_kind__create"() is 'auditctl: create of shop.every_kind';
 
-grant execute on function "auditctl_triggers"."shop__every_kind__create"() to session_user;
-
 create trigger "auditctl_create" after insert on "shop"."every_kind" for each row execute function "auditctl_triggers"."shop__every_kind__create"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_create";
-
-revoke execute on function "auditctl_triggers"."shop__every_kind__create"() from session_user;
 
 create or replace function auditctl_triggers.shop__every_kind__update() returns trigger
 language plpgsql
@@ -205,13 +201,9 @@ revoke execute on function "auditctl_triggers"."shop__every_kind__update"() from
 
 comment on function "auditctl_triggers"."shop__every_kind__update"() is 'auditctl: update of shop.every_kind';
 
-grant execute on function "auditctl_triggers"."shop__every_kind__update"() to session_user;
-
 create trigger "auditctl_update" after update on "shop"."every_kind" for each row execute function "auditctl_triggers"."shop__every_kind__update"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_update";
-
-revoke execute on function "auditctl_triggers"."shop__every_kind__update"() from session_user;
 
 create or replace function auditctl_triggers.shop__every_kind__delete() returns trigger
 language plpgsql
@@ -281,13 +273,9 @@ revoke execute on function "auditctl_triggers"."shop__every_kind__delete"() from
 
 comment on function "auditctl_triggers"."shop__every_kind__delete"() is 'auditctl: delete of shop.every_kind';
 
-grant execute on function "auditctl_triggers"."shop__every_kind__delete"() to session_user;
-
 create trigger "auditctl_delete" after delete on "shop"."every_kind" for each row execute function "auditctl_triggers"."shop__every_kind__delete"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_delete";
-
-revoke execute on function "auditctl_triggers"."shop__every_kind__delete"() from session_user;
 
 create or replace function auditctl_triggers.shop__every_kind__truncate() returns trigger
 language plpgsql
@@ -317,11 +305,7 @@ revoke execute on function "auditctl_triggers"."shop__every_kind__truncate"() fr
 
 comment on function "auditctl_triggers"."shop__every_kind__truncate"() is 'auditctl: truncate of shop.every_kind';
 
-grant execute on function "auditctl_triggers"."shop__every_kind__truncate"() to session_user;
-
 create trigger "auditctl_truncate" after truncate on "shop"."every_kind" for each statement execute function "auditctl_triggers"."shop__every_kind__truncate"();
 
 alter table "shop"."every_kind" enable always trigger "auditctl_truncate";
-
-revoke execute on function "auditctl_triggers"."shop__every_kind__truncate"() from session_user;
 

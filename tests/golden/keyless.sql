@@ -47,13 +47,9 @@ revoke execute on function "auditctl_triggers"."shop__keyless__create"() from pu
 
 comment on function "auditctl_triggers"."shop__keyless__create"() is 'auditctl: create of shop.keyless';
 
-grant execute on function "auditctl_triggers"."shop__keyless__create"() to session_user;
-
 create trigger "auditctl_create" after insert on "shop"."keyless" for each row execute function "auditctl_triggers"."shop__keyless__create"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_create";
-
-revoke execute on function "auditctl_triggers"."shop__keyless__create"() from session_user;
 
 create or replace function auditctl_triggers.shop__keyless__update() returns trigger
 language plpgsql
@@ -124,13 +120,9 @@ revoke execute on function "auditctl_triggers"."shop__keyless__update"() from pu
 
 comment on function "auditctl_triggers"."shop__keyless__update"() is 'auditctl: update of shop.keyless';
 
-grant execute on function "auditctl_triggers"."shop__keyless__update"() to session_user;
-
 create trigger "auditctl_update" after update on "shop"."keyless" for each row execute function "auditctl_triggers"."shop__keyless__update"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_update";
-
-revoke execute on function "auditctl_triggers"."shop__keyless__update"() from session_user;
 
 create or replace function auditctl_triggers.shop__keyless__delete() returns trigger
 language plpgsql
@@ -181,13 +173,9 @@ revoke execute on function "auditctl_triggers"."shop__keyless__delete"() from pu
 
 comment on function "auditctl_triggers"."shop__keyless__delete"() is 'auditctl: delete of shop.keyless';
 
-grant execute on function "auditctl_triggers"."shop__keyless__delete"() to session_user;
-
 create trigger "auditctl_delete" after delete on "shop"."keyless" for each row execute function "auditctl_triggers"."shop__keyless__delete"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_delete";
-
-revoke execute on function "auditctl_triggers"."shop__keyless__delete"() from session_user;
 
 create or replace function auditctl_triggers.shop__keyless__truncate() returns trigger
 language plpgsql
@@ -213,11 +201,7 @@ revoke execute on function "auditctl_triggers"."shop__keyless__truncate"() from 
 
 comment on function "auditctl_triggers"."shop__keyless__truncate"() is 'auditctl: truncate of shop.keyless';
 
-grant execute on function "auditctl_triggers"."shop__keyless__truncate"() to session_user;
-
 create trigger "auditctl_truncate" after truncate on "shop"."keyless" for each statement execute function "auditctl_triggers"."shop__keyless__truncate"();
 
 alter table "shop"."keyless" enable always trigger "auditctl_truncate";
-
-revoke execute on function "auditctl_triggers"."shop__keyless__truncate"() from session_user;
 

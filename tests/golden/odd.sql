@@ -47,13 +47,9 @@ revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__create"
 
 comment on function "auditctl_triggers"."shop__odd ""%s"" 'name'__create"() is 'auditctl: create of shop."odd ""%s"" ''name''"';
 
-grant execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__create"() to session_user;
-
 create trigger "auditctl_create" after insert on "shop"."odd ""%s"" 'name'" for each row execute function "auditctl_triggers"."shop__odd ""%s"" 'name'__create"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_create";
-
-revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__create"() from session_user;
 
 create or replace function auditctl_triggers."shop__odd ""%s"" 'name'__update"() returns trigger
 language plpgsql
@@ -128,13 +124,9 @@ revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__update"
 
 comment on function "auditctl_triggers"."shop__odd ""%s"" 'name'__update"() is 'auditctl: update of shop."odd ""%s"" ''name''"';
 
-grant execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__update"() to session_user;
-
 create trigger "auditctl_update" after update on "shop"."odd ""%s"" 'name'" for each row execute function "auditctl_triggers"."shop__odd ""%s"" 'name'__update"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_update";
-
-revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__update"() from session_user;
 
 create or replace function auditctl_triggers."shop__odd ""%s"" 'name'__delete"() returns trigger
 language plpgsql
@@ -185,13 +177,9 @@ revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__delete"
 
 comment on function "auditctl_triggers"."shop__odd ""%s"" 'name'__delete"() is 'auditctl: delete of shop."odd ""%s"" ''name''"';
 
-grant execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__delete"() to session_user;
-
 create trigger "auditctl_delete" after delete on "shop"."odd ""%s"" 'name'" for each row execute function "auditctl_triggers"."shop__odd ""%s"" 'name'__delete"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_delete";
-
-revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__delete"() from session_user;
 
 create or replace function auditctl_triggers."shop__odd ""%s"" 'name'__truncate"() returns trigger
 language plpgsql
@@ -217,11 +205,7 @@ revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__truncat
 
 comment on function "auditctl_triggers"."shop__odd ""%s"" 'name'__truncate"() is 'auditctl: truncate of shop."odd ""%s"" ''name''"';
 
-grant execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__truncate"() to session_user;
-
 create trigger "auditctl_truncate" after truncate on "shop"."odd ""%s"" 'name'" for each statement execute function "auditctl_triggers"."shop__odd ""%s"" 'name'__truncate"();
 
 alter table "shop"."odd ""%s"" 'name'" enable always trigger "auditctl_truncate";
-
-revoke execute on function "auditctl_triggers"."shop__odd ""%s"" 'name'__truncate"() from session_user;
 

@@ -49,13 +49,9 @@ revoke execute on function "auditctl_triggers"."shop__parted__create"() from pub
 
 comment on function "auditctl_triggers"."shop__parted__create"() is 'auditctl: create of shop.parted';
 
-grant execute on function "auditctl_triggers"."shop__parted__create"() to session_user;
-
 create trigger "auditctl_create" after insert on "shop"."parted" for each row execute function "auditctl_triggers"."shop__parted__create"();
 
 alter table "shop"."parted" enable always trigger "auditctl_create";
-
-revoke execute on function "auditctl_triggers"."shop__parted__create"() from session_user;
 
 grant execute on function "auditctl_triggers"."shop__parted__create"() to "postgres";
 
@@ -130,13 +126,9 @@ revoke execute on function "auditctl_triggers"."shop__parted__update"() from pub
 
 comment on function "auditctl_triggers"."shop__parted__update"() is 'auditctl: update of shop.parted';
 
-grant execute on function "auditctl_triggers"."shop__parted__update"() to session_user;
-
 create trigger "auditctl_update" after update on "shop"."parted" for each row execute function "auditctl_triggers"."shop__parted__update"();
 
 alter table "shop"."parted" enable always trigger "auditctl_update";
-
-revoke execute on function "auditctl_triggers"."shop__parted__update"() from session_user;
 
 grant execute on function "auditctl_triggers"."shop__parted__update"() to "postgres";
 
@@ -191,13 +183,9 @@ revoke execute on function "auditctl_triggers"."shop__parted__delete"() from pub
 
 comment on function "auditctl_triggers"."shop__parted__delete"() is 'auditctl: delete of shop.parted';
 
-grant execute on function "auditctl_triggers"."shop__parted__delete"() to session_user;
-
 create trigger "auditctl_delete" after delete on "shop"."parted" for each row execute function "auditctl_triggers"."shop__parted__delete"();
 
 alter table "shop"."parted" enable always trigger "auditctl_delete";
-
-revoke execute on function "auditctl_triggers"."shop__parted__delete"() from session_user;
 
 grant execute on function "auditctl_triggers"."shop__parted__delete"() to "postgres";
 
@@ -228,27 +216,15 @@ revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from p
 
 comment on function "auditctl_triggers"."shop__parted__truncate"() is 'auditctl: truncate of shop.parted';
 
-grant execute on function "auditctl_triggers"."shop__parted__truncate"() to session_user;
-
 create trigger "auditctl_truncate" after truncate on "shop"."parted" for each statement execute function "auditctl_triggers"."shop__parted__truncate"();
 
 alter table "shop"."parted" enable always trigger "auditctl_truncate";
-
-revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from session_user;
-
-grant execute on function "auditctl_triggers"."shop__parted__truncate"() to session_user;
 
 create trigger "auditctl_truncate" after truncate on "shop"."parted_0" for each statement execute function "auditctl_triggers"."shop__parted__truncate"();
 
 alter table "shop"."parted_0" enable always trigger "auditctl_truncate";
 
-revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from session_user;
-
-grant execute on function "auditctl_triggers"."shop__parted__truncate"() to session_user;
-
 create trigger "auditctl_truncate" after truncate on "shop"."parted_1" for each statement execute function "auditctl_triggers"."shop__parted__truncate"();
 
 alter table "shop"."parted_1" enable always trigger "auditctl_truncate";
-
-revoke execute on function "auditctl_triggers"."shop__parted__truncate"() from session_user;
 

@@ -47,13 +47,9 @@ revoke execute on function "auditctl_triggers"."shop__plain__create"() from publ
 
 comment on function "auditctl_triggers"."shop__plain__create"() is 'auditctl: create of shop.plain';
 
-grant execute on function "auditctl_triggers"."shop__plain__create"() to session_user;
-
 create trigger "auditctl_create" after insert on "shop"."plain" for each row execute function "auditctl_triggers"."shop__plain__create"();
 
 alter table "shop"."plain" enable always trigger "auditctl_create";
-
-revoke execute on function "auditctl_triggers"."shop__plain__create"() from session_user;
 
 create or replace function auditctl_triggers.shop__plain__update() returns trigger
 language plpgsql
@@ -129,13 +125,9 @@ revoke execute on function "auditctl_triggers"."shop__plain__update"() from publ
 
 comment on function "auditctl_triggers"."shop__plain__update"() is 'auditctl: update of shop.plain';
 
-grant execute on function "auditctl_triggers"."shop__plain__update"() to session_user;
-
 create trigger "auditctl_update" after update on "shop"."plain" for each row execute function "auditctl_triggers"."shop__plain__update"();
 
 alter table "shop"."plain" enable always trigger "auditctl_update";
-
-revoke execute on function "auditctl_triggers"."shop__plain__update"() from session_user;
 
 create or replace function auditctl_triggers.shop__plain__delete() returns trigger
 language plpgsql
@@ -186,13 +178,9 @@ revoke execute on function "auditctl_triggers"."shop__plain__delete"() from publ
 
 comment on function "auditctl_triggers"."shop__plain__delete"() is 'auditctl: delete of shop.plain';
 
-grant execute on function "auditctl_triggers"."shop__plain__delete"() to session_user;
-
 create trigger "auditctl_delete" after delete on "shop"."plain" for each row execute function "auditctl_triggers"."shop__plain__delete"();
 
 alter table "shop"."plain" enable always trigger "auditctl_delete";
-
-revoke execute on function "auditctl_triggers"."shop__plain__delete"() from session_user;
 
 create or replace function auditctl_triggers.shop__plain__truncate() returns trigger
 language plpgsql
@@ -218,11 +206,7 @@ revoke execute on function "auditctl_triggers"."shop__plain__truncate"() from pu
 
 comment on function "auditctl_triggers"."shop__plain__truncate"() is 'auditctl: truncate of shop.plain';
 
-grant execute on function "auditctl_triggers"."shop__plain__truncate"() to session_user;
-
 create trigger "auditctl_truncate" after truncate on "shop"."plain" for each statement execute function "auditctl_triggers"."shop__plain__truncate"();
 
 alter table "shop"."plain" enable always trigger "auditctl_truncate";
-
-revoke execute on function "auditctl_triggers"."shop__plain__truncate"() from session_user;
 

@@ -172,9 +172,9 @@ def test_a_reader_can_neither_hold_up_the_guard_nor_use_it(
         session.rollback()
         refused(session, "select auditctl_internal.put_trigger('s.p1', 'auditctl_create', 5, 's__p__create')", "42501")
         row = session.execute(
-            "select statements -> 0 ->> 'sql' from auditctl.capture_triggers(jsonb_populate_record("
+            "select statements -> 0 ->> 'sql' from auditctl.capture_triggers(array[jsonb_populate_record("
             "(select k from auditctl.capture as k where k.target = 's.a'), "
-            """'{"target": "x''; drop table s.a; --", "actions": ["CREATE"], "members": []}'))"""
+            """'{"target": "x''; drop table s.a; --", "actions": ["CREATE"], "members": []}')])"""
         ).fetchone()
     assert row is not None
     assert "'x''; drop table s.a; --'" in row[0]

@@ -31,10 +31,10 @@ def db_template(server: EmbeddedServer, template: NoopExecutor, owner_name: str)
 def test_no_name_of_a_column_makes_the_functions_of_its_table_impossible(db: str, conn: psycopg.Connection) -> None:
     conn.execute('create table a (id integer primary key, "$auditctl$$auditctl10$$auditctl12$" integer)')
     made: LiteralString = """
-        select auditctl.capture_triggers(jsonb_populate_record(null::auditctl.capture, '{
+        select auditctl.capture_triggers(array[jsonb_populate_record(null::auditctl.capture, '{
             "relation": "a", "target": "public.a", "actions": ["CREATE"], "exclude": [], "mask": [], "key": [],
             "require_actor": false, "members": []
-        }'))
+        }')])
     """
     conn.execute("set statement_timeout = '20s'")
     assert conn.execute(made).fetchone() is not None

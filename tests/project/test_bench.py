@@ -7,7 +7,7 @@ from bench import table
 
 def test_figures_on_the_page_are_those_of_the_results() -> None:
     text = table.PAGE.read_text("utf-8")
-    for start, content in table.tables():
+    for start, content in table.parts():
         _, _, rest = text.partition(start)
         shown, end, _ = rest.partition(table.END)
         assert end, "the page has lost its marks"

@@ -144,6 +144,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.capture_change", "auditctl_reader", "SELECT"),
         ("auditctl.event", "auditctl_reader", "SELECT"),
         ("auditctl.event_type", "auditctl_reader", "SELECT"),
+        ("auditctl.function_digest", "auditctl_reader", "SELECT"),
         ("auditctl.hold", "auditctl_reader", "SELECT"),
         ("auditctl.import_horizon", "auditctl_reader", "SELECT"),
         ("auditctl.key_change", "auditctl_reader", "SELECT"),

@@ -162,6 +162,16 @@ end
 $auditctl$;
 comment on function auditctl_internal.assemble is 'Returns a template with its placeholders filled';
 
+create or replace function auditctl_internal.function_comment(p_action auditctl.action, p_target text) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return format('auditctl: %s of %s', lower(p_action::text), p_target);
+end
+$auditctl$;
+comment on function auditctl_internal.function_comment is 'The comment of a capture function, by which its action and target are known';
+
 create or replace function auditctl_internal.capture_function(
     p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[] default null
 ) returns auditctl.capture_function
@@ -223,7 +233,7 @@ begin
         ),
         v_tag, v_function.source, v_tag
     );
-    v_function.comment := format('auditctl: %s of %s', lower(p_action::text), p_capture.target);
+    v_function.comment := auditctl_internal.function_comment(p_action, p_capture.target);
     -- Without USAGE on auditctl_triggers nobody can name the function and so attach it to a table of their own. With it, as
     -- a member of pg_read_all_data, the coverage guard refuses that: see auditctl_internal.require_no_forged_trigger.
     select pg_get_userbyid(c.relowner)
@@ -234,4 +244,4 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.capture_function is
-    'Generates the function that captures an action on an audited table, or on a child of it; takes the columns from a caller that has them';
+    'Generates the function that captures an action on an audited table, or on a child of it; takes the columns from a caller that has them. All that it depends on is in auditctl_internal.function_inputs';

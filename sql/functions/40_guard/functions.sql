@@ -24,7 +24,8 @@ comment on function auditctl_internal.rename_function is
     'Renames a capture function after its table was renamed; for a null old name only checks that the new name is free. Raises UA003 if another table uses it';
 
 create or replace function auditctl_internal.write_function(
-    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[]
+    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[] default null,
+    p_inputs text default null
 ) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -49,7 +50,10 @@ begin
     if v_is_ours is false then
         return;
     end if;
-    v_faults := array(select f.fault from auditctl_internal.function_faults(v_expected) as f);
+    v_faults := array(
+        select f.fault
+        from auditctl_internal.function_faults(array[v_expected.name], array[v_expected.comment], array[v_expected.grantee]) as f
+    ) || case when auditctl_internal.is_outdated(v_expected) then '{outdated}'::text[] else '{}' end;
     -- Owner, privileges and comment stay as they are.
     if v_faults = '{outdated}' then
         execute v_expected.statement;
@@ -58,9 +62,15 @@ begin
             execute v_statement;
         end loop;
     end if;
+    if p_inputs is not null then
+        perform auditctl_internal.store_digests(jsonb_build_object(
+            v_expected.name, auditctl_internal.function_digest(p_inputs, p_action, v_expected.source, v_expected.settings)
+        ));
+    end if;
 end
 $auditctl$;
-comment on function auditctl_internal.write_function is 'Brings the function of one trigger up to date with the table''s columns and name';
+comment on function auditctl_internal.write_function is
+    'Brings the function of one trigger up to date with the table''s columns and name; given its inputs, also stores that it is so';
 
 create or replace function auditctl_internal.write_functions(p_capture auditctl.capture, p_sites regclass[], p_are_new boolean) returns void
 language plpgsql volatile
@@ -70,12 +80,14 @@ declare
     v_relation regclass;
     v_action auditctl.action;
     v_columns auditctl.captured_column[];
+    v_inputs text;
 begin
     -- A partition has the functions of its root.
     for v_relation in
         select c.oid from pg_class as c where c.oid = any (p_sites::oid[]) and (c.oid = p_capture.relation or not c.relispartition) order by c.oid
     loop
         v_columns := array(select c from auditctl_internal.captured_columns(v_relation) as c);
+        v_inputs := (select i.inputs from auditctl_internal.function_inputs(array[p_capture]) as i where i.relation = v_relation);
         for v_action in
             select a.action
             from auditctl_internal.captured_action() as a
@@ -83,7 +95,7 @@ begin
                 select from pg_trigger as t where t.tgrelid = v_relation and t.tgname = a.trigger
             ))
         loop
-            perform auditctl_internal.write_function(v_relation, p_capture, v_action, v_columns);
+            perform auditctl_internal.write_function(v_relation, p_capture, v_action, v_columns, v_inputs);
         end loop;
     end loop;
 end
@@ -101,7 +113,11 @@ begin
     return not exists (select from pg_trigger as t where t.tgfoid = p_function) or coalesce((
         select bool_and(
             p.proname = expected.name and p.proowner = 'auditctl_owner'::regrole
-            and not exists (select from auditctl_internal.function_faults(expected) as f where f.fault in ('security', 'outdated'))
+            and not auditctl_internal.is_outdated(expected) and not exists (
+                select
+                from auditctl_internal.function_faults(array[expected.name], array[expected.comment], array[expected.grantee]) as f
+                where f.fault in ('security', 'outdated')
+            )
         )
         from pg_trigger as t
         join pg_class as c on c.oid = t.tgrelid

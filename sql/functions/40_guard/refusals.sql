@@ -58,7 +58,7 @@ as $auditctl$
 declare
     v_state record;
 begin
-    select s.* into v_state from auditctl_internal.trigger_states(p_capture) as s where s.fault is not null limit 1;
+    select s.* into v_state from auditctl_internal.trigger_states(array[p_capture]) as s where s.fault is not null limit 1;
     if found then
         raise exception 'refused: % is audited, and this would mean that trigger % %',
             auditctl_internal.registered_name(v_state.relation), v_state.trigger, v_state.phrase

@@ -157,7 +157,7 @@ begin
         former_exclude = v_now.former_exclude, former_mask = v_now.former_mask,
         members = v_now.members, columns = v_now.columns, columns_of = v_now.columns_of, rules = v_now.rules,
         shape = case
-            when v_now.members = v_before.members or not exists (select from auditctl_internal.trigger_states(v_now) as s where s.fault is not null)
+            when v_now.members = v_before.members or not exists (select from auditctl_internal.trigger_states(array[v_now]) as s where s.fault is not null)
                 then auditctl_internal.current_shape(p_relation, v_now.members)
         end,
         detached = array(

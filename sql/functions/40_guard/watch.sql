@@ -119,6 +119,32 @@ $auditctl$;
 comment on function auditctl_internal.warn_of_former_name is
     'Warns a session that gives the former name of an audited table to another one, which is not audited';
 
+create or replace function auditctl_internal.is_watched(p_command text) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $auditctl$
+declare
+    v_relations oid[];
+begin
+    if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS', 'CREATE FUNCTION', 'ALTER FUNCTION') then
+        return false;
+    elsif p_command not in ('ALTER TABLE', 'CREATE TRIGGER') or not pg_has_role(session_user, 'auditctl_owner', 'MEMBER') then
+        return true;
+    end if;
+    -- What apply does with tables that it has announced.
+    v_relations := auditctl_internal.changed_relations();
+    return v_relations is null or exists (
+        select
+        from auditctl_internal.related_relations(v_relations) as r (relation)
+        left join auditctl.capture as k on k.relation = r.relation
+        where k.being_changed_by is distinct from pg_current_xact_id()
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.is_watched(text) is
+    'Whether a DDL command is one that auditctl_internal.watch_ddl looks at. Only for use in an event trigger';
+
 create or replace function auditctl_internal.watch_ddl(p_command text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -168,6 +194,27 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.watch_ddl(text) is 'The coverage guard, at the end of each DDL command; called by auditctl_guard.check_ddl';
+
+create or replace function auditctl_internal.is_drop_watched() returns boolean
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select exists (
+        select
+        from pg_event_trigger_dropped_objects() as d
+        where d.object_type = 'policy' or d.classid = 'pg_class'::regclass
+            -- What apply does with tables that it has announced.
+            or d.object_type = 'trigger' and not exists (
+                select
+                from pg_namespace as n
+                join pg_class as c on c.relnamespace = n.oid
+                join auditctl.capture as k on k.relation = c.oid and k.being_changed_by = pg_current_xact_id()
+                where n.nspname = d.address_names[1] and c.relname = d.address_names[2]
+            )
+    )
+$auditctl$;
+comment on function auditctl_internal.is_drop_watched() is
+    'Whether a command dropped something that auditctl_internal.watch_drop looks at. Only for use in an event trigger';
 
 create or replace function auditctl_internal.watch_drop(p_command text) returns void
 language plpgsql security definer

@@ -1,0 +1,51 @@
+-- Locks tables, waiting for each as long as lock_timeout says. Meanwhile no other table is locked for as long as a
+-- deadlock takes to be detected: whoever waits for one of them and is waited for gets it, and this begins again.
+do $auditctl$
+declare
+    v_timeout constant text := pg_catalog.current_setting('lock_timeout');
+    v_together constant interval := pg_catalog.current_setting('deadlock_timeout')::interval / 2;
+    v_until constant timestamptz := case
+        when v_timeout::interval = interval '0' then 'infinity' else pg_catalog.clock_timestamp() + v_timeout::interval
+    end;
+    v_table record;
+    v_busy oid := 0;
+    v_name text;
+    v_limit timestamptz;
+begin
+    loop
+        begin
+            v_limit := v_until;
+            for v_table in
+                select c.oid, t.mode, n.nspname, c.relname
+                from pg_catalog.jsonb_to_recordset({tables}) as t (relation bigint, mode text)
+                join pg_catalog.pg_class as c on c.oid = t.relation and c.relkind in ('r', 'p')
+                join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+                order by c.oid = v_busy desc, c.oid
+            loop
+                v_busy := v_table.oid;
+                v_name := pg_catalog.concat_ws('.', v_table.nspname, v_table.relname);
+                perform pg_catalog.set_config('lock_timeout', case
+                    when v_limit = 'infinity' then '0'
+                    else greatest(1, pg_catalog.ceil(extract(epoch from v_limit - pg_catalog.clock_timestamp()) * 1000))::bigint::text
+                end, true);
+                execute pg_catalog.format('lock table %I.%I in %s mode', v_table.nspname, v_table.relname, v_table.mode);
+                v_limit := least(v_limit, pg_catalog.clock_timestamp() + v_together, v_until);
+            end loop;
+            exit;
+        exception
+            when lock_not_available or deadlock_detected then
+                if pg_catalog.clock_timestamp() >= v_until then
+                    raise exception '%: canceling statement due to lock timeout', v_name
+                        using errcode = 'lock_not_available';
+                end if;
+            -- The statement that needs the lock says more about what is missing, or who dropped the table.
+            when insufficient_privilege or undefined_table then
+                return;
+        end;
+    end loop;
+    -- What else is locked, such as rows of the store, is waited for as briefly.
+    perform pg_catalog.set_config('lock_timeout', least(
+        extract(epoch from v_together) * 1000, nullif(extract(epoch from v_timeout::interval) * 1000, 0)
+    )::bigint::text, true);
+end
+$auditctl$

@@ -1,0 +1,133 @@
+"""Locks: whoever changes tables beside an apply, in whatever order, is not ended by a deadlock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.fixtures.databases import GUARD_OFF, connect
+from tests.support.capturing import apply, audit, events, lines, pending
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from auditctl.capture.plan import Plan
+
+FILE = "".join(f'[[table]]\nname = "public.{name}"\nexclude = ["v"]\n' for name in "ab")
+
+
+@pytest.fixture
+def audited(db: str, conn: psycopg.Connection) -> psycopg.Connection:
+    conn.execute("create table a (id int primary key, v text); create table b (id int primary key, v text)")
+    audit(db, "a", "b")
+    return conn
+
+
+def wait_until_waiting(conn: psycopg.Connection, applied: Future[Plan]) -> None:
+    """Return once the apply waits for a lock."""
+    waiting = (
+        "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database() "
+        "and application_name = 'auditctl'"
+    )
+    limit = time.monotonic() + 60
+    while not conn.execute(waiting).rowcount:
+        assert time.monotonic() < limit and not applied.done(), "it does not wait"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("first", "second"), ["ab", "ba"])
+def test_a_migration_of_several_audited_tables_is_not_ended_by_a_deadlock(
+    db: str, audited: psycopg.Connection, first: str, second: str
+) -> None:
+    with ThreadPoolExecutor(1) as pool, connect(db) as migration:
+        migration.execute("begin")
+        migration.execute(f"alter table {first} add column w int".encode())
+        applied = pool.submit(apply, db, FILE, lock_timeout="60s")
+        wait_until_waiting(audited, applied)
+        migration.execute(f"alter table {second} add column w int".encode())
+        migration.execute("commit")
+        assert applied.result(60).rules[0].exclude == ("v",)
+    assert pending(db, FILE) == []
+
+
+@pytest.mark.parametrize(("first", "second"), ["ab", "ba"])
+def test_a_writer_of_several_tables_is_not_ended_by_a_deadlock(
+    db: str, audited: psycopg.Connection, first: str, second: str
+) -> None:
+    with ThreadPoolExecutor(1) as pool, connect(db) as writer:
+        writer.execute("begin")
+        writer.execute(f"insert into {first} values (1, 'x')".encode())
+        applied = pool.submit(apply, db, FILE, lock_timeout="60s")
+        wait_until_waiting(audited, applied)
+        writer.execute(f"insert into {second} values (1, 'x')".encode())
+        writer.execute("commit")
+        assert applied.result(60).rules[0].exclude == ("v",)
+    assert pending(db, FILE) == []
+    written = [(target, new) for target, _, _, _, new in events(audited, "public.a", "public.b")]
+    assert written == [(f"public.{name}", {"id": 1, "v": "x"}) for name in (first, second)]
+
+
+def test_a_table_that_changes_while_it_waits_to_be_audited_is_planned_again(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create table a (id int primary key, v text)")
+    with ThreadPoolExecutor(1) as pool, connect(db) as migration:
+        migration.execute("begin")
+        migration.execute("alter table a add column w int; alter table a drop column v")
+        applied = pool.submit(apply, db, '[[table]]\nname = "public.a"\nactions = ["create"]\n', lock_timeout="60s")
+        wait_until_waiting(conn, applied)
+        migration.execute("commit")
+        assert lines(applied.result(60)) == ["CREATE public.a create: There is no trigger yet."]
+    conn.execute("insert into a values (1, 2)")
+    assert [event[-1] for event in events(conn, "public.a")] == [{"id": 1, "w": 2}]
+    assert pending(db) == []
+
+
+def test_what_another_apply_has_done_meanwhile_is_not_done_again(db: str, audited: psycopg.Connection) -> None:
+    audited.execute(GUARD_OFF)
+    audited.execute("drop trigger auditctl_create on a; drop trigger auditctl_delete on b")
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: len(apply(db).pending), range(4)))
+    assert sorted(done) == [0, 0, 0, 2]
+    assert pending(db) == []
+
+
+@pytest.mark.slow
+def test_writers_and_migrations_go_on_beside_applies_for_a_minute(db: str, conn: psycopg.Connection) -> None:
+    for number in range(6):
+        conn.execute(f"create table t{number} (id bigint generated always as identity, v text, w text)".encode())
+    stop = threading.Event()
+
+    def work(number: int, *statements: str) -> int:
+        done = 0
+        with connect(db) as session:
+            while not stop.is_set():
+                turn = (number + done) % 6
+                with session.transaction():
+                    for place, statement in enumerate(statements):
+                        session.execute(statement.format((turn + place * (1 + number % 5)) % 6).encode())
+                done += 1
+        return done
+
+    def change(number: int) -> int:
+        done = 0
+        while not stop.is_set():
+            hidden = ["v"] if (number + done) % 2 else ["w"]
+            rules = "".join(f'[[table]]\nname = "public.t{i}"\nexclude = {hidden}\n' for i in range(6))
+            apply(db, rules, lock_timeout="60s", batch=None if done % 3 else 2)
+            done += 1
+        return done
+
+    insert = "insert into t{} (v, w) values ('v', 'w')"
+    alter = "alter table t{} alter column v set default 'x'"
+    drop = "alter table t{} alter column v drop default"
+    with ThreadPoolExecutor(16) as pool:
+        workers = [pool.submit(work, number, insert, insert, insert) for number in range(8)]
+        workers += [pool.submit(work, number, alter, drop, insert) for number in range(3)]
+        workers += [pool.submit(change, number) for number in range(2)]
+        stop.wait(60)
+        stop.set()
+        assert all(worker.result(120) > 0 for worker in workers)
