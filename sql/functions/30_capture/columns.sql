@@ -53,11 +53,24 @@ returns table (type oid, base_oid oid, is_plain boolean, constituents text[])
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_others oid[];
 begin
+    -- Nearly all columns have such a type, which consists of nothing else. Object ids below 16384 belong to PostgreSQL itself.
+    return query
+    select t.oid, t.oid, t.typname <> 'json', array[t.typname::text]
+    from pg_type as t
+    where t.oid = any (p_types) and t.oid < 16384 and t.typtype = 'b' and t.typcategory <> 'A';
+    v_others := array(
+        select t.oid from pg_type as t where t.oid = any (p_types) and not (t.oid < 16384 and t.typtype = 'b' and t.typcategory <> 'A')
+    );
+    if v_others = '{}' then
+        return;
+    end if;
     return query
     with recursive part as (
-        select distinct u.type, u.type as oid, true as is_outer
-        from unnest(p_types) as u (type)
+        select u.type, u.type as oid, true as is_outer
+        from unnest(v_others) as u (type)
         union
         select p.type, inner_type.oid, p.is_outer and t.typtype = 'd'
         from part as p
@@ -77,7 +90,6 @@ begin
     select
         p.type,
         max(p.oid) filter (where p.is_outer),
-        -- Object ids below 16384 belong to PostgreSQL itself.
         bool_and(p.oid < 16384 and t.typname not in ('json', '_json', '_jsonb')),
         -- The text of an enum depends on no setting; about a foreign type nothing is known, and a composite may change.
         coalesce(
