@@ -46,7 +46,7 @@ def test_a_port_that_is_taken_is_said_to_be(auditctl: RunAuditctl) -> None:
 )
 def test_a_host_that_is_none_is_refused(auditctl: RunAuditctl, host: str) -> None:
     done = auditctl("serve", "--port", "0", "--host", host, check=2)
-    shown = repr(host) if len(host) < 300 else f"'{host[:120]}…' (300 characters)"
+    shown = repr(host) if len(host) < 300 else f"'{host[:100]}…' (300 characters)"
     assert done.err.splitlines() == [
         f"error: {shown} is not an address of this machine", "hint: For example: --host 127.0.0.1"
     ]  # fmt: skip
