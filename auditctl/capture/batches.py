@@ -91,6 +91,9 @@ def split(
     for change in plan.pending:
         groups.setdefault(_group(change, members), []).append(change)
     rest = groups.pop(None, [])
+    for one in audited:
+        if one.root.oid in stale:
+            groups.setdefault(one.root.oid, [])
     sizes = {one.root.oid: 1 + len(one.members) for one in audited}
     parts = list(_parts(groups, sizes, room, most)) or [[]]
     batches: list[Batch] = []
@@ -99,10 +102,8 @@ def split(
         changes = tuple(change for key in keys for change in groups[key])
         own = tuple(by_oid[key] for key in keys if isinstance(key, int) and key in by_oid)
         batches.append(Batch(changes, (), own, is_first=not batches, is_last=False))
-    done = {one.root.oid for batch in batches for one in batch.audited}
-    others = tuple(one for one in audited if one.root.oid in stale - done)
     last = batches[-1]
-    batches[-1] = replace(last, changes=(*last.changes, *rest), audited=(*last.audited, *others), is_last=True)
+    batches[-1] = replace(last, changes=(*last.changes, *rest), is_last=True)
     targets = {target.relation: target for target in plan.targets}
     return tuple(
         replace(batch, targets=tuple(targets[one.root.oid] for one in batch.audited if one.root.oid in targets))

@@ -32,6 +32,10 @@ _DONE = {
 }
 
 
+_MODES = ("access share", "share", "share row exclusive", "access exclusive")
+"""The modes in which tables are locked, the weakest first."""
+
+
 class OutdatedPlanError(AuditctlError):
     """The database changed after the plan was made; nothing was done."""
 
@@ -113,14 +117,16 @@ def _lock_tables(conn: Connection, batch: Batch) -> None:
 
     Transactions that wrote with the former functions end first: no event after that of the rule shows what it hides.
     """
-    modes = dict.fromkeys(rule_store.hiding_more(conn, batch.targets), "share")
+    # Their columns are read again once rows of the store are locked, for which DDL on them may wait.
+    modes = {one.root.oid: "access share" for one in batch.audited}
+    modes |= dict.fromkeys(rule_store.hiding_more(conn, batch.targets), "share")
     for change in batch.changes:
         steps = {statement.step for statement in change.statements if statement.step >= LOCKING}
         if change.relation_oid is not None and steps:
             # To create a trigger lets readers go on; to drop one, or to change policies, does not.
             mode = "share row exclusive" if all(LOCKING < step < OTHER for step in steps) else "access exclusive"
-            known = modes.get(change.relation_oid, "share")
-            modes[change.relation_oid] = mode if known == "share" else max(known, mode, key=len)
+            known = modes.get(change.relation_oid, "access share")
+            modes[change.relation_oid] = max(known, mode, key=_MODES.index)
     if modes:
         tables = Jsonb([{"relation": oid, "mode": mode} for oid, mode in sorted(modes.items())])
         text = sql.SQL(resources.sql_text("queries/lock_tables.sql"))

@@ -1,9 +1,9 @@
--- Locks tables, waiting for each as long as lock_timeout says. Meanwhile no other table is locked for as long as a
--- deadlock takes to be detected: whoever waits for one of them and is waited for gets it, and this begins again.
+-- Locks tables, waiting for each as long as lock_timeout says. Meanwhile no other table stays locked for more than a tenth
+-- of deadlock_timeout: whoever waits for one of them and is waited for gets it, and this begins again.
 do $auditctl$
 declare
     v_timeout constant text := pg_catalog.current_setting('lock_timeout');
-    v_together constant interval := pg_catalog.current_setting('deadlock_timeout')::interval / 2;
+    v_together constant interval := pg_catalog.current_setting('deadlock_timeout')::interval / 10;
     v_until constant timestamptz := case
         when v_timeout::interval = interval '0' then 'infinity' else pg_catalog.clock_timestamp() + v_timeout::interval
     end;
