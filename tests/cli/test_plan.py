@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.databases import MakeLogin
 
 CREATE, UPDATE, DELETE, TRUNCATE = DEFAULT
 
@@ -193,14 +194,15 @@ def test_a_column_whose_name_ends_a_quoted_function_body_is_captured(
 
 
 def test_a_script_grants_usage_of_the_functions_schema_once_and_takes_it_back(
-    conn: psycopg.Connection, auditctl: RunAuditctl
+    conn: psycopg.Connection, login: MakeLogin, auditctl: RunAuditctl
 ) -> None:
     conn.execute("create table a (id int primary key); create table b (id int primary key)")
     text = '[[table]]\nname = "public.a"\n[[table]]\nname = "public.b"\n'
-    lines = auditctl("plan", "-", "--sql", input=text, check=0).out.splitlines()
+    reader = login("reader", roles=["auditctl_reader"]).dsn
+    lines = auditctl("plan", "-", "--sql", dsn=reader, input=text, check=0).out.splitlines()
     grant, revoke = (
         f"{words} session_user;"
-        for words in ("grant usage on schema auditctl_triggers to", "revoke usage on schema auditctl_triggers from")
+        for words in ('grant usage on schema "auditctl_triggers" to', 'revoke usage on schema "auditctl_triggers" from')
     )
     made = [number for number, line in enumerate(lines) if line.startswith("create trigger ")]
     assert (len(made), lines.count(grant), lines.count(revoke)) == (8, 1, 1)

@@ -161,7 +161,7 @@ def test_the_login_that_installed_is_not_found_but_every_other_member_is(db: str
         Finding(
             NOTICE, "role_member", ann.name,
             f"{ann.name} can read this log and shorten its retention: it is a member of auditctl_admin, which belongs "
-            "to the whole cluster, but was not granted it in this database with auditctl grant admin.",
+            "to the whole cluster, but was not granted it in this database with auditctl grant admin LOGIN.",
             f"revoke auditctl_admin from {ann.name};",
         )
     ]  # fmt: skip

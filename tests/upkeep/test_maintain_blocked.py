@@ -45,6 +45,7 @@ KEPT_OPEN: dict[str, tuple[LiteralString, ...]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", KEPT_OPEN)
 def test_what_any_login_keeps_open_does_not_keep_expired_events(
     db: str, conn: psycopg.Connection, anybody: Login, auditctl: RunAuditctl, kept: str
@@ -70,6 +71,7 @@ def test_what_any_login_keeps_open_does_not_keep_expired_events(
     assert recorded(conn, "e.target ~ '^billing'") == wanted
 
 
+@pytest.mark.slow
 def test_a_reader_of_the_log_neither_stops_the_deletion_nor_sees_half_of_it(
     db: str, conn: psycopg.Connection, anybody: Login, login: MakeLogin, auditctl: RunAuditctl
 ) -> None:
@@ -83,6 +85,7 @@ def test_a_reader_of_the_log_neither_stops_the_deletion_nor_sees_half_of_it(
     assert conn.execute(count).fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_a_rename_that_is_not_committed_does_not_stop_the_deletion(
     db: str, conn: psycopg.Connection, anybody: Login, auditctl: RunAuditctl
 ) -> None:

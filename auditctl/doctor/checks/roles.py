@@ -62,7 +62,7 @@ ROLES = (
         Severity.NOTICE,
         "a member of another role of auditctl that was not granted it here, with auditctl",
         "{object} can {power}: it is a member of {store_role}, which belongs to the whole cluster, but was not granted "
-        "it in this database with auditctl grant {short_name}.",
+        "it in this database with auditctl grant {short_name} LOGIN.",
         "revoke {via} from {role}{by_grantor};",
     ),
     Check(
