@@ -160,6 +160,7 @@ def install() -> None:
         run(RECORD_GUARD)
     else:
         run(event(revision))
+    run(resources.sql_text("bootstrap/writers.sql"))
 
 
 if context.is_offline_mode():

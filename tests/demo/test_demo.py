@@ -93,6 +93,7 @@ def test_demo_shows_the_log_and_leaves_no_process_and_no_folder(demo: RunAuditct
     assert [path.name for path in (tmp_path / "demo-output").iterdir()] == ["activity.csv"]
 
 
+@pytest.mark.slow
 def test_quiet_demo_prints_data_only_and_replaces_the_csv_of_another_run(demo: RunAuditctl, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -106,6 +107,7 @@ def test_quiet_demo_prints_data_only_and_replaces_the_csv_of_another_run(demo: R
     assert (out / "other.txt").read_text() == "kept"
 
 
+@pytest.mark.slow
 def test_kept_server_is_reached_and_stopped_by_the_printed_commands(
     demo: RunAuditctl, auditctl: RunAuditctl, tmp_path: Path
 ) -> None:
@@ -126,6 +128,7 @@ def test_kept_server_is_reached_and_stopped_by_the_printed_commands(
     assert list(in_log[0]) == list(selection.COLUMNS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wait_for", "number"),
     [("Starting", signal.SIGINT), ("A day at the company", signal.SIGTERM), ("A day at the company", signal.SIGHUP)],
@@ -153,6 +156,7 @@ def test_interrupted_demo_leaves_nothing(wait_for: str, number: signal.Signals, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_closed_pipe_ends_the_demo_without_a_trace(temp: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         f"set -o pipefail; {shlex.quote(sys.executable)} -m auditctl demo --keep | head -n 1",
