@@ -74,15 +74,16 @@ def apply(
     only: tuple[str, ...],
     verbose: bool,
 ) -> None:
-    """Make the database match the rules, in one transaction.
+    """Make the database match the rules.
 
     FILE (- for stdin) states all rules: a table that is not in it is disabled. Without FILE the rules stored in the
     database apply. On a terminal it asks before changing anything.
 
     With --only, tables and rules that it does not name stay as they are, as do event types and retention.
 
-    If the server's lock table has no room for all tables, or with --batch, it takes several transactions. Each table is
-    then either as before or done, also after an interruption, and the next apply does the rest.
+    It takes one transaction, so that everything is done or nothing. If the server's lock table has no room for all
+    tables, or with --batch, it takes several: each table is then either as before or done, also after an interruption,
+    and the next apply does the rest.
     """
     document = _document(file)
     approval = _Approval(session, is_asking=not yes and file != "-" and sys.stdin.isatty(), verbose=verbose)
