@@ -175,7 +175,7 @@ def carry_out(
             place.require(conn)
             with database.acting_as(conn, ROLE_OWNER):
                 room, seconds = batches.room(conn)
-            prepared = _prepare(conn, state.resolve(conn))
+            prepared = _prepare(conn, state.resolve(conn), is_thorough=isinstance(state, desired.AllRules))
             stale = rule_store.stale(conn, prepared.plan)
         if failure is not None and prepared.plan.fingerprint == previous:
             raise failure
@@ -247,14 +247,16 @@ def script(planned: Plan) -> Iterator[str]:
     yield "reset role;\ncommit;"
 
 
-def _prepare(conn: Connection, goal: DesiredRules) -> Prepared:
-    prepared, misfit = _assess(conn, goal)
+def _prepare(conn: Connection, goal: DesiredRules, *, is_thorough: bool = False) -> Prepared:
+    prepared, misfit = _assess(conn, goal, is_thorough=is_thorough)
     if misfit is not None:
         raise misfit
     return prepared
 
 
-def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, ConfigurationError | None]:
+def _assess(
+    conn: Connection, goal: DesiredRules, *, is_thorough: bool = False
+) -> tuple[Prepared, ConfigurationError | None]:
     """Return the plan, without the tables of rules that do not fit, and what does not fit."""
     stored_types = event_types.read(conn)
     types = event_types.Types(stored_types, goal.event_types)
@@ -265,7 +267,7 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
     )
     misfit = planner.misfit(resolution, only=goal.only, problems=goal.problems, types=types)
     audited = planner.affected(resolution, goal.only)
-    states = catalog.read_triggers(conn, audited)
+    states = catalog.read_triggers(conn, audited, is_thorough=is_thorough)
     planned = planner.plan(resolution, current, states, only=goal.only, types=types)
     planned = planner.without_doubtful(planned, resolution, goal.problems)
     if limits is not None:

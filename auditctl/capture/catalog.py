@@ -114,8 +114,16 @@ def _read_details(
         relations[oid] = replace(relations[oid], columns=tuple(columns), primary_key=tuple(key))
 
 
-def read_triggers(conn: Connection, tables: Iterable[Audited]) -> tuple[TriggerState, ...]:
+def read_triggers(
+    conn: Connection, tables: Iterable[Audited], *, is_thorough: bool = False
+) -> tuple[TriggerState, ...]:
     """Return the triggers that audited tables need, with what is wrong with each and how to repair it.
+
+    Args:
+        conn: The connection.
+        tables: The tables, with the rules in force.
+        is_thorough: Whether every function is generated for comparison, also where a digest says that it is sound: a
+            superuser can write a digest to match.
 
     Raises:
         DatabaseError: The store's templates are of another version.
@@ -130,7 +138,8 @@ def read_triggers(conn: Connection, tables: Iterable[Audited]) -> tuple[TriggerS
         for audited in tables
     ]
     cursor = conn.cursor(row_factory=kwargs_row(_trigger_state))
-    return tuple(cursor.execute(resources.sql_text("queries/capture_trigger.sql"), {"captures": Jsonb(captures)}))
+    parameters = {"captures": Jsonb(captures), "is_thorough": is_thorough}
+    return tuple(cursor.execute(resources.sql_text("queries/capture_trigger.sql"), parameters))
 
 
 def _trigger_state(action: str, faults: list[Any], statements: list[Any], **state: Any) -> TriggerState:

@@ -40,7 +40,7 @@ def read(conn: Connection, limit: int | None = clear_values.LIMIT, only: tuple[s
     within = limits.relations if limits else None
     resolution = resolve.resolve(stored, current, follow_renames=True, within=within)
     watched = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from auditctl.capture"))
-    states = catalog.read_triggers(conn, resolution.audited)
+    states = catalog.read_triggers(conn, resolution.audited, is_thorough=True)
     granted = tuple(f"{state.function} {state.grantee}" for state in states if state.grantee)
     names = limits.targets if limits else None
     plan = planner.plan(resolution, current, tuple(map(_without_other_checks, states)), only=names)

@@ -11,5 +11,5 @@ select
     t.statements,
     t.digest
 from auditctl.capture_triggers(
-    array(select c from pg_catalog.jsonb_populate_recordset(null::auditctl.capture, %(captures)s) as c)
+    array(select c from pg_catalog.jsonb_populate_recordset(null::auditctl.capture, %(captures)s) as c), %(is_thorough)s
 ) as t

@@ -5,6 +5,7 @@ create table auditctl.month (
     created_at timestamptz not null default pg_catalog.now(),
     has_events boolean not null default false,
     events bigint,
+    last_event_id bigint,
     counted_at timestamptz,
     missing bigint not null default 0,
     ended_at timestamptz,
@@ -19,6 +20,7 @@ comment on column auditctl.month.month is 'The month in UTC, such as 2026-11';
 comment on column auditctl.month.created_at is 'When its partition was created last';
 comment on column auditctl.month.has_events is 'Whether upkeep has seen events in it';
 comment on column auditctl.month.events is 'How many events upkeep counted in it, or left in it, last; null before it did';
+comment on column auditctl.month.last_event_id is 'The newest of the events that it counted, so that later ones do not hide that some are missing; null if it does not matter';
 comment on column auditctl.month.counted_at is 'When upkeep counted them';
 comment on column auditctl.month.missing is 'How many events upkeep found missing since the loss was accepted last';
 comment on column auditctl.month.ended_at is 'When upkeep deleted it, as all its events had expired; null while it is part of the log';

@@ -104,6 +104,15 @@ def test_events_that_went_without_upkeep_are_not_forgotten_by_it(db: str, month:
     ]
 
 
+def test_later_events_do_not_make_up_for_missing_ones(db: str, conn: psycopg.Connection, month: str) -> None:
+    conn.execute(ONE_GONE.format(3))
+    fill(conn, "2020-01-12", "billing.customer", 3)
+    lacking = missing("lacks 1 of the events that maintain counted in it").meaning
+    assert [f.meaning for f in found(db) if f.check == "log_month_gone"] == [lacking]
+    upkeep(db)
+    assert [f.meaning for f in found(db) if f.check == "log_month_gone"] == [lacking]
+
+
 def test_events_that_upkeep_deletes_or_adds_are_not_missing(db: str, conn: psycopg.Connection, month: str) -> None:
     before = found(db)
     hold(conn, "billing.customer", "2")

@@ -49,11 +49,11 @@ CHANGES: list[tuple[LiteralString, str]] = [
         "function auditctl_internal.begin_change",
     ),
     (
-        "alter function auditctl.capture_triggers(auditctl.capture[]) security invoker",
+        "alter function auditctl.capture_triggers(auditctl.capture[], boolean) security invoker",
         "function auditctl.capture_triggers",
     ),
     (
-        "alter function auditctl.capture_triggers(auditctl.capture[]) set search_path = public",
+        "alter function auditctl.capture_triggers(auditctl.capture[], boolean) set search_path = public",
         "function auditctl.capture_triggers",
     ),
     (

@@ -11,7 +11,7 @@ begin
     insert into auditctl.month as known (month) values (to_char(p_month, 'YYYY-MM'))
     on conflict (month) do update
     set
-        created_at = now(), has_events = false, events = null, counted_at = null, missing = 0, ended_at = null, accepted_at = null, acceptance = null,
+        created_at = now(), has_events = false, events = null, last_event_id = null, counted_at = null, missing = 0, ended_at = null, accepted_at = null, acceptance = null,
         -- One of a month to come had no events.
         lost_at = case when known.ended_at is null and auditctl_internal.utc(p_month) <= now() then now() end
     returning known.lost_at into v_lost_at;
@@ -33,7 +33,9 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.end_month is 'Notes that a month was deleted whole, as all its events had expired';
 
-create or replace function auditctl_internal.note_count(p_month text, p_found bigint, p_left bigint) returns void
+create or replace function auditctl_internal.note_count(
+    p_month text, p_found bigint, p_left bigint, p_last_event_id bigint default null
+) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -45,7 +47,7 @@ begin
     update auditctl.month
     set
         has_events = p_left > 0 or (has_events and p_left = p_found),
-        events = p_left, counted_at = now(), missing = missing + coalesce(v_missing, 0)
+        events = p_left, last_event_id = p_last_event_id, counted_at = now(), missing = missing + coalesce(v_missing, 0)
     where month = p_month;
     if v_missing > 0 then
         perform auditctl_internal.record_upkeep(
@@ -56,7 +58,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.note_count is
-    'Notes how many events of a month upkeep found, and how many it left; records how many are missing since it counted last';
+    'Notes how many of the events of a month that upkeep counted last it found, and how many it has now, with the newest of them; records how many are missing';
 
 create or replace function auditctl_internal.count_months() returns void
 language sql volatile
@@ -64,7 +66,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     -- Those that were not over when they were counted, and of the others the one that was counted longest ago.
     with due as (
-        select m.month, period.first, period.next
+        select m.month, m.last_event_id, period.first, period.next
         from auditctl.month as m
         cross join lateral (
             select
@@ -78,10 +80,15 @@ as $auditctl$
             )
     )
 
-    select auditctl_internal.note_count(d.month, found.events, found.events)
+    select auditctl_internal.note_count(d.month, found.known, found.events, found.last_event_id)
     from due as d
     cross join lateral (
-        select count(*) as events from auditctl.event as e where e.occurred_at >= d.first and e.occurred_at < d.next
+        select
+            count(*) as events,
+            count(*) filter (where e.event_id <= d.last_event_id or d.last_event_id is null) as known,
+            max(e.event_id) as last_event_id
+        from auditctl.event as e
+        where e.occurred_at >= d.first and e.occurred_at < d.next
     ) as found
 $auditctl$;
 comment on function auditctl_internal.count_months is 'Counts the events of the newest months, and of one more, so that doctor finds a month that lacks some';
@@ -95,7 +102,7 @@ declare
 begin
     insert into auditctl.month as known (month, accepted_at, acceptance) values (p_month, now(), p_reason)
     on conflict (month) do update
-    set accepted_at = now(), acceptance = excluded.acceptance, events = null, counted_at = null, missing = 0;
+    set accepted_at = now(), acceptance = excluded.acceptance, events = null, last_event_id = null, counted_at = null, missing = 0;
     perform auditctl_internal.record_upkeep(
         v_name, 'loss of events accepted: ' || p_reason,
         jsonb_build_object('step', 'accept', 'partition', v_name, 'month', p_month, 'reason', p_reason)

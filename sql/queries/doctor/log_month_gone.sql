@@ -17,13 +17,13 @@ with announced as (
 
 known as (
     select
-        m.month, m.has_events, m.lost_at, m.accepted_at, m.missing,
+        m.month, m.has_events, m.lost_at, m.accepted_at, m.missing, m.last_event_id,
         -- Of the newest 20 million events only, as counting takes time; upkeep counts all, month by month.
         case when sum(m.events) over (order by m.month desc) <= 20000000 then m.events end as events
     from auditctl.month as m
     where m.ended_at is null
     union all
-    select a.month, false, null, null, 0, null
+    select a.month, false, null, null, 0, null, null
     from announced as a
     where not a.is_ended and not exists (select from auditctl.month as m where m.month = a.month)
 ),
@@ -37,6 +37,7 @@ present as (
         from auditctl.event as e
         where e.occurred_at >= to_date(k.month, 'YYYY-MM')::timestamp at time zone 'UTC'
             and e.occurred_at < (to_date(k.month, 'YYYY-MM') + interval '1 month') at time zone 'UTC'
+            and (e.event_id <= k.last_event_id or k.last_event_id is null)
     ) as found on k.events > 0
     -- A month to come had no events.
     where to_date(k.month, 'YYYY-MM') <= now()
