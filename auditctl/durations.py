@@ -43,7 +43,7 @@ def parse_keep(text: str) -> str | None:
     Raises:
         UsageError: It is not such a duration, shorter than a day, or longer than PostgreSQL can count.
     """
-    # As auditctl.set_retention reads it: `ſ` is no s, and a no-break space no blank.
+    # As auditctl.set_retention reads it, which takes neither `ſ` for s nor a no-break space for a blank.
     words = text.strip(" \t\r\n")
     words = words.lower() if words.isascii() else ""
     if words == FOREVER:

@@ -42,7 +42,7 @@ class KnownRelations:
         return targets
 
     def find(self, pattern: Pattern) -> list[Relation]:
-        """Return the relations of a name, which is no glob; without a schema those on the search path, if any are."""
+        """Return the relations that a name without wildcards means; without a schema, by the search path."""
         if pattern.schema is not None:
             relation = self._by_identity.get((pattern.schema.text, pattern.table.text))
             return [] if relation is None else [relation]

@@ -1,6 +1,8 @@
 -- Runs last, as the login that installs: waits for statements that still run a capture function which this transaction
 -- rewrote because it dropped what the function called. After the commit they would call what is gone.
 
+reset role;
+
 do $auditctl$
 declare
     v_timeout constant text := pg_catalog.current_setting('lock_timeout');
@@ -43,3 +45,5 @@ begin
     perform pg_catalog.set_config('lock_timeout', v_timeout, true);
 end
 $auditctl$;
+
+set local role auditctl_owner;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
@@ -144,6 +145,20 @@ def test_an_upgrade_under_writers_with_the_guard_on_loses_no_event(
         select count(*) filter (where e.action = 'CREATE'), count(distinct e.target_id)
           from auditctl.event as e where e.target = 'shop.item'
     """).fetchone() == (sum(writers.written), sum(writers.written))
+
+
+def test_an_upgrade_waits_for_a_transaction_that_wrote_with_what_it_rewrites(
+    db: str, shop: psycopg.Connection, upgrade: Callable[[str], store.Installation]
+) -> None:
+    waits: LiteralString = "select from pg_locks where not granted and relation = 'shop.item'::regclass"
+    with ThreadPoolExecutor(1) as pool, connect(db) as writer:
+        writer.execute("begin; insert into shop.item (v) values ('a')")
+        upgraded = pool.submit(upgrade, db)
+        while not shop.execute(waits).rowcount:
+            assert not upgraded.done()
+        writer.execute("insert into shop.item (v) values ('b'); commit")
+        upgraded.result()
+    assert [event[1] for event in events(shop, "shop.item")] == ["CREATE", "CREATE"]
 
 
 def test_capture_that_calls_what_goes_is_written_anew_and_the_guard_goes_on(
