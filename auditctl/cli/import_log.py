@@ -45,7 +45,7 @@ REJECTED: tuple[tuple[str, Callable[[Summary], Rejected]], ...] = (
 
 @click.command()
 @click.argument("paths", metavar="FILE|FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--since", metavar="TIME", help="Skip earlier lines: a date, a time with offset, or 7d, 24h, 30m ago.")
+@click.option("--since", metavar="TIME", help="Skip earlier lines: a date, a time, today, or 7d, 1h30m ago.")
 @click.option("--query", "with_query", is_flag=True, help="Store the statement's text, with any secrets in it.")
 @click.option("--all-tables", "any_table", is_flag=True, help="Also import reads of tables that are not audited.")
 @click.option("--again", "restart", is_flag=True, help="Read files from their start; no read is imported twice.")

@@ -18,9 +18,6 @@ from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
 from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Selection
 
-WIDTH = 120
-"""The width in columns where there is no terminal, such as in a pipe."""
-
 
 def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option --format, passed to the command as the `Format` in `output_format`."""
@@ -39,6 +36,10 @@ raw_option = click.option(
     "--raw", is_flag=True, help="In csv, leave cells as recorded, even if a spreadsheet would take them for a formula."
 )
 
+wide_option = click.option(
+    "--wide", is_flag=True, help="In a table, cut nothing, however long the lines become. So it is in a pipe or file."
+)
+
 
 @click.command()
 @filter_options
@@ -47,9 +48,19 @@ raw_option = click.option(
 )
 @click.option("--after", metavar="CURSOR", help="Continue after the previous page; its last message shows the cursor.")
 @format_option
+@wide_option
 @raw_option
 @pass_session
-def log(session: Session, *, filters: Filters, limit: int, after: str | None, output_format: Format, raw: bool) -> None:
+def log(
+    session: Session,
+    *,
+    filters: Filters,
+    limit: int,
+    after: str | None,
+    output_format: Format,
+    wide: bool,
+    raw: bool,
+) -> None:
     """Print the log, newest first.
 
     An event must match all filters. Of a filter that is given repeatedly, it must match one value. --user System finds
@@ -67,8 +78,8 @@ def log(session: Session, *, filters: Filters, limit: int, after: str | None, ou
     with session.connect(READER) as conn:
         resolved = filters.resolve(conn)
         selection = Selection(resolved.predicates(), after=cursor, limit=limit)
-        page = reader.Page(conn, selection, output_format.listed(not raw))
-        _print(output_format, output_format.write(page, layout()))
+        page = reader.Page(conn, selection, output_format.listed(not raw, layout(wide=wide)))
+        _print(output_format, output_format.write(page, layout(wide=wide)))
         hint = "" if page.count else resolved.suggest(conn)
     if not page.count:
         _say_nothing(session, "No events.", hint)
@@ -98,9 +109,10 @@ def show(session: Session, *, event_id: int, output_format: Format, raw: bool) -
 @click.argument("table")
 @click.argument("key", metavar="ID")
 @format_option
+@wide_option
 @raw_option
 @pass_session
-def history(session: Session, *, table: str, key: str, output_format: Format, raw: bool) -> None:
+def history(session: Session, *, table: str, key: str, output_format: Format, wide: bool, raw: bool) -> None:
     """Print the history of one object, oldest first.
 
     Follows changes of its key and new names of its table, back and forward. TABLE is the table's name or label; ID is
@@ -113,17 +125,20 @@ def history(session: Session, *, table: str, key: str, output_format: Format, ra
       auditctl history ledger.account -- -1
     """
     with session.connect(READER) as conn:
-        page = reader.Page(conn, reader.history(conn, table, key), output_format.listed(not raw))
-        _print(output_format, output_format.write(page, layout()))
+        page = reader.Page(conn, reader.history(conn, table, key), output_format.listed(not raw, layout(wide=wide)))
+        _print(output_format, output_format.write(page, layout(wide=wide)))
         hint = "" if page.count else reader.suggest(conn, table, key)
     if not page.count:
         _say_nothing(session, f"No events of {table} {key or '(an empty key)'}.", hint)
 
 
-def layout() -> Layout:
-    """Return the layout of standard output: the terminal's width (or COLUMNS), and whether it shows colors."""
-    width = shutil.get_terminal_size((WIDTH, 24)).columns
-    return Layout(width=max(width, 40), color=uses_color(sys.stdout))
+def layout(*, wide: bool = False) -> Layout:
+    """Return the layout of standard output: the width of COLUMNS, else of the terminal, and whether it shows colors.
+
+    In a pipe or file without COLUMNS, as with --wide, the width has no bound.
+    """
+    width = 0 if wide else shutil.get_terminal_size((120 if sys.stdout.isatty() else 0, 24)).columns
+    return Layout(width=max(width, 40) if width else None, color=uses_color(sys.stdout))
 
 
 @contextmanager

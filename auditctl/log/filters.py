@@ -71,6 +71,7 @@ class Filter:
         resolve: Looks the values up in the database; None where there is nothing to look up. Gets the filters as
             resolved so far, in the order of the registry; raises UsageError.
         may_be_empty: Whether an empty text is a value, and not the same as none.
+        normalize: Returns a valid text as one that means the same on every machine, for links and recorded exports.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Filter:
     repeatable: bool = False
     resolve: Resolve | None = None
     may_be_empty: bool = False
+    normalize: Callable[[str], str] = str
 
 
 def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) -> tuple[str, ...]:
@@ -108,10 +110,11 @@ def _resolve_xact(
 
 
 FILTERS = (
-    Filter("since", "Since", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, or 24h, 7d ago.",
-           "2026-01-01", times.parse, predicates.since, Field(FieldKind.TIME, "2026-11-23, 24h")),
+    Filter("since", "Since", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, today, 1h30m ago.",
+           "2026-01-01", times.parse, predicates.since, Field(FieldKind.TIME, "2026-11-23, 24h"),
+           normalize=times.normalize),
     Filter("until", "Until", "TIME", "Before this time.",
-           "2026-12-01", times.parse, predicates.until, Field(FieldKind.TIME, "2026-12-01")),
+           "2026-12-01", times.parse, predicates.until, Field(FieldKind.TIME, "2026-12-01"), normalize=times.normalize),
     Filter("target", "Target", "TABLE", "About this table: its name, its label or a glob such as 'billing.*'.",
            "billing.customer", filter_values.text, predicates.target,
            Field(placeholder="table or label", suggestions="targets", is_wide=True),
@@ -147,7 +150,7 @@ class Filters:
     """The filters to apply; an event is selected if it satisfies all of them.
 
     Attributes:
-        texts: The texts as given, by the filter's name.
+        texts: The texts as given, by the filter's name; local times in UTC.
         values: The parsed values, by the filter's name; never empty before names are looked up.
     """
 
@@ -176,7 +179,7 @@ class Filters:
                     f"until {given['until'][0]} is not after since {given['since'][0]}",
                     hint="The interval holds what is at since or later, and before until.",
                 )
-        return cls(given, parsed)
+        return cls({name: tuple(map(BY_NAME[name].normalize, values)) for name, values in given.items()}, parsed)
 
     def resolve(self, conn: Connection) -> Filters:
         """Return the filters with names looked up: targets as events carry them.

@@ -21,7 +21,7 @@ from auditctl.actions import Action
 from auditctl.log.filter_values import Transaction, User
 from auditctl.log.keys import Key, Spellings
 from auditctl.log.snapshot import Snapshot
-from auditctl.log.times import Ago, At
+from auditctl.log.times import At, Day, Time
 
 _RARE_ACTIONS = (Action.DELETE, Action.TRUNCATE, Action.EVENT)
 """The actions in auditctl.event_action_target_occurred_at_idx, which leaves out CREATE, READ and UPDATE."""
@@ -83,12 +83,12 @@ def prefer_summary(predicates: Sequence[Predicate]) -> tuple[Predicate, ...]:
     return tuple(replace(predicate, sql=predicate.sql_by_summary) for predicate in predicates)
 
 
-def since(values: Sequence[Ago | At]) -> Predicate:
+def since(values: Sequence[Time]) -> Predicate:
     """Captured at that time or later."""
     return Predicate(SQL("created_on >= {}").format(_time(values[0])), is_time=True)
 
 
-def until(values: Sequence[Ago | At]) -> Predicate:
+def until(values: Sequence[Time]) -> Predicate:
     """Captured before that time."""
     return Predicate(SQL("created_on < {}").format(_time(values[0])), is_time=True)
 
@@ -223,9 +223,14 @@ def _literals(values: Sequence[str]) -> Composable:
     return SQL(", ").join(Literal(value) for value in values)
 
 
-def _time(value: Ago | At) -> Composable:
+def _time(value: Time) -> Composable:
     if isinstance(value, At):
         return Literal(value.moment)
     # Stable, so that the index is used and partitions are pruned as the query starts.
+    if isinstance(value, Day):
+        return SQL(
+            "pg_catalog.timezone('UTC', pg_catalog.date_trunc('day', pg_catalog.timezone('UTC', "
+            "pg_catalog.statement_timestamp())) - pg_catalog.make_interval(days => {}))"
+        ).format(Literal(value.days))
     seconds = Literal(int(value.duration.total_seconds()))
     return SQL("pg_catalog.statement_timestamp() - pg_catalog.make_interval(secs => {})").format(seconds)

@@ -214,13 +214,15 @@ def cells(*, safe: bool, names: Sequence[str] = COLUMNS) -> Composable:
     return _named({name: _safe(name) if safe else SQL(_TEXT[name]) for name in names})
 
 
-def heads(names: Sequence[str] = COLUMNS) -> Composable:
-    """Return the projection on columns as text for a list: without values and context, and a long sentence cut.
+def heads(names: Sequence[str] = COLUMNS, *, is_cut: bool = True) -> Composable:
+    """Return the projection on columns as text for a list: without values and context.
 
     Args:
         names: Which columns, in that order.
+        is_cut: Whether a long sentence is cut.
     """
-    return _named({name: SQL(_HEAD[name]) for name in names})
+    texts = _HEAD if is_cut else {**_HEAD, "details": _TEXT["details"]}
+    return _named({name: SQL(texts[name]) for name in names})
 
 
 def brief(names: Sequence[str], time: timedelta) -> Composable:

@@ -1,4 +1,7 @@
-"""Parses the times of the filters since and until: dates, times with an offset, and durations before now. Pure."""
+"""Parses the times of the filters since and until: dates, times, `today`, `yesterday`, and durations before now.
+
+Dates and days are those in UTC, as the log shows them. A time without an offset is in the zone of this machine.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,18 @@ from auditctl import durations
 from auditctl.errors import UsageError
 from auditctl.text import in_quotes, iso_utc
 
-HINT = "Write a date (2026-11-23), a time with offset (2026-11-23T20:38:00Z), or how long ago: 30m, 24h, 7d, 2w."
+HINT = (
+    "Write a date (2026-11-23), a time (2026-11-23T20:38:00Z, or 20:38 in this machine's zone), today, yesterday, "
+    "or how long ago: 30m, 1h30m, 7d, 2w."
+)
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
+_DAYS = {"today": 0, "yesterday": 1}
+_AGO = re.compile(r"(?:([0-9]+\s*w)\s*)?(?:([0-9]+\s*d)\s*)?(?:([0-9]+\s*h)\s*)?([0-9]+\s*m)?", re.ASCII)
+_CLOCK_PART = re.compile(r"[T: ]")
+_CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_OFFSET = re.compile(r"[T ].*(Z|[+-][0-9:.]+)$", re.ASCII | re.IGNORECASE)
 _MAX_AGO = timedelta(days=36525)
 
 
@@ -33,6 +44,21 @@ class Ago:
 
 
 @dataclass(frozen=True, slots=True)
+class Day:
+    """The midnight in UTC that began the day of the query, or one before.
+
+    Attributes:
+        days: How many days before.
+    """
+
+    days: int
+
+    def at(self, now: datetime) -> datetime:
+        """Return the time, given that of the query."""
+        return datetime.combine(now.astimezone(UTC).date(), time(), UTC) - timedelta(days=self.days)
+
+
+@dataclass(frozen=True, slots=True)
 class At:
     """A time in the years 1 to 9999, in UTC."""
 
@@ -43,36 +69,45 @@ class At:
         return self.moment
 
 
-def parse(text: str) -> Ago | At:
-    """Parse ISO 8601 with an offset, a date (its midnight in UTC), or a duration such as `24h` before now.
+Time = Ago | Day | At
+
+
+def parse(text: str) -> Time:
+    """Parse ISO 8601, a time of today, a date (its midnight in UTC), a day, or a duration such as `1h30m` before now.
 
     Raises:
         UsageError: The text is none of these, or out of range.
     """
-    if ago := durations.parse(text, _UNITS):
-        return Ago(_duration(text, *ago))
+    if text in _DAYS:
+        return Day(_DAYS[text])
+    if text and (ago := _AGO.fullmatch(text)):
+        return Ago(_duration(text, [part for part in ago.groups() if part]))
     try:
         if _DATE.fullmatch(text):
             return At(datetime.combine(date.fromisoformat(text), time(), UTC))
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise UsageError(
-                f"the time {in_quotes(text)} has no offset", hint=f"For UTC write {_suggested(text, moment)}."
-            )
+        moment = datetime.fromisoformat(f"{date.today()}T{text}" if _CLOCK.fullmatch(text) else text)  # noqa: DTZ011
+        if not _CLOCK_PART.search(text):
+            raise UsageError(f"{in_quotes(text)} has no time of day", hint=f"For UTC write {moment.date()}.")
         return At(moment.astimezone(UTC))
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{in_quotes(text)} is not a valid time", hint=HINT) from error
 
 
-def _suggested(text: str, moment: datetime) -> str:
-    """Return what means in UTC what a time without an offset may mean: a date, where it says no more."""
-    is_date = moment.time() == time() and "T" not in text and ":" not in text and " " not in text
-    return moment.date().isoformat() if is_date else iso_utc(moment.replace(tzinfo=UTC))
+def normalize(text: str) -> str:
+    """Return the text of a time that means the same on every machine: a time without an offset in UTC.
+
+    Raises:
+        UsageError: As `parse`.
+    """
+    value = parse(text)
+    is_local = isinstance(value, At) and _CLOCK_PART.search(text) and not _OFFSET.search(text)
+    return iso_utc(value.moment) if is_local and isinstance(value, At) else text
 
 
-def _duration(text: str, amount: int, unit: str) -> timedelta:
+def _duration(text: str, parts: list[str]) -> timedelta:
     try:
-        duration = timedelta(**{_UNITS[unit]: amount})
+        pairs = [pair for part in parts if (pair := durations.parse(part, _UNITS))]
+        duration = timedelta(**{_UNITS[unit]: amount for amount, unit in pairs})
     except OverflowError:
         duration = timedelta.max
     if duration > _MAX_AGO:

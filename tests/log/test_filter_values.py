@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from auditctl.errors import UsageError
 from auditctl.log.filters import BY_NAME, FILTERS, Filters
+from auditctl.log.times import Day
 from tests.support.filter_cases import INVALID, RANDOM, VALID
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -53,10 +55,28 @@ def test_unknown_action_is_refused_with_the_six() -> None:
     assert caught.value.hint == "Actions: CREATE, READ, UPDATE, DELETE, TRUNCATE, EVENT."
 
 
-def test_time_without_offset_is_refused_with_the_way_to_write_it() -> None:
+def test_date_in_another_notation_is_refused_with_the_way_to_write_it() -> None:
     with pytest.raises(UsageError) as caught:
-        Filters.parse({"since": ["2026-11-23T20:38:00"]})
-    assert caught.value.hint == "For UTC write 2026-11-23T20:38:00Z."
+        Filters.parse({"since": ["20261123"]})
+    assert caught.value.hint == "For UTC write 2026-11-23."
+
+
+def test_time_without_offset_is_in_the_zone_of_the_machine_and_recorded_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        filters = Filters.parse({"since": ["2026-11-23 20:38"], "until": ["2026-11-23T20:38:00Z"]})
+        assert filters.as_dict() == {"since": "2026-11-23T15:08:00Z", "until": "2026-11-23T20:38:00Z"}
+        (clock,) = Filters.parse({"since": ["00:00"]}).values["since"]
+        assert clock.moment == datetime.combine(datetime.now().astimezone().date(), clock.moment.time(), UTC) - (
+            timedelta(days=1)
+        )
+        # Dates and days are those in UTC, on every machine.
+        assert Filters.parse({"since": ["2026-11-23"]}).values["since"][0].moment == datetime(2026, 11, 23, tzinfo=UTC)
+        assert Day(1).at(datetime(2026, 11, 23, 2, tzinfo=UTC).astimezone()) == datetime(2026, 11, 22, tzinfo=UTC)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_filter_that_takes_one_value_refuses_two() -> None:
@@ -71,6 +91,8 @@ def test_filter_that_takes_one_value_refuses_two() -> None:
         ("2026-11-23", "2026-11-23"),
         ("1h", "2h"),
         ("24h", "1d"),
+        ("today", "yesterday"),
+        ("1h", "today"),
         ("2026-11-23T11:30:00Z", "1h"),
         ("1h", "2026-11-23T10:00:00Z"),
     ],

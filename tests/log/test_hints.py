@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TIMES = (
-    "20261126", "2026-W48", "2026-W48-4", "2026W484", "2026-11-26T20:38", "2026-11-26 20:38:00", "20261126T203800",
-    "2026-11-26T20", "2026-11-26T00:00", "20261126T00", "2026-11-26T20:38:00.123456", "2026-11-26T20:38:00,5",
-    "yesterday", "26.11.2026", "2026-13-01", "200y", "999999d", "7 days ago", "2026", "0001-01-01T00:00",
+    "20261126", "2026-W48", "2026-W48-4", "2026W484", "tomorrow", "26.11.2026", "2026-13-01", "200y", "999999d",
+    "7 days ago", "2026", "24:61", "2026-11-26T25:00", "0001-01-01T00:00+01:00",
 )  # fmt: skip
 """Times as people write them, which are refused."""
 
@@ -43,10 +42,9 @@ def test_times_that_a_hint_recommends_are_times(text: str) -> None:
         times.parse(example)
 
 
-def test_time_without_an_offset_is_recommended_as_the_same_time() -> None:
+def test_date_in_another_notation_is_recommended_as_the_same_date() -> None:
     assert refusal(times.parse, "20261126").hint == "For UTC write 2026-11-26."
-    assert refusal(times.parse, "20261126T203800").hint == "For UTC write 2026-11-26T20:38:00Z."
-    assert refusal(times.parse, "2026-11-26T20:38:00,5").hint == "For UTC write 2026-11-26T20:38:00.500000Z."
+    assert refusal(times.parse, "2026-W48-4").hint == "For UTC write 2026-11-26."
 
 
 RECOMMENDED: tuple[tuple[Callable[[str], object], str, str], ...] = (

@@ -12,7 +12,7 @@ from typing import Any
 from auditctl.actions import Action
 from auditctl.log.filter_values import Transaction, User
 from auditctl.log.keys import Key
-from auditctl.log.times import Ago, At
+from auditctl.log.times import Ago, At, Day
 from tests.support.recorded import START, Recorded, minutes
 
 VALID: list[tuple[str, str, Any]] = [
@@ -21,6 +21,13 @@ VALID: list[tuple[str, str, Any]] = [
     ("since", "2026-11-23 20:38:00.5+02:00", At(datetime(2026, 11, 23, 18, 38, 0, 500000, tzinfo=UTC))),
     ("since", "30m", Ago(timedelta(minutes=30))),
     ("since", "24h", Ago(timedelta(hours=24))),
+    ("since", "1h30m", Ago(timedelta(minutes=90))),
+    ("since", "1w 2d", Ago(timedelta(days=9))),
+    ("since", "today", Day(0)),
+    ("until", "yesterday", Day(1)),
+    ("since", "2026-11-23T20:38:00", At(datetime(2026, 11, 23, 20, 38).astimezone(UTC))),
+    ("until", "2026-11-23 20:38", At(datetime(2026, 11, 23, 20, 38).astimezone(UTC))),
+    ("until", "20261123T20", At(datetime(2026, 11, 23, 20).astimezone(UTC))),
     ("until", "7d", Ago(timedelta(days=7))),
     ("until", "2w", Ago(timedelta(days=14))),
     ("target", "Customer", "Customer"),
@@ -47,8 +54,11 @@ VALID: list[tuple[str, str, Any]] = [
 ]
 
 INVALID = [
-    ("since", "yesterday"),
-    ("since", "2026-11-23T20:38:00"),
+    ("since", "tomorrow"),
+    ("since", "20261123"),
+    ("since", "25:00"),
+    ("since", "30m1h"),
+    ("since", "1h1h"),
     ("since", "2026-02-30"),
     ("since", "26-11-23"),
     ("since", "0001-01-01T00:00:00+14:00"),

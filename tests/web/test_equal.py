@@ -34,7 +34,7 @@ ODD = [
 ]
 
 REFUSED: list[dict[str, list[str]]] = [
-    {"since": ["yesterday"]},
+    {"since": ["tomorrow"]},
     {"since": ["2026-03-02"], "until": ["2026-03-01"]},
     {"since": ["24h", "48h"]},
     {"target": ["no.such.table"]},

@@ -18,11 +18,11 @@ class Layout:
     """The place where a text is shown.
 
     Attributes:
-        width: Columns of characters, at least 1.
+        width: Columns of characters, at least 1; None for as many as the text takes.
         color: Whether colors may be used.
     """
 
-    width: int = 120
+    width: int | None = 120
     color: bool = False
 
 
@@ -52,8 +52,13 @@ class Format:
     media_type: str = ""
     has_header: bool = False
     harmless: Callable[[str], str] = display.harmless_lines
-    list_projection: Callable[[bool], Composable] | None = None
+    list_projection: Callable[[Layout], Composable] | None = None
 
-    def listed(self, safe: bool) -> Composable:
-        """Return what to read where events are listed, given whether cells must be safe for spreadsheets."""
-        return (self.list_projection or self.projection)(safe)
+    def listed(self, safe: bool, layout: Layout) -> Composable:
+        """Return what to read where events are listed.
+
+        Args:
+            safe: Whether cells must be safe for spreadsheets.
+            layout: Where they are shown.
+        """
+        return self.projection(safe) if self.list_projection is None else self.list_projection(layout)

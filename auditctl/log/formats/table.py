@@ -17,23 +17,53 @@ if TYPE_CHECKING:
 
 COLORS = {"CREATE": "green", "READ": "cyan", "UPDATE": "yellow", "DELETE": "red", "TRUNCATE": "red", "EVENT": "blue"}
 
+_HEADER = ("event", "created on (UTC)", "ip address", "user", "action", "target", "id", "details")
 _FIELD = {name: index for index, name in enumerate(selection.COLUMNS)}
 LONG = 20_000
 """Laying out so many characters takes a tenth of a second."""
+
+_UNBOUNDED = 120
+"""The width at which lines of one event are broken where nothing says how wide they may be."""
 
 _WITH_ADDRESS = 110
 """The width from which on the address is shown."""
 
 
 def write(rows: Iterable[Row], layout: Layout) -> Generator[str]:
-    """Yield the whole table, values cut to its width; nothing without rows."""
+    """Yield the whole table, values cut to its width if it has one; nothing without rows."""
     listed = list(rows)
     if not listed:
+        return
+    if layout.width is None:
+        yield from _uncut(listed, layout)
         return
     table = _table(wide=layout.width >= _WITH_ADDRESS)
     for row in listed:
         table.add_row(*_line(row, wide=layout.width >= _WITH_ADDRESS))
     yield _drawn(table, layout)
+
+
+def _uncut(rows: list[Row], layout: Layout) -> Generator[str]:
+    """Yield a line for each row, each column as wide as its longest value; rich would take long to lay them out."""
+    from rich.cells import cell_len
+
+    lines = [_line(row, wide=True) for row in rows]
+    cells = [list(_HEADER), *([cell.plain for cell in line] for line in lines)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    action = _HEADER.index("action")
+    for number, texts in enumerate(cells):
+        padded = [text + " " * (width - cell_len(text)) for text, width in zip(texts, widths, strict=True)]
+        padded[0] = " " * (widths[0] - cell_len(texts[0])) + texts[0]
+        if number and layout.color:
+            padded[action] = _colored(padded[action], COLORS.get(texts[action], "none"))
+        yield "  ".join(padded).rstrip() + "\n"
+
+
+def _colored(text: str, style: str) -> str:
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
 
 
 def write_one(row: Row, layout: Layout) -> Generator[str]:
@@ -71,15 +101,16 @@ def _table(*, wide: bool) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1 if wide else 0, 0, 0), expand=True
     )
-    table.add_column("event", justify="right", no_wrap=True)
-    table.add_column("created on (UTC)", no_wrap=True, width=19)
+    event, moment, address, user, action, target, key, details = _HEADER
+    table.add_column(event, justify="right", no_wrap=True)
+    table.add_column(moment, no_wrap=True, width=19)
     if wide:
-        table.add_column("ip address", no_wrap=True, max_width=15, overflow="ellipsis")
-    table.add_column("user", no_wrap=True, max_width=16 if wide else 10, overflow="ellipsis")
-    table.add_column("action", no_wrap=True, min_width=6)
-    table.add_column("target", no_wrap=True, max_width=24 if wide else 16, overflow="ellipsis")
-    table.add_column("id", no_wrap=True, max_width=12 if wide else 6, overflow="ellipsis")
-    table.add_column("details", no_wrap=True, ratio=1, min_width=8, overflow="ellipsis")
+        table.add_column(address, no_wrap=True, max_width=15, overflow="ellipsis")
+    table.add_column(user, no_wrap=True, max_width=16 if wide else 10, overflow="ellipsis")
+    table.add_column(action, no_wrap=True, min_width=6)
+    table.add_column(target, no_wrap=True, max_width=24 if wide else 16, overflow="ellipsis")
+    table.add_column(key, no_wrap=True, max_width=12 if wide else 6, overflow="ellipsis")
+    table.add_column(details, no_wrap=True, ratio=1, min_width=8, overflow="ellipsis")
     return table
 
 
@@ -123,7 +154,7 @@ def _console(layout: Layout) -> Console:
     # Nothing is taken from the environment: the caller has looked at it.
     return Console(
         file=io.StringIO(),
-        width=layout.width,
+        width=layout.width or _UNBOUNDED,
         force_terminal=layout.color,
         color_system="standard" if layout.color else None,
         no_color=not layout.color,
@@ -139,7 +170,7 @@ FORMAT = Format(
     name="table",
     help="for people; fits the terminal",
     projection=lambda _: selection.cells(safe=False),
-    list_projection=lambda _: selection.heads(),
+    list_projection=lambda layout: selection.heads(is_cut=layout.width is not None),
     write=write,
     write_one=write_one,
     harmless=str,  # each cell is, and colors are codes
