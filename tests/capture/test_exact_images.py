@@ -30,6 +30,12 @@ DOMAINS = """
     create domain kinds.days as date[]
 """
 
+CAREFUL_WAYS = """
+    select format('alter function %s rename to gone', p.oid::regprocedure)
+      from pg_proc as p
+     where p.pronamespace = 'auditctl_internal'::regnamespace and p.proname = 'careful_change'
+"""
+
 KINDS = {
     "arrays whose bounds begin elsewhere": texts(
         "integer[]", "{1,2}", "[2:3]={1,2}", "[0:1]={1,2}", "[2:2][3:3]={{1}}"
@@ -194,4 +200,22 @@ def test_domains_over_types_with_a_length_are_whole_on_the_careful_way(db: str, 
     assert capturing.events(conn, "public.a") == [
         ("public.a", "CREATE", "1", None, image),
         ("public.a", "DELETE", "1", {**image, "w": None}, None),
+    ]
+
+
+def test_domains_of_information_schema_take_the_fast_way(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create table a (id integer primary key, n information_schema.cardinal_number)")
+    conn.execute("alter table a add t information_schema.sql_identifier, add w information_schema.time_stamp")
+    audit(db, "a")
+    conn.execute(GUARD_OFF)
+    for (way,) in conn.execute(CAREFUL_WAYS).fetchall():
+        conn.execute(way)
+    conn.execute("insert into a values (1, 2, 't', '2026-01-01Z'); update a set n = 3; update a set t = 'u'")
+    conn.execute("delete from a")
+    image = {"id": 1, "n": 2, "t": "t", "w": "2026-01-01T00:00:00+00:00"}
+    assert capturing.events(conn, "public.a") == [
+        ("public.a", "CREATE", "1", None, image),
+        ("public.a", "UPDATE", "1", {"n": 2}, {"n": 3}),
+        ("public.a", "UPDATE", "1", {"t": "t"}, {"t": "u"}),
+        ("public.a", "DELETE", "1", {**image, "n": 3, "t": "u"}, None),
     ]

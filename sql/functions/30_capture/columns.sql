@@ -126,7 +126,8 @@ begin
     select
         c.attname::text,
         c.attnum,
-        case when d.is_plain and c.atttypid < 16384 then format('%I.%I', n.nspname, t.typname) end,
+        -- A domain of information_schema is PostgreSQL's own, too, but its values have not the type underneath.
+        case when d.is_plain and c.atttypid < 16384 and c.atttypid = d.base_oid then format('%I.%I', n.nspname, t.typname) end,
         format('%I.%I', n.nspname, t.typname),
         d.base_oid,
         t.typcategory = 'A',
