@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypedDict, Unpack
 
 from psycopg import errors, sql
 
@@ -20,6 +21,7 @@ from auditctl.capture import (
     precedence,
     resolve,
     rule_store,
+    uncovered,
     unseen,
 )
 from auditctl.capture.batches import Batch, Progress, Watch
@@ -28,6 +30,7 @@ from auditctl.capture.desired import Desired, DesiredRules
 from auditctl.capture.execute import OutdatedPlanError, Prepared
 from auditctl.capture.plan import Plan
 from auditctl.capture.rule_keys import Rule
+from auditctl.capture.uncovered import Agree, UncoverError
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError
 from auditctl.names import ROLE_OWNER
@@ -94,49 +97,35 @@ def preview(conn: Connection, state: Desired) -> Plan:
         return _prepare(conn, state.resolve(conn)).plan
 
 
+class Options(TypedDict, total=False):
+    """The arguments of `carry_out` that its callers pass on."""
+
+    lock_timeout: str
+    approve: Approve
+    uncover: Agree
+    batch: int | None
+    watch: Watch
+
+
 def apply(
-    conn: Connection,
-    document: Document | None = None,
-    *,
-    only: tuple[str, ...] = (),
-    lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
-    approve: Approve = _always,
-    batch: int | None = None,
-    watch: Watch = _ignore,
+    conn: Connection, document: Document | None = None, *, only: tuple[str, ...] = (), **options: Unpack[Options]
 ) -> Plan:
     """Apply the rules of a file, or else those stored in the database; arguments and errors as for `carry_out`."""
-    state = desired.AllRules(document, only)
-    return carry_out(conn, state, lock_timeout=lock_timeout, approve=approve, batch=batch, watch=watch)
+    return carry_out(conn, desired.AllRules(document, only), **options)
 
 
-def enable(
-    conn: Connection,
-    rule: Rule,
-    *,
-    lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
-    approve: Approve = _always,
-    watch: Watch = _ignore,
-) -> Plan:
+def enable(conn: Connection, rule: Rule, **options: Unpack[Options]) -> Plan:
     """Set a table's whole rule, replacing the one it had, and start capturing at once; see `carry_out`.
 
     Raises:
         UsageError: The label is empty, or the name is not valid.
     """
-    return carry_out(conn, desired.WithRule(rule), lock_timeout=lock_timeout, approve=approve, watch=watch)
+    return carry_out(conn, desired.WithRule(rule), **options)
 
 
-def disable(
-    conn: Connection,
-    name: str,
-    actions: tuple[Action, ...] = (),
-    *,
-    lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
-    approve: Approve = _always,
-    watch: Watch = _ignore,
-) -> Plan:
+def disable(conn: Connection, name: str, actions: tuple[Action, ...] = (), **options: Unpack[Options]) -> Plan:
     """Stop capturing a table, or some of its actions; see `desired.WithoutTable` and `carry_out`. The log stays."""
-    state = desired.WithoutTable(name, actions)
-    return carry_out(conn, state, lock_timeout=lock_timeout, approve=approve, watch=watch)
+    return carry_out(conn, desired.WithoutTable(name, actions), **options)
 
 
 def carry_out(
@@ -145,6 +134,7 @@ def carry_out(
     *,
     lock_timeout: str = DEFAULT_LOCK_TIMEOUT,
     approve: Approve = _always,
+    uncover: Agree = uncovered.never,
     batch: int | None = None,
     watch: Watch = _ignore,
 ) -> Plan:
@@ -157,6 +147,7 @@ def carry_out(
         state: The desired state.
         lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
         approve: Called before anything is changed, and again for a new plan; False leaves everything as it is.
+        uncover: Called after that, if the plan records in the clear what was hidden until now.
         batch: The most tables in a transaction; None for all if the lock table has room for them, else for few.
         watch: Called before the first transaction and after each.
 
@@ -165,6 +156,7 @@ def carry_out(
 
     Raises:
         ConfigurationError: The rules do not fit the database; every problem is listed.
+        UncoverError: Nobody agrees that hidden columns are recorded in the clear.
         DatabaseError: No permission, or a lock was not granted in time.
         PlaceError: The store was restored or copied, and is not adopted yet.
     """
@@ -181,6 +173,8 @@ def carry_out(
             raise failure
         if not approve(prepared.plan):
             return prepared.plan
+        if prepared.plan.uncovered and not uncover(prepared.plan.uncovered):
+            raise UncoverError(prepared.plan.uncovered)
         parts = batches.split(prepared.plan, prepared.audited, room, batch, stale)
         try:
             _apply(conn, prepared, parts, lock_timeout, seconds, watch)
@@ -286,6 +280,7 @@ def _assess(
         ),
         stored=rule_store.read(conn),
         unseen=unseen.sentences(conn, covered, limits),
+        uncovered=uncovered.find(conn, audited),
     )
     if goal.retention is not None:
         registered = {rule.name: new.name for rule, new in zip(goal.rules, planned.rules, strict=True)}

@@ -129,7 +129,7 @@ def read_triggers(
         DatabaseError: The store's templates are of another version.
     """
     captures = [
-        audited.rule.row()
+        audited.rule.captured()
         | {
             "relation": audited.root.oid,
             "target": audited.target,

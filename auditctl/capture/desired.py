@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from auditctl import table_names
 from auditctl.actions import Action
-from auditctl.capture import catalog, exclusion, precedence, resolve, rule_store, scope, unseen
+from auditctl.capture import catalog, exclusion, precedence, resolve, rule_keys, rule_store, scope, unseen
 from auditctl.capture.config.document import Document
 from auditctl.capture.model import Catalog, EventType
 from auditctl.capture.resolve import Resolution
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.scope import Scope
-from auditctl.capture.validate import COMMAND_LINE
+from auditctl.capture.validate import COMMAND_LINE, FORM
 from auditctl.database import Connection
 from auditctl.errors import ConfigurationError, UsageError
 from auditctl.retention.times import Retention
+from auditctl.table_names import qualified
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,9 @@ class WithRule:
         rule = replace(rule, name=resolution.rules[0].name)
         missing = tuple(problem.message for problem in resolution.problems if problem.is_missing)
         rules = precedence.put(before.rules, rule)
+        if rule.origin == FORM:
+            rule = _as_stated(rule, rules, current)
+            rules = precedence.put(before.rules, rule)
         changed = _changed(before, resolve.resolve(rules, current, follow_renames=True))
         return DesiredRules(rules, changed | {rule.name}, problems=missing, subject=rule, catalog=current)
 
@@ -222,7 +227,25 @@ def read_limited(conn: Connection, rules: Iterable[Rule], only: Sequence[str]) -
     return catalog.read(conn, resolve.relevant(all_rules), within), found[0]
 
 
+def _as_stated(rule: Rule, rules: Sequence[Rule], current: Catalog) -> Rule:
+    """Return a form's rule without the lists that are as it would inherit them: a form shows all, inherited or not."""
+    wider = precedence.wider(rules, rule)
+    relation = next((r for r in current.relations if qualified(*r.identity) == rule.name), None)
+    inherited = precedence.in_force([replace(rule, exclude=None, mask=None), *wider])
+    if relation is not None:
+        inherited = rule_keys.keep_columns(inherited, relation.columns)
+    lists: dict[str, Any] = {
+        key.name: None
+        for key in rule_keys.COLUMNS
+        if key.is_inherited and {*(getattr(rule, key.name) or ())} == {*(getattr(inherited, key.name) or ())}
+    }
+    return replace(rule, **lists)
+
+
 def _changed(before: Resolution, after: Resolution) -> frozenset[str]:
-    """Return the names of the tables that another rule covers afterwards, or none."""
-    rules, now = ({name: c.rule.name for name, c in each.coverings.items()} for each in (before, after))
+    """Return the names of the tables that another rule covers afterwards, or none, or whose rule hides others."""
+    rules, now = (
+        {name: (c.rule.name, c.rule.exclude, c.rule.mask) for name, c in each.coverings.items()}
+        for each in (before, after)
+    )
     return frozenset(name for name in rules.keys() | now.keys() if rules.get(name) != now.get(name))

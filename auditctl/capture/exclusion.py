@@ -38,8 +38,7 @@ def without(covering: Resolution, name: str, actions: Sequence[Action]) -> tuple
     if actions and not any(action in rule.actions for rule in globs for action in actions):
         return rules
     if table_names.parse(globs[0].name).covers(pattern):
-        rest = _stopped(rule_for_table(globs[0], name, covering), actions)
-        return precedence.put(rules, rest)
+        return precedence.put(rules, _stopped(_narrowed(globs[0], name, covering), actions))
     if not actions:
         return precedence.put(rules, Rule(name, (), origin=COMMAND_LINE))
     # No glob has the settings of all of them.
@@ -47,15 +46,21 @@ def without(covering: Resolution, name: str, actions: Sequence[Action]) -> tuple
     for audited in covering.audited:
         is_stopped = any(action in actions for action in audited.rule.actions)
         if is_stopped and audited.rule.name in names and pattern.matches(*audited.root.identity):
-            own = rule_for_table(audited.rule, audited.target, covering)
-            rules = precedence.put(rules, _stopped(own, actions))
+            rules = precedence.put(rules, _stopped(_narrowed(audited.rule, audited.target, covering), actions))
     return rules
 
 
 def rule_in_force(covering: Resolution, name: str) -> Rule | None:
-    """Return the rule for a registered name: its own, else the glob that covers the table; None for none."""
+    """Return the rule in force for a registered name: its own, else the glob that covers the table; None for none."""
+    if name in covering.coverings:
+        return covering.coverings[name].rule
     own = next((rule for rule in covering.rules if rule.name == name), None)
-    return own or next((rule for relation, rule in covering.covered if qualified(*relation.identity) == name), None)
+    return own and precedence.in_force([own, *precedence.wider(covering.rules, own)])
+
+
+def _narrowed(glob: Rule, name: str, covering: Resolution) -> Rule:
+    """Return what a glob says about some of its tables, which goes on hiding what the glob hides."""
+    return replace(rule_for_table(glob, name, covering), exclude=None, mask=None)
 
 
 def rule_for_table(covering_rule: Rule, name: str, covering: Resolution) -> Rule:

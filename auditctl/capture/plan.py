@@ -11,6 +11,7 @@ from auditctl.actions import Action
 from auditctl.capture.model import Statement
 from auditctl.capture.precedence import Covering
 from auditctl.capture.rule_keys import Rule
+from auditctl.capture.uncovered import Uncovered
 from auditctl.retention.times import RetentionPlan
 
 
@@ -105,6 +106,7 @@ class Plan:
         unseen: What keeps writes from the log or repeats them there, as sentences; see `unseen.sentences`.
         coverings: The rules that match each table, by its registered name.
         notes: For a change of one table or glob, which rules cover what it names, as sentences.
+        uncovered: The columns that were hidden until now, and would be recorded in the clear.
     """
 
     changes: tuple[Change, ...]
@@ -116,6 +118,7 @@ class Plan:
     unseen: tuple[str, ...] = ()
     coverings: Mapping[str, Covering] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    uncovered: tuple[Uncovered, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -143,5 +146,5 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """The SHA-256 of all that the plan does, in hex; any other plan has another one."""
-        everything = (self.pending, self.rule_changes, self.retention)
+        everything = (self.pending, self.rule_changes, self.retention, self.uncovered)
         return hashlib.sha256(repr(everything).encode("utf-8", "surrogatepass")).hexdigest()

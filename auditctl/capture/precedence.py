@@ -1,20 +1,64 @@
 """Decides which rule covers a table, where a new rule comes among the others, and which rules earlier ones hide.
 
-A rule of a table's own comes before every glob, and an earlier glob before a later one. Pure.
+A rule of a table's own comes before every glob, and an earlier glob before a later one. A rule that does not state
+which columns it excludes, or masks, takes that from the next rule that matches the table and states it.
+sql/functions/40_guard/globs.sql decides the same without Python. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditctl import table_names
-from auditctl.capture.rule_keys import Rule
+from auditctl.capture.rule_keys import COLUMNS, Rule
 from auditctl.table_names import Pattern, Patterns
 from auditctl.text import plural
 
 _MAX_NAMED = 3
 """How many rules a sentence names."""
+
+Names = tuple[str, ...]
+"""Names of columns."""
+
+
+def hidden(statements: Iterable[tuple[Names | None, Names | None]]) -> tuple[Names | None, Names | None]:
+    """Return which columns rules exclude and mask together; None where none of them states it.
+
+    Args:
+        statements: What each rule that matches a table states to exclude and to mask, or None, in the rules' order.
+    """
+    stated = list(statements)
+    (exclude_at, exclude), (mask_at, mask) = (_first([statement[which] for statement in stated]) for which in (0, 1))
+    # Of a column that one rule excludes and another masks, the earlier rule decides.
+    if exclude and mask and exclude_at != mask_at:
+        if exclude_at < mask_at:
+            mask = tuple(name for name in mask if name not in exclude)
+        else:
+            exclude = tuple(name for name in exclude if name not in mask)
+    return exclude, mask
+
+
+def _first(lists: Sequence[Names | None]) -> tuple[int, Names | None]:
+    """Return the first list that is stated, with its position."""
+    return next(((at, names) for at, names in enumerate(lists) if names is not None), (len(lists), None))
+
+
+def in_force(rules: Sequence[Rule]) -> Rule:
+    """Return the first of the rules that match a table, with the columns that it takes from the others."""
+    exclude, mask = hidden((rule.exclude, rule.mask) for rule in rules)
+    return replace(rules[0], exclude=exclude, mask=mask)
+
+
+def _inherited(rules: Sequence[Rule]) -> str:
+    """Return which columns the first of the rules takes from which other, as a phrase; empty for none."""
+    rule = in_force(rules)
+    phrases = []
+    for key in (key for key in COLUMNS if key.is_inherited):
+        at, _ = _first([getattr(rule, key.name) for rule in rules])
+        if at > 0 and (names := getattr(rule, key.name)):
+            phrases.append(f"{key.summary} as {rules[at].name} states: {', '.join(names)}")
+    return "; ".join(phrases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +67,24 @@ class Covering:
 
     Attributes:
         table: The registered name of the table.
-        rule: The rule in force, which may leave the table out.
+        rule: The rule in force, which may leave the table out, with the columns that it takes from others.
+        stated: The same rule as it is stated.
         others: The names of further rules that match, which the rule comes before, in their order.
+        inherited: Which columns it takes from which other, as a phrase; empty for none.
     """
 
     table: str
     rule: Rule
+    stated: Rule
     others: tuple[str, ...] = ()
+    inherited: str = ""
 
     @property
     def why(self) -> str:
         """Which rule it is and what it comes before, such as `rule billing.*, which comes before *.*`."""
         name = "its own rule" if self.rule.name == self.table else f"rule {self.rule.name}"
-        return f"{name}, which comes before {listed(self.others)}" if self.others else name
+        taken = f"; {self.inherited}" if self.inherited and self.rule.actions else ""
+        return f"{name}, which comes before {listed(self.others)}{taken}" if self.others else name
 
     @property
     def phrase(self) -> str:
@@ -68,22 +117,20 @@ class Globs:
         matched, hidden = _matches(coverings)
         for number, (pattern, rule) in enumerate(self.pairs):
             tables = matched.get(rule.name, [])
-            wide = next((other for other in self._before(number) if other.covers(pattern)), None)
+            wide = next((other for glob, other in self._before(number) if glob.covers(pattern)), None)
             if wide is not None:
-                example = f", such as {tables[0]}" if tables else ""
-                text = f"rule {rule.name} has no effect: rule {wide}, which comes first, covers all that it matches"
-                yield rule, f"{text}{example}"
+                yield rule, _wholly_hidden(rule, wide, tables)
                 continue
             for first, some in hidden.get(rule.name, {}).items():
                 if not is_narrower(table_names.parse(first), pattern):
                     yield rule, _partly_hidden(rule.name, len(tables), first, some)
 
-    def _before(self, number: int) -> Iterator[Pattern]:
-        """Yield the patterns before one that match an example of it, as those that cover it do."""
+    def _before(self, number: int) -> Iterator[tuple[Pattern, Rule]]:
+        """Yield the globs before one that match an example of it, as those that cover it do."""
         example = self.pairs[number][0].example()
         for earlier in self._patterns.matching(*example) if example else []:
             if earlier < number:
-                yield self.pairs[earlier][0]
+                yield self.pairs[earlier]
 
 
 def _matches(coverings: Iterable[Covering]) -> tuple[dict[str, list[str]], dict[str, dict[str, list[str]]]]:
@@ -97,6 +144,13 @@ def _matches(coverings: Iterable[Covering]) -> tuple[dict[str, list[str]], dict[
             for name in covering.others:
                 hidden.setdefault(name, {}).setdefault(covering.rule.name, []).append(covering.table)
     return matched, hidden
+
+
+def _wholly_hidden(rule: Rule, wide: Rule, tables: Sequence[str]) -> str:
+    is_heard = (wide.exclude is None and rule.exclude) or (wide.mask is None and rule.mask)
+    effect = "no effect but for the columns that it hides" if is_heard else "no effect"
+    example = f", such as {tables[0]}" if tables else ""
+    return f"rule {rule.name} has {effect}: rule {wide.name}, which comes first, covers all that it matches{example}"
 
 
 def _partly_hidden(name: str, number: int, first: str, tables: Sequence[str]) -> str:
@@ -155,8 +209,22 @@ def cover(
         own = named.get(identity)
         rules = [*([own] if own else []), *globs.matching(*identity)]
         if rules:
-            coverings[identity] = Covering(name, rules[0], tuple(rule.name for rule in rules[1:]))
+            others = tuple(rule.name for rule in rules[1:])
+            coverings[identity] = Covering(name, in_force(rules), rules[0], others, _inherited(rules))
     return coverings
+
+
+def wider(rules: Sequence[Rule], rule: Rule) -> list[Rule]:
+    """Return the globs that a rule among others takes columns from, in their order: those that match all it matches.
+
+    Args:
+        rules: All rules, with registered names.
+        rule: One of them.
+    """
+    pattern = table_names.parse(rule.name)
+    after = rules[[other.name for other in rules].index(rule.name) + 1 :] if pattern.is_glob else rules
+    globs = ((table_names.parse(other.name), other) for other in after if other.name != rule.name)
+    return [other for glob, other in globs if glob.is_glob and glob.covers(pattern)]
 
 
 def put(rules: Sequence[Rule], rule: Rule) -> tuple[Rule, ...]:

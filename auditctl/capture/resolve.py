@@ -86,12 +86,13 @@ def resolve(
     coverings = {identity: covering for identity, covering in coverings.items() if identity not in members}
     roots = active - members
     covered = [(r, coverings[r.identity].rule) for r in candidates if r.identity in roots]
-    for relation, rule in covered:
+    for relation, _ in covered:
+        stated = coverings[relation.identity].stated
         problems += [
-            Problem(rule, text) for text in (*validate.columns(rule, relation), *validate.reads(rule, relation))
+            Problem(stated, text) for text in (*validate.columns(stated, relation), *validate.reads(stated, relation))
         ]
     others = [] if within is None else [r for r in catalog.relations if r.identity not in within]
-    problems += _glob_problems(globs, covered, others)
+    problems += _glob_problems(globs, [(r, coverings[r.identity]) for r, _ in covered], others)
     problems += _partitions_of_covered(named, covered)
     faulty = {problem.rule.name for problem in problems}
     sound = [(relation, rule) for relation, rule in covered if rule.name not in faulty]
@@ -204,11 +205,13 @@ def _with_members(covered: list[tuple[Relation, Rule]], catalog: Catalog) -> tup
 
 
 def _glob_problems(
-    globs: Globs, covered: Sequence[tuple[Relation, Rule]], others: Sequence[Relation]
+    globs: Globs, covered: Sequence[tuple[Relation, Covering]], others: Sequence[Relation]
 ) -> Iterator[Problem]:
     tables: dict[str, list[Relation]] = {}
-    for relation, rule in covered:
-        tables.setdefault(rule.name, []).append(relation)
+    for relation, covering in covered:
+        # A rule may name a column for tables whose own rules take from it what they hide.
+        for name in (covering.rule.name, *covering.others):
+            tables.setdefault(name, []).append(relation)
     for pattern, rule in globs.pairs:
         # One of the tables whose columns were not read may have the column.
         if not rule.is_in_force and not any(pattern.matches(*relation.identity) for relation in others):

@@ -35,9 +35,10 @@ class RuleKey:
         help: What it does, as one sentence; for options, the page's form and the documentation.
         otherwise: The value without it, for the documentation.
         needs: The action without which it must not be set; None for none.
+        is_inherited: Whether a rule that does not state it takes it from the next rule that matches the table.
         choices: The values of a choice, the default first; empty for the other kinds.
         name: The name of the field, which is its name in files and that of its column.
-        default: The value if it is not set; None for a key that every rule has.
+        default: The value if it is not set; None for a key that every rule has, and for one that is inherited.
     """
 
     kind: Kind
@@ -46,6 +47,7 @@ class RuleKey:
     help: str
     otherwise: str
     needs: Action | None = None
+    is_inherited: bool = False
     choices: tuple[str, ...] = ()
     name: str = ""
     default: Any = None
@@ -59,15 +61,17 @@ class RuleKey:
         """Return the value for a rule from the value in a row."""
         if self.kind is Kind.ACTIONS:
             return tuple(map(Action, value))
-        return tuple(value) if self.kind is Kind.COLUMNS else value
+        return tuple(value) if self.kind is Kind.COLUMNS and value is not None else value
 
 
 def _text(title: str, help: str, otherwise: str) -> Mapping[str, RuleKey]:  # noqa: A002 - as click has it
     return {"key": RuleKey(Kind.TEXT, title, title.lower(), help, otherwise)}
 
 
-def _columns(title: str, summary: str, help: str, otherwise: str = "none") -> Mapping[str, RuleKey]:  # noqa: A002
-    return {"key": RuleKey(Kind.COLUMNS, title, summary, help, otherwise)}
+def _columns(title: str, summary: str, help: str, otherwise: str = "") -> Mapping[str, RuleKey]:  # noqa: A002
+    inherited = "those of the next rule that matches the table and states them, else none"
+    key = RuleKey(Kind.COLUMNS, title, summary, help, otherwise or inherited, is_inherited=not otherwise)
+    return {"key": key}
 
 
 def _choice(title: str, summary: str, help: str, *choices: str) -> Mapping[str, RuleKey]:  # noqa: A002
@@ -86,7 +90,8 @@ class Rule:
         name: `schema.table` or a glob over both parts, in the form of `table_names.Pattern.text`.
         actions: The captured actions in the order of `actions.OPTIONS`; empty for a table that must not be audited
             although a glob matches it.
-        label, exclude, mask, key, require_actor, read_query, read_force, on_drop: See the `help` of the row.
+        label, exclude, mask, key, require_actor, read_query, read_force, on_drop: See the `help` of the row. `exclude`
+            and `mask` are None where the rule does not state them, and empty where it states that nothing is hidden.
         origin: The rule's place, for messages, such as `audit.toml: table[2]`; not compared.
         is_in_force: Whether the database has the same rule already, so that a name that no longer exists is not
             an error; not compared.
@@ -112,14 +117,14 @@ class Rule:
             "the name",
         ),
     )
-    exclude: tuple[str, ...] = field(
-        default=(),
+    exclude: tuple[str, ...] | None = field(
+        default=None,
         metadata=_columns(
             "Excluded columns", "excluded", "Columns that are never stored; an update of nothing else is not recorded."
         ),
     )
-    mask: tuple[str, ...] = field(
-        default=(),
+    mask: tuple[str, ...] | None = field(
+        default=None,
         metadata=_columns(
             "Masked columns", "masked", 'Columns whose change is recorded, with {"$masked": true} for the value.'
         ),
@@ -171,9 +176,24 @@ class Rule:
         values = {key: getattr(self, key.name) for key in KEYS}
         return {key: value for key, value in values.items() if value != key.default}
 
+    @property
+    def records_values(self) -> bool:
+        """Whether its events hold values of columns."""
+        return not {Action.CREATE, Action.UPDATE, Action.DELETE}.isdisjoint(self.actions)
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The columns that it excludes or masks."""
+        return (*(self.exclude or ()), *(self.mask or ()))
+
     def row(self) -> dict[str, Any]:
         """Return its columns in auditctl.rule and their values, as JSON; without its position."""
         return {"name": self.name} | {key.name: getattr(self, key.name) for key in KEYS}
+
+    def captured(self) -> dict[str, Any]:
+        """Return its columns in auditctl.capture and their values, as JSON; for a rule in force."""
+        values = {key.name: getattr(self, key.name) for key in CAPTURED}
+        return {name: () if value is None else value for name, value in values.items()}
 
 
 def _key(rule_field: Field[Any]) -> RuleKey:
@@ -220,7 +240,9 @@ def keep_columns(rule: Rule, columns: Iterable[str]) -> Rule:
     """Return the rule without the columns that are not among these."""
     names = frozenset(columns)
     lists: dict[str, Any] = {
-        key.name: tuple(name for name in getattr(rule, key.name) if name in names) for key in COLUMNS
+        key.name: listed and tuple(name for name in listed if name in names)
+        for key in COLUMNS
+        for listed in [getattr(rule, key.name)]
     }
     return replace(rule, **lists)
 

@@ -60,7 +60,7 @@ def _query(file: str, columns: Iterable[str]) -> sql.Composed:
 
 def hiding_more(conn: Connection, targets: Iterable[Target]) -> list[int]:
     """Return the captured tables that hide more columns from now on; no foreign ones, which nobody can lock."""
-    rules = [{"relation": target.relation, "hidden": [*target.rule.exclude, *target.rule.mask]} for target in targets]
+    rules = [{"relation": target.relation, "hidden": target.rule.hidden} for target in targets]
     with database.acting_as(conn, ROLE_OWNER):
         rows = conn.execute(resources.sql_text("queries/hiding_more.sql").encode(), {"rules": Jsonb(rules)}).fetchall()
     return [oid for (oid,) in rows]
@@ -130,14 +130,14 @@ def stale(conn: Connection, plan: Plan) -> frozenset[int]:
 
 def _captured(target: Target) -> dict[str, Any]:
     """Return the row of auditctl.capture, as far as the rule decides it."""
-    names = {key.name for key in rule_keys.CAPTURED}
-    rule = {name: value for name, value in target.rule.row().items() if name in names}
-    return rule | {"target": target.name}
+    return target.rule.captured() | {"target": target.name}
 
 
 def _target_row(target: Target) -> dict[str, Any]:
     """Return the row of auditctl.target, but for the types of the key."""
-    return {"target": target.name, "label": target.label, "key": list(target.key)}
+    # A rule that records no values takes nothing out of hiding.
+    hidden = target.rule.hidden if target.rule.records_values else None
+    return {"target": target.name, "label": target.label, "key": list(target.key), "hidden": hidden}
 
 
 def members(conn: Connection, relations: Sequence[int]) -> dict[int, Sequence[int]]:

@@ -61,7 +61,7 @@ def warnings(covered: Iterable[tuple[Relation, Rule]]) -> tuple[str, ...]:
             texts += _read_warnings(relation, name)
         if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}:
             texts.append(f"{name} has no primary key: its events have no target_id; name columns as key (--key).")
-        hidden = {*rule.exclude, *rule.mask}
+        hidden = frozenset(rule.hidden)
         if hidden_key := [column for column in relation.primary_key or rule.key if column in hidden]:
             columns = ", ".join(hidden_key)
             texts.append(
@@ -126,8 +126,8 @@ def columns(rule: Rule, relation: Relation) -> list[str]:
     problems = _named_columns(rule, relation, table) if rule.name == table else []
     problems += [
         f"{where(rule, 'mask', index)}: {name} is already excluded"
-        for index, name in enumerate(rule.mask)
-        if name in rule.exclude
+        for index, name in enumerate(rule.mask or ())
+        if name in (rule.exclude or ())
     ]
     return problems
 
@@ -149,5 +149,5 @@ def _named_columns(rule: Rule, relation: Relation, table: str) -> list[str]:
 def _listed(rule: Rule) -> Iterator[tuple[str, int, str]]:
     """Yield each column that a rule names: the key, the place in its list, the name."""
     for key in rule_keys.COLUMNS:
-        for index, name in enumerate(getattr(rule, key.name)):
+        for index, name in enumerate(getattr(rule, key.name) or ()):
             yield key.name, index, name

@@ -13,6 +13,7 @@ from auditctl.actions import parse_actions
 from auditctl.capture import apply, plan_summary, rule_keys, table_status
 from auditctl.capture.plan import ChangeKind, Plan
 from auditctl.capture.rule_keys import Kind, Rule, RuleKey
+from auditctl.cli.agreement import agreement, uncover_option
 from auditctl.cli.batch_progress import batch_progress
 from auditctl.cli.options import only_option, table_or_json
 from auditctl.cli.printing import print_json
@@ -68,8 +69,9 @@ def _rule_option(key: RuleKey) -> Callable[[Any], Any]:
         case Kind.ACTIONS:
             return _actions_option("all but read")
         case Kind.COLUMNS:
+            callback = _stated if key.is_inherited else _each_once
             return click.option(
-                key.option, metavar="COL", multiple=True, callback=_each_once, help=f"{key.help} Repeatable."
+                key.option, metavar="COL", multiple=True, callback=callback, help=f"{key.help} Repeatable."
             )
         case Kind.CHOICE:
             return click.option(
@@ -86,6 +88,11 @@ def _each_once(_context: click.Context, _parameter: click.Parameter, value: tupl
     return tuple(dict.fromkeys(value))
 
 
+def _stated(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the columns, none for an empty text; None without the option."""
+    return tuple(name for name in _each_once(context, parameter, value) if name) if value else None
+
+
 def _rule_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for each key of a rule."""
     for key in reversed(rule_keys.KEYS):
@@ -97,12 +104,15 @@ def _rule_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("table")
 @_rule_options
 @lock_timeout_option
+@uncover_option
 @pass_session
-def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> None:
+def enable(session: Session, table: str, lock_timeout: str, uncover: bool, **options: Any) -> None:
     """Audit TABLE from now on. Sets the whole rule and starts at once.
 
     TABLE is schema.table, or a glob in quotes such as 'billing.*'. Enabling it again replaces the rule. A glob comes
     before all wider ones, so that it covers what it matches; rules of single tables and narrower globs stay in force.
+    Without --exclude or --mask it hides what the next rule that matches hides; with an empty one, such as --mask '',
+    nothing. What was hidden until now is recorded in the clear only if you say so: on a terminal, or with --uncover.
 
     \b
     Examples:
@@ -116,7 +126,7 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
     with session.connect(INSTALLER) as conn, batch_progress(session) as watch:
         _report(
             session,
-            apply.enable(conn, rule, lock_timeout=lock_timeout, watch=watch),
+            apply.enable(conn, rule, lock_timeout=lock_timeout, uncover=agreement(session, uncover), watch=watch),
             "No trigger had to change; the rule is stored.",
         )
 
@@ -125,8 +135,9 @@ def enable(session: Session, table: str, lock_timeout: str, **options: Any) -> N
 @click.argument("table")
 @_actions_option("all")
 @lock_timeout_option
+@uncover_option
 @pass_session
-def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout: str) -> None:
+def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout: str, uncover: bool) -> None:
     """Stop auditing TABLE, or some of its actions. The log stays.
 
     TABLE is schema.table, or a glob in quotes: what it matches is no longer audited, whatever rule covers it.
@@ -142,7 +153,9 @@ def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout
         stopped = parse_actions(actions)
         _report(
             session,
-            apply.disable(conn, table, stopped, lock_timeout=lock_timeout, watch=watch),
+            apply.disable(
+                conn, table, stopped, lock_timeout=lock_timeout, uncover=agreement(session, uncover), watch=watch
+            ),
             "No trigger had to be dropped; the rule is stored.",
         )
 

@@ -15,6 +15,7 @@ from auditctl.capture import event_types, plan_summary, rule_store
 from auditctl.capture.config import document as configuration
 from auditctl.capture.config.document import Document
 from auditctl.capture.plan import Plan
+from auditctl.cli.agreement import agreement, uncover_option
 from auditctl.cli.batch_progress import batch_progress
 from auditctl.cli.capture import lock_timeout_option, print_warnings
 from auditctl.cli.options import confirm, only_option
@@ -62,6 +63,7 @@ def plan(session: Session, file: str | None, sql: bool, only: tuple[str, ...], v
     help="The most tables in a transaction. Default: all if the server's lock table has room for them, else 100.",
 )
 @lock_timeout_option
+@uncover_option
 @only_option
 @verbose_option
 @pass_session
@@ -71,13 +73,15 @@ def apply(
     yes: bool,
     batch: int | None,
     lock_timeout: str,
+    uncover: bool,
     only: tuple[str, ...],
     verbose: bool,
 ) -> None:
     """Make the database match the rules.
 
     FILE (- for stdin) states all rules: a table that is not in it is disabled. Without FILE the rules stored in the
-    database apply. On a terminal it asks before changing anything.
+    database apply. On a terminal it asks before changing anything. What was excluded or masked until now is recorded in
+    the clear only if you say so, there or with --uncover; --yes does not.
 
     With --only, tables and rules that it does not name stay as they are, as do event types and retention.
 
@@ -89,7 +93,14 @@ def apply(
     approval = _Approval(session, is_asking=not yes and file != "-" and sys.stdin.isatty(), verbose=verbose)
     with session.connect() as conn, batch_progress(session) as watch:
         applied = capture_apply.apply(
-            conn, document, only=only, lock_timeout=lock_timeout, approve=approval, batch=batch, watch=watch
+            conn,
+            document,
+            only=only,
+            lock_timeout=lock_timeout,
+            approve=approval,
+            uncover=agreement(session, uncover, is_asking=file != "-"),
+            batch=batch,
+            watch=watch,
         )
     if approval.is_refused:
         session.say("Nothing was changed.")
@@ -185,9 +196,11 @@ def _arguments(file: str | None, only: Sequence[str]) -> str:
 
 
 def _lines(planned: Plan, verbose: bool) -> list[str]:
+    uncovered = [f"UNCOVER {one.sentence}" for one in planned.uncovered]
     times = [f"RETAIN  {difference.sentence}" for difference in planned.retention.differences]
     changes = plan_summary.lines(planned, is_whole=verbose)
-    return [*changes, *times, *([planned.retention.warning] if planned.retention.warning else [])]
+    uncovered = plan_summary.limited(uncovered, "table", is_whole=verbose)
+    return [*uncovered, *changes, *times, *([planned.retention.warning] if planned.retention.warning else [])]
 
 
 def _number(planned: Plan) -> int:

@@ -15,6 +15,7 @@ from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
 from auditctl import resources, table_names
+from auditctl.capture import precedence
 from auditctl.capture.scope import Scope
 from auditctl.database import Connection
 from auditctl.doctor.model import ClearTarget, ClearValues
@@ -135,15 +136,19 @@ def _spans(moments: Iterable[Moment], targets: Iterable[str]) -> Iterator[Span]:
 
 
 def _hidden(name: Pattern, rules: Mapping[str, Mapping[str, Any]]) -> Hidden:
-    """Return what the rule of a table hides: its own, or else the first glob that matches."""
-    rule = rules.get(str(name))
-    if rule is None:
-        ordered = sorted(rules.values(), key=lambda row: (row["position"], row["name"]))
-        globs = (row for row in ordered if table_names.parse(row["name"]).is_glob)
-        rule = next((row for row in globs if _matches(row["name"], name)), None)
-    if rule is None or not rule["actions"]:
+    """Return what the rule of a table hides: its own, or else the first glob that matches; see `precedence`."""
+    own = rules.get(str(name))
+    ordered = sorted(rules.values(), key=lambda row: (row["position"], row["name"]))
+    globs = (row for row in ordered if table_names.parse(row["name"]).is_glob and _matches(row["name"], name))
+    matching = [*([own] if own else []), *globs]
+    if not matching or not matching[0]["actions"]:
         return (), ()
-    return tuple(rule["exclude"]), tuple(rule["mask"])
+    exclude, mask = precedence.hidden((_names(row["exclude"]), _names(row["mask"])) for row in matching)
+    return exclude or (), mask or ()
+
+
+def _names(value: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(value)
 
 
 def _matches(rule_name: str, name: Pattern) -> bool:

@@ -65,4 +65,5 @@ def _rule(name: str, capture: dict[str, Any], columns: Iterable[str]) -> Rule:
     """Return the rule; a glob may have named columns that neither table has, which a rule for one table may not."""
     rule = rule_keys.from_row(Rule(name, DEFAULT).row() | capture | {"name": name})
     actions = tuple(action for action in OPTIONS.values() if action in rule.actions)
-    return replace(rule_keys.keep_columns(rule, columns), actions=actions)
+    rule = rule_keys.keep_columns(rule, columns)
+    return replace(rule, actions=actions, exclude=rule.exclude or None, mask=rule.mask or None)

@@ -28,7 +28,7 @@ def command(rule: Rule) -> list[str]:
             case Kind.ACTIONS:
                 words += [] if value == DEFAULT else [key.option, ",".join(action.value.lower() for action in value)]
             case Kind.COLUMNS:
-                words += [word for column in value for word in (key.option, column)]
+                words += [word for column in value or ("",) for word in (key.option, column)]
             case Kind.SWITCH:
                 words.append(key.option)
     return words
@@ -41,7 +41,7 @@ def remedy(rule: Rule, catalog: Catalog, former: FormerColumns) -> str:
         return shlex.join(["auditctl", "disable", rule.name])
     names = {column for table in tables for column in table.columns}
     moved = _moved(tables, former)
-    unknown = {name for name in (*rule.exclude, *rule.mask) if name not in names and name not in moved}
+    unknown = {name for name in rule.hidden if name not in names and name not in moved}
     followed = _with_columns(rule, lambda name: [name] if name in names else moved.get(name, [_UNKNOWN]))
     if unknown:
         return f"Enable the table again with the column that has the data now: {shlex.join(command(followed))}"
@@ -66,14 +66,14 @@ def _moved(tables: Sequence[Relation], former: FormerColumns) -> dict[str, list[
 def _with_columns(rule: Rule, followed: Callable[[str], Sequence[str]]) -> Rule:
     """Return the rule with each column that it hides, or takes for the key, followed to where it is now."""
     exclude, mask, key = (
-        tuple(dict.fromkeys(now for name in names for now in followed(name)))
+        names and tuple(dict.fromkeys(now for name in names for now in followed(name)))
         for names in (rule.exclude, rule.mask, rule.key)
     )
     return replace(
         rule,
         exclude=exclude,
-        mask=tuple(name for name in mask if name == _UNKNOWN or name not in exclude),
-        key=tuple(name for name in key if name != _UNKNOWN),
+        mask=mask and tuple(name for name in mask if name == _UNKNOWN or name not in (exclude or ())),
+        key=tuple(name for name in key or () if name != _UNKNOWN),
     )
 
 
@@ -99,7 +99,7 @@ def keyed(rule: Rule, relation: Relation, unique: Sequence[str]) -> str:
     repaired = replace(
         keep_columns(rule, relation.columns), name=qualified(*relation.identity), key=tuple(unique) or ("COLUMN",)
     )
-    if unique and not {*unique} & {*repaired.exclude, *repaired.mask}:
+    if unique and not {*unique} & {*repaired.hidden}:
         return shlex.join(command(repaired))
     repaired = replace(repaired, key=("COLUMN",))
     return f"Name the columns that identify its rows, or add a primary key: {shlex.join(command(repaired))}"

@@ -5,8 +5,8 @@ create table auditctl.rule (
     position integer not null,
     label text,
     actions auditctl.action[] not null,
-    exclude text[] not null default '{}',
-    mask text[] not null default '{}',
+    exclude text[],
+    mask text[],
     key text[] not null default '{}',
     require_actor boolean not null default false,
     set_by text not null default session_user,
@@ -23,8 +23,8 @@ comment on column auditctl.rule.name is 'schema.table, or a glob such as billing
 comment on column auditctl.rule.position is 'Order in which globs are tried; an exact name comes before every glob';
 comment on column auditctl.rule.label is 'The displayed name of the target; null for the name itself';
 comment on column auditctl.rule.actions is 'The captured actions; empty for a table that a glob would cover but that must not be audited';
-comment on column auditctl.rule.exclude is 'Columns that are never stored';
-comment on column auditctl.rule.mask is 'Columns whose change is recorded without the value';
+comment on column auditctl.rule.exclude is 'Columns that are never stored; null where the rule does not state it and takes those of the next rule that matches the table';
+comment on column auditctl.rule.mask is 'Columns whose change is recorded without the value; null likewise';
 comment on column auditctl.rule.key is 'The columns that identify a row of a table without a primary key';
 comment on column auditctl.rule.require_actor is 'Whether a write without a known actor fails (SQLSTATE UA002)';
 comment on column auditctl.rule.set_by is 'The login that set the rule';
@@ -45,6 +45,7 @@ create table auditctl.target (
     label text,
     key_columns text[] not null default '{}',
     key_types auditctl.key_type[] not null default '{}',
+    hidden text[] not null default '{}',
     registered_at timestamptz not null default pg_catalog.now(),
     constraint target_pkey primary key (target)
 );
@@ -53,6 +54,7 @@ comment on column auditctl.target.target is 'schema.table, as events record it';
 comment on column auditctl.target.label is 'The displayed name of the target';
 comment on column auditctl.target.key_columns is 'The columns of the key, in order; empty without a key';
 comment on column auditctl.target.key_types is 'Their types when the table last had the name; empty if unknown';
+comment on column auditctl.target.hidden is 'Columns that were excluded or masked when values of the table were last recorded under this name';
 comment on column auditctl.target.registered_at is 'When capture was first installed under this name';
 
 create table auditctl.rename (

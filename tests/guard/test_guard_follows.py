@@ -29,7 +29,7 @@ def ddl(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
 
 def stored(db: str) -> list[tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
     with database.connect(db) as conn:
-        return [(rule.name, rule.exclude, rule.mask, rule.key) for rule in rule_store.read(conn)]
+        return [(rule.name, rule.exclude or (), rule.mask or (), rule.key) for rule in rule_store.read(conn)]
 
 
 COLUMNS: list[tuple[LiteralString, str]] = [

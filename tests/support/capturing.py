@@ -41,13 +41,19 @@ def audit(dsn: str, *names: str, **options: Any) -> None:
     """Audit tables, each with the same options."""
     with database.connect(dsn) as conn:
         for name in names:
-            capture_apply.enable(conn, rule(name, *options.get("actions", ()), **_without_actions(options)))
+            stated = rule(name, *options.get("actions", ()), **_without_actions(options))
+            capture_apply.enable(conn, stated, uncover=agree)
 
 
 def apply(dsn: str, text: str | None = None, **options: Any) -> Plan:
     """Apply a file's text, or the stored rules."""
     with database.connect(dsn) as conn:
-        return capture_apply.apply(conn, _document(text), **options)
+        return capture_apply.apply(conn, _document(text), **{"uncover": agree} | options)
+
+
+def agree(_uncovered: object) -> bool:
+    """Agree that what was hidden is recorded in the clear."""
+    return True
 
 
 def plan(dsn: str, text: str | None = None) -> Plan:

@@ -80,7 +80,7 @@ def _value(table: Fields, key: RuleKey, actions: tuple[Action, ...]) -> Any:
         case Kind.ACTIONS:
             return _actions(table, actions)
         case Kind.COLUMNS:
-            return table.columns(key.name)
+            return None if key.is_inherited and key.name not in table.values else table.columns(key.name)
         case Kind.CHOICE:
             return table.choice(key.name, key.choices)
         case Kind.SWITCH:

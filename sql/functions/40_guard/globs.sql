@@ -83,3 +83,48 @@ end
 $auditctl$;
 comment on function auditctl_internal.matching_globs is
     'The rules whose globs match a name, in their order: without a rule of its own, the first is in force for the table';
+
+create or replace function auditctl_internal.rule_in_force(p_schema text, p_table text) returns auditctl.rule
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_rule auditctl.rule;
+    v_result auditctl.rule;
+    v_number integer := 0;
+    v_exclude_at integer;
+    v_mask_at integer;
+begin
+    for v_rule in
+        select r.*
+        from (
+            select own.* from auditctl.rule as own where own.name = auditctl.qualified(p_schema, p_table)
+            union all
+            select g.* from auditctl_internal.matching_globs(p_schema, p_table) as g
+        ) as r
+        order by r.name <> auditctl.qualified(p_schema, p_table), r.position, r.name
+    loop
+        v_number := v_number + 1;
+        if v_number = 1 then
+            v_result := v_rule;
+        end if;
+        if v_exclude_at is null and v_rule.exclude is not null then
+            v_exclude_at := v_number;
+            v_result.exclude := v_rule.exclude;
+        end if;
+        if v_mask_at is null and v_rule.mask is not null then
+            v_mask_at := v_number;
+            v_result.mask := v_rule.mask;
+        end if;
+    end loop;
+    -- Of a column that one rule excludes and another masks, the earlier rule decides.
+    if v_exclude_at < v_mask_at then
+        v_result.mask := auditctl_internal.pick_names(v_result.mask, v_result.exclude, false);
+    elsif v_mask_at < v_exclude_at then
+        v_result.exclude := auditctl_internal.pick_names(v_result.exclude, v_result.mask, false);
+    end if;
+    return v_result;
+end
+$auditctl$;
+comment on function auditctl_internal.rule_in_force is
+    'The first rule that matches a name, its own before globs, with the columns to exclude and to mask of the first that states them, as auditctl/capture/precedence.py decides it; null if no rule matches';

@@ -48,6 +48,28 @@ end
 $auditctl$;
 comment on function auditctl_internal.record_ddl is 'Records DDL on an audited table, as an event of target auditctl.ddl';
 
+create or replace function auditctl_internal.warn_of_uncovered(p_member regclass, p_capture auditctl.capture) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_uncovered text[];
+begin
+    select auditctl_internal.pick_names(t.hidden, p_capture.exclude || p_capture.mask, false)
+    into v_uncovered
+    from auditctl.target as t
+    where t.target = auditctl_internal.registered_name(p_member);
+    v_uncovered := auditctl_internal.pick_names(v_uncovered, array(select c.name from auditctl_internal.captured_columns(p_member) as c), true);
+    if v_uncovered <> '{}' then
+        raise warning 'columns of % that were hidden until now are recorded in the clear as those of %: %',
+            auditctl_internal.registered_name(p_member), p_capture.target, array_to_string(v_uncovered, ', ')
+            using hint = 'State them in mask or exclude of the rule for ' || p_capture.target || '.';
+    end if;
+end
+$auditctl$;
+comment on function auditctl_internal.warn_of_uncovered is
+    'Warns a session that makes a table part of an audited one that hides less than was hidden when the table was audited by itself';
+
 create or replace function auditctl_internal.renew_members(p_before auditctl.capture, p_now auditctl.capture) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -66,6 +88,7 @@ begin
             v_complete.members := v_complete.members || v_member;
         end if;
         v_changes := v_changes || jsonb_build_object('joined', auditctl_internal.registered_name(v_member));
+        perform auditctl_internal.warn_of_uncovered(v_member, p_now);
     end loop;
     perform auditctl_internal.require_triggers(v_complete);
     perform auditctl_internal.renew_reading(v_complete);
@@ -134,8 +157,10 @@ begin
     end if;
     if (v_now.exclude, v_now.mask, v_now.key) is distinct from (v_before.exclude, v_before.mask, v_before.key)
         or (v_now.former_exclude || v_now.former_mask) && v_columns
-        or exists (select from auditctl.rule as r where r.name = v_now.target)
-            and not v_now.exclude || v_now.mask || v_now.key <@ v_columns
+        or exists (
+            select from auditctl.rule as r
+            where r.name = v_now.target and not coalesce(r.exclude, '{}') || coalesce(r.mask, '{}') || v_now.key <@ v_columns
+        )
         or not auditctl_internal.is_covered(v_now)
     then
         v_now := auditctl_internal.sync_rule(v_now);
@@ -167,7 +192,12 @@ begin
         being_changed_by = null
     where relation = p_relation;
     update auditctl.target
-    set key_columns = v_key, key_types = auditctl_internal.key_types(p_relation, v_key)
+    set
+        key_columns = v_key, key_types = auditctl_internal.key_types(p_relation, v_key),
+        hidden = case
+            when v_now.actions && '{CREATE, UPDATE, DELETE}' then v_now.exclude || v_now.mask || v_now.former_exclude || v_now.former_mask
+            else hidden
+        end
     where target = v_now.target;
     perform auditctl_internal.record_ddl(v_now.target, p_command, v_changes);
 end

@@ -6,10 +6,10 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     insert into auditctl.rename (renamed_at, old_target, new_target) values (clock_timestamp(), p_old, p_new);
-    insert into auditctl.target (target, label, key_columns, key_types)
-    select p_new, t.label, t.key_columns, t.key_types from auditctl.target as t where t.target = p_old
+    insert into auditctl.target (target, label, key_columns, key_types, hidden)
+    select p_new, t.label, t.key_columns, t.key_types, t.hidden from auditctl.target as t where t.target = p_old
     on conflict (target) do update
-    set label = excluded.label, key_columns = excluded.key_columns, key_types = excluded.key_types;
+    set label = excluded.label, key_columns = excluded.key_columns, key_types = excluded.key_types, hidden = excluded.hidden;
     -- The rule of a table that no longer exists makes way for the rule of the renamed table.
     delete from auditctl.rule where name = p_new;
     update auditctl.rule set name = p_new, set_by = session_user, set_at = now() where name = p_old;
@@ -66,22 +66,41 @@ end
 $auditctl$;
 comment on function auditctl_internal.globs_over is 'The rules whose globs match the name of a table, in their order';
 
+create or replace function auditctl_internal.table_rule(p_relation regclass) returns auditctl.rule
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_rule auditctl.rule;
+begin
+    select r.*
+    into v_rule
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    cross join lateral auditctl_internal.rule_in_force(n.nspname, c.relname) as r
+    where c.oid = p_relation;
+    return v_rule;
+end
+$auditctl$;
+comment on function auditctl_internal.table_rule is 'The rule in force for the name of a table, with the columns that it takes from others; null if no rule matches';
+
 create or replace function auditctl_internal.is_covered(p_capture auditctl.capture) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_rule constant auditctl.rule := auditctl_internal.table_rule(p_capture.relation);
+    v_columns constant text[] := array(select c.name from auditctl_internal.captured_columns(p_capture.relation) as c);
 begin
-    return (
-        -- By a rule of its own, or by the first glob that matches its name, if that glob states the same.
-        select exists (select from auditctl.rule as r where r.name = p_capture.target) or coalesce(
-            (
-                -- Overwriting the capture with every key of the rule that it has changes nothing.
-                select to_jsonb(jsonb_populate_record(p_capture, to_jsonb(r))) = to_jsonb(p_capture)
-                from auditctl_internal.globs_over(p_capture.relation) as r
-                limit 1
-            ), false
-        )
-    );
+    -- By a rule of its own that hides as much, or by the first glob that matches its name, if that says the same.
+    return case
+        when v_rule.name = p_capture.target then auditctl_internal.pick_names(p_capture.exclude, v_columns, true) <@ coalesce(v_rule.exclude, '{}')
+            and auditctl_internal.pick_names(p_capture.mask, v_columns, true) <@ coalesce(v_rule.mask, '{}')
+        -- Overwriting the capture with every key of the rule that it has changes nothing.
+        else v_rule.name is not null and to_jsonb(p_capture) = to_jsonb(jsonb_populate_record(
+            p_capture, to_jsonb(v_rule) || jsonb_build_object('exclude', coalesce(v_rule.exclude, '{}'), 'mask', coalesce(v_rule.mask, '{}'))
+        ))
+    end;
 end
 $auditctl$;
 comment on function auditctl_internal.is_covered is 'Whether the stored rules still describe the capture of a table';
@@ -110,6 +129,8 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_result auditctl.capture := p_capture;
+    v_rule auditctl.rule := auditctl_internal.table_rule(p_capture.relation);
+    v_own auditctl.rule;
     v_columns constant text[] := array(select c.name from auditctl_internal.captured_columns(p_capture.relation) as c);
     v_exclude constant text[] := p_capture.exclude || p_capture.former_exclude;
     v_mask constant text[] := p_capture.mask || p_capture.former_mask;
@@ -123,16 +144,36 @@ begin
         v_result.key := '{}';
     end if;
     update auditctl.rule as r
-    set exclude = v_result.exclude, mask = v_result.mask, key = v_result.key, set_by = session_user, set_at = now()
-    where r.name = v_result.target and (r.exclude, r.mask, r.key) is distinct from (v_result.exclude, v_result.mask, v_result.key);
+    set exclude = stated.exclude, mask = stated.mask, key = v_result.key, set_by = session_user, set_at = now()
+    from (
+        -- What it does not state it goes on taking from others, as long as that hides as much of the table.
+        select
+            case when own.exclude is not null or not v_result.exclude <@ coalesce(v_rule.exclude, '{}') then v_result.exclude end as exclude,
+            case when own.mask is not null or not v_result.mask <@ coalesce(v_rule.mask, '{}') then v_result.mask end as mask
+        from auditctl.rule as own
+        where own.name = v_result.target
+    ) as stated
+    where r.name = v_result.target and (r.exclude, r.mask, r.key) is distinct from (stated.exclude, stated.mask, v_result.key);
     if not exists (select from auditctl.rule as r where r.name = v_result.target) then
         -- A glob covered the table, but does not match its new name or columns.
         insert into auditctl.rule
         select r.*
         from (select coalesce(max(r.position) + 1, 0) as position from auditctl.rule as r) as last
         cross join lateral jsonb_populate_record(null::auditctl.rule, to_jsonb(v_result) || jsonb_build_object(
-            'name', v_result.target, 'position', last.position, 'set_by', session_user, 'set_at', now()
+            'name', v_result.target, 'position', last.position, 'set_by', session_user, 'set_at', now(),
+            -- That nothing is hidden need only be stated where another rule hides something.
+            'exclude', case when v_result.exclude || auditctl_internal.pick_names(v_rule.exclude, v_columns, true) <> '{}' then v_result.exclude end,
+            'mask', case when v_result.mask || auditctl_internal.pick_names(v_rule.mask, v_columns, true) <> '{}' then v_result.mask end
         )) as r;
+    end if;
+    -- A name that it takes from others hides a column that is added later, too.
+    select r.* into v_own from auditctl.rule as r where r.name = v_result.target;
+    v_rule := auditctl_internal.table_rule(p_capture.relation);
+    if v_own.exclude is null then
+        v_result.exclude := coalesce(v_rule.exclude, '{}');
+    end if;
+    if v_own.mask is null then
+        v_result.mask := coalesce(v_rule.mask, '{}');
     end if;
     return v_result;
 end
@@ -153,10 +194,13 @@ begin
         v_exclude := auditctl_internal.pick_names(auditctl_internal.followed_columns(v_glob.exclude, p_old, p_new), v_glob.exclude || v_glob.mask, false);
         v_mask := auditctl_internal.pick_names(auditctl_internal.followed_columns(v_glob.mask, p_old, p_new), v_glob.exclude || v_glob.mask, false);
         if v_exclude || v_mask <> '{}' then
-            perform auditctl_internal.widen_captures(v_glob, p_relation, v_exclude, v_mask);
             update auditctl.rule
-            set exclude = exclude || v_exclude, mask = mask || v_mask, set_by = session_user, set_at = now()
+            set
+                -- Only a list that it states has names to follow.
+                exclude = exclude || nullif(v_exclude, '{}'), mask = mask || nullif(v_mask, '{}'),
+                set_by = session_user, set_at = now()
             where name = v_glob.name;
+            perform auditctl_internal.widen_captures(v_glob, p_relation, v_exclude, v_mask);
         end if;
     end loop;
 end
@@ -177,8 +221,10 @@ begin
         select k.*
         from auditctl.capture as k
         where k.relation <> p_except and k.being_changed_by is distinct from pg_current_xact_id()
-            and (select g.name from auditctl_internal.globs_over(k.relation) as g limit 1) = p_glob.name
-            and not exists (select from auditctl.rule as own where own.name = k.target)
+            and exists (select from auditctl_internal.globs_over(k.relation) as g where g.name = p_glob.name)
+            and exists (
+                select from auditctl_internal.table_rule(k.relation) as r where r.exclude && p_exclude or r.mask && p_mask
+            )
         order by k.relation
     loop
         if exists (
@@ -201,4 +247,4 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.widen_captures is
-    'Brings the tables that a glob covers, all but one, in line with the columns that it hides from now on; none of their columns changes';
+    'Brings the tables that take their hidden columns from a glob, all but one, in line with what it hides from now on; none of their columns changes';

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from auditctl.capture import apply as capture_apply
 from auditctl.capture import roles, table_details
 from auditctl.capture.plan import Plan
+from auditctl.capture.uncovered import UncoverError
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
 from auditctl.text import plural
@@ -68,6 +69,7 @@ def apply(visit: Visit) -> Response:
     """Do what was shown if the plan is still the same; else show the new plan."""
     change = request.posted(visit)
     seen = visit.one(visit.form, "shown").encode()
+    may_uncover = visit.one(visit.form, "uncover", "") == "1"
     approved = False
 
     def approve(planned: Plan) -> bool:
@@ -77,7 +79,12 @@ def apply(visit: Visit) -> Response:
 
     with visit.connection(has_time_limit=False) as conn:
         try:
-            applied = capture_apply.carry_out(conn, change.desired(), lock_timeout=LOCK_TIMEOUT, approve=approve)
+            applied = capture_apply.carry_out(
+                conn, change.desired(), lock_timeout=LOCK_TIMEOUT, approve=approve, uncover=lambda _: may_uncover
+            )
+        except UncoverError as error:
+            trouble = Trouble(str(error), "Check the box below the plan if you mean it.", 422)
+            return _plan_page(visit, conn, change, capture_apply.preview(conn, change.desired()), trouble)
         except (ConfigurationError, UsageError) as error:
             return _problems_page(visit, conn, change, error)
         except WebError:

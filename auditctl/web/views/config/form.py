@@ -68,7 +68,7 @@ def form(
 ) -> Response:
     """Show a form about a table or glob."""
     rule = change.rule
-    listed = {name for key in rule_keys.COLUMNS for name in getattr(rule, key.name)}
+    listed = {name for key in rule_keys.COLUMNS for name in getattr(rule, key.name) or ()}
     return visit.page(
         "config_disable.html" if change.kind is ChangeType.DISABLE else "config_table.html",
         status,

@@ -79,7 +79,7 @@ class ChangeRequest:
         if known is None:
             return self
         lists: dict[str, Any] = {
-            key.name: _ordered(getattr(self.rule, key.name), getattr(known, key.name)) for key in COLUMNS
+            key.name: _ordered(getattr(self.rule, key.name) or (), getattr(known, key.name) or ()) for key in COLUMNS
         }
         return replace(self, rule=replace(self.rule, **lists))
 
