@@ -90,6 +90,19 @@ def test_a_table_that_a_glob_covers_starts_with_what_the_glob_says(
     assert "becomes a rule of its own" in page(admin, "/config/table?table=item").text
 
 
+def test_the_form_of_a_rule_for_one_table_states_only_what_it_does_not_inherit(
+    db: str, conn: psycopg.Connection, admin: Client
+) -> None:
+    conn.execute(ITEM)
+    audit(db, "public.*", mask=("secret",))
+    assert form(admin, "/config/table?table=item")["mask"] == ["secret"]
+    assert applied(admin, planned(admin, "/config/table?table=item", label=["Item"])).status_code == 303
+    assert [(rule.name, rule.mask) for rule in stored(conn)] == [("public.*", ("secret",)), ("public.item", None)]
+    plan = planned(admin, "/config/table?table=item", mask=[])
+    assert applied(admin, plan, uncover=["1"]).status_code == 303
+    assert [rule.mask for rule in stored(conn)] == [("secret",), ()]
+
+
 def test_a_glob_has_its_columns_in_lines_and_names_its_tables(db: str, conn: psycopg.Connection, admin: Client) -> None:
     conn.execute(ITEM)
     audit(db, "public.*", mask=("secret", "noted"))
@@ -103,7 +116,11 @@ def test_a_glob_has_its_columns_in_lines_and_names_its_tables(db: str, conn: psy
         "on_drop": ["refuse"],
     }
     plan = planned(admin, "/config/table?table=public.*", mask_lines=[" secret \r\n\r\nname"])
-    assert applied(admin, plan).status_code == 303
+    assert "public.item: noted was hidden until now, and is recorded in the clear by rule public.*." in plan.text
+    refused = applied(admin, plan)
+    assert (refused.status_code, [rule.mask for rule in stored(conn)]) == (422, [("secret", "noted")])
+    assert "Check the box below the plan if you mean it." in refused.text
+    assert applied(admin, plan, uncover=["1"]).status_code == 303
     assert [rule.mask for rule in stored(conn)] == [("secret", "name")]
     assert "Now: public.item." in page(admin, "/config/table?table=public.*").text
 
