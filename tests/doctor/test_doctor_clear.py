@@ -97,7 +97,7 @@ def test_what_was_written_before_a_rule_hid_it_or_after_it_no_longer_did_is_no_f
 def test_the_rules_of_globs_and_of_renamed_tables_and_columns_count_too(db: str, conn: psycopg.Connection) -> None:
     conn.execute("create table c (id integer primary key, card text); create table d (like c including all)")
     audit(db, "public.*", mask=("card",))
-    audit(db, "d")
+    audit(db, "d", mask=())
     leak(conn, card="4111")
     leak(conn, "public.d", card="4111")
     conn.execute("alter table c rename card to pan; alter table c rename to e")
