@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite("tests.support.doctoring")
 
-pytest_plugins = [f"tests.fixtures.{name}" for name in ("server", "databases", "command", "machine", "logs", "web")]
+pytest_plugins = [
+    f"tests.fixtures.{name}" for name in ("server", "databases", "templates", "command", "machine", "logs", "web")
+]
 
 FOREIGN = ("PG", "AUDITCTL_")
 """Prefixes of the developer's own settings, which no test may see."""

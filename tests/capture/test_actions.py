@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from auditctl.actions import ACTIONS
-from tests.support.capturing import audit
+from tests.fixtures import templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,16 +20,18 @@ STATES: LiteralString = """
      where s.fault is not null order by 1
 """
 
+TABLES = """
+    create table parent (id int primary key);
+    create table child () inherits (parent);
+    create table free (id int)
+"""
+
+db_template = templates.begin_with(templates.audited(TABLES, "parent"))
+
 
 @pytest.fixture
-def audited(db: str, conn: psycopg.Connection) -> Iterator[psycopg.Connection]:
+def audited(conn: psycopg.Connection) -> Iterator[psycopg.Connection]:
     """A session with an audited table `parent` and its child `child`, where auditctl_owner acts."""
-    conn.execute("""
-        create table parent (id int primary key);
-        create table child () inherits (parent);
-        create table free (id int)
-    """)
-    audit(db, "parent")
     conn.execute("set role auditctl_owner")
     yield conn
     conn.execute("reset role")

@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import audited, begin_with
 from tests.support.capturing import audit, events
 from tests.support.replaying import changes, order, replay, rows
 
@@ -18,16 +19,18 @@ if TYPE_CHECKING:
 ITEM = "public.item"
 BEFORE = [(None, {"id": 1, "v": "one"}), (None, {"id": 2, "v": "two"})]
 
+TABLES = """
+    create table item (id int primary key, v text);
+    insert into item values (1, 'one'), (2, 'two');
+    grant all on item to public
+"""
+
+db_template = begin_with(audited(TABLES, "item"), fixture="item")
+
 
 @pytest.fixture
-def item(db: str, conn: psycopg.Connection) -> str:
+def item(db: str) -> str:
     """The DSN of an audited table with two rows, that everybody may write."""
-    conn.execute("""
-        create table item (id int primary key, v text);
-        insert into item values (1, 'one'), (2, 'two');
-        grant all on item to public
-    """)
-    audit(db, "item")
     return db
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 import pytest
 
-from tests.support.capturing import audit
+from tests.fixtures.templates import audited, begin_with
 from tests.support.replaying import changes, counted, replay, rows
 from tests.support.versions import COPY_ON_ERROR
 
@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+TABLES = """
+    create table item (id int primary key, v text);
+    insert into item values (1, 'one'), (2, 'two'), (3, 'three')
+"""
+
+db_template = begin_with(audited(TABLES, "item"))
+
+
 @pytest.fixture
-def item(db: str, conn: psycopg.Connection) -> str:
+def item(db: str) -> str:
     """An audited table with three rows that were there before."""
-    conn.execute("""
-        create table item (id int primary key, v text);
-        insert into item values (1, 'one'), (2, 'two'), (3, 'three')
-    """)
-    audit(db, "item")
     return "public.item"
 
 

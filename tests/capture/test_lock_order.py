@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from tests.fixtures import templates
 from tests.fixtures.databases import GUARD_OFF, connect
-from tests.support.capturing import apply, audit, events, lines, pending
+from tests.support.capturing import apply, events, lines, pending
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
 FILE = "".join(f'[[table]]\nname = "public.{name}"\nexclude = ["v"]\n' for name in "ab")
 
+TABLES = "create table a (id int primary key, v text); create table b (id int primary key, v text)"
+
+db_template = templates.begin_with(templates.audited(TABLES, "a", "b"), fixture="audited")
+
 
 @pytest.fixture
-def audited(db: str, conn: psycopg.Connection) -> psycopg.Connection:
-    conn.execute("create table a (id int primary key, v text); create table b (id int primary key, v text)")
-    audit(db, "a", "b")
+def audited(conn: psycopg.Connection) -> psycopg.Connection:
     return conn
 
 

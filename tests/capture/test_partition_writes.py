@@ -9,6 +9,7 @@ import pytest
 
 from auditctl import database
 from auditctl.capture import apply as capture_apply
+from tests.fixtures.templates import audited, begin_with
 from tests.support.capturing import apply, audit, events, pending
 from tests.support.replaying import changes, counted, replay, rows
 from tests.support.versions import MERGE, knows
@@ -34,11 +35,12 @@ A0, A1, B, REST = "public.sale_low_a0", "public.sale_low_a1", "public.sale_low_b
 SALE = "public.sale"
 
 
+db_template = begin_with(audited(TREE, "sale"), fixture="before")
+
+
 @pytest.fixture
-def before(db: str, conn: psycopg.Connection) -> list[Row]:
+def before(conn: psycopg.Connection) -> list[Row]:
     """The audited tree's rows."""
-    conn.execute(TREE)
-    audit(db, "sale")
     return rows(conn, SALE)
 
 

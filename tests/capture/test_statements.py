@@ -5,19 +5,22 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from tests.fixtures.templates import audited, begin_with
 from tests.support.capturing import audit
 from tests.support.replaying import changes, counted, order, replay, rows
 from tests.support.versions import MERGE, MERGE_BY_SOURCE, VIRTUAL_COLUMNS, knows
 
+TABLES = """
+    create table item (id int primary key, v text);
+    insert into item values (1, 'one'), (2, 'two'), (3, 'three')
+"""
+
+db_template = begin_with(audited(TABLES, "item"), fixture="item")
+
 
 @pytest.fixture
-def item(db: str, conn: psycopg.Connection) -> str:
+def item(db: str) -> str:
     """An audited table with three rows that were there before."""
-    conn.execute("""
-        create table item (id int primary key, v text);
-        insert into item values (1, 'one'), (2, 'two'), (3, 'three')
-    """)
-    audit(db, "item")
     return "public.item"
 
 

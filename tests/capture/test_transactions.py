@@ -11,7 +11,7 @@ import pytest
 from psycopg import IsolationLevel
 
 from tests.fixtures.databases import connect
-from tests.support.capturing import audit
+from tests.fixtures.templates import audited, begin_with
 from tests.support.replaying import changes, counted, replay, rows
 
 if TYPE_CHECKING:
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 ITEM = "public.item"
 BEFORE = [(None, {"id": 1, "n": 0}), (None, {"id": 2, "n": 0})]
 
+TABLES = """
+    create table item (id int primary key, n int not null);
+    insert into item values (1, 0), (2, 0);
+    grant all on item to public
+"""
+
+db_template = begin_with(audited(TABLES, "item"))
+
 
 @pytest.fixture
-def item(db: str, conn: psycopg.Connection) -> str:
+def item(db: str) -> str:
     """The DSN of an audited table with two rows, that everybody may write."""
-    conn.execute("""
-        create table item (id int primary key, n int not null);
-        insert into item values (1, 0), (2, 0);
-        grant all on item to public
-    """)
-    audit(db, "item")
     return db
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import psycopg
-import pytest
 from psycopg import sql
 
 from auditctl.doctor.model import Finding, Severity
+from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with
 from tests.support.doctoring import examine_and_repair, found
 from tests.support.reading import SALARY, audit_reads
 
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 CRITICAL, WARNING, NOTICE = Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
 
 
-@pytest.fixture(autouse=True)
-def salary(db: str, conn: psycopg.Connection) -> None:
-    """A table whose reads are audited."""
-    conn.execute(SALARY)
-    audit_reads(db, "salary")
+def prepare(dsn: str) -> None:
+    """Make a table whose reads are audited."""
+    with connect(dsn) as conn:
+        conn.execute(SALARY)
+    audit_reads(dsn, "salary")
+
+
+db_template = begin_with(prepare)
 
 
 def reading(dsn: str) -> list[Finding]:

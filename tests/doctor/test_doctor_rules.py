@@ -10,6 +10,7 @@ import pytest
 from auditctl.doctor.model import Finding, Severity
 from tests.capture.test_images import events
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with
 from tests.support.capturing import apply, audit
 from tests.support.doctoring import UNGUARDED, examine_and_repair, found
 
@@ -30,13 +31,19 @@ TABLES = """
 """
 
 
+def prepare(dsn: str) -> None:
+    with connect(dsn) as conn:
+        conn.execute(TABLES)
+    audit(dsn, "app.card", mask=("number", "pin"), label="It's a card")
+    audit(dsn, "app.other", "app.parted")
+
+
+db_template = begin_with(prepare, fixture="patient")
+
+
 @pytest.fixture
 def patient(db: str) -> str:
     """The DSN of a database with audited tables, in which nothing is wrong."""
-    with connect(db) as conn:
-        conn.execute(TABLES)
-    audit(db, "app.card", mask=("number", "pin"), label="It's a card")
-    audit(db, "app.other", "app.parted")
     return db
 
 

@@ -14,7 +14,7 @@ import pytest
 from auditctl.errors import UsageError
 from auditctl.log.snapshot import Snapshot
 from tests.fixtures.databases import connect
-from tests.support.capturing import audit
+from tests.fixtures.templates import audited, begin_with
 from tests.support.retaining import fill, months, upkeep
 
 if TYPE_CHECKING:
@@ -48,11 +48,14 @@ class Exports:
         return new
 
 
+TABLES = "create table note (id int primary key)"
+
+db_template = begin_with(audited(TABLES, "note"))
+
+
 @pytest.fixture
-def note(db: str, conn: psycopg.Connection) -> str:
+def note(db: str) -> str:
     """A database with an audited table."""
-    conn.execute("create table note (id int primary key)")
-    audit(db, "note")
     return db
 
 

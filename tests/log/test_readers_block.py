@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import audited, begin_with
 from tests.security.test_write_once import refused
-from tests.support.capturing import audit
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
@@ -51,13 +51,17 @@ HOLDING = (
     "declare c cursor for select * from auditctl.event",
 )
 
+TABLES = """
+    create table note (id int primary key generated always as identity, body text);
+    grant insert, update, delete, select on note to public; grant create on schema public to public
+"""
+
+db_template = begin_with(audited(TABLES, "note"))
+
 
 @pytest.fixture
-def note(db: str, conn: psycopg.Connection) -> str:
+def note(db: str) -> str:
     """A database with an audited table that everybody may write, and create in."""
-    conn.execute("create table note (id int primary key generated always as identity, body text)")
-    conn.execute("grant insert, update, delete, select on note to public; grant create on schema public to public")
-    audit(db, "note")
     return db
 
 

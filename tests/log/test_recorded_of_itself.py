@@ -12,6 +12,7 @@ from auditctl import resources, store
 from auditctl.cli.main import COMMANDS
 from auditctl.names import STORE_REVISION
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import audited, begin_with
 
 if TYPE_CHECKING:
     import psycopg
@@ -100,14 +101,17 @@ def newest(conn: psycopg.Connection) -> int:
     return int(row[0])
 
 
+TABLES = "create table note (id int primary key); create table old (id int primary key)"
+
+db_template = begin_with(audited(TABLES, "old"), fixture="login_name")
+
+
 @pytest.fixture
 def login_name(conn: psycopg.Connection, auditctl: RunAuditctl, role_names: list[str]) -> str:
     """A login that is a reader, in a database with one audited table and one that is not."""
     name = f"recorded_{conn.info.dbname}"
     conn.execute(f"create role {name} login".encode())
     role_names.append(name)
-    conn.execute("create table note (id int primary key); create table old (id int primary key)")
-    auditctl("enable", "old", check=0)
     auditctl("grant", "reader", name, check=0)
     return name
 

@@ -13,6 +13,8 @@ from auditctl import database
 from auditctl.log.filters import Filters
 from auditctl.log.stats import count, model
 from auditctl.log.stats.model import DIMENSIONS
+from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with
 from tests.support.recorded import Recorded, label, record
 
 if TYPE_CHECKING:
@@ -51,14 +53,20 @@ def total_size(conn: psycopg.Connection) -> int:
     return sum(size for _, size, _ in conn.execute(SIZES))
 
 
+def fill(dsn: str) -> None:
+    large = Recorded(target="billing.report", action="EVENT", new=f'{{"a": "{"y" * 50_000}"}}')
+    with connect(dsn) as conn:
+        conn.execute(MANY, [40])
+        record(conn, *(large for _ in range(9)))
+        label(conn, "shop.t1", "Thing")
+
+
+db_template = begin_with(fill, fixture="filled")
+
+
 @pytest.fixture
-def filled(db: str, conn: psycopg.Connection) -> str:
+def filled(db: str) -> str:
     """A log of some months, a part of which lies in the DEFAULT partition."""
-    conn.execute(MANY, [40])
-    record(
-        conn, *(Recorded(target="billing.report", action="EVENT", new=f'{{"a": "{"y" * 50_000}"}}') for _ in range(9))
-    )
-    label(conn, "shop.t1", "Thing")
     return db
 
 

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from auditctl.output import Sink
 from auditctl.utf8 import CHUNK
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import audited, begin_with
 from tests.support.capturing import audit
 
 if TYPE_CHECKING:
@@ -37,12 +38,14 @@ READ = (
 )
 """Every way to read several events."""
 
+TABLES = "create table note (id int primary key, body text); grant all on note to public"
+
+db_template = begin_with(audited(TABLES, "note"), fixture="note")
+
 
 @pytest.fixture
-def note(db: str, conn: psycopg.Connection) -> str:
+def note(db: str) -> str:
     """A database with an audited table that everybody may write."""
-    conn.execute("create table note (id int primary key, body text); grant all on note to public")
-    audit(db, "note")
     return db
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from tests.fixtures.templates import begin_with
 from tests.support.server_log import EXPECTED, START, as_csv, as_json, imported, line, read, recorded, set_up
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
+
+db_template = begin_with(set_up)
 
 
 def seconds(number: int) -> datetime:
@@ -30,10 +33,8 @@ def times(conn: psycopg.Connection) -> list[datetime]:
 @pytest.fixture
 def shop(db: str, conn: psycopg.Connection, tmp_path: Path) -> Path:
     """The tables, audited, and an empty folder for logs of this database."""
-    set_up(db)
-    folder = tmp_path / "log"
-    folder.mkdir()
-    return folder
+    (tmp_path / "log").mkdir()
+    return tmp_path / "log"
 
 
 def lines(conn: psycopg.Connection, *numbers: int, table: str = "shop.customer") -> list[dict[str, Any]]:
@@ -261,14 +262,8 @@ def test_only_lines_that_are_asked_for_count(auditctl: RunAuditctl, conn: psycop
 def test_catalog_and_the_log_itself_are_never_targets(
     auditctl: RunAuditctl, conn: psycopg.Connection, shop: Path
 ) -> None:
-    tables = (
-        "pg_catalog.pg_class",
-        "auditctl.event",
-        "auditctl_triggers.x",
-        "pg_temp_3.t",
-        "information_schema.tables",
-    )
-    (shop / "pg.json").write_bytes(as_json(read(n, table, dbname=conn.info.dbname) for n, table in enumerate(tables)))
+    names = ("pg_catalog.pg_class", "auditctl.event", "auditctl_triggers.x", "pg_temp_3.t", "information_schema.tables")
+    (shop / "pg.json").write_bytes(as_json(read(n, table, dbname=conn.info.dbname) for n, table in enumerate(names)))
     auditctl("import-log", "--all-tables", shop, check=0)
     assert imported(conn) == []
 

@@ -11,16 +11,19 @@ import psycopg
 import pytest
 
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with
 from tests.support.server_log import SIGNED, START, as_csv, as_json, imported, line, read, set_up
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
 
+db_template = begin_with(set_up)
+
+
 @pytest.fixture
 def log(db: str, conn: psycopg.Connection, tmp_path: Path) -> Path:
     """A log to be written; the tables are audited."""
-    set_up(db)
     return tmp_path / "pg.json"
 
 

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from tests.fixtures.databases import connect
-from tests.support.capturing import audit
+from tests.fixtures.templates import audited, begin_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import Login, MakeLogin
 
 CLAIM = "select set_config('auditctl.actor', 'alice', {0}), set_config('auditctl.ip', '203.0.113.7', {0})"
-
 CLAIMED = {"claimed_actor": "alice", "claimed_ip": "203.0.113.7"}
+TABLES = """ create table note (id int primary key generated always as identity, body text);
+    grant insert, update, delete, truncate on note to public; grant create on schema public to public
+"""
+db_template = begin_with(audited(TABLES, "note"))
 
 
 @pytest.fixture
-def note(db: str, conn: psycopg.Connection) -> str:
+def note(db: str) -> str:
     """A database with an audited table that everybody may write, in which everybody may create."""
-    conn.execute("create table note (id int primary key generated always as identity, body text)")
-    conn.execute("grant insert, update, delete, truncate on note to public; grant create on schema public to public")
-    audit(db, "note")
     return db
 
 

@@ -9,17 +9,20 @@ import psycopg
 import pytest
 
 from tests.fixtures.databases import connect
-from tests.support.capturing import audit
+from tests.fixtures.templates import audited, begin_with
 
 if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 
+TABLES = "create table note (id int primary key, body text); grant insert on note to public"
+
+db_template = begin_with(audited(TABLES, "note"))
+
+
 @pytest.fixture
-def note(db: str, conn: psycopg.Connection) -> str:
+def note(db: str) -> str:
     """A database with an audited table that everybody may write."""
-    conn.execute("create table note (id int primary key, body text); grant insert on note to public")
-    audit(db, "note")
     return db
 
 

@@ -14,12 +14,13 @@ from auditctl import store
 from auditctl.errors import DatabaseError
 from auditctl.names import STORE_REVISION
 from tests.fixtures.databases import connect, fresh_database
+from tests.fixtures.templates import begin_with
 from tests.support import next_version
 from tests.support.capturing import audit, events
 from tests.support.schema import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from auditctl.demo.server import EmbeddedServer
@@ -59,10 +60,8 @@ def upgrade(following: NextVersion, monkeypatch: pytest.MonkeyPatch) -> Callable
     return install
 
 
-@pytest.fixture
-def shop(db: str) -> Iterator[psycopg.Connection]:
-    """A session in `db` with audited tables: one plain, one with a child and a partitioned one."""
-    with connect(db) as conn:
+def prepare(dsn: str) -> None:
+    with connect(dsn) as conn:
         conn.execute("""
             create schema shop;
             create table shop.item (id int generated always as identity primary key, v text);
@@ -70,9 +69,17 @@ def shop(db: str) -> Iterator[psycopg.Connection]:
             create table shop.whole (id int primary key) partition by range (id);
             create table shop.part partition of shop.whole for values from (0) to (100)
         """)
-        audit(db, "shop.item", "shop.parent", "shop.whole")
+        audit(dsn, "shop.item", "shop.parent", "shop.whole")
         conn.execute(FORMER)
-        yield conn
+
+
+db_template = begin_with(prepare, fixture="shop")
+
+
+@pytest.fixture
+def shop(conn: psycopg.Connection) -> psycopg.Connection:
+    """A session in `db` with audited tables: one plain, one with a child and a partitioned one."""
+    return conn
 
 
 class Writers:
@@ -202,21 +209,12 @@ def test_what_a_version_no_longer_has_is_dropped(
             "create view shop.mine as select target from auditctl.activity; create view shop.yours as table shop.mine",
             ["view shop.mine depends on auditctl.activity", "view shop.yours depends on auditctl.activity"],
         ),
-        (
-            "function",
-            "create function shop.mine() returns text begin atomic select auditctl.shown('a'); end",
-            ["function shop.mine() depends on auditctl.shown"],
-        ),
-        (
-            "view",
-            "create view shop.mine as table auditctl.former_view",
-            ["view shop.mine depends on auditctl.former_view"],
-        ),
-        (
-            "table",
-            "create table shop.mine (v int default auditctl.former(1))",
-            ["default value for column v of table shop.mine depends on auditctl.former"],
-        ),
+        ("function", "create function shop.mine() returns text begin atomic select auditctl.shown('a'); end",
+         ["function shop.mine() depends on auditctl.shown"]),
+        ("view", "create view shop.mine as table auditctl.former_view",
+         ["view shop.mine depends on auditctl.former_view"]),
+        ("table", "create table shop.mine (v int default auditctl.former(1))",
+         ["default value for column v of table shop.mine depends on auditctl.former"]),
     ],
     ids=["view of a changed view", "function that calls a changed one", "view of one that goes", "default"],
 )  # fmt: skip

@@ -9,6 +9,8 @@ import pytest
 
 from auditctl.capture.config import document as configuration
 from auditctl.web.routes import ROUTES, Access
+from tests.fixtures.databases import GUARD_OFF, connect
+from tests.fixtures.templates import begin_with
 from tests.support.capturing import apply, audit
 from tests.web.configuring import ITEM, page, planned
 from tests.web.documents import read
@@ -54,17 +56,25 @@ def tables(client: Client, path: str = "/config") -> list[list[str]]:
     return [row for row in page(client, path).rows if row[0] != "Table"]
 
 
+def prepare(dsn: str) -> None:
+    with connect(dsn) as conn:
+        conn.execute(GUARD_OFF)
+        conn.execute(ITEM)
+        conn.execute("create schema shop")
+        for name in ("shop.dropped", "shop.silent", "shop.changed", "loose"):
+            conn.execute(f"create table {name} (id int primary key, name text)".encode())
+        apply(dsn, FILE)
+        conn.execute("alter table shop.silent disable trigger auditctl_delete")
+        conn.execute("drop trigger auditctl_create on shop.dropped")
+        conn.execute("alter function auditctl_triggers.shop__changed__update() security invoker")
+
+
+db_template = begin_with(prepare, fixture="configured")
+
+
 @pytest.fixture
-def configured(db: str, conn: psycopg.Connection, unguarded: None) -> None:
+def configured(db: str) -> None:
     """One table in each state."""
-    conn.execute(ITEM)
-    conn.execute("create schema shop")
-    for name in ("shop.dropped", "shop.silent", "shop.changed", "loose"):
-        conn.execute(f"create table {name} (id int primary key, name text)".encode())
-    apply(db, FILE)
-    conn.execute("alter table shop.silent disable trigger auditctl_delete")
-    conn.execute("drop trigger auditctl_create on shop.dropped")
-    conn.execute("alter function auditctl_triggers.shop__changed__update() security invoker")
 
 
 @pytest.mark.parametrize(("path", "method"), ADMIN_ROUTES)

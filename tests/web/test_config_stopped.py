@@ -17,6 +17,7 @@ import pytest
 
 from tests.cli.test_apply_waiting import wait_for_waiter
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with
 from tests.fixtures.web import Client, nameless
 from tests.support.capturing import apply, pending, triggers
 from tests.web.configuring import applied, everything
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
 SECONDS = 60
 
 
-@pytest.fixture(autouse=True)
-def behind(db: str, conn: psycopg.Connection) -> None:
-    """Two tables that a rule covers and nothing records yet."""
-    conn.execute("create table a (id int primary key)")
-    apply(db, '[[table]]\nname = "public.?"\nactions = ["create"]\n')
-    conn.execute("create table b (id int primary key); create table c (id int primary key)")
+def prepare(dsn: str) -> None:
+    """Make two tables that a rule covers and nothing records yet."""
+    with connect(dsn) as conn:
+        conn.execute("create table a (id int primary key)")
+        apply(dsn, '[[table]]\nname = "public.?"\nactions = ["create"]\n')
+        conn.execute("create table b (id int primary key); create table c (id int primary key)")
+
+
+db_template = begin_with(prepare)
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ import pytest
 
 from auditctl.doctor.examine import Examination
 from auditctl.doctor.model import Finding, Severity
+from tests.fixtures.databases import GUARD_OFF, connect
+from tests.fixtures.templates import begin_with
 from tests.support.capturing import audit
 from tests.web.configuring import ITEM, page
 from tests.web.documents import read
@@ -30,13 +32,21 @@ def headings(client: Client, path: str) -> list[str]:
     return [read(heading).text for heading in found if "severity" in heading]
 
 
+def prepare(dsn: str) -> None:
+    with connect(dsn) as conn:
+        conn.execute(GUARD_OFF)
+        conn.execute(ITEM)
+        conn.execute("create table keyless (a int)")
+        audit(dsn, "public.item", "public.keyless")
+        conn.execute("alter table item disable trigger auditctl_update")
+
+
+db_template = begin_with(prepare, fixture="broken")
+
+
 @pytest.fixture
-def broken(db: str, conn: psycopg.Connection, unguarded: None) -> None:
+def broken(db: str) -> None:
     """A table that is recorded no more, and one without a key."""
-    conn.execute(ITEM)
-    conn.execute("create table keyless (a int)")
-    audit(db, "public.item", "public.keyless")
-    conn.execute("alter table item disable trigger auditctl_update")
 
 
 def test_the_findings_are_those_of_the_command(broken: None, admin: Client, auditctl: RunAuditctl) -> None:
