@@ -22,6 +22,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "install": "install",
     "adopt": "adopt",
+    "uninstall": "uninstall",
     "enable": "capture",
     "disable": "capture",
     "tables": "capture",
