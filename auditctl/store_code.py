@@ -30,8 +30,8 @@ _SETTING = re.compile(r"^set (\S+) (?:=|to) (.+)$", re.MULTILINE)
 _CALL = re.compile(r'([a-z_][\w.]*)"?\s*\(', re.IGNORECASE)
 
 _SYNTAX = frozenset(
-    "all and any array as by case check coalesce else exists filter from greatest in is join lateral least not nullif "
-    "on or over overlay position row select substring then timezone trim using values when where with".split()
+    "all and any array as by case check coalesce else end exists filter from greatest in is join lateral least not "
+    "nullif on or over overlay position row select substring then timezone trim using values when where with".split()
 )
 """What precedes a parenthesis and is no function, or is how PostgreSQL writes a construct."""
 

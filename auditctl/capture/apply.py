@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
-from psycopg import errors, sql
+from psycopg import errors
 
 from auditctl import database, place
 from auditctl.actions import Action
@@ -35,12 +35,14 @@ from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError
 from auditctl.names import ROLE_OWNER
 from auditctl.retention import times
-from auditctl.session_settings import SEARCH_PATH
 
 DEFAULT_LOCK_TIMEOUT = "5s"
 
 BUSY = (errors.LockNotAvailable.sqlstate, errors.DeadlockDetected.sqlstate)
 """The SQLSTATEs of errors that another session caused by what it locks."""
+
+MAX_PLANS = 20
+"""How many plans in a row may become outdated before anything of them is done."""
 
 Approve = Callable[[Plan], bool]
 """Looks at a plan before it is applied; False leaves everything as it is."""
@@ -108,10 +110,18 @@ class Options(TypedDict, total=False):
 
 
 def apply(
-    conn: Connection, document: Document | None = None, *, only: tuple[str, ...] = (), **options: Unpack[Options]
+    conn: Connection,
+    document: Document | None = None,
+    *,
+    only: tuple[str, ...] = (),
+    is_thorough: bool = False,
+    **options: Unpack[Options],
 ) -> Plan:
-    """Apply the rules of a file, or else those stored in the database; arguments and errors as for `carry_out`."""
-    return carry_out(conn, desired.AllRules(document, only), **options)
+    """Apply the rules of a file, or else those stored in the database; arguments and errors as for `carry_out`.
+
+    With `is_thorough` every function is generated for comparison: a superuser can replace one with its digest.
+    """
+    return carry_out(conn, desired.AllRules(document, only, is_thorough), **options)
 
 
 def enable(conn: Connection, rule: Rule, **options: Unpack[Options]) -> Plan:
@@ -140,7 +150,8 @@ def carry_out(
 ) -> Plan:
     """Plan the desired state, and apply it: in one transaction if its locks fit, else in several with whole tables.
 
-    The plan is made before anything is locked. If the database changes before it is applied, a new one is made.
+    The plan is made before anything is locked. If the database changes before it is applied, a new one is made, but
+    at most `MAX_PLANS` without any progress.
 
     Args:
         conn: The connection; its login must own the tables and be able to act as auditctl_owner.
@@ -157,17 +168,18 @@ def carry_out(
     Raises:
         ConfigurationError: The rules do not fit the database; every problem is listed.
         UncoverError: Nobody agrees that hidden columns are recorded in the clear.
-        DatabaseError: No permission, or a lock was not granted in time.
+        DatabaseError: No permission, a lock was not granted in time, or the database never stays as planned for.
         PlaceError: The store was restored or copied, and is not adopted yet.
     """
     failure: AuditctlError | None = None
     previous = ""
+    attempts = 0
     while True:
         with catalog.transaction(conn, lock_timeout=lock_timeout):
             place.require(conn)
             with database.acting_as(conn, ROLE_OWNER):
                 room, seconds = batches.room(conn)
-            prepared = _prepare(conn, state.resolve(conn), is_thorough=isinstance(state, desired.AllRules))
+            prepared = _prepare(conn, state.resolve(conn))
             stale = rule_store.stale(conn, prepared.plan)
         if failure is not None and prepared.plan.fingerprint == previous:
             raise failure
@@ -176,12 +188,21 @@ def carry_out(
         if prepared.plan.uncovered and not uncover(prepared.plan.uncovered):
             raise UncoverError(prepared.plan.uncovered)
         parts = batches.split(prepared.plan, prepared.audited, room, batch, stale)
+        finished: list[Batch] = []
         try:
-            _apply(conn, prepared, parts, lock_timeout, seconds, watch)
+            _apply(conn, prepared, parts, lock_timeout, seconds, watch, finished)
         except (OutdatedPlanError, DatabaseError) as error:
             if not _may_be_outdated(error):
                 raise
             failure, previous = error, prepared.plan.fingerprint
+            attempts = 1 if finished else attempts + 1
+            if attempts == MAX_PLANS:
+                raise DatabaseError(
+                    f"the database changed {MAX_PLANS} times while a plan for it was being applied, so that this one "
+                    "did not fit any more either",
+                    hint="Each table is as before or done. Look for a session that changes tables or rules all the "
+                    "time; then repeat the command, for fewer tables at once with --only or --batch.",
+                ) from error
         else:
             return prepared.plan
 
@@ -194,7 +215,13 @@ def _may_be_outdated(error: AuditctlError) -> bool:
 
 
 def _apply(
-    conn: Connection, prepared: Prepared, parts: Sequence[Batch], lock_timeout: str, seconds: float, watch: Watch
+    conn: Connection,
+    prepared: Prepared,
+    parts: Sequence[Batch],
+    lock_timeout: str,
+    seconds: float,
+    watch: Watch,
+    finished: list[Batch],
 ) -> None:
     before = (prepared.plan.stored, prepared.event_types)
     done, total = 0, sum(part.tables for part in parts)
@@ -213,44 +240,19 @@ def _apply(
             except DatabaseError as error:
                 if error.sqlstate not in BUSY or time.monotonic() >= until:
                     raise
+        finished.append(part)
         done += part.tables
         watch(Progress(done, total, len(parts)))
 
 
-def script(planned: Plan) -> Iterator[str]:
-    """Yield a plan as SQL for people to read and run: its statements, each under the role that it needs.
-
-    Args:
-        planned: The plan.
-
-    Yields:
-        The script piece by piece, without line ends; nothing where no trigger and no time has to change.
-    """
-    if planned.is_done:
-        return
-    yield f"begin;\nset local search_path = {SEARCH_PATH};\n"
-    for _, statement in execute.ordered(planned.pending):
-        role = "set role auditctl_owner;\n" if statement.as_owner else "reset role;\n"
-        yield f"{role}{statement.sql};\n"
-    for difference in planned.retention.differences:
-        words = [
-            sql.SQL("null") if word is None else sql.Literal(word) for word in (difference.target, difference.after)
-        ]
-        call = sql.SQL("select auditctl.set_retention({}, {})").format(*words).as_string(None)
-        yield f"set role auditctl_owner;\n{call};\n"
-    yield "reset role;\ncommit;"
-
-
-def _prepare(conn: Connection, goal: DesiredRules, *, is_thorough: bool = False) -> Prepared:
-    prepared, misfit = _assess(conn, goal, is_thorough=is_thorough)
+def _prepare(conn: Connection, goal: DesiredRules) -> Prepared:
+    prepared, misfit = _assess(conn, goal)
     if misfit is not None:
         raise misfit
     return prepared
 
 
-def _assess(
-    conn: Connection, goal: DesiredRules, *, is_thorough: bool = False
-) -> tuple[Prepared, ConfigurationError | None]:
+def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, ConfigurationError | None]:
     """Return the plan, without the tables of rules that do not fit, and what does not fit."""
     stored_types = event_types.read(conn)
     types = event_types.Types(stored_types, goal.event_types)
@@ -261,7 +263,7 @@ def _assess(
     )
     misfit = planner.misfit(resolution, only=goal.only, problems=goal.problems, types=types)
     audited = planner.affected(resolution, goal.only)
-    states = catalog.read_triggers(conn, audited, is_thorough=is_thorough)
+    states = catalog.read_triggers(conn, audited, is_thorough=goal.is_thorough)
     planned = planner.plan(resolution, current, states, only=goal.only, types=types)
     planned = planner.without_doubtful(planned, resolution, goal.problems)
     if limits is not None:

@@ -1,6 +1,7 @@
 """Reads from PostgreSQL's catalog what the planner needs; decides nothing.
 
-Sources: sql/queries/relation.sql, read_site.sql, column.sql, function.sql, capture_trigger.sql.
+Sources: sql/queries/relation.sql, read_site.sql, column.sql, function.sql, capture_trigger.sql,
+and registered.sql.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from auditctl import database, resources
 from auditctl.actions import ACTIONS, Action
+from auditctl.capture import registration
 from auditctl.capture.model import (
     Audited,
     Catalog,
@@ -96,7 +98,8 @@ def _relations(conn: Connection, oids: Sequence[int] | None = None) -> dict[int,
     }
     cursor = conn.cursor(row_factory=kwargs_row(_relation))
     rows = cursor.execute(resources.sql_text("queries/relation.sql"), parameters)
-    return {relation.oid: relation for relation in rows}
+    registered = registration.read(conn, oids)
+    return {relation.oid: replace(relation, registration=registered.get(relation.oid)) for relation in rows}
 
 
 def _read_details(

@@ -40,6 +40,7 @@ class DesiredRules:
         limits: The tables that the plan is limited to; None for all.
         warnings: What may surprise, as sentences.
         catalog: The catalog that they were resolved with, which a plan in the same transaction uses; None to read it.
+        is_thorough: Whether every function is generated for comparison, also where a digest says that it is sound.
     """
 
     rules: tuple[Rule, ...]
@@ -53,6 +54,7 @@ class DesiredRules:
     limits: Scope | None = None
     warnings: tuple[str, ...] = ()
     catalog: Catalog | None = None
+    is_thorough: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,12 @@ class AllRules:
     Attributes:
         document: The file; None for the stored rules.
         only: The names and globs of the tables to look at; empty for all. Other rules then stay as they are stored.
+        is_thorough: As in `DesiredRules`.
     """
 
     document: Document | None = None
     only: tuple[str, ...] = ()
+    is_thorough: bool = False
 
     def resolve(self, conn: Connection) -> DesiredRules:
         """Return the rules; those that the database has already are marked so.
@@ -79,7 +83,7 @@ class AllRules:
         if limits is not None:
             return self._limited(stored, current, limits)
         if self.document is None:
-            return DesiredRules(stored, catalog=current)
+            return DesiredRules(stored, catalog=current, is_thorough=self.is_thorough)
         return DesiredRules(
             tuple(replace(rule, is_in_force=rule in stored) for rule in self.document.rules),
             follow_renames=False,
@@ -88,6 +92,7 @@ class AllRules:
             retention=self.document.retention,
             has_file=True,
             catalog=current,
+            is_thorough=self.is_thorough,
         )
 
     def _limited(self, stored: tuple[Rule, ...], current: Catalog, limits: Scope) -> DesiredRules:
@@ -110,6 +115,7 @@ class AllRules:
                 if table_names.parse(rule.name).is_glob
             ),
             catalog=current,
+            is_thorough=self.is_thorough,
         )
 
 

@@ -59,15 +59,6 @@ class Prepared:
     event_types: tuple[EventType, ...]
 
 
-def ordered(changes: Iterable[Change]) -> list[tuple[Change, Statement]]:
-    """Return the statements of changes in the order in which they run, each once."""
-    once: dict[tuple[str, int], tuple[Change, Statement]] = {}
-    for change in changes:
-        for statement in change.statements:
-            once.setdefault((statement.sql, statement.step), (change, statement))
-    return sorted(once.values(), key=lambda step: step[1].step)
-
-
 def run(conn: Connection, prepared: Prepared, batch: Batch) -> None:
     """Apply a batch; the configuration is locked.
 
@@ -75,7 +66,7 @@ def run(conn: Connection, prepared: Prepared, batch: Batch) -> None:
         OutdatedPlanError: Something of it is still to be done; roll back, and plan again.
         DatabaseError: No permission, or a lock was not granted in time.
     """
-    steps = ordered(batch.changes)
+    steps = statements.ordered(batch.changes)
     uncalled = _uncalled(prepared.current, batch.changes)
     early = [(c, s) for c, s in steps if s.step < LOCKING and c.digest is not None and c.digest[0] in uncalled]
     _execute(conn, early)

@@ -161,6 +161,19 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Registration:
+    """What auditctl.capture and auditctl.target have of an audited table.
+
+    Attributes:
+        rule: The rule that was applied, under the table's registered name; without a label that the log does not have.
+        key: Columns of the key, in order.
+    """
+
+    rule: Rule
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Relation:
     """A table, or something that looks like one.
 
@@ -177,6 +190,7 @@ class Relation:
         primary_key: Columns of the primary key, in order.
         triggers: Our triggers on it, by name.
         reading: What records its reads, and its row security; None unless that was read.
+        registration: What is known of it as an audited table; None of others.
     """
 
     oid: int
@@ -191,6 +205,7 @@ class Relation:
     primary_key: tuple[str, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     reading: Reading | None = None
+    registration: Registration | None = None
 
     @property
     def identity(self) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from auditctl.capture.precedence import Covering
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.uncovered import Uncovered
 from auditctl.retention.times import RetentionPlan
+from auditctl.text import is_glob
 
 
 class ChangeKind(StrEnum):
@@ -22,6 +23,7 @@ class ChangeKind(StrEnum):
     REPLACE = "REPLACE"
     ENABLE = "ENABLE"
     DROP = "DROP"
+    STORE = "STORE"
     KEEP = "KEEP"
 
 
@@ -105,6 +107,7 @@ class Plan:
         stored: The rules as the database has them now.
         unseen: What keeps writes from the log or repeats them there, as sentences; see `unseen.sentences`.
         coverings: The rules that match each table, by its registered name.
+        faulty: The names of rules that do not fit the database.
         notes: For a change of one table or glob, which rules cover what it names, as sentences.
         uncovered: The columns that were hidden until now, and would be recorded in the clear.
     """
@@ -119,11 +122,28 @@ class Plan:
     coverings: Mapping[str, Covering] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     uncovered: tuple[Uncovered, ...] = ()
+    faulty: frozenset[str] = frozenset()
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing has to change."""
-        return not self.pending and not self.retention.differences
+        """Whether the database is as the rules say."""
+        return not self.number
+
+    @property
+    def number(self) -> int:
+        """In how many ways the database is otherwise than the rules say."""
+        return sum(map(len, (self.pending, self.rule_differences, self.retention.differences))) + self.is_reordered
+
+    @property
+    def is_reordered(self) -> bool:
+        """Whether the globs have another order than those that are stored, which decides for tables yet to come."""
+        before, after = ([rule.name for rule in rules if is_glob(rule.name)] for rules in (self.stored, self.rules))
+        return [name for name in before if name in after] != [name for name in after if name in before]
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything but rows of the store has to change."""
+        return any(change.statements for change in self.pending) or bool(self.retention.differences)
 
     @property
     def pending(self) -> tuple[Change, ...]:
@@ -137,6 +157,13 @@ class Plan:
         after = {rule.name: rule for rule in self.rules}
         pairs = [RuleChange(before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys())]
         return tuple(pair for pair in pairs if pair.before != pair.after)
+
+    @property
+    def rule_differences(self) -> tuple[RuleChange, ...]:
+        """The rules that differ from what is stored where no pending change shows it, but for those that do not fit."""
+        changed = {change.target for change in self.pending}
+        shown = {c.rule.name for name, c in self.coverings.items() if name in changed} | changed | self.faulty
+        return tuple(pair for pair in self.rule_changes if pair.name not in shown)
 
     @property
     def is_empty(self) -> bool:

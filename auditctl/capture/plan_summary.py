@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from auditctl.capture.plan import Change, Plan
+from auditctl.capture import registration
+from auditctl.capture.plan import Change, ChangeKind, Plan
 from auditctl.text import plural
 
 MAX_LINES = 20
@@ -21,13 +22,14 @@ def lines(planned: Plan, *, is_whole: bool = False) -> list[str]:
         planned: The plan.
         is_whole: Whether each change has its line, however many there are.
     """
+    rules = limited(list(_rule_lines(planned)), "rule", is_whole=is_whole)
     if is_whole or len(planned.pending) <= MAX_LINES:
-        return [_line(planned, change) for change in planned.pending]
+        return [*(_line(planned, change) for change in planned.pending), *rules]
     groups: dict[_Group, list[Change]] = {}
     for change in planned.pending:
         groups.setdefault((_rule(planned, change), change.kind.value, change.reason), []).append(change)
     summary = [_summary(group, changes) for group, changes in groups.items()]
-    return limited(summary, "line")
+    return [*limited(summary, "line"), *rules]
 
 
 def limited(texts: Sequence[str], noun: str, *, is_whole: bool = False) -> list[str]:
@@ -48,6 +50,14 @@ def _line(planned: Plan, change: Change) -> str:
     covering = planned.coverings.get(change.target)
     phrase = f"  {covering.phrase}" if covering and covering.phrase else ""
     return f"{change.kind.value:<8}{change.relation}  {change.action.value.lower()}  {change.reason}{phrase}"
+
+
+def _rule_lines(planned: Plan) -> Iterator[str]:
+    """Yield a line for each rule that is otherwise than the stored one where no change shows it."""
+    for pair in planned.rule_differences:
+        yield f"{ChangeKind.STORE:<8}rule {pair.name}  {registration.rule_difference(pair.before, pair.after)}"
+    if planned.is_reordered:
+        yield f"{ChangeKind.STORE:<8}rules  their order is another one than the stored one"
 
 
 def _rule(planned: Plan, change: Change) -> str:

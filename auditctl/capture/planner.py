@@ -9,11 +9,11 @@ from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from auditctl.actions import DEFAULT
-from auditctl.capture import event_types, read_policies, triggers, validate
+from auditctl.capture import event_types, read_policies, registration, triggers, validate
 from auditctl.capture.event_types import NO_TYPES, Types
 from auditctl.capture.known_relations import installed_target
 from auditctl.capture.model import Audited, Catalog, TriggerState
-from auditctl.capture.plan import Change, Plan, Target
+from auditctl.capture.plan import Change, ChangeKind, Plan, Target
 from auditctl.capture.resolve import Resolution
 from auditctl.errors import ConfigurationError
 from auditctl.names import TRIGGER_SCHEMA
@@ -53,10 +53,12 @@ def plan(
         *_compare_reading(covered, catalog),
         *(change for change in _drop_functions(used, catalog) if only is None or change.target in names),
     ]
+    targets = tuple(_target(audited, catalog) for audited in covered)
+    steps += registration.compare(covered, targets, {step.target for step in steps if step.kind is not ChangeKind.KEEP})
     return Plan(
         (*steps, *event_types.changes(types)),
         resolution.rules,
-        tuple(_target(audited, catalog) for audited in covered),
+        targets,
         (
             *(note for rule, note in resolution.notes if only is None or rule.name in only),
             *validate.warnings((audited.root, audited.rule) for audited in covered),
@@ -121,9 +123,11 @@ def without_doubtful(planned: Plan, resolution: Resolution, problems: Sequence[s
     """Return a plan without the tables of rules with problems: they only look as if no rule asked for their capture."""
     faulty = {rule.origin for rule in resolution.rules if any(text.startswith(f"{rule.origin}.") for text in problems)}
     mistaken = {name for name, covering in resolution.coverings.items() if covering.rule.origin in faulty}
+    names = {rule.name for rule in resolution.rules if rule.origin in faulty}
+    names |= {problem.rule.name for problem in resolution.problems}
     doubtful = resolution.doubtful | mistaken
     changes = (change for change in planned.changes if not doubtful.intersection((change.target, change.relation)))
-    return replace(planned, changes=tuple(changes))
+    return replace(planned, changes=tuple(changes), faulty=frozenset(names))
 
 
 def _compare_reading(covered: Iterable[Audited], catalog: Catalog) -> Iterator[Change]:

@@ -21,6 +21,7 @@ _STATES = {
     ChangeKind.ENABLE: "disabled",
     ChangeKind.REPLACE: "outdated",
     ChangeKind.DROP: "outdated",
+    ChangeKind.STORE: "outdated",
 }
 """The state of a table with a pending change of each kind, the worst first."""
 

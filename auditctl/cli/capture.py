@@ -230,5 +230,5 @@ def _report(session: Session, plan: Plan, nothing: str) -> None:
     for note in plan.notes:
         session.say(note)
     print_warnings(session, replace(plan, unseen=()), verbose=False)
-    if not plan.pending:
+    if not by_target:
         session.say(nothing)

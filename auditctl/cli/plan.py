@@ -11,7 +11,7 @@ import click
 
 from auditctl import place
 from auditctl.capture import apply as capture_apply
-from auditctl.capture import event_types, plan_summary, rule_store
+from auditctl.capture import event_types, plan_summary, rule_store, statements
 from auditctl.capture.config import document as configuration
 from auditctl.capture.config.document import Document
 from auditctl.capture.plan import Plan
@@ -46,7 +46,7 @@ def plan(session: Session, file: str | None, sql: bool, only: tuple[str, ...], v
         place.require(conn)
         planned = capture_apply.plan(conn, _document(file), only)
     if sql:
-        for piece in capture_apply.script(planned):
+        for piece in statements.script(planned):
             print_text(piece)
     else:
         _print_changes(planned, verbose)
@@ -62,6 +62,7 @@ def plan(session: Session, file: str | None, sql: bool, only: tuple[str, ...], v
     type=click.IntRange(min=1),
     help="The most tables in a transaction. Default: all if the server's lock table has room for them, else 100.",
 )
+@click.option("--thorough", is_flag=True, help="Compare every function, also where its digest says that it is sound.")
 @lock_timeout_option
 @uncover_option
 @only_option
@@ -72,6 +73,7 @@ def apply(
     file: str | None,
     yes: bool,
     batch: int | None,
+    thorough: bool,
     lock_timeout: str,
     uncover: bool,
     only: tuple[str, ...],
@@ -84,6 +86,9 @@ def apply(
     the clear only if you say so, there or with --uncover; --yes does not.
 
     With --only, tables and rules that it does not name stay as they are, as do event types and retention.
+
+    A function whose digest is as the store has it counts as sound. A superuser can write both: doctor finds that, and
+    --thorough repairs it.
 
     It takes one transaction, so that everything is done or nothing. If the server's lock table has no room for all
     tables, or with --batch, it takes several: each table is then either as before or done, also after an interruption,
@@ -98,16 +103,22 @@ def apply(
             only=only,
             lock_timeout=lock_timeout,
             approve=approval,
+<<<<<<< HEAD
             uncover=agreement(session, uncover, is_asking=file != "-"),
             batch=batch,
             watch=watch,
+=======
+            batch=batch,
+            watch=watch,
+            is_thorough=thorough,
+>>>>>>> cbbc91e (Make every difference between rules and what is in force a difference of check)
         )
     if approval.is_refused:
         session.say("Nothing was changed.")
         return
     _print_warnings(session, applied, verbose)
-    if number := _number(applied):
-        session.say(f"Applied {plural(number, 'change')}.")
+    if applied.number:
+        session.say(f"Applied {plural(applied.number, 'change')}.")
 
 
 class _Approval:
@@ -144,13 +155,12 @@ def check(session: Session, file: str | None, only: tuple[str, ...], verbose: bo
         planned, misfit = capture_apply.check(conn, _document(file), only)
     _print_changes(planned, verbose)
     print_warnings(session, planned, verbose)
-    number = _number(planned)
-    difference = f"{plural(number, 'difference')} between the rules and the database"
+    difference = f"{plural(planned.number, 'difference')} between the rules and the database"
     if misfit is not None:
-        if number:
+        if planned.number:
             session.say(f"{difference}, apart from rules that do not fit")
         raise misfit
-    if number:
+    if planned.number:
         raise DriftError(difference, hint=f"Fix with: auditctl apply{_arguments(file, only)}")
     if planned.unseen:
         raise DriftError(
@@ -182,7 +192,8 @@ def _document(file: str | None) -> Document | None:
 
 def _matches_preview(planned: Plan, preview: Plan) -> bool:
     """Refuse changes that the preview did not show; it may have shown some that somebody else applied meanwhile."""
-    if not {*planned.pending, *planned.retention.differences} <= {*preview.pending, *preview.retention.differences}:
+    now, then = ({*p.pending, *p.rule_differences, *p.retention.differences} for p in (planned, preview))
+    if not now <= then:
         raise AuditctlError(
             "the database changed after the plan was shown; nothing was done", hint="Show it again with: auditctl plan"
         )
@@ -201,10 +212,6 @@ def _lines(planned: Plan, verbose: bool) -> list[str]:
     changes = plan_summary.lines(planned, is_whole=verbose)
     uncovered = plan_summary.limited(uncovered, "table", is_whole=verbose)
     return [*uncovered, *changes, *times, *([planned.retention.warning] if planned.retention.warning else [])]
-
-
-def _number(planned: Plan) -> int:
-    return len(planned.pending) + len(planned.retention.differences)
 
 
 def _print_changes(planned: Plan, verbose: bool) -> None:

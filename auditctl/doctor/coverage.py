@@ -39,7 +39,6 @@ def read(conn: Connection, limit: int | None = clear_values.LIMIT, only: tuple[s
     current, limits = desired.read_limited(conn, stored, only)
     within = limits.relations if limits else None
     resolution = resolve.resolve(stored, current, follow_renames=True, within=within)
-    watched = frozenset(oid for (oid,) in conn.execute("select relation::oid::bigint from auditctl.capture"))
     states = catalog.read_triggers(conn, resolution.audited, is_thorough=True)
     granted = tuple(f"{state.function} {state.grantee}" for state in states if state.grantee)
     names = limits.targets if limits else None
@@ -53,7 +52,6 @@ def read(conn: Connection, limit: int | None = clear_values.LIMIT, only: tuple[s
         plan,
         detached,
         renamed,
-        watched,
         granted,
         changed,
         former,
@@ -172,7 +170,17 @@ def unwatched_tables(coverage: Coverage) -> Sequence[ResultRow]:
     return [
         {"object": qualified(*relation.identity)}
         for relation, _ in coverage.resolution.covered
-        if relation.triggers and relation.oid not in coverage.watched
+        if relation.triggers and relation.registration is None
+    ]
+
+
+def changed_registrations(coverage: Coverage) -> Sequence[ResultRow]:
+    """Return the tables that are known otherwise than their rules say, where triggers and policies are as they say."""
+    tables = {qualified(*relation.identity): relation for relation, _ in coverage.resolution.covered}
+    return [
+        {"object": change.relation, "reason": change.reason}
+        for change in coverage.plan.pending
+        if change.kind is ChangeKind.STORE and tables[change.relation].registration is not None
     ]
 
 

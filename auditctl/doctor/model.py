@@ -133,7 +133,6 @@ class Coverage:
         plan: What `apply` would change if no rule had a problem.
         detached: Tables that were part of an audited one, which have a check of their own.
         renamed: Tables with the former name of an audited one.
-        watched: The object ids of the tables that the coverage guard watches.
         granted: Who must be allowed to execute a function: its name, a space, the role's name.
         changed_templates: The actions whose functions are made from another template than this tool's.
         former_columns: The columns of audited tables that were renamed or dropped while the guard was off.
@@ -147,7 +146,6 @@ class Coverage:
     plan: Plan
     detached: tuple[LostTable, ...]
     renamed: tuple[LostTable, ...]
-    watched: frozenset[int]
     granted: tuple[str, ...]
     changed_templates: tuple[str, ...]
     former_columns: FormerColumns

@@ -33,6 +33,10 @@ comment on column auditctl.rule.read_query is 'Whether the event of a read recor
 comment on column auditctl.rule.read_force is 'Whether reads by the table''s owner are recorded, too';
 comment on column auditctl.rule.on_drop is 'What the guard does if DDL drops the table: refuse it, or record it with the size of its log';
 
+-- Globs by what comes before their first wildcard or quote, by which the guard finds the few that may match a table.
+create index rule_glob_prefix_idx on auditctl.rule ((case when name ~ '[.]' then substring(name from '^[^*?["]*') else '' end))
+where name ~ '[*?[]';
+
 create type auditctl.key_type as (type regtype, modifier integer, collation_name text, ignores_case boolean);
 comment on type auditctl.key_type is 'How the text of a key''s column is read: enough to tell which texts mean the same key';
 comment on column auditctl.key_type.type is 'Its type without domains if that is PostgreSQL''s own, else text';

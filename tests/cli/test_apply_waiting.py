@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 import pytest
 
+from auditctl.capture import apply as capture_apply
 from auditctl.capture import rule_store
 from auditctl.errors import DatabaseError
 from tests.fixtures.databases import connect, fetch_value
@@ -21,6 +22,7 @@ from tests.support.capturing import apply, audit, lines, pending, triggers
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from auditctl.capture.plan import Plan
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
@@ -67,6 +69,25 @@ def test_a_busy_table_ends_the_attempt_and_leaves_nothing(
 def test_a_lock_timeout_that_is_none_is_refused(db: str, timeout: str) -> None:
     with pytest.raises(DatabaseError, match=f'invalid value for parameter "lock_timeout": "{timeout}"'):
         apply(db, BOTH, lock_timeout=timeout)
+
+
+@pytest.mark.usefixtures("tables")
+def test_an_apply_to_a_database_that_never_stays_as_it_was_planned_for_ends_and_says_so(
+    db: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture_apply, "MAX_PLANS", 3)
+    audit(db, "a")
+    plans = []
+
+    def interfere(planned: Plan) -> bool:
+        plans.append(planned)
+        return conn.execute("update auditctl.rule set label = %s", [f"label {len(plans)}"]).rowcount == 1
+
+    with pytest.raises(DatabaseError, match="changed 3 times while a plan for it was being applied") as caught:
+        apply(db, BOTH, approve=interfere)
+    assert "Look for a session that changes tables or rules all the time" in caught.value.hint
+    assert len(plans) == 3
+    assert not any(table == "public.b" for table, _, _ in triggers(conn))
 
 
 @pytest.mark.usefixtures("tables")

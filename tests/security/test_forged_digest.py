@@ -34,16 +34,37 @@ def table(db: str, conn: psycopg.Connection) -> str:
     return "public.a"
 
 
-def test_a_function_that_was_replaced_together_with_its_digest_is_found_by_doctor_and_repaired_by_apply(
+def test_a_function_that_was_replaced_together_with_its_digest_is_found_by_doctor_and_repaired_as_it_says(
     conn: psycopg.Connection, table: str, auditctl: RunAuditctl
 ) -> None:
     conn.execute(REPLACED)
     conn.execute(FORGED)
-    assert "public.a insert" in auditctl("doctor", check=DriftError.exit_code).out
+    assert "auditctl apply --yes --thorough" in auditctl("doctor", check=DriftError.exit_code).out
+    assert "Applied 1 change." in auditctl("apply", "--yes", "--thorough", check=0).err
+    conn.execute("insert into a values (1)")
+    assert [event[:3] for event in events(conn, table)] == [(table, "CREATE", "1")]
+    assert "--thorough" not in auditctl("doctor").out
+
+
+def test_a_function_that_was_replaced_without_its_digest_is_repaired_by_any_apply(
+    conn: psycopg.Connection, table: str, auditctl: RunAuditctl
+) -> None:
+    conn.execute(REPLACED)
+    auditctl("check", check=DriftError.exit_code)
     assert "Applied 1 change." in auditctl("apply", "--yes", check=0).err
     conn.execute("insert into a values (1)")
     assert [event[:3] for event in events(conn, table)] == [(table, "CREATE", "1")]
-    assert "public.a insert" not in auditctl("doctor").out
+
+
+@pytest.mark.parametrize("command", [["apply", "-"], ["apply", "-", "--only", "a"]])
+def test_a_thorough_apply_of_a_file_or_of_some_tables_repairs_a_forged_digest(
+    conn: psycopg.Connection, table: str, auditctl: RunAuditctl, command: list[str]
+) -> None:
+    conn.execute(REPLACED)
+    conn.execute(FORGED)
+    auditctl(*command, "--thorough", input='[[table]]\nname = "public.a"\n', check=0)
+    conn.execute("insert into a values (1)")
+    assert [event[:3] for event in events(conn, table)] == [(table, "CREATE", "1")]
 
 
 @pytest.mark.parametrize("forged", ["update auditctl.capture set on_drop = 'record'", None])

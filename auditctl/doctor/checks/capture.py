@@ -70,7 +70,7 @@ CAPTURE = (
         Severity.CRITICAL,
         "a trigger or function of ours that is not as its rule says",
         "Events of {action} on {relation} may be missing or wrong: {reason}",
-        APPLY,
+        "auditctl apply --yes --thorough",
         find=coverage.changed_capture,
     ),
     Check(
@@ -169,6 +169,14 @@ CAPTURE = (
         "Events of {object} do not identify the row: the table has no primary key, and its rule names none.",
         "Name the columns that identify its rows, or add a primary key: auditctl enable {table} --key COLUMN",
         find=coverage.keyless_tables,
+    ),
+    Check(
+        "registration_changed",
+        Severity.WARNING,
+        "an audited table that the guard or the log knows otherwise than its rule says",
+        "{object} is known otherwise than its rule says, and DDL will follow that: {reason}",
+        APPLY,
+        find=coverage.changed_registrations,
     ),
     Check(
         "table_unwatched",

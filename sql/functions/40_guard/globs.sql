@@ -59,13 +59,20 @@ comment on function auditctl_internal.glob_expression is 'A glob as a regular ex
 create or replace function auditctl_internal.matching_globs(p_schema text, p_table text) returns setof auditctl.rule
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $auditctl$
+declare
+    v_name constant text := p_schema || '.' || p_table;
+    v_beginnings constant text[] := array(select left(v_name, n.length) from generate_series(0, length(v_name)) as n (length));
 begin
     return query
     select r.*
     from auditctl.rule as r
     cross join regexp_match(r.name, '^(?:("(?:[^"]|"")+"|[^".]+)[.])?("(?:[^"]|"")+"|[^".]+)$') as part (names)
-    where r.name ~ '[*?[]' and regexp_replace(r.name, '"[^"]*"', '', 'g') ~ '[*?[]'
+    where r.name ~ '[*?[]'
+        -- As the index rule_glob_prefix_idx has it.
+        and case when r.name ~ '[.]' then substring(r.name from '^[^*?["]*') else '' end = any (v_beginnings)
+        and regexp_replace(r.name, '"[^"]*"', '', 'g') ~ '[*?[]'
         and not exists (
             select
             from (values (part.names[1], p_schema), (part.names[2], p_table)) as one (glob, name)

@@ -128,28 +128,6 @@ $auditctl$;
 comment on function auditctl_internal.capture_states is
     'Every trigger that captures need with what shows of its faults and of those of its function without generating that, and whether the source and settings of the function are known to be as generated';
 
-create or replace function auditctl_internal.registration_faults(p_capture auditctl.capture, p_relation oid, p_action auditctl.action)
-returns jsonb
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-begin
-    -- Told once for a table, with its first trigger.
-    return coalesce(
-        (
-            select jsonb_agg(jsonb_build_object(
-                'kind', 'registered', 'reason', format('The guard knows on_drop = "%s", the rule says "%s".', k.on_drop, p_capture.on_drop)
-            ))
-            from auditctl.capture as k
-            where k.relation = p_capture.relation and k.on_drop <> p_capture.on_drop and p_relation = k.relation
-                and p_action = (select min(a.action) from unnest(p_capture.actions) as a (action) where a.action <> 'READ')
-        ), '[]'
-    );
-end
-$auditctl$;
-comment on function auditctl_internal.registration_faults is
-    'What the guard knows of a table otherwise than its rule says, where no trigger or function shows it: a kind and a reason each';
-
 create or replace function auditctl.capture_triggers(p_captures auditctl.capture[], p_is_thorough boolean default false) returns table (
     root oid, relation oid, action auditctl.action, trigger text, function text, grantee text, is_clone boolean, faults jsonb,
     statements jsonb, digest text
@@ -172,7 +150,7 @@ begin
         function := v_state.function;
         grantee := v_state.grantee;
         is_clone := v_state.is_clone;
-        faults := v_state.function_faults || auditctl_internal.registration_faults(v_state.capture, v_state.relation, v_state.action);
+        faults := v_state.function_faults;
         statements := '[]';
         digest := null;
         v_expected := null;

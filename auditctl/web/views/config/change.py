@@ -11,7 +11,11 @@ from starlette.responses import RedirectResponse, Response
 from auditctl.capture import apply as capture_apply
 from auditctl.capture import roles, table_details
 from auditctl.capture.plan import Plan
+<<<<<<< HEAD
 from auditctl.capture.uncovered import UncoverError
+=======
+from auditctl.capture.statements import script
+>>>>>>> cbbc91e (Make every difference between rules and what is in force a difference of check)
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
 from auditctl.text import plural
@@ -104,7 +108,7 @@ def apply(visit: Visit) -> Response:
 def _plan_page(
     visit: Visit, conn: Connection, change: ChangeRequest, planned: Plan, trouble: Trouble | None = None
 ) -> Response:
-    statements = "\n".join(capture_apply.script(planned))
+    statements = "\n".join(script(planned))
     return visit.page(
         "config_plan.html",
         trouble.status if trouble else 200,
@@ -144,7 +148,7 @@ def _trouble(error: AuditctlError) -> Trouble:
 
 
 def _message(change: ChangeRequest, applied: Plan) -> str:
-    number = len(applied.pending) + len(applied.retention.differences)
+    number = len([c for c in applied.pending if c.statements]) + len(applied.retention.differences)
     where = f" to {change.table}" if change.table else ""
     if number:
         return f"Applied {plural(number, 'change')}{where}."
