@@ -222,6 +222,23 @@ def test_a_table_that_the_guard_does_not_watch_is_found(patient: str, auditctl: 
     )  # fmt: skip
 
 
+def test_a_table_that_the_guard_knows_otherwise_than_its_rule_says_is_found(
+    patient: str, auditctl: RunAuditctl
+) -> None:
+    examine_and_repair(
+        patient,
+        "update auditctl.capture set on_drop = 'record' where target = 'app.other'",
+        [
+            Finding(
+                WARNING, "registration_changed", "app.other",
+                "app.other is known otherwise than its rule says, and DDL will follow that: The guard knows on_drop = "
+                '"record", the rule says "refuse".', APPLY,
+            )
+        ],
+        auditctl,
+    )  # fmt: skip
+
+
 def test_a_foreign_table_is_found(patient: str, auditctl: RunAuditctl) -> None:
     with connect(patient) as conn:
         conn.execute(
