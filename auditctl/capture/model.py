@@ -88,7 +88,7 @@ class Fault:
 
     Attributes:
         kind: A word of sql/functions/40_guard/faults.sql: `missing`, `uncloned`, `unknown`, `renamed`, `calls`,
-            `redefined`, `comment`, `security`, `privileges`, `outdated` or `firing`.
+            `redefined`, `comment`, `security`, `privileges`, `outdated`, `forged` or `firing`.
         reason: The same as a sentence.
     """
 

@@ -22,6 +22,9 @@ from auditctl.doctor.model import Coverage, FormerColumns, ResultRow
 from auditctl.table_names import qualified
 from auditctl.text import plural
 
+_THOROUGH = "auditctl apply --yes --thorough"
+"""The remedy for functions whose digests say that they are sound."""
+
 
 def read(conn: Connection, limit: int | None = clear_values.LIMIT, only: tuple[str, ...] = ()) -> Coverage:
     """Compare; inside the caller's transaction.
@@ -40,6 +43,7 @@ def read(conn: Connection, limit: int | None = clear_values.LIMIT, only: tuple[s
     within = limits.relations if limits else None
     resolution = resolve.resolve(stored, current, follow_renames=True, within=within)
     states = catalog.read_triggers(conn, resolution.audited, is_thorough=True)
+    forged = frozenset((s.relation, s.action) for s in states if any(fault.kind == "forged" for fault in s.faults))
     granted = tuple(f"{state.function} {state.grantee}" for state in states if state.grantee)
     names = limits.targets if limits else None
     plan = planner.plan(resolution, current, tuple(map(_without_other_checks, states)), only=names)
@@ -53,6 +57,7 @@ def read(conn: Connection, limit: int | None = clear_values.LIMIT, only: tuple[s
         detached,
         renamed,
         granted,
+        forged,
         changed,
         former,
         _unique_columns(conn),
@@ -146,6 +151,7 @@ def changed_capture(coverage: Coverage) -> Sequence[ResultRow]:
             "action": _verb(change.action),
             "reason": change.reason,
         }
+        | ({"remedy": _THOROUGH} if (change.relation_oid, change.action) in coverage.forged else {})
         for change in coverage.plan.pending
         if change.kind is ChangeKind.REPLACE and change.relation not in coverage.detached_names
     ]

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from auditctl import resources
+from auditctl.actions import Action
 from auditctl.capture.model import Catalog
 from auditctl.capture.plan import ChangeKind, Plan
 from auditctl.capture.resolve import Resolution
@@ -134,6 +135,7 @@ class Coverage:
         detached: Tables that were part of an audited one, which have a check of their own.
         renamed: Tables with the former name of an audited one.
         granted: Who must be allowed to execute a function: its name, a space, the role's name.
+        forged: The object ids of tables, and actions, of functions that are not as their digests say.
         changed_templates: The actions whose functions are made from another template than this tool's.
         former_columns: The columns of audited tables that were renamed or dropped while the guard was off.
         unique_columns: For tables without a primary key, by object id, the columns of a unique index, none nullable.
@@ -147,6 +149,7 @@ class Coverage:
     detached: tuple[LostTable, ...]
     renamed: tuple[LostTable, ...]
     granted: tuple[str, ...]
+    forged: frozenset[tuple[int, Action]]
     changed_templates: tuple[str, ...]
     former_columns: FormerColumns
     unique_columns: Mapping[int, Sequence[str]]

@@ -164,7 +164,7 @@ def test_what_is_known_otherwise_than_a_rule_says_is_found_by_check_tables_and_d
     conn.execute("update auditctl.capture set on_drop = 'record' where target = 'public.only_read'")
     reason = 'The guard knows on_drop = "record", the rule says "refuse".'
     assert auditctl("check", check=DriftError.exit_code).out == f"STORE   public.only_read  read  {reason}\n"
-    assert "registration_changed" in auditctl("doctor", check=DriftError.exit_code).out
+    assert "registration_stale" in auditctl("doctor", check=DriftError.exit_code).out
     assert (
         json.loads(auditctl("tables", "--only", "only_read", "--format", "json", check=0).out)[0]["state"] == "outdated"
     )

@@ -230,7 +230,7 @@ def test_a_table_that_the_guard_knows_otherwise_than_its_rule_says_is_found(
         "update auditctl.capture set on_drop = 'record' where target = 'app.other'",
         [
             Finding(
-                WARNING, "registration_changed", "app.other",
+                WARNING, "registration_stale", "app.other",
                 "app.other is known otherwise than its rule says, and DDL will follow that: The guard knows on_drop = "
                 '"record", the rule says "refuse".', APPLY,
             )

@@ -70,7 +70,7 @@ CAPTURE = (
         Severity.CRITICAL,
         "a trigger or function of ours that is not as its rule says",
         "Events of {action} on {relation} may be missing or wrong: {reason}",
-        "auditctl apply --yes --thorough",
+        APPLY,
         find=coverage.changed_capture,
     ),
     Check(
@@ -171,7 +171,7 @@ CAPTURE = (
         find=coverage.keyless_tables,
     ),
     Check(
-        "registration_changed",
+        "registration_stale",
         Severity.WARNING,
         "an audited table that the guard or the log knows otherwise than its rule says",
         "{object} is known otherwise than its rule says, and DDL will follow that: {reason}",

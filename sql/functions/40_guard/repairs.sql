@@ -165,7 +165,10 @@ begin
             digest := auditctl_internal.function_digest(v_state.inputs, v_state.action, v_expected.source, v_expected.settings);
             if auditctl_internal.is_outdated(v_expected) then
                 faults := faults || jsonb_build_object(
-                    'kind', 'outdated', 'reason', 'The function does not match the rule and the table''s columns.'
+                    'kind', case when v_state.is_known then 'forged' else 'outdated' end,
+                    'reason', 'The function does not match the rule and the table''s columns' || case
+                        when v_state.is_known then ', although its digest says so.' else '.'
+                    end
                 );
             end if;
         end if;
