@@ -54,46 +54,40 @@ def compare(covered: Iterable[Audited], targets: Iterable[Target], changed: Coll
 def _differences(known: Registration | None, target: Target) -> list[str]:
     if known is None:
         return ["The coverage guard does not watch it."]
+    before, after = known.rule.captured(), target.rule.captured()
     reasons = [
-        f"The guard knows {_assigned(known.rule, key)}, the rule says {value(target.rule, key)}."
+        f"The guard knows {key.name} = {_words(key, before[key.name])}, the rule says {_words(key, after[key.name])}."
         for key in CAPTURED
-        if _comparable(known.rule, key) != _comparable(target.rule, key)
+        if _comparable(key, before[key.name]) != _comparable(key, after[key.name])
     ]
     if known.rule.name != target.name:
         reasons.append(f"The guard knows it as {known.rule.name}.")
     if known.rule.label != target.label:
         reasons.append(f"The log labels it {_word(known.rule.label)}, the rule says {_word(target.label)}.")
     if known.key != target.key:
-        reasons.append(f"The log knows its key as {_word(list(known.key))}, and it is {_word(list(target.key))}.")
+        reasons.append(f"The log knows its key as {_word(known.key)}, and it is {_word(target.key)}.")
     return reasons
 
 
 def rule_difference(before: Rule | None, after: Rule | None) -> str:
-    """Return how a stored rule differs from the one that should be stored, as a sentence without a full stop."""
+    """Return how a stored rule differs from the one that should be stored, as a phrase."""
     if before is None:
         return "is not stored yet"
     if after is None:
         return "is stored, and no rule says so"
+    values = ((key, getattr(before, key.name), getattr(after, key.name)) for key in rule_keys.KEYS)
     return ", ".join(
-        f"{_assigned(after, key)} instead of {value(before, key)}"
-        for key in rule_keys.KEYS
-        if getattr(before, key.name) != getattr(after, key.name)
+        f"{key.name} = {_words(key, new)} instead of {_words(key, old)}" for key, old, new in values if old != new
     )
 
 
-def _comparable(rule: Rule, key: RuleKey) -> Any:
-    known = getattr(rule, key.name)
+def _comparable(key: RuleKey, known: Any) -> Any:
     # Their order means nothing but in a key.
     return frozenset(known) if isinstance(known, tuple) and key.name != "key" else known
 
 
-def _assigned(rule: Rule, key: RuleKey) -> str:
-    return f"{key.name} = {value(rule, key)}"
-
-
-def value(rule: Rule, key: RuleKey) -> str:
-    """Return the value of a rule's key as a file states it; `none` for a text that it does not have."""
-    known = getattr(rule, key.name)
+def _words(key: RuleKey, known: Any) -> str:
+    """Return the value of a rule's key as a file states it; `none` for one that it does not state."""
     return _word([action.value.lower() for action in known] if key.kind is Kind.ACTIONS else known)
 
 

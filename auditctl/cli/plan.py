@@ -103,15 +103,10 @@ def apply(
             only=only,
             lock_timeout=lock_timeout,
             approve=approval,
-<<<<<<< HEAD
             uncover=agreement(session, uncover, is_asking=file != "-"),
             batch=batch,
             watch=watch,
-=======
-            batch=batch,
-            watch=watch,
             is_thorough=thorough,
->>>>>>> cbbc91e (Make every difference between rules and what is in force a difference of check)
         )
     if approval.is_refused:
         session.say("Nothing was changed.")

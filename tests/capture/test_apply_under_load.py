@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -134,7 +134,8 @@ def file(number: int) -> str:
 
 def stop_apply(conn: psycopg.Connection, process: subprocess.Popen[bytes], chosen: random.Random, number: int) -> None:
     """Stop an apply in one of three ways, once so many of its statements were seen."""
-    most, seen = chosen.randint(1, MOST_STATEMENTS), set()
+    most = chosen.randint(1, MOST_STATEMENTS)
+    seen: set[tuple[Any, ...]] = set()
     pid = None
     while process.poll() is None and len(seen) < most:
         for row in conn.execute(
@@ -177,7 +178,7 @@ def test_nobody_fails_beside_applies_that_are_stopped_and_each_change_of_a_done_
     conn.execute("create table parted (id int) partition by list (id); create table part partition of parted default")
     for number in range(2):
         conn.execute(f"create table part_{number} partition of parted for values in ({number})".encode())
-    command = [sys.executable, "-m", "auditctl", "--dsn", db, "apply", "audit.toml", "--yes"]
+    command = [sys.executable, "-m", "auditctl", "--dsn", db, "apply", "audit.toml", "--yes", "--uncover"]
     stop, is_last, chosen = threading.Event(), threading.Event(), random.Random(seed)
     writers = [Writer(number) for number in range(WRITERS)]
     with ThreadPoolExecutor(WRITERS + 2) as pool:
@@ -196,8 +197,9 @@ def test_nobody_fails_beside_applies_that_are_stopped_and_each_change_of_a_done_
         finally:
             is_last.set()
             stop.set()
-        for worker in (*written, *changed):
-            worker.result(300)
+        for writing in written:
+            writing.result(300)
+        assert all(changing.result(300) > 0 for changing in changed)
     apply(db, file(10))
     assert pending(db, file(10)) == []
     require_whole(conn)

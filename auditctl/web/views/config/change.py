@@ -11,11 +11,8 @@ from starlette.responses import RedirectResponse, Response
 from auditctl.capture import apply as capture_apply
 from auditctl.capture import roles, table_details
 from auditctl.capture.plan import Plan
-<<<<<<< HEAD
-from auditctl.capture.uncovered import UncoverError
-=======
 from auditctl.capture.statements import script
->>>>>>> cbbc91e (Make every difference between rules and what is in force a difference of check)
+from auditctl.capture.uncovered import UncoverError
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
 from auditctl.text import plural
