@@ -192,19 +192,23 @@ def carry_out(
         try:
             _apply(conn, prepared, parts, lock_timeout, seconds, watch, finished)
         except (OutdatedPlanError, DatabaseError) as error:
-            if not _may_be_outdated(error):
-                raise
+            attempts = _count_attempt(error, 0 if finished else attempts)
             failure, previous = error, prepared.plan.fingerprint
-            attempts = 1 if finished else attempts + 1
-            if attempts == MAX_PLANS:
-                raise DatabaseError(
-                    f"the database changed {MAX_PLANS} times while a plan for it was being applied, so that this one "
-                    "did not fit any more either",
-                    hint="Each table is as before or done. Look for a session that changes tables or rules all the "
-                    "time; then repeat the command, for fewer tables at once with --only or --batch.",
-                ) from error
         else:
             return prepared.plan
+
+
+def _count_attempt(error: AuditctlError, attempts: int) -> int:
+    """Return how many plans in a row became outdated; raise the error if a new plan would not help, or none has."""
+    if not _may_be_outdated(error):
+        raise error
+    if attempts + 1 == MAX_PLANS:
+        raise DatabaseError(
+            f"the database changed {MAX_PLANS} times while a plan for it was being applied",
+            hint="Each table is as before or done. Look for a session that changes tables or rules all the time; then "
+            "repeat the command, for fewer tables at once with --only or --batch.",
+        ) from error
+    return attempts + 1
 
 
 def _may_be_outdated(error: AuditctlError) -> bool:
