@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Container
+from datetime import timedelta
 
 from auditctl.errors import UsageError
 from auditctl.text import in_quotes
@@ -16,6 +17,8 @@ FOREVER = "forever"
 """The duration without an end."""
 
 _DURATION = re.compile(r"([0-9]+)\s*([a-z]*)", re.ASCII)
+_SPAN = re.compile(r"(?:([0-9]+\s*w)\s*)?(?:([0-9]+\s*d)\s*)?(?:([0-9]+\s*h)\s*)?([0-9]+\s*m)?", re.ASCII)
+_SPAN_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
 _DIGITS = 12
 _KEEP_HINT = "Write days, weeks, months or years, such as 400 days, or forever."
 _LONGEST_NUMBER = 999_999
@@ -35,6 +38,19 @@ def parse(text: str, units: Container[str]) -> tuple[int, str] | None:
     if match is None or match[2] not in units:
         return None
     return int(match[1].lstrip("0")[:_DIGITS] or "0"), match[2]
+
+
+def parse_span(text: str) -> timedelta | None:
+    """Return a duration of weeks, days, hours and minutes, in that order, such as `1h30m`; None for any other text.
+
+    Raises:
+        OverflowError: It is longer than can be counted.
+    """
+    match = _SPAN.fullmatch(text) if text else None
+    if match is None:
+        return None
+    pairs = [pair for part in match.groups() if part and (pair := parse(part, _SPAN_UNITS))]
+    return timedelta(**{_SPAN_UNITS[unit]: amount for amount, unit in pairs})
 
 
 def parse_keep(text: str) -> str | None:

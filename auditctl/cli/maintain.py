@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 
 import click
 
-from auditctl.cli import progress
+from auditctl import durations
+from auditctl.cli import maintain_service, progress
 from auditctl.cli.options import table_or_json
 from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.errors import DatabaseError
 from auditctl.retention import maintain as retention_maintain
 from auditctl.retention.maintain import BUSY, SKIP, DueStep, FinishedStep
+from auditctl.text import in_quotes
+
+SHORTEST = timedelta(minutes=1)
+LONGEST = timedelta(weeks=5)
+"""How long --every may wait; doctor reports upkeep that was not complete for 35 days."""
+
+
+def _every(_context: click.Context, _parameter: click.Parameter, value: str | None) -> timedelta | None:
+    if value is None:
+        return None
+    try:
+        every = durations.parse_span(value)
+    except OverflowError:
+        every = None
+    if every is None or not SHORTEST <= every <= LONGEST:
+        raise click.BadParameter(f"{in_quotes(value)} is not a time from 1m to 5w; write 1d, 12h or 1h30m")
+    return every
 
 
 @click.command(short_help="Make partitions ahead, and delete expired events.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, without doing it.")
+@click.option(
+    "--every",
+    metavar="TIME",
+    callback=_every,
+    help="Stay, and run again this long after each complete run: 1d, 12h, 1h30m.",
+)
 @table_or_json("How to print it.")
 @pass_session
-def maintain(session: Session, dry_run: bool, output: str) -> None:
+def maintain(session: Session, dry_run: bool, every: timedelta | None, output: str) -> None:
     """Make partitions ahead, and delete expired events. Run it daily.
 
     It makes the partitions of the coming months, moves events out of the DEFAULT partition, and deletes expired
@@ -28,16 +53,30 @@ def maintain(session: Session, dry_run: bool, output: str) -> None:
     the next run, and when all others are done the exit code is 5. If another maintain is running, it leaves the rest to
     that one.
 
+    With --every it stays as a service until Ctrl-C or SIGTERM, which end it with exit code 0 at any point. It runs
+    again when that time has passed since the last complete run, and says when. Errors are reported and do not end
+    it: it tries again after 10 minutes. A second one beside it waits, and takes over when the first has ended.
+
     \b
     Examples:
       auditctl maintain --dry-run
       auditctl maintain
+      auditctl maintain --every 1d
       auditctl --quiet maintain --format json
     """
+    if dry_run and every is not None:
+        raise click.UsageError("--dry-run and --every exclude each other")
     if dry_run:
         with session.connect(READER) as conn:
             _print_due(session, retention_maintain.due(conn), output)
-        return
+    elif every is None:
+        _run(session, output)
+    else:
+        maintain_service.repeat(session, every, lambda: _run(session, output))
+
+
+def _run(session: Session, output: str) -> bool:
+    """Do all upkeep, and print it; return whether nothing remains, which False leaves to another session."""
     whole: list[FinishedStep] = []
     try:
         with session.connect(ADMIN) as conn, progress.counter(session, "events moved") as show:
@@ -59,6 +98,7 @@ def maintain(session: Session, dry_run: bool, output: str) -> None:
         )
     if not whole:
         session.say("Nothing to do.")
+    return not any(done.step == BUSY for done in whole)
 
 
 def _print_step(session: Session, done: FinishedStep, output: str) -> None:

@@ -18,9 +18,7 @@ HINT = (
     "or how long ago: 30m, 1h30m, 7d, 2w."
 )
 
-_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
 _DAYS = {"today": 0, "yesterday": 1}
-_AGO = re.compile(r"(?:([0-9]+\s*w)\s*)?(?:([0-9]+\s*d)\s*)?(?:([0-9]+\s*h)\s*)?([0-9]+\s*m)?", re.ASCII)
 _CLOCK_PART = re.compile(r"[T: ]")
 _CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -80,8 +78,8 @@ def parse(text: str) -> Time:
     """
     if text in _DAYS:
         return Day(_DAYS[text])
-    if text and (ago := _AGO.fullmatch(text)):
-        return Ago(_duration(text, [part for part in ago.groups() if part]))
+    if (ago := _duration(text)) is not None:
+        return Ago(ago)
     try:
         if _DATE.fullmatch(text):
             return At(datetime.combine(date.fromisoformat(text), time(), UTC))
@@ -104,12 +102,11 @@ def normalize(text: str) -> str:
     return iso_utc(value.moment) if is_local and isinstance(value, At) else text
 
 
-def _duration(text: str, parts: list[str]) -> timedelta:
+def _duration(text: str) -> timedelta | None:
     try:
-        pairs = [pair for part in parts if (pair := durations.parse(part, _UNITS))]
-        duration = timedelta(**{_UNITS[unit]: amount for amount, unit in pairs})
+        duration = durations.parse_span(text)
     except OverflowError:
         duration = timedelta.max
-    if duration > _MAX_AGO:
+    if duration is not None and duration > _MAX_AGO:
         raise UsageError(f"{text} ago is more than a hundred years", hint="Write a date, such as 2026-11-23.")
     return duration

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from auditctl import database, place
@@ -91,6 +92,18 @@ def due(conn: Connection) -> tuple[DueStep, ...]:
         DatabaseError: The login may not read the log.
     """
     return tuple(DueStep(*row) for row in conn.execute("select * from auditctl.maintenance_due()"))
+
+
+def seconds_until_due(conn: Connection, every: timedelta) -> float:
+    """Return how long until so much time has passed since maintain last found nothing to do, here or elsewhere.
+
+    Returns:
+        Seconds by the server's clock; 0 if it is due, or never was complete.
+    """
+    row = conn.execute(
+        "select extract(epoch from ran_at + %s - clock_timestamp())::float8 from auditctl.maintenance", [every]
+    ).fetchone()
+    return max(0.0, row[0]) if row and row[0] is not None else 0.0
 
 
 def run(conn: Connection) -> Iterator[FinishedStep]:
