@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -22,7 +23,12 @@ def folder(name: str) -> Path:
 
 
 def sql_text(path: str) -> str:
-    """Return the text of a file below sql/, such as `queries/relation.sql`."""
+    """Return the text of a file below sql/, such as `queries/relation.sql`; each is read once."""
+    return _sql_text(_PACKAGE, path)
+
+
+@cache
+def _sql_text(_package: Path, path: str) -> str:
     return (folder("sql") / path).read_text(encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import psycopg
@@ -59,12 +59,12 @@ class Expected:
     """What the files of this version create.
 
     Attributes:
-        functions: By name; one for each statement that creates a function of that name.
+        functions: How many statements create a function of that name that does so.
         calls: What the statement of a view, or of a function with a body in standard SQL, calls; by its name.
         table_calls: What defaults, checks, indexes and policies of tables call.
     """
 
-    functions: Mapping[str, Counter[Function]]
+    functions: Counter[tuple[str, Function]]
     calls: Mapping[str, frozenset[str]]
     table_calls: frozenset[str]
 
@@ -77,16 +77,16 @@ def find_changes(conn: psycopg.Connection[Any], *, replaced: bool = False) -> li
         replaced: Whether functions and views are about to be replaced, so that only what belongs to tables counts.
     """
     expected = _expected(str(resources.folder("sql")))
-    left = {name: Counter(functions) for name, functions in expected.functions.items()}
+    seen: Counter[tuple[str, Function]] = Counter()
     found = set()
-    for kind, name, source, is_definer, settings in conn.execute(resources.sql_text("queries/store_code.sql").encode()):
+    rows = conn.execute(resources.sql_text("queries/store_code.sql").encode()).fetchall()
+    for kind, name, source, is_definer, settings in rows:
         if replaced and kind not in ("table", "foreign"):
             continue
         if kind == "function":
             function = Function(source, is_definer, frozenset(map(_setting, settings)))
-            of_name = left.setdefault(name, Counter())
-            of_name[function] -= 1
-            is_ours = of_name[function] >= 0
+            seen[name, function] += 1
+            is_ours = seen[name, function] <= expected.functions[name, function]
         elif kind == "foreign":
             is_ours = False
         else:
@@ -122,7 +122,7 @@ def is_superuser(conn: psycopg.Connection[Any]) -> bool:
 def _expected(_folder: str) -> Expected:
     """Return what the files create; they are read once for each folder of them."""
     texts = {part: resources.sql_texts(part) for part in ("bootstrap", "functions", "tables")}
-    functions: dict[str, Counter[Function]] = {}
+    functions: Counter[tuple[str, Function]] = Counter()
     calls: dict[str, frozenset[str]] = {}
     table_calls = _calls(" ".join(texts["tables"]))
     for text in texts["bootstrap"] + texts["functions"]:
@@ -132,15 +132,17 @@ def _expected(_folder: str) -> Expected:
                 calls[name] = calls.get(name, _NOTHING) | _calls(head)
                 continue
             settings = frozenset(_setting(f"{n}={value}") for n, value in _SETTING.findall(head))
-            functions.setdefault(name, Counter())[Function(body, "security definer" in head, settings)] += 1
+            functions[name, Function(body, "security definer" in head, settings)] += 1
     return Expected(functions, calls, table_calls)
 
 
+@lru_cache(maxsize=1000)
 def _setting(text: str) -> str:
     name, _, value = text.partition("=")
     return f"{name.strip().strip(chr(34)).lower()}={value.strip().strip(chr(39))}"
 
 
+@lru_cache(maxsize=1000)
 def _calls(text: str) -> frozenset[str]:
     """Return what a text of SQL calls: names before a parenthesis, without schema, in lower case."""
     return frozenset(name.rpartition(".")[2].lower() for name in _CALL.findall(text)) - _SYNTAX

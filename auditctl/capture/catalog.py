@@ -97,7 +97,7 @@ def _relations(conn: Connection, oids: Sequence[int] | None = None) -> dict[int,
         "relations": None if oids is None else list(oids),
     }
     cursor = conn.cursor(row_factory=kwargs_row(_relation))
-    rows = cursor.execute(resources.sql_text("queries/relation.sql"), parameters)
+    rows = cursor.execute(resources.sql_text("queries/relation.sql"), parameters).fetchall()
     registered = registration.read(conn, oids)
     return {relation.oid: replace(relation, registration=registered.get(relation.oid)) for relation in rows}
 
@@ -113,7 +113,8 @@ def _read_details(
         if oid in relations and (reach is None or relations[oid].identity in reach):
             relations[oid] = replace(relations[oid], reading=reading)
     oids = list(dict.fromkeys([*oids, *(oid for oid, relation in relations.items() if relation.reading)]))
-    for oid, columns, key in conn.execute(resources.sql_text("queries/column.sql"), {"relations": oids}):
+    details = conn.execute(resources.sql_text("queries/column.sql"), {"relations": oids}).fetchall()
+    for oid, columns, key in details:
         relations[oid] = replace(relations[oid], columns=tuple(columns), primary_key=tuple(key))
 
 
