@@ -73,7 +73,8 @@ def run(conn: Connection, prepared: Prepared, batch: Batch) -> None:
     _lock_tables(conn, batch)
     rule_store.begin(conn, batch, prepared.plan.rules if batch.is_first else None)
     _execute(conn, [step for step in steps if step not in early])
-    rule_store.finish(conn, batch, prepared.plan, prepared.goal.only)
+    known = (relation.oid for relation in prepared.current.relations)
+    rule_store.finish(conn, batch, prepared.plan, prepared.goal.only, known)
     with database.acting_as(conn, ROLE_OWNER):
         if batch.is_last:
             times.write(conn, prepared.plan.retention.differences)

@@ -186,6 +186,7 @@ class Relation:
         is_visible: Whether its name alone finds it on the search path.
         parents: Tables it is a partition or child of, nearest first, as (schema, table).
         is_partition: Whether it is a partition.
+        is_of_extension: Whether an extension created it: no glob covers it, only a rule of its own.
         columns: Names of its columns in order; empty unless they were read.
         primary_key: Columns of the primary key, in order.
         triggers: Our triggers on it, by name.
@@ -201,6 +202,7 @@ class Relation:
     is_visible: bool = False
     parents: tuple[tuple[str, str], ...] = ()
     is_partition: bool = False
+    is_of_extension: bool = False
     columns: tuple[str, ...] = ()
     primary_key: tuple[str, ...] = ()
     triggers: tuple[Trigger, ...] = ()

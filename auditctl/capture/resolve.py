@@ -1,7 +1,7 @@
 """Matches the names and globs of rules with the tables of the catalog, and collects what does not fit.
 
-Exact names come before globs, earlier globs before later ones. A partition or child of a covered table is covered
-through it. Pure; problems are collected, not raised.
+Exact names come before globs, earlier globs before later ones; globs do not cover the tables of extensions. A partition
+or child of a covered table is covered through it. Pure; problems are collected, not raised.
 """
 
 from __future__ import annotations
@@ -78,7 +78,11 @@ def resolve(
     registered, named, problems = _registered(rules, catalog, follow_renames)
     globs = Globs(registered)
     candidates = [
-        r for r in catalog.relations if validate.refusal(r) is None and (within is None or r.identity in within)
+        r
+        for r in catalog.relations
+        if validate.refusal(r) is None
+        and (within is None or r.identity in within)
+        and (not r.is_of_extension or r.identity in named)
     ]
     coverings = precedence.cover(((qualified(*r.identity), r.identity) for r in candidates), named, globs)
     active = {identity for identity, covering in coverings.items() if covering.rule.actions}

@@ -37,6 +37,7 @@ class RuleKey:
         needs: The action without which it must not be set; None for none.
         is_inherited: Whether a rule that does not state it takes it from the next rule that matches the table.
         choices: The values of a choice, the default first; empty for the other kinds.
+        is_captured: Whether it decides what capture does with a table, so that auditctl.capture has it, too.
         name: The name of the field, which is its name in files and that of its column.
         default: The value if it is not set; None for a key that every rule has, and for one that is inherited.
     """
@@ -49,6 +50,7 @@ class RuleKey:
     needs: Action | None = None
     is_inherited: bool = False
     choices: tuple[str, ...] = ()
+    is_captured: bool = True
     name: str = ""
     default: Any = None
 
@@ -56,6 +58,11 @@ class RuleKey:
     def option(self) -> str:
         """The option of `enable`, such as `--require-actor`."""
         return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def negation(self) -> str:
+        """The option of `enable` that switches it off, such as `--no-auto`; only for a switch that is on by default."""
+        return f"--no-{self.name.replace('_', '-')}"
 
     def parse(self, value: Any) -> Any:
         """Return the value for a rule from the value in a row."""
@@ -65,7 +72,7 @@ class RuleKey:
 
 
 def _text(title: str, help: str, otherwise: str) -> Mapping[str, RuleKey]:  # noqa: A002 - as click has it
-    return {"key": RuleKey(Kind.TEXT, title, title.lower(), help, otherwise)}
+    return {"key": RuleKey(Kind.TEXT, title, title.lower(), help, otherwise, is_captured=False)}
 
 
 def _columns(title: str, summary: str, help: str, otherwise: str = "") -> Mapping[str, RuleKey]:  # noqa: A002
@@ -78,8 +85,15 @@ def _choice(title: str, summary: str, help: str, *choices: str) -> Mapping[str, 
     return {"key": RuleKey(Kind.CHOICE, title, summary, help, f"`{choices[0]}`", choices=choices)}
 
 
-def _switch(title: str, summary: str, help: str, needs: Action | None = None) -> Mapping[str, RuleKey]:  # noqa: A002
-    return {"key": RuleKey(Kind.SWITCH, title, summary, help, "`false`", needs)}
+def _switch(
+    title: str,
+    summary: str,
+    help: str,  # noqa: A002
+    needs: Action | None = None,
+    otherwise: str = "`false`",
+    is_captured: bool = True,
+) -> Mapping[str, RuleKey]:
+    return {"key": RuleKey(Kind.SWITCH, title, summary, help, otherwise, needs, is_captured=is_captured)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +104,9 @@ class Rule:
         name: `schema.table` or a glob over both parts, in the form of `table_names.Pattern.text`.
         actions: The captured actions in the order of `actions.OPTIONS`; empty for a table that must not be audited
             although a glob matches it.
-        label, exclude, mask, key, require_actor, read_query, read_force, on_drop: See the `help` of the row. `exclude`
-            and `mask` are None where the rule does not state them, and empty where it states that nothing is hidden.
+        label, exclude, mask, key, require_actor, read_query, read_force, on_drop, auto: See the `help` of the row.
+            `exclude` and `mask` are None where the rule does not state them, and empty where it states that nothing is
+            hidden.
         origin: The rule's place, for messages, such as `audit.toml: table[2]`; not compared.
         is_in_force: Whether the database has the same rule already, so that a name that no longer exists is not
             an error; not compared.
@@ -168,6 +183,16 @@ class Rule:
             "record",
         ),
     )
+    auto: bool = field(
+        default=True,
+        metadata=_switch(
+            "New tables join",
+            "new tables do not join",
+            "The guard audits a table that is created under the glob at once; no effect on the rule of a single table.",
+            otherwise="`true`",
+            is_captured=False,
+        ),
+    )
     origin: str = field(default="", compare=False)
     is_in_force: bool = field(default=False, compare=False)
 
@@ -212,7 +237,7 @@ KEYS = tuple(
 NAMES = ("name", *(key.name for key in KEYS))
 """The columns of auditctl.rule, all but the position."""
 
-CAPTURED = tuple(key for key in KEYS if key.kind is not Kind.TEXT)
+CAPTURED = tuple(key for key in KEYS if key.is_captured)
 """The keys that decide what capture does; auditctl.capture has them, too."""
 
 TEXTS = tuple(key for key in KEYS if key.kind is Kind.TEXT)
@@ -232,8 +257,9 @@ TITLES = {"name": "Table"} | {key.name: key.title for key in KEYS}
 
 
 def from_row(row: Mapping[str, Any], origin: str = "") -> Rule:
-    """Return the rule of a row of auditctl.rule as to_jsonb shows it."""
-    return Rule(row["name"], origin=origin, **{key.name: key.parse(row[key.name]) for key in KEYS})
+    """Return the rule of a row of auditctl.rule as to_jsonb shows it; a key that the row lacks has its default."""
+    values = {key.name: key.parse(row[key.name]) for key in KEYS if key.name in row}
+    return Rule(row["name"], origin=origin, **values)
 
 
 def keep_columns(rule: Rule, columns: Iterable[str]) -> Rule:

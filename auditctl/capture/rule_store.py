@@ -92,7 +92,7 @@ def begin(conn: Connection, batch: Batch, rules: Iterable[Rule] | None) -> None:
             _write(conn, rules)
 
 
-def finish(conn: Connection, batch: Batch, plan: Plan, only: frozenset[str] | None) -> None:
+def finish(conn: Connection, batch: Batch, plan: Plan, only: frozenset[str] | None, known: Iterable[int]) -> None:
     """Register the targets of a batch, and store the state with which the coverage guard compares from now on.
 
     Args:
@@ -100,17 +100,22 @@ def finish(conn: Connection, batch: Batch, plan: Plan, only: frozenset[str] | No
         batch: The batch, whose statements were executed.
         plan: The whole plan.
         only: The rules and tables it is about; None for all.
+        known: The relations that the plan knows: others were created since, and the guard may have taken them in.
     """
     with database.acting_as(conn, ROLE_OWNER):
         _register(conn, batch.targets)
         touched = [change.relation_oid for change in batch.changes if change.relation_oid is not None]
-        delete = "delete from auditctl.capture where relation::oid <> all (%(captured)s::oid[])"
+        delete = (
+            "delete from auditctl.capture where relation::oid <> all (%(captured)s::oid[]) and (relation::oid = any "
+            "(%(known)s::oid[]) or not exists (select from pg_class as c where c.oid = relation::oid))"
+        )
         if not batch.is_last:
             delete += " and relation::oid = any (%(touched)s::oid[])"
         elif only is not None:
             delete += " and (target = any (%(only)s) or relation::oid = any (%(touched)s::oid[]))"
         captured = [target.relation for target in plan.targets]
-        conn.execute(delete, {"captured": captured, "only": list(only or ()), "touched": touched})
+        names = {"captured": captured, "known": list(known), "only": list(only or ()), "touched": touched}
+        conn.execute(delete, names)
         conn.execute("select auditctl_internal.end_change()")
         sound = [change for change in plan.changes if change.kind is ChangeKind.KEEP] if batch.is_last else []
         digests = dict(change.digest for change in (*batch.changes, *sound) if change.digest is not None)

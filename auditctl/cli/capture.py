@@ -81,7 +81,8 @@ def _rule_option(key: RuleKey) -> Callable[[Any], Any]:
                 help=f"{key.help} Default: {key.default}.",
             )
         case Kind.SWITCH:
-            return click.option(key.option, is_flag=True, help=key.help)
+            names = f"{key.option}/{key.negation}" if key.default else key.option
+            return click.option(names, is_flag=True, default=key.default, help=key.help)
 
 
 def _each_once(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def command(rule: Rule) -> list[str]:
             case Kind.COLUMNS:
                 words += [word for column in value or ("",) for word in (key.option, column)]
             case Kind.SWITCH:
-                words.append(key.option)
+                words.append(key.option if value else key.negation)
     return words
 
 

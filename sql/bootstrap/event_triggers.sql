@@ -20,8 +20,8 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 -- The guard runs as auditctl_owner, which does not own the audited tables. This lends it one right of the installing login:
--- to create a capture trigger on a partition or child of a table that already has one. It calls no function that
--- auditctl_owner could replace, so it repeats what it must know about triggers.
+-- to create a capture trigger on a partition or child of a table that already has one, or on a table that is created under a
+-- rule. It calls no function that auditctl_owner could replace, so it repeats what it must know about triggers.
 declare
     v_event constant text := case p_type_bits & 60 when 4 then 'insert' when 8 then 'delete' when 16 then 'update' when 32 then 'truncate' end;
 begin
@@ -40,8 +40,38 @@ begin
         join pg_trigger as t on t.tgrelid = a.relation and t.tgname ^@ 'auditctl_'
         join pg_proc as p on p.oid = t.tgfoid
         where p.pronamespace = 'auditctl_triggers'::regnamespace and p.proowner = 'auditctl_owner'::regrole
+    ) and not (
+        -- Or the command that runs now created or moved it, or detached it from an audited table. Neither auditctl_owner nor
+        -- its owner can make such a command appear.
+        exists (select from auditctl.capture as k where k.relation = p_relation or p_relation = any (k.members))
+        and exists (
+            select
+            from pg_event_trigger_ddl_commands() as command
+            join pg_class as c on c.oid = p_relation
+            left join auditctl.capture as parent on command.classid = 'pg_class'::regclass and parent.relation::oid = command.objid
+            where command.classid = 'pg_class'::regclass and command.objid = p_relation
+                or command.classid = 'pg_namespace'::regclass and command.objid = c.relnamespace
+                or p_relation = any (parent.members)
+        )
+        -- The function takes no rights of who writes.
+        and exists (
+            select
+            from pg_proc as p
+            where p.pronamespace = 'auditctl_triggers'::regnamespace and p.proname = p_function and p.pronargs = 0
+                and p.proowner = 'auditctl_owner'::regrole and p.prosecdef
+        )
     ) then
         raise exception '% does not descend from an audited table', p_relation using errcode = 'insufficient_privilege';
+    end if;
+    -- A table that was a partition still has the trigger for TRUNCATE of the table that it was a part of.
+    if exists (
+        select
+        from pg_trigger as t
+        join pg_proc as p on p.oid = t.tgfoid
+        where t.tgrelid = p_relation and t.tgname = p_trigger and t.tgparentid = 0
+            and p.pronamespace = 'auditctl_triggers'::regnamespace and p.proowner = 'auditctl_owner'::regrole
+    ) then
+        execute format('drop trigger %I on %s', p_trigger, p_relation);
     end if;
     execute format(
         'create trigger %I after %s on %s for each %s execute function auditctl_triggers.%I()',
@@ -55,7 +85,7 @@ $auditctl$
     revoke execute on function auditctl_internal.put_trigger(regclass, text, integer, text) from public;
     grant execute on function auditctl_internal.put_trigger(regclass, text, integer, text) to auditctl_owner;
     comment on function auditctl_internal.put_trigger(regclass, text, integer, text) is
-        'Creates a capture trigger on a partition or child of an audited table, with the rights of the login that installed auditctl';
+        'Creates a capture trigger on a new table, or on a partition or child of an audited one, with the rights of the login that installed auditctl';
     execute $function$
 create or replace function auditctl_internal.put_read_policy(p_relation regclass, p_force boolean) returns void
 language plpgsql security definer
@@ -63,8 +93,8 @@ set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
 -- The guard runs as auditctl_owner, which does not own the audited tables. This lends it one right of the installing login:
--- to create the read policies on a partition or child of a table that already has them. It neither hides rows nor
--- reveals hidden ones. It calls no function that auditctl_owner could replace.
+-- to create the read policies on a partition or child of a table that already has them, or on a table that is created under
+-- a rule. It neither hides rows nor reveals hidden ones. It calls no function that auditctl_owner could replace.
 declare
     v_opens constant boolean := not (select c.relrowsecurity from pg_class as c where c.oid = p_relation);
 begin
@@ -83,6 +113,19 @@ begin
                 '((pg_xact_status(( SELECT auditctl.record_read(%1$L::regclass) AS record_read)) IS DISTINCT FROM ''aborted''::text)'
                 ' OR (pg_xact_status(auditctl.record_read(%1$L::regclass)) IS DISTINCT FROM ''aborted''::text))', a.relation::regclass::text
             )
+    ) and not (
+        -- Or the command that runs now created or moved it, or detached it from an audited table. Neither auditctl_owner nor
+        -- its owner can make such a command appear.
+        exists (select from auditctl.capture as k where k.relation = p_relation or p_relation = any (k.members))
+        and exists (
+            select
+            from pg_event_trigger_ddl_commands() as command
+            join pg_class as c on c.oid = p_relation
+            left join auditctl.capture as parent on command.classid = 'pg_class'::regclass and parent.relation::oid = command.objid
+            where command.classid = 'pg_class'::regclass and command.objid = p_relation
+                or command.classid = 'pg_namespace'::regclass and command.objid = c.relnamespace
+                or p_relation = any (parent.members)
+        )
     ) then
         raise exception '% does not descend from a table whose reads are audited', p_relation using errcode = 'insufficient_privilege';
     end if;
@@ -111,7 +154,7 @@ $auditctl$
     revoke execute on function auditctl_internal.put_read_policy(regclass, boolean) from public;
     grant execute on function auditctl_internal.put_read_policy(regclass, boolean) to auditctl_owner;
     comment on function auditctl_internal.put_read_policy(regclass, boolean) is
-        'Creates the read policies on a partition or child of an audited table, with the rights of the login that installed auditctl';
+        'Creates the read policies on a new table, or on a partition or child of an audited one, with the rights of the login that installed auditctl';
 end
 $install$;
 
@@ -161,6 +204,12 @@ begin
     if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_drop') then
         create event trigger auditctl_guard_drop on sql_drop execute function auditctl_guard.guard_drop();
     end if;
+    if not exists (select from pg_catalog.pg_event_trigger where evtname = 'auditctl_guard_start') then
+        create event trigger auditctl_guard_start on ddl_command_start when tag in ('ALTER TABLE', 'CREATE TRIGGER')
+        execute function auditctl_guard.guard_start();
+    end if;
+    alter event trigger auditctl_guard_start enable always;
+    comment on event trigger auditctl_guard_start is 'auditctl: makes way for the capture triggers that a command creates on a partition or from a dump';
     alter event trigger auditctl_guard_ddl enable always;
     alter event trigger auditctl_guard_drop enable always;
     comment on event trigger auditctl_guard_ddl is 'auditctl: keeps audited tables and the store itself as they are through DDL';

@@ -244,6 +244,7 @@ begin
             perform auditctl_guard.refuse('what ' || p_command || ' changes here');
         end if;
     end if;
+    perform auditctl_guard.put_back();
     if to_regprocedure('auditctl_internal.watch_ddl(text)') is null or to_regprocedure('auditctl_internal.is_watched(text)') is null then
         return;
     end if;

@@ -16,6 +16,11 @@ select
     c.relkind::text as kind,
     c.relpersistence::text as persistence,
     c.relispartition as is_partition,
+    exists (
+        select
+        from pg_catalog.pg_depend as d
+        where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e'
+    ) as is_of_extension,
     (
         select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(pn.nspname, pc.relname) order by a.distance, pn.nspname, pc.relname)
         from ancestor as a

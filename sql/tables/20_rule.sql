@@ -14,6 +14,7 @@ create table auditctl.rule (
     read_query boolean not null default false,
     read_force boolean not null default false,
     on_drop text not null default 'refuse',
+    auto boolean not null default true,
     constraint rule_pkey primary key (name),
     constraint rule_label_is_not_empty check (label <> ''),
     constraint rule_on_drop_is_known check (on_drop in ('refuse', 'record'))
@@ -31,6 +32,7 @@ comment on column auditctl.rule.set_by is 'The login that set the rule';
 comment on column auditctl.rule.set_at is 'When the rule was set';
 comment on column auditctl.rule.read_query is 'Whether the event of a read records the query''s text';
 comment on column auditctl.rule.read_force is 'Whether reads by the table''s owner are recorded, too';
+comment on column auditctl.rule.auto is 'Whether the guard audits a table that is created under the glob at once';
 comment on column auditctl.rule.on_drop is 'What the guard does if DDL drops the table: refuse it, or record it with the size of its log';
 
 -- Globs by what comes before their first wildcard or quote, by which the guard finds the few that may match a table.

@@ -59,6 +59,7 @@ create table auditctl.capture (
     read_query boolean not null default false,
     read_force boolean not null default false,
     on_drop text not null default 'refuse',
+    taken_in_by xid8,
     constraint capture_pkey primary key (relation)
 );
 comment on table auditctl.capture is 'One row for each audited table: how its capture was installed, and the state of the table at that time';
@@ -80,6 +81,7 @@ comment on column auditctl.capture.shape is 'A digest of all in the catalog that
 comment on column auditctl.capture.being_changed_by is 'The transaction that is changing capture, in which the guard ignores the table; else null';
 comment on column auditctl.capture.read_query is 'Whether the event of a read records the query''s text';
 comment on column auditctl.capture.read_force is 'Whether reads by the table''s owner are recorded, too';
+comment on column auditctl.capture.taken_in_by is 'The transaction in which the guard took the table in, which may drop it again; null if apply or enable installed capture';
 comment on column auditctl.capture.on_drop is 'What the guard does if DDL drops the table: refuse or record it';
 
 -- By which the guard knows a former member, at each ALTER TABLE of any table.

@@ -32,7 +32,6 @@ STATED = {
     Kind.COLUMNS: ("name",),
     Kind.TEXT: "Thing",
     Kind.CHOICE: "record",
-    Kind.SWITCH: True,
 }
 """For each kind a value that is not the default."""
 
@@ -43,7 +42,8 @@ every_captured_key = pytest.mark.parametrize("key", CAPTURED, ids=lambda key: ke
 def stating(key: RuleKey, name: str = "public.item") -> Rule:
     """A rule that states a key."""
     actions = DEFAULT if key.needs is None else (*DEFAULT, key.needs)
-    values: dict[str, Any] = {"actions": actions} | {key.name: STATED[key.kind]}
+    value = not key.default if key.kind is Kind.SWITCH else STATED[key.kind]
+    values: dict[str, Any] = {"actions": actions} | {key.name: value}
     return Rule(name, **values)
 
 

@@ -84,7 +84,7 @@ def _value(table: Fields, key: RuleKey, actions: tuple[Action, ...]) -> Any:
         case Kind.CHOICE:
             return table.choice(key.name, key.choices)
         case Kind.SWITCH:
-            return table.flag(key.name)
+            return table.flag(key.name, key.default)
 
 
 def _name(table: Fields) -> str | None:

@@ -20,7 +20,7 @@ as $auditctl$
         select
             k.relation::oid as root,
             k.members::oid[] as members,
-            (to_jsonb(k) - '{relation,actions,members,detached,columns,columns_of,rules,shape,being_changed_by,former_exclude,former_mask}'::text[])::text as keys
+            (to_jsonb(k) - '{relation,actions,members,detached,columns,columns_of,rules,shape,being_changed_by,former_exclude,former_mask,on_drop,taken_in_by}'::text[])::text as keys
         from unnest(p_captures) as k
     ),
 

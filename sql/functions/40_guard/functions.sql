@@ -42,7 +42,12 @@ begin
     from auditctl_internal.captured_action() as a
     join pg_trigger as t on t.tgrelid = p_relation and t.tgname = a.trigger
     join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'auditctl_triggers'::regnamespace
-    where a.action = p_action;
+    where a.action = p_action
+        -- One that was a partition still calls the function of the table that it was a part of, which stays that table's.
+        and (p.proname = v_expected.name or not exists (
+            select from pg_trigger as other
+            where other.tgfoid = t.tgfoid and other.tgrelid <> all (p_capture.relation::oid || p_capture.members::oid[])
+        ));
     if v_actual is distinct from v_expected.name then
         perform auditctl_internal.rename_function(v_actual, v_expected.name);
     end if;

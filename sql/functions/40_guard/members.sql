@@ -125,7 +125,12 @@ declare
 begin
     v_capture.members := array[p_member];
     perform auditctl_internal.write_functions(p_capture, array[p_member], true);
-    for v_state in select s.* from auditctl_internal.trigger_states(array[v_capture]) as s where s.relation = p_member and s.fault = 'missing' loop
+    for v_state in
+        select s.*
+        from auditctl_internal.trigger_states(array[v_capture]) as s
+        -- A table that has become a partition has partitions with triggers of its own.
+        where s.relation = p_member and (s.fault = 'missing' or s.phrase ^@ 'calls auditctl_triggers.')
+    loop
         perform auditctl_internal.put_trigger(p_member, v_state.trigger, v_state.type_bits, v_state.function);
     end loop;
     if 'READ' = any (p_capture.actions) then

@@ -26,6 +26,8 @@ begin
             when c.change ? 'renamed' then format('column %s renamed to %s', c.change ->> 'column', c.change ->> 'renamed')
             when c.change ? 'renamed_from' then format('table renamed from %s', c.change ->> 'renamed_from')
             when c.change ? 'joined' then format('now audited: %s', c.change ->> 'joined')
+            when c.change ? 'waits' then format('not audited yet: %s', c.change ->> 'because')
+            when c.change ? 'parted' then format('now audited by itself: %s', c.change ->> 'parted')
             when c.change ? 'left' then format('no longer audited: %s', c.change ->> 'left')
             when c.change ? 'key' then format(
                 'key now %s, was %s', coalesce(nullif(translate(c.change ->> 'key', '[]"', ''), ''), 'none'),
@@ -70,7 +72,7 @@ $auditctl$;
 comment on function auditctl_internal.warn_of_uncovered is
     'Warns a session that makes a table part of an audited one that hides less than was hidden when the table was audited by itself';
 
-create or replace function auditctl_internal.renew_members(p_before auditctl.capture, p_now auditctl.capture) returns jsonb
+create or replace function auditctl_internal.renew_members(p_before auditctl.capture, p_now auditctl.capture, p_command text) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -79,6 +81,7 @@ declare
     v_complete auditctl.capture := p_now;
     v_changes jsonb := '[]';
     v_member regclass;
+    v_left oid[];
 begin
     -- Members that were complete before must still be complete, with rewritten functions; then new members are attached.
     v_complete.members := v_remaining;
@@ -92,11 +95,19 @@ begin
     end loop;
     perform auditctl_internal.require_triggers(v_complete);
     perform auditctl_internal.renew_reading(v_complete);
-    for v_member in
+    v_left := array(
         select m
-        from unnest(p_before.members) as m
-        where m <> all (v_remaining) and auditctl_internal.registered_name(m) is not null and auditctl_internal.audited_through(m) is null
-    loop
+        from unnest(p_before.members::oid[]) as m
+        where m <> all (v_remaining::oid[]) and auditctl_internal.registered_name(m) is not null and auditctl_internal.audited_through(m) is null
+    );
+    perform auditctl_internal.join_tables(v_left, p_command);
+    foreach v_member in array v_left loop
+        if auditctl_internal.audited_through(v_member) is not null then
+            if auditctl_internal.audited_through(v_member) = v_member then
+                v_changes := v_changes || jsonb_build_object('parted', auditctl_internal.registered_name(v_member));
+            end if;
+            continue;
+        end if;
         v_changes := v_changes || jsonb_build_object('left', auditctl_internal.registered_name(v_member));
         raise warning '% is no longer audited', auditctl_internal.registered_name(v_member)
             using hint = 'To audit it by itself: ' || auditctl_internal.command_line('enable', auditctl_internal.registered_name(v_member));
@@ -171,7 +182,7 @@ begin
         v_changes := v_changes || jsonb_build_object('key', v_key, 'was', v_old_key);
     end if;
     v_changes := v_changes || auditctl_internal.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
-        || auditctl_internal.renew_members(v_before, v_now);
+        || auditctl_internal.renew_members(v_before, v_now, p_command);
     if v_now.on_drop = 'record' and v_changes @? '$[*] ? (exists(@.dropped) || exists(@.gone))' then
         v_changes := v_changes || auditctl_internal.log_size(v_now.target);
     end if;
@@ -188,6 +199,7 @@ begin
         detached = array(
             select m from unnest(v_before.members || v_before.detached) as m
             where m <> all (v_now.members) and auditctl_internal.registered_name(m) is not null
+                and not exists (select from auditctl.capture as k where k.relation = auditctl_internal.audited_through(m))
         ),
         being_changed_by = null
     where relation = p_relation;

@@ -160,7 +160,7 @@ begin
         select r.*
         from (select coalesce(max(r.position) + 1, 0) as position from auditctl.rule as r) as last
         cross join lateral jsonb_populate_record(null::auditctl.rule, to_jsonb(v_result) || jsonb_build_object(
-            'name', v_result.target, 'position', last.position, 'set_by', session_user, 'set_at', now(),
+            'name', v_result.target, 'position', last.position, 'auto', true, 'set_by', session_user, 'set_at', now(),
             -- That nothing is hidden need only be stated where another rule hides something.
             'exclude', case when v_result.exclude || auditctl_internal.pick_names(v_rule.exclude, v_columns, true) <> '{}' then v_result.exclude end,
             'mask', case when v_result.mask || auditctl_internal.pick_names(v_rule.mask, v_columns, true) <> '{}' then v_result.mask end

@@ -155,6 +155,8 @@ as $auditctl$
 declare
     v_relations oid[];
     v_relation regclass;
+    v_merged regclass[];
+    v_concerned regclass[];
     v_capture record;
 begin
     if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS', 'CREATE FUNCTION', 'ALTER FUNCTION') then
@@ -176,7 +178,14 @@ begin
         perform auditctl_internal.require_no_forged_trigger();
     end if;
     perform auditctl_internal.warn_of_open_policy(v_relations, p_command);
-    foreach v_relation in array auditctl_internal.concerned_captures(v_relations) loop
+    if p_command in ('ALTER TABLE', 'ALTER FOREIGN TABLE') then
+        v_merged := auditctl_internal.merge_captures(array(select r.oid from auditctl_internal.related_relations(v_relations) as r (oid)));
+    end if;
+    v_concerned := auditctl_internal.concerned_captures(v_relations);
+    if p_command in ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'CREATE SCHEMA', 'CREATE FOREIGN TABLE', 'IMPORT FOREIGN SCHEMA') then
+        perform auditctl_internal.join_tables(v_relations, p_command);
+    end if;
+    foreach v_relation in array v_concerned loop
         select k.target, k.shape = auditctl_internal.current_shape(v_relation, auditctl_internal.current_members(v_relation)) as is_same
         into v_capture
         from auditctl.capture as k
@@ -190,6 +199,19 @@ begin
         end if;
         perform auditctl_internal.renew_capture(v_relation, p_command, '[]');
     end loop;
+    -- A partition is recorded by the functions of its root by now.
+    perform auditctl_internal.drop_functions(n.nspname, c.relname)
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = any (v_merged::oid[]) and c.relispartition;
+    if p_command = 'ALTER SCHEMA' then
+        perform auditctl_internal.join_tables(v_relations, p_command);
+    elsif p_command in ('ALTER TABLE', 'ALTER FOREIGN TABLE') then
+        -- With another name or schema, the row type was changed, too. Else apply may be about to take the table in.
+        perform auditctl_internal.join_tables(array(
+            select c.oid from pg_class as c join pg_type as t on t.oid = c.reltype where c.oid = any (v_relations) and age(t.xmin) <= 0
+        ), p_command);
+    end if;
     perform auditctl_internal.warn_of_former_name(v_relations);
 end
 $auditctl$;
@@ -237,7 +259,7 @@ begin
     end if;
     perform auditctl_internal.require_fresh_snapshot();
     for v_dropped in
-        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target, k.on_drop,
+        select d.objid, d.objsubid, d.object_type, d.object_identity, d.address_names, k.target, k.on_drop, k.taken_in_by,
             k.being_changed_by is distinct from pg_current_xact_id() as is_guarded
         from pg_event_trigger_dropped_objects() as d
         left join auditctl.capture as k on d.classid = 'pg_class'::regclass and d.objsubid = 0 and k.relation = d.objid
@@ -254,7 +276,7 @@ begin
         elsif v_dropped.objsubid > 0 then
             v_relations := v_relations || v_dropped.objid;
         elsif v_dropped.target is not null and v_dropped.is_guarded then
-            if v_dropped.on_drop = 'refuse' then
+            if v_dropped.on_drop = 'refuse' and v_dropped.taken_in_by is distinct from pg_current_xact_id() then
                 raise exception 'refused: % is audited', v_dropped.target
                     using errcode = 'UA003', hint = auditctl_internal.how_to_stop_dropped();
             end if;

@@ -10,7 +10,7 @@ from typing import Any
 from auditctl import actions
 from auditctl.actions import Action
 from auditctl.capture.desired import AllRules, Desired, WithoutTable, WithRule
-from auditctl.capture.rule_keys import COLUMNS, KEYS, Kind, Rule, RuleKey
+from auditctl.capture.rule_keys import COLUMNS, KEYS, SWITCHES, Kind, Rule, RuleKey
 from auditctl.capture.validate import FORM
 from auditctl.errors import ConfigurationError
 from auditctl.text import in_quotes
@@ -57,7 +57,9 @@ class ChangeRequest:
                 case Kind.COLUMNS:
                     yield from ((key.name, column) for column in value)
                 case Kind.SWITCH:
-                    yield key.name, "1"
+                    continue
+        # A form sends only those that are on, also by default.
+        yield from ((key.name, "1") for key in SWITCHES if getattr(self.rule, key.name))
 
     def desired(self) -> Desired:
         """Return the desired state.

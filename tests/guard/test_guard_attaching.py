@@ -1,0 +1,83 @@
+"""A table that joined by itself becomes a part of another, and later a table by itself again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, LiteralString
+
+import pytest
+
+from tests.fixtures.databases import connect, prepared
+from tests.support.capturing import events, pending, triggers
+from tests.support.joining import captured, make_tenants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+    from pytest_postgresql.executors import NoopExecutor
+
+    from auditctl.demo.server import EmbeddedServer
+    from tests.fixtures.databases import Login
+
+
+@pytest.fixture(scope="module")
+def db_template(server: EmbeddedServer, template: NoopExecutor, owner_name: str) -> Iterator[str]:
+    """The store with these schemas."""
+    with prepared(server, template, lambda dsn: make_tenants(dsn, owner_name)) as name:
+        yield name
+
+
+@pytest.fixture
+def mine(owner: Login, conn: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """A session of the owner, who may create schemas."""
+    conn.execute(f"grant create on database {conn.info.dbname} to {owner.name}".encode())
+    with connect(owner.dsn) as session:
+        yield session
+
+
+PARTITIONS: LiteralString = """
+    create table t1.p (id int primary key, v text) partition by range (id);
+    create table t1.a (like t1.p including all);
+    create table t1.q (like t1.p including all) partition by range (id);
+    create table t1.q1 partition of t1.q default;
+"""
+ATTACHING: list[LiteralString] = [
+    "alter table t1.p attach partition t1.a for values from (0) to (10)",
+    "set search_path = elsewhere, t1; alter table only p attach /* a */ partition -- b\n a for values from (0) to (10)",
+    "do $$ begin execute format('alter table t1.p attach partition %I.a for values from (0) to (9)', 't1'); end $$",
+]
+
+
+@pytest.mark.parametrize("statement", ATTACHING)
+def test_a_table_that_joined_becomes_a_partition_and_later_a_table_by_itself_again(
+    db: str, mine: psycopg.Connection, conn: psycopg.Connection, statement: LiteralString
+) -> None:
+    mine.execute(PARTITIONS)
+    mine.execute(statement)
+    assert captured(conn) == ["t1.p", "t1.q"]
+    mine.execute("alter table t1.p attach partition t1.q for values from (10) to (20)")
+    assert captured(conn) == ["t1.p"]
+    mine.execute("insert into t1.p values (1), (11); truncate t1.q1")
+    assert [(action, key) for _, action, key, *_ in events(conn, "t1.p")] == [
+        ("CREATE", "1"),
+        ("CREATE", "11"),
+        ("TRUNCATE", None),
+    ]
+    assert pending(db) == []
+    mine.execute("alter table t1.p detach partition t1.a; alter table t1.p detach partition t1.q")
+    mine.execute("insert into t1.a values (2); insert into t1.q values (12); truncate t1.q1, t1.a")
+    assert [(action, key) for _, action, key, *_ in events(conn, "t1.a")] == [("CREATE", "2"), ("TRUNCATE", None)]
+    assert [(action, key) for _, action, key, *_ in events(conn, "t1.q")] == [("CREATE", "12"), ("TRUNCATE", None)]
+    assert captured(conn) == ["t1.a", "t1.p", "t1.q"]
+    assert pending(db) == []
+    assert not [name for _, name, fires in triggers(conn) if "aside" in name or fires != "A"]
+
+
+def test_a_table_that_joined_becomes_a_child_and_later_a_table_by_itself_again(
+    db: str, mine: psycopg.Connection, conn: psycopg.Connection
+) -> None:
+    mine.execute("create table t1.a (id int); create table t1.b (id int); alter table t1.b inherit t1.a")
+    mine.execute("insert into t1.b values (1); alter table t1.b no inherit t1.a; insert into t1.b values (2)")
+    assert [target for target, *_ in events(conn, "t1.a", "t1.b")] == ["t1.a", "t1.b"]
+    assert captured(conn) == ["t1.a", "t1.b"]
+    assert pending(db) == []
