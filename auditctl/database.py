@@ -285,16 +285,16 @@ def read_transaction(conn: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def acting_as(conn: Connection, role: str) -> Iterator[None]:
+def acting_as(conn: Connection, role: str, hint: str = INSTALLER) -> Iterator[None]:
     """Run the block's statements as a role, inside the caller's transaction, then as oneself again.
 
     Raises:
-        DatabaseError: The login may not act as the role.
+        DatabaseError: The login may not act as the role; `hint` says what to do.
     """
     try:
         conn.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
     except errors.InsufficientPrivilege as error:
         message = f"{conn.info.user} may not act as {role}"
-        raise DatabaseError(message, hint=INSTALLER, sqlstate=error.sqlstate) from error
+        raise DatabaseError(message, hint=hint, sqlstate=error.sqlstate) from error
     yield
     conn.execute("reset role")

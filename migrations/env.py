@@ -152,6 +152,7 @@ def install() -> None:
     run(resources.sql_text("bootstrap/guard.sql"))
     run(resources.sql_text("bootstrap/guard_joins.sql"))
     run(resources.sql_text("bootstrap/guard_entry.sql"))
+    run(resources.sql_text("bootstrap/lend.sql"))
     run(resources.sql_text("bootstrap/event_triggers.sql"))
     run("select auditctl_internal.create_partitions();")
     if finish is not None:

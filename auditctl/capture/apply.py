@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
@@ -12,6 +13,9 @@ from psycopg import errors
 from auditctl import database, place
 from auditctl.actions import Action
 from auditctl.capture import (
+    admin_limit,
+    administer,
+    attempts,
     batches,
     catalog,
     desired,
@@ -41,8 +45,8 @@ DEFAULT_LOCK_TIMEOUT = "5s"
 BUSY = (errors.LockNotAvailable.sqlstate, errors.DeadlockDetected.sqlstate)
 """The SQLSTATEs of errors that another session caused by what it locks."""
 
-MAX_PLANS = 20
-"""How many plans in a row may become outdated before anything of them is done."""
+CONFIGURING = f"Ask the DBA for: auditctl grant admin LOGIN. {database.INSTALLER}"
+"""What to do where the login may not change what is audited."""
 
 Approve = Callable[[Plan], bool]
 """Looks at a plan before it is applied; False leaves everything as it is."""
@@ -85,7 +89,8 @@ def check(
         The plan, which leaves the tables of rules that do not fit as they are; and what does not fit, None for nothing.
     """
     with catalog.transaction(conn):
-        prepared, misfit = _assess(conn, desired.AllRules(document, only).resolve(conn))
+        state = desired.AllRules(document, only, is_for_login=False)
+        prepared, misfit = _assess(conn, state.resolve(conn))
         return prepared.plan, misfit
 
 
@@ -151,10 +156,11 @@ def carry_out(
     """Plan the desired state, and apply it: in one transaction if its locks fit, else in several with whole tables.
 
     The plan is made before anything is locked. If the database changes before it is applied, a new one is made, but
-    at most `MAX_PLANS` without any progress.
+    at most `attempts.MAX_PLANS` without any progress.
 
     Args:
-        conn: The connection; its login must own the tables and be able to act as auditctl_owner.
+        conn: The connection; its login must own the tables and be able to act as auditctl_owner, or be an
+            administrator.
         state: The desired state.
         lock_timeout: How long to wait for a lock on a busy table, such as `5s`.
         approve: Called before anything is changed, and again for a new plan; False leaves everything as it is.
@@ -173,14 +179,18 @@ def carry_out(
     """
     failure: AuditctlError | None = None
     previous = ""
-    attempts = 0
+    tried = 0
     while True:
         with catalog.transaction(conn, lock_timeout=lock_timeout):
             place.require(conn)
-            with database.acting_as(conn, ROLE_OWNER):
+            is_administered = admin_limit.is_administrator(conn)
+            with nullcontext() if is_administered else database.acting_as(conn, ROLE_OWNER, CONFIGURING):
                 room, seconds = batches.room(conn)
             prepared = _prepare(conn, state.resolve(conn))
             stale = rule_store.stale(conn, prepared.plan)
+            if is_administered:
+                administer.require_possible(conn, prepared.plan, prepared.goal.subject)
+                stale = administer.within_reach(conn, prepared.plan, stale)
         if failure is not None and prepared.plan.fingerprint == previous:
             raise failure
         if not approve(prepared.plan):
@@ -190,32 +200,12 @@ def carry_out(
         parts = batches.split(prepared.plan, prepared.audited, room, batch, stale)
         finished: list[Batch] = []
         try:
-            _apply(conn, prepared, parts, lock_timeout, seconds, watch, finished)
+            _apply(conn, prepared, parts, lock_timeout, seconds, watch, finished, is_administered=is_administered)
         except (OutdatedPlanError, DatabaseError) as error:
-            attempts = _count_attempt(error, 0 if finished else attempts)
+            tried = attempts.count(error, 0 if finished else tried)
             failure, previous = error, prepared.plan.fingerprint
         else:
             return prepared.plan
-
-
-def _count_attempt(error: AuditctlError, attempts: int) -> int:
-    """Return how many plans in a row became outdated; raise the error if a new plan would not help, or none has."""
-    if not _may_be_outdated(error):
-        raise error
-    if attempts + 1 == MAX_PLANS:
-        raise DatabaseError(
-            f"the database changed {MAX_PLANS} times while a plan for it was being applied",
-            hint="Each table is as before or done. Look for a session that changes tables or rules all the time; then "
-            "repeat the command, for fewer tables at once with --only or --batch.",
-        ) from error
-    return attempts + 1
-
-
-def _may_be_outdated(error: AuditctlError) -> bool:
-    """Whether an error may come from a plan that somebody else has carried out, or made impossible, meanwhile."""
-    if not isinstance(error, DatabaseError):
-        return True
-    return error.sqlstate is not None and error.sqlstate[:2] in ("42", "2B", "XX") and error.sqlstate != database.DENIED
 
 
 def _apply(
@@ -226,7 +216,10 @@ def _apply(
     seconds: float,
     watch: Watch,
     finished: list[Batch],
+    *,
+    is_administered: bool,
 ) -> None:
+    lock, run = (administer.lock, administer.run) if is_administered else (rule_store.lock, execute.run)
     before = (prepared.plan.stored, prepared.event_types)
     done, total = 0, sum(part.tables for part in parts)
     watch(Progress(done, total, len(parts)))
@@ -235,10 +228,10 @@ def _apply(
         while True:
             try:
                 with database.errors_translated(), catalog.transaction(conn, lock_timeout=lock_timeout):
-                    rule_store.lock(conn)
+                    lock(conn)
                     if (rule_store.read(conn), event_types.read(conn)) != before:
                         raise OutdatedPlanError
-                    execute.run(conn, prepared, part)
+                    run(conn, prepared, part)
                     before = (rule_store.read(conn), event_types.read(conn))
                 break
             except DatabaseError as error:
@@ -272,6 +265,8 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
     planned = planner.without_doubtful(planned, resolution, goal.problems)
     if limits is not None:
         planned = replace(planned, rules=limits.changed(goal.rules, planned.rules))
+    limit = admin_limit.changes(admin_limit.read(conn), goal.admin)
+    planned = replace(planned, changes=(*planned.changes, *limit))
     notes = event_types.notes(types, has_file=goal.has_file)
     covered = {one.target for one in resolution.audited}
     outcome = list(precedence.outcome(goal.subject, resolution.coverings.values())) if goal.subject else []

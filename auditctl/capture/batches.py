@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from auditctl import resources
@@ -87,14 +88,17 @@ def split(
         stale: The tables to register although nothing of them changes, by object id.
     """
     members = {relation.oid: one.root.oid for one in audited for relation in (one.root, *one.members)}
+    roots = {one.target: one.root.oid for one in audited}
     groups: dict[int | str | None, list[Change]] = {}
     for change in plan.pending:
-        groups.setdefault(_group(change, members), []).append(change)
+        groups.setdefault(_group(change, members, roots), []).append(change)
     rest = groups.pop(None, [])
     for one in audited:
         if one.root.oid in stale:
             groups.setdefault(one.root.oid, [])
-    sizes = {one.root.oid: 1 + len(one.members) for one in audited}
+    sizes: Counter[int | str | None] = Counter({one.root.oid: 1 + len(one.members) for one in audited})
+    for key, group in groups.items():
+        sizes[key] += len({change.relation_oid for change in group} - members.keys())
     parts = list(_parts(groups, sizes, room, most)) or [[]]
     batches: list[Batch] = []
     by_oid = {one.root.oid: one for one in audited}
@@ -111,17 +115,21 @@ def split(
     )
 
 
-def _group(change: Change, members: Mapping[int, int]) -> int | str | None:
-    """Return what must be in one batch with a change: the audited table, or a former one; None for the last batch."""
+def _group(change: Change, members: Mapping[int, int], roots: Mapping[str, int]) -> int | str | None:
+    """Return what must be in one batch with a change: the audited table, or a former one; None for the last batch.
+
+    A former member may be one again by then: only with its table in the batch is that noticed.
+    """
     if change.relation_oid is None:
         return None
-    return members.get(change.relation_oid, change.target)
+    return members.get(change.relation_oid, roots.get(change.target, change.target))
 
 
 def _parts(
-    groups: Mapping[int | str | None, list[Change]], sizes: Mapping[int, int], room: int, most: int | None
+    groups: Mapping[int | str | None, list[Change]], sizes: Mapping[int | str | None, int], room: int, most: int | None
 ) -> Iterator[list[int | str | None]]:
-    needs = {key: _need(key, changes, sizes) for key, changes in groups.items()}
+    # What it takes at most to change a table.
+    needs = {key: LOCKS_PER_RELATION * sizes[key] + LOCKS_PER_CHANGE * len(changes) for key, changes in groups.items()}
     if most is None and sum(needs.values()) > room:
         most = SHORT
     part: list[int | str | None] = []
@@ -134,9 +142,3 @@ def _parts(
         used += need
     if part:
         yield part
-
-
-def _need(key: int | str | None, changes: Sequence[Change], sizes: Mapping[int, int]) -> int:
-    """Return how many locks it takes at most to change a table."""
-    relations = sizes.get(key, 1) if isinstance(key, int) else len({change.relation_oid for change in changes})
-    return LOCKS_PER_RELATION * relations + LOCKS_PER_CHANGE * len(changes)

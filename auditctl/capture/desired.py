@@ -11,7 +11,17 @@ from typing import Any
 
 from auditctl import table_names
 from auditctl.actions import Action
-from auditctl.capture import catalog, exclusion, precedence, resolve, rule_keys, rule_store, scope, unseen
+from auditctl.capture import (
+    admin_limit,
+    catalog,
+    exclusion,
+    precedence,
+    resolve,
+    rule_keys,
+    rule_store,
+    scope,
+    unseen,
+)
 from auditctl.capture.config.document import Document
 from auditctl.capture.model import Catalog, EventType
 from auditctl.capture.resolve import Resolution
@@ -22,6 +32,7 @@ from auditctl.database import Connection
 from auditctl.errors import ConfigurationError, UsageError
 from auditctl.retention.times import Retention
 from auditctl.table_names import qualified
+from auditctl.text import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,7 @@ class DesiredRules:
         warnings: What may surprise, as sentences.
         catalog: The catalog that they were resolved with, which a plan in the same transaction uses; None to read it.
         is_thorough: Whether every function is generated for comparison, also where a digest says that it is sound.
+        admin: The names and globs of the tables that administrators may change; None to leave that as it is.
     """
 
     rules: tuple[Rule, ...]
@@ -55,6 +67,7 @@ class DesiredRules:
     warnings: tuple[str, ...] = ()
     catalog: Catalog | None = None
     is_thorough: bool = False
+    admin: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +78,13 @@ class AllRules:
         document: The file; None for the stored rules.
         only: The names and globs of the tables to look at; empty for all. Other rules then stay as they are stored.
         is_thorough: As in `DesiredRules`.
+        is_for_login: Whether what an administrator may not change stays as it is stored, if the login is one.
     """
 
     document: Document | None = None
     only: tuple[str, ...] = ()
     is_thorough: bool = False
+    is_for_login: bool = True
 
     def resolve(self, conn: Connection) -> DesiredRules:
         """Return the rules; those that the database has already are marked so.
@@ -84,7 +99,7 @@ class AllRules:
             return self._limited(stored, current, limits)
         if self.document is None:
             return DesiredRules(stored, catalog=current, is_thorough=self.is_thorough)
-        return DesiredRules(
+        goal = DesiredRules(
             tuple(replace(rule, is_in_force=rule in stored) for rule in self.document.rules),
             follow_renames=False,
             problems=self.document.problems,
@@ -93,7 +108,9 @@ class AllRules:
             has_file=True,
             catalog=current,
             is_thorough=self.is_thorough,
+            admin=self.document.admin,
         )
+        return _for_administrator(conn, goal, stored, current) if self.is_for_login else goal
 
     def _limited(self, stored: tuple[Rule, ...], current: Catalog, limits: Scope) -> DesiredRules:
         """Return the rules where the file, if there is one, counts for some tables alone, not for events or times."""
@@ -117,6 +134,32 @@ class AllRules:
             catalog=current,
             is_thorough=self.is_thorough,
         )
+
+
+def _for_administrator(
+    conn: Connection, goal: DesiredRules, stored: tuple[Rule, ...], current: Catalog
+) -> DesiredRules:
+    """Return a file's rules where an administrator may change them, else the stored ones; all for others."""
+    if not admin_limit.is_administrator(conn):
+        return goal
+    limit, warnings = admin_limit.read(conn), goal.warnings
+    if goal.admin not in (None, limit):
+        warnings += (f"{admin_limit.SECTION} stays as it is: only the login that installed auditctl changes it",)
+    goal = replace(goal, admin=None, warnings=warnings)
+    if limit is None:
+        return goal
+    wanted = resolve.resolve(goal.rules, current, follow_renames=False).rules
+    outside = set(admin_limit.outside(conn, [rule.name for rule in (*stored, *wanted)]))
+    mine = [replace(rule, is_in_force=rule in stored) for rule in wanted if rule.name not in outside]
+    rules = scope.interleave(stored, mine, lambda name: name not in outside)
+    left = {rule.name for rule in set(stored) ^ set(wanted) if rule.name in outside}
+    if left:
+        warnings += (
+            f"{plural(len(left), 'rule')} outside of {admin_limit.SECTION} tables, such as {min(left)}: left as stored",
+        )
+    if goal.event_types is not None or goal.retention is not None:
+        warnings += (f"event types and retention: left as stored, as {admin_limit.SECTION} limits you to tables",)
+    return replace(goal, rules=rules, event_types=None, retention=None, has_file=False, warnings=warnings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def run(conn: Connection, prepared: Prepared, batch: Batch) -> None:
     uncalled = _uncalled(prepared.current, batch.changes)
     early = [(c, s) for c, s in steps if s.step < LOCKING and c.digest is not None and c.digest[0] in uncalled]
     _execute(conn, early)
-    _lock_tables(conn, batch)
+    lock_tables(conn, batch)
     rule_store.begin(conn, batch, prepared.plan.rules if batch.is_first else None)
     _execute(conn, [step for step in steps if step not in early])
     known = (relation.oid for relation in prepared.current.relations)
@@ -79,7 +79,7 @@ def run(conn: Connection, prepared: Prepared, batch: Batch) -> None:
         if batch.is_last:
             times.write(conn, prepared.plan.retention.differences)
         _record(conn, batch.changes)
-    _require_done(conn, prepared, batch)
+    require_done(conn, prepared, batch)
 
 
 def _uncalled(current: Catalog, changes: Iterable[Change]) -> frozenset[str]:
@@ -104,10 +104,15 @@ def _with_roles(steps: Iterable[tuple[Change, Statement]]) -> Iterator[tuple[str
         yield "", "reset role"
 
 
-def _lock_tables(conn: Connection, batch: Batch) -> None:
+def lock_tables(conn: Connection, batch: Batch, *, is_administered: bool = False) -> None:
     """Lock every table that a statement of the batch locks, and those that hide more from now on.
 
     Transactions that wrote with the former functions end first: no event after that of the rule shows what it hides.
+
+    Args:
+        conn: The connection.
+        batch: The batch.
+        is_administered: Whether the login locks by auditctl.lock_table, as it has no rights on the tables.
     """
     # Their columns are read again once rows of the store are locked, for which DDL on them may wait.
     modes = {one.root.oid: "access share" for one in batch.audited}
@@ -123,7 +128,7 @@ def _lock_tables(conn: Connection, batch: Batch) -> None:
         tables = Jsonb([{"relation": oid, "mode": mode} for oid, mode in sorted(modes.items())])
         text = sql.SQL(resources.sql_text("queries/lock_tables.sql"))
         with database.errors_translated():
-            conn.execute(text.format(tables=sql.Literal(tables)))
+            conn.execute(text.format(tables=sql.Literal(tables), is_administered=sql.Literal(is_administered)))
 
 
 def _record(conn: Connection, changes: Iterable[Change]) -> None:
@@ -143,7 +148,7 @@ def _record(conn: Connection, changes: Iterable[Change]) -> None:
     conn.execute(resources.sql_text("queries/record_changes.sql"), {"events": Jsonb(events)})
 
 
-def _require_done(conn: Connection, prepared: Prepared, batch: Batch) -> None:
+def require_done(conn: Connection, prepared: Prepared, batch: Batch) -> None:
     """Plan again for what the batch touched, and for the members that its tables have by now."""
     members = rule_store.members(conn, [target.relation for target in batch.targets])
     dropped = [change for change in batch.changes if change.relation_oid is not None]

@@ -11,6 +11,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from auditctl import database, resources
+from auditctl.capture import administer
 from auditctl.capture.plan import Plan
 from auditctl.database import Connection
 from auditctl.errors import ConfigurationError, DatabaseError, UsageError
@@ -20,24 +21,27 @@ from auditctl.table_names import qualified
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Whether a login may configure: it must be able to act as auditctl_owner and as the tables' owners.
+    """Whether a login may configure: as an administrator, or as one that acts as auditctl_owner and the tables' owners.
 
     Attributes:
         login: The login.
-        may_configure: Whether it can act as auditctl_owner.
+        may_configure: Whether it is an administrator or can act as auditctl_owner.
         others: Other logins that can, without superusers, by name; at most five.
-        not_owned: The tables of a plan that it cannot act as the owner of, each with the owner, by name.
+        not_owned: The tables of a plan that it cannot act as the owner of, each with the owner, by name; not for an
+            administrator.
+        refusal: Why a plan is not for administrators, as `administer.refusal` says it; None if it is.
     """
 
     login: str
     may_configure: bool
     others: tuple[str, ...] = ()
     not_owned: tuple[tuple[str, str], ...] = ()
+    refusal: str | None = None
 
     @property
     def may_apply(self) -> bool:
         """Whether it can apply the plan."""
-        return self.may_configure and not self.not_owned
+        return self.may_configure and not self.not_owned and self.refusal is None
 
 
 def read_authority(conn: Connection, planned: Plan | None = None) -> Authority:
@@ -45,9 +49,14 @@ def read_authority(conn: Connection, planned: Plan | None = None) -> Authority:
     row = conn.execute(resources.sql_text("queries/authority.sql")).fetchone()
     if row is None:
         return Authority(conn.info.user, False)
+    if not row[1] and row[3]:
+        refusal = administer.refusal(conn, planned) if planned is not None else None
+        return Authority(row[0], True, refusal=refusal)
     changes = planned.pending if planned is not None else ()
     relations = {change.relation_oid for change in changes if not all(s.as_owner for s in change.statements)}
-    rows = conn.execute(resources.sql_text("queries/not_owned.sql"), {"relations": [oid for oid in relations if oid]})
+    rows = conn.execute(
+        resources.sql_text("queries/not_owned.sql"), {"relations": [oid for oid in relations if oid], "role": None}
+    )
     owned_by_others = tuple((qualified(schema, table), owner) for schema, table, owner in rows)
     return Authority(row[0], row[1], tuple(row[2]), owned_by_others)
 

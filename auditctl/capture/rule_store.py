@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,11 +40,16 @@ def lock(conn: Connection) -> None:
 def _write(conn: Connection, rules: Iterable[Rule]) -> None:
     """Store the rules; only rows that differ are written, so that only real changes become events."""
     stored: dict[str, int] = dict(conn.execute("select name, position from auditctl.rule"))
-    all_rules = tuple(rules)
-    numbers = positions.assign([rule.name for rule in all_rules], stored)
-    rows = [rule.row() | {"position": number} for rule, number in zip(all_rules, numbers, strict=True)]
+    rows = numbered(rules, stored)
     conn.execute("delete from auditctl.rule where name <> all (%s)", [[row["name"] for row in rows]])
     conn.execute(_query("queries/write_rules.sql", ["position", *rule_keys.NAMES]), {"rules": Jsonb(rows)})
+
+
+def numbered(rules: Iterable[Rule], stored: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return the rows of auditctl.rule for all rules in their order, given the positions that rules have now."""
+    all_rules = tuple(rules)
+    numbers = positions.assign([rule.name for rule in all_rules], stored)
+    return [rule.row() | {"position": number} for rule, number in zip(all_rules, numbers, strict=True)]
 
 
 def _query(file: str, columns: Iterable[str]) -> sql.Composed:
@@ -61,8 +66,7 @@ def _query(file: str, columns: Iterable[str]) -> sql.Composed:
 def hiding_more(conn: Connection, targets: Iterable[Target]) -> list[int]:
     """Return the captured tables that hide more columns from now on; no foreign ones, which nobody can lock."""
     rules = [{"relation": target.relation, "hidden": target.rule.hidden} for target in targets]
-    with database.acting_as(conn, ROLE_OWNER):
-        rows = conn.execute(resources.sql_text("queries/hiding_more.sql").encode(), {"rules": Jsonb(rules)}).fetchall()
+    rows = conn.execute(resources.sql_text("queries/hiding_more.sql").encode(), {"rules": Jsonb(rules)}).fetchall()
     return [oid for (oid,) in rows]
 
 
@@ -83,7 +87,7 @@ def begin(conn: Connection, batch: Batch, rules: Iterable[Rule] | None) -> None:
             "select auditctl_internal.begin_change(%s::oid[]::regclass[])",
             [sorted(oid for oid in touched if oid is not None)],
         )
-        captures = [_captured(target) | {"relation": target.relation} for target in batch.targets]
+        captures = [captured(target) | {"relation": target.relation} for target in batch.targets]
         query = _query(
             "queries/register_capture.sql", ["relation", "target", *(key.name for key in rule_keys.CAPTURED)]
         )
@@ -125,15 +129,14 @@ def finish(conn: Connection, batch: Batch, plan: Plan, only: frozenset[str] | No
 
 
 def stale(conn: Connection, plan: Plan) -> frozenset[int]:
-    """Return the targets of a plan whose registration is missing or outdated (sql/queries/stale_target.sql)."""
-    rows = [_target_row(target) | {"keys": _captured(target), "relation": target.relation} for target in plan.targets]
+    """Return the targets of a plan whose registration is missing or outdated (auditctl.stale_targets)."""
+    rows = [_target_row(target) | {"keys": captured(target), "relation": target.relation} for target in plan.targets]
     renewed = {change.relation_oid for change in plan.changes if change.digest is not None}
-    with database.acting_as(conn, ROLE_OWNER):
-        found = conn.execute(resources.sql_text("queries/stale_target.sql"), {"targets": Jsonb(rows)}).fetchall()
+    found = conn.execute("select auditctl.stale_targets(%s)", [Jsonb(rows)]).fetchall()
     return frozenset(oid for (oid,) in found) | frozenset(oid for oid in renewed if oid is not None)
 
 
-def _captured(target: Target) -> dict[str, Any]:
+def captured(target: Target) -> dict[str, Any]:
     """Return the row of auditctl.capture, as far as the rule decides it."""
     return target.rule.captured() | {"target": target.name}
 

@@ -5,7 +5,7 @@ Pure: the catalog says what there is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -99,6 +99,17 @@ def merge(stored: Sequence[Rule], wanted: Sequence[Rule], scope: Scope) -> tuple
     and is not in the file stays, too; a rule without actions keeps it from the scope.
     """
     mine = [rule for rule in wanted if scope.concerns(rule.name)]
+    return _kept_out(list(interleave(stored, mine, scope.covers)), mine, scope)
+
+
+def interleave(stored: Sequence[Rule], mine: Sequence[Rule], covers: Callable[[str], bool]) -> tuple[Rule, ...]:
+    """Return the stored rules with others in the place of those of the same names.
+
+    Args:
+        stored: The stored rules.
+        mine: The others; those that are new come after the one before them.
+        covers: Whether a stored rule that is not among the others goes, by its name.
+    """
     names = {rule.name for rule in mine}
     known = {rule.name for rule in stored}
     waiting = list(reversed(mine))
@@ -110,9 +121,9 @@ def merge(stored: Sequence[Rule], wanted: Sequence[Rule], scope: Scope) -> tuple
                 merged.append(waiting.pop())
                 if merged[-1].name in known:
                     break
-        elif not scope.covers(rule.name):
+        elif not covers(rule.name):
             merged.append(rule)
-    return _kept_out([*merged, *reversed(waiting)], mine, scope)
+    return (*merged, *reversed(waiting))
 
 
 def _kept_out(merged: list[Rule], mine: Sequence[Rule], scope: Scope) -> tuple[Rule, ...]:

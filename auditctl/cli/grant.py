@@ -19,9 +19,9 @@ role_argument = click.argument("role", type=click.Choice(list(GRANTABLE_ROLES)))
 def grant(session: Session, role: str, login: str) -> None:
     """Let LOGIN read the log (reader), administer it (admin), name its application's users (app), or dump it (backup).
 
-    An administrator reads everything, grants reader, and records business events. Installing triggers takes the login
-    that ran install, or a superuser. The role backup lets LOGIN select from every table of the store; to dump a whole
-    database it needs more: see backup-role.
+    An administrator reads everything, changes what is audited of all tables or of those that [admin] in the file names,
+    grants reader, and records business events. The role backup lets LOGIN select from every table of the store; to dump
+    a whole database it needs more: see backup-role.
 
     \b
     Examples:

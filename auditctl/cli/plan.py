@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from auditctl import place
+from auditctl.capture import admin_limit, event_types, plan_summary, rule_store, statements
 from auditctl.capture import apply as capture_apply
-from auditctl.capture import event_types, plan_summary, rule_store, statements
 from auditctl.capture.config import document as configuration
 from auditctl.capture.config.document import Document
 from auditctl.capture.plan import Plan
@@ -167,9 +167,10 @@ def check(session: Session, file: str | None, only: tuple[str, ...], verbose: bo
 @click.command(short_help="Print the rules in force as TOML.")
 @pass_session
 def config(session: Session) -> None:
-    """Print the rules in force, with event types and retention, as TOML for apply, which then plans nothing."""
+    """Print the rules in force and all other sections, as TOML that apply accepts and that then plans nothing."""
     with session.connect(READER) as conn:
-        document = configuration.dump(rule_store.read(conn), event_types.read(conn), times.read(conn))
+        parts = rule_store.read(conn), event_types.read(conn), times.read(conn), admin_limit.read(conn)
+    document = configuration.dump(*parts)
     print_text(document, harmless_toml, end="")
 
 

@@ -112,7 +112,10 @@ $body$
     for each statement execute function auditctl_guard.keep_rows('a template');
     create or replace trigger member_kept before insert or update on auditctl.member
     for each row when (new.role = 'auditctl_owner') execute function auditctl_guard.keep_rows('a member of auditctl_owner');
+    create or replace trigger administration_kept before insert or update or delete or truncate on auditctl.administration
+    for each statement execute function auditctl_guard.keep_rows('the limit of administrators');
     alter table auditctl.template enable always trigger template_kept;
+    alter table auditctl.administration enable always trigger administration_kept;
     alter table auditctl.member enable always trigger member_kept;
 end
 $install$;

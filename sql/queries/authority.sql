@@ -1,4 +1,5 @@
--- Whether this login can act as auditctl_owner (from PostgreSQL 16 on not every member can), and five non-superusers that can.
+-- Whether this login can act as auditctl_owner (from PostgreSQL 16 on not every member can), five non-superusers that can, and
+-- whether it may change capture as an administrator.
 with privilege as (
     select case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end as name
 )
@@ -12,5 +13,6 @@ select
         where role.rolcanlogin and not role.rolsuper and pg_has_role(role.oid, 'auditctl_owner', privilege.name)
         order by role.rolname
         limit 5
-    )
+    ),
+    has_function_privilege(session_user, 'auditctl.change_capture(jsonb,oid[],jsonb,text[],jsonb)', 'execute')
 from privilege

@@ -41,9 +41,13 @@ begin
                     when v_limit = 'infinity' then '0'
                     else greatest(1, pg_catalog.ceil(extract(epoch from v_limit - pg_catalog.clock_timestamp()) * 1000))::bigint::text
                 end, true);
-                execute pg_catalog.format(
-                    'lock table %I.%I in %s mode%s', v_table.nspname, v_table.relname, v_table.mode, case when v_is_late then ' nowait' end
-                );
+                if {is_administered} then
+                    perform auditctl.lock_table(v_table.oid, v_table.mode, v_is_late is not true);
+                else
+                    execute pg_catalog.format(
+                        'lock table %I.%I in %s mode%s', v_table.nspname, v_table.relname, v_table.mode, case when v_is_late then ' nowait' end
+                    );
+                end if;
                 if v_is_late is null then
                     v_limit := least(pg_catalog.clock_timestamp() + v_together, v_until);
                     v_is_late := pg_catalog.clock_timestamp() - v_asked > v_short + v_together;

@@ -19,7 +19,6 @@ from auditctl.actions import DEFAULT, Action
 from auditctl.capture.config import document
 from auditctl.capture.rule_keys import Rule
 from auditctl.retention.times import Retention
-from tests.capture.test_killed_batches import require_whole
 from tests.fixtures.databases import connect
 from tests.support.capturing import apply, pending
 
@@ -202,7 +201,7 @@ def test_nobody_fails_beside_applies_that_are_stopped_and_each_change_of_a_done_
         assert all(changing.result(300) > 0 for changing in changed)
     apply(db, file(10))
     assert pending(db, file(10)) == []
-    require_whole(conn)
+    require_registered(conn)
     recorded: Counter[Change] = Counter(conn.execute(EVENTS).fetchall())
     assert [change for change, number in recorded.items() if number > 1] == []
     assert [change for writer in writers for change in lost(writer.changes, recorded)] == []

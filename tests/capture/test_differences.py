@@ -11,7 +11,7 @@ import pytest
 from auditctl.actions import DEFAULT, Action
 from auditctl.capture import rule_store
 from auditctl.capture.config import document
-from auditctl.capture.rule_keys import CAPTURED, KEYS, Kind, Rule, RuleKey
+from auditctl.capture.rule_keys import CAPTURED, KEYS, TEXTS, Kind, Rule, RuleKey
 from auditctl.errors import DriftError
 from auditctl.retention.times import Retention
 from tests.fixtures.databases import prepared
@@ -48,9 +48,8 @@ OTHER = {
     Kind.ACTIONS: (Action.CREATE, Action.READ),
     Kind.COLUMNS: ("v",),
     Kind.TEXT: "Thing",
-    Kind.SWITCH: True,
 }
-"""For each kind of key a value that is not the default; of a choice, the last."""
+"""For some kinds of keys a value that is not the default; of a choice it is the last, of a switch the other one."""
 
 
 def make_audited(dsn: str) -> None:
@@ -85,7 +84,9 @@ def fits(kind: str, key: RuleKey) -> bool:
 def changed(kind: str, key: RuleKey) -> Rule:
     rule = RULES[kind]
     needed = () if key.needs is None or key.needs in rule.actions else (key.needs,)
-    other: Any = key.choices[-1] if key.kind is Kind.CHOICE else OTHER[key.kind]
+    other: Any = OTHER.get(key.kind)
+    other = key.choices[-1] if key.kind is Kind.CHOICE else other
+    other = not key.default if key.kind is Kind.SWITCH else other
     # No two tables have the same label.
     other = f"{other} {kind}" if key.kind is Kind.TEXT else other
     values: dict[str, Any] = {"actions": (*rule.actions, *needed)} | {key.name: other}
@@ -125,7 +126,8 @@ def test_a_key_that_a_file_states_otherwise_is_a_difference_of_each_table_until_
     rules = all_changed(key)
     for text in (file(*rules), file()):
         planned = plan(db, text)
-        assert {change.target for change in planned.pending} == tables(rules)
+        different = {change.target for change in planned.pending} | {pair.name for pair in planned.rule_differences}
+        assert {name.replace("*", "a") for name in different} == tables(rules)
         assert not planned.is_done
         apply(db, text)
         assert plan(db, text).is_done
@@ -133,7 +135,7 @@ def test_a_key_that_a_file_states_otherwise_is_a_difference_of_each_table_until_
         assert document.load(text, "audit.toml").rules == rule_store.read(conn)
 
 
-@every_key
+@pytest.mark.parametrize("key", (*TEXTS, *CAPTURED), ids=lambda key: key.name)
 def test_a_key_of_stored_rules_that_was_changed_by_hand_is_a_difference_of_each_table_until_they_are_applied(
     db: str, conn: psycopg.Connection, key: RuleKey
 ) -> None:

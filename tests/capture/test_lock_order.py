@@ -135,3 +135,27 @@ def test_writers_and_migrations_go_on_beside_applies_for_a_minute(db: str, conn:
         stop.wait(60)
         stop.set()
         assert all(worker.result(120) > 0 for worker in workers)
+
+
+@pytest.mark.parametrize("action", ["truncate", "read"])
+def test_a_partition_that_is_attached_again_before_its_triggers_are_dropped_keeps_them(
+    db: str, conn: psycopg.Connection, action: str
+) -> None:
+    conn.execute(
+        "create table parted (id int primary key) partition by range (id); "
+        "create table part partition of parted for values from (0) to (10)"
+    )
+    rules = f'[[table]]\nname = "public.parted"\nactions = ["{action}"]\n'
+    apply(db, rules)
+    conn.execute("alter table parted detach partition part")
+    plans: list[Plan] = []
+
+    def attach(planned: Plan) -> bool:
+        if not plans:
+            conn.execute("alter table parted attach partition part for values from (0) to (10)")
+        plans.append(planned)
+        return True
+
+    apply(db, rules, approve=attach, batch=1)
+    assert [len(planned.pending) for planned in plans] == [1, 0]
+    assert pending(db) == []

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 import pytest
 
-from auditctl.capture import apply as capture_apply
-from auditctl.capture import rule_store
+from auditctl.capture import attempts, rule_store
 from auditctl.errors import DatabaseError
 from tests.fixtures.databases import connect, fetch_value
 from tests.support.capturing import apply, audit, lines, pending, triggers
@@ -75,7 +74,7 @@ def test_a_lock_timeout_that_is_none_is_refused(db: str, timeout: str) -> None:
 def test_an_apply_to_a_database_that_never_stays_as_it_was_planned_for_ends_and_says_so(
     db: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture_apply, "MAX_PLANS", 3)
+    monkeypatch.setattr(attempts, "MAX_PLANS", 3)
     audit(db, "a")
     plans = []
 

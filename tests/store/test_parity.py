@@ -110,6 +110,7 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         "where connamespace = 'auditctl'::regnamespace and contype = 'c' order by 1"
     ).fetchall()
     assert checks == [
+        ("administration_is_one_row",),
         ("event_type_label_is_not_empty",),
         ("event_type_label_is_of_one_type",),
         ("event_type_name_is_not_empty",),
@@ -140,6 +141,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
          order by 1, 2, 3
     """).fetchall() == [
         ("auditctl.activity", "auditctl_reader", "SELECT"),
+        ("auditctl.administration", "auditctl_reader", "SELECT"),
         ("auditctl.alembic_version", "-", "SELECT"),
         ("auditctl.capture", "auditctl_reader", "SELECT"),
         ("auditctl.capture_change", "auditctl_reader", "SELECT"),
@@ -157,6 +159,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.place", "auditctl_reader", "SELECT"),
         ("auditctl.read_line", "auditctl_reader", "SELECT"),
         ("auditctl.read_site", "auditctl_reader", "SELECT"),
+        ("auditctl.release", "auditctl_reader", "SELECT"),
         ("auditctl.rename", "auditctl_reader", "SELECT"),
         ("auditctl.retention", "auditctl_reader", "SELECT"),
         ("auditctl.rule", "auditctl_reader", "SELECT"),
@@ -194,16 +197,21 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
          group by p.oid order by 1
     """).fetchall()
     assert {name: roles for name, roles in granted if roles != ["auditctl_reader"]} == {
+        "change_capture": ["auditctl_admin"],
         "check_ddl": ["-"],
         "check_drop": ["-"],
         "displacement": ["auditctl_owner"],
         "import_own_reads": ["auditctl_admin"],
         "import_reads": ["auditctl_admin"],
+        "lend": ["auditctl_owner"],
+        "lock_rules": ["auditctl_admin"],
+        "lock_table": ["auditctl_admin"],
         "maintain": ["auditctl_admin"],
         "maintain_step": ["auditctl_admin"],
         "names_actor": ["auditctl_admin", "auditctl_app"],
         "note_log_file": ["auditctl_admin"],
         "place_hold": ["auditctl_admin"],
+        "prepare_capture": ["auditctl_admin"],
         "put_read_policy": ["auditctl_owner"],
         "put_trigger": ["auditctl_owner"],
         "read_new_rows": ["auditctl_owner"],
@@ -219,6 +227,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         "refuse": ["-"],
         "record_read": ["-"],
         "refuse_secret": ["-"],
+        "release": ["auditctl_admin"],
         "release_hold": ["auditctl_admin"],
         "set_context": ["-"],
         "set_retention": ["auditctl_admin"],

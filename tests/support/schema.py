@@ -78,9 +78,10 @@ LENT = (
     "auditctl_internal.displacement(",
     "auditctl_internal.watch_displaced(",
     "auditctl.place",
+    "auditctl_internal.lend(",
 )
 
-GUARDED = ("template_kept", "member_kept")
+GUARDED = ("template_kept", "member_kept", "administration_kept")
 """Triggers that the coverage guard adds."""
 
 

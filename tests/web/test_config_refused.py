@@ -85,15 +85,26 @@ def test_a_login_that_does_not_own_the_table_learns_who_may(
     assert (triggers(conn), stored(conn)) == ([], [])
 
 
-def test_a_login_that_cannot_act_as_owner_of_the_log_is_refused_by_the_database(
-    conn: psycopg.Connection, page: Page, admin: Client, person: MakeLogin
+def test_an_administrator_applies_to_a_table_of_another(
+    conn: psycopg.Connection, page: Page, person: MakeLogin
 ) -> None:
     deputy = person("deputy", roles=["auditctl_admin"])
     client = page.as_login(deputy)
+    assert done(client, planned(client, ADD)) == "Applied 4 changes to public.item."
+    noted = conn.execute("select distinct db_user from auditctl.event where target = 'auditctl.capture'").fetchall()
+    assert noted == [(deputy.name,)]
+
+
+def test_an_administrator_is_refused_by_the_database_for_a_table_outside_of_the_limit(
+    conn: psycopg.Connection, page: Page, admin: Client, person: MakeLogin
+) -> None:
+    conn.execute("insert into auditctl.administration (patterns) values ('{billing.*}')")
+    client = page.as_login(person("deputy", roles=["auditctl_admin"]))
     fields = planned(admin, ADD).form("/config/apply")
     answer = client.post("/config/apply", data={**fields, **read(client.get("/").text).form("/logout")})
     assert answer.status_code == 403
     assert read(answer.text).alerts == [
-        f"{deputy.name} may not act as auditctl_owner Nothing was changed. {INSTALLER}",
+        "administrators may not change public.item, which the section [admin] leaves out Nothing was changed. "
+        f"{INSTALLER}",
     ]
     assert triggers(conn) == []

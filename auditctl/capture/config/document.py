@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from auditctl.capture.config import event_types, tables, toml
+from auditctl.capture.config import admin, event_types, tables, toml
 from auditctl.capture.config import retention as retention_section
 from auditctl.capture.config.fields import Fields
 from auditctl.capture.config.toml import Section
@@ -15,7 +15,7 @@ from auditctl.capture.rule_keys import Rule
 from auditctl.errors import ConfigurationError
 from auditctl.retention.times import Retention
 
-SECTIONS = ("defaults", "table", "event", "retention")
+SECTIONS = ("defaults", "table", "event", "retention", "admin")
 """The keys of the file itself."""
 
 OTHER_SECTIONS = frozenset(SECTIONS) - {"defaults", "table"}
@@ -34,12 +34,15 @@ class Document:
         event_types: The types of business events in the order of the file; None for a file without [[event]],
             which leaves them as they are.
         retention: How long events are kept; None if the file does not set it.
+        admin: The names and globs of the tables that administrators may change; None for a file without [admin], which
+            leaves that as it is.
     """
 
     rules: tuple[Rule, ...]
     problems: tuple[str, ...] = ()
     event_types: tuple[EventType, ...] | None = None
     retention: Retention | None = None
+    admin: tuple[str, ...] | None = None
 
 
 def load(text: str, source: str) -> Document:
@@ -69,16 +72,24 @@ def load(text: str, source: str) -> Document:
     rules = tables.read(document)
     types = event_types.read(document)
     times = retention_section.read(document, rules)
-    return Document(rules, tuple(problems), types, times)
+    limit = admin.read(document)
+    return Document(rules, tuple(problems), types, times, limit)
 
 
-def dump(rules: Iterable[Rule], types: Iterable[EventType] = (), retention: Retention | None = None) -> str:
-    """Return the file that states these rules, event types and times; `load` of it gives them back, in order."""
+def dump(
+    rules: Iterable[Rule],
+    types: Iterable[EventType] = (),
+    retention: Retention | None = None,
+    limit: tuple[str, ...] | None = None,
+) -> str:
+    """Return the file that states these rules, event types, times and limit; `load` of it gives them back, in order."""
     rules, times = tuple(rules), retention or Retention()
     event_sections = [("[[event]]", section) for section in event_types.sections(types)]
     retention_sections = retention_section.sections(times, rules)
     table_sections = [("[[table]]", section) for section in tables.sections(rules, times.targets)]
-    others = [*retention_sections, *event_sections]
+    admin_sections = admin.sections(limit)
+    others = [*admin_sections, *retention_sections, *event_sections]
     # A file about other things alone must say that it audits no table, before the first section.
     head: list[tuple[str, Section]] = [("", {"table": []})] if others and not table_sections else []
-    return toml.dumps([*head, ("[defaults]", tables.defaults()), *retention_sections, *table_sections, *event_sections])
+    defaults = ("[defaults]", tables.defaults())
+    return toml.dumps([*head, defaults, *admin_sections, *retention_sections, *table_sections, *event_sections])

@@ -51,15 +51,35 @@ $auditctl$;
 comment on function auditctl_internal.how_to_stop_dropped is
     'The hint that a refused DROP gives: how to stop auditing all that it would drop, a whole schema by one glob. Only for use in an event trigger';
 
+create or replace function auditctl_internal.use_release(p_relation oid) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    -- All that one command does counts as one use; auditctl_internal.end_release ends it before the next.
+    update auditctl.release set is_used = true where relation::oid = p_relation and xact = pg_current_xact_id_if_assigned();
+    return found;
+end
+$auditctl$;
+comment on function auditctl_internal.use_release is 'Whether this transaction may do to a table once what the guard refuses, which counts as done; see auditctl.release';
+
+create or replace function auditctl_internal.end_release(p_relation oid) returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    delete from auditctl.release where relation::oid = p_relation and is_used and xact = pg_current_xact_id_if_assigned()
+$auditctl$;
+comment on function auditctl_internal.end_release is 'Ends the release of a table that an earlier command of this transaction used';
+
 create or replace function auditctl_internal.require_triggers(p_capture auditctl.capture) returns void
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_state record;
 begin
     select s.* into v_state from auditctl_internal.trigger_states(array[p_capture]) as s where s.fault is not null limit 1;
-    if found then
+    if found and not auditctl_internal.use_release(p_capture.relation) then
         raise exception 'refused: % is audited, and this would mean that trigger % %',
             auditctl_internal.registered_name(v_state.relation), v_state.trigger, v_state.phrase
             using errcode = 'UA003', hint = auditctl_internal.how_to_stop(p_capture.target) || '. If it was like this before: auditctl apply';
@@ -69,7 +89,7 @@ $auditctl$;
 comment on function auditctl_internal.require_triggers is 'Raises UA003 unless every trigger of an audited table and its members is in place';
 
 create or replace function auditctl_internal.require_no_new_rule(p_capture auditctl.capture, p_rules jsonb) returns void
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
@@ -77,7 +97,7 @@ declare
 begin
     -- A rule may be renamed or disabled, but none may be added or replaced.
     select r.name into v_rule from auditctl_internal.new_rules(p_capture.rules, p_rules) as r (name) limit 1;
-    if found then
+    if found and not auditctl_internal.use_release(p_capture.relation) then
         raise exception 'refused: % is audited, and rule % would keep writes from its triggers', p_capture.target, v_rule
             using errcode = 'UA003', hint = auditctl_internal.how_to_stop(p_capture.target);
     end if;

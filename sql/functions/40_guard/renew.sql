@@ -138,6 +138,7 @@ begin
     if not found then
         return;
     end if;
+    perform auditctl_internal.end_release(p_relation);
     v_now := v_before;
     v_now.target := auditctl_internal.registered_name(p_relation);
     v_now.members := auditctl_internal.current_members(p_relation);

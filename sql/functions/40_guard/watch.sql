@@ -276,7 +276,9 @@ begin
         elsif v_dropped.objsubid > 0 then
             v_relations := v_relations || v_dropped.objid;
         elsif v_dropped.target is not null and v_dropped.is_guarded then
-            if v_dropped.on_drop = 'refuse' and v_dropped.taken_in_by is distinct from pg_current_xact_id() then
+            if v_dropped.on_drop = 'refuse' and v_dropped.taken_in_by is distinct from pg_current_xact_id()
+                and not auditctl_internal.use_release(v_dropped.objid)
+            then
                 raise exception 'refused: % is audited', v_dropped.target
                     using errcode = 'UA003', hint = auditctl_internal.how_to_stop_dropped();
             end if;

@@ -153,7 +153,7 @@ begin
     select u.relation, format('a query of %s would also read it, without an event', auditctl_internal.registered_name(u.parent))
     from auditctl_internal.unseen_parent(p_capture.relation || p_capture.members) as u
     limit 1;
-    if found then
+    if found and not auditctl_internal.use_release(p_capture.relation) then
         raise exception 'refused: reads of % are audited, and this would mean that %', auditctl_internal.registered_name(v_problem.relation), v_problem.fault
             using errcode = 'UA003',
                 hint = 'To stop recording reads, the login that installed auditctl or a superuser must first run: '

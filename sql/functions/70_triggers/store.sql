@@ -12,6 +12,10 @@ create or replace trigger rule_recorded after insert or update or delete on audi
 for each row execute function auditctl_internal.record_rule();
 alter table auditctl.rule enable always trigger rule_recorded;
 
+create or replace trigger administration_recorded after insert or update or delete on auditctl.administration
+for each row execute function auditctl_internal.record_rule();
+alter table auditctl.administration enable always trigger administration_recorded;
+
 select auditctl_internal.guard_partition('auditctl.event');
 select auditctl_internal.guard_partition('auditctl.event_default');
 

@@ -1,0 +1,153 @@
+"""Applies one batch of a plan for an administrator, who neither acts as auditctl_owner nor owns the tables.
+
+The database does it, from object ids, names and rules (sql/functions/45_admin/): this passes no SQL to it. It decides
+by itself what may be changed; the checks here say earlier, and of all tables together, what it would refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from psycopg.types.json import Jsonb
+
+from auditctl import database, resources
+from auditctl.actions import Action
+from auditctl.capture import admin_limit, execute, rule_store
+from auditctl.capture.batches import Batch
+from auditctl.capture.execute import Prepared
+from auditctl.capture.plan import Change, ChangeKind, Plan
+from auditctl.capture.rule_keys import Rule
+from auditctl.database import Connection
+from auditctl.errors import DatabaseError
+from auditctl.retention import times
+from auditctl.table_names import qualified
+from auditctl.text import plural
+
+_MAX_NAMED = 5
+"""How many tables a refusal names."""
+
+
+def refusal(conn: Connection, planned: Plan, subject: Rule | None = None) -> str | None:
+    """Return why a plan is not for administrators, as a sentence without a full stop; None if it is.
+
+    It changes tables or rules outside of the limit, policies, or tables that the login which installed auditctl does
+    not own (queries/not_owned.sql).
+
+    Args:
+        conn: The connection.
+        planned: The plan.
+        subject: The rule that the change is about, also where nothing changes; None for all.
+    """
+    tables = {change.target for change in planned.pending if change.relation_oid is not None}
+    names = {change.name for change in planned.rule_changes} | tables | ({subject.name} if subject else set())
+    if outside := admin_limit.outside(conn, sorted(names)):
+        return f"administrators may not change {_listed(outside)}, which the section [admin] leaves out"
+    if reads := sorted(
+        {change.target for change in planned.pending if change.action is Action.READ and change.statements}
+    ):
+        return (
+            "administrators may not begin, change or end the recording of reads, which is a matter of row security: "
+            + _listed(reads)
+        )
+    lender, others = _not_owned(conn, (c.relation_oid for c in planned.pending if c.relation_oid is not None))
+    if others:
+        named = _listed([f"{name} (of {owner})" for name, owner in others.items()])
+        return f"{lender}, which installed auditctl, does not own {named}, so administrators cannot reach it"
+    return None
+
+
+def _not_owned(conn: Connection, oids: Iterable[int]) -> tuple[str, dict[str, str]]:
+    """Return the login that installed, and those of the tables that it does not own, each with its owner."""
+    row = conn.execute(resources.sql_text("queries/lender.sql").encode()).fetchone()
+    lender = str(row[0]) if row else ""
+    parameters = {"relations": list(oids), "role": lender or None}
+    rows = conn.execute(resources.sql_text("queries/not_owned.sql"), parameters)
+    return lender, {qualified(schema, table): owner for schema, table, owner in rows}
+
+
+def within_reach(conn: Connection, planned: Plan, stale: frozenset[int]) -> frozenset[int]:
+    """Return those of the tables to register again that administrators may change; the others stay as they are."""
+    targets = {target.name: target.relation for target in planned.targets if target.relation in stale}
+    outside = {*admin_limit.outside(conn, list(targets)), *_not_owned(conn, targets.values())[1]}
+    return frozenset(relation for name, relation in targets.items() if name not in outside)
+
+
+def require_possible(conn: Connection, planned: Plan, subject: Rule | None) -> None:
+    """Refuse a plan that is not for administrators, before anybody is asked about it; arguments as for `refusal`.
+
+    Raises:
+        DatabaseError: See `refusal`.
+    """
+    if reason := refusal(conn, planned, subject):
+        raise DatabaseError(reason, hint=database.INSTALLER, sqlstate=database.DENIED)
+
+
+def run(conn: Connection, prepared: Prepared, batch: Batch) -> None:
+    """Apply a batch; the configuration is locked. Arguments and errors as for `execute.run`."""
+    plan = prepared.plan
+    captures = [rule_store.captured(target) | {"relation": target.relation} for target in batch.targets]
+    with database.errors_translated():
+        conn.execute("select auditctl.prepare_capture(%s)", [Jsonb(captures)])
+    execute.lock_tables(conn, batch, is_administered=True)
+    rules = None
+    if batch.is_first and plan.rule_changes:
+        stored: dict[str, int] = dict(conn.execute("select name, position from auditctl.rule").fetchall())
+        rules = Jsonb(rule_store.numbered(plan.rules, stored))
+    with database.errors_translated():
+        conn.execute(
+            "select auditctl.change_capture(%s, %s::oid[], %s::jsonb, %s::text[], %s::jsonb)",
+            [
+                Jsonb(captures),
+                sorted(_stopped(conn, prepared, batch)),
+                rules,
+                list(_unused(batch.changes)),
+                _event_types(prepared) if batch.is_last and _has_types(batch) else None,
+            ],
+        )
+    if batch.is_last:
+        times.write(conn, plan.retention.differences)
+    execute.require_done(conn, prepared, batch)
+
+
+def lock(conn: Connection) -> None:
+    """Let one transaction at a time change the configuration, as `rule_store.lock` does."""
+    with database.errors_translated("the configuration"):
+        conn.execute("select auditctl.lock_rules()")
+
+
+def _stopped(conn: Connection, prepared: Prepared, batch: Batch) -> set[int]:
+    """Return the relations whose capture ends, and those registered tables that no rule covers any more."""
+    goal, targets = prepared.goal, {target.relation for target in prepared.plan.targets}
+    members = {relation.oid for one in batch.audited for relation in (one.root, *one.members)}
+    stopped = {
+        change.relation_oid
+        for change in batch.changes
+        if change.kind is ChangeKind.DROP and change.relation_oid is not None and change.relation_oid not in members
+    }
+    if batch.is_last:
+        query = "select relation::oid::bigint, target from auditctl.capture where relation::oid <> all (%s::oid[])"
+        rows = conn.execute(query, [sorted(targets)]).fetchall()
+        stopped |= {oid for oid, target in rows if goal.only is None or target in goal.only}
+    return stopped
+
+
+def _unused(changes: Iterable[Change]) -> Iterator[str]:
+    """Yield the functions to drop, by name in auditctl_triggers."""
+    for change in changes:
+        if change.kind is ChangeKind.DROP and change.relation_oid is None and not change.records_itself:
+            yield change.relation.partition(".")[2]
+
+
+def _event_types(prepared: Prepared) -> Jsonb:
+    """Return the types of business events that should be stored."""
+    types = prepared.goal.event_types or ()
+    return Jsonb([{"name": each.name, "label": each.label, "enabled": each.enabled} for each in types])
+
+
+def _has_types(batch: Batch) -> bool:
+    return any(change.records_itself and change.kind is not ChangeKind.KEEP for change in batch.changes)
+
+
+def _listed(names: list[str]) -> str:
+    rest = len(names) - _MAX_NAMED
+    return ", ".join(names[:_MAX_NAMED]) + (f" and {plural(rest, 'other')}" if rest > 0 else "")

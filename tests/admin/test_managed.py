@@ -1,0 +1,73 @@
+"""Without a superuser's install, administrators reach the tables of the login that installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from auditctl import store
+from tests.fixtures.databases import connect, fetch_value
+
+if TYPE_CHECKING:
+    from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.databases import MakeLogin
+
+
+@pytest.fixture
+def managed(empty_db: str, login: MakeLogin) -> tuple[str, str, str]:
+    """DSNs of a superuser, of the login that installed, and of an administrator."""
+    dba = login("dba", dsn=empty_db, attributes="createrole", roles=["auditctl_owner", "auditctl_admin"])
+    other = login("other", dsn=empty_db)
+    with connect(empty_db) as conn:
+        conn.execute(f"grant create on database {conn.info.dbname} to {dba.name}, {other.name}".encode())
+    store.install(dba.dsn)
+    for login_dsn, schema in ((dba.dsn, "mine"), (other.dsn, "theirs")):
+        with connect(login_dsn) as conn:
+            conn.execute(f"create schema {schema}; create table {schema}.t (id integer primary key, v text)".encode())
+    return empty_db, dba.dsn, login("administrator", dsn=empty_db, roles=["auditctl_admin"]).dsn
+
+
+def test_administrators_reach_what_the_installing_login_owns_and_learn_what_not(
+    managed: tuple[str, str, str], auditctl: RunAuditctl
+) -> None:
+    superuser, dba, administrator = managed
+    auditctl("enable", "mine.t", dsn=administrator, check=0)
+    with connect(dba) as conn:
+        conn.execute("insert into mine.t values (1, 'x')")
+    assert fetch_value(dba, "select count(*) from auditctl.event where target = 'mine.t'") == 1
+    auditctl("check", dsn=administrator, check=0)
+    done = auditctl("enable", "theirs.t", dsn=administrator, check=5)
+    assert "which installed auditctl, does not own theirs.t (of other" in done.err
+    auditctl("disable", "mine.t", dsn=administrator, check=0)
+    triggers = "select count(*) from pg_trigger where tgname like 'auditctl%' and tgrelid = 'mine.t'::regclass"
+    assert fetch_value(superuser, triggers) == 0
+    privileges = "select nspacl::text !~ 'dba' from pg_namespace where nspname = 'auditctl_triggers'"
+    assert fetch_value(superuser, privileges) is not False
+
+
+def test_what_lends_the_rights_belongs_to_the_installing_login_until_a_superuser_installs(
+    managed: tuple[str, str, str], auditctl: RunAuditctl
+) -> None:
+    superuser, dba, administrator = managed
+    lend = (
+        "select array_agg(pronamespace::regnamespace || ' ' || proowner::regrole) from pg_proc where proname = 'lend'"
+    )
+    with connect(dba) as conn:
+        assert fetch_value(dba, lend) == [f"auditctl_internal {conn.info.user}"]
+    with connect(administrator) as conn, pytest.raises(errors.InsufficientPrivilege):
+        conn.execute("select auditctl_internal.lend('lock', 'mine.t'::regclass, 'share', null)")
+    store.install(superuser)
+    assert fetch_value(superuser, lend) == ["auditctl_guard postgres"]
+    auditctl("enable", "theirs.t", dsn=administrator, check=0)
+    auditctl("enable", "mine.t", dsn=administrator, check=0)
+
+
+def test_the_limit_belongs_to_the_installing_login(managed: tuple[str, str, str], auditctl: RunAuditctl) -> None:
+    _, dba, administrator = managed
+    auditctl("apply", "-", input='table = []\n[admin]\ntables = ["yours.*"]\n', dsn=dba, check=0)
+    assert auditctl("enable", "mine.t", dsn=administrator).code == 5
+    with connect(administrator) as conn, pytest.raises(psycopg.Error):
+        conn.execute("delete from auditctl.administration")
