@@ -19,10 +19,10 @@ ifneq ($(INTACT),yes)
 ANEW := anew
 endif
 
-.PHONY: help venv demo test test-slow test-all lint golden bench docs wheel release clean anew
+.PHONY: help venv demo test test-slow test-all test-regress lint golden bench docs wheel release clean anew
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 venv: $(TEST_STAMP) ## install the tool and its tests into .venv
 
@@ -40,6 +40,9 @@ test-slow: $(TEST_STAMP) ## run the tests that wait or need other servers, which
 
 test-all: $(TEST_STAMP) ## run the tests of the database on PostgreSQL 14 to 18; VERSIONS="14 18" chooses some
 	@VERSIONS="$(VERSIONS)" $(BIN)/python -m tests.every_version $(ARGS)
+
+test-regress: $(TEST_STAMP) ## compare PostgreSQL's regression suite with and without auditctl; VERSION=18 chooses another than 15
+	@VERSION="$(VERSION)" SOURCE="$(SOURCE)" $(BIN)/python -m tests.regress $(ARGS)
 
 lint: $(LINT_STAMP) ## check style, types, imports and SQL
 	@$(BIN)/ruff check

@@ -1,0 +1,1 @@
+"""PostgreSQL's own regression suite, with and without auditctl: `make test-regress`."""
