@@ -48,7 +48,8 @@ begin
             select
             from pg_event_trigger_ddl_commands() as command
             join pg_class as c on c.oid = p_relation
-            left join auditctl.capture as parent on command.classid = 'pg_class'::regclass and parent.relation::oid = command.objid
+            left join auditctl.capture as parent
+                on command.classid = 'pg_class'::regclass and (parent.relation::oid = command.objid or command.objid = any (parent.members::oid[]))
             where command.classid = 'pg_class'::regclass and command.objid = p_relation
                 or command.classid = 'pg_namespace'::regclass and command.objid = c.relnamespace
                 or p_relation = any (parent.members)
@@ -121,7 +122,8 @@ begin
             select
             from pg_event_trigger_ddl_commands() as command
             join pg_class as c on c.oid = p_relation
-            left join auditctl.capture as parent on command.classid = 'pg_class'::regclass and parent.relation::oid = command.objid
+            left join auditctl.capture as parent
+                on command.classid = 'pg_class'::regclass and (parent.relation::oid = command.objid or command.objid = any (parent.members::oid[]))
             where command.classid = 'pg_class'::regclass and command.objid = p_relation
                 or command.classid = 'pg_namespace'::regclass and command.objid = c.relnamespace
                 or p_relation = any (parent.members)

@@ -81,3 +81,18 @@ def test_a_table_that_joined_becomes_a_child_and_later_a_table_by_itself_again(
     assert [target for target, *_ in events(conn, "t1.a", "t1.b")] == ["t1.a", "t1.b"]
     assert captured(conn) == ["t1.a", "t1.b"]
     assert pending(db) == []
+
+
+def test_a_partition_of_a_partition_is_a_table_by_itself_once_it_is_detached(
+    db: str, mine: psycopg.Connection, conn: psycopg.Connection
+) -> None:
+    mine.execute("""
+        create table t1.p (id int primary key) partition by range (id);
+        create table t1.half partition of t1.p for values from (0) to (20) partition by range (id);
+        create table t1.quarter partition of t1.half for values from (0) to (10);
+        alter table t1.half detach partition t1.quarter;
+        insert into t1.quarter values (1)
+    """)
+    assert captured(conn) == ["t1.p", "t1.quarter"]
+    assert [(action, key) for _, action, key, *_ in events(conn, "t1.quarter")] == [("CREATE", "1")]
+    assert pending(db) == []
