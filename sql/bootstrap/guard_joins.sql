@@ -246,7 +246,7 @@ language plpgsql
 as $body$
 -- With the search path of the command, in which it finds its tables: every other name has its schema.
 declare
-    v_context text;
+    v_context pg_catalog.text;
 begin
     get diagnostics v_context = pg_context;
     if pg_catalog.texticregexeq(
