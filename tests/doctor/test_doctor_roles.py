@@ -160,8 +160,9 @@ def test_the_login_that_installed_is_not_found_but_every_other_member_is(db: str
     assert [finding for finding in before if finding.check.endswith("_member")] == [
         Finding(
             NOTICE, "role_member", ann.name,
-            f"{ann.name} can read this log and shorten its retention: it is a member of auditctl_admin, which belongs "
-            "to the whole cluster, but was not granted it in this database with auditctl grant admin LOGIN.",
+            f"{ann.name} can read this log, shorten its retention and change what is audited: it is a member of "
+            "auditctl_admin, which belongs to the whole cluster, but was not granted it in this database with "
+            "auditctl grant admin LOGIN.",
             f"revoke auditctl_admin from {ann.name};",
         )
     ]  # fmt: skip

@@ -102,5 +102,13 @@ ROLES = (
         "{who} can drop the database, and the log with it.",
         "alter database {database} owner to {superuser};",
     ),
+    Check(
+        "event_trigger_other",
+        Severity.WARNING,
+        "an event trigger whose function another login can change, and that has the rights of whoever runs DDL",
+        "{owner} can act as whoever runs DDL, the coverage guard included: it owns {function}, which event trigger "
+        "{object} runs with their rights, so that administrators may not change capture.",
+        "alter function {function} security definer set search_path = pg_catalog, pg_temp;",
+    ),
 )
 """Every check of roles, in the order of the reference."""

@@ -249,7 +249,7 @@ begin
     update auditctl.capture as k set members = auditctl_internal.current_members(k.relation) where k.relation = any (v_relations);
     v_captures := array(select k from auditctl.capture as k where k.relation = any (v_relations) order by k.relation);
 
-    v_states := (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from auditctl.capture_triggers(v_captures) as s);
+    v_states := (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from auditctl.capture_triggers(v_captures, true) as s);
     for v_state in select s from jsonb_array_elements(v_states) as s where s -> 'statements' <> '[]' loop
         perform auditctl_internal.run_function_statements(v_state);
     end loop;

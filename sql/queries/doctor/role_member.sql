@@ -2,7 +2,7 @@
 -- without members of auditctl_owner, who are named as such.
 with recursive store_role (name, power) as (
     values
-    ('auditctl_admin', 'read this log and shorten its retention'),
+    ('auditctl_admin', 'read this log, shorten its retention and change what is audited'),
     ('auditctl_reader', 'read this log'),
     ('auditctl_app', 'name any user in its events, and is believed'),
     ('auditctl_backup', 'read this log and its secrets')
