@@ -16,21 +16,25 @@ from auditctl import resources
 from auditctl.actions import ACTIONS, Action
 
 PLACEHOLDERS = (
-    "conditions",
-    "differences",
+    "changed_key",
+    "changes",
     "exclude",
     "key",
+    "key_variable",
     "known",
     "mask",
     "new_is_large",
     "new_key",
+    "new_row",
+    "new_row_key",
     "old_is_large",
     "old_key",
-    "record_new_row",
-    "record_old_row",
-    "shape_changed",
+    "old_row",
+    "old_row_key",
+    "options",
     "target",
     "update_key",
+    "update_options",
 )
 """What templates may name: the keys of `auditctl_internal.function_parts` (sql/functions/30_capture/body.sql)."""
 

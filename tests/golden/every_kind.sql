@@ -8,56 +8,34 @@ set bytea_output = 'hex'
 set extra_float_digits = '1'
 as $auditctl$
 declare
-    v_old jsonb;
     v_new jsonb;
     v_target_id text;
-    v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 15) is not null then
-            raise exception 'the table has changed since this function was generated';
-        end if;
-        v_new := jsonb_build_object(
-                'id', auditctl_internal.typed(new.id, null::pg_catalog.uuid),
-                'line', auditctl_internal.typed(new.line, null::pg_catalog.int2),
-                'note', auditctl_internal.typed(new.note, null::pg_catalog."varchar"),
-                'paid_at', auditctl_internal.typed(new.paid_at, null::pg_catalog.timestamptz),
-                'took', auditctl_internal.typed(new.took, null::pg_catalog."interval"),
-                'weight', case when auditctl_internal.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(auditctl_internal.typed(new.weight, null::pg_catalog.float8)) end,
-                'file', auditctl_internal.typed(new.file, null::pg_catalog.bytea),
+        v_new := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then jsonb_build_object(
+                'id', new.id,
+                'line', new.line,
+                'note', new.note,
+                'paid_at', new.paid_at,
+                'took', new.took,
+                'weight', auditctl_internal.float_image(new.weight),
+                'file', new.file,
                 'exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end,
-                'loose', case when jsonb_typeof(auditctl_internal.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or auditctl_internal.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', auditctl_internal.typed(new.loose, null::pg_catalog.jsonb)) else auditctl_internal.typed(new.loose, null::pg_catalog.jsonb) end,
-                'tags', case when (case when array_ndims(auditctl_internal.typed(new.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(auditctl_internal.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(auditctl_internal.typed(new.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', new.tags)) else to_jsonb(auditctl_internal.typed(new.tags, null::pg_catalog._text)) end,
+                'loose', auditctl_internal.document_image(new.loose),
+                'tags', auditctl_internal.array_image(new.tags),
                 'mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end,
                 'total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb
-            );
-        if pg_column_size(v_new) > 8192
-            or pg_column_size(v_new -> 'loose') > 200 then
-            perform auditctl_internal.require_fit(null, v_new);
-        end if;
-        v_target_id := jsonb_build_array(auditctl_internal.typed(new.id, null::pg_catalog.uuid), auditctl_internal.typed(new.line, null::pg_catalog.int2))::text;
-        v_who := auditctl_internal.session_identity();
+            ) end;
+        v_target_id := case when v_new is not null then jsonb_build_array(new.id, new.line)::text end;
     exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
+        v_new := null;
     end;
-    if v_who.actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
+    if not auditctl_internal.record_row('shop.every_kind', 'CREATE', v_target_id, null, v_new, pg_column_size(v_new -> 'loose') > 200, p_require_actor => true) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop.every_kind', '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[], p_require_actor => true
+        );
     end if;
-
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.every_kind', v_target_id, 'CREATE', v_new, v_who.context);
     return null;
 end
 $auditctl$;
@@ -80,117 +58,41 @@ set bytea_output = 'hex'
 set extra_float_digits = '1'
 as $auditctl$
 declare
+    v_changes jsonb[];
     v_old jsonb;
-    v_new jsonb;
     v_target_id text;
     v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 15) is not null then
-            raise exception 'the table has changed since this function was generated';
+        v_changes := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then array_remove(array[
+            auditctl_internal.changed('id', old.id, new.id),
+            auditctl_internal.changed('line', old.line, new.line),
+            auditctl_internal.changed_text('note', old.note, new.note),
+            auditctl_internal.changed('paid_at', old.paid_at, new.paid_at),
+            auditctl_internal.changed('file', old.file, new.file)
+        ], null) end;
+        if v_changes is not null and record_image_ne(row(old.took, old.weight, old.exact, old.loose, old.tags, old.mood, old.total, old.secret), row(new.took, new.weight, new.exact, new.loose, new.tags, new.mood, new.total, new.secret)) then
+            v_changes := v_changes || array_remove(array[
+                case when record_image_ne(row(old.took), row(new.took)) then jsonb_build_array('took', old.took, new.took) end,
+                case when record_image_ne(row(old.weight), row(new.weight)) then jsonb_build_array('weight', auditctl_internal.float_image(old.weight), auditctl_internal.float_image(new.weight)) end,
+                case when record_image_ne(row(old.exact), row(new.exact)) then jsonb_build_array('exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end, case when num_nulls(new.exact) = 0 then format('%s', new.exact) end) end,
+                case when record_image_ne(row(old.loose), row(new.loose)) then jsonb_build_array('loose', auditctl_internal.document_image(old.loose), auditctl_internal.document_image(new.loose)) end,
+                case when record_image_ne(row(old.tags), row(new.tags)) then jsonb_build_array('tags', auditctl_internal.array_image(old.tags), auditctl_internal.array_image(new.tags)) end,
+                case when record_image_ne(row(old.mood), row(new.mood)) then jsonb_build_array('mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end, case when num_nulls(new.mood) = 0 then format('%s', new.mood) end) end,
+                case when record_image_ne(row(old.total), row(new.total)) then jsonb_build_array('total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric", (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric") end,
+                case when record_image_ne(row(old.secret), row(new.secret)) then jsonb_build_array('secret', '{"$masked": true}'::jsonb, '{"$masked": true}'::jsonb) end
+            ], null);
         end if;
-        if auditctl_internal.typed(old.id, null::pg_catalog.uuid) is distinct from new.id
-            or auditctl_internal.typed(old.line, null::pg_catalog.int2) is distinct from new.line
-            or auditctl_internal.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C"
-            or auditctl_internal.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at then
-            if auditctl_internal.typed(old.id, null::pg_catalog.uuid) is distinct from new.id then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('id', auditctl_internal.typed(old.id, null::pg_catalog.uuid));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('id', auditctl_internal.typed(new.id, null::pg_catalog.uuid));
-            end if;
-            if auditctl_internal.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('line', auditctl_internal.typed(old.line, null::pg_catalog.int2));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('line', auditctl_internal.typed(new.line, null::pg_catalog.int2));
-            end if;
-            if auditctl_internal.typed(old.note, null::pg_catalog."varchar") collate "C" is distinct from new.note collate "C" then
-                v_old := coalesce(v_old, '{}') || jsonb_object(array['note', auditctl_internal.typed(old.note, null::pg_catalog."varchar")]);
-                v_new := coalesce(v_new, '{}') || jsonb_object(array['note', auditctl_internal.typed(new.note, null::pg_catalog."varchar")]);
-            end if;
-            if auditctl_internal.typed(old.paid_at, null::pg_catalog.timestamptz) is distinct from new.paid_at then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('paid_at', auditctl_internal.typed(old.paid_at, null::pg_catalog.timestamptz));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('paid_at', auditctl_internal.typed(new.paid_at, null::pg_catalog.timestamptz));
-            end if;
-        end if;
-        if auditctl_internal.typed(old.file, null::pg_catalog.bytea) is distinct from new.file
-            or auditctl_internal.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
-            if auditctl_internal.typed(old.file, null::pg_catalog.bytea) is distinct from new.file then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('file', auditctl_internal.typed(old.file, null::pg_catalog.bytea));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('file', auditctl_internal.typed(new.file, null::pg_catalog.bytea));
-            end if;
-            if auditctl_internal.typed(old.secret, null::pg_catalog.text) collate "C" is distinct from new.secret collate "C" then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('secret', '{"$masked": true}'::jsonb);
-            end if;
-        end if;
-        if record_image_ne(row(old.took, old.weight, old.exact, old.loose), row(new.took, new.weight, new.exact, new.loose)) then
-            if record_image_ne(row(old.took), row(new.took)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('took', auditctl_internal.typed(old.took, null::pg_catalog."interval"));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('took', auditctl_internal.typed(new.took, null::pg_catalog."interval"));
-            end if;
-            if record_image_ne(row(old.weight), row(new.weight)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('weight', case when auditctl_internal.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(auditctl_internal.typed(old.weight, null::pg_catalog.float8)) end);
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('weight', case when auditctl_internal.typed(new.weight, null::pg_catalog.float8) = 0 and format('%s', new.weight) = '-0' then to_jsonb(format('%s', new.weight)) else to_jsonb(auditctl_internal.typed(new.weight, null::pg_catalog.float8)) end);
-            end if;
-            if record_image_ne(row(old.exact), row(new.exact)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end);
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('exact', case when num_nulls(new.exact) = 0 then format('%s', new.exact) end);
-            end if;
-            if record_image_ne(row(old.loose), row(new.loose)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('loose', case when jsonb_typeof(auditctl_internal.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or auditctl_internal.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', auditctl_internal.typed(old.loose, null::pg_catalog.jsonb)) else auditctl_internal.typed(old.loose, null::pg_catalog.jsonb) end);
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('loose', case when jsonb_typeof(auditctl_internal.typed(new.loose, null::pg_catalog.jsonb)) = 'null' or auditctl_internal.typed(new.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', auditctl_internal.typed(new.loose, null::pg_catalog.jsonb)) else auditctl_internal.typed(new.loose, null::pg_catalog.jsonb) end);
-            end if;
-        end if;
-        if record_image_ne(row(old.tags, old.mood, old.total), row(new.tags, new.mood, new.total)) then
-            if record_image_ne(row(old.tags), row(new.tags)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('tags', case when (case when array_ndims(auditctl_internal.typed(old.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(auditctl_internal.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(auditctl_internal.typed(old.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', old.tags)) else to_jsonb(auditctl_internal.typed(old.tags, null::pg_catalog._text)) end);
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('tags', case when (case when array_ndims(auditctl_internal.typed(new.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(auditctl_internal.typed(new.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(auditctl_internal.typed(new.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', new.tags)) else to_jsonb(auditctl_internal.typed(new.tags, null::pg_catalog._text)) end);
-            end if;
-            if record_image_ne(row(old.mood), row(new.mood)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end);
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('mood', case when num_nulls(new.mood) = 0 then format('%s', new.mood) end);
-            end if;
-            if record_image_ne(row(old.total), row(new.total)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric");
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('total', (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric");
-            end if;
-        end if;
-        if v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.session_identity();
-        v_target_id := jsonb_build_array(auditctl_internal.typed(new.id, null::pg_catalog.uuid), auditctl_internal.typed(new.line, null::pg_catalog.int2))::text;
-        if auditctl_internal.typed(old.id, null::pg_catalog.uuid) is distinct from new.id or auditctl_internal.typed(old.line, null::pg_catalog.int2) is distinct from new.line then
-            v_previous_key := jsonb_build_object('previous_target_id', jsonb_build_array(auditctl_internal.typed(old.id, null::pg_catalog.uuid), auditctl_internal.typed(old.line, null::pg_catalog.int2))::text);
-        end if;
-        if pg_column_size(v_old) > 8192
-            or pg_column_size(v_old -> 'loose') > 200
-            or pg_column_size(v_new) > 8192
-            or pg_column_size(v_new -> 'loose') > 200 then
-            perform auditctl_internal.require_fit(v_old, v_new);
+        v_target_id := case when v_changes is not null then jsonb_build_array(new.id, new.line)::text end;
+        if v_changes is not null and record_image_ne(row(old.id, old.line), row(new.id, new.line)) then
+            v_previous_key := jsonb_build_object('previous_target_id', auditctl_internal.fit_key(jsonb_build_array(old.id, old.line)::text));
         end if;
     exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
+        v_changes := null;
     end;
-    if v_who.actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-
-    if v_previous_key is null then
-        insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-        values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.every_kind', v_target_id, 'UPDATE', v_old, v_new, v_who.context);
-    else
-        perform auditctl_internal.insert_key_change(
-            v_who.actor, v_who.actor_kind, v_who.ip, 'shop.every_kind', v_target_id, v_old, v_new, v_who.context, v_previous_key
+    if not auditctl_internal.record_update('shop.every_kind', null, v_target_id, v_changes, p_previous_key => v_previous_key, p_most => 200, p_require_actor => true) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop.every_kind', '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[], p_require_actor => true
         );
     end if;
     return null;
@@ -216,55 +118,33 @@ set extra_float_digits = '1'
 as $auditctl$
 declare
     v_old jsonb;
-    v_new jsonb;
     v_target_id text;
-    v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 15) is not null then
-            raise exception 'the table has changed since this function was generated';
-        end if;
-        v_old := jsonb_build_object(
-                'id', auditctl_internal.typed(old.id, null::pg_catalog.uuid),
-                'line', auditctl_internal.typed(old.line, null::pg_catalog.int2),
-                'note', auditctl_internal.typed(old.note, null::pg_catalog."varchar"),
-                'paid_at', auditctl_internal.typed(old.paid_at, null::pg_catalog.timestamptz),
-                'took', auditctl_internal.typed(old.took, null::pg_catalog."interval"),
-                'weight', case when auditctl_internal.typed(old.weight, null::pg_catalog.float8) = 0 and format('%s', old.weight) = '-0' then to_jsonb(format('%s', old.weight)) else to_jsonb(auditctl_internal.typed(old.weight, null::pg_catalog.float8)) end,
-                'file', auditctl_internal.typed(old.file, null::pg_catalog.bytea),
+        v_old := case when tg_relid = '...'::regclass and auditctl_internal.has_types(old, '...') then jsonb_build_object(
+                'id', old.id,
+                'line', old.line,
+                'note', old.note,
+                'paid_at', old.paid_at,
+                'took', old.took,
+                'weight', auditctl_internal.float_image(old.weight),
+                'file', old.file,
                 'exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end,
-                'loose', case when jsonb_typeof(auditctl_internal.typed(old.loose, null::pg_catalog.jsonb)) = 'null' or auditctl_internal.typed(old.loose, null::pg_catalog.jsonb) ?| '{$masked,$sha256,$json}' then jsonb_build_object('$json', auditctl_internal.typed(old.loose, null::pg_catalog.jsonb)) else auditctl_internal.typed(old.loose, null::pg_catalog.jsonb) end,
-                'tags', case when (case when array_ndims(auditctl_internal.typed(old.tags, null::pg_catalog._text)) > 1 then strpos(replace(array_dims(auditctl_internal.typed(old.tags, null::pg_catalog._text)), '[1:', ''), '[') > 0 else array_lower(auditctl_internal.typed(old.tags, null::pg_catalog._text), 1) <> 1 end) then to_jsonb(format('%s', old.tags)) else to_jsonb(auditctl_internal.typed(old.tags, null::pg_catalog._text)) end,
+                'loose', auditctl_internal.document_image(old.loose),
+                'tags', auditctl_internal.array_image(old.tags),
                 'mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end,
                 'total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric",
                 'secret', '{"$masked": true}'::jsonb
-            );
-        if pg_column_size(v_old) > 8192
-            or pg_column_size(v_old -> 'loose') > 200 then
-            perform auditctl_internal.require_fit(v_old, null);
-        end if;
-        v_target_id := jsonb_build_array(auditctl_internal.typed(old.id, null::pg_catalog.uuid), auditctl_internal.typed(old.line, null::pg_catalog.int2))::text;
-        v_who := auditctl_internal.session_identity();
+            ) end;
+        v_target_id := case when v_old is not null then jsonb_build_array(old.id, old.line)::text end;
     exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
+        v_old := null;
     end;
-    if v_who.actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
+    if not auditctl_internal.record_row('shop.every_kind', 'DELETE', v_target_id, v_old, null, pg_column_size(v_old -> 'loose') > 200, p_require_actor => true) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop.every_kind', '{updated_at}'::text[], '{secret}'::text[], '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}'::text[], '{id,line}'::text[], p_require_actor => true
+        );
     end if;
-
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.every_kind', v_target_id, 'DELETE', v_old, v_who.context);
     return null;
 end
 $auditctl$;
@@ -282,21 +162,8 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-declare
-    v_who auditctl.identity;
 begin
-    begin
-        v_who := auditctl_internal.session_identity();
-    exception when others then
-        v_who := auditctl_internal.identify();
-    end;
-    if v_who.actor_kind = 'system' then
-        raise exception '% of % refused: no actor is set', lower(tg_op), 'shop.every_kind'
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
-    end if;
-
-    insert into auditctl.event (actor, actor_kind, ip, target, action, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.every_kind', 'TRUNCATE', v_who.context);
+    perform auditctl_internal.record_row('shop.every_kind', 'TRUNCATE', null, null, null, p_require_actor => true);
     return null;
 end
 $auditctl$;

@@ -5,40 +5,20 @@ set search_path = pg_catalog, pg_temp
 set "DateStyle" = 'ISO, YMD'
 as $auditctl$
 declare
-    v_old jsonb;
     v_new jsonb;
     v_target_id text;
-    v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 3) is not null then
-            raise exception 'the table has changed since this function was generated';
-        end if;
-        v_new := case when num_nulls(
-                auditctl_internal.typed(new.day, null::pg_catalog.date),
-                auditctl_internal.typed(new.amount, null::pg_catalog.int4)
-            ) >= 0 then to_jsonb(new) end;
-        if pg_column_size(v_new) > 8192 then
-            perform auditctl_internal.require_fit(null, v_new);
-        end if;
-        v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
-        v_who := auditctl_internal.session_identity();
+        v_new := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then to_jsonb(new) end;
+        v_target_id := case when v_new is not null then case when num_nulls(new.day) = 0 then format('%s', new.day) end end;
     exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
+        v_new := null;
     end;
-
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', v_target_id, 'CREATE', v_new, v_who.context);
+    if not auditctl_internal.record_row('shop.keyless', 'CREATE', v_target_id, null, v_new) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop.keyless', '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
+        );
+    end if;
     return null;
 end
 $auditctl$;
@@ -58,58 +38,26 @@ set search_path = pg_catalog, pg_temp
 set "DateStyle" = 'ISO, YMD'
 as $auditctl$
 declare
+    v_changes jsonb[];
     v_old jsonb;
-    v_new jsonb;
     v_target_id text;
     v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 3) is not null then
-            raise exception 'the table has changed since this function was generated';
-        end if;
-        if auditctl_internal.typed(old.day, null::pg_catalog.date) is distinct from new.day
-            or auditctl_internal.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
-            if auditctl_internal.typed(old.day, null::pg_catalog.date) is distinct from new.day then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('day', auditctl_internal.typed(old.day, null::pg_catalog.date));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('day', auditctl_internal.typed(new.day, null::pg_catalog.date));
-            end if;
-            if auditctl_internal.typed(old.amount, null::pg_catalog.int4) is distinct from new.amount then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('amount', auditctl_internal.typed(old.amount, null::pg_catalog.int4));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('amount', auditctl_internal.typed(new.amount, null::pg_catalog.int4));
-            end if;
-        end if;
-        if v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.session_identity();
-        v_target_id := case when num_nulls(new.day) = 0 then format('%s', new.day) end;
-        if auditctl_internal.typed(old.day, null::pg_catalog.date) is distinct from new.day then
-            v_previous_key := jsonb_build_object('previous_target_id', case when num_nulls(old.day) = 0 then format('%s', old.day) end);
-        end if;
-        if pg_column_size(v_old) > 8192
-            or pg_column_size(v_new) > 8192 then
-            perform auditctl_internal.require_fit(v_old, v_new);
+        v_changes := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then array_remove(array[
+            auditctl_internal.changed('day', old.day, new.day),
+            auditctl_internal.changed('amount', old.amount, new.amount)
+        ], null) end;
+        v_target_id := case when v_changes is not null then case when num_nulls(new.day) = 0 then format('%s', new.day) end end;
+        if v_changes is not null and record_image_ne(row(old.day), row(new.day)) then
+            v_previous_key := jsonb_build_object('previous_target_id', auditctl_internal.fit_key(case when num_nulls(old.day) = 0 then format('%s', old.day) end));
         end if;
     exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
+        v_changes := null;
     end;
-
-    if v_previous_key is null then
-        insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-        values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', v_target_id, 'UPDATE', v_old, v_new, v_who.context);
-    else
-        perform auditctl_internal.insert_key_change(
-            v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', v_target_id, v_old, v_new, v_who.context, v_previous_key
+    if not auditctl_internal.record_update('shop.keyless', null, v_target_id, v_changes, p_previous_key => v_previous_key) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop.keyless', '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
         );
     end if;
     return null;
@@ -132,39 +80,19 @@ set "DateStyle" = 'ISO, YMD'
 as $auditctl$
 declare
     v_old jsonb;
-    v_new jsonb;
     v_target_id text;
-    v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 3) is not null then
-            raise exception 'the table has changed since this function was generated';
-        end if;
-        v_old := case when num_nulls(
-                auditctl_internal.typed(old.day, null::pg_catalog.date),
-                auditctl_internal.typed(old.amount, null::pg_catalog.int4)
-            ) >= 0 then to_jsonb(old) end;
-        if pg_column_size(v_old) > 8192 then
-            perform auditctl_internal.require_fit(v_old, null);
-        end if;
-        v_target_id := case when num_nulls(old.day) = 0 then format('%s', old.day) end;
-        v_who := auditctl_internal.session_identity();
+        v_old := case when tg_relid = '...'::regclass and auditctl_internal.has_types(old, '...') then to_jsonb(old) end;
+        v_target_id := case when v_old is not null then case when num_nulls(old.day) = 0 then format('%s', old.day) end end;
     exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
+        v_old := null;
     end;
-
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', v_target_id, 'DELETE', v_old, v_who.context);
+    if not auditctl_internal.record_row('shop.keyless', 'DELETE', v_target_id, v_old, null) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop.keyless', '{}'::text[], '{}'::text[], '{day,amount}'::text[], '{day}'::text[]
+        );
+    end if;
     return null;
 end
 $auditctl$;
@@ -182,17 +110,8 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-declare
-    v_who auditctl.identity;
 begin
-    begin
-        v_who := auditctl_internal.session_identity();
-    exception when others then
-        v_who := auditctl_internal.identify();
-    end;
-
-    insert into auditctl.event (actor, actor_kind, ip, target, action, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.keyless', 'TRUNCATE', v_who.context);
+    perform auditctl_internal.record_row('shop.keyless', 'TRUNCATE', null, null, null);
     return null;
 end
 $auditctl$;

@@ -4,41 +4,20 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_old jsonb;
     v_new jsonb;
     v_target_id text;
-    v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 4) is not null then
-            raise exception 'the table has changed since this function was generated';
-        end if;
-        v_new := case when num_nulls(
-                auditctl_internal.typed(new."Säule", null::pg_catalog.int4),
-                auditctl_internal.typed(new."v'new", null::pg_catalog.text),
-                auditctl_internal.typed(new."100%", null::pg_catalog.int4)
-            ) >= 0 then to_jsonb(new) end;
-        if pg_column_size(v_new) > 8192 then
-            perform auditctl_internal.require_fit(null, v_new);
-        end if;
-        v_target_id := auditctl_internal.typed(new."Säule", null::pg_catalog.int4)::text;
-        v_who := auditctl_internal.session_identity();
-    exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[], '{Säule}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
-    end;
+        v_new := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then to_jsonb(new) end;
 
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'CREATE', v_new, v_who.context);
+    exception when others then
+        v_new := null;
+    end;
+    if not auditctl_internal.record_row('shop."odd ""%s"" ''name''"', 'CREATE', v_new ->> 'Säule', null, v_new) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop."odd ""%s"" ''name''"', '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[], '{Säule}'::text[]
+        );
+    end if;
     return null;
 end
 $auditctl$;
@@ -57,63 +36,24 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
+    v_changes jsonb[];
     v_old jsonb;
-    v_new jsonb;
     v_target_id text;
     v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 4) is not null then
-            raise exception 'the table has changed since this function was generated';
-        end if;
-        if auditctl_internal.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule"
-            or auditctl_internal.typed(old."v'new", null::pg_catalog.text) collate "C" is distinct from new."v'new" collate "C"
-            or auditctl_internal.typed(old."100%", null::pg_catalog.int4) is distinct from new."100%" then
-            if auditctl_internal.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('Säule', auditctl_internal.typed(old."Säule", null::pg_catalog.int4));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('Säule', auditctl_internal.typed(new."Säule", null::pg_catalog.int4));
-            end if;
-            if auditctl_internal.typed(old."v'new", null::pg_catalog.text) collate "C" is distinct from new."v'new" collate "C" then
-                v_old := coalesce(v_old, '{}') || jsonb_object(array['v''new', auditctl_internal.typed(old."v'new", null::pg_catalog.text)]);
-                v_new := coalesce(v_new, '{}') || jsonb_object(array['v''new', auditctl_internal.typed(new."v'new", null::pg_catalog.text)]);
-            end if;
-            if auditctl_internal.typed(old."100%", null::pg_catalog.int4) is distinct from new."100%" then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('100%', auditctl_internal.typed(old."100%", null::pg_catalog.int4));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('100%', auditctl_internal.typed(new."100%", null::pg_catalog.int4));
-            end if;
-        end if;
-        if v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.session_identity();
-        v_target_id := auditctl_internal.typed(new."Säule", null::pg_catalog.int4)::text;
-        if auditctl_internal.typed(old."Säule", null::pg_catalog.int4) is distinct from new."Säule" then
-            v_previous_key := jsonb_build_object('previous_target_id', auditctl_internal.typed(old."Säule", null::pg_catalog.int4)::text);
-        end if;
-        if pg_column_size(v_old) > 8192
-            or pg_column_size(v_new) > 8192 then
-            perform auditctl_internal.require_fit(v_old, v_new);
-        end if;
+        v_changes := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then array_remove(array[
+            auditctl_internal.changed('Säule', old."Säule", new."Säule"),
+            auditctl_internal.changed_text('v''new', old."v'new", new."v'new"),
+            auditctl_internal.changed('100%', old."100%", new."100%")
+        ], null) end;
+        v_target_id := case when v_changes is not null then new."Säule"::text end;
     exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[], '{Säule}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
+        v_changes := null;
     end;
-
-    if v_previous_key is null then
-        insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-        values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'UPDATE', v_old, v_new, v_who.context);
-    else
-        perform auditctl_internal.insert_key_change(
-            v_who.actor, v_who.actor_kind, v_who.ip, 'shop."odd ""%s"" ''name''"', v_target_id, v_old, v_new, v_who.context, v_previous_key
+    if not auditctl_internal.record_update('shop."odd ""%s"" ''name''"', 'Säule', v_target_id, v_changes) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop."odd ""%s"" ''name''"', '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[], '{Säule}'::text[]
         );
     end if;
     return null;
@@ -135,40 +75,19 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_old jsonb;
-    v_new jsonb;
     v_target_id text;
-    v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 4) is not null then
-            raise exception 'the table has changed since this function was generated';
-        end if;
-        v_old := case when num_nulls(
-                auditctl_internal.typed(old."Säule", null::pg_catalog.int4),
-                auditctl_internal.typed(old."v'new", null::pg_catalog.text),
-                auditctl_internal.typed(old."100%", null::pg_catalog.int4)
-            ) >= 0 then to_jsonb(old) end;
-        if pg_column_size(v_old) > 8192 then
-            perform auditctl_internal.require_fit(v_old, null);
-        end if;
-        v_target_id := auditctl_internal.typed(old."Säule", null::pg_catalog.int4)::text;
-        v_who := auditctl_internal.session_identity();
-    exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[], '{Säule}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
-    end;
+        v_old := case when tg_relid = '...'::regclass and auditctl_internal.has_types(old, '...') then to_jsonb(old) end;
 
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop."odd ""%s"" ''name''"', v_target_id, 'DELETE', v_old, v_who.context);
+    exception when others then
+        v_old := null;
+    end;
+    if not auditctl_internal.record_row('shop."odd ""%s"" ''name''"', 'DELETE', v_old ->> 'Säule', v_old, null) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop."odd ""%s"" ''name''"', '{}'::text[], '{}'::text[], '{Säule,v''new,100%}'::text[], '{Säule}'::text[]
+        );
+    end if;
     return null;
 end
 $auditctl$;
@@ -186,17 +105,8 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-declare
-    v_who auditctl.identity;
 begin
-    begin
-        v_who := auditctl_internal.session_identity();
-    exception when others then
-        v_who := auditctl_internal.identify();
-    end;
-
-    insert into auditctl.event (actor, actor_kind, ip, target, action, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop."odd ""%s"" ''name''"', 'TRUNCATE', v_who.context);
+    perform auditctl_internal.record_row('shop."odd ""%s"" ''name''"', 'TRUNCATE', null, null, null);
     return null;
 end
 $auditctl$;

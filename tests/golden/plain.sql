@@ -4,41 +4,20 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_old jsonb;
     v_new jsonb;
     v_target_id text;
-    v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 4) is not null then
-            raise exception 'the table has changed since this function was generated';
-        end if;
-        v_new := case when num_nulls(
-                auditctl_internal.typed(new.id, null::pg_catalog.int4),
-                auditctl_internal.typed(new.name, null::pg_catalog.text),
-                auditctl_internal.typed(new.price, null::pg_catalog."numeric")
-            ) >= 0 then to_jsonb(new) end;
-        if pg_column_size(v_new) > 8192 then
-            perform auditctl_internal.require_fit(null, v_new);
-        end if;
-        v_target_id := auditctl_internal.typed(new.id, null::pg_catalog.int4)::text;
-        v_who := auditctl_internal.session_identity();
-    exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
-    end;
+        v_new := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then to_jsonb(new) end;
 
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.plain', v_target_id, 'CREATE', v_new, v_who.context);
+    exception when others then
+        v_new := null;
+    end;
+    if not auditctl_internal.record_row('shop.plain', 'CREATE', v_new ->> 'id', null, v_new) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop.plain', '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
+        );
+    end if;
     return null;
 end
 $auditctl$;
@@ -57,64 +36,28 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
+    v_changes jsonb[];
     v_old jsonb;
-    v_new jsonb;
     v_target_id text;
     v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 4) is not null then
-            raise exception 'the table has changed since this function was generated';
+        v_changes := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then array_remove(array[
+            auditctl_internal.changed('id', old.id, new.id),
+            auditctl_internal.changed_text('name', old.name, new.name)
+        ], null) end;
+        if v_changes is not null and record_image_ne(row(old.price), row(new.price)) then
+            v_changes := v_changes || array_remove(array[
+                case when record_image_ne(row(old.price), row(new.price)) then jsonb_build_array('price', old.price, new.price) end
+            ], null);
         end if;
-        if auditctl_internal.typed(old.id, null::pg_catalog.int4) is distinct from new.id
-            or auditctl_internal.typed(old.name, null::pg_catalog.text) collate "C" is distinct from new.name collate "C" then
-            if auditctl_internal.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('id', auditctl_internal.typed(old.id, null::pg_catalog.int4));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('id', auditctl_internal.typed(new.id, null::pg_catalog.int4));
-            end if;
-            if auditctl_internal.typed(old.name, null::pg_catalog.text) collate "C" is distinct from new.name collate "C" then
-                v_old := coalesce(v_old, '{}') || jsonb_object(array['name', auditctl_internal.typed(old.name, null::pg_catalog.text)]);
-                v_new := coalesce(v_new, '{}') || jsonb_object(array['name', auditctl_internal.typed(new.name, null::pg_catalog.text)]);
-            end if;
-        end if;
-        if record_image_ne(row(old.price), row(new.price)) then
-            if record_image_ne(row(old.price), row(new.price)) then
-                v_old := coalesce(v_old, '{}') || jsonb_build_object('price', auditctl_internal.typed(old.price, null::pg_catalog."numeric"));
-                v_new := coalesce(v_new, '{}') || jsonb_build_object('price', auditctl_internal.typed(new.price, null::pg_catalog."numeric"));
-            end if;
-        end if;
-        if v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.session_identity();
-        v_target_id := auditctl_internal.typed(new.id, null::pg_catalog.int4)::text;
-        if auditctl_internal.typed(old.id, null::pg_catalog.int4) is distinct from new.id then
-            v_previous_key := jsonb_build_object('previous_target_id', auditctl_internal.typed(old.id, null::pg_catalog.int4)::text);
-        end if;
-        if pg_column_size(v_old) > 8192
-            or pg_column_size(v_new) > 8192 then
-            perform auditctl_internal.require_fit(v_old, v_new);
-        end if;
+        v_target_id := case when v_changes is not null then new.id::text end;
     exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
+        v_changes := null;
     end;
-
-    if v_previous_key is null then
-        insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-        values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.plain', v_target_id, 'UPDATE', v_old, v_new, v_who.context);
-    else
-        perform auditctl_internal.insert_key_change(
-            v_who.actor, v_who.actor_kind, v_who.ip, 'shop.plain', v_target_id, v_old, v_new, v_who.context, v_previous_key
+    if not auditctl_internal.record_update('shop.plain', 'id', v_target_id, v_changes) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop.plain', '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
         );
     end if;
     return null;
@@ -136,40 +79,19 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_old jsonb;
-    v_new jsonb;
     v_target_id text;
-    v_previous_key jsonb;
-    v_who auditctl.identity;
 begin
     begin
-        if tg_relid <> '...'::oid
-            or pg_describe_object('...'::oid, tg_relid, 4) is not null then
-            raise exception 'the table has changed since this function was generated';
-        end if;
-        v_old := case when num_nulls(
-                auditctl_internal.typed(old.id, null::pg_catalog.int4),
-                auditctl_internal.typed(old.name, null::pg_catalog.text),
-                auditctl_internal.typed(old.price, null::pg_catalog."numeric")
-            ) >= 0 then to_jsonb(old) end;
-        if pg_column_size(v_old) > 8192 then
-            perform auditctl_internal.require_fit(v_old, null);
-        end if;
-        v_target_id := auditctl_internal.typed(old.id, null::pg_catalog.int4)::text;
-        v_who := auditctl_internal.session_identity();
-    exception when others then
-        select c.old_values, c.new_values, c.target_id, c.previous_key
-        into v_old, v_new, v_target_id, v_previous_key
-        from auditctl_internal.careful_change(
-            tg_op, old, new, tg_relid, '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
-        ) as c;
-        if v_old is null and v_new is null then
-            return null;
-        end if;
-        v_who := auditctl_internal.identify();
-    end;
+        v_old := case when tg_relid = '...'::regclass and auditctl_internal.has_types(old, '...') then to_jsonb(old) end;
 
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.plain', v_target_id, 'DELETE', v_old, v_who.context);
+    exception when others then
+        v_old := null;
+    end;
+    if not auditctl_internal.record_row('shop.plain', 'DELETE', v_old ->> 'id', v_old, null) then
+        perform auditctl_internal.record_carefully(
+            tg_op, old, new, tg_relid, 'shop.plain', '{}'::text[], '{}'::text[], '{id,name,price}'::text[], '{id}'::text[]
+        );
+    end if;
     return null;
 end
 $auditctl$;
@@ -187,17 +109,8 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-declare
-    v_who auditctl.identity;
 begin
-    begin
-        v_who := auditctl_internal.session_identity();
-    exception when others then
-        v_who := auditctl_internal.identify();
-    end;
-
-    insert into auditctl.event (actor, actor_kind, ip, target, action, context)
-    values (v_who.actor, v_who.actor_kind, v_who.ip, 'shop.plain', 'TRUNCATE', v_who.context);
+    perform auditctl_internal.record_row('shop.plain', 'TRUNCATE', null, null, null);
     return null;
 end
 $auditctl$;

@@ -107,3 +107,35 @@ def test_a_column_added_after_one_that_is_gone_is_recorded(db: str, owner: Login
             "select old_values, new_values from auditctl.event where target = 'own.t' order by event_id"
         ).fetchall()
     assert rows == [(None, {"id": 1, "note": "n", "late": "l"}), ({"late": "l"}, {"late": "m"})]
+
+
+def test_a_column_retyped_after_another_sessions_snapshot_does_not_run_its_casts(
+    db: str, owner: Login, login: MakeLogin
+) -> None:
+    writer = login("writer", dsn=db)
+    with connect(owner.dsn) as conn, connect(writer.dsn) as session:
+        conn.execute("grant all on own.t to public")
+        write(session, 1)
+        with session.transaction():
+            session.execute("set transaction isolation level repeatable read")
+            session.execute("select count(*) from pg_attribute")
+            conn.execute(CHANGES["column retyped"].encode())
+            write(session, 2)
+        assert conn.execute("select * from own.trace").fetchall() == []
+    with connect(db) as conn:
+        row = conn.execute("select count(*) from auditctl.event where target = 'own.t'").fetchone()
+    assert row == (6,)
+
+
+def test_columns_whose_types_are_exchanged_do_not_run_their_casts(db: str, owner: Login) -> None:
+    with connect(owner.dsn) as conn:
+        conn.execute("alter table own.t add column b own.bad")
+    with database.connect(db) as tool:
+        apply.enable(tool, Rule("own.t", DEFAULT))
+    with connect(owner.dsn) as conn:
+        conn.execute("alter table own.t alter note type own.bad using 'v'::own.bad, alter b type text using 'x'")
+        write(conn, 1)
+        assert conn.execute("select * from own.trace").fetchall() == []
+    with connect(db) as conn:
+        row = conn.execute("select count(*) from auditctl.event where target = 'own.t'").fetchone()
+    assert row == (3,)

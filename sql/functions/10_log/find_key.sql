@@ -37,7 +37,7 @@ as $auditctl$
         else format(
             'jsonb_build_array(%s)::text',
             string_agg(
-                auditctl_internal.image_code(f.code, format('format(''%%s'', %s)', f.code), f.type, p.typcategory = 'A'), ', ' order by f.position
+                auditctl_internal.image_code(f.code, f.type, p.typcategory = 'A'), ', ' order by f.position
             )
         )
     end

@@ -1,26 +1,17 @@
 -- Assembles capture functions from templates and a table's columns. The tool plans with the same code with which the
 -- coverage guard rewrites the functions when a table changes.
 
-create or replace function auditctl_internal.condition_code(
-    p_root regclass, p_target text, p_require_actor boolean, p_is_part boolean
-) returns text
+create or replace function auditctl_internal.options_code(p_root regclass, p_require_actor boolean, p_is_part boolean) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     return (
         select concat(
-            case when p_require_actor then format(
-                E'    if v_who.actor_kind = ''system'' then\n'
-                '        raise exception ''%% of %% refused: no actor is set'', lower(tg_op), %L\n'
-                '            using errcode = ''UA002'', hint = ''Name the user in the transaction: '
-                'select auditctl.set_context(''''alice'''', ''''203.0.113.7'''')'';\n'
-                '    end if;\n', p_target
-            ) end,
+            case when p_require_actor then ', p_require_actor => true' end,
             case when p_is_part then format(
-                E'    if (tg_table_schema, tg_table_name) <> (%L, %L) then\n'
-                '        v_who.context := coalesce(v_who.context, ''{}'') || jsonb_build_object(''partition'', tg_table_schema || ''.'' || tg_table_name);\n'
-                '    end if;\n', n.nspname, c.relname
+                ', p_partition => case when (tg_table_schema, tg_table_name) <> (%L, %L) then tg_table_schema || ''.'' || tg_table_name end',
+                n.nspname, c.relname
             ) end
         )
         from pg_class as c
@@ -29,8 +20,8 @@ begin
     );
 end
 $auditctl$;
-comment on function auditctl_internal.condition_code is
-    'The statements that refuse a write without an actor and that record the partition or child written to; empty for most tables';
+comment on function auditctl_internal.options_code is
+    'The arguments by which a write without an actor is refused and the partition or child written to is recorded; empty for most tables';
 
 create or replace function auditctl_internal.function_name(p_schema text, p_table text, p_action auditctl.action) returns text
 language plpgsql immutable
@@ -60,7 +51,7 @@ $auditctl$;
 comment on function auditctl_internal.function_name is 'schema__table__action, with a hash where that would be ambiguous or longer than 63 bytes';
 
 create or replace function auditctl_internal.function_parts(
-    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[], p_template text[]
+    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[]
 ) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -75,66 +66,59 @@ declare
         order by k.position
     );
     v_hidden constant text[] := p_capture.exclude || p_capture.mask;
-    v_is_whole constant boolean := auditctl_internal.is_whole(p_relation, v_captured, p_capture.mask);
+    v_simple constant text := auditctl_internal.simple_key(v_key, v_hidden);
     v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
-    -- What the shape is checked on: the partitioned table, or the table that was written to.
-    v_root constant oid := case v_kind when 'p' then pg_partition_root(p_relation) else p_relation end;
-    v_site constant text := case v_kind when 'p' then format('%L::oid', p_relation::oid) else 'tg_relid' end;
-    v_class constant text := 'pg_class'::regclass::oid;
-    v_last integer;
-    v_dropped integer;
+    v_row constant text := case p_action when 'CREATE' then 'new' else 'old' end;
+    v_documents text[];
+    v_shape text;
+    v_image text;
     v_parts jsonb;
 begin
-    select coalesce(max(a.attnum), 0), min(a.attnum) filter (where a.attisdropped)
-    into v_last, v_dropped
-    from pg_attribute as a
-    where a.attrelid = p_relation and a.attnum > 0;
     v_parts := jsonb_build_object(
         'target', quote_literal(p_capture.target),
-        'exclude', format('%L::text[]', p_capture.exclude),
-        'mask', format('%L::text[]', p_capture.mask),
-        'known', format('%L::text[]', array(select c.name from unnest(p_columns) as c)),
-        'key', format('%L::text[]', p_capture.key),
-        'conditions', auditctl_internal.condition_code(p_capture.relation, p_capture.target, p_capture.require_actor, v_kind = 'p' or p_relation <> p_capture.relation)
+        'exclude', quote_literal(p_capture.exclude),
+        'mask', quote_literal(p_capture.mask),
+        'known', quote_literal(array(select c.name from unnest(p_columns) as c)),
+        'key', quote_literal(p_capture.key),
+        'options', auditctl_internal.options_code(p_capture.relation, p_capture.require_actor, v_kind = 'p' or p_relation <> p_capture.relation)
     );
-    if not (select a.per_row from auditctl_internal.captured_action() as a where a.action = p_action) then
+    if p_action = 'TRUNCATE' then
         return v_parts;
     end if;
-    return v_parts || jsonb_build_object(
-        -- A dropped column keeps its number, so this detects every added column. A partition may number its columns differently, so
-        -- the check uses the partitioned table. After a restore the numbers may be different, but so is the object id, or else
-        -- the dropped column is one no longer; and after the table became a partition itself its root is another: then capture
-        -- takes the careful path until apply.
-        'shape_changed', concat_ws(
-            E'\n            or ',
-            format('%s <> %L::oid', case v_kind when 'p' then 'pg_partition_root(tg_relid)' else 'tg_relid' end, v_root),
-            format('pg_describe_object(%L::oid, %s, %s) is not null', v_class, v_site, v_last + 1),
-            case when v_dropped is not null then format(
-                'coalesce(strpos(pg_describe_object(%L::oid, %s, %s), %L), 0) = 0',
-                v_class, v_site, v_dropped, format('........pg.dropped.%s........', v_dropped)
-            ) end
-        ),
-        -- Expensive parts are generated only for a template that uses them.
-        'record_old_row', case
-            when 'record_old_row' = any (p_template) then auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole)
-        end,
-        'record_new_row', case
-            when 'record_new_row' = any (p_template) then auditctl_internal.record_row_code('new', v_captured, p_capture.mask, v_is_whole)
-        end,
-        'old_is_large', auditctl_internal.is_large_code('v_old', p_relation, v_captured, p_capture.mask),
-        'new_is_large', auditctl_internal.is_large_code('v_new', p_relation, v_captured, p_capture.mask),
-        'old_key', auditctl_internal.key_code('old', v_key, v_hidden),
-        'new_key', auditctl_internal.key_code('new', v_key, v_hidden),
-        'update_key', case
-            when 'update_key' = any (p_template) then coalesce(
-                auditctl_internal.update_key_code(v_key, v_hidden),
-                -- Without a key, only the whole old row identifies the row.
-                auditctl_internal.record_row_code('old', v_captured, p_capture.mask, v_is_whole)
+    v_documents := auditctl_internal.document_columns(p_relation, v_captured, p_capture.mask);
+    v_shape := auditctl_internal.has_shape_code(p_relation, case p_action when 'DELETE' then 'old' else 'new' end);
+    if p_action <> 'UPDATE' or v_key = '{}' then
+        v_image := auditctl_internal.row_code(
+            v_row, v_captured, p_capture.mask, auditctl_internal.is_whole(p_relation, v_captured, p_capture.mask)
+        );
+    end if;
+    if p_action = 'UPDATE' then
+        return v_parts || jsonb_build_object(
+            'changes', auditctl_internal.changes_code(v_shape, v_captured, p_capture.mask),
+            'changed_key', format('%s, %s', coalesce(quote_literal(v_simple), 'null'), case when v_key = '{}' then 'null' else 'v_target_id' end),
+            -- Without a key, only the whole old row identifies the row.
+            'update_key', coalesce(
+                auditctl_internal.update_key_code(v_key, v_hidden), format(E'        v_old := case when v_changes <> ''{}'' then %s end;', v_image)
+            ),
+            'update_options', concat(
+                case when v_key = '{}' then ', p_old => v_old' when v_simple is null then ', p_previous_key => v_previous_key' end,
+                ', p_most => ' || case when v_documents is null then 0 when v_documents <> '{}' then 200 end
             )
+        );
+    end if;
+    return v_parts || jsonb_build_object(
+        v_row || '_row', format(E'case when %s then %s end', v_shape, v_image),
+        v_row || '_key', case
+            when v_key <> '{}' and v_simple is null then format(
+                '        v_target_id := case when v_%s is not null then %s end;', v_row, auditctl_internal.key_code(v_row, v_key, v_hidden)
+            )
+            else ''
         end,
-        'differences', case
-            when 'differences' = any (p_template) then auditctl_internal.differences_code(v_captured, p_capture.mask)
-        end
+        'key_variable', case when v_key <> '{}' and v_simple is null then E'    v_target_id text;\n' else '' end,
+        v_row || '_row_key', case
+            when v_simple is not null then format('v_%s ->> %L', v_row, v_simple) when v_key = '{}' then 'null' else 'v_target_id'
+        end,
+        v_row || '_is_large', auditctl_internal.is_large_code('v_' || v_row, v_documents)
     );
 end
 $auditctl$;
@@ -201,7 +185,7 @@ begin
     where c.oid = p_relation;
 
     select E'\n' || auditctl_internal.assemble(t.parts, auditctl_internal.function_parts(
-        p_relation, v_capture, p_action, v_columns, t.parts
+        p_relation, v_capture, p_action, v_columns
     )) || E'\n'
     into v_function.source
     from auditctl.template as t

@@ -67,7 +67,7 @@ begin
         -- Casts by the type's catalog name: bit in SQL means bit(1).
         select auditctl_internal.image_code(
             case when p_type = v_base then v_field else format('(%s)::pg_catalog.%I', v_text, t.typname) end,
-            format('format(''%%s'', %s)', v_field), v_base, t.typcategory = 'A'
+            v_base, t.typcategory = 'A'
         )
         into v_code
         from pg_type as t

@@ -40,14 +40,6 @@ grant execute on function auditctl.canonical_target to auditctl_reader;
 comment on function auditctl.canonical_target is
     'The name under which a table is registered, from one that has parts in quotes as in SQL, or a glob with such parts; any other text as it is';
 
-create or replace function auditctl_internal.typed(p_value anyelement, p_type anyelement) returns anyelement
-language sql immutable
-as $auditctl$
-    select p_value
-$auditctl$;
-comment on function auditctl_internal.typed is
-    'The value, if both arguments have the same type; else preparing the expression fails. Inlined, so it costs nothing';
-
 create or replace function auditctl_internal.describe_types(p_types oid[])
 returns table (type oid, base_oid oid, is_plain boolean, constituents text[])
 language plpgsql stable

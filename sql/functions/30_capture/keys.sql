@@ -40,44 +40,40 @@ $auditctl$;
 comment on function auditctl_internal.hidden_key is
     'What the key of a row has in place of the value of an excluded or masked column: a keyed hash, equal for equal values; null for null';
 
+create or replace function auditctl_internal.simple_key(p_key auditctl.captured_column[], p_hidden text[]) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    -- Types whose text is the same in JSON, by the cast and by the output function.
+    return case
+        when cardinality(p_key) = 1 and p_key[1].name <> all (p_hidden) and p_key[1].own_type is not null and p_key[1].base_oid = any (
+            array['int2', 'int4', 'int8', 'oid', 'uuid', 'text', 'varchar', 'numeric']::regtype[]::oid[]
+        ) then p_key[1].name
+    end;
+end
+$auditctl$;
+comment on function auditctl_internal.simple_key is 'The column that is the key, if its text can be taken from what is recorded of the row; else null';
+
 create or replace function auditctl_internal.key_code(p_row text, p_key auditctl.captured_column[], p_hidden text[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_column auditctl.captured_column;
-    v_parts text[] := '{}';
-    v_code text;
-    v_is_short boolean := true;
+    v_parts constant text[] := array(
+        select case
+            when k.name = any (p_hidden) then format('auditctl_internal.hidden_key(%s)', auditctl_internal.text_code(format('%s.%I', p_row, k.name)))
+            when cardinality(p_key) > 1 then auditctl_internal.value_code(p_row, p_key[k.ordinality])
+            else auditctl_internal.text_code(format('%s.%I', p_row, k.name))
+        end
+        from unnest(p_key) with ordinality as k
+        order by k.ordinality
+    );
 begin
-    foreach v_column in array p_key loop
-        if v_column.name = any (p_hidden) then
-            v_parts := v_parts || format(
-                'auditctl_internal.hidden_key(%s)', auditctl_internal.text_code(format('%s.%I', p_row, v_column.name))
-            );
-            continue;
-        end if;
-        v_parts := v_parts || auditctl_internal.value_code(p_row, v_column);
-        v_is_short := v_is_short
-            and v_column.constituents <@ array['int2', 'int4', 'int8', 'oid', 'uuid', 'date', 'timestamp', 'timestamptz', 'bool'];
-    end loop;
-    if cardinality(p_key) = 0 then
-        return 'null';
-    elsif cardinality(p_key) > 1 then
-        v_code := format('jsonb_build_array(%s)::text', array_to_string(v_parts, ', '));
-    elsif p_key[1].name = any (p_hidden) then
-        v_code := v_parts[1];
-    -- Types whose cast to text is their output function.
-    elsif p_key[1].own_type is not null and p_key[1].base_oid = any (
-        array['int2', 'int4', 'int8', 'oid', 'uuid', 'text', 'varchar', 'numeric']::regtype[]::oid[]
-    ) then
-        v_code := format('%s::text', v_parts[1]);
-    else
-        v_code := auditctl_internal.text_code(format('%s.%I', p_row, p_key[1].name));
-    end if;
-    return case
-        when v_is_short then v_code
-        else format('case when octet_length(%1$s) > 1000 then auditctl_internal.fit_key(%1$s) else %1$s end', v_code)
+    return case cardinality(p_key)
+        when 0 then 'null'
+        when 1 then v_parts[1]
+        else format('jsonb_build_array(%s)::text', array_to_string(v_parts, ', '))
     end;
 end
 $auditctl$;
@@ -89,14 +85,17 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    if auditctl_internal.simple_key(p_key, p_hidden) is not null then
+        return format('        v_target_id := case when v_changes is not null then new.%I::text end;', p_key[1].name);
+    end if;
     return (
         select format(
-            E'        v_target_id := %s;\n'
-            '        if %s then\n'
-            '            v_previous_key := jsonb_build_object(''previous_target_id'', %s);\n'
+            E'        v_target_id := case when v_changes is not null then %s end;\n'
+            '        if v_changes is not null and record_image_ne(row(%s), row(%s)) then\n'
+            '            v_previous_key := jsonb_build_object(''previous_target_id'', auditctl_internal.fit_key(%s));\n'
             '        end if;',
-            auditctl_internal.key_code('new', p_key, p_hidden), string_agg(auditctl_internal.differs_code(k), ' or '),
-            auditctl_internal.key_code('old', p_key, p_hidden)
+            auditctl_internal.key_code('new', p_key, p_hidden), string_agg(format('old.%I', k.name), ', '),
+            string_agg(format('new.%I', k.name), ', '), auditctl_internal.key_code('old', p_key, p_hidden)
         )
         from unnest(p_key) as k
         having count(*) > 0
@@ -104,7 +103,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.update_key_code is
-    'The statements that record the key of an updated row, and its previous key if the update changed it; null without a key';
+    'The statements that note the key of an updated row and, where auditctl_internal.record_update cannot see it, its previous key; null without a key';
 
 create or replace function auditctl_internal.insert_key_change(
     p_actor text, p_actor_kind auditctl.actor_kind, p_ip inet, p_target text, p_target_id text, p_old jsonb, p_new jsonb,

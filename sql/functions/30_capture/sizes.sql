@@ -40,17 +40,15 @@ $auditctl$;
 comment on function auditctl_internal.text_size is
     'The size of a value as JSON text, in bytes; for a value far above the limit of an event a number that is above it, too; never raises';
 
-create or replace function auditctl_internal.require_fit(p_old jsonb, p_new jsonb) returns void
+create or replace function auditctl_internal.fits(p_old jsonb, p_new jsonb) returns boolean
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    if auditctl_internal.text_size(p_old) + auditctl_internal.text_size(p_new) > auditctl_internal.event_limit() then
-        raise exception 'the values are too large for one event' using errcode = 'program_limit_exceeded';
-    end if;
+    return auditctl_internal.text_size(p_old) + auditctl_internal.text_size(p_new) <= auditctl_internal.event_limit();
 end
 $auditctl$;
-comment on function auditctl_internal.require_fit is 'Raises if the values exceed the limit of an event; capture then takes the careful path';
+comment on function auditctl_internal.fits is 'Whether the values do not exceed the limit of an event; never raises';
 
 create or replace function auditctl_internal.largest_value(p_values bigint) returns bigint
 language sql immutable
@@ -126,9 +124,8 @@ end
 $auditctl$;
 comment on function auditctl_internal.fit_values is 'Values that capture did not generate, such as those of a rule, within the limit of an event; never raises';
 
-create or replace function auditctl_internal.is_large_code(
-    p_variable text, p_relation regclass, p_columns auditctl.captured_column[], p_mask text[]
-) returns text
+create or replace function auditctl_internal.document_columns(p_relation regclass, p_columns auditctl.captured_column[], p_mask text[])
+returns text[]
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -136,33 +133,33 @@ begin
     return (
         -- Measuring the text of every row would cost a tenth of its capture. A short row can have a long text only by numbers with
         -- a large exponent: up to ten columns of type numeric stay within the limit, arrays and documents are looked at.
-        with recorded as (
-            select c.name, c.base_oid, a.atttypmod
-            from unnest(p_columns) as c
-            join pg_attribute as a on a.attrelid = p_relation and a.attname = c.name
-            where c.name <> all (p_mask) and c.is_plain
-        ),
-
-        document as (
-            select r.name, 200 / count(*) over () as most
-            from recorded as r
-            where r.base_oid in ('jsonb'::regtype, 'numeric[]'::regtype)
-        )
-
-        select
-            concat_ws(
-                E'\n            or ',
-                format(
-                    'pg_column_size(%s) > %s', p_variable,
-                    case when (select count(*) from recorded as r where r.base_oid = 'numeric'::regtype and r.atttypmod = -1) > 10 then 0 else 8192 end
-                ),
-                (
-                    select string_agg(format('pg_column_size(%s -> %L) > %s', p_variable, d.name, d.most), E'\n            or ' order by d.name collate "C")
-                    from document as d
-                )
-            )
+        select case
+            when count(*) filter (where c.base_oid = 'numeric'::regtype and a.atttypmod = -1) > 10 then null
+            else coalesce(array_agg(c.name order by c.name collate "C") filter (where c.base_oid in ('jsonb'::regtype, 'numeric[]'::regtype)), '{}')
+        end
+        from unnest(p_columns) as c
+        join pg_attribute as a on a.attrelid = p_relation and a.attname = c.name
+        where c.name <> all (p_mask) and c.is_plain
     );
 end
 $auditctl$;
+comment on function auditctl_internal.document_columns is
+    'The columns whose values may have a text that is far longer than they are; null if the text of each row must be measured';
+
+create or replace function auditctl_internal.is_large_code(p_variable text, p_documents text[]) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        case
+            when p_documents is null then ', true'
+            else coalesce(
+                ', ' || (
+                    select string_agg(format('pg_column_size(%s -> %L) > %s', p_variable, d.name, 200 / cardinality(p_documents)), ' or ' order by d.position)
+                    from unnest(p_documents) with ordinality as d (name, position)
+                ), ''
+            )
+        end
+$auditctl$;
 comment on function auditctl_internal.is_large_code is
-    'The condition under which the size of a recorded row, as JSON text, must be measured';
+    'The argument of auditctl_internal.record_row that says whether the text of a recorded row must be measured however short it looks';

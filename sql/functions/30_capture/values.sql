@@ -14,60 +14,132 @@ end
 $auditctl$;
 comment on function auditctl_internal.text_code is 'The expression for the text of a value, by its output function; null for null';
 
-create or replace function auditctl_internal.needs_text_condition(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
-language plpgsql immutable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-begin
-    return case
-        -- JSONB has no negative zero, and JSON arrays have no bounds: such values are recorded as their text.
-        when p_base in ('float4'::regtype, 'float8'::regtype) then format('%s = 0 and %s = ''-0''', p_value, p_text)
-        when p_base in ('float4[]'::regtype, 'float8[]'::regtype) then format('%s ~ ''^[[]|[{,]-0[},]''', p_text)
-        when p_is_array
-            then format(
-                '(case when array_ndims(%1$s) > 1 then strpos(replace(array_dims(%1$s), ''[1:'', ''''), ''['') > 0 '
-                'else array_lower(%1$s, 1) <> 1 end)',
-                p_value
-            )
-        -- A JSON null is not an SQL null, and no application may make a value look like one of auditctl's own forms.
-        when p_base = 'jsonb'::regtype
-            then format('jsonb_typeof(%1$s) = ''null'' or %1$s ?| ''{$masked,$sha256,$json}''', p_value)
-    end;
-end
-$auditctl$;
-comment on function auditctl_internal.needs_text_condition is
-    'The condition under which to_jsonb would not preserve a value of one of PostgreSQL''s own types; null for types without such values';
+-- JSONB has no negative zero, and JSON arrays have no bounds: such values are recorded as their text. A JSON null is not an
+-- SQL null, and no application may make a value look like one of auditctl's own forms. PostgreSQL inlines these functions.
 
-create or replace function auditctl_internal.image_code(p_value text, p_text text, p_base oid, p_is_array boolean) returns text
-language plpgsql immutable
+create or replace function auditctl_internal.float_needs_text(p_value anyelement) returns boolean
+language sql stable
+as $auditctl$
+    select p_value = 0 and format('%s', p_value) = '-0'
+$auditctl$;
+comment on function auditctl_internal.float_needs_text is 'Whether to_jsonb would not preserve a value of type float4 or float8: it is negative zero';
+
+create or replace function auditctl_internal.floats_needs_text(p_value anyelement) returns boolean
+language sql stable
+as $auditctl$
+    select format('%s', p_value) ~ '^[[]|[{,]-0[},]'
+$auditctl$;
+comment on function auditctl_internal.floats_needs_text is 'Whether to_jsonb would not preserve an array of such values: it has a negative zero, or bounds that do not begin with 1';
+
+create or replace function auditctl_internal.array_needs_text(p_value anyarray) returns boolean
+language sql stable
+as $auditctl$
+    select
+        case
+            when array_ndims(p_value) > 1 then strpos(replace(array_dims(p_value), '[1:', ''), '[') > 0
+            else array_lower(p_value, 1) <> 1
+        end
+$auditctl$;
+comment on function auditctl_internal.array_needs_text is 'Whether to_jsonb would not preserve any other array: it has bounds that do not begin with 1';
+
+create or replace function auditctl_internal.document_needs_wrapping(p_value jsonb) returns boolean
+language sql stable
+as $auditctl$
+    select jsonb_typeof(p_value) = 'null' or p_value ?| '{$masked,$sha256,$json}'
+$auditctl$;
+comment on function auditctl_internal.document_needs_wrapping is 'Whether a document must be wrapped';
+
+create or replace function auditctl_internal.float_image(p_value anyelement) returns jsonb
+language sql stable
+as $auditctl$
+    select case when auditctl_internal.float_needs_text(p_value) then to_jsonb(format('%s', p_value)) else to_jsonb(p_value) end
+$auditctl$;
+comment on function auditctl_internal.float_image is 'What is recorded of such a value';
+
+create or replace function auditctl_internal.exact_float(p_name text, p_value anyelement) returns jsonb
+language sql stable
+as $auditctl$
+    select
+        case when auditctl_internal.float_needs_text(p_value) then jsonb_build_object(p_name, format('%s', p_value)) else '{}' end
+$auditctl$;
+comment on function auditctl_internal.exact_float is 'An object of a column''s name and image, if that is not what to_jsonb gives; else an empty one';
+
+create or replace function auditctl_internal.floats_image(p_value anyelement) returns jsonb
+language sql stable
+as $auditctl$
+    select case when auditctl_internal.floats_needs_text(p_value) then to_jsonb(format('%s', p_value)) else to_jsonb(p_value) end
+$auditctl$;
+comment on function auditctl_internal.floats_image is 'What is recorded of such a value';
+
+create or replace function auditctl_internal.exact_floats(p_name text, p_value anyelement) returns jsonb
+language sql stable
+as $auditctl$
+    select
+        case when auditctl_internal.floats_needs_text(p_value) then jsonb_build_object(p_name, format('%s', p_value)) else '{}' end
+$auditctl$;
+comment on function auditctl_internal.exact_floats is 'An object of a column''s name and image, if that is not what to_jsonb gives; else an empty one';
+
+create or replace function auditctl_internal.array_image(p_value anyarray) returns jsonb
+language sql stable
+as $auditctl$
+    select case when auditctl_internal.array_needs_text(p_value) then to_jsonb(format('%s', p_value)) else to_jsonb(p_value) end
+$auditctl$;
+comment on function auditctl_internal.array_image is 'What is recorded of such a value';
+
+create or replace function auditctl_internal.exact_array(p_name text, p_value anyarray) returns jsonb
+language sql stable
+as $auditctl$
+    select
+        case when auditctl_internal.array_needs_text(p_value) then jsonb_build_object(p_name, format('%s', p_value)) else '{}' end
+$auditctl$;
+comment on function auditctl_internal.exact_array is 'An object of a column''s name and image, if that is not what to_jsonb gives; else an empty one';
+
+create or replace function auditctl_internal.document_image(p_value jsonb) returns jsonb
+language sql stable
+as $auditctl$
+    select case when auditctl_internal.document_needs_wrapping(p_value) then jsonb_build_object('$json', p_value) else p_value end
+$auditctl$;
+comment on function auditctl_internal.document_image is 'What is recorded of a document';
+
+create or replace function auditctl_internal.exact_document(p_name text, p_value jsonb) returns jsonb
+language sql stable
+as $auditctl$
+    select
+        case
+            when auditctl_internal.document_needs_wrapping(p_value)
+                then jsonb_build_object(p_name, jsonb_build_object('$json', p_value))
+            else '{}'
+        end
+$auditctl$;
+comment on function auditctl_internal.exact_document is 'An object of a column''s name and image, if that is not what to_jsonb gives; else an empty one';
+
+create or replace function auditctl_internal.image_kind(p_base oid, p_is_array boolean) returns text
+language sql immutable
+as $auditctl$
+    select
+        case
+            when p_base in ('float4'::regtype, 'float8'::regtype) then 'float'
+            when p_base in ('float4[]'::regtype, 'float8[]'::regtype) then 'floats'
+            when p_is_array then 'array'
+            when p_base = 'jsonb'::regtype then 'document'
+        end
+$auditctl$;
+comment on function auditctl_internal.image_kind is
+    'By which of the functions above a value of one of PostgreSQL''s own types is recorded; null if to_jsonb preserves every value';
+
+create or replace function auditctl_internal.image_code(p_value text, p_base oid, p_is_array boolean) returns text
+language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-declare
-    v_condition constant text := auditctl_internal.needs_text_condition(p_value, p_text, p_base, p_is_array);
-begin
-    return case
-        -- The output function leaves out the encoding that the document declares.
-        when p_base = 'xml'::regtype then format('%s::text', p_value)
-        when v_condition is null then p_value
-        when p_base = 'jsonb'::regtype
-            then format('case when %1$s then jsonb_build_object(''$json'', %2$s) else %2$s end', v_condition, p_value)
-        else format('case when %s then to_jsonb(%s) else to_jsonb(%s) end', v_condition, p_text, p_value)
-    end;
-end
+    select
+        case
+            -- The output function leaves out the encoding that the document declares.
+            when p_base = 'xml'::regtype then p_value || '::text'
+            else coalesce('auditctl_internal.' || auditctl_internal.image_kind(p_base, p_is_array) || '_image(' || p_value || ')', p_value)
+        end
 $auditctl$;
 comment on function auditctl_internal.image_code is
-    'The expression that records a value of one of PostgreSQL''s own types, given the expressions for the value and for its text';
-
-create or replace function auditctl_internal.field_code(p_row text, p_column auditctl.captured_column) returns text
-language plpgsql immutable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-begin
-    return format('auditctl_internal.typed(%s.%I, null::%s)', p_row, p_column.name, p_column.own_type);
-end
-$auditctl$;
-comment on function auditctl_internal.field_code is
-    'The expression for a column of old or new; raises if its type was changed. Only for PostgreSQL''s own types';
+    'The expression that records a value of one of PostgreSQL''s own types, given the expression for the value';
 
 create or replace function auditctl_internal.value_code(p_row text, p_column auditctl.captured_column) returns text
 language plpgsql immutable
@@ -76,22 +148,20 @@ as $auditctl$
 declare
     v_field constant text := format('%s.%I', p_row, p_column.name);
     v_text constant text := auditctl_internal.text_code(v_field);
-    v_value text;
 begin
     if p_column.own_type is not null then
-        v_value := auditctl_internal.field_code(p_row, p_column);
+        return auditctl_internal.image_code(v_field, p_column.base_oid, p_column.is_array);
     -- Whether text is valid xml depends on the session's xmloption.
     elsif p_column.is_plain
         and p_column.base_oid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'xml'::regtype)
     then
-        v_value := format('(%s)::%s', v_text, p_column.base_type);
-    else
-        return v_text;
+        return auditctl_internal.image_code(format('(%s)::%s', v_text, p_column.base_type), p_column.base_oid, p_column.is_array);
     end if;
-    return auditctl_internal.image_code(v_value, format('format(''%%s'', %s)', v_field), p_column.base_oid, p_column.is_array);
+    return v_text;
 end
 $auditctl$;
-comment on function auditctl_internal.value_code is 'The expression for the recorded value of a column of old or new';
+comment on function auditctl_internal.value_code is
+    'The expression for the recorded value of a column of old or new; only for use where auditctl_internal.has_types was true';
 
 create or replace function auditctl_internal.is_compared_by_image(p_column auditctl.captured_column) returns boolean
 language plpgsql immutable
@@ -109,25 +179,6 @@ end
 $auditctl$;
 comment on function auditctl_internal.is_compared_by_image is
     'Whether a change of a column can be detected only by comparing stored images, not by an operator';
-
-create or replace function auditctl_internal.differs_code(p_column auditctl.captured_column) returns text
-language plpgsql immutable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-begin
-    return format(
-        case
-            when auditctl_internal.is_compared_by_image(p_column) then 'record_image_ne(row(old.%1$I), row(new.%1$I))'
-            -- Byte for byte, regardless of the column's collation.
-            when p_column.base_oid in ('text'::regtype, 'varchar'::regtype)
-                then 'auditctl_internal.typed(old.%1$I, null::%2$s) collate "C" is distinct from new.%1$I collate "C"'
-            else 'auditctl_internal.typed(old.%1$I, null::%2$s) is distinct from new.%1$I'
-        end,
-        p_column.name, p_column.own_type
-    );
-end
-$auditctl$;
-comment on function auditctl_internal.differs_code is 'The condition that the stored image of a column changed';
 
 create or replace function auditctl_internal.pinned_settings(
     p_stored auditctl.captured_column[], p_key auditctl.captured_column[]
