@@ -19,6 +19,7 @@ PLACEHOLDERS = (
     "changed_key",
     "changes",
     "exclude",
+    "forget_row",
     "key",
     "key_variable",
     "known",

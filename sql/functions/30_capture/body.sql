@@ -115,6 +115,8 @@ begin
             else ''
         end,
         'key_variable', case when v_key <> '{}' and v_simple is null then E'    v_target_id text;\n' else '' end,
+        -- What could not be assigned is null.
+        'forget_row', case when v_key <> '{}' and v_simple is null then format('v_%s := null', v_row) else 'null' end,
         v_row || '_row_key', case
             when v_simple is not null then format('v_%s ->> %L', v_row, v_simple) when v_key = '{}' then 'null' else 'v_target_id'
         end,

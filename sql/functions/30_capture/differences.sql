@@ -49,7 +49,7 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.changed_floats is 'A column of float4[] or float8[] with its old and new value, if their stored images differ; else null. Inlined';
 
-create or replace function auditctl_internal.changed_array(p_name text, p_old anyarray, p_new anyarray) returns jsonb
+create or replace function auditctl_internal.changed_array(p_name text, p_old anyelement, p_new anyelement) returns jsonb
 language sql stable
 as $auditctl$
     select

@@ -31,7 +31,7 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.floats_needs_text is 'Whether to_jsonb would not preserve an array of such values: it has a negative zero, or bounds that do not begin with 1';
 
-create or replace function auditctl_internal.array_needs_text(p_value anyarray) returns boolean
+create or replace function auditctl_internal.array_needs_text(p_value anyelement) returns boolean
 language sql stable
 as $auditctl$
     select
@@ -79,14 +79,14 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.exact_floats is 'An object of a column''s name and image, if that is not what to_jsonb gives; else an empty one';
 
-create or replace function auditctl_internal.array_image(p_value anyarray) returns jsonb
+create or replace function auditctl_internal.array_image(p_value anyelement) returns jsonb
 language sql stable
 as $auditctl$
     select case when auditctl_internal.array_needs_text(p_value) then to_jsonb(format('%s', p_value)) else to_jsonb(p_value) end
 $auditctl$;
 comment on function auditctl_internal.array_image is 'What is recorded of such a value';
 
-create or replace function auditctl_internal.exact_array(p_name text, p_value anyarray) returns jsonb
+create or replace function auditctl_internal.exact_array(p_name text, p_value anyelement) returns jsonb
 language sql stable
 as $auditctl$
     select
