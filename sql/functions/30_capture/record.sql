@@ -3,8 +3,9 @@
 --
 -- Called by capture functions only, whose search_path is pinned; pinning it again would cost more than everything else.
 
-create or replace function auditctl_internal.conditional_identity(p_who auditctl.identity, p_target text, p_operation text, p_require_actor boolean, p_partition text)
-returns auditctl.identity
+create or replace function auditctl_internal.conditional_identity(
+    p_who auditctl.identity, p_target text, p_operation text, p_require_actor boolean, p_partition text
+) returns auditctl.identity
 language plpgsql stable
 as $auditctl$
 begin
