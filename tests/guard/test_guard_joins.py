@@ -226,3 +226,27 @@ def test_a_table_joins_with_the_recording_of_its_reads(
         ("t1.p", "READ"),
     ]
     assert pending(db) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "conflicts"),
+    [
+        ("insert into t1.a values (1)", "insert into t1.a values (2)", False),
+        ("create table t1.b (id int)", "insert into t1.a values (2)", False),
+        ("create table t1.b (id int)", "create table t1.c (id int)", True),
+    ],
+)
+def test_serializable_transactions_conflict_over_the_guard_only_if_both_create_tables(
+    db: str, mine: psycopg.Connection, owner: Login, one: LiteralString, other: LiteralString, conflicts: bool
+) -> None:
+    mine.execute("create table t1.a (id int)")
+    with connect(owner.dsn) as second:
+        for session, statement in ((mine, one), (second, other)):
+            session.execute("begin isolation level serializable")
+            session.execute(statement)
+        mine.execute("commit")
+        if conflicts:
+            with pytest.raises(psycopg.errors.SerializationFailure):
+                second.execute("commit")
+        else:
+            second.execute("commit")
