@@ -13,6 +13,7 @@ from psycopg import errors
 from auditctl import database, place
 from auditctl.actions import Action
 from auditctl.capture import (
+    accepted,
     admin_limit,
     administer,
     attempts,
@@ -25,6 +26,7 @@ from auditctl.capture import (
     precedence,
     resolve,
     rule_store,
+    table_keys,
     uncovered,
     unseen,
 )
@@ -261,7 +263,8 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
     misfit = planner.misfit(resolution, only=goal.only, problems=goal.problems, types=types)
     audited = planner.affected(resolution, goal.only)
     states = catalog.read_triggers(conn, audited, is_thorough=goal.is_thorough)
-    planned = planner.plan(resolution, current, states, only=goal.only, types=types)
+    keys = table_keys.read(conn, audited)
+    planned = planner.plan(resolution, current, states, only=goal.only, keys=keys, types=types)
     planned = planner.without_doubtful(planned, resolution, goal.problems)
     if limits is not None:
         planned = replace(planned, rules=limits.changed(goal.rules, planned.rules))
@@ -272,6 +275,7 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
     outcome = list(precedence.outcome(goal.subject, resolution.coverings.values())) if goal.subject else []
     planned = replace(
         planned,
+        changes=(*planned.changes, *accepted.changes(accepted.read(conn), goal.accepted)),
         notes=tuple(sentence for is_surprise, sentence in outcome if not is_surprise),
         warnings=(
             *(sentence for is_surprise, sentence in outcome if is_surprise),
@@ -282,6 +286,8 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
         stored=rule_store.read(conn),
         unseen=unseen.sentences(conn, covered, limits),
         uncovered=uncovered.find(conn, audited),
+        keys=tuple(table_keys.sentences(planned.targets, keys, table_keys.registered(conn))),
+        keyless=table_keys.keyless(planned.targets),
     )
     if goal.retention is not None:
         registered = {rule.name: new.name for rule, new in zip(goal.rules, planned.rules, strict=True)}

@@ -12,6 +12,7 @@ from typing import Any
 from auditctl import table_names
 from auditctl.actions import Action
 from auditctl.capture import (
+    accepted,
     admin_limit,
     catalog,
     exclusion,
@@ -22,6 +23,7 @@ from auditctl.capture import (
     scope,
     unseen,
 )
+from auditctl.capture.accepted import Acceptance
 from auditctl.capture.config.document import Document
 from auditctl.capture.model import Catalog, EventType
 from auditctl.capture.resolve import Resolution
@@ -46,6 +48,7 @@ class DesiredRules:
         problems: Problems that are already known; reported together with what does not fit.
         event_types: The types of business events; None to leave them as they are.
         retention: How long events should be kept; None to leave that as it is.
+        accepted: The findings of doctor that should be accepted; None likewise.
         has_file: Whether the rules come from a file, which may not mention everything that the database has.
         subject: The rule that the change is about, without actions where nothing should remain; None for all.
         limits: The tables that the plan is limited to; None for all.
@@ -61,6 +64,7 @@ class DesiredRules:
     problems: tuple[str, ...] = ()
     event_types: tuple[EventType, ...] | None = None
     retention: Retention | None = None
+    accepted: tuple[Acceptance, ...] | None = None
     has_file: bool = False
     subject: Rule | None = None
     limits: Scope | None = None
@@ -105,6 +109,7 @@ class AllRules:
             problems=self.document.problems,
             event_types=self.document.event_types,
             retention=self.document.retention,
+            accepted=self.document.accepted,
             has_file=True,
             catalog=current,
             is_thorough=self.is_thorough,
@@ -145,7 +150,9 @@ def _for_administrator(
     limit, warnings = admin_limit.read(conn), goal.warnings
     if goal.admin not in (None, limit):
         warnings += (f"{admin_limit.SECTION} stays as it is: only the login that installed auditctl changes it",)
-    goal = replace(goal, admin=None, warnings=warnings)
+    if goal.accepted not in (None, accepted.read(conn)):
+        warnings += ("accepted findings stay as they are: only a login that may act as auditctl_owner changes them",)
+    goal = replace(goal, admin=None, accepted=None, warnings=warnings)
     if limit is None:
         return goal
     wanted = resolve.resolve(goal.rules, current, follow_renames=False).rules

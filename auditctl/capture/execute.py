@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from auditctl import database, resources
-from auditctl.capture import catalog, planner, rule_store, statements
+from auditctl.capture import catalog, planner, rule_store, statements, table_keys
 from auditctl.capture.batches import Batch
 from auditctl.capture.desired import DesiredRules
 from auditctl.capture.model import LOCKING, OTHER, Audited, Catalog, EventType, Relation, Statement
@@ -158,7 +158,8 @@ def require_done(conn: Connection, prepared: Prepared, batch: Batch) -> None:
     relations = {relation.oid: relation for relation in current.relations}
     audited = tuple(_fresh(one, relations, members.get(one.root.oid, ())) for one in batch.audited)
     states = catalog.read_triggers(conn, audited)
-    remaining = planner.plan(Resolution(audited, prepared.plan.rules, ()), current, states)
+    resolution = Resolution(audited, prepared.plan.rules, ())
+    remaining = planner.plan(resolution, current, states, keys=table_keys.read(conn, audited))
     if remaining.pending:
         first = remaining.pending[0]
         raise OutdatedPlanError(

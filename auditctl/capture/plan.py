@@ -110,6 +110,8 @@ class Plan:
         faulty: The names of rules that do not fit the database.
         notes: For a change of one table or glob, which rules cover what it names, as sentences.
         uncovered: The columns that were hidden until now, and would be recorded in the clear.
+        keys: Which tables get which key, other than a primary key or another one than before, as sentences.
+        keyless: The registered names of tables whose rows nothing identifies.
     """
 
     changes: tuple[Change, ...]
@@ -123,6 +125,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     uncovered: tuple[Uncovered, ...] = ()
     faulty: frozenset[str] = frozenset()
+    keys: tuple[str, ...] = ()
+    keyless: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:

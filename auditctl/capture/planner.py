@@ -5,7 +5,7 @@ The same input gives the same bytes. Triggers to drop come first, functions that
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from auditctl.actions import DEFAULT
@@ -15,6 +15,7 @@ from auditctl.capture.known_relations import installed_target
 from auditctl.capture.model import Audited, Catalog, TriggerState
 from auditctl.capture.plan import Change, ChangeKind, Plan, Target
 from auditctl.capture.resolve import Resolution
+from auditctl.capture.table_keys import TableKey
 from auditctl.errors import ConfigurationError
 from auditctl.names import TRIGGER_SCHEMA
 from auditctl.table_names import qualified
@@ -29,6 +30,7 @@ def plan(
     states: Sequence[TriggerState],
     *,
     only: frozenset[str] | None = None,
+    keys: Mapping[int, TableKey] | None = None,
     types: Types = NO_TYPES,
 ) -> Plan:
     """Plan how to get from what the database has to the rules; rules with problems count as absent.
@@ -38,6 +40,7 @@ def plan(
         catalog: What the database has.
         states: The triggers that the rules need, of those tables (`catalog.read_triggers`).
         only: Registered names of the rules or tables to act on; None for all. Others are not changed.
+        keys: The keys of the covered tables without a primary key, by object id; None where nobody asks for them.
         types: The types of business events.
     """
     covered, names, whole = resolution.audited, frozenset[str](), catalog
@@ -47,6 +50,7 @@ def plan(
         names |= {before for audited in covered if (before := installed_target(audited.root, catalog))}
         catalog = _narrowed(catalog, resolution, covered, names)
     used = {state.function for state in states} | _called_elsewhere(whole, catalog)
+    targets = tuple(_target(audited, catalog, keys or {}) for audited in covered)
     steps = [
         *_drop_triggers(states, catalog),
         *_repair_triggers(states, covered, catalog),
@@ -61,7 +65,7 @@ def plan(
         targets,
         (
             *(note for rule, note in resolution.notes if only is None or rule.name in only),
-            *validate.warnings((audited.root, audited.rule) for audited in covered),
+            *validate.warnings((one.root, one.rule, target.key) for one, target in zip(covered, targets, strict=True)),
         ),
         coverings=resolution.coverings,
     )
@@ -180,10 +184,10 @@ def _drop_functions(used: Container[str], catalog: Catalog) -> Iterator[Change]:
             yield triggers.drop_function(catalog.functions[name])
 
 
-def _target(audited: Audited, catalog: Catalog) -> Target:
+def _target(audited: Audited, catalog: Catalog, keys: Mapping[int, TableKey]) -> Target:
     relation, rule, name = audited.root, audited.rule, audited.target
     before = installed_target(relation, catalog)
-    declared = rule.key if set(relation.columns).issuperset(rule.key) else ()
+    key = relation.primary_key or (keys[relation.oid].columns if relation.oid in keys else ())
     label = rule.label if rule.name == name else None
     # A former partition still has the triggers of its parent's target, which is not a former name of its own.
     is_former = before not in (None, name) and not any(
@@ -192,4 +196,4 @@ def _target(audited: Audited, catalog: Catalog) -> Target:
         if other.triggers or other.reading
     )
     renamed_from = before if is_former else None
-    return Target(name, label, relation.primary_key or declared, relation.oid, rule, renamed_from)
+    return Target(name, label, key, relation.oid, rule, renamed_from)

@@ -147,7 +147,10 @@ class Rule:
     key: tuple[str, ...] = field(
         default=(),
         metadata=_columns(
-            "Key", "key", "Columns that name a row, only for a table without a primary key.", "the primary key"
+            "Key",
+            "key",
+            "Columns that name a row, only for a table without a primary key.",
+            "the primary key, or else a unique index",
         ),
     )
     require_actor: bool = field(

@@ -48,10 +48,10 @@ def refusal(relation: Relation) -> str | None:
     return None
 
 
-def warnings(covered: Iterable[tuple[Relation, Rule]]) -> tuple[str, ...]:
-    """Return warnings about the covered tables: what may surprise."""
+def warnings(covered: Iterable[tuple[Relation, Rule, Sequence[str]]]) -> tuple[str, ...]:
+    """Return warnings about the covered tables, each with its rule and its key: what may surprise."""
     texts = []
-    for relation, rule in covered:
+    for relation, rule, key in covered:
         name = qualified(*relation.identity)
         if relation.persistence == "u":
             texts.append(f"{name} is unlogged: a crash empties it without any event.")
@@ -59,10 +59,8 @@ def warnings(covered: Iterable[tuple[Relation, Rule]]) -> tuple[str, ...]:
             texts.append(f"{name} is a foreign table: only writes through this database are recorded, and no truncate.")
         if Action.READ in rule.actions:
             texts += _read_warnings(relation, name)
-        if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}:
-            texts.append(f"{name} has no primary key: its events have no target_id; name columns as key (--key).")
         hidden = frozenset(rule.hidden)
-        if hidden_key := [column for column in relation.primary_key or rule.key if column in hidden]:
+        if hidden_key := [column for column in key if column in hidden]:
             columns = ", ".join(hidden_key)
             texts.append(
                 f"the key of {name} has hidden columns: its events have a keyed hash of {columns} in target_id."

@@ -10,7 +10,7 @@ import click
 
 from auditctl import actions, durations
 from auditctl.actions import parse_actions
-from auditctl.capture import apply, plan_summary, rule_keys, table_status
+from auditctl.capture import apply, plan_summary, rule_keys, table_keys, table_status
 from auditctl.capture.plan import ChangeKind, Plan
 from auditctl.capture.rule_keys import Kind, Rule, RuleKey
 from auditctl.cli.agreement import agreement, uncover_option
@@ -204,6 +204,10 @@ def _options(row: table_status.TableStatus) -> list[str]:
 def print_warnings(session: Session, plan: Plan, verbose: bool) -> None:
     """Print the warnings of a plan, or the first of many."""
     warnings = [f"warning: {warning}" for warning in (*plan.warnings, *plan.unseen)]
+    if plan.keyless:
+        session.say(f"warning: {table_keys.warning(plan.keyless, is_whole=verbose)}")
+        for line in table_keys.remedy(plan.keyless[0], plan.coverings):
+            session.say(f"    {line}")
     for text in plan_summary.limited(warnings, "warning", is_whole=verbose):
         session.say(text)
 
@@ -228,7 +232,7 @@ def _report(session: Session, plan: Plan, nothing: str) -> None:
             by_target.setdefault((change.target, _VERBS[change.kind]), []).append(change.action.value.lower())
     for sentence in _summed_up({key: ", ".join(dict.fromkeys(names)) for key, names in by_target.items()}):
         session.say(sentence)
-    for note in plan.notes:
+    for note in (*plan.notes, *plan_summary.limited(plan.keys, "key")):
         session.say(note)
     print_warnings(session, replace(plan, unseen=()), verbose=False)
     if not by_target:

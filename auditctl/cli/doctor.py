@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -14,6 +15,7 @@ from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import Session, pass_session
 from auditctl.display import harmless
 from auditctl.doctor import clear_values
+from auditctl.doctor.acceptance import AcceptedFinding
 from auditctl.doctor.examine import examine
 from auditctl.doctor.model import Finding, Severity
 from auditctl.doctor.registry import CHECKS
@@ -40,7 +42,8 @@ def doctor(session: Session, output: str, severity: str, all_events: bool, only:
 
     Exits with 3 if it finds anything of this severity or worse, with 0 if not. A superuser can run every check, a
     reader nearly all of them; those that the login may not run are listed. Changes nothing. With --only it reports
-    what it finds about these tables, and nothing about the log, roles or the server.
+    what it finds about these tables, and nothing about the log, roles or the server. What [[doctor.accept]] of the
+    configuration file accepts is shown apart, and does not count.
 
     \b
     Examples:
@@ -53,17 +56,54 @@ def doctor(session: Session, output: str, severity: str, all_events: bool, only:
         dumpers = roles.dumpers(conn)
     severities = list(Severity)[: list(Severity).index(Severity(severity)) + 1]
     findings = [finding for finding in examined.findings if finding.severity in severities]
+    accepted = [one for one in examined.accepted if one.finding.severity in severities]
     if output == "json":
-        rows = [dataclasses.asdict(finding) for finding in findings]
-        print_json(rows)
+        print_json([dataclasses.asdict(finding) | {"accepted": None} for finding in findings] + _json(accepted))
     else:
         _print(findings)
+        _print_accepted(accepted)
     for check, reason in examined.unseen:
         session.say(f"not checked: {check}, because {reason}")
     session.say(f"A whole pg_dump can be made by: {', '.join(('superusers', *dumpers))}")
     if findings:
         raise DriftError(_counted(findings), hint="Carry out the remedies in their order, then run: auditctl doctor")
-    session.say("nothing found")
+    apart = f", apart from {plural(len(accepted), 'accepted finding')}" if accepted else ""
+    session.say(f"nothing found{apart}")
+
+
+def _json(accepted: Sequence[AcceptedFinding]) -> list[dict[str, Any]]:
+    """Return accepted findings as objects, each with who accepted it and why."""
+    return [
+        dataclasses.asdict(one.finding)
+        | {
+            "accepted": {
+                "reason": one.acceptance.reason,
+                "until": one.acceptance.until and one.acceptance.until.isoformat(),
+                "by": one.acceptance.set_by,
+            }
+        }
+        for one in accepted
+    ]
+
+
+def _print_accepted(accepted: Sequence[AcceptedFinding]) -> None:
+    """Print accepted findings as a table of their own."""
+    if not accepted:
+        return
+    from auditctl.cli.terminal import print_table  # rich is slow to load
+
+    print_text("\nAccepted, and not counted:")
+    cells = [
+        [
+            one.finding.check,
+            one.finding.object,
+            one.acceptance.reason,
+            one.acceptance.until.isoformat() if one.acceptance.until else "",
+            one.acceptance.set_by,
+        ]
+        for one in accepted
+    ]
+    print_table(["Check", "Object", "Reason", "Until", "By"], cells)
 
 
 def _counted(findings: Sequence[Finding]) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from auditctl import place
-from auditctl.capture import admin_limit, event_types, plan_summary, rule_store, statements
+from auditctl.capture import plan_summary, statements, stored_file
 from auditctl.capture import apply as capture_apply
 from auditctl.capture.config import document as configuration
 from auditctl.capture.config.document import Document
@@ -22,8 +23,8 @@ from auditctl.cli.options import confirm, only_option
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.display import harmless, harmless_toml
+from auditctl.doctor import acceptance
 from auditctl.errors import AuditctlError, DriftError, UsageError
-from auditctl.retention import times
 from auditctl.text import plural
 
 file_argument = click.argument("file", required=False)
@@ -169,8 +170,7 @@ def check(session: Session, file: str | None, only: tuple[str, ...], verbose: bo
 def config(session: Session) -> None:
     """Print the rules in force and all other sections, as TOML that apply accepts and that then plans nothing."""
     with session.connect(READER) as conn:
-        parts = rule_store.read(conn), event_types.read(conn), times.read(conn), admin_limit.read(conn)
-    document = configuration.dump(*parts)
+        document = stored_file.read(conn)
     print_text(document, harmless_toml, end="")
 
 
@@ -183,7 +183,8 @@ def _document(file: str | None) -> Document | None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"cannot read {file}: {reason}", hint="Give a TOML file, or - for stdin.") from error
-    return configuration.load(text, "stdin" if file == "-" else file)
+    document = configuration.load(text, "stdin" if file == "-" else file)
+    return replace(document, problems=(*document.problems, *acceptance.problems(document.accepted or ())))
 
 
 def _matches_preview(planned: Plan, preview: Plan) -> bool:
@@ -207,7 +208,8 @@ def _lines(planned: Plan, verbose: bool) -> list[str]:
     times = [f"RETAIN  {difference.sentence}" for difference in planned.retention.differences]
     changes = plan_summary.lines(planned, is_whole=verbose)
     uncovered = plan_summary.limited(uncovered, "table", is_whole=verbose)
-    return [*uncovered, *changes, *times, *([planned.retention.warning] if planned.retention.warning else [])]
+    keys = plan_summary.limited([f"KEY     {text}" for text in planned.keys], "key", is_whole=verbose)
+    return [*uncovered, *changes, *keys, *times, *([planned.retention.warning] if planned.retention.warning else [])]
 
 
 def _print_changes(planned: Plan, verbose: bool) -> None:

@@ -6,13 +6,13 @@ may execute functions, have checks of their own, so that nothing is found twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from auditctl import resources, table_names
 from auditctl.actions import BY_ACTION, Action
-from auditctl.capture import catalog, desired, planner, render, resolve, rule_store
+from auditctl.capture import catalog, desired, planner, render, resolve, rule_store, table_keys
 from auditctl.capture.model import Relation, TriggerState
 from auditctl.capture.plan import ChangeKind
 from auditctl.capture.resolve import Problem
@@ -46,7 +46,8 @@ def read(conn: Connection, limit: int | None = clear_values.LIMIT, only: tuple[s
     forged = frozenset((s.relation, s.action) for s in states if any(fault.kind == "forged" for fault in s.faults))
     granted = tuple(f"{state.function} {state.grantee}" for state in states if state.grantee)
     names = limits.targets if limits else None
-    plan = planner.plan(resolution, current, tuple(map(_without_other_checks, states)), only=names)
+    keys = table_keys.read(conn, resolution.audited)
+    plan = planner.plan(resolution, current, tuple(map(_without_other_checks, states)), only=names, keys=keys)
     changed = _changed_templates(conn)
     former = _former_columns(conn)
     detached, renamed = lost_tables.detached(conn), lost_tables.renamed(conn)
@@ -60,14 +61,9 @@ def read(conn: Connection, limit: int | None = clear_values.LIMIT, only: tuple[s
         forged,
         changed,
         former,
-        _unique_columns(conn),
         clear_values.read(conn, limit, limits),
         limits,
     )
-
-
-def _unique_columns(conn: Connection) -> Mapping[int, Sequence[str]]:
-    return dict(conn.execute(resources.sql_text("queries/unique_column.sql").encode()).fetchall())
 
 
 def _former_columns(conn: Connection) -> FormerColumns:
@@ -192,14 +188,11 @@ def changed_registrations(coverage: Coverage) -> Sequence[ResultRow]:
 
 def keyless_tables(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the covered tables whose updates and deletions do not name a row."""
+    names = frozenset(table_keys.keyless(coverage.plan.targets))
     return [
-        {
-            "object": qualified(*relation.identity),
-            "table": qualified(*relation.identity),
-            "remedy": rule_repair.keyed(rule, relation, coverage.unique_columns.get(relation.oid, ())),
-        }
-        for relation, rule in coverage.resolution.covered
-        if not relation.primary_key and not rule.key and set(rule.actions) & {Action.UPDATE, Action.DELETE}
+        {"object": one.target, "table": one.target, "remedy": rule_repair.keyed(one.rule, one.root)}
+        for one in coverage.resolution.audited
+        if one.target in names
     ]
 
 

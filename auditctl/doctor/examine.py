@@ -8,9 +8,11 @@ from datetime import UTC, date
 from typing import Any
 
 from auditctl import database, place, resources, store_code
+from auditctl.capture import accepted
 from auditctl.capture.scope import Scope
 from auditctl.database import Connection
-from auditctl.doctor import clear_values, coverage
+from auditctl.doctor import acceptance, clear_values, coverage
+from auditctl.doctor.acceptance import AcceptedFinding
 from auditctl.doctor.checks.log import PLACE
 from auditctl.doctor.model import Check, Coverage, Finding, ResultRow, Severity
 from auditctl.doctor.registry import CHECKS
@@ -33,10 +35,12 @@ class Examination:
     Attributes:
         findings: The worst first, then in the order of the registry; what a remedy depends on comes before it.
         unseen: Checks that the login may not run, each with the reason.
+        accepted: Findings that somebody accepted, which do not count.
     """
 
     findings: tuple[Finding, ...]
     unseen: tuple[tuple[str, str], ...]
+    accepted: tuple[AcceptedFinding, ...] = ()
 
 
 def examine(
@@ -102,7 +106,12 @@ def _in_place(
         begin = f"{since.astimezone(UTC):%Y-%m-%d %H:%M} (UTC)"
         unseen.append((EVENT_CLEAR, f"the log is large; those before {begin} need --all-events"))
     order = list(Severity)
-    return Examination(tuple(sorted(findings, key=lambda finding: order.index(finding.severity))), tuple(unseen))
+    findings.sort(key=lambda finding: order.index(finding.severity))
+    # Code of the store that somebody changed may say what is accepted.
+    valid = () if covered is None else accepted.read(conn)
+    (day,) = conn.execute("select coalesce(%s::date, current_date)", [today]).fetchone() or (date.max,)
+    counted, apart = acceptance.split(findings, valid, day)
+    return Examination(counted, tuple(unseen), apart)
 
 
 def _changed_code(conn: Connection) -> list[str]:

@@ -138,7 +138,6 @@ class Coverage:
         forged: The object ids of tables, and actions, of functions that are not as their digests say.
         changed_templates: The actions whose functions are made from another template than this tool's.
         former_columns: The columns of audited tables that were renamed or dropped while the guard was off.
-        unique_columns: For tables without a primary key, by object id, the columns of a unique index, none nullable.
         clear_values: What events hold in the clear although a rule hid it.
         limits: The tables that were looked at; None for all.
     """
@@ -152,7 +151,6 @@ class Coverage:
     forged: frozenset[tuple[int, Action]]
     changed_templates: tuple[str, ...]
     former_columns: FormerColumns
-    unique_columns: Mapping[int, Sequence[str]]
     clear_values: ClearValues
     limits: Scope | None = None
 
@@ -182,6 +180,7 @@ class Check:
         since: The first major version of PostgreSQL that has what is looked at.
         until: The last one.
         find: Finds the rows where a query cannot: by comparing with the rules.
+        may_be_accepted: Whether somebody may accept its findings; not where events may be missing or changed.
     """
 
     name: str
@@ -192,6 +191,7 @@ class Check:
     since: int = 14
     until: int = 99
     find: Callable[[Coverage], Sequence[ResultRow]] | None = None
+    may_be_accepted: bool = True
 
     @property
     def query(self) -> str:

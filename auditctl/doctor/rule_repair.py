@@ -88,18 +88,7 @@ def _fitting(rule: Rule, followed: Rule, catalog: Catalog) -> Rule | None:
     return None
 
 
-def keyed(rule: Rule, relation: Relation, unique: Sequence[str]) -> str:
-    """Return how the rule names the rows of one table: by the columns of a unique index, where it has one.
-
-    Args:
-        rule: The rule that covers the table.
-        relation: The table.
-        unique: The columns of a unique index, none of them nullable; empty where there is no such index.
-    """
-    repaired = replace(
-        keep_columns(rule, relation.columns), name=qualified(*relation.identity), key=tuple(unique) or ("COLUMN",)
-    )
-    if unique and not {*unique} & {*repaired.hidden}:
-        return shlex.join(command(repaired))
-    repaired = replace(repaired, key=("COLUMN",))
+def keyed(rule: Rule, relation: Relation) -> str:
+    """Return how the rule that covers a table names the columns that identify its rows."""
+    repaired = replace(keep_columns(rule, relation.columns), name=qualified(*relation.identity), key=("COLUMN",))
     return f"Name the columns that identify its rows, or add a primary key: {shlex.join(command(repaired))}"

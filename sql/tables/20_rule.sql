@@ -92,3 +92,24 @@ comment on column auditctl.event_type.label is 'The displayed name of the target
 comment on column auditctl.event_type.enabled is 'Whether such events are recorded; of several matching rows the exact name counts, else the longest glob';
 comment on column auditctl.event_type.set_by is 'The login that set it';
 comment on column auditctl.event_type.set_at is 'When it was set';
+
+create table auditctl.accepted_finding (
+    name text generated always as (check_name || ' ' || object) stored,
+    check_name text not null,
+    object text not null,
+    reason text not null,
+    until date,
+    set_by text not null default session_user,
+    set_at timestamptz not null default pg_catalog.now(),
+    constraint accepted_finding_pkey primary key (check_name, object),
+    constraint accepted_finding_object_is_not_empty check (object <> ''),
+    constraint accepted_finding_reason_is_not_empty check (reason <> '')
+);
+comment on table auditctl.accepted_finding is 'Findings of doctor that somebody accepted, with the reason: doctor shows them apart and does not count them';
+comment on column auditctl.accepted_finding.name is 'Check and object, as events about it name it';
+comment on column auditctl.accepted_finding.check_name is 'The check that makes the finding';
+comment on column auditctl.accepted_finding.object is 'What the finding is about, or a glob: * stands for any characters, ? for one';
+comment on column auditctl.accepted_finding.reason is 'Why it is accepted';
+comment on column auditctl.accepted_finding.until is 'The day from which it counts again; null for never';
+comment on column auditctl.accepted_finding.set_by is 'The login that accepted it';
+comment on column auditctl.accepted_finding.set_at is 'When it was accepted';

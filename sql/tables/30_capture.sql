@@ -54,6 +54,7 @@ create table auditctl.capture (
     columns jsonb not null default '{}',
     columns_of text,
     rules jsonb not null default '[]',
+    key_indexes text[] not null default '{}',
     shape text,
     being_changed_by xid8,
     read_query boolean not null default false,
@@ -77,6 +78,7 @@ comment on column auditctl.capture.detached is 'Former members, until apply is r
 comment on column auditctl.capture.columns is 'For the table and each child: the columns by number, each with name, type and default';
 comment on column auditctl.capture.columns_of is 'The physical table that these numbers are of: cluster, database and object id; in any other they may have changed';
 comment on column auditctl.capture.rules is 'INSTEAD rules that existed already, as auditctl_internal.current_rules describes each';
+comment on column auditctl.capture.key_indexes is 'The unique indexes of a table without a primary key, and of its members, that may identify rows';
 comment on column auditctl.capture.shape is 'A digest of all in the catalog that capture depends on, for auditctl_internal.current_shape; null if it must be looked at anew';
 comment on column auditctl.capture.being_changed_by is 'The transaction that is changing capture, in which the guard ignores the table; else null';
 comment on column auditctl.capture.read_query is 'Whether the event of a read records the query''s text';

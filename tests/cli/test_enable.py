@@ -207,10 +207,11 @@ def test_an_unlogged_a_foreign_and_a_keyless_table_are_audited_with_a_warning(
         "public.fleeting: now captures create, update, delete, truncate.\n"
         "public.keyless: now captures create, update, delete, truncate.\n"
         "public.remote: now captures create, update, delete.\n"
+        "warning: 2 tables have no key, so that events have no target_id: public.keyless, public.remote. "
+        "Name the columns of one in the file:\n"
+        '    [[table]]\n    name = "public.keyless"\n    key = ["COLUMN"]\n'
         "warning: public.fleeting is unlogged: a crash empties it without any event.\n"
-        "warning: public.keyless has no primary key: its events have no target_id; name columns as key (--key).\n"
         "warning: public.remote is a foreign table: only writes through this database are recorded, and no truncate.\n"
-        "warning: public.remote has no primary key: its events have no target_id; name columns as key (--key).\n"
     )
     assert pending(db) == []
 

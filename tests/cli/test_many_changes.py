@@ -52,9 +52,13 @@ def test_a_plan_of_many_tables_is_summed_up_by_rule_kind_and_reason(db: str, aud
     ]
     done = auditctl("plan", "-", input=ALL, check=0)
     assert done.out.splitlines() == summary
-    no_key = "has no primary key: its events have no target_id; name columns as key (--key)."
     assert done.err.splitlines() == [
-        f"warning: a.t{number} {no_key}" for number in sorted(range(12), key=str) if number
+        "warning: 11 tables have no key, so that events have no target_id: a.t1, a.t10, a.t11 and 8 others. "
+        "Name the columns of one in the file:",
+        "    [[table]]",
+        '    name = "a.t1"',
+        '    actions = ["create", "update"]',
+        '    key = ["COLUMN"]',
     ]
     assert auditctl("check", "-", input=ALL, check=3).out.splitlines() == summary
     whole = auditctl("plan", "-", "--verbose", input=ALL, check=0).out.splitlines()
@@ -71,8 +75,8 @@ def test_enable_and_disable_of_many_tables_say_it_in_a_sentence(
 ) -> None:
     done = auditctl("enable", "[ab].*", check=0).err.splitlines()
     assert done[0] == "24 tables, such as a.t0: now captures create, update, delete, truncate."
-    assert done[-1] == "... and 4 more warnings; plan --verbose shows all"
-    assert len(done) == 22
+    assert done[1].startswith("warning: 24 tables have no key, ")
+    assert len(done) == 5
     gone = auditctl("disable", "*.*", check=0).err.splitlines()
     assert gone == ["24 tables, such as a.t0: no longer captures create, delete, truncate, update."]
     assert triggers(conn) == []

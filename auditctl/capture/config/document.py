@@ -6,7 +6,8 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from auditctl.capture.config import admin, event_types, tables, toml
+from auditctl.capture.accepted import Acceptance
+from auditctl.capture.config import accepted, admin, event_types, tables, toml
 from auditctl.capture.config import retention as retention_section
 from auditctl.capture.config.fields import Fields
 from auditctl.capture.config.toml import Section
@@ -15,7 +16,7 @@ from auditctl.capture.rule_keys import Rule
 from auditctl.errors import ConfigurationError
 from auditctl.retention.times import Retention
 
-SECTIONS = ("defaults", "table", "event", "retention", "admin")
+SECTIONS = ("defaults", "table", "event", "retention", "admin", "doctor")
 """The keys of the file itself."""
 
 OTHER_SECTIONS = frozenset(SECTIONS) - {"defaults", "table"}
@@ -36,6 +37,7 @@ class Document:
         retention: How long events are kept; None if the file does not set it.
         admin: The names and globs of the tables that administrators may change; None for a file without [admin], which
             leaves that as it is.
+        accepted: The findings of doctor that are accepted; None if the file does not say.
     """
 
     rules: tuple[Rule, ...]
@@ -43,6 +45,7 @@ class Document:
     event_types: tuple[EventType, ...] | None = None
     retention: Retention | None = None
     admin: tuple[str, ...] | None = None
+    accepted: tuple[Acceptance, ...] | None = None
 
 
 def load(text: str, source: str) -> Document:
@@ -73,7 +76,7 @@ def load(text: str, source: str) -> Document:
     types = event_types.read(document)
     times = retention_section.read(document, rules)
     limit = admin.read(document)
-    return Document(rules, tuple(problems), types, times, limit)
+    return Document(rules, tuple(problems), types, times, limit, accepted.read(document))
 
 
 def dump(
@@ -81,15 +84,17 @@ def dump(
     types: Iterable[EventType] = (),
     retention: Retention | None = None,
     limit: tuple[str, ...] | None = None,
+    findings: Iterable[Acceptance] = (),
 ) -> str:
-    """Return the file that states these rules, event types, times and limit; `load` of it gives them back, in order."""
+    """Return the file that states all this; `load` of it gives it back, in order."""
     rules, times = tuple(rules), retention or Retention()
     event_sections = [("[[event]]", section) for section in event_types.sections(types)]
     retention_sections = retention_section.sections(times, rules)
     table_sections = [("[[table]]", section) for section in tables.sections(rules, times.targets)]
     admin_sections = admin.sections(limit)
-    others = [*admin_sections, *retention_sections, *event_sections]
+    accept_sections = [("[[doctor.accept]]", section) for section in accepted.sections(findings)]
+    others = [*admin_sections, *retention_sections, *event_sections, *accept_sections]
     # A file about other things alone must say that it audits no table, before the first section.
     head: list[tuple[str, Section]] = [("", {"table": []})] if others and not table_sections else []
-    defaults = ("[defaults]", tables.defaults())
-    return toml.dumps([*head, defaults, *admin_sections, *retention_sections, *table_sections, *event_sections])
+    sections = [*admin_sections, *retention_sections, *table_sections, *event_sections, *accept_sections]
+    return toml.dumps([*head, ("[defaults]", tables.defaults()), *sections])

@@ -16,6 +16,7 @@ CAPTURE = (
         "Events of {action} may be missing or wrong: {object}, from which its functions are made, was changed.",
         "auditctl install",
         find=coverage.changed_templates,
+        may_be_accepted=False,
     ),
     Check(
         "rule_broken",
@@ -24,6 +25,7 @@ CAPTURE = (
         "The rule {rule} cannot be applied, and no other rule is applied until it is fixed: {problem}.",
         "auditctl disable {rule}",
         find=coverage.broken_rules,
+        may_be_accepted=False,
     ),
     Check(
         "table_detached",
@@ -33,6 +35,7 @@ CAPTURE = (
         "and is a table of its own now.",
         ENABLE,
         find=lost_tables.detached_tables,
+        may_be_accepted=False,
     ),
     Check(
         "table_uncaptured",
@@ -41,6 +44,7 @@ CAPTURE = (
         "No {actions} of {object} leaves an event, although the rule {rule} covers it.",
         APPLY,
         find=coverage.uncaptured_tables,
+        may_be_accepted=False,
     ),
     Check(
         "trigger_missing",
@@ -49,6 +53,7 @@ CAPTURE = (
         "No {actions} of {object} leaves an event: the trigger is gone.",
         APPLY,
         find=coverage.missing_triggers,
+        may_be_accepted=False,
     ),
     Check(
         "member_uncaptured",
@@ -57,6 +62,7 @@ CAPTURE = (
         "No {actions} of {object} itself leaves an event, although it belongs to {target}, which is audited.",
         APPLY,
         find=coverage.uncaptured_members,
+        may_be_accepted=False,
     ),
     Check(
         "trigger_silent",
@@ -64,6 +70,7 @@ CAPTURE = (
         "a trigger of ours that is switched off, or does not fire always",
         "Writes to {relation} may leave no event: the trigger is {state}.",
         APPLY,
+        may_be_accepted=False,
     ),
     Check(
         "capture_changed",
@@ -72,6 +79,7 @@ CAPTURE = (
         "Events of {action} on {relation} may be missing or wrong: {reason}",
         APPLY,
         find=coverage.changed_capture,
+        may_be_accepted=False,
     ),
     Check(
         "event_clear",
@@ -166,7 +174,8 @@ CAPTURE = (
         "table_keyless",
         Severity.NOTICE,
         "an audited table whose rows cannot be distinguished",
-        "Events of {object} do not identify the row: the table has no primary key, and its rule names none.",
+        "Events of {object} do not identify the row: the table has no primary key and no unique index without nulls, "
+        "and its rule names no columns.",
         "Name the columns that identify its rows, or add a primary key: auditctl enable {table} --key COLUMN",
         find=coverage.keyless_tables,
     ),

@@ -18,6 +18,7 @@ PLACE = Check(
     "a store that is not where it was installed",
     "Capture, the guard and the log's roles may not fit this database: the store {phrase}; no other check was made.",
     "auditctl adopt",
+    may_be_accepted=False,
 )
 
 LOG = (
@@ -35,6 +36,7 @@ LOG = (
         "{object} is not what this version creates: somebody may have changed what is recorded, or run code in the "
         "sessions of others, which is why auditctl runs nothing as a superuser until it is repaired.",
         "auditctl install",
+        may_be_accepted=False,
     ),
     Check(
         "owner_changed",
@@ -42,6 +44,7 @@ LOG = (
         "a part of the store that does not belong to auditctl_owner",
         "{owner} owns the {kind} {name}, and can change what it does and holds.",
         "alter {kind} {name} owner to auditctl_owner;",
+        may_be_accepted=False,
     ),
     Check(
         "log_trigger",
@@ -50,6 +53,7 @@ LOG = (
         "Events may be changed or swallowed as they are written: the trigger {trigger} on {relation} is not "
         "auditctl's.",
         as_owner("drop trigger if exists {trigger} on {relation};"),
+        may_be_accepted=False,
     ),
     Check(
         "log_rule",
@@ -57,6 +61,7 @@ LOG = (
         "a rewrite rule on a table of the store",
         "Events may be changed or swallowed as they are written: the rule {rule} on {relation} is not auditctl's.",
         as_owner("drop rule {rule} on {relation};"),
+        may_be_accepted=False,
     ),
     Check(
         "write_once",
@@ -64,6 +69,7 @@ LOG = (
         "the log or a partition of it without its write-once guard",
         "Events in {relation} can be changed and removed, and may have been: its write-once guard is missing or off.",
         as_owner("{drops}select auditctl_internal.guard_partition({literal});"),
+        may_be_accepted=False,
     ),
     Check(
         "rule_unrecorded",
@@ -78,6 +84,7 @@ LOG = (
         "a month of the log that is gone, was gone, or lacks events, without having expired",
         "Events of {month} are missing, unless a backup has them: {object} {state}, and no upkeep announced it.",
         as_owner("select auditctl_internal.accept_month({literal}, 'the loss is known');"),
+        may_be_accepted=False,
     ),
     Check(
         "log_default_gone",
@@ -89,6 +96,7 @@ LOG = (
             "create table auditctl.event_default partition of auditctl.event default; "
             "select auditctl_internal.guard_partition('auditctl.event_default');"
         ),
+        may_be_accepted=False,
     ),
     Check(
         "log_detached",
@@ -99,6 +107,7 @@ LOG = (
             "alter table auditctl.event attach partition {relation} for values from ({lower}) to ({upper}); "
             "select auditctl_internal.guard_partition({literal});"
         ),
+        may_be_accepted=False,
     ),
     Check(
         "log_default_rows",
@@ -149,6 +158,7 @@ LOG = (
         "a table of the store with rows that readers do not see, and that their dumps lack",
         "Readers of {relation}, and dumps by logins that row security holds, may miss rows without an error: {reason}.",
         as_owner("select auditctl_internal.open_store_to_dumps();"),
+        may_be_accepted=False,
     ),
     Check(
         "log_policy",

@@ -27,6 +27,7 @@ READS = (
         "Reads of {object} leave no event, or those by its owner: {reason}",
         "auditctl apply --yes",
         find=silent_reads,
+        may_be_accepted=False,
     ),
     Check(
         "log_key_open",
@@ -34,6 +35,7 @@ READS = (
         "a policy on the secrets that tell recorded reads from forged ones",
         "A login that may select from auditctl.log_key can forge reads and hide its own: the policy {policy} shows it.",
         as_owner("drop policy {policy} on auditctl.log_key;"),
+        may_be_accepted=False,
     ),
     Check(
         "read_bypass",

@@ -34,6 +34,7 @@ def doctor(visit: Visit) -> Response:
         severities=list(Severity),
         least=text,
         only=only,
+        accepted=[one for one in examined.accepted if one.finding.severity in shown],
         unseen=examined.unseen,
         seconds=seconds,
     )

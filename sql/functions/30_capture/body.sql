@@ -167,18 +167,15 @@ set quote_all_identifiers = off
 as $auditctl$
 declare
     v_columns constant auditctl.captured_column[] := coalesce(p_columns, array(select c from auditctl_internal.captured_columns(p_relation) as c));
-    v_primary constant text[] := auditctl_internal.key_columns(p_relation);
     v_per_row constant boolean := (select a.per_row from auditctl_internal.captured_action() as a where a.action = p_action);
     v_capture auditctl.capture := p_capture;
     v_function auditctl.capture_function;
     v_tag text := format('$%s$', 'auditctl');
     v_number integer := 0;
 begin
-    v_capture.key := case
-        when v_primary <> '{}' then v_primary
-        when p_capture.key <@ array(select c.name from unnest(v_columns) as c) then p_capture.key
-        else '{}'
-    end;
+    v_capture.key := auditctl_internal.key_columns(
+        p_relation, array(select c.name from unnest(v_columns) as c), p_capture.key, p_capture.exclude || p_capture.mask
+    );
 
     select auditctl_internal.function_name(n.nspname, c.relname, p_action)
     into v_function.name

@@ -134,18 +134,92 @@ end
 $auditctl$;
 comment on function auditctl_internal.captured_columns is 'The columns of a table that capture can see, in order';
 
-create or replace function auditctl_internal.key_columns(p_relation oid) returns text[]
+create or replace function auditctl_internal.key_indexes(p_relations oid[])
+returns table (relation oid, name text, columns text[], is_primary boolean, rank bigint)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+begin
+    return query
+    select
+        i.indrelid, format('%I.%I', n.nspname, c.relname), k.columns, i.indisprimary,
+        row_number() over (
+            partition by i.indrelid order by i.indisprimary desc, i.indisreplident desc, cardinality(k.columns), c.relname collate "C"
+        )
+    from pg_index as i
+    join pg_class as c on c.oid = i.indexrelid
+    join pg_namespace as n on n.oid = c.relnamespace
+    cross join lateral (
+        select
+            array_agg(a.attname::text order by k.position) as columns,
+            -- From PostgreSQL 18, a column may be NOT NULL although rows from before are null.
+            bool_and(a.attnotnull and a.attgenerated <> 'v' and not exists (
+                select from pg_constraint as o
+                where o.conrelid = i.indrelid and o.contype = 'n' and o.conkey = array[a.attnum] and not o.convalidated
+            )) as are_sure
+        from unnest(i.indkey) with ordinality as k (number, position)
+        join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.number
+        where k.position <= i.indnkeyatts
+    ) as k
+    where i.indrelid = any (p_relations) and (
+        i.indisprimary
+        or i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null and k.are_sure
+            and not exists (select from pg_index as p where p.indrelid = i.indrelid and p.indisprimary)
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.key_indexes is
+    'The indexes by whose columns rows may be identified, the best first: the primary key alone, or else whole unique indexes over columns that are not null, first that of the replica identity, then those of the fewest columns';
+
+create or replace function auditctl_internal.key_columns(p_relation oid, p_columns text[], p_key text[], p_hidden text[]) returns text[]
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    return (
-        select coalesce(array_agg(a.attname::text order by k.position), '{}')
-        from pg_index as i
-        cross join lateral unnest(i.indkey) with ordinality as k (number, position)
-        join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.number
-        where i.indrelid = p_relation and i.indisprimary and k.position <= i.indnkeyatts
+    return coalesce(
+        (
+            select k.columns
+            from (
+                select i.columns, case when i.is_primary then 1 else 3 end as kind, i.rank
+                from auditctl_internal.key_indexes(array[p_relation]) as i
+                where i.is_primary or i.columns <@ p_columns and not i.columns && p_hidden
+                union all
+                select p_key, 2, 1 where p_key <> '{}' and p_key <@ p_columns
+            ) as k
+            order by k.kind, k.rank
+            limit 1
+        ), '{}'
     );
 end
 $auditctl$;
-comment on function auditctl_internal.key_columns is 'The columns of the primary key, in order; empty if there is none';
+comment on function auditctl_internal.key_columns is
+    'The columns that identify a row, in order: of the primary key, or else those that the rule names and that exist, or else of the first unique index without hidden columns; empty if there are none';
+
+create or replace function auditctl.capture_keys(p_captures auditctl.capture[]) returns table (root bigint, columns text[], index_name text)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return query
+    select k.relation::oid::bigint, key.columns, (
+            select i.name
+            from auditctl_internal.key_indexes(array[k.relation::oid]) as i
+            where i.columns = key.columns and not i.is_primary and k.key <> key.columns
+            order by i.rank
+            limit 1
+        )
+    from unnest(p_captures) as k
+    cross join lateral auditctl_internal.key_columns(
+        k.relation, array(
+            select a.attname::text
+            from pg_attribute as a
+            where a.attrelid = k.relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+        ), k.key, k.exclude || k.mask
+    ) as key (columns);
+end
+$auditctl$;
+revoke execute on function auditctl.capture_keys from public;
+grant execute on function auditctl.capture_keys to auditctl_reader;
+comment on function auditctl.capture_keys is
+    'The key of each table as capture identifies its rows, and the unique index that it is taken from; null for a primary key and for what the rule names';

@@ -20,7 +20,7 @@ as $auditctl$
         select
             k.relation::oid as root,
             k.members::oid[] as members,
-            (to_jsonb(k) - '{relation,actions,members,detached,columns,columns_of,rules,shape,being_changed_by,former_exclude,former_mask,on_drop,taken_in_by}'::text[])::text as keys
+            (to_jsonb(k) - '{relation,actions,members,detached,columns,columns_of,rules,shape,key_indexes,being_changed_by,former_exclude,former_mask,on_drop,taken_in_by}'::text[])::text as keys
         from unnest(p_captures) as k
     ),
 
@@ -61,18 +61,24 @@ as $auditctl$
         from attribute as a
         left join foreign_type as f on f.atttypid = a.atttypid
         group by a.attrelid
+    ),
+
+    key as (
+        select k.relation, string_agg(row(k.columns, k.is_primary)::text, '' order by k.rank) as described
+        from auditctl_internal.key_indexes(array(select distinct s.relation from site as s)) as k
+        group by k.relation
     )
 
     select
         s.root,
         s.relation,
         encode(sha256(convert_to(
-            row(s.described, shape.columns, i.indkey, i.indnkeyatts, digest.generator)::text, getdatabaseencoding()
+            row(s.described, shape.columns, key.described, digest.generator)::text, getdatabaseencoding()
         )), 'hex')
     from site as s
     cross join (select auditctl_internal.digest(g.version) as generator from generator as g) as digest
     left join shape on shape.attrelid = s.relation
-    left join pg_index as i on i.indrelid = s.relation and i.indisprimary
+    left join key on key.relation = s.relation
 $auditctl$;
 comment on function auditctl_internal.function_inputs is
     'For each audited table and each child: a digest of everything from which their capture functions are generated';

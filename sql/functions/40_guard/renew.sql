@@ -177,7 +177,7 @@ begin
     then
         v_now := auditctl_internal.sync_rule(v_now);
     end if;
-    v_key := case when auditctl_internal.key_columns(p_relation) = '{}' then v_now.key else auditctl_internal.key_columns(p_relation) end;
+    v_key := auditctl_internal.key_columns(p_relation, v_columns, v_now.key, v_now.exclude || v_now.mask);
     v_old_key := (select t.key_columns from auditctl.target as t where t.target = v_now.target);
     if v_old_key <> v_key then
         v_changes := v_changes || jsonb_build_object('key', v_key, 'was', v_old_key);
@@ -193,6 +193,7 @@ begin
         target = v_now.target, exclude = v_now.exclude, mask = v_now.mask, key = v_now.key,
         former_exclude = v_now.former_exclude, former_mask = v_now.former_mask,
         members = v_now.members, columns = v_now.columns, columns_of = v_now.columns_of, rules = v_now.rules,
+        key_indexes = auditctl_internal.key_index_names(p_relation, v_now.members),
         shape = case
             when v_now.members = v_before.members or not exists (select from auditctl_internal.trigger_states(array[v_now]) as s where s.fault is not null)
                 then auditctl_internal.current_shape(p_relation, v_now.members)

@@ -140,7 +140,7 @@ begin
     v_result.former_exclude := auditctl_internal.pick_names(v_exclude, v_columns, false);
     v_result.mask := auditctl_internal.pick_names(v_mask, v_columns, true);
     v_result.former_mask := auditctl_internal.pick_names(v_mask, v_columns, false);
-    if auditctl_internal.key_columns(p_capture.relation) <> '{}' or not p_capture.key <@ v_columns then
+    if exists (select from pg_index as i where i.indrelid = p_capture.relation and i.indisprimary) or not p_capture.key <@ v_columns then
         v_result.key := '{}';
     end if;
     update auditctl.rule as r

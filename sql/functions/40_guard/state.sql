@@ -134,6 +134,18 @@ $auditctl$;
 comment on function auditctl_internal.new_rules is
     'The names of the rules among p_now that p_before, an earlier result of auditctl_internal.current_rules, lacks or has with another content';
 
+create or replace function auditctl_internal.key_index_names(p_root oid, p_members regclass[]) returns text[]
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return array(
+        select k.name from auditctl_internal.key_indexes(p_root || p_members::oid[]) as k where not k.is_primary order by k.name
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.key_index_names is 'The unique indexes of a table and its members that may identify rows: to drop one may change a key';
+
 create or replace function auditctl_internal.current_shape(p_root oid, p_members regclass[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -169,7 +181,8 @@ begin
         union all
         select format('default %s %s', d.adrelid, d.oid) from pg_attrdef as d where d.adrelid = any (v_roots)
         union all
-        select format('key %s %s', i.indrelid, i.indkey) from pg_index as i where i.indrelid = any (v_roots) and i.indisprimary
+        select format('key %s %s %s %s', k.relation, case when not k.is_primary then k.name end, k.columns, k.rank)
+        from auditctl_internal.key_indexes(v_roots) as k
         union all
         select format('trigger %s %s %s %s %s %s', t.tgrelid, t.tgname, t.xmin, t.ctid, p.xmin, p.ctid)
         from pg_trigger as t
@@ -215,6 +228,7 @@ as $auditctl$
         columns = auditctl_internal.current_columns(present.relation, present.members),
         columns_of = auditctl_internal.table_identity(present.relation),
         rules = auditctl_internal.current_rules(present.relation, present.members),
+        key_indexes = auditctl_internal.key_index_names(present.relation, present.members),
         shape = auditctl_internal.current_shape(present.relation, present.members),
         detached = '{}',
         being_changed_by = null

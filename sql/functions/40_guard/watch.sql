@@ -34,7 +34,7 @@ begin
     for v_command in select c.classid::regclass, c.objid from pg_event_trigger_ddl_commands() as c loop
         v_type := null;
         if v_command.classid = 'pg_class'::regclass then
-            v_changed := v_changed || v_command.objid;
+            v_changed := v_changed || coalesce((select i.indrelid from pg_index as i where i.indexrelid = v_command.objid), v_command.objid);
             v_type := (select c.reltype from pg_class as c where c.oid = v_command.objid and c.relkind = 'c');
         elsif v_command.classid = 'pg_trigger'::regclass then
             v_changed := v_changed || (select t.tgrelid from pg_trigger as t where t.oid = v_command.objid);
@@ -127,8 +127,16 @@ as $auditctl$
 declare
     v_relations oid[];
 begin
-    if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS', 'CREATE FUNCTION', 'ALTER FUNCTION') then
+    if p_command in ('COMMENT', 'SECURITY LABEL', 'GRANT', 'REVOKE', 'CREATE STATISTICS', 'CREATE FUNCTION', 'ALTER FUNCTION') then
         return false;
+    elsif p_command = 'CREATE INDEX' then
+        -- Only a unique one may identify rows.
+        return exists (
+            select
+            from pg_event_trigger_ddl_commands() as c
+            join pg_index as i on i.indexrelid = c.objid and i.indisunique
+            where c.classid = 'pg_class'::regclass
+        );
     elsif p_command not in ('ALTER TABLE', 'CREATE TRIGGER') or not pg_has_role(session_user, 'auditctl_owner', 'MEMBER') then
         return true;
     end if;
@@ -159,7 +167,7 @@ declare
     v_concerned regclass[];
     v_capture record;
 begin
-    if p_command in ('COMMENT', 'SECURITY LABEL', 'CREATE INDEX', 'GRANT', 'REVOKE', 'CREATE STATISTICS', 'CREATE FUNCTION', 'ALTER FUNCTION') then
+    if p_command in ('COMMENT', 'SECURITY LABEL', 'GRANT', 'REVOKE', 'CREATE STATISTICS', 'CREATE FUNCTION', 'ALTER FUNCTION') then
         return;
     end if;
     v_relations := case when p_command like '% POLICY' then auditctl_internal.policied_relations() else auditctl_internal.changed_relations() end;
@@ -190,7 +198,9 @@ begin
         into v_capture
         from auditctl.capture as k
         where k.relation = v_relation;
-        if v_capture.is_same then
+        if v_capture.is_same and p_command like '%INDEX' then
+            continue;
+        elsif v_capture.is_same then
             perform auditctl_internal.record_ddl(v_capture.target, p_command, '[]');
             continue;
         end if;
@@ -272,6 +282,10 @@ begin
                 from pg_class as c
                 join pg_namespace as n on n.oid = c.relnamespace
                 where n.nspname = v_dropped.address_names[1] and c.relname = v_dropped.address_names[2]
+            );
+        elsif v_dropped.object_type = 'index' then
+            v_relations := v_relations || array(
+                select k.relation::oid from auditctl.capture as k where v_dropped.object_identity = any (k.key_indexes)
             );
         elsif v_dropped.objsubid > 0 then
             v_relations := v_relations || v_dropped.objid;

@@ -164,19 +164,9 @@ as $auditctl$
     from auditctl.capture as k
     left join auditctl.rule as r on r.name = k.target
     left join auditctl.target as former on former.target = k.target
-    cross join lateral (
-        select case
-            when auditctl_internal.key_columns(k.relation) <> '{}' then auditctl_internal.key_columns(k.relation)
-            when not exists (
-                select from unnest(k.key) as c (name)
-                where not exists (
-                    select from pg_attribute as a
-                    where a.attrelid = k.relation and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-                )
-            ) then k.key
-            else '{}'
-        end as columns
-    ) as key
+    cross join lateral auditctl_internal.key_columns(
+        k.relation, auditctl_internal.column_names(k.relation), k.key, k.exclude || k.mask
+    ) as key (columns)
     where k.relation = any (p_relations)
     on conflict (target) do update
     set label = excluded.label, key_columns = excluded.key_columns, key_types = excluded.key_types, hidden = excluded.hidden

@@ -9,7 +9,7 @@ from psycopg import errors
 from starlette.responses import RedirectResponse, Response
 
 from auditctl.capture import apply as capture_apply
-from auditctl.capture import roles, table_details
+from auditctl.capture import roles, table_details, table_keys
 from auditctl.capture.plan import Plan
 from auditctl.capture.statements import script
 from auditctl.capture.uncovered import UncoverError
@@ -111,6 +111,8 @@ def _plan_page(
         trouble.status if trouble else 200,
         change_request=change,
         plan=planned,
+        keyless=table_keys.warning(planned.keyless) if planned.keyless else "",
+        keyed="\n".join(table_keys.remedy(planned.keyless[0], planned.coverings)) if planned.keyless else "",
         trouble=trouble,
         problems=(),
         script=statements[:MAX_SQL],
@@ -131,6 +133,7 @@ def _problems_page(
         422,
         change_request=change,
         plan=None,
+        keyless="",
         trouble=None,
         problems=problems,
         script="",

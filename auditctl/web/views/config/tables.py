@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from starlette.responses import RedirectResponse, Response
 
 from auditctl import table_names
-from auditctl.capture import admin_limit, event_types, roles, rule_store, table_status
-from auditctl.capture.config.document import dump
+from auditctl.capture import event_types, roles, rule_store, stored_file, table_status
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.table_status import STATES, TableStatus
 from auditctl.database import Connection
@@ -62,7 +61,7 @@ def config(visit: Visit) -> Response:
         allowed = roles.read_authority(conn)
         listed = _list(conn, find, state, only)
         stored, types, retention = rule_store.read(conn), event_types.read(conn), times.read(conn)
-        limit = admin_limit.read(conn)
+        text = stored_file.read(conn)
     messages, visit.signed_in.messages[:] = list(visit.signed_in.messages), []
     return visit.page(
         "config.html",
@@ -75,7 +74,7 @@ def config(visit: Visit) -> Response:
         others=_other_rules(stored),
         types=types,
         times={target: format_keep(keep) for target, keep in retention.by_target.items()},
-        toml=dump(stored, types, retention, limit),
+        toml=text,
         apply_all=request.apply_all(),
     )
 
@@ -83,7 +82,7 @@ def config(visit: Visit) -> Response:
 def toml(visit: Visit) -> Response:
     """Send the configuration as a file that `auditctl apply` accepts."""
     with visit.connection() as conn:
-        text = dump(rule_store.read(conn), event_types.read(conn), times.read(conn), admin_limit.read(conn))
+        text = stored_file.read(conn)
     headers = {"Content-Disposition": 'attachment; filename="audit.toml"'}
     return Response(text, media_type="application/toml", headers=headers)
 
