@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from auditctl import table_names
 from auditctl.actions import Action
@@ -18,7 +17,6 @@ from auditctl.capture import (
     exclusion,
     precedence,
     resolve,
-    rule_keys,
     rule_store,
     scope,
     unseen,
@@ -201,7 +199,8 @@ class WithRule:
         missing = tuple(problem.message for problem in resolution.problems if problem.is_missing)
         rules = precedence.put(before.rules, rule)
         if rule.origin == FORM:
-            rule = _as_stated(rule, rules, current)
+            relation = next((r for r in current.relations if qualified(*r.identity) == rule.name), None)
+            rule = exclusion.as_stated(rule, rules, relation)
             rules = precedence.put(before.rules, rule)
         changed = _changed(before, resolve.resolve(rules, current, follow_renames=True))
         return DesiredRules(rules, changed | {rule.name}, problems=missing, subject=rule, catalog=current)
@@ -281,21 +280,6 @@ def read_limited(conn: Connection, rules: Iterable[Rule], only: Sequence[str]) -
         return found[0].relations
 
     return catalog.read(conn, resolve.relevant(all_rules), within), found[0]
-
-
-def _as_stated(rule: Rule, rules: Sequence[Rule], current: Catalog) -> Rule:
-    """Return a form's rule without the lists that are as it would inherit them: a form shows all, inherited or not."""
-    wider = precedence.wider(rules, rule)
-    relation = next((r for r in current.relations if qualified(*r.identity) == rule.name), None)
-    inherited = precedence.in_force([replace(rule, exclude=None, mask=None), *wider])
-    if relation is not None:
-        inherited = rule_keys.keep_columns(inherited, relation.columns)
-    lists: dict[str, Any] = {
-        key.name: None
-        for key in rule_keys.COLUMNS
-        if key.is_inherited and {*(getattr(rule, key.name) or ())} == {*(getattr(inherited, key.name) or ())}
-    }
-    return replace(rule, **lists)
 
 
 def _changed(before: Resolution, after: Resolution) -> frozenset[str]:

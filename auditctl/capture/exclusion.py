@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from auditctl import table_names
 from auditctl.actions import Action
 from auditctl.capture import precedence, rule_keys
+from auditctl.capture.model import Relation
 from auditctl.capture.resolve import Resolution
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.validate import COMMAND_LINE
@@ -56,6 +58,25 @@ def rule_in_force(covering: Resolution, name: str) -> Rule | None:
         return covering.coverings[name].rule
     own = next((rule for rule in covering.rules if rule.name == name), None)
     return own and precedence.in_force([own, *precedence.wider(covering.rules, own)])
+
+
+def as_stated(rule: Rule, rules: Sequence[Rule], relation: Relation | None) -> Rule:
+    """Return a form's rule without the lists that are as it would inherit them: a form shows all, inherited or not.
+
+    Args:
+        rule: The rule, with its registered name.
+        rules: All rules, with this one.
+        relation: Its table; None for a glob, or for a table that is gone.
+    """
+    inherited = precedence.in_force([replace(rule, exclude=None, mask=None), *precedence.wider(rules, rule)])
+    if relation is not None:
+        inherited = rule_keys.keep_columns(inherited, relation.columns)
+    lists: dict[str, Any] = {
+        key.name: None
+        for key in rule_keys.COLUMNS
+        if key.is_inherited and {*(getattr(rule, key.name) or ())} == {*(getattr(inherited, key.name) or ())}
+    }
+    return replace(rule, **lists)
 
 
 def _narrowed(glob: Rule, name: str, covering: Resolution) -> Rule:

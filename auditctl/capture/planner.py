@@ -30,7 +30,7 @@ def plan(
     states: Sequence[TriggerState],
     *,
     only: frozenset[str] | None = None,
-    keys: Mapping[int, TableKey] | None = None,
+    keys: Mapping[int, TableKey],
     types: Types = NO_TYPES,
 ) -> Plan:
     """Plan how to get from what the database has to the rules; rules with problems count as absent.
@@ -40,7 +40,7 @@ def plan(
         catalog: What the database has.
         states: The triggers that the rules need, of those tables (`catalog.read_triggers`).
         only: Registered names of the rules or tables to act on; None for all. Others are not changed.
-        keys: The keys of the covered tables without a primary key, by object id; None where nobody asks for them.
+        keys: The keys of the covered tables without a primary key, by object id (`table_keys.read`).
         types: The types of business events.
     """
     covered, names, whole = resolution.audited, frozenset[str](), catalog
@@ -50,14 +50,13 @@ def plan(
         names |= {before for audited in covered if (before := installed_target(audited.root, catalog))}
         catalog = _narrowed(catalog, resolution, covered, names)
     used = {state.function for state in states} | _called_elsewhere(whole, catalog)
-    targets = tuple(_target(audited, catalog, keys or {}) for audited in covered)
+    targets = tuple(_target(audited, catalog, keys) for audited in covered)
     steps = [
         *_drop_triggers(states, catalog),
         *_repair_triggers(states, covered, catalog),
         *_compare_reading(covered, catalog),
         *(change for change in _drop_functions(used, catalog) if only is None or change.target in names),
     ]
-    targets = tuple(_target(audited, catalog) for audited in covered)
     steps += registration.compare(covered, targets, {step.target for step in steps if step.kind is not ChangeKind.KEEP})
     return Plan(
         (*steps, *event_types.changes(types)),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from auditctl.actions import Action
-from auditctl.capture import catalog, desired, planner, resolve, rule_store, validate
+from auditctl.capture import catalog, desired, planner, resolve, rule_store, table_keys, validate
 from auditctl.capture.plan import Change, ChangeKind
 from auditctl.capture.precedence import Covering
 from auditctl.capture.rule_keys import Rule
@@ -67,7 +67,8 @@ def read(conn: Connection, *, include_unaudited: bool = False, only: tuple[str, 
         within = limits.relations if limits else None
         resolution = resolve.resolve(stored, current, follow_renames=True, within=within)
         states = catalog.read_triggers(conn, resolution.audited)
-        plan = planner.plan(resolution, current, states, only=limits.targets if limits else None)
+        keys = table_keys.read(conn, resolution.audited)
+        plan = planner.plan(resolution, current, states, only=limits.targets if limits else None, keys=keys)
     pending: dict[str, list[Change]] = {}
     for change in plan.pending:
         pending.setdefault(change.target, []).append(change)

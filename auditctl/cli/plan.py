@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from auditctl import place
-from auditctl.capture import plan_summary, statements, stored_file
 from auditctl.capture import apply as capture_apply
+from auditctl.capture import plan_summary, statements, stored_file
 from auditctl.capture.config import document as configuration
 from auditctl.capture.config.document import Document
 from auditctl.capture.plan import Plan

@@ -11,7 +11,7 @@ from auditctl import database, place, resources, store_code
 from auditctl.capture import accepted
 from auditctl.capture.scope import Scope
 from auditctl.database import Connection
-from auditctl.doctor import acceptance, clear_values, coverage
+from auditctl.doctor import acceptance, clear_values, coverage, remedies
 from auditctl.doctor.acceptance import AcceptedFinding
 from auditctl.doctor.checks.log import PLACE
 from auditctl.doctor.model import Check, Coverage, Finding, ResultRow, Severity
@@ -89,6 +89,7 @@ def _in_place(
         "granted": list(covered.granted) if covered else [],
         "changed": changed,
     }
+    asker = remedies.read_asker(conn)
     checks = [check for check in CHECKS if check.since <= major <= check.until]
     if is_unsafe:
         unseen += [(check.name, _UNSAFE) for check in checks if check.name != STORE_CODE]
@@ -101,7 +102,8 @@ def _in_place(
                 raise
             unseen.append((check.name, str(error)))
         else:
-            findings += [check.finding(row) for row in rows if covered is None or _is_named(row, covered.limits)]
+            named = [row for row in rows if covered is None or _is_named(row, covered.limits)]
+            findings += [remedies.fit(check.finding(row), check, row, asker) for row in named]
     if covered and (since := covered.clear_values.examined_since):
         begin = f"{since.astimezone(UTC):%Y-%m-%d %H:%M} (UTC)"
         unseen.append((EVENT_CLEAR, f"the log is large; those before {begin} need --all-events"))

@@ -24,6 +24,9 @@ ResultRow = Mapping[str, Any]
 FormerColumns = Mapping[str, Mapping[str, str | None]]
 """For each table its columns that were renamed or dropped: the former name, and the name now or None."""
 
+AS_SUPERUSER = "as a superuser: "
+"""How a remedy starts that whoever asks cannot carry out."""
+
 COMMAND = "auditctl "
 """How a remedy starts that is typed into a shell; any other is SQL, or a sentence."""
 
@@ -74,7 +77,8 @@ class Finding:
     @property
     def is_code(self) -> bool:
         """Whether the remedy is to be run as it stands, in a shell or in SQL, and no sentence."""
-        return self.remedy.startswith(COMMAND) or self.remedy.endswith(";")
+        is_statement = self.remedy.endswith(";") and self.remedy[:1].islower()
+        return self.remedy.startswith(COMMAND) or (is_statement and not self.remedy.startswith(AS_SUPERUSER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,8 @@ class Check:
         since: The first major version of PostgreSQL that has what is looked at.
         until: The last one.
         find: Finds the rows where a query cannot: by comparing with the rules.
+        needs_superuser: Whether only a superuser can carry the remedy out.
+        otherwise: What can be done where nobody is a superuser, as a sentence like the remedy; empty for nothing.
         may_be_accepted: Whether somebody may accept its findings; not where events may be missing or changed.
     """
 
@@ -191,6 +197,8 @@ class Check:
     since: int = 14
     until: int = 99
     find: Callable[[Coverage], Sequence[ResultRow]] | None = None
+    needs_superuser: bool = False
+    otherwise: str = ""
     may_be_accepted: bool = True
 
     @property

@@ -44,7 +44,9 @@ mask = ["boddy"]
 
 PROBLEMS = [
     pytest.param(
-        "colour = 1", "colour: unknown key; keys are defaults, table, event, retention", id="unknown key at the top"
+        "colour = 1",
+        "colour: unknown key; keys are defaults, table, event, retention, doctor",
+        id="unknown key at the top",
     ),
     pytest.param("defaults = 1", "defaults: must be a table: [defaults]", id="defaults of another type"),
     pytest.param("[defaults]\nmask = []", "defaults.mask: unknown key; keys are actions", id="unknown default"),

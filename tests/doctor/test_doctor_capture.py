@@ -150,7 +150,7 @@ CASES: dict[str, tuple[LiteralString, list[Finding]]] = {
                 "A write to public.a may do something else than it says, and leave no event: the rule nothing takes "
                 "the "
                 "place of each delete.",
-                "drop rule nothing on public.a;",
+                "If an application needs the rule, accept the finding; if none does: drop rule nothing on public.a",
             )
         ],
     ),
@@ -161,7 +161,7 @@ CASES: dict[str, tuple[LiteralString, list[Finding]]] = {
                 NOTICE, "rule_also", '"And so" on public.a',
                 'Each update of public.a does more than it says: the rule "And so" adds to it, in the session of '
                 "the writer.",
-                'drop rule "And so" on public.a;',
+                'If an application needs the rule, accept the finding; if none does: drop rule "And so" on public.a',
             )
         ],
     ),

@@ -110,6 +110,8 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         "where connamespace = 'auditctl'::regnamespace and contype = 'c' order by 1"
     ).fetchall()
     assert checks == [
+        ("accepted_finding_object_is_not_empty",),
+        ("accepted_finding_reason_is_not_empty",),
         ("administration_is_one_row",),
         ("event_type_label_is_not_empty",),
         ("event_type_label_is_of_one_type",),
@@ -140,6 +142,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
            and a.grantee not in (c.relowner, 'auditctl_backup'::regrole)
          order by 1, 2, 3
     """).fetchall() == [
+        ("auditctl.accepted_finding", "auditctl_reader", "SELECT"),
         ("auditctl.activity", "auditctl_reader", "SELECT"),
         ("auditctl.administration", "auditctl_reader", "SELECT"),
         ("auditctl.alembic_version", "-", "SELECT"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditctl import database
 from auditctl.doctor.examine import examine
-from auditctl.doctor.model import Finding
+from auditctl.doctor.model import AS_SUPERUSER, Finding
 from tests.fixtures.databases import connect
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ STATEMENTS = re.compile(r"""((?:[^;'"]|'[^']*'|"[^"]*")+);""")
 """Each statement of a script, as psql splits it: a semicolon inside quotes ends none."""
 
 
-AS_SUPERUSER = "as a superuser: "
-"""How a remedy starts that whoever asked cannot carry out."""
+IF_UNNEEDED = "If an application needs the rule, accept the finding; if none does: "
+"""How the remedy of a rewrite rule starts."""
 
 UNGUARDED = """
     alter event trigger auditctl_guard_ddl disable; alter event trigger auditctl_guard_drop disable;
@@ -40,6 +40,8 @@ def found(dsn: str) -> list[Finding]:
 def carry_out(remedy: str, dsn: str, auditctl: RunAuditctl) -> None:
     """Do what a remedy says, to the letter: in a shell, or statement by statement in one session, as in psql."""
     remedy = remedy.removeprefix(AS_SUPERUSER)
+    if remedy.startswith(IF_UNNEEDED):
+        remedy = f"{remedy.removeprefix(IF_UNNEEDED)};"
     if remedy.startswith("auditctl "):
         auditctl(*shlex.split(remedy)[1:], dsn=dsn, check=0)
         return

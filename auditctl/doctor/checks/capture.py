@@ -138,7 +138,7 @@ CAPTURE = (
         "a rewrite rule on an audited table that does something instead of the write",
         "A write to {relation} may do something else than it says, and leave no event: the rule {rule} takes the place "
         "of each {command}.",
-        "drop rule {rule} on {relation};",
+        "If an application needs the rule, accept the finding; if none does: drop rule {rule} on {relation}",
     ),
     Check(
         "rule_also",
@@ -146,7 +146,7 @@ CAPTURE = (
         "a rewrite rule on an audited table that does something besides the write",
         "Each {command} of {relation} does more than it says: the rule {rule} adds to it, in the session of the "
         "writer.",
-        "drop rule {rule} on {relation};",
+        "If an application needs the rule, accept the finding; if none does: drop rule {rule} on {relation}",
     ),
     Check(
         "trigger_foreign",
@@ -202,6 +202,7 @@ CAPTURE = (
         "Owners of audited tables can switch their capture off: the event trigger {name}, which prevents it, is "
         "{state}.",
         "auditctl install",
+        needs_superuser=True,
     ),
 )
 """Every check of capture, in the order of the reference: what must be repaired first comes first."""

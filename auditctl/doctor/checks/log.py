@@ -45,6 +45,7 @@ LOG = (
         "{owner} owns the {kind} {name}, and can change what it does and holds.",
         "alter {kind} {name} owner to auditctl_owner;",
         may_be_accepted=False,
+        needs_superuser=True,
     ),
     Check(
         "log_trigger",

@@ -43,6 +43,7 @@ READS = (
         "a login whose reads are not recorded because row security does not hold it",
         "{object} reads {relations} without leaving an event: row security does not hold {kind}.",
         "alter role {role} {without};",
+        needs_superuser=True,
     ),
     Check(
         "read_owner",

@@ -11,6 +11,7 @@ ROLES = (
         "a superuser besides the one of the installation",
         "{object} can switch capture off and change the log: it is a superuser.",
         "alter role {role} nosuperuser;",
+        needs_superuser=True,
     ),
     Check(
         "role_app_superuser",
@@ -18,6 +19,7 @@ ROLES = (
         "a superuser that is an application as well",
         "{object} can name anybody as the user, and can change the log too: it is a superuser with auditctl_app.",
         "alter role {role} nosuperuser;",
+        needs_superuser=True,
     ),
     Check(
         "role_bypass_rls",
@@ -25,6 +27,7 @@ ROLES = (
         "a role that row security does not hold",
         "{object} can write to any table it has the privilege for, the log included: row security does not hold it.",
         "alter role {role} nobypassrls;",
+        needs_superuser=True,
     ),
     Check(
         "role_replication",
@@ -33,6 +36,7 @@ ROLES = (
         "{object} can read every table and the log without leaving an event, by logical decoding or by a copy of the "
         "server: it may replicate.",
         "alter role {role} noreplication;",
+        needs_superuser=True,
     ),
     Check(
         "role_backup",
@@ -49,6 +53,7 @@ ROLES = (
         "{object} can make itself a member of auditctl_owner, and then change capture: it may administer every role.",
         "alter role {role} nocreaterole;",
         until=15,
+        needs_superuser=True,
     ),
     Check(
         "role_owner_member",
@@ -71,6 +76,7 @@ ROLES = (
         "a member of a role of PostgreSQL's own that reaches around the log",
         "{who} may {power}.",
         "revoke {predefined} from {role};",
+        needs_superuser=True,
     ),
     Check(
         "role_claims",
@@ -87,6 +93,8 @@ ROLES = (
         "{who} can {power}: it owns {relations}.",
         "alter table {relation} owner to {superuser}; "
         "grant select, insert, update, delete, truncate, references on {relation} to {role};",
+        needs_superuser=True,
+        otherwise="Give {relations} to a role that nobody can log in as: alter table TABLE owner to ROLE",
     ),
     Check(
         "table_owner_member",
@@ -101,6 +109,8 @@ ROLES = (
         "a login that owns the database",
         "{who} can drop the database, and the log with it.",
         "alter database {database} owner to {superuser};",
+        needs_superuser=True,
+        otherwise="Give it to a role that nobody can log in as: alter database {database} owner to ROLE",
     ),
     Check(
         "event_trigger_other",

@@ -12,6 +12,7 @@ SERVER = (
         "{who} may set {parameter}, and so keep triggers, and what they guard, from firing.",
         "revoke all on parameter {parameter} from {grantee} cascade;",
         since=15,
+        needs_superuser=True,
     ),
     Check(
         "setting_default",
@@ -27,6 +28,8 @@ SERVER = (
         "fsync or full_page_writes is off",
         "A crash of the server can lose or damage events of committed transactions: {name} is off.",
         "alter system set {name} = on; select pg_reload_conf();",
+        needs_superuser=True,
+        otherwise="Set {name} = on among the parameters of the server that the service lets you change",
     ),
     Check(
         "server_end_of_life",

@@ -134,6 +134,21 @@ end
 $auditctl$;
 comment on function auditctl_internal.captured_columns is 'The columns of a table that capture can see, in order';
 
+create or replace function auditctl_internal.column_names(p_relation oid) returns text[]
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return array(
+        select a.attname::text
+        from pg_attribute as a
+        where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+        order by a.attnum
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.column_names is 'The names of the columns that capture can see, in order';
+
 create or replace function auditctl_internal.key_indexes(p_relations oid[])
 returns table (relation oid, name text, columns text[], is_primary boolean, rank bigint)
 language plpgsql stable
@@ -211,11 +226,7 @@ begin
         )
     from unnest(p_captures) as k
     cross join lateral auditctl_internal.key_columns(
-        k.relation, array(
-            select a.attname::text
-            from pg_attribute as a
-            where a.attrelid = k.relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
-        ), k.key, k.exclude || k.mask
+        k.relation, auditctl_internal.column_names(k.relation), k.key, k.exclude || k.mask
     ) as key (columns);
 end
 $auditctl$;

@@ -61,7 +61,7 @@ begin
     into v_uncovered
     from auditctl.target as t
     where t.target = auditctl_internal.registered_name(p_member);
-    v_uncovered := auditctl_internal.pick_names(v_uncovered, array(select c.name from auditctl_internal.captured_columns(p_member) as c), true);
+    v_uncovered := auditctl_internal.pick_names(v_uncovered, auditctl_internal.column_names(p_member), true);
     if v_uncovered <> '{}' then
         raise warning 'columns of % that were hidden until now are recorded in the clear as those of %: %',
             auditctl_internal.registered_name(p_member), p_capture.target, array_to_string(v_uncovered, ', ')
@@ -153,7 +153,7 @@ begin
     v_now.mask := auditctl_internal.followed_columns(v_before.mask, v_before.columns, v_now.columns)
         || auditctl_internal.pick_names(v_doubtful, v_before.exclude || v_before.mask, false);
     v_now.key := auditctl_internal.followed_columns(v_before.key, v_before.columns, v_now.columns);
-    v_columns := array(select c.name from auditctl_internal.captured_columns(p_relation) as c);
+    v_columns := auditctl_internal.column_names(p_relation);
     perform auditctl_internal.require_no_new_rule(v_before, v_now.rules);
     if v_doubtful <> '{}' then
         raise warning 'columns of % that may be excluded or masked ones with a new name are masked: %', v_now.target, array_to_string(v_doubtful, ', ')

@@ -90,7 +90,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_rule constant auditctl.rule := auditctl_internal.table_rule(p_capture.relation);
-    v_columns constant text[] := array(select c.name from auditctl_internal.captured_columns(p_capture.relation) as c);
+    v_columns constant text[] := auditctl_internal.column_names(p_capture.relation);
 begin
     -- By a rule of its own that hides as much, or by the first glob that matches its name, if that says the same.
     return case
@@ -131,7 +131,7 @@ declare
     v_result auditctl.capture := p_capture;
     v_rule auditctl.rule := auditctl_internal.table_rule(p_capture.relation);
     v_own auditctl.rule;
-    v_columns constant text[] := array(select c.name from auditctl_internal.captured_columns(p_capture.relation) as c);
+    v_columns constant text[] := auditctl_internal.column_names(p_capture.relation);
     v_exclude constant text[] := p_capture.exclude || p_capture.former_exclude;
     v_mask constant text[] := p_capture.mask || p_capture.former_mask;
 begin
