@@ -75,8 +75,8 @@ def load(text: str, source: str) -> Document:
     rules = tables.read(document)
     types = event_types.read(document)
     times = retention_section.read(document, rules)
-    limit = admin.read(document)
-    return Document(rules, tuple(problems), types, times, limit, accepted.read(document))
+    limit, findings = admin.read(document), accepted.read(document)
+    return Document(rules, tuple(problems), types, times, limit, findings)
 
 
 def dump(
