@@ -232,3 +232,14 @@ def test_tables_without_a_key_are_one_warning_with_what_to_write_into_the_file(
     assert "29 tables" in auditctl("apply", "--yes", "-", input=text, check=0).err
     conn.execute("insert into app.t00 values (1, 'secret')")
     assert events(conn, "app.t00") == [("app.t00", "CREATE", "1", None, {"a": 1, "password": {"$masked": True}})]
+
+
+def test_a_table_that_is_created_under_a_glob_has_the_key_of_its_index(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create schema app")
+    audit(db, "app.*", auto=True)
+    conn.execute("create table app.t (code text not null unique, note text)")
+    conn.execute("insert into app.t values ('x')")
+    assert [key for _, _, key, *_ in events(conn, "app.t")] == ["x"]
+    assert pending(db) == []
+    conn.execute("alter table app.t drop constraint t_code_key; insert into app.t values ('y')")
+    assert [key for _, _, key, *_ in events(conn, "app.t")] == ["x", None]

@@ -114,7 +114,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_target constant text := auditctl_internal.registered_name(p_relation);
-    v_key text[] := auditctl_internal.key_columns(p_relation);
+    v_key text[];
     v_capture auditctl.capture;
     v_state record;
 begin
@@ -122,7 +122,7 @@ begin
     select k.*
     from jsonb_populate_record(null::auditctl.capture, to_jsonb(p_rule) || jsonb_build_object(
         'relation', p_relation::oid, 'target', v_target, 'former_exclude', '{}'::text[], 'former_mask', '{}'::text[], 'members', '{}'::text[],
-        'detached', '{}'::text[], 'columns', '{}'::jsonb, 'rules', '[]'::jsonb,
+        'detached', '{}'::text[], 'columns', '{}'::jsonb, 'rules', '[]'::jsonb, 'key_indexes', '{}'::text[],
         'exclude', coalesce(p_rule.exclude, '{}'), 'mask', coalesce(p_rule.mask, '{}'),
         'being_changed_by', pg_current_xact_id(), 'taken_in_by', pg_current_xact_id()
     )) as k
@@ -137,9 +137,9 @@ begin
     set members = v_capture.members, exclude = v_capture.exclude, mask = v_capture.mask, key = v_capture.key,
         former_exclude = v_capture.former_exclude, former_mask = v_capture.former_mask
     where relation = p_relation;
-    if v_key = '{}' and v_capture.key <@ array(select c.name from auditctl_internal.captured_columns(p_relation) as c) then
-        v_key := v_capture.key;
-    end if;
+    v_key := auditctl_internal.key_columns(
+        p_relation, auditctl_internal.column_names(p_relation), v_capture.key, v_capture.exclude || v_capture.mask
+    );
     perform auditctl_internal.write_functions(v_capture, p_relation || v_capture.members, true);
     for v_state in select s.* from auditctl_internal.trigger_states(array[v_capture]) as s where s.fault = 'missing' or s.phrase ^@ 'calls auditctl_triggers.' loop
         perform auditctl_internal.put_trigger(v_state.relation, v_state.trigger, v_state.type_bits, v_state.function);
@@ -171,6 +171,7 @@ begin
         columns_of = auditctl_internal.table_identity(p_relation),
         rules = auditctl_internal.current_rules(p_relation, v_capture.members),
         shape = auditctl_internal.current_shape(p_relation, v_capture.members),
+        key_indexes = auditctl_internal.key_index_names(p_relation, v_capture.members),
         being_changed_by = null
     where relation = p_relation;
 end
