@@ -269,25 +269,22 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
     if limits is not None:
         planned = replace(planned, rules=limits.changed(goal.rules, planned.rules))
     limit = admin_limit.changes(admin_limit.read(conn), goal.admin)
-    planned = replace(planned, changes=(*planned.changes, *limit))
-    notes = event_types.notes(types, has_file=goal.has_file)
-    covered = {one.target for one in resolution.audited}
+    findings = accepted.changes(accepted.read(conn), goal.accepted)
     outcome = list(precedence.outcome(goal.subject, resolution.coverings.values())) if goal.subject else []
     planned = replace(
         planned,
-        changes=(*planned.changes, *accepted.changes(accepted.read(conn), goal.accepted)),
+        changes=(*planned.changes, *limit, *findings),
         notes=tuple(sentence for is_surprise, sentence in outcome if not is_surprise),
         warnings=(
             *(sentence for is_surprise, sentence in outcome if is_surprise),
             *goal.warnings,
             *planned.warnings,
-            *notes,
+            *event_types.notes(types, has_file=goal.has_file),
         ),
         stored=rule_store.read(conn),
-        unseen=unseen.sentences(conn, covered, limits),
+        unseen=unseen.sentences(conn, {one.target for one in resolution.audited}, limits),
         uncovered=uncovered.find(conn, audited),
         keys=tuple(table_keys.sentences(planned.targets, keys, table_keys.registered(conn))),
-        keyless=table_keys.keyless(planned.targets),
     )
     if goal.retention is not None:
         registered = {rule.name: new.name for rule, new in zip(goal.rules, planned.rules, strict=True)}

@@ -111,7 +111,6 @@ class Plan:
         notes: For a change of one table or glob, which rules cover what it names, as sentences.
         uncovered: The columns that were hidden until now, and would be recorded in the clear.
         keys: Which tables get which key, other than a primary key or another one than before, as sentences.
-        keyless: The registered names of tables whose rows nothing identifies.
     """
 
     changes: tuple[Change, ...]
@@ -126,7 +125,6 @@ class Plan:
     uncovered: tuple[Uncovered, ...] = ()
     faulty: frozenset[str] = frozenset()
     keys: tuple[str, ...] = ()
-    keyless: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -153,6 +151,12 @@ class Plan:
     def pending(self) -> tuple[Change, ...]:
         """The changes that change something."""
         return tuple(change for change in self.changes if change.kind is not ChangeKind.KEEP)
+
+    @property
+    def keyless(self) -> tuple[str, ...]:
+        """The registered names of the targets whose updates and deletions do not say of which row."""
+        which = {Action.UPDATE, Action.DELETE}
+        return tuple(one.name for one in self.targets if not one.key and not which.isdisjoint(one.rule.actions))
 
     @property
     def rule_changes(self) -> tuple[RuleChange, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from psycopg.types.json import Jsonb
 
 from auditctl import resources
-from auditctl.actions import DEFAULT, Action
+from auditctl.actions import DEFAULT
 from auditctl.capture.config import tables, toml
 from auditctl.capture.model import Audited
 from auditctl.capture.plan import Target
@@ -73,15 +73,6 @@ def sentences(
             yield f"{target.name}: key: none, was ({', '.join(known)}): its events have no target_id from now on"
         elif index:
             yield f"{target.name}: key: {source}"
-
-
-def keyless(targets: Iterable[Target]) -> tuple[str, ...]:
-    """Return the names of the targets whose updates and deletions do not say of which row."""
-    return tuple(
-        target.name
-        for target in targets
-        if not target.key and not {Action.UPDATE, Action.DELETE}.isdisjoint(target.rule.actions)
-    )
 
 
 def warning(names: Sequence[str], *, is_whole: bool = False) -> str:

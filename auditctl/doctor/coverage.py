@@ -188,7 +188,7 @@ def changed_registrations(coverage: Coverage) -> Sequence[ResultRow]:
 
 def keyless_tables(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the covered tables whose updates and deletions do not name a row."""
-    names = frozenset(table_keys.keyless(coverage.plan.targets))
+    names = frozenset(coverage.plan.keyless)
     return [
         {"object": one.target, "table": one.target, "remedy": rule_repair.keyed(one.rule, one.root)}
         for one in coverage.resolution.audited
