@@ -98,8 +98,11 @@ def _relations(conn: Connection, oids: Sequence[int] | None = None) -> dict[int,
     }
     cursor = conn.cursor(row_factory=kwargs_row(_relation))
     rows = cursor.execute(resources.sql_text("queries/relation.sql"), parameters).fetchall()
-    registered = registration.read(conn, oids)
-    return {relation.oid: replace(relation, registration=registered.get(relation.oid)) for relation in rows}
+    relations = {relation.oid: relation for relation in rows}
+    for oid, known in registration.read(conn, oids).items():
+        if oid in relations:
+            relations[oid] = replace(relations[oid], registration=known)
+    return relations
 
 
 def _read_details(
