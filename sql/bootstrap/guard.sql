@@ -200,7 +200,8 @@ declare
     v_command record;
     v_is_open boolean;
 begin
-    -- Before anything else: under another name, the store would seem to be out of place.
+    perform auditctl_guard.put_back();
+    -- Before anything that asks for the place: under another name, the store would seem to be out of it.
     if p_command = 'ALTER SCHEMA' and not p_is_trusted then
         for v_command in
             select c.object_identity as name
@@ -244,7 +245,6 @@ begin
             perform auditctl_guard.refuse('what ' || p_command || ' changes here');
         end if;
     end if;
-    perform auditctl_guard.put_back();
     if to_regprocedure('auditctl_internal.watch_ddl(text)') is null or to_regprocedure('auditctl_internal.is_watched(text)') is null then
         return;
     end if;

@@ -94,6 +94,11 @@ declare
     v_trigger record;
     v_renamed auditctl_guard.aside[];
 begin
+    -- Only a command that ends, and puts them back, makes way.
+    perform from pg_event_trigger_ddl_commands();
+    if to_regprocedure('auditctl_internal.displacement()') is null or auditctl_internal.displacement() is not null then
+        return;
+    end if;
     -- Whoever calls this has the table to himself already, and gains nothing: under the other name the triggers fire as before.
     if not exists (
         select from pg_locks as l where l.pid = pg_backend_pid() and l.relation = p_relation and l.mode = 'AccessExclusiveLock' and l.granted

@@ -133,6 +133,7 @@ begin
         -- Its columns may be others than those of the table that had the name before.
         v_capture := auditctl_internal.sync_rule(v_capture);
     end if;
+    perform auditctl_internal.require_free_names(p_relation || v_capture.members);
     update auditctl.capture
     set members = v_capture.members, exclude = v_capture.exclude, mask = v_capture.mask, key = v_capture.key,
         former_exclude = v_capture.former_exclude, former_mask = v_capture.former_mask
@@ -189,7 +190,7 @@ begin
     perform auditctl_internal.join_table(p_relation, p_rule, p_command);
 exception when others then
     -- What the table's owner can bring about, such as a full stack, ends the command; so does what another attempt may not meet.
-    if sqlstate ~ '^(UA|40|53|54|55|57|58)' then
+    if sqlstate !~ '^(0A|23|2B|42|XX)' then
         raise;
     end if;
     v_message := sqlerrm;

@@ -88,6 +88,30 @@ end
 $auditctl$;
 comment on function auditctl_internal.require_triggers is 'Raises UA003 unless every trigger of an audited table and its members is in place';
 
+create or replace function auditctl_internal.require_free_names(p_relations regclass[]) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_trigger record;
+begin
+    select t.tgname as name, t.tgrelid as relation
+    into v_trigger
+    from pg_trigger as t
+    join auditctl_internal.captured_action() as a on a.trigger = t.tgname
+    join pg_proc as p on p.oid = t.tgfoid and p.pronamespace <> 'auditctl_triggers'::regnamespace
+    where t.tgrelid = any (p_relations::oid[])
+    limit 1;
+    if found then
+        raise exception 'refused: trigger % on % has a name that only capture''s own triggers have',
+            v_trigger.name, auditctl_internal.registered_name(v_trigger.relation)
+            using errcode = 'UA003', hint = 'Give it another name, then try again.';
+    end if;
+end
+$auditctl$;
+comment on function auditctl_internal.require_free_names is
+    'Raises UA003 if a trigger on a table to be audited has the name of a capture trigger: its owner could prevent capture so';
+
 create or replace function auditctl_internal.require_no_new_rule(p_capture auditctl.capture, p_rules jsonb) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
