@@ -96,9 +96,11 @@ begin
         for v_action in
             select a.action
             from auditctl_internal.captured_action() as a
-            where a.action = any (p_capture.actions) and (p_are_new or exists (
-                select from pg_trigger as t where t.tgrelid = v_relation and t.tgname = a.trigger
-            ))
+            where a.action = any (p_capture.actions) and (
+                -- PostgreSQL has no truncate triggers on foreign tables.
+                p_are_new and (a.per_row or (select c.relkind <> 'f' from pg_class as c where c.oid = v_relation))
+                or exists (select from pg_trigger as t where t.tgrelid = v_relation and t.tgname = a.trigger)
+            )
         loop
             perform auditctl_internal.write_function(v_relation, p_capture, v_action, v_columns, v_inputs);
         end loop;
