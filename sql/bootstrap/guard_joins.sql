@@ -223,6 +223,7 @@ declare
     c_name constant text := '(' || c_word || '(?:[[:space:]]*[.][[:space:]]*' || c_word || ')?)';
     v_found text[];
     v_relation regclass;
+    v_kind "char";
 begin
     for v_found in
         select regexp_matches(p_text, case p_command
@@ -233,9 +234,11 @@ begin
         v_relation := auditctl_guard.audited_table(v_found[2], p_schemas);
         -- Others get PostgreSQL's refusal.
         if exists (select from pg_class as c where c.oid = v_relation and pg_has_role(current_user, c.relowner, 'USAGE')) then
-            -- PostgreSQL locks no foreign table so.
-            if (select c.relkind <> 'f' from pg_class as c where c.oid = v_relation) then
-                execute format('lock table only %s in access exclusive mode', v_relation);
+            -- Partitions, too, as their clones change with a trigger: all tables before a row of the store. PostgreSQL locks
+            -- no foreign table so.
+            v_kind := (select c.relkind from pg_class as c where c.oid = v_relation);
+            if v_kind <> 'f' then
+                execute format('lock table %s %s in access exclusive mode', case when v_kind <> 'p' then 'only' end, v_relation);
             end if;
             perform auditctl_guard.put_aside(v_relation, nullif(v_found[1], ''));
         end if;
