@@ -52,13 +52,15 @@ begin
             v_query, 'coalesce(careful.target_id, r.key)', 'coalesce(careful.new_values, r.image)',
             format(
                 'select r.new, %s as image, %s as key from (select unnest($7) as new offset 0) as r offset 0',
-                auditctl_internal.row_code('(r.new)', v_captured, v_capture.mask),
+                auditctl_internal.row_code('(r.new)', v_captured, v_capture.mask, auditctl_internal.is_whole(p_relation, v_captured, v_capture.mask)),
                 auditctl_internal.key_code('(r.new)', v_key, v_capture.exclude || v_capture.mask)
             ),
             format(
                 -- As a condition of the join, it would be asked after the function.
-                'left join lateral (select c.* from %s as c where (%s) and auditctl_internal.text_size(r.image) > auditctl_internal.event_limit() offset 0) as careful on true',
-                v_careful, auditctl_internal.is_large_code('r.image', p_relation, v_captured, v_capture.mask)
+                'left join lateral (select c.* from %s as c where (pg_column_size(r.image) > 8192%s) and auditctl_internal.text_size(r.image) > auditctl_internal.event_limit() offset 0) as careful on true',
+                v_careful, ' or ' || nullif(substr(auditctl_internal.is_large_code(
+                    'r.image', auditctl_internal.document_columns(p_relation, v_captured, v_capture.mask)
+                ), 3), '')
             )
         )
         using v_who.actor, v_who.actor_kind, v_who.ip, v_capture.target, v_who.context, p_relation::oid, p_rows;
