@@ -7,10 +7,12 @@
 -- not as a transaction's snapshot shows it.
 
 create or replace function auditctl_internal.types_digest(p_types text[]) returns text
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select left(encode(sha256(convert_to(array_to_string(p_types, ' '), 'UTF8')), 'hex'), 32)
+begin
+    return left(encode(sha256(convert_to(array_to_string(p_types, ' '), 'UTF8')), 'hex'), 32);
+end
 $auditctl$;
 comment on function auditctl_internal.types_digest is 'A digest of the types of columns, given their object ids as eight hexadecimal digits each';
 

@@ -4,12 +4,14 @@
 
 create or replace function auditctl_internal.function_inputs(p_captures auditctl.capture[])
 returns table (root oid, relation oid, inputs text)
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
+begin
     -- Everything that auditctl_internal.capture_function reads. A relation, a column or a type of another database has
     -- other numbers, so nothing is known in a restored one.
+    return query
     with generator as materialized (
         select string_agg(row(t.action, t.generator, t.parts)::text, '' order by t.action)
             || current_setting('server_version_num')::integer / 10000 as version
@@ -78,31 +80,37 @@ as $auditctl$
     from site as s
     cross join (select auditctl_internal.digest(g.version) as generator from generator as g) as digest
     left join shape on shape.attrelid = s.relation
-    left join key on key.relation = s.relation
+    left join key on key.relation = s.relation;
+end
 $auditctl$;
 comment on function auditctl_internal.function_inputs is
     'For each audited table and each child: a digest of everything from which their capture functions are generated';
 
 create or replace function auditctl_internal.function_digest(p_inputs text, p_action auditctl.action, p_source text, p_settings text[])
 returns text
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select encode(sha256(convert_to(
+begin
+    -- PL/pgSQL keeps its plans; PostgreSQL would plan the body of an SQL function at each call.
+    return encode(sha256(convert_to(
         row(p_inputs, p_action, p_source, array(select s.setting from unnest(p_settings) as s (setting) order by s.setting collate "C"))::text,
         getdatabaseencoding()
-    )), 'hex')
+    )), 'hex');
+end
 $auditctl$;
 comment on function auditctl_internal.function_digest is
     'What stands in auditctl.function_digest for a function of this source and settings that was generated from these inputs';
 
 create or replace function auditctl_internal.store_digests(p_digests jsonb) returns void
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+begin
     insert into auditctl.function_digest as known (function, digest)
     select d.key, d.value from jsonb_each_text(p_digests) as d
-    on conflict (function) do update set digest = excluded.digest where known.digest <> excluded.digest
+    on conflict (function) do update set digest = excluded.digest where known.digest <> excluded.digest;
+end
 $auditctl$;
 comment on function auditctl_internal.store_digests is
     'Stores that functions, by name, are as generated: their digests, as auditctl_internal.function_digest computes each';
