@@ -90,6 +90,11 @@ EXPLANATIONS: Final = (
         scripts=("rules",),
     ),
     Explanation(
+        "Event triggers of others fire for the commands with which the guard takes a table in.",
+        r"^NOTICE:  .*(CREATE FUNCTION|CREATE TRIGGER|ALTER TABLE|REVOKE|COMMENT|DROP FUNCTION|auditctl)",
+        scripts=("event_trigger",),
+    ),
+    Explanation(
         "A message has the context of the guard's functions.",
         r"^(CONTEXT:  |SQL statement |PL/pgSQL function ).*auditctl",
     ),
@@ -104,6 +109,10 @@ REFUSALS: Final = (
     (
         "Two serializable transactions that create or drop audited tables conflict in the guard's tables (40001).",
         r"ERROR:  could not serialize access due to (\S+) dependencies",
+    ),
+    (
+        "An event trigger of others, with names that lack a schema, fails when it fires for a command of the guard.",
+        r'ERROR:  relation "(dropped_objects)" does not exist',
     ),
 )
 """Why statements are refused, and with which message; its group is a name, mostly the table's."""
