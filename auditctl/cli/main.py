@@ -41,6 +41,7 @@ COMMANDS = {
     "record": "record",
     "import-log": "import_log",
     "maintain": "maintain",
+    "metrics": "metrics",
     "hold": "hold",
     "grant": "grant",
     "revoke": "grant",

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import click
 
-from auditctl import durations
+from auditctl import durations, metrics
 from auditctl.cli import maintain_service, progress
 from auditctl.cli.options import table_or_json
 from auditctl.cli.printing import print_json, print_text
@@ -86,6 +86,8 @@ def _run(session: Session, output: str) -> bool:
                     _print_step(session, done, output)
                 else:
                     show(done.data.get("events", 0), "")
+            if not any(done.step == BUSY for done in whole):
+                metrics.record_run(conn, "maintain", sum(bool(done.obstacle) for done in whole))
     finally:
         steps = [done.data for done in whole if done.step not in (BUSY, SKIP)]
         if output == "json":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from auditctl import place
+from auditctl import metrics, place
 from auditctl.capture import apply as capture_apply
 from auditctl.capture import plan_summary, statements, stored_file
 from auditctl.capture.config import document as configuration
@@ -149,6 +149,9 @@ def check(session: Session, file: str | None, only: tuple[str, ...], verbose: bo
     with session.connect(READER) as conn:
         place.require(conn)
         planned, misfit = capture_apply.check(conn, _document(file), only)
+        if not only:
+            problems = len(misfit.problems) if misfit is not None else 0
+            metrics.record_run(conn, "check", planned.number + problems + len(planned.unseen))
     _print_changes(planned, verbose)
     print_warnings(session, planned, verbose)
     difference = f"{plural(planned.number, 'difference')} between the rules and the database"

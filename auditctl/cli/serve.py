@@ -78,6 +78,14 @@ def _header(_context: click.Context, _parameter: click.Parameter, value: str) ->
     "--idle-timeout", metavar="MINUTES", default=30, show_default=True, type=click.IntRange(1, 1440),
     help="End a session after this time without a request.",
 )  # fmt: skip
+@click.option(
+    "--metrics-dsn", metavar="DSN",
+    help="Serve /metrics for Prometheus, read with this login, such as a member of pg_monitor and nothing else.",
+)  # fmt: skip
+@click.option(
+    "--metrics-token-file", metavar="FILE", type=click.Path(path_type=Path),
+    help="With --metrics-dsn: the file with the token that Prometheus must send.",
+)  # fmt: skip
 @pass_session
 def serve(
     session: Session,
@@ -91,6 +99,8 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     idle_timeout: int,
+    metrics_dsn: str | None,
+    metrics_token_file: Path | None,
 ) -> None:
     """Show the log in a browser, until Ctrl-C.
 
@@ -109,6 +119,8 @@ def serve(
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key must be given together")
+    if (metrics_dsn is None) != (metrics_token_file is None):
+        raise click.UsageError("--metrics-dsn and --metrics-token-file must be given together")
     if auth == "proxy" and not proxies:
         raise click.UsageError("--auth proxy needs --trusted-proxy")
     require_web()
@@ -121,6 +133,8 @@ def serve(
         trusted_proxies=proxies,
         user_header=user_header,
         idle=timedelta(minutes=idle_timeout),
+        metrics_dsn=_database(metrics_dsn) if metrics_dsn is not None else "",
+        metrics_token=_token(metrics_token_file) if metrics_token_file else "",
     )
     serve_web.check(settings)
     serve_web.run(session, settings, host, port, serve_web.Tls(tls_cert, tls_key) if tls_cert and tls_key else None)
@@ -132,11 +146,25 @@ def require_web() -> None:
     Raises:
         UsageError: One is missing.
     """
-    for library in ("starlette", "uvicorn", "python_multipart"):
+    for library in ("starlette", "uvicorn", "python_multipart", "prometheus_client"):
         if find_spec(library) is None:
             raise UsageError(
                 f"the web page needs {library}, which is not installed", hint="Run: pip install 'auditctl[web]'"
             )
+
+
+def _token(file: Path) -> str:
+    """Return the token in a file: one line of visible characters."""
+    try:
+        token = file.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is not text'}") from error
+    if not re.fullmatch(r"[!-~]{16,}", token):
+        raise UsageError(
+            f"{file} does not hold a token of at least 16 visible characters of ASCII",
+            hint="Make one with: openssl rand -hex 32",
+        )
+    return token
 
 
 def _database(dsn: str) -> str:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from auditctl.log.formats import EXPORTS
 from auditctl.web.request import Visit
 from auditctl.web.settings import Auth
-from auditctl.web.views import doctor, event, export, health, history, log, login, overview, suggest
+from auditctl.web.views import doctor, event, export, health, history, log, login, metrics, overview, suggest
 from auditctl.web.views.config import change, form, tables
 
 
@@ -64,5 +64,6 @@ ROUTES = (
     Route("/config/apply", change.apply, methods=("POST",), access=Access.ADMIN),
     Route("/doctor", doctor.doctor, access=Access.ADMIN, parameters=doctor.PARAMETERS),
     Route("/healthz", health.health, access=Access.EVERYONE),
+    Route("/metrics", metrics.metrics, access=Access.EVERYONE),
 )
 """Every route. A path has the methods of its rows and no other."""

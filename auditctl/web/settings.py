@@ -28,6 +28,8 @@ class Settings:
         idle: A session ends after this time without a request.
         absolute: Maximum duration of a session.
         page_timeout: Time limit of each query of a page; exports have none.
+        metrics_dsn: The database with the login that reads metrics; empty for no metrics.
+        metrics_token: What a request for metrics must carry.
     """
 
     dsn: str
@@ -38,3 +40,5 @@ class Settings:
     idle: timedelta = timedelta(minutes=30)
     absolute: timedelta = timedelta(hours=12)
     page_timeout: timedelta = timedelta(seconds=30)
+    metrics_dsn: str = ""
+    metrics_token: str = ""

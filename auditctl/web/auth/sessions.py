@@ -65,6 +65,11 @@ class Sessions:
         self._lock = threading.Lock()
         self._sessions: dict[bytes, VisitorSession] = {}
 
+    def __len__(self) -> int:
+        """Return how many sessions there are."""
+        with self._lock:
+            return len(self._sessions)
+
     def start(self, visitor: Visitor, connections: Connections) -> str:
         """Start a session; return its token."""
         token = new_token()

@@ -5,6 +5,10 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    -- Not undone with the rest. Whoever was granted a write on the log need not have a privilege on the sequence.
+    if has_sequence_privilege('auditctl.refused_change', 'USAGE, UPDATE') then
+        perform nextval('auditctl.refused_change');
+    end if;
     raise exception '% on %.% refused: the activity log is write-once', tg_op, tg_table_schema, tg_table_name
         using errcode = 'UA001', hint = 'Events are only ever added, by capture and by auditctl.record_event.';
 end

@@ -80,6 +80,7 @@ declare
 begin
     select s.* into v_state from auditctl_internal.trigger_states(array[p_capture]) as s where s.fault is not null limit 1;
     if found and not auditctl_internal.use_release(p_capture.relation) then
+        perform nextval('auditctl.refused_ddl'); -- not undone with the rest
         raise exception 'refused: % is audited, and this would mean that trigger % %',
             auditctl_internal.registered_name(v_state.relation), v_state.trigger, v_state.phrase
             using errcode = 'UA003', hint = auditctl_internal.how_to_stop(p_capture.target) || '. If it was like this before: auditctl apply';

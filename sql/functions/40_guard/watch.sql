@@ -293,6 +293,7 @@ begin
             if v_dropped.on_drop = 'refuse' and v_dropped.taken_in_by is distinct from pg_current_xact_id()
                 and not auditctl_internal.use_release(v_dropped.objid)
             then
+                perform nextval('auditctl.refused_ddl');
                 raise exception 'refused: % is audited', v_dropped.target
                     using errcode = 'UA003', hint = auditctl_internal.how_to_stop_dropped();
             end if;
