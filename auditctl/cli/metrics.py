@@ -16,7 +16,7 @@ def metrics(session: Session) -> None:
     """Print metrics as Prometheus text: events by day, size, the last maintain, check and doctor, and what was refused.
 
     Reads no event, however large the log is. A reader may run it, and a login that is a member of pg_monitor and may
-    see nothing else of the log. The page serves the same at /metrics if it was told to: auditctl serve --metrics-dsn.
+    see nothing else of the log. The page serves the same at /metrics where --metrics-dsn switches that on.
 
     \b
     Examples:

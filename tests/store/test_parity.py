@@ -113,6 +113,7 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         ("accepted_finding_object_is_not_empty",),
         ("accepted_finding_reason_is_not_empty",),
         ("administration_is_one_row",),
+        ("day_count_class_is_known",),
         ("event_type_label_is_not_empty",),
         ("event_type_label_is_of_one_type",),
         ("event_type_name_is_not_empty",),
@@ -131,6 +132,8 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         ("retention_target_is_not_empty",),
         ("rule_label_is_not_empty",),
         ("rule_on_drop_is_known",),
+        ("run_findings_are_counted",),
+        ("run_is_known",),
     ]
 
 
@@ -148,6 +151,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.alembic_version", "-", "SELECT"),
         ("auditctl.capture", "auditctl_reader", "SELECT"),
         ("auditctl.capture_change", "auditctl_reader", "SELECT"),
+        ("auditctl.day_count", "auditctl_reader", "SELECT"),
         ("auditctl.event", "auditctl_reader", "SELECT"),
         ("auditctl.event_type", "auditctl_reader", "SELECT"),
         ("auditctl.function_digest", "auditctl_reader", "SELECT"),
@@ -166,6 +170,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.rename", "auditctl_reader", "SELECT"),
         ("auditctl.retention", "auditctl_reader", "SELECT"),
         ("auditctl.rule", "auditctl_reader", "SELECT"),
+        ("auditctl.run", "auditctl_reader", "SELECT"),
         ("auditctl.target", "auditctl_reader", "SELECT"),
         ("auditctl.template", "auditctl_reader", "SELECT"),
     ]
@@ -211,6 +216,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         "lock_table": ["auditctl_admin"],
         "maintain": ["auditctl_admin"],
         "maintain_step": ["auditctl_admin"],
+        "metrics": ["auditctl_reader", "pg_monitor"],
         "names_actor": ["auditctl_admin", "auditctl_app"],
         "note_log_file": ["auditctl_admin"],
         "place_hold": ["auditctl_admin"],
@@ -221,6 +227,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         "record_event": ["auditctl_admin", "auditctl_app"],
         "record_import": ["auditctl_admin"],
         "record_membership": ["auditctl_admin"],
+        "record_run": ["auditctl_admin"],
         "audited_table": ["-"],
         "has_pass": ["-"],
         "is_free": ["-"],

@@ -8,17 +8,14 @@ with lent as (
     union all
     select 2, 'drop function ' || string_agg(p.oid::regprocedure::text, ', ')
     from pg_proc as p
-    where p.proowner <> 'auditctl_owner'::regrole
-        and (
-            p.pronamespace = to_regnamespace('auditctl_guard')
-            or p.pronamespace = to_regnamespace('auditctl_internal')
-            and p.proname in ('put_trigger', 'put_read_policy', 'displacement', 'watch_displaced')
-        )
+    where p.pronamespace in (to_regnamespace('auditctl_guard'), to_regnamespace('auditctl_internal'))
+        and p.proowner <> 'auditctl_owner'::regrole and pg_has_role(p.proowner, 'auditctl_owner', 'MEMBER')
     having count(*) > 0
     union all
     select 3, format('drop table %s', c.oid::regclass)
     from pg_class as c
-    where c.oid in (to_regclass('auditctl.place'), to_regclass('auditctl_guard.pass')) and c.relowner <> 'auditctl_owner'::regrole
+    where (c.oid = to_regclass('auditctl.place') or c.relnamespace = to_regnamespace('auditctl_guard'))
+        and c.relkind = 'r' and c.relowner <> 'auditctl_owner'::regrole
     union all
     select 4, 'drop schema auditctl_guard' from pg_namespace as n where n.nspname = 'auditctl_guard'
 )

@@ -16,5 +16,9 @@ from (
 ) as o
 where o.schema::regnamespace::text = any (%(schemas)s) and o.schema <> coalesce(to_regnamespace('auditctl_guard')::oid, 0)
     and o.owner <> to_regrole('auditctl_owner')
-    and o.name not in ('place', 'put_trigger', 'put_read_policy', 'displacement', 'watch_displaced')
+    and o.object <> coalesce(to_regclass('auditctl.place')::oid, 0)
+    and not (
+        o.class = 'pg_proc'::regclass and o.schema = to_regnamespace('auditctl_internal')
+        and pg_has_role(o.owner, to_regrole('auditctl_owner'), 'MEMBER')
+    )
 order by name
