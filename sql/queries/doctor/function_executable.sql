@@ -23,6 +23,8 @@ where a.grantee <> p.proowner
         or p.pronamespace = to_regnamespace('auditctl')
         -- Any session may set the context, but only applications are believed. Policies run with the reader's rights.
         and p.proname not in ('set_context', 'record_read', 'refuse_secret')
+        -- Monitoring sees no event.
+        and not (p.proname = 'metrics' and a.grantee = to_regrole('pg_monitor'))
         and a.grantee <> all (
             array[
                 to_regrole('auditctl_owner'), to_regrole('auditctl_app'), to_regrole('auditctl_reader'), to_regrole('auditctl_admin')
