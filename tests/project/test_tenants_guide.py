@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "tenants.md"
-TENANTS = 60
+TENANTS = 12
 """How many schemas there are; with 300 it takes minutes."""
 TABLES = ("customer", "invoice", *(f"t{number}" for number in range(8)))
 COLUMNS = "id bigint primary key, name text, card_number text"
