@@ -91,7 +91,7 @@ EXPLANATIONS: Final = (
     ),
     Explanation(
         "Event triggers of others fire for the commands with which the guard takes a table in.",
-        r"^NOTICE:  .*(CREATE FUNCTION|CREATE TRIGGER|ALTER TABLE|REVOKE|COMMENT|DROP FUNCTION|auditctl)",
+        r"^NOTICE:  .*(CREATE FUNCTION|CREATE TRIGGER|ALTER TABLE|GRANT|REVOKE|COMMENT|DROP FUNCTION|auditctl)",
         scripts=("event_trigger",),
     ),
     Explanation(
