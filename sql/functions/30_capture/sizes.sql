@@ -155,7 +155,7 @@ as $auditctl$
             when p_documents is null then ', true'
             else coalesce(
                 ', ' || (
-                    select string_agg(format('pg_column_size(%s -> %L) > %s', p_variable, d.name, 200 / cardinality(p_documents)), ' or ' order by d.position)
+                    select string_agg(format('pg_column_size(%s -> %L) > %s', p_variable, d.name, 200 / greatest(cardinality(p_documents), 1)), ' or ' order by d.position)
                     from unnest(p_documents) with ordinality as d (name, position)
                 ), ''
             )
