@@ -20,6 +20,7 @@ from auditctl.capture import (
     rule_store,
     scope,
     unseen,
+    within_limit,
 )
 from auditctl.capture.accepted import Acceptance
 from auditctl.capture.config.document import Document
@@ -32,7 +33,6 @@ from auditctl.database import Connection
 from auditctl.errors import ConfigurationError, UsageError
 from auditctl.retention.times import Retention
 from auditctl.table_names import qualified
-from auditctl.text import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +99,19 @@ class AllRules:
         current, limits = read_limited(conn, [*stored, *wanted], self.only)
         if limits is not None:
             return self._limited(stored, current, limits)
-        if self.document is None:
-            return DesiredRules(stored, catalog=current, is_thorough=self.is_thorough)
-        goal = DesiredRules(
-            tuple(replace(rule, is_in_force=rule in stored) for rule in self.document.rules),
-            follow_renames=False,
-            problems=self.document.problems,
-            event_types=self.document.event_types,
-            retention=self.document.retention,
-            accepted=self.document.accepted,
-            has_file=True,
-            catalog=current,
-            is_thorough=self.is_thorough,
-            admin=self.document.admin,
-        )
+        goal = DesiredRules(stored, catalog=current, is_thorough=self.is_thorough)
+        if self.document is not None:
+            goal = replace(
+                goal,
+                rules=tuple(replace(rule, is_in_force=rule in stored) for rule in self.document.rules),
+                follow_renames=False,
+                problems=self.document.problems,
+                event_types=self.document.event_types,
+                retention=self.document.retention,
+                accepted=self.document.accepted,
+                has_file=True,
+                admin=self.document.admin,
+            )
         return _for_administrator(conn, goal, stored, current) if self.is_for_login else goal
 
     def _limited(self, stored: tuple[Rule, ...], current: Catalog, limits: Scope) -> DesiredRules:
@@ -142,7 +141,7 @@ class AllRules:
 def _for_administrator(
     conn: Connection, goal: DesiredRules, stored: tuple[Rule, ...], current: Catalog
 ) -> DesiredRules:
-    """Return a file's rules where an administrator may change them, else the stored ones; all for others."""
+    """Return what an administrator may change of it, and the rest as it is stored; all of it for others."""
     if not admin_limit.is_administrator(conn):
         return goal
     limit, warnings = admin_limit.read(conn), goal.warnings
@@ -150,21 +149,21 @@ def _for_administrator(
         warnings += (f"{admin_limit.SECTION} stays as it is: only the login that installed auditctl changes it",)
     if goal.accepted not in (None, accepted.read(conn)):
         warnings += ("accepted findings stay as they are: only a login that may act as auditctl_owner changes them",)
-    goal = replace(goal, admin=None, accepted=None, warnings=warnings)
     if limit is None:
-        return goal
-    wanted = resolve.resolve(goal.rules, current, follow_renames=False).rules
-    outside = set(admin_limit.outside(conn, [rule.name for rule in (*stored, *wanted)]))
-    mine = [replace(rule, is_in_force=rule in stored) for rule in wanted if rule.name not in outside]
-    rules = scope.interleave(stored, mine, lambda name: name not in outside)
-    left = {rule.name for rule in set(stored) ^ set(wanted) if rule.name in outside}
-    if left:
-        warnings += (
-            f"{plural(len(left), 'rule')} outside of {admin_limit.SECTION} tables, such as {min(left)}: left as stored",
-        )
+        return replace(goal, admin=None, accepted=None, warnings=warnings)
+    within = within_limit.keep(conn, stored, goal.rules if goal.has_file else None, current)
+    warnings += within.warnings
     if goal.event_types is not None or goal.retention is not None:
         warnings += (f"event types and retention: left as stored, as {admin_limit.SECTION} limits you to tables",)
-    return replace(goal, rules=rules, event_types=None, retention=None, has_file=False, warnings=warnings)
+    return DesiredRules(
+        within.rules,
+        within.only,
+        follow_renames=goal.follow_renames,
+        problems=goal.problems,
+        warnings=warnings,
+        catalog=current,
+        is_thorough=goal.is_thorough,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 select pg_get_userbyid(p.proowner)::text
 from pg_proc as p
 inner join pg_namespace as n on n.oid = p.pronamespace
-where n.nspname in ('auditctl_guard', 'auditctl_internal') and p.proname = 'lend'
+inner join pg_roles as r on r.oid = p.proowner
+where p.proname = 'lend' and (n.nspname = 'auditctl_guard' and r.rolsuper or n.nspname = 'auditctl_internal')
 order by n.nspname
 limit 1

@@ -140,3 +140,13 @@ def test_one_who_is_no_administrator_learns_which_role_it_takes(
     done = auditctl("enable", "shop.cart", dsn=shopkeeper.dsn, check=5)
     assert f"error: {shopkeeper.name} may not act as auditctl_owner" in done.err
     assert "hint: Ask the DBA for: auditctl grant admin LOGIN." in done.err
+
+
+def test_apply_without_a_file_leaves_tables_outside_as_they_are(db: str, auditctl: RunAuditctl, limited: Login) -> None:
+    with connect(db) as conn:
+        conn.execute("alter event trigger auditctl_guard_ddl disable; alter event trigger auditctl_guard_drop disable")
+        conn.execute('drop trigger auditctl_create on shop.cart; drop trigger auditctl_create on shop."My Bag"')
+    auditctl("apply", dsn=limited.dsn, check=0)
+    left = auditctl("check").out.splitlines()
+    assert left == ["CREATE  shop.My Bag  create  There is no trigger yet.  by rule shop.*"]
+    assert auditctl("apply", "--only", "shop.My*", dsn=limited.dsn).code == 5

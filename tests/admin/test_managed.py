@@ -71,3 +71,33 @@ def test_the_limit_belongs_to_the_installing_login(managed: tuple[str, str, str]
     assert auditctl("enable", "mine.t", dsn=administrator).code == 5
     with connect(administrator) as conn, pytest.raises(psycopg.Error):
         conn.execute("delete from auditctl.administration")
+
+
+def test_one_who_owns_a_schema_called_auditctl_guard_runs_nothing_as_the_owner_of_the_log(
+    managed: tuple[str, str, str], auditctl: RunAuditctl
+) -> None:
+    superuser, dba, administrator = managed
+    with connect(superuser) as conn:
+        row = conn.execute("select nspowner::regrole::text from pg_namespace where nspname = 'theirs'").fetchone()
+    assert row is not None
+    with connect(superuser) as conn:
+        conn.execute(f"set session authorization {row[0]}".encode())
+        conn.execute("create schema auditctl_guard; grant usage on schema auditctl_guard to public")
+        conn.execute("create table auditctl_guard.trace (who text); grant insert on auditctl_guard.trace to public")
+        for definer in ("", "security definer"):
+            conn.execute(
+                f"""
+                create or replace function auditctl_guard.lend(text, oid, text, text) returns bigint
+                language plpgsql {definer} as
+                'begin insert into auditctl_guard.trace values (current_user); return null; end';
+                create or replace function auditctl_guard.open_pass() returns boolean language plpgsql {definer} as
+                'begin insert into auditctl_guard.trace values (current_user); return true; end';
+                create or replace function auditctl_guard.step() returns jsonb language plpgsql {definer} as
+                'begin insert into auditctl_guard.trace values (current_user); return null; end';
+                """.encode()
+            )
+            auditctl("enable", "mine.t", dsn=administrator, check=0)
+            auditctl("disable", "mine.t", dsn=administrator, check=0)
+            auditctl("maintain", dsn=administrator, check=0)
+    assert fetch_value(superuser, "select count(*) from auditctl_guard.trace") == 0
+    assert fetch_value(dba, "select count(*) from auditctl.event where target = 'auditctl.capture'") == 4

@@ -145,7 +145,7 @@ def test_the_hint_is_the_command_that_ends_auditing_and_afterwards_everything_is
     with pytest.raises(psycopg.errors.DatabaseError) as error:
         conn.execute("drop table s.a")
     assert error.value.diag.message_hint == (
-        "To stop auditing it, the login that installed auditctl or a superuser must first run: auditctl disable s.a"
+        "To stop auditing it, an administrator must first run: auditctl disable s.a"
     )
     auditctl("disable", "s.a", check=0)
     conn.execute("drop table s.a")

@@ -8,6 +8,8 @@ import pytest
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
+from auditctl.actions import DEFAULT
+from auditctl.capture.rule_keys import Rule
 from tests.fixtures.databases import connect, fetch_value
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ TRACE = """
     reset role;
 """
 
+CART = [f"own.cart auditctl_{action}" for action in ("create", "delete", "truncate", "update")]
+"""The capture triggers of own.cart, as `triggers` returns them."""
+
 REFUSED = (
     errors.InsufficientPrivilege,
     errors.InvalidParameterValue,
@@ -48,17 +53,6 @@ REFUSED = (
 )
 """What PostgreSQL or a function raises about what is not for administrators, or is no argument of it."""
 
-KEYS = {
-    "actions": ["CREATE", "UPDATE", "DELETE", "TRUNCATE"],
-    "exclude": [],
-    "mask": [],
-    "key": [],
-    "require_actor": False,
-    "read_query": False,
-    "read_force": False,
-    "on_drop": "refuse",
-}
-
 
 def oid(db: str, name: str) -> int:
     """The object id of a relation."""
@@ -70,12 +64,12 @@ def oid(db: str, name: str) -> int:
 
 def capture(relation: object, **keys: object) -> dict[str, object]:
     """What change_capture takes for one table."""
-    return {"relation": relation, **KEYS, **keys}
+    return {"relation": relation, **Rule("x", DEFAULT).captured(), **keys}
 
 
 def rule(name: str, number: int = 0, **keys: object) -> dict[str, object]:
     """A row of auditctl.rule, as change_capture takes it."""
-    return {"name": name, "position": number, "label": None, **KEYS, **keys}
+    return {**Rule(name, DEFAULT).row(), "position": number, **keys}
 
 
 def change(

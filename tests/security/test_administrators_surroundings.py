@@ -1,4 +1,4 @@
-"""What surrounds an administrator's change: settings, temporary objects, event triggers, races, owners' code."""
+"""What surrounds an administrator's change: settings, temporary objects, races, owners' code."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg import errors
+from psycopg.types.json import Jsonb
 
 from tests.fixtures.databases import Login, connect, fetch_value
-from tests.security.administrators import TRACE, capture, change, evils, oid, rule, triggers
+from tests.security.administrators import CART, TRACE, capture, change, evils, oid, rule, triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.fixtures.databases import MakeLogin
 
-ALL = ["own.cart auditctl_create", "own.cart auditctl_delete", "own.cart auditctl_truncate", "own.cart auditctl_update"]
 WAITS = "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
 
 
@@ -61,7 +61,7 @@ def test_settings_of_the_session_change_nothing(db: str, owner: Login, admin: ps
         conn.execute("create function own.eq(name, text) returns boolean language sql as 'select own.evil() is null'")
     admin.execute(setting.encode())
     change(admin, [capture(oid(db, "own.cart"), mask=["card"])], rules=[rule("own.cart", mask=["card"])])
-    assert triggers(db) == ALL
+    assert triggers(db) == CART
     assert evils(db) == []
     with connect(owner.dsn) as conn:
         conn.execute("insert into own.cart values (2, 'milk', 'hidden')")
@@ -85,7 +85,7 @@ def test_temporary_objects_with_names_of_the_catalog_and_the_store_are_not_used(
         admin.execute(f"create temp table {name} (a integer)".encode())
     admin.execute("set search_path = pg_catalog, pg_temp")
     change(admin, [capture(oid(db, "own.cart"))])
-    assert triggers(db) == ALL
+    assert triggers(db) == CART
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
@@ -96,67 +96,6 @@ def test_a_transaction_that_sees_an_old_catalog_changes_nothing(db: str, admin: 
         change(admin, [capture(cart)])
     admin.execute("rollback")
     assert triggers(db) == []
-
-
-def event_trigger(conn: psycopg.Connection, function_owner: str, attributes: str = "") -> None:
-    """Create an event trigger whose function belongs to somebody, and says whose rights it has."""
-    conn.execute(
-        f"""
-        create function own.on_ddl() returns event_trigger language plpgsql {attributes} as
-            'begin insert into own.trace values (current_user); end';
-        alter function own.on_ddl() owner to {function_owner};
-        create event trigger foreign_trigger on ddl_command_end execute function own.on_ddl();
-        """.encode()
-    )
-
-
-def test_the_function_of_another_logins_event_trigger_gets_no_rights(
-    db: str, conn: psycopg.Connection, owner: Login, admin: psycopg.Connection
-) -> None:
-    event_trigger(conn, owner.name)
-    for event in ("ddl_command_end", "ddl_command_start", "sql_drop"):
-        conn.execute("drop event trigger foreign_trigger")
-        conn.execute(f"create event trigger foreign_trigger on {event} execute function own.on_ddl()".encode())
-        conn.execute("truncate own.trace")
-        with pytest.raises(
-            errors.InsufficientPrivilege, match="event trigger foreign_trigger would run with the rights"
-        ):
-            change(admin, [capture(oid(db, "own.cart"))])
-        assert "postgres" not in fetch_value(db, "select coalesce(array_agg(as_role), '{}') from own.trace")
-    assert triggers(db) == []
-
-
-def test_an_event_trigger_with_the_rights_of_its_owner_is_accepted(
-    db: str, conn: psycopg.Connection, owner: Login, admin: psycopg.Connection
-) -> None:
-    event_trigger(conn, owner.name, "security definer set search_path = pg_catalog, pg_temp")
-    change(admin, [capture(oid(db, "own.cart"))])
-    assert triggers(db) == ALL
-    assert evils(db) == []
-
-
-def test_a_superusers_event_trigger_does_not_find_the_sessions_temporary_objects(
-    db: str, conn: psycopg.Connection, owner: Login, admin: psycopg.Connection
-) -> None:
-    conn.execute("create table public.journal (note text); grant insert on public.journal to public")
-    conn.execute(
-        "create function public.note() returns event_trigger language plpgsql as "
-        "$$begin insert into journal values (tg_tag); exception when undefined_table then null; end$$"
-    )
-    conn.execute("create event trigger note on ddl_command_end execute function public.note()")
-    admin.execute("create temp table journal (note text)")
-    admin.execute(
-        "create function pg_temp.f() returns trigger language plpgsql as "
-        "$$begin insert into own.trace values (current_user); return new; end$$"
-    )
-    admin.execute("create trigger f before insert on journal for each row execute function pg_temp.f()")
-    admin.execute("grant all on journal to public")
-    with pytest.raises(errors.InsufficientPrivilege, match="event trigger note would run with the rights"):
-        change(admin, [capture(oid(db, "own.cart"))])
-    assert evils(db) == []
-    admin.execute("drop table journal; drop function pg_temp.f()")
-    change(admin, [capture(oid(db, "own.cart"))])
-    assert triggers(db) == ALL
 
 
 def test_expressions_of_the_tables_owner_run_with_nobody_elses_rights(
@@ -230,6 +169,19 @@ def test_a_table_that_is_renamed_meanwhile_is_not_mistaken_for_another(
     assert fetch_value(db, "select array_agg(target) from auditctl.capture") == [name]
 
 
+def test_a_schema_that_is_swapped_under_a_locked_table_is_not_mistaken_for_another(
+    db: str, conn: psycopg.Connection, owner: Login, admin: psycopg.Connection
+) -> None:
+    cart = oid(db, "own.cart")
+    admin.execute("begin")
+    admin.execute("select auditctl.lock_table(%s::oid, 'share row exclusive')", [cart])
+    conn.execute("alter schema own rename to moved; create schema own; create table own.cart (id integer primary key)")
+    change(admin, [capture(cart)])
+    admin.execute("commit")
+    assert {each.split()[0] for each in triggers(db)} == {"moved.cart"}
+    assert fetch_value(db, "select array_agg(target) from auditctl.capture") == ["moved.cart"]
+
+
 def test_a_table_that_leaves_the_limit_meanwhile_is_not_captured(
     db: str, conn: psycopg.Connection, owner: Login, admin: psycopg.Connection
 ) -> None:
@@ -246,6 +198,23 @@ def test_a_table_that_leaves_the_limit_meanwhile_is_not_captured(
     with pytest.raises(errors.InsufficientPrivilege):
         change(admin, [capture(cart)])
     assert triggers(db) == []
+
+
+def test_the_text_of_a_query_names_no_table_to_the_guard(
+    db: str, conn: psycopg.Connection, owner: Login, admin: psycopg.Connection
+) -> None:
+    change(conn, [capture(oid(db, "own.other"))])
+    conn.execute("insert into auditctl.administration (patterns) values ('{own.cart}')")
+    query = "select array_agg(xmin::text order by tgname) from pg_trigger where tgrelid = 'own.other'::regclass"
+    before = fetch_value(db, query)
+    admin.execute("begin")
+    text = "/* attach partition own.other */ /* create trigger auditctl_create after insert on own.other */ select %s"
+    call = "auditctl.change_capture(%s)"
+    admin.execute((text % call).encode(), [Jsonb([capture(oid(db, "own.cart"))])])
+    locked = "select count(*) from pg_locks where relation = %s::oid and mode = 'AccessExclusiveLock'"
+    assert admin.execute(locked, [oid(db, "own.other")]).fetchone() == (0,)
+    admin.execute("commit")
+    assert fetch_value(db, query) == before
 
 
 def test_a_store_that_is_out_of_its_place_changes_nothing(

@@ -17,7 +17,7 @@ create or replace function auditctl_internal.how_to_stop(p_target text) returns 
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select 'To stop auditing it, the login that installed auditctl or a superuser must first run: ' || auditctl_internal.command_line('disable', p_target)
+    select 'To stop auditing it, an administrator must first run: ' || auditctl_internal.command_line('disable', p_target)
 $auditctl$;
 comment on function auditctl_internal.how_to_stop is 'The hint that a refusal gives: how to stop auditing a table';
 
@@ -28,7 +28,7 @@ as $auditctl$
 begin
     return (
         select 'To stop auditing ' || case when count(*) = 1 and not bool_or(c.is_schema) then 'it' else 'them' end
-            || ', the login that installed auditctl or a superuser must first run: '
+            || ', an administrator must first run: '
             || string_agg(auditctl_internal.command_line('disable', c.name), '; ' order by c.name) filter (where c.number <= 20)
             || case when count(*) > 20 then format('; and the same for %s others', count(*) - 20) else '' end
         from (
@@ -164,7 +164,7 @@ begin
             using errcode = 'UA003', hint = case
                 when v_trigger.is_audited then 'The table is audited already.'
                 when v_trigger.is_temporary then 'A temporary table cannot be audited.'
-                else 'To audit the table, the login that installed auditctl must run: ' || auditctl_internal.command_line('enable', v_trigger.target)
+                else 'To audit the table, an administrator must run: ' || auditctl_internal.command_line('enable', v_trigger.target)
             end;
     end if;
 end

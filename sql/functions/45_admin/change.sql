@@ -27,7 +27,8 @@ begin
     from pg_event_trigger as e
     join pg_proc as p on p.oid = e.evtfoid
     join pg_roles as r on r.oid = p.proowner
-    where e.evtenabled <> 'D' and e.evtevent <> 'login' and not p.prosecdef and (
+    join pg_namespace as n on n.oid = p.pronamespace
+    where e.evtenabled <> 'D' and e.evtevent <> 'login' and not p.prosecdef and not (n.nspname = 'auditctl_guard' and r.rolsuper) and (
         not r.rolsuper
         or not exists (select from unnest(p.proconfig) as s (setting) where s.setting ^@ 'search_path=')
         and exists (

@@ -6,14 +6,21 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_lend constant regprocedure := coalesce(
-        to_regprocedure('auditctl_guard.lend(text,oid,text,text)'), to_regprocedure('auditctl_internal.lend(text,oid,text,text)')
-    );
+    v_lend text;
     v_lender name;
     v_needs_function boolean := false;
     v_result bigint;
 begin
-    select pg_get_userbyid(p.proowner) into v_lender from pg_proc as p where p.oid = v_lend and p.prosecdef;
+    -- Without a superuser's install, anybody who may create schemas could have one that is called auditctl_guard.
+    select format('%I.%I', n.nspname, p.proname), r.rolname
+    into v_lend, v_lender
+    from pg_proc as p
+    join pg_namespace as n on n.oid = p.pronamespace
+    join pg_roles as r on r.oid = p.proowner
+    where p.proname = 'lend' and p.prosecdef and pg_get_function_identity_arguments(p.oid) = 'p_task text, p_relation oid, p_detail text, p_function text'
+        and (n.nspname = 'auditctl_guard' and r.rolsuper or n.nspname = 'auditctl_internal')
+    order by n.nspname
+    limit 1;
     if not found then
         raise exception 'what administrators need is not installed' using errcode = 'object_not_in_prerequisite_state', hint = 'Run: auditctl install';
     end if;
@@ -32,7 +39,7 @@ begin
         execute format('grant usage on schema auditctl_triggers to %I', v_lender);
         execute format('grant execute on function auditctl_triggers.%I() to %I', p_function, v_lender);
     end if;
-    execute format('select %s($1, $2, $3, $4)', split_part(v_lend::text, '(', 1)) into v_result using p_task, p_relation, p_detail, p_function;
+    execute format('select %s($1, $2, $3, $4)', v_lend) into v_result using p_task, p_relation, p_detail, p_function;
     if v_needs_function then
         execute format('revoke execute on function auditctl_triggers.%I() from %I', p_function, v_lender);
         execute format('revoke usage on schema auditctl_triggers from %I', v_lender);
