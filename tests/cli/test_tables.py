@@ -119,7 +119,10 @@ def test_the_owner_of_a_table_is_told_who_may_audit_it(
     conn.execute(f"alter table a owner to {owner.name}".encode())
     for command in ("enable", "disable"):
         done = auditctl(command, "public.a", dsn=owner.dsn, check=5)
-        assert done.err.splitlines()[1:] == ["hint: Use a superuser, or the login that ran `auditctl install`."]
+        assert done.err.splitlines()[1:] == [
+            "hint: Ask the DBA for: auditctl grant admin LOGIN. "
+            "Use a superuser, or the login that ran `auditctl install`."
+        ]
 
 
 def test_queries_of_the_catalog_are_not_compiled(conn: psycopg.Connection) -> None:
