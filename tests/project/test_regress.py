@@ -6,7 +6,7 @@ import pytest
 
 from tests.regress.compare import Difference, differences
 from tests.regress.explanations import Explainer
-from tests.regress.truth import Contradiction, replay
+from tests.regress.truth import Contradiction, count, replay
 
 SCRIPT = """-- A comment
 
@@ -77,6 +77,7 @@ def test_events_add_up_to_rows() -> None:
         ("TRUNCATE", None, None, "public.b", None, None),
     ]
     assert replay(events) == [{"id": 3, "v": "x"}]
+    assert count(events) == 1
 
 
 def test_an_event_of_a_row_that_was_never_created_is_a_contradiction() -> None:

@@ -63,9 +63,9 @@ EXPLANATIONS: Final = (
         statement=r"\bpg_proc\b",
     ),
     Explanation(
-        "Queries of pg_class and pg_index find the relations of auditctl.",
+        "Queries of pg_class, pg_index and information_schema find the relations of auditctl.",
         TABLE,
-        statement=r"\bpg_class\b|\bpg_index\b",
+        statement=r"\bpg_class\b|\bpg_index\b|\binformation_schema\.column",
     ),
     Explanation(
         "Queries of pg_event_trigger find the guard's event triggers.",
