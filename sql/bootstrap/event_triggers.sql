@@ -28,7 +28,7 @@ begin
     if p_trigger is null or not p_trigger ^@ 'auditctl_' or v_event is null or p_type_bits & ~61 <> 0 then
         raise exception 'not a capture trigger: %, type %', p_trigger, p_type_bits using errcode = 'invalid_parameter_value';
     end if;
-    if not exists (
+    if exists (
         with recursive ancestor as (
             select i.inhparent as relation from pg_inherits as i where i.inhrelid = p_relation
             union
@@ -40,9 +40,11 @@ begin
         join pg_trigger as t on t.tgrelid = a.relation and t.tgname ^@ 'auditctl_'
         join pg_proc as p on p.oid = t.tgfoid
         where p.pronamespace = 'auditctl_triggers'::regnamespace and p.proowner = 'auditctl_owner'::regrole
-    ) and not (
-        -- Or the command that runs now created or moved it, or detached it from an audited table. Neither auditctl_owner nor
-        -- its owner can make such a command appear.
+    ) then
+        null; -- Only inside of an event trigger may anybody ask for the commands, so this comes first.
+    -- Or the command that runs now created or moved it, or detached it from an audited table. Neither auditctl_owner nor
+    -- its owner can make such a command appear.
+    elsif not (
         exists (select from auditctl.capture as k where k.relation = p_relation or p_relation = any (k.members))
         and exists (
             select
@@ -99,7 +101,7 @@ as $auditctl$
 declare
     v_opens constant boolean := not (select c.relrowsecurity from pg_class as c where c.oid = p_relation);
 begin
-    if not exists (
+    if exists (
         with recursive ancestor as (
             select i.inhparent as relation from pg_inherits as i where i.inhrelid = p_relation
             union
@@ -114,9 +116,11 @@ begin
                 '((pg_xact_status(( SELECT auditctl.record_read(%1$L::regclass) AS record_read)) IS DISTINCT FROM ''aborted''::text)'
                 ' OR (pg_xact_status(auditctl.record_read(%1$L::regclass)) IS DISTINCT FROM ''aborted''::text))', a.relation::regclass::text
             )
-    ) and not (
-        -- Or the command that runs now created or moved it, or detached it from an audited table. Neither auditctl_owner nor
-        -- its owner can make such a command appear.
+    ) then
+        null; -- Only inside of an event trigger may anybody ask for the commands, so this comes first.
+    -- Or the command that runs now created or moved it, or detached it from an audited table. Neither auditctl_owner nor
+    -- its owner can make such a command appear.
+    elsif not (
         exists (select from auditctl.capture as k where k.relation = p_relation or p_relation = any (k.members))
         and exists (
             select

@@ -216,8 +216,9 @@ def test_the_lent_right_puts_no_policy_where_none_belongs(db: str, conn: psycopg
     conn.execute("create table other (id integer); create policy auditctl_read on other using (true)")
     conn.execute("create table below () inherits (other)")
     conn.execute("set role auditctl_owner")
-    for table in ("other", "below", "salary", "part"):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+    denied, outside = psycopg.errors.InsufficientPrivilege, psycopg.errors.EventTriggerProtocolViolated
+    for table, error in (("other", denied), ("below", denied), ("salary", outside), ("part", denied)):
+        with pytest.raises(error):
             conn.execute("select auditctl_internal.put_read_policy(%s::regclass, false)", [table])
 
 
