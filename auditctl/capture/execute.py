@@ -156,7 +156,7 @@ def require_done(conn: Connection, prepared: Prepared, batch: Batch) -> None:
     oids |= {relation.oid for one in batch.audited for relation in (one.root, *one.members)}
     current = catalog.read_again(conn, sorted(oid for oid in oids if oid is not None))
     relations = {relation.oid: relation for relation in current.relations}
-    audited = tuple(_fresh(one, relations, members.get(one.root.oid, ())) for one in batch.audited)
+    audited = tuple(_fresh(one, relations, members.get(one.root.oid)) for one in batch.audited)
     states = catalog.read_triggers(conn, audited)
     resolution = Resolution(audited, prepared.plan.rules, ())
     remaining = planner.plan(resolution, current, states, keys=table_keys.read(conn, audited))
@@ -170,8 +170,13 @@ def require_done(conn: Connection, prepared: Prepared, batch: Batch) -> None:
         raise OutdatedPlanError
 
 
-def _fresh(one: Audited, relations: Mapping[int, Relation], members: Iterable[int]) -> Audited:
-    oids = dict.fromkeys([*(member.oid for member in one.members), *members])
+def _fresh(one: Audited, relations: Mapping[int, Relation], members: Iterable[int] | None) -> Audited:
+    """Return a table as it is now, with the members that it has by now.
+
+    One that has left is no member: what the batch installed on it is to be dropped, as PostgreSQL could not attach it
+    again beside triggers of its own.
+    """
+    oids = [member.oid for member in one.members] if members is None else members
     return replace(
         one,
         root=relations.get(one.root.oid, one.root),

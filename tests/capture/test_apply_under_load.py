@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(560)]  # eighteen sessions, each apply a process of its own
 
 SEEDS = (1,)
 TABLES = 20
