@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, LiteralString
 
+import psycopg
 import pytest
 
 from tests.fixtures.databases import connect, prepared
@@ -13,7 +14,6 @@ from tests.support.joining import captured, make_tenants
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import psycopg
     from pytest_postgresql.executors import NoopExecutor
 
     from auditctl.demo.server import EmbeddedServer
@@ -96,3 +96,24 @@ def test_a_partition_of_a_partition_is_a_table_by_itself_once_it_is_detached(
     assert captured(conn) == ["t1.p", "t1.quarter"]
     assert [(action, key) for _, action, key, *_ in events(conn, "t1.quarter")] == [("CREATE", "1")]
     assert pending(db) == []
+
+
+def test_an_attach_that_fails_or_is_rolled_back_leaves_the_triggers_of_the_table_as_they_were(
+    db: str, mine: psycopg.Connection, conn: psycopg.Connection
+) -> None:
+    mine.execute(PARTITIONS)
+    mine.execute("insert into t1.a values (77)")
+    before = triggers(conn)
+    with pytest.raises(psycopg.errors.CheckViolation):
+        mine.execute(ATTACHING[0])
+    assert triggers(conn) == before
+    with mine.transaction(force_rollback=True):
+        mine.execute("alter table t1.p attach partition t1.a for values from (70) to (80)")
+    assert triggers(conn) == before
+    with mine.transaction():
+        with pytest.raises(psycopg.errors.CheckViolation), mine.transaction():
+            mine.execute(ATTACHING[0])
+        mine.execute("alter table t1.p attach partition t1.a for values from (70) to (80)")
+    assert captured(conn) == ["t1.p", "t1.q"]
+    assert pending(db) == []
+    assert not [name for _, name, _ in triggers(conn) if "aside" in name]
