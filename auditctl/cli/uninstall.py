@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import click
 
@@ -61,8 +62,8 @@ def uninstall(
       auditctl uninstall
       auditctl uninstall --export log.jsonl --drop-log --yes-i-mean-it app
     """
-    if drop_log and path in (None, output.STANDARD):
-        raise click.UsageError("--drop-log needs --export FILE")
+    if drop_log:
+        _require_file(path)
     with session.connect() as conn:
         found = removal.survey(conn)
         if drop_log and not dry_run:
@@ -79,6 +80,13 @@ def uninstall(
         exported = _end(session, conn, path, lock_timeout)
         if drop_log:
             _report(session, removal.drop(conn, exported))
+
+
+def _require_file(path: str | None) -> None:
+    if path is None or path == output.STANDARD:
+        raise click.UsageError("--drop-log needs --export FILE")
+    if Path(path).exists() and not Path(path).is_file():
+        raise click.UsageError(f"--drop-log needs an export that stays: {in_quotes(path)} is not a regular file")
 
 
 def _require_name(name: str | None, database: str) -> None:

@@ -25,6 +25,7 @@ as $body$
 -- nothing else: the table is one that a query created, with no default, check, policy or generated column.
 declare
     v_row text := 'r';
+    v_name text;
     v_pages bigint;
     v_step bigint;
 begin
@@ -37,6 +38,17 @@ begin
         raise exception '% was not created by this command', p_relation using errcode = 'insufficient_privilege';
     end if;
     perform auditctl_guard.require_owners_rights('auditctl_internal.record_new_rows(regclass, anyarray)');
+    -- The query finds the table by its name: another table or view of that name would run its owner's code. The command has
+    -- the table to itself, and with this lock nobody renames its schema either.
+    perform from pg_namespace as n join pg_class as c on c.relnamespace = n.oid where c.oid = p_relation for key share of n;
+    select format('%I.%I', n.nspname, c.relname)
+    into v_name
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = p_relation;
+    if to_regclass(v_name) is distinct from p_relation then
+        raise exception '% was renamed meanwhile', v_name using errcode = 'serialization_failure', hint = 'Try again.';
+    end if;
     -- A column of the name would be meant, and not the row.
     while exists (select from pg_attribute as a where a.attrelid = p_relation and a.attname = v_row) loop
         v_row := v_row || '_';
@@ -47,7 +59,7 @@ begin
     for v_page in 0..v_pages - 1 by v_step loop
         execute format(
             'select auditctl_internal.record_new_rows($1, array(select %1$I from only %2$s as %1$I where %1$I.ctid >= $2 and %1$I.ctid < $3))',
-            v_row, p_relation
+            v_row, v_name
         )
         using p_relation, format('(%s,0)', v_page)::tid, format('(%s,0)', v_page + v_step)::tid;
     end loop;

@@ -70,8 +70,21 @@ begin
             using errcode = 'insufficient_privilege';
     end if;
     if p_task = 'count' then
-        -- PostgreSQL evaluates what indexes and constraints call while it plans, with the rights of whoever asks.
-        if v_kind <> 'r' or exists (
+        -- A query finds a table by its name, and runs what a view of that name calls, with the rights of whoever asks. The
+        -- locks keep the name with the table: no table, and no schema, is renamed. At a higher isolation level the catalog
+        -- would be read as it was before.
+        if v_kind <> 'r' or current_setting('transaction_isolation') <> 'read committed' then
+            return null;
+        end if;
+        perform from pg_namespace as n join pg_class as c on c.relnamespace = n.oid where c.oid = p_relation for key share of n nowait;
+        select format('%I.%I', n.nspname, c.relname)
+        into v_name
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        where c.oid = p_relation;
+        execute format('lock table only %s in share update exclusive mode nowait', v_name);
+        -- PostgreSQL also evaluates what indexes and constraints call, while it plans. The lock excludes new ones.
+        if to_regclass(v_name) is distinct from p_relation::regclass or exists (
             with recursive above as (
                 select p_relation as relation
                 union

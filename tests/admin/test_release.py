@@ -174,6 +174,20 @@ def test_a_table_under_a_legal_hold_is_not_released(session: psycopg.Connection)
     assert error.value.sqlstate == REFUSED
 
 
+def test_a_hold_that_is_placed_after_the_release_stops_the_command(db: str, session: psycopg.Connection) -> None:
+    with session.transaction():
+        release(session)
+        with connect(db) as other:
+            other.execute("select auditctl.place_hold('shop.*', null, 'case 7')")
+        assert refused(session, "drop table shop.cart")
+
+
+def test_a_release_sees_what_others_have_committed(session: psycopg.Connection) -> None:
+    with pytest.raises(errors.InvalidTransactionState), session.transaction():
+        session.execute("set transaction isolation level repeatable read")
+        release(session)
+
+
 def test_administrators_release_what_they_may_change(db: str, session: psycopg.Connection) -> None:
     with connect(db) as conn:
         conn.execute("insert into auditctl.administration (patterns) values ('{billing.*}')")
@@ -201,6 +215,30 @@ def test_a_table_whose_indexes_call_its_owners_code_is_not_counted(
         assert session.execute(query.encode()).fetchone() == (0,)
     query = "select new_values ->> 'estimated' from auditctl.event where target = 'auditctl.release'"
     assert fetch_value(db, query) == "true"
+
+
+def test_a_table_whose_name_changes_hands_is_not_counted(
+    db: str, session: psycopg.Connection, shopkeeper: Login
+) -> None:
+    with connect(shopkeeper.dsn) as conn, conn.transaction():
+        conn.execute("alter table shop.cart rename to basket; create view shop.cart as select 1 as id")
+        session.execute("set statement_timeout = '10s'")
+        release(session)
+    query = "select new_values ->> 'estimated' from auditctl.event where target = 'auditctl.release'"
+    assert fetch_value(db, query) == "true"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["alter schema shop rename to other", "create index on shop.cart (id)", "alter table shop.cart rename to basket"],
+)
+@pytest.mark.usefixtures("migrator")
+def test_nothing_that_a_count_runs_can_change_before_it_ends(db: str, conn: psycopg.Connection, statement: str) -> None:
+    with conn.transaction(), connect(db) as other:
+        conn.execute("select auditctl_guard.lend('count', 'shop.cart'::regclass, null, null)")
+        other.execute("set lock_timeout = '1ms'")
+        with pytest.raises(errors.LockNotAvailable):
+            other.execute(statement.encode())
 
 
 def test_apply_brings_capture_back_after_a_released_command(session: psycopg.Connection, db: str) -> None:

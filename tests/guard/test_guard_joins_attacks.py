@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
+from psycopg import errors
 
 from tests.fixtures.databases import connect, prepared
 from tests.support.capturing import events, pending, triggers
@@ -194,3 +195,13 @@ def test_foreign_tables_join_and_become_partitions(db: str, conn: psycopg.Connec
     conn.execute("alter table t1.p attach partition t1.f for values from (0) to (10)")
     assert captured(conn) == ["t1.p"]
     assert pending(db) == []
+
+
+def test_the_name_of_a_table_stays_with_it_while_its_rows_are_recorded(
+    mine: psycopg.Connection, conn: psycopg.Connection
+) -> None:
+    conn.execute("set lock_timeout = '1ms'")
+    with mine.transaction():
+        mine.execute("create table t1.made as select generate_series(1, 3) as id")
+        with pytest.raises(errors.LockNotAvailable):
+            conn.execute("alter schema t1 rename to other")

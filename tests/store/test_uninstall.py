@@ -130,6 +130,9 @@ def test_nothing_is_done_unasked_or_without_the_name_of_the_database(
     auditctl("uninstall", "--drop-log", "--yes-i-mean-it", "x", check=2)
     wrong = auditctl(*drop_log(db, tmp_path)[:-1], "another", check=2)
     assert "does not name the database" in wrong.err
+    device = [*drop_log(db, tmp_path)]
+    device[device.index(str(tmp_path / "log.jsonl"))] = "/dev/null"
+    assert "not a regular file" in auditctl(*device, check=2).err
     (tmp_path / "log.jsonl").write_text("precious")
     auditctl(*drop_log(db, tmp_path), check=2)
     assert (tmp_path / "log.jsonl").read_text() == "precious"

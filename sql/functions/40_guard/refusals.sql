@@ -57,7 +57,15 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     -- All that one command does counts as one use; auditctl_internal.end_release ends it before the next.
-    update auditctl.release set is_used = true where relation::oid = p_relation and xact = pg_current_xact_id_if_assigned();
+    update auditctl.release as r
+    set is_used = true
+    where r.relation::oid = p_relation and r.xact = pg_current_xact_id_if_assigned() and not exists (
+        -- One that was placed since the release.
+        select
+        from auditctl.capture as k
+        join auditctl.hold as h on h.released_at is null and auditctl.is_meant(h.target, k.target)
+        where k.relation = r.relation
+    );
     return found;
 end
 $auditctl$;

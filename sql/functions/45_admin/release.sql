@@ -36,10 +36,13 @@ begin
             v_rows := v_rows + auditctl_internal.borrow('count', v_site);
             exit when v_rows is null;
         end loop;
+        -- The locks that counting takes end with this block.
+        raise exception 'counted' using errcode = 'UA000';
+    exception when sqlstate 'UA000' then
         if v_rows <= 1000000 then
             return jsonb_build_object('rows', v_rows);
         end if;
-    exception when insufficient_privilege or lock_not_available then
+    when insufficient_privilege or lock_not_available then
         null;
     end;
     return (
@@ -60,7 +63,11 @@ declare
     v_rows jsonb;
 begin
     perform auditctl_internal.require_in_place();
-    if coalesce(p_reason, '') !~ '[^[:space:]]' or octet_length(p_reason) > 10240 then
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'a release needs a transaction of isolation level read committed'
+            using errcode = 'invalid_transaction_state', hint = 'Begin it without another level.';
+    end if;
+    if not coalesce(auditctl_internal.has_visible(p_reason), false) or octet_length(p_reason) > 10240 then
         raise exception 'a release needs a reason of at most 10 kB' using errcode = 'invalid_parameter_value';
     end if;
     select k.* into v_capture from auditctl.capture as k where k.target = auditctl.canonical_target(p_table);
