@@ -106,8 +106,12 @@ declare
     v_trigger record;
     v_renamed auditctl_guard.aside[];
 begin
-    -- Only a command that ends, and puts them back, makes way.
-    perform from pg_event_trigger_ddl_commands();
+    -- Only a command at whose end they are put back makes way: not a call, nor while the guard is switched off in part.
+    begin
+        perform from pg_event_trigger_ddl_commands();
+    exception when event_trigger_protocol_violated then
+        return;
+    end;
     if to_regprocedure('auditctl_internal.displacement()') is null or auditctl_internal.displacement() is not null then
         return;
     end if;

@@ -11,7 +11,7 @@ other as (
     union
     values
     ('auditctl.accepted_finding'), ('auditctl.capture'), ('auditctl.ddl'), ('auditctl.event_type'), ('auditctl.export'), ('auditctl.import'),
-    ('auditctl.hold'), ('auditctl.partition'), ('auditctl.retention'), ('auditctl.role'), ('auditctl.rule'), ('auditctl.store')
+    ('auditctl.hold'), ('auditctl.partition'), ('auditctl.release'), ('auditctl.retention'), ('auditctl.role'), ('auditctl.rule'), ('auditctl.store')
 ),
 
 named as (

@@ -108,6 +108,15 @@ def test_names_and_globs_decide_what_is_audited(
 def test_a_table_created_later_is_covered_by_the_glob(db: str, conn: psycopg.Connection) -> None:
     apply(db, '[[table]]\nname = "public.*"\nactions = ["create"]\n')
     conn.execute("create table d (id int primary key)")
+    assert pending(db) == []
+    conn.execute("create table e (id int primary key); insert into e values (1)")
+    assert conn.execute("select action::text from auditctl.event where target = 'public.e'").fetchall() == [("CREATE",)]
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_table_created_later_under_a_glob_without_auto_waits_for_apply(db: str, conn: psycopg.Connection) -> None:
+    apply(db, '[[table]]\nname = "public.*"\nactions = ["create"]\nauto = false\n')
+    conn.execute("create table d (id int primary key)")
     assert pending(db) == ["CREATE public.d create: There is no trigger yet."]
 
 

@@ -40,6 +40,8 @@ ELSEWHERE = {
     "demo": "has a server of its own, where it does what the others do",
     "import-log": "needs a server's log: tests/log_import/test_import_log.py",
     "serve": "shows what the others do: tests/web",
+    "metrics": "shows figures of the log: tests/web/test_metrics.py",
+    "uninstall": "ends everything: tests/store/test_uninstall.py",
     "maintain": "needs months that are over: tests/upkeep/test_maintain_command.py",
 }
 

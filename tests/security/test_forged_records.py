@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 ANYBODY = {"record_read", "set_context"}
+ANYBODY |= {"audited_table", "make_way", "put_aside"}
 ANYBODY |= {"check_ddl", "check_drop", "has_pass", "is_free", "is_trusted", "refuse", "refuse_secret"}
 """The guard's functions, which run as whoever gives the command, only look and raise; so does a policy's."""
 
@@ -36,11 +37,13 @@ READER |= {
     "count_held", "find_key", "key_spellings", "near_keys", "next_key_changes", "next_key_end",
     "next_key_step", "object_events", "object_key_steps", "object_periods",
 }  # fmt: skip
+READER |= {"capture_keys", "metrics", "not_administrable", "stale_targets"}
 ADMIN = READER | {
     "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor", "note_log_file", "place_hold",
     "record_event", "record_import", "record_membership", "release_hold", "set_retention", "settle_reads",
     "verify_read_line",
 }  # fmt: skip
+ADMIN |= {"change_capture", "lock_rules", "lock_table", "prepare_capture", "record_run", "release"}
 MAY_CALL = {
     "stranger": ANYBODY,
     "auditctl_app": ANYBODY | {"names_actor", "record_event"},

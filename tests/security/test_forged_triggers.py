@@ -258,8 +258,8 @@ def test_default_privileges_of_the_installing_superuser_open_no_function(db: str
          where p.pronamespace::regnamespace::text ^@ 'auditctl' and a.grantee = 0 order by 1
     """
     assert [name for (name,) in conn.execute(open_functions)] == [
-        "check_ddl", "check_drop", "has_pass", "is_free", "is_trusted", "record_read", "refuse", "refuse_secret",
-        "set_context",
+        "audited_table", "check_ddl", "check_drop", "has_pass", "is_free", "is_trusted", "make_way", "put_aside",
+        "record_read", "refuse", "refuse_secret", "set_context",
     ]  # fmt: skip
     open_tables: LiteralString = """
         select c.relname::text, a.privilege_type from pg_class as c, lateral aclexplode(c.relacl) as a

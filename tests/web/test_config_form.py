@@ -39,6 +39,7 @@ def test_a_table_without_a_rule_has_the_usual_actions_checked(conn: psycopg.Conn
         "action": EVERY,
         "label": [""],
         "on_drop": ["refuse"],
+        "auto": ["1"],
     }
 
 
@@ -67,6 +68,7 @@ def test_the_form_of_a_rule_states_that_rule(db: str, conn: psycopg.Connection, 
         "require_actor": ["1"],
         "read_query": ["1"],
         "on_drop": ["refuse"],
+        "auto": ["1"],
     }
     plan = planned(admin, "/config/table?table=public.item")
     assert "Nothing has to change: the database already matches." in plan.text
@@ -86,6 +88,7 @@ def test_a_table_that_a_glob_covers_starts_with_what_the_glob_says(
         "label": [""],
         "mask": ["name"],
         "on_drop": ["refuse"],
+        "auto": ["1"],
     }
     assert "becomes a rule of its own" in page(admin, "/config/table?table=item").text
 
@@ -114,6 +117,7 @@ def test_a_glob_has_its_columns_in_lines_and_names_its_tables(db: str, conn: psy
         "mask_lines": ["secret\nnoted"],
         "key_lines": [""],
         "on_drop": ["refuse"],
+        "auto": ["1"],
     }
     plan = planned(admin, "/config/table?table=public.*", mask_lines=[" secret \r\n\r\nname"])
     assert "public.item: noted was hidden until now, and is recorded in the clear by rule public.*." in plan.text

@@ -94,7 +94,7 @@ ROLES = (
         "alter table {relation} owner to {superuser}; "
         "grant select, insert, update, delete, truncate, references on {relation} to {role};",
         needs_superuser=True,
-        otherwise="Give {relations} to a role that nobody can log in as: alter table TABLE owner to ROLE",
+        otherwise="Give {relations} to a role that nobody can log in as.",
     ),
     Check(
         "table_owner_member",
