@@ -106,12 +106,8 @@ declare
     v_trigger record;
     v_renamed auditctl_guard.aside[];
 begin
-    -- Only a command at whose end they are put back makes way: not a call, nor while the guard is switched off in part.
-    begin
-        perform from pg_event_trigger_ddl_commands();
-    exception when event_trigger_protocol_violated then
-        return;
-    end;
+    -- Only a command that ends, and puts them back, makes way.
+    perform from pg_event_trigger_ddl_commands();
     if to_regprocedure('auditctl_internal.displacement()') is null or auditctl_internal.displacement() is not null then
         return;
     end if;
@@ -241,6 +237,10 @@ declare
     v_relation regclass;
     v_kind "char";
 begin
+    -- At the end of the command the triggers are put back, unless somebody switched that off.
+    if exists (select from pg_event_trigger as e where e.evtname = 'auditctl_guard_ddl' and e.evtenabled = 'D') then
+        return;
+    end if;
     for v_found in
         select regexp_matches(p_text, case p_command
             when 'ALTER TABLE' then '()attach' || c_space || 'partition' || c_space || c_name

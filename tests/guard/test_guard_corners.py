@@ -9,6 +9,8 @@ from auditctl import database
 from auditctl.capture import rule_store
 from tests.support.capturing import apply, audit, events, pending
 
+MASKED = {"$masked": True}
+
 GLOB = """
 [[table]]
 name = "public.*"
@@ -111,4 +113,16 @@ def test_ddl_on_a_table_whose_function_has_another_owner_goes_on_and_apply_takes
     assert [event[4] for event in events(conn, "public.a")] == [{"id": 1, "v": 2}]
     assert pending(db) == ["REPLACE public.a create: The function's owner, privileges or security were changed."]
     audit(db, "a")
+    assert pending(db) == []
+
+
+def test_a_column_that_is_added_under_a_name_that_a_glob_hides_is_hidden(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create table person (id int primary key, ssn text, note text)")
+    audit(db, "public.*", mask=("ssn",))
+    conn.execute("alter table person rename ssn to old_ssn")
+    conn.execute("alter table person add ssn text")
+    conn.execute("insert into person values (1, 'was', 'note', 'is')")
+    assert [event[4] for event in events(conn, "public.person")] == [
+        {"id": 1, "old_ssn": MASKED, "note": "note", "ssn": MASKED}
+    ]
     assert pending(db) == []

@@ -130,6 +130,7 @@ declare
     v_key text[];
     v_old_key text[];
     v_doubtful text[] := '{}';
+    v_added text[];
 begin
     -- The statements below are DDL too, and fire the guard again.
     update auditctl.capture set being_changed_by = pg_current_xact_id()
@@ -152,6 +153,18 @@ begin
     v_now.exclude := auditctl_internal.followed_columns(v_before.exclude, v_before.columns, v_now.columns);
     v_now.mask := auditctl_internal.followed_columns(v_before.mask, v_before.columns, v_now.columns)
         || auditctl_internal.pick_names(v_doubtful, v_before.exclude || v_before.mask, false);
+    -- A glob also hides a column that is added under a name which a hidden column had before.
+    v_added := auditctl_internal.added_columns(v_before.columns, v_now.columns);
+    if v_added <> '{}' and not exists (select from auditctl.rule as r where r.name = v_now.target and '{}' in (r.exclude, r.mask)) then
+        v_now.mask := v_now.mask || auditctl_internal.pick_names(
+            array(select u.name from auditctl_internal.globs_over(p_relation) as g cross join unnest(g.mask) as u (name) where u.name = any (v_added)),
+            v_now.exclude || v_now.mask, false
+        );
+        v_now.exclude := v_now.exclude || auditctl_internal.pick_names(
+            array(select u.name from auditctl_internal.globs_over(p_relation) as g cross join unnest(g.exclude) as u (name) where u.name = any (v_added)),
+            v_now.exclude || v_now.mask, false
+        );
+    end if;
     v_now.key := auditctl_internal.followed_columns(v_before.key, v_before.columns, v_now.columns);
     v_columns := auditctl_internal.column_names(p_relation);
     perform auditctl_internal.require_no_new_rule(v_before, v_now.rules);
