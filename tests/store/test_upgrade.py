@@ -173,9 +173,9 @@ def test_capture_that_calls_what_goes_is_written_anew_and_the_guard_goes_on(
 ) -> None:
     upgrade(db)
     audited = [("child",), ("item",), ("parent",), ("part",), ("whole",)]
-    assert shop.execute(CALLED, ["%session_identity%"]).fetchall() == []
-    assert shop.execute(CALLED, ["%identify()%"]).fetchall() == []
-    assert shop.execute(CALLED, ["%current_identity()%identify(false)%"]).fetchall() == audited
+    assert shop.execute(CALLED, ["%record_update%"]).fetchall() == []
+    assert shop.execute(CALLED, ["%record_carefully(\n%"]).fetchall() == []
+    assert shop.execute(CALLED, ["%record_change(%record_carefully(2,%"]).fetchall() == audited
     shop.execute("insert into shop.child values (1, 'x'); insert into shop.whole values (2); truncate shop.part")
     assert events(shop, "shop.parent", "shop.whole") == [
         ("shop.parent", "CREATE", None, None, {"id": 1, "extra": "x"}),
@@ -192,13 +192,14 @@ def test_what_a_version_no_longer_has_is_dropped(
     db: str, shop: psycopg.Connection, upgrade: Callable[[str], store.Installation]
 ) -> None:
     left: LiteralString = """
-        select oid::regprocedure::text from pg_proc where pronamespace::regnamespace::text like 'auditctl%'
-           and proname in ('former', 'identify', 'session_identity')
+        select format('%s %s', proname, proargtypes[0]::regtype) from pg_proc
+         where pronamespace::regnamespace::text like 'auditctl%'
+           and proname in ('former', 'record_carefully', 'record_update')
          union all
         select oid::regclass::text from pg_class where relname = 'former_view'
     """
     upgrade(db)
-    assert shop.execute(left).fetchall() == [("auditctl_internal.identify(boolean)",)]
+    assert shop.execute(left).fetchall() == [("record_carefully integer",)]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +273,7 @@ def test_the_script_of_an_upgrade_does_the_same(
         scripted = describe(shop)
         assert store.install(db) == store.Installation("0002", "0002", is_guarded=True, was_guarded=True)
     assert describe(shop) == scripted
-    assert shop.execute(CALLED, ["%identify()%"]).fetchall() == []
+    assert shop.execute(CALLED, ["%record_update%"]).fetchall() == []
 
 
 def test_a_second_install_keeps_each_function_and_writes_no_event(db: str, shop: psycopg.Connection) -> None:

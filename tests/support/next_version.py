@@ -40,10 +40,10 @@ def upgrade() -> None:
 
 CHANGES = (
     # A signature, of a function that capture calls.
-    ("function auditctl_internal.identify() returns", "function auditctl_internal.identify(p_reads boolean) returns"),
-    ("auditctl_internal.identify()", "auditctl_internal.identify(false)"),
+    ("function auditctl_internal.record_carefully(\n", "function auditctl_internal.record_carefully(p_form integer,\n"),
+    ("perform auditctl_internal.record_carefully(\n", "perform auditctl_internal.record_carefully(2,\n"),
     # A function that capture calls goes, and another takes its place.
-    ("session_identity", "current_identity"),
+    ("record_update", "record_change"),
     # A view's column.
     ("    event.xact_id,\n", "    event.xact_id as transaction_id,\n"),
     # A parameter's name, on which a generated column or a body might rely.

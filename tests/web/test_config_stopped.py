@@ -35,7 +35,7 @@ def prepare(dsn: str) -> None:
     """Make two tables that a rule covers and nothing records yet."""
     with connect(dsn) as conn:
         conn.execute("create table a (id int primary key)")
-        apply(dsn, '[[table]]\nname = "public.?"\nactions = ["create"]\n')
+        apply(dsn, '[[table]]\nname = "public.?"\nactions = ["create"]\nauto = false\n')
         conn.execute("create table b (id int primary key); create table c (id int primary key)")
 
 
