@@ -46,6 +46,7 @@ class Console:
         self._name = known["dbname"]
         programs = f"{Path(sys.executable).parent}:{server.bindir}:{os.environ['PATH']}"
         self._env = os.environ | {"PATH": programs, "AUDITCTL_DSN": dsn, "PGDATABASE": self._name}
+        self._env.pop("COLUMNS", None)  # what a test runner sets for its own output
         self._env |= {"PGHOST": known["host"], "PGPORT": str(known["port"]), "PGUSER": known["user"]}
 
     def run(self, number: int) -> str:

@@ -21,7 +21,7 @@ PAGES = (
     "/events/20", "/events/999999", "/history?target=Customer&id=9", "/overview?since=2020-01-01&target=shop.*",
     "/suggest?user=al", "/export.csv?target=shop.*", "/export.jsonl?user=alice", "/login",
     "/config", "/config?find=shop", "/config.toml", "/config/table?table=shop.customer",
-    "/config/disable?table=shop.customer", "/doctor?severity=critical", "/healthz",
+    "/config/disable?table=shop.customer", "/doctor?severity=critical", "/healthz", "/metrics",
 )  # fmt: skip
 VARYING = re.compile(
     r'name="(?:csrf|shown)" value="[^"]*"|\d+(?:\.\d+)? m?s\b|\d{2}(?::|%3A)\d{2}(?:(?::|%3A)\d{2}(?:\.\d+)?)?Z?|'
