@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from psycopg import errors, sql
 from psycopg.sql import SQL
@@ -103,7 +104,31 @@ class Removal:
         )
 
 
-_EVENT_TRIGGERS = SQL("select evtname from pg_event_trigger where evtname ^@ 'auditctl_'")
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Which events the log has.
+
+    Attributes:
+        events: How many.
+        newest: The highest number; 0 without any.
+        total: The sum of the numbers.
+    """
+
+    events: int
+    newest: int
+    total: Decimal
+
+
+_EVENT_TRIGGERS = SQL("""
+    select e.evtname
+    from pg_event_trigger as e
+    join pg_proc as p on p.oid = e.evtfoid
+    join pg_namespace as n on n.oid = p.pronamespace
+    where n.nspname = 'auditctl_guard'
+    order by e.evtname
+""")
+"""Others may have event triggers that are called auditctl_ something."""
+
 _NO_RULES = Document(())
 
 
@@ -117,9 +142,7 @@ def survey(conn: Connection) -> Removal:
     place.require(conn)
     planned = apply.plan(conn, _NO_RULES)
     with database.transaction(conn):
-        (is_guarded,) = conn.execute(
-            "select exists (select from pg_event_trigger where evtname ^@ 'auditctl_')"
-        ).fetchone() or (False,)
+        is_guarded = bool(conn.execute(_EVENT_TRIGGERS).fetchall())
         if is_guarded and not store_code.is_superuser(conn):
             raise DatabaseError(
                 "only a superuser can switch the coverage guard off", hint="Run auditctl uninstall as a superuser."
@@ -161,8 +184,8 @@ def end_capture(conn: Connection, lock_timeout: str, watch: Watch) -> None:
             )
 
 
-def export(conn: Connection, output_format: Format, sink: Sink, report: Report) -> int:
-    """Write the whole log, oldest first and as recorded; return the number of events, which the server counted too.
+def export(conn: Connection, output_format: Format, sink: Sink, report: Report) -> Extent:
+    """Write the whole log, oldest first and as recorded; return its extent, as the server has it.
 
     Raises:
         OutputError: It cannot be written, or not as many events were written as there are.
@@ -180,18 +203,20 @@ def export(conn: Connection, output_format: Format, sink: Sink, report: Report) 
                 if written % 4096 == 0:
                     report(written, f"{sink.written / 1e6:,.1f} MB")
         sink.flush()
-        events = _count(conn)
-    if written != events:
-        raise OutputError(f"{written} of {events} events were exported", hint="Nothing was dropped. Run it again.")
-    return written
+        there = extent(conn)
+    if written != there.events:
+        raise OutputError(
+            f"{written} of {there.events} events were exported", hint="Nothing was dropped. Run it again."
+        )
+    return there
 
 
-def drop(conn: Connection, exported: int) -> tuple[ClusterRole, ...]:
+def drop(conn: Connection, exported: Extent) -> tuple[ClusterRole, ...]:
     """Drop the store, in one transaction, unless the log has other events than were exported; then its roles.
 
     Args:
         conn: The connection.
-        exported: The number of exported events.
+        exported: The log as it was exported.
 
     Returns:
         The roles that remain, because another database uses them or something else depends on them.
@@ -204,10 +229,9 @@ def drop(conn: Connection, exported: int) -> tuple[ClusterRole, ...]:
         conn.execute("select pg_advisory_xact_lock(%s)", [INSTALL_LOCK])
         with database.acting_as(conn, ROLE_OWNER):
             conn.execute("lock table auditctl.event in access exclusive mode")
-        events = _count(conn)
-        if events != exported:
+        if extent(conn) != exported:
             raise DatabaseError(
-                f"{plural(abs(events - exported), 'event')} came or went while {exported:,} were exported",
+                f"events came or went since {plural(exported.events, 'event')} were exported",
                 hint="Nothing was dropped. Stop what records business events, then run it again with another file.",
             )
         if obstacles := (*_names(conn, "dependent"), *_names(conn, "stray")):
@@ -236,10 +260,13 @@ def _drop_roles(conn: Connection) -> tuple[ClusterRole, ...]:
     return ()
 
 
-def _count(conn: Connection) -> int:
+def extent(conn: Connection) -> Extent:
+    """Return which events the log has."""
+    # Numbers are never used again, so that another event cannot take the place of one that upkeep deleted meanwhile.
+    query = "select count(*), coalesce(max(event_id), 0), coalesce(sum(event_id), 0) from auditctl.event"
     with database.acting_as(conn, ROLE_OWNER):
-        row = conn.execute("select count(*) from auditctl.event").fetchone()
-    return int(row[0]) if row else 0
+        row = conn.execute(query).fetchone()
+    return Extent(*row) if row else Extent(0, 0, Decimal(0))
 
 
 def _names(conn: Connection, query: str) -> tuple[str, ...]:

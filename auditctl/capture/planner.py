@@ -21,7 +21,7 @@ from auditctl.names import TRIGGER_SCHEMA
 from auditctl.table_names import qualified
 
 _LIST = "List the tables with: auditctl tables --all"
-_CORRECT = "Nothing was changed. Correct the rule, then try again."
+_CORRECT = "Nothing was changed. Correct what is named, then try again."
 
 
 def plan(

@@ -89,10 +89,18 @@ def warning(names: Sequence[str], *, is_whole: bool = False) -> str:
 
 def remedy(name: str, coverings: Mapping[str, Covering]) -> list[str]:
     """Return the lines of a file that name the key of a table, and change nothing else of what is recorded."""
-    covering = coverings.get(name)
+    rule = keyed(name, coverings.get(name))
+    return toml.dumps([("[[table]]", section) for section in tables.sections([rule], {})]).splitlines()
+
+
+def keyed(name: str, covering: Covering | None) -> Rule:
+    """Return a table's own rule that leaves the key's columns to people, and changes nothing else of what is recorded.
+
+    Args:
+        name: The registered name of the table.
+        covering: The rules that match it; None for none.
+    """
     stated = covering.stated if covering else Rule(name, DEFAULT)
     rule = replace(stated, name=name, key=(_UNKNOWN,))
-    if stated.name != name:
-        # It inherits these from the glob.
-        rule = replace(rule, exclude=None, mask=None)
-    return toml.dumps([("[[table]]", section) for section in tables.sections([rule], {})]).splitlines()
+    # What a glob hides it inherits: also columns that the table gets later.
+    return rule if stated.name == name else replace(rule, exclude=None, mask=None)

@@ -157,7 +157,7 @@ def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout
             apply.disable(
                 conn, table, stopped, lock_timeout=lock_timeout, uncover=agreement(session, uncover), watch=watch
             ),
-            "No trigger had to be dropped; the rule is stored.",
+            "No trigger had to be dropped; the rules are changed.",
         )
 
 

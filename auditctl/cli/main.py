@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -88,6 +89,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code docs/reference/commands.md gives."""
     signal.signal(signal.SIGTERM, _terminate)
     words = sys.argv[1:] if arguments is None else arguments
+    if "--debug" not in words:
+        # psycopg warns of what fails while it cleans up after an error, which has a message of its own.
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
     try:
         code: Any = _run(words)
         sys.stdout.flush()

@@ -21,10 +21,10 @@ def metrics(session: Session) -> None:
     \b
     Examples:
       auditctl metrics
-      auditctl metrics > /var/lib/node_exporter/auditctl.prom.new && mv /var/lib/node_exporter/auditctl.prom{.new,}
+      cd /var/lib/node_exporter && auditctl metrics > auditctl.new && mv auditctl.new auditctl.prom
     """
     metric_values.require_library()
-    with session.connect("Ask the DBA for: grant pg_monitor to {login}") as conn:
+    with session.connect("Ask the DBA for: auditctl grant reader {login}") as conn:
         place.require(conn)
         text = metric_values.render(metric_values.read(conn))
     print_text(text, end="")

@@ -20,7 +20,7 @@ from auditctl.display import harmless
 from auditctl.errors import ConfigurationError, UsageError
 from auditctl.log.formats import BY_NAME
 from auditctl.output import Sink
-from auditctl.removal import ClusterRole, Removal
+from auditctl.removal import ClusterRole, Extent, Removal
 from auditctl.text import in_quotes, plural
 
 _MAX_NAMES = 10
@@ -62,8 +62,7 @@ def uninstall(
       auditctl uninstall
       auditctl uninstall --export log.jsonl --drop-log --yes-i-mean-it app
     """
-    if drop_log:
-        _require_file(path)
+    _require_agreement(path, name, drop_log=drop_log)
     with session.connect() as conn:
         found = removal.survey(conn)
         if drop_log and not dry_run:
@@ -78,11 +77,15 @@ def uninstall(
             session.say("Nothing was changed.")
             return
         exported = _end(session, conn, path, lock_timeout)
-        if drop_log:
+        if drop_log and exported is not None:
             _report(session, removal.drop(conn, exported))
 
 
-def _require_file(path: str | None) -> None:
+def _require_agreement(path: str | None, name: str | None, *, drop_log: bool) -> None:
+    if not drop_log:
+        if name is not None:
+            raise click.UsageError("--yes-i-mean-it is for --drop-log alone")
+        return
     if path is None or path == output.STANDARD:
         raise click.UsageError("--drop-log needs --export FILE")
     if Path(path).exists() and not Path(path).is_file():
@@ -97,8 +100,8 @@ def _require_name(name: str | None, database: str) -> None:
         )
 
 
-def _end(session: Session, conn: Connection, path: str | None, lock_timeout: str) -> int:
-    """End all capture, and export the log if there is a path; return the number of exported events."""
+def _end(session: Session, conn: Connection, path: str | None, lock_timeout: str) -> Extent | None:
+    """End all capture, and export the log if there is a path; return what was exported."""
     with ExitStack() as stack:
         row = BY_NAME["jsonl" if (path or "").endswith(".jsonl") else "csv"]
         # Opened first: where it cannot be written, nothing is changed.
@@ -107,10 +110,10 @@ def _end(session: Session, conn: Connection, path: str | None, lock_timeout: str
             removal.end_capture(conn, lock_timeout, watch)
         session.say("Capture and the coverage guard are off.")
         if not isinstance(sink, Sink):
-            return 0
+            return None
         with progress.counter(session, "events") as show:
             exported = removal.export(conn, row, sink, show)
-    session.say(f"Exported all {plural(exported, 'event')}, to {path}.")
+    session.say(f"Exported all {plural(exported.events, 'event')}, to {path}.")
     return exported
 
 

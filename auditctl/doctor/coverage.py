@@ -188,11 +188,9 @@ def changed_registrations(coverage: Coverage) -> Sequence[ResultRow]:
 
 def keyless_tables(coverage: Coverage) -> Sequence[ResultRow]:
     """Return the covered tables whose updates and deletions do not name a row."""
-    names = frozenset(coverage.plan.keyless)
     return [
-        {"object": one.target, "table": one.target, "remedy": rule_repair.keyed(one.rule, one.root)}
-        for one in coverage.resolution.audited
-        if one.target in names
+        {"object": name, "table": name, "remedy": rule_repair.keyed(name, coverage.plan.coverings.get(name))}
+        for name in coverage.plan.keyless
     ]
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from auditctl import table_names
 from auditctl.actions import DEFAULT
-from auditctl.capture import resolve, validate
+from auditctl.capture import resolve, table_keys, validate
 from auditctl.capture.model import Catalog, Relation
-from auditctl.capture.rule_keys import Kind, Rule, keep_columns
+from auditctl.capture.precedence import Covering
+from auditctl.capture.rule_keys import Kind, Rule
 from auditctl.doctor.model import FormerColumns
 from auditctl.table_names import qualified
 
@@ -66,14 +67,16 @@ def _moved(tables: Sequence[Relation], former: FormerColumns) -> dict[str, list[
 def _with_columns(rule: Rule, followed: Callable[[str], Sequence[str]]) -> Rule:
     """Return the rule with each column that it hides, or takes for the key, followed to where it is now."""
     exclude, mask, key = (
-        names and tuple(dict.fromkeys(now for name in names for now in followed(name)))
+        tuple(dict.fromkeys(now for name in names or () for now in followed(name)))
         for names in (rule.exclude, rule.mask, rule.key)
     )
+    mask = tuple(name for name in mask if name == _UNKNOWN or name not in exclude)
     return replace(
         rule,
-        exclude=exclude,
-        mask=mask and tuple(name for name in mask if name == _UNKNOWN or name not in (exclude or ())),
-        key=tuple(name for name in key or () if name != _UNKNOWN),
+        # An empty list would take away what a glob hides; one that was stated so stays.
+        exclude=exclude or (None if rule.exclude else rule.exclude),
+        mask=mask or (None if rule.mask else rule.mask),
+        key=tuple(name for name in key if name != _UNKNOWN),
     )
 
 
@@ -88,7 +91,7 @@ def _fitting(rule: Rule, followed: Rule, catalog: Catalog) -> Rule | None:
     return None
 
 
-def keyed(rule: Rule, relation: Relation) -> str:
-    """Return how the rule that covers a table names the columns that identify its rows."""
-    repaired = replace(keep_columns(rule, relation.columns), name=qualified(*relation.identity), key=("COLUMN",))
-    return f"Name the columns that identify its rows, or add a primary key: {shlex.join(command(repaired))}"
+def keyed(name: str, covering: Covering | None) -> str:
+    """Return how a table's own rule names the columns that identify its rows; arguments as for `table_keys.keyed`."""
+    words = command(table_keys.keyed(name, covering))
+    return f"Name the columns that identify its rows, or add a primary key: {shlex.join(words)}"

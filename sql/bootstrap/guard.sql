@@ -185,7 +185,7 @@ as $body$
 begin
     raise exception 'refused: % is part of auditctl''s store', p_object
         using errcode = 'UA003',
-            hint = 'Only a superuser changes the store, by auditctl install; months are created and deleted by auditctl maintain.';
+            hint = 'Only a superuser changes the store, by auditctl install, and the limit of administrators, by auditctl apply; months are created and deleted by auditctl maintain.';
 end
 $body$
     $function$;

@@ -9,7 +9,7 @@ create table auditctl.administration (
     constraint administration_is_one_row check (name = 'tables')
 );
 comment on table auditctl.administration is
-    'The limit of administrators, [admin] in the file: without a row, they may change capture of all tables; only the login that installed auditctl changes it';
+    'The limit of administrators, [admin] in the file: without a row, they may change capture of all tables; with a coverage guard only a superuser changes it, without one the login that installed auditctl';
 comment on column auditctl.administration.name is 'Always tables';
 comment on column auditctl.administration.patterns is 'Names and globs of the tables, each with its schema; empty for none';
 comment on column auditctl.administration.set_by is 'The login that set it';

@@ -138,7 +138,7 @@ CASES: dict[str, tuple[LiteralString, list[Finding]]] = {
             Finding(
                 WARNING, "function_unknown", "auditctl_triggers.stray(text)",
                 "Nobody knows what auditctl_triggers.stray(text) is for; it lies where only generated functions are.",
-                "drop routine if exists auditctl_triggers.stray(text);",
+                "auditctl apply --yes",
             )
         ],
     ),

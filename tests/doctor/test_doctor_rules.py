@@ -199,6 +199,19 @@ def test_an_audited_table_without_a_key_is_found(patient: str, auditctl: RunAudi
     assert "table_keyless" not in {finding.check for finding in found(patient)}
 
 
+def test_the_remedy_for_a_keyless_table_goes_on_hiding_what_its_glob_hides(patient: str, auditctl: RunAuditctl) -> None:
+    audit(patient, "app.*", actions=(), mask=("number",))
+    (remedy,) = [f.remedy for f in found(patient) if (f.check, f.object) == ("table_keyless", "app.bare")]
+    command = remedy.partition(": ")[2].replace("COLUMN", "v")
+    assert command == "auditctl enable app.bare --key v"
+    auditctl(*command.split()[1:], dsn=patient, check=0)
+    with connect(patient) as conn:
+        conn.execute("alter table app.bare add number text; insert into app.bare (v, number) values (1, '4111')")
+        assert events(conn, "app.bare") == [
+            ("CREATE", "1", None, '{"v": "1", "w": null, "number": {"$masked": true}}'),
+        ]
+
+
 @pytest.mark.parametrize("index", ["create index on app.bare (v)", "create unique index on app.bare (w)"])
 def test_a_key_that_nobody_can_tell_is_left_to_people(
     patient: str, auditctl: RunAuditctl, index: LiteralString

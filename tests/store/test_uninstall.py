@@ -128,6 +128,7 @@ def test_nothing_is_done_unasked_or_without_the_name_of_the_database(
     audit(db, "note")
     assert "--yes" in auditctl("uninstall", check=2).err
     auditctl("uninstall", "--drop-log", "--yes-i-mean-it", "x", check=2)
+    auditctl("uninstall", "--yes-i-mean-it", "x", check=2)
     wrong = auditctl(*drop_log(db, tmp_path)[:-1], "another", check=2)
     assert "does not name the database" in wrong.err
     device = [*drop_log(db, tmp_path)]
@@ -167,11 +168,30 @@ def test_log_that_something_depends_on_is_not_dropped(
 
 
 def test_event_that_comes_after_the_export_keeps_the_log(db: str, conn: psycopg.Connection) -> None:
-    events = count(conn, "select count(*) from auditctl.event")
-    conn.execute("select auditctl.record_event('app.login')")
-    with database.connect_store(db) as tool, pytest.raises(DatabaseError, match="1 event came or went"):
-        removal.drop(tool, events)
-    assert count(conn, "select count(*) from auditctl.event") == events + 1
+    with database.connect_store(db) as tool:
+        exported = removal.extent(tool)
+        conn.execute("select auditctl.record_event('app.login')")
+        with pytest.raises(DatabaseError, match="events came or went"):
+            removal.drop(tool, exported)
+    assert count(conn, "select count(*) from auditctl.event") == exported.events + 1
+
+
+def test_event_that_takes_the_place_of_an_expired_one_keeps_the_log(db: str, conn: psycopg.Connection) -> None:
+    with database.connect_store(db) as tool:
+        exported = removal.extent(tool)
+        conn.execute("set session_replication_role = replica; alter table auditctl.event disable trigger all")
+        conn.execute("delete from auditctl.event where event_id = (select min(event_id) from auditctl.event)")
+        conn.execute("reset session_replication_role; select auditctl.record_event('app.login')")
+        assert removal.extent(tool).events == exported.events
+        with pytest.raises(DatabaseError, match="events came or went"):
+            removal.drop(tool, exported)
+
+
+def test_event_triggers_of_others_stay(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+    conn.execute("create function mine() returns event_trigger language plpgsql as 'begin end'")
+    conn.execute("create event trigger auditctl_notify on ddl_command_end execute function mine()")
+    auditctl("uninstall", "--yes", check=0)
+    assert conn.execute("select evtname::text from pg_event_trigger").fetchall() == [("auditctl_notify",)]
 
 
 def test_only_a_superuser_switches_the_guard_off(

@@ -122,7 +122,7 @@ CAPTURE = (
         Severity.WARNING,
         "a function in auditctl_triggers that nothing needs",
         "Nobody knows what {function} is for; it lies where only generated functions are.",
-        "drop routine if exists {function};",
+        "auditctl apply --yes",
     ),
     Check(
         "function_executable",

@@ -28,7 +28,7 @@ begin
         raise exception '% belongs to %, whose rights % does not have',
             auditctl_internal.registered_name(p_relation), (select pg_get_userbyid(c.relowner) from pg_class as c where c.oid = p_relation), v_lender
             using errcode = 'insufficient_privilege',
-                hint = format('Administrators reach the tables of the login that installed auditctl: grant it that role, or let a superuser run: auditctl install');
+                hint = 'Administrators reach the tables of the login that installed auditctl: grant it the role of the owner, or let a superuser run: auditctl install';
     end if;
     -- PostgreSQL asks it of whoever creates a trigger; what calls the function later needs nothing.
     if p_task = 'put' then
