@@ -180,7 +180,7 @@ def carry_out(
         PlaceError: The store was restored or copied, and is not adopted yet.
     """
     failure: AuditctlError | None = None
-    previous = ""
+    previous: object = None
     tried = 0
     while True:
         with catalog.transaction(conn, lock_timeout=lock_timeout):
@@ -193,7 +193,9 @@ def carry_out(
             if is_administered:
                 administer.require_possible(conn, prepared.plan, prepared.goal.subject)
                 stale = administer.within_reach(conn, prepared.plan, stale)
-        if failure is not None and prepared.plan.fingerprint == previous:
+        # The tables to register are no part of the fingerprint: nobody is asked about them again.
+        outline = (prepared.plan.fingerprint, {target.relation for target in prepared.plan.targets}, stale)
+        if failure is not None and outline == previous:
             raise failure
         if not approve(prepared.plan):
             return prepared.plan
@@ -205,7 +207,7 @@ def carry_out(
             _apply(conn, prepared, parts, lock_timeout, seconds, watch, finished, is_administered=is_administered)
         except (OutdatedPlanError, DatabaseError) as error:
             tried = attempts.count(error, 0 if finished else tried)
-            failure, previous = error, prepared.plan.fingerprint
+            failure, previous = error, outline
         else:
             return prepared.plan
 

@@ -71,6 +71,7 @@ def run(conn: Connection, prepared: Prepared, batch: Batch) -> None:
     early = [(c, s) for c, s in steps if s.step < LOCKING and c.digest is not None and c.digest[0] in uncalled]
     _execute(conn, early)
     lock_tables(conn, batch)
+    _require_present(conn, batch)
     rule_store.begin(conn, batch, prepared.plan.rules if batch.is_first else None)
     _execute(conn, [step for step in steps if step not in early])
     known = (relation.oid for relation in prepared.current.relations)
@@ -129,6 +130,14 @@ def lock_tables(conn: Connection, batch: Batch, *, is_administered: bool = False
         text = sql.SQL(resources.sql_text("queries/lock_tables.sql"))
         with database.errors_translated():
             conn.execute(text.format(tables=sql.Literal(tables), is_administered=sql.Literal(is_administered)))
+
+
+def _require_present(conn: Connection, batch: Batch) -> None:
+    """Raise OutdatedPlanError if a table of the batch was dropped before it was locked: it is not to be registered."""
+    roots = sorted({one.root.oid for one in batch.audited} | {target.relation for target in batch.targets})
+    query = "select count(*) from pg_catalog.pg_class where oid = any (%s::oid[])"
+    if conn.execute(query, [roots]).fetchone() != (len(roots),):
+        raise OutdatedPlanError
 
 
 def _record(conn: Connection, changes: Iterable[Change]) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from auditctl.capture.plan import Plan
+    from tests.fixtures.databases import MakeLogin
 
 FILE = "".join(f'[[table]]\nname = "public.{name}"\nexclude = ["v"]\n' for name in "ab")
 
@@ -159,3 +160,27 @@ def test_a_partition_that_is_attached_again_before_its_triggers_are_dropped_keep
     apply(db, rules, approve=attach, batch=1)
     assert [len(planned.pending) for planned in plans] == [1, 0]
     assert pending(db) == []
+
+
+@pytest.mark.parametrize("is_administrator", [False, True])
+@pytest.mark.parametrize("is_stale", [False, True])
+def test_a_table_that_is_dropped_before_it_is_locked_is_left_out(
+    db: str, conn: psycopg.Connection, login: MakeLogin, *, is_stale: bool, is_administrator: bool
+) -> None:
+    rules = '[[table]]\nname = "d.*"\non_drop = "record"\n'
+    conn.execute("create schema d; create table d.a (id int primary key); create table d.b (id int primary key)")
+    apply(db, rules)
+    if is_stale:
+        # Such a table is only registered again: no statement names it, so that none of them fails.
+        conn.execute("update auditctl.capture set shape = 'x'")
+    else:
+        rules += 'actions = ["create"]\n'
+
+    def drop(_planned: Plan) -> bool:
+        conn.execute("drop table if exists d.a")
+        return True
+
+    by = login("administrator", roles=["auditctl_admin"]).dsn if is_administrator else db
+    apply(by, rules, approve=drop)
+    assert pending(db, rules) == []
+    assert conn.execute("select target from auditctl.capture where target ^@ 'd.'").fetchall() == [("d.b",)]

@@ -219,6 +219,7 @@ as $auditctl$
     with present as (
         select k.relation, auditctl_internal.current_members(k.relation) as members
         from auditctl.capture as k
+        join pg_class as c on c.oid = k.relation
         where k.being_changed_by = pg_current_xact_id()
     )
 
@@ -233,6 +234,8 @@ as $auditctl$
         detached = '{}',
         being_changed_by = null
     from present
-    where present.relation = k.relation
+    where present.relation = k.relation;
+    -- A table that was not locked, for want of a privilege, may have been dropped meanwhile.
+    delete from auditctl.capture where being_changed_by = pg_current_xact_id();
 $auditctl$;
 comment on function auditctl_internal.end_change is 'Ends a change of capture: stores the present state of the tables, with which the guard compares';
