@@ -69,6 +69,8 @@ def adopt(dsn: str = "", *, dry_run: bool = False) -> Adoption:
 
 def _displacement(conn: Connection) -> str | None:
     """Return what happened to the store; raises unless there is one that this tool knows."""
+    if conn.execute("select to_regclass('auditctl.alembic_version')").fetchone() == (None,):
+        database.require_store(conn)
     phrase = place.displacement(conn)
     if phrase is None or conn.execute("select from auditctl.alembic_version").rowcount:
         revision = database.store_revision(conn)

@@ -233,6 +233,7 @@ def _apply(
             try:
                 with database.errors_translated(), catalog.transaction(conn, lock_timeout=lock_timeout):
                     lock(conn)
+                    database.require_store(conn)  # an install of another version may have had the lock
                     if (rule_store.read(conn), event_types.read(conn)) != before:
                         raise OutdatedPlanError
                     run(conn, prepared, part)

@@ -21,7 +21,6 @@ from tests.support.schema import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.databases import MakeLogin
@@ -41,23 +40,6 @@ CALLED = """
       join pg_trigger as t on t.tgfoid = p.oid join pg_class as c on c.oid = t.tgrelid
      where p.pronamespace = 'auditctl_triggers'::regnamespace and p.prosrc like %s order by 1
 """
-
-
-@pytest.fixture
-def following(tmp_path: Path) -> NextVersion:
-    """The next version."""
-    return next_version.make(tmp_path)
-
-
-@pytest.fixture
-def upgrade(following: NextVersion, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], store.Installation]:
-    """Installs the next version."""
-
-    def install(dsn: str) -> store.Installation:
-        with next_version.running(following, monkeypatch):
-            return store.install(dsn)
-
-    return install
 
 
 def prepare(dsn: str) -> None:

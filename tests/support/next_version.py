@@ -15,7 +15,7 @@ from auditctl import database, names, resources, store
 from auditctl.capture import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import pytest
@@ -38,6 +38,9 @@ def upgrade() -> None:
     """)
 '''
 
+RENAMED = ("update auditctl.capture_change set changed_at =", "update auditctl.capture_change set changed_on =")
+"""The column that the revision renames, where the guard's functions use it."""
+
 CHANGES = (
     # A signature, of a function that capture calls.
     ("function auditctl_internal.record_carefully(\n", "function auditctl_internal.record_carefully(p_form integer,\n"),
@@ -51,8 +54,7 @@ CHANGES = (
     ("select regexp_replace(p_name, ", "select regexp_replace(p_glob, "),
     # What a function returns, on which a function of a later file stands.
     ("auditctl.shown(p_value text) returns text", "auditctl.shown(p_value text) returns varchar"),
-    # The column that the revision renames, where the guard's functions use it.
-    ("update auditctl.capture_change set changed_at =", "update auditctl.capture_change set changed_on ="),
+    RENAMED,
 )
 """Texts of sql/, and what stands there in the next version."""
 
@@ -78,13 +80,13 @@ class NextVersion:
         (self.folder / path).write_text(text, "utf-8")
 
 
-def make(folder: Path) -> NextVersion:
+def make(folder: Path, changes: Sequence[tuple[str, str]] = CHANGES) -> NextVersion:
     """Copy this version into a folder, and change it."""
     for name in ("sql", "migrations"):
         shutil.copytree(resources.folder(name), folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     version = NextVersion(folder)
     version.write("migrations/versions/0002_next.py", MIGRATION)
-    for before, after in CHANGES:
+    for before, after in changes:
         version.change(before, after)
     return version
 
