@@ -48,13 +48,8 @@ def patient(db: str) -> str:
 
 
 def broken(rule: str, problem: str, remedy: str) -> Finding:
-    return Finding(
-        CRITICAL,
-        "rule_broken",
-        rule,
-        f"The rule {rule} cannot be applied, and no other rule is applied until it is fixed: {problem}.",
-        remedy,
-    )
+    meaning = f"The rule {rule} cannot be applied, and no other rule is applied until it is fixed: {problem}."
+    return Finding(CRITICAL, "rule_broken", rule, meaning, remedy)
 
 
 def test_a_rule_whose_table_is_gone_is_found(patient: str, auditctl: RunAuditctl) -> None:
