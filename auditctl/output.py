@@ -79,6 +79,13 @@ class Sink:
                 self.written += count
                 data = data[count:]
 
+    def sync(self) -> None:
+        """Write everything that is pending, to a file also onto the disk; raises as `write` does."""
+        self.flush()
+        if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            with _output_errors(self.name):
+                os.fsync(self._descriptor)
+
 
 @contextmanager
 def destination(
@@ -121,9 +128,7 @@ def _completed(path: Path, *, force: bool) -> Iterator[Sink]:
         with _opened(str(hidden), os.O_WRONLY | os.O_CREAT | os.O_EXCL, path) as descriptor:
             sink = Sink(descriptor, str(path))
             yield sink
-            sink.flush()
-            with _output_errors(sink.name):
-                os.fsync(descriptor)
+            sink.sync()
         with _output_errors(sink.name):
             _publish(hidden, path, force=force)
     finally:

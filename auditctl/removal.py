@@ -1,15 +1,15 @@
 """Removes auditctl from a database: capture and guard off, and the log left readable or dropped after a counted export.
 
-Each step is one transaction that leaves something complete: capture off is what `disable` of every table leaves, and
-the log is dropped whole or not at all. A second run does what an interrupted one left. Nothing is dropped with CASCADE.
+The log is exported first, while capture is on, so that an export that fails changes nothing; once capture is off, what
+came meanwhile is added. Each step is one transaction that leaves something complete: capture off is what `disable` of
+every table leaves, and the log is dropped whole or not at all. A second run does what an interrupted one left. Nothing
+is dropped with CASCADE.
 Sources: sql/queries/uninstall/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 
 from psycopg import errors, sql
 from psycopg.sql import SQL
@@ -21,26 +21,15 @@ from auditctl.capture.batches import Watch
 from auditctl.capture.config.document import Document
 from auditctl.capture.plan import Plan
 from auditctl.database import Connection
-from auditctl.errors import ConfigurationError, DatabaseError, OutputError
-from auditctl.log.formats import Format
-from auditctl.log.selection import Order, Selection
-from auditctl.names import (
-    GRANTABLE_ROLES,
-    INSTALL_LOCK,
-    OWN_SCHEMAS,
-    ROLE_OWNER,
-    STORE_REVISION,
-)
-from auditctl.output import Sink
+from auditctl.errors import ConfigurationError, DatabaseError
+from auditctl.log.counted_export import Extent, extent
+from auditctl.names import GRANTABLE_ROLES, INSTALL_LOCK, OWN_SCHEMAS, ROLE_OWNER, STORE_REVISION
 from auditctl.text import plural
 
 ROLES = (*GRANTABLE_ROLES.values(), ROLE_OWNER)
 
 _MAX_NAMES = 20
 """How many names an error lists."""
-
-Report = Callable[[int, str], None]
-"""Takes the number of events that were exported so far, and a remark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +74,11 @@ class Removal:
     roles: tuple[ClusterRole, ...]
 
     @property
+    def is_ended(self) -> bool:
+        """Whether capture and guard are off, as an interrupted run leaves them."""
+        return not self.plan.pending and not self.is_guarded
+
+    @property
     def tables(self) -> tuple[str, ...]:
         """The tables whose capture ends, in order."""
         return tuple(sorted({change.target for change in self.plan.pending}))
@@ -102,21 +96,6 @@ class Removal:
             *(f"{name} is in the store or owned by {ROLE_OWNER}, and not of auditctl" for name in self.strays),
             *([f"{plural(self.holds, 'legal hold')} must keep events"] if self.holds else []),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Which events the log has.
-
-    Attributes:
-        events: How many.
-        newest: The highest number; 0 without any.
-        total: The sum of the numbers.
-    """
-
-    events: int
-    newest: int
-    total: Decimal
 
 
 _EVENT_TRIGGERS = SQL("""
@@ -184,33 +163,6 @@ def end_capture(conn: Connection, lock_timeout: str, watch: Watch) -> None:
             )
 
 
-def export(conn: Connection, output_format: Format, sink: Sink, report: Report) -> Extent:
-    """Write the whole log, oldest first and as recorded; return its extent, as the server has it.
-
-    Raises:
-        OutputError: It cannot be written, or not as many events were written as there are.
-        DatabaseError: The login may not read the log.
-    """
-    projection = Selection((), Order.ASC).query(output_format.projection(False))
-    command = SQL("copy ({}) to stdout with ({}, encoding 'UTF8')").format(projection, output_format.copy_options)
-    written = -int(output_format.has_header)
-    with database.read_transaction(conn):
-        conn.execute("set local statement_timeout = 0")
-        with conn.cursor() as cursor, cursor.copy(command) as copy:
-            while data := copy.read():  # one message for each record
-                written += 1
-                sink.write(data)
-                if written % 4096 == 0:
-                    report(written, f"{sink.written / 1e6:,.1f} MB")
-        sink.flush()
-        there = extent(conn)
-    if written != there.events:
-        raise OutputError(
-            f"{written} of {there.events} events were exported", hint="Nothing was dropped. Run it again."
-        )
-    return there
-
-
 def drop(conn: Connection, exported: Extent) -> tuple[ClusterRole, ...]:
     """Drop the store, in one transaction, unless the log has other events than were exported; then its roles.
 
@@ -258,15 +210,6 @@ def _drop_roles(conn: Connection) -> tuple[ClusterRole, ...]:
     except (errors.DependentObjectsStillExist, errors.InsufficientPrivilege):
         return _roles(conn)
     return ()
-
-
-def extent(conn: Connection) -> Extent:
-    """Return which events the log has."""
-    # Numbers are never used again, so that another event cannot take the place of one that upkeep deleted meanwhile.
-    query = "select count(*), coalesce(max(event_id), 0), coalesce(sum(event_id), 0) from auditctl.event"
-    with database.acting_as(conn, ROLE_OWNER):
-        row = conn.execute(query).fetchone()
-    return Extent(*row) if row else Extent(0, 0, Decimal(0))
 
 
 def _names(conn: Connection, query: str) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -17,10 +18,12 @@ from auditctl.cli.printing import print_text
 from auditctl.cli.session import Session, pass_session
 from auditctl.database import Connection
 from auditctl.display import harmless
-from auditctl.errors import ConfigurationError, UsageError
+from auditctl.errors import AuditctlError, ConfigurationError, UsageError
+from auditctl.log import counted_export
+from auditctl.log.counted_export import Extent
 from auditctl.log.formats import BY_NAME
 from auditctl.output import Sink
-from auditctl.removal import ClusterRole, Extent, Removal
+from auditctl.removal import ClusterRole, Removal
 from auditctl.text import in_quotes, plural
 
 _MAX_NAMES = 10
@@ -47,10 +50,11 @@ def uninstall(
 ) -> None:
     """End the capture of every table and switch the coverage guard off. The log stays readable.
 
-    Triggers and read policies go, and row security becomes what it was before reads were recorded. With --drop-log
-    everything else goes too: first the log is exported and its events are counted, then the store is dropped if it
-    still has these events, nothing depends on it, and no legal hold is in force; at last its roles, unless another
-    database uses them. Nothing is ever dropped with CASCADE.
+    Triggers and read policies go, and row security becomes what it was before reads were recorded. The export comes
+    first, while capture is on: if it fails, nothing was changed. What comes meanwhile is added to it. With --drop-log
+    everything else goes too: the store is dropped if it still has the events that were exported, nothing depends on
+    it, and no legal hold is in force; at last its roles, unless another database uses them. Nothing is ever dropped
+    with CASCADE.
 
     It shows what it will do, and asks. Each step is one transaction (capture takes several if the lock table has no
     room for all tables): stopped at any point, it leaves complete what is done, and may be run again. Needs a
@@ -76,7 +80,7 @@ def uninstall(
         if not _may_go_on(yes=yes or (drop_log and not sys.stdin.isatty())):
             session.say("Nothing was changed.")
             return
-        exported = _end(session, conn, path, lock_timeout)
+        exported = _end(session, conn, found, path, lock_timeout)
         if drop_log and exported is not None:
             _report(session, removal.drop(conn, exported))
 
@@ -100,21 +104,37 @@ def _require_name(name: str | None, database: str) -> None:
         )
 
 
-def _end(session: Session, conn: Connection, path: str | None, lock_timeout: str) -> Extent | None:
-    """End all capture, and export the log if there is a path; return what was exported."""
+def _end(session: Session, conn: Connection, found: Removal, path: str | None, lock_timeout: str) -> Extent | None:
+    """End all capture, and export the log if there is a path; return what was exported.
+
+    The export comes first, so that one that fails changes nothing.
+    """
+    row = BY_NAME["jsonl" if (path or "").endswith(".jsonl") else "csv"]
     with ExitStack() as stack:
-        row = BY_NAME["jsonl" if (path or "").endswith(".jsonl") else "csv"]
-        # Opened first: where it cannot be written, nothing is changed.
         sink = path and stack.enter_context(output.destination(path, stdout=sys.stdout.fileno(), code=row.harmless))
+        show = stack.enter_context(progress.counter(session, "events"))
+        earlier = None
+        if isinstance(sink, Sink) and not found.is_ended:
+            with _changing_nothing():
+                earlier = counted_export.export(conn, row, sink, show)
         with batch_progress(session) as watch:
             removal.end_capture(conn, lock_timeout, watch)
         session.say("Capture and the coverage guard are off.")
         if not isinstance(sink, Sink):
             return None
-        with progress.counter(session, "events") as show:
-            exported = removal.export(conn, row, sink, show)
+        exported = counted_export.export(conn, row, sink, show, earlier).extent
     session.say(f"Exported all {plural(exported.events, 'event')}, to {path}.")
     return exported
+
+
+@contextmanager
+def _changing_nothing() -> Iterator[None]:
+    """Say in the hints of errors that nothing was changed."""
+    try:
+        yield
+    except AuditctlError as error:
+        error.hint = f"Nothing was changed. {error.hint.replace('--output', '--export')}".rstrip()
+        raise
 
 
 def _may_go_on(*, yes: bool) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from auditctl import database, removal
 from auditctl.actions import Action
 from auditctl.errors import DatabaseError
+from auditctl.log import counted_export
 from tests.fixtures.databases import connect
 from tests.support import dumps
 from tests.support.capturing import audit
@@ -169,7 +171,7 @@ def test_log_that_something_depends_on_is_not_dropped(
 
 def test_event_that_comes_after_the_export_keeps_the_log(db: str, conn: psycopg.Connection) -> None:
     with database.connect_store(db) as tool:
-        exported = removal.extent(tool)
+        exported = counted_export.extent(tool)
         conn.execute("select auditctl.record_event('app.login')")
         with pytest.raises(DatabaseError, match="events came or went"):
             removal.drop(tool, exported)
@@ -178,13 +180,81 @@ def test_event_that_comes_after_the_export_keeps_the_log(db: str, conn: psycopg.
 
 def test_event_that_takes_the_place_of_an_expired_one_keeps_the_log(db: str, conn: psycopg.Connection) -> None:
     with database.connect_store(db) as tool:
-        exported = removal.extent(tool)
+        exported = counted_export.extent(tool)
         conn.execute("set session_replication_role = replica; alter table auditctl.event disable trigger all")
         conn.execute("delete from auditctl.event where event_id = (select min(event_id) from auditctl.event)")
         conn.execute("reset session_replication_role; select auditctl.record_event('app.login')")
-        assert removal.extent(tool).events == exported.events
+        assert counted_export.extent(tool).events == exported.events
         with pytest.raises(DatabaseError, match="events came or went"):
             removal.drop(tool, exported)
+
+
+def test_export_that_fails_leaves_capture_on(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+    conn.execute("create table note (id int primary key)")
+    audit(db, "note")
+    before = count(conn, "select max(event_id) from auditctl.event")
+    failed = auditctl("uninstall", "--yes", "--export", "/dev/full", check=1)
+    assert failed.err == (
+        "error: cannot write /dev/full: No space left on device\n"
+        "hint: Nothing was changed. Free some space, or write to another place with --export.\n"
+    )
+    assert count(conn, "select max(event_id) from auditctl.event") == before
+    auditctl("check", check=0)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_events_that_come_while_the_log_is_exported_are_exported_too(
+    db: str,
+    conn: psycopg.Connection,
+    auditctl: RunAuditctl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+) -> None:
+    conn.execute("create table note (id int primary key)")
+    audit(db, "note")
+    end_capture = removal.end_capture
+    words = [word.replace("log.jsonl", f"log.{suffix}") for word in drop_log(db, tmp_path)]
+    with connect(db) as writer:
+        writer.execute("begin; insert into note values (1)")
+
+        def end_later(*arguments: Any) -> None:
+            """A transaction that began before the export commits after it, and so does one that began during it."""
+            writer.execute("insert into note values (2); commit")
+            conn.execute("insert into note values (3)")
+            end_capture(*arguments)
+
+        monkeypatch.setattr(removal, "end_capture", end_later)
+        auditctl(*words, check=0)
+    written = (tmp_path / f"log.{suffix}").read_text()
+    keys = [
+        row["target_id"]
+        for row in (documents(written) if suffix == "jsonl" else csv.DictReader(written.splitlines()))
+        if row["target"] == "public.note"
+    ]
+    assert sorted(keys) == ["1", "2", "3"]
+    assert not conn.execute("select from pg_namespace where nspname ^@ 'auditctl'").rowcount
+
+
+def test_log_whose_transactions_were_counted_elsewhere_is_exported_by_a_second_run(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl, tmp_path: Path
+) -> None:
+    conn.execute("create table note (id int primary key)")
+    audit(db, "note")
+    conn.execute("set session_replication_role = replica; alter table auditctl.event disable trigger all")
+    conn.execute(
+        "insert into note values (1); update auditctl.event set xact_id = '4294967296000' where target = 'public.note'"
+    )
+    conn.execute("alter table auditctl.event enable trigger all; reset session_replication_role")
+    failed = auditctl(*drop_log(db, tmp_path), check=1)
+    assert failed.err.endswith("hint: Nothing was dropped. Run it again.\n")
+    assert not list(tmp_path.iterdir())
+    auditctl(*drop_log(db, tmp_path), check=0)
+    assert [
+        event["target_id"]
+        for event in documents((tmp_path / "log.jsonl").read_text())
+        if event["target"] == "public.note"
+    ] == ["1"]
 
 
 def test_event_triggers_of_others_stay(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
