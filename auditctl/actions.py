@@ -65,6 +65,12 @@ OPTIONS = {action.value.lower(): action for action in (*DEFAULT, Action.READ)}
 """Every action that a rule may name, by its name in options and files; policies record reads (`read_policies`)."""
 
 
+def in_order(chosen: Iterable[Action]) -> list[Action]:
+    """Return actions as messages, plans and files list them: in the order of OPTIONS, each once."""
+    places = {action: place for place, action in enumerate(OPTIONS.values())}
+    return sorted(set(chosen), key=lambda action: places.get(action, len(places)))
+
+
 def parse_actions(names: Iterable[str]) -> tuple[Action, ...]:
     """Return the actions of their options' names, in the order of the registry, each once.
 
@@ -76,4 +82,4 @@ def parse_actions(names: Iterable[str]) -> tuple[Action, ...]:
         if name.lower() not in OPTIONS:
             raise UsageError(f"unknown action {in_quotes(name)}", hint=f"Actions: {', '.join(OPTIONS)}")
         chosen.add(OPTIONS[name.lower()])
-    return tuple(action for action in OPTIONS.values() if action in chosen)
+    return tuple(in_order(chosen))

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from auditctl import database, place, resources, store
 from auditctl.capture import apply
-from auditctl.capture.plan import Change, ChangeKind, Plan
+from auditctl.capture.plan import Change, ChangeKind, Plan, action_names
 from auditctl.database import Connection
 from auditctl.errors import ConfigurationError
 from auditctl.names import ROLE_OWNER, STORE_REVISION
@@ -116,7 +116,7 @@ def _apply(conn: Connection) -> tuple[Plan | None, tuple[str, ...]]:
 def _capture_steps(planned: Plan | None) -> list[str]:
     if planned is None:
         return []
-    by_target: dict[str, list[str]] = {}
+    by_target: dict[str, list[Change]] = {}
     for change in planned.pending:
-        by_target.setdefault(change.target, []).append(change.action.lower())
-    return [f"capture of {target} made anew: {', '.join(dict.fromkeys(names))}" for target, names in by_target.items()]
+        by_target.setdefault(change.target, []).append(change)
+    return [f"capture of {target} made anew: {action_names(done)}" for target, done in by_target.items()]

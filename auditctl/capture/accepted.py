@@ -22,9 +22,9 @@ class Acceptance:
     """That findings of one check about one object, or the objects of a glob, are accepted.
 
     Attributes:
-        check: The name of the check.
-        object: The object as the finding has it, or a glob.
-        reason: Why.
+        check: The name of the check; empty if the file does not state it, which is a mistake in it.
+        object: The object as the finding has it, or a glob; empty likewise.
+        reason: Why; empty likewise.
         until: The day from which they count again; None for never.
         set_by: Who accepted them, where the database says so; not compared.
         origin: The place in the file, for messages, such as `audit.toml: doctor.accept[0]`; not compared.
@@ -41,6 +41,10 @@ class Acceptance:
     def name(self) -> str:
         """Check and object."""
         return f"{self.check} {self.object}"
+
+    def may_be(self, other: Acceptance) -> bool:
+        """Return whether another one is about the same; what this one lacks may be anything."""
+        return self.check in ("", other.check) and self.object in ("", other.object)
 
     def matches(self, check: str, about: str) -> bool:
         """Return whether a finding is one of these."""
@@ -61,12 +65,23 @@ def read(conn: Connection) -> tuple[Acceptance, ...]:
     return tuple(conn.cursor(row_factory=class_row(Acceptance)).execute(query))
 
 
-def changes(stored: Sequence[Acceptance], desired: Sequence[Acceptance] | None) -> Iterator[Change]:
-    """Yield the changes that make the database accept what a file accepts; none for a file that says nothing of it."""
+def changes(
+    stored: Sequence[Acceptance], desired: Sequence[Acceptance] | None, problems: Sequence[str] = ()
+) -> Iterator[Change]:
+    """Yield the changes that make the database accept what a file accepts.
+
+    Args:
+        stored: What it accepts.
+        desired: What the file accepts; None for a file that does not say, which changes nothing.
+        problems: The mistakes in the file. What an entry with one is about stays as it is.
+    """
     if desired is None:
         return
-    before = {one.name: one for one in stored}
-    after = {one.name: one for one in desired}
+    faulty = [one for one in desired if any(text.startswith(f"{one.origin}.") for text in problems)]
+    before, after = (
+        {one.name: one for one in entries if not any(other.may_be(one) for other in faulty)}
+        for entries in (stored, desired)
+    )
     for name in sorted(before.keys() - after.keys()):
         delete = sql.SQL("delete from auditctl.accepted_finding where (check_name, object) = ({}, {})")
         one = before[name]
@@ -87,4 +102,6 @@ def changes(stored: Sequence[Acceptance], desired: Sequence[Acceptance] | None) 
 
 def _change(kind: ChangeKind, one: Acceptance, reason: str, statement: sql.Composed) -> Change:
     statements = (Statement(statement.as_string(None), as_owner=True),)
-    return Change(kind, one.name, Action.EVENT, f"finding {one.name}", reason, statements, records_itself=True)
+    return Change(
+        kind, one.name, Action.EVENT, f"finding {one.name}", reason, statements, records_itself=True, is_setting=True
+    )

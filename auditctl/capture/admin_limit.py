@@ -49,4 +49,4 @@ def changes(stored: tuple[str, ...] | None, wanted: tuple[str, ...] | None) -> I
     kind = ChangeKind.CREATE if stored is None else ChangeKind.REPLACE
     reason = f"Administrators may change {', '.join(wanted) or 'no table'}."
     run = Statement(statement.as_string(None), as_owner=True)
-    yield Change(kind, SECTION, Action.EVENT, SECTION, reason, (run,), records_itself=True)
+    yield Change(kind, SECTION, Action.EVENT, SECTION, reason, (run,), records_itself=True, is_setting=True)

@@ -6,6 +6,7 @@ by itself what may be changed; the checks here say earlier, and of all tables to
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 
 from psycopg.types.json import Jsonb
@@ -63,6 +64,11 @@ def _not_owned(conn: Connection, oids: Iterable[int]) -> tuple[str, dict[str, st
     parameters = {"relations": list(oids), "role": lender or None}
     rows = conn.execute(resources.sql_text("queries/not_owned.sql"), parameters)
     return lender, {qualified(schema, table): owner for schema, table, owner in rows}
+
+
+def advice(conn: Connection) -> str:
+    """Return what to do where the login may not change what is audited."""
+    return f"Ask the DBA for: auditctl grant admin {shlex.quote(conn.info.user)}. {database.INSTALLER}"
 
 
 def within_reach(conn: Connection, planned: Plan, stale: frozenset[int]) -> frozenset[int]:

@@ -47,9 +47,6 @@ DEFAULT_LOCK_TIMEOUT = "5s"
 BUSY = (errors.LockNotAvailable.sqlstate, errors.DeadlockDetected.sqlstate)
 """The SQLSTATEs of errors that another session caused by what it locks."""
 
-CONFIGURING = f"Ask the DBA for: auditctl grant admin LOGIN. {database.INSTALLER}"
-"""What to do where the login may not change what is audited."""
-
 Approve = Callable[[Plan], bool]
 """Looks at a plan before it is applied; False leaves everything as it is."""
 
@@ -186,7 +183,7 @@ def carry_out(
         with catalog.transaction(conn, lock_timeout=lock_timeout):
             place.require(conn)
             is_administered = admin_limit.is_administrator(conn)
-            with nullcontext() if is_administered else database.acting_as(conn, ROLE_OWNER, CONFIGURING):
+            with nullcontext() if is_administered else database.acting_as(conn, ROLE_OWNER, administer.advice(conn)):
                 room, seconds = batches.room(conn)
             prepared = _prepare(conn, state.resolve(conn))
             stale = rule_store.stale(conn, prepared.plan)
@@ -268,11 +265,11 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
     states = catalog.read_triggers(conn, audited, is_thorough=goal.is_thorough)
     keys = table_keys.read(conn, audited)
     planned = planner.plan(resolution, current, states, only=goal.only, keys=keys, types=types)
-    planned = planner.without_doubtful(planned, resolution, goal.problems)
+    planned = planner.without_doubtful(planned, resolution, goal.problems, types)
     if limits is not None:
         planned = replace(planned, rules=limits.changed(goal.rules, planned.rules))
     limit = admin_limit.changes(admin_limit.read(conn), goal.admin)
-    findings = accepted.changes(accepted.read(conn), goal.accepted)
+    findings = accepted.changes(accepted.read(conn), goal.accepted, goal.problems)
     outcome = list(precedence.outcome(goal.subject, resolution.coverings.values())) if goal.subject else []
     planned = replace(
         planned,

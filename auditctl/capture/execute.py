@@ -17,7 +17,7 @@ from auditctl.capture import catalog, planner, rule_store, statements, table_key
 from auditctl.capture.batches import Batch
 from auditctl.capture.desired import DesiredRules
 from auditctl.capture.model import LOCKING, OTHER, Audited, Catalog, EventType, Relation, Statement
-from auditctl.capture.plan import Change, ChangeKind, Plan
+from auditctl.capture.plan import Change, ChangeKind, Plan, action_names
 from auditctl.capture.resolve import Resolution
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError
@@ -149,7 +149,7 @@ def _record(conn: Connection, changes: Iterable[Change]) -> None:
     events = []
     for target, done in by_target.items():
         summary = "; ".join(
-            f"{_DONE[kind]} {', '.join(dict.fromkeys(c.action.lower() for c in done if c.kind is kind))}"
+            f"{_DONE[kind]} {action_names(c for c in done if c.kind is kind)}"
             for kind in dict.fromkeys(c.kind for c in done)
         )
         data = [{"kind": c.kind, "action": c.action, "relation": c.relation, "reason": c.reason} for c in done]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from auditctl.actions import Action
+from auditctl.actions import Action, in_order
 from auditctl.capture.model import Statement
 from auditctl.capture.precedence import Covering
 from auditctl.capture.rule_keys import Rule
@@ -34,12 +34,13 @@ class Change:
     Attributes:
         kind: What is done.
         target: The registered table, `schema.table`; of an event type, its name.
-        action: The captured action; EVENT of an event type.
+        action: The captured action; EVENT of what is no table.
         relation: Where the trigger sits: the target itself, or one of its partitions or children.
         reason: Why, as a sentence.
         statements: How; empty for KEEP.
         relation_oid: Object id of that relation; None for a function that no trigger needs, and for an event type.
         records_itself: Whether the database records the change as an event by itself, as it does of event types.
+        is_setting: Whether it is of [admin] or of an accepted finding, which are about no table and no events.
         digest: The function, and what auditctl.function_digest has for it once this is done; None where it has that
             already.
     """
@@ -52,7 +53,14 @@ class Change:
     statements: tuple[Statement, ...] = ()
     relation_oid: int | None = None
     records_itself: bool = False
+    is_setting: bool = False
     digest: tuple[str, str] | None = field(default=None, compare=False, repr=False)
+
+
+def action_names(changes: Iterable[Change]) -> str:
+    """Return the actions of changes as a list, in the order of files; empty for changes of settings."""
+    actions = in_order(change.action for change in changes if not change.is_setting)
+    return ", ".join(action.lower() for action in actions)
 
 
 @dataclass(frozen=True, slots=True)

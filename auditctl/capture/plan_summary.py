@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from auditctl.capture import registration
-from auditctl.capture.plan import Change, ChangeKind, Plan
+from auditctl.capture.plan import Change, ChangeKind, Plan, action_names
 from auditctl.text import plural
 
 MAX_LINES = 20
@@ -48,8 +48,8 @@ def limited(texts: Sequence[str], noun: str, *, is_whole: bool = False) -> list[
 
 def _line(planned: Plan, change: Change) -> str:
     covering = planned.coverings.get(change.target)
-    phrase = f"  {covering.phrase}" if covering and covering.phrase else ""
-    return f"{change.kind.value:<8}{change.relation}  {change.action.value.lower()}  {change.reason}{phrase}"
+    words = (f"{change.kind.value:<8}{change.relation}", action_names([change]), change.reason)
+    return "  ".join(filter(None, (*words, covering.phrase if covering else "")))
 
 
 def _rule_lines(planned: Plan) -> Iterator[str]:
@@ -71,7 +71,7 @@ def _rule(planned: Plan, change: Change) -> str:
 
 def _summary(group: _Group, changes: Sequence[Change]) -> str:
     rule, kind, reason = group
-    tables = plural(len({change.target for change in changes}), "table")
-    actions = ", ".join(dict.fromkeys(change.action.value.lower() for change in changes))
-    count = f"{plural(len(changes), 'change')} of {tables}, such as {changes[0].relation}"
-    return f"{kind:<8}{count}  {actions}  {reason}{f'  {rule}' if rule else ''}"
+    tables = len({change.target for change in changes if change.relation_oid is not None})
+    of_tables = f" of {plural(tables, 'table')}" if tables else ""
+    count = f"{plural(len(changes), 'change')}{of_tables}, such as {changes[0].relation}"
+    return "  ".join(filter(None, (f"{kind:<8}{count}", action_names(changes), reason, rule)))

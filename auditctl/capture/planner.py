@@ -122,14 +122,24 @@ def misfit(
     return ConfigurationError(list(dict.fromkeys([*problems, *mismatches])), hint=_LIST if is_missing else _CORRECT)
 
 
-def without_doubtful(planned: Plan, resolution: Resolution, problems: Sequence[str]) -> Plan:
-    """Return a plan without the tables of rules with problems: they only look as if no rule asked for their capture."""
-    faulty = {rule.origin for rule in resolution.rules if any(text.startswith(f"{rule.origin}.") for text in problems)}
+def without_doubtful(planned: Plan, resolution: Resolution, problems: Sequence[str], types: Types = NO_TYPES) -> Plan:
+    """Return a plan without the tables of rules with problems, and without event types with problems.
+
+    Such tables only look as if no rule asked for their capture.
+    """
+    origins = {*(rule.origin for rule in resolution.rules), *(one.origin for one in types.from_file or ())}
+    faulty = {origin for origin in origins if any(text.startswith(f"{origin}.") for text in problems)}
+    unfit_types = {one.name for one in types.from_file or () if one.origin in faulty}
     mistaken = {name for name, covering in resolution.coverings.items() if covering.rule.origin in faulty}
     names = {rule.name for rule in resolution.rules if rule.origin in faulty}
     names |= {problem.rule.name for problem in resolution.problems}
     doubtful = resolution.doubtful | mistaken
-    changes = (change for change in planned.changes if not doubtful.intersection((change.target, change.relation)))
+    changes = (
+        change
+        for change in planned.changes
+        if not doubtful.intersection((change.target, change.relation))
+        and not (change.records_itself and change.target in unfit_types)
+    )
     return replace(planned, changes=tuple(changes), faulty=frozenset(names))
 
 
@@ -149,22 +159,27 @@ def _drop_triggers(states: Iterable[TriggerState], catalog: Catalog) -> Iterator
     """Yield the triggers that no rule asks for. A clone can only be dropped with its parent's trigger."""
     own = {(state.relation, state.trigger) for state in states if not state.is_clone}
     for relation in catalog.relations:
-        for trigger in relation.triggers:
-            is_ours = trigger.function[0] == TRIGGER_SCHEMA
-            if is_ours and not trigger.is_clone and (relation.oid, trigger.name) not in own:
-                target = installed_target(relation, catalog) or qualified(*relation.identity)
-                yield triggers.drop_trigger(relation, trigger, target)
+        unneeded = [
+            trigger
+            for trigger in relation.triggers
+            if trigger.function[0] == TRIGGER_SCHEMA
+            and not trigger.is_clone
+            and (relation.oid, trigger.name) not in own
+        ]
+        if unneeded:
+            target = installed_target(relation, catalog) or qualified(*relation.identity)
+            drops = (triggers.drop_trigger(relation, trigger, target) for trigger in unneeded)
+            yield from sorted(drops, key=_place)
 
 
 def _repair_triggers(states: Iterable[TriggerState], covered: Iterable[Audited], catalog: Catalog) -> Iterator[Change]:
     """Yield a change for each trigger that a rule needs: by target and action, the audited table's own first."""
-    order = {action: position for position, action in enumerate(DEFAULT)}
     relations = {relation.oid: relation for relation in catalog.relations}
     targets = {audited.root.oid: audited.target for audited in covered}
 
     def key(state: TriggerState) -> tuple[str, int, bool, str]:
         place = qualified(*relations[state.relation].identity)
-        return targets[state.root], order.get(state.action, len(order)), state.relation != state.root, place
+        return targets[state.root], DEFAULT.index(state.action), state.relation != state.root, place
 
     for state in sorted(states, key=key):
         yield triggers.repair(state, relations[state.relation], targets[state.root])
@@ -178,9 +193,13 @@ def _called_elsewhere(whole: Catalog, narrowed: Catalog) -> set[str]:
 
 
 def _drop_functions(used: Container[str], catalog: Catalog) -> Iterator[Change]:
-    for name in sorted(catalog.functions):
-        if name not in used:
-            yield triggers.drop_function(catalog.functions[name])
+    drops = [triggers.drop_function(catalog.functions[name]) for name in sorted(catalog.functions) if name not in used]
+    yield from sorted(drops, key=lambda change: (change.target, _place(change)))
+
+
+def _place(change: Change) -> int:
+    """Return where the action of a change comes in plans."""
+    return DEFAULT.index(change.action) if change.action in DEFAULT else len(DEFAULT)
 
 
 def _target(audited: Audited, catalog: Catalog, keys: Mapping[int, TableKey]) -> Target:

@@ -11,7 +11,7 @@ import click
 from auditctl import actions, durations
 from auditctl.actions import parse_actions
 from auditctl.capture import apply, plan_summary, rule_keys, table_keys, table_status
-from auditctl.capture.plan import ChangeKind, Plan
+from auditctl.capture.plan import Change, ChangeKind, Plan, action_names
 from auditctl.capture.rule_keys import Kind, Rule, RuleKey
 from auditctl.cli.agreement import agreement, uncover_option
 from auditctl.cli.batch_progress import batch_progress
@@ -226,11 +226,11 @@ def _summed_up(captured: Mapping[tuple[str, str], str]) -> list[str]:
 
 
 def _report(session: Session, plan: Plan, nothing: str) -> None:
-    by_target: dict[tuple[str, str], list[str]] = {}
+    by_target: dict[tuple[str, str], list[Change]] = {}
     for change in plan.pending:
         if change.statements:
-            by_target.setdefault((change.target, _VERBS[change.kind]), []).append(change.action.value.lower())
-    for sentence in _summed_up({key: ", ".join(dict.fromkeys(names)) for key, names in by_target.items()}):
+            by_target.setdefault((change.target, _VERBS[change.kind]), []).append(change)
+    for sentence in _summed_up({key: action_names(changes) for key, changes in by_target.items()}):
         session.say(sentence)
     for note in (*plan.notes, *plan_summary.limited(plan.keys, "key")):
         session.say(note)

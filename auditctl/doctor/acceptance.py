@@ -31,10 +31,10 @@ def problems(accepted: Iterable[Acceptance]) -> Iterator[str]:
     """Yield what is wrong with what a file accepts, each with its place: unknown checks, and altered capture."""
     for one in accepted:
         check = _CHECKS.get(one.check)
-        if check is None:
+        if check is None and one.check:
             advice = did_you_mean(one.check, tuple(_CHECKS), before="; did you mean ")
             yield f"{one.origin}.check: unknown check {one.check}{advice or '; auditctl doctor --help lists all'}"
-        elif not check.may_be_accepted:
+        elif check is not None and not check.may_be_accepted:
             why = "events may be missing or wrong until it is repaired"
             yield f"{one.origin}.check: {one.check} cannot be accepted: {why}"
 

@@ -162,6 +162,6 @@ def _rows(
         return check.find(covered)
     query = check.query
     with database.errors_translated(), conn.transaction():
-        cursor = conn.execute(query.encode(), parameters if "%(" in query else None)
+        cursor = conn.execute(query.encode(), {**parameters, "check": check.name} if "%(" in query else None)
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -172,7 +172,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to look for. Its query is sql/queries/doctor/NAME.sql, which returns nothing where all is well.
+    """One thing to look for. Its query, in sql/queries/doctor, returns nothing where all is well.
 
     Attributes:
         name: As findings carry it.
@@ -183,6 +183,7 @@ class Check:
             here for a shell.
         since: The first major version of PostgreSQL that has what is looked at.
         until: The last one.
+        query_name: The name of its query, where it is not the check's; the query has the check's as a parameter.
         find: Finds the rows where a query cannot: by comparing with the rules.
         needs_superuser: Whether only a superuser can carry the remedy out.
         otherwise: What can be done where nobody is a superuser, as a sentence like the remedy; empty for nothing.
@@ -196,6 +197,7 @@ class Check:
     remedy: str
     since: int = 14
     until: int = 99
+    query_name: str = ""
     find: Callable[[Coverage], Sequence[ResultRow]] | None = None
     needs_superuser: bool = False
     otherwise: str = ""
@@ -204,7 +206,7 @@ class Check:
     @property
     def query(self) -> str:
         """The text of its query."""
-        return resources.sql_text(f"queries/doctor/{self.name}.sql")
+        return resources.sql_text(f"queries/doctor/{self.query_name or self.name}.sql")
 
     def finding(self, row: ResultRow) -> Finding:
         """Return what a row means."""

@@ -78,8 +78,29 @@ def test_enable_and_disable_of_many_tables_say_it_in_a_sentence(
     assert done[1].startswith("warning: 24 tables have no key, ")
     assert len(done) == 5
     gone = auditctl("disable", "*.*", check=0).err.splitlines()
-    assert gone == ["24 tables, such as a.t0: no longer captures create, delete, truncate, update."]
+    assert gone == ["24 tables, such as a.t0: no longer captures create, update, delete, truncate."]
     assert triggers(conn) == []
+
+
+def test_a_summary_counts_tables_only_where_changes_are_of_tables(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    findings = "".join(
+        f'[[doctor.accept]]\ncheck = "table_keyless"\nobject = "a.t{number}"\nreason = "r"\n' for number in range(21)
+    )
+    text = f'table = []\n[admin]\ntables = ["a.*"]\n[[event]]\nname = "auth.login"\n{findings}'
+    assert auditctl("plan", "-", input=text, check=0).out.splitlines() == [
+        "CREATE  1 change, such as auth.login  event  The file states it.",
+        "CREATE  1 change, such as [admin]  Administrators may change a.*.",
+        "CREATE  21 changes, such as finding table_keyless a.t0  The file accepts it: r",
+    ]
+    auditctl("enable", "a.*", check=0)
+    conn.execute("alter event trigger auditctl_guard_drop disable; drop table a.t1, a.t2, a.t3, a.t4, a.t5, a.t6")
+    shown = auditctl("plan", check=0).out.splitlines()
+    assert shown[0] == (
+        "DROP    24 changes, such as auditctl_triggers.a__t1__create  create, update, delete, truncate  "
+        "No rule needs the function."
+    )
 
 
 def test_of_many_texts_the_first_are_shown_with_the_number_of_the_others() -> None:
@@ -105,7 +126,7 @@ def test_check_reports_differences_beside_rules_that_do_not_fit(
         ["DROP", "", "a.t3"],
         ["DROP", "", "a.t3"],
         ["CREATE", "a.t0", "create"],
-        *(["DROP", "", f"auditctl_triggers.a__t3__{verb}"] for verb in ("create", "delete", "truncate", "update")),
+        *(["DROP", "", f"auditctl_triggers.a__t3__{verb}"] for verb in ("create", "update", "delete", "truncate")),
     ]
     assert [line for line in done.err.splitlines() if "key" not in line and line[:4].strip()] == [
         "9 differences between the rules and the database, apart from rules that do not fit",
@@ -130,3 +151,13 @@ def test_check_of_stored_rules_reports_differences_beside_a_rule_that_does_not_f
     assert "error: rule a.t1: mask: a.t1 has no column v\n" in done.err
     conn.execute("alter table a.t1 add column v text")
     auditctl("check", check=3)
+
+
+def test_check_leaves_out_event_types_and_times_with_mistakes(auditctl: RunAuditctl) -> None:
+    for mistake in (
+        '[[event]]\nname = "a.*"\nlabel = "All"',
+        '[[event]]\nname = "auth.login"\nenabled = "no"',
+        '[retention]\nkeep = "soon"',
+        '[retention]\nkeep = "7 days"\n[[retention.target]]\nname = "auth.login"\nkeep = 7',
+    ):
+        assert auditctl("check", "-", input=f"table = []\n{mistake}\n", check=4).out == ""

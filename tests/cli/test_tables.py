@@ -120,7 +120,7 @@ def test_the_owner_of_a_table_is_told_who_may_audit_it(
     for command in ("enable", "disable"):
         done = auditctl(command, "public.a", dsn=owner.dsn, check=5)
         assert done.err.splitlines()[1:] == [
-            "hint: Ask the DBA for: auditctl grant admin LOGIN. "
+            f"hint: Ask the DBA for: auditctl grant admin {owner.name}. "
             "Use a superuser, or the login that ran `auditctl install`."
         ]
 

@@ -61,7 +61,7 @@ def test_a_file_states_what_is_accepted_and_config_prints_it(
     db: str, conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:
     shown = auditctl("plan", "-", input=TABLES + ACCEPT, check=0).out
-    assert "CREATE  finding table_keyless legacy.*  event  The file accepts it: imported once\n" in shown
+    assert "CREATE  finding table_keyless legacy.*  The file accepts it: imported once\n" in shown
     auditctl("apply", "--yes", "-", input=TABLES + ACCEPT, check=0)
     printed = auditctl("config", check=0).out
     assert printed.endswith(ACCEPT)
@@ -106,6 +106,16 @@ MISTAKES = [
 def test_a_mistake_in_what_is_accepted_is_told_with_its_place(auditctl: RunAuditctl, text: str, message: str) -> None:
     refused = auditctl("apply", "--yes", "-", input=f"{TABLES}[[doctor.accept]]\n{text}\n", check=4)
     assert f"stdin: doctor.accept{message}" in refused.err
+
+
+@pytest.mark.parametrize("text", [text for text, _ in MISTAKES[:-1]])
+def test_what_is_accepted_with_a_mistake_is_no_difference(auditctl: RunAuditctl, text: str) -> None:
+    auditctl("apply", "--yes", "-", input=TABLES + ACCEPT.replace("legacy.*", "a"), check=0)
+    sound = '[[doctor.accept]]\ncheck = "guard"\nobject = "b"\nreason = "r"\n'
+    shown = auditctl("check", "-", input=f"{TABLES}{sound}[[doctor.accept]]\n{text}\n", check=4).out.splitlines()
+    is_other = 'check = "table_keyless"' not in text
+    dropped = ["DROP    finding table_keyless a  The file accepts it no longer."] if is_other else []
+    assert shown == [*dropped, "CREATE  finding guard b  The file accepts it: r"]
 
 
 def finding(check: str, about: str) -> Finding:

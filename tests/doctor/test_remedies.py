@@ -81,19 +81,19 @@ def test_a_rule_that_routes_rows_is_not_proposed_for_dropping(db: str, conn: psy
     conn.execute("""
         create table payment (id int primary key, at date);
         create table payment_01 (check (at < '2027-02-01')) inherits (payment);
-        create table payment_02 (like payment);
+        create table "pay 02" (like payment);
         create rule first as on insert to payment where at < '2027-02-01'
             do instead insert into payment_01 values (new.*);
         create rule second as on insert to payment where at >= '2027-02-01'
-            do instead insert into payment_02 values (new.*);
-        create rule noted as on delete to payment do also insert into payment_02 values (old.*)
+            do instead insert into "pay 02" values (new.*);
+        create rule noted as on delete to payment do also insert into "pay 02" values (old.*)
     """)
     audit(db, "payment")
     remedies_of = {finding.object: finding.remedy for finding in found(db) if finding.check.startswith("rule_")}
     audited = "What the rule writes to is audited: accept the finding if an application needs the rule"
     missing = (
         "Audit what the rule writes to, and accept the finding if an application needs the rule: "
-        "auditctl enable public.payment_02"
+        """auditctl enable 'public."pay 02"\'"""
     )
     assert remedies_of == {
         "first on public.payment": audited,

@@ -56,7 +56,7 @@ CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None
     "disable": (
         ["disable", "old"],
         [
-            ("auditctl.capture", "public.old", "EVENT", "capture removed: create, delete, truncate, update"),
+            ("auditctl.capture", "public.old", "EVENT", "capture removed: create, update, delete, truncate"),
             ("auditctl.rule", "public.old", "DELETE", None),
         ],
     ),
@@ -64,7 +64,7 @@ CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None
         ["apply", "-"],
         [
             ("auditctl.capture", "public.note", "EVENT", "capture installed: create, update, delete, truncate"),
-            ("auditctl.capture", "public.old", "EVENT", "capture removed: create, delete, truncate, update"),
+            ("auditctl.capture", "public.old", "EVENT", "capture removed: create, update, delete, truncate"),
             ("auditctl.event_type", "auth.login", "CREATE", None),
             ("auditctl.rule", "public.note", "CREATE", None),
             ("auditctl.rule", "public.old", "DELETE", None),

@@ -17,6 +17,7 @@ from auditctl.log import counted_export
 from tests.fixtures.databases import connect
 from tests.support import dumps
 from tests.support.capturing import audit
+from tests.support.doctoring import found
 from tests.support.recorded import documents
 
 if TYPE_CHECKING:
@@ -262,6 +263,16 @@ def test_event_triggers_of_others_stay(db: str, conn: psycopg.Connection, auditc
     conn.execute("create event trigger auditctl_notify on ddl_command_end execute function mine()")
     auditctl("uninstall", "--yes", check=0)
     assert conn.execute("select evtname::text from pg_event_trigger").fetchall() == [("auditctl_notify",)]
+
+
+def test_the_guard_is_missed_only_once_something_is_audited_again(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    auditctl("uninstall", "--yes", check=0)
+    assert "guard" not in {finding.check for finding in found(db)}
+    conn.execute("create table note (id int primary key)")
+    audit(db, "note")
+    assert "guard" in {finding.check for finding in found(db)}
 
 
 def test_only_a_superuser_switches_the_guard_off(

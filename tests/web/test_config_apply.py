@@ -66,7 +66,7 @@ def test_a_label_alone_is_planned_as_a_rule_and_stored(db: str, conn: psycopg.Co
     assert (
         "now CREATE UPDATE DELETE TRUNCATE label: Thing then CREATE UPDATE DELETE TRUNCATE label: Article" in plan.text
     )
-    assert "No trigger has to change; the rule is stored." in plan.text
+    assert "No trigger has to change, only the rules." in plan.text
     assert done(admin, plan) == "Stored the rule of public.item. No trigger had to change."
     assert [rule.label for rule in stored(conn)] == ["Article"]
 

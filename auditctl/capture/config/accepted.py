@@ -17,7 +17,7 @@ ACCEPT_KEYS = ("check", "object", "reason", "until")
 
 
 def read(document: Fields) -> tuple[Acceptance, ...] | None:
-    """Return what is accepted, in the order of the file; None if the file does not say."""
+    """Return what is accepted, in the order of the file, also what has a mistake; None if the file does not say."""
     section = document.section("doctor")
     if section is None:
         return None
@@ -27,10 +27,10 @@ def read(document: Fields) -> tuple[Acceptance, ...] | None:
     found: dict[str, Acceptance] = {}
     for table in section.sections("accept"):
         one = _acceptance(table)
-        if one is not None and one.name in found:
+        if one.check and one.object and one.name in found:
             table.problem("object", f"{one.name} is already in {found[one.name].origin.partition(': ')[2]}")
-        elif one is not None:
-            found[one.name] = one
+        else:
+            found.setdefault(one.name, one)
     return tuple(found.values())
 
 
@@ -44,7 +44,7 @@ def _section(one: Acceptance) -> Section:
     return section if one.until is None else section | {"until": one.until.isoformat()}
 
 
-def _acceptance(table: Fields) -> Acceptance | None:
+def _acceptance(table: Fields) -> Acceptance:
     table.known(ACCEPT_KEYS)
     texts = {key: table.text(key) for key in ACCEPT_KEYS[:3]}
     for key, value in texts.items():
@@ -52,11 +52,8 @@ def _acceptance(table: Fields) -> Acceptance | None:
             table.problem(key, "is missing")
         elif value is not None and not value.isprintable():
             table.problem(key, "has invisible characters")
-    check, about, reason = texts.values()
-    until = _until(table)
-    if check is None or about is None or reason is None:
-        return None
-    return Acceptance(check, about, reason, until, origin=table.origin)
+    check, about, reason = (value or "" for value in texts.values())
+    return Acceptance(check, about, reason, _until(table), origin=table.origin)
 
 
 def _until(table: Fields) -> date | None:

@@ -12,7 +12,7 @@ KEYS = ("tables",)
 
 
 def read(document: Fields) -> tuple[str, ...] | None:
-    """Return the names and globs, each with its schema; None without the section."""
+    """Return the names and globs, each with its schema; None without the section, and for a mistake in it."""
     section = document.section("admin")
     if section is None:
         return None
@@ -21,10 +21,10 @@ def read(document: Fields) -> tuple[str, ...] | None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         section.problem("tables", 'must be a list of names and globs such as ["billing.*"]')
         return None
-    for name in names:
-        if fault := _fault(name):
-            section.problem("tables", fault)
-    return tuple(dict.fromkeys(table_names.canonical(name) for name in names))
+    faults = [fault for name in names if (fault := _fault(name))]
+    for fault in faults:
+        section.problem("tables", fault)
+    return None if faults else tuple(dict.fromkeys(table_names.canonical(name) for name in names))
 
 
 def sections(tables: tuple[str, ...] | None) -> list[tuple[str, Section]]:

@@ -18,12 +18,13 @@ TARGET_KEYS = ("name", "keep")
 
 
 def read(document: Fields, rules: Iterable[Rule]) -> Retention | None:
-    """Return how long events are kept; None if the file does not set it.
+    """Return how long events are kept; None if the file does not set it, or has a mistake in it.
 
     Args:
         document: The file.
         rules: Its rules, in the order of its [[table]]s that have a name.
     """
+    before = len(document.problems)
     section = document.section("retention")
     keep = None
     longer: list[tuple[str, Fields]] = []
@@ -34,7 +35,9 @@ def read(document: Fields, rules: Iterable[Rule]) -> Retention | None:
     by_place = {rule.origin: rule.name for rule in rules}
     tables = document.sections("table") if by_place else ()
     longer += [(by_place[t.origin], t) for t in tables if "keep" in t.values and t.origin in by_place]
-    return None if section is None and not longer else Retention(keep, _times(longer))
+    times = _times(longer)
+    is_faulty = len(document.problems) > before
+    return None if is_faulty or (section is None and not longer) else Retention(keep, times)
 
 
 def sections(retention: Retention, rules: Iterable[Rule]) -> list[tuple[str, Section]]:

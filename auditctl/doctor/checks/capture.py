@@ -139,6 +139,7 @@ CAPTURE = (
         "A write to {relation} may do something else than it says, and leave no event: the rule {rule} takes the place "
         "of each {command}.",
         "If an application needs the rule, accept the finding; if none does: drop rule {rule} on {relation}",
+        query_name="rewrite_rule",
     ),
     Check(
         "rule_also",
@@ -147,6 +148,7 @@ CAPTURE = (
         "Each {command} of {relation} does more than it says: the rule {rule} adds to it, in the session of the "
         "writer.",
         "If an application needs the rule, accept the finding; if none does: drop rule {rule} on {relation}",
+        query_name="rewrite_rule",
     ),
     Check(
         "trigger_foreign",

@@ -31,6 +31,18 @@ from (
 ) as g (name, event, function)
 join pg_roles as login on login.rolname = current_user
 left join pg_event_trigger as e on e.evtname = g.name
-where e.oid is null or e.evtenabled <> 'A' or e.evtevent <> g.event or e.evttags is not null
+where (
+    e.oid is null or e.evtenabled <> 'A' or e.evtevent <> g.event or e.evttags is not null
     or e.evtfoid::regprocedure::text <> g.function || '()'
+)
+    -- After an uninstall that kept the log, nothing is audited that it would guard.
+    and (
+        exists (select from auditctl.rule) or coalesce((
+            select not u.context ->> 'summary' ^@ 'auditctl uninstalled'
+            from auditctl.event as u
+            where u.target = 'auditctl.store' and u.action = 'EVENT'
+            order by u.occurred_at desc, u.event_id desc
+            limit 1
+        ), true)
+    )
 order by 1
