@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
-from bench import export, importing, maintain, reading, results, serving, stats, table, tables, web
+from bench import export, importing, maintain, reading, results, serving, stats, table, tables, upgrade, web
 from bench.capture import PARTS, Part
 
 BENCHMARKS: Mapping[str, Part] = {
@@ -30,6 +30,7 @@ BENCHMARKS: Mapping[str, Part] = {
     "maintain": maintain.run,
     "web": web.run,
     "tables": tables.run,
+    "upgrade": upgrade.run,
 }
 
 SETTINGS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import importing, reading, results, tables, targets, web
+from bench import importing, reading, results, tables, targets, upgrade, web
 from bench.capture.figures import Figures
 from bench.contenders import NO_AUDIT, TITLES
 from bench.markdown import grid
@@ -18,6 +18,7 @@ START_UPKEEP = "<!-- generated: python -m bench table, upkeep -->\n"
 START_PAGES = "<!-- generated: python -m bench table, pages -->\n"
 
 START_TABLES = "<!-- generated: python -m bench table, tables -->\n"
+START_UPGRADE = "<!-- generated: python -m bench table, upgrade -->\n"
 
 KINDS = ("single", "bulk")
 
@@ -39,6 +40,7 @@ def parts() -> tuple[tuple[str, str], ...]:
         (START_UPKEEP, upkeep()),
         (START_PAGES, web.table()),
         (START_TABLES, tables.table()),
+        (START_UPGRADE, upgrade.table()),
     )
 
 

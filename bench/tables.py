@@ -78,16 +78,16 @@ def _measure(server: EmbeddedServer, number: int) -> dict[str, Any]:
     dsn = server.dsn(name)
     with psycopg.connect(dsn, autocommit=True) as conn:
         for tenant in range(number // TENANT):
-            _make_tenant(conn, tenant)
+            make_tenant(conn, tenant)
         plain = _bytes_of_backend(dsn, number)
     store.install(dsn)
     watched = Watched()
     found: dict[str, Any] = {}
     with connect(dsn) as conn:
-        with _beside(dsn, conn, number, watched):
+        with beside(dsn, conn, number, watched):
             found["first_apply"] = _seconds(conn, lambda: apply.enable(conn, Rule("tenant_*.*", DEFAULT)))
         found |= _compare(conn)
-        _make_tenant(conn, number // TENANT)
+        make_tenant(conn, number // TENANT)
         conn.execute(f"create table public.one_more (id bigint primary key, {COLUMNS})".encode())
         found["enable_one"] = _seconds(conn, lambda: apply.enable(conn, Rule("public.one_more", DEFAULT)))
         found["tenant"] = _seconds(conn, lambda: apply.apply(conn))
@@ -111,7 +111,8 @@ def _compare(conn: Connection) -> dict[str, Any]:
     }
 
 
-def _make_tenant(conn: psycopg.Connection[Any], number: int) -> None:
+def make_tenant(conn: psycopg.Connection[Any], number: int) -> None:
+    """Create a schema of ten tables."""
     tables = (f"create table t{i} (id bigint primary key, {COLUMNS})" for i in range(TENANT))
     conn.execute(f"create schema tenant_{number:04} {' '.join(tables)}".encode())
 
@@ -127,7 +128,7 @@ def _seconds(conn: Connection, work: Callable[[], object]) -> dict[str, float]:
 
 
 @contextmanager
-def _beside(dsn: str, conn: Connection, number: int, watched: Watched) -> Iterator[None]:
+def beside(dsn: str, conn: Connection, number: int, watched: Watched) -> Iterator[None]:
     """Write to all tables in turn, and count the locks of a session, while the block runs."""
     done = threading.Event()
     threads = [threading.Thread(target=_write, args=(dsn, number, n, done, watched)) for n in range(WRITERS)]
@@ -144,7 +145,7 @@ def _beside(dsn: str, conn: Connection, number: int, watched: Watched) -> Iterat
 
 def _write(dsn: str, number: int, writer: int, done: threading.Event, watched: Watched) -> None:
     chosen = random.Random(writer)
-    row = writer
+    row = writer + WRITERS * (time.time_ns() // 1000)  # rows that no earlier writer inserted
     with psycopg.connect(dsn, autocommit=True) as conn:
         while not done.is_set():
             place, row = chosen.randrange(number), row + WRITERS
