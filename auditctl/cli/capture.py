@@ -15,7 +15,7 @@ from auditctl.capture.plan import Change, ChangeKind, Plan, action_names
 from auditctl.capture.rule_keys import Kind, Rule, RuleKey
 from auditctl.cli.agreement import agreement, uncover_option
 from auditctl.cli.batch_progress import batch_progress
-from auditctl.cli.options import only_option, table_or_json
+from auditctl.cli.options import only_option, reason_option, table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
 from auditctl.text import in_quotes, plural
@@ -106,6 +106,7 @@ def _rule_options(command: Callable[..., None]) -> Callable[..., None]:
 @_rule_options
 @lock_timeout_option
 @uncover_option
+@reason_option
 @pass_session
 def enable(session: Session, table: str, lock_timeout: str, uncover: bool, **options: Any) -> None:
     """Audit TABLE from now on. Sets the whole rule and starts at once.
@@ -137,6 +138,7 @@ def enable(session: Session, table: str, lock_timeout: str, uncover: bool, **opt
 @_actions_option("all")
 @lock_timeout_option
 @uncover_option
+@reason_option
 @pass_session
 def disable(session: Session, table: str, actions: tuple[str, ...], lock_timeout: str, uncover: bool) -> None:
     """Stop auditing TABLE, or some of its actions. The log stays.

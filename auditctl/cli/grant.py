@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from auditctl.capture import roles
+from auditctl.cli.options import reason_option
 from auditctl.cli.session import Session, pass_session
 from auditctl.names import GRANTABLE_ROLES
 from auditctl.text import plural
@@ -15,6 +16,7 @@ role_argument = click.argument("role", type=click.Choice(list(GRANTABLE_ROLES)))
 @click.command(short_help="Let a login read, administer or name users.")
 @role_argument
 @click.argument("login")
+@reason_option
 @pass_session
 def grant(session: Session, role: str, login: str) -> None:
     """Let LOGIN read the log (reader), administer it (admin), name its application's users (app), or dump it (backup).
@@ -36,6 +38,7 @@ def grant(session: Session, role: str, login: str) -> None:
 @click.command()
 @role_argument
 @click.argument("login")
+@reason_option
 @pass_session
 def revoke(session: Session, role: str, login: str) -> None:
     """Revoke from LOGIN a role that was granted to it; revoking backup also takes back what backup-role granted."""
@@ -46,6 +49,7 @@ def revoke(session: Session, role: str, login: str) -> None:
 
 @click.command(short_help="Let a login dump the whole database.")
 @click.argument("login")
+@reason_option
 @pass_session
 def backup_role(session: Session, login: str) -> None:
     """Let LOGIN dump the whole database, the log and its secrets included, with pg_dump.

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import click
 
 from auditctl import table_names
-from auditctl.cli.options import confirm, table_or_json
+from auditctl.cli.options import confirm, keep_reason, table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.database import Connection
@@ -17,7 +17,7 @@ from auditctl.errors import ConfigurationError, UsageError
 from auditctl.log import keys, target_names
 from auditctl.log.filter_values import require_storable
 from auditctl.retention import holds
-from auditctl.text import has_visible, in_quotes, is_glob, iso_utc, plural
+from auditctl.text import in_quotes, is_glob, iso_utc, plural
 
 
 @click.group(short_help="Keep events for a legal case, regardless of retention.")
@@ -37,7 +37,13 @@ def hold() -> None:
 @hold.command(short_help="Place a hold.")
 @click.argument("target")
 @click.option("--id", "target_id", metavar="ID", help="One object's events: its whole history. Default: all.")
-@click.option("--reason", metavar="TEXT", required=True, help="What it is for, such as the number of the case.")
+@click.option(
+    "--reason",
+    metavar="TEXT",
+    required=True,
+    callback=keep_reason,
+    help="What it is for, such as the number of the case.",
+)
 @click.option("--yes", "-y", is_flag=True, help="Place it even if it keeps no events yet.")
 @pass_session
 def add(session: Session, target: str, target_id: str | None, reason: str, yes: bool) -> None:
@@ -49,7 +55,6 @@ def add(session: Session, target: str, target_id: str | None, reason: str, yes: 
     """
     if not target.strip():
         raise UsageError("the target is empty", hint="Name what to hold, for example billing.invoice.")
-    _require_reason(reason)
     with session.connect(ADMIN) as conn:
         name = _target(target, target_names.read(conn))
         if target_id is not None:
@@ -94,11 +99,12 @@ def list_holds(session: Session, everything: bool, output: str) -> None:
 
 @hold.command(short_help="Release a hold.")
 @click.argument("hold_id", metavar="HOLD_ID", type=click.IntRange(1, 2**63 - 1))
-@click.option("--reason", metavar="TEXT", required=True, help="Why the events are no longer needed.")
+@click.option(
+    "--reason", metavar="TEXT", required=True, callback=keep_reason, help="Why the events are no longer needed."
+)
 @pass_session
 def release(session: Session, hold_id: int, reason: str) -> None:
     """Release a hold. Seven days after the next maintain, its events are deleted if their time is over."""
-    _require_reason(reason)
     with session.connect(ADMIN) as conn:
         holds.release(conn, hold_id, reason)
     session.say(f"Released hold {hold_id}.")
@@ -125,11 +131,6 @@ def _confirm(session: Session, nothing: str, near: str) -> bool:
 
 def _object(one: holds.Hold) -> str:
     return "(all)" if one.target_id is None else one.target_id
-
-
-def _require_reason(reason: str) -> None:
-    if not has_visible(reason):
-        raise UsageError("the reason is empty", hint="Give one, for example the number of the case.")
 
 
 def _target(text: str, targets: list[target_names.KnownTarget]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from auditctl.cli import progress
+from auditctl.cli.options import reason_option
 from auditctl.cli.printing import print_warning
 from auditctl.cli.session import ADMIN, Session, pass_session
 from auditctl.errors import DriftError
@@ -51,6 +52,7 @@ REJECTED: tuple[tuple[str, Callable[[Summary], Rejected]], ...] = (
 @click.option("--again", "restart", is_flag=True, help="Read files from their start; no read is imported twice.")
 @click.option("--dry-run", is_flag=True, help="Show what would be imported, without importing it.")
 @click.option("--follow", "-f", is_flag=True, help="Continue with lines that are written later, until Ctrl-C.")
+@reason_option
 @pass_session
 def import_log(
     session: Session,

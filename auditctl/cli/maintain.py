@@ -9,7 +9,7 @@ import click
 
 from auditctl import durations, metrics
 from auditctl.cli import maintain_service, progress
-from auditctl.cli.options import table_or_json
+from auditctl.cli.options import reason_option, table_or_json
 from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.errors import DatabaseError
@@ -43,6 +43,7 @@ def _every(_context: click.Context, _parameter: click.Parameter, value: str | No
     help="Stay, and run again this long after each complete run: 1d, 12h, 1h30m.",
 )
 @table_or_json("How to print it.")
+@reason_option
 @pass_session
 def maintain(session: Session, dry_run: bool, every: timedelta | None, output: str) -> None:
     """Make partitions ahead, and delete expired events. Run it daily.

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
+
+from auditctl.cli.session import Session
+from auditctl.reason import require_reason
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,6 +31,24 @@ only_option = click.option(
     metavar="GLOB",
     multiple=True,
     help="Look at these tables alone: a name, or a glob in quotes such as 'tenant_004.*'. Repeatable.",
+)
+
+
+def keep_reason(context: click.Context, _: click.Parameter, reason: str | None) -> str | None:
+    """Validate a reason, and make it that of the session."""
+    session = context.find_object(Session)
+    if reason is not None and session is not None:
+        require_reason(reason)
+        context.obj = replace(session, reason=reason)
+    return reason
+
+
+reason_option = click.option(
+    "--reason",
+    metavar="TEXT",
+    expose_value=False,
+    callback=keep_reason,
+    help="Why, such as the number of a ticket: recorded with each event of this command.",
 )
 
 

@@ -19,7 +19,7 @@ from auditctl.capture.plan import Plan
 from auditctl.cli.agreement import agreement, uncover_option
 from auditctl.cli.batch_progress import batch_progress
 from auditctl.cli.capture import lock_timeout_option, print_warnings
-from auditctl.cli.options import confirm, only_option
+from auditctl.cli.options import confirm, only_option, reason_option
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.display import harmless, harmless_toml
@@ -68,6 +68,7 @@ def plan(session: Session, file: str | None, sql: bool, only: tuple[str, ...], v
 @uncover_option
 @only_option
 @verbose_option
+@reason_option
 @pass_session
 def apply(
     session: Session,

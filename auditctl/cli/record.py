@@ -11,6 +11,7 @@ import click
 
 from auditctl.actions import Action
 from auditctl.addresses import parse_address
+from auditctl.cli.options import reason_option
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import UsageError
@@ -35,6 +36,7 @@ RECORDER = "Ask the DBA for: auditctl grant app {login}"
 )
 @click.option("--actor", metavar="NAME", help="The user. Trusted only from a login that was granted app.")
 @click.option("--ip", metavar="ADDRESS", help="The client's address. Trusted only from a login that was granted app.")
+@reason_option
 @pass_session
 def record(
     session: Session,

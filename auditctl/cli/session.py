@@ -6,14 +6,14 @@ Data goes to stdout, messages to stderr. This is the only place that reads the e
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from auditctl import database
+from auditctl import database, reason
 from auditctl.cli.printing import print_message
 from auditctl.database import Connection
 
@@ -29,15 +29,28 @@ INSTALLER = database.INSTALLER
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The options before the command."""
+    """The options before the command, and the reason of what it changes.
+
+    Attributes:
+        dsn: The database.
+        quiet: Whether to print errors alone.
+        debug: Whether to print tracebacks.
+        reason: Why the command changes something; recorded with each event. None for no reason.
+    """
 
     dsn: str
     quiet: bool = False
     debug: bool = False
+    reason: str | None = None
 
-    def connect(self, denied: str = "", *, is_examined: bool = False) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def connect(self, denied: str = "", *, is_examined: bool = False) -> Iterator[Connection]:
         """Connect to a database that has the store, with the arguments of `database.connect_store`."""
-        return database.connect_store(self.dsn, denied=denied, is_examined=is_examined)
+        with (
+            database.connect_store(self.dsn, denied=denied, is_examined=is_examined) as conn,
+            reason.stated(conn, self.reason),
+        ):
+            yield conn
 
     def say(self, message: str) -> None:
         """Print a message to stderr, unless --quiet."""

@@ -13,7 +13,7 @@ from auditctl import output, removal
 from auditctl.cli import progress
 from auditctl.cli.batch_progress import batch_progress
 from auditctl.cli.capture import lock_timeout_option
-from auditctl.cli.options import confirm
+from auditctl.cli.options import confirm, reason_option
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import Session, pass_session
 from auditctl.database import Connection
@@ -37,6 +37,7 @@ _MAX_NAMES = 10
 @click.option("--dry-run", is_flag=True, help="Show what would be done, without doing it.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @lock_timeout_option
+@reason_option
 @pass_session
 def uninstall(
     session: Session,

@@ -135,6 +135,8 @@ FILTERS = (
            "where a restored log has transactions of several clusters.",
            "700", filter_values.xact, predicates.xact, Field(is_numeric=True, is_advanced=True),
            resolve=_resolve_xact),
+    Filter("reason", "Reason", "TEXT", "With this text in its reason, in upper or lower case.",
+           "ticket 47", filter_values.text, predicates.reason, Field(placeholder="ticket 4711", is_advanced=True)),
     Filter("context", "Context", "KEY=VALUE",
            "With this in its context, such as request_id=4f2a; all, where given repeatedly.",
            "request_id=4f2a", filter_values.pair, predicates.context,

@@ -200,6 +200,12 @@ def committed_since(snapshot: Snapshot, adoption: int | None = None) -> Predicat
     return Predicate(SQL("({})").format(whole), summary=summary)
 
 
+def reason(values: Sequence[str]) -> Predicate:
+    """With this text in its reason, in upper or lower case."""
+    (text,) = values
+    return Predicate(SQL("pg_catalog.strpos(pg_catalog.lower(reason), pg_catalog.lower({})) > 0").format(Literal(text)))
+
+
 def context(values: Sequence[tuple[str, str]]) -> Predicate:
     """With all of these in its context."""
     pairs = [SQL("context ->> {} = {}").format(Literal(name), Literal(value)) for name, value in values]

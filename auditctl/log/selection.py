@@ -29,6 +29,7 @@ COLUMNS = (
     "target_id",
     "action",
     "details",
+    "reason",
     "old_values",
     "new_values",
     "db_user",
@@ -50,6 +51,7 @@ _TEXT: dict[str, LiteralString] = {
     "target_id": "target_id",
     "action": "action::text",
     "details": "details",
+    "reason": "reason",
     "old_values": "old_values::text",
     "new_values": "new_values::text",
     "db_user": "db_user",
@@ -72,6 +74,8 @@ _HEAD: dict[str, LiteralString] = {
     **_TEXT,
     "details": "case when pg_catalog.octet_length(details) > 4000"
     " then pg_catalog.left(details, 999) || pg_catalog.chr(8230) else details end",
+    "reason": "case when pg_catalog.octet_length(reason) > 4000"
+    " then pg_catalog.left(reason, 999) || pg_catalog.chr(8230) else reason end",
     "old_values": "null::text",
     "new_values": "null::text",
     "context": "null::text",
@@ -259,7 +263,7 @@ def _named(expressions: Mapping[str, Composable]) -> Composable:
 
 def _safe(name: str) -> Composable:
     plain = SQL(_TEXT[name])
-    if name in ("user", "target", "target_id", "details", "db_user"):
+    if name in ("user", "target", "target_id", "details", "reason", "db_user"):
         # Text may end in half a character, on which PostgreSQL raises; three bytes after it complete any character.
         return SQL(
             "case when pg_catalog.ascii(pg_catalog.ltrim({0} || '   ', ' ')) in ({1}) then '''' || {0} else {0} end"

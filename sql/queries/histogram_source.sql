@@ -11,6 +11,7 @@
         event.db_user,
         event.actor_kind,
         event.xact_id,
+        event.context ->> 'reason' as reason,
         event.context,
         event.actor
     from auditctl.event as event {sample}

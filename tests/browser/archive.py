@@ -99,7 +99,9 @@ def usual(conn: psycopg.Connection, dsn: str, web: str) -> None:
     audit(dsn, "billing.plan")
     record(conn, *(_past(number) for number in range(PAST)))
     with connect(make_conninfo(dsn, user=web)) as application:
-        application.execute("select auditctl.set_context('alice', '203.0.113.7', '{\"request_id\": \"r-1\"}', false)")
+        application.execute(
+            "select auditctl.set_context('alice', '203.0.113.7', '{\"request_id\": \"r-1\"}', null, false)"
+        )
         application.execute(
             "insert into billing.customer values (7, 'Brandt', 'info@brandt.example', %s, 10.00)", [LETTER_BEFORE]
         )

@@ -47,7 +47,7 @@ def fill(conn: psycopg.Connection, dsn: str, web: str) -> None:
     with connect(make_conninfo(dsn, user=web, application_name=LONGEST)) as application:
         context = Jsonb({LONGEST: LONG, "request_id": LONG})
         application.execute(
-            "select auditctl.set_context(%s, '2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff', %s, false)",
+            "select auditctl.set_context(%s, '2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff', %s, null, false)",
             [LONG[:500], context],
         )
         places = sql.SQL(", ").join(sql.Placeholder() * (COLUMNS + 1))

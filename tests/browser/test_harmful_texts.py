@@ -56,7 +56,9 @@ def fill(conn: psycopg.Connection, dsn: str, web: str) -> None:
     conn.execute(sql.SQL("grant all on {} to public").format(table))
     audit(dsn, f'public."{EVIL.replace(chr(34), chr(34) * 2)}"', label=EVIL)
     with connect(make_conninfo(dsn, user=web, application_name="<img src=x onerror=executed=1>")) as application:
-        application.execute("select auditctl.set_context(%s, %s, %s, false)", [EVIL, EVIL, Jsonb({EVIL: list(EVILS)})])
+        application.execute(
+            "select auditctl.set_context(%s, %s, %s, %s, false)", [EVIL, EVIL, Jsonb({EVIL: list(EVILS)}), EVIL]
+        )
         places = sql.SQL(", ").join(sql.Placeholder() * len(EVILS))
         application.execute(sql.SQL("insert into {} values (%s, {})").format(table, places), [EVIL, *EVILS])
         first = sql.SQL("update {} set {} = {} || %s").format(table, names[0], names[0])

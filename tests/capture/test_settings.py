@@ -104,7 +104,7 @@ def try_writes(session: psycopg.Connection, name: str, value: str) -> tuple[bool
     plain = False
     try:
         session.execute("reset all")
-        session.execute("select auditctl.set_context('alice', '203.0.113.9', '{\"a\": 1}', false)")
+        session.execute("select auditctl.set_context('alice', '203.0.113.9', '{\"a\": 1}', null, false)")
         session.execute("select pg_catalog.set_config(%s, %s, false)", [name, value])
         session.execute("; ".join(WRITES).format("own.plain").encode())
         plain = True
@@ -163,6 +163,8 @@ def test_a_session_that_ends_on_every_error_writes_as_long_as_capture_meets_none
     make_tables(db)
     with connect(login("web", roles=["auditctl_app"]).dsn) as session:
         before = newest(conn)
-        session.execute("set exit_on_error = on; select auditctl.set_context('alice', '203.0.113.9', null, false)")
+        session.execute(
+            "set exit_on_error = on; select auditctl.set_context('alice', '203.0.113.9', null, null, false)"
+        )
         session.execute("; ".join(WRITES).format("own.fresh").encode())
     assert len(recorded(conn, before)) == len(WRITES)

@@ -74,7 +74,7 @@ def prepare(dsn: str) -> None:
             f"[[table]]\nname = {toml('public.t' + NAME)}\nlabel = {toml(EVIL)}\n"
             f'[[event]]\nname = "x.y"\nlabel = {toml(EVIL + "2")}',
         )
-        conn.execute("select auditctl.set_context(%s, null, %s, false)", [EVIL, json.dumps({EVIL: EVIL})])
+        conn.execute("select auditctl.set_context(%s, null, %s, null, false)", [EVIL, json.dumps({EVIL: EVIL})])
         conn.execute(f'insert into "t{NAME}" values (7, %s)', [EVIL])
         conn.execute("select auditctl.record_event('x.y', %s, %s)", [EVIL, EVIL])
         conn.execute("select auditctl.place_hold('x.*', %s, %s)", [EVIL, EVIL])

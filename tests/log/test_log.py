@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WHOLE = Recorded(
     old='{"status": "active", "balance": 10.00}',
     new='{"status": "closed", "balance": 12.50}',
-    context='{"request_id": "4f2a"}',
+    context='{"reason": "ticket 4711"}',
 )
 
 
@@ -36,9 +36,9 @@ def test_log_as_csv_has_every_column(auditctl: RunAuditctl, conn: psycopg.Connec
     assert result.err == ""
     assert result.out == (
         f"{HEADER}\n{event},2026-03-01T12:00:00.123456Z,203.0.113.7,alice,Customer,7,UPDATE,"
-        "balance: 10.00 → 12.50; status: active → closed,"
+        "balance: 10.00 → 12.50; status: active → closed,ticket 4711,"
         '"{""status"": ""active"", ""balance"": 10.00}","{""status"": ""closed"", ""balance"": 12.50}",'
-        'web,application,700,"{""request_id"": ""4f2a""}"\n'
+        'web,application,700,"{""reason"": ""ticket 4711""}"\n'
     )
 
 
@@ -56,12 +56,13 @@ def test_log_as_json_has_the_same_keys_and_exact_numbers(auditctl: RunAuditctl, 
             "target_id": "7",
             "action": "UPDATE",
             "details": "balance: 10.00 → 12.50; status: active → closed",
+            "reason": "ticket 4711",
             "old_values": {"status": "active", "balance": 10.0},
             "new_values": {"status": "closed", "balance": 12.5},
             "db_user": "web",
             "actor_kind": "application",
             "xact_id": 700,
-            "context": {"request_id": "4f2a"},
+            "context": {"reason": "ticket 4711"},
         }
     ]
     assert list(json.loads(result.out)[0]) == HEADER.split(",")

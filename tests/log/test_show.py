@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_event_is_shown_with_every_field(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:
-    (event,) = record(conn, Recorded(context='{"request_id": "4f2a"}'))
+    (event,) = record(conn, Recorded(context='{"reason": "4711"}'))
     result = auditctl("show", str(event), check=0)
     fields = dict(line.split(maxsplit=1) for line in result.out.splitlines())
     assert fields == {
@@ -28,12 +28,13 @@ def test_event_is_shown_with_every_field(auditctl: RunAuditctl, conn: psycopg.Co
         "target_id": "7",
         "action": "UPDATE",
         "details": "balance: 10.00 → 12.50",
+        "reason": "4711",
         "old_values": '{"balance": 10.00}',
         "new_values": '{"balance": 12.50}',
         "db_user": "web",
         "actor_kind": "application",
         "xact_id": "700",
-        "context": '{"request_id": "4f2a"}',
+        "context": '{"reason": "4711"}',
     }
 
 

@@ -80,7 +80,7 @@ def test_nobody_makes_a_read_look_imported(db: str, conn: psycopg.Connection, lo
     audit_reads(db, "public.salary")
     claim = {"imported_by": "bob", "imported_from": "x", "rolled_back": True, "reason": "y"}
     with connect(login("web", roles=["auditctl_app"]).dsn) as session:
-        session.execute("select auditctl.set_context('alice', null, %s, false)", [Jsonb(claim)])
+        session.execute("select auditctl.set_context('alice', null, %s, null, false)", [Jsonb(claim)])
         session.execute("select * from public.salary")
     assert [row[-1] for row in conn.execute(READS).fetchall()] == [{"reason": "y"}]
 

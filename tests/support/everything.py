@@ -45,7 +45,7 @@ FUNCTIONS: tuple[LiteralString, ...] = (
 )
 
 CONTEXT: LiteralString = """
-    select auditctl.set_context('alice', '::ffff:203.0.113.7', e'{"reason": "it''s \\\\\\\\ 100%"}', false)
+    select auditctl.set_context('alice', '::ffff:203.0.113.7', e'{"reason": "it''s \\\\\\\\ 100%"}', null, false)
 """
 
 FILTERS: tuple[tuple[str, ...], ...] = (

@@ -51,6 +51,7 @@ VALID: list[tuple[str, str, Any]] = [
     ("xact", "7@9223372036854775807", Transaction(7, 2**63 - 1)),
     ("context", "request_id=4f=2a", ("request_id", "4f=2a")),
     ("context", "note=", ("note", "")),
+    ("reason", "Ticket 47", "Ticket 47"),
 ]
 
 INVALID = [
@@ -108,7 +109,9 @@ def random_events(source: random.Random) -> list[Recorded]:
                 action=action,
                 old=None if action == "CREATE" else values,
                 new=None if action == "DELETE" else values,
-                context=source.choice([None, '{"request_id": "a"}', '{"request_id": "b", "job": "x"}']),
+                context=source.choice(
+                    [None, '{"request_id": "a"}', '{"request_id": "b", "job": "x", "reason": "see TICKET 4711%"}']
+                ),
                 xact=source.randint(700, 705),
             )
         )
@@ -158,6 +161,11 @@ def _random_xact(source: random.Random) -> Choice:
     return [str(number)], lambda event: event.xact == number
 
 
+def _random_reason(source: random.Random) -> Choice:
+    text = source.choice(["ticket 4711%", "SEE", "see_ticket", "%"])
+    return [text], lambda event: text.lower() in (json.loads(event.context or "{}").get("reason") or "").lower()
+
+
 RANDOM: dict[str, Callable[[random.Random], Choice]] = {
     "since": lambda source: _random_time("since", source),
     "until": lambda source: _random_time("until", source),
@@ -168,6 +176,7 @@ RANDOM: dict[str, Callable[[random.Random], Choice]] = {
     "column": _random_column,
     "ip": _random_ip,
     "xact": _random_xact,
+    "reason": _random_reason,
     "context": lambda _: (["request_id=b", "job=x"], lambda event: "job" in (event.context or "")),
 }
 """For each filter, texts and what they mean in plain Python; a new filter needs its line."""

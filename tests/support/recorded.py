@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 HEADER = (
-    "event_id,created_on,ip_address,user,target,target_id,action,details,old_values,new_values,"
+    "event_id,created_on,ip_address,user,target,target_id,action,details,reason,old_values,new_values,"
     "db_user,actor_kind,xact_id,context"
 )
 

@@ -60,6 +60,13 @@ def test_a_plan_alone_changes_nothing(db: str, conn: psycopg.Connection, admin: 
     assert (triggers(conn), stored(conn), events(db)) == ([], [], before)
 
 
+def test_a_change_carries_its_reason_and_the_next_one_none(conn: psycopg.Connection, admin: Client) -> None:
+    assert applied(admin, planned(admin, ADD), reason=["ticket 4711"]).status_code == 303
+    assert applied(admin, planned(admin, ADD, label=["Thing"])).status_code == 303
+    query = "select reason from auditctl.activity where target_name = 'auditctl.rule' order by event_id"
+    assert conn.execute(query).fetchall()[-2:] == [("ticket 4711",), (None,)]
+
+
 def test_a_label_alone_is_planned_as_a_rule_and_stored(db: str, conn: psycopg.Connection, admin: Client) -> None:
     audit(db, "public.item", label="Thing")
     plan = planned(admin, ADD, label=["Article"])

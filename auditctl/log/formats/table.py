@@ -47,8 +47,10 @@ def _uncut(rows: list[Row], layout: Layout) -> Generator[str]:
     """Yield a line for each row, each column as wide as its longest value; rich would take long to lay them out."""
     from rich.cells import cell_len
 
-    lines = [_line(row, wide=True) for row in rows]
-    cells = [list(_HEADER), *([cell.plain for cell in line] for line in lines)]
+    cells = [list(_HEADER), *([cell.plain for cell in _line(row, wide=True)] for row in rows)]
+    if any(row[_FIELD["reason"]] for row in rows):
+        reasons = ["reason", *(harmless(row[_FIELD["reason"]] or "") for row in rows)]
+        cells = [[*texts, reason] for texts, reason in zip(cells, reasons, strict=True)]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     action = _HEADER.index("action")
     for number, texts in enumerate(cells):

@@ -17,7 +17,8 @@ from auditctl.log.selection import Cursor
 from auditctl.web.render.filter_chips import exact_user
 
 ROW_COLUMNS = (
-    "event_id", "created_on", "ip_address", "user", "target", "target_id", "action", "details", "actor_kind", "db_user",
+    "event_id", "created_on", "ip_address", "user", "target", "target_id", "action", "details", "reason", "actor_kind",
+    "db_user",
 )  # fmt: skip
 DETAILS_COLUMNS = (*ROW_COLUMNS, "xact_id")
 
@@ -39,8 +40,8 @@ class EventRow:
     """An event in the list.
 
     Attributes:
-        event_id, created_on, ip_address, user, target, target_id, action, details, actor_kind, db_user: As in an
-            export: text, None for null. The details are None where the page has no time left to read a large event.
+        event_id, created_on, ip_address, user, target, target_id, action, details, reason, actor_kind, db_user: As in
+            an export: text, None for null. The details are None where the page has no time left for a large event.
         target_name: The registered name of the target.
         xact_id: The transaction; empty in a list.
         xact_filter: The value of the filter `xact` for exactly this transaction; empty in a list.
@@ -54,6 +55,7 @@ class EventRow:
     target_id: str | None
     action: str
     details: str | None
+    reason: str | None
     actor_kind: str
     db_user: str
     target_name: str

@@ -130,6 +130,7 @@ select
     event.target_id,
     event.action,
     (select sentence.details from auditctl.sentence(event.action, event.old_values, event.new_values, event.context) as sentence) as details,
+    event.context ->> 'reason' as reason,
     event.old_values,
     event.new_values,
     event.db_user,
@@ -147,6 +148,7 @@ comment on column auditctl.activity.ip_address is 'The address that the change c
 comment on column auditctl.activity.user_name is 'The actor, or System; actor_kind distinguishes a person of that name from the system';
 comment on column auditctl.activity.target is 'The label of the table or event type, or its name';
 comment on column auditctl.activity.details is 'What happened, in one sentence';
+comment on column auditctl.activity.reason is 'Why, as the application or the command states it: the key reason of the context';
 comment on column auditctl.activity.target_name is 'schema.table as events record it, regardless of the label';
 
 grant select on auditctl.activity to auditctl_reader;

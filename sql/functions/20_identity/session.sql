@@ -4,6 +4,7 @@ create or replace function auditctl.set_context(
     p_actor text,
     p_ip text default null,
     p_context jsonb default null,
+    p_reason text default null,
     p_local boolean default true
 ) returns void
 language sql volatile
@@ -12,11 +13,17 @@ as $auditctl$
     select
         set_config('auditctl.actor', coalesce(p_actor, ''), p_local),
         set_config('auditctl.ip', coalesce(p_ip, ''), p_local),
-        set_config('auditctl.context', coalesce(p_context::text, ''), p_local)
+        -- The reason is part of the context, so that a write costs nothing more.
+        set_config(
+            'auditctl.context', coalesce(case
+                when p_reason is null then p_context
+                else coalesce(p_context, '{}') || jsonb_build_object('reason', p_reason)
+            end::text, ''), p_local
+        )
 $auditctl$;
 grant execute on function auditctl.set_context to public;
 comment on function auditctl.set_context is
-    'Names the user, address and context of the following events, until the end of the transaction (or of the session with p_local false); believed only from members of auditctl_app';
+    'Names the user, address, context and reason of the following events, until the end of the transaction (or of the session with p_local false); believed only from members of auditctl_app';
 
 -- The fast paths, for the sessions that nearly all events come from. PostgreSQL inlines SQL functions of one expression, so
 -- they cost no call; but it prepares an expression again in each transaction, function by function, so what few sessions need

@@ -8,6 +8,7 @@ from secrets import compare_digest
 from psycopg import errors
 from starlette.responses import RedirectResponse, Response
 
+from auditctl import reason
 from auditctl.capture import apply as capture_apply
 from auditctl.capture import roles, table_details, table_keys
 from auditctl.capture.plan import Plan
@@ -71,6 +72,7 @@ def apply(visit: Visit) -> Response:
     change = request.posted(visit)
     seen = visit.one(visit.form, "shown").encode()
     may_uncover = visit.one(visit.form, "uncover", "") == "1"
+    why = _reason(visit)
     approved = False
 
     def approve(planned: Plan) -> bool:
@@ -78,7 +80,7 @@ def apply(visit: Visit) -> Response:
         approved = compare_digest(planned.fingerprint.encode(), seen)
         return approved
 
-    with visit.connection(has_time_limit=False) as conn:
+    with visit.connection(has_time_limit=False) as conn, reason.stated(conn, why):
         try:
             applied = capture_apply.carry_out(
                 conn, change.desired(), lock_timeout=LOCK_TIMEOUT, approve=approve, uncover=lambda _: may_uncover
@@ -102,6 +104,14 @@ def apply(visit: Visit) -> Response:
     return RedirectResponse(visit.url("/config"), 303)
 
 
+def _reason(visit: Visit) -> str | None:
+    """Return the form's reason; None for an empty one."""
+    text = visit.one(visit.form, "reason", "").strip()
+    if text:
+        reason.require_reason(text)
+    return text or None
+
+
 def _plan_page(
     visit: Visit, conn: Connection, change: ChangeRequest, planned: Plan, trouble: Trouble | None = None
 ) -> Response:
@@ -114,6 +124,7 @@ def _plan_page(
         keyless=table_keys.warning(planned.keyless) if planned.keyless else "",
         keyed="\n".join(table_keys.remedy(planned.keyless[0], planned.coverings)) if planned.keyless else "",
         trouble=trouble,
+        reason=visit.one(visit.form, "reason", ""),
         problems=(),
         script=statements[:MAX_SQL],
         is_cut=len(statements) > MAX_SQL,
