@@ -6,8 +6,6 @@ them. Needs no object of the store, so that it works before the store is install
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,18 +15,14 @@ from psycopg.rows import tuple_row
 
 from auditctl import resources
 from auditctl.errors import TransactionRequired, UsageError
-from auditctl.text import has_visible
+from auditctl.integrations import context as contexts
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
     from types import TracebackType
 
-CONTEXT_BYTES = 16384
-"""The longest context the database accepts as an object, in bytes."""
-
 _BEGIN = resources.sql_text("queries/acting_begin.sql")
 _END = resources.sql_text("queries/acting_end.sql")
-_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 ConnectionType = TypeVar("ConnectionType", bound="Connection[Any] | AsyncConnection[Any]")
 
@@ -88,10 +82,10 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
         **context: object,
     ) -> None:
         self._conn = conn
-        self._actor = "" if actor is None else _require_text("actor", actor)
-        self._ip = None if ip is None else _require_text("ip", str(ip))
-        self._context = context if reason is None else {"reason": _require_text("reason", reason), **context}
-        self._context_text = _context_text(self._context) if self._context else None
+        self._actor = contexts.actor(actor)
+        self._ip = contexts.address(ip)
+        self._context = contexts.with_reason(context, reason)
+        self._context_text = contexts.dump(self._context) if self._context else None
         self._before: _Before | None = None
 
     def __enter__(self: acting[Connection[Any]]) -> None:
@@ -155,8 +149,8 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
 
     def _enter(self, before: _Before) -> str | None:
         """Return the outer context with this one added; None where there is nothing to merge."""
-        outer = _parse_context(before.context)
-        merged = _context_text({**outer, **self._context}) if outer and self._context else None
+        outer = contexts.load(before.context)
+        merged = contexts.dump({**outer, **self._context}) if outer and self._context else None
         self._before = before
         return merged
 
@@ -171,32 +165,3 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
                 "the transaction ended inside acting(...) and another began: its statements carry no actor",
                 hint="Use one acting(...) for each transaction.",
             )
-
-
-def _require_text(name: str, text: str) -> str:
-    if "\0" in text or not has_visible(text):
-        reason = "is empty" if not text else "holds a NUL byte" if "\0" in text else "has no visible character"
-        raise UsageError(f"{name} {reason}", hint="Pass None for nobody." if name == "actor" else "")
-    return text
-
-
-def _context_text(context: dict[str, object]) -> str:
-    try:
-        text = json.dumps(context, ensure_ascii=False, allow_nan=False, default=str)
-        size = len(text.encode())
-    except (ValueError, TypeError, RecursionError) as error:
-        raise UsageError(f"the context has no JSON form: {error}") from error
-    if _ESCAPED_NUL.search(text):
-        raise UsageError("the context holds a NUL byte")
-    if size > CONTEXT_BYTES:
-        raise UsageError(f"the context has {size} bytes, more than {CONTEXT_BYTES}")
-    return text
-
-
-def _parse_context(text: str) -> dict[str, object] | None:
-    """Return the object of an outer context; None where there is none, or the setting is not an object."""
-    try:
-        value = json.loads(text) if text else None
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None

@@ -17,8 +17,8 @@ ONLY = {
     "jinja2": {"auditctl/capture/render.py", "auditctl/web/render/templates.py"},
     "starlette": {"auditctl/web/"},
     "uvicorn": {"auditctl/web/app.py", "auditctl/web/protocol.py", "auditctl/web/server.py"},
-    "alembic": {"auditctl/store.py"},
-    "sqlalchemy": {"auditctl/store.py"},
+    "alembic": {"auditctl/store.py", "auditctl/integrations/sqlalchemy.py"},
+    "sqlalchemy": {"auditctl/store.py", "auditctl/integrations/sqlalchemy.py"},
     "click": {"auditctl/cli/"},
     "rich": {"auditctl/cli/", "auditctl/log/formats/table.py"},
 }

@@ -1,0 +1,148 @@
+"""Who acts in the running task or thread, for every connection that an integration has instrumented.
+
+A context variable holds it: each request and task has its own, and what they start inherits it. The integrations send
+it with the first statement of a transaction that may write; one that only reads costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from auditctl.errors import UsageError
+from auditctl.integrations import context as contexts
+from auditctl.integrations.statements import may_write
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+    from types import TracebackType
+
+
+class Settings(NamedTuple):
+    """The values of the settings auditctl.actor, auditctl.ip and auditctl.context; empty for none."""
+
+    actor: str = ""
+    ip: str = ""
+    context: str = ""
+
+
+NOBODY = Settings()
+
+SQL = (
+    "select pg_catalog.set_config('auditctl.actor', {}, true), pg_catalog.set_config('auditctl.ip', {}, true), "
+    "pg_catalog.set_config('auditctl.context', {}, true)"
+)
+"""What sends the settings, for the rest of the transaction; with a placeholder for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    settings: Settings
+    context: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+
+_current: ContextVar[_Who | None] = ContextVar("auditctl", default=None)
+
+
+class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
+    """Name who acts in a block, for every instrumented connection: `with` or `async with`.
+
+    Nothing is sent to the database until a statement may write; see `auditctl.integrations`. Blocks nest: an inner one
+    inherits the address and the context of the outer one and adds to them. Only logins with the role auditctl_app are
+    believed; see `auditctl grant app`.
+
+    Example:
+        with acting_as("alice", ip="203.0.113.7", reason="ticket 4711", request_id="4f2a"):
+            session.commit()
+
+    Args:
+        actor: The user; None for nobody: the system itself acts.
+        ip: The user's address; None for the outer block's.
+        reason: Why, for people; part of the context.
+        context: More values to record with each event: JSON values, others as their text.
+
+    Raises:
+        UsageError: A value shows nothing, holds a NUL byte or has no JSON form, the context is over 16 kB, or the block
+            is entered twice.
+    """
+
+    def __init__(
+        self,
+        actor: str | None,
+        ip: str | IPv4Address | IPv6Address | None = None,
+        *,
+        reason: str | None = None,
+        **context: object,
+    ) -> None:
+        self._actor = contexts.actor(actor)
+        self._ip = contexts.address(ip)
+        self._context = contexts.with_reason(context, reason)
+        contexts.dump(self._context)
+        self._token: Token[_Who | None] | None = None
+
+    def __enter__(self) -> None:
+        if self._token is not None:
+            raise UsageError("this acting_as(...) is already in use", hint="Make a new one for each block.")
+        outer = _current.get()
+        merged = {**outer.context, **self._context} if outer else self._context
+        ip = self._ip if self._ip is not None else outer.settings.ip if outer else ""
+        settings = Settings(self._actor, ip, contexts.dump(merged) if merged else "")
+        self._token = _current.set(_Who(settings, MappingProxyType(merged)))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            _current.reset(token)
+
+    async def __aenter__(self) -> None:
+        self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+
+def settings() -> Settings | None:
+    """Return the settings of the innermost block; None outside of any."""
+    who = _current.get()
+    return None if who is None else who.settings
+
+
+class Sent:
+    """What the running transaction of a connection was sent.
+
+    An integration calls `forget` wherever a transaction begins or ends, or goes back to a savepoint, which undoes
+    settings: whatever is not certain is sent again.
+    """
+
+    __slots__ = ("_sent",)
+
+    def __init__(self) -> None:
+        self._sent: Settings | None = None
+
+    def forget(self) -> None:
+        """Note that the transaction may have no settings, or others."""
+        self._sent = None
+
+    def due(self, statement: str, *, reads: bool) -> Settings | None:
+        """Return the settings to send before a statement; None if nothing is to be sent.
+
+        Args:
+            statement: The text of the statement.
+            reads: Whether statements that only read need them, because reads are recorded.
+        """
+        who = _current.get()
+        wanted = self._sent and NOBODY if who is None else who.settings
+        if wanted is None or wanted == self._sent or not (reads or may_write(statement)):
+            return None
+        return wanted
+
+    def note(self, sent: Settings) -> None:
+        """Note what was sent."""
+        self._sent = sent

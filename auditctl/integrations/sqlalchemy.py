@@ -1,0 +1,112 @@
+"""Names the user of `auditctl.acting_as` on the connections of a SQLAlchemy engine, sync or async.
+
+What the ORM, Core, bulk operations and executemany send is covered: whatever an engine's connection executes. What goes
+to the driver's connection past SQLAlchemy is not.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from auditctl.errors import TransactionRequired, UsageError
+from auditctl.integrations import current
+from auditctl.integrations.current import Sent, Settings
+from auditctl.integrations.reads import Reads
+from auditctl.integrations.statements import is_control
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_KEY = "auditctl"
+"""The name under which the state stands in the `info` of a connection."""
+
+_PLACEHOLDERS = {"pyformat": "%s %s %s", "format": "%s %s %s", "numeric_dollar": "$1 $2 $3", "qmark": "? ? ?"}
+"""By the driver's style: the placeholders of three parameters that are given as a sequence."""
+
+_ENDS = ("begin", "commit", "rollback", "begin_twophase", "prepare_twophase", "commit_twophase", "rollback_twophase")
+"""The events of a connection at which a transaction begins or ends."""
+
+
+def instrument(engine: Engine | AsyncEngine, *, reads: bool | None = None) -> None:
+    """Send the user of `auditctl.acting_as` with each transaction of an engine that may write.
+
+    It costs one statement for each such transaction, in one round trip with BEGIN where the driver is psycopg 3 and the
+    engine is not async; a transaction that only reads costs nothing, unless reads are recorded.
+
+    Args:
+        engine: The engine, of a driver for PostgreSQL.
+        reads: Whether statements that only read need the user, too; None to look up once whether a rule records reads.
+
+    Raises:
+        UsageError: The engine is not for PostgreSQL, or connections are in use already, which might miss it.
+        TransactionRequired: By a statement of an engine in autocommit that may write, inside `acting_as`.
+    """
+    sync = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    if sync.dialect.name != "postgresql":
+        raise UsageError(f"the engine is for {sync.dialect.name}, and auditctl works in PostgreSQL")
+    if getattr(sync.pool, "checkedout", int)():
+        raise UsageError("connections of the engine are in use", hint="Call instrument right after create_engine.")
+    if event.contains(sync, "before_cursor_execute", _Instrument.marker):
+        return
+    _Instrument(sync, Reads(reads))
+
+
+class _Instrument:
+    def __init__(self, engine: Engine, reads: Reads) -> None:
+        self._reads = reads
+        self._sql = current.SQL.format(*_PLACEHOLDERS[engine.dialect.paramstyle].split())
+        event.listen(engine, "before_cursor_execute", self._before_execute)
+        event.listen(engine, "after_cursor_execute", self._after_execute)
+        event.listen(engine, "rollback_savepoint", self._forget)
+        for name in _ENDS:
+            event.listen(engine, name, self._forget)
+        event.listen(engine, "before_cursor_execute", self.marker)
+
+    @staticmethod
+    def marker(*_: Any) -> None:
+        """Mark an engine that is instrumented."""
+
+    def _before_execute(self, conn: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        sent = conn.info.setdefault(_KEY, Sent())
+        due = sent.due(statement, reads=False)
+        if due is None and current.settings() is not None and self._reads.are_recorded(lambda sql: _fetch(conn, sql)):
+            due = sent.due(statement, reads=True)
+        if due is None:
+            return
+        driver = conn.connection.dbapi_connection
+        if getattr(driver, "autocommit", False):
+            if due == current.NOBODY:
+                return
+            raise TransactionRequired(hint="Use an engine without AUTOCOMMIT for statements that write.")
+        self._send(driver, due)
+        sent.note(due)
+
+    def _send(self, driver: Any, due: Settings) -> None:
+        cursor = driver.cursor()
+        try:
+            with driver.pipeline() if hasattr(driver, "pipeline") else nullcontext():
+                cursor.execute(self._sql, tuple(due))
+        finally:
+            cursor.close()
+
+    def _after_execute(self, conn: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if is_control(statement):
+            self._forget(conn)
+
+    def _forget(self, conn: Connection, *_: Any) -> None:
+        sent = conn.info.get(_KEY)
+        if sent is not None:
+            sent.forget()
+
+
+def _fetch(conn: Connection, sql: str) -> Any:
+    cursor: Any = conn.connection.cursor()
+    try:
+        cursor.execute(sql)
+        return cursor.fetchone()
+    finally:
+        cursor.close()

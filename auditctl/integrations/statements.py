@@ -1,0 +1,127 @@
+"""Tells by its text whether a statement may write, so that one that only reads costs nothing.
+
+A wrong guess must err towards writing: every word and every function that is not known to read counts as one that
+writes. What a text cannot tell are views, policies, operators and casts whose functions write; for those the
+integrations have `reads=True`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space> \s+ | --[^\n]* | /\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/ )
+    | (?P<text> (?:\b[bBxXnN]|\b[uU]&)?'(?:[^'\\]|'')*' | \b[eE]'(?:[^'\\]|\\.|'')*' )
+    | (?P<dollar> \$(?P<tag>[^\W\d]\w*|)\$.*?\$(?P=tag)\$ )
+    | (?P<quoted> "(?:[^"]|"")*" )
+    | (?P<word> [^\W\d][\w$]* )
+    | (?P<open> \( )
+    | (?P<dot> \. )
+    | (?P<end> ; )
+    | (?P<broken> ' | " | /\* )
+    | (?P<other> . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_FIRST_WORD = re.compile(r"\s*([^\W\d]\w*)")
+
+_LONGEST = 16384
+"""The most characters of a statement whose answer is remembered."""
+
+_READING = frozenset("select with values table show fetch move close declare".split())
+"""The first words of statements that write only if something in them does."""
+
+_CONTROL = frozenset(
+    "begin start commit end rollback abort savepoint release set reset discard deallocate listen unlisten lock".split()
+)
+"""The first words of statements that write no row, but may begin or end transactions."""
+
+_OPAQUE = frozenset("prepare execute call do".split())
+"""The first words of statements whose text does not say what they do."""
+
+_CONTROL_WORD = re.compile(rf"\b(?:{'|'.join(sorted(_CONTROL | _OPAQUE))})\b", re.IGNORECASE)
+
+_WRITING = frozenset(
+    "insert update delete merge truncate into call do execute copy create alter drop grant revoke refresh".split()
+)
+"""Words of a statement that writes, wherever they stand; `for update` is taken for one."""
+
+_SYNTAX = frozenset(
+    "all and any array as between both by case cast cross current distinct else end except exists filter for from full "
+    "group having ilike in inner intersect is join lateral leading left like limit materialized natural not null of "
+    "offset on only or order over partition recursive returning right row rows select similar some symmetric then to "
+    "trailing union using values when where window with within".split()
+)
+"""Words before a parenthesis that call nothing."""
+
+_TYPES = frozenset(
+    "bit bpchar char character decimal float interval numeric time timestamp timestamptz varbit varchar varying".split()
+)
+
+_FUNCTIONS = frozenset(
+    "abs age array_agg array_append array_cat array_length array_position array_remove array_to_string ascii avg "
+    "bit_and bit_or bit_length bool_and bool_or btrim cardinality ceil ceiling char_length character_length chr "
+    "coalesce concat concat_ws corr count cume_dist current_database current_schema current_setting date date_bin "
+    "date_part date_trunc decode dense_rank div encode every exp extract first_value floor format "
+    "format_type generate_series greatest grouping initcap json_agg json_array_length json_build_array "
+    "json_build_object json_object json_object_agg json_typeof jsonb_agg jsonb_array_elements "
+    "jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text "
+    "jsonb_extract_path jsonb_extract_path_text jsonb_object jsonb_object_agg jsonb_object_keys "
+    "jsonb_path_exists jsonb_path_query jsonb_path_query_array jsonb_path_query_first jsonb_pretty jsonb_set "
+    "jsonb_typeof justify_days justify_hours justify_interval lag last_value lead least left length ln log lower lpad "
+    "ltrim make_date make_interval make_time make_timestamp make_timestamptz max md5 min mod mode now nth_value ntile "
+    "nullif num_nonnulls num_nulls octet_length overlay percent_rank percentile_cont percentile_disc "
+    "plainto_tsquery phraseto_tsquery position power random rank regexp_match regexp_matches regexp_replace "
+    "regexp_split_to_array regexp_split_to_table repeat replace reverse right round row_number row_to_json rpad rtrim "
+    "sha256 sign similarity split_part sqrt starts_with statement_timestamp stddev stddev_pop stddev_samp "
+    "string_agg string_to_array strpos substr substring sum timezone to_char to_date to_json to_jsonb to_number "
+    "to_regclass to_timestamp to_tsquery to_tsvector translate trim trunc ts_headline ts_rank ts_rank_cd unnest "
+    "upper var_pop var_samp variance version websearch_to_tsquery width_bucket".split()
+)
+"""PostgreSQL's own functions that write nothing."""
+
+_CALLING_NOTHING = _SYNTAX | _TYPES | _FUNCTIONS
+
+
+def may_write(statement: str) -> bool:
+    """Return whether a statement may write a row, or call a function that does; True if that cannot be told."""
+    first = _FIRST_WORD.match(statement)
+    if first is not None and first[1].lower() not in _READING | _CONTROL:
+        return True
+    # A long text is one with many values: few are the same, and none is worth its memory.
+    return _may_write(statement) if len(statement) <= _LONGEST else _may_write.__wrapped__(statement)
+
+
+@lru_cache(maxsize=4096)
+def _may_write(statement: str) -> bool:
+    tokens = [token for token in map(_token, _TOKEN.finditer(statement)) if token[0] != "space"]
+    if any(kind == "broken" or (kind == "word" and text in _WRITING) for kind, text in tokens):
+        return True
+    before = [("end", ""), ("end", ""), ("end", ""), *tokens]
+    return any(map(_starts_writing, before[2:], tokens)) or any(map(_calls, before, before[1:], before[2:], tokens))
+
+
+def is_control(statement: str) -> bool:
+    """Return whether a statement may begin or end a transaction, or go back in one, which undoes settings."""
+    return _CONTROL_WORD.search(statement) is not None
+
+
+def _token(match: re.Match[str]) -> tuple[str, str]:
+    kind = str(match.lastgroup)
+    return kind, match.group().lower() if kind == "word" else match.group()
+
+
+def _starts_writing(before: tuple[str, str], token: tuple[str, str]) -> bool:
+    """Whether a token is the first word of a statement that is not known to read."""
+    return before[0] == "end" and token[0] not in ("end", "open") and token[1] not in _READING | _CONTROL
+
+
+def _calls(*tokens: tuple[str, str]) -> bool:
+    """Whether the last three of four tokens, or all, call a function that is not known to read."""
+    schema, dot, name, parenthesis = tokens
+    if parenthesis[0] != "open" or name[0] not in ("word", "quoted"):
+        return False
+    return name[1] not in _CALLING_NOTHING or (dot[0] == "dot" and schema[1] != "pg_catalog")

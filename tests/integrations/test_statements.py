@@ -1,0 +1,56 @@
+"""Which statements may write, as far as their text tells; whatever it does not tell counts as one that does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditctl.integrations.statements import is_control, may_write
+
+READING = [
+    "", "select 1", "-- x\nselect 1", "/* insert */ select 1", "SELECT * FROM t WHERE a = 'delete'", "table t",
+    "select 'it''s', E'\\'' , \"delete\"", "select $a$ delete f() $a$", "select count(*) from t where a in (1, 2)",
+    "select pg_catalog.lower(x) from t", "with x as (select 1) select * from x", "(select 1) union (select 2)",
+    "select cast(a as numeric(10,2)) from t where exists (select 1 from u)", "fetch forward 10 from c", "begin",
+    "commit",
+    "SELECT t.a AS x, max(t.b) OVER (PARTITION BY t.c) FROM t LEFT OUTER JOIN u ON (t.id = u.id) LIMIT %(p_1)s",
+    "show server_version", "savepoint a", "set local work_mem = '1MB'", "select a from t order by b limit $1",
+]  # fmt: skip
+
+WRITING = [
+    "insert into t values (1)", "Update t set a = 1", "delete from t",
+    "merge into t using s on true when matched then delete",
+    "truncate t", "call p()", "do $$ begin end $$", "execute q", "copy t from stdin", "explain analyze delete from t",
+    "select f()", "select other.lower(x)", 'select "f"(1)', 'select "lower"(1)', "select nextval('s')",
+    "with x as (insert into t values (1) returning *) select * from x", "select * from t for update", "select 1 into t",
+    "((insert into t values (1)))", "commit; delete from t", "select 1; select f ()", "select f\n(1)",
+    "select f/* */(1)",
+    "/* /* */ select */ delete from t", "select 'a\\'; delete from t; --'", "select 'open",
+    "declare c cursor for select f()",
+    "create table x as select 1", "refresh materialized view m", "select set_config('a', 'b', true)", "vacuum t",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", READING)
+def test_what_only_reads_is_known(statement: str) -> None:
+    assert not may_write(statement)
+
+
+@pytest.mark.parametrize("statement", WRITING)
+def test_what_may_write_is_known(statement: str) -> None:
+    assert may_write(statement)
+
+
+@given(st.sampled_from(READING), st.sampled_from(["insert into t values (1)", "select f(1)", "call p()"]))
+def test_a_statement_that_writes_is_seen_after_any_other(first: str, second: str) -> None:
+    assert may_write(f"{first};{second}")
+    assert may_write(f"{first}\n;\n{second}")
+
+
+@pytest.mark.parametrize(
+    "statement", ["rollback to a", "COMMIT AND CHAIN", "select 1; rollback", "release a", "call p()"]
+)
+def test_what_may_undo_settings_is_known(statement: str) -> None:
+    assert is_control(statement)
+    assert not is_control("select a from commits")
