@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.regress.compare import Difference, differences
 from tests.regress.explanations import Explainer
+from tests.regress.source import Source
 from tests.regress.truth import Contradiction, count, replay
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCRIPT = """-- A comment
 
@@ -83,3 +89,12 @@ def test_events_add_up_to_rows() -> None:
 def test_an_event_of_a_row_that_was_never_created_is_a_contradiction() -> None:
     with pytest.raises(Contradiction, match="no such row 1"):
         replay([("DELETE", "1", "1", None, {"id": 1}, None)])
+
+
+def test_a_script_is_read_from_its_template_where_it_has_one(tmp_path: Path) -> None:
+    source = Source(tmp_path, tmp_path)
+    for file, text in {"sql/a.sql": "select 1;", "input/b.source": "load '@libdir@/regress@DLSUFFIX@';"}.items():
+        (source.suite / file).parent.mkdir(parents=True)
+        (source.suite / file).write_text(text)
+    assert source.script("a") == b"select 1;"
+    assert source.script("b") == b"load '@libdir@/regress.so';"

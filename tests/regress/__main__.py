@@ -68,9 +68,7 @@ def explain(source: Source, scripts: list[str]) -> tuple[Counter[str], list[Diff
     for name in scripts:
         explainer = Explainer()
         results = [(RESULTS / way / f"{name}.out").read_text(errors="replace") for way in ("without", "with")]
-        for difference in differences(
-            name, (source.suite / "sql" / f"{name}.sql").read_text(errors="replace"), *results
-        ):
+        for difference in differences(name, source.script(name).decode(errors="replace"), *results):
             found, left = explainer.explain(difference)
             reasons.update(found)
             if left is not None:

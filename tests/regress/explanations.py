@@ -1,6 +1,6 @@
 """What the suite's scripts may write differently with auditctl: the registry of explained differences.
 
-An explanation is one row. `docs/regression-suite.md` has a table of them.
+An explanation is one row. `make test-regress` prints how many differences each one explains.
 """
 
 from __future__ import annotations

@@ -51,6 +51,14 @@ ENVIRONMENT = {
 
 PSQL = ("psql", "-X", "-a", "-q", "-v", "HIDE_TABLEAM=on", "-v", "HIDE_TOAST_COMPRESSION=on")
 
+MARKS = {
+    "@abs_srcdir@": "{home}/suite",
+    "@libdir@": "{home}/libraries",
+    "@testtablespace@": "{home}/testtablespace",
+    "@abs_builddir@": "{home}",
+}
+"""What the templates of PostgreSQL 14 have for folders, each before one that it is in."""
+
 LONGEST = 600.0
 """Seconds that one script may take."""
 
@@ -75,7 +83,7 @@ class Run:
         return self.server.dsn(DATABASE)
 
     def script(self, name: str) -> float:
-        """Run one script; return its seconds. What it writes is in the file of its result."""
+        """Run one script; return its seconds. What it writes is in the file of its result, with marks for folders."""
         began = time.monotonic()
         environment = {
             **ENVIRONMENT,
@@ -89,12 +97,17 @@ class Run:
             "PG_LIBDIR": str(self.home / "libraries"),
             "PG_DLSUFFIX": ".so",
         }
-        script = self.source.suite / "sql" / f"{name}.sql"
-        with script.open() as commands, self.result(name).open("w") as result:
-            subprocess.run(
-                PSQL, stdin=commands, stdout=result, stderr=subprocess.STDOUT, env=environment, cwd=self.home,
-                timeout=LONGEST, check=False,
-            )  # fmt: skip
+        folders = {mark.encode(): folder.format(home=self.home).encode() for mark, folder in MARKS.items()}
+        script = self.source.script(name)
+        for mark, folder in folders.items():
+            script = script.replace(mark, folder)
+        result = subprocess.run(
+            PSQL, input=script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, cwd=self.home,
+            timeout=LONGEST, check=False,
+        ).stdout  # fmt: skip
+        for mark, folder in folders.items():
+            result = result.replace(folder, mark)
+        self.result(name).write_bytes(result)
         return time.monotonic() - began
 
     def result(self, name: str) -> Path:
