@@ -154,8 +154,8 @@ def carry_out(
 ) -> Plan:
     """Plan the desired state, and apply it: in one transaction if its locks fit, else in several with whole tables.
 
-    The plan is made before anything is locked. If the database changes before it is applied, a new one is made, but
-    at most `attempts.MAX_PLANS` without any progress.
+    The plan is made before anything is locked. If the database changes before it is applied, even if only for a moment,
+    a new one is made, but at most `attempts.MAX_PLANS` without any progress.
 
     Args:
         conn: The connection; its login must own the tables and be able to act as auditctl_owner, or be an
@@ -190,8 +190,9 @@ def carry_out(
             if is_administered:
                 administer.require_possible(conn, prepared.plan, prepared.goal.subject)
                 stale = administer.within_reach(conn, prepared.plan, stale)
+            version = attempts.version(conn, prepared.audited)
         # The tables to register are no part of the fingerprint: nobody is asked about them again.
-        outline = (prepared.plan.fingerprint, {target.relation for target in prepared.plan.targets}, stale)
+        outline = (prepared.plan.fingerprint, {target.relation for target in prepared.plan.targets}, stale, version)
         if failure is not None and outline == previous:
             raise failure
         if not approve(prepared.plan):
@@ -204,7 +205,7 @@ def carry_out(
             _apply(conn, prepared, parts, lock_timeout, seconds, watch, finished, is_administered=is_administered)
         except (OutdatedPlanError, DatabaseError) as error:
             tried = attempts.count(error, 0 if finished else tried)
-            failure, previous = error, outline
+            failure, previous = error if attempts.may_recur(error) else None, outline
         else:
             return prepared.plan
 

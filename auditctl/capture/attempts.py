@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from auditctl import database
+from collections.abc import Iterable
+
+from auditctl import database, resources
+from auditctl.capture.execute import OutdatedPlanError, UnfinishedError
+from auditctl.capture.model import Audited
+from auditctl.database import Connection
 from auditctl.errors import AuditctlError, DatabaseError
 
 MAX_PLANS = 20
@@ -20,6 +25,17 @@ def count(error: AuditctlError, attempts: int) -> int:
             "repeat the command, for fewer tables at once with --only or --batch.",
         ) from error
     return attempts + 1
+
+
+def may_recur(error: AuditctlError) -> bool:
+    """Whether the same plan could fail so again in the same database; if not, the database has changed meanwhile."""
+    return not isinstance(error, OutdatedPlanError) or isinstance(error, UnfinishedError)
+
+
+def version(conn: Connection, audited: Iterable[Audited]) -> object:
+    """Return what differs if tables were changed meanwhile, also if back again (sql/queries/relation_version.sql)."""
+    relations = [relation.oid for one in audited for relation in (one.root, *one.members)]
+    return conn.execute(resources.sql_text("queries/relation_version.sql"), {"relations": relations}).fetchone()
 
 
 def _may_be_outdated(error: AuditctlError) -> bool:

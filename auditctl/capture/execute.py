@@ -40,6 +40,10 @@ class OutdatedPlanError(AuditctlError):
     """The database changed after the plan was made; nothing was done."""
 
 
+class UnfinishedError(OutdatedPlanError):
+    """Something that was done is still to be done: the database changed, or something undoes it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A plan with what it was made from.
@@ -171,7 +175,7 @@ def require_done(conn: Connection, prepared: Prepared, batch: Batch) -> None:
     remaining = planner.plan(resolution, current, states, keys=table_keys.read(conn, audited))
     if remaining.pending:
         first = remaining.pending[0]
-        raise OutdatedPlanError(
+        raise UnfinishedError(
             f"after all changes {first.target} still needs {first.kind}: {first.reason}",
             hint="Nothing was changed. Look for an event trigger that interferes, then report it.",
         )

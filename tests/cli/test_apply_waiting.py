@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auditctl.capture.plan import Plan
+    from auditctl.errors import AuditctlError
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
@@ -87,6 +88,37 @@ def test_an_apply_to_a_database_that_never_stays_as_it_was_planned_for_ends_and_
     assert "Look for a session that changes tables or rules all the time" in caught.value.hint
     assert len(plans) == 3
     assert not any(table == "public.b" for table, _, _ in triggers(conn))
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        ("alter table a add column c text", "alter table a drop column c"),
+        ("update auditctl.rule set label = 'x'", "update auditctl.rule set label = null"),
+    ],
+    ids=["table", "rule"],
+)
+def test_what_is_changed_and_changed_back_while_a_plan_is_applied_is_planned_again(
+    db: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, change: LiteralString, back: LiteralString
+) -> None:
+    audit(db, "a")
+    rules = '[[table]]\nname = "public.a"\nexclude = ["v"]\n'
+    plans = []
+
+    def interfere(planned: Plan) -> bool:
+        plans.append(planned)
+        return len(plans) > 1 or conn.execute(change) is not None
+
+    def restore(error: AuditctlError, tried: int) -> int:
+        conn.execute(back)
+        return count(error, tried)
+
+    count = attempts.count
+    monkeypatch.setattr(attempts, "count", restore)
+    apply(db, rules, approve=interfere)
+    assert [lines(planned) for planned in plans] == [lines(plans[0])] * 2
+    assert pending(db, rules) == []
 
 
 @pytest.mark.usefixtures("tables")
