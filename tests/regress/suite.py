@@ -49,7 +49,8 @@ ENVIRONMENT = {
     "PGCLIENTENCODING": "UTF8",
 }
 
-PSQL = ("psql", "-X", "-a", "-q", "-v", "HIDE_TABLEAM=on", "-v", "HIDE_TOAST_COMPRESSION=on")
+OPTIONS = ("-X", "-a", "-q", "-v", "HIDE_TABLEAM=on", "-v", "HIDE_TOAST_COMPRESSION=on")
+"""What the scripts expect psql to run with."""
 
 MARKS = {
     "@abs_srcdir@": "{home}/suite",
@@ -101,9 +102,11 @@ class Run:
         script = self.source.script(name)
         for mark, folder in folders.items():
             script = script.replace(mark, folder)
+        # The server's own, if it is there: one of another version may not know what a script uses, or wait for ever.
+        program = shutil.which("psql", path=os.pathsep.join([str(self.server.bindir), ENVIRONMENT["PATH"]])) or "psql"
         result = subprocess.run(
-            PSQL, input=script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, cwd=self.home,
-            timeout=LONGEST, check=False,
+            [program, *OPTIONS], input=script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
+            cwd=self.home, timeout=LONGEST, check=False,
         ).stdout  # fmt: skip
         for mark, folder in folders.items():
             result = result.replace(folder, mark)
