@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from psycopg.types.json import Jsonb
 
-from auditctl import database, place, resources, store
+from auditctl import database, place, resources, revision, store
 from auditctl.capture import apply
 from auditctl.capture.plan import Change, ChangeKind, Plan, action_names
 from auditctl.database import Connection
@@ -52,7 +52,7 @@ def adopt(dsn: str = "", *, dry_run: bool = False) -> Adoption:
         StoreError: There is no store, or it is newer than this tool.
     """
     done: list[Adoption] = []
-    with store.ALEMBIC, database.connect(dsn) as conn:
+    with store.ALEMBIC, database.connect(dsn) as conn, database.waiting_for_store(conn):
         phrase = _displacement(conn)
 
         def finish() -> None:
@@ -70,12 +70,12 @@ def adopt(dsn: str = "", *, dry_run: bool = False) -> Adoption:
 def _displacement(conn: Connection) -> str | None:
     """Return what happened to the store; raises unless there is one that this tool knows."""
     if conn.execute("select to_regclass('auditctl.alembic_version')").fetchone() == (None,):
-        database.require_store(conn)
+        revision.require(conn)
     phrase = place.displacement(conn)
     if phrase is None or conn.execute("select from auditctl.alembic_version").rowcount:
-        revision = database.store_revision(conn)
-        if revision is None or revision > STORE_REVISION:
-            database.require_store(conn)
+        found = revision.read(conn)
+        if found is None or found > STORE_REVISION:
+            revision.require(conn)
     return phrase
 
 

@@ -17,9 +17,9 @@ from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import PGconn, Ping, TransactionStatus
 
-from auditctl import place, resources, store_code
-from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError, PlaceError, StoreError
-from auditctl.names import APPLICATION_NAME, MINIMUM_SERVER_VERSION, SCHEMA, STORE_REVISION
+from auditctl import locks, names, place, resources, revision, store_code
+from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError
+from auditctl.names import APPLICATION_NAME, MINIMUM_SERVER_VERSION, SCHEMA
 from auditctl.session_settings import pin_statement
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -27,13 +27,6 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 INSTALLER = "Use a superuser, or the login that ran `auditctl install`."
 """What to do where it takes the rights of auditctl_owner."""
-
-UNRELEASED_STORE = (
-    "schema audit holds the store of an auditctl that was never released, which cannot be upgraded",
-    "Export its log with the auditctl that made it; drop the event triggers auditctl_guard_ddl and "
-    "auditctl_guard_drop, then with cascade the schemas audit and audit_triggers; then run: auditctl install",
-)
-"""Message and hint about a store of that kind."""
 
 CANCEL_SECONDS = 5.0
 """How long the server may take to hear that a statement is to be canceled."""
@@ -47,6 +40,12 @@ MISSING = errors.UndefinedTable.sqlstate
 LOCKED = errors.LockNotAvailable.sqlstate
 """The SQLSTATE of an error for want of a lock."""
 
+BUSY = (LOCKED, errors.DeadlockDetected.sqlstate)
+"""The SQLSTATEs of errors that another session caused by what it locks."""
+
+_RAISED = "exec_stmt_raise"
+"""The server's function by which errors come that SQL of ours raises: they say themselves who holds what."""
+
 _HINTS = {
     errors.InvalidPassword.sqlstate: "Check the password, or use a service file or PGPASSFILE.",
     errors.InvalidAuthorizationSpecification.sqlstate: "Check the login and pg_hba.conf.",
@@ -54,7 +53,7 @@ _HINTS = {
     DENIED: "Run this as a login that may, or ask the DBA for the role: auditctl grant --help.",
     errors.DiskFull.sqlstate: "Free some space on the server.",
     errors.TooManyConnections.sqlstate: "Wait for connections to end, or raise max_connections.",
-    LOCKED: "Another session holds the lock; try again in a quieter moment.",
+    **dict.fromkeys(BUSY, "Another session holds the lock; try again in a quieter moment."),
     errors.QueryCanceled.sqlstate: "The statement was canceled on the server; see statement_timeout.",
     errors.AdminShutdown.sqlstate: "The server closed the connection; try again.",
     errors.ReadOnlySqlTransaction.sqlstate: "The server is read-only, such as a standby; use the primary.",
@@ -65,7 +64,10 @@ def translate(error: psycopg.Error, subject: str = "") -> AuditctlError:
     """Return the error of ours that stands for one of the driver's, about an object if one is named."""
     diagnostic = error.diag
     message = " ".join((diagnostic.message_primary or str(error)).split()) or type(error).__name__
-    message = f"{subject}: {message}" if subject else message
+    if error.sqlstate in BUSY and diagnostic.source_function != _RAISED:
+        message = f"{subject or 'the store'} {locks.IS_LOCKED}"
+    elif subject:
+        message = f"{subject}: {message}"
     hint = diagnostic.message_hint or _HINTS.get(error.sqlstate or "", "")
     if subject and error.sqlstate == DENIED:
         hint = "Triggers are put on a table by its owner: use that login, a member of that role, or a superuser."
@@ -168,11 +170,44 @@ def connect_store(dsn: str = "", *, denied: str = "", is_examined: bool = False)
         StoreError: The store is missing, older, newer or, for a superuser, changed.
     """
     with connect(dsn) as conn, _explained(DENIED, denied.format(login=shlex.quote(conn.info.user))):
-        require_store(conn)
+        with waiting_for_store(conn):
+            revision.require(conn)
+            with place.explaining(conn):
+                if not is_examined:
+                    store_code.require_unchanged(conn)
         with place.explaining(conn), errors_translated():
-            if not is_examined:
-                store_code.require_unchanged(conn)
             yield conn
+
+
+@contextmanager
+def waiting_for_store(conn: Connection) -> Iterator[None]:
+    """Wait in the block no longer than `STORE_WAIT` for a lock, and say who holds it; the session is in autocommit."""
+    with holders_named(conn):
+        conn.execute("select pg_catalog.set_config('lock_timeout', %s, false)", [names.STORE_WAIT])
+        yield
+        conn.execute("set lock_timeout = 0")
+
+
+@contextmanager
+def holders_named(conn: Connection, hint: str = "") -> Iterator[None]:
+    """Name who holds the lock for want of which the block fails: process, program and login.
+
+    Args:
+        conn: The connection, which is outside a transaction once the block has failed.
+        hint: What to do about it; empty for a general hint.
+
+    Raises:
+        DatabaseError: As the block does.
+    """
+    try:
+        with errors_translated():
+            yield
+    except DatabaseError as error:
+        if hint and error.sqlstate in BUSY and error.hint == _HINTS[LOCKED]:
+            error.hint = hint
+        if locks.is_unexplained(error) and is_at_rest(conn):
+            raise locks.explain(conn, error) from error
+        raise
 
 
 @contextmanager
@@ -184,45 +219,6 @@ def _explained(sqlstate: str | None, hint: str) -> Iterator[None]:
         if hint and error.sqlstate == sqlstate and error.hint == _HINTS[error.sqlstate]:
             error.hint = hint
         raise
-
-
-def store_revision(conn: Connection) -> str | None:
-    """Return the revision of the installed store, or None where there is none (relation auditctl.alembic_version)."""
-    if conn.execute("select to_regclass('auditctl.alembic_version')").fetchone() == (None,):
-        return None
-    row = conn.execute("select max(version_num) from auditctl.alembic_version").fetchone()
-    if row is None or row[0] is None:
-        raise PlaceError(
-            f"the store in database {conn.info.dbname} was restored without its rows",
-            hint="Make it sound here with: auditctl adopt",
-        )
-    revision: str = row[0]
-    return revision
-
-
-def require_store(conn: Connection) -> None:
-    """Raise `StoreError` unless the store is there in the version this tool works with."""
-    revision = store_revision(conn)
-    where = f"database {conn.info.dbname}"
-    if revision is None:
-        refuse_unreleased_store(conn)
-        raise StoreError(f"{where} has no auditctl store", hint="Run: auditctl install")
-    if revision < STORE_REVISION:
-        raise StoreError(
-            f"the store in {where} has revision {revision}, older than this auditctl's {STORE_REVISION}",
-            hint="Run: auditctl install",
-        )
-    if revision > STORE_REVISION:
-        raise StoreError(
-            f"the store in {where} has revision {revision}, newer than this auditctl's {STORE_REVISION}",
-            hint="Upgrade auditctl: pip install --upgrade auditctl",
-        )
-
-
-def refuse_unreleased_store(conn: Connection) -> None:
-    """Raise `StoreError` where there is a store in schema audit, as auditctl made it before its first release."""
-    if conn.execute(resources.sql_text("queries/unreleased_store.sql").encode()).fetchone() == (True,):
-        raise StoreError(UNRELEASED_STORE[0], hint=UNRELEASED_STORE[1])
 
 
 def answers(dsn: str) -> bool:
@@ -251,7 +247,7 @@ def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterato
             server's setting.
     """
     with (
-        _explained(LOCKED, f"{_HINTS[LOCKED][:-1]}, or raise --lock-timeout.") if lock_timeout else nullcontext(),
+        holders_named(conn, f"{_HINTS[LOCKED][:-1]}, or raise --lock-timeout.") if lock_timeout else nullcontext(),
         conn.transaction(),
     ):
         if lock_timeout is not None:

@@ -152,7 +152,7 @@ def end_capture(conn: Connection, lock_timeout: str, watch: Watch) -> None:
         ConfigurationError, DatabaseError: As `apply.carry_out`.
     """
     apply.apply(conn, _NO_RULES, lock_timeout=lock_timeout, watch=watch)
-    with database.errors_translated(), database.transaction(conn):
+    with database.errors_translated(), database.transaction(conn, lock_timeout=lock_timeout):
         conn.execute("select pg_advisory_xact_lock(%s)", [INSTALL_LOCK])
         for (trigger,) in conn.execute(_EVENT_TRIGGERS).fetchall():
             conn.execute(SQL("drop event trigger {}").format(sql.Identifier(trigger)))
@@ -163,12 +163,13 @@ def end_capture(conn: Connection, lock_timeout: str, watch: Watch) -> None:
             )
 
 
-def drop(conn: Connection, exported: Extent) -> tuple[ClusterRole, ...]:
+def drop(conn: Connection, exported: Extent, lock_timeout: str) -> tuple[ClusterRole, ...]:
     """Drop the store, in one transaction, unless the log has other events than were exported; then its roles.
 
     Args:
         conn: The connection.
         exported: The log as it was exported.
+        lock_timeout: How long to wait for those who use the log, such as `5s`.
 
     Returns:
         The roles that remain, because another database uses them or something else depends on them.
@@ -176,8 +177,8 @@ def drop(conn: Connection, exported: Extent) -> tuple[ClusterRole, ...]:
     Raises:
         DatabaseError: Events were recorded since, or something depends on the store; nothing was dropped.
     """
-    with database.errors_translated(), database.transaction(conn):
-        conn.execute("set local lock_timeout = '10s'; set local statement_timeout = 0")
+    with database.errors_translated(), database.transaction(conn, lock_timeout=lock_timeout):
+        conn.execute("set local statement_timeout = 0")
         conn.execute("select pg_advisory_xact_lock(%s)", [INSTALL_LOCK])
         with database.acting_as(conn, ROLE_OWNER):
             conn.execute("lock table auditctl.event in access exclusive mode")

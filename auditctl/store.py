@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from auditctl import database, place, resources, store_code
+from auditctl import database, place, resources, revision, store_code
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.names import STORE_REVISION
@@ -63,13 +63,13 @@ def install(dsn: str = "") -> Installation:
         PlaceError: The store was restored or copied, and is not adopted yet.
     """
     guarded = resources.sql_text("queries/guarded.sql")
-    with ALEMBIC, database.connect(dsn) as conn:
+    with ALEMBIC, database.connect(dsn) as conn, database.waiting_for_store(conn):
         warnings = database.collect_warnings(conn)
-        before = database.store_revision(conn)
+        before = revision.read(conn)
         if before is None:
-            database.refuse_unreleased_store(conn)
+            revision.refuse_unreleased(conn)
         elif before > STORE_REVISION:
-            database.require_store(conn)
+            revision.require(conn)
         if before is not None:
             place.require(conn)
             store_code.require_unchanged(conn, replaced=True)

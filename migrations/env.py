@@ -14,20 +14,25 @@ from alembic import context
 
 from auditctl import resources
 from auditctl.capture import render
-from auditctl.database import UNRELEASED_STORE
-from auditctl.names import INSTALL_LOCK, SCHEMA, STORE_REVISION
+from auditctl.names import INSTALL_LOCK, SCHEMA, STORE_REVISION, STORE_WAIT
+from auditctl.revision import UNRELEASED
 from auditctl.session_settings import pin_statement
 
 INSTALLS_WAIT = f"""do $auditctl$
 declare
+    v_until constant timestamptz := pg_catalog.clock_timestamp() + interval '{STORE_WAIT}';
     v_holders bigint;
     v_installers bigint;
+    v_names text;
 begin
     while not pg_catalog.pg_try_advisory_xact_lock({INSTALL_LOCK}) loop
         -- Any login can take an advisory lock: that of one that could not install is not waited for.
         perform pg_catalog.pg_stat_clear_snapshot();
-        select pg_catalog.count(*), pg_catalog.count(*) filter (where coalesce(r.rolsuper or r.rolcreaterole, true))
-        into v_holders, v_installers
+        select pg_catalog.count(*), pg_catalog.count(*) filter (where coalesce(r.rolsuper or r.rolcreaterole, true)),
+            pg_catalog.string_agg(
+                pg_catalog.format('process %s (%s, login %s)', l.pid, s.application_name, s.usename), ', '
+            )
+        into v_holders, v_installers, v_names
         from pg_catalog.pg_locks as l
         left join pg_catalog.pg_stat_activity as s on s.pid = l.pid
         left join pg_catalog.pg_roles as r on r.oid = s.usesysid
@@ -37,9 +42,9 @@ begin
                 select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database()
             );
         exit when v_holders > 0 and v_installers = 0;
-        if pg_catalog.clock_timestamp() > pg_catalog.statement_timestamp() + interval '1 minute' then
-            raise exception 'another install is running'
-                using errcode = 'lock_not_available', hint = 'Run install again when it has ended.';
+        if pg_catalog.clock_timestamp() > v_until then
+            raise exception 'another install, adopt or uninstall is running%', coalesce(': ' || v_names, '')
+                using errcode = 'lock_not_available', hint = 'Run it again when that has ended.';
         end if;
         perform pg_catalog.pg_sleep(0.1);
     end loop;
@@ -47,7 +52,7 @@ end
 $auditctl$;"""  # noqa: S608 - a number of ours
 """One install at a time."""
 
-SETTINGS = f"""set local lock_timeout = '60s';
+SETTINGS = f"""set local lock_timeout = '{STORE_WAIT}';
 set local check_function_bodies = off; -- a function may call one that a later file creates
 {INSTALLS_WAIT}"""
 
@@ -101,7 +106,7 @@ $auditctl$;"""
 
 def script_head(revision: str | None) -> str:
     """Return what a script begins with: it makes sure that the database is what it was written for."""
-    unreleased = refusal(resources.sql_text("queries/unreleased_store.sql").strip(), *UNRELEASED_STORE)
+    unreleased = refusal(resources.sql_text("queries/unreleased_store.sql").strip(), *UNRELEASED)
     if revision is None:
         fits = refusal(
             "pg_catalog.to_regclass('auditctl.alembic_version') is not null",

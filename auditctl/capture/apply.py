@@ -8,9 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
-from psycopg import errors
-
-from auditctl import database, place
+from auditctl import database, place, revision
 from auditctl.actions import Action
 from auditctl.capture import (
     accepted,
@@ -43,9 +41,6 @@ from auditctl.names import ROLE_OWNER
 from auditctl.retention import times
 
 DEFAULT_LOCK_TIMEOUT = "5s"
-
-BUSY = (errors.LockNotAvailable.sqlstate, errors.DeadlockDetected.sqlstate)
-"""The SQLSTATEs of errors that another session caused by what it locks."""
 
 Approve = Callable[[Plan], bool]
 """Looks at a plan before it is applied; False leaves everything as it is."""
@@ -231,14 +226,14 @@ def _apply(
             try:
                 with database.errors_translated(), catalog.transaction(conn, lock_timeout=lock_timeout):
                     lock(conn)
-                    database.require_store(conn)  # an install of another version may have had the lock
+                    revision.require(conn)  # an install of another version may have had the lock
                     if (rule_store.read(conn), event_types.read(conn)) != before:
                         raise OutdatedPlanError
                     run(conn, prepared, part)
                     before = (rule_store.read(conn), event_types.read(conn))
                 break
             except DatabaseError as error:
-                if error.sqlstate not in BUSY or time.monotonic() >= until:
+                if error.sqlstate not in database.BUSY or time.monotonic() >= until:
                     raise
         finished.append(part)
         done += part.tables

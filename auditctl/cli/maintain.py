@@ -106,7 +106,8 @@ def _run(session: Session, output: str) -> bool:
 
 def _print_step(session: Session, done: FinishedStep, output: str) -> None:
     if done.step == BUSY:
-        session.say("Another maintain is running and does the rest.")
+        by = done.data.get("by")
+        session.say(f"Another maintain is running and does the rest{f': {by}' if by else ''}.")
     elif done.step == SKIP and not done.obstacle:
         session.say(done.sentence)
     elif output == "table" and done.step != SKIP:

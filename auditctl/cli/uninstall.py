@@ -83,7 +83,7 @@ def uninstall(
             return
         exported = _end(session, conn, found, path, lock_timeout)
         if drop_log and exported is not None:
-            _report(session, removal.drop(conn, exported))
+            _report(session, removal.drop(conn, exported, lock_timeout))
 
 
 def _require_agreement(path: str | None, name: str | None, *, drop_log: bool) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from auditctl import database
+from auditctl import revision
 from auditctl.database import Connection
 from auditctl.log_import import audited_tables, batches, files
 from auditctl.log_import.batches import FileProgress
@@ -91,7 +91,7 @@ class Importer:
             DatabaseError: The login may not import, or the connection is lost; what was stored before stays.
             StoreError: Another version was installed since.
         """
-        database.require_store(self._conn)  # --follow may last longer than a version
+        revision.require(self._conn)  # --follow may last longer than a version
         self.summary.unfinished = self.summary.outcomes["waiting"] = 0
         with batches.batch(self._conn, dry_run=self._request.dry_run):
             self.summary.outcomes.update(batches.settle_reads(self._conn))

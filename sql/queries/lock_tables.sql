@@ -16,6 +16,7 @@ declare
     v_limit timestamptz;
     v_asked timestamptz;
     v_is_late boolean;
+    v_holders text;
 begin
     loop
         begin
@@ -57,7 +58,17 @@ begin
         exception
             when lock_not_available or deadlock_detected then
                 if pg_catalog.clock_timestamp() >= v_until then
-                    raise exception '%: canceling statement due to lock timeout', v_name
+                    select pg_catalog.string_agg(distinct coalesce(
+                        pg_catalog.format('process %s (%s, login %s)', s.pid, coalesce(nullif(s.application_name, ''), 'no name'), s.usename),
+                        'a prepared transaction'
+                    ), ', ')
+                    into v_holders
+                    from pg_catalog.pg_locks as l
+                    left join pg_catalog.pg_stat_activity as s on s.pid = l.pid
+                    where l.relation = v_table.oid and l.granted and l.pid is distinct from pg_catalog.pg_backend_pid()
+                        and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
+                        and (l.mode <> 'AccessShareLock' or v_table.mode = 'access exclusive');
+                    raise exception '% is locked by another session%', v_name, coalesce(': ' || v_holders, '')
                         using errcode = 'lock_not_available';
                 end if;
             -- The statement that needs the lock says more about what is missing, or who dropped the table.

@@ -161,10 +161,11 @@ def test_a_batch_that_fails_leaves_those_before_it(db: str, conn: psycopg.Connec
     with psycopg.connect(db) as busy:
         busy.execute("lock table b in row exclusive mode")
         done = auditctl("apply", "-", "--batch", "1", "--lock-timeout", "50ms", input=FILE, check=5)
+        who = f"process {busy.info.backend_pid} (no name, login {busy.info.user})"
     assert done.err.splitlines()[-4:-1] == [
         "Changing 3 tables in 3 transactions.",
         "1 of 3 tables are done; the others are as before.",
-        "error: public.b: canceling statement due to lock timeout",
+        f"error: public.b is locked by another session: {who}",
     ]
     assert captured(conn) == ["public.a"]
     done = auditctl("apply", check=0)

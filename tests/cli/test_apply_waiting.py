@@ -55,8 +55,9 @@ def test_a_busy_table_ends_the_attempt_and_leaves_nothing(
     with connect(db) as busy, busy.transaction():
         busy.execute("lock table b in row exclusive mode")
         done = auditctl("apply", "-", "--lock-timeout", "50ms", input=BOTH, check=5)
+        who = f"process {busy.info.backend_pid} (no name, login {busy.info.user})"
     assert done.err.splitlines()[-2:] == [
-        "error: public.b: canceling statement due to lock timeout",
+        f"error: public.b is locked by another session: {who}",
         "hint: Another session holds the lock; try again in a quieter moment, or raise --lock-timeout.",
     ]
     assert triggers(conn) == []

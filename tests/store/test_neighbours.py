@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from auditctl import database, store
+from auditctl import database, revision, store
 from auditctl.errors import StoreError
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit, events
@@ -233,7 +233,7 @@ def test_a_schema_of_theirs_that_is_closed_disturbs_no_command(theirs: str, logi
     with connect(theirs) as conn:
         conn.execute("revoke all on schema audit from public")
     with database.connect(stranger.dsn) as conn, pytest.raises(StoreError, match="has no auditctl store"):
-        database.require_store(conn)
+        revision.require(conn)
 
 
 def test_a_store_that_was_never_released_is_refused_by_name(
@@ -249,7 +249,7 @@ def test_a_store_that_was_never_released_is_refused_by_name(
             conn.execute(sql.SQL("create table audit.{} ()").format(sql.Identifier(name)))
         with pytest.raises(psycopg.errors.DuplicateObject, match="was never released"):
             conn.execute(script.encode())
-    message, hint = database.UNRELEASED_STORE
+    message, hint = revision.UNRELEASED
     for command in (["install"], ["tables"], ["log"], ["doctor"]):
         done = auditctl(*command, dsn=empty_db, check=6)
         assert (done.out, done.err) == ("", f"error: {message}\nhint: {hint}\n")

@@ -175,7 +175,7 @@ def test_event_that_comes_after_the_export_keeps_the_log(db: str, conn: psycopg.
         exported = counted_export.extent(tool)
         conn.execute("select auditctl.record_event('app.login')")
         with pytest.raises(DatabaseError, match="events came or went"):
-            removal.drop(tool, exported)
+            removal.drop(tool, exported, "5s")
     assert count(conn, "select count(*) from auditctl.event") == exported.events + 1
 
 
@@ -187,7 +187,7 @@ def test_event_that_takes_the_place_of_an_expired_one_keeps_the_log(db: str, con
         conn.execute("reset session_replication_role; select auditctl.record_event('app.login')")
         assert counted_export.extent(tool).events == exported.events
         with pytest.raises(DatabaseError, match="events came or went"):
-            removal.drop(tool, exported)
+            removal.drop(tool, exported, "5s")
 
 
 def test_export_that_fails_leaves_capture_on(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from auditctl import database, names, resources, store
+from auditctl import names, resources, revision, store
 from auditctl.capture import render
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def running(version: NextVersion, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     """Let this process be that version inside the block, as far as the store is concerned."""
     with monkeypatch.context() as patch:
         patch.setattr(resources, "_PACKAGE", version.folder / "auditctl")
-        for module in (names, store, database):
+        for module in (names, store, revision):
             patch.setattr(module, "STORE_REVISION", REVISION)
         render._environment.cache_clear()
         yield

@@ -76,7 +76,7 @@ def test_a_run_that_is_killed_at_any_point_is_ended_by_the_next(
             "'EVENT')"
         )
     # The server notices that its client is gone when the step is done.
-    while upkeep(db)[-1:] == [{"step": "busy"}]:
+    while [done["step"] for done in upkeep(db)[-1:]] == ["busy"]:
         pass
     auditctl("maintain", check=0)
     assert recorded(conn, "e.target = 'shop.order' or e.target = 'billing.customer'") == wanted
@@ -181,7 +181,8 @@ def test_of_two_runs_one_does_the_work(db: str, conn: psycopg.Connection, auditc
         other.execute("select auditctl.maintain_step()")
         other.execute("set local idle_in_transaction_session_timeout = 0")
         second = auditctl("maintain", check=0)
-        assert (second.out, second.err) == ("", "Another maintain is running and does the rest.\n")
+        who = f"process {other.info.backend_pid} (no name, login {other.info.user})"
+        assert (second.out, second.err) == ("", f"Another maintain is running and does the rest: {who}.\n")
         other.execute("commit")
     both = [start(db), start(db)]
     assert [process.wait() for process in both] == [0, 0]

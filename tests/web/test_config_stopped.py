@@ -82,10 +82,11 @@ def test_a_busy_table_is_said_with_what_to_do_and_the_plan_stays(
     with connect(db) as busy, busy.transaction():
         busy.execute("lock table c in row exclusive mode")
         answer = applied(admin, plan)
+        who = f"process {busy.info.backend_pid} (no name, login {busy.info.user})"
     assert answer.status_code == 503
     document = read(answer.text)
     assert document.alerts == [
-        "public.c: canceling statement due to lock timeout Nothing was changed. Another session has locked the table, "
+        f"public.c is locked by another session: {who} Nothing was changed. Another session has locked the table, "
         "or is changing the configuration, and did not finish within 5 seconds. Try again in a quieter moment, or "
         "wait longer on the command line: auditctl enable TABLE --lock-timeout 1min"
     ]

@@ -190,6 +190,19 @@ end
 $auditctl$;
 comment on function auditctl_internal.add_month is 'Creates the partition of a month; gives up rather than let writers wait';
 
+create or replace function auditctl_internal.maintainer() returns text
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select format('process %s (%s, login %s)', l.pid, coalesce(nullif(s.application_name, ''), 'no name'), coalesce(s.usename, 'unknown'))
+    from pg_locks as l
+    join pg_stat_activity as s on s.pid = l.pid
+    where l.relation = 'auditctl.maintenance'::regclass and l.granted and l.mode = 'RowShareLock' and l.pid <> pg_backend_pid()
+        and l.database = (select d.oid from pg_database as d where d.datname = current_database())
+    limit 1
+$auditctl$;
+comment on function auditctl_internal.maintainer is 'The session that is doing a step of upkeep: process, program and login; null if it has ended';
+
 create or replace function auditctl_internal.do_step() returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -205,7 +218,7 @@ begin
     begin
         perform from auditctl.maintenance for update nowait;
     exception when lock_not_available then
-        return jsonb_build_object('step', 'busy');
+        return jsonb_build_object('step', 'busy', 'by', auditctl_internal.maintainer());
     end;
     return auditctl_internal.next_step();
 end
