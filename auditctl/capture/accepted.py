@@ -16,6 +16,9 @@ from auditctl.capture.plan import Change, ChangeKind
 from auditctl.database import Connection
 from auditctl.text import is_glob
 
+KEYLESS = "table_keyless"
+"""The check of doctor that finds what plans warn of, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
@@ -63,6 +66,19 @@ def read(conn: Connection) -> tuple[Acceptance, ...]:
         'order by check_name collate "C", object collate "C"'
     )
     return tuple(conn.cursor(row_factory=class_row(Acceptance)).execute(query))
+
+
+def accepted_keyless(conn: Connection, names: Sequence[str], desired: Sequence[Acceptance] | None) -> frozenset[str]:
+    """Return those targets without a key for which somebody accepted that, by a file or else in the database, today.
+
+    Raises:
+        DatabaseError: As `read`.
+    """
+    if not names:
+        return frozenset()
+    (today,) = conn.execute("select current_date").fetchone() or (date.max,)
+    valid = [one for one in (read(conn) if desired is None else desired) if one.until is None or today < one.until]
+    return frozenset(name for name in names if any(one.matches(KEYLESS, name) for one in valid))
 
 
 def changes(

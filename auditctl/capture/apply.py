@@ -249,8 +249,7 @@ def _prepare(conn: Connection, goal: DesiredRules) -> Prepared:
 
 def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, ConfigurationError | None]:
     """Return the plan, without the tables of rules that do not fit, and what does not fit."""
-    stored_types = event_types.read(conn)
-    types = event_types.Types(stored_types, goal.event_types)
+    types = event_types.Types(event_types.read(conn), goal.event_types)
     limits = goal.limits
     current = goal.catalog or desired.read_catalog(conn, goal.rules, limits)
     resolution = resolve.resolve(
@@ -281,6 +280,7 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
         unseen=unseen.sentences(conn, {one.target for one in resolution.audited}, limits),
         uncovered=uncovered.find(conn, audited),
         keys=tuple(table_keys.sentences(planned.targets, keys, table_keys.registered(conn))),
+        accepted_keyless=accepted.accepted_keyless(conn, planned.keyless, goal.accepted),
     )
     if goal.retention is not None:
         registered = {rule.name: new.name for rule, new in zip(goal.rules, planned.rules, strict=True)}
@@ -288,4 +288,4 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
         planned = replace(
             planned, warnings=(*planned.warnings, *retention.notes), retention=times.plan(conn, retention)
         )
-    return Prepared(planned, goal, audited, current, stored_types), misfit
+    return Prepared(planned, goal, audited, current, types.stored), misfit

@@ -119,6 +119,7 @@ class Plan:
         notes: For a change of one table or glob, which rules cover what it names, as sentences.
         uncovered: The columns that were hidden until now, and would be recorded in the clear.
         keys: Which tables get which key, other than a primary key or another one than before, as sentences.
+        accepted_keyless: The targets without a key of which somebody accepted that, so that no warning is due.
     """
 
     changes: tuple[Change, ...]
@@ -133,6 +134,7 @@ class Plan:
     uncovered: tuple[Uncovered, ...] = ()
     faulty: frozenset[str] = frozenset()
     keys: tuple[str, ...] = ()
+    accepted_keyless: frozenset[str] = frozenset()
 
     @property
     def is_done(self) -> bool:
@@ -165,6 +167,11 @@ class Plan:
         """The registered names of the targets whose updates and deletions do not say of which row."""
         which = {Action.UPDATE, Action.DELETE}
         return tuple(one.name for one in self.targets if not one.key and not which.isdisjoint(one.rule.actions))
+
+    @property
+    def unaccepted_keyless(self) -> tuple[str, ...]:
+        """Those without a key of which nobody accepted that."""
+        return tuple(name for name in self.keyless if name not in self.accepted_keyless)
 
     @property
     def rule_changes(self) -> tuple[RuleChange, ...]:

@@ -206,9 +206,9 @@ def _options(row: table_status.TableStatus) -> list[str]:
 def print_warnings(session: Session, plan: Plan, verbose: bool) -> None:
     """Print the warnings of a plan, or the first of many."""
     warnings = [f"warning: {warning}" for warning in (*plan.warnings, *plan.unseen)]
-    if plan.keyless:
-        session.say(f"warning: {table_keys.warning(plan.keyless, is_whole=verbose)}")
-        for line in table_keys.remedy(plan.keyless[0], plan.coverings):
+    if keyless := plan.unaccepted_keyless:
+        session.say(f"warning: {table_keys.warning(keyless, is_whole=verbose)}")
+        for line in table_keys.remedy(keyless[0], plan.coverings):
             session.say(f"    {line}")
     for text in plan_summary.limited(warnings, "warning", is_whole=verbose):
         session.say(text)

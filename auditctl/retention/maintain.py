@@ -68,7 +68,7 @@ class FinishedStep:
     def sentence(self) -> str:
         """What was done, for people."""
         if self.step == "notice":
-            return f"{' '.join(self.data['reasons'])} From now on it counts for 7 days."
+            return f"{' '.join(self.data['reasons'])} What was in force before counts for 7 more days."
         if self.step == "create":
             return f"{self.partition}: created."
         if self.step == "move":

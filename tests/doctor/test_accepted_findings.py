@@ -57,6 +57,18 @@ def test_an_accepted_finding_is_shown_apart_and_does_not_count(db: str, auditctl
     assert "imported once" in text
 
 
+def test_plans_warn_of_no_table_whose_missing_key_is_accepted(db: str, auditctl: RunAuditctl) -> None:
+    assert "warning: 2 tables have no key" in auditctl("plan", "-", input=TABLES, check=0).err
+    one = ACCEPT.replace("legacy.*", "legacy.a")
+    assert "warning: legacy.b has no key" in auditctl("plan", "-", input=TABLES + one, check=0).err
+    expired = ACCEPT + "until = 2020-01-01\n"
+    assert "warning: 2 tables have no key" in auditctl("plan", "-", input=TABLES + expired, check=0).err
+    assert "warning" not in auditctl("apply", "--yes", "-", input=TABLES + ACCEPT, check=0).err
+    # What the database accepts counts where a command says nothing of it.
+    assert auditctl("check", check=0).err == ""
+    assert "warning" not in auditctl("enable", "legacy.a", check=0).err
+
+
 def test_a_file_states_what_is_accepted_and_config_prints_it(
     db: str, conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:

@@ -145,6 +145,8 @@ def test_the_hint_is_the_command_that_ends_auditing_and_afterwards_everything_is
     with pytest.raises(psycopg.errors.DatabaseError) as error:
         conn.execute("drop table s.a")
     assert error.value.diag.message_hint == (
+        "To let one command pass, an administrator may run in its transaction: "
+        "select auditctl.release('s.a', 'REASON'). "
         "To stop auditing it, an administrator must first run: auditctl disable s.a"
     )
     auditctl("disable", "s.a", check=0)

@@ -66,9 +66,9 @@ def test_the_notice_is_shown_before_it_is_taken_and_recorded_with_it(
     conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:
     keep(conn, "*", "400 days", noticed=False)
-    assert "The time forever for * was replaced." in auditctl("maintain", "--dry-run", check=0).out
+    assert "Retention of * is no longer forever." in auditctl("maintain", "--dry-run", check=0).out
     assert conn.execute("select count(noticed_at) from auditctl.retention").fetchone() == (0,)
-    said = "The time forever for * was replaced. From now on it counts for 7 days.\n"
+    said = "Retention of * is no longer forever. What was in force before counts for 7 more days.\n"
     assert auditctl("maintain", check=0).out == said
     assert auditctl("maintain", check=0).err == "Nothing to do.\n"
     assert conn.execute(

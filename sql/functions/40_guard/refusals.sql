@@ -17,9 +17,11 @@ create or replace function auditctl_internal.how_to_stop(p_target text) returns 
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select 'To stop auditing it, an administrator must first run: ' || auditctl_internal.command_line('disable', p_target)
+    select 'To let one command pass, an administrator may run in its transaction: select auditctl.release('
+        || quote_literal(p_target) || ', ''REASON''). '
+        || 'To stop auditing it, an administrator must first run: ' || auditctl_internal.command_line('disable', p_target)
 $auditctl$;
-comment on function auditctl_internal.how_to_stop is 'The hint that a refusal gives: how to stop auditing a table';
+comment on function auditctl_internal.how_to_stop is 'The hint that a refusal gives: how to stop auditing a table, or to let one command pass';
 
 create or replace function auditctl_internal.how_to_stop_dropped() returns text
 language plpgsql stable
@@ -27,7 +29,10 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     return (
-        select 'To stop auditing ' || case when count(*) = 1 and not bool_or(c.is_schema) then 'it' else 'them' end
+        select 'To let one command pass, an administrator may run in its transaction: select auditctl.release('
+            || case when count(*) = 1 and not bool_or(c.is_schema) then quote_literal(min(c.name)) else 'TABLE' end || ', ''REASON'')'
+            || case when count(*) = 1 and not bool_or(c.is_schema) then '. ' else ', for each table. ' end
+            || 'To stop auditing ' || case when count(*) = 1 and not bool_or(c.is_schema) then 'it' else 'them' end
             || ', an administrator must first run: '
             || string_agg(auditctl_internal.command_line('disable', c.name), '; ' order by c.name) filter (where c.number <= 20)
             || case when count(*) > 20 then format('; and the same for %s others', count(*) - 20) else '' end

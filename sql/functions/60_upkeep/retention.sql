@@ -208,7 +208,7 @@ create or replace function auditctl_internal.unnoticed() returns table (relation
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select 'auditctl.retention', r.target, format('The time %s for %s was replaced.', coalesce(r.keep, 'forever'), r.target)
+    select 'auditctl.retention', r.target, format('Retention of %s is no longer %s.', r.target, coalesce(r.keep, 'forever'))
     from auditctl.retention as r
     where r.until is not null and r.noticed_at is null and r.ended_in is distinct from pg_current_xact_id_if_assigned()
     union all

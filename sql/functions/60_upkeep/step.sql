@@ -39,8 +39,11 @@ begin
             'move', 'auditctl.event_default', 0::bigint, (select count(*) from only auditctl.event_default),
             case when auditctl_internal.is_mirrored() then 'The move has begun and is not complete.' else 'It holds events of ' || v_months || '.' end;
     end if;
-    return query select 'notice', u.relation, 0::bigint, 0::bigint, format('%s It keeps events until 7 days after this run.', u.reason)
-        from auditctl_internal.unnoticed() as u order by u.relation, u.object;
+    return query
+    select
+        'notice', u.relation, 0::bigint, 0::bigint,
+        format('%s What was in force before keeps events until 7 days after this run.', u.reason)
+    from auditctl_internal.unnoticed() as u order by u.relation, u.object;
     return query select 'create', 'auditctl.' || auditctl_internal.month_table(m), 0::bigint, 0::bigint, 'The month has no partition.'
         from auditctl_internal.missing_months() as n (m) where m not in (select s.m from auditctl_internal.stray_months() as s (m));
     for v_month in select p.partition, p.first from auditctl_internal.month_partitions() as p loop

@@ -116,13 +116,14 @@ def _plan_page(
     visit: Visit, conn: Connection, change: ChangeRequest, planned: Plan, trouble: Trouble | None = None
 ) -> Response:
     statements = "\n".join(script(planned))
+    keyless = planned.unaccepted_keyless
     return visit.page(
         "config_plan.html",
         trouble.status if trouble else 200,
         change_request=change,
         plan=planned,
-        keyless=table_keys.warning(planned.keyless) if planned.keyless else "",
-        keyed="\n".join(table_keys.remedy(planned.keyless[0], planned.coverings)) if planned.keyless else "",
+        keyless=table_keys.warning(keyless) if keyless else "",
+        keyed="\n".join(table_keys.remedy(keyless[0], planned.coverings)) if keyless else "",
         trouble=trouble,
         reason=visit.one(visit.form, "reason", ""),
         problems=(),
