@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.fixtures.databases import connect
 from tests.support.dumps import require_programs
@@ -43,7 +44,9 @@ def work(dsn: str) -> None:
 
 def test_the_guide_does_what_it_says(server: EmbeddedServer, db: str, login: MakeLogin, tmp_path: Path) -> None:
     require_programs(server, "psql", "pg_dump", "pg_restore")
-    console = Console("tenants.md", server, db, tmp_path)
+    console = Console(
+        "tenants.md", server, db, tmp_path, {"--dbname=shop": f"--dbname={conninfo_to_dict(db)['dbname']}"}
+    )
     with connect(db) as conn:
         make_tenants(conn, TENANTS)
         enabled = console.run(1)

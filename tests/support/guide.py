@@ -1,4 +1,7 @@
-"""Runs the blocks of a guide in docs/how-to, in their order, as its reader does."""
+"""Runs the blocks of a guide in docs/how-to, in their order, as its reader does.
+
+A comment before a block says when it runs, and how its commands end: `<!-- run: guarded, exit 3 -->`.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,35 @@ import re
 import resource
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 from psycopg.conninfo import conninfo_to_dict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from auditctl.demo.server import EmbeddedServer
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to"
 
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-RUN = ("sh", "sql")
+PIECE = re.compile(
+    r"^## (?P<title>[^\n]+)$|^(?:<!-- run: (?P<marks>[^\n]+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+GUARDED, UNGUARDED = "guarded", "unguarded"
+SHELL = ("bash", "-e", "-o", "pipefail")
+PSQL = ("psql", "-X", "-v", "ON_ERROR_STOP=1")
+
+VOLATILE = (
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\.\d+Z?)?)?",
+    r"(?<=base/)\d+/\d+",
+    r"(?<=event_)\d{4}_\d\d",
+    r"\b\d[\d.,]* (bytes|kB|MB)\b",
+)
+"""What differs from run to run."""
 
 
 def processor_seconds(server: EmbeddedServer) -> float:
@@ -38,51 +56,131 @@ def processor_seconds(server: EmbeddedServer) -> float:
     return total
 
 
+def normal(output: str) -> list[str]:
+    """Lines of output without what differs from run to run, and without spaces that align it."""
+    for pattern in VOLATILE:
+        output = re.sub(pattern, "?", output)
+    return [re.sub(r" {2,}|─+", "  ", line).rstrip() for line in output.splitlines()]
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A block of code of a page.
 
     Attributes:
+        chapter: The heading above it.
         kind: Its language.
         text: What is in it.
+        marks: When it runs and how it ends.
+        number: How many pieces of the page come before it.
     """
 
+    chapter: str
     kind: str
     text: str
+    marks: frozenset[str] = frozenset()
+    number: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """With what one of its commands ends; the others end with 0."""
+        return next((int(mark.removeprefix("exit ")) for mark in self.marks if mark.startswith("exit ")), 0)
+
+    @property
+    def commands(self) -> list[tuple[str, str]]:
+        """Each command of a console block, with the output that is shown below it."""
+        parts = re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]
+        return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
 
 
+def blocks(page: str) -> list[Block]:
+    """Return the blocks of a page that a reader runs, in their order."""
+    found, chapter = [], ""
+    for number, match in enumerate(PIECE.finditer((FOLDER / page).read_text("utf-8"))):
+        if match["title"]:
+            chapter = match["title"]
+        elif match["kind"] != "text":
+            marks = frozenset((match["marks"] or "").split(", ")) - {""}
+            found.append(Block(chapter, match["kind"], match["text"], marks, number))
+    return found
+
+
+def rewrite(page: str, block: Block, text: str) -> None:
+    """Write another text into a block of a page."""
+    path = FOLDER / page
+    before = path.read_text("utf-8")
+    match = list(PIECE.finditer(before))[block.number]
+    path.write_text(f"{before[: match.start('text')]}{text}{before[match.end('text') :]}", "utf-8")
+
+
+@dataclass
 class Console:
-    """Runs the blocks of a page, as a superuser on the machine of the server does.
+    """Runs the blocks of a page, on the machine of the server.
 
     Attributes:
+        page: The file.
+        server: The server.
+        dsn: The database, as the login of whoever reads the page.
+        folder: Where the commands run.
+        places: Texts of the page, and what stands for them here, such as paths.
+        programs: A folder with programs that come before others.
+        kinds: Which kinds of blocks run.
         blocks: The blocks that were not run yet.
         seconds: Each block that ran, with the processor time of its programs and of the server.
     """
 
-    def __init__(self, page: str, server: EmbeddedServer, dsn: str, folder: Path) -> None:
+    page: str
+    server: EmbeddedServer
+    dsn: str
+    folder: Path
+    places: Mapping[str, str] = field(default_factory=dict)
+    programs: Path | None = None
+    kinds: tuple[str, ...] = ("sh", "sql")
+    seconds: list[tuple[str, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
         """Read the page, and put the programs on the path."""
-        found = BLOCK.finditer((FOLDER / page).read_text("utf-8"))
-        self.blocks = [Block(match[1], match[2]) for match in found if match[1] in RUN]
-        self.seconds: list[tuple[str, float]] = []
-        self._server, self._folder = server, folder
-        known: dict[str, Any] = conninfo_to_dict(dsn)
-        self._name = known["dbname"]
-        programs = f"{Path(sys.executable).parent}:{server.bindir}:{os.environ['PATH']}"
-        self._env = os.environ | {"PATH": programs, "AUDITCTL_DSN": dsn, "PGDATABASE": self._name}
+        self.blocks = [block for block in blocks(self.page) if block.kind in self.kinds]
+        known = {name: str(value) for name, value in conninfo_to_dict(self.dsn).items()}
+        folders = [*([self.programs] if self.programs else []), Path(sys.executable).parent, self.server.bindir]
+        path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
+        self._env: dict[str, str] = dict(os.environ) | {
+            "PATH": path,
+            "AUDITCTL_DSN": self.dsn,
+            "PGDATABASE": known["dbname"],
+        }
         self._env.pop("COLUMNS", None)  # what a test runner sets for its own output
-        self._env |= {"PGHOST": known["host"], "PGPORT": str(known["port"]), "PGUSER": known["user"]}
+        self._env |= {"PGHOST": known["host"], "PGPORT": known["port"], "PGUSER": known["user"]}
 
     def run(self, number: int) -> str:
-        """Run the next blocks, and return what they print, messages included."""
-        return "".join(self._run(self.blocks.pop(0)) for _ in range(number))
+        """Run the next blocks, which succeed, and return what they print, messages included."""
+        return "".join(self._run_block(self.blocks.pop(0)) for _ in range(number))
 
-    def _run(self, block: Block) -> str:
-        script = block.text.replace("--dbname=shop", f"--dbname={self._name}")
-        command = ["bash", "-e", "-o", "pipefail"] if block.kind == "sh" else ["psql", "-X", "-v", "ON_ERROR_STOP=1"]
-        before = processor_seconds(self._server)
-        done = subprocess.run(
-            command, input=script, cwd=self._folder, env=self._env, capture_output=True, text=True, check=False
-        )
-        self.seconds.append((block.text, processor_seconds(self._server) - before))
-        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+    def run_command(self, block: Block, command: str, *, width: int = 130) -> str:
+        """Run one command of a block, and return what it prints, as the page would show it."""
+        done = self._start(SHELL, command, {"COLUMNS": str(width)})
+        assert done.returncode in (0, block.exit_code), f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        shown = "".join(f"{line.rstrip()}\n" for line in (done.stdout + done.stderr).splitlines())
+        for text, here in self.places.items():
+            shown = shown.replace(here, text) if here.startswith("/") else shown
+        return shown
+
+    def _run_block(self, block: Block) -> str:
+        before = processor_seconds(self.server)
+        done = self._start(SHELL if block.kind == "sh" else PSQL, block.text, {})
+        self.seconds.append((block.text, processor_seconds(self.server) - before))
+        assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
+
+    def _start(self, program: tuple[str, ...], script: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        for text, here in self.places.items():
+            script = script.replace(text, here)
+        return subprocess.run(
+            program,
+            input=script,
+            cwd=self.folder,
+            env={**self._env, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
