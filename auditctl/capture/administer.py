@@ -50,20 +50,24 @@ def refusal(conn: Connection, planned: Plan, subject: Rule | None = None) -> str
             "administrators may not begin, change or end the recording of reads, which is a matter of row security: "
             + _listed(reads)
         )
-    lender, others = _not_owned(conn, (c.relation_oid for c in planned.pending if c.relation_oid is not None))
+    who = lender(conn)
+    others = not_owned(conn, (c.relation_oid for c in planned.pending if c.relation_oid is not None), who)
     if others:
         named = _listed([f"{name} (of {owner})" for name, owner in others.items()])
-        return f"{lender}, which installed auditctl, does not own {named}, so administrators cannot reach it"
+        return f"{who}, which installed auditctl, does not own {named}, so administrators cannot reach it"
     return None
 
 
-def _not_owned(conn: Connection, oids: Iterable[int]) -> tuple[str, dict[str, str]]:
-    """Return the login that installed, and those of the tables that it does not own, each with its owner."""
+def lender(conn: Connection) -> str | None:
+    """Return the login that installed, whose rights administrators' changes have; None if it cannot be found out."""
     row = conn.execute(resources.sql_text("queries/lender.sql").encode()).fetchone()
-    lender = str(row[0]) if row else ""
-    parameters = {"relations": list(oids), "role": lender or None}
-    rows = conn.execute(resources.sql_text("queries/not_owned.sql"), parameters)
-    return lender, {qualified(schema, table): owner for schema, table, owner in rows}
+    return str(row[0]) if row else None
+
+
+def not_owned(conn: Connection, oids: Iterable[int], role: str | None) -> dict[str, str]:
+    """Return those of the tables that a role does not own, each with its owner; the login's own if it is None."""
+    rows = conn.execute(resources.sql_text("queries/not_owned.sql"), {"relations": list(oids), "role": role})
+    return {qualified(schema, table): owner for schema, table, owner in rows}
 
 
 def advice(conn: Connection) -> str:
@@ -74,7 +78,7 @@ def advice(conn: Connection) -> str:
 def within_reach(conn: Connection, planned: Plan, stale: frozenset[int]) -> frozenset[int]:
     """Return those of the tables to register again that administrators may change; the others stay as they are."""
     targets = {target.name: target.relation for target in planned.targets if target.relation in stale}
-    outside = {*admin_limit.outside(conn, list(targets)), *_not_owned(conn, targets.values())[1]}
+    outside = {*admin_limit.outside(conn, list(targets)), *not_owned(conn, targets.values(), lender(conn))}
     return frozenset(relation for name, relation in targets.items() if name not in outside)
 
 

@@ -69,6 +69,6 @@ def sentences(conn: Connection, covered: Collection[str], limits: Scope | None =
         return (*names, *rules)
     replicated = [
         f"{problem}. See: auditctl doctor"
-        for _, problem, _ in conn.execute(resources.sql_text("queries/doctor/log_subscribed.sql").encode())
+        for _, problem, *_ in conn.execute(resources.sql_text("queries/doctor/log_subscribed.sql").encode())
     ]
     return (*names, *rules, *replicated)

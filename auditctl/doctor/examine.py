@@ -11,7 +11,7 @@ from auditctl import database, place, resources, store_code
 from auditctl.capture import accepted
 from auditctl.capture.scope import Scope
 from auditctl.database import Connection
-from auditctl.doctor import acceptance, clear_values, coverage, remedies
+from auditctl.doctor import acceptance, clear_values, coverage, remedies, rights
 from auditctl.doctor.acceptance import AcceptedFinding
 from auditctl.doctor.checks.log import PLACE
 from auditctl.doctor.model import Check, Coverage, Finding, ResultRow, Severity
@@ -74,7 +74,7 @@ def _in_place(
     conn: Connection, today: date | None, server_version: str | None, limit: int | None, only: tuple[str, ...]
 ) -> Examination:
     """Make every check, inside a transaction; arguments as for `examine`."""
-    findings: list[Finding] = []
+    found: list[tuple[Check, ResultRow]] = []
     unseen: list[tuple[str, str]] = []
     major = conn.info.server_version // 10000
     changed = _changed_code(conn)
@@ -89,7 +89,6 @@ def _in_place(
         "granted": list(covered.granted) if covered else [],
         "changed": changed,
     }
-    asker = remedies.read_asker(conn)
     checks = [check for check in CHECKS if check.since <= major <= check.until]
     if is_unsafe:
         unseen += [(check.name, _UNSAFE) for check in checks if check.name != STORE_CODE]
@@ -103,17 +102,26 @@ def _in_place(
             unseen.append((check.name, str(error)))
         else:
             named = [row for row in rows if covered is None or _is_named(row, covered.limits)]
-            findings += [remedies.fit(check.finding(row), check, row, asker) for row in named]
+            found += [(check, row) for row in named]
     if covered and (since := covered.clear_values.examined_since):
         begin = f"{since.astimezone(UTC):%Y-%m-%d %H:%M} (UTC)"
         unseen.append((EVENT_CLEAR, f"the log is large; those before {begin} need --all-events"))
-    order = list(Severity)
-    findings.sort(key=lambda finding: order.index(finding.severity))
+    findings = _findings(conn, covered, found, is_guarded=is_guarded)
     # Code of the store that somebody changed may say what is accepted.
     valid = () if covered is None else accepted.read(conn)
     (day,) = conn.execute("select coalesce(%s::date, current_date)", [today]).fetchone() or (date.max,)
     counted, apart = acceptance.split(findings, valid, day)
     return Examination(counted, tuple(unseen), apart)
+
+
+def _findings(
+    conn: Connection, covered: Coverage | None, found: Sequence[tuple[Check, ResultRow]], *, is_guarded: bool
+) -> list[Finding]:
+    """Return what results mean, the worst first, with the remedies for whoever is logged in."""
+    asker = rights.read(conn, covered, *remedies.tables(found))
+    findings = [remedies.fit(check.finding(row), check, row, asker, is_guarded=is_guarded) for check, row in found]
+    order = list(Severity)
+    return sorted(findings, key=lambda finding: order.index(finding.severity))
 
 
 def _changed_code(conn: Connection) -> list[str]:
@@ -126,7 +134,8 @@ def _displaced(conn: Connection) -> Examination | None:
     phrase = place.displacement(conn)
     if phrase is None:
         return None
-    return Examination((PLACE.finding({"object": f"database {conn.info.dbname}", "phrase": phrase}),), ())
+    row = {"object": f"database {conn.info.dbname}", "phrase": phrase}
+    return Examination((remedies.fit(PLACE.finding(row), PLACE, row, rights.read(conn)),), ())
 
 
 def _is_named(row: ResultRow, limits: Scope | None) -> bool:

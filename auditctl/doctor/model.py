@@ -24,11 +24,39 @@ ResultRow = Mapping[str, Any]
 FormerColumns = Mapping[str, Mapping[str, str | None]]
 """For each table its columns that were renamed or dropped: the former name, and the name now or None."""
 
-AS_SUPERUSER = "as a superuser: "
-"""How a remedy starts that whoever asks cannot carry out."""
+AS = "as "
+"""How a remedy starts that whoever asks cannot carry out: it says who can."""
+
+AS_SUPERUSER = f"{AS}a superuser: "
+"""How one starts that a superuser can carry out."""
 
 COMMAND = "auditctl "
 """How a remedy starts that is typed into a shell; any other is SQL, or a sentence."""
+
+
+class Right(StrEnum):
+    """What it takes to carry a remedy out. A superuser can carry out every one."""
+
+    NOBODY = "nobody"
+    """No right in the database: it is done to the server."""
+
+    ADMINISTRATOR = "administrator"
+    """To be an administrator, or to act as auditctl_owner."""
+
+    CONFIGURATION = "configuration"
+    """To change what is audited of the tables concerned: as an administrator, or as auditctl_owner and their owner."""
+
+    INSTALLER = "installer"
+    """To act as auditctl_owner; where the coverage guard protects the store, to be a superuser."""
+
+    OWNER = "owner"
+    """To own an object: the result's `owner`, or else auditctl_owner, says who does."""
+
+    GRANTOR = "grantor"
+    """To grant a role: the result's `via` says which, its `grantor` who granted it."""
+
+    SUPERUSER = "superuser"
+    """To be a superuser."""
 
 
 class Severity(StrEnum):
@@ -78,7 +106,7 @@ class Finding:
     def is_code(self) -> bool:
         """Whether the remedy is to be run as it stands, in a shell or in SQL, and no sentence."""
         is_statement = self.remedy.endswith(";") and self.remedy[:1].islower()
-        return self.remedy.startswith(COMMAND) or (is_statement and not self.remedy.startswith(AS_SUPERUSER))
+        return self.remedy.startswith(COMMAND) or (is_statement and not self.remedy.startswith(AS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +213,7 @@ class Check:
         until: The last one.
         query_name: The name of its query, where it is not the check's; the query has the check's as a parameter.
         find: Finds the rows where a query cannot: by comparing with the rules.
-        needs_superuser: Whether only a superuser can carry the remedy out.
+        needs: What it takes to carry the remedy out; a row may say otherwise.
         otherwise: What can be done where nobody is a superuser, as a sentence like the remedy; empty for nothing.
         may_be_accepted: Whether somebody may accept its findings; not where events may be missing or changed.
     """
@@ -195,11 +223,11 @@ class Check:
     title: str
     meaning: str
     remedy: str
+    needs: Right
     since: int = 14
     until: int = 99
     query_name: str = ""
     find: Callable[[Coverage], Sequence[ResultRow]] | None = None
-    needs_superuser: bool = False
     otherwise: str = ""
     may_be_accepted: bool = True
 

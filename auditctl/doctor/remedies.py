@@ -1,89 +1,34 @@
-"""Fits remedies to whoever asks: what only a superuser can do is not proposed to others as if they could.
+"""Fits remedies to whoever asks: what somebody cannot carry out is proposed with the name of who can. Pure.
 
 Providers reserve superusers for themselves. Their services are known by a role that each of them has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from auditctl.database import Connection
-from auditctl.doctor.model import AS_SUPERUSER, Check, Finding, ResultRow
+from auditctl.doctor.model import AS, COMMAND, Check, Finding, ResultRow, Right
+from auditctl.doctor.rights import Asker, Reach, Service
+from auditctl.names import ROLE_OWNER
 
-AS_OWNER = "set role auditctl_owner;"
-"""How statements start that need a member of auditctl_owner."""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A managed service.
-
-    Attributes:
-        name: As its provider calls it.
-        marker: A role that every server of it has.
-        own: The roles that it needs for itself, as globs.
-    """
-
-    name: str
-    marker: str
-    own: tuple[str, ...]
+APPLY = f"{COMMAND}apply"
+"""How the remedy starts that applies all rules."""
 
 
-SERVICES = (
-    Service("Amazon RDS", "rds_superuser", ("rds*",)),
-    Service("Google Cloud SQL", "cloudsqlsuperuser", ("cloudsql*",)),
-    Service("Google AlloyDB", "alloydbsuperuser", ("alloydb*",)),
-    Service("Azure Database for PostgreSQL", "azure_pg_admin", ("azure*", "replication")),
-    Service("Neon", "neon_superuser", ("neon_*", "cloud_admin")),
-    Service(
-        "Supabase",
-        "supabase_admin",
-        ("supabase_*", "postgres", "service_role", "authenticator", "pgbouncer", "dashboard_user"),
-    ),
-)
-"""The services that are known."""
+def tables(found: Iterable[tuple[Check, ResultRow]]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names that results have of tables and rules, and those of results whose remedy applies all rules."""
+    pairs = [(check.remedy.startswith(APPLY), name) for check, row in found for name in _tables(row)]
+    return frozenset(name for _, name in pairs), frozenset(name for is_applied, name in pairs if is_applied)
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks for remedies.
-
-    Attributes:
-        is_superuser: Whether it is a superuser, who can do everything.
-        is_owner: Whether it may act as auditctl_owner.
-        service: The service that the server belongs to; None for one of nobody's, and for a superuser.
-    """
-
-    is_superuser: bool
-    is_owner: bool
-    service: Service | None = None
+def _tables(row: ResultRow) -> Iterator[str]:
+    names = (row.get(key) for key in ("table", "rule", "object"))
+    yield from (str(name) for name in names if name is not None)
 
 
-def read_asker(conn: Connection) -> Asker:
-    """Return who is logged in, and where."""
-    query = """
-        select
-            r.rolsuper,
-            coalesce(pg_catalog.pg_has_role(r.oid, pg_catalog.to_regrole('auditctl_owner')::oid, 'member'), false),
-            array(select s.rolname::text from pg_catalog.pg_roles as s where s.rolname = any (%s))
-        from pg_catalog.pg_roles as r
-        where r.rolname = session_user
-    """
-    row = conn.execute(query, [[service.marker for service in SERVICES]]).fetchone()
-    if row is None:
-        return Asker(False, False)
-    is_superuser, is_owner, markers = row
-    return Asker(is_superuser, is_owner, None if is_superuser else _service(markers))
-
-
-def _service(markers: Iterable[str]) -> Service | None:
-    known = frozenset(markers)
-    return next((service for service in SERVICES if service.marker in known), None)
-
-
-def fit(finding: Finding, check: Check, row: ResultRow, asker: Asker) -> Finding:
+def fit(finding: Finding, check: Check, row: ResultRow, asker: Asker, *, is_guarded: bool = False) -> Finding:
     """Return a finding with a remedy that whoever asks can carry out, or that says who can.
 
     Args:
@@ -91,21 +36,66 @@ def fit(finding: Finding, check: Check, row: ResultRow, asker: Asker) -> Finding
         check: Its check.
         row: The row that it was made from.
         asker: Who asks.
+        is_guarded: Whether the coverage guard protects the store.
     """
-    remedy = finding.remedy
-    if asker.is_superuser:
+    needs = Right(row.get("needs", check.needs))
+    if asker.is_superuser or needs is Right.NOBODY or finding.remedy.startswith(AS):
         return finding
-    if check.needs_superuser and asker.service is not None:
+    if needs is Right.SUPERUSER and asker.service is not None:
         return replace(finding, remedy=_on_service(finding, check, row, asker.service))
-    needs_owner = remedy.startswith(AS_OWNER) and not asker.is_owner
-    if (check.needs_superuser or needs_owner) and not remedy.startswith(AS_SUPERUSER):
-        return replace(finding, remedy=f"{AS_SUPERUSER}{remedy}")
-    return finding
+    if _may(needs, finding, row, asker, is_guarded=is_guarded):
+        return finding
+    return replace(finding, remedy=f"{AS}{_who(needs, finding, row, asker, is_guarded=is_guarded)}: {finding.remedy}")
+
+
+def _may(needs: Right, finding: Finding, row: ResultRow, asker: Asker, *, is_guarded: bool) -> bool:
+    """Return whether whoever asks, who is no superuser, can carry a remedy out."""
+    match needs:
+        case Right.ADMINISTRATOR:
+            return asker.is_owner or asker.is_administrator
+        case Right.CONFIGURATION:
+            return (asker.is_owner or asker.is_administrator) and _is_within(asker.reach, finding, row)
+        case Right.INSTALLER:
+            return asker.is_owner and not is_guarded
+        case Right.OWNER:
+            return _owner(row) in asker.roles
+        case Right.GRANTOR:
+            return _role(row, "via") in asker.grantable and _role(row, "grantor") in {"", *asker.roles}
+    return False
+
+
+def _who(needs: Right, finding: Finding, row: ResultRow, asker: Asker, *, is_guarded: bool) -> str:
+    """Return who can carry a remedy out that whoever asks cannot; on a managed service nobody is a superuser."""
+    if needs is Right.OWNER:
+        return _owner(row)
+    if needs is Right.ADMINISTRATOR or (
+        needs is Right.CONFIGURATION and _is_within(asker.administrators, finding, row)
+    ):
+        return "an administrator"
+    if asker.service is None or is_guarded:
+        return "a superuser"
+    if needs is Right.GRANTOR:
+        return _role(row, "grantor") or f"a login that may grant {_role(row, 'via')}"
+    return "a login that also owns the tables" if needs is Right.CONFIGURATION else "the login that installed auditctl"
+
+
+def _owner(row: ResultRow) -> str:
+    return str(row.get("owner", ROLE_OWNER))
+
+
+def _role(row: ResultRow, key: str) -> str:
+    """Return the name of a role; empty if the result has none."""
+    return str(row.get(key) or "").strip('"')
+
+
+def _is_within(reach: Reach, finding: Finding, row: ResultRow) -> bool:
+    """Return whether somebody can change the capture that a remedy changes."""
+    return reach.may_apply if finding.remedy.startswith(APPLY) else reach.outside.isdisjoint(_tables(row))
 
 
 def _on_service(finding: Finding, check: Check, row: ResultRow, service: Service) -> str:
     accept = f'Accept the finding in the file: check = "{finding.check}", object = "{finding.object}"'
-    role = str(row.get("role", "")).strip('"')
+    role = _role(row, "role")
     if role and any(fnmatchcase(role, glob) for glob in service.own):
         return f"{service.name} itself needs the role {role}, and nobody else can change it. {accept}"
     if check.otherwise:

@@ -182,7 +182,7 @@ def test_findings_are_printed_as_json_the_worst_first(
     audit(db, "public.a")
     conn.execute(UNGUARDED.format("alter table a set unlogged; drop trigger auditctl_create on a").encode())
     reader = login("reader", roles=["auditctl_reader"])
-    for dsn in (db, reader.dsn):
+    for dsn, who in ((db, ""), (reader.dsn, "as an administrator: ")):
         done = auditctl("--quiet", "doctor", "--format", "json", dsn=dsn, check=3)
         printed = json.loads(done.out)
         severities = [list(Severity).index(finding["severity"]) for finding in printed]
@@ -192,7 +192,7 @@ def test_findings_are_printed_as_json_the_worst_first(
             "check": "trigger_missing",
             "object": "public.a",
             "meaning": "No insert of public.a leaves an event: the trigger is gone.",
-            "remedy": "auditctl apply --yes",
+            "remedy": f"{who}auditctl apply --yes",
             "accepted": None,
         }
         assert [finding["object"] for finding in printed if finding["check"] == "table_unlogged"] == ["public.a"]

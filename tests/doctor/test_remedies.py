@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from psycopg import sql
 
-from auditctl.doctor import remedies
-from auditctl.doctor.model import Finding, Severity
+from auditctl.doctor import remedies, rights
+from auditctl.doctor.model import Finding, Right, Severity
 from auditctl.doctor.registry import CHECKS
-from auditctl.doctor.remedies import SERVICES, Asker
+from auditctl.doctor.rights import SERVICES, Asker, Service
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit
 from tests.support.doctoring import found
@@ -42,7 +42,7 @@ def test_only_a_superuser_is_told_to_do_what_only_a_superuser_can() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=[service.name for service in SERVICES])
-def test_nobody_on_a_managed_service_is_told_to_change_what_the_service_needs(service: remedies.Service) -> None:
+def test_nobody_on_a_managed_service_is_told_to_change_what_the_service_needs(service: Service) -> None:
     asker = Asker(False, True, service)
     own = service.own[0].replace("*", "admin")
     text = remedy("role_superuser", {"object": own, "role": own}, asker)
@@ -53,7 +53,7 @@ def test_nobody_on_a_managed_service_is_told_to_change_what_the_service_needs(se
     other = remedy("role_superuser", SUPERUSER, asker)
     assert other.startswith(f"Nobody but {service.name} is a superuser there: ")
     for check in CHECKS:
-        if check.needs_superuser:
+        if check.needs is Right.SUPERUSER:
             row = dict.fromkeys(("role", "relations", "database", "name", "kind", "parameter"), "x") | {"object": "x"}
             finding = Finding(Severity.NOTICE, check.name, "x", "m", "alter role x nosuperuser;")
             fitted = remedies.fit(finding, check, row, asker)
@@ -69,10 +69,10 @@ def test_a_service_is_known_by_its_role_unless_a_superuser_asks(
     conn.execute(sql.SQL("create role {}").format(role))
     try:
         with connect(reader.dsn) as session:
-            asker = remedies.read_asker(session)
+            asker = rights.read(session)
         assert asker.service is not None
         assert asker.service.marker == marker
-        assert remedies.read_asker(conn) == Asker(True, True)
+        assert rights.read(conn) == Asker(True, True)
     finally:
         conn.execute(sql.SQL("drop role {}").format(role))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditctl.doctor import coverage, lost_tables
-from auditctl.doctor.model import Check, Severity
+from auditctl.doctor.model import Check, Right, Severity
 
 APPLY = "auditctl apply --yes"
 ENABLE = "auditctl enable {table}"
@@ -17,6 +17,7 @@ CAPTURE = (
         "auditctl install",
         find=coverage.changed_templates,
         may_be_accepted=False,
+        needs=Right.INSTALLER,
     ),
     Check(
         "rule_broken",
@@ -26,6 +27,7 @@ CAPTURE = (
         "auditctl disable {rule}",
         find=coverage.broken_rules,
         may_be_accepted=False,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "table_detached",
@@ -36,6 +38,7 @@ CAPTURE = (
         ENABLE,
         find=lost_tables.detached_tables,
         may_be_accepted=False,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "table_uncaptured",
@@ -45,6 +48,7 @@ CAPTURE = (
         APPLY,
         find=coverage.uncaptured_tables,
         may_be_accepted=False,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "trigger_missing",
@@ -54,6 +58,7 @@ CAPTURE = (
         APPLY,
         find=coverage.missing_triggers,
         may_be_accepted=False,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "member_uncaptured",
@@ -63,6 +68,7 @@ CAPTURE = (
         APPLY,
         find=coverage.uncaptured_members,
         may_be_accepted=False,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "trigger_silent",
@@ -71,6 +77,7 @@ CAPTURE = (
         "Writes to {relation} may leave no event: the trigger is {state}.",
         APPLY,
         may_be_accepted=False,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "capture_changed",
@@ -80,6 +87,7 @@ CAPTURE = (
         APPLY,
         find=coverage.changed_capture,
         may_be_accepted=False,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "event_clear",
@@ -90,6 +98,7 @@ CAPTURE = (
         "Nothing takes a value out of a write-once log: retention deletes the events with their month. Set a shorter "
         "time for {object}, and until then limit who reads the log: auditctl revoke reader LOGIN",
         find=coverage.events_in_the_clear,
+        needs=Right.INSTALLER,
     ),
     Check(
         "table_renamed",
@@ -98,6 +107,7 @@ CAPTURE = (
         "No write to {object} leaves an event: the table that was audited under this name is {target} now.",
         ENABLE,
         find=lost_tables.renamed_tables,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "table_shadowed",
@@ -106,6 +116,7 @@ CAPTURE = (
         "{who} may write to {object}, which is not audited, instead of {target}: its schema comes first on the search "
         "path.",
         ENABLE,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "trigger_unwanted",
@@ -116,6 +127,7 @@ CAPTURE = (
         "events of a table of theirs.",
         APPLY,
         find=coverage.unwanted_triggers,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "function_unknown",
@@ -123,6 +135,7 @@ CAPTURE = (
         "a function in auditctl_triggers that nothing needs",
         "Nobody knows what {function} is for; it lies where only generated functions are.",
         "auditctl apply --yes",
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "function_executable",
@@ -131,6 +144,7 @@ CAPTURE = (
         "{who} may execute {function}: attached to a table of theirs, or called, it makes events of things that never "
         "happened.",
         "revoke all on routine {function} from {grantee} cascade;",
+        needs=Right.OWNER,
     ),
     Check(
         "rule_instead",
@@ -140,6 +154,7 @@ CAPTURE = (
         "of each {command}.",
         "If an application needs the rule, accept the finding; if none does: drop rule {rule} on {relation}",
         query_name="rewrite_rule",
+        needs=Right.OWNER,
     ),
     Check(
         "rule_also",
@@ -149,6 +164,7 @@ CAPTURE = (
         "writer.",
         "If an application needs the rule, accept the finding; if none does: drop rule {rule} on {relation}",
         query_name="rewrite_rule",
+        needs=Right.OWNER,
     ),
     Check(
         "trigger_foreign",
@@ -157,6 +173,7 @@ CAPTURE = (
         "{writer}, who does not own {relation}, decides what it stores and can change who is recorded: the trigger "
         "{trigger} runs a function of theirs before the event is made.",
         "alter function {function} owner to {owner};",
+        needs=Right.SUPERUSER,
     ),
     Check(
         "table_unlogged",
@@ -164,6 +181,7 @@ CAPTURE = (
         "an audited table, or a part of the log, that a crash empties",
         "A crash of the server empties {relation}, and no event says so.",
         "alter table {relation} set logged;",
+        needs=Right.OWNER,
     ),
     Check(
         "table_foreign",
@@ -171,6 +189,7 @@ CAPTURE = (
         "an audited foreign table",
         "Writes to {relation} at its own server, and its truncation, leave no event here.",
         "auditctl disable {table}",
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "table_keyless",
@@ -180,6 +199,7 @@ CAPTURE = (
         "and its rule names no columns.",
         "Name the columns that identify its rows, or add a primary key: auditctl enable {table} --key COLUMN",
         find=coverage.keyless_tables,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "registration_stale",
@@ -188,6 +208,7 @@ CAPTURE = (
         "{object} is known otherwise than its rule says, and DDL will follow that: {reason}",
         APPLY,
         find=coverage.changed_registrations,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "table_unwatched",
@@ -196,6 +217,7 @@ CAPTURE = (
         "The owner of {object} can switch its capture off: the coverage guard does not watch it.",
         APPLY,
         find=coverage.unwatched_tables,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "guard",
@@ -204,7 +226,7 @@ CAPTURE = (
         "Owners of audited tables can switch their capture off: the event trigger {name}, which prevents it, is "
         "{state}.",
         "auditctl install",
-        needs_superuser=True,
+        needs=Right.SUPERUSER,
     ),
 )
 """Every check of capture, in the order of the reference: what must be repaired first comes first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditctl.doctor.model import Check, Severity
+from auditctl.doctor.model import Check, Right, Severity
 
 MAINTAIN = "auditctl maintain"
 
@@ -19,6 +19,7 @@ PLACE = Check(
     "Capture, the guard and the log's roles may not fit this database: the store {phrase}; no other check was made.",
     "auditctl adopt",
     may_be_accepted=False,
+    needs=Right.INSTALLER,
 )
 
 LOG = (
@@ -28,6 +29,7 @@ LOG = (
         "privileges that others get on what auditctl_owner creates",
         "The next {kind} of the store will be open to {who}: it has default privileges on them.",
         "alter default privileges for role auditctl_owner{place} revoke all on {kind} from {grantee} cascade;",
+        needs=Right.OWNER,
     ),
     Check(
         "store_code",
@@ -37,6 +39,7 @@ LOG = (
         "sessions of others, which is why auditctl runs nothing as a superuser until it is repaired.",
         "auditctl install",
         may_be_accepted=False,
+        needs=Right.INSTALLER,
     ),
     Check(
         "owner_changed",
@@ -45,7 +48,7 @@ LOG = (
         "{owner} owns the {kind} {name}, and can change what it does and holds.",
         "alter {kind} {name} owner to auditctl_owner;",
         may_be_accepted=False,
-        needs_superuser=True,
+        needs=Right.SUPERUSER,
     ),
     Check(
         "log_trigger",
@@ -55,6 +58,7 @@ LOG = (
         "auditctl's.",
         as_owner("drop trigger if exists {trigger} on {relation};"),
         may_be_accepted=False,
+        needs=Right.INSTALLER,
     ),
     Check(
         "log_rule",
@@ -63,6 +67,7 @@ LOG = (
         "Events may be changed or swallowed as they are written: the rule {rule} on {relation} is not auditctl's.",
         as_owner("drop rule {rule} on {relation};"),
         may_be_accepted=False,
+        needs=Right.INSTALLER,
     ),
     Check(
         "write_once",
@@ -71,6 +76,7 @@ LOG = (
         "Events in {relation} can be changed and removed, and may have been: its write-once guard is missing or off.",
         as_owner("{drops}select auditctl_internal.guard_partition({literal});"),
         may_be_accepted=False,
+        needs=Right.INSTALLER,
     ),
     Check(
         "rule_unrecorded",
@@ -78,6 +84,7 @@ LOG = (
         "changes of rules, event types, retention or holds that are not recorded",
         "What {object} says can be changed without an event: the trigger that records it is missing or off.",
         as_owner("{creates}alter table {object} enable always trigger {trigger};"),
+        needs=Right.INSTALLER,
     ),
     Check(
         "log_month_gone",
@@ -86,6 +93,7 @@ LOG = (
         "Events of {month} are missing, unless a backup has them: {object} {state}, and no upkeep announced it.",
         as_owner("select auditctl_internal.accept_month({literal}, 'the loss is known');"),
         may_be_accepted=False,
+        needs=Right.INSTALLER,
     ),
     Check(
         "log_default_gone",
@@ -98,6 +106,7 @@ LOG = (
             "select auditctl_internal.guard_partition('auditctl.event_default');"
         ),
         may_be_accepted=False,
+        needs=Right.INSTALLER,
     ),
     Check(
         "log_detached",
@@ -109,6 +118,7 @@ LOG = (
             "select auditctl_internal.guard_partition({literal});"
         ),
         may_be_accepted=False,
+        needs=Right.INSTALLER,
     ),
     Check(
         "log_default_rows",
@@ -117,6 +127,7 @@ LOG = (
         "Events of {months} were written while those months had no partition, and none can be made until they are "
         "moved.",
         MAINTAIN,
+        needs=Right.ADMINISTRATOR,
     ),
     Check(
         "log_months",
@@ -124,6 +135,7 @@ LOG = (
         "a month from this one to three ahead that has no partition",
         "Events of {month} will be written to the DEFAULT partition, and have to be moved later.",
         MAINTAIN,
+        needs=Right.ADMINISTRATOR,
     ),
     Check(
         "log_writable",
@@ -131,6 +143,7 @@ LOG = (
         "a privilege on a table or sequence of the store that only auditctl_owner needs",
         "{relation} is open to {who}, by these privileges: {privileges}.",
         as_owner("revoke {privileges} on {kind} {relation} from {grantee} cascade;"),
+        needs=Right.INSTALLER,
     ),
     Check(
         "schema_writable",
@@ -138,6 +151,7 @@ LOG = (
         "a privilege on a schema of the store by which others could put code there, or use what is there",
         "{who} has the privilege {privileges} on schema {schema}, and could use what capture uses, or take its place.",
         as_owner("revoke {privileges} on schema {schema} from {grantee} cascade;"),
+        needs=Right.INSTALLER,
     ),
     Check(
         "log_row_security",
@@ -145,6 +159,7 @@ LOG = (
         "a table of the store without row security",
         "A member of pg_write_all_data can write to {relation}: its row security is off.",
         as_owner("alter table {relation} enable row level security;"),
+        needs=Right.INSTALLER,
     ),
     Check(
         "log_subscribed",
@@ -152,6 +167,7 @@ LOG = (
         "a log that is replicated from another server, where it is written here as well",
         "Logical replication mixes two logs: {problem}.",
         "auditctl disable {object}",
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "log_hidden",
@@ -160,6 +176,7 @@ LOG = (
         "Readers of {relation}, and dumps by logins that row security holds, may miss rows without an error: {reason}.",
         as_owner("select auditctl_internal.open_store_to_dumps();"),
         may_be_accepted=False,
+        needs=Right.INSTALLER,
     ),
     Check(
         "log_policy",
@@ -167,6 +184,7 @@ LOG = (
         "a policy on a table of the store that lets somebody write",
         "A member of pg_write_all_data can write to {relation}: the policy {policy} allows it.",
         as_owner("drop policy {policy} on {relation};"),
+        needs=Right.INSTALLER,
     ),
 )
 """Every check of the log, in the order of the reference: before install creates anything, nobody else may get it."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from auditctl.actions import Action
 from auditctl.capture.plan import ChangeKind
 from auditctl.doctor.checks.log import as_owner
-from auditctl.doctor.model import Check, Coverage, ResultRow, Severity
+from auditctl.doctor.model import Check, Coverage, ResultRow, Right, Severity
 
 
 def silent_reads(coverage: Coverage) -> Sequence[ResultRow]:
@@ -28,6 +28,7 @@ READS = (
         "auditctl apply --yes",
         find=silent_reads,
         may_be_accepted=False,
+        needs=Right.CONFIGURATION,
     ),
     Check(
         "log_key_open",
@@ -36,6 +37,7 @@ READS = (
         "A login that may select from auditctl.log_key can forge reads and hide its own: the policy {policy} shows it.",
         as_owner("drop policy {policy} on auditctl.log_key;"),
         may_be_accepted=False,
+        needs=Right.INSTALLER,
     ),
     Check(
         "read_bypass",
@@ -43,7 +45,7 @@ READS = (
         "a login whose reads are not recorded because row security does not hold it",
         "{object} reads {relations} without leaving an event: row security does not hold {kind}.",
         "alter role {role} {without};",
-        needs_superuser=True,
+        needs=Right.SUPERUSER,
     ),
     Check(
         "read_owner",
@@ -51,6 +53,7 @@ READS = (
         "an owner whose reads are not recorded",
         "{owner}, who owns {object}, reads it without leaving an event.",
         "Enable the table again with --read-force, or give it to another role: alter table {relation} owner to ROLE",
+        needs=Right.SUPERUSER,
     ),
     Check(
         "read_open",
@@ -58,6 +61,7 @@ READS = (
         "a table with policies of its own that have no effect, because row security is on for reads alone",
         "The policies {policies} of {object} hide nothing: the policy auditctl_open lets every row through.",
         "drop policy auditctl_open on {relation};",
+        needs=Right.OWNER,
     ),
 )
 """Every check of reading, in the order of the reference."""

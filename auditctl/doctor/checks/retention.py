@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditctl.doctor.checks.log import MAINTAIN, as_owner
-from auditctl.doctor.model import Check, Severity
+from auditctl.doctor.model import Check, Right, Severity
 
 RETENTION = (
     Check(
@@ -12,6 +12,7 @@ RETENTION = (
         "what was stated about keeping events, a hold or a key change, without the guard against rewriting",
         "What {relation} says can be rewritten and back-dated, and may have been: its guard is missing or off.",
         as_owner("{repairs}"),
+        needs=Right.INSTALLER,
     ),
     Check(
         "move_unfinished",
@@ -19,6 +20,7 @@ RETENTION = (
         "events that are being moved out of the DEFAULT partition for more than an hour",
         "Each event of the DEFAULT partition is written twice since {since}: maintain was stopped while it moved them.",
         MAINTAIN,
+        needs=Right.ADMINISTRATOR,
     ),
     Check(
         "maintain_late",
@@ -26,6 +28,7 @@ RETENTION = (
         "upkeep that did not run for 35 days although retention is configured",
         "Nothing was deleted {since}, although retention is configured: maintain does not run.",
         MAINTAIN,
+        needs=Right.ADMINISTRATOR,
     ),
     Check(
         "retention_overdue",
@@ -33,6 +36,7 @@ RETENTION = (
         "a month with events whose time is over, two days after maintain last ran",
         "{partition} holds events that should have been deleted.",
         MAINTAIN,
+        needs=Right.ADMINISTRATOR,
     ),
     Check(
         "retention_shortened",
@@ -40,6 +44,7 @@ RETENTION = (
         "a shorter time to keep events, or a release of a hold, that is not in force yet",
         "Events of {what} may be deleted {day}: {reason}.",
         "{undo};",
+        needs=Right.ADMINISTRATOR,
     ),
     Check(
         "hold_empty",
@@ -48,6 +53,7 @@ RETENTION = (
         "The log has no event of {target}, which is held for {reason}: what was to be held may be under another name "
         "or key, and be deleted.",
         "auditctl hold release {hold} --reason 'keeps no event'",
+        needs=Right.ADMINISTRATOR,
     ),
     Check(
         "hold_old",
@@ -55,6 +61,7 @@ RETENTION = (
         "a hold that is older than a year",
         "The events of {target} are held since {since}, for {reason}.",
         "auditctl hold release {hold} --reason 'no longer needed'",
+        needs=Right.ADMINISTRATOR,
     ),
 )
 """Every check of upkeep, in the order of the reference."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditctl.doctor.model import Check, Severity
+from auditctl.doctor.model import Check, Right, Severity
 
 ROLES = (
     Check(
@@ -11,7 +11,7 @@ ROLES = (
         "a superuser besides the one of the installation",
         "{object} can switch capture off and change the log: it is a superuser.",
         "alter role {role} nosuperuser;",
-        needs_superuser=True,
+        needs=Right.SUPERUSER,
     ),
     Check(
         "role_app_superuser",
@@ -19,7 +19,7 @@ ROLES = (
         "a superuser that is an application as well",
         "{object} can name anybody as the user, and can change the log too: it is a superuser with auditctl_app.",
         "alter role {role} nosuperuser;",
-        needs_superuser=True,
+        needs=Right.SUPERUSER,
     ),
     Check(
         "role_bypass_rls",
@@ -27,7 +27,7 @@ ROLES = (
         "a role that row security does not hold",
         "{object} can write to any table it has the privilege for, the log included: row security does not hold it.",
         "alter role {role} nobypassrls;",
-        needs_superuser=True,
+        needs=Right.SUPERUSER,
     ),
     Check(
         "role_replication",
@@ -36,7 +36,7 @@ ROLES = (
         "{object} can read every table and the log without leaving an event, by logical decoding or by a copy of the "
         "server: it may replicate.",
         "alter role {role} noreplication;",
-        needs_superuser=True,
+        needs=Right.SUPERUSER,
     ),
     Check(
         "role_backup",
@@ -45,6 +45,7 @@ ROLES = (
         "{object} can read every table without leaving an event, the secrets of the log included: if it makes backups, "
         "name it as a backup role; otherwise it should not have BYPASSRLS.",
         "auditctl backup-role {login}",
+        needs=Right.SUPERUSER,
     ),
     Check(
         "role_createrole",
@@ -53,7 +54,7 @@ ROLES = (
         "{object} can make itself a member of auditctl_owner, and then change capture: it may administer every role.",
         "alter role {role} nocreaterole;",
         until=15,
-        needs_superuser=True,
+        needs=Right.SUPERUSER,
     ),
     Check(
         "role_owner_member",
@@ -61,6 +62,7 @@ ROLES = (
         "a member of auditctl_owner that did not install this store, such as one that installed in another database",
         "{object} can act as auditctl_owner: change capture, write events, and take the guards off the log.",
         "revoke {via} from {role}{by_grantor};",
+        needs=Right.GRANTOR,
     ),
     Check(
         "role_member",
@@ -69,6 +71,7 @@ ROLES = (
         "{object} can {power}: it is a member of {store_role}, which belongs to the whole cluster, but was not granted "
         "it in this database with auditctl grant {short_name} LOGIN.",
         "revoke {via} from {role}{by_grantor};",
+        needs=Right.GRANTOR,
     ),
     Check(
         "role_predefined",
@@ -76,7 +79,7 @@ ROLES = (
         "a member of a role of PostgreSQL's own that reaches around the log",
         "{who} may {power}.",
         "revoke {predefined} from {role};",
-        needs_superuser=True,
+        needs=Right.SUPERUSER,
     ),
     Check(
         "role_claims",
@@ -85,6 +88,7 @@ ROLES = (
         "{login} named the user who acts in {events} events of the last 30 days, the last on {last}, and was not "
         "believed: grant it the role if it is an application; otherwise it should stop naming users.",
         "auditctl grant app {login}",
+        needs=Right.GRANTOR,
     ),
     Check(
         "table_owner",
@@ -93,15 +97,16 @@ ROLES = (
         "{who} can {power}: it owns {relations}.",
         "alter table {relation} owner to {superuser}; "
         "grant select, insert, update, delete, truncate, references on {relation} to {role};",
-        needs_superuser=True,
         otherwise="Give {relations} to a role that nobody can log in as.",
+        needs=Right.SUPERUSER,
     ),
     Check(
         "table_owner_member",
         Severity.WARNING,
         "a login that can act as the owner of audited tables; with the coverage guard in place, a notice",
         "{who} can {power}: it may act as {owner}, who owns audited tables.",
-        "revoke {via} from {role};",
+        "revoke {via} from {role}{by_grantor};",
+        needs=Right.GRANTOR,
     ),
     Check(
         "database_owner",
@@ -109,8 +114,8 @@ ROLES = (
         "a login that owns the database",
         "{who} can drop the database, and the log with it.",
         "alter database {database} owner to {superuser};",
-        needs_superuser=True,
         otherwise="Give it to a role that nobody can log in as: alter database {database} owner to ROLE",
+        needs=Right.SUPERUSER,
     ),
     Check(
         "event_trigger_other",
@@ -119,6 +124,7 @@ ROLES = (
         "{owner} can act as whoever runs DDL, the coverage guard included: it owns {function}, which event trigger "
         "{object} runs with their rights, so that administrators may not change capture.",
         "alter function {function} security definer set search_path = pg_catalog, pg_temp;",
+        needs=Right.OWNER,
     ),
 )
 """Every check of roles, in the order of the reference."""

@@ -2,6 +2,7 @@
 select
     p.oid::regprocedure::text as object,
     p.oid::regprocedure::text as function,
+    pg_get_userbyid(p.proowner)::text as owner,
     case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as grantee,
     case a.grantee when 0 then 'Everybody' else pg_get_userbyid(a.grantee) end as who
 from pg_proc as p

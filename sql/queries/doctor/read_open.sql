@@ -2,6 +2,7 @@
 select
     auditctl.qualified(n.nspname, c.relname) as object,
     s.relation::text as relation,
+    pg_get_userbyid(c.relowner)::text as owner,
     array_to_string(auditctl.own_policies(s.relation, true), ', ') as policies
 from auditctl.read_site as s
 join pg_class as c on c.oid = s.relation

@@ -3,6 +3,7 @@ select
     quote_ident(r.rulename) || ' on ' || r.ev_class::regclass as object,
     r.ev_class::regclass::text as relation,
     quote_ident(r.rulename) as rule,
+    pg_get_userbyid(audited.relowner)::text as owner,
     case r.ev_type when '2' then 'update' when '3' then 'insert' else 'delete' end as command,
     case
         when written.missing <> ''
@@ -11,6 +12,7 @@ select
             then 'What the rule writes to is audited: accept the finding if an application needs the rule'
     end as remedy
 from pg_rewrite as r
+join pg_class as audited on audited.oid = r.ev_class
 cross join lateral (
     select
         count(*) as number,

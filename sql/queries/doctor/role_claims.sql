@@ -3,6 +3,7 @@
 select
     r.rolname::text as object,
     r.rolname::text as login,
+    'auditctl_app' as via,
     claim.events,
     claim.last
 from (

@@ -27,6 +27,7 @@ select
     substr(membership.name, length('auditctl_') + 1) as short_name,
     quote_ident(r.rolname) as role,
     quote_ident(pg_get_userbyid(membership.via)) as via,
+    case when current_setting('server_version_num')::integer >= 160000 then pg_get_userbyid(membership.grantor)::text end as grantor,
     case when current_setting('server_version_num')::integer >= 160000 and membership.grantor <> 10
         then format(' granted by %I', pg_get_userbyid(membership.grantor)) else '' end as by_grantor
 from membership

@@ -10,6 +10,7 @@ select
     r.rolname::text as object,
     quote_ident(r.rolname) as role,
     quote_ident(pg_get_userbyid(membership.via)) as via,
+    case when current_setting('server_version_num')::integer >= 160000 then pg_get_userbyid(membership.grantor)::text end as grantor,
     -- Before 16 a membership has one grantor, who does not matter.
     case when current_setting('server_version_num')::integer >= 160000 and membership.grantor <> 10
         then format(' granted by %I', pg_get_userbyid(membership.grantor)) else '' end as by_grantor

@@ -1,7 +1,8 @@
 -- Audited tables, and parts of the log, that a crash empties.
 select
     c.oid::regclass::text as object,
-    c.oid::regclass::text as relation
+    c.oid::regclass::text as relation,
+    pg_get_userbyid(c.relowner)::text as owner
 from pg_class as c
 where c.relpersistence = 'u' and c.relkind in ('r', 'p')
     and (
