@@ -73,8 +73,10 @@ def test_the_guard_follows_an_index_that_is_made_and_dropped_later(
     conn.execute(TABLE)
     audit(db, "t")
     assert keys(conn) == [None] * 3
+    # One index after another: the first stays the key while it is valid.
+    first = '["eu", "x"]' if ddl.startswith("create unique index a on t (region, code);") else key
     conn.execute(ddl)
-    assert keys(conn) == [key] * 3
+    assert keys(conn) == [first] * 3
     assert pending(db) == []
     conn.execute("""
         do $$
@@ -89,6 +91,45 @@ def test_the_guard_follows_an_index_that_is_made_and_dropped_later(
         end $$
     """)
     assert keys(conn) == [None] * 3
+    assert pending(db) == []
+
+
+def test_a_key_stays_while_its_index_is_valid_whatever_indexes_come(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    conn.execute(TABLE)
+    conn.execute("create unique index m on t (code)")
+    audit(db, "t")
+    for ddl in ("create unique index a on t (id)", "alter table t add unique (region)", "alter index m rename to z"):
+        conn.execute(ddl)
+        assert keys(conn) == ["x"] * 3
+        assert pending(db) == []
+    # So it does where nobody follows, under a new name, and through a pause.
+    conn.execute(GUARD_OFF)
+    conn.execute("create unique index b on t (region, id)")
+    auditctl("apply", "--yes", check=0)
+    auditctl("disable", "t", check=0)
+    auditctl("enable", "t", check=0)
+    assert keys(conn) == ["x"] * 3
+
+
+def test_a_key_stays_as_its_column_and_table_get_other_names(db: str, conn: psycopg.Connection) -> None:
+    conn.execute(TABLE)
+    conn.execute("create unique index m on t (code)")
+    audit(db, "t")
+    conn.execute("create unique index a on t (id)")
+    conn.execute("alter table t rename code to sign")
+    assert conn.execute("select key_columns from auditctl.target where target = 'public.t'").fetchone() == (["sign"],)
+    conn.execute("alter table t rename to u")
+    assert conn.execute("select key_columns from auditctl.target where target = 'public.u'").fetchone() == (["sign"],)
+    assert pending(db) == []
+    # An index that is chosen on purpose, or the loss of the former one, ends it.
+    conn.execute("alter table u replica identity using index a")
+    assert conn.execute("select key_columns from auditctl.target where target = 'public.u'").fetchone() == (["id"],)
+    conn.execute("create unique index r on u (region); alter table u replica identity nothing")
+    assert conn.execute("select key_columns from auditctl.target where target = 'public.u'").fetchone() == (["id"],)
+    conn.execute("drop index a, m")
+    assert conn.execute("select key_columns from auditctl.target where target = 'public.u'").fetchone() == (["region"],)
     assert pending(db) == []
 
 

@@ -160,11 +160,18 @@ begin
     select
         i.indrelid, format('%I.%I', n.nspname, c.relname), k.columns, i.indisprimary,
         row_number() over (
-            partition by i.indrelid order by i.indisprimary desc, i.indisreplident desc, cardinality(k.columns), c.relname collate "C"
+            partition by i.indrelid
+            order by
+                i.indisprimary desc, i.indisreplident desc, registered.key_columns is not distinct from k.columns desc, cardinality(k.columns),
+                c.relname collate "C"
         )
     from pg_index as i
     join pg_class as c on c.oid = i.indexrelid
     join pg_namespace as n on n.oid = c.relnamespace
+    join pg_class as r on r.oid = i.indrelid
+    join pg_namespace as rn on rn.oid = r.relnamespace
+    left join auditctl.capture as audited on audited.relation = i.indrelid::regclass
+    left join auditctl.target as registered on registered.target = coalesce(audited.target, auditctl.qualified(rn.nspname, r.relname))
     cross join lateral (
         select
             array_agg(a.attname::text order by k.position) as columns,
@@ -185,7 +192,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.key_indexes is
-    'The indexes by whose columns rows may be identified, the best first: the primary key alone, or else whole unique indexes over columns that are not null, first that of the replica identity, then those of the fewest columns';
+    'The indexes by whose columns rows may be identified, the best first: the primary key alone, or else whole unique indexes over columns that are not null, first that of the replica identity, then that by which rows are identified until now, then those of the fewest columns';
 
 create or replace function auditctl_internal.key_columns(p_relation oid, p_columns text[], p_key text[], p_hidden text[]) returns text[]
 language plpgsql stable

@@ -22,6 +22,7 @@ begin
         select
             k.relation::oid as root,
             k.members::oid[] as members,
+            k.exclude || k.mask as hidden,
             (to_jsonb(k) - '{relation,actions,members,detached,columns,columns_of,rules,shape,key_indexes,being_changed_by,former_exclude,former_mask,on_drop,taken_in_by}'::text[])::text as keys
         from unnest(p_captures) as k
     ),
@@ -31,6 +32,7 @@ begin
         select
             k.root,
             c.oid as relation,
+            k.hidden,
             row(
                 k.root, c.oid, k.keys, n.nspname, c.relname, c.relkind, pg_get_userbyid(c.relowner), rn.nspname, r.relname,
                 case c.relkind when 'p' then pg_partition_root(c.oid)::oid end
@@ -65,10 +67,13 @@ begin
         group by a.attrelid
     ),
 
+    -- The first index alone: a new one that comes later, or the key that the table is registered with at last, changes nothing.
     key as (
-        select k.relation, string_agg(row(k.columns, k.is_primary)::text, '' order by k.rank) as described
-        from auditctl_internal.key_indexes(array(select distinct s.relation from site as s)) as k
-        group by k.relation
+        select distinct on (s.root, s.relation) s.root, s.relation, row(k.columns, k.is_primary)::text as described
+        from site as s
+        join auditctl_internal.key_indexes(array(select distinct s.relation from site as s)) as k on k.relation = s.relation
+        where k.is_primary or not k.columns && s.hidden
+        order by s.root, s.relation, k.rank
     )
 
     select
@@ -80,7 +85,7 @@ begin
     from site as s
     cross join (select auditctl_internal.digest(g.version) as generator from generator as g) as digest
     left join shape on shape.attrelid = s.relation
-    left join key on key.relation = s.relation;
+    left join key on key.root = s.root and key.relation = s.relation;
 end
 $auditctl$;
 comment on function auditctl_internal.function_inputs is

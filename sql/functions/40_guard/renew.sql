@@ -190,8 +190,12 @@ begin
     then
         v_now := auditctl_internal.sync_rule(v_now);
     end if;
-    v_key := auditctl_internal.key_columns(p_relation, v_columns, v_now.key, v_now.exclude || v_now.mask);
     v_old_key := (select t.key_columns from auditctl.target as t where t.target = v_now.target);
+    -- The columns that identify rows until now may have other names; they decide among several unique indexes.
+    update auditctl.target
+    set key_columns = auditctl_internal.followed_columns(v_old_key, v_before.columns, v_now.columns)
+    where target = v_now.target;
+    v_key := auditctl_internal.key_columns(p_relation, v_columns, v_now.key, v_now.exclude || v_now.mask);
     if v_old_key <> v_key then
         v_changes := v_changes || jsonb_build_object('key', v_key, 'was', v_old_key);
     end if;
@@ -201,6 +205,14 @@ begin
         v_changes := v_changes || auditctl_internal.log_size(v_now.target);
     end if;
 
+    update auditctl.target
+    set
+        key_columns = v_key, key_types = auditctl_internal.key_types(p_relation, v_key),
+        hidden = case
+            when v_now.actions && '{CREATE, UPDATE, DELETE}' then v_now.exclude || v_now.mask || v_now.former_exclude || v_now.former_mask
+            else hidden
+        end
+    where target = v_now.target;
     update auditctl.capture
     set
         target = v_now.target, exclude = v_now.exclude, mask = v_now.mask, key = v_now.key,
@@ -218,14 +230,6 @@ begin
         ),
         being_changed_by = null
     where relation = p_relation;
-    update auditctl.target
-    set
-        key_columns = v_key, key_types = auditctl_internal.key_types(p_relation, v_key),
-        hidden = case
-            when v_now.actions && '{CREATE, UPDATE, DELETE}' then v_now.exclude || v_now.mask || v_now.former_exclude || v_now.former_mask
-            else hidden
-        end
-    where target = v_now.target;
     perform auditctl_internal.record_ddl(v_now.target, p_command, v_changes);
 end
 $auditctl$;
