@@ -82,7 +82,7 @@ def check(
     Returns:
         The plan, which leaves the tables of rules that do not fit as they are; and what does not fit, None for nothing.
     """
-    with catalog.transaction(conn):
+    with catalog.snapshot(conn):
         state = desired.AllRules(document, only, is_for_login=False)
         prepared, misfit = _assess(conn, state.resolve(conn))
         return prepared.plan, misfit
@@ -94,7 +94,7 @@ def preview(conn: Connection, state: Desired) -> Plan:
     Raises:
         ConfigurationError: The desired state does not fit the database; every problem is listed.
     """
-    with catalog.transaction(conn):
+    with catalog.snapshot(conn):
         return _prepare(conn, state.resolve(conn)).plan
 
 
@@ -175,7 +175,7 @@ def carry_out(
     previous: object = None
     tried = 0
     while True:
-        with catalog.transaction(conn, lock_timeout=lock_timeout):
+        with catalog.snapshot(conn, lock_timeout=lock_timeout):
             place.require(conn)
             is_administered = admin_limit.is_administrator(conn)
             with nullcontext() if is_administered else database.acting_as(conn, ROLE_OWNER, administer.advice(conn)):

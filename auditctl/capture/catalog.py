@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from psycopg import IsolationLevel
 from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
@@ -47,6 +48,23 @@ def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterato
         for name, value in (("jit", "off"), ("plan_cache_mode", "force_generic_plan")):
             conn.execute("select pg_catalog.set_config(%s, %s, true)", [name, value])
         yield
+
+
+@contextmanager
+def snapshot(conn: Connection, *, lock_timeout: str | None = None) -> Iterator[None]:
+    """Run the block in such a transaction in which no query sees DDL that commits meanwhile; arguments likewise.
+
+    A plan made from a mixed state would show changes that nobody needs. Inside a transaction of the caller, queries see
+    what that lets them see.
+    """
+    if is_outermost := database.is_at_rest(conn):
+        conn.isolation_level = IsolationLevel.REPEATABLE_READ
+    try:
+        with transaction(conn, lock_timeout=lock_timeout):
+            yield
+    finally:
+        if is_outermost and database.is_at_rest(conn):
+            conn.isolation_level = None
 
 
 def read(

@@ -51,7 +51,7 @@ def read(conn: Connection, name: str) -> TableDetails:
         DatabaseError: The login may not read auditctl.rule.
     """
     probe = Rule(name, (), origin=validate.FORM)
-    with catalog.transaction(conn):
+    with catalog.snapshot(conn):
         stored = rule_store.read(conn)
         current = desired.read_catalog(conn, [*stored, probe])
     resolution = resolve.resolve([probe], current, follow_renames=False)

@@ -61,7 +61,7 @@ def read(conn: Connection, *, include_unaudited: bool = False, only: tuple[str, 
         DatabaseError: The login may not read auditctl.rule.
         UsageError: A name of `only` matches no table and no rule.
     """
-    with catalog.transaction(conn):
+    with catalog.snapshot(conn):
         stored = rule_store.read(conn)
         current, limits = desired.read_limited(conn, stored, only)
         within = limits.relations if limits else None
