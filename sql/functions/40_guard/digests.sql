@@ -13,8 +13,10 @@ begin
     -- other numbers, so nothing is known in a restored one.
     return query
     with generator as materialized (
-        select string_agg(row(t.action, t.generator, t.parts)::text, '' order by t.action)
-            || current_setting('server_version_num')::integer / 10000 as version
+        select encode(sha256(convert_to(
+            string_agg(row(t.action, t.generator, t.parts)::text, '' order by t.action)
+            || current_setting('server_version_num')::integer / 10000, getdatabaseencoding()
+        )), 'hex') as digest
         from auditctl.template as t
     ),
 
@@ -80,10 +82,10 @@ begin
         s.root,
         s.relation,
         encode(sha256(convert_to(
-            row(s.described, shape.columns, key.described, digest.generator)::text, getdatabaseencoding()
+            row(s.described, shape.columns, key.described, g.digest)::text, getdatabaseencoding()
         )), 'hex')
     from site as s
-    cross join (select auditctl_internal.digest(g.version) as generator from generator as g) as digest
+    cross join generator as g
     left join shape on shape.attrelid = s.relation
     left join key on key.root = s.root and key.relation = s.relation;
 end

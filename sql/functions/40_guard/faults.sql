@@ -10,54 +10,62 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    -- Each "offset 0" has what is above it computed once. Otherwise PostgreSQL writes the expression for every use of it, and plans
+    -- the query for several times as long as it runs.
     return query
     select
-        k.relation::oid, c.oid::regclass, captured.action, 'auditctl_' || lower(captured.action::text), a.type_bits, expected.name,
-        part.is_clone, not part.is_partition, fault.kind,
-        case fault.kind
+        s.root, s.relation::regclass, s.action, 'auditctl_' || lower(s.action::text), s.type_bits, s.expected, s.is_clone,
+        not s.is_partition, s.fault, case s.fault
             when 'missing' then 'is gone'
             when 'uncloned' then 'is gone'
-            when 'calls' then format('calls %s.%s', fn.nspname, f.proname)
+            when 'calls' then format('calls %s.%s', (select n.nspname from pg_namespace as n where n.oid = s.pronamespace), s.proname)
             when 'redefined' then 'is defined differently'
-            when 'firing' then case t.tgenabled
+            when 'firing' then case s.tgenabled
                 when 'D' then 'is disabled' when 'O' then 'is silent in replica mode' else 'is silent outside replica mode'
             end
             when 'unknown' then 'is for an action that this version does not know'
         end
-    from unnest(p_captures) as k
-    cross join lateral unnest(k.relation::oid || k.members::oid[]) as site (oid)
-    join pg_class as c on c.oid = site.oid
-    cross join lateral unnest(k.actions) as captured (action)
-    left join auditctl_internal.captured_action() as a on a.action = captured.action
-    -- PostgreSQL clones a row trigger to partitions with its function; a child shares nothing with its parent.
-    cross join lateral (
-        select c.relispartition and c.oid <> k.relation, c.relispartition and c.oid <> k.relation and a.per_row
-    ) as part (is_partition, is_clone)
-    join pg_class as origin on origin.oid = case when part.is_partition then k.relation else c.oid end
-    join pg_namespace as n on n.oid = origin.relnamespace
-    cross join lateral (select auditctl_internal.function_name(n.nspname, origin.relname, captured.action)) as expected (name)
-    -- A clone is created and dropped only together with the trigger that it was cloned from.
-    left join pg_trigger as t on t.tgrelid = c.oid and t.tgname = a.trigger and (t.tgparentid <> 0) = part.is_clone
-    left join pg_proc as f on f.oid = t.tgfoid
-    left join pg_namespace as fn on fn.oid = f.pronamespace
-    cross join lateral (
-        select (fn.nspname, f.proname) is distinct from ('auditctl_triggers', expected.name)
-    ) as other (is_called)
-    cross join lateral (
-        select case
-            when a.action is null then 'unknown'
-            when part.is_clone and other.is_called then 'uncloned'
-            when t.oid is null then 'missing'
-            when other.is_called then 'calls'
-            when not part.is_clone and (
-                t.tgtype <> a.type_bits or t.tgqual is not null or t.tgnargs > 0 or t.tgconstraint <> 0
-                or t.tgattr <> ''::int2vector or t.tgoldtable is not null or t.tgnewtable is not null
-            ) then 'redefined'
-            when t.tgenabled <> 'A' then 'firing'
-        end
-    ) as fault (kind)
-    -- PostgreSQL has no triggers for reads, and no truncate triggers on foreign tables.
-    where captured.action <> 'READ' and (c.relkind <> 'f' or a.per_row is not false);
+    from (
+        select
+            required.*, f.pronamespace, f.proname, t.tgenabled, case
+                when required.type_bits is null then 'unknown'
+                when t.oid is null then case when required.is_clone then 'uncloned' else 'missing' end
+                when f.pronamespace is distinct from to_regnamespace('auditctl_triggers')::oid or f.proname <> required.expected
+                    then case when required.is_clone then 'uncloned' else 'calls' end
+                when not required.is_clone and (
+                    t.tgtype <> required.type_bits or t.tgqual is not null or t.tgnargs > 0 or t.tgconstraint <> 0
+                    or t.tgattr <> ''::int2vector or t.tgoldtable is not null or t.tgnewtable is not null
+                ) then 'redefined'
+                when t.tgenabled <> 'A' then 'firing'
+            end as fault
+        from (
+            select
+                site.root, site.relation, captured.action, a.trigger, a.type_bits, site.is_partition, site.is_partition and a.per_row as is_clone,
+                auditctl_internal.function_name(site.nspname, site.relname, captured.action) as expected
+            from (
+                select
+                    k.relation::oid as root, k.actions, c.oid as relation, c.relkind, c.relispartition and c.oid <> k.relation as is_partition,
+                    n.nspname, origin.relname
+                from unnest(p_captures) as k
+                cross join lateral unnest(k.relation::oid || k.members::oid[]) as m (oid)
+                join pg_class as c on c.oid = m.oid
+                -- PostgreSQL clones a row trigger to partitions with its function; a child shares nothing with its parent.
+                join pg_class as origin on origin.oid = case when c.relispartition and c.oid <> k.relation then k.relation else c.oid end
+                join pg_namespace as n on n.oid = origin.relnamespace
+                offset 0
+            ) as site
+            cross join lateral unnest(site.actions) as captured (action)
+            left join auditctl_internal.captured_action() as a on a.action = captured.action
+            -- PostgreSQL has no triggers for reads, and no truncate triggers on foreign tables.
+            where captured.action <> 'READ' and (site.relkind <> 'f' or a.per_row is not false)
+            offset 0
+        ) as required
+        -- A clone is created and dropped only together with the trigger that it was cloned from.
+        left join pg_trigger as t
+            on t.tgrelid = required.relation and t.tgname = required.trigger and (t.tgparentid <> 0) = required.is_clone
+        left join pg_proc as f on f.oid = t.tgfoid
+        offset 0
+    ) as s;
 end
 $auditctl$;
 comment on function auditctl_internal.trigger_states is

@@ -20,6 +20,13 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    -- Most relations have neither, and to plan the query below takes much longer than to look.
+    if not exists (select from pg_inherits as i where i.inhrelid = any (p_relations))
+        and not exists (select from pg_inherits as i where i.inhparent = any (p_relations))
+    then
+        return query select distinct unnest(p_relations);
+        return;
+    end if;
     -- Each "offset 0" makes PostgreSQL look parents and children up by index: it cannot know how few there are.
     return query
     with recursive downward as (
