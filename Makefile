@@ -19,7 +19,7 @@ ifneq ($(INTACT),yes)
 ANEW := anew
 endif
 
-.PHONY: help venv demo test test-slow test-all test-regress lint golden bench docs wheel release clean anew
+.PHONY: help venv demo test test-slow test-all test-regress lint golden bench docs man wheel release clean anew
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -58,8 +58,11 @@ golden: $(TEST_STAMP) ## rewrite the generated SQL in tests/golden, to be review
 bench: $(BENCH_STAMP) ## measure what the log costs; ARGS="capture --quick" chooses
 	@$(BIN)/python -m bench $(ARGS)
 
-docs: $(TEST_STAMP) ## rewrite the generated parts of docs/
-	@$(BIN)/pytest tests/project/test_docs.py --update-golden
+docs: $(TEST_STAMP) ## rewrite the generated parts of docs/, with the manual pages
+	@$(BIN)/pytest tests/project/test_docs.py tests/project/test_manual.py --update-golden
+
+man: $(TEST_STAMP) ## rewrite the manual pages in docs/man from the help texts
+	@$(BIN)/pytest -q tests/project/test_manual.py --update-golden
 
 wheel: $(TEST_STAMP) ## build the wheel into dist/
 	@$(PIP) wheel --no-deps -w dist .

@@ -71,6 +71,14 @@ def test_the_wheel_holds_all_sql_every_migration_and_nothing_of_the_checkout(whe
     assert [path for path in held if path.endswith((".pyc", ".orig"))] == []
 
 
+def test_an_installed_wheel_brings_the_manual_pages_to_where_man_looks(installed: Path) -> None:
+    folder = installed.parent / "share" / "man" / "man1"
+    pages = (ROOT / "docs" / "man").iterdir()
+    assert {path.name: path.read_text("utf-8") for path in folder.iterdir()} == {
+        path.name: path.read_text("utf-8") for path in pages
+    }
+
+
 def test_both_commands_run_from_an_installed_wheel(installed: Path, tmp_path: Path) -> None:
     for name in ("auditctl", "pgauditctl"):
         assert run(installed / name, "--help", cwd=tmp_path).startswith("Usage: auditctl ")
