@@ -10,7 +10,7 @@ import pytest
 from auditctl import database
 from auditctl.capture import apply
 from tests.fixtures.databases import connect, prepared
-from tests.support.capturing import audit, plan
+from tests.support.capturing import audit, lines, plan
 from tests.support.doctoring import found
 
 if TYPE_CHECKING:
@@ -100,3 +100,37 @@ def test_check_fails_until_somebody_states_that_the_name_is_not_audited(
         apply.disable(session, "s.a")
     auditctl("check", check=0)
     assert [finding for finding in found(db) if finding.check in ("table_renamed", "rule_broken")] == []
+
+
+@pytest.mark.parametrize("has_rule", [False, True], ids=["by a glob", "by a rule of its own"])
+def test_a_table_that_takes_the_place_of_a_dropped_one_shows_no_more_than_that(
+    db: str, conn: psycopg.Connection, has_rule: bool
+) -> None:
+    conn.execute("create schema u; create table u.b (id int primary key, card text)")
+    audit(db, "u.*", on_drop="record")
+    audit(db, "u.b", on_drop="record", mask=("card",), label="B")
+    conn.execute("create table u.b_new (id int primary key, card text)")
+    if has_rule:
+        audit(db, "u.b_new", on_drop="record", label="New")
+    notices: list[str | None] = []
+    conn.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary))
+    conn.execute("drop table u.b; alter table u.b_new rename to b; insert into u.b values (1, 'secret')")
+    assert notices == [
+        "columns of u.b are hidden as its rule says, which was made for another table of that name: card"
+    ]
+    values = "select new_values from auditctl.event where target = 'u.b' and action = 'CREATE'"
+    assert conn.execute(values).fetchall() == [({"id": 1, "card": {"$masked": True}},)]
+    rules = conn.execute("select name, label, mask from auditctl.rule where name ~ '^u' order by name").fetchall()
+    assert rules == [("u.*", None, None), ("u.b", "New" if has_rule else "B", ["card"])]
+    assert lines(plan(db)) == []
+
+
+def test_a_table_that_takes_a_renamed_ones_place_and_shows_more_is_a_warning(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create schema u; create table u.b (id int primary key, card text)")
+    audit(db, "u.*")
+    audit(db, "u.b", mask=("card",))
+    notices: list[str | None] = []
+    conn.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary))
+    conn.execute("create table u.b_new (id int primary key, card text)")
+    conn.execute("alter table u.b rename to b_old; alter table u.b_new rename to b")
+    assert notices == ["columns of u.b that were hidden until now are recorded in the clear as those of u.b: card"]

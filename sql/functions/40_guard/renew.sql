@@ -165,6 +165,10 @@ begin
             v_now.exclude || v_now.mask, false
         );
     end if;
+    if v_now.target <> v_before.target then
+        v_now := auditctl_internal.hide_as_named(v_now);
+        perform auditctl_internal.warn_of_uncovered(p_relation, v_now);
+    end if;
     v_now.key := auditctl_internal.followed_columns(v_before.key, v_before.columns, v_now.columns);
     v_columns := auditctl_internal.column_names(p_relation);
     perform auditctl_internal.require_no_new_rule(v_before, v_now.rules);

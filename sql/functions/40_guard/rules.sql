@@ -4,18 +4,52 @@ create or replace function auditctl_internal.follow_rename(p_old text, p_new tex
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_has_rule constant boolean := exists (select from auditctl.rule as r where r.name = p_old);
 begin
     insert into auditctl.rename (renamed_at, old_target, new_target) values (clock_timestamp(), p_old, p_new);
     insert into auditctl.target (target, label, key_columns, key_types, hidden)
-    select p_new, t.label, t.key_columns, t.key_types, t.hidden from auditctl.target as t where t.target = p_old
+    select p_new, case when v_has_rule then t.label else coalesce(r.label, t.label) end, t.key_columns, t.key_types, t.hidden
+    from auditctl.target as t
+    left join auditctl.rule as r on r.name = p_new
+    where t.target = p_old
     on conflict (target) do update
     set label = excluded.label, key_columns = excluded.key_columns, key_types = excluded.key_types, hidden = excluded.hidden;
-    -- The rule of a table that no longer exists makes way for the rule of the renamed table.
-    delete from auditctl.rule where name = p_new;
+    -- The rule of a table that no longer exists makes way for the rule of the renamed table, and stays if that has none of its own.
+    delete from auditctl.rule where name = p_new and v_has_rule;
     update auditctl.rule set name = p_new, set_by = session_user, set_at = now() where name = p_old;
 end
 $auditctl$;
 comment on function auditctl_internal.follow_rename is 'Moves the rule, label and history of an audited table to its new name';
+
+create or replace function auditctl_internal.hide_as_named(p_capture auditctl.capture) returns auditctl.capture
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_rule auditctl.rule;
+    v_result auditctl.capture := p_capture;
+    v_more text[];
+begin
+    if not exists (select from auditctl.rule as r where r.name = p_capture.target) then
+        return p_capture;
+    end if;
+    v_rule := auditctl_internal.table_rule(p_capture.relation);
+    v_result.exclude := p_capture.exclude || auditctl_internal.pick_names(v_rule.exclude, p_capture.exclude || p_capture.mask, false);
+    v_result.mask := p_capture.mask || auditctl_internal.pick_names(v_rule.mask, v_result.exclude || p_capture.mask, false);
+    v_more := auditctl_internal.pick_names(
+        auditctl_internal.pick_names(v_result.exclude || v_result.mask, p_capture.exclude || p_capture.mask, false),
+        auditctl_internal.column_names(p_capture.relation), true
+    );
+    if v_more <> '{}' then
+        raise notice 'columns of % are hidden as its rule says, which was made for another table of that name: %',
+            p_capture.target, array_to_string(v_more, ', ');
+    end if;
+    return v_result;
+end
+$auditctl$;
+comment on function auditctl_internal.hide_as_named is
+    'The capture of a table that has a new name, with the columns hidden besides that the rule for this name hides: a table that takes the place of another shows no more than that';
 
 create or replace function auditctl_internal.is_glob(p_name text) returns boolean
 language plpgsql immutable
