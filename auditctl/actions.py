@@ -65,6 +65,16 @@ OPTIONS = {action.value.lower(): action for action in (*DEFAULT, Action.READ)}
 """Every action that a rule may name, by its name in options and files; policies record reads (`read_policies`)."""
 
 
+_SQL_COMMANDS = {"insert": "create", "select": "read"}
+"""Commands of SQL, and the options that record them under another name."""
+
+
+def suggestion(name: str) -> str:
+    """Return the end of a message that suggests the option for a command of SQL; empty for other names."""
+    option = _SQL_COMMANDS.get(name.lower())
+    return f"; did you mean {option}?" if option else ""
+
+
 def in_order(chosen: Iterable[Action]) -> list[Action]:
     """Return actions as messages, plans and files list them: in the order of OPTIONS, each once."""
     places = {action: place for place, action in enumerate(OPTIONS.values())}
@@ -80,6 +90,8 @@ def parse_actions(names: Iterable[str]) -> tuple[Action, ...]:
     chosen = set()
     for name in names:
         if name.lower() not in OPTIONS:
-            raise UsageError(f"unknown action {in_quotes(name)}", hint=f"Actions: {', '.join(OPTIONS)}")
+            raise UsageError(
+                f"unknown action {in_quotes(name)}{suggestion(name)}", hint=f"Actions: {', '.join(OPTIONS)}"
+            )
         chosen.add(OPTIONS[name.lower()])
     return tuple(in_order(chosen))

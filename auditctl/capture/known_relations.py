@@ -63,6 +63,8 @@ class KnownRelations:
         if self._suggested > _MAX_SUGGESTED:
             return ""
         pattern = table_names.parse(name)
+        if pattern.schema is None and any(r.schema == pattern.table.text for r in self._catalog.relations):
+            return f"; {name} is a schema: for all its tables write {name}.*"
         sound = [r for r in self._catalog.relations if validate.refusal(r) is None]
         # Compared without the schema, which would make all its tables look similar.
         near = [r for r in sound if pattern.schema is None or pattern.schema.matches(r.schema)]

@@ -17,6 +17,7 @@ from auditctl import __version__
 from auditctl.cli.printing import print_message, print_messages
 from auditctl.cli.session import Session
 from auditctl.errors import AuditctlError
+from auditctl.text import did_you_mean, in_quotes
 
 INTERRUPTED = 130
 
@@ -58,6 +59,15 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of `COMMANDS`."""
         return list(COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the arguments begin with; the error of an unknown name suggests one."""
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            suggestion = did_you_mean(args[0], COMMANDS, before=" Did you mean ")
+            ctx.fail(f"No such command {in_quotes(args[0])}.{suggestion}")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load the command's module and return the command, or None for an unknown name."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
-from auditctl.actions import Action
+from auditctl.actions import Action, suggestion
 from auditctl.addresses import parse_network
 from auditctl.errors import UsageError
 from auditctl.names import SYSTEM_USER
@@ -75,7 +75,8 @@ def action(value: str) -> Action:
     try:
         return Action(value.upper())
     except ValueError:
-        raise UsageError(f"there is no action {in_quotes(value)}", hint=f"Actions: {', '.join(Action)}.") from None
+        message = f"there is no action {in_quotes(value)}{suggestion(value)}"
+        raise UsageError(message, hint=f"Actions: {', '.join(Action)}.") from None
 
 
 def network(value: str) -> IPv4Network | IPv6Network:

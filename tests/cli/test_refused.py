@@ -40,6 +40,7 @@ REFUSED: list[tuple[Rule, str]] = [
     (rule("auditctl.rule"), "TABLE: auditctl.rule belongs to auditctl itself, which records its own changes"),
     (rule("customr"), "TABLE: there is no table customr; did you mean public.customer?"),
     (rule("public.custmer"), "TABLE: there is no table public.custmer; did you mean public.customer?"),
+    (rule("third"), "TABLE: there is no table third; third is a schema: for all its tables write third.*"),
     (rule("nowhere.at_all"), "TABLE: there is no table nowhere.at_all"),
     (rule("customer", exclude=("nam",)), "--exclude: public.customer has no column nam; did you mean name?"),
     (rule("customer", mask=("zzz",)), "--mask: public.customer has no column zzz"),

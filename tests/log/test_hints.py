@@ -18,6 +18,8 @@ from auditctl.log.selection import Cursor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.fixtures.command import RunAuditctl
+
 TIMES = (
     "20261126", "2026-W48", "2026-W48-4", "2026W484", "tomorrow", "26.11.2026", "2026-13-01", "200y", "999999d",
     "7 days ago", "2026", "24:61", "2026-11-26T25:00", "0001-01-01T00:00+01:00",
@@ -78,3 +80,16 @@ def test_addresses_in_hints_are_those_of_documentation() -> None:
     hint = refusal(filter_values.network, "here").hint
     assert ip_address("203.0.113.7").is_global is False
     assert "203.0.113.7" in hint
+
+
+@pytest.mark.parametrize(("command", "option"), [("INSERT", "create"), ("select", "read")])
+def test_commands_of_sql_lead_to_the_actions_that_record_them(command: str, option: str) -> None:
+    for parse in (filter_values.action, lambda text: actions.parse_actions([text])):
+        assert str(refusal(parse, command)).endswith(f"; did you mean {option}?")
+        parse(option)
+
+
+def test_misspelt_command_leads_to_the_one_that_is_meant(auditctl: RunAuditctl) -> None:
+    refused = auditctl("instal", check=2)
+    assert refused.err == "error: No such command 'instal'. Did you mean install?\nhint: See: auditctl --help\n"
+    assert auditctl("zzz", check=2).err == "error: No such command 'zzz'.\nhint: See: auditctl --help\n"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from auditctl import durations, table_names
-from auditctl.actions import DEFAULT, OPTIONS, Action, parse_actions
+from auditctl.actions import DEFAULT, OPTIONS, Action, parse_actions, suggestion
 from auditctl.capture import rule_keys
 from auditctl.capture.config.fields import Fields, advice, refuse_repeated
 from auditctl.capture.config.toml import Section
@@ -109,5 +109,7 @@ def _actions(table: Fields, default: tuple[Action, ...]) -> tuple[Action, ...]:
         return default
     for index, name in enumerate(value):
         if name not in OPTIONS:
-            table.problem(f"actions[{index}]", f"unknown action {name}{advice(name, OPTIONS, 'actions')}")
+            table.problem(
+                f"actions[{index}]", f"unknown action {name}{suggestion(name) or advice(name, OPTIONS, 'actions')}"
+            )
     return parse_actions(value) if all(name in OPTIONS for name in value) else default
