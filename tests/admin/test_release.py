@@ -79,6 +79,34 @@ def test_a_released_table_takes_what_the_guard_refuses(session: psycopg.Connecti
         assert not refused(session, statement)
 
 
+@pytest.mark.parametrize(
+    ("statement", "done"),
+    [
+        (
+            "alter table shop.cart disable trigger all",
+            "; ".join(
+                f"trigger auditctl_{action} is disabled" for action in ("create", "update", "delete", "truncate")
+            ),
+        ),
+        ("drop trigger auditctl_create on shop.cart", "trigger auditctl_create is gone"),
+        (
+            "create rule quiet as on insert to shop.cart do instead nothing",
+            "rule quiet keeps writes from triggers",
+        ),
+    ],
+)
+def test_what_a_released_command_did_is_recorded_by_name(
+    session: psycopg.Connection, db: str, statement: str, done: str
+) -> None:
+    with session.transaction():
+        release(session)
+        session.execute(statement.encode())
+    summary = (
+        "select context ->> 'summary' from auditctl.event where target = 'auditctl.ddl' order by event_id desc limit 1"
+    )
+    assert fetch_value(db, summary) == f"{' '.join(statement.upper().split()[:2])} on shop.cart: {done}"
+
+
 def test_a_release_serves_one_command(session: psycopg.Connection) -> None:
     with session.transaction():
         release(session)

@@ -84,6 +84,35 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.end_release is 'Ends the release of a table that an earlier command of this transaction used';
 
+create or replace function auditctl_internal.released_changes(p_before auditctl.capture, p_now auditctl.capture) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if not exists (
+        select from auditctl.release as r where r.relation = p_now.relation and r.is_used and r.xact = pg_current_xact_id_if_assigned()
+    ) then
+        return '[]';
+    end if;
+    return (
+        select coalesce(jsonb_agg(c.change order by c.position, c.action, c.change), '[]')
+        from (
+            select 1 as position, s.action, jsonb_strip_nulls(jsonb_build_object(
+                'trigger', s.trigger, 'state', s.phrase,
+                'member', case when s.relation <> p_now.relation then auditctl_internal.registered_name(s.relation) end
+            )) as change
+            from auditctl_internal.trigger_states(array[p_now]) as s
+            where s.fault is not null
+            union all
+            select 2, null, jsonb_build_object('rule', r.name)
+            from auditctl_internal.new_rules(p_before.rules, p_now.rules) as r (name)
+        ) as c
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.released_changes is
+    'What a released command did that the guard otherwise refuses, for its event: triggers with what is wrong with them, and INSTEAD rules; empty if the table was not released or the release not used';
+
 create or replace function auditctl_internal.require_triggers(p_capture auditctl.capture) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

@@ -33,6 +33,8 @@ begin
                 'key now %s, was %s', coalesce(nullif(translate(c.change ->> 'key', '[]"', ''), ''), 'none'),
                 coalesce(nullif(translate(c.change ->> 'was', '[]"', ''), ''), 'none')
             )
+            when c.change ? 'trigger' then concat_ws(' ', 'trigger', c.change ->> 'trigger', 'on ' || (c.change ->> 'member'), c.change ->> 'state')
+            when c.change ? 'rule' then format('rule %s keeps writes from triggers', c.change ->> 'rule')
             when c.change ? 'gone' then format('gone: %s', c.change ->> 'gone')
             when c.change ? 'events' then format(
                 'the log has %s%s of %s', case when c.change ? 'estimated' then 'about ' end,
@@ -205,6 +207,7 @@ begin
     end if;
     v_changes := v_changes || auditctl_internal.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
         || auditctl_internal.renew_members(v_before, v_now, p_command);
+    v_changes := v_changes || auditctl_internal.released_changes(v_before, v_now);
     if v_now.on_drop = 'record' and v_changes @? '$[*] ? (exists(@.dropped) || exists(@.gone))' then
         v_changes := v_changes || auditctl_internal.log_size(v_now.target);
     end if;
