@@ -10,12 +10,14 @@ from psycopg.types.json import Jsonb
 
 from auditctl.actions import DEFAULT
 from auditctl.capture.rule_keys import Rule
-from tests.fixtures.databases import connect, fetch_value
+from tests.fixtures.databases import Login, connect, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import psycopg
+
+    from tests.fixtures.databases import MakeLogin
 
 TRACE = """
     create schema own authorization {0};
@@ -106,6 +108,22 @@ def evils(db: str) -> list[str]:
         """,
     )
     return found
+
+
+@pytest.fixture
+def owner(db: str, login: MakeLogin) -> Login:
+    """The owner of the tables, and of hostile code."""
+    mallory = login("mallory")
+    with connect(db) as conn:
+        conn.execute(TRACE.format(mallory.name).encode())
+    return mallory
+
+
+@pytest.fixture
+def admin(owner: Login, login: MakeLogin) -> Iterator[psycopg.Connection]:
+    """A session of an administrator without any other right."""
+    with connect(login("administrator", roles=["auditctl_admin"]).dsn) as conn:
+        yield conn
 
 
 @pytest.fixture

@@ -14,30 +14,23 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from tests.fixtures.databases import Login, connect, fetch_value
-from tests.security.administrators import REFUSED, TRACE, capture, change, evils, nothing_happened, oid, rule, triggers
+from tests.security.administrators import (
+    REFUSED,
+    admin,
+    capture,
+    change,
+    evils,
+    nothing_happened,
+    oid,
+    owner,
+    rule,
+    triggers,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.fixtures.databases import MakeLogin
 
-__all__ = ["nothing_happened"]
-
-
-@pytest.fixture
-def owner(db: str, login: MakeLogin) -> Login:
-    """The owner of the tables, and of hostile code."""
-    mallory = login("mallory")
-    with connect(db) as conn:
-        conn.execute(TRACE.format(mallory.name).encode())
-    return mallory
-
-
-@pytest.fixture
-def admin(owner: Login, login: MakeLogin) -> Iterator[psycopg.Connection]:
-    """A session of an administrator without any other right."""
-    with connect(login("administrator", roles=["auditctl_admin"]).dsn) as conn:
-        yield conn
+__all__ = ["admin", "nothing_happened", "owner"]
 
 
 @pytest.mark.usefixtures("nothing_happened")

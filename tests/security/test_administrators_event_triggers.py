@@ -8,29 +8,13 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from tests.fixtures.databases import Login, connect, fetch_value
-from tests.security.administrators import CART, TRACE, capture, change, evils, oid, triggers
+from tests.fixtures.databases import Login, fetch_value
+from tests.security.administrators import CART, admin, capture, change, evils, oid, owner, triggers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
-    from tests.fixtures.databases import MakeLogin
-
-
-@pytest.fixture
-def owner(db: str, login: MakeLogin) -> Login:
-    """The owner of the tables, and of hostile code."""
-    mallory = login("mallory")
-    with connect(db) as conn:
-        conn.execute(TRACE.format(mallory.name).encode())
-    return mallory
-
-
-@pytest.fixture
-def admin(owner: Login, login: MakeLogin) -> Iterator[psycopg.Connection]:
-    """A session of an administrator without any other right."""
-    with connect(login("administrator", roles=["auditctl_admin"]).dsn) as conn:
-        yield conn
+__all__ = ["admin", "owner"]
 
 
 def event_trigger(conn: psycopg.Connection, function_owner: str, attributes: str = "") -> None:

@@ -9,30 +9,12 @@ import pytest
 from psycopg import errors
 
 from tests.fixtures.databases import Login, connect, fetch_value
-from tests.security.administrators import REFUSED, TRACE, capture, change, nothing_happened, oid, triggers
+from tests.security.administrators import REFUSED, admin, capture, change, nothing_happened, oid, owner, triggers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
-    from tests.fixtures.databases import MakeLogin
-
-__all__ = ["nothing_happened"]
-
-
-@pytest.fixture
-def owner(db: str, login: MakeLogin) -> Login:
-    """The owner of the tables, and of hostile code."""
-    mallory = login("mallory")
-    with connect(db) as conn:
-        conn.execute(TRACE.format(mallory.name).encode())
-    return mallory
-
-
-@pytest.fixture
-def admin(owner: Login, login: MakeLogin) -> Iterator[psycopg.Connection]:
-    """A session of an administrator without any other right."""
-    with connect(login("administrator", roles=["auditctl_admin"]).dsn) as conn:
-        yield conn
+__all__ = ["admin", "nothing_happened", "owner"]
 
 
 @pytest.mark.usefixtures("nothing_happened")

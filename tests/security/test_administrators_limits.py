@@ -10,12 +10,14 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from tests.fixtures.databases import Login, connect, fetch_value
-from tests.security.administrators import TRACE, capture, change, oid, rule, triggers
+from tests.security.administrators import TRACE, admin, capture, change, oid, rule, triggers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.fixtures.databases import MakeLogin
+
+__all__ = ["admin"]
 
 RULES = [rule("*.*", 0), rule("own.c*", 1), rule("own.other", 2), rule("x.*", 3)]
 
@@ -29,13 +31,6 @@ def owner(db: str, login: MakeLogin) -> Login:
         change(conn, rules=RULES)
         conn.execute("""insert into auditctl.administration (patterns) values (array['own.c*', 'own."My *"'])""")
     return mallory
-
-
-@pytest.fixture
-def admin(owner: Login, login: MakeLogin) -> Iterator[psycopg.Connection]:
-    """A session of an administrator of own.c* alone."""
-    with connect(login("administrator", roles=["auditctl_admin"]).dsn) as conn:
-        yield conn
 
 
 def test_tables_outside_of_the_limit_are_neither_captured_nor_stopped_nor_locked(

@@ -11,30 +11,14 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from tests.fixtures.databases import Login, connect, fetch_value
-from tests.security.administrators import CART, TRACE, capture, change, evils, oid, rule, triggers
+from tests.security.administrators import CART, admin, capture, change, evils, oid, owner, rule, triggers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
-    from tests.fixtures.databases import MakeLogin
+__all__ = ["admin", "owner"]
 
 WAITS = "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
-
-
-@pytest.fixture
-def owner(db: str, login: MakeLogin) -> Login:
-    """The owner of the tables, and of hostile code."""
-    mallory = login("mallory")
-    with connect(db) as conn:
-        conn.execute(TRACE.format(mallory.name).encode())
-    return mallory
-
-
-@pytest.fixture
-def admin(owner: Login, login: MakeLogin) -> Iterator[psycopg.Connection]:
-    """A session of an administrator without any other right."""
-    with connect(login("administrator", roles=["auditctl_admin"]).dsn) as conn:
-        yield conn
 
 
 @pytest.mark.parametrize(
