@@ -86,7 +86,7 @@ def shown(event: dict[str, Any]) -> dict[str, str]:
         "Target": harmless(event["target"]),
         "Target ID": harmless(event["target_id"] or ""),
         "Action": event["action"],
-        "Details": harmless(event["details"] or ""),
+        "Details": " ".join(harmless(text) for text in (event["details"], event["reason"]) if text),
     }
 
 
