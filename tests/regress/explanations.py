@@ -68,6 +68,23 @@ EXPLANATIONS: Final = (
         statement=r"\bpg_class\b|\bpg_index\b|\binformation_schema\.column",
     ),
     Explanation(
+        "The sanity check of PostgreSQL 14 lists every table, auditctl's too.",
+        r"^\w+\|[tf]$",
+        statement=r"\bpg_class\b",
+        scripts=("sanity_check",),
+    ),
+    Explanation(
+        "Queries of pg_depend find that the log is partitioned.",
+        r"^[ 0-9]+\|.*\| [PS]$|^\(\d+ rows?\)$",
+        statement=r"\bpg_depend\b",
+    ),
+    Explanation(
+        "The list of rules lacks those that were refused.",
+        r"^(rtest|shoelace)_\w+\|\w+\|CREATE RULE |^ +(ON|WHERE|VALUES) |^\(\d+ rows?\)$",
+        statement=r"\bpg_rules\b",
+        scripts=("rules",),
+    ),
+    Explanation(
         "Queries of pg_event_trigger find the guard's event triggers.",
         TABLE,
         statement=r"\bpg_event_trigger\b",
