@@ -12,7 +12,7 @@ declare
     v_target_id text;
 begin
     begin
-        v_new := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then jsonb_build_object(
+        v_new := case when auditctl_internal.has_shape(tg_relid, '...', new, '...') then jsonb_build_object(
                 'id', new.id,
                 'line', new.line,
                 'note', new.note,
@@ -60,21 +60,19 @@ set extra_float_digits = '1'
 as $auditctl$
 declare
     v_changes jsonb[];
-    v_old jsonb;
-    v_target_id text;
-    v_nothing record;
     v_previous_key jsonb;
 begin
     begin
-        v_changes := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then array_remove(array[
+        v_changes := case when auditctl_internal.has_shape(tg_relid, '...', new, '...') then array_remove(array[
+            coalesce(to_jsonb(jsonb_build_array(new.id, new.line)::text), 'null'),
             auditctl_internal.changed('id', old.id, new.id),
             auditctl_internal.changed('line', old.line, new.line),
             auditctl_internal.changed_text('note', old.note, new.note),
             auditctl_internal.changed('paid_at', old.paid_at, new.paid_at),
             auditctl_internal.changed('file', old.file, new.file)
         ], null) end;
-        if v_changes is not null and record_image_ne(row(old.took, old.weight, old.exact, old.loose, old.tags, old.mood, old.total, old.secret), row(new.took, new.weight, new.exact, new.loose, new.tags, new.mood, new.total, new.secret)) then
-            v_changes := v_changes || array_remove(array[
+        if record_image_ne(row(old.took, old.weight, old.exact, old.loose, old.tags, old.mood, old.total, old.secret), row(new.took, new.weight, new.exact, new.loose, new.tags, new.mood, new.total, new.secret)) then
+            v_changes := case when v_changes is not null then v_changes || array_remove(array[
                 auditctl_internal.changed_image('took', old.took, new.took),
                 auditctl_internal.changed_float('weight', old.weight, new.weight),
                 case when record_image_ne(row(old.exact), row(new.exact)) then jsonb_build_array('exact', case when num_nulls(old.exact) = 0 then format('%s', old.exact) end, case when num_nulls(new.exact) = 0 then format('%s', new.exact) end) end,
@@ -83,22 +81,21 @@ begin
                 case when record_image_ne(row(old.mood), row(new.mood)) then jsonb_build_array('mood', case when num_nulls(old.mood) = 0 then format('%s', old.mood) end, case when num_nulls(new.mood) = 0 then format('%s', new.mood) end) end,
                 case when record_image_ne(row(old.total), row(new.total)) then jsonb_build_array('total', (case when num_nulls(old.total) = 0 then format('%s', old.total) end)::pg_catalog."numeric", (case when num_nulls(new.total) = 0 then format('%s', new.total) end)::pg_catalog."numeric") end,
                 case when record_image_ne(row(old.secret), row(new.secret)) then jsonb_build_array('secret', '{"$masked": true}'::jsonb, '{"$masked": true}'::jsonb) end
-            ], null);
+            ], null) end;
         end if;
-        v_target_id := case when v_changes is not null then jsonb_build_array(new.id, new.line)::text end;
-        if v_changes is not null and record_image_ne(row(old.id, old.line), row(new.id, new.line)) then
-            v_previous_key := jsonb_build_object('previous_target_id', auditctl_internal.fit_key(jsonb_build_array(old.id, old.line)::text));
+        if record_image_ne(row(old.id, old.line), row(new.id, new.line)) then
+            v_previous_key := case when v_changes is not null then jsonb_build_object('previous_target_id', auditctl_internal.fit_key(jsonb_build_array(old.id, old.line)::text)) end;
         end if;
     exception when others then
         v_changes := null;
     end;
-    if not auditctl_internal.record_update('shop.every_kind', null, v_target_id, v_changes, p_previous_key => v_previous_key, p_most => 200, p_require_actor => true) then
+    if not auditctl_internal.record_update('shop.every_kind', null, v_changes, p_previous_key => v_previous_key, p_most => 200, p_require_actor => true) then
         perform auditctl_internal.record_carefully(
             tg_op, old, new, tg_relid, 'shop.every_kind', '{updated_at}', '{secret}', '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}', '{id,line}', p_require_actor => true
         );
     end if;
-    -- Null, from a variable: null itself would be one more plan.
-    return v_nothing;
+    -- Ignored. Null itself would be one more plan.
+    return new;
 end
 $auditctl$;
 
@@ -124,7 +121,7 @@ declare
     v_target_id text;
 begin
     begin
-        v_old := case when tg_relid = '...'::regclass and auditctl_internal.has_types(old, '...') then jsonb_build_object(
+        v_old := case when auditctl_internal.has_shape(tg_relid, '...', old, '...') then jsonb_build_object(
                 'id', old.id,
                 'line', old.line,
                 'note', old.note,

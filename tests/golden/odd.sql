@@ -7,7 +7,7 @@ declare
     v_new jsonb;
 begin
     begin
-        v_new := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then to_jsonb(new) end;
+        v_new := case when auditctl_internal.has_shape(tg_relid, '...', new, '...') then to_jsonb(new) end;
 
     exception when others then
         null;
@@ -37,28 +37,25 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_changes jsonb[];
-    v_old jsonb;
-    v_target_id text;
-    v_nothing record;
-    v_previous_key jsonb;
 begin
     begin
-        v_changes := case when tg_relid = '...'::regclass and auditctl_internal.has_types(new, '...') then array_remove(array[
+        v_changes := case when auditctl_internal.has_shape(tg_relid, '...', new, '...') then array_remove(array[
+            coalesce(to_jsonb(new."Säule"), 'null'),
             auditctl_internal.changed('Säule', old."Säule", new."Säule"),
             auditctl_internal.changed_text('v''new', old."v'new", new."v'new"),
             auditctl_internal.changed('100%', old."100%", new."100%")
         ], null) end;
-        v_target_id := case when v_changes is not null then new."Säule"::text end;
+
     exception when others then
         v_changes := null;
     end;
-    if not auditctl_internal.record_update('shop."odd ""%s"" ''name''"', 'Säule', v_target_id, v_changes) then
+    if not auditctl_internal.record_update('shop."odd ""%s"" ''name''"', 'Säule', v_changes) then
         perform auditctl_internal.record_carefully(
             tg_op, old, new, tg_relid, 'shop."odd ""%s"" ''name''"', '{}', '{}', '{Säule,v''new,100%}', '{Säule}'
         );
     end if;
-    -- Null, from a variable: null itself would be one more plan.
-    return v_nothing;
+    -- Ignored. Null itself would be one more plan.
+    return new;
 end
 $auditctl$;
 
@@ -79,7 +76,7 @@ declare
     v_old jsonb;
 begin
     begin
-        v_old := case when tg_relid = '...'::regclass and auditctl_internal.has_types(old, '...') then to_jsonb(old) end;
+        v_old := case when auditctl_internal.has_shape(tg_relid, '...', old, '...') then to_jsonb(old) end;
 
     exception when others then
         null;

@@ -7,7 +7,7 @@ declare
     v_new jsonb;
 begin
     begin
-        v_new := case when pg_partition_root(tg_relid) = '...'::regclass and auditctl_internal.has_types(new, '...') then to_jsonb(new) end;
+        v_new := case when auditctl_internal.has_shape(pg_partition_root(tg_relid), '...', new, '...') then to_jsonb(new) end;
 
     exception when others then
         null;
@@ -39,27 +39,24 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_changes jsonb[];
-    v_old jsonb;
-    v_target_id text;
-    v_nothing record;
-    v_previous_key jsonb;
 begin
     begin
-        v_changes := case when pg_partition_root(tg_relid) = '...'::regclass and auditctl_internal.has_types(new, '...') then array_remove(array[
+        v_changes := case when auditctl_internal.has_shape(pg_partition_root(tg_relid), '...', new, '...') then array_remove(array[
+            coalesce(to_jsonb(new.id), 'null'),
             auditctl_internal.changed_text('id', old.id, new.id),
             auditctl_internal.changed('v', old.v, new.v)
         ], null) end;
-        v_target_id := case when v_changes is not null then new.id::text end;
+
     exception when others then
         v_changes := null;
     end;
-    if not auditctl_internal.record_update('shop.parted', 'id', v_target_id, v_changes, p_partition => case when (tg_table_schema, tg_table_name) <> ('shop', 'parted') then tg_table_schema || '.' || tg_table_name end) then
+    if not auditctl_internal.record_update('shop.parted', 'id', v_changes, p_partition => case when (tg_table_schema, tg_table_name) <> ('shop', 'parted') then tg_table_schema || '.' || tg_table_name end) then
         perform auditctl_internal.record_carefully(
             tg_op, old, new, tg_relid, 'shop.parted', '{}', '{}', '{id,v}', '{id}', p_partition => case when (tg_table_schema, tg_table_name) <> ('shop', 'parted') then tg_table_schema || '.' || tg_table_name end
         );
     end if;
-    -- Null, from a variable: null itself would be one more plan.
-    return v_nothing;
+    -- Ignored. Null itself would be one more plan.
+    return new;
 end
 $auditctl$;
 
@@ -82,7 +79,7 @@ declare
     v_old jsonb;
 begin
     begin
-        v_old := case when pg_partition_root(tg_relid) = '...'::regclass and auditctl_internal.has_types(old, '...') then to_jsonb(old) end;
+        v_old := case when auditctl_internal.has_shape(pg_partition_root(tg_relid), '...', old, '...') then to_jsonb(old) end;
 
     exception when others then
         null;

@@ -64,13 +64,14 @@ UNPINNED = """
 """
 
 CALLED_WITH_A_PINNED_PATH = {
-    "array_image", "array_needs_text", "captured_action", "changed", "changed_array", "changed_document",
+    "array_image", "array_may_need_text", "captured_action", "changed", "changed_array", "changed_document",
     "changed_float", "changed_floats", "changed_image", "changed_text", "conditional_identity", "context",
     "document_image", "document_needs_wrapping", "event_limit", "exact_array", "exact_document", "exact_float",
-    "exact_floats", "float_image", "float_needs_text", "floats_image", "floats_needs_text", "full_context",
-    "has_types", "has_visible", "holds_app_role", "identify", "identify_reader", "image_kind", "is_application",
-    "is_database", "maintain", "other_identity", "own_keys", "parse_context", "quick_context", "read_mark",
-    "record_carefully", "record_row", "record_update", "session_context", "session_identity", "unmapped", "visible",
+    "exact_floats", "exact_image", "float_image", "float_needs_text", "floats_image", "floats_needs_text",
+    "full_context", "has_shape", "has_visible", "holds_app_role", "identify", "identify_reader", "image_kind",
+    "is_application", "is_database", "maintain", "other_identity", "own_keys", "parse_context", "quick_context",
+    "read_mark", "record_carefully", "record_row", "record_update", "session_context", "session_identity",
+    "unmapped", "visible",
 }  # fmt: skip
 """Functions without a search path of their own: inlined, or called by capture alone, which has one; or a procedure."""
 

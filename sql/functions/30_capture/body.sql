@@ -94,12 +94,16 @@ begin
     end if;
     if p_action = 'UPDATE' then
         return v_parts || jsonb_build_object(
-            'changes', auditctl_internal.changes_code(v_shape, v_captured, p_capture.mask),
-            'changed_key', format('%s, %s', coalesce(quote_literal(v_simple), 'null'), case when v_key = '{}' then 'null' else 'v_target_id' end),
-            -- Without a key, only the whole old row identifies the row.
-            'update_key', coalesce(
-                auditctl_internal.update_key_code(v_key, v_hidden), format(E'        v_old := case when v_changes <> ''{}'' then %s end;', v_image)
+            'changes', auditctl_internal.changes_code(
+                v_shape, v_captured, p_capture.mask, auditctl_internal.changed_key_code(v_key, v_hidden)
             ),
+            'changed_key', coalesce(quote_literal(v_simple), 'null'),
+            'key_variable', case when v_key = '{}' then E'    v_old jsonb;\n' when v_simple is null then E'    v_previous_key jsonb;\n' else '' end,
+            'update_key', case
+                -- Without a key, only the whole old row identifies the row.
+                when v_key = '{}' then format('        v_old := case when cardinality(v_changes) > 1 then %s end;', v_image)
+                else coalesce(auditctl_internal.previous_key_code(v_key, v_hidden), '')
+            end,
             'update_options', concat(
                 case when v_key = '{}' then ', p_old => v_old' when v_simple is null then ', p_previous_key => v_previous_key' end,
                 ', p_most => ' || case when v_documents is null then 0 when v_documents <> '{}' then 200 end

@@ -96,7 +96,9 @@ $auditctl$;
 comment on function auditctl_internal.change_code is
     'The expression for a change of a column: an array of its name, old and new value; null if its stored image is the same';
 
-create or replace function auditctl_internal.changes_code(p_shape text, p_columns auditctl.captured_column[], p_mask text[]) returns text
+create or replace function auditctl_internal.changes_code(
+    p_shape text, p_columns auditctl.captured_column[], p_mask text[], p_key text
+) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -134,12 +136,12 @@ begin
 
     select
         format(
-            E'        v_changes := case when %s then %s end;',
-            p_shape, coalesce(max(format(E'array_remove(array[\n%s\n        ], null)', p.changes)) filter (where p.is_first), '''{}''::jsonb[]')
+            E'        v_changes := case when %s then array_remove(array[\n            %s%s\n        ], null) end;',
+            p_shape, p_key, max(E',\n' || p.changes) filter (where p.is_first)
         ) || coalesce(string_agg(
             format(
-                E'\n        if v_changes is not null and record_image_ne(row(%s), row(%s)) then\n'
-                '            v_changes := v_changes || array_remove(array[\n%s\n            ], null);\n'
+                E'\n        if record_image_ne(row(%s), row(%s)) then\n'
+                '            v_changes := case when v_changes is not null then v_changes || array_remove(array[\n%s\n            ], null) end;\n'
                 '        end if;',
                 p.old_fields, p.new_fields, p.changes
             ), '' order by p.by_image, p.number
@@ -150,4 +152,4 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.changes_code is
-    'The statements that put the changed columns of an update into v_changes, as auditctl_internal.record_update takes them; null if the table is not as it was';
+    'The statements that put the changed columns of an update into v_changes, as auditctl_internal.record_update takes them, the key before them; null if the table is not as it was';

@@ -80,30 +80,42 @@ $auditctl$;
 comment on function auditctl_internal.key_code is
     'The expression for the key of a row, with a keyed hash for each excluded or masked column; null without a key';
 
-create or replace function auditctl_internal.update_key_code(p_key auditctl.captured_column[], p_hidden text[]) returns text
+create or replace function auditctl_internal.changed_key_code(p_key auditctl.captured_column[], p_hidden text[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    if auditctl_internal.simple_key(p_key, p_hidden) is not null then
-        return format('        v_target_id := case when v_changes is not null then new.%I::text end;', p_key[1].name);
-    end if;
+    return case
+        when p_key = '{}' then '''null''::jsonb'
+        else format('coalesce(to_jsonb(%s), ''null'')', coalesce(
+            'new.' || quote_ident(auditctl_internal.simple_key(p_key, p_hidden)), auditctl_internal.key_code('new', p_key, p_hidden)
+        ))
+    end;
+end
+$auditctl$;
+comment on function auditctl_internal.changed_key_code is
+    'The expression for the key of an updated row as auditctl_internal.record_update takes it, before the changes; a JSON null for none';
+
+create or replace function auditctl_internal.previous_key_code(p_key auditctl.captured_column[], p_hidden text[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
     return (
         select format(
-            E'        v_target_id := case when v_changes is not null then %s end;\n'
-            '        if v_changes is not null and record_image_ne(row(%s), row(%s)) then\n'
-            '            v_previous_key := jsonb_build_object(''previous_target_id'', auditctl_internal.fit_key(%s));\n'
+            E'        if record_image_ne(row(%s), row(%s)) then\n'
+            '            v_previous_key := case when v_changes is not null then jsonb_build_object(''previous_target_id'', auditctl_internal.fit_key(%s)) end;\n'
             '        end if;',
-            auditctl_internal.key_code('new', p_key, p_hidden), string_agg(format('old.%I', k.name), ', '),
-            string_agg(format('new.%I', k.name), ', '), auditctl_internal.key_code('old', p_key, p_hidden)
+            string_agg(format('old.%I', k.name), ', '), string_agg(format('new.%I', k.name), ', '),
+            auditctl_internal.key_code('old', p_key, p_hidden)
         )
         from unnest(p_key) as k
-        having count(*) > 0
+        having auditctl_internal.simple_key(p_key, p_hidden) is null
     );
 end
 $auditctl$;
-comment on function auditctl_internal.update_key_code is
-    'The statements that note the key of an updated row and, where auditctl_internal.record_update cannot see it, its previous key; null without a key';
+comment on function auditctl_internal.previous_key_code is
+    'The statement that notes the previous key of an updated row; null where auditctl_internal.record_update sees it among the changes';
 
 create or replace function auditctl_internal.insert_key_change(
     p_actor text, p_actor_kind auditctl.actor_kind, p_ip inet, p_target text, p_target_id text, p_old jsonb, p_new jsonb,

@@ -60,41 +60,43 @@ comment on function auditctl_internal.record_row is
     'Inserts the event of a row that was created or deleted, or of a TRUNCATE; false, and nothing is inserted, if there are no values or they exceed the limit of an event. With p_is_large they are measured however short they look';
 
 create or replace function auditctl_internal.record_update(
-    p_target text, p_key text, p_target_id text, p_changes jsonb[], p_old jsonb default null, p_previous_key jsonb default null,
+    p_target text, p_key text, p_changes jsonb[], p_old jsonb default null, p_previous_key jsonb default null,
     p_most integer default 8192, p_require_actor boolean default false, p_partition text default null
 ) returns boolean
 language plpgsql volatile
 as $auditctl$
 declare
     v_who auditctl.identity;
-    v_count constant integer := cardinality(p_changes);
+    v_count constant integer := cardinality(p_changes) - 1;
+    v_target_id text;
     v_old jsonb;
     v_new jsonb;
 begin
     if v_count = 1 then
-        v_old := jsonb_build_object(p_changes[1] ->> 0, p_changes[1] -> 1);
-        v_new := jsonb_build_object(p_changes[1] ->> 0, p_changes[1] -> 2);
+        v_old := jsonb_build_object(p_changes[2] ->> 0, p_changes[2] -> 1);
+        v_new := jsonb_build_object(p_changes[2] ->> 0, p_changes[2] -> 2);
     elsif v_count = 2 then
-        v_old := jsonb_build_object(p_changes[1] ->> 0, p_changes[1] -> 1, p_changes[2] ->> 0, p_changes[2] -> 1);
-        v_new := jsonb_build_object(p_changes[1] ->> 0, p_changes[1] -> 2, p_changes[2] ->> 0, p_changes[2] -> 2);
+        v_old := jsonb_build_object(p_changes[2] ->> 0, p_changes[2] -> 1, p_changes[3] ->> 0, p_changes[3] -> 1);
+        v_new := jsonb_build_object(p_changes[2] ->> 0, p_changes[2] -> 2, p_changes[3] ->> 0, p_changes[3] -> 2);
     elsif v_count = 0 then
         return true;
     elsif v_count > 2 then
         v_old := '{}';
         v_new := '{}';
-        for v_number in 1..v_count loop
+        for v_number in 2..v_count + 1 loop
             v_old := v_old || jsonb_build_object(p_changes[v_number] ->> 0, p_changes[v_number] -> 1);
             v_new := v_new || jsonb_build_object(p_changes[v_number] ->> 0, p_changes[v_number] -> 2);
         end loop;
     else
         return false;
     end if;
+    v_target_id := p_changes[1] #>> '{}';
     begin
         v_who := auditctl_internal.session_identity();
     exception when others then
         v_who := auditctl_internal.identify();
     end;
-    if v_old ? p_key or p_old is not null or p_require_actor or p_partition is not null or octet_length(p_target_id) > 1000
+    if v_old ? p_key or p_old is not null or p_require_actor or p_partition is not null or octet_length(v_target_id) > 1000
         or pg_column_size(v_old) > p_most or pg_column_size(v_new) > p_most
     then
         if v_old ? p_key then
@@ -104,23 +106,23 @@ begin
         if (pg_column_size(v_old) > p_most or pg_column_size(v_new) > p_most) and not auditctl_internal.fits(v_old, v_new) then
             return false;
         end if;
-        p_target_id := auditctl_internal.fit_key(p_target_id);
+        v_target_id := auditctl_internal.fit_key(v_target_id);
         v_who := auditctl_internal.conditional_identity(v_who, p_target, 'update', p_require_actor, p_partition);
     end if;
 
     if p_previous_key is null then
         insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
-        values (v_who.actor, v_who.actor_kind, v_who.ip, p_target, p_target_id, 'UPDATE', v_old, v_new, v_who.context);
+        values (v_who.actor, v_who.actor_kind, v_who.ip, p_target, v_target_id, 'UPDATE', v_old, v_new, v_who.context);
     else
         perform auditctl_internal.insert_key_change(
-            v_who.actor, v_who.actor_kind, v_who.ip, p_target, p_target_id, v_old, v_new, v_who.context, p_previous_key
+            v_who.actor, v_who.actor_kind, v_who.ip, p_target, v_target_id, v_old, v_new, v_who.context, p_previous_key
         );
     end if;
     return true;
 end
 $auditctl$;
 comment on function auditctl_internal.record_update is
-    'Inserts the event of an update, given its changes, each an array of column, old and new value, and the column that is the key, or else the previous key if that changed; without a key p_old is the whole old row. False, and nothing is inserted, if there are no changes to be seen (null) or they exceed the limit of an event; p_most is the size from which they are measured';
+    'Inserts the event of an update, given its key, a string or a JSON null, and after it its changes, each an array of column, old and new value; the column that is the key, or else the previous key if that changed; without a key p_old is the whole old row. False, and nothing is inserted, if there are no changes to be seen (null) or they exceed the limit of an event; p_most is the size from which they are measured';
 
 create or replace function auditctl_internal.record_carefully(
     p_operation text, p_old anyelement, p_new anyelement, p_relation oid, p_target text,

@@ -63,4 +63,4 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.row_code is
-    'The expression that records a whole row, old or new; only for use where auditctl_internal.has_types was true';
+    'The expression that records a whole row, old or new; only for use where auditctl_internal.has_shape was true';

@@ -38,13 +38,13 @@ end
 $auditctl$;
 comment on function auditctl_internal.has_row_types is 'Whether the columns of a row of nulls have the types of a digest, in their order or sorted; never raises';
 
-create or replace function auditctl_internal.has_types(p_row anyelement, p_digest text) returns boolean
+create or replace function auditctl_internal.has_shape(p_relation oid, p_table regclass, p_row anyelement, p_digest text) returns boolean
 language sql immutable
 as $auditctl$
-    select auditctl_internal.has_row_types(row((case when false then p_row end).*), p_digest)
+    select p_relation = p_table and auditctl_internal.has_row_types(row((case when false then p_row end).*), p_digest)
 $auditctl$;
-comment on function auditctl_internal.has_types is
-    'Whether the columns of old or new have the types of a digest. Inlined, and then evaluated when the expression is planned: the row itself is never read';
+comment on function auditctl_internal.has_shape is
+    'Whether a trigger fires for the table that its function was generated for, given a constant, and the columns of old or new have the types of a digest. Inlined, and the types are then compared when the expression is planned: the row itself is never read';
 
 create or replace function auditctl_internal.has_shape_code(p_relation regclass, p_row text) returns text
 language plpgsql stable
@@ -55,7 +55,7 @@ begin
         -- After a restore the object id is another, and after the table became a partition itself its root is: then capture
         -- takes the careful path until apply.
         select format(
-            '%s = %L::regclass and auditctl_internal.has_types(%s, %L)',
+            'auditctl_internal.has_shape(%s, %L, %s, %L)',
             case c.relkind when 'p' then 'pg_partition_root(tg_relid)' else 'tg_relid' end,
             case c.relkind when 'p' then pg_partition_root(p_relation)::oid else p_relation::oid end,
             p_row, auditctl_internal.types_digest(types.types)

@@ -31,16 +31,25 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.floats_needs_text is 'Whether to_jsonb would not preserve an array of such values: it has a negative zero, or bounds that do not begin with 1';
 
-create or replace function auditctl_internal.array_needs_text(p_value anyelement) returns boolean
+create or replace function auditctl_internal.array_may_need_text(p_value anyelement) returns boolean
 language sql stable
 as $auditctl$
-    select
-        case
-            when array_ndims(p_value) > 1 then strpos(replace(array_dims(p_value), '[1:', ''), '[') > 0
-            else array_lower(p_value, 1) <> 1
-        end
+    select array_lower(p_value, 1) <> 1 or array_ndims(p_value) > 1
 $auditctl$;
-comment on function auditctl_internal.array_needs_text is 'Whether to_jsonb would not preserve any other array: it has bounds that do not begin with 1';
+comment on function auditctl_internal.array_may_need_text is 'Whether to_jsonb might not preserve any other array: it has several dimensions, or bounds that do not begin with 1';
+
+create or replace function auditctl_internal.exact_image(p_value anyelement) returns jsonb
+language plpgsql stable
+as $auditctl$
+-- Called by capture only, whose search_path is pinned, and for rare arrays: what is inlined is part of each session's plans.
+begin
+    if strpos(replace(array_dims(p_value), '[1:', ''), '[') > 0 then
+        return to_jsonb(format('%s', p_value));
+    end if;
+    return to_jsonb(p_value);
+end
+$auditctl$;
+comment on function auditctl_internal.exact_image is 'What is recorded of such an array: its text, if it has bounds that do not begin with 1';
 
 create or replace function auditctl_internal.document_needs_wrapping(p_value jsonb) returns boolean
 language sql stable
@@ -82,7 +91,7 @@ comment on function auditctl_internal.exact_floats is 'An object of a column''s 
 create or replace function auditctl_internal.array_image(p_value anyelement) returns jsonb
 language sql stable
 as $auditctl$
-    select case when auditctl_internal.array_needs_text(p_value) then to_jsonb(format('%s', p_value)) else to_jsonb(p_value) end
+    select case when auditctl_internal.array_may_need_text(p_value) then auditctl_internal.exact_image(p_value) else to_jsonb(p_value) end
 $auditctl$;
 comment on function auditctl_internal.array_image is 'What is recorded of such a value';
 
@@ -90,7 +99,10 @@ create or replace function auditctl_internal.exact_array(p_name text, p_value an
 language sql stable
 as $auditctl$
     select
-        case when auditctl_internal.array_needs_text(p_value) then jsonb_build_object(p_name, format('%s', p_value)) else '{}' end
+        case
+            when auditctl_internal.array_may_need_text(p_value) then jsonb_build_object(p_name, auditctl_internal.exact_image(p_value))
+            else '{}'
+        end
 $auditctl$;
 comment on function auditctl_internal.exact_array is 'An object of a column''s name and image, if that is not what to_jsonb gives; else an empty one';
 
@@ -161,7 +173,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.value_code is
-    'The expression for the recorded value of a column of old or new; only for use where auditctl_internal.has_types was true';
+    'The expression for the recorded value of a column of old or new; only for use where auditctl_internal.has_shape was true';
 
 create or replace function auditctl_internal.is_compared_by_image(p_column auditctl.captured_column) returns boolean
 language plpgsql immutable
