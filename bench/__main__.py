@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
-from bench import export, importing, maintain, reading, results, serving, stats, table, tables, upgrade, web
+from bench import export, importing, maintain, reading, results, serving, stats, storage, table, tables, upgrade, web
 from bench.capture import PARTS, Part
 
 BENCHMARKS: Mapping[str, Part] = {
@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, Part] = {
     "export": lambda server, quick: export.run(server),  # noqa: ARG005
     "serving": serving.run,
     "stats": stats.run,
+    "storage": storage.run,
     "reading": reading.run,
     "importing": importing.run,
     "maintain": maintain.run,

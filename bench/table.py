@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import importing, reading, results, tables, targets, upgrade, web
+from bench import importing, reading, results, storage, tables, targets, upgrade, web
 from bench.capture.figures import Figures
 from bench.contenders import NO_AUDIT, TITLES
 from bench.markdown import grid
@@ -13,34 +13,35 @@ from bench.subject import STATEMENTS
 from bench.targets import clean
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+SIZING = PAGE.parent / "reference" / "sizing.md"
 START, END = "<!-- generated: python -m bench table -->\n", "<!-- end of generated -->\n"
 START_UPKEEP = "<!-- generated: python -m bench table, upkeep -->\n"
 START_PAGES = "<!-- generated: python -m bench table, pages -->\n"
 
 START_TABLES = "<!-- generated: python -m bench table, tables -->\n"
+START_STORAGE = "<!-- generated: python -m bench table, storage -->\n"
 START_UPGRADE = "<!-- generated: python -m bench table, upgrade -->\n"
 
 KINDS = ("single", "bulk")
 
 
 def rewrite() -> None:
-    """Put the tables of the newest results into the page."""
-    text = PAGE.read_text("utf-8")
-    for start, content in parts():
-        before, _, rest = text.partition(start)
+    """Put the tables of the newest results into the pages."""
+    for page, start, content in parts():
+        before, _, rest = page.read_text("utf-8").partition(start)
         _, _, after = rest.partition(END)
-        text = f"{before}{start}\n{content}\n{END}{after}"
-    PAGE.write_text(text, "utf-8")
+        page.write_text(f"{before}{start}\n{content}\n{END}{after}", "utf-8")
 
 
-def parts() -> tuple[tuple[str, str], ...]:
-    """Return what stands at each mark of the page."""
+def parts() -> tuple[tuple[Path, str, str], ...]:
+    """Return what stands at each mark of the pages."""
     return (
-        (START, generated()),
-        (START_UPKEEP, upkeep()),
-        (START_PAGES, web.table()),
-        (START_TABLES, tables.table()),
-        (START_UPGRADE, upgrade.table()),
+        (PAGE, START, generated()),
+        (PAGE, START_UPKEEP, upkeep()),
+        (PAGE, START_PAGES, web.table()),
+        (PAGE, START_TABLES, tables.table()),
+        (PAGE, START_UPGRADE, upgrade.table()),
+        (SIZING, START_STORAGE, storage.table()),
     )
 
 
