@@ -190,6 +190,10 @@ def test_whoever_gives_the_table_row_security_of_its_own_is_told_how(
     assert warned(owner.dsn, "create policy fewer on salary as restrictive using (id < 9)")[1:] == [
         ("policy fewer takes effect at once: row security of public.salary is on to record reads", hint)
     ]
+    conn.execute('alter table salary rename to "Pay"')
+    ((_, odd),) = warned(owner.dsn, 'alter table "Pay" enable row level security')
+    assert odd == hint.replace("public.salary", 'public."Pay"')
+    conn.execute('alter table "Pay" rename to salary')
     assert warned(owner.dsn, "drop policy auditctl_open on salary") == []
     assert pending(db) == []
     with connect(login("plain").dsn) as session:

@@ -176,7 +176,7 @@ begin
         return;
     end if;
     for v_open in
-        select auditctl_internal.registered_name(s.relation) as name, p.policy, p.is_permissive
+        select auditctl_internal.registered_name(s.relation) as name, s.relation, p.policy, p.is_permissive
         from auditctl.read_site as s
         join auditctl.capture as k on k.relation = s.root and k.being_changed_by is distinct from pg_current_xact_id()
         left join lateral (
@@ -192,7 +192,7 @@ begin
                 when v_open.is_permissive then format('policy %s has no effect: row security of %s is on to record reads, and lets every row through', v_open.policy, v_open.name)
                 else format('policy %s takes effect at once: row security of %s is on to record reads', v_open.policy, v_open.name)
             end
-            using hint = format('For row security of its own: drop policy auditctl_open on %s. Its reads stay recorded.', v_open.name);
+            using hint = format('For row security of its own: drop policy auditctl_open on %s. Its reads stay recorded.', v_open.relation);
     end loop;
 end
 $auditctl$;
