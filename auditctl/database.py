@@ -65,7 +65,7 @@ def translate(error: psycopg.Error, subject: str = "") -> AuditctlError:
     diagnostic = error.diag
     message = " ".join((diagnostic.message_primary or str(error)).split()) or type(error).__name__
     if error.sqlstate in BUSY and diagnostic.source_function != _RAISED:
-        message = f"{subject or 'the store'} {locks.IS_LOCKED}"
+        message = f"{subject or 'what this needs'} {locks.IS_LOCKED}"
     elif subject:
         message = f"{subject}: {message}"
     hint = diagnostic.message_hint or _HINTS.get(error.sqlstate or "", "")

@@ -3,10 +3,10 @@
 do $auditctl$
 begin
     if pg_catalog.to_regprocedure('auditctl_internal.watch_ddl(text)') is not null then
+        -- Lets no apply run meanwhile. First, as apply does: it then writes to auditctl.capture.
+        lock table auditctl.rule in share update exclusive mode;
         -- Makes DDL on audited tables wait, as it would rewrite capture functions at the same time. Writers do not wait.
         lock table auditctl.capture in share row exclusive mode;
-        -- Lets no apply run meanwhile.
-        lock table auditctl.rule in share update exclusive mode;
         -- The coverage guard does nothing for the rest of this transaction until replaced: what it calls is being changed.
         create or replace function auditctl_internal.watch_ddl(p_command text) returns void
         language plpgsql security definer

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
@@ -12,6 +14,7 @@ import pytest
 
 from auditctl import names, store
 from auditctl.capture import rule_store
+from tests.fixtures.command import run_process
 from tests.fixtures.databases import connect
 from tests.fixtures.templates import audited, begin_with
 from tests.support.capturing import pending
@@ -19,7 +22,6 @@ from tests.support.capturing import pending
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
@@ -123,7 +125,7 @@ def test_who_changes_the_configuration_is_named_to_others_who_would(db: str, aud
                 "hint: Another session holds the lock; try again in a quieter moment, or raise --lock-timeout.",
             ]
         for command in INSTALLING:
-            assert f"the store is locked by another session: {first}" in auditctl(*command, check=5).err
+            assert f"what this needs is locked by another session: {first}" in auditctl(*command, check=5).err
         for command in OTHERS:
             auditctl(*command, check=0)
     assert pending(db, FILE) == before
@@ -137,6 +139,22 @@ def test_who_installs_or_drops_the_store_is_named_to_all_who_wait_too_long(
         for command in (*CONFIGURING, *INSTALLING, *OTHERS):
             done = auditctl(*command, check=5)
             assert (command, busy in done.err, "canceling" in done.err) == (command, True, False), done.err
+
+
+@pytest.mark.parametrize("command", INSTALLING, ids=["install", "adopt"])
+def test_an_install_that_waits_for_an_apply_is_not_waited_for_by_it(
+    db: str, conn: psycopg.Connection, command: tuple[str, ...], auditctl: RunAuditctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "STORE_WAIT", "60s")
+    waiting: LiteralString = "select from pg_locks where not granted and relation = 'auditctl.rule'::regclass"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(db) as first:
+        rule_store.lock(first)
+        second = pool.submit(run_process, ["--dsn", db, *command], b"", dict(os.environ), Path.cwd())
+        while not conn.execute(waiting).rowcount:
+            assert not second.done(), second.result().stderr
+        first.execute("set local lock_timeout = '10s'; update auditctl.capture set target = target")
+        first.commit()
+        assert (second.result(60).returncode, conn.execute("select from auditctl.capture").rowcount) == (0, 1)
 
 
 def test_an_administrator_without_rights_on_the_tables_is_named_who_changes_the_configuration(

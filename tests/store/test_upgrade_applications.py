@@ -123,6 +123,21 @@ def test_a_session_with_cached_plans_goes_on_over_an_upgrade(
     ]
 
 
+def test_a_prepared_statement_that_names_its_columns_goes_on_and_one_for_all_columns_does_not(
+    db: str, conn: psycopg.Connection, upgrade: Callable[[str], store.Installation]
+) -> None:
+    conn.execute("""
+        prepare named as select target_name from auditctl.activity where event_id = 1;
+        prepare everything as select * from auditctl.activity where event_id = 1
+    """)
+    before = conn.execute("execute named").fetchall()
+    conn.execute("execute everything")
+    upgrade(db)
+    assert conn.execute("execute named").fetchall() == before
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="cached plan must not change result type"):
+        conn.execute("execute everything")
+
+
 @pytest.mark.usefixtures("changed")
 def test_applications_that_write_during_an_upgrade_notice_nothing(
     db: str, conn: psycopg.Connection, web: Login, upgrade: Callable[[str], store.Installation]
