@@ -24,7 +24,7 @@ def metrics(session: Session) -> None:
       cd /var/lib/node_exporter && auditctl metrics > auditctl.new && mv auditctl.new auditctl.prom
     """
     metric_values.require_library()
-    with session.connect("Ask the DBA for: auditctl grant reader {login}") as conn:
+    with session.connect("Ask the DBA for: auditctl grant reader {login}; membership in pg_monitor is enough") as conn:
         place.require(conn)
         text = metric_values.render(metric_values.read(conn))
     print_text(text, end="")

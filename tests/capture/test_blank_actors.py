@@ -108,6 +108,6 @@ def test_python_refuses_to_name_a_blank(conn: psycopg.Connection, auditctl: RunA
 def test_reason_that_shows_nothing_is_none(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     for blank in (" ", "\u200b", "\u2800"):
         done = auditctl("hold", "add", "public.note", "--reason", blank, check=2)
-        assert done.err.startswith("error: the reason is empty")
+        assert done.err.startswith("error: the reason has no visible character")
         with pytest.raises(psycopg.Error, match="a hold needs a reason"):
             conn.execute("select auditctl.place_hold('public.note', null, %s)", [blank])
