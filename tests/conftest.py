@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("tests.support.doctoring")
 
 pytest_plugins = [
-    f"tests.fixtures.{name}" for name in ("server", "databases", "templates", "command", "machine", "logs", "web")
+    f"tests.fixtures.{name}"
+    for name in ("server", "sessions", "databases", "templates", "command", "machine", "logs", "web")
 ]
 
 FOREIGN = ("PG", "AUDITCTL_")

@@ -9,14 +9,15 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from auditctl.cli.main import COMMANDS
 from tests.fixtures.command import LOCALE, can_run_here, run_here, run_process
-from tests.fixtures.databases import create_database, drop_database, drop_role, fetch_value
+from tests.fixtures.databases import connect, create_database, drop_database, drop_role, fetch_value
 
 if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
@@ -103,3 +104,49 @@ def test_a_command_loads_what_it_needs_itself(command: str, tmp_path: Path) -> N
     assert done.stderr == b""
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: auditctl {command} ".encode())
+
+
+PREFERENCES = """
+    select current_setting('work_mem'), current_user, current_setting('auditctl.actor', true),
+           (select count(*) from pg_prepared_statements), (select count(*) from pg_locks where locktype = 'advisory'),
+           pg_my_temp_schema() <> 0 and exists (select from pg_class where relnamespace = pg_my_temp_schema())
+"""
+
+
+def test_a_session_that_is_handed_on_is_like_a_new_one(db: str) -> None:
+    with connect(db) as first:
+        before = first.execute(PREFERENCES).fetchone()
+        first.execute("set work_mem = '1234kB'; set auditctl.actor = 'alice'; create temp table left_over ()")
+        first.execute("prepare left_over as select 1; set role auditctl_owner")
+        first.execute("select pg_advisory_lock(1)")
+        first.add_notice_handler(lambda _: pytest.fail("a handler was handed on"))
+        pid = first.info.backend_pid
+    assert first.closed
+    with connect(db) as second:
+        assert second.info.backend_pid == pid
+        after = second.execute(PREFERENCES).fetchone()
+        second.execute("do $$ begin raise notice 'heard by nobody'; end $$")
+    assert before is not None
+    assert after == (*before[:2], "", *before[3:])
+
+
+@pytest.mark.parametrize("place", ["database {}", "role postgres in database {}"])
+def test_settings_that_are_read_at_login_get_a_session_of_its_own(db: str, place: LiteralString) -> None:
+    with connect(db) as first:
+        name = sql.Identifier(first.info.dbname)
+        first.execute(sql.SQL("alter " + place + " set work_mem = '1234kB'").format(name))
+    assert fetch_value(db, "show work_mem") == "1234kB"
+
+
+def test_a_session_that_a_test_left_in_a_transaction_is_handed_on_without_it(db: str) -> None:
+    with connect(db) as first:
+        first.execute("begin")
+        first.execute("create table half_done ()")
+        first.close()
+    assert fetch_value(db, "select to_regclass('public.half_done')") is None
+
+
+def test_sessions_of_other_logins_end_with_their_connection(db: str, login: MakeLogin) -> None:
+    clerk = login("clerk")
+    pids = [fetch_value(clerk.dsn, "select pg_backend_pid()") for _ in range(2)]
+    assert pids[0] != pids[1]

@@ -142,7 +142,7 @@ declare
     v_columns auditctl.captured_column[];
     v_expected auditctl.capture_function;
 begin
-    for v_state in select s.* from auditctl_internal.capture_states(p_captures) as s order by s.relation loop
+    for v_state in select s.* from auditctl_internal.capture_states(p_captures) as s order by s.relation, s.function loop
         root := (v_state.capture).relation;
         relation := v_state.relation;
         action := v_state.action;
