@@ -51,7 +51,7 @@ def web(owner: Login, login: MakeLogin) -> Login:
 def write(login: Login) -> None:
     """Insert, update, change the key of, and delete a row, for alice."""
     with connect(login.dsn) as session:
-        session.execute("select auditctl.set_context('alice', '203.0.113.7', null, false)")
+        session.execute("select auditctl.set_context('alice', '203.0.113.7', null, null, false)")
         for statement in WRITES:
             session.execute(statement.encode())
 
