@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date
 from typing import Any
@@ -17,6 +18,7 @@ from auditctl.doctor.checks.log import PLACE
 from auditctl.doctor.model import Check, Coverage, Finding, ResultRow, Severity
 from auditctl.doctor.registry import CHECKS
 from auditctl.errors import DatabaseError
+from auditctl.names import ROLE_OWNER
 
 EVENT_CLEAR = "event_clear in older events"
 """What is not examined of a large log, unless somebody asks for it."""
@@ -169,8 +171,21 @@ def _rows(
         raise refused
     if check.find is not None and covered is not None:
         return check.find(covered)
-    query = check.query
-    with database.errors_translated(), conn.transaction():
-        cursor = conn.execute(query.encode(), {**parameters, "check": check.name} if "%(" in query else None)
-        names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+    values = {**parameters, "check": check.name} if "%(" in check.query else None
+    try:
+        with database.errors_translated(), conn.transaction():
+            return _results(conn, check.query, values)
+    except DatabaseError as error:
+        if error.sqlstate != database.DENIED:
+            raise
+        # From PostgreSQL 16 on, the login that installed does not inherit the owner's rights, but may act as the owner.
+        as_owner = database.acting_as(conn, ROLE_OWNER)
+        with suppress(DatabaseError), database.errors_translated(), conn.transaction(), as_owner:
+            return _results(conn, check.query, values)
+        raise
+
+
+def _results(conn: Connection, query: str, values: Mapping[str, Any] | None) -> Sequence[ResultRow]:
+    cursor = conn.execute(query.encode(), values)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -12,12 +12,14 @@ from auditctl import store
 from tests.fixtures.databases import connect, fetch_value
 
 if TYPE_CHECKING:
+    from pytest_postgresql.executors import NoopExecutor
+
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
 
 @pytest.fixture
-def managed(empty_db: str, login: MakeLogin) -> tuple[str, str, str]:
+def managed(template: NoopExecutor, empty_db: str, login: MakeLogin) -> tuple[str, str, str]:
     """DSNs of a superuser, of the login that installed, and of an administrator."""
     dba = login("dba", dsn=empty_db, attributes="createrole", roles=["auditctl_owner", "auditctl_admin"])
     other = login("other", dsn=empty_db)
@@ -46,6 +48,16 @@ def test_administrators_reach_what_the_installing_login_owns_and_learn_what_not(
     assert fetch_value(superuser, triggers) == 0
     privileges = "select nspacl::text !~ 'dba' from pg_namespace where nspname = 'auditctl_triggers'"
     assert fetch_value(superuser, privileges) is not False
+
+
+def test_the_installing_login_can_make_every_check_of_doctor(
+    managed: tuple[str, str, str], auditctl: RunAuditctl
+) -> None:
+    superuser, dba, _ = managed
+    with connect(superuser) as conn, connect(dba) as session:
+        if conn.info.server_version >= 160000:  # as it is where the login created the role
+            conn.execute(f"grant auditctl_owner to {session.info.user} with inherit false".encode())
+    assert "not checked" not in auditctl("doctor", dsn=dba, check=3).err
 
 
 def test_what_lends_the_rights_belongs_to_the_installing_login_until_a_superuser_installs(
