@@ -190,6 +190,9 @@ def drop(conn: Connection, exported: Extent, lock_timeout: str) -> tuple[Cluster
         if obstacles := (*_names(conn, "dependent"), *_names(conn, "stray")):
             raise ConfigurationError([f"{name} depends on the store, or is in it" for name in obstacles[:_MAX_NAMES]])
         shared = _names(conn, "shared_grant")
+        with database.acting_as(conn, ROLE_OWNER):
+            # The login that installed drops what it owns in them; from 16 on it does not inherit the right to.
+            conn.execute("grant usage on schema auditctl, auditctl_internal to session_user")
         for statement in _names(conn, "lent"):
             conn.execute(statement.encode())
         conn.execute("set local role auditctl_owner; drop owned by auditctl_owner restrict; reset role")

@@ -12,6 +12,8 @@ from auditctl import store
 from tests.fixtures.databases import connect, fetch_value
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_postgresql.executors import NoopExecutor
 
     from tests.fixtures.command import RunAuditctl
@@ -50,13 +52,28 @@ def test_administrators_reach_what_the_installing_login_owns_and_learn_what_not(
     assert fetch_value(superuser, privileges) is not False
 
 
+def no_longer_inherit(superuser: str, dba: str) -> None:
+    """Give the installing login the owner's rights only as the owner, as where it created the roles."""
+    with connect(superuser) as conn, connect(dba) as session:
+        if conn.info.server_version >= 160000:  # as it is where the login created the role
+            conn.execute(f"grant auditctl_owner to {session.info.user} with inherit false".encode())
+
+
+def test_the_installing_login_uninstalls(managed: tuple[str, str, str], auditctl: RunAuditctl, tmp_path: Path) -> None:
+    superuser, dba, _ = managed
+    no_longer_inherit(superuser, dba)
+    auditctl("enable", "mine.t", dsn=dba, check=0)
+    with connect(dba) as conn:
+        words = ("--drop-log", "--yes-i-mean-it", conn.info.dbname)
+    auditctl("uninstall", "--export", tmp_path / "log.jsonl", *words, dsn=dba, check=0)
+    assert fetch_value(superuser, "select count(*) from pg_namespace where nspname ^@ 'auditctl'") == 0
+
+
 def test_the_installing_login_can_make_every_check_of_doctor(
     managed: tuple[str, str, str], auditctl: RunAuditctl
 ) -> None:
     superuser, dba, _ = managed
-    with connect(superuser) as conn, connect(dba) as session:
-        if conn.info.server_version >= 160000:  # as it is where the login created the role
-            conn.execute(f"grant auditctl_owner to {session.info.user} with inherit false".encode())
+    no_longer_inherit(superuser, dba)
     assert "not checked" not in auditctl("doctor", dsn=dba, check=3).err
 
 
