@@ -6,7 +6,7 @@ it with the first statement of a transaction that may write; one that only reads
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from auditctl.errors import UsageError
 from auditctl.integrations import context as contexts
-from auditctl.integrations.statements import may_write
+from auditctl.integrations.statements import may_read, may_write
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -42,6 +42,7 @@ SQL = (
 class _Who:
     settings: Settings
     context: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    name: Callable[[], str | None] | None = None
 
 
 _current: ContextVar[_Who | None] = ContextVar("auditctl", default=None)
@@ -59,7 +60,8 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
             session.commit()
 
     Args:
-        actor: The user; None for nobody: the system itself acts.
+        actor: The user; None for nobody: the system itself acts. A function that returns it is called when the name is
+            to be sent, so that it costs nothing before, and may answer otherwise after a user signs in.
         ip: The user's address; None for the outer block's.
         reason: Why, for people; part of the context.
         context: More values to record with each event: JSON values, others as their text.
@@ -71,13 +73,14 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
 
     def __init__(
         self,
-        actor: str | None,
+        actor: str | Callable[[], str | None] | None,
         ip: str | IPv4Address | IPv6Address | None = None,
         *,
         reason: str | None = None,
         **context: object,
     ) -> None:
-        self._actor = contexts.actor(actor)
+        self._name = actor if callable(actor) else None
+        self._actor = "" if callable(actor) else contexts.actor(actor)
         self._ip = contexts.address(ip)
         self._context = contexts.with_reason(context, reason)
         contexts.dump(self._context)
@@ -90,7 +93,7 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
         merged = {**outer.context, **self._context} if outer else self._context
         ip = self._ip if self._ip is not None else outer.settings.ip if outer else ""
         settings = Settings(self._actor, ip, contexts.dump(merged) if merged else "")
-        self._token = _current.set(_Who(settings, MappingProxyType(merged)))
+        self._token = _current.set(_Who(settings, MappingProxyType(merged), self._name))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -111,23 +114,34 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
 def settings() -> Settings | None:
     """Return the settings of the innermost block; None outside of any."""
     who = _current.get()
-    return None if who is None else who.settings
+    if who is None or who.name is None:
+        return None if who is None else who.settings
+    token = _current.set(None)  # What the function reads itself must not ask for the name again.
+    try:
+        return who.settings._replace(actor=contexts.actor(who.name()))
+    finally:
+        _current.reset(token)
 
 
 class Sent:
     """What the running transaction of a connection was sent.
 
-    An integration calls `forget` wherever a transaction begins or ends, or goes back to a savepoint, which undoes
-    settings: whatever is not certain is sent again.
+    An integration calls `forget` wherever a transaction begins or ends, and `doubt` wherever one may have gone back to
+    a savepoint, which undoes settings: whatever is not certain is sent again.
     """
 
-    __slots__ = ("_sent",)
+    __slots__ = ("_is_clean", "_sent")
 
     def __init__(self) -> None:
-        self._sent: Settings | None = None
+        self.forget()
 
     def forget(self) -> None:
-        """Note that the transaction may have no settings, or others."""
+        """Note that the transaction has no settings."""
+        self._sent: Settings | None = None
+        self._is_clean = True
+
+    def doubt(self) -> None:
+        """Note that the transaction may have other settings, or none."""
         self._sent = None
 
     def due(self, statement: str, *, reads: bool) -> Settings | None:
@@ -137,12 +151,12 @@ class Sent:
             statement: The text of the statement.
             reads: Whether statements that only read need them, because reads are recorded.
         """
-        who = _current.get()
-        wanted = self._sent and NOBODY if who is None else who.settings
-        if wanted is None or wanted == self._sent or not (reads or may_write(statement)):
+        if (_current.get() is None and self._is_clean) or not (may_write(statement) or (reads and may_read(statement))):
             return None
-        return wanted
+        wanted = settings() or NOBODY
+        return None if wanted == self._sent else wanted
 
     def note(self, sent: Settings) -> None:
         """Note what was sent."""
         self._sent = sent
+        self._is_clean = False

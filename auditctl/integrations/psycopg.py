@@ -1,7 +1,8 @@
-"""Names the user who acts on a psycopg connection, by session variables.
+"""Names the user who acts on connections of psycopg, by session variables.
 
-Sets them at the start of a block and restores them at its end. The database decides by the login whether it believes
-them. Needs no object of the store, so that it works before the store is installed.
+`instrument` does it for `auditctl.acting_as`. `acting` does it for a connection at hand: it sets the variables at the
+start of a block and restores them at its end. The database decides by the login whether it believes them. Needs no
+object of the store, so that it works before the store is installed.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from psycopg.rows import tuple_row
 from auditctl import resources
 from auditctl.errors import TransactionRequired, UsageError
 from auditctl.integrations import context as contexts
+from auditctl.integrations.psycopg_pools import instrument
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
     from types import TracebackType
+
+__all__ = ["acting", "instrument"]
 
 _BEGIN = resources.sql_text("queries/acting_begin.sql")
 _END = resources.sql_text("queries/acting_end.sql")

@@ -16,9 +16,9 @@ class Reads:
         self._answer = are_recorded
 
     @property
-    def are_known(self) -> bool:
-        """Whether `are_recorded` needs no query."""
-        return self._answer is not None
+    def answer(self) -> bool | None:
+        """Whether reads are recorded; None where that was not looked up."""
+        return self._answer
 
     def are_recorded(self, fetch: Callable[[str], Any]) -> bool:
         """Return whether reads are recorded.

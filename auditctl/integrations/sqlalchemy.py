@@ -61,7 +61,7 @@ class _Instrument:
         self._sql = current.SQL.format(*_PLACEHOLDERS[engine.dialect.paramstyle].split())
         event.listen(engine, "before_cursor_execute", self._before_execute)
         event.listen(engine, "after_cursor_execute", self._after_execute)
-        event.listen(engine, "rollback_savepoint", self._forget)
+        event.listen(engine, "rollback_savepoint", self._doubt)
         for name in _ENDS:
             event.listen(engine, name, self._forget)
         event.listen(engine, "before_cursor_execute", self.marker)
@@ -95,12 +95,17 @@ class _Instrument:
 
     def _after_execute(self, conn: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         if is_control(statement):
-            self._forget(conn)
+            self._doubt(conn)
 
     def _forget(self, conn: Connection, *_: Any) -> None:
         sent = conn.info.get(_KEY)
         if sent is not None:
             sent.forget()
+
+    def _doubt(self, conn: Connection, *_: Any) -> None:
+        sent = conn.info.get(_KEY)
+        if sent is not None:
+            sent.doubt()
 
 
 def _fetch(conn: Connection, sql: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 _TOKEN = re.compile(
     r"""
@@ -42,7 +43,19 @@ _CONTROL = frozenset(
 _OPAQUE = frozenset("prepare execute call do".split())
 """The first words of statements whose text does not say what they do."""
 
-_CONTROL_WORD = re.compile(rf"\b(?:{'|'.join(sorted(_CONTROL | _OPAQUE))})\b", re.IGNORECASE)
+_ENDING = frozenset("begin start commit end rollback abort prepare".split())
+"""The first words of statements that begin or end transactions."""
+
+_ALONE = re.compile(
+    r"""
+    \s* (?: (?: vacuum | cluster | reindex | analyze | checkpoint )\b
+        | (?: create | alter | drop ) \s+ (?: database | tablespace | subscription | system )\b
+        | (?: create \s+ (?: unique \s+ )? | drop \s+ ) index \s+ concurrently\b
+        | alter \s+ table\b .* \b detach \s+ partition\b .* \b (?: concurrently | finalize ) \s* $ )
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+"""Statements that PostgreSQL may refuse inside of a transaction; none writes a row of a table of users."""
 
 _WRITING = frozenset(
     "insert update delete merge truncate into call do execute copy create alter drop grant revoke refresh".split()
@@ -74,6 +87,8 @@ _FUNCTIONS = frozenset(
     "jsonb_typeof justify_days justify_hours justify_interval lag last_value lead least left length ln log lower lpad "
     "ltrim make_date make_interval make_time make_timestamp make_timestamptz max md5 min mod mode now nth_value ntile "
     "nullif num_nonnulls num_nulls octet_length overlay percent_rank percentile_cont percentile_disc "
+    "pg_advisory_lock pg_advisory_unlock pg_advisory_unlock_all pg_advisory_xact_lock pg_try_advisory_lock "
+    "pg_try_advisory_xact_lock "
     "plainto_tsquery phraseto_tsquery position power random rank regexp_match regexp_matches regexp_replace "
     "regexp_split_to_array regexp_split_to_table repeat replace reverse right round row_number row_to_json rpad rtrim "
     "sha256 sign similarity split_part sqrt starts_with statement_timestamp stddev stddev_pop stddev_samp "
@@ -104,9 +119,42 @@ def _may_write(statement: str) -> bool:
     return any(map(_starts_writing, before[2:], tokens)) or any(map(_calls, before, before[1:], before[2:], tokens))
 
 
+def may_read(statement: str) -> bool:
+    """Return whether a statement may read a row; False for one that begins or ends a transaction, or sets something."""
+    first = _FIRST_WORD.match(statement)
+    return first is None or first[1].lower() not in _CONTROL
+
+
 def is_control(statement: str) -> bool:
     """Return whether a statement may begin or end a transaction, or go back in one, which undoes settings."""
-    return _CONTROL_WORD.search(statement) is not None
+    return not _CONTROL.isdisjoint(words := _first_words(statement)) or not _OPAQUE.isdisjoint(words)
+
+
+def has_several(statement: str) -> bool:
+    """Return whether a text may have several statements."""
+    return ";" in statement.rstrip().rstrip(";")
+
+
+def ends_within(statement: str) -> bool:
+    """Return whether a text has several statements of which one may begin or end a transaction."""
+    return has_several(statement) and not _ENDING.isdisjoint(_first_words(statement))
+
+
+def runs_alone(statement: str) -> bool:
+    """Return whether a statement may need to be a transaction of its own, and writes no row of a table of users."""
+    return _ALONE.match(statement) is not None and not has_several(statement)
+
+
+def _first_words(statement: str) -> frozenset[str]:
+    """Return the first words of the statements of a text, and every word that might be one."""
+    first = _FIRST_WORD.match(statement)
+    if first is not None and not has_several(statement):
+        return frozenset((first[1].lower(),))
+    tokens = [("end", ""), *(token for token in map(_token, _TOKEN.finditer(statement)) if token[0] != "space")]
+    if any(kind == "broken" for kind, _ in tokens):
+        return frozenset(text for kind, text in tokens if kind == "word")
+    pairs = pairwise(tokens)
+    return frozenset(text for before, (_, text) in pairs if before[0] in ("end", "open"))
 
 
 def _token(match: re.Match[str]) -> tuple[str, str]:

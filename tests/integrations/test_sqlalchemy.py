@@ -133,6 +133,23 @@ def test_a_savepoint_that_is_rolled_back_does_not_take_the_user_with_it(
     assert (who.did("bob's"), who.did("alice's")) == (["bob"], ["alice"])
 
 
+def test_a_savepoint_that_is_rolled_back_after_the_block_does_not_bring_the_user_back(
+    app: Application, who: Who
+) -> None:
+    def write(session: Session) -> None:
+        with acting_as("alice"):
+            add("inside")(session)
+            session.flush()
+        nested = session.begin_nested()
+        add("undone")(session)
+        session.flush()
+        nested.rollback()
+        add("outside")(session)
+
+    app.run(write)
+    assert (who.did("inside"), who.did("outside")) == (["alice"], ["System"])
+
+
 def test_a_rollback_and_an_exception_leave_nothing_behind(app: Application, who: Who) -> None:
     def fail(session: Session) -> None:
         with acting_as("alice"):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditctl.integrations.statements import is_control, may_write
+from auditctl.integrations.statements import ends_within, is_control, may_write, runs_alone
 
 READING = [
     "", "select 1", "-- x\nselect 1", "/* insert */ select 1", "SELECT * FROM t WHERE a = 'delete'", "table t",
@@ -54,3 +54,31 @@ def test_a_statement_that_writes_is_seen_after_any_other(first: str, second: str
 def test_what_may_undo_settings_is_known(statement: str) -> None:
     assert is_control(statement)
     assert not is_control("select a from commits")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["update t set a = 1", "select case when a then b end from t", "update t set a = 1; update t set b = 2"],
+)
+def test_words_of_control_inside_a_statement_undo_nothing(statement: str) -> None:
+    assert not is_control(statement)
+    assert not ends_within(statement)
+
+
+@pytest.mark.parametrize(
+    "statement", ["begin; delete from t", "delete from t; commit;", "-- x\nrollback; delete from t"]
+)
+def test_texts_that_end_a_transaction_within_are_known(statement: str) -> None:
+    assert ends_within(statement)
+
+
+def test_what_runs_alone_is_known_and_nothing_after_it_is_overlooked() -> None:
+    for statement in (
+        "vacuum t;",
+        "CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)",
+        "create database d",
+        "reindex table t",
+    ):
+        assert runs_alone(statement)
+    for statement in ("cluster t; delete from t", "create table vacuum (a int)", "create index i on t (a)"):
+        assert not runs_alone(statement)
