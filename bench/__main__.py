@@ -17,7 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
-from bench import export, importing, maintain, reading, results, serving, stats, storage, table, tables, upgrade, web
+from bench import (
+    export,
+    guard,
+    importing,
+    maintain,
+    reading,
+    results,
+    serving,
+    stats,
+    storage,
+    table,
+    tables,
+    upgrade,
+    web,
+)
 from bench.capture import PARTS, Part
 
 BENCHMARKS: Mapping[str, Part] = {
@@ -32,6 +46,7 @@ BENCHMARKS: Mapping[str, Part] = {
     "web": web.run,
     "tables": tables.run,
     "upgrade": upgrade.run,
+    "guard": guard.run,
 }
 
 SETTINGS = {

@@ -1,6 +1,6 @@
 """Reads by which columns the rows of audited tables are identified, and words it for plans.
 
-The database decides (sql/functions/30_capture/columns.sql), as the guard does without Python.
+The database decides (sql/functions/30_capture/key_indexes.sql), as the guard does without Python.
 """
 
 from __future__ import annotations

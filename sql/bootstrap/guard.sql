@@ -127,51 +127,61 @@ $body$
 
     execute $function$
 create or replace function auditctl_guard.is_of_store(p_class oid, p_object oid, p_schema text) returns boolean
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $body$
-    with recursive ours as (
-        select n.oid from pg_namespace as n where n.nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers', 'auditctl_guard')
-    ),
-
-    -- The relation that the object is, belongs to, descends from, or refers to by a foreign key.
-    relation as (
-        select r.relation
-        from (
-            select p_object where p_class = 'pg_class'::regclass
-            union all
-            select t.tgrelid from pg_trigger as t where p_class = 'pg_trigger'::regclass and t.oid = p_object
-            union all
-            select w.ev_class from pg_rewrite as w where p_class = 'pg_rewrite'::regclass and w.oid = p_object
-            union all
-            select p.polrelid from pg_policy as p where p_class = 'pg_policy'::regclass and p.oid = p_object
-            union all
-            select s.stxrelid from pg_statistic_ext as s where p_class = 'pg_statistic_ext'::regclass and s.oid = p_object
-            union all
-            select c.confrelid from pg_constraint as c where p_class = 'pg_class'::regclass and c.conrelid = p_object and c.contype = 'f'
-        ) as r (relation)
-        union
-        select i.inhparent from relation join pg_inherits as i on i.inhrelid = relation.relation
-    ),
-
-    object as (
-        select c.relnamespace as schema, c.relowner as owner from relation as r join pg_class as c on c.oid = r.relation
-        union all
-        select p.pronamespace, p.proowner from pg_proc as p where p_class = 'pg_proc'::regclass and p.oid = p_object
-        union all
-        select t.typnamespace, t.typowner from pg_type as t where p_class = 'pg_type'::regclass and t.oid = p_object
-        union all
-        select n.oid, n.nspowner from pg_namespace as n where p_class = 'pg_namespace'::regclass and n.oid = p_object
-        union all
-        select n.oid, n.nspowner from pg_namespace as n where n.nspname = p_schema
-        union all
-        select t.typnamespace, t.typowner
-        from pg_cast as k
-        join pg_type as t on t.oid in (k.castsource, k.casttarget)
-        where p_class = 'pg_cast'::regclass and k.oid = p_object
-    )
-
-    select exists (select from object as o where o.schema in (select ours.oid from ours) or o.owner = 'auditctl_owner'::regrole)
+declare
+    v_owner constant oid := 'auditctl_owner'::regrole;
+    v_ours constant oid[] := array[
+        to_regnamespace('auditctl'), to_regnamespace('auditctl_internal'), to_regnamespace('auditctl_triggers'),
+        to_regnamespace('auditctl_guard')
+    ]::oid[];
+    v_relations oid[] := '{}';
+begin
+    if p_class <> 'pg_class'::regclass and exists (
+        select from pg_namespace as n where n.nspname = p_schema and (n.oid = any (v_ours) or n.nspowner = v_owner)
+    ) then
+        return true;
+    end if;
+    -- The relation that the object is, belongs to, or refers to by a foreign key.
+    if p_class = 'pg_class'::regclass then
+        v_relations := p_object || array(select c.confrelid from pg_constraint as c where c.conrelid = p_object and c.contype = 'f');
+    elsif p_class = 'pg_trigger'::regclass then
+        v_relations := array(select t.tgrelid from pg_trigger as t where t.oid = p_object);
+    elsif p_class = 'pg_rewrite'::regclass then
+        v_relations := array(select w.ev_class from pg_rewrite as w where w.oid = p_object);
+    elsif p_class = 'pg_policy'::regclass then
+        v_relations := array(select p.polrelid from pg_policy as p where p.oid = p_object);
+    elsif p_class = 'pg_statistic_ext'::regclass then
+        v_relations := array(select s.stxrelid from pg_statistic_ext as s where s.oid = p_object);
+    elsif p_class = 'pg_proc'::regclass then
+        return exists (select from pg_proc as p where p.oid = p_object and (p.pronamespace = any (v_ours) or p.proowner = v_owner));
+    elsif p_class = 'pg_type'::regclass then
+        return exists (select from pg_type as t where t.oid = p_object and (t.typnamespace = any (v_ours) or t.typowner = v_owner));
+    elsif p_class = 'pg_namespace'::regclass then
+        return exists (select from pg_namespace as n where n.oid = p_object and (n.oid = any (v_ours) or n.nspowner = v_owner));
+    elsif p_class = 'pg_cast'::regclass then
+        return exists (
+            select
+            from pg_cast as k
+            join pg_type as t on t.oid in (k.castsource, k.casttarget)
+            where k.oid = p_object and (t.typnamespace = any (v_ours) or t.typowner = v_owner)
+        );
+    end if;
+    -- And what these descend from.
+    while v_relations <> '{}' loop
+        if exists (
+            select
+            from pg_class as c
+            join pg_namespace as n on n.oid = c.relnamespace
+            where c.oid = any (v_relations) and (n.oid = any (v_ours) or n.nspowner = v_owner or c.relowner = v_owner)
+        ) then
+            return true;
+        end if;
+        v_relations := array(select distinct i.inhparent from pg_inherits as i where i.inhrelid = any (v_relations));
+    end loop;
+    return false;
+end
 $body$
     $function$;
     comment on function auditctl_guard.is_of_store(oid, oid, text) is
@@ -195,6 +205,12 @@ $body$
 create or replace function auditctl_guard.check_ddl(p_command text, p_is_reported boolean, p_is_trusted boolean) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+set jit = off
+-- To plan a statement costs more than to run it, and a plan for one object is good for all; an index finds it soonest.
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $body$
 declare
     v_command record;
@@ -266,6 +282,12 @@ $body$
 create or replace function auditctl_guard.check_drop(p_command text, p_is_trusted boolean) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+set jit = off
+-- To plan a statement costs more than to run it, and a plan for one object is good for all; an index finds it soonest.
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $body$
 declare
     v_dropped text;

@@ -187,17 +187,17 @@ begin
     end if;
     for v_capture in select k.* from auditctl.capture as k order by k.relation loop
         for v_caller in
-            select t.tgrelid::regclass as relation, a.action
+            select t.tgrelid::regclass as relation, array_agg(a.action) as actions
             from pg_trigger as t
             join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'auditctl_triggers'::regnamespace
             join unnest(v_capture.actions) as a (action) on t.tgname = 'auditctl_' || lower(a.action::text)
             join pg_class as c on c.oid = t.tgrelid
             where (c.oid = v_capture.relation or c.oid = any (v_capture.members::oid[]) and not c.relispartition)
                 and exists (select from unnest(v_dropped) as d (name) where strpos(p.prosrc, d.name) > 0)
+            group by t.tgrelid
         loop
-            perform auditctl_internal.write_function(
-                v_caller.relation, v_capture, v_caller.action, array(select c from auditctl_internal.captured_columns(v_caller.relation) as c)
-            );
+            v_capture.actions := v_caller.actions;
+            perform auditctl_internal.write_functions(v_capture, array[v_caller.relation], false);
         end loop;
     end loop;
 end

@@ -9,10 +9,10 @@ comment on column auditctl.change.previous_key is 'Where an update changed the k
 
 create type auditctl.captured_column as (
     name text,
-    number smallint,
     own_type text,
     base_type text,
     base_oid oid,
+    modifier integer,
     is_array boolean,
     is_plain boolean,
     constituents text[]
@@ -20,8 +20,34 @@ create type auditctl.captured_column as (
 comment on type auditctl.captured_column is 'A column as capture sees it';
 comment on column auditctl.captured_column.own_type is 'Its type, quoted, if that is PostgreSQL''s own and is converted to JSONB directly; else null';
 comment on column auditctl.captured_column.base_type is 'Its type without domains, quoted';
+comment on column auditctl.captured_column.modifier is 'Its type modifier, such as the precision of a numeric; -1 without one';
 comment on column auditctl.captured_column.is_plain is 'Whether all types that a value consists of are PostgreSQL''s own and are converted to JSONB directly (json and jsonb[] are not)';
 comment on column auditctl.captured_column.constituents is 'The types a value may consist of; ? for one that is not PostgreSQL''s own';
+
+create type auditctl.key_index as (name text, columns text[], is_primary boolean);
+comment on type auditctl.key_index is 'A unique index by whose columns rows may be identified';
+
+create type auditctl.capture_site as (
+    relation oid,
+    schema text,
+    name text,
+    kind text,
+    owner text,
+    root oid,
+    root_schema text,
+    root_name text,
+    partition_root oid,
+    columns auditctl.captured_column[],
+    types text[],
+    key_indexes auditctl.key_index[]
+);
+comment on type auditctl.capture_site is 'An audited table, or a child of one, with all in the catalog from which its capture functions are generated';
+comment on column auditctl.capture_site.kind is 'pg_class.relkind';
+comment on column auditctl.capture_site.root is 'The audited table that it is or is a child of';
+comment on column auditctl.capture_site.partition_root is 'For a partitioned table, the table at the top of its tree; else null';
+comment on column auditctl.capture_site.columns is 'The columns that capture can see, in order';
+comment on column auditctl.capture_site.types is 'The types of all columns, in order: object ids as eight hexadecimal digits each';
+comment on column auditctl.capture_site.key_indexes is 'Its indexes of auditctl_internal.key_indexes, the best first';
 
 create table auditctl.template (
     action auditctl.action not null,
@@ -79,7 +105,7 @@ comment on column auditctl.capture.columns is 'For the table and each child: the
 comment on column auditctl.capture.columns_of is 'The physical table that these numbers are of: cluster, database and object id; in any other they may have changed';
 comment on column auditctl.capture.rules is 'INSTEAD rules that existed already, as auditctl_internal.current_rules describes each';
 comment on column auditctl.capture.key_indexes is 'The unique indexes of a table without a primary key, and of its members, that may identify rows';
-comment on column auditctl.capture.shape is 'A digest of all in the catalog that capture depends on, for auditctl_internal.current_shape; null if it must be looked at anew';
+comment on column auditctl.capture.shape is 'Two digests, of the table and of what capture has on it, as auditctl_internal.current_shape makes them; null if all must be looked at anew';
 comment on column auditctl.capture.being_changed_by is 'The transaction that is changing capture, in which the guard ignores the table; else null';
 comment on column auditctl.capture.read_query is 'Whether the event of a read records the query''s text';
 comment on column auditctl.capture.read_force is 'Whether reads by the table''s owner are recorded, too';

@@ -22,12 +22,12 @@ TABLES: LiteralString = """
     create table plain (id integer primary key, v text)
 """
 
-GENERATES = ("capture_function", "write_function", "renew_capture", "trigger_states")
+GENERATES = ("capture_function", "write_site", "renew_capture", "trigger_states")
 """What only a change of an audited table requires."""
 
 GUARD_ON: LiteralString = GUARD_OFF.replace("disable", "enable always")
 
-LOOKS = (*GENERATES, "current_shape", "current_columns", "current_rules", "current_members")
+LOOKS = (*GENERATES, "table_shape", "trigger_shape", "current_columns", "current_rules", "current_members")
 """What only DDL on an audited table requires."""
 
 
@@ -77,8 +77,8 @@ def test_ddl_that_changes_nothing_for_capture_generates_no_function(
 
 
 def test_columns_of_a_table_are_read_once_for_all_its_functions(audited: psycopg.Connection) -> None:
-    work = calls(audited, "alter table a add column w text", ["captured_columns", "capture_function"])
-    assert work == {"capture_function": 4, "captured_columns": 1}
+    work = calls(audited, "alter table a add column w text", ["describe_sites", "capture_function"])
+    assert work == {"capture_function": 4, "describe_sites": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,17 @@
 -- Assembles capture functions from templates and a table's columns. The tool plans with the same code with which the
 -- coverage guard rewrites the functions when a table changes.
 
-create or replace function auditctl_internal.options_code(p_root regclass, p_require_actor boolean, p_is_part boolean) returns text
-language plpgsql stable
+create or replace function auditctl_internal.options_code(p_site auditctl.capture_site, p_require_actor boolean) returns text
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    return (
-        select concat(
-            case when p_require_actor then ', p_require_actor => true' end,
-            case when p_is_part then format(
-                ', p_partition => case when (tg_table_schema, tg_table_name) <> (%L, %L) then tg_table_schema || ''.'' || tg_table_name end',
-                n.nspname, c.relname
-            ) end
-        )
-        from pg_class as c
-        join pg_namespace as n on n.oid = c.relnamespace
-        where c.oid = p_root
+    return concat(
+        case when p_require_actor then ', p_require_actor => true' end,
+        case when p_site.kind = 'p' or p_site.relation <> p_site.root then format(
+            ', p_partition => case when (tg_table_schema, tg_table_name) <> (%L, %L) then tg_table_schema || ''.'' || tg_table_name end',
+            p_site.root_schema, p_site.root_name
+        ) end
     );
 end
 $auditctl$;
@@ -51,45 +46,47 @@ $auditctl$;
 comment on function auditctl_internal.function_name is 'schema__table__action, with a hash where that would be ambiguous or longer than 63 bytes';
 
 create or replace function auditctl_internal.function_parts(
-    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[]
+    p_site auditctl.capture_site, p_capture auditctl.capture, p_action auditctl.action
 ) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 -- The values that templates refer to by name.
 declare
-    v_captured constant auditctl.captured_column[] := array(select c from unnest(p_columns) as c where c.name <> all (p_capture.exclude));
-    v_key constant auditctl.captured_column[] := array(
-        select c
-        from unnest(p_capture.key) with ordinality as k (name, position)
-        join unnest(p_columns) as c on c.name = k.name
-        order by k.position
-    );
+    v_captured auditctl.captured_column[] := '{}';
+    v_key constant auditctl.captured_column[] := auditctl_internal.named_columns(p_site.columns, p_capture.key);
     v_hidden constant text[] := p_capture.exclude || p_capture.mask;
     v_simple constant text := auditctl_internal.simple_key(v_key, v_hidden);
-    v_kind constant text := (select c.relkind from pg_class as c where c.oid = p_relation);
     v_row constant text := case p_action when 'CREATE' then 'new' else 'old' end;
+    v_column auditctl.captured_column;
+    v_known text[] := '{}';
     v_documents text[];
     v_shape text;
     v_image text;
     v_parts jsonb;
 begin
+    foreach v_column in array p_site.columns loop
+        v_known := array_append(v_known, v_column.name);
+        if v_column.name <> all (p_capture.exclude) then
+            v_captured := array_append(v_captured, v_column);
+        end if;
+    end loop;
     v_parts := jsonb_build_object(
         'target', quote_literal(p_capture.target),
         'exclude', quote_literal(p_capture.exclude),
         'mask', quote_literal(p_capture.mask),
-        'known', quote_literal(array(select c.name from unnest(p_columns) as c)),
+        'known', quote_literal(v_known),
         'key', quote_literal(p_capture.key),
-        'options', auditctl_internal.options_code(p_capture.relation, p_capture.require_actor, v_kind = 'p' or p_relation <> p_capture.relation)
+        'options', auditctl_internal.options_code(p_site, p_capture.require_actor)
     );
     if p_action = 'TRUNCATE' then
         return v_parts;
     end if;
-    v_documents := auditctl_internal.document_columns(p_relation, v_captured, p_capture.mask);
-    v_shape := auditctl_internal.has_shape_code(p_relation, case p_action when 'DELETE' then 'old' else 'new' end);
+    v_documents := auditctl_internal.document_columns(v_captured, p_capture.mask);
+    v_shape := auditctl_internal.has_shape_code(p_site, case p_action when 'DELETE' then 'old' else 'new' end);
     if p_action <> 'UPDATE' or v_key = '{}' then
         v_image := auditctl_internal.row_code(
-            v_row, v_captured, p_capture.mask, auditctl_internal.is_whole(p_relation, v_captured, p_capture.mask)
+            v_row, v_captured, p_capture.mask, auditctl_internal.is_whole(p_site, v_captured, p_capture.mask)
         );
     end if;
     if p_action = 'UPDATE' then
@@ -163,72 +160,62 @@ $auditctl$;
 comment on function auditctl_internal.function_comment is 'The comment of a capture function, by which its action and target are known';
 
 create or replace function auditctl_internal.capture_function(
-    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[] default null
+    p_site auditctl.capture_site, p_capture auditctl.capture, p_action auditctl.action
 ) returns auditctl.capture_function
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $auditctl$
 declare
-    v_columns constant auditctl.captured_column[] := coalesce(p_columns, array(select c from auditctl_internal.captured_columns(p_relation) as c));
-    v_per_row constant boolean := (select a.per_row from auditctl_internal.captured_action() as a where a.action = p_action);
     v_capture auditctl.capture := p_capture;
+    v_column auditctl.captured_column;
+    v_names text[] := '{}';
+    v_stored auditctl.captured_column[] := '{}';
+    v_parts text[];
     v_function auditctl.capture_function;
+    v_setting text;
+    v_settings text := '';
     v_tag text := format('$%s$', 'auditctl');
     v_number integer := 0;
 begin
-    v_capture.key := auditctl_internal.key_columns(
-        p_relation, array(select c.name from unnest(v_columns) as c), p_capture.key, p_capture.exclude || p_capture.mask
-    );
-
-    select auditctl_internal.function_name(n.nspname, c.relname, p_action)
-    into v_function.name
-    from pg_class as c
-    join pg_namespace as n on n.oid = c.relnamespace
-    where c.oid = p_relation;
-
-    select E'\n' || auditctl_internal.assemble(t.parts, auditctl_internal.function_parts(
-        p_relation, v_capture, p_action, v_columns
-    )) || E'\n'
-    into v_function.source
-    from auditctl.template as t
-    where t.action = p_action;
-
+    foreach v_column in array p_site.columns loop
+        v_names := array_append(v_names, v_column.name);
+        if v_column.name <> all (p_capture.exclude || p_capture.mask) then
+            v_stored := array_append(v_stored, v_column);
+        end if;
+    end loop;
+    v_capture.key := auditctl_internal.best_key(p_site.key_indexes, v_names, p_capture.key, p_capture.exclude || p_capture.mask);
+    v_function.name := auditctl_internal.function_name(p_site.schema, p_site.name, p_action);
+    select t.parts into v_parts from auditctl.template as t where t.action = p_action;
+    v_function.source := E'\n' || auditctl_internal.assemble(v_parts, auditctl_internal.function_parts(p_site, v_capture, p_action)) || E'\n';
     v_function.settings := array['search_path=pg_catalog, pg_temp'];
-    if v_per_row then
+    if p_action <> 'TRUNCATE' then
         v_function.settings := v_function.settings || auditctl_internal.pinned_settings(
-            array(select c from unnest(v_columns) as c where c.name <> all (p_capture.exclude || p_capture.mask)),
-            array(select c from unnest(v_columns) as c where c.name = any (v_capture.key))
+            v_stored, auditctl_internal.named_columns(p_site.columns, v_capture.key)
         );
     end if;
-
+    foreach v_setting in array v_function.settings loop
+        v_settings := v_settings || format(
+            E'set %I = %s\n', split_part(v_setting, '=', 1),
+            case when v_setting like 'search_path=%' then 'pg_catalog, pg_temp' else quote_literal(split_part(v_setting, '=', 2)) end
+        );
+    end loop;
     while strpos(v_function.source, v_tag) > 0 loop
         v_number := v_number + 1;
         v_tag := format('$%s%s$', 'auditctl', v_number);
     end loop;
     v_function.statement := format(
         E'create or replace function auditctl_triggers.%I() returns trigger\nlanguage plpgsql\nsecurity definer\n%sas %s%s%s',
-        v_function.name,
-        (
-            select string_agg(
-                format(
-                    E'set %I = %s\n', split_part(s.setting, '=', 1),
-                    case when s.setting like 'search_path=%' then 'pg_catalog, pg_temp' else quote_literal(split_part(s.setting, '=', 2)) end
-                ), '' order by s.position
-            )
-            from unnest(v_function.settings) with ordinality as s (setting, position)
-        ),
-        v_tag, v_function.source, v_tag
+        v_function.name, v_settings, v_tag, v_function.source, v_tag
     );
     v_function.comment := auditctl_internal.function_comment(p_action, p_capture.target);
     -- Without USAGE on auditctl_triggers nobody can name the function and so attach it to a table of their own. With it, as
     -- a member of pg_read_all_data, the coverage guard refuses that: see auditctl_internal.require_no_forged_trigger.
-    select pg_get_userbyid(c.relowner)
-    into v_function.grantee
-    from pg_class as c
-    where c.oid = p_relation and c.relkind = 'p' and v_per_row;
+    if p_site.kind = 'p' and p_action <> 'TRUNCATE' then
+        v_function.grantee := p_site.owner;
+    end if;
     return v_function;
 end
 $auditctl$;
 comment on function auditctl_internal.capture_function is
-    'Generates the function that captures an action on an audited table, or on a child of it; takes the columns from a caller that has them. All that it depends on is in auditctl_internal.function_inputs';
+    'Generates the function that captures an action on an audited table, or on a child of it. All that it depends on is in auditctl_internal.function_inputs';

@@ -71,7 +71,7 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.changed_document is 'A column of jsonb with its old and new value, if their stored images differ; else null. Inlined';
 
-create or replace function auditctl_internal.change_code(p_column auditctl.captured_column, p_mask text[]) returns text
+create or replace function auditctl_internal.change_code(p_column auditctl.captured_column, p_mask text[], p_by_image boolean) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -85,8 +85,7 @@ begin
     return format(
         'auditctl_internal.changed%1$s(%2$L, old.%2$I, new.%2$I)',
         case
-            when auditctl_internal.is_compared_by_image(p_column)
-                then '_' || coalesce(auditctl_internal.image_kind(p_column.base_oid, p_column.is_array), 'image')
+            when p_by_image then '_' || coalesce(auditctl_internal.image_kind(p_column.base_oid, p_column.is_array), 'image')
             when p_column.base_oid in ('text'::regtype, 'varchar'::regtype) then '_text'
         end,
         p_column.name
@@ -104,51 +103,50 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_size constant integer := 16;
-    v_code text;
+    v_column auditctl.captured_column;
+    v_by_image boolean;
+    v_fields text[];
+    v_changes text[];
+    v_image_fields text[] := '{}';
+    v_image_changes text[] := '{}';
+    v_other_fields text[] := '{}';
+    v_other_changes text[] := '{}';
+    v_first text := '';
+    v_groups text := '';
 begin
-    with comparable as (
-        select
-            p_columns[c.ordinality] as whole, c.name, c.ordinality,
-            c.name = any (p_mask) or auditctl_internal.is_compared_by_image(p_columns[c.ordinality]) as by_image
-        from unnest(p_columns) with ordinality as c
-    ),
-
+    foreach v_column in array p_columns loop
+        v_by_image := v_column.name = any (p_mask) or auditctl_internal.is_compared_by_image(v_column);
+        if v_by_image then
+            v_image_fields := array_append(v_image_fields, quote_ident(v_column.name));
+            v_image_changes := array_append(v_image_changes, auditctl_internal.change_code(v_column, p_mask, true));
+        else
+            v_other_fields := array_append(v_other_fields, quote_ident(v_column.name));
+            v_other_changes := array_append(v_other_changes, auditctl_internal.change_code(v_column, p_mask, false));
+        end if;
+    end loop;
     -- The first group is compared column by column. Of each other group whole rows are compared first, and the columns one by
     -- one only if these differ: so a session plans the expressions of a column and a transaction prepares them only if needed.
-    numbered as (
-        select
-            c.*, (row_number() over (partition by c.by_image order by c.ordinality) - 1) / v_size as number,
-            not c.by_image and count(*) over (partition by c.by_image) <= v_size as is_first
-        from comparable as c
-    ),
-
-    part as (
-        select
-            n.is_first, n.by_image, n.number,
-            string_agg(format('old.%I', n.name), ', ' order by n.ordinality) as old_fields,
-            string_agg(format('new.%I', n.name), ', ' order by n.ordinality) as new_fields,
-            string_agg(
-                repeat(' ', case when n.is_first then 12 else 16 end) || auditctl_internal.change_code(n.whole, p_mask), E',\n' order by n.ordinality
-            ) as changes
-        from numbered as n
-        group by n.is_first, n.by_image, n.number
-    )
-
-    select
-        format(
-            E'        v_changes := case when %s then array_remove(array[\n            %s%s\n        ], null) end;',
-            p_shape, p_key, max(E',\n' || p.changes) filter (where p.is_first)
-        ) || coalesce(string_agg(
-            format(
-                E'\n        if record_image_ne(row(%s), row(%s)) then\n'
-                '            v_changes := case when v_changes is not null then v_changes || array_remove(array[\n%s\n            ], null) end;\n'
-                '        end if;',
-                p.old_fields, p.new_fields, p.changes
-            ), '' order by p.by_image, p.number
-        ) filter (where not p.is_first), '')
-    into v_code
-    from part as p;
-    return v_code;
+    foreach v_by_image in array array[false, true] loop
+        v_fields := case when v_by_image then v_image_fields else v_other_fields end;
+        v_changes := case when v_by_image then v_image_changes else v_other_changes end;
+        for v_number in 1..cardinality(v_fields) by v_size loop
+            if not v_by_image and cardinality(v_fields) <= v_size then
+                v_first := E',\n            ' || array_to_string(v_changes, E',\n            ');
+            else
+                v_groups := v_groups || format(
+                    E'\n        if record_image_ne(row(old.%s), row(new.%s)) then\n'
+                    '            v_changes := case when v_changes is not null then v_changes || array_remove(array[\n                %s\n            ], null) end;\n'
+                    '        end if;',
+                    array_to_string(v_fields[v_number:v_number + v_size - 1], ', old.'),
+                    array_to_string(v_fields[v_number:v_number + v_size - 1], ', new.'),
+                    array_to_string(v_changes[v_number:v_number + v_size - 1], E',\n                ')
+                );
+            end if;
+        end loop;
+    end loop;
+    return format(
+        E'        v_changes := case when %s then array_remove(array[\n            %s%s\n        ], null) end;', p_shape, p_key, v_first
+    ) || v_groups;
 end
 $auditctl$;
 comment on function auditctl_internal.changes_code is

@@ -40,6 +40,28 @@ $auditctl$;
 comment on function auditctl_internal.hidden_key is
     'What the key of a row has in place of the value of an excluded or masked column: a keyed hash, equal for equal values; null for null';
 
+create or replace function auditctl_internal.named_columns(p_columns auditctl.captured_column[], p_names text[])
+returns auditctl.captured_column[]
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_name text;
+    v_column auditctl.captured_column;
+    v_named auditctl.captured_column[] := '{}';
+begin
+    foreach v_name in array p_names loop
+        foreach v_column in array p_columns loop
+            if v_column.name = v_name then
+                v_named := array_append(v_named, v_column);
+            end if;
+        end loop;
+    end loop;
+    return v_named;
+end
+$auditctl$;
+comment on function auditctl_internal.named_columns is 'The columns of these names, in the order of the names; others are left out';
+
 create or replace function auditctl_internal.simple_key(p_key auditctl.captured_column[], p_hidden text[]) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
@@ -60,16 +82,18 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_parts constant text[] := array(
-        select case
-            when k.name = any (p_hidden) then format('auditctl_internal.hidden_key(%s)', auditctl_internal.text_code(format('%s.%I', p_row, k.name)))
-            when cardinality(p_key) > 1 then auditctl_internal.value_code(p_row, p_key[k.ordinality])
-            else auditctl_internal.text_code(format('%s.%I', p_row, k.name))
-        end
-        from unnest(p_key) with ordinality as k
-        order by k.ordinality
-    );
+    v_column auditctl.captured_column;
+    v_text text;
+    v_parts text[] := '{}';
 begin
+    foreach v_column in array p_key loop
+        v_text := auditctl_internal.text_code(format('%s.%I', p_row, v_column.name));
+        v_parts := array_append(v_parts, case
+            when v_column.name = any (p_hidden) then format('auditctl_internal.hidden_key(%s)', v_text)
+            when cardinality(p_key) > 1 then auditctl_internal.value_code(p_row, v_column)
+            else v_text
+        end);
+    end loop;
     return case cardinality(p_key)
         when 0 then 'null'
         when 1 then v_parts[1]

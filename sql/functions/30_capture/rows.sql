@@ -11,18 +11,20 @@ $auditctl$;
 comment on function auditctl_internal.recorded_code is 'The expression for what is recorded of a column of old or new';
 
 create or replace function auditctl_internal.is_whole(
-    p_relation regclass, p_columns auditctl.captured_column[], p_mask text[]
+    p_site auditctl.capture_site, p_columns auditctl.captured_column[], p_mask text[]
 ) returns boolean
-language plpgsql stable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_column auditctl.captured_column;
 begin
-    return (
-        select
-            coalesce(bool_and(c.own_type is not null and c.base_oid <> 'xml'::regtype and c.name <> all (p_mask)), false)
-            and count(*) = (select count(*) from pg_attribute as a where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped)
-        from unnest(p_columns) as c
-    );
+    foreach v_column in array p_columns loop
+        if v_column.own_type is null or v_column.base_oid = 'xml'::regtype or v_column.name = any (p_mask) then
+            return false;
+        end if;
+    end loop;
+    return p_columns <> '{}' and cardinality(p_columns) = cardinality(p_site.types);
 end
 $auditctl$;
 comment on function auditctl_internal.is_whole is
@@ -34,32 +36,32 @@ create or replace function auditctl_internal.row_code(
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_column auditctl.captured_column;
+    v_kind text;
+    v_number integer := 0;
+    v_pairs text;
+    v_code text := case when p_is_whole then format('to_jsonb(%s)', p_row) end;
 begin
-    if p_is_whole then
-        return format('to_jsonb(%s)', p_row) || coalesce((
-            select string_agg(
-                format(
-                    E'\n            || auditctl_internal.exact_%s(%L, %s.%I)', auditctl_internal.image_kind(c.base_oid, c.is_array), c.name, p_row, c.name
-                ), '' order by c.ordinality
-            )
-            from unnest(p_columns) with ordinality as c
-            where auditctl_internal.image_kind(c.base_oid, c.is_array) is not null
-        ), '');
-    end if;
-    return coalesce((
+    foreach v_column in array p_columns loop
+        if p_is_whole then
+            v_kind := auditctl_internal.image_kind(v_column.base_oid, v_column.is_array);
+            if v_kind is not null then
+                v_code := v_code || format(E'\n            || auditctl_internal.exact_%s(%L, %s.%I)', v_kind, v_column.name, p_row, v_column.name);
+            end if;
+            continue;
+        end if;
+        v_number := v_number + 1;
+        v_pairs := concat_ws(
+            E',\n', v_pairs, format('                %L, %s', v_column.name, auditctl_internal.recorded_code(p_row, v_column, p_mask))
+        );
         -- PostgreSQL's functions take at most 100 arguments: 50 columns.
-        select string_agg(format(E'jsonb_build_object(\n%s\n            )', part.pairs), E'\n            || ' order by part.number)
-        from (
-            select
-                (c.ordinality - 1) / 50 as number,
-                string_agg(
-                    format('                %L, %s', c.name, auditctl_internal.recorded_code(p_row, p_columns[c.ordinality], p_mask)),
-                    E',\n' order by c.ordinality
-                ) as pairs
-            from unnest(p_columns) with ordinality as c
-            group by (c.ordinality - 1) / 50
-        ) as part
-    ), '''{}''::jsonb');
+        if v_number % 50 = 0 or v_number = cardinality(p_columns) then
+            v_code := concat_ws(E'\n            || ', v_code, format(E'jsonb_build_object(\n%s\n            )', v_pairs));
+            v_pairs := null;
+        end if;
+    end loop;
+    return coalesce(v_code, '''{}''::jsonb');
 end
 $auditctl$;
 comment on function auditctl_internal.row_code is

@@ -46,31 +46,24 @@ $auditctl$;
 comment on function auditctl_internal.has_shape is
     'Whether a trigger fires for the table that its function was generated for, given a constant, and the columns of old or new have the types of a digest. Inlined, and the types are then compared when the expression is planned: the row itself is never read';
 
-create or replace function auditctl_internal.has_shape_code(p_relation regclass, p_row text) returns text
-language plpgsql stable
+create or replace function auditctl_internal.has_shape_code(p_site auditctl.capture_site, p_row text) returns text
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_relation text := 'tg_relid';
+    v_oid oid := p_site.relation;
+    v_types text[] := p_site.types;
 begin
-    return (
-        -- After a restore the object id is another, and after the table became a partition itself its root is: then capture
-        -- takes the careful path until apply.
-        select format(
-            'auditctl_internal.has_shape(%s, %L, %s, %L)',
-            case c.relkind when 'p' then 'pg_partition_root(tg_relid)' else 'tg_relid' end,
-            case c.relkind when 'p' then pg_partition_root(p_relation)::oid else p_relation::oid end,
-            p_row, auditctl_internal.types_digest(types.types)
-        )
-        from pg_class as c
-        cross join lateral (
-            select array(
-                select type.digits
-                from pg_attribute as a
-                cross join lateral (select lpad(to_hex(a.atttypid::bigint), 8, '0') as digits) as type
-                where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
-                order by case when c.relkind = 'p' then type.digits end collate "C", a.attnum
-            ) as types
-        ) as types
-        where c.oid = p_relation
+    -- After a restore the object id is another, and after the table became a partition itself its root is: then capture
+    -- takes the careful path until apply.
+    if p_site.kind = 'p' then
+        v_relation := 'pg_partition_root(tg_relid)';
+        v_oid := p_site.partition_root;
+        v_types := array(select t.type from unnest(v_types) as t (type) order by t.type collate "C");
+    end if;
+    return format(
+        'auditctl_internal.has_shape(%s, %L, %s, %L)', v_relation, v_oid, p_row, auditctl_internal.types_digest(v_types)
     );
 end
 $auditctl$;

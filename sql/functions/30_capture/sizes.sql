@@ -124,42 +124,53 @@ end
 $auditctl$;
 comment on function auditctl_internal.fit_values is 'Values that capture did not generate, such as those of a rule, within the limit of an event; never raises';
 
-create or replace function auditctl_internal.document_columns(p_relation regclass, p_columns auditctl.captured_column[], p_mask text[])
-returns text[]
-language plpgsql stable
+create or replace function auditctl_internal.document_columns(p_columns auditctl.captured_column[], p_mask text[]) returns text[]
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_column auditctl.captured_column;
+    v_numbers integer := 0;
+    v_documents text[] := '{}';
 begin
-    return (
-        -- Measuring the text of every row would cost a tenth of its capture. A short row can have a long text only by numbers with
-        -- a large exponent: up to ten columns of type numeric stay within the limit, arrays and documents are looked at.
-        select case
-            when count(*) filter (where c.base_oid = 'numeric'::regtype and a.atttypmod = -1) > 10 then null
-            else coalesce(array_agg(c.name order by c.name collate "C") filter (where c.base_oid in ('jsonb'::regtype, 'numeric[]'::regtype)), '{}')
-        end
-        from unnest(p_columns) as c
-        join pg_attribute as a on a.attrelid = p_relation and a.attname = c.name
-        where c.name <> all (p_mask) and c.is_plain
-    );
+    -- Measuring the text of every row would cost a tenth of its capture. A short row can have a long text only by numbers with
+    -- a large exponent: up to ten columns of type numeric stay within the limit, arrays and documents are looked at.
+    foreach v_column in array p_columns loop
+        if v_column.name = any (p_mask) or not v_column.is_plain then
+            continue;
+        elsif v_column.base_oid = 'numeric'::regtype and v_column.modifier = -1 then
+            v_numbers := v_numbers + 1;
+        elsif v_column.base_oid in ('jsonb'::regtype, 'numeric[]'::regtype) then
+            v_documents := array_append(v_documents, v_column.name);
+        end if;
+    end loop;
+    if v_numbers > 10 then
+        return null;
+    elsif cardinality(v_documents) > 1 then
+        return array(select d.name from unnest(v_documents) as d (name) order by d.name collate "C");
+    end if;
+    return v_documents;
 end
 $auditctl$;
 comment on function auditctl_internal.document_columns is
     'The columns whose values may have a text that is far longer than they are; null if the text of each row must be measured';
 
 create or replace function auditctl_internal.is_large_code(p_variable text, p_documents text[]) returns text
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select
-        case
-            when p_documents is null then ', true'
-            else coalesce(
-                ', ' || (
-                    select string_agg(format('pg_column_size(%s -> %L) > %s', p_variable, d.name, 200 / greatest(cardinality(p_documents), 1)), ' or ' order by d.position)
-                    from unnest(p_documents) with ordinality as d (name, position)
-                ), ''
-            )
-        end
+declare
+    v_name text;
+    v_code text;
+begin
+    if p_documents is null then
+        return ', true';
+    end if;
+    foreach v_name in array p_documents loop
+        v_code := concat_ws(' or ', v_code, format('pg_column_size(%s -> %L) > %s', p_variable, v_name, 200 / cardinality(p_documents)));
+    end loop;
+    return coalesce(', ' || v_code, '');
+end
 $auditctl$;
 comment on function auditctl_internal.is_large_code is
     'The argument of auditctl_internal.record_row that says whether the text of a recorded row must be measured however short it looks';

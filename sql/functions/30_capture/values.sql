@@ -140,15 +140,16 @@ comment on function auditctl_internal.image_kind is
     'By which of the functions above a value of one of PostgreSQL''s own types is recorded; null if to_jsonb preserves every value';
 
 create or replace function auditctl_internal.image_code(p_value text, p_base oid, p_is_array boolean) returns text
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select
-        case
-            -- The output function leaves out the encoding that the document declares.
-            when p_base = 'xml'::regtype then p_value || '::text'
-            else coalesce('auditctl_internal.' || auditctl_internal.image_kind(p_base, p_is_array) || '_image(' || p_value || ')', p_value)
-        end
+begin
+    return case
+        -- The output function leaves out the encoding that the document declares.
+        when p_base = 'xml'::regtype then p_value || '::text'
+        else coalesce('auditctl_internal.' || auditctl_internal.image_kind(p_base, p_is_array) || '_image(' || p_value || ')', p_value)
+    end;
+end
 $auditctl$;
 comment on function auditctl_internal.image_code is
     'The expression that records a value of one of PostgreSQL''s own types, given the expression for the value';
@@ -195,50 +196,44 @@ comment on function auditctl_internal.is_compared_by_image is
 create or replace function auditctl_internal.pinned_settings(
     p_stored auditctl.captured_column[], p_key auditctl.captured_column[]
 ) returns text[]
-language plpgsql stable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    -- Types whose text depends on no setting, or on those below; what else there may be, such as ?, on any.
+    c_known constant text[] := array[
+        '[]', 'bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar', 'bpchar', 'name', 'char', 'uuid', 'json',
+        'jsonb', 'date', 'timestamp', 'time', 'timetz', 'inet', 'cidr', 'macaddr', 'macaddr8', 'bit', 'varbit', 'xml',
+        'tsvector', 'timestamptz', 'interval', 'float4', 'float8', 'bytea', 'money'
+    ];
+    v_column auditctl.captured_column;
+    v_parts text[] := '{}';
+    v_text_parts text[] := '{}';
+    v_is_known boolean;
 begin
-    return (
-        -- The settings that affect the text of a value; ? stands for every unknown type.
-        with sensitive (name, setting, types, types_as_text) as (
-            values
-            ('TimeZone', 'UTC', array['timestamptz'], array['timestamptz']),
-            ('DateStyle', 'ISO, YMD', '{}', array['date', 'timestamp', 'timestamptz']),
-            ('IntervalStyle', 'postgres', array['interval'], array['interval']),
-            ('extra_float_digits', '1', array['float4', 'float8'], array['float4', 'float8']),
-            ('bytea_output', 'hex', array['bytea'], array['bytea']),
-            ('lc_monetary', 'C', array['money'], array['money']),
-            ('array_nulls', 'on', '{}', array['[]']),
-            ('quote_all_identifiers', 'off', '{}', '{}')
-        ),
-
-        used as (
-            select part.name, c.own_type is null as is_text
-            from unnest(p_stored) as c
-            cross join unnest(c.constituents || case when c.is_array and c.own_type is null then '{[]}'::text[] else '{}' end) as part (name)
-            union
-            select part.name, true
-            from unnest(p_key) as c
-            cross join unnest(c.constituents) as part (name)
-        )
-
-        select coalesce(array_agg(s.name || '=' || s.setting order by s.name), '{}')
-        from sensitive as s
-        where exists (
-            select
-            from used as u
-            where u.name = any (s.types)
-                or u.is_text and u.name = any (s.types_as_text)
-                or u.name <> all (
-                    array[
-                        '[]', 'bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar', 'bpchar', 'name', 'char', 'uuid', 'json',
-                        'jsonb', 'date', 'timestamp', 'time', 'timetz', 'inet', 'cidr', 'macaddr', 'macaddr8', 'bit', 'varbit', 'xml',
-                        'tsvector', 'timestamptz', 'interval', 'float4', 'float8', 'bytea', 'money'
-                    ]
-                )
-        )
-    );
+    foreach v_column in array p_stored loop
+        if v_column.own_type is not null then
+            v_parts := v_parts || v_column.constituents;
+        else
+            v_text_parts := v_text_parts || v_column.constituents || case when v_column.is_array then '{[]}'::text[] else '{}' end;
+        end if;
+    end loop;
+    foreach v_column in array p_key loop
+        v_text_parts := v_text_parts || v_column.constituents;
+    end loop;
+    v_parts := v_parts || v_text_parts;
+    v_is_known := v_parts <@ c_known;
+    return array_remove(array[
+        case when not v_is_known or v_text_parts && '{date,timestamp,timestamptz}' then 'DateStyle=ISO, YMD' end,
+        case when not v_is_known or v_parts && '{interval}' then 'IntervalStyle=postgres' end,
+        case when not v_is_known or v_parts && '{timestamptz}' then 'TimeZone=UTC' end,
+        case when not v_is_known or v_text_parts && '{[]}' then 'array_nulls=on' end,
+        case when not v_is_known or v_parts && '{bytea}' then 'bytea_output=hex' end,
+        case when not v_is_known or v_parts && '{float4,float8}' then 'extra_float_digits=1' end,
+        case when not v_is_known or v_parts && '{money}' then 'lc_monetary=C' end,
+        case when not v_is_known then 'quote_all_identifiers=off' end
+    ], null);
 end
 $auditctl$;
-comment on function auditctl_internal.pinned_settings is 'The session settings that a function recording these columns must pin, as NAME=VALUE';
+comment on function auditctl_internal.pinned_settings is
+    'The session settings that affect the text of a value of these columns, which a function that records them must pin, as NAME=VALUE';

@@ -47,6 +47,9 @@ language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    if p_names = '{}' then
+        return '{}';
+    end if;
     return (
         with known as (
             select
@@ -75,13 +78,17 @@ comment on function auditctl_internal.followed_columns is
     'The column names of a rule after columns were renamed, given auditctl.capture.columns before and after';
 
 create or replace function auditctl_internal.added_columns(p_old jsonb, p_new jsonb) returns text[]
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select coalesce(array_agg(distinct number.described ->> 0), '{}')
-    from jsonb_each(p_new) as site (name, columns)
-    cross join lateral jsonb_each(site.columns) as number (number, described)
-    where p_old ? site.name and not p_old -> site.name ? number.number
+begin
+    return (
+        select coalesce(array_agg(distinct number.described ->> 0), '{}')
+        from jsonb_each(p_new) as site (name, columns)
+        cross join lateral jsonb_each(site.columns) as number (number, described)
+        where p_old ? site.name and not p_old -> site.name ? number.number
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.added_columns is 'The columns that are new, given auditctl.capture.columns before and after';
 

@@ -2,96 +2,71 @@
 -- generate a function takes milliseconds, to compute its digest microseconds: with thousands of tables, only what is not
 -- known to be sound is generated.
 
+create or replace function auditctl_internal.generator() returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return auditctl_internal.digest((
+        select string_agg(row(t.action, t.generator, t.parts)::text, '' order by t.action) from auditctl.template as t
+    ) || current_setting('server_version_num')::integer / 10000);
+end
+$auditctl$;
+comment on function auditctl_internal.generator is 'A digest of the templates and the SQL that generate functions, and of the version of the server';
+
+create or replace function auditctl_internal.site_inputs(p_site auditctl.capture_site, p_capture auditctl.capture, p_generator text)
+returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_site auditctl.capture_site := p_site;
+    v_index auditctl.key_index;
+begin
+    -- The first index alone: a new one that comes later, or the key that the table is registered with at last, changes nothing.
+    v_site.key_indexes := '{}';
+    foreach v_index in array p_site.key_indexes loop
+        if v_index.is_primary or not v_index.columns && (p_capture.exclude || p_capture.mask) then
+            v_index.name := null;
+            v_site.key_indexes := array[v_index];
+            exit;
+        end if;
+    end loop;
+    -- Everything that auditctl_internal.capture_function reads. A relation, a column or a type of another database has
+    -- other numbers, so nothing is known in a restored one.
+    return auditctl_internal.digest(row(
+        v_site,
+        to_jsonb(p_capture) - '{relation,actions,members,detached,columns,columns_of,rules,shape,key_indexes,being_changed_by,former_exclude,former_mask,on_drop,taken_in_by}'::text[],
+        p_generator
+    )::text);
+end
+$auditctl$;
+comment on function auditctl_internal.site_inputs is
+    'A digest of everything from which the capture functions of an audited table, or of a child of it, are generated, given auditctl_internal.generator';
+
 create or replace function auditctl_internal.function_inputs(p_captures auditctl.capture[])
 returns table (root oid, relation oid, inputs text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
 as $auditctl$
+declare
+    v_generator constant text := auditctl_internal.generator();
+    v_relations oid[];
+    v_roots oid[];
 begin
-    -- Everything that auditctl_internal.capture_function reads. A relation, a column or a type of another database has
-    -- other numbers, so nothing is known in a restored one.
-    return query
-    with generator as materialized (
-        select encode(sha256(convert_to(
-            string_agg(row(t.action, t.generator, t.parts)::text, '' order by t.action)
-            || current_setting('server_version_num')::integer / 10000, getdatabaseencoding()
-        )), 'hex') as digest
-        from auditctl.template as t
-    ),
-
-    capture as materialized (
-        select
-            k.relation::oid as root,
-            k.members::oid[] as members,
-            k.exclude || k.mask as hidden,
-            (to_jsonb(k) - '{relation,actions,members,detached,columns,columns_of,rules,shape,key_indexes,being_changed_by,former_exclude,former_mask,on_drop,taken_in_by}'::text[])::text as keys
-        from unnest(p_captures) as k
-    ),
-
     -- A partition has the functions of the audited table, a child its own.
-    site as materialized (
-        select
-            k.root,
-            c.oid as relation,
-            k.hidden,
-            row(
-                k.root, c.oid, k.keys, n.nspname, c.relname, c.relkind, pg_get_userbyid(c.relowner), rn.nspname, r.relname,
-                case c.relkind when 'p' then pg_partition_root(c.oid)::oid end
-            )::text as described
-        from capture as k
-        cross join lateral unnest(k.root || k.members) as m (oid)
-        join pg_class as c on c.oid = m.oid and (c.oid = k.root or not c.relispartition)
-        join pg_namespace as n on n.oid = c.relnamespace
-        join pg_class as r on r.oid = k.root
-        join pg_namespace as rn on rn.oid = r.relnamespace
-    ),
-
-    attribute as materialized (
-        select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated, a.attisdropped
-        from (select distinct s.relation from site as s) as s
-        join pg_attribute as a on a.attrelid = s.relation and a.attnum > 0
-    ),
-
-    -- PostgreSQL's own types, whose object ids are below 16384, never change.
-    foreign_type as materialized (
-        select a.atttypid, row(d.base_oid, d.is_plain, d.constituents, n.nspname, t.typname, t.typcategory)::text as described
-        from (select distinct a.atttypid from attribute as a where a.atttypid >= 16384) as a
-        cross join lateral auditctl_internal.describe_types(array[a.atttypid]) as d
-        join pg_type as t on t.oid = d.base_oid
-        join pg_namespace as n on n.oid = t.typnamespace
-    ),
-
-    shape as (
-        select a.attrelid, string_agg(a::text || coalesce(f.described, ''), '' order by a.attnum) as columns
-        from attribute as a
-        left join foreign_type as f on f.atttypid = a.atttypid
-        group by a.attrelid
-    ),
-
-    -- The first index alone: a new one that comes later, or the key that the table is registered with at last, changes nothing.
-    key as (
-        select distinct on (s.root, s.relation) s.root, s.relation, row(k.columns, k.is_primary)::text as described
-        from site as s
-        join auditctl_internal.key_indexes(array(select distinct s.relation from site as s)) as k on k.relation = s.relation
-        where k.is_primary or not k.columns && s.hidden
-        order by s.root, s.relation, k.rank
-    )
-
-    select
-        s.root,
-        s.relation,
-        encode(sha256(convert_to(
-            row(s.described, shape.columns, key.described, g.digest)::text, getdatabaseencoding()
-        )), 'hex')
-    from site as s
-    cross join generator as g
-    left join shape on shape.attrelid = s.relation
-    left join key on key.root = s.root and key.relation = s.relation;
+    select array_agg(c.oid), array_agg(k.relation::oid)
+    into v_relations, v_roots
+    from unnest(p_captures) as k
+    cross join lateral unnest(k.relation::oid || k.members::oid[]) as m (oid)
+    join pg_class as c on c.oid = m.oid and (c.oid = k.relation or not c.relispartition);
+    return query
+    select s.root, s.relation, auditctl_internal.site_inputs(s, k, v_generator)
+    from auditctl_internal.describe_sites(v_relations, v_roots) as s
+    join unnest(p_captures) as k on k.relation::oid = s.root;
 end
 $auditctl$;
-comment on function auditctl_internal.function_inputs is
-    'For each audited table and each child: a digest of everything from which their capture functions are generated';
+comment on function auditctl_internal.function_inputs is 'auditctl_internal.site_inputs of each audited table and each child';
 
 create or replace function auditctl_internal.function_digest(p_inputs text, p_action auditctl.action, p_source text, p_settings text[])
 returns text

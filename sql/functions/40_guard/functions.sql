@@ -23,87 +23,92 @@ $auditctl$;
 comment on function auditctl_internal.rename_function is
     'Renames a capture function after its table was renamed; for a null old name only checks that the new name is free. Raises UA003 if another table uses it';
 
-create or replace function auditctl_internal.write_function(
-    p_relation regclass, p_capture auditctl.capture, p_action auditctl.action, p_columns auditctl.captured_column[] default null,
-    p_inputs text default null
-) returns void
+create or replace function auditctl_internal.write_site(p_site auditctl.capture_site, p_capture auditctl.capture, p_are_new boolean)
+returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 set check_function_bodies = off
 as $auditctl$
 declare
-    v_expected constant auditctl.capture_function := auditctl_internal.capture_function(p_relation, p_capture, p_action, p_columns);
-    v_is_ours boolean;
-    v_faults text[];
-    v_actual text;
+    v_inputs constant text := auditctl_internal.site_inputs(p_site, p_capture, auditctl_internal.generator());
+    v_trigger record;
+    v_expected auditctl.capture_function;
+    v_functions auditctl.capture_function[] := '{}';
+    v_names text[] := '{}';
+    v_comments text[] := '{}';
+    v_grantees text[] := '{}';
+    v_outdated text[] := '{}';
+    v_faulty text[];
     v_statement text;
+    v_digests jsonb := '{}';
 begin
-    select p.proname, p.proowner = 'auditctl_owner'::regrole into v_actual, v_is_ours
-    from auditctl_internal.captured_action() as a
-    join pg_trigger as t on t.tgrelid = p_relation and t.tgname = a.trigger
-    join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'auditctl_triggers'::regnamespace
-    where a.action = p_action
-        -- One that was a partition still calls the function of the table that it was a part of, which stays that table's.
-        and (p.proname = v_expected.name or not exists (
-            select from pg_trigger as other
-            where other.tgfoid = t.tgfoid and other.tgrelid <> all (p_capture.relation::oid || p_capture.members::oid[])
-        ));
-    if v_actual is distinct from v_expected.name then
-        perform auditctl_internal.rename_function(v_actual, v_expected.name);
-    end if;
-    -- One of another owner waits for apply, which may take it back; the careful way records rows until then.
-    if v_is_ours is false then
+    for v_trigger in
+        select
+            a.action, p.proname as function, p.proowner = 'auditctl_owner'::regrole as is_ours, p.prosrc as source,
+            coalesce(p.proconfig, '{}') as settings
+        from auditctl_internal.captured_action() as a
+        left join pg_trigger as t on t.tgrelid = p_site.relation and t.tgname = a.trigger
+        left join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = to_regnamespace('auditctl_triggers')
+            -- One that was a partition still calls the function of the table that it was a part of, which stays that table's.
+            and (p.proname = auditctl_internal.function_name(p_site.schema, p_site.name, a.action) or not exists (
+                select from pg_trigger as other
+                where other.tgfoid = t.tgfoid and other.tgrelid <> all (p_capture.relation::oid || p_capture.members::oid[])
+            ))
+        where a.action = any (p_capture.actions)
+            -- PostgreSQL has no truncate triggers on foreign tables.
+            and (t.oid is not null or p_are_new and (a.per_row or p_site.kind <> 'f'))
+    loop
+        v_expected := auditctl_internal.capture_function(p_site, p_capture, v_trigger.action);
+        if v_trigger.function is distinct from v_expected.name then
+            perform auditctl_internal.rename_function(v_trigger.function, v_expected.name);
+        end if;
+        -- One of another owner waits for apply, which may take it back; the careful way records rows until then.
+        continue when v_trigger.is_ours is false;
+        v_functions := array_append(v_functions, v_expected);
+        v_names := array_append(v_names, v_expected.name);
+        v_comments := array_append(v_comments, v_expected.comment);
+        v_grantees := array_append(v_grantees, v_expected.grantee);
+        if v_trigger.function is distinct from v_expected.name or v_trigger.source <> v_expected.source
+            or not (v_trigger.settings @> v_expected.settings and v_trigger.settings <@ v_expected.settings)
+        then
+            v_outdated := array_append(v_outdated, v_expected.name);
+        end if;
+        v_digests := v_digests || jsonb_build_object(
+            v_expected.name, auditctl_internal.function_digest(v_inputs, v_trigger.action, v_expected.source, v_expected.settings)
+        );
+    end loop;
+    if v_functions = '{}' then
         return;
     end if;
-    v_faults := array(
-        select f.fault
-        from auditctl_internal.function_faults(array[v_expected.name], array[v_expected.comment], array[v_expected.grantee]) as f
-    ) || case when auditctl_internal.is_outdated(v_expected) then '{outdated}'::text[] else '{}' end;
-    -- Owner, privileges and comment stay as they are.
-    if v_faults = '{outdated}' then
-        execute v_expected.statement;
-    elsif v_faults <> '{}' then
-        for v_statement in select s.sql from auditctl_internal.function_statements(v_expected) as s order by s.step loop
-            execute v_statement;
-        end loop;
-    end if;
-    if p_inputs is not null then
-        perform auditctl_internal.store_digests(jsonb_build_object(
-            v_expected.name, auditctl_internal.function_digest(p_inputs, p_action, v_expected.source, v_expected.settings)
-        ));
-    end if;
+    v_faulty := array(select f.name from auditctl_internal.function_faults(v_names, v_comments, v_grantees) as f);
+    foreach v_expected in array v_functions loop
+        if v_expected.name = any (v_faulty) then
+            for v_statement in select s.sql from auditctl_internal.function_statements(v_expected) as s order by s.step loop
+                execute v_statement;
+            end loop;
+        elsif v_expected.name = any (v_outdated) then
+            -- Owner, privileges and comment stay as they are.
+            execute v_expected.statement;
+        end if;
+    end loop;
+    perform auditctl_internal.store_digests(v_digests);
 end
 $auditctl$;
-comment on function auditctl_internal.write_function is
-    'Brings the function of one trigger up to date with the table''s columns and name; given its inputs, also stores that it is so';
+comment on function auditctl_internal.write_site is
+    'Brings the functions of the triggers of one table up to date with its columns and name, and stores that they are so; with p_are_new also those of triggers that do not exist yet';
 
 create or replace function auditctl_internal.write_functions(p_capture auditctl.capture, p_sites regclass[], p_are_new boolean) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_relation regclass;
-    v_action auditctl.action;
-    v_columns auditctl.captured_column[];
-    v_inputs text;
+    v_relation oid;
 begin
     -- A partition has the functions of its root.
     for v_relation in
         select c.oid from pg_class as c where c.oid = any (p_sites::oid[]) and (c.oid = p_capture.relation or not c.relispartition) order by c.oid
     loop
-        v_columns := array(select c from auditctl_internal.captured_columns(v_relation) as c);
-        v_inputs := (select i.inputs from auditctl_internal.function_inputs(array[p_capture]) as i where i.relation = v_relation);
-        for v_action in
-            select a.action
-            from auditctl_internal.captured_action() as a
-            where a.action = any (p_capture.actions) and (
-                -- PostgreSQL has no truncate triggers on foreign tables.
-                p_are_new and (a.per_row or (select c.relkind <> 'f' from pg_class as c where c.oid = v_relation))
-                or exists (select from pg_trigger as t where t.tgrelid = v_relation and t.tgname = a.trigger)
-            )
-        loop
-            perform auditctl_internal.write_function(v_relation, p_capture, v_action, v_columns, v_inputs);
-        end loop;
+        perform auditctl_internal.write_site(auditctl_internal.describe_site(v_relation, p_capture.relation), p_capture, p_are_new);
     end loop;
 end
 $auditctl$;
@@ -132,7 +137,9 @@ begin
         join auditctl_internal.captured_action() as a on a.trigger = t.tgname and a.action = any (k.actions)
         join pg_proc as p on p.oid = t.tgfoid
         cross join lateral auditctl_internal.capture_function(
-            case when c.relispartition and c.oid <> k.relation then k.relation else t.tgrelid end, k, a.action
+            auditctl_internal.describe_site(
+                case when c.relispartition and c.oid <> k.relation then k.relation::oid else t.tgrelid end, k.relation
+            ), k, a.action
         ) as expected
         where t.tgfoid = p_function and t.tgparentid = 0
     ), false);

@@ -15,7 +15,7 @@ set jit = off
 as $auditctl$
 declare
     v_capture auditctl.capture;
-    v_columns constant auditctl.captured_column[] := array(select c from auditctl_internal.captured_columns(p_relation) as c);
+    v_site constant auditctl.capture_site := auditctl_internal.describe_site(p_relation, p_relation);
     v_captured auditctl.captured_column[];
     v_key auditctl.captured_column[];
     v_careful text;
@@ -23,14 +23,9 @@ declare
     v_who auditctl.identity;
 begin
     select k.* into v_capture from auditctl.capture as k where k.relation = p_relation;
-    v_captured := array(select c from unnest(v_columns) as c where c.name <> all (v_capture.exclude));
+    v_captured := array(select c from unnest(v_site.columns) as c where c.name <> all (v_capture.exclude));
     -- A table that a query creates has no primary key yet.
-    v_key := array(
-        select c
-        from unnest(v_capture.key) with ordinality as k (name, position)
-        join unnest(v_columns) as c on c.name = k.name
-        order by k.position
-    );
+    v_key := auditctl_internal.named_columns(v_site.columns, v_capture.key);
     v_capture.key := array(select k.name from unnest(v_key) as k);
     v_who := auditctl_internal.identify();
     if v_capture.require_actor and v_who.actor_kind = 'system' then
@@ -39,7 +34,7 @@ begin
     end if;
     v_careful := format(
         'auditctl_internal.careful_change(''INSERT'', r.new, r.new, $6, %L::text[], %L::text[], %L::text[], %L::text[])',
-        v_capture.exclude, v_capture.mask, array(select c.name from unnest(v_columns) as c), v_capture.key
+        v_capture.exclude, v_capture.mask, array(select c.name from unnest(v_site.columns) as c), v_capture.key
     );
     v_query := $query$
         insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, new_values, context)
@@ -52,14 +47,14 @@ begin
             v_query, 'coalesce(careful.target_id, r.key)', 'coalesce(careful.new_values, r.image)',
             format(
                 'select r.new, %s as image, %s as key from (select unnest($7) as new offset 0) as r offset 0',
-                auditctl_internal.row_code('(r.new)', v_captured, v_capture.mask, auditctl_internal.is_whole(p_relation, v_captured, v_capture.mask)),
+                auditctl_internal.row_code('(r.new)', v_captured, v_capture.mask, auditctl_internal.is_whole(v_site, v_captured, v_capture.mask)),
                 auditctl_internal.key_code('(r.new)', v_key, v_capture.exclude || v_capture.mask)
             ),
             format(
                 -- As a condition of the join, it would be asked after the function.
                 'left join lateral (select c.* from %s as c where (pg_column_size(r.image) > 8192%s) and auditctl_internal.text_size(r.image) > auditctl_internal.event_limit() offset 0) as careful on true',
                 v_careful, ' or ' || nullif(substr(auditctl_internal.is_large_code(
-                    'r.image', auditctl_internal.document_columns(p_relation, v_captured, v_capture.mask)
+                    'r.image', auditctl_internal.document_columns(v_captured, v_capture.mask)
                 ), 3), '')
             )
         )
@@ -91,9 +86,15 @@ $auditctl$;
 comment on function auditctl_internal.ancestors is 'The tables that a table is a partition or child of, directly or not';
 
 create or replace function auditctl_internal.merge_captures(p_relations oid[]) returns regclass[]
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_merged regclass[];
+begin
+    if not exists (select from pg_inherits as i where i.inhrelid = any (p_relations)) then
+        return '{}';
+    end if;
     with merged as (
         delete from auditctl.capture as k
         where k.relation::oid = any (p_relations)
@@ -105,7 +106,9 @@ as $auditctl$
         returning k.relation
     )
 
-    select coalesce(array_agg(m.relation), '{}') from merged as m
+    select coalesce(array_agg(m.relation), '{}') into v_merged from merged as m;
+    return v_merged;
+end
 $auditctl$;
 comment on function auditctl_internal.merge_captures is
     'Ends the captures of tables that no rule of their own covers and that have become partitions or children of an audited table: they are members of that; returns them';

@@ -77,10 +77,12 @@ $auditctl$;
 comment on function auditctl_internal.use_release is 'Whether this transaction may do to a table once what the guard refuses, which counts as done; see auditctl.release';
 
 create or replace function auditctl_internal.end_release(p_relation oid) returns void
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    delete from auditctl.release where relation::oid = p_relation and is_used and xact = pg_current_xact_id_if_assigned()
+begin
+    delete from auditctl.release where relation::oid = p_relation and is_used and xact = pg_current_xact_id_if_assigned();
+end
 $auditctl$;
 comment on function auditctl_internal.end_release is 'Ends the release of a table that an earlier command of this transaction used';
 
@@ -162,6 +164,9 @@ as $auditctl$
 declare
     v_rule text;
 begin
+    if p_rules = '[]' then
+        return;
+    end if;
     -- A rule may be renamed or disabled, but none may be added or replaced.
     select r.name into v_rule from auditctl_internal.new_rules(p_capture.rules, p_rules) as r (name) limit 1;
     if found and not auditctl_internal.use_release(p_capture.relation) then

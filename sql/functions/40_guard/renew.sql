@@ -74,7 +74,9 @@ $auditctl$;
 comment on function auditctl_internal.warn_of_uncovered is
     'Warns a session that makes a table part of an audited one that hides less than was hidden when the table was audited by itself';
 
-create or replace function auditctl_internal.renew_members(p_before auditctl.capture, p_now auditctl.capture, p_command text) returns jsonb
+create or replace function auditctl_internal.renew_members(
+    p_before auditctl.capture, p_now auditctl.capture, p_site auditctl.capture_site, p_command text
+) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -87,7 +89,10 @@ declare
 begin
     -- Members that were complete before must still be complete, with rewritten functions; then new members are attached.
     v_complete.members := v_remaining;
-    perform auditctl_internal.write_functions(p_now, p_now.relation || v_remaining, false);
+    perform auditctl_internal.write_site(p_site, p_now, false);
+    if v_remaining <> '{}' then
+        perform auditctl_internal.write_functions(p_now, v_remaining, false);
+    end if;
     for v_member in select m from unnest(p_now.members) as m where m <> all (v_remaining) loop
         if auditctl_internal.attach_member(v_member, p_now) then
             v_complete.members := v_complete.members || v_member;
@@ -97,12 +102,17 @@ begin
     end loop;
     perform auditctl_internal.require_triggers(v_complete);
     perform auditctl_internal.renew_reading(v_complete);
+    if p_before.members = '{}' then
+        return v_changes;
+    end if;
     v_left := array(
         select m
         from unnest(p_before.members::oid[]) as m
         where m <> all (v_remaining::oid[]) and auditctl_internal.registered_name(m) is not null and auditctl_internal.audited_through(m) is null
     );
-    perform auditctl_internal.join_tables(v_left, p_command);
+    if v_left <> '{}' then
+        perform auditctl_internal.join_tables(v_left, p_command);
+    end if;
     foreach v_member in array v_left loop
         if auditctl_internal.audited_through(v_member) is not null then
             if auditctl_internal.audited_through(v_member) = v_member then
@@ -120,7 +130,9 @@ $auditctl$;
 comment on function auditctl_internal.renew_members is
     'Brings functions and triggers of an audited table and its members up to date; returns which members joined and left';
 
-create or replace function auditctl_internal.renew_capture(p_relation regclass, p_command text, p_changes jsonb) returns void
+create or replace function auditctl_internal.renew_capture(
+    p_relation regclass, p_command text, p_changes jsonb, p_table_shape text default null
+) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -128,11 +140,17 @@ declare
     v_before auditctl.capture;
     v_now auditctl.capture;
     v_changes jsonb := p_changes;
+    v_site auditctl.capture_site;
     v_columns text[];
     v_key text[];
-    v_old_key text[];
+    v_key_types auditctl.key_type[];
+    v_hidden text[];
+    v_target auditctl.target;
     v_doubtful text[] := '{}';
     v_added text[];
+    v_glob auditctl.rule;
+    v_also_masked text[] := '{}';
+    v_also_excluded text[] := '{}';
 begin
     -- The statements below are DDL too, and fire the guard again.
     update auditctl.capture set being_changed_by = pg_current_xact_id()
@@ -148,7 +166,7 @@ begin
     v_now.columns := auditctl_internal.current_columns(p_relation, v_now.members);
     v_now.columns_of := auditctl_internal.table_identity(p_relation);
     v_now.rules := auditctl_internal.current_rules(p_relation, v_now.members);
-    if not auditctl_internal.has_same_numbers(v_before) then
+    if v_before.columns_of is distinct from v_now.columns_of and not auditctl_internal.has_same_numbers(v_before) then
         v_doubtful := auditctl_internal.doubtful_columns(v_before.exclude || v_before.mask, v_before.columns, v_now.columns);
         v_before.columns := auditctl_internal.renumbered_columns(v_before.columns, v_now.columns);
     end if;
@@ -158,14 +176,12 @@ begin
     -- A glob also hides a column that is added under a name which a hidden column had before.
     v_added := auditctl_internal.added_columns(v_before.columns, v_now.columns);
     if v_added <> '{}' and not exists (select from auditctl.rule as r where r.name = v_now.target and '{}' in (r.exclude, r.mask)) then
-        v_now.mask := v_now.mask || auditctl_internal.pick_names(
-            array(select u.name from auditctl_internal.globs_over(p_relation) as g cross join unnest(g.mask) as u (name) where u.name = any (v_added)),
-            v_now.exclude || v_now.mask, false
-        );
-        v_now.exclude := v_now.exclude || auditctl_internal.pick_names(
-            array(select u.name from auditctl_internal.globs_over(p_relation) as g cross join unnest(g.exclude) as u (name) where u.name = any (v_added)),
-            v_now.exclude || v_now.mask, false
-        );
+        for v_glob in select g.* from auditctl_internal.globs_over(p_relation) as g loop
+            v_also_masked := v_also_masked || auditctl_internal.pick_names(v_glob.mask, v_added, true);
+            v_also_excluded := v_also_excluded || auditctl_internal.pick_names(v_glob.exclude, v_added, true);
+        end loop;
+        v_now.mask := v_now.mask || auditctl_internal.pick_names(v_also_masked, v_now.exclude || v_now.mask, false);
+        v_now.exclude := v_now.exclude || auditctl_internal.pick_names(v_also_excluded, v_now.exclude || v_now.mask, false);
     end if;
     if v_now.target <> v_before.target then
         v_now := auditctl_internal.hide_as_named(v_now);
@@ -196,39 +212,49 @@ begin
     then
         v_now := auditctl_internal.sync_rule(v_now);
     end if;
-    v_old_key := (select t.key_columns from auditctl.target as t where t.target = v_now.target);
-    -- The columns that identify rows until now may have other names; they decide among several unique indexes.
-    update auditctl.target
-    set key_columns = auditctl_internal.followed_columns(v_old_key, v_before.columns, v_now.columns)
-    where target = v_now.target;
-    v_key := auditctl_internal.key_columns(p_relation, v_columns, v_now.key, v_now.exclude || v_now.mask);
-    if v_old_key <> v_key then
-        v_changes := v_changes || jsonb_build_object('key', v_key, 'was', v_old_key);
+    select t.* into v_target from auditctl.target as t where t.target = v_now.target;
+    v_key := auditctl_internal.followed_columns(v_target.key_columns, v_before.columns, v_now.columns);
+    if v_key <> v_target.key_columns then
+        -- The columns that identify rows until now may have other names; they decide among several unique indexes.
+        update auditctl.target set key_columns = v_key where target = v_now.target;
+    end if;
+    v_site := auditctl_internal.describe_site(p_relation, p_relation);
+    v_key := auditctl_internal.best_key(v_site.key_indexes, v_columns, v_now.key, v_now.exclude || v_now.mask);
+    v_key_types := auditctl_internal.key_types(p_relation, v_key);
+    if v_target.key_columns <> v_key then
+        v_changes := v_changes || jsonb_build_object('key', v_key, 'was', v_target.key_columns);
     end if;
     v_changes := v_changes || auditctl_internal.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
-        || auditctl_internal.renew_members(v_before, v_now, p_command);
+        || auditctl_internal.renew_members(v_before, v_now, v_site, p_command);
     v_changes := v_changes || auditctl_internal.released_changes(v_before, v_now);
     if v_now.on_drop = 'record' and v_changes @? '$[*] ? (exists(@.dropped) || exists(@.gone))' then
         v_changes := v_changes || auditctl_internal.log_size(v_now.target);
     end if;
 
-    update auditctl.target
-    set
-        key_columns = v_key, key_types = auditctl_internal.key_types(p_relation, v_key),
-        hidden = case
-            when v_now.actions && '{CREATE, UPDATE, DELETE}' then v_now.exclude || v_now.mask || v_now.former_exclude || v_now.former_mask
-            else hidden
-        end
-    where target = v_now.target;
+    v_hidden := case
+        when v_now.actions && '{CREATE, UPDATE, DELETE}' then v_now.exclude || v_now.mask || v_now.former_exclude || v_now.former_mask
+        else v_target.hidden
+    end;
+    if (v_target.key_columns, v_target.key_types, v_target.hidden) is distinct from (v_key, v_key_types, v_hidden) then
+        update auditctl.target set key_columns = v_key, key_types = v_key_types, hidden = v_hidden where target = v_now.target;
+    end if;
     update auditctl.capture
     set
         target = v_now.target, exclude = v_now.exclude, mask = v_now.mask, key = v_now.key,
         former_exclude = v_now.former_exclude, former_mask = v_now.former_mask,
         members = v_now.members, columns = v_now.columns, columns_of = v_now.columns_of, rules = v_now.rules,
-        key_indexes = auditctl_internal.key_index_names(p_relation, v_now.members),
+        key_indexes = case
+            when v_now.members = '{}' then array(select i.name from unnest(v_site.key_indexes) as i where not i.is_primary order by i.name)
+            else auditctl_internal.key_index_names(p_relation, v_now.members)
+        end,
         shape = case
             when v_now.members = v_before.members or not exists (select from auditctl_internal.trigger_states(array[v_now]) as s where s.fault is not null)
-                then auditctl_internal.current_shape(p_relation, v_now.members)
+                then coalesce(
+                        -- The key by which the table is registered is part of it.
+                        case when v_now.members = v_before.members and v_target.key_columns = v_key then p_table_shape end,
+                        auditctl_internal.table_shape(p_relation, v_now.members)
+                    )
+                    || auditctl_internal.trigger_shape(p_relation, v_now.members)
         end,
         detached = array(
             select m from unnest(v_before.members || v_before.detached) as m
@@ -241,4 +267,4 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.renew_capture is
-    'Runs after DDL on an audited table or a member of it: refuses changes that would disable capture, and brings capture up to date';
+    'Runs after DDL on an audited table or a member of it: refuses changes that would disable capture, and brings capture up to date; takes auditctl_internal.table_shape from a caller that has it';

@@ -138,8 +138,7 @@ set quote_all_identifiers = off
 as $auditctl$
 declare
     v_state record;
-    v_described regclass;
-    v_columns auditctl.captured_column[];
+    v_site auditctl.capture_site;
     v_expected auditctl.capture_function;
 begin
     for v_state in select s.* from auditctl_internal.capture_states(p_captures) as s order by s.relation, s.function loop
@@ -157,11 +156,10 @@ begin
         if v_state.has_own_function
             and (p_is_thorough or not v_state.is_known or faults <> '[]' or coalesce(v_state.fault, 'firing') <> 'firing')
         then
-            if v_described is distinct from v_state.relation then
-                v_described := v_state.relation;
-                v_columns := array(select c from auditctl_internal.captured_columns(v_described) as c);
+            if v_site.relation is distinct from v_state.relation then
+                v_site := auditctl_internal.describe_site(v_state.relation, (v_state.capture).relation);
             end if;
-            v_expected := auditctl_internal.capture_function(v_state.relation, v_state.capture, v_state.action, v_columns);
+            v_expected := auditctl_internal.capture_function(v_site, v_state.capture, v_state.action);
             digest := auditctl_internal.function_digest(v_state.inputs, v_state.action, v_expected.source, v_expected.settings);
             if auditctl_internal.is_outdated(v_expected) then
                 faults := faults || jsonb_build_object(

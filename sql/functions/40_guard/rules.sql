@@ -144,6 +144,9 @@ language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    if p_names = '{}' then
+        return '{}';
+    end if;
     return (
         select coalesce(array_agg(n.name order by n.position), '{}')
         from (

@@ -65,10 +65,12 @@ comment on function auditctl_internal.has_same_numbers is
     'Whether the numbers in auditctl.capture.columns are those of the table: it is physically the same as when they were stored';
 
 create or replace function auditctl_internal.digest(p_text text) returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select encode(sha256(convert_to(p_text, getdatabaseencoding())), 'hex')
+begin
+    return encode(sha256(convert_to(p_text, getdatabaseencoding())), 'hex');
+end
 $auditctl$;
 comment on function auditctl_internal.digest is 'The SHA-256 of a text''s bytes, in hexadecimal digits';
 
@@ -146,31 +148,31 @@ end
 $auditctl$;
 comment on function auditctl_internal.key_index_names is 'The unique indexes of a table and its members that may identify rows: to drop one may change a key';
 
-create or replace function auditctl_internal.current_shape(p_root oid, p_members regclass[]) returns text
+create or replace function auditctl_internal.table_shape(p_root oid, p_members regclass[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_sites constant oid[] := p_root || p_members::oid[];
     -- A partition is recorded by the functions of its root, which are generated from the root's columns.
-    v_roots constant oid[] := array(select c.oid from pg_class as c where c.oid = any (v_sites) and (c.oid = p_root or not c.relispartition));
+    v_roots oid[] := array[p_root];
     v_shape text;
 begin
-    -- A row of the catalog that was changed has another xmin or, in the same transaction, another ctid.
+    if p_members <> '{}' then
+        v_roots := array(select c.oid from pg_class as c where c.oid = any (v_sites) and (c.oid = p_root or not c.relispartition));
+    end if;
     select string_agg(fact.fact, ';' order by fact.fact collate "C")
     into v_shape
     from (
         select format(
-            'table %s %I.%I %s %s %s %s %s', c.oid, n.nspname, c.relname, c.relkind, c.relowner, c.relispartition, c.relrowsecurity,
-            c.relforcerowsecurity
+            'table %s %I.%I %s %s %s %s', c.oid, n.nspname, c.relname, c.relkind, c.relowner, c.relispartition,
+            case when c.oid = p_root then pg_partition_root(c.oid) end
         )
         from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
         where c.oid = any (v_sites)
         union all
         select format('parent %s %s', i.inhrelid, i.inhparent) from pg_inherits as i where i.inhrelid = any (v_sites)
-        union all
-        select format('root %s', pg_partition_root(p_root))
         union all
         select format(
             'column %s %s %I %s %s %s %s %s', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated,
@@ -181,24 +183,56 @@ begin
         union all
         select format('default %s %s', d.adrelid, d.oid) from pg_attrdef as d where d.adrelid = any (v_roots)
         union all
-        select format('key %s %s %s %s', k.relation, case when not k.is_primary then k.name end, k.columns, k.rank)
+        select format('key %s %s %s %s', k.relation, k.name, k.columns, k.rank)
         from auditctl_internal.key_indexes(v_roots) as k
         union all
+        -- A row of the catalog that was changed has another xmin or, in the same transaction, another ctid.
+        select format('rule %s %s %s', r.oid, r.xmin, r.ctid) from pg_rewrite as r where r.ev_class = any (v_sites)
+    ) as fact (fact);
+    return auditctl_internal.digest(v_shape);
+end
+$auditctl$;
+comment on function auditctl_internal.table_shape is
+    'A digest of what capture depends on in a table and its members: while it is the same, so is what the functions of capture should be';
+
+create or replace function auditctl_internal.trigger_shape(p_root oid, p_members regclass[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_sites constant oid[] := p_root || p_members::oid[];
+    v_shape text;
+begin
+    -- A row of the catalog that was changed has another xmin or, in the same transaction, another ctid.
+    select string_agg(fact.fact, ';' order by fact.fact collate "C")
+    into v_shape
+    from (
         select format('trigger %s %s %s %s %s %s', t.tgrelid, t.tgname, t.xmin, t.ctid, p.xmin, p.ctid)
         from pg_trigger as t
         -- A partition's clone calls the function of its root's trigger.
         left join pg_proc as p on p.oid = t.tgfoid and t.tgparentid = 0
         where t.tgrelid = any (v_sites) and t.tgname ^@ 'auditctl_'
         union all
-        select format('rule %s %s %s', r.oid, r.xmin, r.ctid) from pg_rewrite as r where r.ev_class = any (v_sites)
-        union all
         select format('policy %s %s %s', p.oid, p.xmin, p.ctid) from pg_policy as p where p.polrelid = any (v_sites)
+        union all
+        select format('security %s %s %s', c.oid, c.relrowsecurity, c.relforcerowsecurity) from pg_class as c where c.oid = any (v_sites)
     ) as fact (fact);
-    return encode(sha256(convert_to(v_shape, getdatabaseencoding())), 'hex');
+    return auditctl_internal.digest(v_shape);
+end
+$auditctl$;
+comment on function auditctl_internal.trigger_shape is
+    'A digest of what capture itself has on a table and its members: while it is the same, triggers, functions and policies are as they were';
+
+create or replace function auditctl_internal.current_shape(p_root oid, p_members regclass[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return auditctl_internal.table_shape(p_root, p_members) || auditctl_internal.trigger_shape(p_root, p_members);
 end
 $auditctl$;
 comment on function auditctl_internal.current_shape is
-    'A digest of what capture depends on in a table and its members: while it is the same, functions, triggers and policies of capture are as they were';
+    'What auditctl.capture.shape has for the present state of a table and its members';
 
 create or replace function auditctl_internal.begin_change(p_relations regclass[]) returns void
 language sql volatile

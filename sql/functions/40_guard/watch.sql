@@ -70,24 +70,22 @@ end
 $auditctl$;
 comment on function auditctl_internal.drifted_captures is 'The audited tables that are not as when their capture was changed last';
 
-create or replace function auditctl_internal.concerned_captures(p_relations oid[]) returns regclass[]
+create or replace function auditctl_internal.concerned_captures(p_relations oid[], p_related regclass[]) returns regclass[]
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-declare
-    v_related constant regclass[] := array(select r.oid from auditctl_internal.related_relations(p_relations) as r (oid));
 begin
     return array(
         select k.relation
         from auditctl.capture as k
-        where (k.relation = any (v_related) or k.members::oid[] && p_relations)
+        where (k.relation = any (p_related) or k.members::oid[] && p_relations)
             and k.being_changed_by is distinct from pg_current_xact_id()
         order by k.relation
     );
 end
 $auditctl$;
 comment on function auditctl_internal.concerned_captures is
-    'The audited tables that are, are above or below, or had as members these relations, and that no change of capture in this transaction is about';
+    'The audited tables that are among the second, or had as members the first relations, and that no change of capture in this transaction is about';
 
 create or replace function auditctl_internal.warn_of_former_name(p_relations oid[]) returns void
 language plpgsql stable
@@ -163,9 +161,13 @@ as $auditctl$
 declare
     v_relations oid[];
     v_relation regclass;
-    v_merged regclass[];
-    v_concerned regclass[];
+    v_related oid[];
+    v_renamed oid[];
+    v_merged regclass[] := '{}';
     v_capture record;
+    v_concerned regclass[];
+    v_table_shape text;
+    v_is_same boolean;
 begin
     v_relations := case when p_command like '% POLICY' then auditctl_internal.policied_relations() else auditctl_internal.changed_relations() end;
     -- Inside REFRESH, PostgreSQL does not report which objects a command changed.
@@ -183,41 +185,49 @@ begin
         perform auditctl_internal.require_no_forged_trigger();
     end if;
     perform auditctl_internal.warn_of_open_policy(v_relations, p_command);
+    v_related := array(select r.oid from auditctl_internal.related_relations(v_relations) as r (oid));
     if p_command in ('ALTER TABLE', 'ALTER FOREIGN TABLE') then
-        v_merged := auditctl_internal.merge_captures(array(select r.oid from auditctl_internal.related_relations(v_relations) as r (oid)));
+        v_merged := auditctl_internal.merge_captures(v_related);
     end if;
-    v_concerned := auditctl_internal.concerned_captures(v_relations);
+    v_concerned := auditctl_internal.concerned_captures(v_relations, v_related);
     if p_command in ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'CREATE SCHEMA', 'CREATE FOREIGN TABLE', 'IMPORT FOREIGN SCHEMA') then
         perform auditctl_internal.join_tables(v_relations, p_command);
     end if;
     foreach v_relation in array v_concerned loop
-        select k.target, k.shape = auditctl_internal.current_shape(v_relation, auditctl_internal.current_members(v_relation)) as is_same
+        select k.target, k.shape, auditctl_internal.current_members(v_relation) as members
         into v_capture
         from auditctl.capture as k
         where k.relation = v_relation;
-        if v_capture.is_same and p_command like '%INDEX' then
+        v_table_shape := auditctl_internal.table_shape(v_relation, v_capture.members);
+        v_is_same := v_capture.shape = v_table_shape || auditctl_internal.trigger_shape(v_relation, v_capture.members);
+        if v_is_same and p_command like '%INDEX' then
             continue;
-        elsif v_capture.is_same then
+        elsif v_is_same then
             perform auditctl_internal.record_ddl(v_capture.target, p_command, '[]');
             continue;
         end if;
         if p_command = 'ALTER SCHEMA' then
             perform auditctl_internal.follow_schema(v_relation, v_capture.target);
         end if;
-        perform auditctl_internal.renew_capture(v_relation, p_command, '[]');
+        perform auditctl_internal.renew_capture(v_relation, p_command, '[]', v_table_shape);
     end loop;
-    -- A partition is recorded by the functions of its root by now.
-    perform auditctl_internal.drop_functions(n.nspname, c.relname)
-    from pg_class as c
-    join pg_namespace as n on n.oid = c.relnamespace
-    where c.oid = any (v_merged::oid[]) and c.relispartition;
+    if v_merged <> '{}' then
+        -- A partition is recorded by the functions of its root by now.
+        perform auditctl_internal.drop_functions(n.nspname, c.relname)
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        where c.oid = any (v_merged::oid[]) and c.relispartition;
+    end if;
     if p_command = 'ALTER SCHEMA' then
         perform auditctl_internal.join_tables(v_relations, p_command);
     elsif p_command in ('ALTER TABLE', 'ALTER FOREIGN TABLE') then
         -- With another name or schema, the row type was changed, too. Else apply may be about to take the table in.
-        perform auditctl_internal.join_tables(array(
+        v_renamed := array(
             select c.oid from pg_class as c join pg_type as t on t.oid = c.reltype where c.oid = any (v_relations) and age(t.xmin) <= 0
-        ), p_command);
+        );
+        if v_renamed <> '{}' then
+            perform auditctl_internal.join_tables(v_renamed, p_command);
+        end if;
     end if;
     perform auditctl_internal.warn_of_former_name(v_relations);
 end
@@ -225,10 +235,11 @@ $auditctl$;
 comment on function auditctl_internal.watch_ddl(text) is 'The coverage guard, at the end of each DDL command; called by auditctl_guard.check_ddl';
 
 create or replace function auditctl_internal.is_drop_watched() returns boolean
-language sql volatile security definer
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select exists (
+begin
+    return exists (
         select
         from pg_event_trigger_dropped_objects() as d
         where d.object_type = 'policy' or d.classid = 'pg_class'::regclass
@@ -240,7 +251,8 @@ as $auditctl$
                 join auditctl.capture as k on k.relation = c.oid and k.being_changed_by = pg_current_xact_id()
                 where n.nspname = d.address_names[1] and c.relname = d.address_names[2]
             )
-    )
+    );
+end
 $auditctl$;
 comment on function auditctl_internal.is_drop_watched() is
     'Whether a command dropped something that auditctl_internal.watch_drop looks at. Only for use in an event trigger';
@@ -313,7 +325,9 @@ begin
     if p_command like 'ALTER %' or v_relations = '{}' then
         return;
     end if;
-    foreach v_relation in array auditctl_internal.concerned_captures(v_relations) loop
+    foreach v_relation in array auditctl_internal.concerned_captures(
+        v_relations, array(select r.oid from auditctl_internal.related_relations(v_relations) as r (oid))
+    ) loop
         perform auditctl_internal.renew_capture(v_relation, p_command, v_dropped_members);
     end loop;
 end
