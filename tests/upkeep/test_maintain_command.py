@@ -140,5 +140,5 @@ def test_an_empty_argument_of_hold_is_a_mistake_of_usage(
     fill(conn, "2020-01-10", "a.b")
     reason = " " if words in {("add", "a.b"), ("release", "1")} else "x"
     said = auditctl("hold", *words, "--reason", reason, check=2)
-    assert " is empty\nhint: " in said.err
+    assert f" {'is empty' if reason == 'x' else 'has no visible character'}\nhint: " in said.err
     assert conn.execute("select count(*) from auditctl.hold").fetchone() == (0,)
