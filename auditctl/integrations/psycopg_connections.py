@@ -39,6 +39,12 @@ def prepare(conn: Connection[Any] | AsyncConnection[Any], reads: Reads) -> None:
     conn.__class__ = _connection_class(base)
 
 
+def prepare_cursor(cursor: Cursor[Any] | AsyncCursor[Any]) -> None:
+    """Make a cursor of an instrumented connection send the user, though it was made by its class."""
+    base: Any = type(cursor)
+    cursor.__class__ = _cursor_class(base)
+
+
 def _acting(cursor: Any, query: Any, *, is_plain: bool) -> Any:
     before = _before_async if isinstance(cursor, AsyncCursor) else _before
     return before(cursor.connection, query, is_plain=is_plain)

@@ -19,6 +19,8 @@ ONLY = {
     "uvicorn": {"auditctl/web/app.py", "auditctl/web/protocol.py", "auditctl/web/server.py"},
     "alembic": {"auditctl/store.py", "auditctl/integrations/sqlalchemy.py"},
     "sqlalchemy": {"auditctl/store.py", "auditctl/integrations/sqlalchemy.py"},
+    "django": {"auditctl/integrations/django/"},
+    "asgiref": {"auditctl/integrations/django/"},
     "asyncpg": {"auditctl/integrations/asyncpg.py"},
     "psycopg_pool": {"auditctl/integrations/psycopg_pools.py"},
     "click": {"auditctl/cli/"},

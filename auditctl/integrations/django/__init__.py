@@ -1,0 +1,104 @@
+"""Names the user of each request of a Django application.
+
+In INSTALLED_APPS it instruments the connections to PostgreSQL, also those of commands, tasks and threads; in MIDDLEWARE
+its `ActingMiddleware` puts `auditctl.acting_as` around each request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from auditctl.integrations.current import acting_as
+from auditctl.integrations.requests import MAX_REASON, MAX_REQUEST_ID, Proxies, cut
+
+
+class ActingMiddleware:
+    """Puts `auditctl.acting_as` around each request, sync or async, with what it streams.
+
+    The user is read when a statement may write, so that a request that only reads does not load it, and one that a view
+    authenticates is known. Settings, all optional: AUDITCTL_USER and AUDITCTL_REASON, functions (or their dotted names)
+    that take the request and return the user or the reason, or None; AUDITCTL_TRUSTED_PROXIES;
+    AUDITCTL_REQUEST_ID_HEADER.
+
+    Args:
+        get_response: What serves the request.
+
+    Raises:
+        UsageError: A proxy is not an address or network.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[Any], Any]) -> None:
+        self._get_response = get_response
+        self._user = _function("AUDITCTL_USER") or _user
+        self._reason = _function("AUDITCTL_REASON")
+        self._proxies = Proxies(getattr(settings, "AUDITCTL_TRUSTED_PROXIES", ()))
+        self._header = getattr(settings, "AUDITCTL_REQUEST_ID_HEADER", "x-request-id")
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: Any) -> Any:
+        """Serve a request."""
+        if self._is_async:
+            return self._serve(request)
+        with self._acting(request):
+            return self._streaming(request, self._get_response(request))
+
+    async def _serve(self, request: Any) -> Any:
+        with self._acting(request):
+            return self._streaming(request, await self._get_response(request))
+
+    def _acting(self, request: Any) -> acting_as:
+        forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
+        address = self._proxies.client(request.META.get("REMOTE_ADDR"), [forwarded] if forwarded else [])
+        reason = cut(self._reason(request), MAX_REASON) if self._reason else None
+        number = cut(request.headers.get(self._header), MAX_REQUEST_ID) if self._header else None
+        context = {"request_id": number} if number else {}
+        return acting_as(partial(self._user, request), address, reason=reason, **context)
+
+    def _streaming(self, request: Any, response: Any) -> Any:
+        """Return a response whose parts, which the server asks for later, are made for the user, too."""
+        if getattr(response, "streaming", False):
+            stream = self._parts_async if response.is_async else self._parts
+            response.streaming_content = stream(request, response.streaming_content)
+        return response
+
+    def _parts(self, request: Any, parts: Any) -> Iterator[Any]:
+        iterator = iter(parts)
+        while True:
+            with self._acting(request):
+                try:
+                    part = next(iterator)
+                except StopIteration:
+                    return
+            yield part
+
+    async def _parts_async(self, request: Any, parts: Any) -> AsyncIterator[Any]:
+        iterator = aiter(parts)
+        while True:
+            with self._acting(request):
+                try:
+                    part = await anext(iterator)
+                except StopAsyncIteration:
+                    return
+            yield part
+
+
+def _function(name: str) -> Callable[[Any], str | None] | None:
+    function: Callable[[Any], str | None] | None = getattr(settings, name, None)
+    return import_string(function) if isinstance(function, str) else function
+
+
+def _user(request: Any) -> str | None:
+    """Return the name of the user who is signed in; None for nobody."""
+    user = getattr(request, "user", None)
+    return user.get_username() if user is not None and user.is_authenticated else None

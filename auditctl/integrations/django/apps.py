@@ -1,0 +1,52 @@
+"""Instruments the connections of a Django application to PostgreSQL, each when it is opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.db import connections
+from django.db.backends.signals import connection_created
+from psycopg import Connection
+
+from auditctl.errors import UsageError
+from auditctl.integrations.psycopg_connections import prepare, prepare_cursor
+from auditctl.integrations.reads import Reads
+
+_reads: dict[str, Reads] = {}
+"""By the alias of a database: whether reads are recorded in it."""
+
+
+class AuditctlConfig(AppConfig):  # type: ignore[misc]
+    """The application that stands in INSTALLED_APPS."""
+
+    name = "auditctl.integrations.django"
+    label = "auditctl"
+
+    def ready(self) -> None:
+        """Instrument each connection, also those that are open."""
+        connection_created.connect(_instrument, dispatch_uid=self.name)
+        for connection in connections.all(initialized_only=True):
+            if connection.connection is not None:
+                _instrument(connection)
+
+
+def _instrument(connection: Any, **_: Any) -> None:
+    if connection.vendor != "postgresql":
+        return
+    if not isinstance(connection.connection, Connection):
+        raise UsageError("auditctl cannot name users on connections of psycopg2", hint="Install psycopg 3.")
+    reads = _reads.setdefault(connection.alias, Reads(getattr(settings, "AUDITCTL_READS", None)))
+    prepare(connection.connection, reads)
+    if "create_cursor" in vars(connection):
+        return
+    create = connection.create_cursor
+
+    # Django makes its server-side cursors by their class, past the factories of the connection.
+    def create_cursor(name: str | None = None) -> Any:
+        cursor = create(name)
+        prepare_cursor(cursor)
+        return cursor
+
+    connection.create_cursor = create_cursor
