@@ -111,11 +111,10 @@ class _ActingProtocol:
         """Return the settings to send before a statement; looks up at most once whether reads are recorded."""
         if self._is_idle():
             self._sent.forget()
-        due = self._sent.due(text, reads=bool(self._reads.answer))
-        if due is None and self._reads.answer is None and self._sent.due(text, reads=True) is not None:
+        if self._reads.answer is None and current.depends_on_reads(text):
             answer = await self._query(_LOOK_UP)
             self._reads.are_recorded(lambda _: (answer != "SELECT 0",))
-            due = self._sent.due(text, reads=bool(self._reads.answer))
+        due = self._sent.due(text, reads=bool(self._reads.answer))
         if due is not None and due != current.NOBODY and ends_within(text):
             raise TransactionRequired(
                 "a text of several statements begins or ends a transaction, and writes",

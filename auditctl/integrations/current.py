@@ -123,6 +123,11 @@ def settings() -> Settings | None:
         _current.reset(token)
 
 
+def depends_on_reads(statement: str) -> bool:
+    """Return whether a statement needs settings only if reads are recorded; never asks a function for the name."""
+    return _current.get() is not None and may_read(statement) and not may_write(statement)
+
+
 class Sent:
     """What the running transaction of a connection was sent.
 

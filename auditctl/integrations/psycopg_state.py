@@ -49,8 +49,7 @@ class State:
 
     def must_look_up(self, text: str) -> bool:
         """Whether settings are due only if reads are recorded, which is not known yet."""
-        is_unknown = self.reads.answer is None and current.settings() is not None
-        return is_unknown and self._due(text, reads=False) is None and self._due(text, reads=True) is not None
+        return self.reads.answer is None and current.depends_on_reads(text)
 
     def plan(self, text: str, *, is_plain: bool) -> tuple[How, Settings]:
         """Return how which settings travel with a statement.

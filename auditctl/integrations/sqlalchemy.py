@@ -73,7 +73,7 @@ class _Instrument:
     def _before_execute(self, conn: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         sent = conn.info.setdefault(_KEY, Sent())
         due = sent.due(statement, reads=False)
-        if due is None and current.settings() is not None and self._reads.are_recorded(lambda sql: _fetch(conn, sql)):
+        if current.depends_on_reads(statement) and self._reads.are_recorded(lambda sql: _fetch(conn, sql)):
             due = sent.due(statement, reads=True)
         if due is None:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -188,6 +189,15 @@ async def read(session: Session) -> str:
 def test_a_transaction_that_only_reads_sends_nothing(app: Application) -> None:
     with acting_as("alice"):
         assert run(app, read, read) == ["", ""]
+
+
+def test_a_function_for_the_name_is_not_called_for_what_only_reads(app: Application, who: Who) -> None:
+    name = Mock(return_value="alice")
+    with acting_as(name):
+        run(app, read, read)
+        assert name.call_count == 0
+        run(app, add("written"))
+    assert who.did("written") == ["alice"]
 
 
 def test_reads_carry_the_user_where_they_are_recorded(app: Application, conn: psycopg.Connection) -> None:

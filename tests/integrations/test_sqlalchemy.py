@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import StaticPool, create_engine, insert, select, text
@@ -175,6 +176,15 @@ def read(session: Session) -> str:
 def test_a_transaction_that_only_reads_sends_nothing(app: Application) -> None:
     with acting_as("alice"):
         assert app.run(read, read) == ["", ""]
+
+
+def test_a_function_for_the_name_is_not_called_for_what_only_reads(app: Application, who: Who) -> None:
+    name = Mock(return_value="alice")
+    with acting_as(name):
+        app.run(read, read)
+        assert name.call_count == 0
+        app.run(add("written"))
+    assert who.did("written") == ["alice"]
 
 
 def test_reads_carry_the_user_where_they_are_recorded(web: Login, conn: psycopg.Connection) -> None:
