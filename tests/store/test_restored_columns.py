@@ -176,7 +176,7 @@ def test_a_function_with_another_table_of_the_same_number_notices_that_columns_w
     restored.execute(GUARD_OFF)
     (source,) = restored.execute("select prosrc from pg_proc where proname = 's__wide__create'").fetchone() or ("",)
     (oid,) = restored.execute("select 's.wide'::regclass::oid::bigint").fetchone() or (0,)
-    forged = re.sub(r"tg_relid = '\d+'::regclass", f"tg_relid = '{oid}'::regclass", source)
+    forged = re.sub(r"tg_relid, '\d+'", f"tg_relid, '{oid}'", source)
     assert forged != source
     restored.execute(
         sql.SQL(

@@ -89,7 +89,7 @@ def lent(described: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """All but what has the rights of the login that installed, and the object ids of tables."""
     return {
         part: [
-            re.sub(r"tg_relid = \W+\d+", "...", str(row))
+            re.sub(r"tg_relid, \W+\d+", "...", str(row))
             for row in rows
             if not str(row[0]).startswith(LENT) and not (part == "triggers" and row[1] in GUARDED)
         ]
