@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, nullcontext
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
@@ -126,10 +126,11 @@ def _noting_block(block: Callable[..., Any], *, is_async: bool) -> Callable[...,
 
 
 @contextmanager
-def _before(conn: Any, query: Any, *, is_plain: bool) -> Iterator[None]:
-    """Send what is due before a statement, which is the block."""
+def _before(conn: Any, query: Any, *, is_plain: bool) -> Iterator[Callable[[], None]]:
+    """Send what is due before a statement, which is the block; it gets what lets other threads use the connection."""
     state, text = conn._auditctl, text_of(conn, query)
-    with state.lock:
+    with ExitStack() as lock:
+        lock.enter_context(state.lock)
         if state.must_look_up(text):
             state.reads.are_recorded(lambda look_up: Cursor(conn, row_factory=tuple_row).execute(look_up).fetchone())
         how, due = state.plan(text, is_plain=is_plain)
@@ -141,9 +142,9 @@ def _before(conn: Any, query: Any, *, is_plain: bool) -> Iterator[None]:
                         Cursor(conn).execute(SETTINGS, due, prepare=False)
                         state.note(due)
                     if how is How.TOGETHER:
-                        yield
+                        yield lock.close
                 if how is not How.TOGETHER:
-                    yield
+                    yield lock.close
         finally:
             state.note_statement(text)
 
@@ -160,12 +161,17 @@ class _ActingCursor(_SyncCursor):
             super().executemany(query, *args, **options)
 
     def stream(self, query: Any, *args: Any, **options: Any) -> Iterator[Any]:
-        with _acting(self, query, is_plain=False):
-            yield from super().stream(query, *args, **options)
+        # What is streamed may be read in another thread, which could not release the lock.
+        rows: Any = super().stream(query, *args, **options)
+        with _acting(self, query, is_plain=False) as unlock, closing(rows):
+            for row in rows:
+                unlock()
+                yield row
 
     @contextmanager
     def copy(self, statement: Any, *args: Any, **options: Any) -> Iterator[Any]:
-        with _acting(self, statement, is_plain=False), super().copy(statement, *args, **options) as copy:
+        with _acting(self, statement, is_plain=False) as unlock, super().copy(statement, *args, **options) as copy:
+            unlock()
             yield copy
 
 

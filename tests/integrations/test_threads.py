@@ -1,0 +1,61 @@
+"""What is streamed from an instrumented pool of psycopg may be read in other threads than it was begun in."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from psycopg_pool import ConnectionPool
+
+from auditctl import acting_as
+from auditctl.integrations.psycopg import instrument
+from tests.fixtures import templates
+from tests.integrations.recorded import THING, Who
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+    from tests.fixtures.databases import Login
+
+db_template = templates.begin_with(templates.audited(THING, "thing"))
+
+
+def copied(conn: psycopg.Connection[Any]) -> Iterator[str]:
+    with conn.cursor() as cursor, cursor.copy("copy (select write_thing('part')) to stdout") as copy:
+        for data in copy:
+            yield bytes(data).decode()
+
+
+def streamed(conn: psycopg.Connection[Any]) -> Iterator[str]:
+    with conn.cursor() as cursor:
+        for (value,) in cursor.stream("insert into thing (v) values ('part') returning v"):
+            yield value
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+@pytest.mark.parametrize("answer", [copied, streamed])
+def test_each_part_of_an_answer_may_be_read_in_another_thread(
+    web: Login, who: Who, answer: Any, autocommit: bool
+) -> None:
+    with ExitStack() as stack:
+        # As a web server does, which asks whatever thread of its pool is free for the next part.
+        threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(4)]
+        pool = stack.enter_context(
+            ConnectionPool(web.dsn, kwargs={"autocommit": autocommit}, min_size=1, max_size=1, open=True)
+        )
+        instrument(pool)
+        with pool.connection() as conn:
+            parts = answer(conn)
+            assert threads[0].submit(named, next, parts).result()
+            assert [thread.submit(next, parts, "end").result() for thread in threads[1:3]] == ["end", "end"]
+            threads[3].submit(named, conn.execute, "insert into thing (v) values ('after')").result()
+    assert (who.did("part"), who.did("after")) == (["alice"], ["alice"])
+
+
+def named(call: Any, *args: Any) -> Any:
+    with acting_as("alice"):
+        return call(*args)
