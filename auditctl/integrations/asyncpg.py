@@ -7,7 +7,7 @@ the protocol: there the settings are sent, in front of what may write.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -130,7 +130,9 @@ class _ActingProtocol:
             yield
         except BaseException:
             if not self._is_idle():
-                await self._query("rollback")
+                # Where the connection is gone, the error of the statement says more.
+                with suppress(Exception):
+                    await self._query("rollback")
             raise
         await self._query("commit")
 

@@ -1,17 +1,20 @@
-"""What is streamed from an instrumented pool of psycopg may be read in other threads than it was begun in."""
+"""Connections of an instrumented pool that several threads use, or that are lost."""
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 from psycopg_pool import ConnectionPool
 
 from auditctl import acting_as
 from auditctl.integrations.psycopg import instrument
 from tests.fixtures import templates
+from tests.integrations.drivers import Application
 from tests.integrations.recorded import THING, Who
 
 if TYPE_CHECKING:
@@ -54,6 +57,18 @@ def test_each_part_of_an_answer_may_be_read_in_another_thread(
             assert [thread.submit(next, parts, "end").result() for thread in threads[1:3]] == ["end", "end"]
             threads[3].submit(named, conn.execute, "insert into thing (v) values ('after')").result()
     assert (who.did("part"), who.did("after")) == (["alice"], ["alice"])
+
+
+def test_a_connection_that_is_lost_raises_what_it_raises_without_auditctl(web: Login) -> None:
+    async def serve() -> None:
+        app = Application("asyncpg", web)
+        async with app.opened():
+            app.instrument()
+            async with app.session() as session:
+                with acting_as("alice"), pytest.raises(asyncpg.ConnectionDoesNotExistError):
+                    await session.execute("select pg_terminate_backend(pg_backend_pid())")
+
+    asyncio.run(serve())
 
 
 def named(call: Any, *args: Any) -> Any:
