@@ -64,5 +64,5 @@ async def _named(name: Named, scope: Scope) -> str | None:
 
 
 def _headers(scope: Scope, name: str) -> list[str]:
-    wanted = name.encode("latin-1")
-    return [value.decode("latin-1") for key, value in scope["headers"] if key == wanted]
+    encoded = name.encode("latin-1")
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == encoded]

@@ -158,8 +158,8 @@ class Sent:
         """
         if (_current.get() is None and self._is_clean) or not (may_write(statement) or (reads and may_read(statement))):
             return None
-        wanted = settings() or NOBODY
-        return None if wanted == self._sent else wanted
+        due = settings() or NOBODY
+        return None if due == self._sent else due
 
     def note(self, sent: Settings) -> None:
         """Note what was sent."""

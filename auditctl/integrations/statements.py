@@ -11,13 +11,14 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 
+# As PostgreSQL reads it: every character beyond ASCII is a letter, and a carriage return ends a line, too.
 _TOKEN = re.compile(
     r"""
-    (?P<space> \s+ | --[^\n]* | /\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/ )
+    (?P<space> [ \t\n\r\f\v]+ | --[^\n\r]* | /\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/ )
     | (?P<text> (?:\b[bBxXnN]|\b[uU]&)?'(?:[^'\\]|'')*' | \b[eE]'(?:[^'\\]|\\.|'')*' )
     | (?P<dollar> \$(?P<tag>[^\W\d]\w*|)\$.*?\$(?P=tag)\$ )
     | (?P<quoted> "(?:[^"]|"")*" )
-    | (?P<word> [^\W\d][\w$]* )
+    | (?P<word> [A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]* )
     | (?P<open> \( )
     | (?P<dot> \. )
     | (?P<end> ; )

@@ -23,7 +23,7 @@ WRITES: LiteralString = """
         delete from {0} where id = i;
     end loop; end $$
 """
-KEPT: LiteralString = """
+MEMORY: LiteralString = """
     select sum(total_bytes)::int, count(*) filter (where name = 'CachedPlan')
     from pg_backend_memory_contexts
     where name in ('PL/pgSQL function', 'CachedPlan', 'CachedPlanSource', 'CachedPlanQuery', 'SPI Plan')
@@ -31,9 +31,9 @@ KEPT: LiteralString = """
 """Without the catalog's caches, which grow by large blocks and take 25 kB more for a table."""
 
 
-def kept(conn: psycopg.Connection) -> tuple[int, int]:
+def memory_of(conn: psycopg.Connection) -> tuple[int, int]:
     """Bytes and plans."""
-    size, plans = conn.execute(KEPT).fetchone() or (0, 0)
+    size, plans = conn.execute(MEMORY).fetchone() or (0, 0)
     return int(size), int(plans)
 
 
@@ -46,9 +46,9 @@ def test_a_session_keeps_seven_plans_and_220_kilobytes_of_a_table_of_sixteen_col
     with connect(db) as session:
         for name in ("t1", "t2"):
             session.execute(WRITES.format(f"public.{name}").encode())
-        size, plans = kept(session)
+        size, plans = memory_of(session)
         session.execute(WRITES.format("public.t3").encode())
-        more_size, more_plans = kept(session)
+        more_size, more_plans = memory_of(session)
     assert more_plans - plans <= 7
     assert more_size - size <= 220_000
 

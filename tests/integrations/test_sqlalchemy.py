@@ -236,6 +236,7 @@ def test_interleaved_requests_of_many_users_on_few_connections_each_keep_their_o
 def test_a_cancelled_task_leaves_nothing_behind(web: Login, who: Who) -> None:
     with application("asyncpg", web, pool_size=1, max_overflow=0) as app:
         instrument(app.engine)
+        is_written = asyncio.Event()
 
         async def write(user: str | None, value: str, *, wait: bool = False) -> None:
             with acting_as(user):
@@ -243,12 +244,13 @@ def test_a_cancelled_task_leaves_nothing_behind(web: Login, who: Who) -> None:
                     session.add(Thing(v=value))
                     await session.flush()
                     if wait:
+                        is_written.set()
                         await asyncio.Event().wait()
                     await session.commit()
 
         async def serve() -> None:
             cancelled = asyncio.create_task(write("alice", "undone", wait=True))
-            await asyncio.sleep(0.1)
+            await asyncio.wait({cancelled, asyncio.create_task(is_written.wait())}, return_when="FIRST_COMPLETED")
             cancelled.cancel()
             await asyncio.gather(cancelled, return_exceptions=True)
             await write(None, "after")

@@ -27,7 +27,7 @@ WRITING = [
     "((insert into t values (1)))", "commit; delete from t", "select 1; select f ()", "select f\n(1)",
     "select f/* */(1)",
     "/* /* */ select */ delete from t", "select 'a\\'; delete from t; --'", "select 'open",
-    "declare c cursor for select f()",
+    "declare c cursor for select f()", "select 1; -- x\rdelete from t", "select f\u20ac(1)", "select lower\xa0(1)",
     "create table x as select 1", "refresh materialized view m", "select set_config('a', 'b', true)", "vacuum t",
 ]  # fmt: skip
 
