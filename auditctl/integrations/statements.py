@@ -16,7 +16,7 @@ _TOKEN = re.compile(
     r"""
     (?P<space> [ \t\n\r\f\v]+ | --[^\n\r]* | /\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/ )
     | (?P<text> (?:\b[bBxXnN]|\b[uU]&)?'(?:[^'\\]|'')*' | \b[eE]'(?:[^'\\]|\\.|'')*' )
-    | (?P<dollar> \$(?P<tag>[^\W\d]\w*|)\$.*?\$(?P=tag)\$ )
+    | (?P<dollar> \$(?P<tag>[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*|)\$.*?\$(?P=tag)\$ )
     | (?P<quoted> "(?:[^"]|"")*" )
     | (?P<word> [A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]* )
     | (?P<open> \( )
@@ -85,7 +85,7 @@ _FUNCTIONS = frozenset(
     "jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text "
     "jsonb_extract_path jsonb_extract_path_text jsonb_object jsonb_object_agg jsonb_object_keys "
     "jsonb_path_exists jsonb_path_query jsonb_path_query_array jsonb_path_query_first jsonb_pretty jsonb_set "
-    "jsonb_typeof justify_days justify_hours justify_interval lag last_value lead least left length ln log lower lpad "
+    "jsonb_typeof justify_days justify_hours justify_interval lag last_value lead least left length ln lower lpad "
     "ltrim make_date make_interval make_time make_timestamp make_timestamptz max md5 min mod mode now nth_value ntile "
     "nullif num_nonnulls num_nulls octet_length overlay percent_rank percentile_cont percentile_disc "
     "pg_advisory_lock pg_advisory_unlock pg_advisory_unlock_all pg_advisory_xact_lock pg_try_advisory_lock "
@@ -97,7 +97,7 @@ _FUNCTIONS = frozenset(
     "to_regclass to_timestamp to_tsquery to_tsvector translate trim trunc ts_headline ts_rank ts_rank_cd unnest "
     "upper var_pop var_samp variance version websearch_to_tsquery width_bucket".split()
 )
-"""PostgreSQL's own functions that write nothing."""
+"""PostgreSQL's own functions that write nothing, but for `log`, a name that applications give to what logs."""
 
 _CALLING_NOTHING = _SYNTAX | _TYPES | _FUNCTIONS
 

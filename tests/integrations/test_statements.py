@@ -28,6 +28,7 @@ WRITING = [
     "select f/* */(1)",
     "/* /* */ select */ delete from t", "select 'a\\'; delete from t; --'", "select 'open",
     "declare c cursor for select f()", "select 1; -- x\rdelete from t", "select f\u20ac(1)", "select lower\xa0(1)",
+    "select log('x')", "select $\u20ac$ /* $\u20ac$; delete from t; select $\u20ac$ */ $\u20ac$",
     "create table x as select 1", "refresh materialized view m", "select set_config('a', 'b', true)", "vacuum t",
 ]  # fmt: skip
 
