@@ -126,3 +126,19 @@ def test_a_column_that_is_added_under_a_name_that_a_glob_hides_is_hidden(db: str
         {"id": 1, "old_ssn": MASKED, "note": "note", "ssn": MASKED}
     ]
     assert pending(db) == []
+
+
+def test_a_column_that_is_renamed_to_a_name_that_a_glob_hides_is_hidden(db: str, conn: psycopg.Connection) -> None:
+    conn.execute("create table person (id int primary key, ssn text, note text)")
+    audit(db, "public.*", mask=("ssn",))
+    conn.execute("alter table person add new_ssn varchar(20)")
+    conn.execute("alter table person rename ssn to old_ssn")
+    conn.execute("alter table person rename new_ssn to ssn")
+    conn.execute("insert into person values (1, 'was', 'note', 'is')")
+    conn.execute("alter table person drop old_ssn")
+    conn.execute("update person set ssn = 'changed'")
+    assert [event[3:] for event in events(conn, "public.person")] == [
+        (None, {"id": 1, "old_ssn": MASKED, "note": "note", "ssn": MASKED}),
+        ({"ssn": MASKED}, {"ssn": MASKED}),
+    ]
+    assert pending(db) == []

@@ -77,7 +77,7 @@ $auditctl$;
 comment on function auditctl_internal.followed_columns is
     'The column names of a rule after columns were renamed, given auditctl.capture.columns before and after';
 
-create or replace function auditctl_internal.added_columns(p_old jsonb, p_new jsonb) returns text[]
+create or replace function auditctl_internal.new_names(p_old jsonb, p_new jsonb) returns text[]
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -86,11 +86,11 @@ begin
         select coalesce(array_agg(distinct number.described ->> 0), '{}')
         from jsonb_each(p_new) as site (name, columns)
         cross join lateral jsonb_each(site.columns) as number (number, described)
-        where p_old ? site.name and not p_old -> site.name ? number.number
+        where p_old ? site.name and p_old -> site.name -> number.number ->> 0 is distinct from number.described ->> 0
     );
 end
 $auditctl$;
-comment on function auditctl_internal.added_columns is 'The columns that are new, given auditctl.capture.columns before and after';
+comment on function auditctl_internal.new_names is 'The names of columns that were added or renamed, given auditctl.capture.columns before and after';
 
 create or replace function auditctl_internal.matched_columns(p_old jsonb, p_new jsonb)
 returns table (site text, number integer, described jsonb, number_now integer, may_be text[])

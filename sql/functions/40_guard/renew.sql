@@ -147,7 +147,7 @@ declare
     v_hidden text[];
     v_target auditctl.target;
     v_doubtful text[] := '{}';
-    v_added text[];
+    v_new_names text[];
     v_glob auditctl.rule;
     v_also_masked text[] := '{}';
     v_also_excluded text[] := '{}';
@@ -173,12 +173,12 @@ begin
     v_now.exclude := auditctl_internal.followed_columns(v_before.exclude, v_before.columns, v_now.columns);
     v_now.mask := auditctl_internal.followed_columns(v_before.mask, v_before.columns, v_now.columns)
         || auditctl_internal.pick_names(v_doubtful, v_before.exclude || v_before.mask, false);
-    -- A glob also hides a column that is added under a name which a hidden column had before.
-    v_added := auditctl_internal.added_columns(v_before.columns, v_now.columns);
-    if v_added <> '{}' and not exists (select from auditctl.rule as r where r.name = v_now.target and '{}' in (r.exclude, r.mask)) then
+    -- A glob also hides a column that is added under, or renamed to, a name which a hidden column had before.
+    v_new_names := auditctl_internal.new_names(v_before.columns, v_now.columns);
+    if v_new_names <> '{}' and not exists (select from auditctl.rule as r where r.name = v_now.target and '{}' in (r.exclude, r.mask)) then
         for v_glob in select g.* from auditctl_internal.globs_over(p_relation) as g loop
-            v_also_masked := v_also_masked || auditctl_internal.pick_names(v_glob.mask, v_added, true);
-            v_also_excluded := v_also_excluded || auditctl_internal.pick_names(v_glob.exclude, v_added, true);
+            v_also_masked := v_also_masked || auditctl_internal.pick_names(v_glob.mask, v_new_names, true);
+            v_also_excluded := v_also_excluded || auditctl_internal.pick_names(v_glob.exclude, v_new_names, true);
         end loop;
         v_now.mask := v_now.mask || auditctl_internal.pick_names(v_also_masked, v_now.exclude || v_now.mask, false);
         v_now.exclude := v_now.exclude || auditctl_internal.pick_names(v_also_excluded, v_now.exclude || v_now.mask, false);
