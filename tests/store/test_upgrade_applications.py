@@ -147,7 +147,7 @@ def test_applications_that_write_during_an_upgrade_notice_nothing(
     def write(session: psycopg.Connection, place: int) -> list[int]:
         numbers: list[int] = []
         while not upgraded.is_set() or len(numbers) < 2:
-            numbers.append((place * 1000 + len(numbers)) * 10)
+            numbers.append((place * 1_000_000 + len(numbers)) * 10)
             work(session, numbers[-1])
         return numbers
 
