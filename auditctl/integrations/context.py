@@ -61,7 +61,9 @@ def load(text: str) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
-def _require_text(name: str, text: str) -> str:
+def _require_text(name: str, text: object) -> str:
+    if not isinstance(text, str):
+        raise UsageError(f"{name} is of type {type(text).__name__}, not a text", hint="Convert it, as by str(user.id).")
     if "\0" in text or not has_visible(text):
         reason = "is empty" if not text else "holds a NUL byte" if "\0" in text else "has no visible character"
         raise UsageError(f"{name} {reason}", hint="Pass None for nobody." if name == "actor" else "")

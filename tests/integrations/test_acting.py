@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from auditctl import acting
+from auditctl import acting, acting_as
 from auditctl.errors import TransactionRequired, UsageError
 
 if TYPE_CHECKING:
@@ -214,3 +214,8 @@ def test_event_carries_who_acts(db: str, conn: psycopg.Connection, login: MakeLo
         "select actor, actor_kind, host(ip), db_user, context ->> 'reason' from auditctl.event where target = 'signup'"
     )
     assert conn.execute(query).fetchall() == [("alice", "application", "203.0.113.7", writer.name, "asked")]
+
+
+def test_a_user_that_is_no_text_is_named_in_the_error() -> None:
+    with pytest.raises(UsageError, match="actor is of type int, not a text"):
+        acting_as(4711)  # type: ignore[arg-type]
