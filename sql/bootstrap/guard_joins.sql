@@ -81,10 +81,12 @@ begin
     return (
         select c.oid::regclass
         from unnest(case cardinality(v_parts) when 1 then p_schemas else array[v_parts[1]::name] end) with ordinality as s (name, position)
-        join pg_namespace as n on n.nspname = s.name
-        join pg_class as c on c.relnamespace = n.oid and c.relname = v_parts[cardinality(v_parts)]
-        where c.relhastriggers and exists (
-            select from auditctl.capture as k where k.being_changed_by is null and (k.relation = c.oid::regclass or c.oid = any (k.members::oid[]))
+        -- Found by both: tenants have hundreds of tables of one name.
+        cross join lateral (select n.oid from pg_namespace as n where n.nspname = s.name offset 0) as n
+        join pg_class as c on c.relname = v_parts[cardinality(v_parts)] and c.relnamespace = n.oid
+        where c.relhastriggers and (
+            exists (select from auditctl.capture as k where k.relation = c.oid::regclass and k.being_changed_by is null)
+            or exists (select from auditctl.capture as k where c.oid = any (k.members::oid[]) and k.being_changed_by is null)
         )
         order by s.position
         limit 1
