@@ -50,8 +50,8 @@ _ENDING = frozenset("begin start commit end rollback abort prepare".split())
 _ALONE = re.compile(
     r"""
     \s* (?: (?: vacuum | cluster | reindex | analyze | checkpoint )\b
-        | (?: create | alter | drop ) \s+ (?: database | tablespace | subscription | system )\b
-        | (?: create \s+ (?: unique \s+ )? | drop \s+ ) index \s+ concurrently\b
+        | (?:create|alter|drop) \s+ (?: database | tablespace | subscription | system )\b
+        | (?:create \s+ (?: unique \s+ )? | drop \s+ ) index \s+ concurrently\b
         | alter \s+ table\b .* \b detach \s+ partition\b .* \b (?: concurrently | finalize ) \s* $ )
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,

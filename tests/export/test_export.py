@@ -135,7 +135,7 @@ def test_reader_of_the_log_may_export_and_is_named(
 
 
 def test_export_of_every_filter_equals_the_log(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:
-    context = '{"request_id": "4f2a"}'
+    context = '{"request_id": "4f2a", "reason": "see ticket 4711"}'
     record(conn, Recorded(context=context), Recorded(at=minutes(1), actor="bob"), Recorded(target="x.y"))
     filters = [f"--{row.name}={row.example}" for row in FILTERS]
     exported = auditctl("export", "--format", "jsonl", *filters, check=0).out
