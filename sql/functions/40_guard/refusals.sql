@@ -17,9 +17,10 @@ create or replace function auditctl_internal.how_to_stop(p_target text) returns 
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select 'To let one command pass, an administrator may run in its transaction: select auditctl.release('
-        || quote_literal(p_target) || ', ''REASON''). '
-        || 'To stop auditing it, an administrator must first run: ' || auditctl_internal.command_line('disable', p_target)
+    select format(
+        'To let one command pass, an administrator may run in its transaction: select auditctl.release(%L, ''REASON''). '
+        'To stop auditing it, an administrator must first run: %s', p_target, auditctl_internal.command_line('disable', p_target)
+    )
 $auditctl$;
 comment on function auditctl_internal.how_to_stop is 'The hint that a refusal gives: how to stop auditing a table, or to let one command pass';
 
@@ -29,8 +30,10 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     return (
-        select 'To let one command pass, an administrator may run in its transaction: select auditctl.release('
-            || case when count(*) = 1 and not bool_or(c.is_schema) then quote_literal(min(c.name)) else 'TABLE' end || ', ''REASON'')'
+        select format(
+            'To let one command pass, an administrator may run in its transaction: select auditctl.release(%s, ''REASON'')',
+            case when count(*) = 1 and not bool_or(c.is_schema) then quote_literal(min(c.name)) else 'TABLE' end
+        )
             || case when count(*) = 1 and not bool_or(c.is_schema) then '. ' else ', for each table. ' end
             || 'To stop auditing ' || case when count(*) = 1 and not bool_or(c.is_schema) then 'it' else 'them' end
             || ', an administrator must first run: '
