@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import partial
 from typing import Any
 
-from auditctl.integrations.current import acting_as
-from auditctl.integrations.requests import MAX_REASON, MAX_REQUEST_ID, Proxies, cut
+from auditctl.integrations.requests import Requests
 
 Scope = MutableMapping[str, Any]
 Named = Callable[[Scope], "str | Awaitable[str | None] | None"]
@@ -42,19 +42,17 @@ class ActingMiddleware:
         self._app = app
         self._user = user
         self._reason = reason
-        self._proxies = Proxies(trusted_proxies)
-        self._header = request_id_header and request_id_header.lower()
+        self._requests = Requests(trusted_proxies, request_id_header)
 
     async def __call__(self, scope: Scope, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         """Serve a request."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        reason = cut(await _named(self._reason, scope), MAX_REASON) if self._reason else None
-        address = self._proxies.client((scope.get("client") or [None])[0], _headers(scope, "x-forwarded-for"))
-        number = cut(next(iter(_headers(scope, self._header)), None), MAX_REQUEST_ID) if self._header else None
-        context = {"request_id": number} if number else {}
-        with acting_as(await _named(self._user, scope), address, reason=reason, **context):
+        user = await _named(self._user, scope)
+        reason = await _named(self._reason, scope) if self._reason else None
+        peer = (scope.get("client") or [None])[0]
+        with self._requests.acting(user, reason, peer, partial(_headers, scope)):
             await self._app(scope, receive, send)
 
 

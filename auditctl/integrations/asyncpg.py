@@ -14,11 +14,10 @@ from typing import Any
 from asyncpg import Connection, InterfaceError, Pool
 from asyncpg.protocol import Protocol
 
-from auditctl.errors import TransactionRequired, UsageError
+from auditctl.errors import UsageError
 from auditctl.integrations import current
-from auditctl.integrations.current import Sent, Settings
-from auditctl.integrations.reads import LOOK_UP, Reads
-from auditctl.integrations.statements import ends_within, is_control, runs_alone
+from auditctl.integrations.current import LOOK_UP, Reads, Sent, Settings
+from auditctl.integrations.statements import is_control, runs_alone
 
 _EXECUTE = frozenset({"query", "bind_execute", "bind_execute_many", "bind", "execute", "copy_in", "copy_out"})
 """The methods of the protocol that execute a statement, which is their first argument."""
@@ -111,16 +110,9 @@ class _ActingProtocol:
         """Return the settings to send before a statement; looks up at most once whether reads are recorded."""
         if self._is_idle():
             self._sent.forget()
-        if self._reads.answer is None and current.depends_on_reads(text):
-            answer = await self._query(_LOOK_UP)
-            self._reads.are_recorded(lambda _: (answer != "SELECT 0",))
-        due = self._sent.due(text, reads=bool(self._reads.answer))
-        if due is not None and due != current.NOBODY and ends_within(text):
-            raise TransactionRequired(
-                "a text of several statements begins or ends a transaction, and writes",
-                hint="Execute BEGIN and COMMIT by themselves.",
-            )
-        return due
+        if self._reads.must_look_up(text):
+            self._reads.are_recorded = await self._query(_LOOK_UP) != "SELECT 0"
+        return self._sent.due(text, self._reads)
 
     @asynccontextmanager
     async def _transaction(self, due: Settings) -> AsyncIterator[None]:

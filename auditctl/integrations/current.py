@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from auditctl.errors import UsageError
+from auditctl.errors import TransactionRequired, UsageError
 from auditctl.integrations import context as contexts
-from auditctl.integrations.statements import may_read, may_write
+from auditctl.integrations.statements import ends_within, may_read, may_write
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -36,6 +36,13 @@ SQL = (
     "pg_catalog.set_config('auditctl.context', {}, true)"
 )
 """What sends the settings, for the rest of the transaction; with a placeholder for each."""
+
+LOOK_UP = "select exists (select from pg_catalog.pg_policy where polname = 'auditctl_read')"
+"""Returns whether a table of the database has the policy by which reads are recorded."""
+
+
+User = str | Callable[[], str | None] | None
+"""A user's name, or a function that returns it; None for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
 
     def __init__(
         self,
-        actor: str | Callable[[], str | None] | None,
+        actor: User,
         ip: str | IPv4Address | IPv6Address | None = None,
         *,
         reason: str | None = None,
@@ -123,9 +130,22 @@ def settings() -> Settings | None:
         _current.reset(token)
 
 
-def depends_on_reads(statement: str) -> bool:
-    """Return whether a statement needs settings only if reads are recorded; never asks a function for the name."""
-    return _current.get() is not None and may_read(statement) and not may_write(statement)
+class Reads:
+    """Whether a rule of a database records reads: only then do statements that only read need the user.
+
+    Attributes:
+        are_recorded: Whether one does; None where that was not looked up yet.
+    """
+
+    __slots__ = ("are_recorded",)
+
+    def __init__(self, are_recorded: bool | None = None) -> None:
+        self.are_recorded = are_recorded
+
+    def must_look_up(self, statement: str) -> bool:
+        """Return whether it depends on what `LOOK_UP` finds whether a statement needs settings."""
+        is_open = self.are_recorded is None and _current.get() is not None
+        return is_open and may_read(statement) and not may_write(statement)
 
 
 class Sent:
@@ -149,16 +169,26 @@ class Sent:
         """Note that the transaction may have other settings, or none."""
         self._sent = None
 
-    def due(self, statement: str, *, reads: bool) -> Settings | None:
+    def due(self, statement: str, reads: Reads) -> Settings | None:
         """Return the settings to send before a statement; None if nothing is to be sent.
 
         Args:
             statement: The text of the statement.
-            reads: Whether statements that only read need them, because reads are recorded.
+            reads: Whether statements that only read need them, too.
+
+        Raises:
+            TransactionRequired: The text writes, and begins or ends a transaction in between.
         """
-        if (_current.get() is None and self._is_clean) or not (may_write(statement) or (reads and may_read(statement))):
+        if _current.get() is None and self._is_clean:
+            return None
+        if not (may_write(statement) or (reads.are_recorded and may_read(statement))):
             return None
         due = settings() or NOBODY
+        if due != NOBODY and ends_within(statement):
+            raise TransactionRequired(
+                "a text of several statements begins or ends a transaction, and writes",
+                hint="Execute BEGIN and COMMIT by themselves.",
+            )
         return None if due == self._sent else due
 
     def note(self, sent: Settings) -> None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg import AsyncConnection, AsyncCursor, AsyncServerCursor, Connection, Cursor, Pipeline, ServerCursor
 from psycopg.rows import tuple_row
 
+from auditctl.integrations.current import LOOK_UP, Reads
 from auditctl.integrations.psycopg_state import SETTINGS, How, State, text_of
-from auditctl.integrations.reads import LOOK_UP, Reads
 
 _ENDS = ("commit", "rollback", "tpc_begin", "tpc_prepare", "tpc_commit", "tpc_rollback")
 
@@ -131,8 +131,9 @@ def _before(conn: Any, query: Any, *, is_plain: bool) -> Iterator[Callable[[], N
     state, text = conn._auditctl, text_of(conn, query)
     with ExitStack() as lock:
         lock.enter_context(state.lock)
-        if state.must_look_up(text):
-            state.reads.are_recorded(lambda look_up: Cursor(conn, row_factory=tuple_row).execute(look_up).fetchone())
+        if state.reads.must_look_up(text):
+            row = Cursor(conn, row_factory=tuple_row).execute(LOOK_UP).fetchone()
+            state.reads.are_recorded = row == (True,)
         how, due = state.plan(text, is_plain=is_plain)
         is_batch = how in (How.WITH_BEGIN, How.TOGETHER) and Pipeline.is_supported()
         try:
@@ -180,9 +181,9 @@ async def _before_async(conn: Any, query: Any, *, is_plain: bool) -> AsyncIterat
     """Send what is due before a statement, which is the block."""
     state, text, task = conn._auditctl, text_of(conn, query), asyncio.current_task()
     async with nullcontext() if state.task is task else _held(state):
-        if state.must_look_up(text):
+        if state.reads.must_look_up(text):
             row = await (await AsyncCursor(conn, row_factory=tuple_row).execute(LOOK_UP)).fetchone()
-            state.reads.are_recorded(lambda _: row)
+            state.reads.are_recorded = row == (True,)
         how, due = state.plan(text, is_plain=is_plain)
         is_batch = how in (How.WITH_BEGIN, How.TOGETHER) and Pipeline.is_supported()
         try:

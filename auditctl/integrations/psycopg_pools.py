@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg import AsyncConnection, Connection
 
 from auditctl.errors import UsageError
+from auditctl.integrations.current import Reads
 from auditctl.integrations.psycopg_connections import prepare
-from auditctl.integrations.reads import Reads
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool, ConnectionPool

@@ -9,11 +9,9 @@ from typing import Any
 from psycopg import Pipeline, sql
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from auditctl.errors import TransactionRequired
 from auditctl.integrations import current
-from auditctl.integrations.current import NOBODY, Sent, Settings
-from auditctl.integrations.reads import Reads
-from auditctl.integrations.statements import ends_within, has_several, is_control, runs_alone
+from auditctl.integrations.current import NOBODY, Reads, Sent, Settings
+from auditctl.integrations.statements import has_several, is_control, runs_alone
 
 SETTINGS = current.SQL.format("%s", "%s", "%s")
 
@@ -47,10 +45,6 @@ class State:
         self._sent = Sent()
         self.task: asyncio.Task[Any] | None = None
 
-    def must_look_up(self, text: str) -> bool:
-        """Whether settings are due only if reads are recorded, which is not known yet."""
-        return self.reads.answer is None and current.depends_on_reads(text)
-
     def plan(self, text: str, *, is_plain: bool) -> tuple[How, Settings]:
         """Return how which settings travel with a statement.
 
@@ -61,14 +55,10 @@ class State:
         Raises:
             TransactionRequired: The text writes, and begins or ends a transaction in between.
         """
-        due = self._due(text, reads=bool(self.reads.answer))
+        self.note_begin()
+        due = self._sent.due(text, self.reads)
         if due is None:
             return How.NOT, NOBODY
-        if due != NOBODY and ends_within(text):
-            raise TransactionRequired(
-                "a text of several statements begins or ends a transaction, and writes",
-                hint="Execute BEGIN and COMMIT by themselves.",
-            )
         if not self._is_idle():
             return How.BEFORE, due
         if not self._conn.autocommit:
@@ -97,12 +87,8 @@ class State:
         if self._is_idle():
             self._sent.forget()
 
-    def _due(self, text: str, *, reads: bool) -> Settings | None:
-        self.note_begin()
-        return self._sent.due(text, reads=reads)
-
     def _is_idle(self) -> bool:
-        """Whether there is no transaction; in a pipeline that cannot be seen."""
+        """Whether no transaction runs; inside a pipeline nobody can tell, so that it counts as one."""
         is_idle = self._conn.pgconn.transaction_status == TransactionStatus.IDLE
         return is_idle and not self._is_in_pipeline()
 

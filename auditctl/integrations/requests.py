@@ -1,12 +1,13 @@
-"""Reads from an HTTP request who it comes from: what ASGI and WSGI have in common."""
+"""Reads from an HTTP request who it comes from: what the middleware of ASGI, WSGI and Django has in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from auditctl.addresses import parse_address
 from auditctl.errors import UsageError
+from auditctl.integrations.current import User, acting_as
 from auditctl.text import has_visible, in_quotes
 
 MAX_REQUEST_ID = 200
@@ -17,6 +18,41 @@ UNIX = "unix"
 """The name of a proxy that connects through a Unix socket, and so has no address."""
 
 Address = IPv4Address | IPv6Address
+
+
+class Requests:
+    """Names who acts in the requests of an application.
+
+    Args:
+        trusted_proxies: The proxies whose X-Forwarded-For is believed, as `Proxies` takes them.
+        request_id_header: The header whose value becomes the context's `request_id`; None for none.
+
+    Raises:
+        UsageError: A proxy is not an address or network.
+    """
+
+    def __init__(self, trusted_proxies: Iterable[str], request_id_header: str | None) -> None:
+        self._proxies = Proxies(trusted_proxies)
+        self._id_header = request_id_header and request_id_header.lower()
+
+    def acting(
+        self, user: User, reason: str | None, peer: str | None, header: Callable[[str], Sequence[str]]
+    ) -> acting_as:
+        """Return the block in which a request is served.
+
+        Args:
+            user: The user, as `acting_as` takes it.
+            reason: Why the request is made; cut to what is recorded.
+            peer: The address of the connection; None or empty for a Unix socket.
+            header: Returns the values of a header, whose name is in lower case.
+
+        Raises:
+            UsageError: The name of the user shows nothing, or one of the values is not a text.
+        """
+        address = self._proxies.client(peer, header("x-forwarded-for"))
+        number = cut(next(iter(header(self._id_header)), None), MAX_REQUEST_ID) if self._id_header else None
+        context = {"request_id": number} if number else {}
+        return acting_as(user, address, reason=cut(reason, MAX_REASON), **context)
 
 
 class Proxies:
@@ -62,8 +98,8 @@ class Proxies:
 
 def cut(text: str | None, most: int) -> str | None:
     """Return a text as it can be recorded, at most so many characters; None for one that shows nothing."""
-    if text is None:
-        return None
+    if not isinstance(text, str):
+        return text  # acting_as refuses what is not a text
     readable = text.replace("\0", "").encode("utf-8", "replace").decode()[:most]
     return readable if has_visible(readable) else None
 

@@ -14,8 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auditctl.errors import TransactionRequired, UsageError
 from auditctl.integrations import current
-from auditctl.integrations.current import Sent, Settings
-from auditctl.integrations.reads import Reads
+from auditctl.integrations.current import LOOK_UP, Reads, Sent, Settings
 from auditctl.integrations.statements import is_control
 
 if TYPE_CHECKING:
@@ -43,7 +42,8 @@ def instrument(engine: Engine | AsyncEngine, *, reads: bool | None = None) -> No
 
     Raises:
         UsageError: The engine is not for PostgreSQL, or connections are in use already, which might miss it.
-        TransactionRequired: By a statement of an engine in autocommit that may write, inside `acting_as`.
+        TransactionRequired: By a statement that may write, inside `acting_as`: of an engine in autocommit, or in a text
+            that also begins or ends a transaction.
     """
     sync = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
     if sync.dialect.name != "postgresql":
@@ -72,9 +72,9 @@ class _Instrument:
 
     def _before_execute(self, conn: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         sent = conn.info.setdefault(_KEY, Sent())
-        due = sent.due(statement, reads=False)
-        if current.depends_on_reads(statement) and self._reads.are_recorded(lambda sql: _fetch(conn, sql)):
-            due = sent.due(statement, reads=True)
+        if self._reads.must_look_up(statement):
+            self._reads.are_recorded = _look_up(conn)
+        due = sent.due(statement, self._reads)
         if due is None:
             return
         driver = conn.connection.dbapi_connection
@@ -108,10 +108,10 @@ class _Instrument:
             sent.doubt()
 
 
-def _fetch(conn: Connection, sql: str) -> Any:
+def _look_up(conn: Connection) -> bool:
     cursor: Any = conn.connection.cursor()
     try:
-        cursor.execute(sql)
-        return cursor.fetchone()
+        cursor.execute(LOOK_UP)
+        return bool(cursor.fetchone()[0])
     finally:
         cursor.close()

@@ -1,7 +1,7 @@
-"""Tells by its text whether a statement may write, so that one that only reads costs nothing.
+"""Decides by its text whether a statement may write, so that one that only reads costs nothing.
 
 A wrong guess must err towards writing: every word and every function that is not known to read counts as one that
-writes. What a text cannot tell are views, policies, operators and casts whose functions write; for those the
+writes. A text does not show what views, policies, operators and casts call; where one of those writes, the
 integrations have `reads=True`.
 """
 
@@ -103,7 +103,7 @@ _CALLING_NOTHING = _SYNTAX | _TYPES | _FUNCTIONS
 
 
 def may_write(statement: str) -> bool:
-    """Return whether a statement may write a row, or call a function that does; True if that cannot be told."""
+    """Return whether a statement may write a row, or call a function that does; True if its text does not show it."""
     first = _FIRST_WORD.match(statement)
     if first is not None and first[1].lower() not in _READING | _CONTROL:
         return True

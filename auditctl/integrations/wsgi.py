@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from auditctl.integrations.current import acting_as
-from auditctl.integrations.requests import MAX_REASON, MAX_REQUEST_ID, Proxies, cut
+from auditctl.integrations.requests import Requests
 
 Environ = dict[str, Any]
 Named = Callable[[Environ], "str | None"]
@@ -42,8 +43,7 @@ class ActingMiddleware:
         self._app = app
         self._user = user
         self._reason = reason
-        self._proxies = Proxies(trusted_proxies)
-        self._key = f"HTTP_{request_id_header.upper().replace('-', '_')}" if request_id_header else None
+        self._requests = Requests(trusted_proxies, request_id_header)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve a request."""
@@ -54,11 +54,14 @@ class ActingMiddleware:
         return _Answer(answer, context.run)
 
     def _acting(self, environ: Environ) -> acting_as:
-        reason = cut(self._reason(environ), MAX_REASON) if self._reason else None
-        forwarded = environ.get("HTTP_X_FORWARDED_FOR")
-        address = self._proxies.client(environ.get("REMOTE_ADDR"), [forwarded] if forwarded else [])
-        number = cut(environ.get(self._key), MAX_REQUEST_ID) if self._key else None
-        return acting_as(self._user(environ), address, reason=reason, **({"request_id": number} if number else {}))
+        reason = self._reason(environ) if self._reason else None
+        return self._requests.acting(self._user(environ), reason, environ.get("REMOTE_ADDR"), partial(header, environ))
+
+
+def header(environ: Environ, name: str) -> list[str]:
+    """Return the values of a header, of which WSGI makes one."""
+    value = environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+    return [] if value is None else [value]
 
 
 class _Answer:

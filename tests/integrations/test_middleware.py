@@ -150,3 +150,13 @@ def test_without_trusted_proxies_no_header_is_believed() -> None:
     assert Proxies([]).client(None, ["198.51.100.1"]) is None
     with pytest.raises(UsageError, match=r"'10\.0\.0' is not an address or network"):
         Proxies(["10.0.0"])
+
+
+@pytest.mark.parametrize(("user", "reason"), [(4711, "x"), ("alice", 4711)])
+def test_a_user_or_reason_that_is_no_text_is_named(user: Any, reason: Any) -> None:
+    def start(*_: Any) -> None:
+        pytest.fail("the application was called")
+
+    middleware = wsgi.ActingMiddleware(lambda *_: [], user=lambda _: user, reason=lambda _: reason)
+    with pytest.raises(UsageError, match="is of type int, not a text"):
+        middleware({"REMOTE_ADDR": "203.0.113.9"}, start)

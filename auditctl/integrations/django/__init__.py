@@ -15,7 +15,8 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from auditctl.integrations.current import acting_as
-from auditctl.integrations.requests import MAX_REASON, MAX_REQUEST_ID, Proxies, cut
+from auditctl.integrations.requests import Requests
+from auditctl.integrations.wsgi import header
 
 
 class ActingMiddleware:
@@ -40,8 +41,10 @@ class ActingMiddleware:
         self._get_response = get_response
         self._user = _function("AUDITCTL_USER") or _user
         self._reason = _function("AUDITCTL_REASON")
-        self._proxies = Proxies(getattr(settings, "AUDITCTL_TRUSTED_PROXIES", ()))
-        self._header = getattr(settings, "AUDITCTL_REQUEST_ID_HEADER", "x-request-id")
+        self._requests = Requests(
+            getattr(settings, "AUDITCTL_TRUSTED_PROXIES", ()),
+            getattr(settings, "AUDITCTL_REQUEST_ID_HEADER", "x-request-id"),
+        )
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -58,12 +61,10 @@ class ActingMiddleware:
             return self._streaming(request, await self._get_response(request))
 
     def _acting(self, request: Any) -> acting_as:
-        forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
-        address = self._proxies.client(request.META.get("REMOTE_ADDR"), [forwarded] if forwarded else [])
-        reason = cut(self._reason(request), MAX_REASON) if self._reason else None
-        number = cut(request.headers.get(self._header), MAX_REQUEST_ID) if self._header else None
-        context = {"request_id": number} if number else {}
-        return acting_as(partial(self._user, request), address, reason=reason, **context)
+        reason = self._reason(request) if self._reason else None
+        peer = request.META.get("REMOTE_ADDR")
+        # Django's META names headers as WSGI does, also under ASGI.
+        return self._requests.acting(partial(self._user, request), reason, peer, partial(header, request.META))
 
     def _streaming(self, request: Any, response: Any) -> Any:
         """Return a response whose parts, which the server asks for later, are made for the user, too."""

@@ -11,8 +11,8 @@ from django.db.backends.signals import connection_created
 from psycopg import Connection
 
 from auditctl.errors import UsageError
+from auditctl.integrations.current import Reads
 from auditctl.integrations.psycopg_connections import prepare, prepare_cursor
-from auditctl.integrations.reads import Reads
 
 _reads: dict[str, Reads] = {}
 """By the alias of a database: whether reads are recorded in it."""
