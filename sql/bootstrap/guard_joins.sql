@@ -238,6 +238,8 @@ declare
     v_found text[];
     v_relation regclass;
     v_kind "char";
+    v_until constant timestamptz := clock_timestamp()
+        + least(current_setting('deadlock_timeout')::interval, nullif(current_setting('lock_timeout')::interval, interval '0'));
 begin
     -- At the end of the command the triggers are put back, unless somebody switched that off.
     if exists (select from pg_event_trigger as e where e.evtname = 'auditctl_guard_ddl' and e.evtenabled = 'D') then
@@ -255,9 +257,22 @@ begin
             -- Partitions, too, as their clones change with a trigger: all tables before a row of the store. PostgreSQL locks
             -- no foreign table so.
             v_kind := (select c.relkind from pg_class as c where c.oid = v_relation);
-            if v_kind <> 'f' then
-                execute format('lock table %s %s in access exclusive mode', case when v_kind <> 'p' then 'only' end, v_relation);
-            end if;
+            -- All or none at first: to attach an index, PostgreSQL locks a partition and then its parent, and a restore with
+            -- several jobs does that beside this.
+            while v_kind <> 'f' loop
+                begin
+                    execute format(
+                        'lock table %s %s in access exclusive mode%s', case when v_kind <> 'p' then 'only' end, v_relation,
+                        case when clock_timestamp() < v_until then ' nowait' end
+                    );
+                    exit;
+                exception when lock_not_available then
+                    if clock_timestamp() >= v_until then
+                        raise;
+                    end if;
+                    perform pg_sleep(0.01);
+                end;
+            end loop;
             perform auditctl_guard.put_aside(v_relation, nullif(v_found[1], ''));
         end if;
     end loop;

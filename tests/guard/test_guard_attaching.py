@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
@@ -117,3 +119,41 @@ def test_an_attach_that_fails_or_is_rolled_back_leaves_the_triggers_of_the_table
     assert captured(conn) == ["t1.p", "t1.q"]
     assert pending(db) == []
     assert not [name for _, name, _ in triggers(conn) if "aside" in name]
+
+
+@pytest.mark.parametrize("trigger", ["auditctl_truncate", "auditctl_update"])
+def test_a_trigger_that_is_restored_lets_an_index_of_a_partition_be_attached_beside_it(
+    db: str, mine: psycopg.Connection, conn: psycopg.Connection, trigger: str
+) -> None:
+    """For which PostgreSQL locks the partition and then its parent, as a restore with several jobs has it do."""
+    mine.execute(PARTITIONS)
+    mine.execute("alter table t1.p attach partition t1.q for values from (10) to (20)")
+    event, each = ("update", "row") if trigger == "auditctl_update" else ("truncate", "statement")
+    function = f"auditctl_triggers.t1__p__{event}()"
+    create = f"create trigger {trigger} after {event} on t1.p for each {each} execute function {function}"
+
+    def restore() -> None:
+        with connect(db) as session:
+            # As long as it looks for all locks at once.
+            session.execute("set application_name = 'restore'; set deadlock_timeout = '30s'")
+            session.execute(create.encode())
+
+    with ThreadPoolExecutor(1) as pool:
+        with mine.transaction():
+            mine.execute("lock table only t1.q in access exclusive mode")
+            restored = pool.submit(restore)
+            wait_until_waiting(conn)
+            mine.execute("lock table only t1.p in access exclusive mode")
+        restored.result(60)
+    assert pending(db) == []
+
+
+def wait_until_waiting(conn: psycopg.Connection) -> None:
+    """Return once the session that restores waits for something."""
+    waiting = (
+        "select from pg_stat_activity where application_name = 'restore' and wait_event_type in ('Lock', 'Timeout')"
+    )
+    limit = time.monotonic() + 60
+    while not conn.execute(waiting).rowcount:
+        assert time.monotonic() < limit
+        time.sleep(0.005)
