@@ -142,3 +142,16 @@ def test_a_column_that_is_renamed_to_a_name_that_a_glob_hides_is_hidden(db: str,
         ({"ssn": MASKED}, {"ssn": MASKED}),
     ]
     assert pending(db) == []
+
+
+@pytest.mark.parametrize("hidden", [{"mask": ("secret",), "exclude": ("junk",)}, {"mask": ("secret", "junk")}])
+def test_a_table_that_leaves_its_glob_goes_on_as_its_own_rule_says(
+    db: str, conn: psycopg.Connection, hidden: dict[str, tuple[str, ...]]
+) -> None:
+    conn.execute("create schema g; create schema h")
+    audit(db, "g.*", **hidden)
+    conn.execute("create table g.p (id int primary key, secret text, plain text)")
+    conn.execute("alter table g.p rename secret to other; alter table g.p set schema h")
+    assert pending(db) == []
+    conn.execute("insert into h.p values (1, 'x', 'y')")
+    assert events(conn, "h.p") == [("h.p", "CREATE", "1", None, {"id": 1, "other": {"$masked": True}, "plain": "y"})]

@@ -124,12 +124,11 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_rule constant auditctl.rule := auditctl_internal.table_rule(p_capture.relation);
-    v_columns constant text[] := auditctl_internal.column_names(p_capture.relation);
 begin
     -- By a rule of its own that hides as much, or by the first glob that matches its name, if that says the same.
     return case
-        when v_rule.name = p_capture.target then auditctl_internal.pick_names(p_capture.exclude, v_columns, true) <@ coalesce(v_rule.exclude, '{}')
-            and auditctl_internal.pick_names(p_capture.mask, v_columns, true) <@ coalesce(v_rule.mask, '{}')
+        when v_rule.name = p_capture.target
+            then p_capture.exclude <@ coalesce(v_rule.exclude, '{}') and p_capture.mask <@ coalesce(v_rule.mask, '{}')
         -- Overwriting the capture with every key of the rule that it has changes nothing.
         else v_rule.name is not null and to_jsonb(p_capture) = to_jsonb(jsonb_populate_record(
             p_capture, to_jsonb(v_rule) || jsonb_build_object('exclude', coalesce(v_rule.exclude, '{}'), 'mask', coalesce(v_rule.mask, '{}'))
