@@ -50,7 +50,7 @@ IDENTIFIER_BYTES: Final = 63
 """The longest identifier PostgreSQL keeps, in bytes of UTF-8 (NAMEDATALEN - 1)."""
 
 STORE_WAIT: Final = "60s"
-"""How long a command waits for the store, and an install for whoever changes it."""
+"""How long a command waits for the store, and an install for sessions that change it."""
 
 INSTALL_LOCK: Final = 0x6175646974  # "audit" in ASCII
 """Key of the advisory lock that lets one install run at a time in a database."""

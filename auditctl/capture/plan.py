@@ -34,7 +34,7 @@ class Change:
     Attributes:
         kind: What is done.
         target: The registered table, `schema.table`; of an event type, its name.
-        action: The captured action; EVENT of what is no table.
+        action: The captured action; EVENT for what is not a table.
         relation: Where the trigger sits: the target itself, or one of its partitions or children.
         reason: Why, as a sentence.
         statements: How; empty for KEEP.

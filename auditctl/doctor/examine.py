@@ -119,7 +119,7 @@ def _in_place(
 def _findings(
     conn: Connection, covered: Coverage | None, found: Sequence[tuple[Check, ResultRow]], *, is_guarded: bool
 ) -> list[Finding]:
-    """Return what results mean, the worst first, with the remedies for whoever is logged in."""
+    """Return what results mean, the worst first, with remedies for the login that asks."""
     asker = rights.read(conn, covered, *remedies.tables(found))
     findings = [remedies.fit(check.finding(row), check, row, asker, is_guarded=is_guarded) for check, row in found]
     order = list(Severity)

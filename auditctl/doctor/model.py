@@ -25,10 +25,10 @@ FormerColumns = Mapping[str, Mapping[str, str | None]]
 """For each table its columns that were renamed or dropped: the former name, and the name now or None."""
 
 AS = "as "
-"""How a remedy starts that whoever asks cannot carry out: it says who can."""
+"""The start of a remedy that the asking login cannot carry out; who can do so follows."""
 
 AS_SUPERUSER = f"{AS}a superuser: "
-"""How one starts that a superuser can carry out."""
+"""The start of one that only a superuser can carry out."""
 
 COMMAND = "auditctl "
 """How a remedy starts that is typed into a shell; any other is SQL, or a sentence."""

@@ -1,4 +1,4 @@
-"""Fits remedies to whoever asks: what somebody cannot carry out is proposed with the name of who can. Pure.
+"""Fits remedies to the login that asks: one that it cannot carry out names who can. Pure.
 
 Providers reserve superusers for themselves. Their services are known by a role that each of them has.
 """
@@ -29,7 +29,7 @@ def _tables(row: ResultRow) -> Iterator[str]:
 
 
 def fit(finding: Finding, check: Check, row: ResultRow, asker: Asker, *, is_guarded: bool = False) -> Finding:
-    """Return a finding with a remedy that whoever asks can carry out, or that says who can.
+    """Return a finding with a remedy that the asking login can carry out, or that names who can.
 
     Args:
         finding: The finding, with the remedy for a superuser.
@@ -49,7 +49,7 @@ def fit(finding: Finding, check: Check, row: ResultRow, asker: Asker, *, is_guar
 
 
 def _may(needs: Right, finding: Finding, row: ResultRow, asker: Asker, *, is_guarded: bool) -> bool:
-    """Return whether whoever asks, who is no superuser, can carry a remedy out."""
+    """Return whether the asking login, which is not a superuser, can carry out a remedy."""
     match needs:
         case Right.ADMINISTRATOR:
             return asker.is_owner or asker.is_administrator
@@ -65,7 +65,7 @@ def _may(needs: Right, finding: Finding, row: ResultRow, asker: Asker, *, is_gua
 
 
 def _who(needs: Right, finding: Finding, row: ResultRow, asker: Asker, *, is_guarded: bool) -> str:
-    """Return who can carry a remedy out that whoever asks cannot; on a managed service nobody is a superuser."""
+    """Return who can carry out a remedy that the asking login cannot; a managed service has no superuser."""
     if needs is Right.OWNER:
         return _owner(row)
     if needs is Right.ADMINISTRATOR or (

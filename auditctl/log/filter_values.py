@@ -75,7 +75,7 @@ def action(value: str) -> Action:
     try:
         return Action(value.upper())
     except ValueError:
-        message = f"there is no action {in_quotes(value)}{suggestion(value)}"
+        message = f"{in_quotes(value)} is not an action{suggestion(value)}"
         raise UsageError(message, hint=f"Actions: {', '.join(Action)}.") from None
 
 

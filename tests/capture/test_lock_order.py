@@ -184,3 +184,16 @@ def test_a_table_that_is_dropped_before_it_is_locked_is_left_out(
     apply(by, rules, approve=drop)
     assert pending(db, rules) == []
     assert conn.execute("select target from auditctl.capture where target ^@ 'd.'").fetchall() == [("d.b",)]
+
+
+def test_a_table_that_could_not_be_locked_and_was_dropped_meanwhile_is_not_registered(
+    audited: psycopg.Connection,
+) -> None:
+    with audited.transaction():
+        audited.execute(
+            "update auditctl.capture set relation = 4294967294, being_changed_by = pg_current_xact_id()"
+            " where target = 'public.a'"
+        )
+        audited.execute("select auditctl_internal.end_change()")
+        assert audited.execute("select from auditctl.capture where relation = 4294967294").rowcount == 0
+        assert audited.execute("select from auditctl.capture where target = 'public.b'").rowcount == 1
