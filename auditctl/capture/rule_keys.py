@@ -104,9 +104,9 @@ class Rule:
         name: `schema.table` or a glob over both parts, in the form of `table_names.Pattern.text`.
         actions: The captured actions in the order of `actions.OPTIONS`; empty for a table that must not be audited
             although a glob matches it.
-        label, exclude, mask, key, require_actor, read_query, read_force, on_drop, auto: See the `help` of the row.
-            `exclude` and `mask` are None where the rule does not state them, and empty where it states that nothing is
-            hidden.
+        label, exclude, mask, key, require_actor, require_reason, read_query, read_force, on_drop, auto: See the `help`
+            of the row. `exclude` and `mask` are None where the rule does not state them, and empty where it states that
+            nothing is hidden.
         origin: The rule's place, for messages, such as `audit.toml: table[2]`; not compared.
         is_in_force: Whether the database has the same rule already, so that a name that no longer exists is not
             an error; not compared.
@@ -159,6 +159,14 @@ class Rule:
             "Require a user",
             "requires a user",
             "Refuse writes of applications that name no user, with SQLSTATE UA002.",
+        ),
+    )
+    require_reason: bool = field(
+        default=False,
+        metadata=_switch(
+            "Require a reason",
+            "requires a reason",
+            "Refuse writes of anybody who gives no reason, with SQLSTATE UA004.",
         ),
     )
     read_query: bool = field(

@@ -9,6 +9,7 @@ create table auditctl.rule (
     mask text[],
     key text[] not null default '{}',
     require_actor boolean not null default false,
+    require_reason boolean not null default false,
     set_by text not null default session_user,
     set_at timestamptz not null default pg_catalog.now(),
     read_query boolean not null default false,
@@ -28,6 +29,7 @@ comment on column auditctl.rule.exclude is 'Columns that are never stored; null 
 comment on column auditctl.rule.mask is 'Columns whose change is recorded without the value; null likewise';
 comment on column auditctl.rule.key is 'The columns that identify a row of a table without a primary key';
 comment on column auditctl.rule.require_actor is 'Whether a write without a known actor fails (SQLSTATE UA002)';
+comment on column auditctl.rule.require_reason is 'Whether a write without a reason fails (SQLSTATE UA004)';
 comment on column auditctl.rule.set_by is 'The login that set the rule';
 comment on column auditctl.rule.set_at is 'When the rule was set';
 comment on column auditctl.rule.read_query is 'Whether the event of a read records the query''s text';

@@ -73,6 +73,7 @@ create table auditctl.capture (
     mask text[] not null,
     key text[] not null,
     require_actor boolean not null,
+    require_reason boolean not null default false,
     former_exclude text[] not null default '{}',
     former_mask text[] not null default '{}',
     members regclass[] not null default '{}',
@@ -97,6 +98,7 @@ comment on column auditctl.capture.exclude is 'Columns that are never stored';
 comment on column auditctl.capture.mask is 'Columns whose change is recorded without the value';
 comment on column auditctl.capture.key is 'Columns that identify a row of a table without a primary key';
 comment on column auditctl.capture.require_actor is 'Whether a write without a known actor fails';
+comment on column auditctl.capture.require_reason is 'Whether a write without a reason fails';
 comment on column auditctl.capture.former_exclude is 'Excluded columns that the table no longer has: excluded again if a column of that name is added';
 comment on column auditctl.capture.former_mask is 'The same for masked columns';
 comment on column auditctl.capture.members is 'Partitions and children that capture is known to be complete on';

@@ -35,7 +35,7 @@ TABLES = {
 }
 
 RULES: dict[str, dict[str, Any]] = {
-    "every_kind": {"exclude": ("updated_at",), "mask": ("secret",), "require_actor": True},
+    "every_kind": {"exclude": ("updated_at",), "mask": ("secret",), "require_actor": True, "require_reason": True},
     "keyless": {"key": ("day",)},
     "odd": {"name": 'shop."odd ""%s"" \'name\'"'},
 }

@@ -133,7 +133,7 @@ def test_what_a_subscriber_copies_and_applies_is_in_its_log_once(
     source.execute(f"{ITEM}; insert into item values (1, 'one'), (2, 'two'), (3, 'three')")
     source.execute("create publication outgoing for table item")
     conn.execute(ITEM)
-    audit(db, "item")
+    audit(db, "item", require_reason=True)
     subscribe(publisher, conn, subscription)
     with source.transaction():
         source.execute("insert into item values (4, 'four'), (5, 'five')")

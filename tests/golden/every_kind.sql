@@ -31,9 +31,9 @@ begin
     exception when others then
         v_new := null;
     end;
-    if not auditctl_internal.record_row('shop.every_kind', 'CREATE', v_target_id, null, v_new, pg_column_size(v_new -> 'loose') > 200, p_require_actor => true) then
+    if not auditctl_internal.record_row('shop.every_kind', 'CREATE', v_target_id, null, v_new, pg_column_size(v_new -> 'loose') > 200, p_require_actor => true, p_require_reason => true) then
         perform auditctl_internal.record_carefully(
-            tg_op, old, new, tg_relid, 'shop.every_kind', '{updated_at}', '{secret}', '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}', '{id,line}', p_require_actor => true
+            tg_op, old, new, tg_relid, 'shop.every_kind', '{updated_at}', '{secret}', '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}', '{id,line}', p_require_actor => true, p_require_reason => true
         );
     end if;
     -- Null, from a variable: null itself would be one more plan.
@@ -89,9 +89,9 @@ begin
     exception when others then
         v_changes := null;
     end;
-    if not auditctl_internal.record_update('shop.every_kind', null, v_changes, p_previous_key => v_previous_key, p_most => 200, p_require_actor => true) then
+    if not auditctl_internal.record_update('shop.every_kind', null, v_changes, p_previous_key => v_previous_key, p_most => 200, p_require_actor => true, p_require_reason => true) then
         perform auditctl_internal.record_carefully(
-            tg_op, old, new, tg_relid, 'shop.every_kind', '{updated_at}', '{secret}', '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}', '{id,line}', p_require_actor => true
+            tg_op, old, new, tg_relid, 'shop.every_kind', '{updated_at}', '{secret}', '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}', '{id,line}', p_require_actor => true, p_require_reason => true
         );
     end if;
     -- Ignored. Null itself would be one more plan.
@@ -140,9 +140,9 @@ begin
     exception when others then
         v_old := null;
     end;
-    if not auditctl_internal.record_row('shop.every_kind', 'DELETE', v_target_id, v_old, null, pg_column_size(v_old -> 'loose') > 200, p_require_actor => true) then
+    if not auditctl_internal.record_row('shop.every_kind', 'DELETE', v_target_id, v_old, null, pg_column_size(v_old -> 'loose') > 200, p_require_actor => true, p_require_reason => true) then
         perform auditctl_internal.record_carefully(
-            tg_op, old, new, tg_relid, 'shop.every_kind', '{updated_at}', '{secret}', '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}', '{id,line}', p_require_actor => true
+            tg_op, old, new, tg_relid, 'shop.every_kind', '{updated_at}', '{secret}', '{id,line,note,paid_at,took,weight,file,exact,loose,tags,mood,total,secret,updated_at}', '{id,line}', p_require_actor => true, p_require_reason => true
         );
     end if;
     -- Null, from a variable: null itself would be one more plan.
@@ -164,7 +164,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    perform auditctl_internal.record_row('shop.every_kind', 'TRUNCATE', null, null, null, p_require_actor => true);
+    perform auditctl_internal.record_row('shop.every_kind', 'TRUNCATE', null, null, null, p_require_actor => true, p_require_reason => true);
     return null;
 end
 $auditctl$;

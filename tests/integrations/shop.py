@@ -68,9 +68,11 @@ class Application:
 
     async def _run_async(self, engine: AsyncEngine, works: tuple[Work, ...]) -> list[Any]:
         results = []
-        for work in works:
-            async with AsyncSession(engine) as session:
-                results.append(await session.run_sync(work))
-                await session.commit()
-        await engine.dispose()
+        try:
+            for work in works:
+                async with AsyncSession(engine) as session:
+                    results.append(await session.run_sync(work))
+                    await session.commit()
+        finally:
+            await engine.dispose()
         return results

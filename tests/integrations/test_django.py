@@ -12,7 +12,7 @@ import django
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connection, connections, models, transaction
+from django.db import DatabaseError, connection, connections, models, transaction
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 from psycopg.conninfo import conninfo_to_dict
@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from auditctl import acting_as
 from tests.fixtures import templates
 from tests.integrations.recorded import THING, Who
+from tests.support.capturing import audit
 
 if TYPE_CHECKING:
     import psycopg
@@ -175,3 +176,14 @@ def test_requests_of_many_users_in_threads_each_keep_their_own(who: Who) -> None
         thread.join()
     facts = who.facts()
     assert (len(facts), [fact for fact in facts if fact[0] != fact[1]]) == (400, [])
+
+
+def test_write_without_a_reason_fails_with_what_to_do_and_passes_with_one(db: str, who: Who) -> None:
+    audit(db, "thing", require_reason=True)
+    with pytest.raises(DatabaseError, match="thing refused: no reason is given") as refused, acting_as("alice"):
+        add("without")
+    assert 'acting_as("alice", reason="ticket 4711")' in str(refused.value)
+    assert getattr(refused.value.__cause__, "sqlstate", None) == "UA004"
+    with acting_as("alice", reason="ticket 4711"):
+        add("with")
+    assert who.facts() == [("with", "alice", None, "ticket 4711", None)]

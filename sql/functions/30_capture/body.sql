@@ -1,13 +1,14 @@
 -- Assembles capture functions from templates and a table's columns. The tool plans with the same code with which the
 -- coverage guard rewrites the functions when a table changes.
 
-create or replace function auditctl_internal.options_code(p_site auditctl.capture_site, p_require_actor boolean) returns text
+create or replace function auditctl_internal.options_code(p_site auditctl.capture_site, p_capture auditctl.capture) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     return concat(
-        case when p_require_actor then ', p_require_actor => true' end,
+        case when p_capture.require_actor then ', p_require_actor => true' end,
+        case when p_capture.require_reason then ', p_require_reason => true' end,
         case when p_site.kind = 'p' or p_site.relation <> p_site.root then format(
             ', p_partition => case when (tg_table_schema, tg_table_name) <> (%L, %L) then tg_table_schema || ''.'' || tg_table_name end',
             p_site.root_schema, p_site.root_name
@@ -16,7 +17,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.options_code is
-    'The arguments by which a write without an actor is refused and the partition or child written to is recorded; empty for most tables';
+    'The arguments by which a write without an actor or a reason is refused and the partition or child written to is recorded; empty for most tables';
 
 create or replace function auditctl_internal.function_name(p_schema text, p_table text, p_action auditctl.action) returns text
 language plpgsql immutable
@@ -77,7 +78,7 @@ begin
         'mask', quote_literal(p_capture.mask),
         'known', quote_literal(v_known),
         'key', quote_literal(p_capture.key),
-        'options', auditctl_internal.options_code(p_site, p_capture.require_actor)
+        'options', auditctl_internal.options_code(p_site, p_capture)
     );
     if p_action = 'TRUNCATE' then
         return v_parts;

@@ -4,7 +4,7 @@
 -- Called by capture functions only, whose search_path is pinned; pinning it again would cost more than everything else.
 
 create or replace function auditctl_internal.conditional_identity(
-    p_who auditctl.identity, p_target text, p_operation text, p_require_actor boolean, p_partition text
+    p_who auditctl.identity, p_target text, p_operation text, p_require_actor boolean, p_require_reason boolean, p_partition text
 ) returns auditctl.identity
 language plpgsql stable
 as $auditctl$
@@ -13,6 +13,21 @@ begin
         raise exception '% of % refused: no actor is set', p_operation, p_target
             using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
     end if;
+    if p_require_reason then
+        if not coalesce(auditctl_internal.has_visible(p_who.context ->> 'reason'), false)
+            -- What another server's transaction wrote is only repeated.
+            and current_setting('session_replication_role') <> 'replica'
+        then
+            raise exception '% of % refused: no reason is given%', p_operation, p_target,
+                case when p_who.context ? 'context_rejected' then ', as auditctl.context is not a JSON object of at most 16 kB' else '' end
+                using errcode = 'UA004', hint = case
+                    when p_who.actor_kind = 'database'
+                        then 'Give it in the same transaction: select auditctl.set_context(null, p_reason => ''ticket 4711'')'
+                    else 'Give it by acting_as("alice", reason="ticket 4711") in Python, or in the same transaction by SQL: '
+                        'select auditctl.set_context(''alice'', p_reason => ''ticket 4711'')'
+                end;
+        end if;
+    end if;
     if p_partition is not null then
         p_who.context := coalesce(p_who.context, '{}') || jsonb_build_object('partition', p_partition);
     end if;
@@ -20,11 +35,12 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.conditional_identity is
-    'Who acts, with the partition or child that was written to in the context; raises UA002 where a rule requires an actor and none is set';
+    'Who acts, with the partition or child that was written to in the context; raises UA002 or UA004 where a rule requires an actor or a reason and there is none';
 
 create or replace function auditctl_internal.record_row(
     p_target text, p_action auditctl.action, p_target_id text, p_old jsonb, p_new jsonb,
-    p_is_large boolean default false, p_require_actor boolean default false, p_partition text default null
+    p_is_large boolean default false, p_require_actor boolean default false, p_require_reason boolean default false,
+    p_partition text default null
 ) returns boolean
 language plpgsql volatile
 as $auditctl$
@@ -37,7 +53,7 @@ begin
         v_who := auditctl_internal.identify();
     end;
     -- PostgreSQL prepares each expression anew in each transaction, so whatever is rare is asked by one.
-    if p_is_large or p_require_actor or p_partition is not null or octet_length(p_target_id) > 1000
+    if p_is_large or p_require_actor or p_require_reason or p_partition is not null or octet_length(p_target_id) > 1000
         or coalesce(pg_column_size(coalesce(p_new, p_old)), 8193) > 8192
     then
         if p_old is null and p_new is null and p_action <> 'TRUNCATE'
@@ -47,7 +63,7 @@ begin
         end if;
         p_target_id := auditctl_internal.fit_key(p_target_id);
         v_who := auditctl_internal.conditional_identity(
-            v_who, p_target, case p_action when 'CREATE' then 'insert' else lower(p_action::text) end, p_require_actor, p_partition
+            v_who, p_target, case p_action when 'CREATE' then 'insert' else lower(p_action::text) end, p_require_actor, p_require_reason, p_partition
         );
     end if;
 
@@ -61,7 +77,8 @@ comment on function auditctl_internal.record_row is
 
 create or replace function auditctl_internal.record_update(
     p_target text, p_key text, p_changes jsonb[], p_old jsonb default null, p_previous_key jsonb default null,
-    p_most integer default 8192, p_require_actor boolean default false, p_partition text default null
+    p_most integer default 8192, p_require_actor boolean default false, p_require_reason boolean default false,
+    p_partition text default null
 ) returns boolean
 language plpgsql volatile
 as $auditctl$
@@ -96,7 +113,7 @@ begin
     exception when others then
         v_who := auditctl_internal.identify();
     end;
-    if v_old ? p_key or p_old is not null or p_require_actor or p_partition is not null or octet_length(v_target_id) > 1000
+    if v_old ? p_key or p_old is not null or p_require_actor or p_require_reason or p_partition is not null or octet_length(v_target_id) > 1000
         or pg_column_size(v_old) > p_most or pg_column_size(v_new) > p_most
     then
         if v_old ? p_key then
@@ -107,7 +124,7 @@ begin
             return false;
         end if;
         v_target_id := auditctl_internal.fit_key(v_target_id);
-        v_who := auditctl_internal.conditional_identity(v_who, p_target, 'update', p_require_actor, p_partition);
+        v_who := auditctl_internal.conditional_identity(v_who, p_target, 'update', p_require_actor, p_require_reason, p_partition);
     end if;
 
     if p_previous_key is null then
@@ -126,7 +143,8 @@ comment on function auditctl_internal.record_update is
 
 create or replace function auditctl_internal.record_carefully(
     p_operation text, p_old anyelement, p_new anyelement, p_relation oid, p_target text,
-    p_exclude text[], p_mask text[], p_known text[], p_key text[], p_require_actor boolean default false, p_partition text default null
+    p_exclude text[], p_mask text[], p_known text[], p_key text[],
+    p_require_actor boolean default false, p_require_reason boolean default false, p_partition text default null
 ) returns void
 language plpgsql volatile
 as $auditctl$
@@ -140,7 +158,7 @@ begin
         return;
     end if;
     v_who := auditctl_internal.conditional_identity(
-        auditctl_internal.identify(), p_target, lower(p_operation), p_require_actor, p_partition
+        auditctl_internal.identify(), p_target, lower(p_operation), p_require_actor, p_require_reason, p_partition
     );
     if v_change.previous_key is null then
         insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)

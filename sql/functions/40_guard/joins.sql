@@ -27,11 +27,9 @@ begin
     -- A table that a query creates has no primary key yet.
     v_key := auditctl_internal.named_columns(v_site.columns, v_capture.key);
     v_capture.key := array(select k.name from unnest(v_key) as k);
-    v_who := auditctl_internal.identify();
-    if v_capture.require_actor and v_who.actor_kind = 'system' then
-        raise exception 'create of % refused: no actor is set', v_capture.target
-            using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
-    end if;
+    v_who := auditctl_internal.conditional_identity(
+        auditctl_internal.identify(), v_capture.target, 'create', v_capture.require_actor, v_capture.require_reason, null
+    );
     v_careful := format(
         'auditctl_internal.careful_change(''INSERT'', r.new, r.new, $6, %L::text[], %L::text[], %L::text[], %L::text[])',
         v_capture.exclude, v_capture.mask, array(select c.name from unnest(v_site.columns) as c), v_capture.key
