@@ -19,15 +19,26 @@ ifneq ($(INTACT),yes)
 ANEW := anew
 endif
 
-.PHONY: help venv demo test test-slow test-all test-regress lint golden bench docs man wheel release clean anew
+.PHONY: help venv demo example-fastapi example-flask example-django test test-slow test-all test-regress lint golden bench docs man wheel release clean anew
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 venv: $(TEST_STAMP) ## install the tool and its tests into .venv
 
 demo: $(TEST_STAMP) ## show the log on a sample company, with a PostgreSQL server of its own
 	@$(BIN)/auditctl demo
+
+example-fastapi: $(TEST_STAMP) ## serve a shop on FastAPI and SQLAlchemy, and its log; PORT=, PAGE_PORT= choose others
+	@$(BIN)/python -m examples fastapi $(EXAMPLE_PORTS)
+
+example-flask: $(TEST_STAMP) ## serve a shop on Flask and psycopg, and its log
+	@$(BIN)/python -m examples flask $(EXAMPLE_PORTS)
+
+example-django: $(TEST_STAMP) ## serve a shop on Django, and its log
+	@$(BIN)/python -m examples django $(EXAMPLE_PORTS)
+
+EXAMPLE_PORTS = $(if $(PORT),--port $(PORT)) $(if $(PAGE_PORT),--page-port $(PAGE_PORT))
 
 # The tests start the command some hundred times: Python would compile all of it each time where it may not keep what it compiled.
 test test-slow test-all: export PYTHONDONTWRITEBYTECODE :=

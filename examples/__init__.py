@@ -1,0 +1,1 @@
+"""Small applications with an activity log, each started by one command: `make example-fastapi`."""
