@@ -197,7 +197,7 @@ def test_forms_of_django_are_in_its_log(auditctl: RunAuditctl, temp: Path) -> No
             ("Order", "CREATE", "alice", "127.0.0.1", None, "4f2a"),
             ("Order", "UPDATE", "alice", "127.0.0.1", "ticket 4711", "4f2a"),
         ]
-        assert events(example, auditctl, "User") == [("User", "CREATE", "@shop_owner", None, None, None)]
+        assert events(example, auditctl, "User") == [("User", "CREATE", "shop_owner", None, None, None)]
         assert ended(example, by=signal.SIGTERM) == (0, "Stopped: no process is left, and no file.")
 
 
