@@ -15,6 +15,7 @@ from auditctl.capture.plan import Change, ChangeKind, Plan, action_names
 from auditctl.capture.rule_keys import Kind, Rule, RuleKey
 from auditctl.cli.agreement import agreement, uncover_option
 from auditctl.cli.batch_progress import batch_progress
+from auditctl.cli.known_values import ACTIONS, COLUMNS, RULES, TABLES, complete
 from auditctl.cli.options import only_option, reason_option, table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import INSTALLER, READER, Session, pass_session
@@ -59,6 +60,7 @@ def _actions_option(default: str) -> Callable[[Any], Any]:
         multiple=True,
         callback=_split,
         help=f"Comma-separated: {', '.join(actions.OPTIONS)}. Default: {default}.",
+        shell_complete=complete(ACTIONS),
     )
 
 
@@ -71,7 +73,12 @@ def _rule_option(key: RuleKey) -> Callable[[Any], Any]:
         case Kind.COLUMNS:
             callback = _stated if key.is_inherited else _each_once
             return click.option(
-                key.option, metavar="COL", multiple=True, callback=callback, help=f"{key.help} Repeatable."
+                key.option,
+                metavar="COL",
+                multiple=True,
+                callback=callback,
+                help=f"{key.help} Repeatable.",
+                shell_complete=complete(COLUMNS),
             )
         case Kind.CHOICE:
             return click.option(
@@ -102,7 +109,7 @@ def _rule_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command(short_help="Audit a table from now on.")
-@click.argument("table")
+@click.argument("table", shell_complete=complete(TABLES))
 @_rule_options
 @lock_timeout_option
 @uncover_option
@@ -134,7 +141,7 @@ def enable(session: Session, table: str, lock_timeout: str, uncover: bool, **opt
 
 
 @click.command()
-@click.argument("table")
+@click.argument("table", shell_complete=complete(RULES))
 @_actions_option("all")
 @lock_timeout_option
 @uncover_option

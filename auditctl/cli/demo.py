@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from auditctl.cli.known_values import FOLDERS, complete
 from auditctl.cli.log import ignoring_broken_pipe
 from auditctl.cli.printing import print_heading, print_text
 from auditctl.cli.serve import port_option, require_web
@@ -34,7 +35,8 @@ CSV = "activity.csv"
 @port_option
 @click.option(
     "--output", "-o", "folder", metavar="FOLDER", default="demo-output", show_default=True,
-    type=click.Path(path_type=Path), help=f"Where {CSV} goes; one that is there is replaced.",
+    type=click.Path(path_type=Path), shell_complete=complete(FOLDERS),
+    help=f"Where {CSV} goes; one that is there is replaced.",
 )  # fmt: skip
 @pass_session
 def demo(session: Session, keep: bool, serves: bool, port: int, folder: Path) -> None:

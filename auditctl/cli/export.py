@@ -10,6 +10,7 @@ import click
 from auditctl import output
 from auditctl.cli import progress
 from auditctl.cli.filter_options import filter_options
+from auditctl.cli.known_values import FILES, Values, complete
 from auditctl.cli.log import ignoring_broken_pipe, raw_option
 from auditctl.cli.printing import print_warning
 from auditctl.cli.session import READER, Session, pass_session
@@ -48,7 +49,7 @@ def _since(text: str | None, *, is_asked: bool) -> Since:
     help=f"Output format: {', '.join(f'{row.name} ({row.help})' for row in EXPORTS)}. Default: {EXPORTS[0].name}.",
 )  # fmt: skip
 @click.option(
-    "--output", "-o", "path", metavar="FILE", default=output.STANDARD,
+    "--output", "-o", "path", metavar="FILE", default=output.STANDARD, shell_complete=complete(FILES),
     help="Write this file, which appears when it is complete; - is standard output, the default.",
 )  # fmt: skip
 @click.option(
@@ -57,11 +58,14 @@ def _since(text: str | None, *, is_asked: bool) -> Since:
 @raw_option
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.option(
-    "--committed-since", metavar="SNAPSHOT",
+    "--committed-since", metavar="SNAPSHOT", shell_complete=complete(Values(choices=(START,))),
     help="Only what was committed since the export that printed this SNAPSHOT; start for everything.",
 )  # fmt: skip
 @click.option(
-    "--snapshot-file", metavar="FILE", help="Write the snapshot to go on from to FILE, once the export is complete."
+    "--snapshot-file",
+    metavar="FILE",
+    shell_complete=complete(FILES),
+    help="Write the snapshot to go on from to FILE, once the export is complete.",
 )
 @pass_session
 def export(

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from auditctl.cli import known_values
+from auditctl.cli.known_values import Values, complete
 from auditctl.log.filters import BY_NAME, FILTERS, Filter, Filters
 
 
@@ -31,6 +33,13 @@ def _with_options(command: Callable[..., Any], rows: Sequence[Filter]) -> Callab
     decorated: Callable[..., Any] = with_filters
     for row in reversed(rows):
         text = f"{row.help} Repeatable." if row.repeatable else row.help
-        option = click.option(f"--{row.name}", f"filter_{row.name}", metavar=row.metavar, multiple=True, help=text)
+        option = click.option(
+            f"--{row.name}",
+            f"filter_{row.name}",
+            metavar=row.metavar,
+            multiple=True,
+            help=text,
+            shell_complete=complete(known_values.FILTERS.get(row.name, Values())),
+        )
         decorated = option(decorated)
     return decorated

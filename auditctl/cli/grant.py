@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from auditctl.capture import roles
+from auditctl.cli.known_values import LOGINS, complete
 from auditctl.cli.options import reason_option
 from auditctl.cli.session import Session, pass_session
 from auditctl.names import GRANTABLE_ROLES
@@ -15,7 +16,7 @@ role_argument = click.argument("role", type=click.Choice(list(GRANTABLE_ROLES)))
 
 @click.command(short_help="Let a login read, administer or name users.")
 @role_argument
-@click.argument("login")
+@click.argument("login", shell_complete=complete(LOGINS))
 @reason_option
 @pass_session
 def grant(session: Session, role: str, login: str) -> None:
@@ -37,7 +38,7 @@ def grant(session: Session, role: str, login: str) -> None:
 
 @click.command()
 @role_argument
-@click.argument("login")
+@click.argument("login", shell_complete=complete(LOGINS))
 @reason_option
 @pass_session
 def revoke(session: Session, role: str, login: str) -> None:
@@ -48,7 +49,7 @@ def revoke(session: Session, role: str, login: str) -> None:
 
 
 @click.command(short_help="Let a login dump the whole database.")
-@click.argument("login")
+@click.argument("login", shell_complete=complete(LOGINS))
 @reason_option
 @pass_session
 def backup_role(session: Session, login: str) -> None:

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 import click
 
 from auditctl import table_names
+from auditctl.cli.known_values import HOLDS, TARGETS, complete
 from auditctl.cli.options import confirm, keep_reason, table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
@@ -35,7 +36,7 @@ def hold() -> None:
 
 
 @hold.command(short_help="Place a hold.")
-@click.argument("target")
+@click.argument("target", shell_complete=complete(TARGETS))
 @click.option("--id", "target_id", metavar="ID", help="One object's events: its whole history. Default: all.")
 @click.option(
     "--reason",
@@ -98,7 +99,7 @@ def list_holds(session: Session, everything: bool, output: str) -> None:
 
 
 @hold.command(short_help="Release a hold.")
-@click.argument("hold_id", metavar="HOLD_ID", type=click.IntRange(1, 2**63 - 1))
+@click.argument("hold_id", metavar="HOLD_ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete(HOLDS))
 @click.option(
     "--reason", metavar="TEXT", required=True, callback=keep_reason, help="Why the events are no longer needed."
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from auditctl.cli import progress
+from auditctl.cli.known_values import FILES, TIMES, complete
 from auditctl.cli.options import reason_option
 from auditctl.cli.printing import print_warning
 from auditctl.cli.session import ADMIN, Session, pass_session
@@ -45,8 +46,20 @@ REJECTED: tuple[tuple[str, Callable[[Summary], Rejected]], ...] = (
 
 
 @click.command()
-@click.argument("paths", metavar="FILE|FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--since", metavar="TIME", help="Skip earlier lines: a date, a time, today, or 7d, 1h30m ago.")
+@click.argument(
+    "paths",
+    metavar="FILE|FOLDER...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    shell_complete=complete(FILES),
+)
+@click.option(
+    "--since",
+    metavar="TIME",
+    shell_complete=complete(TIMES),
+    help="Skip earlier lines: a date, a time, today, or 7d, 1h30m ago.",
+)
 @click.option("--query", "with_query", is_flag=True, help="Store the statement's text, with any secrets in it.")
 @click.option("--all-tables", "any_table", is_flag=True, help="Also import reads of tables that are not audited.")
 @click.option("--again", "restart", is_flag=True, help="Read files from their start; no read is imported twice.")

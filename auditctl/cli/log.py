@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from auditctl.cli.filter_options import filter_options
+from auditctl.cli.known_values import TARGETS, complete
 from auditctl.cli.printing import print_pieces, uses_color
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.log import reader
@@ -106,7 +107,7 @@ def show(session: Session, *, event_id: int, output_format: Format, raw: bool) -
 
 
 @click.command()
-@click.argument("table")
+@click.argument("table", shell_complete=complete(TARGETS))
 @click.argument("key", metavar="ID")
 @format_option
 @wide_option

@@ -48,6 +48,7 @@ COMMANDS = {
     "grant": "grant",
     "revoke": "grant",
     "backup-role": "grant",
+    "completion": "completion",
     "demo": "demo",
 }
 """Each command and the module below auditctl.cli that holds it, in the order of the help. Modules load on use."""
@@ -99,6 +100,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code docs/reference/commands.md gives."""
     signal.signal(signal.SIGTERM, _terminate)
     words = sys.argv[1:] if arguments is None else arguments
+    if shell := os.environ.get("_AUDITCTL_COMPLETE"):
+        _complete(shell)
     if "--debug" not in words:
         # psycopg warns of what fails while it cleans up after an error, which has a message of its own.
         logging.getLogger("psycopg").setLevel(logging.ERROR)
@@ -110,6 +113,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             print_messages(traceback.format_exc())
         code = _exit_code(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complete(shell: str) -> NoReturn:
+    """Print what completes the line that the script of a shell passes, and exit."""
+    from auditctl.cli.completion import answer  # only the tab key needs it
+
+    sys.stdout.buffer.write(answer(cli, shell).encode("utf-8", "surrogateescape"))
+    sys.stdout.flush()
+    sys.exit(0)
 
 
 def _exit_code(error: BaseException) -> int:
@@ -144,8 +156,6 @@ def _run(words: list[str]) -> Any:
     """Run the command line without click's own main, which has other exit codes for a closed pipe and Ctrl-C."""
     if any("\udc80" <= character <= "\udcff" for word in words for character in word):
         raise click.UsageError("an argument is not valid in the terminal's encoding")
-    if "_AUDITCTL_COMPLETE" in os.environ:
-        return cli.main(args=words, prog_name="auditctl", standalone_mode=False)
     with cli.make_context("auditctl", words) as context:
         return cli.invoke(context)
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from auditctl.cli.known_values import RULES, complete
 from auditctl.cli.session import Session
 from auditctl.reason import require_reason
 
@@ -29,6 +30,7 @@ def table_or_json(help_text: str) -> Callable[[Command], Command]:
 only_option = click.option(
     "--only",
     metavar="GLOB",
+    shell_complete=complete(RULES),
     multiple=True,
     help="Look at these tables alone: a name, or a glob in quotes such as 'tenant_004.*'. Repeatable.",
 )

@@ -19,6 +19,7 @@ from auditctl.capture.plan import Plan
 from auditctl.cli.agreement import agreement, uncover_option
 from auditctl.cli.batch_progress import batch_progress
 from auditctl.cli.capture import lock_timeout_option, print_warnings
+from auditctl.cli.known_values import FILES, complete
 from auditctl.cli.options import confirm, only_option, reason_option
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import READER, Session, pass_session
@@ -27,7 +28,7 @@ from auditctl.doctor import acceptance
 from auditctl.errors import AuditctlError, DriftError, UsageError
 from auditctl.text import plural
 
-file_argument = click.argument("file", required=False)
+file_argument = click.argument("file", required=False, shell_complete=complete(FILES))
 verbose_option = click.option("--verbose", is_flag=True, help="Show every change and warning, however many there are.")
 
 

@@ -11,6 +11,7 @@ import click
 
 from auditctl.actions import Action
 from auditctl.addresses import parse_address
+from auditctl.cli.known_values import TARGETS, USERS, complete
 from auditctl.cli.options import reason_option
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import Session, pass_session
@@ -23,7 +24,7 @@ RECORDER = "Ask the DBA for: auditctl grant app {login}"
 
 
 @click.command(short_help="Record a business event, such as a login.")
-@click.argument("target")
+@click.argument("target", shell_complete=complete(TARGETS))
 @click.argument("key", metavar="ID")
 @click.argument("summary", required=False)
 @click.option("--data", metavar="JSON", help="Details as JSON, or @FILE for a file with JSON, or - for standard input.")
@@ -34,7 +35,12 @@ RECORDER = "Ask the DBA for: auditctl grant app {login}"
     show_default=True,
     help="event, or read if somebody was shown data.",
 )
-@click.option("--actor", metavar="NAME", help="The user. Trusted only from a login that was granted app.")
+@click.option(
+    "--actor",
+    metavar="NAME",
+    shell_complete=complete(USERS),
+    help="The user. Trusted only from a login that was granted app.",
+)
 @click.option("--ip", metavar="ADDRESS", help="The client's address. Trusted only from a login that was granted app.")
 @reason_option
 @pass_session

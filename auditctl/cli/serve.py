@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from auditctl import database
 from auditctl.addresses import parse_network
+from auditctl.cli.known_values import FILES, complete
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import UsageError
 from auditctl.names import LOOPBACK
@@ -72,8 +73,20 @@ def _header(_context: click.Context, _parameter: click.Parameter, value: str) ->
     "--user-header", metavar="NAME", default="X-Remote-User", show_default=True, callback=_header,
     help="Header that names the visitor, with --auth proxy.",
 )  # fmt: skip
-@click.option("--tls-cert", metavar="FILE", type=click.Path(path_type=Path), help="Serve HTTPS with this certificate.")
-@click.option("--tls-key", metavar="FILE", type=click.Path(path_type=Path), help="Key of the certificate.")
+@click.option(
+    "--tls-cert",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    shell_complete=complete(FILES),
+    help="Serve HTTPS with this certificate.",
+)
+@click.option(
+    "--tls-key",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    shell_complete=complete(FILES),
+    help="Key of the certificate.",
+)
 @click.option(
     "--idle-timeout", metavar="MINUTES", default=30, show_default=True, type=click.IntRange(1, 1440),
     help="End a session after this time without a request.",
@@ -83,7 +96,7 @@ def _header(_context: click.Context, _parameter: click.Parameter, value: str) ->
     help="Serve /metrics for Prometheus, read with this login, such as a member of pg_monitor and nothing else.",
 )  # fmt: skip
 @click.option(
-    "--metrics-token-file", metavar="FILE", type=click.Path(path_type=Path),
+    "--metrics-token-file", metavar="FILE", type=click.Path(path_type=Path), shell_complete=complete(FILES),
     help="With --metrics-dsn: the file with the token that Prometheus must send.",
 )  # fmt: skip
 @pass_session

@@ -9,6 +9,7 @@ import click
 
 from auditctl.cli import progress
 from auditctl.cli.filter_options import some_filter_options
+from auditctl.cli.known_values import Values, complete
 from auditctl.cli.options import table_or_json
 from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import READER, Session, pass_session
@@ -33,6 +34,7 @@ def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str
     "--by",
     "dimensions",
     metavar="LIST",
+    shell_complete=complete(Values(choices=tuple(DIMENSIONS), is_list=True)),
     callback=_dimensions,
     default=",".join(DIMENSIONS),
     show_default=True,

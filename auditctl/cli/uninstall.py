@@ -13,6 +13,7 @@ from auditctl import output, removal
 from auditctl.cli import progress
 from auditctl.cli.batch_progress import batch_progress
 from auditctl.cli.capture import lock_timeout_option
+from auditctl.cli.known_values import FILES, complete
 from auditctl.cli.options import confirm, reason_option
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import Session, pass_session
@@ -31,7 +32,13 @@ _MAX_NAMES = 10
 
 
 @click.command(short_help="End all capture; drop the log after an export, or keep it.")
-@click.option("--export", "path", metavar="FILE", help="Export the whole log first: JSON Lines if FILE ends in .jsonl.")
+@click.option(
+    "--export",
+    "path",
+    metavar="FILE",
+    shell_complete=complete(FILES),
+    help="Export the whole log first: JSON Lines if FILE ends in .jsonl.",
+)
 @click.option("--drop-log", is_flag=True, help="Drop the log and the store, once --export has written every event.")
 @click.option("--yes-i-mean-it", "name", metavar="NAME", help="With --drop-log: the name of the database.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, without doing it.")

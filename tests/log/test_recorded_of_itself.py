@@ -36,6 +36,7 @@ READING: dict[str, list[str]] = {
 """Commands that change nothing, and so leave nothing."""
 
 ELSEWHERE = {
+    "completion": "prints a script: tests/cli/test_completion.py",
     "adopt": "needs a restored database: tests/store/test_adopt.py",
     "demo": "has a server of its own, where it does what the others do",
     "import-log": "needs a server's log: tests/log_import/test_import_log.py",

@@ -34,7 +34,7 @@ ARGUMENTS = {
 }
 """What a command cannot do without."""
 
-LINES = [[name, *ARGUMENTS.get(name, [])] for name in COMMANDS if name not in ("demo", "serve")]
+LINES = [[name, *ARGUMENTS.get(name, [])] for name in COMMANDS if name not in ("completion", "demo", "serve")]
 """All commands but demo, which has a server of its own, and serve, which connects only for a visitor."""
 
 
