@@ -40,12 +40,13 @@ class _RolledBack(Exception):
     """Ends a dry run."""
 
 
-def adopt(dsn: str = "", *, dry_run: bool = False) -> Adoption:
+def adopt(dsn: str = "", *, dry_run: bool = False, reason: str | None = None) -> Adoption:
     """Make the store sound in this database, and record it; may be repeated.
 
     Args:
         dsn: The database; its login must be a superuser, or own what was restored.
         dry_run: Whether to roll everything back at the end.
+        reason: Why, recorded with each event; None for no reason.
 
     Raises:
         DatabaseError: No connection, or the login may not.
@@ -61,7 +62,7 @@ def adopt(dsn: str = "", *, dry_run: bool = False) -> Adoption:
                 raise _RolledBack
 
         try:
-            store.upgrade(conn, finish)
+            store.upgrade(conn, finish, reason=reason)
         except _RolledBack:
             conn.rollback()
     return done[0]

@@ -24,6 +24,11 @@ def require_reason(text: str) -> None:
         raise UsageError(f"the reason has {len(text):,} characters, more than {MAX_CHARACTERS:,}")
 
 
+def context(text: str) -> str:
+    """Return the value of the setting auditctl.context that states a reason."""
+    return json.dumps({"reason": text}, ensure_ascii=False)
+
+
 @contextmanager
 def stated(conn: Connection, reason: str | None) -> Iterator[None]:
     """State a reason for what the block changes (setting auditctl.context); None for no reason."""
@@ -31,7 +36,7 @@ def stated(conn: Connection, reason: str | None) -> Iterator[None]:
         yield
         return
     query = "select pg_catalog.set_config('auditctl.context', %s, false)"
-    conn.execute(query, [json.dumps({"reason": reason}, ensure_ascii=False)])
+    conn.execute(query, [context(reason)])
     try:
         yield
     finally:

@@ -50,12 +50,16 @@ class Installation:
         return self.before != self.after
 
 
-def install(dsn: str = "") -> Installation:
+def install(dsn: str = "", *, reason: str | None = None) -> Installation:
     """Create or upgrade the store, and create the log's partitions for this month and three ahead.
 
     May be repeated: functions and views are written anew each time, tables change by revision. Two installs at once
     wait for each other. It is one transaction: a failure leaves everything as it was. The login must be a superuser,
     or have CREATEROLE and CREATE on the database.
+
+    Args:
+        dsn: The database.
+        reason: Why, recorded with each event; None for no reason.
 
     Raises:
         DatabaseError: No connection, or the login may not.
@@ -74,17 +78,18 @@ def install(dsn: str = "") -> Installation:
             place.require(conn)
             store_code.require_unchanged(conn, replaced=True)
         (was_guarded,) = conn.execute(guarded.encode()).fetchone() or (False,)
-        upgrade(conn)
+        upgrade(conn, reason=reason)
         (is_guarded,) = conn.execute(guarded.encode()).fetchone() or (False,)
     return Installation(before, STORE_REVISION, is_guarded, was_guarded, tuple(warnings))
 
 
-def upgrade(conn: Connection, adopt: Callable[[], None] | None = None) -> None:
+def upgrade(conn: Connection, adopt: Callable[[], None] | None = None, *, reason: str | None = None) -> None:
     """Run migrations/env.py on a connection, in one transaction of its own.
 
     Args:
         conn: The connection; outside a transaction.
         adopt: Makes it an adoption: repairs what a restore left, and calls this before the transaction commits.
+        reason: Why, recorded with each event; None for no reason.
 
     Raises:
         DatabaseError: The login may not.
@@ -94,7 +99,7 @@ def upgrade(conn: Connection, adopt: Callable[[], None] | None = None) -> None:
     try:
         with engine.connect() as connection:
             config = _config()
-            config.attributes.update(connection=connection, adopt=adopt)
+            config.attributes.update(connection=connection, adopt=adopt, reason=reason)
             command.upgrade(config, "head")
     except DBAPIError as error:
         if error.orig is None:
@@ -102,11 +107,12 @@ def upgrade(conn: Connection, adopt: Callable[[], None] | None = None) -> None:
         raise error.orig from error
 
 
-def install_script(from_revision: str | None = None) -> str:
+def install_script(from_revision: str | None = None, *, reason: str | None = None) -> str:
     """Return what `install` would run, as SQL for a DBA to review and to run with psql; connects to nothing.
 
     Args:
         from_revision: The revision the store has now; None for a database without one.
+        reason: Why, recorded with each event; None for no reason.
 
     Raises:
         UsageError: There is no such revision.
@@ -116,6 +122,7 @@ def install_script(from_revision: str | None = None) -> str:
         raise UsageError(f"there is no revision {from_revision}", hint=f"Known revisions: {', '.join(known)}")
     config = _config()
     config.output_buffer = buffer = io.StringIO()
+    config.attributes.update(reason=reason)
     with ALEMBIC:
         command.upgrade(config, f"{from_revision}:head" if from_revision else "head", sql=True)
     return buffer.getvalue()

@@ -4,15 +4,15 @@ Tables change by revision. Everything else is written anew by every install: rol
 views, capture templates and event triggers. Roles and event triggers take the installing login's rights; the rest is
 run as auditctl_owner. A script (`install --sql`) is the same statements, written down.
 
-`config.attributes` carries `connection`, a SQLAlchemy connection; it is absent for a script. For an adoption it
-also carries `adopt`, which is called before the transaction commits.
+`config.attributes` carries `connection`, a SQLAlchemy connection; it is absent for a script. It may carry
+`reason`, which every event then has; and for an adoption `adopt`, which is called before the transaction commits.
 """
 
 from __future__ import annotations
 
 from alembic import context
 
-from auditctl import resources
+from auditctl import reason, resources
 from auditctl.capture import render
 from auditctl.names import INSTALL_LOCK, SCHEMA, STORE_REVISION, STORE_WAIT
 from auditctl.revision import UNRELEASED
@@ -132,6 +132,12 @@ def event(revision: str | None) -> str:
     )
 
 
+def literal(text: str) -> str:
+    """Return a string constant, for the settings of `PINNED`."""
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
+
+
 def install() -> None:
     """Run everything, in the order in which one thing needs the other."""
     if context.is_offline_mode():
@@ -140,6 +146,9 @@ def install() -> None:
     if context.is_offline_mode():
         run(script_head(current_revision()))
     run(SETTINGS)
+    why = context.config.attributes.get("reason")
+    if why is not None:
+        run(f"select pg_catalog.set_config('auditctl.context', {literal(reason.context(why))}, true);")
     finish = context.config.attributes.get("adopt")
     if finish is not None:
         run(resources.sql_text("bootstrap/adopt.sql"))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from auditctl.cli import printing
+from auditctl.cli.options import reason_option
 from auditctl.cli.session import Session, pass_session
 
 
 @click.command(short_help="Make a restored or copied store sound in this database.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+@reason_option
 @pass_session
 def adopt(session: Session, dry_run: bool) -> None:
     """Make the store sound in a database that was restored from a dump, or copied from a template.
@@ -24,11 +26,11 @@ def adopt(session: Session, dry_run: bool) -> None:
     \b
     Examples:
       auditctl --dsn postgresql://postgres@db.example/restored adopt --dry-run
-      auditctl --dsn postgresql://postgres@db.example/restored adopt
+      auditctl --dsn postgresql://postgres@db.example/restored adopt --reason "restore test 12"
     """
     from auditctl import adoption  # Alembic is slow to load
 
-    adopted = adoption.adopt(session.dsn, dry_run=dry_run)
+    adopted = adoption.adopt(session.dsn, dry_run=dry_run, reason=session.reason)
     for step in adopted.steps:
         printing.print_text(step)
     for problem in adopted.problems:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from auditctl.cli.options import reason_option
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import Session, pass_session
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Create or upgrade the store.")
 @click.option("--sql", is_flag=True, help="Print the script instead, for a DBA to review and run with psql.")
 @click.option("--from", "from_revision", metavar="REVISION", help="With --sql: upgrade from this revision.")
+@reason_option
 @pass_session
 def install(session: Session, sql: bool, from_revision: str | None) -> None:
     """Create or upgrade the store: its schemas and five roles.
@@ -35,9 +37,9 @@ def install(session: Session, sql: bool, from_revision: str | None) -> None:
     if from_revision is not None and not sql:
         raise click.UsageError("--from goes with --sql")
     if sql:
-        print_text(store.install_script(from_revision), end="")
+        print_text(store.install_script(from_revision, reason=session.reason), end="")
         return
-    _report(session, store.install(session.dsn))
+    _report(session, store.install(session.dsn, reason=session.reason))
 
 
 def _report(session: Session, result: Installation) -> None:

@@ -121,15 +121,15 @@ def test_a_restored_store_is_adopted_in_one_step(
                     conn.execute(silencing)
         listed = auditctl("adopt", "--dry-run", dsn=dsn, check=0)
         assert auditctl("check", dsn=dsn).code == 3
-        adopted = auditctl("adopt", dsn=dsn, check=0)
+        adopted = auditctl("adopt", "--reason", "restore test 'Ü'", dsn=dsn, check=0)
         assert adopted.out == listed.out
         assert "capture of s.a made anew" in adopted.out
         is_sound(auditctl, dsn)
         with connect(dsn) as conn:
             assert conn.execute(
-                "select context ->> 'summary' from auditctl.event where target = 'auditctl.store' "
-                "order by event_id desc limit 1"
-            ).fetchone() == ("store adopted: it was restored from a dump",)
+                "select context ->> 'summary', context ->> 'reason' from auditctl.event "
+                "where target = 'auditctl.store' order by event_id desc limit 1"
+            ).fetchone() == ("store adopted: it was restored from a dump", "restore test 'Ü'")
             assert conn.execute("select reason from auditctl.hold").fetchall() == [("case 1",)]
             assert conn.execute("select target from auditctl.retention order by 1").fetchall() == [("*",), ("s.p",)]
 

@@ -213,11 +213,13 @@ def test_a_database_in_another_encoding_is_refused(cluster: EmbeddedServer) -> N
 
 def test_the_script_installs_once_and_refuses_a_second_time(cluster: EmbeddedServer, auditctl: RunAuditctl) -> None:
     dsn = fresh(cluster)
-    script = auditctl("install", "--sql", env={"AUDITCTL_DSN": "host=/nonexistent"}, check=0)
+    options = ("--reason", r"ticket '12' \ 100% :x")
+    script = auditctl("install", "--sql", *options, env={"AUDITCTL_DSN": "host=/nonexistent"}, check=0)
     assert script.err == ""
     with connect(dsn) as conn:
         conn.execute(script.out.encode())
         before = describe(conn)
+        assert conn.execute("select distinct context ->> 'reason' from auditctl.event").fetchall() == [(options[1],)]
         with pytest.raises(psycopg.errors.DuplicateObject, match="the store is already installed") as error:
             conn.execute(script.out.encode())
         assert error.value.diag.message_hint == "For an upgrade: auditctl install --sql --from REVISION"
