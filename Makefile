@@ -7,6 +7,7 @@ BIN := .venv/bin
 TEST_STAMP := .venv/.ready-test
 LINT_STAMP := .venv/.ready-lint
 BENCH_STAMP := .venv/.ready-bench
+DOCS_STAMP := .venv/.ready-docs
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # The first Python that is new enough and can make a virtual environment; `make PYTHON=...` names another.
@@ -19,7 +20,7 @@ ifneq ($(INTACT),yes)
 ANEW := anew
 endif
 
-.PHONY: help venv demo example-fastapi example-flask example-django test test-slow test-all test-regress lint golden bench docs man wheel release clean anew
+.PHONY: help venv demo example-fastapi example-flask example-django test test-slow test-all test-regress lint golden bench docs site man wheel release clean anew
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +73,9 @@ bench: $(BENCH_STAMP) ## measure what the log costs; ARGS="capture --quick" choo
 docs: $(TEST_STAMP) ## rewrite the generated parts of docs/, with the manual pages
 	@$(BIN)/pytest tests/project/test_docs.py tests/project/test_manual.py --update-golden
 
+site: $(DOCS_STAMP) ## build the documentation as a site, into site/; a broken link fails
+	@$(BIN)/python -m tests.site
+
 man: $(TEST_STAMP) ## rewrite the manual pages in docs/man from the help texts
 	@$(BIN)/pytest -q tests/project/test_manual.py --update-golden
 
@@ -87,7 +91,7 @@ release: ## freeze the tables of the first release in migrations/sql: from then 
 	@echo "Wrote migrations/sql/0001_tables.sql. Commit it."
 
 clean: ## remove .venv and everything that was built
-	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache demo-output screenshots .postgresql
+	@rm -rf .venv dist build site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache demo-output screenshots .postgresql
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last, so that an interrupted installation starts over.
@@ -124,4 +128,10 @@ $(BENCH_STAMP): $(TEST_STAMP)
 	@echo "Installing what is measured against into .venv ..."
 	@rm -f $@
 	@$(PIP) install -e '.[test,bench]'
+	@pwd -P > $@
+
+$(DOCS_STAMP): $(TEST_STAMP)
+	@echo "Installing what builds the site into .venv ..."
+	@rm -f $@
+	@$(PIP) install -e '.[test,docs]'
 	@pwd -P > $@
