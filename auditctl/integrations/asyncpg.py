@@ -17,7 +17,7 @@ from asyncpg.protocol import Protocol
 from auditctl.errors import UsageError
 from auditctl.integrations import current
 from auditctl.integrations.current import LOOK_UP, Reads, Sent, Settings
-from auditctl.integrations.statements import is_control, runs_alone
+from auditctl.integrations.statements import runs_alone, undoes_settings
 
 _EXECUTE = frozenset({"query", "bind_execute", "bind_execute_many", "bind", "execute", "copy_in", "copy_out"})
 """The methods of the protocol that execute a statement, which is their first argument."""
@@ -98,12 +98,12 @@ class _ActingProtocol:
                 async with self._transaction(due):
                     yield
             else:
-                await self._query(_settings(due))
+                await self._query(current.command(due))
                 self._sent.note(due)
                 yield
         finally:
             self._is_busy = False
-            if is_control(text):
+            if undoes_settings(text):
                 self._sent.doubt()
 
     async def _due(self, text: str) -> Settings | None:
@@ -118,7 +118,7 @@ class _ActingProtocol:
     async def _transaction(self, due: Settings) -> AsyncIterator[None]:
         """A transaction of one statement, which would have been one by itself."""
         try:
-            await self._query(f"begin; {_settings(due)}")
+            await self._query(f"begin; {current.command(due)}")
             yield
         except BaseException:
             if not self._is_idle():
@@ -133,13 +133,3 @@ class _ActingProtocol:
 
     def _is_idle(self) -> bool:
         return not self._protocol.is_in_transaction()
-
-
-def _settings(due: Settings) -> str:
-    return current.SQL.format(*map(_literal, due))
-
-
-def _literal(text: str) -> str:
-    """Return a string constant, whatever standard_conforming_strings is."""
-    escaped = text.replace("\\", "\\\\").replace("'", "''")
-    return f"E'{escaped}'"

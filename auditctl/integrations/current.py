@@ -130,6 +130,23 @@ def settings() -> Settings | None:
         _current.reset(token)
 
 
+def calls_function() -> bool:
+    """Return whether `settings` calls a function of the application."""
+    who = _current.get()
+    return who is not None and who.name is not None
+
+
+def command(due: Settings) -> str:
+    """Return the statement that sends settings, without parameters."""
+    return SQL.format(*map(_literal, due))
+
+
+def _literal(text: str) -> str:
+    """Return a string constant, whatever standard_conforming_strings is."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'"
+
+
 class Reads:
     """Whether a rule of a database records reads: only then do statements that only read need the user.
 

@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 from auditctl import resources
 from auditctl.errors import TransactionRequired, UsageError
 from auditctl.integrations import context as contexts
-from auditctl.integrations.psycopg_pools import instrument
+from auditctl.integrations.psycopg_connections import instrument
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address

@@ -1,236 +1,167 @@
-"""Connections of psycopg, sync and async, that send the user of `auditctl.acting_as` before what may write.
+"""Makes connections of psycopg, sync and async, send the user of `auditctl.acting_as` before what may write.
 
-In a transaction the settings go first, in one round trip with BEGIN. In autocommit they and the statement are one
-implicit transaction in one round trip; what cannot be part of a pipeline gets a transaction of its own.
+What psycopg sends it sends in generators, the same ones for sync and async, while it holds the lock of the connection.
+Those that send a statement are wrapped, once in a process; each asks its connection whether it is instrumented. So
+every cursor is covered, whoever made it, and nothing comes between the settings and their statement.
 """
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, nullcontext
-from functools import cache, wraps
+from collections.abc import Callable
+from functools import partial, wraps
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from psycopg import AsyncConnection, AsyncCursor, AsyncServerCursor, Connection, Cursor, Pipeline, ServerCursor
-from psycopg.rows import tuple_row
+from psycopg import AsyncConnection, Connection, Cursor, ServerCursor, sql
 
-from auditctl.integrations.current import LOOK_UP, Reads
-from auditctl.integrations.psycopg_state import SETTINGS, How, State, text_of
-
-_ENDS = ("commit", "rollback", "tpc_begin", "tpc_prepare", "tpc_commit", "tpc_rollback")
+from auditctl.errors import UsageError
+from auditctl.integrations.current import Reads
+from auditctl.integrations.psycopg_steps import State, Steps, end_after, with_settings
 
 if TYPE_CHECKING:
-    _SyncCursor = Cursor[Any]
-    _AsyncCursor = AsyncCursor[Any]
-else:
-    _SyncCursor = _AsyncCursor = object
+    from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+_STATE = "_auditctl"
+"""The attribute of a connection with its `State`, and of a pool with its `Reads`."""
+
+_PLAIN = (Cursor, "_execute_gen")
+"""What sends a statement that may be part of a pipeline."""
+
+_STATEMENTS = (
+    _PLAIN,
+    (Cursor, "_executemany_gen_pipeline"),
+    (Cursor, "_executemany_gen_no_pipeline"),
+    (Cursor, "_stream_send_gen"),
+    (Cursor, "_start_copy_gen"),
+    (ServerCursor, "_declare_gen"),
+)
+"""Whatever sends a statement of an application, which is its first argument."""
+
+_LOCK = Lock()
+
+
+def instrument(
+    pool: ConnectionPool[Any] | AsyncConnectionPool[Any] | Connection[Any] | AsyncConnection[Any],
+    *,
+    reads: bool | None = None,
+) -> None:
+    """Send the user of `auditctl.acting_as` with each transaction that may write.
+
+    Whatever cursors of the connections execute, stream and copy is covered, also of connections that are open or in
+    use. It costs one statement for each transaction that may write, in one round trip with BEGIN, or in autocommit with
+    the statement; a transaction that only reads costs nothing, unless reads are recorded.
+
+    Args:
+        pool: The pool, or one connection.
+        reads: Whether statements that only read need the user, too; None to look up once whether a rule records reads.
+
+    Raises:
+        UsageError: It is neither, or this version of psycopg is not known.
+        TransactionRequired: By a text of several statements that writes, and begins or ends a transaction.
+    """
+    if isinstance(pool, Connection | AsyncConnection):
+        prepare(pool, Reads(reads))
+    elif hasattr(pool, "getconn"):
+        _wrap_psycopg()
+        vars(pool).setdefault(_STATE, Reads(reads))
+    else:
+        raise UsageError(f"{type(pool).__name__} is not a pool or connection of psycopg")
 
 
 def prepare(conn: Connection[Any] | AsyncConnection[Any], reads: Reads) -> None:
-    """Make a connection send the user; harmless for one that does already."""
-    if "_auditctl" in vars(conn):
-        return
-    state = State(conn, reads, asyncio.Lock() if isinstance(conn, AsyncConnection) else threading.RLock())
-    vars(conn)["_auditctl"] = state
-    base: Any = type(conn)
-    conn.__class__ = _connection_class(base)
+    """Make a connection send the user; one that does already takes over whether reads are recorded.
+
+    Raises:
+        UsageError: This version of psycopg is not known.
+    """
+    _wrap_psycopg()
+    vars(conn).setdefault(_STATE, State(reads)).reads = reads
 
 
-def prepare_cursor(cursor: Cursor[Any] | AsyncCursor[Any]) -> None:
-    """Make a cursor of an instrumented connection send the user, though it was made by its class."""
-    base: Any = type(cursor)
-    cursor.__class__ = _cursor_class(base)
+def _state(conn: Any) -> State | None:
+    """Return the state of a connection that is instrumented, itself or its pool; None for others."""
+    names = vars(conn)
+    state: State | None = names.get(_STATE)
+    if state is None and (reads := getattr(names.get("_pool"), _STATE, None)) is not None:
+        state = names[_STATE] = State(reads)
+    return state
 
 
-def _acting(cursor: Any, query: Any, *, is_plain: bool) -> Any:
-    before = _before_async if isinstance(cursor, AsyncCursor) else _before
-    return before(cursor.connection, query, is_plain=is_plain)
+def _wrap_psycopg() -> None:
+    """Wrap what psycopg sends with, if it is not yet."""
+    wrappers: list[tuple[type[Any], str, Callable[..., Any]]] = [
+        (_owner(*place), place[1], partial(_sending, is_plain=place is _PLAIN)) for place in _STATEMENTS
+    ]
+    wrappers += [(_owner(Connection, "_exec_command"), "_exec_command", _noting)]
+    for kind in (Connection, AsyncConnection):
+        wrappers += [(_owner(kind, "_try_cancel"), "_try_cancel", _cancelling), (_owner(kind, "wait"), "wait", _ending)]
+    with _LOCK:
+        if hasattr(AsyncConnection.wait, _STATE):
+            return
+        for owner, name, wrapper in wrappers:
+            wrapped = wraps(vars(owner)[name])(wrapper(vars(owner)[name]))
+            setattr(wrapped, _STATE, True)
+            setattr(owner, name, wrapped)
 
 
-@cache
-def _connection_class(base: Any) -> Any:
-    """Return a class of connections derived from another, of the same layout, so that a connection can change to it."""
-    methods = {name: _noting(getattr(base, name)) for name in _ENDS}
-    factories = {name: _factory(name) for name in ("cursor_factory", "server_cursor_factory")}
-    transaction = _noting_block(base.transaction, is_async=issubclass(base, AsyncConnection))
-    names = {"__slots__": (), "__module__": base.__module__}
-    return type(base.__name__, (base,), {**methods, **factories, "transaction": transaction, **names})
+def _owner(kind: type[Any], name: str) -> type[Any]:
+    """Return the class that defines a method of a class of psycopg."""
+    for owner in kind.__mro__:
+        if name in vars(owner):
+            return owner
+    raise UsageError(f"this version of psycopg is not known: {kind.__name__} has no {name}")
 
 
-@cache
-def _cursor_class(base: Any) -> Any:
-    if issubclass(base, _ActingCursor | _AsyncActingCursor):
-        return base
-    acting = _AsyncActingCursor if issubclass(base, AsyncCursor) else _ActingCursor
-    return type(base.__name__, (acting, base), {"__slots__": (), "__module__": base.__module__})
+def _sending(method: Callable[..., Steps], *, is_plain: bool) -> Callable[..., Steps]:
+    """Return a method of a cursor that sends what is due before its statement."""
+
+    def send(cursor: Any, query: Any, *args: Any, **options: Any) -> Steps:
+        state = _state(cursor._conn)
+        steps = method(cursor, query, *args, **options)
+        if state is None or cursor.closed:
+            return steps
+        return with_settings(cursor._conn, state, _text_of(cursor._conn, query), steps, is_plain=is_plain)
+
+    return send
 
 
-def _factory(name: str) -> property:
-    def read(conn: Any) -> Any:
-        return _cursor_class(vars(conn)[name])
+def _noting(method: Callable[..., Steps]) -> Callable[..., Steps]:
+    """Return the method of a connection for commands of its own, BEGIN and SAVEPOINT for example, which notes them."""
 
-    def write(conn: Any, factory: Any) -> None:
-        vars(conn)[name] = factory
+    def execute(conn: Any, command: Any, *args: Any, **options: Any) -> Steps:
+        if (state := _state(conn)) is not None:
+            state.note_command(conn, _text_of(conn, command))
+        return method(conn, command, *args, **options)
 
-    return property(read, write)
-
-
-def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method of a connection that notes that a transaction began or ended."""
-    if inspect.iscoroutinefunction(method):
-
-        @wraps(method)
-        async def noting_async(conn: Any, *args: Any, **options: Any) -> Any:
-            try:
-                return await method(conn, *args, **options)
-            finally:
-                conn._auditctl.note_change()
-
-        return noting_async
-
-    @wraps(method)
-    def noting(conn: Any, *args: Any, **options: Any) -> Any:
-        try:
-            return method(conn, *args, **options)
-        finally:
-            conn._auditctl.note_change()
-
-    return noting
+    return execute
 
 
-def _noting_block(block: Callable[..., Any], *, is_async: bool) -> Callable[..., Any]:
-    """Return the method `transaction` of a connection, which notes that one begins and ends."""
+def _cancelling(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the method of a connection that cancels what runs, so that what would follow is not sent."""
 
-    @contextmanager
-    def noting(conn: Any, *args: Any, **options: Any) -> Iterator[Any]:
-        conn._auditctl.note_begin()
-        try:
-            with block(conn, *args, **options) as transaction:
-                yield transaction
-        finally:
-            conn._auditctl.note_change()
+    def cancel(conn: Any, *args: Any, **options: Any) -> Any:
+        if (state := _state(conn)) is not None:
+            state.is_cancelled = True
+        return method(conn, *args, **options)
 
-    @asynccontextmanager
-    async def noting_async(conn: Any, *args: Any, **options: Any) -> AsyncIterator[Any]:
-        conn._auditctl.note_begin()
-        try:
-            async with block(conn, *args, **options) as transaction:
-                yield transaction
-        finally:
-            conn._auditctl.note_change()
-
-    return noting_async if is_async else noting
+    return cancel
 
 
-@contextmanager
-def _before(conn: Any, query: Any, *, is_plain: bool) -> Iterator[Callable[[], None]]:
-    """Send what is due before a statement, which is the block; it gets what lets other threads use the connection."""
-    state, text = conn._auditctl, text_of(conn, query)
-    with ExitStack() as lock:
-        lock.enter_context(state.lock)
-        if state.reads.must_look_up(text):
-            row = Cursor(conn, row_factory=tuple_row).execute(LOOK_UP).fetchone()
-            state.reads.are_recorded = row == (True,)
-        how, due = state.plan(text, is_plain=is_plain)
-        is_batch = how in (How.WITH_BEGIN, How.TOGETHER) and Pipeline.is_supported()
-        try:
-            with conn.transaction() if how is How.IN_TRANSACTION else nullcontext():
-                with conn.pipeline() if is_batch else nullcontext():
-                    if how is not How.NOT:
-                        Cursor(conn).execute(SETTINGS, due, prepare=False)
-                        state.note(due)
-                    if how is How.TOGETHER:
-                        yield lock.close
-                if how is not How.TOGETHER:
-                    yield lock.close
-        finally:
-            state.note_statement(text)
+def _ending(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the method of a connection that takes the steps of others, and ends a transaction of one statement."""
+
+    def wait(conn: Any, steps: Steps, *args: Any, **options: Any) -> Any:
+        state = _state(conn)
+        return method(conn, steps if state is None else end_after(conn, state, steps), *args, **options)
+
+    return wait
 
 
-class _ActingCursor(_SyncCursor):
-    __slots__ = ()
-
-    def execute(self, query: Any, *args: Any, **options: Any) -> Any:
-        with _acting(self, query, is_plain=not isinstance(self, ServerCursor)):
-            return super().execute(query, *args, **options)
-
-    def executemany(self, query: Any, *args: Any, **options: Any) -> None:
-        with _acting(self, query, is_plain=True):
-            super().executemany(query, *args, **options)
-
-    def stream(self, query: Any, *args: Any, **options: Any) -> Iterator[Any]:
-        # What is streamed may be read in another thread, which could not release the lock.
-        rows: Any = super().stream(query, *args, **options)
-        with _acting(self, query, is_plain=False) as unlock, closing(rows):
-            for row in rows:
-                unlock()
-                yield row
-
-    @contextmanager
-    def copy(self, statement: Any, *args: Any, **options: Any) -> Iterator[Any]:
-        with _acting(self, statement, is_plain=False) as unlock, super().copy(statement, *args, **options) as copy:
-            unlock()
-            yield copy
-
-
-@asynccontextmanager
-async def _before_async(conn: Any, query: Any, *, is_plain: bool) -> AsyncIterator[None]:
-    """Send what is due before a statement, which is the block."""
-    state, text, task = conn._auditctl, text_of(conn, query), asyncio.current_task()
-    async with nullcontext() if state.task is task else _held(state):
-        if state.reads.must_look_up(text):
-            row = await (await AsyncCursor(conn, row_factory=tuple_row).execute(LOOK_UP)).fetchone()
-            state.reads.are_recorded = row == (True,)
-        how, due = state.plan(text, is_plain=is_plain)
-        is_batch = how in (How.WITH_BEGIN, How.TOGETHER) and Pipeline.is_supported()
-        try:
-            async with conn.transaction() if how is How.IN_TRANSACTION else nullcontext():
-                async with conn.pipeline() if is_batch else nullcontext():
-                    if how is not How.NOT:
-                        await AsyncCursor(conn).execute(SETTINGS, due, prepare=False)
-                        state.note(due)
-                    if how is How.TOGETHER:
-                        yield
-                if how is not How.TOGETHER:
-                    yield
-        finally:
-            state.note_statement(text)
-
-
-@asynccontextmanager
-async def _held(state: State) -> AsyncIterator[None]:
-    """Hold the lock of a connection in this task, which may then execute more, as a cursor of an application may."""
-    async with state.lock:
-        state.task = asyncio.current_task()
-        try:
-            yield
-        finally:
-            state.task = None
-
-
-class _AsyncActingCursor(_AsyncCursor):
-    __slots__ = ()
-
-    async def execute(self, query: Any, *args: Any, **options: Any) -> Any:
-        async with _acting(self, query, is_plain=not isinstance(self, AsyncServerCursor)):
-            return await super().execute(query, *args, **options)
-
-    async def executemany(self, query: Any, *args: Any, **options: Any) -> None:
-        async with _acting(self, query, is_plain=True):
-            await super().executemany(query, *args, **options)
-
-    async def stream(self, query: Any, *args: Any, **options: Any) -> AsyncIterator[Any]:
-        async with _acting(self, query, is_plain=False):
-            async for row in super().stream(query, *args, **options):
-                yield row
-
-    @asynccontextmanager
-    async def copy(self, statement: Any, *args: Any, **options: Any) -> AsyncIterator[Any]:
-        async with (
-            _acting(self, statement, is_plain=False),
-            super().copy(statement, *args, **options) as copy,
-        ):
-            yield copy
+def _text_of(conn: Any, query: Any) -> str:
+    """Return the text of a query, in any form that psycopg takes."""
+    if isinstance(query, sql.Composable):
+        return query.as_string(conn)
+    if isinstance(query, bytes):
+        return query.decode("utf-8", "replace")
+    # A form that is not known may do anything, as CALL may.
+    return query if isinstance(query, str) else "call"

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from auditctl.errors import TransactionRequired, UsageError
 from auditctl.integrations import current
 from auditctl.integrations.current import LOOK_UP, Reads, Sent, Settings
-from auditctl.integrations.statements import is_control
+from auditctl.integrations.statements import undoes_settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -94,7 +94,7 @@ class _Instrument:
             cursor.close()
 
     def _after_execute(self, conn: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if is_control(statement):
+        if undoes_settings(statement):
             self._doubt(conn)
 
     def _forget(self, conn: Connection, *_: Any) -> None:

@@ -8,6 +8,7 @@ integrations have `reads=True`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 
@@ -40,6 +41,9 @@ _CONTROL = frozenset(
     "begin start commit end rollback abort savepoint release set reset discard deallocate listen unlisten lock".split()
 )
 """The first words of statements that write no row, but may begin or end transactions."""
+
+_KEEPING = frozenset("savepoint release deallocate listen unlisten lock".split())
+"""Those of them that leave settings as they are."""
 
 _OPAQUE = frozenset("prepare execute call do".split())
 """The first words of statements whose text does not say what they do."""
@@ -117,6 +121,8 @@ def _may_write(statement: str) -> bool:
     if any(kind == "broken" or (kind == "word" and text in _WRITING) for kind, text in tokens):
         return True
     before = [("end", ""), ("end", ""), ("end", ""), *tokens]
+    if any(pair == (("other", ")"), ("dot", ".")) for pair in pairwise(tokens)):
+        return True  # (row).name calls a function, if there is no column of that name.
     return any(map(_starts_writing, before[2:], tokens)) or any(map(_calls, before, before[1:], before[2:], tokens))
 
 
@@ -126,9 +132,9 @@ def may_read(statement: str) -> bool:
     return first is None or first[1].lower() not in _CONTROL
 
 
-def is_control(statement: str) -> bool:
-    """Return whether a statement may begin or end a transaction, or go back in one, which undoes settings."""
-    return not _CONTROL.isdisjoint(words := _first_words(statement)) or not _OPAQUE.isdisjoint(words)
+def undoes_settings(statement: str) -> bool:
+    """Return whether a statement may undo settings: begin or end a transaction, go back in one, or set something."""
+    return not (_CONTROL - _KEEPING | _OPAQUE).isdisjoint(_first_words(statement))
 
 
 def has_several(statement: str) -> bool:
@@ -154,8 +160,22 @@ def _first_words(statement: str) -> frozenset[str]:
     tokens = [("end", ""), *(token for token in map(_token, _TOKEN.finditer(statement)) if token[0] != "space")]
     if any(kind == "broken" for kind, _ in tokens):
         return frozenset(text for kind, text in tokens if kind == "word")
-    pairs = pairwise(tokens)
+    pairs = pairwise(_outside_bodies(tokens))
     return frozenset(text for before, (_, text) in pairs if before[0] in ("end", "open"))
+
+
+def _outside_bodies(tokens: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield the tokens of a text but for those between BEGIN ATOMIC and END of a function, which run later."""
+    depth, before = 0, ""
+    for token in tokens:
+        word = token[1] if token[0] == "word" else ""
+        if depth:
+            depth += (word == "case") - (word == "end")
+        elif (before, word) == ("begin", "atomic"):
+            depth = 1
+        else:
+            yield token
+        before = word
 
 
 def _token(match: re.Match[str]) -> tuple[str, str]:

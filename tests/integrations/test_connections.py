@@ -12,9 +12,10 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from auditctl import acting_as
+from auditctl.errors import UsageError
 from auditctl.integrations.psycopg import instrument
 from tests.fixtures import templates
-from tests.integrations.drivers import Application
+from tests.integrations.drivers import KINDS, Application
 from tests.integrations.recorded import THING, Who
 
 if TYPE_CHECKING:
@@ -69,6 +70,34 @@ def test_a_connection_that_is_lost_raises_what_it_raises_without_auditctl(web: L
                     await session.execute("select pg_terminate_backend(pg_backend_pid())")
 
     asyncio.run(serve())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_connections_that_are_open_are_covered_and_those_in_use_are_covered_or_refused(
+    kind: str, web: Login, who: Who
+) -> None:
+    app = Application(kind, web)
+
+    async def serve() -> None:
+        async with app.opened():
+            async with app.session() as session:
+                await session.add("before")
+                if app.kind == "asyncpg":
+                    with pytest.raises(UsageError, match="in use"):
+                        app.instrument()
+                else:
+                    app.instrument()
+                    with acting_as("alice"):
+                        await session.add("in use")
+            app.instrument()
+            app.instrument()
+            with acting_as("alice"):
+                async with app.session() as session:
+                    await session.add("after")
+
+    asyncio.run(serve())
+    assert (who.did("before"), who.did("after")) == (["System"], ["alice"])
+    assert who.did("in use") == ([] if app.kind == "asyncpg" else ["alice"])
 
 
 def named(call: Any, *args: Any) -> Any:

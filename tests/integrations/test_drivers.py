@@ -10,7 +10,6 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from auditctl import acting_as
-from auditctl.errors import UsageError
 from tests.fixtures import templates
 from tests.integrations.drivers import KINDS, Application, Session, Work
 from tests.integrations.recorded import THING, Who
@@ -277,20 +276,3 @@ def test_interleaved_requests_of_many_users_on_few_connections_each_keep_their_o
     assert [
         fact for fact in facts if not fact[0].startswith(f"{fact[1]}/{fact[4]}/") or fact[3] != f"reason {fact[4]}"
     ] == []
-
-
-def test_connections_that_were_open_are_covered_and_ones_in_use_are_refused(app: Application, who: Who) -> None:
-    async def serve() -> None:
-        async with app.opened():
-            async with app.session() as session:
-                await session.add("before")
-                with pytest.raises(UsageError, match="in use"):
-                    app.instrument()
-            app.instrument()
-            app.instrument()
-            with acting_as("alice"):
-                async with app.session() as session:
-                    await session.add("after")
-
-    asyncio.run(serve())
-    assert (who.did("before"), who.did("after")) == (["System"], ["alice"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditctl.integrations.statements import ends_within, is_control, may_write, runs_alone
+from auditctl.integrations.statements import ends_within, may_write, runs_alone, undoes_settings
 
 READING = [
     "", "select 1", "-- x\nselect 1", "/* insert */ select 1", "SELECT * FROM t WHERE a = 'delete'", "table t",
@@ -30,6 +30,7 @@ WRITING = [
     "declare c cursor for select f()", "select 1; -- x\rdelete from t", "select f\u20ac(1)", "select lower\xa0(1)",
     "select log('x')", "select $\u20ac$ /* $\u20ac$; delete from t; select $\u20ac$ */ $\u20ac$",
     "create table x as select 1", "refresh materialized view m", "select set_config('a', 'b', true)", "vacuum t",
+    "select (t).f from t", "select (row(1)) . f",
 ]  # fmt: skip
 
 
@@ -50,24 +51,34 @@ def test_a_statement_that_writes_is_seen_after_any_other(first: str, second: str
 
 
 @pytest.mark.parametrize(
-    "statement", ["rollback to a", "COMMIT AND CHAIN", "select 1; rollback", "release a", "call p()"]
+    "statement", ["rollback to a", "COMMIT AND CHAIN", "select 1; rollback", "set auditctl.actor = 'x'", "call p()"]
 )
 def test_what_may_undo_settings_is_known(statement: str) -> None:
-    assert is_control(statement)
-    assert not is_control("select a from commits")
+    assert undoes_settings(statement)
+    assert not undoes_settings("select a from commits")
 
 
 @pytest.mark.parametrize(
     "statement",
-    ["update t set a = 1", "select case when a then b end from t", "update t set a = 1; update t set b = 2"],
-)
+    [
+        "update t set a = 1", "select case when a then b end from t", "update t set a = 1; update t set b = 2",
+        "savepoint a", "release a",
+        "create function f() returns int begin atomic select case 1 when 1 then 2 end; insert into t values (1); end",
+    ],
+)  # fmt: skip
 def test_words_of_control_inside_a_statement_undo_nothing(statement: str) -> None:
-    assert not is_control(statement)
+    assert not undoes_settings(statement)
     assert not ends_within(statement)
 
 
 @pytest.mark.parametrize(
-    "statement", ["begin; delete from t", "delete from t; commit;", "-- x\nrollback; delete from t"]
+    "statement",
+    [
+        "begin; delete from t",
+        "delete from t; commit;",
+        "-- x\nrollback; delete from t",
+        "create function f() returns int begin atomic select case when true then 1 end; select 2; end; commit",
+    ],
 )
 def test_texts_that_end_a_transaction_within_are_known(statement: str) -> None:
     assert ends_within(statement)

@@ -22,7 +22,7 @@ ONLY = {
     "django": {"auditctl/integrations/django/"},
     "asgiref": {"auditctl/integrations/django/"},
     "asyncpg": {"auditctl/integrations/asyncpg.py"},
-    "psycopg_pool": {"auditctl/integrations/psycopg_pools.py"},
+    "psycopg_pool": {"auditctl/integrations/psycopg_connections.py"},
     "click": {"auditctl/cli/"},
     "rich": {"auditctl/cli/", "auditctl/log/formats/table.py"},
 }

@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from auditctl.errors import UsageError
 from auditctl.integrations.current import Reads
-from auditctl.integrations.psycopg_connections import prepare, prepare_cursor
+from auditctl.integrations.psycopg_connections import prepare
 
 _reads: dict[str, Reads] = {}
 """By the alias of a database: whether reads are recorded in it."""
@@ -39,14 +39,3 @@ def _instrument(connection: Any, **_: Any) -> None:
         raise UsageError("auditctl cannot name users on connections of psycopg2", hint="Install psycopg 3.")
     reads = _reads.setdefault(connection.alias, Reads(getattr(settings, "AUDITCTL_READS", None)))
     prepare(connection.connection, reads)
-    if "create_cursor" in vars(connection):
-        return
-    create = connection.create_cursor
-
-    # Django makes its server-side cursors by their class, past the factories of the connection.
-    def create_cursor(name: str | None = None) -> Any:
-        cursor = create(name)
-        prepare_cursor(cursor)
-        return cursor
-
-    connection.create_cursor = create_cursor
