@@ -143,12 +143,22 @@ from auditctl.event as event
 left join auditctl.target as target on target.target = event.target
 left join auditctl.event_type as event_type on event_type.name = event.target;
 comment on view auditctl.activity is 'The log in readable form: labels instead of names, System where there is no actor, and a sentence about what happened';
+comment on column auditctl.activity.event_id is 'The number of the event; later events mostly have higher ones';
 comment on column auditctl.activity.created_on is 'When the change was captured';
 comment on column auditctl.activity.ip_address is 'The address that the change came from';
 comment on column auditctl.activity.user_name is 'The actor, or System; actor_kind distinguishes a person of that name from the system';
 comment on column auditctl.activity.target is 'The label of the table or event type, or its name';
+comment on column auditctl.activity.target_id is 'The key of the row: the value of one column, a JSON array of several; null without a key';
+comment on column auditctl.activity.action is 'CREATE, READ, UPDATE, DELETE, TRUNCATE, or EVENT for a business event';
 comment on column auditctl.activity.details is 'What happened, in one sentence';
 comment on column auditctl.activity.reason is 'Why, as the application or the command states it: the key reason of the context';
+comment on column auditctl.activity.old_values is 'The values before: the whole row of a delete, the changed columns of an update';
+comment on column auditctl.activity.new_values is 'The values after: the whole row of a create, the changed columns of an update; the data of a business event';
+comment on column auditctl.activity.db_user is 'The login of the session';
+comment on column auditctl.activity.actor_kind is 'Whether an application named the actor, the login is the actor, or an application named nobody';
+comment on column auditctl.activity.xact_id is 'The transaction; unique within a cluster';
+comment on column auditctl.activity.context is 'Further facts as a JSON object, such as reason, request id and application name';
+comment on column auditctl.activity.actor is 'The actor; null for the system';
 comment on column auditctl.activity.target_name is 'schema.table as events record it, regardless of the label';
 
 grant select on auditctl.activity to auditctl_reader;
