@@ -56,13 +56,15 @@ test-all: $(TEST_STAMP) ## run the tests of the database on PostgreSQL 14 to 18;
 test-regress: $(TEST_STAMP) ## compare PostgreSQL's regression suite with and without auditctl; VERSION=18 chooses another than 15
 	@VERSION="$(VERSION)" SOURCE="$(SOURCE)" $(BIN)/python -m tests.regress $(ARGS)
 
-lint: $(LINT_STAMP) ## check style, types, imports and SQL
+lint: $(LINT_STAMP) ## check style, types, imports, SQL and the files for Docker
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/sqlfluff lint sql/bootstrap sql/tables sql/functions
 	@$(BIN)/sqlfluff lint --config .sqlfluff-queries sql/queries
+	@$(BIN)/hadolint Dockerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docs/examples/docker/compose.yml
 
 golden: $(TEST_STAMP) ## rewrite the generated SQL in tests/golden, to be reviewed
 	@$(BIN)/pytest tests/capture/test_golden.py --update-golden
