@@ -4,7 +4,7 @@ create table auditctl.rule (
     name text not null,
     position integer not null,
     label text,
-    actions auditctl.action[] not null,
+    actions auditctl.action[] not null default '{CREATE,UPDATE,DELETE,TRUNCATE}',
     exclude text[],
     mask text[],
     key text[] not null default '{}',

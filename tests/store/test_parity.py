@@ -206,6 +206,9 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
     """).fetchall()
     assert {name: roles for name, roles in granted if roles != ["auditctl_reader"]} == {
         "change_capture": ["auditctl_admin"],
+        "audit_table": ["auditctl_admin"],
+        "refresh_capture": ["auditctl_admin"],
+        "unaudit_table": ["auditctl_admin"],
         "check_ddl": ["-"],
         "check_drop": ["-"],
         "displacement": ["auditctl_owner"],

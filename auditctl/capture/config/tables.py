@@ -11,7 +11,7 @@ from auditctl.capture import rule_keys
 from auditctl.capture.config.fields import Fields, advice, refuse_repeated
 from auditctl.capture.config.toml import Section
 from auditctl.capture.rule_keys import Kind, Rule, RuleKey
-from auditctl.errors import UsageError
+from auditctl.errors import ConfigurationError, UsageError
 
 KEYS = ("name", *(key.name for key in rule_keys.KEYS), "keep")
 DEFAULTS = ("actions",)
@@ -24,6 +24,31 @@ def read(document: Fields) -> tuple[Rule, ...]:
     rules = [(table, _rule(table, actions)) for table in document.sections("table")]
     refuse_repeated(table for table, rule in rules if rule is not None)
     return tuple(rule for _, rule in rules if rule is not None)
+
+
+def stated(name: str, keys: Mapping[str, Any], source: str) -> Rule:
+    """Return the rule that keys state outside of a file, as in a migration or on a model.
+
+    Args:
+        name: The table, or a glob.
+        keys: Its keys, with values as in a file; None for one that is not stated.
+        source: What states them, for messages.
+
+    Raises:
+        ConfigurationError: A key is unknown, or a value is not one of it; every problem is listed.
+        UsageError: The name is not valid.
+    """
+    table_names.parse(name)
+    problems: list[str] = []
+    values = {
+        key: list(value) if isinstance(value, tuple) else value for key, value in keys.items() if value is not None
+    }
+    table = Fields(values, source, problems)
+    table.known([key.name for key in rule_keys.KEYS])
+    rule = Rule(name, origin=source, **{key.name: _value(table, key, DEFAULT) for key in rule_keys.KEYS})
+    if problems:
+        raise ConfigurationError(problems)
+    return rule
 
 
 def defaults() -> Section:

@@ -146,11 +146,7 @@ declare
     v_key_types auditctl.key_type[];
     v_hidden text[];
     v_target auditctl.target;
-    v_doubtful text[] := '{}';
-    v_new_names text[];
-    v_glob auditctl.rule;
-    v_also_masked text[] := '{}';
-    v_also_excluded text[] := '{}';
+    v_followed auditctl.capture[];
 begin
     -- The statements below are DDL too, and fire the guard again.
     update auditctl.capture set being_changed_by = pg_current_xact_id()
@@ -160,58 +156,15 @@ begin
         return;
     end if;
     perform auditctl_internal.end_release(p_relation);
-    v_now := v_before;
-    v_now.target := auditctl_internal.registered_name(p_relation);
-    v_now.members := auditctl_internal.current_members(p_relation);
-    v_now.columns := auditctl_internal.current_columns(p_relation, v_now.members);
-    v_now.columns_of := auditctl_internal.table_identity(p_relation);
-    v_now.rules := auditctl_internal.current_rules(p_relation, v_now.members);
-    if v_before.columns_of is distinct from v_now.columns_of and not auditctl_internal.has_same_numbers(v_before) then
-        v_doubtful := auditctl_internal.doubtful_columns(v_before.exclude || v_before.mask, v_before.columns, v_now.columns);
-        v_before.columns := auditctl_internal.renumbered_columns(v_before.columns, v_now.columns);
-    end if;
-    v_now.exclude := auditctl_internal.followed_columns(v_before.exclude, v_before.columns, v_now.columns);
-    v_now.mask := auditctl_internal.followed_columns(v_before.mask, v_before.columns, v_now.columns)
-        || auditctl_internal.pick_names(v_doubtful, v_before.exclude || v_before.mask, false);
-    -- A glob also hides a column that is added under, or renamed to, a name which a hidden column had before.
-    v_new_names := auditctl_internal.new_names(v_before.columns, v_now.columns);
-    if v_new_names <> '{}' and not exists (select from auditctl.rule as r where r.name = v_now.target and '{}' in (r.exclude, r.mask)) then
-        for v_glob in select g.* from auditctl_internal.globs_over(p_relation) as g loop
-            v_also_masked := v_also_masked || auditctl_internal.pick_names(v_glob.mask, v_new_names, true);
-            v_also_excluded := v_also_excluded || auditctl_internal.pick_names(v_glob.exclude, v_new_names, true);
-        end loop;
-        v_now.mask := v_now.mask || auditctl_internal.pick_names(v_also_masked, v_now.exclude || v_now.mask, false);
-        v_now.exclude := v_now.exclude || auditctl_internal.pick_names(v_also_excluded, v_now.exclude || v_now.mask, false);
-    end if;
-    if v_now.target <> v_before.target then
-        v_now := auditctl_internal.hide_as_named(v_now);
-        perform auditctl_internal.warn_of_uncovered(p_relation, v_now);
-    end if;
-    v_now.key := auditctl_internal.followed_columns(v_before.key, v_before.columns, v_now.columns);
+    v_followed := auditctl_internal.followed_capture(v_before);
+    v_before := v_followed[1];
+    v_now := v_followed[2];
     v_columns := auditctl_internal.column_names(p_relation);
     perform auditctl_internal.require_no_new_rule(v_before, v_now.rules);
-    if v_doubtful <> '{}' then
-        raise warning 'columns of % that may be excluded or masked ones with a new name are masked: %', v_now.target, array_to_string(v_doubtful, ', ')
-            using hint = 'State the rule again: ' || auditctl_internal.command_line('enable', v_now.target);
-    end if;
-
     if v_now.target <> v_before.target then
-        perform auditctl_internal.follow_rename(v_before.target, v_now.target);
         v_changes := v_changes || jsonb_build_object('renamed_from', v_before.target);
     end if;
-    if (v_now.exclude, v_now.mask) is distinct from (v_before.exclude, v_before.mask) then
-        perform auditctl_internal.widen_globs(p_relation, v_before.columns, v_now.columns);
-    end if;
-    if (v_now.exclude, v_now.mask, v_now.key) is distinct from (v_before.exclude, v_before.mask, v_before.key)
-        or (v_now.former_exclude || v_now.former_mask) && v_columns
-        or exists (
-            select from auditctl.rule as r
-            where r.name = v_now.target and not coalesce(r.exclude, '{}') || coalesce(r.mask, '{}') || v_now.key <@ v_columns
-        )
-        or not auditctl_internal.is_covered(v_now)
-    then
-        v_now := auditctl_internal.sync_rule(v_now);
-    end if;
+    v_now := auditctl_internal.follow_rules(v_before, v_now);
     select t.* into v_target from auditctl.target as t where t.target = v_now.target;
     v_key := auditctl_internal.followed_columns(v_target.key_columns, v_before.columns, v_now.columns);
     if v_key <> v_target.key_columns then

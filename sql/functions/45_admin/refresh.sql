@@ -1,0 +1,87 @@
+-- What the coverage guard does after DDL, for servers where nobody may create event triggers: once, at the end of a migration.
+
+create or replace function auditctl_internal.is_guarded() returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select count(*) = 2
+    from pg_event_trigger as e
+    join pg_proc as p on p.oid = e.evtfoid
+    join pg_namespace as n on n.oid = p.pronamespace and n.nspname = 'auditctl_guard'
+    where e.evtname in ('auditctl_guard_ddl', 'auditctl_guard_drop') and e.evtenabled = 'A'
+$auditctl$;
+comment on function auditctl_internal.is_guarded() is 'Whether the coverage guard is on';
+
+create or replace function auditctl_internal.follow_table(p_relation regclass) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_before auditctl.capture;
+    v_followed auditctl.capture[];
+    v_now auditctl.capture;
+begin
+    select k.* into v_before from auditctl.capture as k where k.relation = p_relation;
+    -- The guard sees one command at a time; here the table may have a new name, and its columns, too.
+    v_before.columns := v_before.columns - v_before.target
+        || jsonb_build_object(auditctl_internal.registered_name(p_relation), v_before.columns -> v_before.target);
+    v_followed := auditctl_internal.followed_capture(v_before);
+    v_now := auditctl_internal.follow_rules(v_followed[1], v_followed[2]);
+    update auditctl.capture
+    set
+        target = v_now.target, exclude = v_now.exclude, mask = v_now.mask, key = v_now.key,
+        former_exclude = v_now.former_exclude, former_mask = v_now.former_mask
+    where relation = p_relation;
+    update auditctl.target as t
+    set key_columns = auditctl_internal.followed_columns(t.key_columns, v_followed[1].columns, v_now.columns)
+    where t.target = v_now.target;
+end
+$auditctl$;
+comment on function auditctl_internal.follow_table is 'Makes the rules and the registration of an audited table follow its name and columns, as auditctl_internal.renew_capture does';
+
+create or replace function auditctl.refresh_capture() returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+as $auditctl$
+declare
+    v_relations oid[];
+    v_relation oid;
+    v_names text[];
+begin
+    if auditctl_internal.is_guarded() then
+        return;
+    end if;
+    v_relations := array(
+        select d.oid
+        from unnest(auditctl_internal.drifted_captures()) as d (oid)
+        join auditctl.capture as k on k.relation::oid = d.oid
+        where auditctl_internal.is_administrable(coalesce(auditctl_internal.registered_name(d.oid), k.target)) and auditctl_internal.is_administrable(k.target)
+        order by d.oid
+    ) || array(
+        select (d ->> 'relation')::oid
+        from jsonb_array_elements(auditctl_internal.due_captures(array(
+            select c.oid
+            from pg_class as c
+            where c.relkind in ('r', 'p', 'f') and c.oid >= 16384 and exists (select from auditctl.rule)
+                and not exists (select from auditctl.capture as k where k.relation::oid = c.oid)
+        ))) as d
+        where d ->> 'name' = d ->> 'target' or (d ->> 'auto')::boolean and auditctl_internal.is_administrable(d ->> 'target')
+    );
+    if v_relations = '{}' then
+        return;
+    end if;
+    perform auditctl.lock_rules();
+    v_names := array(select k.target from auditctl.capture as k where k.relation::oid = any (v_relations));
+    foreach v_relation in array v_relations loop
+        if exists (select from pg_class as c join auditctl.capture as k on k.relation::oid = c.oid where c.oid = v_relation) then
+            perform auditctl_internal.follow_table(v_relation);
+        end if;
+    end loop;
+    perform auditctl_internal.cover(v_relations, v_names || array(select auditctl_internal.registered_name(r) from unnest(v_relations) as r));
+end
+$auditctl$;
+revoke execute on function auditctl.refresh_capture() from public;
+grant execute on function auditctl.refresh_capture() to auditctl_admin;
+comment on function auditctl.refresh_capture() is
+    'Brings capture in step with DDL of this transaction and before, and takes in new tables that a rule covers; does nothing where the coverage guard does it';
