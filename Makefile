@@ -73,7 +73,7 @@ bench: $(BENCH_STAMP) ## measure what the log costs; ARGS="capture --quick" choo
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(TEST_STAMP) ## rewrite the generated parts of docs/, with the manual pages
-	@$(BIN)/pytest tests/project/test_docs.py tests/project/test_reference.py tests/project/test_manual.py --update-golden
+	@$(BIN)/pytest tests/project/test_docs.py tests/project/test_reference.py tests/project/test_manual.py tests/integrations/test_wire.py --update-golden
 
 site: $(DOCS_STAMP) ## build the documentation as a site, into site/; a broken link fails
 	@$(BIN)/python -m tests.site

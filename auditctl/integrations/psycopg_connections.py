@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg import AsyncConnection, Connection, Cursor, ServerCursor, sql
 
 from auditctl.errors import UsageError
-from auditctl.integrations.current import Reads
-from auditctl.integrations.psycopg_steps import State, Steps, end_after, with_settings
+from auditctl.integrations.current import Reads, Settings
+from auditctl.integrations.psycopg_steps import State, Steps, end_after, send_settings, with_settings
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -76,6 +76,18 @@ def prepare(conn: Connection[Any] | AsyncConnection[Any], reads: Reads) -> None:
     """
     _wrap_psycopg()
     vars(conn).setdefault(_STATE, State(reads)).reads = reads
+
+
+def send(conn: Connection[Any], due: Settings) -> None:
+    """Send settings in the running transaction of a connection, or with the BEGIN of a new one."""
+    with conn.lock:
+        conn.wait(send_settings(conn, due))
+
+
+async def send_async(conn: AsyncConnection[Any], due: Settings) -> None:
+    """Do the same for an async connection."""
+    async with conn.lock:
+        await conn.wait(send_settings(conn, due))
 
 
 def _state(conn: Any) -> State | None:

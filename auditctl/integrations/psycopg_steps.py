@@ -56,7 +56,9 @@ def with_settings(conn: Any, state: State, text: str, steps: Steps, *, is_plain:
     elif idle and conn.autocommit and is_plain and Pipeline.is_supported() and not has_several(text):
         steps = _in_pipeline(conn, _prepend(_exec_settings(conn, due), steps))
     else:
-        yield from _send_settings(conn, state, due)
+        state.owns_transaction = idle and conn.autocommit
+        yield from send_settings(conn, due)
+        state.sent.note(due)
         state.note_command(conn, text)
     if state.is_cancelled:
         raise QueryCanceled("canceling statement due to user request")
@@ -84,19 +86,16 @@ def _due(conn: Any, state: State, text: str) -> Generator[Any, Any, Settings | N
         conn.lock.acquire()
 
 
-def _send_settings(conn: Any, state: State, due: Settings) -> Steps:
+def send_settings(conn: Any, due: Settings) -> Steps:
     """Send settings in the running transaction, or with the BEGIN of a new one."""
-    settings = _encode(conn, due)
     if _is_in_pipeline(conn):
         yield from conn._start_query()
         yield from _exec_settings(conn, due)
     elif _is_idle(conn):
-        state.owns_transaction = conn.autocommit
         begin = b"begin" if conn.autocommit else conn._get_tx_start_command()
-        yield from _execute(conn, begin + b"; " + settings)
+        yield from _execute(conn, begin + b"; " + _encode(conn, due))
     else:
-        yield from _execute(conn, settings)
-    state.sent.note(due)
+        yield from _execute(conn, _encode(conn, due))
 
 
 def _exec_settings(conn: Any, due: Settings) -> Steps:

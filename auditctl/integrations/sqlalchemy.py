@@ -6,14 +6,14 @@ to the driver's connection past SQLAlchemy is not.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auditctl.errors import TransactionRequired, UsageError
-from auditctl.integrations import current
+from auditctl.integrations import current, psycopg_connections
 from auditctl.integrations.current import LOOK_UP, Reads, Sent, Settings
 from auditctl.integrations.statements import undoes_settings
 
@@ -33,8 +33,8 @@ _ENDS = ("begin", "commit", "rollback", "begin_twophase", "prepare_twophase", "c
 def instrument(engine: Engine | AsyncEngine, *, reads: bool | None = None) -> None:
     """Send the user of `auditctl.acting_as` with each transaction of an engine that may write.
 
-    It costs one statement for each such transaction, in one round trip with BEGIN where the driver is psycopg 3 and the
-    engine is not async; a transaction that only reads costs nothing, unless reads are recorded.
+    It costs one statement for each such transaction, in one round trip with BEGIN where the driver is psycopg 3; a
+    transaction that only reads costs nothing, unless reads are recorded.
 
     Args:
         engine: The engine, of a driver for PostgreSQL.
@@ -86,12 +86,16 @@ class _Instrument:
         sent.note(due)
 
     def _send(self, driver: Any, due: Settings) -> None:
-        cursor = driver.cursor()
-        try:
-            with driver.pipeline() if hasattr(driver, "pipeline") else nullcontext():
+        if isinstance(driver, psycopg.Connection):
+            psycopg_connections.send(driver, due)
+        elif isinstance(getattr(driver, "driver_connection", None), psycopg.AsyncConnection):
+            driver.run_async(lambda conn: psycopg_connections.send_async(conn, due))
+        else:
+            cursor = driver.cursor()
+            try:
                 cursor.execute(self._sql, tuple(due))
-        finally:
-            cursor.close()
+            finally:
+                cursor.close()
 
     def _after_execute(self, conn: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         if undoes_settings(statement):

@@ -47,6 +47,18 @@ class Session:
         assert isinstance(key, int)
         return key
 
+    async def add_many(self, values: Sequence[str]) -> None:
+        """Insert rows by executemany."""
+        rows = [(value,) for value in values]
+        if isinstance(self.conn, asyncpg.Connection | asyncpg.pool.PoolConnectionProxy):
+            await self.conn.executemany("insert into thing (v) values ($1)", rows)
+            return
+        cursor = self.conn.cursor()
+        result = cursor.executemany("insert into thing (v) values (%s)", rows)
+        if hasattr(result, "__await__"):
+            await result
+        assert cursor.rowcount == len(rows)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
         block = self.conn.transaction()
@@ -100,20 +112,14 @@ class Application:
         """Insert rows by the driver's calls for many: executemany, and COPY."""
         async with self.session() as session:
             conn, rows = session.conn, [(value,) for value in values]
+            await session.add_many(values)
             if self.kind == "asyncpg":
-                await conn.executemany("insert into thing (v) values ($1)", rows)
                 await conn.copy_records_to_table("thing", records=rows, columns=["v"])
             elif "async" in self.kind:
-                cursor = conn.cursor()
-                await cursor.executemany("insert into thing (v) values (%s)", rows)
-                assert cursor.rowcount == len(rows)
-                async with cursor.copy("copy thing (v) from stdin") as copy:
+                async with conn.cursor().copy("copy thing (v) from stdin") as copy:
                     for row in rows:
                         await copy.write_row(row)
             else:
-                cursor = conn.cursor()
-                cursor.executemany("insert into thing (v) values (%s)", rows)
-                assert cursor.rowcount == len(rows)
-                with cursor.copy("copy thing (v) from stdin") as copy:
+                with conn.cursor().copy("copy thing (v) from stdin") as copy:
                     for row in rows:
                         copy.write_row(row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from psycopg.conninfo import conninfo_to_dict
@@ -13,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 if TYPE_CHECKING:
     from tests.fixtures.databases import Login
+    from tests.integrations.wire import Traffic, Wire
 
 KINDS = ("psycopg", "psycopg async", "asyncpg")
 
@@ -59,6 +60,30 @@ class Application:
         if isinstance(self.engine, Engine):
             return [self._run(self.engine, work) for work in works]
         return asyncio.run(self._run_async(self.engine, works))
+
+    def count(self, wire: Wire, works: Sequence[Work]) -> list[Traffic]:
+        """Do each piece of work twice; return what the second time sends."""
+        if isinstance(self.engine, Engine):
+            return [self._count(self.engine, wire, work) for work in works]
+        return asyncio.run(self._count_async(self.engine, wire, works))
+
+    def _count(self, engine: Engine, wire: Wire, work: Work) -> Traffic:
+        self._run(engine, work)
+        with wire.counting() as traffic:
+            self._run(engine, work)
+        return traffic
+
+    async def _count_async(self, engine: AsyncEngine, wire: Wire, works: Sequence[Work]) -> list[Traffic]:
+        counts = []
+        for work in works:
+            for _ in range(2):
+                async with AsyncSession(engine) as session:
+                    with wire.counting() as traffic:
+                        await session.run_sync(work)
+                        await session.commit()
+            counts.append(traffic)
+        await engine.dispose()
+        return counts
 
     def _run(self, engine: Engine, work: Work) -> Any:
         with Session(engine) as session:

@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import django
 import pytest
 from asgiref.sync import sync_to_async
-from django.conf import settings
-from django.db import DatabaseError, connection, connections, models, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
-from psycopg.conninfo import conninfo_to_dict
 
 from auditctl import acting_as
 from tests.fixtures import templates
+from tests.integrations.django_shop import ActingMiddleware, Thing, connected, forget_reads
 from tests.integrations.recorded import THING, Who
 from tests.support.capturing import audit
 
@@ -27,43 +25,14 @@ if TYPE_CHECKING:
 
     from tests.fixtures.databases import Login
 
-if not settings.configured:
-    settings.configure(
-        DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": None}},
-        INSTALLED_APPS=["auditctl.integrations.django"],
-        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        AUDITCTL_TRUSTED_PROXIES=["10.0.0.0/8"],
-        ALLOWED_HOSTS=["*"],
-    )
-    django.setup()
-
-from auditctl.integrations.django import ActingMiddleware
-from auditctl.integrations.django import apps as instrumented
-
 db_template = templates.begin_with(templates.audited(THING, "thing"))
 
 
-class Thing(models.Model):  # type: ignore[misc]
-    v = models.TextField(null=True)
-
-    class Meta:
-        app_label = "auditctl"
-        db_table = "thing"
-        managed = False
-
-
-@pytest.fixture(params=["", "pool"], autouse=True)
+@pytest.fixture(params=[False, True], autouse=True, ids=["", "pool"])
 def database(request: pytest.FixtureRequest, web: Login) -> Iterator[None]:
     """The database of the test, with a connection that persists, or with a pool."""
-    known = conninfo_to_dict(web.dsn)
-    pool = {"pool": {"min_size": 1, "max_size": 4}} if request.param else {}
-    names = {name.upper(): str(known.get(name) or "") for name in ("host", "port", "user", "password")}
-    age = 0 if request.param else None
-    connection.settings_dict.update(NAME=known["dbname"], OPTIONS=pool, CONN_MAX_AGE=age, **names)
-    instrumented._reads.clear()
-    yield
-    connections.close_all()
-    connection.close_pool()
+    with connected(web, with_pool=request.param):
+        yield
 
 
 def request(user: str | None, **options: Any) -> Any:
@@ -124,7 +93,7 @@ def test_what_only_reads_sends_nothing_unless_reads_are_recorded(conn: psycopg.C
     with acting_as("alice"):
         assert read() == ""
         conn.execute("create policy auditctl_read on thing using (true)")
-        instrumented._reads.clear()
+        forget_reads()
         connections.close_all()
         assert read() == "alice"
 
