@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from alembic import command
@@ -17,7 +17,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from auditctl import database, place, resources, revision, store_code
+from auditctl import actor_sources, database, place, resources, revision, store_code
+from auditctl.actor_sources import ActorSource
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.names import STORE_REVISION
@@ -36,6 +37,7 @@ class Installation:
         is_guarded: Whether the coverage guard is on, which needs a superuser.
         was_guarded: Whether it was on before.
         warnings: What the database warns of, as sentences without a full stop.
+        actor_sources: What names the actor where auditctl.actor does not, in order.
     """
 
     before: str | None
@@ -43,6 +45,7 @@ class Installation:
     is_guarded: bool
     was_guarded: bool
     warnings: tuple[str, ...] = ()
+    actor_sources: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -50,7 +53,9 @@ class Installation:
         return self.before != self.after
 
 
-def install(dsn: str = "", *, reason: str | None = None) -> Installation:
+def install(
+    dsn: str = "", *, reason: str | None = None, actor_from: Sequence[ActorSource] | None = None
+) -> Installation:
     """Create or upgrade the store, and create the log's partitions for this month and three ahead.
 
     May be repeated: functions and views are written anew each time, tables change by revision. Two installs at once
@@ -60,6 +65,7 @@ def install(dsn: str = "", *, reason: str | None = None) -> Installation:
     Args:
         dsn: The database.
         reason: Why, recorded with each event; None for no reason.
+        actor_from: What names the actor where auditctl.actor does not, in order; None to leave it as it is.
 
     Raises:
         DatabaseError: No connection, or the login may not.
@@ -78,18 +84,19 @@ def install(dsn: str = "", *, reason: str | None = None) -> Installation:
             place.require(conn)
             store_code.require_unchanged(conn, replaced=True)
         (was_guarded,) = conn.execute(guarded.encode()).fetchone() or (False,)
-        upgrade(conn, reason=reason)
+        upgrade(conn, reason=reason, actor_from=actor_from)
         (is_guarded,) = conn.execute(guarded.encode()).fetchone() or (False,)
-    return Installation(before, STORE_REVISION, is_guarded, was_guarded, tuple(warnings))
+        sources = actor_sources.read(conn)
+    return Installation(before, STORE_REVISION, is_guarded, was_guarded, tuple(warnings), sources)
 
 
-def upgrade(conn: Connection, adopt: Callable[[], None] | None = None, *, reason: str | None = None) -> None:
+def upgrade(conn: Connection, adopt: Callable[[], None] | None = None, **stated: object) -> None:
     """Run migrations/env.py on a connection, in one transaction of its own.
 
     Args:
         conn: The connection; outside a transaction.
         adopt: Makes it an adoption: repairs what a restore left, and calls this before the transaction commits.
-        reason: Why, recorded with each event; None for no reason.
+        stated: `reason` and `actor_from`, as for `install`.
 
     Raises:
         DatabaseError: The login may not.
@@ -99,7 +106,7 @@ def upgrade(conn: Connection, adopt: Callable[[], None] | None = None, *, reason
     try:
         with engine.connect() as connection:
             config = _config()
-            config.attributes.update(connection=connection, adopt=adopt, reason=reason)
+            config.attributes.update(connection=connection, adopt=adopt, **stated)
             command.upgrade(config, "head")
     except DBAPIError as error:
         if error.orig is None:
@@ -107,12 +114,12 @@ def upgrade(conn: Connection, adopt: Callable[[], None] | None = None, *, reason
         raise error.orig from error
 
 
-def install_script(from_revision: str | None = None, *, reason: str | None = None) -> str:
+def install_script(from_revision: str | None = None, **stated: object) -> str:
     """Return what `install` would run, as SQL for a DBA to review and to run with psql; connects to nothing.
 
     Args:
         from_revision: The revision the store has now; None for a database without one.
-        reason: Why, recorded with each event; None for no reason.
+        stated: `reason` and `actor_from`, as for `install`.
 
     Raises:
         UsageError: There is no such revision.
@@ -122,7 +129,7 @@ def install_script(from_revision: str | None = None, *, reason: str | None = Non
         raise UsageError(f"there is no revision {from_revision}", hint=f"Known revisions: {', '.join(known)}")
     config = _config()
     config.output_buffer = buffer = io.StringIO()
-    config.attributes.update(reason=reason)
+    config.attributes.update(stated)
     with ALEMBIC:
         command.upgrade(config, f"{from_revision}:head" if from_revision else "head", sql=True)
     return buffer.getvalue()

@@ -29,6 +29,11 @@ _OF_TABLE = re.compile(r"\bcreate (?:or replace )?(?:policy|trigger|index|table)
 _SETTING = re.compile(r"^set (\S+) (?:=|to) (.+)$", re.MULTILINE)
 _CALL = re.compile(r'([a-z_][\w.]*)"?\s*\(', re.IGNORECASE)
 
+_LITERAL = r"(?:'(?:[^'\\]|'')*'|E'(?:[^'\\]|''|\\\\)*')"
+_CLAIM = re.compile(rf", auditctl_internal\.claim\({_LITERAL}, {_LITERAL}\)")
+_CLAIMED_ACTOR = "auditctl_internal.claimed_actor"
+"""The one function that install generates from rows: it calls `claim` with constants, once for each actor source."""
+
 _SYNTAX = frozenset(
     "all and any array as by case check coalesce else end exists filter from greatest in is join lateral least not "
     "nullif on or over overlay position row select substring then timezone trim using values when where with".split()
@@ -83,7 +88,8 @@ def find_changes(conn: psycopg.Connection[Any], *, replaced: bool = False) -> li
         if replaced and kind not in ("table", "foreign"):
             continue
         if kind == "function":
-            function = Function(source, is_definer, frozenset(map(_setting, settings)))
+            written = _CLAIM.sub("", source) if name == _CLAIMED_ACTOR else source
+            function = Function(written, is_definer, frozenset(map(_setting, settings)))
             seen[name, function] += 1
             is_ours = seen[name, function] <= expected.functions[name, function]
         elif kind == "foreign":

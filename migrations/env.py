@@ -5,14 +5,15 @@ views, capture templates and event triggers. Roles and event triggers take the i
 run as auditctl_owner. A script (`install --sql`) is the same statements, written down.
 
 `config.attributes` carries `connection`, a SQLAlchemy connection; it is absent for a script. It may carry
-`reason`, which every event then has; and for an adoption `adopt`, which is called before the transaction commits.
+`reason`, which every event then has; `actor_from`, the sources that name the actor; and for an adoption `adopt`, which
+is called before the transaction commits.
 """
 
 from __future__ import annotations
 
 from alembic import context
 
-from auditctl import reason, resources
+from auditctl import actor_sources, reason, resources
 from auditctl.capture import render
 from auditctl.names import INSTALL_LOCK, SCHEMA, STORE_REVISION, STORE_WAIT
 from auditctl.revision import UNRELEASED
@@ -138,6 +139,21 @@ def literal(text: str) -> str:
     return f"'{escaped}'"
 
 
+def state_reason() -> None:
+    """Give the events of this transaction a reason, if there is one."""
+    why = context.config.attributes.get("reason")
+    if why is not None:
+        run(f"select pg_catalog.set_config('auditctl.context', {literal(reason.context(why))}, true);")
+
+
+def write_sources() -> None:
+    """Replace the sources of actors, if some are stated, and make capture read those that there are."""
+    sources = context.config.attributes.get("actor_from")
+    if sources is not None:
+        run(f"select auditctl_internal.set_actor_sources({literal(actor_sources.dump(sources))});")
+    run("select auditctl_internal.write_claimed_actor();")
+
+
 def install() -> None:
     """Run everything, in the order in which one thing needs the other."""
     if context.is_offline_mode():
@@ -146,9 +162,7 @@ def install() -> None:
     if context.is_offline_mode():
         run(script_head(current_revision()))
     run(SETTINGS)
-    why = context.config.attributes.get("reason")
-    if why is not None:
-        run(f"select pg_catalog.set_config('auditctl.context', {literal(reason.context(why))}, true);")
+    state_reason()
     finish = context.config.attributes.get("adopt")
     if finish is not None:
         run(resources.sql_text("bootstrap/adopt.sql"))
@@ -162,13 +176,14 @@ def install() -> None:
         run(f"select auditctl_internal.replace_objects($file$\n{text}$file$);")
     run(render.write_templates())
     run(resources.sql_text("bootstrap/finish.sql"))
+    run("select auditctl_internal.create_partitions();")
+    write_sources()
     run(NOTE_GUARD)
     run(resources.sql_text("bootstrap/guard.sql"))
     run(resources.sql_text("bootstrap/guard_joins.sql"))
     run(resources.sql_text("bootstrap/guard_entry.sql"))
     run(resources.sql_text("bootstrap/lend.sql"))
     run(resources.sql_text("bootstrap/event_triggers.sql"))
-    run("select auditctl_internal.create_partitions();")
     if finish is not None:
         run(resources.sql_text("bootstrap/adopted.sql"))
         finish()

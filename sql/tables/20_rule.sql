@@ -95,6 +95,24 @@ comment on column auditctl.event_type.enabled is 'Whether such events are record
 comment on column auditctl.event_type.set_by is 'The login that set it';
 comment on column auditctl.event_type.set_at is 'When it was set';
 
+create table auditctl.actor_source (
+    name text not null,
+    position integer not null,
+    setting text not null,
+    path text[] not null,
+    set_by text not null default session_user,
+    set_at timestamptz not null default pg_catalog.now(),
+    constraint actor_source_pkey primary key (name)
+);
+comment on table auditctl.actor_source is
+    'Settings of the session that name the actor where auditctl.actor does not, as auditctl install --actor-from states them';
+comment on column auditctl.actor_source.name is 'The setting, and after a colon the path of a member of its JSON';
+comment on column auditctl.actor_source.position is 'The order in which they are looked at: the first that names somebody counts';
+comment on column auditctl.actor_source.setting is 'The name of the setting';
+comment on column auditctl.actor_source.path is 'The members that lead to the actor in the setting''s JSON; empty where the setting itself is the actor';
+comment on column auditctl.actor_source.set_by is 'The login that stated it';
+comment on column auditctl.actor_source.set_at is 'When it was stated';
+
 create table auditctl.accepted_finding (
     name text generated always as (check_name || ' ' || object) stored,
     check_name text not null,

@@ -59,6 +59,7 @@ SETTINGS = (
 
 def test_the_fast_path_determines_the_same_identity_as_the_careful_one(db: str, login: MakeLogin) -> None:
     web, mallory = login("web", dsn=db), login("mallory", dsn=db)
+    heir = login("authenticator", dsn=db, roles=["auditctl_app"], attributes="noinherit")
     with connect(db) as conn:
         conn.execute(FAST)
     with database.connect(db) as conn:
@@ -66,6 +67,7 @@ def test_the_fast_path_determines_the_same_identity_as_the_careful_one(db: str, 
     for dsn, role in (
         (web.dsn, "none"),
         (web.dsn, "auditctl_app"),
+        (heir.dsn, "none"),
         (mallory.dsn, "none"),
         (db, "none"),
     ):

@@ -65,7 +65,8 @@ UNPINNED = """
 
 CALLED_WITH_A_PINNED_PATH = {
     "array_image", "array_may_need_text", "captured_action", "changed", "changed_array", "changed_document",
-    "changed_float", "changed_floats", "changed_image", "changed_text", "conditional_identity", "context",
+    "changed_float", "changed_floats", "changed_image", "changed_text", "claim", "claimed_actor",
+    "conditional_identity", "context",
     "document_image", "document_needs_wrapping", "event_limit", "exact_array", "exact_document", "exact_float",
     "exact_floats", "exact_image", "float_image", "float_needs_text", "floats_image", "floats_needs_text",
     "full_context", "has_shape", "has_visible", "holds_app_role", "identify", "identify_reader", "image_kind",

@@ -147,6 +147,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
     """).fetchall() == [
         ("auditctl.accepted_finding", "auditctl_reader", "SELECT"),
         ("auditctl.activity", "auditctl_reader", "SELECT"),
+        ("auditctl.actor_source", "auditctl_reader", "SELECT"),
         ("auditctl.administration", "auditctl_reader", "SELECT"),
         ("auditctl.alembic_version", "-", "SELECT"),
         ("auditctl.capture", "auditctl_reader", "SELECT"),

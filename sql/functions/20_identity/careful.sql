@@ -112,7 +112,7 @@ as $auditctl$
 -- Called by capture and auditctl_internal.insert_event only, whose search_path is pinned.
 declare
     v_who auditctl.identity;
-    v_actor text := nullif(current_setting('auditctl.actor', true), '');
+    v_actor text := auditctl_internal.claimed_actor();
     v_ip text := nullif(current_setting('auditctl.ip', true), '');
     v_address inet;
 begin

@@ -30,26 +30,32 @@ comment on function auditctl.set_context is
 -- is a call of its own. All raise an error if a role is missing or a setting is not valid text: then, and in all other cases,
 -- auditctl_internal.identify() determines the identity.
 
-create or replace function auditctl_internal.is_application() returns boolean
+create or replace function auditctl_internal.is_application(p_actor text) returns boolean
 language sql stable
 as $auditctl$
     select
-        pg_has_role(session_user, 'auditctl_app'::regrole, 'USAGE')
+        (
+            pg_has_role(session_user, 'auditctl_app'::regrole, 'USAGE')
+            -- A login with NOINHERIT, such as that of PostgREST. From PostgreSQL 16 on, MEMBER is true for the role's creator.
+            or pg_has_role(
+                session_user, 'auditctl_app'::regrole,
+                case when current_setting('server_version_num')::integer < 160000 then 'MEMBER' else 'SET' end
+            )
+        )
         -- Superusers have every role; auditctl_internal.identify() checks whether this one was granted.
         and not pg_has_role(session_user, 'auditctl_owner'::regrole, 'MEMBER')
-        and coalesce(octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000, true)
+        and coalesce(octet_length(convert_to(p_actor, 'UTF8')) <= 1000, true)
         -- auditctl_internal.identify() handles a list of addresses, a netmask, blanks, and text that is not an address.
         and coalesce(current_setting('auditctl.ip', true) !~ '[, /]', true)
 $auditctl$;
 comment on function auditctl_internal.is_application is
-    'Whether the login is a member of auditctl_app and not a superuser, and names a user and an address that look valid';
+    'Whether the login is a member of auditctl_app and not a superuser, and the actor and its address look valid';
 
 create or replace function auditctl_internal.is_database() returns boolean
 language sql stable
 as $auditctl$
     select
-        coalesce(current_setting('auditctl.actor', true), '') = ''
-        and coalesce(current_setting('auditctl.ip', true), '') = ''
+        coalesce(current_setting('auditctl.ip', true), '') = ''
         and case
             -- Only superusers and members of auditctl_owner get here; they can write events without forging a setting.
             when pg_has_role(session_user, 'auditctl_owner'::regrole, 'MEMBER')
@@ -57,7 +63,7 @@ as $auditctl$
             else not pg_has_role(session_user, 'auditctl_app'::regrole, 'MEMBER')
         end
 $auditctl$;
-comment on function auditctl_internal.is_database is 'Whether the login is not an application and names no user';
+comment on function auditctl_internal.is_database is 'Whether the login is not an application and names no address';
 
 create or replace function auditctl_internal.context(p_setting text) returns jsonb
 language sql stable
@@ -108,18 +114,16 @@ as $auditctl$
 -- Called by capture only, whose search_path is pinned.
 declare
     v_who auditctl.identity;
-    v_setting text;
+    v_actor constant text := auditctl_internal.claimed_actor();
 begin
-    if auditctl_internal.is_database() then
+    if v_actor is null and auditctl_internal.is_database() then
         v_who.actor := session_user;
         v_who.actor_kind := 'database'::auditctl.actor_kind;
         v_who.ip := inet_client_addr();
-    elsif auditctl_internal.is_application() then
-        v_setting := current_setting('auditctl.actor', true);
-        v_who.actor := case when auditctl_internal.has_visible(v_setting) then v_setting end;
+    elsif auditctl_internal.is_application(v_actor) then
+        v_who.actor := case when auditctl_internal.has_visible(v_actor) then v_actor end;
         v_who.actor_kind := case when v_who.actor is null then 'system'::auditctl.actor_kind else 'application' end;
-        v_setting := nullif(current_setting('auditctl.ip', true), '');
-        v_who.ip := coalesce(auditctl_internal.unmapped(v_setting::inet), inet_client_addr());
+        v_who.ip := coalesce(auditctl_internal.unmapped(nullif(current_setting('auditctl.ip', true), '')::inet), inet_client_addr());
     else
         return auditctl_internal.identify();
     end if;
@@ -128,7 +132,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.other_identity is
-    'Who acts in a session of a database login, or of an application that names nobody, an IPv6 address, or a user who does not begin with a letter of ASCII';
+    'Who acts in a session of a database login, or of an application that names nobody, an IPv6 address, or a user by another setting or who does not begin with a letter of ASCII';
 
 create or replace function auditctl_internal.session_identity() returns auditctl.identity
 language sql volatile
@@ -138,7 +142,7 @@ as $auditctl$
             when pg_has_role(session_user, 'auditctl_app'::regrole, 'USAGE')
                 and not pg_has_role(session_user, 'auditctl_owner'::regrole, 'MEMBER')
                 and octet_length(convert_to(current_setting('auditctl.actor', true), 'UTF8')) <= 1000
-                and ascii(current_setting('auditctl.actor')) between 33 and 126
+                and ascii(current_setting('auditctl.actor', true)) between 33 and 126
                 and coalesce(current_setting('auditctl.ip', true) !~ '[, /:]', true)
                 then row(
                     current_setting('auditctl.actor'),

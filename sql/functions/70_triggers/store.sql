@@ -20,6 +20,10 @@ create or replace trigger accepted_finding_recorded after insert or update or de
 for each row execute function auditctl_internal.record_rule();
 alter table auditctl.accepted_finding enable always trigger accepted_finding_recorded;
 
+create or replace trigger actor_source_recorded after insert or update or delete on auditctl.actor_source
+for each row execute function auditctl_internal.record_rule();
+alter table auditctl.actor_source enable always trigger actor_source_recorded;
+
 select auditctl_internal.guard_partition('auditctl.event');
 select auditctl_internal.guard_partition('auditctl.event_default');
 

@@ -1,4 +1,4 @@
--- Triggers that record every change to a rule, event type, accepted finding, retention time or hold, if missing or not always firing.
+-- Triggers that record every change to a rule, event type, accepted finding, source of actors, retention time or hold, if missing or not always firing.
 select
     expected.relation as object,
     expected.trigger,
@@ -14,6 +14,7 @@ from (
     -- AFTER INSERT OR UPDATE [OR DELETE], FOR EACH ROW.
     values ('auditctl.rule', 'rule_recorded', 29, 'auditctl_internal.record_rule()'),
     ('auditctl.event_type', 'event_type_recorded', 29, 'auditctl_internal.record_rule()'),
+    ('auditctl.actor_source', 'actor_source_recorded', 29, 'auditctl_internal.record_rule()'),
     ('auditctl.accepted_finding', 'accepted_finding_recorded', 29, 'auditctl_internal.record_rule()'),
     ('auditctl.retention', 'retention_recorded', 21, 'auditctl_internal.record_statement(''target'')'),
     ('auditctl.hold', 'hold_recorded', 21, 'auditctl_internal.record_statement(''hold_id'')')
