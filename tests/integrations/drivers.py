@@ -73,8 +73,8 @@ class Session:
 class Application:
     """A pool of a driver."""
 
-    def __init__(self, kind: str, login: Login, size: int = 1) -> None:
-        self.kind, self._login, self._size = kind, login, size
+    def __init__(self, kind: str, login: Login, size: int = 1, **connect: Any) -> None:
+        self.kind, self._login, self._size, self._connect = kind, login, size, connect
         self.pool: Any = None
 
     def instrument(self, **options: Any) -> None:
@@ -82,18 +82,18 @@ class Application:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Application]:
-        autocommit: Any = {"autocommit": self.kind.endswith("autocommit")}
+        connect: Any = {"autocommit": self.kind.endswith("autocommit")} | self._connect
         sizes: Any = {"min_size": self._size, "max_size": self._size}
         if self.kind == "asyncpg":
             known = conninfo_to_dict(self._login.dsn)
             names = {name: known.get(name) for name in ("host", "port", "user", "password")}
-            async with asyncpg.create_pool(database=known["dbname"], **names, **sizes) as self.pool:
+            async with asyncpg.create_pool(database=known["dbname"], **names, **sizes, **self._connect) as self.pool:
                 yield self
         elif "async" in self.kind:
-            async with AsyncConnectionPool(self._login.dsn, kwargs=autocommit, open=False, **sizes) as self.pool:
+            async with AsyncConnectionPool(self._login.dsn, kwargs=connect, open=False, **sizes) as self.pool:
                 yield self
         else:
-            with ConnectionPool(self._login.dsn, kwargs=autocommit, open=True, **sizes) as self.pool:
+            with ConnectionPool(self._login.dsn, kwargs=connect, open=True, **sizes) as self.pool:
                 yield self
 
     @asynccontextmanager
