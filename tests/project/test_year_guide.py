@@ -22,7 +22,7 @@ from tests.fixtures.databases import connect
 from tests.fixtures.server import in_memory
 from tests.support import next_version, retaining
 from tests.support.dumps import require_programs
-from tests.support.guide import FOLDER, GUARDED, UNGUARDED, Block, Console, blocks, is_dated, normal, rewrite
+from tests.support.guide import FOLDER, GUARDED, UNGUARDED, Console, Reading, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -163,37 +163,6 @@ class Year:
             conn.execute("checkpoint")
         free = shutil.disk_usage(self._volume).free
         subprocess.run(["fallocate", "-l", str(free - LEFT_BYTES), self._volume / "ballast"], check=True)
-
-
-class Reading:
-    """A reader of the page, who runs its blocks and compares what they print with what it shows."""
-
-    def __init__(self, console: Console, *, is_guarded: bool, update: bool) -> None:
-        self._console, self._mark, self._update = console, GUARDED if is_guarded else UNGUARDED, update
-
-    def run(self, block: Block) -> None:
-        """Run a block, unless it is for others."""
-        if block.marks & ({GUARDED, UNGUARDED} - {self._mark}):
-            return
-        file = next((mark.removeprefix("file ") for mark in block.marks if mark.startswith("file ")), None)
-        if block.kind == "toml" or file:
-            with (self._console.folder / (file or "audit.toml")).open("a") as target:
-                target.write(f"{block.text}\n")
-        elif block.kind == "console":
-            self._compare(block)
-        else:
-            self._console.run_command(block, block.text)
-
-    def _compare(self, block: Block) -> None:
-        written = ""
-        is_compared = UNGUARDED in block.marks or self._mark == GUARDED
-        for command, shown in block.commands:
-            real = self._console.run_command(block, command)
-            if is_compared and not self._update and not is_dated(real):
-                assert normal(real) == normal(shown), f"run this test with --update-golden\n$ {command}\n{real}"
-            written += f"$ {command}\n{real}"
-        if is_compared and self._update and written != block.text:
-            rewrite(PAGE, block, written)
 
 
 def test_every_block_of_the_guide_is_run() -> None:

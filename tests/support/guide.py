@@ -1,6 +1,7 @@
 """Runs the blocks of a guide in docs/how-to, in their order, as its reader does.
 
-A comment before a block says when it runs, and how its commands end: `<!-- run: guarded, exit 3 -->`.
+A comment before a block says when it runs, how its commands end, as which login, or to which file it is added:
+`<!-- run: guarded, exit 3 -->`, `<!-- run: as billing_web -->`, `<!-- run: file audit.toml -->`.
 """
 
 from __future__ import annotations
@@ -95,6 +96,11 @@ class Block:
         return next((int(mark.removeprefix("exit ")) for mark in self.marks if mark.startswith("exit ")), 0)
 
     @property
+    def login(self) -> str | None:
+        """The login that runs it; None for whoever reads the page."""
+        return next((mark.removeprefix("as ") for mark in self.marks if mark.startswith("as ")), None)
+
+    @property
     def commands(self) -> list[tuple[str, str]]:
         """Each command of a console block, with the output that is shown below it."""
         parts = re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]
@@ -176,7 +182,8 @@ class Console:
 
     def _run_block(self, block: Block) -> str:
         before = processor_seconds(self.server)
-        done = self._start(SHELL if block.kind == "sh" else PSQL, block.text, {})
+        login = {"PGUSER": block.login} if block.login else {}
+        done = self._start(SHELL if block.kind == "sh" else PSQL, block.text, login)
         self.seconds.append((block.text, processor_seconds(self.server) - before))
         assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
@@ -193,3 +200,36 @@ class Console:
             text=True,
             check=False,
         )
+
+
+class Reading:
+    """A reader of the page, who runs its blocks and compares what they print with what it shows."""
+
+    def __init__(self, console: Console, *, is_guarded: bool, update: bool) -> None:
+        self._console, self._mark, self._update = console, GUARDED if is_guarded else UNGUARDED, update
+
+    def run(self, block: Block) -> None:
+        """Run a block, unless it is for others."""
+        if block.marks & ({GUARDED, UNGUARDED} - {self._mark}):
+            return
+        file = next((mark.removeprefix("file ") for mark in block.marks if mark.startswith("file ")), None)
+        if block.kind == "toml" or file:
+            with (self._console.folder / (file or "audit.toml")).open("a") as target:
+                target.write(f"{block.text}\n")
+        elif block.kind == "console":
+            self._compare(block)
+        elif block.kind == "sql":
+            self._console._run_block(block)
+        else:
+            self._console.run_command(block, block.text)
+
+    def _compare(self, block: Block) -> None:
+        written = ""
+        is_compared = UNGUARDED in block.marks or self._mark == GUARDED
+        for command, shown in block.commands:
+            real = self._console.run_command(block, command)
+            if is_compared and not self._update and not is_dated(real):
+                assert normal(real) == normal(shown), f"run this test with --update-golden\n$ {command}\n{real}"
+            written += f"$ {command}\n{real}"
+        if is_compared and self._update and written != block.text:
+            rewrite(self._console.page, block, written)
