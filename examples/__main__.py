@@ -6,6 +6,7 @@ Leaves no process and no file behind.
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
 import socket
@@ -57,6 +58,9 @@ def main(name: str, port: int | None, page_port: int) -> None:
     shop = SHOPS[name]
     if (port or shop.port) == page_port:
         raise click.UsageError("the shop and the page need two ports")
+    # libpq would read the user's own settings for every connection.
+    for variable in [variable for variable in os.environ if variable.startswith("PG")]:
+        del os.environ[variable]
     try:
         require_free(port or shop.port, f"make example-{name} PORT=NUMBER")
         require_free(page_port, f"make example-{name} PAGE_PORT=NUMBER")

@@ -33,6 +33,9 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "how-to" / "examples.md"
 
+NONSENSE = {"PGSERVICE": "none", "PGOPTIONS": "-c none=1", "PGPORT": "x", "AUDITCTL_DSN": "none", "FLASK_ENV_FILE": "x"}
+"""Settings of the user's own, which would disturb it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -72,7 +75,7 @@ def started(name: str, temp: Path, until: str) -> Iterator[Example]:
     port, page_port = choose_port(), choose_port()
     before = set(temp.iterdir())
     with subprocess.Popen(
-        command(name, port, page_port), cwd=ROOT, env={**os.environ, "TMPDIR": str(temp)}, text=True,
+        command(name, port, page_port), cwd=ROOT, env={**os.environ, **NONSENSE, "TMPDIR": str(temp)}, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
