@@ -70,7 +70,7 @@ def signed_in(scope: MutableMapping[str, Any]) -> str | None:
     if (scope.get("client") or [None])[0] not in PROXIES:
         return None
     names = [value for key, value in scope["headers"] if key == b"x-remote-user"]
-    return names[0].decode("latin-1").strip() or None if len(names) == 1 else None
+    return names[0].decode("utf-8", "replace").strip() or None if len(names) == 1 else None
 
 
 def require_user(request: Request) -> str:
