@@ -31,7 +31,11 @@ CALL = (
     "select auditctl.set_context(p_actor => ?, p_ip => ?, p_reason => ?, "
     "p_context => jsonb_build_object('request_id', ?::text))"
 )
-HINT = "Name the user in the transaction: select auditctl.set_context('alice', '203.0.113.7')"
+NO_USER = "UA002 Name the user in the transaction: select auditctl.set_context('alice', '203.0.113.7')"
+NO_REASON = (
+    'UA004 Give it by acting_as("alice", reason="ticket 4711") in Python, or in the same transaction by SQL: '
+    "select auditctl.set_context('alice', p_reason => 'ticket 4711')"
+)
 
 NODE_MODULES = ("/usr/lib/node_modules", "/usr/local/lib/node_modules", "/usr/share/nodejs")
 JDBC = Path("/usr/share/java/postgresql.jar")
@@ -112,7 +116,7 @@ def blocks(fence: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def db_template(server: EmbeddedServer, template: NoopExecutor) -> Iterator[str]:
-    """A shop whose customers nobody changes without saying who."""
+    """A shop whose customers nobody changes without saying who and why."""
 
     def prepare(dsn: str) -> None:
         from auditctl.cli.main import main
@@ -124,7 +128,7 @@ def db_template(server: EmbeddedServer, template: NoopExecutor) -> Iterator[str]
                 "insert into billing.customer values (7, 10.00); grant all on billing.customer to public"
             )
         with pytest.raises(SystemExit) as end:
-            main(["--quiet", "--dsn", dsn, "enable", "billing.customer", "--require-actor"])
+            main(["--quiet", "--dsn", dsn, "enable", "billing.customer", "--require-actor", "--require-reason"])
         assert end.value.code == 0
 
     with prepared(server, template, prepare) as name:
@@ -159,7 +163,7 @@ def test_code_of_the_page_names_the_user(
 
     out = run(language, tmp_path, login("web", roles=["auditctl_app"]).dsn)
 
-    assert [line.rstrip() for line in out.splitlines()] == [f"UA002 {HINT}", "changed my mind", f"UA002 {HINT}"]
+    assert [line.rstrip() for line in out.splitlines()] == [NO_USER, NO_REASON, "changed my mind", NO_USER]
     events = conn.execute(
         "select user_name, host(ip_address), reason, context ->> 'request_id', new_values ->> 'balance'"
         " from auditctl.activity where target_name = 'billing.customer'"

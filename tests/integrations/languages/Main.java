@@ -32,6 +32,7 @@ public class Main {
     pool.setUser(System.getenv("PGUSER"));
     // EXAMPLE
     refused(() -> new Acting(null, null, null, null).run(pool, Main::update));
+    refused(() -> new Acting("bob", null, null, null).run(pool, Main::update));
     refused(() -> new Acting("bob", null, "x", null).run(pool, connection -> {
       update(connection);
       throw new IllegalStateException("changed my mind");

@@ -36,6 +36,7 @@ func main() {
 	defer pool.Close()
 	example(ctx, pool)
 	report(acting.As(ctx, pool, acting.Who{}, update(ctx)))
+	report(acting.As(ctx, pool, acting.Who{User: "bob"}, update(ctx)))
 	report(acting.As(ctx, pool, acting.Who{User: "bob", Reason: "x"}, func(tx pgx.Tx) error {
 		if err := update(ctx)(tx); err != nil {
 			return err

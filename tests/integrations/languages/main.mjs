@@ -17,6 +17,7 @@ const update = (client, balance = "1.00") =>
 
 // EXAMPLE
 await refused(() => acting(pool, { user: null }, update));
+await refused(() => acting(pool, { user: "bob" }, update));
 await refused(() => acting(pool, { user: "bob", reason: "x" }, async (client) => {
   await update(client);
   throw new Error("changed my mind");

@@ -20,6 +20,7 @@ $nobody = ['user' => null, 'ip' => null, 'reason' => null, 'request_id' => null]
 
 // EXAMPLE
 refused(fn () => acting($db, $nobody, $update));
+refused(fn () => acting($db, ['user' => 'bob'] + $nobody, $update));
 refused(fn () => acting($db, ['user' => 'bob', 'reason' => 'x'] + $nobody, function (PDO $db) use ($update) {
     $update($db);
     throw new RuntimeException('changed my mind');

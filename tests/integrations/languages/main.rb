@@ -25,5 +25,6 @@ end
 
 # EXAMPLE
 refused { acting(nil) { update } }
+refused { acting("bob") { update } }
 refused { acting("bob", reason: "x") { update; raise "changed my mind" } }
 refused { update }
