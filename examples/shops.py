@@ -92,7 +92,7 @@ SHOPS = {
         folder=FOLDER / "flask_shop",
         rules=FOLDER / "shop.toml",
         schema=FOLDER / "shop.sql",
-        steps=(Step(WEB, ("flask", "--app", "app", "add-staff", "alice")),),
+        steps=(Step(WEB, ("flask", "--app", "app", "add-staff", "alice", "--reason=opens the shop")),),
         serve=("waitress", "--host=127.0.0.1", "--port={port}", "app:app"),
         ready="/products",
         sign_in="Sign in as alice, password {password} at /login",
