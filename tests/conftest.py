@@ -42,6 +42,9 @@ settings.load_profile("same")
 IGNORED_IN_THE_BACKGROUND = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 """Signals that scripts and nohup have their background jobs ignore, and that tests send to what they start."""
 
+MOST_CORES = 8
+"""How many cores the tests use: each worker has a server of its own."""
+
 KEPT = ("AUDITCTL_TEST_BINDIR", "AUDITCTL_TEST_CHROMIUM", "AUDITCTL_TEST_SCREENSHOTS", "AUDITCTL_TEST_SLOW_MS")
 
 
@@ -62,6 +65,11 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in IGNORED_IN_THE_BACKGROUND:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, ignore)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: a test waits a third of its time, for its server or by intention."""
+    return min(os.cpu_count() or 1, MOST_CORES) + 1
 
 
 def pytest_collection_finish() -> None:
