@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from auditctl import database
+from auditctl import actor_sources, database
 from auditctl.errors import PlaceError
 from tests.fixtures.databases import (
     connect,
@@ -44,9 +44,13 @@ def make_tables(dsn: str) -> None:
     with connect(dsn) as conn:
         conn.execute(TABLES)
     audit(dsn, "s.a", mask=("secret",))
-    audit(dsn, "s.p", "s.parent")
+    audit(dsn, "s.p", require_reason=True)
+    audit(dsn, "s.parent")
     with connect(dsn) as conn:
         conn.execute("insert into s.a values (1, 'x', 'y')")
+        sources = actor_sources.dump(actor_sources.parse(["request.jwt.claims:sub"]))
+        conn.execute("select auditctl_internal.set_actor_sources(%s)", [sources])
+        conn.execute("select auditctl_internal.write_claimed_actor()")
         conn.execute("select auditctl.place_hold('s.a', null, 'case 1'), auditctl.set_retention('s.p', '2 years')")
         conn.execute(
             "update auditctl.place set database = (select oid from pg_database where datname = "
@@ -131,6 +135,9 @@ def test_a_restored_store_is_adopted_in_one_step(
                 "where target = 'auditctl.store' order by event_id desc limit 1"
             ).fetchone() == ("store adopted: it was restored from a dump", "restore test 'Ü'")
             assert conn.execute("select reason from auditctl.hold").fetchall() == [("case 1",)]
+            assert actor_sources.read(conn) == ("request.jwt.claims:sub",)
+            sources = "select prosrc like '%claim(''request.jwt.claims''%' from pg_proc where proname = 'claimed_actor'"
+            assert conn.execute(sources.encode()).fetchone() == (True,)
             assert conn.execute("select target from auditctl.retention order by 1").fetchall() == [("*",), ("s.p",)]
 
 
