@@ -210,6 +210,17 @@ CASES: dict[str, tuple[str, list[Finding]]] = {
             )
         ],
     ),
+    "source of actors": (
+        "insert into auditctl.actor_source (name, position, setting, path) values ('app.user', 1, 'app.user', '{}')",
+        [
+            Finding(
+                WARNING, "actor_sources", "auditctl_internal.claimed_actor()",
+                "Somebody changed auditctl_internal.claimed_actor() or auditctl.actor_source: the log may name whom an "
+                "unknown setting names.",
+                "auditctl install",
+            )
+        ],
+    ),
     "owner of a function": (
         "alter function auditctl_internal.identify() owner to postgres; alter table auditctl.rename owner to postgres",
         [

@@ -42,6 +42,14 @@ LOG = (
         needs=Right.INSTALLER,
     ),
     Check(
+        "actor_sources",
+        Severity.WARNING,
+        "other settings that name the actor than auditctl.actor_source lists",
+        "Somebody changed {object} or auditctl.actor_source: the log may name whom an unknown setting names.",
+        "auditctl install",
+        needs=Right.INSTALLER,
+    ),
+    Check(
         "owner_changed",
         Severity.CRITICAL,
         "a part of the store that does not belong to auditctl_owner",
