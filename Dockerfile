@@ -9,8 +9,8 @@ COPY sql sql
 COPY migrations migrations
 COPY docs/man docs/man
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
-RUN python -m venv /opt/auditctl && \
-    /opt/auditctl/bin/python -m pip install --no-cache-dir "$(ls /wheels/auditctl-*.whl)[web]"
+RUN python -m venv --without-pip /opt/auditctl && \
+    python -m pip --python /opt/auditctl install --no-cache-dir "$(ls /wheels/auditctl-*.whl)[web]"
 
 FROM python:3.13-slim
 COPY --from=build /opt/auditctl /opt/auditctl
