@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,7 @@ PSQL = ("psql", "-X", "-v", "ON_ERROR_STOP=1")
 
 VOLATILE = (
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\.\d+Z?)?)?",
+    r"(?<=xact_id)\W+\d+",
     r"(?<=base/)\d+/\d+",
     r"(?<=event_)\d{4}_\d\d",
     r"\b\d[\d.,]* (bytes|kB|MB)\b",
@@ -172,7 +173,7 @@ class Console:
 
     def run_command(self, block: Block, command: str, *, width: int = 130) -> str:
         """Run one command of a block, and return what it prints, as the page would show it."""
-        done = self._start(SHELL, command, {"COLUMNS": str(width)})
+        done = self._start(SHELL, command, {"COLUMNS": str(width), **self._login(block)})
         is_expected = done.returncode in (0, block.exit_code) or is_dated(done.stdout)
         assert is_expected, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         shown = "".join(f"{line.rstrip()}\n" for line in (done.stdout + done.stderr).splitlines())
@@ -182,11 +183,16 @@ class Console:
 
     def _run_block(self, block: Block) -> str:
         before = processor_seconds(self.server)
-        login = {"PGUSER": block.login} if block.login else {}
-        done = self._start(SHELL if block.kind == "sh" else PSQL, block.text, login)
+        done = self._start(SHELL if block.kind == "sh" else PSQL, block.text, self._login(block))
         self.seconds.append((block.text, processor_seconds(self.server) - before))
         assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
+
+    def _login(self, block: Block) -> dict[str, str]:
+        """The variables that make a block's commands log in as its login."""
+        if block.login is None:
+            return {}
+        return {"PGUSER": block.login, "AUDITCTL_DSN": make_conninfo(self.dsn, user=block.login)}
 
     def _start(self, program: tuple[str, ...], script: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         for text, here in self.places.items():
