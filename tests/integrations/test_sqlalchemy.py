@@ -241,8 +241,9 @@ def test_interleaved_requests_of_many_users_on_few_connections_each_keep_their_o
     ] == []
 
 
-def test_a_cancelled_task_leaves_nothing_behind(web: Login, who: Who) -> None:
-    with application("asyncpg", web, pool_size=1, max_overflow=0) as app:
+@pytest.mark.parametrize("kind", ["psycopg async", "asyncpg"])
+def test_a_cancelled_task_leaves_nothing_behind(kind: str, web: Login, who: Who) -> None:
+    with application(kind, web, pool_size=1, max_overflow=0) as app:
         instrument(app.engine)
         is_written = asyncio.Event()
 
