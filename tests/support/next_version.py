@@ -49,6 +49,7 @@ CHANGES = (
     ("record_update", "record_change"),
     # A view's column.
     ("    event.xact_id,\n", "    event.xact_id as transaction_id,\n"),
+    ("auditctl.activity.xact_id is", "auditctl.activity.transaction_id is"),
     # A parameter's name, on which a generated column or a body might rely.
     ("auditctl_internal.is_glob(p_name text)", "auditctl_internal.is_glob(p_glob text)"),
     ("select regexp_replace(p_name, ", "select regexp_replace(p_glob, "),
