@@ -112,7 +112,7 @@ def test_reason_that_shows_nothing_is_none(app: Login) -> None:
 
 
 def test_reason_in_a_context_that_cannot_be_read_does_not_count(app: Login) -> None:
-    for setting in ("""'["reason"]'""", """'{"reason": '""", """'{"reason": null}'"""):
+    for setting in ("""'["reason"]'""", """'{"reason": '""", """'{"reason": null}'""", """'{"reason": {}}'"""):
         before = f"select auditctl.set_context('alice'), set_config('auditctl.context', {setting}, true)"
         assert refusal(app.dsn, WRITES["update"], before).sqlstate == "UA004"
     broken: LiteralString = "select auditctl.set_context('alice'), set_config('auditctl.context', '[', true)"

@@ -14,7 +14,9 @@ begin
             using errcode = 'UA002', hint = 'Name the user in the transaction: select auditctl.set_context(''alice'', ''203.0.113.7'')';
     end if;
     if p_require_reason then
-        if not coalesce(auditctl_internal.has_visible(p_who.context ->> 'reason'), false)
+        if not coalesce(
+            jsonb_typeof(p_who.context -> 'reason') in ('string', 'number') and auditctl_internal.has_visible(p_who.context ->> 'reason'), false
+        )
             -- What another server's transaction wrote is only repeated.
             and current_setting('session_replication_role') <> 'replica'
         then
