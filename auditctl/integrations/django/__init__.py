@@ -103,3 +103,12 @@ def _user(request: Any) -> str | None:
     """Return the name of the user who is signed in; None for nobody."""
     user = getattr(request, "user", None)
     return user.get_username() if user is not None and user.is_authenticated else None
+
+
+def __getattr__(name: str) -> Any:
+    """Load the operations of migrations when they are used, as most processes never migrate."""
+    if name in ("AuditTable", "UnauditTable"):
+        from auditctl.integrations.django import operations
+
+        return getattr(operations, name)
+    raise AttributeError(name)

@@ -1,0 +1,1 @@
+"""Commands of Django that know what models declare about auditing."""

@@ -1,0 +1,1 @@
+"""The commands themselves, each in place of that of Django."""
