@@ -19,7 +19,7 @@ from auditctl.capture.config import document, tables
 from auditctl.capture.rule_keys import Rule
 from auditctl.errors import ConfigurationError
 from auditctl.integrations import table_rules
-from auditctl.integrations.alembic.operations import AuditTable, UnauditTable
+from auditctl.integrations.alembic.operations import AuditTable, UnauditTable, is_required
 from auditctl.integrations.table_rules import Difference
 from auditctl.names import OWN_SCHEMAS
 
@@ -188,7 +188,7 @@ def _stored(context: AutogenContext, *, is_needed: bool) -> tuple[Rule, ...]:
     """Return the rules that the database has; none without a store, if nothing is declared."""
     connection = _connection(context)
     if not connection.exec_driver_sql(table_rules.HAS_STORE).scalar():
-        if is_needed:
+        if is_needed and is_required(context.opts):
             raise table_rules.no_store()
         return ()
     return table_rules.parse(connection.exec_driver_sql(table_rules.READ).scalars())

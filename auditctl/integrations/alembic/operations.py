@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from alembic.autogenerate import renderers
@@ -129,8 +130,15 @@ def _run(operations: Operations, statement: str) -> None:
     if impl.as_sql:
         impl.static_output(f"{statement};")
         return
+    bind = operations.get_bind().execution_options(no_parameters=True)
     with table_rules.errors_explained():
-        operations.get_bind().execution_options(no_parameters=True).exec_driver_sql(statement)
+        if is_required(impl.context_opts) or bind.exec_driver_sql(table_rules.HAS_STORE).scalar():
+            bind.exec_driver_sql(statement)
+
+
+def is_required(options: Mapping[str, Any]) -> bool:
+    """Whether a database without a store is an error, as `auditctl_required` of context.configure says."""
+    return bool(options.get("auditctl_required", True))
 
 
 @renderers.dispatch_for(AuditTable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from auditctl.actions import DEFAULT
 from auditctl.capture.config import tables
 from auditctl.integrations import table_rules
 from auditctl.integrations.django.operations import AuditTable, UnauditTable, with_columns
@@ -45,7 +46,10 @@ def _differences(detector: Any) -> Iterator[tuple[str, str, Any, bool]]:
         before = _keys(detector.from_state, former.get(key, key)) if former.get(key, key) in old else None
         after = _keys(detector.to_state, key)
         if after is not None:
-            after = with_columns(detector.to_state.models[key], after)
+            # The migration states the actions, whatever the default may be later.
+            after = {"actions": [action.value.lower() for action in DEFAULT]} | with_columns(
+                detector.to_state.models[key], after
+            )
         if not _is_same(before, after):
             yield key[0], detector.to_state.models[key].name, after, after is None and key not in former
     for key in sorted(old - new - set(former.values())):
