@@ -29,10 +29,22 @@ _VERBS = {
 }
 
 
+TIMEOUT_UNITS = {"": 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+"""Milliseconds of the units that PostgreSQL takes for `lock_timeout`, which counts in milliseconds."""
+
+LONGEST_TIMEOUT = 2**31 - 1
+"""Milliseconds, just under 25 days."""
+
+
 def _time(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    duration = durations.parse(value, ("", "us", "ms", "s", "min", "h", "d"))
-    if duration is None or duration[0] > 999_999_999:
+    duration = durations.parse(value, TIMEOUT_UNITS)
+    if duration is None:
         raise click.BadParameter(f"{in_quotes(value)} is not a duration such as 500ms, 5s or 1min")
+    milliseconds = duration[0] * TIMEOUT_UNITS[duration[1]]
+    if milliseconds == 0:
+        raise click.BadParameter("0 would wait without limit, and with it all who come after; the shortest is 1ms")
+    if milliseconds > LONGEST_TIMEOUT:
+        raise click.BadParameter(f"{in_quotes(value)} is longer than PostgreSQL can wait; the longest is 24d")
     return value
 
 

@@ -245,3 +245,29 @@ def test_every_write_after_enable_returned_is_recorded_while_writers_go_on(db: s
     everything, since, recorded, distinct = rows
     assert everything == written
     assert since == recorded == distinct > 0
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [
+        ("0", "0 would wait without limit"),
+        ("0s", "0 would wait without limit"),
+        ("25d", "'25d' is longer than PostgreSQL can wait; the longest is 24d"),
+        ("999999999min", "'999999999min' is longer than PostgreSQL can wait"),
+        ("100us", "'100us' is not a duration such as 500ms, 5s or 1min"),
+        ("-1", "'-1' is not a duration"),
+        ("", "'' is not a duration"),
+    ],
+)
+def test_a_time_that_would_wait_without_limit_or_cannot_be_counted_is_a_usage_error(
+    auditctl: RunAuditctl, time: str, reason: str
+) -> None:
+    done = auditctl("apply", "-", f"--lock-timeout={time}", input=BOTH, env={"AUDITCTL_DSN": None}, check=2)
+    assert reason in done.err
+
+
+def test_the_longest_time_is_one_that_the_server_takes(empty_db: str) -> None:
+    with connect(empty_db) as session:
+        session.execute("set lock_timeout = '24d'")
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            session.execute("set lock_timeout = '25d'")
