@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from auditctl.database import Connection
 from auditctl.errors import UsageError
+from auditctl.text import in_quotes
 
 MOST = 10
 """How many sources there may be: each costs a little for every event that names nobody."""
@@ -71,7 +72,7 @@ def _parse(name: str) -> ActorSource:
     if len(name) > _MAX_CHARACTERS or not name.isprintable():
         raise UsageError(_refusal(name), hint=_HINT)
     if not _SETTING.fullmatch(setting):
-        raise UsageError(f"{_refusal(name)}: {setting!r} is not the name of a setting with a dot", hint=_HINT)
+        raise UsageError(f"{_refusal(name)}: {in_quotes(setting)} is not the name of a setting with a dot", hint=_HINT)
     if setting.lower().startswith("auditctl."):
         raise UsageError(f"{_refusal(name)}: it is a setting of auditctl itself", hint=_HINT)
     return ActorSource(name, setting, _members(name, path) if colon else ())
@@ -90,8 +91,8 @@ def _members(name: str, path: str) -> tuple[str, ...]:
             break
         position += 1
     hint = 'Put a dot between members, and double quotes around one with dots: claims:"https://example.org/user".id'
-    raise UsageError(f"{_refusal(name)}: {path!r} is not a path of members", hint=hint)
+    raise UsageError(f"{_refusal(name)}: {in_quotes(path)} is not a path of members", hint=hint)
 
 
 def _refusal(name: str) -> str:
-    return f"{name if len(name) < 80 else name[:80] + '...'!r} is not a source of actors"
+    return f"{in_quotes(name)} is not a source of actors"
