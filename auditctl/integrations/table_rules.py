@@ -37,6 +37,8 @@ end
 $auditctl$"""
 """Brings capture in step with DDL where there is a store, the login may, and the coverage guard is off."""
 
+REASON = "a migration drops the table"
+
 _MISSING = ("3F000", "42883")
 """SQLSTATEs of a store that lacks the schema or the function."""
 
@@ -72,6 +74,11 @@ def audit(rule: Rule, before: str | None = None, *, is_restored: bool = False) -
 def unaudit(name: str) -> str:
     """Return the statement that removes the rule of a table or glob."""
     return f"select auditctl.unaudit_table({', '.join([_literal(name), *_schemas(name)])})"
+
+
+def release(name: str) -> str:
+    """Return the statement that lets the next command drop a table that a glob covers."""
+    return f"select auditctl.release_table({', '.join([_literal(name), _literal(REASON), *_schemas(name)])})"
 
 
 def _schemas(name: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,7 +31,7 @@ def rules(conn: psycopg.Connection) -> dict[str, Rule]:
 def body(text: str, function: str) -> list[str]:
     """The operations that a revision has in a function."""
     after = text.split(f"def {function}():")[1].split("# ### end")[0]
-    return [line.strip() for line in after.splitlines() if "audit_table(" in line or "_column(" in line]
+    return [line.strip() for line in after.splitlines() if re.search(r"(audit|release)_table\(|_column\(", line)]
 
 
 def test_models_declare_rules_that_revisions_state_and_restore(
@@ -122,7 +123,7 @@ def test_a_file_declares_globs_and_tables_in_its_order(
     auditctl("check", check=0)
 
 
-def test_a_table_that_a_revision_drops_is_no_longer_audited_before(
+def test_a_table_that_a_revision_drops_is_no_longer_audited_or_released_before(
     conn: psycopg.Connection, project: Project, auditctl: RunAuditctl
 ) -> None:
     table = project.table("gone", "card", info={"audit": {"mask": ["card"]}})
@@ -132,13 +133,24 @@ def test_a_table_that_a_revision_drops_is_no_longer_audited_before(
     auditctl("enable", "shop.c*", check=0)
     project.metadata.remove(table)
     project.metadata.remove(other)
+    project.table("created")
     text = project.revise()
-    assert body(text, "upgrade") == ["op.audit_table('shop.covered', actions=[])", "op.unaudit_table('shop.gone')"]
+    assert body(text, "upgrade") == ["op.unaudit_table('shop.gone')", "op.release_table('shop.covered')"]
+    assert body(text, "downgrade") == [
+        "op.release_table('shop.created')",
+        "op.audit_table('shop.gone', actions=['create', 'update', 'delete', 'truncate'], mask=['card'])",
+    ]
+    before = rules(conn)
+    for _ in range(2):
+        project.upgrade()
+        project.check()
+        auditctl("check", check=0)
+        assert [*rules(conn)] == ["shop.c*"]
+        project.downgrade()
+        assert rules(conn) == before
+        auditctl("check", check=0)
+    auditctl("disable", "shop.c*", check=0)
     project.upgrade()
-    project.check()
-    auditctl("check", check=0)
-    project.downgrade()
-    assert rules(conn) == {"shop.c*": Rule("shop.c*", DEFAULT), "shop.gone": Rule("shop.gone", DEFAULT, mask=("card",))}
     auditctl("check", check=0)
 
 

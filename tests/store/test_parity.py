@@ -209,6 +209,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         "change_capture": ["auditctl_admin"],
         "audit_table": ["auditctl_admin"],
         "refresh_capture": ["auditctl_admin"],
+        "release_table": ["auditctl_admin"],
         "unaudit_table": ["auditctl_admin"],
         "check_ddl": ["-"],
         "check_drop": ["-"],

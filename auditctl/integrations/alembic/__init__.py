@@ -7,6 +7,6 @@ alembic.ini does. At the end of each revision, capture follows the tables where 
 from __future__ import annotations
 
 from auditctl.integrations.alembic import autogenerate, revisions
-from auditctl.integrations.alembic.operations import AuditTable, UnauditTable
+from auditctl.integrations.alembic.operations import AuditTable, ReleaseTable, UnauditTable
 
-__all__ = ["AuditTable", "UnauditTable", "autogenerate", "revisions"]
+__all__ = ["AuditTable", "ReleaseTable", "UnauditTable", "autogenerate", "revisions"]

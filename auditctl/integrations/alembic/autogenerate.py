@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from alembic.autogenerate import comparators, renderers
+from alembic.autogenerate import comparators
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation
-from alembic.operations.ops import DropTableOp, UpgradeOps
+from alembic.operations.ops import CreateTableOp, DropTableOp, UpgradeOps
 from alembic.util import DispatchPriority
 from sqlalchemy import Table
 
@@ -19,7 +19,7 @@ from auditctl.capture.config import document, tables
 from auditctl.capture.rule_keys import Rule
 from auditctl.errors import ConfigurationError
 from auditctl.integrations import table_rules
-from auditctl.integrations.alembic.operations import AuditTable, UnauditTable, is_required
+from auditctl.integrations.alembic.operations import AuditTable, Nothing, ReleaseTable, UnauditTable, is_required
 from auditctl.integrations.table_rules import Difference
 from auditctl.names import OWN_SCHEMAS
 
@@ -30,34 +30,12 @@ _OPEN = object()
 """Stands for a declaration that a table does not have."""
 
 
-class _Nothing(MigrateOperation):
-    """Does nothing in one direction: what a rule names has to be there before it, whether columns come or go.
-
-    Args:
-        other: The operation in the other direction.
-    """
-
-    ops: Sequence[MigrateOperation] = ()
-
-    def __init__(self, other: MigrateOperation) -> None:
-        self.other = other
-
-    def reverse(self) -> MigrateOperation:
-        """Return the operation in the other direction."""
-        return self.other
-
-
 class _OneWay(AuditTable):
     """States a rule, and does nothing in the other direction."""
 
     def reverse(self) -> MigrateOperation:
         """Return an operation that does nothing."""
-        return _Nothing(self)
-
-
-@renderers.dispatch_for(_Nothing)
-def _render(_context: AutogenContext, _operation: _Nothing) -> list[str]:
-    return []
+        return Nothing(self)
 
 
 @comparators.dispatch_for("schema", qualifier="postgresql", priority=DispatchPriority.FIRST)
@@ -83,19 +61,25 @@ def _compare(context: AutogenContext, upgrade: UpgradeOps) -> None:
     file = _file(context)
     stored = _stored(context, is_needed=bool(file) or any(table.info.get("audit") for table in models.values()))
     declared = _declared(context, models, file or (), {rule.name for rule in stored})
-    dropped = {_registered(context, op.table_name, op.schema) for op in upgrade.ops if isinstance(op, DropTableOp)}
+    created, dropped = (
+        {_registered(context, op.table_name, op.schema): op for op in upgrade.ops if isinstance(op, kind)}
+        for kind in (CreateTableOp, DropTableOp)
+    )
     names = {rule.name for rule in declared}
     removable = {name for name, table in models.items() if table.info.get("audit", _OPEN) is _OPEN} if names else set()
     if file is not None:
         removable |= {rule.name for rule in stored if table_names.parse(rule.name).is_glob}
-    removed = (removable | dropped) - names
-    shown = {name: table_rules.name(table.name, table.schema) for name, table in models.items()}
-    kept = [rule for rule in stored if rule.name not in removed]
-    left_out = {name for name in dropped if _is_refused(name, kept)}
-    for difference in table_rules.compare(stored, declared, removed - left_out):
+    removed = (removable | dropped.keys()) - names
+    shown = {name: table_rules.name(op.table_name, op.schema) for name, op in (created | dropped).items()} | {
+        name: table_rules.name(table.name, table.schema) for name, table in models.items()
+    }
+    # A table that a glob covers without a rule of its own can be dropped only if it is released.
+    globs = [rule for rule in (stored if file is None else file) if table_names.parse(rule.name).is_glob]
+    releases = [ReleaseTable(shown[name]) for name in sorted(dropped) if _is_refused(name, globs)]
+    upgrade.ops[:0] = releases
+    upgrade.ops += [Nothing(ReleaseTable(shown[name])) for name in sorted(created) if _is_refused(name, globs)]
+    for difference in table_rules.compare(stored, declared, removed):
         _add(upgrade.ops, difference, shown)
-    own = {rule.name: rule for rule in stored}
-    upgrade.ops[:0] = [AuditTable(Rule(name, ()), former=own.get(name)) for name in sorted(left_out)]
 
 
 def _add(operations: list[MigrateOperation], each: Difference, shown: dict[str, str]) -> None:
@@ -107,7 +91,7 @@ def _add(operations: list[MigrateOperation], each: Difference, shown: dict[str, 
         operations.insert(0, UnauditTable(before.name, before, each.next_before))
     elif before is not None and after is not None:
         operations.append(_OneWay(after, each.next_after))
-        operations.insert(0, _Nothing(_OneWay(before, each.next_before)))
+        operations.insert(0, Nothing(_OneWay(before, each.next_before)))
 
 
 def _is_refused(name: str, rules: Iterable[Rule]) -> bool:

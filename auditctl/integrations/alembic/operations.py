@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alembic.autogenerate import renderers
@@ -108,6 +108,61 @@ class UnauditTable(MigrateOperation):
         return ("unaudit_table", self.name)
 
 
+@Operations.register_operation("release_table")
+class ReleaseTable(MigrateOperation):
+    """Lets the next command drop a table that a glob covers: `op.release_table("billing.draft")`.
+
+    Args:
+        name: The table.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @classmethod
+    def release_table(cls, operations: Operations, table: str, *, schema: str | None = None) -> None:
+        """Let the next command do to an audited table what the coverage guard refuses; nothing for any other table.
+
+        Args:
+            operations: What Alembic passes.
+            table: The table as `schema.table`; without a schema, in the search path.
+            schema: Its schema, if `table` is the name alone.
+
+        Raises:
+            ConfigurationError: There is no such table.
+            DatabaseError: The table is under a legal hold, or the login may not.
+            StoreError: The database has no store.
+        """
+        with table_rules.errors_explained():
+            name = _name(table, schema)
+        operations.invoke(cls(name))
+
+    def reverse(self) -> MigrateOperation:
+        """Return the operation of a downgrade."""
+        return Nothing(self)
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        """Return what `alembic check` shows."""
+        return ("release_table", self.name)
+
+
+class Nothing(MigrateOperation):
+    """Does nothing in one direction.
+
+    Args:
+        other: The operation in the other direction.
+    """
+
+    ops: Sequence[MigrateOperation] = ()
+
+    def __init__(self, other: MigrateOperation) -> None:
+        self.other = other
+
+    def reverse(self) -> MigrateOperation:
+        """Return the operation in the other direction."""
+        return self.other
+
+
 def _name(table: str, schema: str | None) -> str:
     return table_rules.name(table, schema) if schema else str(table_names.parse(table))
 
@@ -120,6 +175,11 @@ def _audit(operations: Operations, operation: AuditTable) -> None:
 @Operations.implementation_for(UnauditTable)
 def _unaudit(operations: Operations, operation: UnauditTable) -> None:
     _run(operations, table_rules.unaudit(operation.name))
+
+
+@Operations.implementation_for(ReleaseTable)
+def _release(operations: Operations, operation: ReleaseTable) -> None:
+    _run(operations, table_rules.release(operation.name))
 
 
 def _run(operations: Operations, statement: str) -> None:
@@ -155,3 +215,13 @@ def _render_audit(_context: AutogenContext, operation: AuditTable) -> str:
 @renderers.dispatch_for(UnauditTable)
 def _render_unaudit(_context: AutogenContext, operation: UnauditTable) -> str:
     return f"op.unaudit_table({operation.name!r})"
+
+
+@renderers.dispatch_for(ReleaseTable)
+def _render_release(_context: AutogenContext, operation: ReleaseTable) -> str:
+    return f"op.release_table({operation.name!r})"
+
+
+@renderers.dispatch_for(Nothing)
+def _render_nothing(_context: AutogenContext, _operation: Nothing) -> list[str]:
+    return []

@@ -195,3 +195,20 @@ revoke execute on function auditctl.unaudit_table from public;
 grant execute on function auditctl.unaudit_table to auditctl_admin;
 comment on function auditctl.unaudit_table is
     'Removes the rule of a table or glob, in this transaction: another rule that matches covers the table from now on, or capture ends and the log stays';
+
+create or replace function auditctl.release_table(p_table text, p_reason text, p_schemas name[] default null) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_name constant text := auditctl_internal.rule_name(p_table, p_schemas);
+begin
+    if auditctl_internal.audited_through(auditctl_internal.named_relation(v_name)) is not null then
+        perform auditctl.release(v_name, p_reason);
+    end if;
+end
+$auditctl$;
+revoke execute on function auditctl.release_table from public;
+grant execute on function auditctl.release_table to auditctl_admin;
+comment on function auditctl.release_table is
+    'As auditctl.release, for a migration that drops a table wherever it runs: does nothing where no rule covers the table';
