@@ -99,6 +99,16 @@ class Project:
         text += f"def upgrade():\n    {upgrade}\ndef downgrade():\n    {downgrade}\n"
         (self.folder / "versions" / f"{number}.py").write_text(text)
 
+    def rewrite(self, number: int, upgrade: str, downgrade: str = "pass") -> None:
+        """Write the newest revision again."""
+        self.revisions = number - 1
+        self.write(upgrade, downgrade)
+
+    @property
+    def login(self) -> str:
+        """The login that migrates."""
+        return str(conninfo_to_dict(self.dsn)["user"])
+
     def upgrade(self, revision: str = "head") -> None:
         """Run `alembic upgrade`."""
         command.upgrade(self.config(), revision)
