@@ -21,6 +21,7 @@ from bench import (
     export,
     guard,
     importing,
+    integrations,
     maintain,
     reading,
     results,
@@ -47,6 +48,7 @@ BENCHMARKS: Mapping[str, Part] = {
     "tables": tables.run,
     "upgrade": upgrade.run,
     "guard": guard.run,
+    "integrations": integrations.run,
 }
 
 SETTINGS = {

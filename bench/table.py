@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import guard, importing, reading, results, storage, tables, targets, upgrade, web
+from bench import guard, importing, integrations, reading, results, storage, tables, targets, upgrade, web
 from bench.capture.figures import Figures
 from bench.contenders import NO_AUDIT, TITLES
 from bench.markdown import grid
@@ -21,6 +21,7 @@ START_PAGES = "<!-- generated: python -m bench table, pages -->\n"
 START_TABLES = "<!-- generated: python -m bench table, tables -->\n"
 START_STORAGE = "<!-- generated: python -m bench table, storage -->\n"
 START_UPGRADE = "<!-- generated: python -m bench table, upgrade -->\n"
+START_INTEGRATIONS = "<!-- generated: python -m bench table, integrations -->\n"
 START_GUARD = "<!-- generated: python -m bench table, guard -->\n"
 
 KINDS = ("single", "bulk")
@@ -43,6 +44,7 @@ def parts() -> tuple[tuple[Path, str, str], ...]:
         (PAGE, START_TABLES, tables.table()),
         (PAGE, START_UPGRADE, upgrade.table()),
         (PAGE, START_GUARD, guard.table()),
+        (PAGE, START_INTEGRATIONS, integrations.table()),
         (SIZING, START_STORAGE, storage.table()),
     )
 

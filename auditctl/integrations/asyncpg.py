@@ -68,12 +68,12 @@ def _prepare(conn: Any, reads: Reads) -> None:
 class _ActingProtocol:
     """Stands before what speaks the protocol, and sends settings before statements."""
 
-    __slots__ = ("_is_busy", "_protocol", "_reads", "_sent")
+    __slots__ = ("_is_busy", "_owns_transaction", "_protocol", "_reads", "_sent")
 
     def __init__(self, protocol: Any, reads: Reads) -> None:
         self._protocol, self._reads = protocol, reads
         self._sent = Sent()
-        self._is_busy = False
+        self._is_busy = self._owns_transaction = False
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._protocol, name)
@@ -91,6 +91,8 @@ class _ActingProtocol:
             raise InterfaceError("cannot perform operation: another operation is in progress")
         self._is_busy = True
         try:
+            if self._owns_transaction:
+                await self._end("rollback")
             due = await self._due(text)
             if due is None or (self._is_idle() and runs_alone(text)):
                 yield
@@ -117,16 +119,21 @@ class _ActingProtocol:
     @asynccontextmanager
     async def _transaction(self, due: Settings) -> AsyncIterator[None]:
         """A transaction of one statement, which would have been one by itself."""
+        self._owns_transaction = True
         try:
             await self._query(f"begin; {current.command(due)}")
             yield
         except BaseException:
-            if not self._is_idle():
-                # Where the connection is gone, the error of the statement says more.
-                with suppress(Exception):
-                    await self._query("rollback")
+            # Also where BEGIN was cancelled: whether it took effect is not known yet. Where the connection is gone, the
+            # error of the statement says more. If this is cancelled, too, the next statement does it.
+            with suppress(Exception):
+                await self._end("rollback")
             raise
-        await self._query("commit")
+        await self._end("commit")
+
+    async def _end(self, command: str) -> None:
+        await self._query(command)
+        self._owns_transaction = False
 
     async def _query(self, text: str) -> Any:
         return await self._protocol.query(text, None)

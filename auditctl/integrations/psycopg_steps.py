@@ -12,7 +12,7 @@ from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 
 from auditctl.integrations import current
 from auditctl.integrations.current import LOOK_UP, Reads, Sent, Settings
-from auditctl.integrations.statements import has_several, runs_alone, undoes_settings
+from auditctl.integrations.statements import needs_block, runs_alone, undoes_settings
 
 Steps = Generator[Any, Any, Any]
 """What psycopg does while it holds the lock of a connection: yields what it waits for."""
@@ -53,7 +53,7 @@ def with_settings(conn: Any, state: State, text: str, steps: Steps, *, is_plain:
     idle = _is_idle(conn)
     if due is None or (idle and conn.autocommit and runs_alone(text)):
         state.note_command(conn, text)
-    elif idle and conn.autocommit and is_plain and Pipeline.is_supported() and not has_several(text):
+    elif idle and conn.autocommit and is_plain and Pipeline.is_supported() and not needs_block(text):
         steps = _in_pipeline(conn, _prepend(_exec_settings(conn, due), steps))
     else:
         state.owns_transaction = idle and conn.autocommit
@@ -128,10 +128,20 @@ def _in_pipeline(conn: Any, steps: Steps) -> Steps:
             with suppress(Exception):
                 yield from pipeline._exit_gen()
             raise
-        yield from pipeline._exit_gen()
+        try:
+            yield from pipeline._exit_gen()
+        except Exception as raised:
+            error = raised
+            # A deferred constraint fails as the transaction ends, and leaves the answer that it did to be read.
+            pipeline.result_queue.append(None)
+            with suppress(Exception):
+                yield from pipeline._fetch_gen(flush=False)
+            raise
     finally:
         conn._pipeline = None
         pipeline._exit(error)
+    # What answers tell of prepared statements psycopg heeds before the next statement, as it does without a pipeline.
+    yield from conn._prepared.maintain_gen(conn)
 
 
 def end_after(conn: Any, state: State, steps: Steps) -> Steps:

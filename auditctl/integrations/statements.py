@@ -48,6 +48,9 @@ _KEEPING = frozenset("savepoint release deallocate listen unlisten lock".split()
 _OPAQUE = frozenset("prepare execute call do".split())
 """The first words of statements whose text does not say what they do."""
 
+_COMMITTING = frozenset("call do".split())
+"""Those whose code may commit."""
+
 _ENDING = frozenset("begin start commit end rollback abort prepare".split())
 """The first words of statements that begin or end transactions."""
 
@@ -140,6 +143,14 @@ def undoes_settings(statement: str) -> bool:
 def has_several(statement: str) -> bool:
     """Return whether a text may have several statements."""
     return ";" in statement.rstrip().rstrip(";")
+
+
+def needs_block(statement: str) -> bool:
+    """Return whether settings reach all of a text only between BEGIN and COMMIT.
+
+    A procedure or DO block may commit, and lose them, where no such block makes the server refuse that.
+    """
+    return has_several(statement) or not _COMMITTING.isdisjoint(_first_words(statement))
 
 
 def ends_within(statement: str) -> bool:

@@ -60,6 +60,28 @@ def test_each_part_of_an_answer_may_be_read_in_another_thread(
     assert (who.did("part"), who.did("after")) == (["alice"], ["alice"])
 
 
+def test_a_task_cancelled_at_any_moment_leaves_no_transaction_of_one_statement(web: Login, who: Who) -> None:
+    async def serve() -> None:
+        app = Application("asyncpg", web)
+        async with app.opened():
+            app.instrument()
+            async with app.session() as session:
+                for moment in range(6):
+                    with acting_as("alice"):
+                        task = asyncio.create_task(session.execute("insert into thing (v) values ('cancelled')"))
+                    for _ in range(moment):
+                        await asyncio.sleep(0)
+                    for _ in range(1 + moment % 2):
+                        task.cancel()
+                        await asyncio.sleep(0)
+                    await asyncio.gather(task, return_exceptions=True)
+                    await session.execute("insert into thing (v) values ('after')")
+                    assert not session.conn.is_in_transaction()
+
+    asyncio.run(serve())
+    assert who.did("after") == ["System"] * 6
+
+
 def test_a_connection_that_is_lost_raises_what_it_raises_without_auditctl(web: Login) -> None:
     async def serve() -> None:
         app = Application("asyncpg", web)

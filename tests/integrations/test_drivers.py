@@ -206,6 +206,23 @@ def test_reads_carry_the_user_where_they_are_recorded(app: Application, conn: ps
         assert run(app, read, reads=False) == [""]
 
 
+def test_a_procedure_that_commits_is_refused_instead_of_losing_the_user(
+    app: Application, conn: psycopg.Connection, who: Who
+) -> None:
+    conn.execute(
+        "create procedure committing() language plpgsql as $$ begin insert into thing (v) values ('a'); commit; "
+        "insert into thing (v) values ('b'); end $$"
+    )
+
+    async def call(session: Session) -> None:
+        with pytest.raises(Exception, match="invalid transaction termination"):
+            await session.execute("call committing()")
+
+    with acting_as("alice"):
+        run(app, call)
+    assert who.counted() == {}
+
+
 def test_what_cannot_run_in_a_transaction_runs_as_before(web: Login, conn: psycopg.Connection, who: Who) -> None:
     conn.execute(
         SQL("grant create on schema public to {0}; alter table thing owner to {0}").format(Identifier(web.name))

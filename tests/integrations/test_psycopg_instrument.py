@@ -186,3 +186,25 @@ def test_what_is_no_pool_is_refused() -> None:
     wrong: Any = psycopg
     with pytest.raises(UsageError, match="module is not a pool or connection of psycopg"):
         instrument(wrong)
+
+
+def test_errors_at_the_end_of_a_statement_in_autocommit_are_those_without_auditctl(web: Login, who: Who) -> None:
+    who.conn.execute("alter table thing add constraint once unique (v) deferrable initially deferred")
+    with psycopg.connect(web.dsn, autocommit=True) as app:
+        instrument(app)
+        with acting_as("alice"):
+            with pytest.raises(psycopg.errors.UniqueViolation, match="once"):
+                app.execute("insert into thing (v) values ('twice'), ('twice')")
+            app.execute("insert into thing (v) values ('after')")
+    assert who.counted() == {"alice": 1}
+
+
+def test_prepared_statements_outlive_ddl_in_autocommit(web: Login, who: Who) -> None:
+    with psycopg.connect(web.dsn, autocommit=True) as app:
+        instrument(app)
+        with acting_as("alice"):
+            app.execute("create temporary table passing ()")
+            app.execute("drop table passing")
+            for _ in range(3):
+                app.execute("insert into thing (v) values ('x') returning *", prepare=True)
+    assert who.counted() == {"alice": 3}
