@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auditctl.demo.server import EmbeddedServer
+    from tests.fixtures.command import RunAuditctl
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -36,7 +39,12 @@ CAPTURED = "select target_id from auditctl.event where target = %s and not conte
 
 
 def test_the_guide_does_what_it_says(
-    server: EmbeddedServer, empty_db: str, role_names: list[str], tmp_path: Path, update_golden: bool
+    server: EmbeddedServer,
+    empty_db: str,
+    role_names: list[str],
+    tmp_path: Path,
+    auditctl: RunAuditctl,
+    update_golden: bool,
 ) -> None:
     require_programs(server, "psql")
     role_names += ["dana", "billing_web"]
@@ -80,3 +88,6 @@ def test_the_guide_does_what_it_says(
         ]
         former = "select tgrelid::regclass::text from pg_trigger where not tgisinternal and tgname !~ '^auditctl'"
         assert conn.execute(f"{former} and tgrelid::regclass::text ~ '^billing'".encode()).fetchall() == []
+    found = json.loads(auditctl("doctor", "--all-events", "--format", "json", dsn=empty_db).out)
+    of_log = r"log_|event_|write_once|capture_|trigger_"
+    assert [finding["check"] for finding in found if re.match(of_log, finding["check"])] == []
