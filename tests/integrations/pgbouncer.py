@@ -40,8 +40,13 @@ max_client_conn = 100
 
 
 @contextmanager
-def in_front(login: Login) -> Iterator[Login]:
-    """Run it while the block runs; yields how a login connects through it. Skips the test where it is missing."""
+def in_front(login: Login, settings: str = "") -> Iterator[Login]:
+    """Run it while the block runs; yields how a login connects through it. Skips the test where it is missing.
+
+    Args:
+        login: The login.
+        settings: More lines of its configuration.
+    """
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
@@ -49,14 +54,14 @@ def in_front(login: Login) -> Iterator[Login]:
     with tempfile.TemporaryDirectory(prefix="pgbouncer") as name:
         folder = Path(name)
         (folder / "users").write_text(f'"{login.name}" ""\n')
-        (folder / "ini").write_text(
-            _SETTINGS.format(host=known["host"], port=known["port"], listen=_PORT, folder=folder, servers=SERVERS)
-        )
+        text = _SETTINGS.format(host=known["host"], port=known["port"], listen=_PORT, folder=folder, servers=SERVERS)
+        (folder / "ini").write_text(f"{text}{settings}\n")
         # Root may not run it, and only the server's own account may enter the folder of its socket.
         account = choose_account()
         account.own(folder)
         command = [program, "-q", str(folder / "ini")]
-        with subprocess.Popen(command, user=account.user, group=account.group, extra_groups=[]) as process:
+        groups: list[int] | None = None if account.user is None else []
+        with subprocess.Popen(command, user=account.user, group=account.group, extra_groups=groups) as process:
             dsn = make_conninfo(login.dsn, host=name, port=_PORT)
             try:
                 _wait(dsn, process)

@@ -9,13 +9,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from auditctl.names import LOOPBACK
 from tests.fixtures.databases import connect, prepared
+from tests.integrations.pgbouncer import in_front
 
 if TYPE_CHECKING:
     import psycopg
@@ -36,6 +37,15 @@ NO_REASON = (
     'UA004 Give it by acting_as("alice", reason="ticket 4711") in Python, or in the same transaction by SQL: '
     "select auditctl.set_context('alice', p_reason => 'ticket 4711')"
 )
+
+EVENTS: LiteralString = (
+    "select user_name, host(ip_address), reason, context ->> 'request_id', new_values ->> 'balance'"
+    " from auditctl.activity where target_name = 'billing.customer'"
+)
+ALICE = ("alice", "203.0.113.7", "ticket 4711", "4f2a", "12.50")
+
+PROXIED = ("js", "ruby", "php")
+"""Whose drivers connect through a Unix socket, as PgBouncer's tests do."""
 
 NODE_MODULES = ("/usr/lib/node_modules", "/usr/local/lib/node_modules", "/usr/share/nodejs")
 JDBC = Path("/usr/share/java/postgresql.jar")
@@ -150,6 +160,27 @@ def test_every_language_makes_the_same_call(fence: str) -> None:
 def test_code_of_the_page_names_the_user(
     language: Language, db: str, conn: psycopg.Connection, login: MakeLogin, tmp_path: Path
 ) -> None:
+    web = login("web", roles=["auditctl_app"])
+    out = run(language, tmp_path, web.dsn)
+    assert [line.rstrip() for line in out.splitlines()] == [NO_USER, NO_REASON, "changed my mind", NO_USER]
+    assert conn.execute(EVENTS).fetchall() == [ALICE]
+
+
+@pytest.mark.slow
+def test_code_of_the_page_names_the_user_where_each_transaction_has_another_connection(
+    db: str, conn: psycopg.Connection, login: MakeLogin, tmp_path: Path
+) -> None:
+    proxied = [language for language in LANGUAGES if language.fence in PROXIED and not language.find()]
+    with in_front(login("web", roles=["auditctl_app"]), "server_lifetime = 0") as web:
+        for language in proxied:
+            out = run(language, tmp_path / language.fence, web.dsn, POOLER="PgBouncer")
+            assert [line.rstrip() for line in out.splitlines()] == [NO_USER, NO_REASON, "changed my mind", NO_USER]
+            conn.execute('set auditctl.context = \'{"reason": "again"}\'; update billing.customer set balance = 10')
+    assert [row for row in conn.execute(EVENTS).fetchall() if row[0] == "alice"] == [ALICE] * len(proxied)
+
+
+def run(language: Language, folder: Path, dsn: str, **more: str) -> str:
+    """Build and run the program of a language in a folder; return what it prints."""
     if lacking := language.find():
         pytest.skip(f"{lacking} is not installed: {language.packages}")
     function, example = blocks(language.fence)
@@ -157,31 +188,18 @@ def test_code_of_the_page_names_the_user(
         (language.file, function),
         (language.main, re.sub(r"(//|#) EXAMPLE\n", lambda _: example, (MAINS / Path(language.main).name).read_text())),
     ):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text, "utf-8")
-    language.prepare(tmp_path)
-
-    out = run(language, tmp_path, login("web", roles=["auditctl_app"]).dsn)
-
-    assert [line.rstrip() for line in out.splitlines()] == [NO_USER, NO_REASON, "changed my mind", NO_USER]
-    events = conn.execute(
-        "select user_name, host(ip_address), reason, context ->> 'request_id', new_values ->> 'balance'"
-        " from auditctl.activity where target_name = 'billing.customer'"
-    )
-    assert events.fetchall() == [("alice", "203.0.113.7", "ticket 4711", "4f2a", "12.50")]
-
-
-def run(language: Language, folder: Path, dsn: str) -> str:
-    """Build and run the program in a folder; return what it prints."""
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, "utf-8")
+    language.prepare(folder)
     known = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
     gopath = os.pathsep.join([str(folder), *GO_SOURCES])
     env = os.environ | {
-        "PGHOST": LOOPBACK,
+        "PGHOST": known["host"] if more else LOOPBACK,
         "PGPORT": known["port"],
         "PGUSER": known["user"],
         "PGDATABASE": known["dbname"],
     }
-    env |= {
+    env |= more | {
         "GO111MODULE": "off",
         "GOPATH": gopath,
         "GOCACHE": str(folder / "cache"),

@@ -1,7 +1,8 @@
 <?php
 require __DIR__ . '/acting.php';
 
-$db = new PDO('pgsql:host=' . getenv('PGHOST') . ';port=' . getenv('PGPORT') . ';dbname=' . getenv('PGDATABASE'), getenv('PGUSER'));
+$db = new PDO('pgsql:host=' . getenv('PGHOST') . ';port=' . getenv('PGPORT') . ';dbname=' . getenv('PGDATABASE'), getenv('PGUSER'), null,
+    getenv('POOLER') ? [PDO::PGSQL_ATTR_DISABLE_PREPARES => true] : []);
 
 function refused(callable $work): void
 {

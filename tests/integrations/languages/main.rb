@@ -2,7 +2,8 @@ require "active_record"
 require_relative "acting"
 
 ActiveRecord::Base.establish_connection(
-  adapter: "postgresql", host: ENV["PGHOST"], port: ENV["PGPORT"], username: ENV["PGUSER"], database: ENV["PGDATABASE"]
+  adapter: "postgresql", host: ENV["PGHOST"], port: ENV["PGPORT"], username: ENV["PGUSER"], database: ENV["PGDATABASE"],
+  prepared_statements: !ENV["POOLER"]
 )
 
 class Customer < ActiveRecord::Base
