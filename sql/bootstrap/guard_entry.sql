@@ -104,7 +104,7 @@ $body$
     grant execute on function
         auditctl_guard.check_ddl(text, boolean, boolean), auditctl_guard.check_drop(text, boolean), auditctl_guard.is_trusted(),
         auditctl_guard.is_free(), auditctl_guard.has_pass(), auditctl_guard.refuse(text), auditctl_guard.make_way(text, text, name[]),
-        auditctl_guard.audited_table(text, name[]), auditctl_guard.put_aside(regclass, text)
+        auditctl_guard.audited_table(text, name[]), auditctl_guard.put_aside(regclass, text, regclass)
     to public;
     grant execute on function auditctl_guard.step(), auditctl_guard.read_new_rows(regclass) to auditctl_owner;
     -- Templates become code, and members of the owner that are known are not named by doctor.

@@ -100,11 +100,12 @@ $body$
         'The table with capture triggers of its own that a name means in these schemas; null if there is none';
 
     execute $function$
-create or replace function auditctl_guard.put_aside(p_relation regclass, p_trigger text) returns void
+create or replace function auditctl_guard.put_aside(p_relation regclass, p_trigger text, p_parent regclass) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
+    v_target text;
     v_trigger record;
     v_renamed auditctl_guard.aside[];
 begin
@@ -121,9 +122,22 @@ begin
     ) then
         raise exception '% is not locked', p_relation using errcode = 'insufficient_privilege';
     end if;
+    -- One with a rule of its own cannot become a part of another. PostgreSQL would name the trigger that is in the way.
+    v_target := (
+        select k.target from auditctl.capture as k join auditctl.rule as r on r.name = k.target where p_trigger is null and k.relation = p_relation
+    );
+    if exists (
+        select from pg_trigger as own join pg_trigger as parents on parents.tgname = own.tgname
+        where v_target is not null and own.tgrelid = p_relation and parents.tgrelid = p_parent
+            and own.tgname in ('auditctl_create', 'auditctl_update', 'auditctl_delete')
+    ) then
+        raise exception '% cannot become a partition of %: both are audited, and it has a rule of its own', p_relation, p_parent
+            using errcode = 'UA003', hint = format(
+                'An administrator must first run: %s. Then %s records its rows.', auditctl_internal.command_line('disable', v_target), p_parent
+            );
+    end if;
     update auditctl.capture set being_changed_by = pg_current_xact_id()
     where being_changed_by is null and (relation = p_relation or p_relation::oid = any (members::oid[]))
-        -- One with a rule of its own cannot become a part of another.
         and (p_trigger is not null or not exists (select from auditctl.rule as r where r.name = target));
     if not found then
         return;
@@ -155,8 +169,8 @@ begin
 end
 $body$
     $function$;
-    comment on function auditctl_guard.put_aside(regclass, text) is
-        'Gives the capture triggers of a table, or one of them, another name until the end of the command, which creates one of that name';
+    comment on function auditctl_guard.put_aside(regclass, text, regclass) is
+        'Gives the capture triggers of a table, or one of them, another name until the end of the command, which creates one of that name; raises UA003 for a table with a rule of its own that becomes a partition of this parent';
 
     execute $function$
 create or replace function auditctl_guard.put_back() returns void
@@ -247,7 +261,7 @@ begin
     end if;
     for v_found in
         select regexp_matches(p_text, case p_command
-            when 'ALTER TABLE' then '()attach' || c_space || 'partition' || c_space || c_name
+            when 'ALTER TABLE' then '(?:' || c_name || c_space || ')?attach' || c_space || 'partition' || c_space || c_name
             else 'create trigger "?(auditctl_[a-z]+)"? after [a-z]+ on (?:only )?' || c_name
         end, 'gi')
     loop
@@ -273,7 +287,10 @@ begin
                     perform pg_sleep(0.01);
                 end;
             end loop;
-            perform auditctl_guard.put_aside(v_relation, nullif(v_found[1], ''));
+            perform auditctl_guard.put_aside(
+                v_relation, case p_command when 'CREATE TRIGGER' then v_found[1] end,
+                case p_command when 'ALTER TABLE' then auditctl_guard.audited_table(v_found[1], p_schemas) end
+            );
         end if;
     end loop;
 end

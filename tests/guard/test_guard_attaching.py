@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_postgresql.executors import NoopExecutor
 
     from auditctl.demo.server import EmbeddedServer
+    from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import Login
 
 
@@ -119,6 +120,44 @@ def test_an_attach_that_fails_or_is_rolled_back_leaves_the_triggers_of_the_table
     assert captured(conn) == ["t1.p", "t1.q"]
     assert pending(db) == []
     assert not [name for _, name, _ in triggers(conn) if "aside" in name]
+
+
+ATTACH: tuple[LiteralString, ...] = (
+    "alter table t1.p attach partition t1.a for values from (70) to (80)",
+    'ALTER TABLE IF EXISTS only t1."p" /* of t1 */ ATTACH PARTITION "t1".a DEFAULT',
+    "do $$ begin alter table t1.p attach partition t1.a for values from (70) to (80); end $$",
+)
+
+
+@pytest.mark.parametrize("attach", ATTACH)
+def test_a_table_with_a_rule_of_its_own_that_would_become_a_part_is_refused_and_the_hint_says_what_to_do(
+    db: str, mine: psycopg.Connection, conn: psycopg.Connection, auditctl: RunAuditctl, attach: LiteralString
+) -> None:
+    mine.execute(PARTITIONS)
+    auditctl("enable", "t1.a", "--label", "A", check=0)
+    before = triggers(conn)
+    with pytest.raises(psycopg.Error, match=r"t1\.a cannot become a partition of t1\.p: both are audited") as refused:
+        mine.execute(attach)
+    assert refused.value.sqlstate == "UA003"
+    hint = refused.value.diag.message_hint or ""
+    assert hint == "An administrator must first run: auditctl disable t1.a. Then t1.p records its rows."
+    assert triggers(conn) == before
+    auditctl(*hint.split(": ")[1].split(". ")[0].split()[1:], check=0)
+    mine.execute(attach)
+    mine.execute("insert into t1.p values (77)")
+    assert [(target, action) for target, action, *_ in events(conn, "t1.p", "t1.a")][-1] == ("t1.p", "CREATE")
+    assert pending(db) == []
+
+
+def test_a_table_with_a_rule_of_its_own_becomes_a_part_of_one_that_is_not_audited(
+    mine: psycopg.Connection, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    mine.execute(PARTITIONS)
+    auditctl("enable", "t1.a", "--label", "A", check=0)
+    mine.execute("create schema outside; create table outside.p (like t1.p) partition by range (id)")
+    mine.execute("alter table outside.p attach partition t1.a for values from (70) to (80)")
+    mine.execute("insert into outside.p values (77)")
+    assert [(target, action) for target, action, *_ in events(conn, "t1.a")] == [("t1.a", "CREATE")]
 
 
 @pytest.mark.parametrize("trigger", ["auditctl_truncate", "auditctl_update"])

@@ -105,8 +105,8 @@ def test_an_owner_cannot_have_a_table_under_a_glob_that_is_not_audited(
 
 
 CALLS: list[LiteralString] = [
-    "select auditctl_guard.put_aside('t1.a', null)",
-    "begin; lock table t1.a; select auditctl_guard.put_aside('t1.a', null); commit",
+    "select auditctl_guard.put_aside('t1.a', null, null)",
+    "begin; lock table t1.a; select auditctl_guard.put_aside('t1.a', null, null); commit",
     "select auditctl_guard.make_way('ALTER TABLE', 'attach partition t1.a', '{t1}')",
     "select auditctl_guard.put_back()",
     "select auditctl_guard.read_new_rows('t1.a')",
