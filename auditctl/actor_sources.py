@@ -18,7 +18,7 @@ MOST = 10
 """How many sources there may be: each costs a little for every event that names nobody."""
 
 _SETTING = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)+", re.IGNORECASE | re.ASCII)
-_MEMBER = re.compile(r'"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^".]+)')
+_MEMBER = re.compile(r'"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^".,\s]+)')
 _MAX_CHARACTERS = 500
 _HINT = "Name a setting, or a member of its JSON, such as app.user_id or request.jwt.claims:sub"
 
@@ -90,7 +90,10 @@ def _members(name: str, path: str) -> tuple[str, ...]:
         if path[position] != ".":
             break
         position += 1
-    hint = 'Put a dot between members, and double quotes around one with dots: claims:"https://example.org/user".id'
+    hint = (
+        "Repeat the option for each source; put a dot between members, and double quotes around one with dots, commas "
+        'or spaces: app.claims:"https://example.org/user".id'
+    )
     raise UsageError(f"{_refusal(name)}: {in_quotes(path)} is not a path of members", hint=hint)
 
 

@@ -117,7 +117,7 @@ def test_role_that_postgrest_sets_is_recorded_with_who_acts(conn: psycopg.Connec
 
 
 def test_list_is_recorded_and_stays_until_another_install_replaces_or_ends_it(
-    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl, login: MakeLogin
 ) -> None:
     changes = (
         "select action::text, target_id, (new_values ->> 'position')::int, reason from auditctl.activity "
@@ -126,6 +126,8 @@ def test_list_is_recorded_and_stays_until_another_install_replaces_or_ends_it(
     assert conn.execute(changes).fetchall() == [
         ("CREATE", name, number, "PostgREST") for number, name in enumerate(SOURCES, 1)
     ]
+    session = connect(login("web", roles=["auditctl_app"]).dsn)
+    write(session, {"app.user_id": "alice"})
     kept = auditctl("install", check=0)
     assert f"the actor is taken from: {', '.join(SOURCES)}" in kept.err
     assert store_code.find_changes(conn) == []
@@ -134,7 +136,11 @@ def test_list_is_recorded_and_stays_until_another_install_replaces_or_ends_it(
     assert conn.execute(changes + " offset 3").fetchall() == [
         ("DELETE", SOURCES[1], None, None), ("UPDATE", "app.user_id", 1, None), ("UPDATE", SOURCES[0], 2, None),
     ]  # fmt: skip
+    write(session, {"app.user_id": "bob", "request.jwt.claims": CLAIMS})
     ended = auditctl("install", "--no-actor-from", check=0)
+    write(session, {"app.user_id": "carol"})
+    session.close()
+    assert [actor for actor, _ in actors(conn)] == ["alice", "bob", None]
     assert "the actor is taken from" not in ended.err
     assert actor_sources.read(conn) == ()
     body = "select prosrc from pg_proc where proname = 'claimed_actor'"
@@ -161,6 +167,7 @@ def test_what_else_stands_in_the_generated_function_is_found(db: str, conn: psyc
         "", ":", "role", "search_path", "app.", ".app", "app.user-id", "app.user id", "app.ü", "app.x; drop",
         "auditctl.actor", "AUDITCTL.ip", "app.x:", "app.x:.", "app.x:a.", "app.x:.a", "app.x:a..b", 'app.x:"a',
         'app.x:""', 'app.x:a"b"', 'app.x:"a"b', "app.x\n", "app." + "x" * 500,
+        "app.x:a,app.y", "app.x,app.y", "app.x:a b", "app.x:a, b",
     ],
 )  # fmt: skip
 def test_what_is_no_source_is_refused_with_an_example(name: str) -> None:
@@ -206,9 +213,11 @@ def test_guide_names_user_address_and_reason_of_a_request(
     web, visitor = login("authenticator", attributes="noinherit"), login("authenticated")
     conn.execute(f"grant {visitor.name} to {web.name}")
     auditctl("grant", "app", web.name, check=0)
-    listed, function = fenced(ROOT / "docs" / "how-to" / "postgrest.md", "sql")
+    listed, function, business = fenced(ROOT / "docs" / "how-to" / "postgrest.md", "sql")
     assert [row[0] for row in conn.execute(listed.encode())] == list(SOURCES)
-    conn.execute(function.encode())
+    conn.execute(function.encode() + business.encode())
+    owner = login("api_owner", roles=["auditctl_app"])
+    conn.execute(f"alter function record_login owner to {owner.name}")
     headers = {"x-forwarded-for": "198.51.100.9, 203.0.113.7", "x-request-id": "4f2a", "x-reason": "ticket 4711"}
     with connect(web.dsn) as session, session.transaction():
         session.execute(
@@ -218,8 +227,9 @@ def test_guide_names_user_address_and_reason_of_a_request(
         )
         session.execute("select name_user()")
         session.execute("insert into note (v) values ('x')")
+        session.execute("select record_login()")
     row = conn.execute(
         "select user_name, host(ip_address), reason, context ->> 'request_id', context ->> 'role' "
-        "from auditctl.activity where target_name = 'public.note'"
-    ).fetchone()
-    assert row == ("alice", "203.0.113.7", "ticket 4711", "4f2a", visitor.name)
+        "from auditctl.activity where target_name in ('public.note', 'app.login')"
+    ).fetchall()
+    assert row == [("alice", "203.0.113.7", "ticket 4711", "4f2a", visitor.name)] * 2
