@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FREE = {
     "dsn", "from_revision", "name", "label", "lock_timeout", "batch", "limit", "after", "event_id", "key", "target_id",
     "reason", "summary", "data", "ip", "host", "port", "root_path", "proxies", "user_header", "idle_timeout",
-    "metrics_dsn",   "every",
+    "metrics_dsn", "every", "actor_from",
 }  # fmt: skip
 """Parameters whose value nobody can guess."""
 
