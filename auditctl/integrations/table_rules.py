@@ -22,6 +22,8 @@ READ = "select pg_catalog.to_jsonb(r)::text from auditctl.rule as r order by r.p
 
 HAS_STORE = "select pg_catalog.to_regclass('auditctl.rule') is not null"
 
+MAY_READ = "select coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('auditctl.rule'), 'select'), false)"
+
 REFRESH = """do $auditctl$
 begin
     if exists (

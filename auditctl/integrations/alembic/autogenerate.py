@@ -169,10 +169,12 @@ def _file(context: AutogenContext) -> tuple[Rule, ...] | None:
 
 
 def _stored(context: AutogenContext, *, is_needed: bool) -> tuple[Rule, ...]:
-    """Return the rules that the database has; none without a store, if nothing is declared."""
+    """Return the rules that the database has; none without a store, or a right to read them, if none is declared."""
     connection = _connection(context)
+    if not is_needed and not connection.exec_driver_sql(table_rules.MAY_READ).scalar():
+        return ()
     if not connection.exec_driver_sql(table_rules.HAS_STORE).scalar():
-        if is_needed and is_required(context.opts):
+        if is_required(context.opts):
             raise table_rules.no_store()
         return ()
     return table_rules.parse(connection.exec_driver_sql(table_rules.READ).scalars())

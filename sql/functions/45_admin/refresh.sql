@@ -39,6 +39,31 @@ end
 $auditctl$;
 comment on function auditctl_internal.follow_table is 'Makes the rules and the registration of an audited table follow its name and columns, as auditctl_internal.renew_capture does';
 
+create or replace function auditctl_internal.follow_tables(p_relations oid[]) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_relation regclass;
+begin
+    if auditctl_internal.is_guarded() then
+        return;
+    end if;
+    for v_relation in
+        select k.relation
+        from auditctl.capture as k
+        join pg_class as c on c.oid = k.relation
+        where k.relation::oid = any (p_relations)
+            and auditctl_internal.current_shape(k.relation, auditctl_internal.current_members(k.relation)) is distinct from k.shape
+        order by k.relation
+    loop
+        perform auditctl_internal.follow_table(v_relation);
+    end loop;
+end
+$auditctl$;
+comment on function auditctl_internal.follow_tables is
+    'Makes the rules and the registration of those of the tables follow that DDL changed since; does nothing where the coverage guard does it';
+
 create or replace function auditctl.refresh_capture() returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -46,7 +71,6 @@ set quote_all_identifiers = off
 as $auditctl$
 declare
     v_relations oid[];
-    v_relation oid;
     v_names text[];
 begin
     if auditctl_internal.is_guarded() then
@@ -73,11 +97,7 @@ begin
     end if;
     perform auditctl.lock_rules();
     v_names := array(select k.target from auditctl.capture as k where k.relation::oid = any (v_relations));
-    foreach v_relation in array v_relations loop
-        if exists (select from pg_class as c join auditctl.capture as k on k.relation::oid = c.oid where c.oid = v_relation) then
-            perform auditctl_internal.follow_table(v_relation);
-        end if;
-    end loop;
+    perform auditctl_internal.follow_tables(v_relations);
     perform auditctl_internal.cover(v_relations, v_names || array(select auditctl_internal.registered_name(r) from unnest(v_relations) as r));
 end
 $auditctl$;

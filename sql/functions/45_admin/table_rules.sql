@@ -108,10 +108,13 @@ declare
     v_rule auditctl.rule;
     v_missing text[];
 begin
-    perform auditctl.refresh_capture();
     perform auditctl.lock_rules();
     v_name := auditctl_internal.rule_name(p_table, p_schemas);
     v_relation := auditctl_internal.named_relation(v_name);
+    v_relations := auditctl_internal.concerned_tables(v_name);
+    perform auditctl_internal.require_administrable(array[v_name]);
+    perform auditctl_internal.lock_tables(v_relations);
+    perform auditctl_internal.follow_tables(v_relations);
     v_stated := auditctl_internal.stated_rule(v_name, p_rule);
     v_rule := jsonb_populate_record(null::auditctl.rule, v_stated);
     if p_is_restored and v_relation is not null then
@@ -124,9 +127,6 @@ begin
         );
     end if;
     perform auditctl_internal.require_fitting_rule(jsonb_populate_record(null::auditctl.rule, v_stated), v_relation);
-    perform auditctl_internal.require_administrable(array[v_name]);
-    v_relations := auditctl_internal.concerned_tables(v_name);
-    perform auditctl_internal.lock_tables(v_relations);
     perform auditctl_internal.write_rules(auditctl_internal.rules_with(v_stated, auditctl.canonical_target(p_before)));
     perform auditctl_internal.cover(v_relations, array[v_name]);
     if v_missing <> '{}' then
@@ -170,11 +170,13 @@ declare
     v_rules jsonb;
     v_glob text;
 begin
-    perform auditctl.refresh_capture();
     perform auditctl.lock_rules();
     v_name := auditctl_internal.rule_name(p_table, p_schemas);
     v_relation := auditctl_internal.named_relation(v_name);
+    v_relations := auditctl_internal.concerned_tables(v_name);
     perform auditctl_internal.require_administrable(array[v_name]);
+    perform auditctl_internal.lock_tables(v_relations);
+    perform auditctl_internal.follow_tables(v_relations);
     if not exists (select from auditctl.rule as r where r.name = v_name) then
         v_glob := (auditctl_internal.table_rule(v_relation)).name;
         if v_glob is null then
@@ -184,8 +186,6 @@ begin
         raise exception '% has no rule of its own: % covers it', v_name, v_glob
             using errcode = 'invalid_parameter_value', hint = 'To leave the table out, audit it with an empty list of actions.';
     end if;
-    v_relations := auditctl_internal.concerned_tables(v_name);
-    perform auditctl_internal.lock_tables(v_relations);
     select coalesce(jsonb_agg(to_jsonb(r) - '{set_by,set_at}'::text[]), '[]') into v_rules from auditctl.rule as r where r.name <> v_name;
     perform auditctl_internal.write_rules(v_rules);
     perform auditctl_internal.cover(v_relations);
