@@ -65,7 +65,7 @@ class Refund(BaseModel):
     reason: str = Field(min_length=3, max_length=500)
 
 
-def signed_in(scope: MutableMapping[str, Any]) -> str | None:
+def current_user(scope: MutableMapping[str, Any]) -> str | None:
     """Return the user whom the proxy names; None for a request that names nobody, or that comes from elsewhere."""
     if (scope.get("client") or [None])[0] not in PROXIES:
         return None
@@ -75,7 +75,7 @@ def signed_in(scope: MutableMapping[str, Any]) -> str | None:
 
 def require_user(request: Request) -> str:
     """Return the user, or end the request."""
-    user = signed_in(request.scope)
+    user = current_user(request.scope)
     if user is None:
         raise HTTPException(401, "sign in first")
     return user
@@ -85,7 +85,7 @@ User = Annotated[str, Depends(require_user)]
 
 app = FastAPI(title="Shop")
 # Around each request: user, address and X-Request-ID go to the database with the first statement that writes.
-app.add_middleware(ActingMiddleware, user=signed_in, trusted_proxies=PROXIES)
+app.add_middleware(ActingMiddleware, user=current_user, trusted_proxies=PROXIES)
 
 
 @app.get("/products")

@@ -28,14 +28,14 @@ pool = ConnectionPool(connection_class=Connection[DictRow], kwargs={"row_factory
 instrument(pool)
 
 
-def signed_in(environ: dict[str, Any]) -> str | None:
+def current_user(environ: dict[str, Any]) -> str | None:
     """Return the user of a request's session."""
     with app.request_context(environ):
         return session.get("user")
 
 
 # Around each request: user, address and X-Request-ID go to the database with the first statement that writes.
-app.wsgi_app = ActingMiddleware(app.wsgi_app, user=signed_in)  # type: ignore[method-assign]
+app.wsgi_app = ActingMiddleware(app.wsgi_app, user=current_user)  # type: ignore[method-assign]
 
 
 def require_user() -> str:

@@ -53,10 +53,10 @@ class Example:
     page: str
     text: str
 
-    def found(self, pattern: str) -> str:
-        match = re.search(pattern, self.text)
-        assert match is not None, self.text
-        return match[1]
+    def match(self, pattern: str) -> str:
+        hit = re.search(pattern, self.text)
+        assert hit is not None, self.text
+        return hit[1]
 
 
 def command(name: str, port: int, page_port: int) -> list[str]:
@@ -70,7 +70,7 @@ def command(name: str, port: int, page_port: int) -> list[str]:
 
 
 @contextmanager
-def started(name: str, temp: Path, until: str) -> Iterator[Example]:
+def run_example(name: str, temp: Path, until: str) -> Iterator[Example]:
     """A shop from its start until it has printed a text; afterwards nothing of it may be left."""
     port, page_port = choose_port(), choose_port()
     before = set(temp.iterdir())
@@ -96,7 +96,7 @@ def started(name: str, temp: Path, until: str) -> Iterator[Example]:
     assert set(temp.iterdir()) == before
 
 
-def ended(example: Example, *, by: signal.Signals | None = None) -> tuple[int, str]:
+def end_of(example: Example, *, by: signal.Signals | None = None) -> tuple[int, str]:
     """The exit code and the last line of a shop that ends; `by` a signal, or because a program of it does."""
     if by is None:
         (served,) = (p for p in psutil.Process(example.process.pid).children() if "serve" in p.cmdline())
@@ -108,7 +108,7 @@ def ended(example: Example, *, by: signal.Signals | None = None) -> tuple[int, s
     return example.process.wait(30), rest[-1]
 
 
-def typed(name: str) -> str:
+def commands_of_page(name: str) -> str:
     """The commands of the page that go to a shop."""
     chapter = next(part for part in PAGE.read_text("utf-8").split("\n## ") if part.lower().startswith(name))
     (block,) = re.findall(r"^```sh\n(.*?)^```$", chapter, re.MULTILINE | re.DOTALL)
@@ -117,7 +117,7 @@ def typed(name: str) -> str:
 
 def events(example: Example, auditctl: RunAuditctl, *targets: str) -> list[tuple[str | None, ...]]:
     """What the log of a shop says of labels, oldest first, read by the command that it prints."""
-    (assignment,) = shlex.split(example.found(r"export (AUDITCTL_DSN=.*)"))
+    (assignment,) = shlex.split(example.match(r"export (AUDITCTL_DSN=.*)"))
     words = [word for target in targets for word in ("--target", target)]
     lines = auditctl("export", *words, "--format", "jsonl", dsn=assignment.partition("=")[2], check=0).out.splitlines()
     rows = [json.loads(line) for line in lines]
@@ -160,10 +160,10 @@ def test_commands_of_the_page_are_in_the_log_of_the_shop(
 ) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed: apt-get install curl")
-    with started(name, temp, "Ctrl-C") as example:
-        script = re.sub(r"http://127\.0\.0\.1:80\d\d", example.url, typed(name))
+    with run_example(name, temp, "Ctrl-C") as example:
+        script = re.sub(r"http://127\.0\.0\.1:80\d\d", example.url, commands_of_page(name))
         if "PASSWORD" in script:
-            script = script.replace("PASSWORD", example.found(r"password (\S+) at"))
+            script = script.replace("PASSWORD", example.match(r"password (\S+) at"))
         done = subprocess.run(
             ["bash", "-e", "-c", script.replace("curl ", "curl --fail-with-body ")], cwd=tmp_path, capture_output=True,
             text=True, check=False,
@@ -173,11 +173,11 @@ def test_commands_of_the_page_are_in_the_log_of_the_shop(
         assert httpx.get(f"{example.url}/products").json()[0]["price"] == "24.00"
         assert events(example, auditctl, "shop.*") == expected
         with Client(base_url=example.page) as browser:
-            assert browser.sign_in("auditor", example.found(r"auditor +(\S+)\n")).status_code == 303
+            assert browser.sign_in("auditor", example.match(r"auditor +(\S+)\n")).status_code == 303
             assert "ticket 4711" in browser.get("/").text
         ends: dict[str, Callable[[], tuple[int, str]]] = {
-            "fastapi": lambda: ended(example, by=signal.SIGINT),
-            "flask": lambda: ended(example),
+            "fastapi": lambda: end_of(example, by=signal.SIGINT),
+            "flask": lambda: end_of(example),
         }
         assert ends[name]() == {
             "fastapi": (0, "Stopped: no process is left, and no file."),
@@ -186,8 +186,8 @@ def test_commands_of_the_page_are_in_the_log_of_the_shop(
 
 
 def test_forms_of_django_are_in_its_log(auditctl: RunAuditctl, temp: Path) -> None:
-    with started("django", temp, "Ctrl-C") as example, DjangoClient(base_url=example.url) as browser:
-        password = example.found(r"password (\S+)\n")
+    with run_example("django", temp, "Ctrl-C") as example, DjangoClient(base_url=example.url) as browser:
+        password = example.match(r"password (\S+)\n")
         assert browser.fill("/login/", username="alice", password=password).status_code == 302
         assert browser.fill("/shop/product/add/", name="Teapot", price="24.00", stock="12").status_code == 302
         assert browser.fill("/shop/order/add/", product="1", quantity="2", status="open").status_code == 302
@@ -202,7 +202,7 @@ def test_forms_of_django_are_in_its_log(auditctl: RunAuditctl, temp: Path) -> No
             ("Order", "UPDATE", "alice", "127.0.0.1", "ticket 4711", "4f2a"),
         ]
         assert events(example, auditctl, "User") == [("User", "CREATE", "shop_owner", None, None, None)]
-        assert ended(example, by=signal.SIGTERM) == (0, "Stopped: no process is left, and no file.")
+        assert end_of(example, by=signal.SIGTERM) == (0, "Stopped: no process is left, and no file.")
 
 
 class DjangoClient(httpx.Client):
@@ -216,8 +216,8 @@ class DjangoClient(httpx.Client):
 
 
 def test_interrupted_start_leaves_nothing(temp: Path) -> None:
-    with started("django", temp, "Starting PostgreSQL") as example:
-        assert ended(example, by=signal.SIGINT) == (130, "interrupted")
+    with run_example("django", temp, "Starting PostgreSQL") as example:
+        assert end_of(example, by=signal.SIGINT) == (130, "interrupted")
 
 
 def test_port_in_use_is_an_error_before_anything_starts(temp: Path) -> None:
