@@ -37,7 +37,7 @@ def test_a_migration_states_the_rule_that_the_model_declares(
 ) -> None:
     project = Project(tmp_path / "project", developer.dsn)
     project.models(MODELS)
-    shown = project.run("makemigrations", "migrate", "sqlmigrate shop 0001")
+    shown = project.run("makemigrations", "migrate", "sqlmigrate shop 0001", "check")
     operation = project.migration(1).split("AuditTable(")[1].split("\n        )")[0]
     assert [line.strip() for line in operation.splitlines()][1:] == [
         "model_name='Customer',",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from auditctl.actions import DEFAULT
@@ -12,8 +13,12 @@ from auditctl.integrations.django.operations import AuditTable, UnauditTable, wi
 from auditctl.integrations.django.options import OPTION
 
 
+@cache
 def detecting(base: type[Any]) -> type[Any]:
-    """Return an autodetector of Django, or of another library, that also follows `Meta.audit`."""
+    """Return an autodetector of Django, or of another library, that also follows `Meta.audit`.
+
+    Always the same class for the same base: a system check of Django compares those of its two commands.
+    """
     return type(base.__name__, (_Detecting, base), {})
 
 
