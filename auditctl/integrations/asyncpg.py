@@ -6,8 +6,8 @@ the protocol: there the settings are sent, in front of what may write.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -81,11 +81,7 @@ class _ActingProtocol:
 
     async def _execute(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
         statement = args[0] if args else options["state"]
-        async with self._acting(statement if isinstance(statement, str) else statement.query):
-            return await method(*args, **options)
-
-    @asynccontextmanager
-    async def _acting(self, text: str) -> AsyncIterator[None]:
+        text = statement if isinstance(statement, str) else statement.query
         if self._is_busy:
             # As asyncpg does: else another task's statement could come between settings and theirs.
             raise InterfaceError("cannot perform operation: another operation is in progress")
@@ -94,18 +90,15 @@ class _ActingProtocol:
             if self._owns_transaction:
                 await self._end("rollback")
             due = await self._due(text)
-            if due is None or (self._is_idle() and runs_alone(text)):
-                yield
-            elif self._is_idle():
-                async with self._transaction(due):
-                    yield
-            else:
+            if due is not None and not (self._is_idle() and runs_alone(text)):
+                if self._is_idle():
+                    return await self._execute_in_transaction(due, method, *args, **options)
                 await self._query(current.command(due))
                 self._sent.note(due)
-                yield
+            return await method(*args, **options)
         finally:
             self._is_busy = False
-            if undoes_settings(text):
+            if self._sent.is_certain and undoes_settings(text):
                 self._sent.doubt()
 
     async def _due(self, text: str) -> Settings | None:
@@ -116,13 +109,14 @@ class _ActingProtocol:
             self._reads.are_recorded = await self._query(_LOOK_UP) != "SELECT 0"
         return self._sent.due(text, self._reads)
 
-    @asynccontextmanager
-    async def _transaction(self, due: Settings) -> AsyncIterator[None]:
-        """A transaction of one statement, which would have been one by itself."""
+    async def _execute_in_transaction(
+        self, due: Settings, method: Callable[..., Any], *args: Any, **options: Any
+    ) -> Any:
+        """Execute a statement in a transaction of its own, which it would have been by itself."""
         self._owns_transaction = True
         try:
             await self._query(f"begin; {current.command(due)}")
-            yield
+            result = await method(*args, **options)
         except BaseException:
             # Also where BEGIN was cancelled: whether it took effect is not known yet. Where the connection is gone, the
             # error of the statement says more. If this is cancelled, too, the next statement does it.
@@ -130,6 +124,7 @@ class _ActingProtocol:
                 await self._end("rollback")
             raise
         await self._end("commit")
+        return result
 
     async def _end(self, command: str) -> None:
         await self._query(command)

@@ -67,4 +67,8 @@ def _require_text(name: str, text: object) -> str:
     if "\0" in text or not has_visible(text):
         reason = "is empty" if not text else "holds a NUL byte" if "\0" in text else "has no visible character"
         raise UsageError(f"{name} {reason}", hint="Pass None for nobody." if name == "actor" else "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{name} is not valid Unicode: it has half of a surrogate pair") from None
     return text

@@ -31,11 +31,13 @@ class Settings(NamedTuple):
 
 NOBODY = Settings()
 
-SQL = (
-    "select pg_catalog.set_config('auditctl.actor', {}, true), pg_catalog.set_config('auditctl.ip', {}, true), "
-    "pg_catalog.set_config('auditctl.context', {}, true)"
+SQL = "select " + ", ".join(
+    f"pg_catalog.set_config('auditctl.{name}', {{}}, true) is null" for name in Settings._fields
 )
-"""What sends the settings, for the rest of the transaction; with a placeholder for each."""
+"""What sends the settings, for the rest of the transaction; with a placeholder for each.
+
+It does not return the values, which the encoding of the client may lack.
+"""
 
 LOOK_UP = "select exists (select from pg_catalog.pg_policy where polname = 'auditctl_read')"
 """Returns whether a table of the database has the policy by which reads are recorded."""
@@ -90,7 +92,7 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
         self._actor = "" if callable(actor) else contexts.actor(actor)
         self._ip = contexts.address(ip)
         self._context = contexts.with_reason(context, reason)
-        contexts.dump(self._context)
+        self._text = contexts.dump(self._context) if self._context else ""
         self._token: Token[_Who | None] | None = None
 
     def __enter__(self) -> None:
@@ -99,7 +101,8 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
         outer = _current.get()
         merged = {**outer.context, **self._context} if outer else self._context
         ip = self._ip if self._ip is not None else outer.settings.ip if outer else ""
-        settings = Settings(self._actor, ip, contexts.dump(merged) if merged else "")
+        text = contexts.dump(merged) if outer and outer.context else self._text
+        settings = Settings(self._actor, ip, text)
         self._token = _current.set(_Who(settings, MappingProxyType(merged), self._name))
 
     def __exit__(
@@ -176,6 +179,11 @@ class Sent:
 
     def __init__(self) -> None:
         self.forget()
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the transaction certainly has settings, and which."""
+        return self._sent is not None
 
     def forget(self) -> None:
         """Note that the transaction has no settings."""

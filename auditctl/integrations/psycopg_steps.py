@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection, Error, Pipeline, generators
 from psycopg.errors import QueryCanceled, error_from_result
-from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 
 from auditctl.integrations import current
 from auditctl.integrations.current import LOOK_UP, Reads, Sent, Settings
@@ -41,7 +41,7 @@ class State:
         if _is_idle(conn):
             self.sent.forget()
         # In a pipeline, answers come later, and with them whether what was sent was executed.
-        if undoes_settings(text) or _is_in_pipeline(conn):
+        if self.sent.is_certain and (undoes_settings(text) or _is_in_pipeline(conn)):
             self.sent.doubt()
 
 
@@ -123,25 +123,32 @@ def _in_pipeline(conn: Any, steps: Steps) -> Steps:
         yield from pipeline._enter_gen()
         try:
             yield from steps
-        except Exception as raised:
-            error = raised
-            with suppress(Exception):
-                yield from pipeline._exit_gen()
+        except Exception:
+            if conn.pgconn.status == ConnStatus.OK:  # A lost connection has nothing more to read.
+                with suppress(Exception):
+                    yield from _sync(pipeline)
             raise
-        try:
-            yield from pipeline._exit_gen()
-        except Exception as raised:
-            error = raised
-            # A deferred constraint fails as the transaction ends, and leaves the answer that it did to be read.
-            pipeline.result_queue.append(None)
-            with suppress(Exception):
-                yield from pipeline._fetch_gen(flush=False)
-            raise
+        yield from _sync(pipeline)
+    except Exception as raised:
+        error = raised
+        raise
     finally:
         conn._pipeline = None
         pipeline._exit(error)
     # What answers tell of prepared statements psycopg heeds before the next statement, as it does without a pipeline.
     yield from conn._prepared.maintain_gen(conn)
+
+
+def _sync(pipeline: Any) -> Steps:
+    """End the transaction that a pipeline is, and read all answers that are left."""
+    pipeline._enqueue_sync()
+    pipeline.result_queue.append(None)  # A deferred constraint fails at the end, with an answer of its own.
+    try:
+        yield from pipeline._communicate_gen()
+    except Error:
+        yield from pipeline._fetch_gen(flush=False)
+        raise
+    yield from pipeline._fetch_gen(flush=False)
 
 
 def end_after(conn: Any, state: State, steps: Steps) -> Steps:
@@ -165,7 +172,11 @@ def _end(conn: Any, state: State, *, is_good: bool) -> Steps:
 
 
 def _encode(conn: Any, due: Settings) -> bytes:
-    return current.command(due).encode(conn.info.encoding)
+    command = current.command(due)
+    try:
+        return command.encode(conn.info.encoding)
+    except UnicodeEncodeError:  # All that is not ASCII stands in constants with escapes.
+        return "".join(letter if letter.isascii() else f"\\U{ord(letter):08x}" for letter in command).encode()
 
 
 def _is_idle(conn: Any) -> bool:

@@ -102,14 +102,17 @@ class _Instrument:
             self._doubt(conn)
 
     def _forget(self, conn: Connection, *_: Any) -> None:
-        sent = conn.info.get(_KEY)
-        if sent is not None:
+        if (sent := _sent(conn)) is not None:
             sent.forget()
 
     def _doubt(self, conn: Connection, *_: Any) -> None:
-        sent = conn.info.get(_KEY)
-        if sent is not None:
+        if (sent := _sent(conn)) is not None:
             sent.doubt()
+
+
+def _sent(conn: Connection) -> Sent | None:
+    """Return what the transaction was sent; None if nothing was yet, or the connection is lost, which has no `info`."""
+    return None if conn.invalidated else conn.info.get(_KEY)
 
 
 def _look_up(conn: Connection) -> bool:

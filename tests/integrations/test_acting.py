@@ -219,3 +219,12 @@ def test_event_carries_who_acts(db: str, conn: psycopg.Connection, login: MakeLo
 def test_a_user_that_is_no_text_is_named_in_the_error() -> None:
     with pytest.raises(UsageError, match="actor is of type int, not a text"):
         acting_as(4711)  # type: ignore[arg-type]
+
+
+def test_half_of_a_surrogate_pair_is_refused_before_it_reaches_a_statement() -> None:
+    with pytest.raises(UsageError, match="actor is not valid Unicode"):
+        acting_as("a\ud800")
+    with pytest.raises(UsageError, match="reason is not valid Unicode"):
+        acting_as("a", reason="a\udfff")
+    with pytest.raises(UsageError):
+        acting_as("a", x="\ud800")

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
@@ -20,8 +21,6 @@ from tests.integrations.recorded import THING, Who
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import psycopg
 
     from tests.fixtures.databases import Login
 
@@ -58,6 +57,18 @@ def test_each_part_of_an_answer_may_be_read_in_another_thread(
             assert [thread.submit(next, parts, "end").result() for thread in threads[1:3]] == ["end", "end"]
             threads[3].submit(named, conn.execute, "insert into thing (v) values ('after')").result()
     assert (who.did("part"), who.did("after")) == (["alice"], ["alice"])
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_a_connection_that_was_lost_before_raises_the_error_of_a_lost_connection(
+    web: Login, who: Who, *, autocommit: bool
+) -> None:
+    with psycopg.connect(web.dsn, autocommit=autocommit) as app:
+        instrument(app)
+        who.conn.execute("select pg_terminate_backend(%s, 5000)", [app.info.backend_pid])
+        with acting_as("alice"), pytest.raises(psycopg.OperationalError, match="terminat"):
+            app.execute("insert into thing (v) values ('lost')")
+        assert app.closed
 
 
 def test_a_task_cancelled_at_any_moment_leaves_no_transaction_of_one_statement(web: Login, who: Who) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -76,6 +77,20 @@ def test_engines_derived_from_an_instrumented_one_name_the_user_and_others_do_no
     assert [who.did(value) for value in ("derived", "refused", "other", "bound")] == [
         ["alice"], [], ["System"], ["alice"],
     ]  # fmt: skip
+
+
+def test_a_session_goes_on_after_its_connection_is_lost(app: Application, who: Who) -> None:
+    def write(session: Session) -> None:
+        who.conn.execute("select pg_terminate_backend(%s, 5000)", [session.scalar(text("select pg_backend_pid()"))])
+        with pytest.raises(DBAPIError) as lost:
+            session.execute(WRITE, {"v": "lost"})
+        assert lost.value.connection_invalidated
+        session.rollback()
+        session.execute(WRITE, {"v": "after"})
+
+    with acting_as("alice"):
+        app.run(write)
+    assert who.facts() == [("after", "alice", None, None, None)]
 
 
 def test_both_phases_of_a_commit_and_savepoints_in_them_carry_the_user(sync: Application, who: Who) -> None:

@@ -208,3 +208,12 @@ def test_prepared_statements_outlive_ddl_in_autocommit(web: Login, who: Who) -> 
             for _ in range(3):
                 app.execute("insert into thing (v) values ('x') returning *", prepare=True)
     assert who.counted() == {"alice": 3}
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_a_name_that_the_encoding_of_the_client_lacks_is_recorded(web: Login, who: Who, *, autocommit: bool) -> None:
+    with psycopg.connect(web.dsn, autocommit=autocommit, client_encoding="latin1") as app:
+        instrument(app)
+        with acting_as("Zoë \u6f22\U0001f600 'x\\"):
+            app.execute("insert into thing (v) values ('x')")
+    assert who.did("x") == ["Zoë \u6f22\U0001f600 'x\\"]
