@@ -51,7 +51,8 @@ class ActingMiddleware:
         context = copy_context()
         context.run(self._acting(environ).__enter__)
         answer = context.run(self._app, environ, start_response)
-        return _Answer(answer, context.run)
+        # Of a list, which is made already, servers take the length.
+        return answer if isinstance(answer, list | tuple) else _Answer(answer, context.run)
 
     def _acting(self, environ: Environ) -> acting_as:
         reason = self._reason(environ) if self._reason else None

@@ -160,3 +160,8 @@ def test_a_user_or_reason_that_is_no_text_is_named(user: Any, reason: Any) -> No
     middleware = wsgi.ActingMiddleware(lambda *_: [], user=lambda _: user, reason=lambda _: reason)
     with pytest.raises(UsageError, match="is of type int, not a text"):
         middleware({"REMOTE_ADDR": "203.0.113.9"}, start)
+
+
+def test_an_answer_that_is_a_list_stays_one_whose_length_servers_take() -> None:
+    middleware = wsgi.ActingMiddleware(lambda *_: [b"x"], user=lambda _: "alice")
+    assert middleware({"REMOTE_ADDR": "203.0.113.9"}, lambda *_: None) == [b"x"]
