@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.migrations.projects import Project
 
+pytestmark = pytest.mark.slow
+
 ASYNC = """
 import asyncio
 from alembic import context
@@ -65,7 +67,7 @@ BLOCK = """
 """
 
 
-@pytest.mark.parametrize("driver", ["asyncpg", pytest.param("psycopg", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 def test_revisions_run_through_an_async_engine(project: Project, auditctl: RunAuditctl, driver: str) -> None:
     (project.folder / "env.py").write_text(ASYNC.replace("DRIVER", repr(f"postgresql+{driver}")))
     project.options.clear()
@@ -83,7 +85,6 @@ def test_revisions_run_through_an_async_engine(project: Project, auditctl: RunAu
     assert raised.value.hint == "Its columns are: id, card"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("is_guarded", [True, False])
 def test_many_steps_in_one_revision_and_failures_in_the_middle(
     conn: psycopg.Connection, project: Project, auditctl: RunAuditctl, is_guarded: bool
@@ -115,7 +116,6 @@ def test_many_steps_in_one_revision_and_failures_in_the_middle(
         auditctl("check", check=0)
 
 
-@pytest.mark.slow
 def test_a_downgrade_goes_over_rules_that_were_changed_by_hand(
     conn: psycopg.Connection, project: Project, auditctl: RunAuditctl
 ) -> None:
@@ -141,7 +141,6 @@ def refused(project: Project, revision: str) -> DatabaseError:
     return raised.value
 
 
-@pytest.mark.slow
 def test_what_an_administrator_may_not_change_stays(
     conn: psycopg.Connection, project: Project, auditctl: RunAuditctl, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ class _Impl(DefaultImpl.get_by_dialect(postgresql.dialect())):  # type: ignore[m
     def _is_version(self, table: Any) -> bool:
         options = self.context_opts
         schema = options.get("version_table_schema")
-        return (table.name, table.schema) == (options.get("version_table", "alembic_version"), schema) and (
+        names = getattr(table, "name", None), getattr(table, "schema", None)
+        return names == (options.get("version_table", "alembic_version"), schema) and (
             schema != SCHEMA  # auditctl's own
         )
