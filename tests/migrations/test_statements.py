@@ -134,6 +134,8 @@ def test_without_the_guard_capture_follows_what_a_migration_did_when_it_is_refre
     audit(session, "shop.cart", mask=["card"])
     audit(session, 'shop."My.Bag"', mask=["user"])
     audit(session, "shop.visit")
+    conn.execute("create table public.other (id integer primary key); select auditctl.audit_table('public.other')")
+    conn.execute("alter table public.other add column of_another_login integer")
     with session.transaction():
         session.execute("""
             alter table shop.cart rename card to pan;
@@ -145,6 +147,8 @@ def test_without_the_guard_capture_follows_what_a_migration_did_when_it_is_refre
             create table shop.visit_2027 partition of shop.visit for values from ('2027-01-01') to ('2028-01-01')
         """)
         session.execute("select auditctl.refresh_capture()")
+    assert "public.other" in auditctl("check", check=3).out
+    conn.execute("select auditctl.refresh_capture(); select auditctl.unaudit_table('public.other')")
     auditctl("check", check=0)
     session.execute("insert into shop.basket values (1, 'tea', 'secret', 2)")
     session.execute("insert into shop.visit values (1, '2027-01-01')")

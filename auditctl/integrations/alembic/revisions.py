@@ -8,7 +8,7 @@ from alembic.ddl.impl import DefaultImpl
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.dml import UpdateBase
 
-from auditctl.integrations.table_rules import REFRESH
+from auditctl.integrations.table_rules import REFRESH, errors_explained
 from auditctl.names import SCHEMA
 
 
@@ -22,7 +22,8 @@ class _Impl(DefaultImpl.get_by_dialect(postgresql.dialect())):  # type: ignore[m
             if self.as_sql:
                 self.static_output(f"{REFRESH};")
             else:
-                self.connection.execution_options(no_parameters=True).exec_driver_sql(REFRESH)
+                with errors_explained():
+                    self.connection.execution_options(no_parameters=True).exec_driver_sql(REFRESH)
         return super()._exec(construct, *args, **kwargs)
 
     def _is_version(self, table: Any) -> bool:

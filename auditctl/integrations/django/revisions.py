@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from auditctl.integrations.table_rules import REFRESH
+from auditctl.integrations.table_rules import REFRESH, errors_explained
 
 _GUARDED = """
     select pg_catalog.count(*) from pg_catalog.pg_event_trigger where evtname ~ '^auditctl_guard_' and evtenabled = 'A'
@@ -25,7 +25,8 @@ class _Following:
             for statement in self.deferred_sql:
                 self.execute(statement, None)
             self.deferred_sql.clear()
-            self.execute(REFRESH, None)
+            with errors_explained():
+                self.execute(REFRESH, None)
         super().__exit__(exc_type, exc_value, traceback)  # type: ignore[misc]
 
 

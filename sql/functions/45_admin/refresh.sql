@@ -80,14 +80,16 @@ begin
         select d.oid
         from unnest(auditctl_internal.drifted_captures()) as d (oid)
         join auditctl.capture as k on k.relation::oid = d.oid
-        where auditctl_internal.is_administrable(coalesce(auditctl_internal.registered_name(d.oid), k.target)) and auditctl_internal.is_administrable(k.target)
+        -- What another login owns, this one did not change.
+        left join pg_class as c on c.oid = d.oid
+        where (c.oid is null or pg_has_role(session_user, c.relowner, 'MEMBER')) and auditctl_internal.is_administrable(coalesce(auditctl_internal.registered_name(d.oid), k.target)) and auditctl_internal.is_administrable(k.target)
         order by d.oid
     ) || array(
         select (d ->> 'relation')::oid
         from jsonb_array_elements(auditctl_internal.due_captures(array(
             select c.oid
             from pg_class as c
-            where c.relkind in ('r', 'p', 'f') and c.oid >= 16384 and exists (select from auditctl.rule)
+            where c.relkind in ('r', 'p', 'f') and c.oid >= 16384 and pg_has_role(session_user, c.relowner, 'MEMBER') and exists (select from auditctl.rule)
                 and not exists (select from auditctl.capture as k where k.relation::oid = c.oid)
         ))) as d
         where d ->> 'name' = d ->> 'target' or (d ->> 'auto')::boolean and auditctl_internal.is_administrable(d ->> 'target')
