@@ -24,6 +24,7 @@ def migrating(who: str, request: pytest.FixtureRequest, login: MakeLogin) -> tup
         made = login("developer", dsn=dsn, roles=["auditctl_admin"])
         name, mine = made.name, made.dsn
     elif who == "managed service":
+        request.getfixturevalue("template")  # with it come the roles
         made = login("dba", dsn=dsn, attributes="createrole", roles=["auditctl_owner", "auditctl_admin"])
         name, mine = made.name, made.dsn
     with connect(dsn) as session:
