@@ -6,6 +6,8 @@ to the driver's connection past SQLAlchemy is not.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -70,10 +72,11 @@ class _Instrument:
     def marker(*_: Any) -> None:
         """Mark an engine that is instrumented."""
 
-    def _before_execute(self, conn: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    def _before_execute(self, conn: Connection, cursor: Any, statement: str, *execution: Any) -> None:
         sent = conn.info.setdefault(_KEY, Sent())
         if self._reads.must_look_up(statement):
-            self._reads.are_recorded = _look_up(conn)
+            with _part_of(conn, cursor, statement, *execution):
+                self._reads.are_recorded = _look_up(conn)
         due = sent.due(statement, self._reads)
         if due is None:
             return
@@ -82,7 +85,8 @@ class _Instrument:
             if due == current.NOBODY:
                 return
             raise TransactionRequired(hint="Use an engine without AUTOCOMMIT for statements that write.")
-        self._send(driver, due)
+        with _part_of(conn, cursor, statement, *execution):
+            self._send(driver, due)
         sent.note(due)
 
     def _send(self, driver: Any, due: Settings) -> None:
@@ -113,6 +117,17 @@ class _Instrument:
 def _sent(conn: Connection) -> Sent | None:
     """Return what the transaction was sent; None if nothing was yet, or the connection is lost, which has no `info`."""
     return None if conn.invalidated else conn.info.get(_KEY)
+
+
+@contextmanager
+def _part_of(conn: Connection, cursor: Any, statement: str, parameters: Any, context: Any, _: bool) -> Iterator[None]:
+    """Raise errors as those of the statement: SQLAlchemy translates them, and drops connections that are gone."""
+    # SQLAlchemy 2.0 calls what comes before a statement outside of where it does that; 2.1 does not.
+    try:
+        yield
+    except BaseException as error:
+        conn._handle_dbapi_exception(error, statement, parameters, cursor, context)
+        raise
 
 
 def _look_up(conn: Connection) -> bool:

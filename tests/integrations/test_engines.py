@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +21,8 @@ from tests.integrations.recorded import THING, Who
 from tests.integrations.shop import KINDS, Application, Base, Thing
 
 if TYPE_CHECKING:
+    import psycopg
+
     from tests.fixtures.databases import Login
 
 db_template = templates.begin_with(templates.audited(THING, "thing"))
@@ -54,6 +56,29 @@ def test_one_connection_in_autocommit_refuses_to_write_and_the_others_do_not(app
     with acting_as("alice"):
         app.run(write, lambda session: session.execute(WRITE, {"v": "after"}))
     assert who.facts() == [("after", "alice", None, None, None)]
+
+
+def test_a_connection_that_is_gone_is_dropped_with_the_error_of_the_statement(
+    app: Application, conn: psycopg.Connection, who: Who
+) -> None:
+    def end_and_write(session: Session) -> None:
+        conn.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+            "where datname = current_database() and usename <> current_user"
+        )
+        with pytest.raises(DBAPIError) as raised:
+            session.execute(WRITE, {"v": "lost"})
+        assert raised.value.connection_invalidated
+        assert raised.value.statement is not None
+        assert "insert into thing" in raised.value.statement
+        session.rollback()
+
+    def write(value: str) -> Callable[[Session], object]:
+        return lambda session: session.execute(WRITE, {"v": value})
+
+    with acting_as("alice"):
+        app.run(write("before"), end_and_write, write("after"))
+    assert who.did("before") + who.did("lost") + who.did("after") == ["alice", "alice"]
 
 
 def test_engines_derived_from_an_instrumented_one_name_the_user_and_others_do_not(
