@@ -180,4 +180,5 @@ def test_one_module_prints() -> None:
         for call in ast.walk(ast.parse(file.read_text()))
         if isinstance(call, ast.Call) and ast.unparse(call.func) in PRINTS
     }
-    assert found == {"cli/printing.py"}
+    # Ctrl-C may come before that module is loaded.
+    assert found == {"cli/printing.py", "__main__.py"}
