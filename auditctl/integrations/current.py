@@ -175,7 +175,7 @@ class Sent:
     a savepoint, which undoes settings: whatever is not certain is sent again.
     """
 
-    __slots__ = ("_is_clean", "_sent")
+    __slots__ = ("_is_clean", "_sent", "_stated")
 
     def __init__(self) -> None:
         self.forget()
@@ -189,6 +189,7 @@ class Sent:
         """Note that the transaction has no settings."""
         self._sent: Settings | None = None
         self._is_clean = True
+        self._stated: tuple[_Who | None, Settings] | None = None
 
     def doubt(self) -> None:
         """Note that the transaction may have other settings, or none."""
@@ -204,11 +205,13 @@ class Sent:
         Raises:
             TransactionRequired: The text writes, and begins or ends a transaction in between.
         """
-        if _current.get() is None and self._is_clean:
+        who = _current.get()
+        if who is None and self._is_clean:
             return None
         if not (may_write(statement) or (reads.are_recorded and may_read(statement))):
             return None
-        due = settings() or NOBODY
+        stated = self._stated
+        due = stated[1] if stated is not None and stated[0] is who else settings() or NOBODY
         if due != NOBODY and ends_within(statement):
             raise TransactionRequired(
                 "a text of several statements begins or ends a transaction, and writes",
@@ -220,3 +223,31 @@ class Sent:
         """Note what was sent."""
         self._sent = sent
         self._is_clean = False
+
+    def state(self, stated: Settings) -> Sent:
+        """Note what `acting` sent, which holds until its block ends but for blocks of `acting_as` inside of it.
+
+        Returns:
+            What was known before, for `restore`.
+        """
+        before = Sent()
+        before._take(self)
+        self.note(stated)
+        self._stated = (_current.get(), stated)
+        return before
+
+    def restore(self, before: Sent, *, is_certain: bool) -> None:
+        """Note that the block of `acting` ended.
+
+        Args:
+            before: What `state` returned.
+            is_certain: Whether the transaction certainly has its former settings again.
+        """
+        if self._stated is None:
+            return  # That transaction ended: what is known is about another.
+        self._take(before)
+        if not is_certain:
+            self.doubt()
+
+    def _take(self, other: Sent) -> None:
+        self._sent, self._is_clean, self._stated = other._sent, other._is_clean, other._stated

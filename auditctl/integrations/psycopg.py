@@ -17,7 +17,8 @@ from psycopg.rows import tuple_row
 from auditctl import resources
 from auditctl.errors import TransactionRequired, UsageError
 from auditctl.integrations import context as contexts
-from auditctl.integrations.psycopg_connections import instrument
+from auditctl.integrations.current import Sent, Settings
+from auditctl.integrations.psycopg_connections import instrument, sent_on
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -91,12 +92,14 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
         self._context = contexts.with_reason(context, reason)
         self._context_text = contexts.dump(self._context) if self._context else None
         self._before: _Before | None = None
+        self._sent_before: Sent | None = None
 
     def __enter__(self: acting[Connection[Any]]) -> None:
         self._require_transaction()
         with self._conn.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(_BEGIN, self._names(self._context_text))
-            before = _Before.of(cursor.fetchone())
+            row = cursor.fetchone()
+            before = _Before.of(row)
             try:
                 merged = self._enter(before)
             except UsageError:
@@ -104,6 +107,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
                 raise
             if merged is not None:
                 cursor.execute(_BEGIN, self._names(merged))
+            self._note(row, merged)
 
     def __exit__(
         self: acting[Connection[Any]],
@@ -121,7 +125,8 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
         self._require_transaction()
         async with self._conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(_BEGIN, self._names(self._context_text))
-            before = _Before.of(await cursor.fetchone())
+            row = await cursor.fetchone()
+            before = _Before.of(row)
             try:
                 merged = self._enter(before)
             except UsageError:
@@ -129,6 +134,7 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
                 raise
             if merged is not None:
                 await cursor.execute(_BEGIN, self._names(merged))
+            self._note(row, merged)
 
     async def __aexit__(
         self: acting[AsyncConnection[Any]],
@@ -158,12 +164,26 @@ class acting(Generic[ConnectionType]):  # noqa: N801 - reads as a verb: with act
         self._before = before
         return merged
 
+    def _note(self, row: tuple[Any, ...] | None, merged: str | None) -> None:
+        """Let an instrumented connection know of the settings, the last columns of queries/acting_begin.sql."""
+        if row is not None and (sent := sent_on(self._conn)) is not None:
+            actor, ip, context = row[4:]
+            self._sent_before = sent.state(Settings(actor, ip, merged or context))
+
+    def _note_end(self, *, is_restored: bool) -> None:
+        before, self._sent_before = self._sent_before, None
+        if before is not None and (sent := sent_on(self._conn)) is not None:
+            sent.restore(before, is_certain=is_restored)
+
     def _to_restore(self) -> _Before | None:
         before, self._before = self._before, None
         in_transaction = self._conn.info.transaction_status == TransactionStatus.INTRANS
+        if not in_transaction:
+            self._note_end(is_restored=False)
         return before if in_transaction else None
 
     def _leave(self, row: tuple[Any, ...] | None, error: BaseException | None) -> None:
+        self._note_end(is_restored=row == (True,))
         if row == (False,) and error is None:
             raise TransactionRequired(
                 "the transaction ended inside acting(...) and another began: its statements carry no actor",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import AsyncConnection, Connection, Cursor, ServerCursor, sql
 
 from auditctl.errors import UsageError
-from auditctl.integrations.current import Reads, Settings
+from auditctl.integrations.current import Reads, Sent, Settings
 from auditctl.integrations.psycopg_steps import State, Steps, end_after, send_settings, with_settings
 
 if TYPE_CHECKING:
@@ -88,6 +88,12 @@ async def send_async(conn: AsyncConnection[Any], due: Settings) -> None:
     """Do the same for an async connection."""
     async with conn.lock:
         await conn.wait(send_settings(conn, due))
+
+
+def sent_on(conn: Any) -> Sent | None:
+    """Return what the running transaction of a connection was sent; None if it is not instrumented."""
+    state = _state(conn)
+    return None if state is None else state.sent
 
 
 def _state(conn: Any) -> State | None:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from auditctl import acting_as
+from auditctl import acting, acting_as
 from auditctl.errors import TransactionRequired, UsageError
 from auditctl.integrations.psycopg import instrument
 from tests.fixtures import templates
@@ -217,3 +217,67 @@ def test_a_name_that_the_encoding_of_the_client_lacks_is_recorded(web: Login, wh
         with acting_as("Zoë \u6f22\U0001f600 'x\\"):
             app.execute("insert into thing (v) values ('x')")
     assert who.did("x") == ["Zoë \u6f22\U0001f600 'x\\"]
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_the_innermost_block_names_the_user_whichever_kind_it_is(web: Login, who: Who, *, autocommit: bool) -> None:
+    with psycopg.connect(web.dsn, autocommit=autocommit) as app:
+        instrument(app)
+
+        def add(expected: str) -> None:
+            app.execute("insert into thing (v) values (%s)", [expected])
+
+        def undo() -> None:
+            with pytest.raises(psycopg.errors.DivisionByZero), app.transaction():
+                app.execute("select 1/0")
+
+        with app.transaction(), acting(app, "alice", ip="203.0.113.7", reason="ticket 1"):
+            add("alice")
+            with acting_as("bob"):
+                add("bob")
+                with acting(app, "carol", reason="ticket 2"):
+                    add("carol")
+                    undo()
+                    add("carol")
+                add("bob")
+            add("alice")
+            undo()
+            add("alice")
+        with acting_as("bob"), app.transaction():
+            with pytest.raises(psycopg.errors.DivisionByZero), app.transaction(), acting(app, "carol"):
+                app.execute("select 1/0")
+            add("bob")
+        with app.transaction():
+            with pytest.raises(psycopg.errors.DivisionByZero), app.transaction(), acting(app, "carol"):
+                app.execute("select 1/0")
+            add("System")
+            app.execute("select auditctl.set_context('dave')")
+            with acting(app, "carol"):
+                add("carol")
+            add("dave")
+    facts = who.facts()
+    assert [user for _, user, *_ in facts] == [value for value, *_ in facts]
+    assert [reason for _, _, _, reason, _ in facts][:7] == [
+        "ticket 1", None, "ticket 2", "ticket 2", None, "ticket 1", "ticket 1",
+    ]  # fmt: skip
+
+
+def test_a_block_whose_transaction_ended_leaves_no_user_in_the_next(web: Login, who: Who) -> None:
+    with psycopg.connect(web.dsn) as app:
+        instrument(app)
+        with pytest.raises(TransactionRequired), acting(app, "alice"):
+            app.commit()
+            with acting_as("bob"):
+                app.execute("insert into thing (v) values ('bob')")
+        app.execute("insert into thing (v) values ('System')")
+        app.commit()
+        with acting(app, "alice"):
+            app.commit()
+            with acting_as("bob"):
+                app.execute("insert into thing (v) values ('bob')")
+                app.execute("savepoint here")
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                app.execute("select 1/0")
+        app.execute("rollback to savepoint here")
+        app.execute("insert into thing (v) values ('System')")
+    assert [(value, user) for value, user, *_ in who.facts()] == [("bob", "bob"), ("System", "System")] * 2
