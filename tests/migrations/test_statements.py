@@ -166,6 +166,29 @@ def test_without_the_guard_capture_follows_what_a_migration_did_when_it_is_refre
     assert conn.execute("select count(*) from auditctl.event").fetchone() == events.fetchone()
 
 
+@pytest.mark.usefixtures("unguarded")
+@pytest.mark.parametrize(
+    ("rules", "obstacle"),
+    [
+        ('[admin]\ntables = ["shop.note"]\n[[table]]\nname = "shop.cart"', "not among the tables"),
+        ('[[table]]\nname = "shop.*"\nactions = ["update", "read"]', "may not begin the recording of reads"),
+    ],
+)
+def test_a_migration_succeeds_where_only_somebody_else_may_begin_the_capture_of_its_table(
+    conn: psycopg.Connection, session: psycopg.Connection, auditctl: RunAuditctl, rules: str, obstacle: str
+) -> None:
+    auditctl("apply", "-", input=rules, check=0)
+    warnings: list[str] = []
+    session.add_notice_handler(lambda each: warnings.append(str(each.message_primary)))
+    with session.transaction():
+        session.execute("drop table shop.cart; create table shop.cart (id integer primary key)")
+        session.execute("select auditctl.refresh_capture()")
+    assert [text for text in warnings if text.startswith("shop.cart is not audited yet") and obstacle in text]
+    assert auditctl("check").code == 3
+    auditctl("apply", check=0)
+    auditctl("check", check=0)
+
+
 @pytest.mark.parametrize("is_guarded", [True, False])
 def test_a_restored_rule_hides_columns_as_soon_as_they_are_added_again(
     conn: psycopg.Connection, session: psycopg.Connection, auditctl: RunAuditctl, is_guarded: bool

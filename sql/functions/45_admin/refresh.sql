@@ -64,6 +64,46 @@ $auditctl$;
 comment on function auditctl_internal.follow_tables is
     'Makes the rules and the registration of those of the tables follow that DDL changed since; does nothing where the coverage guard does it';
 
+create or replace function auditctl_internal.new_tables() returns oid[]
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_due record;
+    v_relations oid[] := '{}';
+begin
+    if not exists (select from auditctl.rule) then
+        return v_relations;
+    end if;
+    for v_due in
+        select
+            (d ->> 'relation')::oid as relation, d ->> 'target' as target, d ->> 'name' as rule,
+            case
+                when not auditctl_internal.is_administrable(d ->> 'target') then 'it is not among the tables that administrators may change'
+                when d -> 'actions' ? 'READ' then 'administrators may not begin the recording of reads'
+            end as obstacle
+        from jsonb_array_elements(auditctl_internal.due_captures(array(
+            select c.oid
+            from pg_class as c
+            where c.relkind in ('r', 'p', 'f') and c.oid >= 16384 and pg_has_role(session_user, c.relowner, 'MEMBER')
+                and not exists (select from auditctl.capture as k where k.relation::oid = c.oid)
+        ))) as d
+        where d ->> 'name' = d ->> 'target' or (d ->> 'auto')::boolean
+    loop
+        -- A migration does not fail for it: as the guard does, capture waits for somebody who may.
+        if v_due.obstacle is null then
+            v_relations := v_relations || v_due.relation;
+        else
+            raise warning '% is not audited yet, although rule % covers it: %', v_due.target, v_due.rule, v_due.obstacle
+                using hint = 'The login that installed auditctl or a superuser must run: auditctl apply';
+        end if;
+    end loop;
+    return v_relations;
+end
+$auditctl$;
+comment on function auditctl_internal.new_tables() is
+    'The tables of this login that a rule covers and that are not audited yet; warns of those whose capture administrators may not begin';
+
 create or replace function auditctl.refresh_capture() returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -82,18 +122,13 @@ begin
         join auditctl.capture as k on k.relation::oid = d.oid
         -- What another login owns, this one did not change.
         left join pg_class as c on c.oid = d.oid
-        where (c.oid is null or pg_has_role(session_user, c.relowner, 'MEMBER')) and auditctl_internal.is_administrable(coalesce(auditctl_internal.registered_name(d.oid), k.target)) and auditctl_internal.is_administrable(k.target)
+        where (
+            pg_has_role(session_user, c.relowner, 'MEMBER')
+            -- Administrators may not end the recording of reads: capture of a dropped table then waits for `apply`.
+            or c.oid is null and not exists (select from auditctl.read_site as s where s.root::oid = d.oid)
+        ) and auditctl_internal.is_administrable(coalesce(auditctl_internal.registered_name(d.oid), k.target)) and auditctl_internal.is_administrable(k.target)
         order by d.oid
-    ) || array(
-        select (d ->> 'relation')::oid
-        from jsonb_array_elements(auditctl_internal.due_captures(array(
-            select c.oid
-            from pg_class as c
-            where c.relkind in ('r', 'p', 'f') and c.oid >= 16384 and pg_has_role(session_user, c.relowner, 'MEMBER') and exists (select from auditctl.rule)
-                and not exists (select from auditctl.capture as k where k.relation::oid = c.oid)
-        ))) as d
-        where d ->> 'name' = d ->> 'target' or (d ->> 'auto')::boolean and auditctl_internal.is_administrable(d ->> 'target')
-    );
+    ) || auditctl_internal.new_tables();
     if v_relations = '{}' then
         return;
     end if;
