@@ -76,8 +76,8 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
         context: More values to record with each event: JSON values, others as their text.
 
     Raises:
-        UsageError: A value shows nothing, holds a NUL byte or has no JSON form, the context is over 16 kB, or the block
-            is entered twice.
+        UsageError: A value shows nothing, holds a NUL byte or has no JSON form, the context is over 16 kB, the block
+            is entered twice, or it ends in another thread or task than it began in.
     """
 
     def __init__(
@@ -109,8 +109,17 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         token, self._token = self._token, None
-        if token is not None:
+        if token is None:
+            return
+        try:
             _current.reset(token)
+        except ValueError:
+            # Here, nobody was named. An error of the block says more, as when a generator is closed by another task.
+            if error is None:
+                raise UsageError(
+                    "acting_as(...) ended in another thread or task than it began in, and named nobody in between",
+                    hint="A function with yield that a framework calls in threads, as FastAPI does, must be async.",
+                ) from None
 
     async def __aenter__(self) -> None:
         self.__enter__()

@@ -17,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from auditctl.integrations import asgi, wsgi
+from auditctl import acting_as
+from auditctl.errors import UsageError
+from auditctl.integrations import asgi, current, wsgi
 from auditctl.integrations.sqlalchemy import instrument
 from tests.fixtures import templates
 from tests.integrations.recorded import THING, Who
@@ -151,6 +153,33 @@ def test_all_that_a_request_of_flask_does_carries_its_user(engine: Engine, who: 
         assert client.get("/x", headers=HEADERS).text == "ab"
         client.get("/nobody")
     assert who.facts() == [("x", *ALICE)] * 3 + [("nobody", "System", "127.0.0.1", None, None)] * 3
+
+
+def test_a_dependency_of_fastapi_names_the_user_if_it_is_async_and_is_an_error_otherwise() -> None:
+    app = FastAPI()
+    seen = []
+
+    def in_threads() -> Iterator[None]:
+        with acting_as("alice"):
+            yield
+
+    async def in_the_task() -> AsyncIterator[None]:
+        with acting_as("alice"):
+            yield
+
+    @app.get("/threads", dependencies=[Depends(in_threads)])
+    @app.get("/task", dependencies=[Depends(in_the_task)])
+    def see() -> None:
+        seen.append(current.settings())
+
+    async def get(path: str) -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            await client.get(path)
+
+    asyncio.run(get("/task"))
+    with pytest.raises(UsageError, match="named nobody in between"):
+        asyncio.run(get("/threads"))
+    assert seen == [current.Settings("alice"), None]
 
 
 def requests() -> list[tuple[str, dict[str, str]]]:
