@@ -7,7 +7,7 @@ it with the first statement of a transaction that may write; one that only reads
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,14 +47,15 @@ User = str | Callable[[], str | None] | None
 """A user's name, or a function that returns it; None for nobody."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Who:
     settings: Settings
     context: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     name: Callable[[], str | None] | None = None
 
 
-_current: ContextVar[_Who | None] = ContextVar("auditctl", default=None)
+_open: ContextVar[tuple[_Who, ...]] = ContextVar("auditctl", default=())
+"""The blocks that are open, the innermost last. Generators may end theirs in any order."""
 
 
 class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
@@ -93,33 +94,32 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
         self._ip = contexts.address(ip)
         self._context = contexts.with_reason(context, reason)
         self._text = contexts.dump(self._context) if self._context else ""
-        self._token: Token[_Who | None] | None = None
+        self._who: _Who | None = None
 
     def __enter__(self) -> None:
-        if self._token is not None:
+        if self._who is not None:
             raise UsageError("this acting_as(...) is already in use", hint="Make a new one for each block.")
-        outer = _current.get()
+        outer = _innermost()
         merged = {**outer.context, **self._context} if outer else self._context
         ip = self._ip if self._ip is not None else outer.settings.ip if outer else ""
         text = contexts.dump(merged) if outer and outer.context else self._text
         settings = Settings(self._actor, ip, text)
-        self._token = _current.set(_Who(settings, MappingProxyType(merged), self._name))
+        self._who = _Who(settings, MappingProxyType(merged), self._name)
+        _open.set((*_open.get(), self._who))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        token, self._token = self._token, None
-        if token is None:
-            return
-        try:
-            _current.reset(token)
-        except ValueError:
+        own, self._who = self._who, None
+        blocks = _open.get()
+        if own in blocks:
+            _open.set(tuple(block for block in blocks if block is not own))
+        elif own is not None and error is None:
             # Here, nobody was named. An error of the block says more, as when a generator is closed by another task.
-            if error is None:
-                raise UsageError(
-                    "acting_as(...) ended in another thread or task than it began in, and named nobody in between",
-                    hint="A function with yield that a framework calls in threads, as FastAPI does, must be async.",
-                ) from None
+            raise UsageError(
+                "acting_as(...) ended in another thread or task than it began in, and named nobody in between",
+                hint="A function with yield that a framework calls in threads, as FastAPI does, must be async.",
+            )
 
     async def __aenter__(self) -> None:
         self.__enter__()
@@ -132,19 +132,24 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
 
 def settings() -> Settings | None:
     """Return the settings of the innermost block; None outside of any."""
-    who = _current.get()
+    who = _innermost()
     if who is None or who.name is None:
         return None if who is None else who.settings
-    token = _current.set(None)  # What the function reads itself must not ask for the name again.
+    token = _open.set(())  # What the function reads itself must not ask for the name again.
     try:
         return who.settings._replace(actor=contexts.actor(who.name()))
     finally:
-        _current.reset(token)
+        _open.reset(token)
+
+
+def _innermost() -> _Who | None:
+    blocks = _open.get()
+    return blocks[-1] if blocks else None
 
 
 def calls_function() -> bool:
     """Return whether `settings` calls a function of the application."""
-    who = _current.get()
+    who = _innermost()
     return who is not None and who.name is not None
 
 
@@ -173,7 +178,7 @@ class Reads:
 
     def must_look_up(self, statement: str) -> bool:
         """Return whether it depends on what `LOOK_UP` finds whether a statement needs settings."""
-        is_open = self.are_recorded is None and _current.get() is not None
+        is_open = self.are_recorded is None and bool(_open.get())
         return is_open and may_read(statement) and not may_write(statement)
 
 
@@ -204,23 +209,27 @@ class Sent:
         """Note that the transaction may have other settings, or none."""
         self._sent = None
 
-    def due(self, statement: str, reads: Reads) -> Settings | None:
+    def may_be_due(self, statement: str, reads: Reads) -> bool:
+        """Return whether a statement needs settings, sent already or not; a way to ask that calls no function."""
+        if not _open.get() and self._is_clean:
+            return False
+        return may_write(statement) or (reads.are_recorded is True and may_read(statement))
+
+    def due(self, statement: str, reads: Reads, known: Settings | None = None) -> Settings | None:
         """Return the settings to send before a statement; None if nothing is to be sent.
 
         Args:
             statement: The text of the statement.
             reads: Whether statements that only read need them, too.
+            known: The settings of the innermost block, if the caller has them.
 
         Raises:
             TransactionRequired: The text writes, and begins or ends a transaction in between.
         """
-        who = _current.get()
-        if who is None and self._is_clean:
-            return None
-        if not (may_write(statement) or (reads.are_recorded and may_read(statement))):
+        if not self.may_be_due(statement, reads):
             return None
         stated = self._stated
-        due = stated[1] if stated is not None and stated[0] is who else settings() or NOBODY
+        due = stated[1] if stated is not None and stated[0] is _innermost() else known or settings() or NOBODY
         if due != NOBODY and ends_within(statement):
             raise TransactionRequired(
                 "a text of several statements begins or ends a transaction, and writes",
@@ -242,7 +251,7 @@ class Sent:
         before = Sent()
         before._take(self)
         self.note(stated)
-        self._stated = (_current.get(), stated)
+        self._stated = (_innermost(), stated)
         return before
 
     def restore(self, before: Sent, *, is_certain: bool) -> None:

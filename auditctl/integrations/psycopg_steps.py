@@ -76,14 +76,17 @@ def _due(conn: Any, state: State, text: str) -> Generator[Any, Any, Settings | N
         else:
             yield from conn._start_query()
             reads.are_recorded = (yield from conn._exec_command(LOOK_UP)).get_value(0, 0) == b"t"
-    if not (current.calls_function() and isinstance(conn, Connection)):
-        return state.sent.due(text, reads)
-    # The function for the name may use this connection, as Django's does to load the user of a request.
-    conn.lock.release()
-    try:
-        return state.sent.due(text, reads)
-    finally:
-        conn.lock.acquire()
+    known = None
+    if current.calls_function() and isinstance(conn, Connection) and state.sent.may_be_due(text, reads):
+        # The function for the name may use this connection, as Django's does to load the user of a request.
+        conn.lock.release()
+        try:
+            known = current.settings()
+        finally:
+            conn.lock.acquire()
+        if _is_idle(conn):  # It, or another thread, may have ended the transaction.
+            state.sent.forget()
+    return state.sent.due(text, reads, known)
 
 
 def send_settings(conn: Any, due: Settings) -> Steps:

@@ -62,7 +62,6 @@ class _Instrument:
         self._reads = reads
         self._sql = current.SQL.format(*_PLACEHOLDERS[engine.dialect.paramstyle].split())
         event.listen(engine, "before_cursor_execute", self._before_execute)
-        event.listen(engine, "after_cursor_execute", self._after_execute)
         event.listen(engine, "rollback_savepoint", self._doubt)
         for name in _ENDS:
             event.listen(engine, name, self._forget)
@@ -78,16 +77,12 @@ class _Instrument:
             with _part_of(conn, cursor, statement, *execution):
                 self._reads.are_recorded = _look_up(conn)
         due = sent.due(statement, self._reads)
-        if due is None:
-            return
-        driver = conn.connection.dbapi_connection
-        if getattr(driver, "autocommit", False):
-            if due == current.NOBODY:
-                return
-            raise TransactionRequired(hint="Use an engine without AUTOCOMMIT for statements that write.")
-        with _part_of(conn, cursor, statement, *execution):
-            self._send(driver, due)
-        sent.note(due)
+        if due is not None and _may_send(conn, due):
+            with _part_of(conn, cursor, statement, *execution):
+                self._send(conn.connection.dbapi_connection, due)
+            sent.note(due)
+        if undoes_settings(statement):  # Also where it fails in part.
+            sent.doubt()
 
     def _send(self, driver: Any, due: Settings) -> None:
         if isinstance(driver, psycopg.Connection):
@@ -101,10 +96,6 @@ class _Instrument:
             finally:
                 cursor.close()
 
-    def _after_execute(self, conn: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if undoes_settings(statement):
-            self._doubt(conn)
-
     def _forget(self, conn: Connection, *_: Any) -> None:
         if (sent := _sent(conn)) is not None:
             sent.forget()
@@ -117,6 +108,15 @@ class _Instrument:
 def _sent(conn: Connection) -> Sent | None:
     """Return what the transaction was sent; None if nothing was yet, or the connection is lost, which has no `info`."""
     return None if conn.invalidated else conn.info.get(_KEY)
+
+
+def _may_send(conn: Connection, due: Settings) -> bool:
+    """Return whether there is a transaction for settings; False where none are needed."""
+    if not getattr(conn.connection.dbapi_connection, "autocommit", False):
+        return True
+    if due == current.NOBODY:
+        return False
+    raise TransactionRequired(hint="Use an engine without AUTOCOMMIT for statements that write.")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextvars import copy_context
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -14,9 +15,10 @@ from psycopg.rows import dict_row
 
 from auditctl import acting, acting_as
 from auditctl.errors import TransactionRequired, UsageError
+from auditctl.integrations import current
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.fixtures.databases import MakeLogin
 
@@ -228,3 +230,41 @@ def test_half_of_a_surrogate_pair_is_refused_before_it_reaches_a_statement() -> 
         acting_as("a", reason="a\udfff")
     with pytest.raises(UsageError):
         acting_as("a", x="\ud800")
+
+
+def test_generators_that_end_their_blocks_in_any_order_leave_nobody() -> None:
+    def work(name: str) -> Generator[None, None, None]:
+        with acting_as(name, reason=name):
+            yield
+
+    first, second = work("alice"), work("bob")
+    next(first)
+    next(second)
+    first.close()
+    assert current.settings() == ("bob", "", '{"reason": "bob"}')
+    second.close()
+    assert current.settings() is None
+
+
+def test_a_block_that_ends_in_another_task_or_thread_is_refused_and_hides_no_error() -> None:
+    block, failing = acting_as("alice"), acting_as("bob")
+    copy_context().run(block.__enter__)
+    copy_context().run(failing.__enter__)
+    with pytest.raises(UsageError, match="another thread or task"):
+        block.__exit__(None, None, None)
+    failing.__exit__(KeyError, KeyError(), None)
+    assert current.settings() is None
+
+
+def test_a_task_keeps_its_block_after_the_one_that_started_it_ends() -> None:
+    with acting_as("alice"):
+        task = copy_context()
+    with acting_as("bob"):
+        pass
+
+    def nested() -> current.Settings | None:
+        with acting_as("carol"):
+            pass
+        return current.settings()
+
+    assert task.run(nested) == ("alice", "", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -136,3 +137,47 @@ def test_connections_that_are_open_are_covered_and_those_in_use_are_covered_or_r
 def named(call: Any, *args: Any) -> Any:
     with acting_as("alice"):
         return call(*args)
+
+
+class LockOfTwo:
+    """The lock of a connection; another thread gets it between the next release and the acquire after it."""
+
+    def __init__(self, inner: Any, other: threading.Thread) -> None:
+        self.inner, self.other, self.is_due = inner, other, False
+
+    def acquire(self) -> bool:
+        if self.is_due:
+            self.is_due = False
+            self.other.start()
+            self.other.join()
+        return bool(self.inner.acquire())
+
+    def release(self) -> None:
+        self.inner.release()
+
+    def __enter__(self) -> None:
+        self.inner.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.inner.release()
+
+
+def test_what_another_thread_does_while_the_name_is_read_is_heeded(web: Login, who: Who) -> None:
+    with psycopg.connect(web.dsn) as app:
+        instrument(app)
+
+        def write(name: str) -> None:
+            with acting_as(name):
+                app.execute("insert into thing (v) values (%s)", [name])
+
+        write("alice")
+        lock = LockOfTwo(app.lock, threading.Thread(target=write, args=["bob"]))
+        app.lock = lock  # type: ignore[assignment]
+
+        def name() -> str:
+            lock.is_due = True
+            return "alice"
+
+        with acting_as(name):
+            app.execute("insert into thing (v) values ('of alice')")
+    assert [who.did(value) for value in ("alice", "bob", "of alice")] == [["alice"], ["bob"], ["alice"]]

@@ -183,3 +183,12 @@ def test_a_process_that_was_forked_names_the_user_on_connections_of_its_own(sync
     assert os.waitpid(child, 0)[1] == 0
     write("parent")
     assert (who.did("parent"), who.did("child")) == (["parent", "parent"], ["child"])
+
+
+def test_a_text_that_ends_a_transaction_and_then_fails_loses_no_user(sync: Application, who: Who) -> None:
+    with acting_as("alice"), sync.sync.begin() as conn:
+        conn.execute(WRITE, {"v": "before"})
+        with pytest.raises(DBAPIError):
+            conn.exec_driver_sql("commit; select 1 / 0")
+        conn.execute(WRITE, {"v": "after"})
+    assert [who.did(value) for value in ("before", "after")] == [["alice"], ["alice"]]
