@@ -103,6 +103,19 @@ def test_a_glob_comes_before_those_that_would_hide_it_and_covers_what_it_matches
         session.execute("select auditctl.unaudit_table('shop.cart')")
 
 
+def test_a_glob_passes_over_the_tables_of_postgresql_and_auditctl(
+    conn: psycopg.Connection, session: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    for glob in ("*.*", "a*.*", "*.e*"):
+        audit(session, glob, actions=["update"])
+    captured = conn.execute("select target from auditctl.capture where target like '%cart'").fetchall()
+    assert captured == [("shop.cart",)]
+    auditctl("check", check=0)
+    for glob in ("*.e*", "a*.*", "*.*"):
+        session.execute("select auditctl.unaudit_table(%s)", [glob])
+    assert conn.execute("select from auditctl.capture").rowcount == 0
+
+
 MISTAKES: dict[str, tuple[dict[str, Any], type[psycopg.Error], str]] = {
     "shop.cat": ({}, errors.UndefinedTable, "there is no table shop.cat"),
     "a.b.c": ({}, errors.InvalidName, "'a.b.c' is not a table name"),

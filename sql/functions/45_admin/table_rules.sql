@@ -15,13 +15,14 @@ begin
             join pg_namespace as n on n.oid = c.relnamespace
             cross join auditctl_internal.name_parts(auditctl.qualified(n.nspname, c.relname)) as own
             where c.relkind in ('r', 'p', 'f') and not n.nspname ^@ 'pg_'
+                and n.nspname not in ('information_schema', 'auditctl', 'auditctl_internal', 'auditctl_triggers', 'auditctl_guard')
                 and auditctl_internal.part_covers(v_parts[1], own[1]) and auditctl_internal.part_covers(v_parts[2], own[2])
         );
     end if;
     return array(select r.oid from auditctl_internal.related_relations(array_remove(v_tables, null)) as r (oid) order by r.oid);
 end
 $auditctl$;
-comment on function auditctl_internal.concerned_tables is 'The tables that a name or glob matches, with their parents, partitions and children';
+comment on function auditctl_internal.concerned_tables is 'The tables that a name or glob matches, with their parents, partitions and children; for a glob without those of PostgreSQL and auditctl';
 
 create or replace function auditctl_internal.due_captures(p_relations oid[]) returns jsonb
 language plpgsql stable
