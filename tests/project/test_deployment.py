@@ -159,6 +159,20 @@ def test_wheel_is_built_from_what_the_image_copies(tmp_path: Path) -> None:
     assert b"create schema" in done.stdout
 
 
+def test_script_of_logins_shows_no_password_in_the_arguments_of_a_program(tmp_path: Path) -> None:
+    for name, value in SECRETS.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    psql = tmp_path / "psql"
+    psql.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/arguments\n')
+    psql.chmod(0o700)
+    logins = FOLDER.joinpath("logins.sh").read_text().replace("/run/secrets", str(tmp_path))
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "POSTGRES_USER": "postgres", "POSTGRES_DB": "app"}
+    subprocess.run(["sh", "-c", logins], env=env, check=True)
+    arguments = (tmp_path / "arguments").read_text()
+    assert "--dbname=app" in arguments
+    assert not [value for value in SECRETS.values() if value in arguments]
+
+
 @contextmanager
 def database_of_the_image(tmp_path: Path) -> Iterator[EmbeddedServer]:
     """A server as PostgreSQL's image makes it: by network with passwords, and with the script of logins."""
