@@ -38,10 +38,12 @@ class KnownTarget:
     Attributes:
         name: As events carry it, such as `billing.customer`.
         label: The name that people read; None where that is `name`.
+        later_name: The next name of a table that was renamed.
     """
 
     name: str
     label: str | None
+    later_name: str | None = None
 
     @property
     def parts(self) -> tuple[str, str]:
@@ -107,17 +109,35 @@ def resolve(text: str, known: Sequence[KnownTarget]) -> list[str]:
 
 
 def resolve_one(text: str, known: Sequence[KnownTarget]) -> str:
-    """Return the name of the one target that a text means.
+    """Return the name of the one target that a text means; a label means the present name of its table.
 
     Raises:
         UsageError: The log knows no such target, or the text means several.
     """
-    names = resolve(text, known)
+    names = _without_former(text, resolve(text, known), known)
     if len(names) > 1:
         raise UsageError(
             f"{in_quotes(text)} means several tables: {', '.join(names[:_MAX_LISTED])}", hint="Name one of them."
         )
     return names[0]
+
+
+def _without_former(text: str, names: list[str], known: Sequence[KnownTarget]) -> list[str]:
+    """Leave former names of tables out of names that have a text as their label."""
+    labelled = {target.name: target for target in known if (target.label or "").lower() == text.lower()}
+    if len(names) < 2 or not labelled.keys() >= set(names):
+        return names
+    later = {target.name: target.later_name for target in known}
+
+    def is_former(name: str) -> bool:
+        seen = {name}
+        while (after := later.get(name)) is not None and after not in seen:
+            if after in names:
+                return True
+            seen.add(name := after)
+        return False
+
+    return [name for name in names if not is_former(name)] or names
 
 
 def require_columns(conn: Connection, columns: Sequence[str], targets: Sequence[str] | None) -> None:

@@ -1,5 +1,6 @@
 -- Every table that was ever audited and every event type, with their labels, every other target in the log (by
--- event_target.sql), and auditctl's own targets. A name that is both a table and an event type has the table's label.
+-- event_target.sql), and auditctl's own targets. A name that is both a table and an event type has the table's label. Of a
+-- table that was renamed, `later_name` is the next name, unless a table was given the former name again.
 with recorded as (
     {event_target}
 ),
@@ -25,7 +26,18 @@ named as (
 
 select
     coalesce(named.target, other.target) as name,
-    named.label
+    named.label,
+    (
+        select rename.new_target
+        from auditctl.rename as rename
+        where rename.old_target = coalesce(named.target, other.target)
+            and not exists (
+                select from auditctl.rename as back
+                where back.new_target = rename.old_target and back.renamed_at > rename.renamed_at
+            )
+        order by rename.renamed_at desc
+        limit 1
+    ) as later_name
 from named
 full join other on other.target = named.target
 order by 1

@@ -213,8 +213,9 @@ def test_a_table_audited_by_itself_has_to_be_disabled_before_it_becomes_a_partit
     conn.execute("create table sale_own (like sale including all)")
     audit(db, "sale_own")
     attach = "alter table sale attach partition sale_own for values from (500) to (600)"
-    with pytest.raises(psycopg.errors.DuplicateObject):
+    with pytest.raises(psycopg.Error, match=r"public\.sale_own cannot become a partition of public\.sale:") as refused:
         conn.execute(attach)
+    assert refused.value.sqlstate == "UA003"
     with database.connect(db) as session:
         capture_apply.disable(session, "sale_own")
     conn.execute(attach)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
+
+import pytest
 
 from tests.support.recorded import HEADER, Recorded, ids, label, minutes, record
 
@@ -73,3 +75,35 @@ def test_unknown_or_ambiguous_table_is_a_usage_error(auditctl: RunAuditctl, conn
         result = auditctl("history", name, "7", check=2)
         assert result.out == ""
         assert said in result.err
+
+
+RENAMES: tuple[LiteralString, ...] = (
+    "alter table crm.queue rename to work_queue",
+    "alter table crm.queue rename to q2; alter table crm.q2 rename to work_queue",
+    "alter table crm.queue rename to work_queue; alter table crm.work_queue rename to queue; "
+    "alter table crm.queue rename to work_queue",
+    "create schema other; alter table crm.queue set schema other",
+    "alter table crm.queue rename to old; create table crm.queue (id int primary key); alter table crm.old rename to work",
+)
+
+
+@pytest.mark.parametrize("renames", RENAMES)
+def test_a_label_names_its_table_through_its_names(
+    conn: psycopg.Connection, auditctl: RunAuditctl, renames: LiteralString
+) -> None:
+    conn.execute("create schema crm; create table crm.queue (id int primary key, v text)")
+    auditctl("enable", "crm.queue", "--label", "Queue", check=0)
+    conn.execute("insert into crm.queue values (1, 'a')")
+    conn.execute(renames)
+    present = fetch_name(conn)
+    conn.execute(f"update {present} set v = 'b'".encode())
+    for name in ("Queue", "queue", present):
+        out = auditctl("history", name, "1", "--format", "csv", check=0).out
+        assert [line.split(",")[6] for line in out.splitlines()[1:]] == ["CREATE", "UPDATE"]
+    auditctl("hold", "add", "Queue", "--id", "1", "--reason", "an inquiry", check=0)
+
+
+def fetch_name(conn: psycopg.Connection) -> str:
+    row = conn.execute("select name from auditctl.rule where label = 'Queue'").fetchone()
+    assert row is not None
+    return str(row[0])
