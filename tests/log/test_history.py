@@ -83,7 +83,7 @@ RENAMES: tuple[LiteralString, ...] = (
     "alter table crm.queue rename to work_queue; alter table crm.work_queue rename to queue; "
     "alter table crm.queue rename to work_queue",
     "create schema other; alter table crm.queue set schema other",
-    "alter table crm.queue rename to old; create table crm.queue (id int primary key); alter table crm.old rename to work",
+    "alter table crm.queue rename to old; create table crm.queue (id int); alter table crm.old rename to work",
 )
 
 
