@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,6 +48,12 @@ User = str | Callable[[], str | None] | None
 """A user's name, or a function that returns it; None for nobody."""
 
 
+class _Outer(Enum):
+    """Stands for the user of the outer block."""
+
+    USER = "the user of the outer block"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Who:
     settings: Settings
@@ -71,26 +78,29 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
 
     Args:
         actor: The user; None for nobody: the system itself acts. A function that returns it is called when the name is
-            to be sent, so that it costs nothing before, and may answer otherwise after a user signs in.
+            to be sent, so that it costs nothing before, and may answer otherwise after a user signs in. Left out, as in
+            `acting_as(reason="ticket 4711")`, the user of the outer block.
         ip: The user's address; None for the outer block's.
         reason: Why, for people; part of the context.
         context: More values to record with each event: JSON values, others as their text.
 
     Raises:
         UsageError: A value shows nothing, holds a NUL byte or has no JSON form, the context is over 16 kB, the block
-            is entered twice, or it ends in another thread or task than it began in.
+            is entered twice, or it ends in another thread or task than it began in, or it names no user and there is no
+            outer block.
     """
 
     def __init__(
         self,
-        actor: User,
+        actor: User | _Outer = _Outer.USER,
         ip: str | IPv4Address | IPv6Address | None = None,
         *,
         reason: str | None = None,
         **context: object,
     ) -> None:
+        self._is_of_outer = isinstance(actor, _Outer)
         self._name = actor if callable(actor) else None
-        self._actor = "" if callable(actor) else contexts.actor(actor)
+        self._actor = "" if callable(actor) or isinstance(actor, _Outer) else contexts.actor(actor)
         self._ip = contexts.address(ip)
         self._context = contexts.with_reason(context, reason)
         self._text = contexts.dump(self._context) if self._context else ""
@@ -100,11 +110,18 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
         if self._who is not None:
             raise UsageError("this acting_as(...) is already in use", hint="Make a new one for each block.")
         outer = _innermost()
+        if self._is_of_outer and outer is None:
+            raise UsageError(
+                "acting_as(...) names no user, and there is no outer block to take the user from",
+                hint='Name the user, as acting_as("alice", ...); None is the system itself.',
+            )
         merged = {**outer.context, **self._context} if outer else self._context
         ip = self._ip if self._ip is not None else outer.settings.ip if outer else ""
         text = contexts.dump(merged) if outer and outer.context else self._text
-        settings = Settings(self._actor, ip, text)
-        self._who = _Who(settings, MappingProxyType(merged), self._name)
+        actor, name = self._actor, self._name
+        if self._is_of_outer and outer is not None:
+            actor, name = outer.settings.actor, outer.name
+        self._who = _Who(Settings(actor, ip, text), MappingProxyType(merged), name)
         _open.set((*_open.get(), self._who))
 
     def __exit__(

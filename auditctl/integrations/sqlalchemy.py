@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Engine, event
 
 from auditctl.errors import TransactionRequired, UsageError
 from auditctl.integrations import current, psycopg_connections
@@ -20,7 +19,8 @@ from auditctl.integrations.current import LOOK_UP, Reads, Sent, Settings
 from auditctl.integrations.statements import undoes_settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _KEY = "auditctl"
 """The name under which the state stands in the `info` of a connection."""
@@ -43,11 +43,14 @@ def instrument(engine: Engine | AsyncEngine, *, reads: bool | None = None) -> No
         reads: Whether statements that only read need the user, too; None to look up once whether a rule records reads.
 
     Raises:
-        UsageError: The engine is not for PostgreSQL, or connections are in use already, which might miss it.
+        UsageError: It is not an engine, or not for PostgreSQL, or connections are in use already, which might miss it.
         TransactionRequired: By a statement that may write, inside `acting_as`: of an engine in autocommit, or in a text
             that also begins or ends a transaction.
     """
-    sync = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    # The class of async engines cannot be loaded without greenlet, which sync applications need not have.
+    sync = getattr(engine, "sync_engine", engine)
+    if not isinstance(sync, Engine):
+        raise UsageError(f"{type(engine).__name__} is not an engine", hint="Pass what create_engine returned.")
     if sync.dialect.name != "postgresql":
         raise UsageError(f"the engine is for {sync.dialect.name}, and auditctl works in PostgreSQL")
     if getattr(sync.pool, "checkedout", int)():

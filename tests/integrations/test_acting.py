@@ -232,6 +232,16 @@ def test_half_of_a_surrogate_pair_is_refused_before_it_reaches_a_statement() -> 
         acting_as("a", x="\ud800")
 
 
+def test_a_block_without_a_user_takes_over_that_of_the_outer_block_a_function_or_nobody() -> None:
+    with pytest.raises(UsageError, match="names no user, and there is no outer block"), acting_as(reason="refund"):
+        pass
+    assert current.settings() is None
+    users: list[tuple[current.User, str]] = [("alice", "alice"), (lambda: "bob", "bob"), (None, "")]
+    for user, name in users:
+        with acting_as(user, reason="outer"), acting_as(reason="refund"):
+            assert current.settings() == (name, "", '{"reason": "refund"}')
+
+
 def test_generators_that_end_their_blocks_in_any_order_leave_nobody() -> None:
     def work(name: str) -> Generator[None, None, None]:
         with acting_as(name, reason=name):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -192,3 +194,14 @@ def test_a_text_that_ends_a_transaction_and_then_fails_loses_no_user(sync: Appli
             conn.exec_driver_sql("commit; select 1 / 0")
         conn.execute(WRITE, {"v": "after"})
     assert [who.did(value) for value in ("before", "after")] == [["alice"], ["alice"]]
+
+
+def test_a_sync_engine_needs_no_greenlet() -> None:
+    code = """
+import sys
+sys.modules["greenlet"] = None
+from sqlalchemy import create_engine
+from auditctl.integrations.sqlalchemy import instrument
+instrument(create_engine("postgresql+psycopg://"))
+"""
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)

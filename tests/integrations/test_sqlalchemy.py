@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import StaticPool, create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from auditctl import acting_as
 from auditctl.errors import TransactionRequired, UsageError
@@ -83,6 +83,9 @@ def test_all_that_is_stated_is_recorded_and_inner_blocks_add_to_it(app: Applicat
         with acting_as("bob", reason="on behalf"):
             add("inner")(session)
             session.flush()
+        with acting_as(reason="refund"):
+            add("refunded")(session)
+            session.flush()
         add("again")(session)
         session.flush()
 
@@ -92,6 +95,7 @@ def test_all_that_is_stated_is_recorded_and_inner_blocks_add_to_it(app: Applicat
     assert who.facts() == [
         ("outer", "alice", "203.0.113.7", "ticket 4711", "4f2a"),
         ("inner", "bob", "203.0.113.7", "on behalf", "4f2a"),
+        ("refunded", "alice", "203.0.113.7", "refund", "4f2a"),
         ("again", "alice", "203.0.113.7", "ticket 4711", "4f2a"),
         ("after", "System", None, None, None),
     ]
@@ -280,3 +284,7 @@ def test_an_engine_is_instrumented_once_and_before_it_is_used(web: Login, who: W
     assert who.did("a") == ["alice"]
     with pytest.raises(UsageError, match="sqlite"):
         instrument(create_engine("sqlite://", poolclass=StaticPool))
+    no_engines: list[Any] = ["postgresql://", sessionmaker(), None]
+    for other in no_engines:
+        with pytest.raises(UsageError, match="is not an engine"):
+            instrument(other)
