@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import pairwise
 
 # As PostgreSQL reads it: every character beyond ASCII is a letter, and a carriage return ends a line, too.
@@ -32,7 +33,13 @@ _TOKEN = re.compile(
 _FIRST_WORD = re.compile(r"\s*([^\W\d]\w*)")
 
 _LONGEST = 16384
-"""The most characters of a statement whose answer is remembered."""
+"""The most characters of a statement that is remembered with its answer; of longer ones the digest is."""
+
+_MOST = 4096
+"""How many answers are remembered."""
+
+_answers: dict[bytes, bool] = {}
+"""By the digest of a long statement: whether it may write."""
 
 _READING = frozenset("select with values table show fetch move close declare".split())
 """The first words of statements that write only if something in them does."""
@@ -114,11 +121,20 @@ def may_write(statement: str) -> bool:
     first = _FIRST_WORD.match(statement)
     if first is not None and first[1].lower() not in _READING | _CONTROL:
         return True
-    # A long text is one with many values: few are the same, and none is worth its memory.
-    return _may_write(statement) if len(statement) <= _LONGEST else _may_write.__wrapped__(statement)
+    return _may_write(statement) if len(statement) <= _LONGEST else _may_write_long(statement)
 
 
-@lru_cache(maxsize=4096)
+def _may_write_long(statement: str) -> bool:
+    """Return the same for a text that is too long to remember, such as one with many values; its digest is."""
+    digest = blake2b(statement.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    if digest not in _answers:
+        if len(_answers) == _MOST:
+            _answers.clear()
+        _answers[digest] = _may_write.__wrapped__(statement)
+    return _answers[digest]
+
+
+@lru_cache(maxsize=_MOST)
 def _may_write(statement: str) -> bool:
     tokens = [token for token in map(_token, _TOKEN.finditer(statement)) if token[0] != "space"]
     if any(kind == "broken" or (kind == "word" and text in _WRITING) for kind, text in tokens):

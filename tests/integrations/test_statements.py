@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditctl.integrations import statements
 from auditctl.integrations.statements import ends_within, may_write, runs_alone, undoes_settings
 
 READING = [
@@ -94,3 +95,17 @@ def test_what_runs_alone_is_known_and_nothing_after_it_is_overlooked() -> None:
         assert runs_alone(statement)
     for statement in ("cluster t; delete from t", "create table vacuum (a int)", "create index i on t (a)"):
         assert not runs_alone(statement)
+
+
+def test_long_statements_are_told_apart_and_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = ", ".join(f"${number}" for number in range(1, 5000))
+    reading = f"select a from t where a in ({values})"
+    writing = f"select f(a) from t where a in ({values})"
+    for _ in range(2):
+        assert (may_write(reading), may_write(writing)) == (False, True)
+
+    def fail(_statement: str) -> bool:
+        raise AssertionError
+
+    monkeypatch.setattr(statements._may_write, "__wrapped__", fail)
+    assert (may_write(reading), may_write(writing)) == (False, True)
