@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from threading import Thread
 
 import click
+import psycopg
 from click.shell_completion import CompletionItem
 
 from auditctl import actions, resources
 from auditctl.cli.session import Session
 from auditctl.database import Connection
+from auditctl.names import APPLICATION_NAME
 
 SECONDS = 1.0
 """How long the database may take to connect and answer."""
@@ -70,6 +72,8 @@ def _read(read: Read, context: click.Context, start: str) -> list[str]:
     def fetch() -> None:
         try:
             dsn = context.find_root().params.get("dsn") or os.environ.get("AUDITCTL_DSN", "")
+            if _is_pooled(dsn):
+                return  # In transaction mode, the settings of this session would stay for others.
             with Session(dsn).connect() as conn:
                 conn.execute("select pg_catalog.set_config('statement_timeout', '1s', false)")
                 values.extend(read(conn, context, start))
@@ -80,6 +84,13 @@ def _read(read: Read, context: click.Context, start: str) -> list[str]:
     thread.start()
     thread.join(SECONDS)
     return list(values)
+
+
+def _is_pooled(dsn: str) -> bool:
+    """Whether a connection goes through a pooler, which makes up the process that it names; sets nothing there."""
+    with psycopg.connect(dsn, autocommit=True, fallback_application_name=APPLICATION_NAME) as conn:
+        row = conn.execute("select pg_catalog.pg_backend_pid()").fetchone()
+        return row != (conn.info.backend_pid,)
 
 
 def _query(name: str) -> Read:

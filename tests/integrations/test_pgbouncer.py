@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from django.db import connections, transaction
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -22,6 +23,7 @@ from tests.integrations.pgbouncer import SERVERS, in_front
 from tests.integrations.recorded import THING, Who
 
 if TYPE_CHECKING:
+    from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import Login
 
 pytestmark = pytest.mark.slow
@@ -162,3 +164,15 @@ def test_each_event_has_the_user_the_request_and_the_reason_of_its_own(framework
     assert (len(facts), wrong) == (parts * REQUESTS, [])
     backends = "select count(*) from pg_stat_activity where usename = %s"
     assert who.conn.execute(backends, [pooled.name]).fetchone() <= (SERVERS,)  # type: ignore[operator]
+
+
+def test_the_tab_key_leaves_no_settings_on_the_connections_of_others(pooled: Login, auditctl: RunAuditctl) -> None:
+    def settings() -> list[tuple[str]]:
+        with psycopg.connect(pooled.dsn, prepare_threshold=None) as app:
+            query = "select setting from pg_settings where name in ('search_path', 'statement_timeout') order by name"
+            return app.execute(query).fetchall()
+
+    before = settings()
+    line = {"_AUDITCTL_COMPLETE": "bash", "_AUDITCTL_LINE": "auditctl enable th", "_AUDITCTL_BREAKS": ""}
+    assert auditctl(env=line | {"AUDITCTL_DSN": pooled.dsn}, check=0).out == ""
+    assert settings() == before
