@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import partial
 from typing import Any
 
-from auditctl.integrations.requests import Requests
+from auditctl.integrations.requests import Requests, check_functions
 
 Scope = MutableMapping[str, Any]
 Named = Callable[[Scope], "str | Awaitable[str | None] | None"]
@@ -28,7 +28,8 @@ class ActingMiddleware:
         request_id_header: The header whose value becomes the context's `request_id`; None for none.
 
     Raises:
-        UsageError: A proxy is not an address or network. For a request: the user's name shows nothing.
+        UsageError: A proxy is not an address or network, or `user` or `reason` is not a function. For a request: the
+            user's name shows nothing.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class ActingMiddleware:
         trusted_proxies: Iterable[str] = (),
         request_id_header: str | None = "x-request-id",
     ) -> None:
+        check_functions(user=user, reason=reason)
         self._app = app
         self._user = user
         self._reason = reason

@@ -20,6 +20,20 @@ UNIX = "unix"
 Address = IPv4Address | IPv6Address
 
 
+def check_functions(**functions: object) -> None:
+    """Refuse arguments that are not functions, before the first request calls them.
+
+    Raises:
+        UsageError: One of them cannot be called.
+    """
+    for name, function in functions.items():
+        if function is not None and not callable(function):
+            raise UsageError(
+                f"{name} must be a function that takes the request, not {type(function).__name__}",
+                hint=f"Give a function, such as {name}=lambda request: ..., which is called for each request.",
+            )
+
+
 class Requests:
     """Names who acts in the requests of an application.
 

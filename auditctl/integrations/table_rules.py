@@ -220,8 +220,11 @@ def _detail(error: BaseException, diagnostic: str, attribute: str) -> str:
 
 
 @contextmanager
-def errors_explained() -> Iterator[None]:
+def errors_explained(without_store: str = "") -> Iterator[None]:
     """Turn errors of the block's statements, by whichever driver, into ours, with the hint as a note in a traceback.
+
+    Args:
+        without_store: What else the hint says where there is no store.
 
     Raises:
         ConfigurationError: A rule does not fit the database.
@@ -234,6 +237,8 @@ def errors_explained() -> Iterator[None]:
         ours = error if isinstance(error, AuditctlError) else translate(error)
         if ours is None:
             raise
+        if isinstance(ours, StoreError) and without_store:
+            ours.hint += f". {without_store}"
         if ours.hint:
             ours.add_note(f"hint: {ours.hint}")
         raise ours from (None if ours is error else error)
@@ -241,7 +246,10 @@ def errors_explained() -> Iterator[None]:
 
 def no_store() -> StoreError:
     """Return the error about a database without a store, or with an older one."""
-    return StoreError("the database has no auditctl store of this version", hint="Run: auditctl install")
+    return StoreError(
+        "the database has no auditctl store of this version",
+        hint="Run: auditctl install",
+    )
 
 
 def declared(audit: object, source: str) -> Mapping[str, Any] | None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from auditctl.integrations.current import acting_as
-from auditctl.integrations.requests import Requests
+from auditctl.integrations.requests import Requests, check_functions
 
 Environ = dict[str, Any]
 Named = Callable[[Environ], "str | None"]
@@ -29,7 +29,8 @@ class ActingMiddleware:
         request_id_header: The header whose value becomes the context's `request_id`; None for none.
 
     Raises:
-        UsageError: A proxy is not an address or network. For a request: the user's name shows nothing.
+        UsageError: A proxy is not an address or network, or `user` or `reason` is not a function. For a request: the
+            user's name shows nothing.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ActingMiddleware:
         trusted_proxies: Iterable[str] = (),
         request_id_header: str | None = "x-request-id",
     ) -> None:
+        check_functions(user=user, reason=reason)
         self._app = app
         self._user = user
         self._reason = reason

@@ -165,3 +165,11 @@ def test_a_user_or_reason_that_is_no_text_is_named(user: Any, reason: Any) -> No
 def test_an_answer_that_is_a_list_stays_one_whose_length_servers_take() -> None:
     middleware = wsgi.ActingMiddleware(lambda *_: [b"x"], user=lambda _: "alice")
     assert middleware({"REMOTE_ADDR": "203.0.113.9"}, lambda *_: None) == [b"x"]
+
+
+@pytest.mark.parametrize("middleware", [asgi.ActingMiddleware, wsgi.ActingMiddleware])
+def test_a_name_in_place_of_a_function_is_refused_when_the_middleware_is_made(middleware: Any) -> None:
+    with pytest.raises(UsageError, match="user must be a function that takes the request, not str"):
+        middleware(None, user="bob")
+    with pytest.raises(UsageError, match="reason must be a function that takes the request, not int"):
+        middleware(None, user=str, reason=7)

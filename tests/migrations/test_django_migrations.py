@@ -101,7 +101,7 @@ class Third(models.Model):
 """
     )
     done = project.attempt("check")
-    assert "shop.Customer: (auditctl.E001) shop.Customer: audit: maks: unknown key; did you mean mask?" in done.stderr
+    assert "shop.Customer: (auditctl.E001) Meta.audit: maks: unknown key; did you mean mask?" in done.stderr
     assert "shop.Other: (auditctl.E001) Meta.audit belongs to the model that the proxy is for" in done.stderr
     assert "shop.Third: (auditctl.E001) Meta.audit: exclude: the model has no field nothing" in done.stderr
 
@@ -118,6 +118,7 @@ def test_databases_without_a_store_are_named_or_left_alone(empty_db: str, tmp_pa
     assert (
         "StoreError: the database has no auditctl store of this version\nhint: Run: auditctl install" in failed.stderr
     )
+    assert "AUDITCTL_REQUIRED = False in the settings" in failed.stderr
     with (project.folder / "config.py").open("a") as file:
         file.write("AUDITCTL_REQUIRED = False\n")
     project.run("migrate", "migrate shop zero")

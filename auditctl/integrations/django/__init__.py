@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from auditctl.integrations.current import acting_as
-from auditctl.integrations.requests import Requests
+from auditctl.integrations.requests import Requests, check_functions
 from auditctl.integrations.wsgi import header
 
 
@@ -31,7 +31,8 @@ class ActingMiddleware:
         get_response: What serves the request.
 
     Raises:
-        UsageError: A proxy is not an address or network.
+        ImportError: A dotted name does not exist.
+        UsageError: A proxy is not an address or network, or AUDITCTL_USER or AUDITCTL_REASON is not a function.
     """
 
     sync_capable = True
@@ -39,8 +40,8 @@ class ActingMiddleware:
 
     def __init__(self, get_response: Callable[[Any], Any]) -> None:
         self._get_response = get_response
-        self._user = _function("AUDITCTL_USER") or _user
-        self._reason = _function("AUDITCTL_REASON")
+        self._user = function_of("AUDITCTL_USER") or _user
+        self._reason = function_of("AUDITCTL_REASON")
         self._requests = Requests(
             getattr(settings, "AUDITCTL_TRUSTED_PROXIES", ()),
             getattr(settings, "AUDITCTL_REQUEST_ID_HEADER", "x-request-id"),
@@ -94,9 +95,17 @@ class ActingMiddleware:
             yield part
 
 
-def _function(name: str) -> Callable[[Any], str | None] | None:
+def function_of(name: str) -> Callable[[Any], str | None] | None:
+    """Return the function that a setting has, itself or by its dotted name; None for none.
+
+    Raises:
+        ImportError: The dotted name does not exist.
+        UsageError: It is not a function.
+    """
     function: Callable[[Any], str | None] | None = getattr(settings, name, None)
-    return import_string(function) if isinstance(function, str) else function
+    function = import_string(function) if isinstance(function, str) else function
+    check_functions(**{name: function})
+    return function
 
 
 def _user(request: Any) -> str | None:

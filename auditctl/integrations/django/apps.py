@@ -40,8 +40,9 @@ class AuditctlConfig(AppConfig):  # type: ignore[misc]
 
 def _check(app_configs: Any, **_: Any) -> Any:
     from auditctl.integrations.django.checks import check_models
+    from auditctl.integrations.django.settings_checks import check_settings
 
-    return check_models(app_configs)
+    return [*check_models(app_configs), *(check_settings() if app_configs is None else ())]
 
 
 def _instrument(connection: Any, **_: Any) -> None:

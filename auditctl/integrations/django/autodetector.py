@@ -7,10 +7,16 @@ from functools import cache
 from typing import Any
 
 from auditctl.actions import DEFAULT
+from auditctl.capture import rule_keys
 from auditctl.capture.config import tables
+from auditctl.capture.rule_keys import Kind
 from auditctl.integrations import table_rules
-from auditctl.integrations.django.operations import AuditTable, UnauditTable, with_columns
-from auditctl.integrations.django.options import OPTION
+from auditctl.integrations.django.operations import AuditTable, UnauditTable
+from auditctl.integrations.django.options import MANY_TO_MANY, OPTION, OPTIONS
+from auditctl.integrations.django.states import many_to_many, with_columns
+
+_SHARED = [key.name for key in rule_keys.KEYS if key.kind not in (Kind.COLUMNS, Kind.TEXT)]
+"""The keys of a model's rule that its many-to-many tables share: those that concern no column and no name."""
 
 
 @cache
@@ -30,8 +36,8 @@ class _Detecting:
         for operations in self.generated_operations.values():
             for operation in operations:
                 # AuditTable states it, once the table is there.
-                if OPTION in getattr(operation, "options", {}):
-                    operation.options = {key: value for key, value in operation.options.items() if key != OPTION}
+                if not getattr(operation, "options", {}).keys().isdisjoint(OPTIONS):
+                    operation.options = {key: value for key, value in operation.options.items() if key not in OPTIONS}
         super()._sort_migrations()  # type: ignore[misc]
         # What a rule names has to be there, so rules come last; they go before models and fields that go.
         for app_label, model_name, keys, is_first in differences:
@@ -57,9 +63,31 @@ def _differences(detector: Any) -> Iterator[tuple[str, str, Any, bool]]:
             )
         if not _is_same(before, after):
             yield key[0], detector.to_state.models[key].name, after, after is None and key not in former
+        yield from _many_to_many(detector, key, former.get(key, key), after)
     for key in sorted(old - new - set(former.values())):
+        model = detector.from_state.models[key]
+        for field in model.options.get(MANY_TO_MANY, {}):
+            yield key[0], f"{model.name}_{field}", None, True
         if _keys(detector.from_state, key) is not None:
             yield key[0], detector.from_state.models[key].name, None, True
+
+
+def _many_to_many(
+    detector: Any, key: tuple[str, str], former: tuple[str, str], keys: Any
+) -> Iterator[tuple[str, str, Any, bool]]:
+    """Yield the same of the tables that Django creates for many-to-many fields: they follow the rule of their model."""
+    model, before = detector.to_state.models[key], detector.from_state.models.get(former)
+    stated = before.options.get(MANY_TO_MANY, {}) if before else {}
+    fields = many_to_many(model) if model.options.get("managed", True) else []
+    is_followed = keys is not None and keys["actions"] not in ([], ()) and model.options.get(MANY_TO_MANY, True)
+    shared = {name: value for name, value in keys.items() if name in _SHARED} if is_followed else None
+    for field in fields:
+        if not _is_same(stated.get(field), shared):
+            yield key[0], f"{model.name}_{field}", shared, False
+    renamed = [old for (*place, _), old in detector.renamed_fields.items() if tuple(place) == key]
+    for field in stated:
+        if before and field in many_to_many(before) and field not in (*fields, *renamed):
+            yield key[0], f"{before.name}_{field}", None, True
 
 
 def _keys(state: Any, key: tuple[str, str]) -> Any:

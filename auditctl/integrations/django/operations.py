@@ -7,13 +7,16 @@ from inspect import Parameter, Signature
 from typing import Any
 
 from django.conf import settings
-from django.db.migrations.operations.base import Operation
+from django.db.migrations.operations.base import Operation, OperationCategory
 
 from auditctl.capture import rule_keys
 from auditctl.capture.config import tables
 from auditctl.capture.rule_keys import Rule
 from auditctl.integrations import table_rules
+from auditctl.integrations.django import states
 from auditctl.integrations.django.options import OPTION
+
+_WITHOUT_STORE = "To do without it, as in a database for tests: AUDITCTL_REQUIRED = False in the settings"
 
 
 class _TableOperation(Operation):  # type: ignore[misc]
@@ -21,6 +24,7 @@ class _TableOperation(Operation):  # type: ignore[misc]
 
     reduces_to_sql = True
     reversible = True
+    category = OperationCategory.ALTERATION
 
     model_name: str
 
@@ -30,14 +34,21 @@ class _TableOperation(Operation):  # type: ignore[misc]
         return self.model_name.lower()
 
     def references_model(self, name: str, _app_label: str) -> bool:
-        """Return whether the operation is about a model."""
-        return bool(name.lower() == self.model_name_lower)
+        """Return whether the operation is about a model, or may be about its many-to-many table."""
+        return name.lower() in self._names()
 
     def reduce(self, operation: Operation, app_label: str) -> Any:
         """Return the later operation alone if it is about the same model's rule, or whether it may come first."""
         if isinstance(operation, _TableOperation) and operation.model_name_lower == self.model_name_lower:
             return [operation]
-        return super().reduce(operation, app_label) or not operation.references_model(self.model_name, app_label)
+        return super().reduce(operation, app_label) or not any(
+            operation.references_model(name, app_label) for name in self._names()
+        )
+
+    def _names(self) -> list[str]:
+        """Return the names of the models whose table, or whose many-to-many table, it may be."""
+        name = self.model_name_lower
+        return [name, *(name[:place] for place, character in enumerate(name) if character == "_")]
 
     def database_forwards(self, app_label: str, schema_editor: Any, _from_state: Any, to_state: Any) -> None:
         """State the rule that the state has after the operation."""
@@ -54,8 +65,10 @@ class _TableOperation(Operation):  # type: ignore[misc]
             return
         if not getattr(settings, "AUDITCTL_REQUIRED", True) and not _has_store(connection):
             return
-        keys = state.models[app_label, self.model_name_lower].options.get(OPTION)
-        with table_rules.errors_explained():
+        keys = states.keys(state, app_label, self.model_name)
+        if keys is None and is_restored and states.has_renamed(state, app_label, self.model_name):
+            return
+        with table_rules.errors_explained(_WITHOUT_STORE):
             if keys is None:
                 statement = table_rules.unaudit(table(model))
             else:
@@ -67,7 +80,7 @@ class AuditTable(_TableOperation):
     """States the rule of a model's table: `AuditTable("customer", mask=["card"])`.
 
     Args:
-        model_name: The model.
+        model_name: The model, or MODEL_FIELD for the table that Django creates for a many-to-many field.
         **keys: The keys of a rule, as in a file; columns may be named by their fields.
     """
 
@@ -76,8 +89,7 @@ class AuditTable(_TableOperation):
 
     def state_forwards(self, app_label: str, state: Any) -> None:
         """Enter the rule in the model's state."""
-        keys = with_columns(state.models[app_label, self.model_name_lower], self.keys)
-        state.alter_model_options(app_label, self.model_name_lower, {OPTION: keys})
+        states.enter(state, app_label, self.model_name, self.keys)
 
     def describe(self) -> str:
         """Return what the operation does, for lists."""
@@ -93,7 +105,7 @@ class UnauditTable(_TableOperation):
     """Removes the rule of a model's table; capture ends unless a glob matches the table, and the log stays.
 
     Args:
-        model_name: The model.
+        model_name: The model, or MODEL_FIELD for the table of a many-to-many field.
     """
 
     def __init__(self, model_name: str) -> None:
@@ -101,7 +113,7 @@ class UnauditTable(_TableOperation):
 
     def state_forwards(self, app_label: str, state: Any) -> None:
         """Remove the rule from the model's state."""
-        state.alter_model_options(app_label, self.model_name_lower, {}, [OPTION])
+        states.enter(state, app_label, self.model_name, None)
 
     def describe(self) -> str:
         """Return what the operation does, for lists."""
@@ -126,27 +138,13 @@ def table(model: Any) -> str:
     return table_rules.name(name, schema) if found else table_rules.name(schema)
 
 
-def rule(model: Any, keys: Mapping[str, Any]) -> Rule:
-    """Return the rule that keys state about a model's table.
+def rule(model: Any, keys: Mapping[str, Any], source: str = "") -> Rule:
+    """Return the rule that keys state about a model's table; messages name the source, else the model.
 
     Raises:
         ConfigurationError: A key is unknown, or a value is not one of it.
     """
-    return tables.stated(table(model), keys, f"{model._meta.label}: {OPTION}")
-
-
-def with_columns(model_state: Any, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Return keys with columns in place of the fields that a model has at that time: later states may lack them."""
-    columns = {name: field.db_column or _attribute(name, field) for name, field in model_state.fields.items()}
-    named = {key.name for key in rule_keys.COLUMNS}
-    return {
-        key: [columns.get(name, name) for name in value] if key in named and isinstance(value, list | tuple) else value
-        for key, value in keys.items()
-    }
-
-
-def _attribute(name: str, field: Any) -> str:
-    return f"{name}_id" if field.many_to_one or field.one_to_one else name
+    return tables.stated(table(model), keys, source or f"{model._meta.label}: {OPTION}")
 
 
 def _has_store(connection: Any) -> bool:
