@@ -135,10 +135,10 @@ def require_readable(dsn: str) -> None:
     except psycopg.ProgrammingError:
         host = "@"
     if "@" in host:
-        raise DatabaseError(
-            "the DSN is not a valid connection string or URI",
-            hint="Write host=... dbname=..., or postgresql://login@host/database; in a password write @ as %40.",
-        ) from None
+        hint = "Write host=... dbname=..., or postgresql://login@host/database; in a password write @ as %40."
+        if dsn.startswith("postgresql+"):
+            hint = "Write postgresql:// without a driver, which only SQLAlchemy's URLs name."
+        raise DatabaseError("the DSN is not a valid connection string or URI", hint=hint)
 
 
 def _pin_settings(conn: Connection) -> None:

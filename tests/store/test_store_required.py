@@ -94,12 +94,13 @@ def test_no_server_no_database_and_no_login_are_told_apart(db: str) -> None:
         (make_conninfo(db, user="nobody_here"), 'role "nobody_here" does not exist'),
         ("nonsense", "the DSN is not a valid connection string or URI"),
         ("postgresql://u:s3cr@tpw@host/x", "the DSN is not a valid connection string or URI"),
+        ("postgresql+psycopg://u:tpw@host/x", "the DSN is not a valid connection string or URI"),
     ):
         for command in ("tables", "install"):
             with pytest.raises(DatabaseError, match=message) as error:
                 cli.main(args=["--dsn", dsn, command], standalone_mode=False)
             assert error.value.exit_code == 5
-            assert error.value.hint.startswith(("Check ", "Write host="))
+            assert error.value.hint.startswith(("Check ", "Write host=", "Write postgresql:// without a driver"))
             assert "tpw" not in str(error.value)
 
 
