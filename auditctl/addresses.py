@@ -10,13 +10,14 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 def parse_address(text: str) -> IPv4Address | IPv6Address:
     """Return an address; an IPv4 client of an IPv6 socket, such as ::ffff:192.0.2.1, as IPv4 (RFC 4291, 2.5.5.2).
 
-    The database does the same (sql/functions/20_identity/addresses.sql).
+    The database does the same (sql/functions/20_identity/addresses.sql). It has no zones: that
+    of fe80::1%eth0, which names an interface of this machine, is dropped.
 
     Raises:
         ValueError: It is not an address.
     """
     address = ip_address(text)
-    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
+    return (address.ipv4_mapped or IPv6Address(address.packed)) if isinstance(address, IPv6Address) else address
 
 
 def parse_network(text: str) -> IPv4Network | IPv6Network:
