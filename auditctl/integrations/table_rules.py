@@ -246,10 +246,7 @@ def errors_explained(without_store: str = "") -> Iterator[None]:
 
 def no_store() -> StoreError:
     """Return the error about a database without a store, or with an older one."""
-    return StoreError(
-        "the database has no auditctl store of this version",
-        hint="Run: auditctl install",
-    )
+    return StoreError("the database has no auditctl store of this version", hint="Run: auditctl install")
 
 
 def declared(audit: object, source: str) -> Mapping[str, Any] | None:

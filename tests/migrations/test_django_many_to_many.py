@@ -106,6 +106,19 @@ class Migration(migrations.Migration):
     assert rules(conn) == {}
 
 
+def test_a_model_whose_declaration_is_none_leaves_its_rules_to_others(
+    conn: psycopg.Connection, developer: Login, tmp_path: Path
+) -> None:
+    project = Project(tmp_path / "project", developer.dsn)
+    project.models(MODELS)
+    project.run("makemigrations", "migrate")
+    project.models(MODELS.split("        audit =")[0] + "        audit = None\n")
+    project.run("makemigrations --check")
+    project.models(MODELS.split("    class Meta")[0])
+    project.run("makemigrations", "migrate")
+    assert rules(conn) == {}
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [

@@ -54,6 +54,9 @@ def _differences(detector: Any) -> Iterator[tuple[str, str, Any, bool]]:
     new = detector.new_model_keys | detector.new_unmanaged_keys
     former = {key: (key[0], name.lower()) for key, name in detector.renamed_models.items()}
     for key in sorted(new):
+        if detector.to_state.models[key].options.get(OPTION, ()) is None:
+            # The rule is left to others.
+            continue
         before = _keys(detector.from_state, former.get(key, key)) if former.get(key, key) in old else None
         after = _keys(detector.to_state, key)
         if after is not None:
