@@ -72,6 +72,6 @@ def test_declarations_that_contradict_themselves_or_each_other_are_found(monkeyp
         ("First", "Meta.audit: mask: the model has no field crad; did you mean card?"),
         ("Second", "Meta.audit: exclude and mask both name card"),
         ("Second", "Meta.audit: label: Same is that of auditctl.First, too"),
-        ("Second", "Meta.audit_many_to_many: must be True or False"),
+        ("Second", "Meta.audit_many_to_many: must be True, False or None"),
     ]
     assert "the abstract model Base: give First a Meta(Base.Meta)" in str(found[min(found)])

@@ -90,7 +90,7 @@ def test_an_operation_may_state_the_rule_of_a_many_to_many_table(
     conn: psycopg.Connection, developer: Login, tmp_path: Path
 ) -> None:
     project = Project(tmp_path / "project", developer.dsn)
-    project.models(MODELS.split("    class Meta")[0])
+    project.models(MODELS.split("    class Meta")[0] + "    class Meta:\n        audit_many_to_many = None\n")
     project.run("makemigrations")
     (project.folder / "shop" / "migrations" / "0002_rule.py").write_text("""
 from django.db import migrations
@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
     dependencies = [("shop", "0001_initial")]
     operations = [AuditTable("client_tags", actions=["create"]), AuditTable("client_tags", actions=["delete"])]
 """)
-    project.run("migrate")
+    project.run("makemigrations --check", "migrate")
     assert rules(conn)["public.shop_client_tags"].actions == (Action.DELETE,)
     project.run("migrate shop 0001")
     assert rules(conn) == {}

@@ -80,6 +80,8 @@ def _many_to_many(
 ) -> Iterator[tuple[str, str, Any, bool]]:
     """Yield the same of the tables that Django creates for many-to-many fields: they follow the rule of their model."""
     model, before = detector.to_state.models[key], detector.from_state.models.get(former)
+    if model.options.get(MANY_TO_MANY, True) is None:
+        return
     stated = before.options.get(MANY_TO_MANY, {}) if before else {}
     fields = many_to_many(model) if model.options.get("managed", True) else []
     is_followed = keys is not None and keys["actions"] not in ([], ()) and model.options.get(MANY_TO_MANY, True)

@@ -51,8 +51,8 @@ def _mistakes(model: Any) -> Iterator[str]:
 
 
 def _many_to_many(model: Any) -> Iterator[str]:
-    if not isinstance(getattr(model._meta, MANY_TO_MANY, True), bool):
-        yield f"Meta.{MANY_TO_MANY}: must be True or False"
+    if not isinstance(getattr(model._meta, MANY_TO_MANY, True), bool | None):
+        yield f"Meta.{MANY_TO_MANY}: must be True, False or None"
 
 
 def _shared_labels(models: list[Any]) -> Iterator[tuple[Any, str]]:
