@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow  # needs another server, and waits for what it sends
+
 SECONDS = 60
 
 SETTINGS = {"wal_level": "logical", "max_prepared_transactions": "10", "logical_decoding_work_mem": "64kB"}

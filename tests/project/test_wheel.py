@@ -18,6 +18,8 @@ from tests.fixtures.databases import connect
 if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
 
+pytestmark = pytest.mark.slow  # waits for pip, which builds and installs
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = (".sql", ".toml", ".html", ".js", ".css", ".svg", ".txt")
 

@@ -92,6 +92,7 @@ def test_install_creates_the_store_and_names_the_next_command(cluster: EmbeddedS
         assert len(conn.execute(STORE_EVENTS).fetchall()) == 1
 
 
+@pytest.mark.slow  # Waits for four processes, each of which waits for the others.
 @pytest.mark.parametrize(("databases", "login"), [(1, "dba"), (2, "postgres")])
 def test_installs_at_once_all_end_well(cluster: EmbeddedServer, databases: int, login: str) -> None:
     names = [make_conninfo(fresh(cluster), user=login) for _ in range(databases)]

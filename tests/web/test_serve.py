@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.databases import Login, MakeLogin
 
+pytestmark = pytest.mark.slow  # starts servers and waits for their ends
+
 TLS = Path(__file__).parent / "tls"
 COUNT = """
     select count(*) from pg_stat_activity
