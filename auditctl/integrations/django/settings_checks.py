@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 from auditctl.errors import UsageError
 from auditctl.integrations.django import ActingMiddleware, function_of
 from auditctl.integrations.requests import Proxies
-from auditctl.text import did_you_mean
+from auditctl.text import did_you_mean, in_quotes
 
 _AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
@@ -47,7 +47,7 @@ def _error(check: Callable[[str, Any], object], name: str, value: Any) -> Except
 
 def _switch(_: str, value: Any) -> None:
     if not isinstance(value, bool):
-        raise UsageError(f"must be True or False, not {value!r}")
+        raise UsageError(f"must be True or False, not {in_quotes(str(value))}")
 
 
 def _switch_or_none(name: str, value: Any) -> None:
@@ -57,7 +57,7 @@ def _switch_or_none(name: str, value: Any) -> None:
 
 def _header(_: str, value: Any) -> None:
     if value is not None and not isinstance(value, str):
-        raise UsageError(f"must be the name of a header or None, not {value!r}")
+        raise UsageError(f"must be the name of a header or None, not {in_quotes(str(value))}")
 
 
 _CHECKS: Mapping[str, Callable[[str, Any], object]] = {
