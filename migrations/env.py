@@ -12,6 +12,7 @@ is called before the transaction commits.
 from __future__ import annotations
 
 from alembic import context
+from psycopg import sql
 
 from auditctl import actor_sources, reason, resources
 from auditctl.capture import render
@@ -134,9 +135,8 @@ def event(revision: str | None) -> str:
 
 
 def literal(text: str) -> str:
-    """Return a string constant, for the settings of `PINNED`."""
-    escaped = text.replace("'", "''")
-    return f"'{escaped}'"
+    """Return a string constant."""
+    return sql.Literal(text).as_string(None)
 
 
 def state_reason() -> None:

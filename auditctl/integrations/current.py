@@ -112,7 +112,7 @@ class acting_as:  # noqa: N801 - reads as a verb: with acting_as("alice")
         outer = _innermost()
         if self._is_of_outer and outer is None:
             raise UsageError(
-                "acting_as(...) names no user, and there is no outer block to take the user from",
+                "acting_as(...) names no user, and is inside no block that names one",
                 hint='Name the user, as acting_as("alice", ...); None is the system itself.',
             )
         merged = {**outer.context, **self._context} if outer else self._context

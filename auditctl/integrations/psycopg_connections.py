@@ -2,7 +2,7 @@
 
 What psycopg sends it sends in generators, the same ones for sync and async, while it holds the lock of the connection.
 Those that send a statement are wrapped, once in a process; each asks its connection whether it is instrumented. So
-every cursor is covered, whoever made it, and nothing comes between the settings and their statement.
+every cursor is covered, no matter who made it, and no other statement can come between the settings and theirs.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def _may_write(statement: str) -> bool:
         return True
     before = [("end", ""), ("end", ""), ("end", ""), *tokens]
     if any(pair == (("other", ")"), ("dot", ".")) for pair in pairwise(tokens)):
-        return True  # (row).name calls a function, if there is no column of that name.
+        return True  # (row).name calls a function unless the row has a column of that name.
     return any(map(_starts_writing, before[2:], tokens)) or any(map(_calls, before, before[1:], before[2:], tokens))
 
 

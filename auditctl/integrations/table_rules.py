@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from psycopg import sql
+
 from auditctl import table_names
 from auditctl.capture import precedence, rule_keys
 from auditctl.capture.rule_keys import Kind, Rule
@@ -89,8 +91,7 @@ def _schemas(name: str) -> list[str]:
 
 
 def _literal(text: str) -> str:
-    quoted = text.replace("'", "''")
-    return f"'{quoted}'" if "\\" not in text else "E'" + quoted.replace("\\", "\\\\") + "'"
+    return sql.Literal(text).as_string(None).strip()
 
 
 def name(table: str, schema: str | None = None) -> str:
@@ -224,11 +225,11 @@ def errors_explained(without_store: str = "") -> Iterator[None]:
     """Turn errors of the block's statements, by whichever driver, into ours, with the hint as a note in a traceback.
 
     Args:
-        without_store: What else the hint says where there is no store.
+        without_store: What to add to the hint if the database has no store.
 
     Raises:
         ConfigurationError: A rule does not fit the database.
-        StoreError: There is no store.
+        StoreError: The database has no store.
         DatabaseError: The login may not, or the database refused for another reason.
     """
     try:

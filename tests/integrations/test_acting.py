@@ -233,7 +233,7 @@ def test_half_of_a_surrogate_pair_is_refused_before_it_reaches_a_statement() -> 
 
 
 def test_a_block_without_a_user_takes_over_that_of_the_outer_block_a_function_or_nobody() -> None:
-    with pytest.raises(UsageError, match="names no user, and there is no outer block"), acting_as(reason="refund"):
+    with pytest.raises(UsageError, match="is inside no block that names one"), acting_as(reason="refund"):
         pass
     assert current.settings() is None
     users: list[tuple[current.User, str]] = [("alice", "alice"), (lambda: "bob", "bob"), (None, "")]

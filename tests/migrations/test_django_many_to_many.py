@@ -138,6 +138,6 @@ def test_names_that_mean_no_model_of_the_application_are_explained(name: str, hi
     state: Any = ProjectState()
     for label, model in (("crm", "Client"), ("auth", "User")):
         state.add_model(ModelState(label, model, []))
-    with pytest.raises(ConfigurationError, match=f"crm: there is no model '{name}'") as caught:
+    with pytest.raises(ConfigurationError, match=f"the application crm has no model '{name}'") as caught:
         AuditTable(name).state_forwards("crm", state)
     assert hint in caught.value.hint

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
 from psycopg import errors
 
+from auditctl import resources
 from auditctl.actions import DEFAULT
 from auditctl.capture import rule_store
 from auditctl.capture.rule_keys import Rule
@@ -215,3 +216,26 @@ def test_a_restored_rule_hides_columns_as_soon_as_they_are_added_again(
     session.execute("select auditctl.refresh_capture()")
     assert rules(conn) == [Rule("shop.cart", DEFAULT, mask=("card",))]
     auditctl("check", check=0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "select",
+        "alter event trigger auditctl_guard_ddl disable",
+        "alter event trigger auditctl_guard_drop enable",
+        "drop event trigger auditctl_guard_drop",
+        "drop event trigger auditctl_guard_ddl; create event trigger auditctl_guard_ddl on ddl_command_end "
+        "when tag in ('CREATE TABLE') execute function auditctl_guard.guard_ddl(); "
+        "alter event trigger auditctl_guard_ddl enable always",
+    ],
+)
+def test_migrations_and_install_agree_on_whether_the_guard_is_on(
+    conn: psycopg.Connection, change: LiteralString
+) -> None:
+    conn.execute(change)
+    query = resources.sql_text("queries/guarded.sql").encode()
+    (by_install,), (by_migrations,) = (
+        conn.execute(each).fetchone() or () for each in (query, "select auditctl_internal.is_guarded()")
+    )
+    assert by_install == by_migrations == (change == "select")

@@ -94,17 +94,11 @@ def _add(operations: list[MigrateOperation], each: Difference, shown: dict[str, 
         operations.insert(0, Nothing(_OneWay(before, each.next_before)))
 
 
-def _is_refused(name: str, rules: Iterable[Rule]) -> bool:
-    """Whether the guard would refuse to drop a table for a glob that covers it."""
-    identity = _identity(name)
-    globs = ((table_names.parse(rule.name), rule) for rule in rules)
-    first = next((rule for pattern, rule in globs if pattern.is_glob and pattern.matches(*identity)), None)
+def _is_refused(name: str, globs: Iterable[Rule]) -> bool:
+    """Whether the guard would refuse to drop a table for the first glob that covers it."""
+    table = table_names.parse(name)
+    first = next((rule for rule in globs if table_names.parse(rule.name).covers(table)), None)
     return first is not None and bool(first.actions) and first.on_drop == "refuse"
-
-
-def _identity(name: str) -> tuple[str, str]:
-    pattern = table_names.parse(name)
-    return pattern.schema.text if pattern.schema else "", pattern.table.text
 
 
 def _tables(context: AutogenContext) -> Iterator[Table]:

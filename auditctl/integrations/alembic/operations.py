@@ -90,7 +90,7 @@ class UnauditTable(MigrateOperation):
             schema: Its schema, if `table` is the name alone.
 
         Raises:
-            ConfigurationError: There is no such table, or it has no rule of its own.
+            ConfigurationError: The table does not exist, or has no rule of its own.
             StoreError: The database has no store.
         """
         with table_rules.errors_explained():
@@ -100,7 +100,7 @@ class UnauditTable(MigrateOperation):
     def reverse(self) -> MigrateOperation:
         """Return the operation of a downgrade."""
         if self.former is None:
-            raise NotImplementedError
+            raise NotImplementedError(f"the rule of {self.name} is not known, so that no downgrade can restore it")
         return AuditTable(self.former, self.former_before)
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
@@ -129,7 +129,7 @@ class ReleaseTable(MigrateOperation):
             schema: Its schema, if `table` is the name alone.
 
         Raises:
-            ConfigurationError: There is no such table.
+            ConfigurationError: The table does not exist.
             DatabaseError: The table is under a legal hold, or the login may not.
             StoreError: The database has no store.
         """

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from auditctl import resources
 from auditctl.integrations.table_rules import REFRESH, errors_explained
 
-_GUARDED = """
-    select pg_catalog.count(*) from pg_catalog.pg_event_trigger where evtname ~ '^auditctl_guard_' and evtenabled = 'A'
-"""
+_GUARDED = resources.sql_text("queries/guarded.sql")
 
 
 def following(base: type[Any]) -> type[Any]:
@@ -20,14 +19,22 @@ class _Following:
     """Refreshes capture before the transaction of a schema editor ends."""
 
     def __exit__(self: Any, exc_type: Any, exc_value: Any, traceback: Any) -> None:
+        leave = super().__exit__  # type: ignore[misc]
         if exc_type is None and not _is_guarded(self.connection):
-            # New indexes may identify rows.
-            for statement in self.deferred_sql:
-                self.execute(statement, None)
-            self.deferred_sql.clear()
-            with errors_explained():
-                self.execute(REFRESH, None)
-        super().__exit__(exc_type, exc_value, traceback)  # type: ignore[misc]
+            try:
+                self._refresh()
+            except BaseException as error:
+                leave(type(error), error, error.__traceback__)  # which rolls back
+                raise
+        leave(exc_type, exc_value, traceback)
+
+    def _refresh(self: Any) -> None:
+        # New indexes may identify rows.
+        for statement in self.deferred_sql:
+            self.execute(statement, None)
+        self.deferred_sql.clear()
+        with errors_explained():
+            self.execute(REFRESH, None)
 
 
 def _is_guarded(connection: Any) -> bool:

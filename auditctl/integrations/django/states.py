@@ -104,7 +104,9 @@ def _unknown(state: Any, app_label: str, name: str) -> ConfigurationError:
             "Name a model of the application, or MODEL_FIELD for the table of a many-to-many field; "
             "the migration must depend on the one that creates it."
         )
-    return ConfigurationError([f"{app_label}: there is no model {in_quotes(name)} at this migration"], hint=hint)
+    return ConfigurationError(
+        [f"the application {app_label} has no model {in_quotes(name)} in this migration"], hint=hint
+    )
 
 
 def _table(key: tuple[str, str], model: Any) -> str:

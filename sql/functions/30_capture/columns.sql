@@ -16,6 +16,14 @@ revoke execute on function auditctl.qualified from public;
 grant execute on function auditctl.qualified to auditctl_reader;
 comment on function auditctl.qualified is 'The name under which a table is registered: each part in double quotes only where it would be ambiguous';
 
+create or replace function auditctl_internal.is_system_schema(p_schema text) returns boolean
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select p_schema ^@ 'pg_' or p_schema in ('information_schema', 'auditctl', 'auditctl_internal', 'auditctl_triggers', 'auditctl_guard')
+$auditctl$;
+comment on function auditctl_internal.is_system_schema is 'Whether a schema is one of PostgreSQL or auditctl, whose tables no rule covers';
+
 create or replace function auditctl.canonical_target(p_text text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp

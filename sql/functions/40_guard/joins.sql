@@ -222,7 +222,7 @@ begin
         join pg_namespace as n on n.oid = c.relnamespace
         cross join lateral (select array(select auditctl_internal.ancestors(c.oid)) as all) as ancestor
         where c.oid = any (p_relations) and c.relkind in ('r', 'p', 'f') and c.relpersistence <> 't'
-            and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', 'auditctl', 'auditctl_internal', 'auditctl_triggers', 'auditctl_guard')
+            and not auditctl_internal.is_system_schema(n.nspname)
             -- The tables of an extension are its own affair.
             and not exists (
                 select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e'

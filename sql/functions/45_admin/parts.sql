@@ -58,8 +58,7 @@ begin
         from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
         where c.oid = p_relation and (
-            c.relpersistence = 't' or c.relowner = 'auditctl_owner'::regrole or n.nspname ^@ 'pg_'
-            or n.nspname in ('information_schema', 'auditctl', 'auditctl_internal', 'auditctl_triggers', 'auditctl_guard')
+            c.relpersistence = 't' or c.relowner = 'auditctl_owner'::regrole or auditctl_internal.is_system_schema(n.nspname)
         )
     ) then
         raise exception '% is not a table that can be audited', v_name using errcode = 'insufficient_privilege';

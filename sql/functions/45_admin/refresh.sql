@@ -4,11 +4,14 @@ create or replace function auditctl_internal.is_guarded() returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+    -- As sql/queries/guarded.sql, which also serves where there is no store.
     select count(*) = 2
     from pg_event_trigger as e
     join pg_proc as p on p.oid = e.evtfoid
     join pg_namespace as n on n.oid = p.pronamespace and n.nspname = 'auditctl_guard'
-    where e.evtname in ('auditctl_guard_ddl', 'auditctl_guard_drop') and e.evtenabled = 'A'
+    where e.evttags is null and e.evtenabled = 'A' and (e.evtname, e.evtevent, p.proname) in (
+        ('auditctl_guard_ddl', 'ddl_command_end', 'guard_ddl'), ('auditctl_guard_drop', 'sql_drop', 'guard_drop')
+    )
 $auditctl$;
 comment on function auditctl_internal.is_guarded() is 'Whether the coverage guard is on';
 

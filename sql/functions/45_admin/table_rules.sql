@@ -14,8 +14,7 @@ begin
             from pg_class as c
             join pg_namespace as n on n.oid = c.relnamespace
             cross join auditctl_internal.name_parts(auditctl.qualified(n.nspname, c.relname)) as own
-            where c.relkind in ('r', 'p', 'f') and not n.nspname ^@ 'pg_'
-                and n.nspname not in ('information_schema', 'auditctl', 'auditctl_internal', 'auditctl_triggers', 'auditctl_guard')
+            where c.relkind in ('r', 'p', 'f') and not auditctl_internal.is_system_schema(n.nspname)
                 and auditctl_internal.part_covers(v_parts[1], own[1]) and auditctl_internal.part_covers(v_parts[2], own[2])
         );
     end if;
@@ -43,7 +42,7 @@ begin
         join pg_namespace as n on n.oid = c.relnamespace
         cross join lateral auditctl_internal.rule_in_force(n.nspname, c.relname) as rule
         where c.oid = any (p_relations) and c.relkind in ('r', 'p', 'f') and c.relpersistence <> 't' and rule.actions <> '{}'
-            and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', 'auditctl', 'auditctl_internal', 'auditctl_triggers', 'auditctl_guard')
+            and not auditctl_internal.is_system_schema(n.nspname)
             -- As join_tables decides it.
             and (rule.name = auditctl.qualified(n.nspname, c.relname) or not exists (
                 select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e'
@@ -93,6 +92,40 @@ end
 $auditctl$;
 comment on function auditctl_internal.cover is 'Makes the capture of these tables what the stored rules say, also of the named ones if their rules are the same';
 
+create or replace function auditctl_internal.lock_tables(p_relations oid[]) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_relation oid;
+begin
+    -- Tables come before rows, as in DDL.
+    foreach v_relation in array p_relations loop
+        perform auditctl_internal.borrow('lock', v_relation, 'access share');
+    end loop;
+end
+$auditctl$;
+comment on function auditctl_internal.lock_tables is 'Keeps these tables from being changed by DDL of other sessions until the transaction ends';
+
+create or replace function auditctl_internal.begin_rule(
+    p_table text, p_schemas name[], out name text, out relation oid, out relations oid[]
+)
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    perform auditctl.lock_rules();
+    name := auditctl_internal.rule_name(p_table, p_schemas);
+    relation := auditctl_internal.named_relation(name);
+    relations := auditctl_internal.concerned_tables(name);
+    perform auditctl_internal.require_administrable(array[name]);
+    perform auditctl_internal.lock_tables(relations);
+    perform auditctl_internal.follow_tables(relations);
+end
+$auditctl$;
+comment on function auditctl_internal.begin_rule is
+    'What comes before the rule of a table or glob changes: locks, rights, and capture in step; returns its name, its table, and all tables that it concerns';
+
 create or replace function auditctl.audit_table(
     p_table text, p_rule jsonb default '{}', p_before text default null, p_is_restored boolean default false,
     p_schemas name[] default null
@@ -109,13 +142,7 @@ declare
     v_rule auditctl.rule;
     v_missing text[];
 begin
-    perform auditctl.lock_rules();
-    v_name := auditctl_internal.rule_name(p_table, p_schemas);
-    v_relation := auditctl_internal.named_relation(v_name);
-    v_relations := auditctl_internal.concerned_tables(v_name);
-    perform auditctl_internal.require_administrable(array[v_name]);
-    perform auditctl_internal.lock_tables(v_relations);
-    perform auditctl_internal.follow_tables(v_relations);
+    select b.name, b.relation, b.relations into v_name, v_relation, v_relations from auditctl_internal.begin_rule(p_table, p_schemas) as b;
     v_stated := auditctl_internal.stated_rule(v_name, p_rule);
     v_rule := jsonb_populate_record(null::auditctl.rule, v_stated);
     if p_is_restored and v_relation is not null then
@@ -144,21 +171,6 @@ grant execute on function auditctl.audit_table to auditctl_admin;
 comment on function auditctl.audit_table is
     'States the rule of a table or glob and begins, changes or ends capture at once, in this transaction: the keys of the rule that differ from the default; the glob that it comes before; whether columns that it hides may be added later; the schemas to look in';
 
-create or replace function auditctl_internal.lock_tables(p_relations oid[]) returns void
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-declare
-    v_relation oid;
-begin
-    -- Tables come before rows, as in DDL.
-    foreach v_relation in array p_relations loop
-        perform auditctl_internal.borrow('lock', v_relation, 'access share');
-    end loop;
-end
-$auditctl$;
-comment on function auditctl_internal.lock_tables is 'Keeps these tables from being changed by DDL of other sessions until the transaction ends';
-
 create or replace function auditctl.unaudit_table(p_table text, p_schemas name[] default null) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -171,13 +183,7 @@ declare
     v_rules jsonb;
     v_glob text;
 begin
-    perform auditctl.lock_rules();
-    v_name := auditctl_internal.rule_name(p_table, p_schemas);
-    v_relation := auditctl_internal.named_relation(v_name);
-    v_relations := auditctl_internal.concerned_tables(v_name);
-    perform auditctl_internal.require_administrable(array[v_name]);
-    perform auditctl_internal.lock_tables(v_relations);
-    perform auditctl_internal.follow_tables(v_relations);
+    select b.name, b.relation, b.relations into v_name, v_relation, v_relations from auditctl_internal.begin_rule(p_table, p_schemas) as b;
     if not exists (select from auditctl.rule as r where r.name = v_name) then
         v_glob := (auditctl_internal.table_rule(v_relation)).name;
         if v_glob is null then

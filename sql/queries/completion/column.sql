@@ -1,24 +1,12 @@
 -- Columns that begin with a text: of one table, as a command line names it, or of all audited tables.
-with named as (
-    select
-        c.oid,
-        case
-            when n.nspname ~ '[]."*?[]' then '"' || pg_catalog.replace(n.nspname, '"', '""') || '"'
-            else n.nspname::text
-        end || '.' || case
-            when c.relname ~ '[]."*?[]' then '"' || pg_catalog.replace(c.relname, '"', '""') || '"'
-            else c.relname::text
-        end as name
-    from pg_catalog.pg_class as c
-    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p', 'f')
-)
-
 select distinct a.attname::text as name
-from named
-join pg_catalog.pg_attribute as a on a.attrelid = named.oid and a.attnum > 0 and not a.attisdropped
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+cross join auditctl.qualified(n.nspname, c.relname) as named (name)
+join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 where
-    case
+    c.relkind in ('r', 'p', 'f')
+    and case
         when %(table)s::text is null then named.name in (select target.target from auditctl.target as target)
         else named.name in (%(table)s::text, 'public.' || %(table)s::text)
     end
