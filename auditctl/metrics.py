@@ -43,7 +43,7 @@ METRICS = (
     Metric("default_partition_bytes", "Size of the DEFAULT partition; it should be small and without events."),
     Metric("default_partition_events", "Events in the DEFAULT partition, which await a move; 10000 for more."),
     Metric("months_ahead", "Months to come that have a partition."),
-    Metric("last_run_timestamp_seconds", "When check, doctor or maintain ran last as an administrator.", ("run",)),
+    Metric("last_run_timestamp_seconds", "When a command ran last as an administrator.", ("run",)),
     Metric("last_sound_run_timestamp_seconds", "When it last found nothing, or did everything.", ("run",)),
     Metric("last_run_sound", "1: the last run found nothing, or did everything; 0: it did not.", ("run",)),
     Metric("last_run_findings", "How much the last run found or could not do.", ("run",)),
@@ -109,7 +109,7 @@ class _Collector:
 
 
 def record_run(conn: Connection, run: str, findings: int) -> None:
-    """Note that check, doctor or maintain ran and how much it found, where the login may and the server can write.
+    """Note that a command ran and how much it found, where the login may and the server can write.
 
     A standby and a login that is no administrator leave no note. That a note fails, because another session is writing
     it, fails nothing else.

@@ -44,7 +44,7 @@ ADMIN = READER | {
     "verify_read_line",
 }  # fmt: skip
 ADMIN |= {"change_capture", "lock_rules", "lock_table", "prepare_capture", "record_run", "release"}
-ADMIN |= {"audit_table", "refresh_capture", "release_table", "unaudit_table"}
+ADMIN |= {"append_block", "audit_table", "begin_sealing", "refresh_capture", "release_table", "unaudit_table"}
 MAY_CALL = {
     "stranger": ANYBODY,
     "auditctl_app": ANYBODY | {"names_actor", "record_event"},

@@ -83,3 +83,24 @@ create or replace trigger month_guarded_statement before truncate on auditctl.mo
 for each statement execute function auditctl_internal.guard_month();
 alter table auditctl.month enable always trigger month_guarded;
 alter table auditctl.month enable always trigger month_guarded_statement;
+
+create or replace trigger block_guarded before update or delete on auditctl.block
+for each row execute function auditctl_internal.guard_block();
+create or replace trigger block_guarded_statement before truncate on auditctl.block
+for each statement execute function auditctl_internal.guard_block();
+create or replace trigger node_guarded before update or delete on auditctl.node
+for each row execute function auditctl_internal.guard_evidence();
+create or replace trigger node_guarded_statement before truncate on auditctl.node
+for each statement execute function auditctl_internal.guard_evidence();
+create or replace trigger incarnation_guarded before update or delete on auditctl.incarnation
+for each row execute function auditctl_internal.guard_evidence();
+create or replace trigger incarnation_guarded_statement before truncate on auditctl.incarnation
+for each statement execute function auditctl_internal.guard_evidence();
+create or replace trigger checkpoint_guarded before update or delete on auditctl.checkpoint
+for each row execute function auditctl_internal.guard_checkpoint();
+create or replace trigger checkpoint_guarded_statement before truncate on auditctl.checkpoint
+for each statement execute function auditctl_internal.guard_checkpoint();
+alter table auditctl.block enable always trigger block_guarded, enable always trigger block_guarded_statement;
+alter table auditctl.node enable always trigger node_guarded, enable always trigger node_guarded_statement;
+alter table auditctl.incarnation enable always trigger incarnation_guarded, enable always trigger incarnation_guarded_statement;
+alter table auditctl.checkpoint enable always trigger checkpoint_guarded, enable always trigger checkpoint_guarded_statement;

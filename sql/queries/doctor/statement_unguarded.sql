@@ -1,4 +1,4 @@
--- Tables of retention times, holds and key changes without a trigger that always protects their rows from being rewritten.
+-- Tables of retention times, holds, key changes and evidence without a trigger that always protects their rows from being rewritten.
 select
     expected.relation as object,
     expected.relation,
@@ -23,7 +23,15 @@ from (
     ('auditctl.hold', 'hold_guarded', 31, 'auditctl_internal.guard_hold()'),
     ('auditctl.hold', 'hold_guarded_statement', 34, 'auditctl_internal.guard_hold()'),
     ('auditctl.key_change', 'key_change_write_once_row', 27, 'auditctl_internal.guard_key_change()'),
-    ('auditctl.key_change', 'key_change_write_once_statement', 34, 'auditctl_internal.guard_key_change()')
+    ('auditctl.key_change', 'key_change_write_once_statement', 34, 'auditctl_internal.guard_key_change()'),
+    ('auditctl.block', 'block_guarded', 27, 'auditctl_internal.guard_block()'),
+    ('auditctl.block', 'block_guarded_statement', 34, 'auditctl_internal.guard_block()'),
+    ('auditctl.node', 'node_guarded', 27, 'auditctl_internal.guard_evidence()'),
+    ('auditctl.node', 'node_guarded_statement', 34, 'auditctl_internal.guard_evidence()'),
+    ('auditctl.incarnation', 'incarnation_guarded', 27, 'auditctl_internal.guard_evidence()'),
+    ('auditctl.incarnation', 'incarnation_guarded_statement', 34, 'auditctl_internal.guard_evidence()'),
+    ('auditctl.checkpoint', 'checkpoint_guarded', 27, 'auditctl_internal.guard_checkpoint()'),
+    ('auditctl.checkpoint', 'checkpoint_guarded_statement', 34, 'auditctl_internal.guard_checkpoint()')
 ) as expected (relation, trigger, bits, calls)
 left join pg_trigger as t
     on t.tgrelid = to_regclass(expected.relation) and t.tgname = expected.trigger and t.tgqual is null
