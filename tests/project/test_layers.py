@@ -23,6 +23,7 @@ ONLY = {
     "asgiref": {"auditctl/integrations/django/"},
     "asyncpg": {"auditctl/integrations/asyncpg.py"},
     "psycopg_pool": {"auditctl/integrations/psycopg_connections.py"},
+    "cryptography": {"auditctl/evidence/algorithms.py"},
     "click": {"auditctl/cli/"},
     "rich": {"auditctl/cli/", "auditctl/log/formats/table.py"},
 }

@@ -1,0 +1,126 @@
+"""The canonical bytes of an event's columns: those of PostgreSQL's binary format in UTF-8.
+
+They depend on no time zone, locale, version of the server or driver. COPY in binary format delivers them; SQL computes
+the same ones (sql/functions/65_evidence/leaf.sql). docs/explanation/evidence.md specifies them, with vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_interface
+from struct import Struct
+
+COLUMNS = (
+    "event_id",
+    "occurred_at",
+    "xact_id",
+    "actor_kind",
+    "action",
+    "actor",
+    "ip",
+    "db_user",
+    "target",
+    "target_id",
+    "old_values",
+    "new_values",
+    "context",
+)
+"""The columns of auditctl.event, in the order of the table."""
+
+UNITS = ("actor", "ip", "db_user", "target_id", "old_values", "new_values", "context")
+"""The columns that have a commitment of their own, so that each can be erased: in the order of the leaf."""
+
+JSON = ("old_values", "new_values", "context")
+"""The columns of type jsonb."""
+
+Fields = tuple[bytes | None, ...]
+"""The canonical bytes of the columns, in the order of `COLUMNS`; None where a column is null."""
+
+SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+"""The bytes with which a COPY in binary format begins."""
+
+_HEADER = len(SIGNATURE) + 8
+_START = Struct(">hi8si8si8s")
+_LENGTH = Struct(">i").unpack_from
+_TAIL = len(COLUMNS) - 3
+_FIRST_JSON = COLUMNS.index("old_values") - 3
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_INFINITY = {"infinity": 2**63 - 1, "-infinity": -(2**63)}
+
+
+def split(data: bytes) -> Fields:
+    """Return the columns of one row of `copy (select <COLUMNS> from auditctl.event) to stdout (format binary)`.
+
+    Args:
+        data: One message of the server, which is one row; the first begins with the header.
+
+    Returns:
+        The canonical bytes; an empty tuple for the message that ends the copy.
+
+    Raises:
+        ValueError: The row has other columns.
+    """
+    position = _HEADER if data.startswith(SIGNATURE) else 0
+    if data[position : position + 2] == b"\xff\xff":
+        return ()
+    if data[position : position + 2] != b"\0\r":
+        raise ValueError("the row does not have 13 columns")
+    _, _, event_id, _, occurred_at, _, xact_id = _START.unpack_from(data, position)
+    position += _START.size
+    fields: list[bytes | None] = [event_id, occurred_at, xact_id]
+    for column in range(_TAIL):
+        (length,) = _LENGTH(data, position)
+        position += 4
+        if length < 0:
+            fields.append(None)
+        else:
+            end = position + length
+            # jsonb begins with the version of its binary format
+            fields.append(data[position + (column >= _FIRST_JSON) : end])
+            position = end
+    return tuple(fields)
+
+
+def from_row(values: Sequence[object]) -> Fields:
+    """Return the canonical bytes of the columns' values, as the driver returns them.
+
+    Args:
+        values: In the order of `COLUMNS`: `occurred_at` as an aware datetime, or `infinity` or `-infinity`; `ip` as
+            text or as an address; the columns of type jsonb as the text that PostgreSQL prints.
+
+    Raises:
+        ValueError: There are not 13 values, or an address or a time is none.
+    """
+    if len(values) != len(COLUMNS):
+        raise ValueError("the row does not have 13 columns")
+    pairs = zip(COLUMNS, values, strict=True)
+    return tuple(None if value is None else _BYTES.get(column, _text)(value) for column, value in pairs)
+
+
+def _number(value: object) -> bytes:
+    return int(str(value)).to_bytes(8, "big")
+
+
+def _time(value: object) -> bytes:
+    if isinstance(value, datetime):
+        return ((value - _EPOCH) // timedelta(microseconds=1)).to_bytes(8, "big", signed=True)
+    return _INFINITY[str(value)].to_bytes(8, "big", signed=True)
+
+
+def _address(value: object) -> bytes:
+    interface = ip_interface(str(value))
+    packed = interface.packed
+    return bytes((2 if interface.version == 4 else 3, interface.network.prefixlen, 0, len(packed))) + packed
+
+
+def _text(value: object) -> bytes:
+    return str(value).encode("utf-8", "surrogateescape")
+
+
+_BYTES = {
+    "event_id": lambda value: int(str(value)).to_bytes(8, "big", signed=True),
+    "occurred_at": _time,
+    "xact_id": _number,
+    "ip": _address,
+}

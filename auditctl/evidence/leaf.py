@@ -1,0 +1,138 @@
+"""The leaves of the tree: an event as commitments to its columns, and the record of a block.
+
+Each column that can be erased is hashed with a salt of its own, so that its value cannot be guessed from the hash and
+its erasure leaves the others verifiable. docs/explanation/evidence.md specifies the bytes, with vectors; SQL computes
+the same ones (sql/functions/65_evidence/leaf.sql).
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256, sha512
+from zlib import crc32
+
+from auditctl.evidence.canonical import COLUMNS, UNITS, Fields
+
+CHECKED = ("event_id", "occurred_at", "xact_id", "actor_kind", "action", "target", *UNITS)
+"""The columns that the check bytes of an event stand for, in their order."""
+
+CHECK_BYTES = len(CHECKED)
+"""How many check bytes an event has."""
+
+SALT_BYTES = 32
+"""How long the secret of a block and the salt of an event are."""
+
+UNIT_SALT_BYTES = 16
+"""How long the salt of a column is."""
+
+Commitments = tuple[bytes | None, ...]
+"""The commitments of an event, in the order of `UNITS`; None where a column is null."""
+
+_EVENT = b"\0auditctl event v1\n"
+_RECORD = b"\0auditctl block v1\n"
+_PLACES = tuple(COLUMNS.index(unit) for unit in UNITS)
+
+
+class Salter:
+    """Derives the salts of a block's events from its secret, by HMAC-SHA256.
+
+    Args:
+        secret: The secret of the block, 32 random bytes.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        block = secret.ljust(64, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def salt(self, event_id: bytes, occurred_at: bytes) -> bytes:
+        """Return the salt of an event, 32 bytes, from the canonical bytes of its identity and its time."""
+        inner = self._inner.copy()
+        inner.update(event_id + occurred_at)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+def unit_salts(salt: bytes) -> bytes:
+    """Return the salts of an event's columns: 128 bytes, of which column i of `UNITS` has [16 i, 16 i + 16)."""
+    return sha512(salt + b"\1").digest() + sha512(salt + b"\2").digest()
+
+
+def event_leaf(fields: Fields, salt: bytes) -> tuple[bytes, bytes]:
+    """Return the leaf hash of an event, 32 bytes, and its check bytes (`CHECKED`).
+
+    Args:
+        fields: The canonical bytes of its columns.
+        salt: The salt of the event.
+    """
+    event_id, occurred_at, xact_id, kind, action, actor, ip, user, target, target_id, old, new, context = fields
+    if event_id is None or occurred_at is None or xact_id is None or kind is None or action is None or target is None:
+        raise ValueError("a column that is never null is null")
+    salts = sha512(salt + b"\1").digest() + sha512(salt + b"\2").digest()
+    presence, start, bit = 0, 0, 1
+    data = b""
+    checks = bytearray(
+        (
+            crc32(event_id) & 255,
+            crc32(occurred_at) & 255,
+            crc32(xact_id) & 255,
+            crc32(kind) & 255,
+            crc32(action) & 255,
+            crc32(target) & 255,
+        )
+    )
+    for value in (actor, ip, user, target_id, old, new, context):
+        if value is None:
+            checks.append(0)
+        else:
+            commitment = sha256(salts[start : start + 16] + value).digest()
+            presence |= bit
+            data += commitment
+            checks.append(commitment[0])
+        start += 16
+        bit += bit
+    head = b"%b%b%b%b%b%b%b%b%b%b%c" % (
+        _EVENT,
+        event_id,
+        occurred_at,
+        xact_id,
+        len(kind).to_bytes(2, "big"),
+        kind,
+        len(action).to_bytes(2, "big"),
+        action,
+        len(target).to_bytes(2, "big"),
+        target,
+        presence,
+    )
+    return sha256(head + data).digest(), bytes(checks)
+
+
+def commitments(fields: Fields, salts: bytes) -> Commitments:
+    """Return the commitments of an event's columns; `salts` is what `unit_salts` returns."""
+    units = enumerate(fields[place] for place in _PLACES)
+    return tuple(None if value is None else commitment(salts[16 * n : 16 * n + 16], value) for n, value in units)
+
+
+def commitment(salt: bytes, value: bytes) -> bytes:
+    """Return the commitment, 32 bytes, to the canonical bytes of a column with the salt of that column."""
+    return sha256(salt + value).digest()
+
+
+def leaf_from_commitments(fields: Fields, units: Commitments) -> bytes:
+    """Return the leaf hash of an event of which the columns of `UNITS` are known by their commitments alone.
+
+    Args:
+        fields: The canonical bytes; those of columns in `UNITS` are not looked at.
+        units: The commitments, in the order of `UNITS`.
+    """
+    head = [_EVENT, *(fields[place] or b"" for place in (0, 1, 2))]
+    for column in ("actor_kind", "action", "target"):
+        value = fields[COLUMNS.index(column)] or b""
+        head += [len(value).to_bytes(2, "big"), value]
+    presence = sum(1 << bit for bit, unit in enumerate(units) if unit is not None)
+    return sha256(b"".join([*head, bytes((presence,)), *(unit for unit in units if unit is not None)])).digest()
+
+
+def record_leaf(record: str) -> bytes:
+    """Return the leaf hash, 32 bytes, of a block's record."""
+    return sha256(_RECORD + record.encode()).digest()
