@@ -45,6 +45,7 @@ COMMANDS = {
     "maintain": "maintain",
     "metrics": "metrics",
     "hold": "hold",
+    "erase": "erase",
     "grant": "grant",
     "revoke": "grant",
     "backup-role": "grant",

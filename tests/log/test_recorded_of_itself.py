@@ -43,6 +43,7 @@ ELSEWHERE = {
     "serve": "shows what the others do: tests/web",
     "metrics": "shows figures of the log: tests/web/test_metrics.py",
     "uninstall": "ends everything: tests/store/test_uninstall.py",
+    "erase": "needs an event: tests/evidence/test_erase.py",
     "maintain": "needs months that are over: tests/upkeep/test_maintain_command.py",
 }
 

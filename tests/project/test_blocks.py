@@ -57,6 +57,7 @@ PLAYED = (
     "how-to/backup.md",
     "how-to/business-events.md",
     "how-to/consecutive-exports.md",
+    "how-to/erase.md",
     "how-to/findings.md",
     "how-to/migrations.md",
     "how-to/monitoring.md",
@@ -115,6 +116,16 @@ def months(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     retaining.fill(conn, day, "billing.invoice", 40)
 
 
+def person(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+    auditctl("enable", "billing.customer", "--mask", "card_number", "--exclude", "updated_at", check=0)
+    conn.execute("set session authorization billing_web")
+    conn.execute("insert into billing.customer (id, name) values (8, 'Ann Vogel')")
+    conn.execute("update billing.customer set name = 'Ann Brandt', balance = 5 where id = 8")
+    conn.execute("update billing.customer set balance = 7 where id = 8")
+    conn.execute("update billing.customer set name = 'Ann B.' where id = 8")
+    conn.execute("reset session authorization")
+
+
 def expire(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     auditctl("apply", "--yes", "audit.toml", check=0)
     auditctl("maintain", check=0)
@@ -133,6 +144,7 @@ def uncover(_: psycopg.Connection, auditctl: RunAuditctl) -> None:
 BEFORE: dict[str, Callable[[psycopg.Connection, RunAuditctl], None]] = {
     "how-to/consecutive-exports.md": enable_shop,
     "how-to/backup.md": backups,
+    "how-to/erase.md": person,
     "how-to/findings.md": legacy,
     "how-to/migrations.md": carts,
     "how-to/migrations.md#Let migrations drop tables": uncover,

@@ -32,7 +32,7 @@ MAX_FIELDS = 2000
 """How many values a page shows of the old, of the new, and of the context: more than a table has columns."""
 
 MAX_SPECIAL = 4000
-"""A masked or large value is shorter than this, as JSON."""
+"""A masked, erased or large value is shorter than this, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ class RecordedValue:
 
     Attributes:
         kind: `string`, `number`, `boolean`, `null`, `json` (an object or array, one field in a line), `masked`,
-            or `oversize`.
-        text: The value, or how it begins; a description of a masked or oversize one.
+            `erased` or `oversize`.
+        text: The value, or how it begins; a description of a masked, erased or oversize one.
         size: The whole value in bytes, if the text is only how it begins; else None.
     """
 
@@ -196,9 +196,11 @@ def _value(name: str, kind: str, text: str | None, size: int | None) -> tuple[st
 
 
 def _special(value: dict[str, Any]) -> Iterator[RecordedValue]:
-    """Yield the masked or oversize value that an object stands for (docs/reference/schema.md), else nothing."""
+    """Yield the masked, erased or oversize value that an object stands for (docs/reference/schema.md), else nothing."""
     if value == {"$masked": True}:
         yield RecordedValue("masked", "masked")
+    elif value == {"$erased": True}:
+        yield RecordedValue("erased", "erased")
     elif {"$sha256", "$bytes"} <= value.keys() <= {"$sha256", "$bytes", "$head"}:
         head = f"{value['$head']}\N{HORIZONTAL ELLIPSIS} " if value.get("$head") else ""
         yield RecordedValue(

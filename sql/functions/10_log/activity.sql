@@ -6,6 +6,7 @@ return case
     -- Looking at the start alone costs the same for any length; no character takes more than four bytes.
     when pg_catalog.octet_length(p_value) > 2000 then pg_catalog.left(p_value, 99) || pg_catalog.chr(8230)
     when p_value = '{"$masked": true}' then '***'
+    when p_value = '{"$erased": true}' then '(erased)'
     when p_value like '{"$json": %}' then pg_catalog.substr(p_value, 11, least(pg_catalog.length(p_value) - 11, 100))
     when p_value like '{"$head": "%", "$bytes": %, "$sha256": %}' or p_value like '{"$bytes": %, "$sha256": %}' then pg_catalog.concat(
         case when p_value ^@ '{"$head": ' then pg_catalog.substr(p_value, 12, 80) || pg_catalog.chr(8230) || ' ' end,
@@ -17,7 +18,7 @@ return case
 end;
 revoke execute on function auditctl.shorten from public;
 grant execute on function auditctl.shorten to auditctl_reader;
-comment on function auditctl.shorten is 'A long, masked or large value as auditctl.details shows it';
+comment on function auditctl.shorten is 'A long, masked, erased or large value as auditctl.details shows it';
 
 create or replace function auditctl.shown(p_value text) returns text
 language sql immutable parallel safe
@@ -84,6 +85,10 @@ begin atomic
 -- A set-returning function is inlined into the query that reads the log; a scalar one with a subquery is not.
 -- Expanding keys in a select list costs half as much as jsonb_each_text in a FROM clause.
 select case
+    -- A value as short as this is not stored out of line.
+    when p_action in ('CREATE', 'UPDATE', 'DELETE') and least(pg_catalog.pg_column_size(p_old), pg_catalog.pg_column_size(p_new)) < 32
+        and (p_old = '{"$erased": true}' or p_new = '{"$erased": true}')
+        then '(erased)'
     when (pg_catalog.pg_column_size(p_old) > 1500 or pg_catalog.pg_column_size(p_new) > 1500) and p_action in ('CREATE', 'UPDATE', 'DELETE')
         then auditctl.long_sentence(p_action, p_old, p_new)
     when p_action = 'UPDATE' then pg_catalog.array_to_string(array(

@@ -1,7 +1,8 @@
 -- Events that are not row changes: an application's business events, and changes to auditctl itself.
 
 create or replace function auditctl_internal.insert_event(
-    p_target text, p_target_id text, p_action auditctl.action, p_old jsonb, p_new jsonb, p_summary text
+    p_target text, p_target_id text, p_action auditctl.action, p_old jsonb, p_new jsonb, p_summary text,
+    p_reason text default null
 ) returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -13,6 +14,9 @@ begin
     if p_summary is not null then
         v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('summary', p_summary);
     end if;
+    if p_reason is not null then
+        v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('reason', p_reason);
+    end if;
     insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
     values (
         v_who.actor, v_who.actor_kind, v_who.ip, p_target, auditctl_internal.fit_key(p_target_id), p_action,
@@ -22,7 +26,7 @@ begin
     return v_event_id;
 end
 $auditctl$;
-comment on function auditctl_internal.insert_event is 'Inserts one event with the session''s identity';
+comment on function auditctl_internal.insert_event is 'Inserts one event with the session''s identity, and with a summary and a reason if it has them';
 
 create or replace function auditctl.record_event(
     p_target text,

@@ -5,6 +5,25 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
+    -- The one exception is an erasure that this transaction has announced. Whether one is, the statement asks; which, each row.
+    if tg_op = 'UPDATE' and tg_level = 'STATEMENT' then
+        if exists (select from auditctl.erasure as e where e.xact_id = pg_current_xact_id_if_assigned()) then
+            return null;
+        end if;
+    elsif tg_op = 'UPDATE' then
+        if auditctl_internal.is_erasure(
+            (
+                old.event_id, old.occurred_at, old.xact_id, old.actor_kind, old.action, old.actor, old.ip, old.db_user, old.target,
+                old.target_id, old.old_values, old.new_values, old.context
+            ),
+            (
+                new.event_id, new.occurred_at, new.xact_id, new.actor_kind, new.action, new.actor, new.ip, new.db_user, new.target,
+                new.target_id, new.old_values, new.new_values, new.context
+            )
+        ) then
+            return new;
+        end if;
+    end if;
     -- Not undone with the rest. Whoever was granted a write on the log need not have a privilege on the sequence.
     if has_sequence_privilege('auditctl.refused_change', 'USAGE, UPDATE') then
         perform nextval('auditctl.refused_change');
@@ -13,7 +32,8 @@ begin
         using errcode = 'UA001', hint = 'Events are only ever added, by capture and by auditctl.record_event.';
 end
 $auditctl$;
-comment on function auditctl_internal.refuse_change is 'Raises UA001 on every update, delete and truncate of the log';
+comment on function auditctl_internal.refuse_change is
+    'Raises UA001 on every delete and truncate of the log, and on every update but an announced erasure';
 
 create or replace function auditctl_internal.guard_partition(p_relation regclass) returns void
 language plpgsql volatile
@@ -65,23 +85,21 @@ $auditctl$;
 comment on function auditctl_internal.guard_partition is
     'Creates the write-once triggers on the log or one of its partitions; they also hold in replica mode and against pg_write_all_data';
 
-create or replace function auditctl_internal.has_event(p_change auditctl.key_change) returns boolean
+create or replace function auditctl_internal.has_event(p_event_id bigint, p_occurred_at timestamptz) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select
-        exists (
-            select from auditctl.event as e where e.occurred_at = p_change.occurred_at and e.event_id = p_change.event_id
-        )
+        exists (select from auditctl.event as e where e.occurred_at = p_occurred_at and e.event_id = p_event_id)
         -- A month that somebody detached may be attached again.
         or exists (
             select
             from pg_class as c
-            where c.oid = to_regclass('auditctl.' || to_char(p_change.occurred_at at time zone 'UTC', '"event_"YYYY_MM'))
+            where c.oid = to_regclass('auditctl.' || to_char(p_occurred_at at time zone 'UTC', '"event_"YYYY_MM'))
                 and not c.relispartition
         )
 $auditctl$;
-comment on function auditctl_internal.has_event is 'Whether the event of a key change is in the log, or in a month that was detached from it';
+comment on function auditctl_internal.has_event is 'Whether an event is in the log, or may be in a month that was detached from it';
 
 create or replace function auditctl_internal.guard_key_change() returns trigger
 language plpgsql
@@ -89,7 +107,16 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     -- Retention deletes events by dropping their partition; only then does a key change have no event.
-    if tg_op = 'DELETE' and not auditctl_internal.has_event(old) then
+    if tg_op = 'DELETE' and (
+        not auditctl_internal.has_event(old.event_id, old.occurred_at)
+        -- An erasure of the event's key, which the key change repeats.
+        or exists (
+            select
+            from auditctl.erasure as e
+            where e.occurred_at = old.occurred_at and e.event_id = old.event_id and e.xact_id = pg_current_xact_id_if_assigned()
+                and 'event.target_id' = any (e.places)
+        )
+    ) then
         return old;
     end if;
     raise exception '% on %.% refused: the activity log is write-once', tg_op, tg_table_schema, tg_table_name

@@ -54,7 +54,7 @@ comment on function auditctl_internal.exact_image is 'What is recorded of such a
 create or replace function auditctl_internal.document_needs_wrapping(p_value jsonb) returns boolean
 language sql stable
 as $auditctl$
-    select jsonb_typeof(p_value) = 'null' or p_value ?| '{$masked,$sha256,$json}'
+    select jsonb_typeof(p_value) = 'null' or p_value ?| '{$masked,$erased,$sha256,$json}'
 $auditctl$;
 comment on function auditctl_internal.document_needs_wrapping is 'Whether a document must be wrapped';
 

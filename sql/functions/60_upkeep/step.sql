@@ -5,9 +5,17 @@ language sql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     -- In a later transaction than the one that drops the month, so that nobody waits. No target is kept for less time than ''.
-    delete from auditctl.key_change as k where k.occurred_at < auditctl.kept_since('') and not auditctl_internal.has_event(k)
+    delete from auditctl.key_change as k where k.occurred_at < auditctl.kept_since('') and not auditctl_internal.has_event(k.event_id, k.occurred_at)
 $auditctl$;
 comment on function auditctl_internal.prune_key_changes is 'Deletes the key changes whose events retention has deleted';
+
+create or replace function auditctl_internal.prune_erasures() returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    delete from auditctl.erasure as r where r.occurred_at < auditctl.kept_since('') and not auditctl_internal.has_event(r.event_id, r.occurred_at)
+$auditctl$;
+comment on function auditctl_internal.prune_erasures is 'Deletes the erasures whose events retention has deleted';
 
 create or replace function auditctl_internal.prune_bookkeeping() returns bigint
 language plpgsql volatile
@@ -17,11 +25,12 @@ declare
     v_before constant timestamptz := auditctl.kept_since('*');
 begin
     perform auditctl_internal.prune_key_changes();
+    perform auditctl_internal.prune_erasures();
     return case when v_before > '-infinity' then auditctl_internal.prune_read_lines(v_before) else 0 end;
 end
 $auditctl$;
 comment on function auditctl_internal.prune_bookkeeping is
-    'Deletes key changes and the record of imported log lines whose events have expired; returns how many lines';
+    'Deletes key changes, erasures and the record of imported log lines whose events have expired; returns how many lines';
 
 create or replace function auditctl.maintenance_due() returns table (step text, partition text, dropped bigint, kept bigint, reason text)
 language plpgsql stable security definer

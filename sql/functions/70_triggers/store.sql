@@ -104,3 +104,10 @@ alter table auditctl.block enable always trigger block_guarded, enable always tr
 alter table auditctl.node enable always trigger node_guarded, enable always trigger node_guarded_statement;
 alter table auditctl.incarnation enable always trigger incarnation_guarded, enable always trigger incarnation_guarded_statement;
 alter table auditctl.checkpoint enable always trigger checkpoint_guarded, enable always trigger checkpoint_guarded_statement;
+
+create or replace trigger erasure_guarded before insert or update or delete on auditctl.erasure
+for each row execute function auditctl_internal.guard_erasure();
+create or replace trigger erasure_guarded_statement before truncate on auditctl.erasure
+for each statement execute function auditctl_internal.guard_erasure();
+alter table auditctl.erasure enable always trigger erasure_guarded;
+alter table auditctl.erasure enable always trigger erasure_guarded_statement;

@@ -1,4 +1,4 @@
--- Tables of retention times, holds, key changes and evidence without a trigger that always protects their rows from being rewritten.
+-- Tables of retention times, holds, erasures, key changes and evidence without a trigger that always protects their rows.
 select
     expected.relation as object,
     expected.relation,
@@ -22,6 +22,8 @@ from (
     ('auditctl.retention', 'retention_guarded_statement', 34, 'auditctl_internal.guard_retention()'),
     ('auditctl.hold', 'hold_guarded', 31, 'auditctl_internal.guard_hold()'),
     ('auditctl.hold', 'hold_guarded_statement', 34, 'auditctl_internal.guard_hold()'),
+    ('auditctl.erasure', 'erasure_guarded', 31, 'auditctl_internal.guard_erasure()'),
+    ('auditctl.erasure', 'erasure_guarded_statement', 34, 'auditctl_internal.guard_erasure()'),
     ('auditctl.key_change', 'key_change_write_once_row', 27, 'auditctl_internal.guard_key_change()'),
     ('auditctl.key_change', 'key_change_write_once_statement', 34, 'auditctl_internal.guard_key_change()'),
     ('auditctl.block', 'block_guarded', 27, 'auditctl_internal.guard_block()'),

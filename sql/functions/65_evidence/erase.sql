@@ -1,0 +1,357 @@
+-- Erases recorded values. An erasure is announced by a row of auditctl.erasure, whose trigger checks and records it; the guard
+-- of the log lets exactly that change of the event pass.
+
+create or replace function auditctl_internal.erasable_columns() returns text[]
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select '{actor,ip,db_user,target_id,old_values,new_values,context}'::text[]
+$auditctl$;
+comment on function auditctl_internal.erasable_columns is 'The columns of an event that can be erased, in the order of its leaf';
+
+create or replace function auditctl_internal.erased_image(p_image jsonb, p_column text, p_places text[]) returns jsonb
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select case
+        when p_image is null then null
+        when 'event.' || p_column = any (p_places) then '{"$erased": true}'
+        when jsonb_typeof(p_image) <> 'object' then p_image
+        else p_image || coalesce(
+            (
+                select jsonb_object_agg(p.name, '{"$erased": true}'::jsonb)
+                from (select substr(place, 8) as name from unnest(p_places) as place where place ^@ 'values.') as p
+                where p_image ? p.name
+            ), '{}'
+        )
+    end
+$auditctl$;
+comment on function auditctl_internal.erased_image is 'Old or new values without what an erasure names: a value, or all of them, is {"$erased": true} then';
+
+create or replace function auditctl_internal.erased_event(p_event auditctl.event, p_places text[]) returns auditctl.event
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_event auditctl.event := p_event;
+begin
+    v_event.actor := case when p_event.actor is null or 'event.actor' <> all (p_places) then p_event.actor else '(erased)' end;
+    v_event.ip := case when 'event.ip' <> all (p_places) then p_event.ip end;
+    v_event.db_user := case when 'event.db_user' <> all (p_places) then p_event.db_user else '(erased)' end;
+    v_event.target_id := case when 'event.target_id' <> all (p_places) then p_event.target_id end;
+    v_event.old_values := auditctl_internal.erased_image(p_event.old_values, 'old_values', p_places);
+    v_event.new_values := auditctl_internal.erased_image(p_event.new_values, 'new_values', p_places);
+    -- The key before an update is in the context.
+    v_event.context := auditctl_internal.erased_image(
+        p_event.context, 'context',
+        array(select place from unnest(p_places) as place where place = 'event.context')
+        || case when 'event.target_id' = any (p_places) then '{values.previous_target_id}'::text[] else '{}' end
+    );
+    return v_event;
+end
+$auditctl$;
+comment on function auditctl_internal.erased_event is 'An event as an erasure of these places leaves it';
+
+create or replace function auditctl_internal.event_columns(p_event auditctl.event) returns text[]
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select array(
+        select distinct key
+        from unnest(array[p_event.old_values, p_event.new_values]) as image
+        cross join lateral jsonb_object_keys(case jsonb_typeof(image) when 'object' then image else '{}' end) as key
+        where image <> '{"$erased": true}'
+        order by key
+    )
+$auditctl$;
+comment on function auditctl_internal.event_columns is 'The columns of the audited table that an event has values of';
+
+create or replace function auditctl_internal.find_places(p_event auditctl.event, p_columns text[], p_names text[]) returns text[]
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_columns constant text[] := case when cardinality(p_columns) = 0 then '{event.old_values,event.new_values,event.context}' else p_columns end;
+begin
+    return array(
+        select distinct place.name
+        from unnest(v_columns) as c (name)
+        cross join lateral (
+            select case
+                when c.name ^@ 'values.' or c.name ^@ 'event.' then c.name
+                when c.name = any (p_names) or c.name <> all (auditctl_internal.erasable_columns()) then 'values.' || c.name
+                else 'event.' || c.name
+            end
+        ) as place (name)
+        -- What the event does not have, or has no longer, is not erased.
+        where auditctl_internal.erased_event(p_event, array[place.name]) *<> p_event
+        order by place.name
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.find_places is
+    'Which of some columns an event has a value of, as auditctl.erasure.places has them; p_names are the columns of the audited tables, which come before those of the event. Without columns the old and new values and the context';
+
+create or replace function auditctl_internal.require_columns(p_columns text[], p_names text[], p_are_all boolean) returns void
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_column text;
+begin
+    foreach v_column in array p_columns loop
+        if v_column = any (p_names) and v_column = any (auditctl_internal.erasable_columns()) then
+            raise exception '% is a column of the audited table and of the event', to_json(v_column)
+                using errcode = 'invalid_parameter_value', hint = format('Write values.%s for that of the table, event.%1$s for that of the event.', v_column);
+        elsif (case
+            when v_column ^@ 'values.' then p_are_all and substr(v_column, 8) <> all (p_names)
+            when v_column ^@ 'event.' then substr(v_column, 7) <> all (auditctl_internal.erasable_columns())
+            else p_are_all and v_column <> all (p_names || auditctl_internal.erasable_columns())
+        end) then
+            raise exception 'none of the events has a column % that can be erased', to_json(v_column)
+                using errcode = 'invalid_parameter_value', hint = format(
+                    'They have: %s. Of an event itself: %s.', coalesce(nullif(array_to_string(p_names, ', '), ''), 'no values'),
+                    array_to_string(auditctl_internal.erasable_columns(), ', ')
+                );
+        end if;
+    end loop;
+end
+$auditctl$;
+comment on function auditctl_internal.require_columns is
+    'Raises for a column that none of the events has, if the names are all that they ever had, or that may be of the event and of the audited table';
+
+create or replace function auditctl_internal.find_events(p_events bigint[]) returns setof auditctl.event
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_event auditctl.event;
+    v_before bigint := 0;
+    v_numbers bigint[] := array(select distinct n from unnest(p_events) as n order by n);
+begin
+    for v_event in select e.* from auditctl.event as e where e.event_id = any (v_numbers) order by e.event_id loop
+        if v_event.event_id = v_before then
+            raise exception 'there are several events %, as numbers were used again', v_before
+                using errcode = 'cardinality_violation', hint = 'None of them was changed.';
+        end if;
+        v_before := v_event.event_id;
+        v_numbers := array_remove(v_numbers, v_before);
+        if v_event.target ^@ 'auditctl.' then
+            raise exception 'event % is a record of auditctl itself (%), which nobody may erase', v_before, v_event.target
+                using errcode = 'insufficient_privilege', hint = 'It is the evidence of who did what to the log.';
+        end if;
+        return next v_event;
+    end loop;
+    if v_numbers <> '{}' or array_position(v_numbers, null) is not null then
+        raise exception 'there is no event %', coalesce(array_to_string(v_numbers, ', '), 'null')
+            using errcode = 'no_data_found', hint = 'Look with: auditctl log';
+    end if;
+end
+$auditctl$;
+comment on function auditctl_internal.find_events is 'The events of these numbers; raises if one is missing, is not unique, or is a record of auditctl itself';
+
+create or replace function auditctl_internal.lock_erasure() returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '10s'
+as $auditctl$
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'an erasure needs a transaction with isolation level read committed'
+            using errcode = 'feature_not_supported', hint = 'It must see every hold that was placed before.';
+    end if;
+    -- Upkeep copies events: it must copy none as it was before.
+    perform from auditctl.maintenance for update;
+    -- A hold that is being placed is either visible from here on, or waits until the values are erased.
+    lock table auditctl.hold in share mode;
+exception when lock_not_available then
+    raise exception 'the log is in use: %', coalesce(
+        auditctl_internal.maintainer(), (auditctl_internal.lock_holders(array['auditctl.hold'::regclass::oid]))[1], 'by a transaction that has ended'
+    ) using errcode = 'lock_not_available', hint = 'Nothing was erased. Try again when that transaction has ended.';
+end
+$auditctl$;
+comment on function auditctl_internal.lock_erasure is 'Keeps upkeep and new holds away until the transaction ends; raises if they are busy for more than 10 seconds';
+
+create or replace function auditctl_internal.event_holds(p_event auditctl.event) returns setof bigint
+language sql stable
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $auditctl$
+    select h.hold_id
+    from auditctl_internal.holds_in_force() as h
+    where case
+        when h.target_id is null then auditctl.is_meant(h.target, p_event.target)
+        else exists (
+            select
+            from auditctl_internal.known_targets(p_event.occurred_at, p_event.occurred_at + interval '1 microsecond') as k (target)
+            cross join lateral auditctl_internal.hold_events(
+                k.target, h.target_id, p_event.occurred_at, p_event.occurred_at + interval '1 microsecond'
+            ) as l
+            where auditctl.is_meant(h.target, k.target) and l.event_id = p_event.event_id
+        )
+    end
+    order by h.hold_id
+$auditctl$;
+comment on function auditctl_internal.event_holds is 'The holds in force that keep an event';
+
+create or replace function auditctl_internal.require_no_hold(p_event auditctl.event) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_hold constant bigint := (select h from auditctl_internal.event_holds(p_event) as h limit 1);
+begin
+    if v_hold is not null then
+        raise exception 'event % is under hold %', p_event.event_id, v_hold
+            using errcode = 'object_in_use', hint = format('Nothing was erased. If the case is closed: auditctl hold release %s --reason TEXT%s', v_hold, case
+                when (select h.released_at from auditctl.hold as h where h.hold_id = v_hold) is not null
+                    then '. It is released, and keeps events until 7 days after auditctl maintain saw that'
+                else '' end);
+    end if;
+end
+$auditctl$;
+comment on function auditctl_internal.require_no_hold is 'Raises if a hold keeps an event, with the number of the hold';
+
+create or replace function auditctl_internal.announce_erasure(p_erasure auditctl.erasure) returns auditctl.erasure
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_erasure auditctl.erasure := p_erasure;
+    v_event auditctl.event;
+begin
+    if not coalesce(auditctl_internal.has_visible(p_erasure.reason), false) or octet_length(p_erasure.reason) > 8192 then
+        raise exception 'an erasure needs a reason of at most 8 kB'
+            using errcode = 'invalid_parameter_value', hint = 'State its purpose, such as the number of the request; it stays in the log.';
+    end if;
+    select e.* into v_event from auditctl_internal.find_events(array[p_erasure.event_id]) as e where e.occurred_at = p_erasure.occurred_at;
+    perform auditctl_internal.require_no_hold(v_event);
+    v_erasure.places := auditctl_internal.find_places(v_event, p_erasure.places, '{}');
+    v_erasure.erased_by := session_user;
+    v_erasure.erased_at := clock_timestamp();
+    v_erasure.xact_id := pg_current_xact_id();
+    v_erasure.erased_in := auditctl_internal.insert_event(
+        'auditctl.erasure', v_event.event_id::text, 'EVENT', null, jsonb_build_object(
+            'event_id', v_event.event_id, 'occurred_at', v_event.occurred_at, 'target', v_event.target, 'places', v_erasure.places
+        ), format('values of event %s erased', v_event.event_id), p_erasure.reason
+    );
+    return v_erasure;
+end
+$auditctl$;
+comment on function auditctl_internal.announce_erasure is
+    'The row of auditctl.erasure for one that names event, places and reason: with login, time and transaction, and the event that announces it; raises if a hold keeps the event';
+
+create or replace function auditctl_internal.guard_erasure() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    -- What a dump holds is restored as it was.
+    if tg_op = 'INSERT' and new.erased_at < now() and auditctl_internal.displacement() is not null then
+        return new;
+    end if;
+    if tg_op = 'INSERT' then
+        perform auditctl_internal.lock_erasure();
+        return auditctl_internal.announce_erasure(new);
+    end if;
+    -- A later erasure of the event has the salts that are still to be had.
+    if tg_op = 'UPDATE' and new.salts is null and to_jsonb(new) - 'salts' = to_jsonb(old) - 'salts' and exists (
+        select
+        from auditctl.erasure as e
+        where e.occurred_at = old.occurred_at and e.event_id = old.event_id and e.erased_in > old.erased_in
+            and e.xact_id = pg_current_xact_id()
+    ) then
+        return new;
+    end if;
+    if tg_op = 'DELETE' and not auditctl_internal.has_event(old.event_id, old.occurred_at) then
+        return old;
+    end if;
+    raise exception '% on %.% refused: an erasure stays on record', tg_op, tg_table_schema, tg_table_name
+        using errcode = 'UA001', hint = 'It is deleted after its event, by auditctl maintain.';
+end
+$auditctl$;
+comment on function auditctl_internal.guard_erasure is
+    'Completes, checks and records each erasure that is announced; raises UA001 on every change of one, and on its delete while its event exists';
+
+create or replace function auditctl_internal.is_erasure(p_old auditctl.event, p_new auditctl.event) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select exists (
+        select
+        from auditctl.erasure as e
+        where e.occurred_at = p_old.occurred_at and e.event_id = p_old.event_id and e.xact_id = pg_current_xact_id()
+            and auditctl_internal.erased_event(p_old, e.places) *= p_new
+    )
+$auditctl$;
+comment on function auditctl_internal.is_erasure is 'Whether a change of an event is exactly an erasure that this transaction has announced';
+
+create or replace function auditctl_internal.erase_event(p_event auditctl.event, p_places text[], p_reason text) returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_relation regclass;
+    v_erased_in bigint;
+    v_event constant auditctl.event := auditctl_internal.erased_event(p_event, p_places);
+begin
+    insert into auditctl.erasure (event_id, occurred_at, erased_in, places, reason)
+    values (p_event.event_id, p_event.occurred_at, 0, p_places, p_reason)
+    returning erased_in into v_erased_in;
+    update auditctl.erasure set salts = null
+    where occurred_at = p_event.occurred_at and event_id = p_event.event_id and erased_in < v_erased_in and salts is not null;
+    -- The second has a copy of the event while it moves out of the DEFAULT partition.
+    foreach v_relation in array array_remove(array['auditctl.event'::regclass, to_regclass('auditctl.event_moving')], null) loop
+        execute format(
+            'update %s set actor = $3, ip = $4, db_user = $5, target_id = $6, old_values = $7, new_values = $8, context = $9 '
+            'where occurred_at = $1 and event_id = $2', v_relation
+        ) using v_event.occurred_at, v_event.event_id, v_event.actor, v_event.ip, v_event.db_user, v_event.target_id,
+            v_event.old_values, v_event.new_values, v_event.context;
+    end loop;
+    if 'event.target_id' = any (p_places) then
+        delete from auditctl.key_change where occurred_at = p_event.occurred_at and event_id = p_event.event_id;
+    end if;
+    return v_erased_in;
+end
+$auditctl$;
+comment on function auditctl_internal.erase_event is 'Erases places of one event, and returns the number of the event that announces it';
+
+create or replace function auditctl.erase_events(p_events bigint[], p_columns text[], p_reason text, p_dry_run boolean default false)
+returns table (event_id bigint, created_on timestamptz, target text, target_id text, partition text, places text[], recorded bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_event auditctl.event;
+    v_names text[];
+    v_are_all boolean;
+begin
+    if not p_dry_run then
+        perform auditctl_internal.lock_erasure();
+    end if;
+    select coalesce(array_agg(distinct c.name order by c.name) filter (where c.name is not null), '{}'),
+        bool_and(e.old_values is distinct from '{"$erased": true}' and e.new_values is distinct from '{"$erased": true}')
+    into v_names, v_are_all
+    from auditctl_internal.find_events(p_events) as e
+    left join lateral unnest(auditctl_internal.event_columns(e)) as c (name) on true;
+    perform auditctl_internal.require_columns(p_columns, v_names, v_are_all);
+    for v_event in select e.* from auditctl_internal.find_events(p_events) as e loop
+        perform auditctl_internal.require_no_hold(v_event);
+        places := auditctl_internal.find_places(v_event, p_columns, v_names);
+        continue when places = '{}';
+        event_id := v_event.event_id;
+        created_on := v_event.occurred_at;
+        target := v_event.target;
+        target_id := v_event.target_id;
+        partition := (
+            select e.tableoid::regclass::text from auditctl.event as e where e.occurred_at = v_event.occurred_at and e.event_id = v_event.event_id
+        );
+        recorded := case when not p_dry_run then auditctl_internal.erase_event(v_event, places, p_reason) end;
+        return next;
+    end loop;
+end
+$auditctl$;
+revoke execute on function auditctl.erase_events from public;
+grant execute on function auditctl.erase_events to auditctl_admin;
+comment on function auditctl.erase_events is
+    'Erases values of events: of these columns, or without any the old and new values and the context. One row for each event that has such values; with p_dry_run nothing is erased. All or none';
