@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import select
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -78,6 +79,39 @@ class Sink:
                 count = os.write(self._descriptor, data)
                 self.written += count
                 data = data[count:]
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Put everything that the block writes into a file and onto the disk, or nothing of it; raises as `write` does.
+
+        What a pipe has taken cannot be taken back.
+        """
+        is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+        size = os.fstat(self._descriptor).st_size
+        try:
+            yield
+            self.sync()
+        except BaseException:
+            self._pending.clear()
+            self._size = 0
+            if is_file:
+                os.ftruncate(self._descriptor, size)
+                os.lseek(self._descriptor, size, os.SEEK_SET)
+            raise
+
+    def is_abandoned(self, seconds: float) -> bool:
+        """Wait so long, or until nobody reads a pipe any more; return whether that is so."""
+        poll = select.poll()
+        poll.register(self._descriptor, 0)
+        return bool(poll.poll(seconds * 1000))
+
+    def begin_line(self) -> None:
+        """End the last line of a file that somebody was killed over; raises as `write` does."""
+        if stat.S_ISREG(os.fstat(self._descriptor).st_mode) and os.fstat(self._descriptor).st_size:
+            with suppress(OSError), Path(f"/dev/fd/{self._descriptor}").open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    self.write(b"\n")
 
     def sync(self) -> None:
         """Write everything that is pending, to a file also onto the disk; raises as `write` does."""

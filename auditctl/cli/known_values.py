@@ -143,6 +143,8 @@ LOGINS = Values(_query("login"))
 """Roles that can log in."""
 COLUMNS = Values(_query("column"))
 """Columns of the table that the command names, or of all audited tables."""
+CONSUMERS = Values(_query("consumer"))
+"""Names of those who follow the log."""
 HOLDS = Values(_holds)
 """Numbers of the holds in force."""
 

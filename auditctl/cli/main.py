@@ -38,6 +38,7 @@ COMMANDS = {
     "show": "log",
     "history": "log",
     "export": "export",
+    "follow": "follow",
     "serve": "serve",
     "stats": "stats",
     "record": "record",

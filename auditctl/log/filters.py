@@ -18,7 +18,7 @@ from auditctl.errors import UsageError
 from auditctl.log import filter_values, keys, predicates, target_names, times, transactions
 from auditctl.log.keys import Key
 from auditctl.log.predicates import Predicate
-from auditctl.text import in_quotes
+from auditctl.text import in_quotes, iso_utc
 
 Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
 
@@ -212,6 +212,23 @@ class Filters:
         if "id" not in self.values or "target" not in self.values:
             return ""
         return keys.suggest(conn, self.values["id"][0].text, self.values["target"])
+
+    def require_fixed(self, name: str) -> None:
+        """Make sure that the filters mean the same each time.
+
+        Args:
+            name: What remembers them.
+
+        Raises:
+            UsageError: One is a time before now, which moves on.
+        """
+        for row in FILTERS:
+            value = self.values.get(row.name, (None,))[0]
+            if isinstance(value, times.Ago | times.Day):
+                raise UsageError(
+                    f"--{row.name} {self.texts[row.name][0]} means another time at each start of {name}",
+                    hint=f"Write the time: --{row.name} {iso_utc(value.at(datetime.now(UTC)).replace(microsecond=0))}",
+                )
 
     def as_dict(self) -> dict[str, str | list[str]]:
         """Return the texts as given, in the registry's order, for JSON: a list where a filter is repeatable."""

@@ -29,6 +29,9 @@ _RARE_ACTIONS = (Action.DELETE, Action.TRUNCATE, Action.EVENT)
 MAX_SEPARATE_TARGETS = 4
 """Up to this many tables the summary is asked about each one."""
 
+MAX_SEPARATE_TRANSACTIONS = 32
+"""Up to this many running transactions the summary is asked about each one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
@@ -189,7 +192,7 @@ def committed_since(snapshot: Snapshot, adoption: int | None = None) -> Predicat
     """
     first = Literal(str(snapshot.first))
     sql = SQL("xact_id >= {}::xid8 and not pg_catalog.pg_visible_in_snapshot(xact_id, {}::pg_catalog.pg_snapshot)")
-    summary = SQL("xact_id::text::float8 >= {}::float8").format(first)
+    summary = _not_ended(snapshot)
     # Exports are not searched in windows, so the summary is asked here.
     whole = SQL("{} and {}").format(summary, sql.format(first, Literal(snapshot.sql)))
     if adoption is not None:
@@ -198,6 +201,28 @@ def committed_since(snapshot: Snapshot, adoption: int | None = None) -> Predicat
         )
         whole = SQL("{} and {}").format(whole, here)
     return Predicate(SQL("({})").format(whole), summary=summary)
+
+
+def committed_by(snapshot: Snapshot, adoption: int | None = None) -> Predicate:
+    """Made by a transaction that had committed at that snapshot, which is one of the past.
+
+    Args:
+        snapshot: The snapshot, which is later than the adoption.
+        adoption: The event of the last adoption. Events before it were all there.
+    """
+    sql = SQL("pg_catalog.pg_visible_in_snapshot(xact_id, {}::pg_catalog.pg_snapshot)").format(Literal(snapshot.sql))
+    if adoption is not None:
+        sql = SQL("(event_id <= {}::bigint or {})").format(Literal(adoption), sql)
+    return Predicate(sql)
+
+
+def _not_ended(snapshot: Snapshot) -> Composable:
+    """Ask the summary about the transactions that had not ended; one that stays open for long costs no more thereby."""
+    number = SQL("xact_id::text::float8")
+    if not snapshot.running or len(snapshot.running) > MAX_SEPARATE_TRANSACTIONS:
+        return SQL("{} >= {}::float8").format(number, Literal(str(snapshot.first)))
+    running = SQL(", ").join(SQL("{}::float8").format(Literal(str(one))) for one in snapshot.running)
+    return SQL("({0} >= {1}::float8 or {0} in ({2}))").format(number, Literal(str(snapshot.end)), running)
 
 
 def reason(values: Sequence[str]) -> Predicate:

@@ -24,6 +24,9 @@ _TEXT = re.compile(
 _HINT = f"Pass what an export printed or wrote to --snapshot-file, or {START} for every event."
 _END = 2**64
 
+BEGIN_AGAIN = f"Begin again with --committed-since {START}."
+"""How exports begin again."""
+
 _READ = """
     select c.system_identifier, d.oid::bigint, pg_snapshot_xmin(s.snapshot)::text::numeric,
            pg_snapshot_xmax(s.snapshot)::text::numeric,
@@ -58,6 +61,10 @@ class Snapshot:
     def sql(self) -> str:
         """The snapshot as PostgreSQL writes it."""
         return f"{self.first}:{self.end}:{','.join(map(str, self.running))}"
+
+    def has_ended_since(self, earlier: Snapshot) -> bool:
+        """Whether a transaction ended between an earlier snapshot and this one."""
+        return self.end > earlier.end or not set(earlier.running) <= set(self.running)
 
     def without(self, transaction: int) -> Snapshot:
         """Return it as if a transaction that had ended were still running."""
@@ -125,8 +132,19 @@ def count_running(conn: Connection) -> int:
     return row[0] if row else 0
 
 
-def require_past(snapshot: Snapshot | None, current: Snapshot | None, adoption: Adoption | None) -> None:
-    """Make sure that exports can go on from here, and that a snapshot is an earlier one of the same database.
+def require_past(
+    snapshot: Snapshot | None, current: Snapshot | None, adoption: Adoption | None, again: str = BEGIN_AGAIN
+) -> Snapshot:
+    """Make sure that one can go on from here, and that a snapshot is an earlier one of the same database.
+
+    Args:
+        snapshot: The snapshot to go on from; None for every event.
+        current: The snapshot now; None on a standby.
+        adoption: The last adoption; None without one.
+        again: How to begin again, as a sentence.
+
+    Returns:
+        The snapshot now.
 
     Raises:
         UsageError: It is of another cluster or database, from the future, or from before the last adoption; or the
@@ -134,22 +152,24 @@ def require_past(snapshot: Snapshot | None, current: Snapshot | None, adoption: 
     """
     if current is None:
         raise UsageError(
-            "a standby does not know which transactions are running", hint="Export from the primary, or by times."
+            "a standby does not know which transactions are running",
+            hint="Use the primary. An export by times works here, too.",
         )
     if snapshot is None:
-        return
+        return current
     if (snapshot.system, snapshot.database) != (current.system, current.database):
         raise UsageError(
             f"the snapshot {snapshot} is of another database",
-            hint=f"In a restored or upgraded database, begin again with --committed-since {START}.",
+            hint=f"In a restored or upgraded database, every event is new. {again}",
         )
     if snapshot.end > current.end:
         raise UsageError(
             f"the snapshot {snapshot} is newer than the database",
-            hint=f"The database was set back. Begin again with --committed-since {START}.",
+            hint=f"The database was set back. {again}",
         )
     if adoption is not None and (adoption.transaction >= snapshot.end or adoption.transaction in snapshot.running):
         raise UsageError(
             f"the snapshot {snapshot} was taken before the store was restored here and adopted",
-            hint=f"It says nothing about the events that were restored. Begin again with --committed-since {START}.",
+            hint=f"It says nothing about the events that were restored. {again}",
         )
+    return current

@@ -11,7 +11,7 @@ other as (
     where recorded.target is not null
     union
     values
-    ('auditctl.accepted_finding'), ('auditctl.actor_source'), ('auditctl.capture'), ('auditctl.ddl'), ('auditctl.erasure'), ('auditctl.event_type'), ('auditctl.export'), ('auditctl.import'),
+    ('auditctl.accepted_finding'), ('auditctl.actor_source'), ('auditctl.capture'), ('auditctl.consumer'), ('auditctl.ddl'), ('auditctl.erasure'), ('auditctl.event_type'), ('auditctl.export'), ('auditctl.import'),
     ('auditctl.hold'), ('auditctl.partition'), ('auditctl.release'), ('auditctl.retention'), ('auditctl.role'), ('auditctl.rule'), ('auditctl.store')
 ),
 

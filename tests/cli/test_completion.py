@@ -67,6 +67,7 @@ LINES = {
     "auditctl enable billing.invoice --mask ca": [],
     "auditctl log --column na": ["name"],
     "auditctl hold release ": ["1"],
+    "auditctl follow --drop s": ["siem"],
     "auditctl grant re": ["reader"],
     "auditctl stats --by month,ta": ["month,target"],
     "auditctl log --since to": ["today"],
@@ -93,6 +94,7 @@ def shop(db: str, auditctl: RunAuditctl) -> str:
         conn.execute(SHOP)
     auditctl("enable", "billing.customer", "--label", "Our customer", dsn=db, check=0)
     auditctl("enable", "we ird.*", dsn=db, check=0)
+    auditctl("follow", "--once", "--consumer", "siem", dsn=db, check=0)
     auditctl("hold", "add", "billing.customer", "--yes", "--reason", "case", dsn=db, check=0)
     return db
 

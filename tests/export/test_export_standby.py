@@ -34,7 +34,7 @@ def test_a_standby_makes_no_export_by_snapshots_and_goes_on_from_the_primary_s_o
             assert refused.out == ""
             assert refused.err == (
                 "error: a standby does not know which transactions are running\n"
-                "hint: Export from the primary, or by times.\n"
+                "hint: Use the primary. An export by times works here, too.\n"
             )
         assert auditctl("export", "--format", "jsonl", "--since", "1h", dsn=there, check=0).out
         with connect(there) as promoted:

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "completion": "prints a script: tests/cli/test_completion.py",
     "adopt": "needs a restored database: tests/store/test_adopt.py",
     "demo": "has a server of its own, where it does what the others do",
+    "follow": "stays, and records its beginning: tests/follow",
     "import-log": "needs a server's log: tests/log_import/test_import_log.py",
     "serve": "shows what the others do: tests/web",
     "metrics": "shows figures of the log: tests/web/test_metrics.py",

@@ -83,7 +83,9 @@ def typed_commands(page: Path) -> list[list[str]]:
 
 
 def _until_shell(words: list[str]) -> list[str]:
-    end = next((index for index, word in enumerate(words) if word in ("|", ">", "2>", "<", "&&", "||", ";")), None)
+    end = next(
+        (index for index, word in enumerate(words) if word in ("|", ">", ">>", "2>", "<", "&&", "||", ";")), None
+    )
     return words[1:end]
 
 

@@ -63,5 +63,13 @@ RETENTION = (
         "auditctl hold release {hold} --reason 'no longer needed'",
         needs=Right.ADMINISTRATOR,
     ),
+    Check(
+        "consumer_behind",
+        Severity.WARNING,
+        "a consumer of follow that has not read for a day, or whose login is gone",
+        "What is deleted when its time is over may be lost to the consumer of {owner}: {reason}.",
+        "auditctl follow --drop={name}",
+        needs=Right.ADMINISTRATOR,
+    ),
 )
 """Every check of upkeep, in the order of the reference."""

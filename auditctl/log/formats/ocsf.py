@@ -1,0 +1,119 @@
+"""Writes JSON Lines in the Open Cybersecurity Schema Framework: class 3004 Entity Management of version 1.4.0.
+
+An attribute without a value is left out. What the class has no attribute for is under `unmapped`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from typing import LiteralString
+
+from psycopg.sql import SQL, Composable, Literal
+
+from auditctl.display import harmless_json
+from auditctl.log import selection
+from auditctl.log.formats import json_lines
+from auditctl.log.formats.format import Format
+
+VERSION = "1.4.0"
+"""The version of the schema, which the tests have a copy of."""
+
+_CLASS = 3004
+_OTHER = 99
+_ACTIVITIES = {"CREATE": 1, "READ": 2, "UPDATE": 3, "DELETE": 4}
+
+
+def _json(expression: Composable) -> Composable:
+    """Return the expression of a value as JSON text; null for null."""
+    return SQL("pg_catalog.to_json({})::text").format(expression)
+
+
+def _text(name: LiteralString) -> Composable:
+    return _json(SQL(name))
+
+
+def _constant(value: str | int) -> Composable:
+    return _json(SQL("{}::text").format(Literal(value)) if isinstance(value, str) else Literal(value))
+
+
+def _object(members: Mapping[str, Composable]) -> Composable:
+    """Return the expression of an object as JSON text, without the members that are null."""
+    pairs = [SQL("{} || {}").format(Literal(f',"{name}":'), expression) for name, expression in members.items()]
+    return SQL("'{{' || pg_catalog.substr(pg_catalog.concat({}), 2) || '}}'").format(SQL(", ").join(pairs))
+
+
+def _activity() -> Composable:
+    whens = SQL(" ").join(
+        SQL("when {} then {}").format(Literal(action), Literal(number)) for action, number in _ACTIVITIES.items()
+    )
+    return SQL("(case action::text {} else {} end)").format(whens, Literal(_OTHER))
+
+
+def _entity(values: Composable) -> Composable:
+    return _object({
+        "name": _text("target"), "type": _text("target_name"), "type_id": _constant(_OTHER), "uid": _text("target_id"),
+        "data": values,
+    })  # fmt: skip
+
+
+def _metadata() -> Composable:
+    names = {"name": _constant("auditctl"), "vendor_name": _constant("auditctl")}
+    return _object({
+        "uid": _text("event_id::text"), "version": _constant(VERSION),
+        "product": _object({**names, "version": _constant(metadata.version("auditctl"))}),
+        "log_name": _constant("auditctl.event"), "original_time": _text(selection.CREATED_ON),
+    })  # fmt: skip
+
+
+def _user() -> Composable:
+    return _object({
+        "name": _text("user_name"),
+        "type_id": _json(SQL("case actor_kind::text when 'system' then 3 else 1 end")),
+        "type": _json(SQL("case actor_kind::text when 'system' then 'System' else 'User' end")),
+    })  # fmt: skip
+
+
+@cache
+def _document() -> Composable:
+    number = _activity()
+    kind = SQL("case when action::text in ({}) then pg_catalog.initcap(action::text) else 'Other' end").format(
+        SQL(", ").join(map(Literal, _ACTIVITIES))
+    )
+    return _object({
+        "metadata": _metadata(),
+        "category_uid": _constant(3), "category_name": _constant("Identity & Access Management"),
+        "class_uid": _constant(_CLASS), "class_name": _constant("Entity Management"),
+        "activity_id": _json(number), "activity_name": _text("pg_catalog.initcap(action::text)"),
+        "type_uid": _json(SQL("{} + {}").format(Literal(_CLASS * 100), number)),
+        "type_name": _json(SQL("'Entity Management: ' || {}").format(kind)),
+        "severity_id": _constant(1), "severity": _constant("Informational"),
+        "status_id": _constant(1), "status": _constant("Success"),
+        "time": _text("pg_catalog.floor(extract(epoch from created_on) * 1000)::bigint"),
+        "message": _text("details"), "comment": _text("reason"),
+        "actor": _object({"user": _user(), "app_name": _text("context ->> 'application_name'")}),
+        "src_endpoint": SQL("case when ip_address is not null then {} end").format(
+            _object({"ip": _text("pg_catalog.host(ip_address)")})
+        ),
+        "entity": _entity(SQL("coalesce(old_values, new_values)::text")),
+        "entity_result": SQL("case when old_values is not null and new_values is not null then {} end").format(
+            _entity(SQL("new_values::text"))
+        ),
+        "unmapped": _object({
+            "action": _text("action::text"), "db_user": _text("db_user"), "actor_kind": _text("actor_kind::text"),
+            "xact_id": _text("xact_id::text::numeric"), "context": SQL("context::text"),
+        }),
+    })  # fmt: skip
+
+
+FORMAT = Format(
+    name="ocsf",
+    help=f"OCSF {VERSION}, one JSON object on each line",
+    projection=lambda _: SQL("{} as document").format(_document()),
+    write=json_lines.write,
+    write_one=json_lines.write_one,
+    harmless=harmless_json,
+    copy_options=json_lines.FORMAT.copy_options,
+    media_type=json_lines.FORMAT.media_type,
+)
