@@ -1,4 +1,4 @@
-"""`auditctl import-log`: imports reads from the server's own log."""
+"""`auditctl import-log`: imports reads, failed logins and refusals from the server's own log."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from auditctl.log_import.event_builder import Options
 from auditctl.log_import.formats.line_format import LONGEST
 from auditctl.log_import.importer import Importer, ImportRequest
 from auditctl.log_import.report import Rejected, Summary
+from auditctl.log_import.sources import TARGETS
 from auditctl.text import plural
 
 POLL_SECONDS = 1.0
@@ -32,6 +33,8 @@ LEFT_OUT = {
     "other": "of tables that are not audited; --all-tables imports them too",
     "nameless": "of pgaudit without a table; set pgaudit.log_relation = on, or use pgaudit.role",
     "foreign": "of other databases",
+    "anonymous": "that do not name the user",
+    "unverifiable": "of pgaudit in a format that does not show whether a login wrote them",
     "earlier": "before --since",
     "expired": "of a time whose events retention has removed",
 }
@@ -78,12 +81,12 @@ def import_log(
     dry_run: bool,
     follow: bool,
 ) -> None:
-    """Import reads from the server's log, each once.
+    """Import reads, failed logins and refused statements from the server's log, each once.
 
-    Reads jsonlog and csvlog, also compressed by gzip: the lines of pgaudit, and those of auditctl's own policy whose
-    event was rolled back or could not be written. Files may grow, be rotated and renamed: each run continues where the
-    last one ended. Exits with 3 if lines were malformed, longer than
-    16 MiB, or forged.
+    Reads jsonlog and csvlog, also compressed by gzip: the lines of pgaudit about reads, DDL and roles, failed logins,
+    refused statements, and the lines of auditctl's own policy whose event was rolled back or could not be written.
+    Files may grow, be rotated and renamed: each run continues where the last one ended. Exits with 3 if lines were
+    malformed, longer than 16 MiB, or forged.
 
     \b
     Examples:
@@ -147,7 +150,9 @@ def _warn_of_rejected(summary: Summary, before: Sequence[int]) -> list[int]:
 
 
 def _reads(summary: Summary) -> str:
-    return plural(summary.outcomes["made"], "read")
+    """Return how many events of each kind; reads always, as they are what most logs are imported for."""
+    others = [plural(number, *names) for target, names in TARGETS.items() if (number := summary.outcomes[target])]
+    return ", ".join([plural(summary.outcomes["made"], "read"), *others])
 
 
 def _places(number: int, rejected: Rejected) -> str:

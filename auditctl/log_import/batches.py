@@ -49,6 +49,11 @@ def import_reads(conn: Connection, lines: Sequence[Mapping[str, Any]]) -> Mappin
     return dict(conn.execute("select outcome, lines from auditctl.import_reads(%s)", [Jsonb(lines)]).fetchall())
 
 
+def import_activities(conn: Connection, lines: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
+    """Make events of other lines; return how many, by target, and how many `expired` (auditctl.import_activities)."""
+    return dict(conn.execute("select outcome, lines from auditctl.import_activities(%s)", [Jsonb(lines)]).fetchall())
+
+
 def import_own_reads(conn: Connection, lines: Sequence[Mapping[str, Any]]) -> list[str]:
     """Make events of lines of auditctl's policy; return the outcome of each, in order (auditctl.import_own_reads).
 

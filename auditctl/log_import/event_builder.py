@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from auditctl.log_import.audited_tables import NO_TABLES, AuditedTable, AuditedTables
 from auditctl.log_import.files import FilePosition, LogFile
+from auditctl.log_import.ordinals import Ordinals
 from auditctl.log_import.pairing import WINDOW, Pairing, PendingRead
 from auditctl.log_import.records import Record
 from auditctl.log_import.report import Summary
 from auditctl.log_import.scanner import LogEntry
-from auditctl.log_import.sources.source import OwnRead, Read
+from auditctl.log_import.sources.source import Activity, OwnRead, Read
 from auditctl.names import OWN_SCHEMAS
 
 QUERY_BYTES = 10_240
@@ -24,6 +26,12 @@ QUERY_BYTES = 10_240
 
 _FORGED_CHARACTERS = 200
 """Maximum length of a forged line in the event about it."""
+
+_NAME_CHARACTERS = 200
+"""Maximum length of a user's name; PostgreSQL's have 63 bytes."""
+
+_SUMMARY_CHARACTERS = 1000
+"""Maximum length of a message in an event."""
 
 _NEVER = (*OWN_SCHEMAS, "pg_catalog", "information_schema", "pg_toast")
 """Schemas whose tables are left out even with all tables."""
@@ -60,9 +68,11 @@ class EventBuilder:
         self._summary = summary
         self._database = database
         self._pairing = Pairing()
+        self._ordinals = Ordinals()
         self._reads: list[dict[str, Any]] = []
+        self._activities: list[dict[str, Any]] = []
         self._forged: list[dict[str, Any]] = []
-        self._forged_lines: set[tuple[str, int]] = set()
+        self._forged_lines: set[tuple[Any, ...]] = set()
         # A dry run leaves no trace in the database that would identify the second line of a read.
         self._keys: set[str] | None = set() if dry_run else None
         self.has_made = False
@@ -71,6 +81,7 @@ class EventBuilder:
         """Start with other files; waiting lines are dropped, as their position was not stored as read."""
         self._tables = tables
         self._pairing = Pairing()
+        self._ordinals = Ordinals()
 
     @property
     def waiting(self) -> int:
@@ -101,6 +112,21 @@ class EventBuilder:
         else:
             self._add(pending)
 
+    def add_activity(self, file: LogFile, entry: LogEntry, activity: Activity) -> None:
+        """Add a line that is about something other than a read."""
+        record = activity.record
+        self.release(record.at - WINDOW)
+        if not self._is_in_scope(record, is_global=activity.is_global):
+            return
+        if not activity.login:
+            self._summary.outcomes["anonymous"] += 1
+            return
+        key = self._activity_key(entry, activity)
+        if self._is_repeated(key):
+            self._summary.outcomes["known"] += 1
+            return
+        self._activities.append({**self._activity(file, activity), "key": key})
+
     def add_own(self, file: LogFile, entry: LogEntry, read: OwnRead, outcome: str) -> None:
         """Add a line of the policy, with its outcome from the database."""
         if outcome == "forged":
@@ -121,15 +147,17 @@ class EventBuilder:
         if self.is_foreign(record):
             self._summary.outcomes["foreign"] += 1
             return
-        if (record.session, record.number) in self._forged_lines:
+        line = (record.session, record.number) if record.number else (file.fingerprint, entry.start.offset)
+        if line in self._forged_lines:
             return  # the same line in another format
-        self._forged_lines.add((record.session, record.number))
+        self._forged_lines.add(line)
         place = f"{file.path.name}:{entry.start.line + 1}"
         self._summary.forged.add(place)
         self._forged.append({"line": place, "login": record.login, "message": record.message[:_FORGED_CHARACTERS]})
 
     def release(self, before: datetime) -> None:
         """Stop waiting with lines written before a time."""
+        self._ordinals.release(before)
         for read in self._pairing.pop_before(before):
             self._add(read)
 
@@ -138,6 +166,11 @@ class EventBuilder:
         reads, self._reads = self._reads, []
         return reads
 
+    def pop_activities(self) -> list[dict[str, Any]]:
+        """Remove and return the other events to import, as auditctl.import_activities takes them."""
+        activities, self._activities = self._activities, []
+        return activities
+
     def pop_forged(self) -> list[dict[str, Any]]:
         """Remove and return the forged lines."""
         forged, self._forged = self._forged, []
@@ -145,15 +178,16 @@ class EventBuilder:
 
     def waiting_positions(self) -> Iterator[FilePosition]:
         """Yield where the waiting lines begin, oldest first."""
-        return self._pairing.positions()
+        return chain(self._pairing.positions(), self._ordinals.positions())
 
-    def context(self, file: LogFile, read: Read | OwnRead) -> dict[str, Any]:
+    def context(self, file: LogFile, read: Read | OwnRead | Activity) -> dict[str, Any]:
         """Return the part of the event's context that describes the line."""
         record = read.record
         return {
             "source": "auditctl",
-            "session_id": record.session,
-            "line": record.number,
+            "session_id": record.session or None,
+            "process": record.process if not record.session and record.process else None,
+            "line": record.number or None,
             "application_name": record.application or None,
             "imported_from": file.path.name,
         }
@@ -175,8 +209,8 @@ class EventBuilder:
             return
         self._reads.append({**read.event, "key": read.key, "already_recorded": already_recorded})
 
-    def _is_in_scope(self, record: Record) -> bool:
-        if self.is_foreign(record):
+    def _is_in_scope(self, record: Record, *, is_global: bool = False) -> bool:
+        if not is_global and self.is_foreign(record):
             self._summary.outcomes["foreign"] += 1
             return False
         if self._options.since is not None and record.at < self._options.since:
@@ -194,20 +228,64 @@ class EventBuilder:
         self._summary.outcomes["other"] += table is None
         return table
 
+    def _activity_key(self, entry: LogEntry, activity: Activity) -> str:
+        """Return what identifies a line: its number in its session, or the line itself where the format has none."""
+        record = activity.record
+        parts: tuple[object, ...] = (record.session, record.number)
+        if not record.session or not (record.number or activity.statement):
+            parts = (record.session or record.process, record.at.isoformat(), activity.login, record.message)
+            if not activity.statement:
+                parts = (*parts, self._ordinals.next(repr(parts), record.at, entry.start))
+        elif activity.statement:
+            parts = (record.session, activity.statement, record.host, record.port, activity.name)
+        return " ".join(map(str, (activity.target, *parts)))
+
+    def _activity(self, file: LogFile, activity: Activity) -> dict[str, Any]:
+        record = activity.record
+        context = {
+            **self.context(file, activity),
+            **self._origin(record),
+            **activity.context,
+            "source": activity.source,
+            "outcome": activity.outcome,
+            "database": record.database if activity.is_global and record.database else None,
+        }
+        if activity.outcome == "failed":
+            del context["application_name"]  # of somebody who has not proved who it is
+        return {
+            "at": record.at.isoformat(),
+            "login": activity.login[:_NAME_CHARACTERS],
+            "host": record.address,
+            "target": activity.target,
+            "target_id": activity.name,
+            "summary": activity.summary[:_SUMMARY_CHARACTERS],
+            "context": {**context, **self._query(activity.query)},
+        }
+
+    def _query(self, query: str | None) -> dict[str, str]:
+        if not self._options.with_query or query is None:
+            return {}
+        return {"query": query.encode()[:QUERY_BYTES].decode(errors="ignore")}
+
+    @staticmethod
+    def _origin(record: Record) -> dict[str, Any]:
+        return {
+            "remote_host": None if record.address or record.host in ("", "[local]") else record.host,
+            "transaction": None if record.xact_id in ("", "0") else record.xact_id,
+        }
+
     def _event(self, file: LogFile, read: Read, table: AuditedTable) -> dict[str, Any]:
         record = read.record
         context = {
             **self.context(file, read),
             **read.context,
+            **self._origin(record),
             "source": read.source,
             "leaf": table.leaf,
-            "remote_host": None if record.address or record.host in ("", "[local]") else record.host,
-            "transaction": None if record.xact_id == "0" else record.xact_id,
+            **self._query(read.query),
         }
         if record.command not in _PROTOCOL:
             context["command"] = record.command
-        if self._options.with_query and read.query is not None:
-            context["query"] = read.query.encode()[:QUERY_BYTES].decode(errors="ignore")
         return {
             "at": record.at.isoformat(),
             "login": record.login,

@@ -23,7 +23,7 @@ from auditctl.log_import.pairing import WINDOW
 from auditctl.log_import.records import Clock
 from auditctl.log_import.report import Summary
 from auditctl.log_import.scanner import LogEntry, Scanner
-from auditctl.log_import.sources.source import ForgedRecord, OwnRead, Read
+from auditctl.log_import.sources.source import Activity, ForgedRecord, OwnRead, Read, UnverifiableRecord
 
 BATCH = 1000
 """How many records are stored in one transaction."""
@@ -149,7 +149,11 @@ class Importer:
                         self._builder.add_own(file, entry, entry.read, next(outcomes))
                     case Read():
                         self._builder.add(file, entry, entry.read)
-            made = self._store_reads()
+                    case Activity():
+                        self._builder.add_activity(file, entry, entry.read)
+                    case UnverifiableRecord():
+                        self.summary.outcomes["unverifiable"] += 1
+            made = self._store_reads() + self._store_activities()
             self._record(made)
             self._save_progress()
         self._pending.clear()
@@ -172,6 +176,15 @@ class Importer:
         self.summary.outcomes.update(outcomes)
         self.summary.outcomes["known"] += len(lines) - sum(outcomes.values())
         return outcomes["made"]
+
+    def _store_activities(self) -> int:
+        lines = self._builder.pop_activities()
+        if not lines:
+            return 0
+        outcomes = batches.import_activities(self._conn, lines)
+        self.summary.outcomes.update(outcomes)
+        self.summary.outcomes["known"] += len(lines) - sum(outcomes.values())
+        return sum(outcomes.values()) - outcomes.get("expired", 0)
 
     def _record(self, made: int) -> None:
         if forged := self._builder.pop_forged():

@@ -28,17 +28,20 @@ class Record:
         database: The session's database.
         host: Address or name of the client, `[local]` for a socket; empty where unknown.
         port: The client's port, as text; empty for a socket.
-        session: The session's id: start and process.
-        number: The record's number in its session.
+        session: The session's id: start and process; empty if unknown.
+        number: The record's number in its session; 0 if unknown.
         command: The session's command tag, such as `SELECT` or `BIND`.
         transaction: The virtual transaction id.
         xact_id: The transaction id; `0` for none.
-        state: SQLSTATE.
+        state: SQLSTATE; empty if unknown.
         message: The message.
         is_bare: Whether the record has neither context nor statement, detail or hint, which every
-            record that a login can make the server write has.
+            record that a login can make the server write has; None if the format does not show it.
         file: The source file in the server, where log_error_verbosity is `verbose`; else empty.
         application: application_name.
+        severity: Such as `LOG` or `ERROR`, in English whatever lc_messages is.
+        statement: The statement that failed or that wrote the record; empty if unknown.
+        process: The process id, as text; needed only where the session is unknown.
     """
 
     at: datetime
@@ -53,9 +56,12 @@ class Record:
     xact_id: str
     state: str
     message: str
-    is_bare: bool
+    is_bare: bool | None
     file: str
     application: str
+    severity: str
+    statement: str = ""
+    process: str = ""
 
     @property
     def address(self) -> str | None:

@@ -35,11 +35,12 @@ class Summary:
     Attributes:
         files: Files with something new.
         lines: Lines read, as an editor counts them.
-        outcomes: Lines by what became of them. `made`: reads imported. `known`: imported before, or of a table that the
-            statement names twice. `recorded`: in the log already, from auditctl's policy. `waiting`: the transaction or
-            statement is still open. `other`: of tables that are not audited. `foreign`: of other databases. `nameless`:
-            of pgaudit without a table. `earlier`: before the start of the import. `expired`: of a time that retention
-            has removed.
+        outcomes: Lines by what became of them. `made`: reads imported; other events by their target. `known`: imported
+            before, or of a table that the statement names twice. `recorded`: in the log already, from auditctl's
+            policy. `waiting`: the transaction or statement is still open. `other`: of tables that are not audited.
+            `foreign`: of other databases. `nameless`: of pgaudit without a table. `anonymous`: without a login.
+            `unverifiable`: of pgaudit, in a format that does not show whether a login wrote them. `earlier`: before the
+            start of the import. `expired`: of a time that retention has removed.
         replaced: Records with text that is not valid UTF-8.
         malformed: Records that cannot be parsed.
         oversize: Records that are longer than one may be.

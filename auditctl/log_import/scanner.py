@@ -1,4 +1,4 @@
-"""Finds the records of one file that are about reads.
+"""Finds the records of one file that become events.
 
 Parses only records whose bytes contain the mark of a source. Counts what cannot be parsed.
 """
@@ -13,25 +13,26 @@ from auditctl.log_import.formats.line_format import Lines, Piece
 from auditctl.log_import.records import Clock, Malformed, Record, clean
 from auditctl.log_import.report import Summary
 from auditctl.log_import.sources import SOURCES
-from auditctl.log_import.sources.source import ForgedRecord, OwnRead, Read
+from auditctl.log_import.sources.source import Entry
 
 REPORT_EVERY = 10_000
 """How many records are read between two reports of progress."""
 
-_MARKS = tuple(source.mark.encode() for source in SOURCES)
+_MARKS = tuple(dict.fromkeys(mark for source in SOURCES for mark in source.marks))
+_WORDS = tuple(dict.fromkeys((*_MARKS, *(word for source in SOURCES for word in source.words))))
 
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A record that is about a read.
+    """A record that a source knows.
 
     Attributes:
-        read: Its read, or the record as a forged one.
+        read: What it says.
         start: Where it begins.
         end: Where the next record begins.
     """
 
-    read: Read | OwnRead | ForgedRecord
+    read: Entry
     start: FilePosition
     end: FilePosition
 
@@ -54,9 +55,10 @@ class Scanner:
         self._summary = summary
 
     def entries(self, lines: Lines, report: Callable[[], None]) -> Iterator[LogEntry]:
-        """Yield the records about reads, in order, from the position of the lines."""
+        """Yield the records that a source knows, in order, from the position of the lines."""
         form, fingerprint, recent = self.file.form, self.file.fingerprint, self._recent
         offset, line = self.end.offset, self.end.line
+        marks = _MARKS if form.has_state else _WORDS
         for number, piece in enumerate(form.split(lines), start=1):
             raw = piece.raw
             start = offset, line, recent
@@ -64,7 +66,7 @@ class Scanner:
             line += piece.lines
             recent = raw[-TAIL:] if len(raw) >= TAIL else (recent + raw)[-TAIL:]
             self._summary.lines += piece.lines
-            if piece.is_torn or not form.is_whole(raw) or any(mark in raw for mark in _MARKS):
+            if piece.is_torn or not form.is_whole(raw) or any(mark in raw for mark in marks):
                 read = self._read(piece, start[1] + 1)
                 if read is not None:
                     begin = FilePosition(fingerprint, *start[:2], digest(start[2]))
@@ -73,7 +75,7 @@ class Scanner:
                 report()
         self.end = FilePosition(fingerprint, offset, line, digest(recent))
 
-    def _read(self, piece: Piece, line: int) -> Read | OwnRead | ForgedRecord | None:
+    def _read(self, piece: Piece, line: int) -> Entry | None:
         record = None if piece.is_torn else self._record(piece.raw)
         if record is None:
             is_whole = len(piece.raw) == piece.size
@@ -82,8 +84,7 @@ class Scanner:
             record = self._record(self.file.form.salvage(piece.raw) if is_whole else b"")
         if record is None:
             return None
-        source = next((source for source in SOURCES if record.message.startswith(source.mark)), None)
-        return None if source is None else source.read(record)
+        return next((entry for source in SOURCES if (entry := source.read(record)) is not None), None)
 
     def _record(self, raw: bytes) -> Record | None:
         if not raw:

@@ -11,8 +11,11 @@ other as (
     where recorded.target is not null
     union
     values
-    ('auditctl.accepted_finding'), ('auditctl.actor_source'), ('auditctl.capture'), ('auditctl.consumer'), ('auditctl.ddl'), ('auditctl.erasure'), ('auditctl.event_type'), ('auditctl.export'), ('auditctl.import'),
-    ('auditctl.hold'), ('auditctl.partition'), ('auditctl.release'), ('auditctl.retention'), ('auditctl.role'), ('auditctl.rule'), ('auditctl.store')
+    ('auditctl.accepted_finding'), ('auditctl.actor_source'), ('auditctl.capture'), ('auditctl.consumer'),
+    ('auditctl.ddl'), ('auditctl.ddl_statement'), ('auditctl.erasure'), ('auditctl.event_type'),
+    ('auditctl.export'), ('auditctl.hold'), ('auditctl.import'), ('auditctl.partition'),
+    ('auditctl.refusal'), ('auditctl.release'), ('auditctl.retention'), ('auditctl.role'),
+    ('auditctl.role_statement'), ('auditctl.rule'), ('auditctl.sign_in'), ('auditctl.store')
 ),
 
 named as (

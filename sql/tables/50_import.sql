@@ -6,8 +6,8 @@ create table auditctl.read_line (
     waiting jsonb,
     constraint read_line_pkey primary key (line_key)
 );
-comment on table auditctl.read_line is 'One row for each read that was imported from the server''s log, so that no line counts twice';
-comment on column auditctl.read_line.line_key is 'Identifies the read: by session, statement and table of a pgaudit line, or by the keyed hash of a line that auditctl wrote';
+comment on table auditctl.read_line is 'One row for each line that was imported from the server''s log, so that none counts twice';
+comment on column auditctl.read_line.line_key is 'Identifies what the line says: by session and statement or line, or by the keyed hash of a line that auditctl wrote';
 comment on column auditctl.read_line.logged_at is 'When the line was written';
 comment on column auditctl.read_line.waiting is 'The read, if its transaction had not ended when the line was imported; null once its outcome is known';
 

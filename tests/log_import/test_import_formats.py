@@ -35,7 +35,7 @@ def test_every_format_of_the_registry_is_tested_and_told_by_its_first_bytes() ->
         assert format_of(write([read(1)])) is form
     assert format_of(b"2026-11-24 08:00:00 UTC [1] LOG:  database system is ready\n") is None
     assert format_of(b"") is None
-    assert [source.name for source in SOURCES] == ["pgaudit", "auditctl"]
+    assert [source.name for source in SOURCES] == ["pgaudit", "auditctl", "sign_ins", "refusals"]
 
 
 def test_both_formats_of_a_real_log_tell_the_same() -> None:
@@ -61,6 +61,7 @@ def test_both_formats_of_a_real_log_tell_the_same() -> None:
         is_bare=True,
         file="",
         application="psql",
+        severity="LOG",
     )
 
 

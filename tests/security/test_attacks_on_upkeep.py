@@ -61,7 +61,7 @@ def test_an_imported_read_always_names_who_imported_it(
 
 def test_reads_are_imported_by_what_is_committed_alone(db: str, conn: psycopg.Connection) -> None:
     conn.execute("begin isolation level repeatable read")
-    for call in ("import_reads('[]')", "import_own_reads('[]')", "settle_reads()"):
+    for call in ("import_reads('[]')", "import_own_reads('[]')", "import_activities('[]')", "settle_reads()"):
         with pytest.raises(psycopg.errors.FeatureNotSupported), conn.transaction():
             conn.execute(f"select auditctl.{call}".encode())
     conn.execute("rollback")

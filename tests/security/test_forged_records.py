@@ -39,9 +39,9 @@ READER |= {
 }  # fmt: skip
 READER |= {"capture_keys", "metrics", "not_administrable", "stale_targets"}
 ADMIN = READER | {
-    "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor", "note_log_file", "place_hold",
-    "record_event", "record_import", "record_membership", "release_hold", "set_retention", "settle_reads",
-    "verify_read_line",
+    "import_activities", "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor",
+    "note_log_file", "place_hold", "record_event", "record_import", "record_membership", "release_hold",
+    "set_retention", "settle_reads", "verify_read_line",
 }  # fmt: skip
 ADMIN |= {"change_capture", "lock_rules", "lock_table", "prepare_capture", "record_run", "release"}
 ADMIN |= {"append_block", "audit_table", "begin_sealing", "refresh_capture", "release_table", "unaudit_table"}

@@ -227,6 +227,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         "check_drop": ["-"],
         "displacement": ["auditctl_owner"],
         "erase_events": ["auditctl_admin"],
+        "import_activities": ["auditctl_admin"],
         "import_own_reads": ["auditctl_admin"],
         "import_reads": ["auditctl_admin"],
         "lend": ["auditctl_owner"],

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from auditctl.log_import.formats.line_format import LONGEST, LineFormat, Lines, Piece, read_line, shortened
 from auditctl.log_import.records import Clock, Malformed, Record
+from auditctl.log_import.severities import severity_of
 
 _TIME = rb"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3} [^\s,\"]{1,40},"
 _FIRST = re.compile(_TIME)
@@ -84,6 +85,8 @@ def _parse(text: str, clock: Clock) -> Record:
             is_bare=not any(row[number] for number in (14, 15, 16, 18, 19)),
             file=row[21].rpartition(", ")[2].partition(":")[0],
             application=row[22],
+            severity=severity_of(row[11]),
+            statement=row[19],
         )
     except (csv.Error, ValueError) as error:
         raise Malformed("not CSV of the server") from error

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from auditctl.log_import.formats.line_format import LONGEST, LineFormat, Lines, Piece, read_line
-from auditctl.log_import.records import Clock, Malformed, Record
+from auditctl.log_import.records import Clock, Malformed, Record, clean
+from auditctl.log_import.severities import severity_of
 
 _START = b'{"timestamp":"'
 _EXTRAS = ("context", "statement", "detail", "hint", "internal_query")
@@ -53,6 +54,8 @@ def _parse(text: str, clock: Clock) -> Record:
             is_bare=not any(name in fields for name in _EXTRAS),
             file=_text(fields, "file_name"),
             application=_text(fields, "application_name"),
+            severity=severity_of(_text(fields, "error_severity")),
+            statement=_text(fields, "statement"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed("not JSON of the server") from error
@@ -62,7 +65,7 @@ def _text(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name, "")
     if not isinstance(value, str):
         raise Malformed(f"{name} is not a text")
-    return value
+    return clean(value)
 
 
 FORMAT = LineFormat(

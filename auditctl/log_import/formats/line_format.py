@@ -53,6 +53,7 @@ class LineFormat:
         is_whole: Whether a piece looks like a record, cheaply.
         parse: Returns the record of a piece; raises `Malformed`.
         salvage: Returns the last record's bytes in a piece whose beginning is torn; empty where there are none.
+        has_state: Whether its records have the SQLSTATE.
     """
 
     name: str
@@ -61,6 +62,7 @@ class LineFormat:
     is_whole: Callable[[bytes], bool]
     parse: Callable[[str, Clock], Record]
     salvage: Callable[[bytes], bytes]
+    has_state: bool = True
 
 
 def read_line(lines: Lines) -> tuple[bytes, int, bool]:

@@ -11,7 +11,9 @@ from auditctl.log_import.sources.source import ForgedRecord, OwnRead, Source
 MARK = "auditctl read: "
 
 
-def _read(record: Record) -> OwnRead | ForgedRecord:
+def _read(record: Record) -> OwnRead | ForgedRecord | None:
+    if not record.message.startswith(MARK):
+        return None
     text = record.message[len(MARK) :]
     try:
         fields = json.loads(text)
@@ -24,4 +26,4 @@ def _read(record: Record) -> OwnRead | ForgedRecord:
     return OwnRead(record, text, target, at)
 
 
-SOURCE = Source(name="auditctl", mark=MARK, read=_read)
+SOURCE = Source(name="auditctl", marks=(MARK.encode(),), words=(MARK.encode(),), read=_read)

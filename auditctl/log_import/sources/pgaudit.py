@@ -1,4 +1,8 @@
-"""Parses the reads that the extension pgaudit logs: `AUDIT: OBJECT,1,1,READ,SELECT,TABLE,billing.customer,...`."""
+"""Parses what the extension pgaudit logs: `AUDIT: OBJECT,1,1,READ,SELECT,TABLE,billing.customer,...`.
+
+Reads become events of the table; DDL and ROLE statements become events of auditctl's own targets. pgaudit logs a
+statement once it has run; its transaction may be rolled back later.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,30 @@ import io
 import re
 
 from auditctl.log_import.records import Record
-from auditctl.log_import.sources.source import ForgedRecord, Read, Source
+from auditctl.log_import.sources.source import Activity, Entry, ForgedRecord, Read, Source, UnverifiableRecord
 
 MARK = "AUDIT: "
-_READ = re.compile(r"(OBJECT|SESSION),[0-9]+,[0-9]+,READ,", re.ASCII)
+DDL = "auditctl.ddl_statement"
+ROLE = "auditctl.role_statement"
+_TARGETS = {"DDL": DDL, "ROLE": ROLE}
+
+_KNOWN = re.compile(r"(OBJECT|SESSION),[0-9]+,[0-9]+,(READ|DDL|ROLE),", re.ASCII)
 _PART = r'(?:"((?:[^"]|"")+)"|([^".]+))'
 _RELATION = re.compile(rf"{_PART}\.{_PART}")
-_STATES = ("00000", "01000")
+_STATES = ("", "00000", "01000")
 _FILE = "pgaudit.c"
-_UNKNOWN = ("<not logged>", "<previously logged>")
+_UNKNOWN = ("<not logged>", "<previously logged>", "[not logged]")
 _FIELDS = 8
 
 
-def _read(record: Record) -> Read | ForgedRecord | None:
-    text = record.message[len(MARK) :]
-    if not _READ.match(text):
+def _read(record: Record) -> Entry | None:
+    if not record.message.startswith(MARK):
         return None
+    text = record.message[len(MARK) :]
+    if not _KNOWN.match(text):
+        return None
+    if record.is_bare is None:
+        return UnverifiableRecord(record)
     if not _is_genuine(record):
         return ForgedRecord(record)
     try:
@@ -31,6 +43,10 @@ def _read(record: Record) -> Read | ForgedRecord | None:
         fields = []
     if len(fields) < _FIELDS:
         return ForgedRecord(record)
+    return _activity(record, fields) if fields[3] in _TARGETS else _table_read(record, fields)
+
+
+def _table_read(record: Record, fields: list[str]) -> Read:
     kind, statement, substatement, _, command, _, name, query, *_ = fields
     return Read(
         record,
@@ -42,9 +58,30 @@ def _read(record: Record) -> Read | ForgedRecord | None:
     )
 
 
+def _activity(record: Record, fields: list[str]) -> Activity:
+    kind, statement, substatement, audit_class, command, object_type, name, query, *_ = fields
+    return Activity(
+        record,
+        target=_TARGETS[audit_class],
+        outcome="done",
+        source=f"pgaudit {kind.lower()}",
+        summary=" ".join(part for part in (command, name) if part),
+        login=record.login,
+        name=name or None,
+        statement=f"{statement}.{substatement}",
+        is_global=command.endswith(" ROLE"),  # roles belong to the whole server
+        context={
+            "command": command,
+            "object_type": object_type.lower() or None,
+            "statement": f"{statement}.{substatement}",
+        },
+        query=None if query in _UNKNOWN else query,
+    )
+
+
 def _is_genuine(record: Record) -> bool:
     """Whether the extension wrote the record: it hides context and statement, which a login's RAISE shows."""
-    return record.is_bare and record.state in _STATES and record.file in ("", _FILE)
+    return record.is_bare is True and record.state in _STATES and record.file in ("", _FILE)
 
 
 def _relation(name: str) -> tuple[str, str] | None:
@@ -57,4 +94,13 @@ def _plain(quoted: str | None, plain: str) -> str:
     return plain if quoted is None else quoted.replace('""', '"')
 
 
-SOURCE = Source(name="pgaudit", mark=MARK, read=_read)
+SOURCE = Source(
+    name="pgaudit",
+    marks=(MARK.encode(),),
+    words=(MARK.encode(),),
+    read=_read,
+    targets={
+        DDL: ("DDL statement", "DDL statements"),
+        ROLE: ("statement about roles", "statements about roles"),
+    },
+)

@@ -1,4 +1,4 @@
-"""Defines a source of reads in the server's log, and the values that it returns."""
+"""Defines a kind of message in the server's log that becomes an event, and the values that it returns."""
 
 from __future__ import annotations
 
@@ -49,6 +49,37 @@ class OwnRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """What a record says other than a read: it becomes an event of one of auditctl's own targets.
+
+    Attributes:
+        record: The record.
+        target: The event's target, one of `TARGETS`.
+        outcome: The event's `context.outcome`: `done`, `refused` or `failed`.
+        source: The event's `context.source`.
+        summary: What happened, in one line.
+        login: Who: the session's login, or the name under which somebody tried to log in; empty if unknown.
+        name: What it is about, the event's `target_id`; None if unknown.
+        statement: Number of the statement in its session, if that identifies the record; else empty.
+        is_global: Whether it concerns the whole server, whichever database the session was in.
+        context: More keys of the event's context.
+        query: The statement's text, or None.
+    """
+
+    record: Record
+    target: str
+    outcome: str
+    source: str
+    summary: str
+    login: str
+    name: str | None = None
+    statement: str = ""
+    is_global: bool = False
+    context: Mapping[str, Any] = field(default_factory=dict)
+    query: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ForgedRecord:
     """A record that looks like the source's, but that a login made the server write.
 
@@ -60,15 +91,34 @@ class ForgedRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A kind of log message about reads.
+class UnverifiableRecord:
+    """A record that looks like the source's, in a format that does not show whether a login made the server write it.
 
     Attributes:
-        name: What `context.source` of its events begins with.
-        mark: What its messages begin with.
-        read: Returns the read of a record; None if the record is not about a read.
+        record: The record.
+    """
+
+    record: Record
+
+
+Entry = Read | OwnRead | Activity | ForgedRecord | UnverifiableRecord
+"""What a source returns of a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A kind of log message.
+
+    Attributes:
+        name: What it is called.
+        marks: Byte strings of which each of its records has one, in formats that have the SQLSTATE.
+        words: The same in formats without the SQLSTATE.
+        read: Returns what a record says; None if it is not of this source.
+        targets: The targets of its events, and what one and several of them are called, where they are auditctl's own.
     """
 
     name: str
-    mark: str
-    read: Callable[[Record], Read | OwnRead | ForgedRecord | None]
+    marks: tuple[bytes, ...]
+    words: tuple[bytes, ...]
+    read: Callable[[Record], Entry | None]
+    targets: Mapping[str, tuple[str, str]] = field(default_factory=dict)

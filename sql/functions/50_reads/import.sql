@@ -1,4 +1,4 @@
--- Makes events of reads in the server's log. A line is trusted as far as the login that imports it, which the event
+-- Makes events of reads, logins and statements in the server's log. A line is trusted as far as the login that imports it, which the event
 -- names; lines that auditctl wrote carry a keyed hash and are trusted by themselves.
 
 create or replace function auditctl_internal.imported_context(p_context jsonb) returns jsonb
@@ -88,6 +88,65 @@ revoke execute on function auditctl.import_reads from public;
 grant execute on function auditctl.import_reads to auditctl_admin;
 comment on function auditctl.import_reads is
     'Makes events of reads in the server''s log, each once, under the name of the importing login; returns the number of lines by outcome';
+
+create or replace function auditctl_internal.importable_activities(p_lines jsonb, p_horizon timestamptz)
+returns table (number bigint, line_key uuid, logged_at timestamptz, line jsonb)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- The word before the key separates these lines from reads.
+    select l.number, auditctl_internal.line_key('activity ' || (l.line ->> 'key')), (l.line ->> 'at')::timestamptz, l.line
+    from jsonb_array_elements(p_lines) with ordinality as l (line, number)
+    where (l.line ->> 'at')::timestamptz between greatest(p_horizon, '2000-01-01') and now() + interval '1 day'
+        and l.line ->> 'target' in ('auditctl.sign_in', 'auditctl.refusal', 'auditctl.ddl_statement', 'auditctl.role_statement')
+$auditctl$;
+comment on function auditctl_internal.importable_activities is
+    'The lines of a batch that may become events of logins and statements: with a plausible time that retention has not removed, and of a target for them';
+
+create or replace function auditctl.import_activities(p_lines jsonb) returns table (outcome text, lines bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
+as $auditctl$
+declare
+    v_horizon constant timestamptz := auditctl_internal.lock_import();
+begin
+    return query
+    with line as materialized (
+        select * from auditctl_internal.importable_activities(p_lines, v_horizon)
+    ),
+    claimed as (
+        insert into auditctl.read_line (line_key, logged_at)
+        select l.line_key, min(l.logged_at) from line as l group by l.line_key
+        on conflict do nothing
+        returning read_line.line_key
+    ),
+    first as (
+        select distinct on (l.line_key) l.number, l.line
+        from line as l
+        join claimed on claimed.line_key = l.line_key
+        order by l.line_key, l.number
+    ),
+    inserted as (
+        insert into auditctl.event as e (occurred_at, actor, actor_kind, ip, db_user, target, target_id, action, context)
+        select
+            (f.line ->> 'at')::timestamptz, left(f.line ->> 'login', 200), 'database',
+            auditctl_internal.unmapped((f.line ->> 'host')::inet), left(f.line ->> 'login', 200),
+            f.line ->> 'target', auditctl_internal.fit_key(f.line ->> 'target_id'), 'EVENT',
+            auditctl_internal.imported_context(f.line -> 'context') || jsonb_strip_nulls(jsonb_build_object('summary', f.line -> 'summary'))
+        from first as f
+        order by f.number
+        returning e.target
+    )
+    select i.target, count(*) from inserted as i group by i.target
+    union all
+    select 'expired', jsonb_array_length(p_lines) - (select count(*) from line);
+end
+$auditctl$;
+revoke execute on function auditctl.import_activities from public;
+grant execute on function auditctl.import_activities to auditctl_admin;
+comment on function auditctl.import_activities is
+    'Makes events of failed logins, refused statements, DDL and statements about roles in the server''s log, each once, under the name of the importing login; returns the number of lines by target or outcome';
 
 create or replace function auditctl_internal.is_own_read(p_json text) returns boolean
 language sql stable
