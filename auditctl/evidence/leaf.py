@@ -66,19 +66,17 @@ def event_leaf(fields: Fields, salt: bytes) -> tuple[bytes, bytes]:
         salt: The salt of the event.
     """
     event_id, occurred_at, xact_id, kind, action, actor, ip, user, target, target_id, old, new, context = fields
-    if event_id is None or occurred_at is None or xact_id is None or kind is None or action is None or target is None:
-        raise ValueError("a column that is never null is null")
     salts = sha512(salt + b"\1").digest() + sha512(salt + b"\2").digest()
     presence, start, bit = 0, 0, 1
-    data = b""
+    units = b""
     checks = bytearray(
         (
-            crc32(event_id) & 255,
-            crc32(occurred_at) & 255,
-            crc32(xact_id) & 255,
-            crc32(kind) & 255,
-            crc32(action) & 255,
-            crc32(target) & 255,
+            crc32(event_id or b"") & 255,
+            crc32(occurred_at or b"") & 255,
+            crc32(xact_id or b"") & 255,
+            crc32(kind or b"") & 255,
+            crc32(action or b"") & 255,
+            crc32(target or b"") & 255,
         )
     )
     for value in (actor, ip, user, target_id, old, new, context):
@@ -87,24 +85,36 @@ def event_leaf(fields: Fields, salt: bytes) -> tuple[bytes, bytes]:
         else:
             commitment = sha256(salts[start : start + 16] + value).digest()
             presence |= bit
-            data += commitment
+            units += commitment
             checks.append(commitment[0])
         start += 16
         bit += bit
-    head = b"%b%b%b%b%b%b%b%b%b%b%c" % (
-        _EVENT,
-        event_id,
-        occurred_at,
-        xact_id,
-        len(kind).to_bytes(2, "big"),
-        kind,
-        len(action).to_bytes(2, "big"),
-        action,
-        len(target).to_bytes(2, "big"),
-        target,
-        presence,
-    )
-    return sha256(head + data).digest(), bytes(checks)
+    return sha256(_head(fields) + bytes((presence,)) + units).digest(), bytes(checks)
+
+
+def _head(fields: Fields) -> bytes:
+    """The leaf up to the byte that says which columns of `UNITS` are not null."""
+    event_id, occurred_at, xact_id, kind, action, _, _, _, target, _, _, _, _ = fields
+    try:
+        return b"%b%b%b%b%b%b%b%b%b%b" % (
+            _EVENT,
+            event_id,
+            occurred_at,
+            xact_id,
+            len(kind).to_bytes(4, "big"),  # type: ignore[arg-type]
+            kind,
+            len(action).to_bytes(4, "big"),  # type: ignore[arg-type]
+            action,
+            len(target).to_bytes(4, "big"),  # type: ignore[arg-type]
+            target,  # type: ignore[str-format]
+        )
+    except TypeError:  # a null where the table allows none
+        fixed = (event_id or b"", occurred_at or b"", xact_id or b"")
+        return b"".join([_EVENT, *fixed, *(_with_length(value) for value in (kind, action, target))])
+
+
+def _with_length(value: bytes | None) -> bytes:
+    return b"\xff\xff\xff\xff" if value is None else len(value).to_bytes(4, "big") + value
 
 
 def commitments(fields: Fields, salts: bytes) -> Commitments:
@@ -125,12 +135,9 @@ def leaf_from_commitments(fields: Fields, units: Commitments) -> bytes:
         fields: The canonical bytes; those of columns in `UNITS` are not looked at.
         units: The commitments, in the order of `UNITS`.
     """
-    head = [_EVENT, *(fields[place] or b"" for place in (0, 1, 2))]
-    for column in ("actor_kind", "action", "target"):
-        value = fields[COLUMNS.index(column)] or b""
-        head += [len(value).to_bytes(2, "big"), value]
     presence = sum(1 << bit for bit, unit in enumerate(units) if unit is not None)
-    return sha256(b"".join([*head, bytes((presence,)), *(unit for unit in units if unit is not None)])).digest()
+    present = [unit for unit in units if unit is not None]
+    return sha256(b"".join([_head(fields), bytes((presence,)), *present])).digest()
 
 
 def record_leaf(record: str) -> bytes:

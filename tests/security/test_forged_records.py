@@ -37,6 +37,7 @@ READER |= {
     "count_held", "find_key", "key_spellings", "near_keys", "next_key_changes", "next_key_end",
     "next_key_step", "object_events", "object_key_steps", "object_periods",
 }  # fmt: skip
+READER |= {"block_events", "block_leaves", "event_leaf", "event_salt"}
 READER |= {"capture_keys", "metrics", "not_administrable", "stale_targets"}
 ADMIN = READER | {
     "import_activities", "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor",
