@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from auditctl import utf8
 from auditctl.errors import OutputError, UsageError
@@ -25,15 +26,23 @@ STANDARD_NAME = "standard output"
 """The name of standard output in messages."""
 
 
+class Hashed(Protocol):
+    """A hash that is being computed."""
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Add bytes."""
+
+
 class Sink:
     """An open file descriptor for text in UTF-8; bytes that are not valid UTF-8 are replaced by U+FFFD.
 
     Attributes:
         name: Its name in messages.
         written: How many bytes were written.
+        hashed: What is updated by each byte that is written; None for nothing.
     """
 
-    __slots__ = ("_code", "_descriptor", "_pending", "_size", "name", "written")
+    __slots__ = ("_code", "_descriptor", "_pending", "_size", "hashed", "name", "written")
 
     def __init__(self, descriptor: int, name: str, code: Callable[[str], str] | None = None) -> None:
         """Write to a descriptor.
@@ -49,6 +58,7 @@ class Sink:
         self._size = 0
         self.name = name
         self.written = 0
+        self.hashed: Hashed | None = None
 
     def write(self, data: bytes | memoryview | bytearray) -> None:
         """Write whole characters, now or with what follows.
@@ -74,6 +84,8 @@ class Sink:
         data = memoryview(whole if self._code is None else self._code(whole.decode()).encode())
         self._pending.clear()
         self._size = 0
+        if self.hashed is not None:
+            self.hashed.update(data)
         with _output_errors(self.name):
             while data:
                 count = os.write(self._descriptor, data)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
-from auditctl import output
+from auditctl import manifest, output
 from auditctl.cli import progress
 from auditctl.cli.filter_options import filter_options
 from auditctl.cli.known_values import FILES, Values, complete
 from auditctl.cli.log import ignoring_broken_pipe, raw_option
 from auditctl.cli.printing import print_warning
 from auditctl.cli.session import READER, Session, pass_session
-from auditctl.log.export import ExportRequest, ExportResult
+from auditctl.log.export import ExportRequest, ExportResult, record_end
 from auditctl.log.export import export as export_log
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, EXPORTS
@@ -67,14 +69,19 @@ def _since(text: str | None, *, is_asked: bool) -> Since:
     shell_complete=complete(FILES),
     help="Write the snapshot to go on from to FILE, once the export is complete.",
 )
+@click.option(
+    "--manifest", "has_manifest", is_flag=True,
+    help="Write FILE.manifest.json, too: who exported what, when, with its SHA-256; see the command check-export.",
+)  # fmt: skip
 @pass_session
 def export(
     session: Session, *, filters: Filters, format_name: str, path: str, order: str, raw: bool, force: bool,
-    committed_since: str | None, snapshot_file: str | None,
+    committed_since: str | None, snapshot_file: str | None, has_manifest: bool,
 ) -> None:  # fmt: skip
     """Export the log as CSV or JSON Lines, oldest first.
 
-    Streams, however many events there are. The export is recorded in the log itself. In CSV a cell that a spreadsheet
+    Streams, however many events there are. The log itself records the beginning of the export, and its end with the
+    number of rows and bytes and the SHA-256. In CSV a cell that a spreadsheet
     would take for a formula gets an apostrophe in front, unless --raw is given.
 
     An event is captured at its time, but is in the log only when its transaction commits, which may be much later. So
@@ -86,6 +93,7 @@ def export(
       auditctl export --output log.csv
       auditctl export --since 2026-11-01 --until 2026-12-01 --target 'billing.*' --output november.csv
       auditctl export --format jsonl --user alice | gzip > alice.jsonl.gz
+      auditctl export --since 2026-11-01 --until 2026-12-01 --output november.csv --manifest
       auditctl export --committed-since start --snapshot-file last --output 1.csv
       auditctl export --committed-since "$(cat last)" --snapshot-file last --output 2.csv
     """
@@ -93,30 +101,46 @@ def export(
     request = ExportRequest(
         filters, BY_NAME[format_name], Order(order), raw, committed_since=since.snapshot, has_snapshot=since.is_asked
     )
-    with (
-        ignoring_broken_pipe(),
-        output.destination(path, stdout=sys.stdout.fileno(), force=force, code=request.format.harmless) as sink,
-        session.connect(READER) as conn,
-        progress.counter(session, "events") as show,
-    ):
-        result = export_log(conn, request, sink, lambda events, size: show(events, f"{size / 1e6:,.1f} MB"))
+    if has_manifest and path == output.STANDARD:
+        raise click.UsageError("--manifest needs a file: --output FILE")
+    with ignoring_broken_pipe():
+        result = _write(session, request, path, force=force, has_manifest=has_manifest)
     if result.event_id is None:
         print_warning("the server is read-only, so this export is not recorded in the log")
     if snapshot_file is not None:
         with output.destination(snapshot_file, stdout=sys.stdout.fileno(), force=True) as sink:
             sink.write_texts([f"{result.snapshot}\n"])
     session.say(f"Exported {plural(result.events, 'event')}, {plural(result.size, 'byte')}{_to(path)}.")
-    _say_how_to_go_on(session, result, has_times=bool(filters.values.keys() & {"since", "until"}))
-
-
-def _say_how_to_go_on(session: Session, result: ExportResult, *, has_times: bool) -> None:
-    if result.snapshot is not None:
+    if since.is_asked:
         session.say(f"To go on from here: --committed-since {result.snapshot}")
-    elif has_times and result.running:
+    elif filters.values.keys() & {"since", "until"} and result.running:
         session.say(
             f"warning: {plural(result.running, 'transaction')} may still commit events of these times. To miss none, "
             "export with --committed-since instead."
         )
+
+
+def _write(session: Session, request: ExportRequest, path: str, *, force: bool, has_manifest: bool) -> ExportResult:
+    """Write the file and its manifest, and then record the end."""
+    stdout, digest = sys.stdout.fileno(), None
+    # The connection is made after the paths are known to be good, and used once the file is complete.
+    with ExitStack() as connection:
+        described = (
+            output.destination(path + manifest.SUFFIX, stdout=stdout, force=force) if has_manifest else nullcontext()
+        )
+        with described as described_sink:
+            with (
+                output.destination(path, stdout=stdout, force=force, code=request.format.harmless) as sink,
+                progress.counter(session, "events") as show,
+            ):
+                conn = connection.enter_context(session.connect(READER))
+                result = export_log(conn, request, sink, lambda events, size: show(events, f"{size / 1e6:,.1f} MB"))
+            if described_sink is not None:
+                document = manifest.build(conn, request, result, Path(path).name)
+                digest = str(document[manifest.DIGEST])
+                described_sink.write_texts([manifest.text(document)])
+        record_end(conn, request.filters, result, digest)
+    return result
 
 
 def _to(path: str) -> str:

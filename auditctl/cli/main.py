@@ -38,6 +38,7 @@ COMMANDS = {
     "show": "log",
     "history": "log",
     "export": "export",
+    "check-export": "check_export",
     "follow": "follow",
     "serve": "serve",
     "stats": "stats",

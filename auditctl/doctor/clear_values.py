@@ -5,17 +5,16 @@ The log has every change of a rule, so it says itself what each rule hid at whic
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
-from auditctl import resources, table_names
-from auditctl.capture import precedence
+from auditctl import resources
+from auditctl.capture import rule_history
+from auditctl.capture.rule_history import Moment
 from auditctl.capture.scope import Scope
 from auditctl.database import Connection
 from auditctl.doctor.model import ClearTarget, ClearValues
@@ -34,26 +33,6 @@ _END = "infinity"
 
 Hidden = tuple[tuple[str, ...], tuple[str, ...]]
 """The excluded and the masked columns of a table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A change of rules that was recorded.
-
-    Attributes:
-        at: When, at the end of its transaction.
-        former_name: The rule's name before; None for a new rule.
-        row: The rule's row of auditctl.rule from then on; None if it was removed.
-    """
-
-    at: datetime
-    former_name: str | None
-    row: Mapping[str, Any] | None
-
-    def concerns(self, name: Pattern) -> bool:
-        """Whether the rule may be that of a table."""
-        names = (self.former_name, self.row and self.row["name"])
-        return any(_matches(rule_name, name) for rule_name in names if rule_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +68,11 @@ def read(conn: Connection, limit: int | None = LIMIT, limits: Scope | None = Non
         limit: How many events are examined, the newest first; None for all.
         limits: The tables to look at; None for all.
     """
-    cursor = conn.cursor(row_factory=namedtuple_row)
-    history = cursor.execute(resources.sql_text("queries/rule_history.sql").encode()).fetchall()
+    history = rule_history.read(conn)
     targets: dict[str, Sequence[str]] = dict(conn.execute("select target, key_columns from auditctl.target").fetchall())
     if limits is not None:
         targets = {target: key for target, key in targets.items() if limits.includes(target)}
-    spans = list(_with_keys(_spans(_moments(history), targets), targets, history))
+    spans = list(_with_keys(_spans(rule_history.moments(history), targets), targets, history))
     if not spans:
         return ClearValues()
     oldest = min(span.since for span in spans) or "-infinity"
@@ -104,56 +82,15 @@ def read(conn: Connection, limit: int | None = LIMIT, limits: Scope | None = Non
     return ClearValues(tuple(ClearTarget(*values) for values in rows), row[0] if row else None)
 
 
-def _moments(history: Iterable[Any]) -> Iterator[Moment]:
-    """Yield the changes of rules; a transaction's changes count from the last that is recorded of it."""
-    for _, group in itertools.groupby(history, key=lambda event: event.xact):
-        events = list(group)
-        at = events[-1].occurred_at
-        for event in events:
-            if event.subject == "auditctl.rule":
-                yield Moment(at, event.before and event.before["name"], event.after)
-
-
-def _spans(moments: Iterable[Moment], targets: Iterable[str]) -> Iterator[Span]:
+def _spans(changes: Iterable[Moment], targets: Iterable[str]) -> Iterator[Span]:
     """Yield for each target the times in which rules hid some of its columns."""
-    rules: dict[str, Mapping[str, Any]] = {}
-    begun: dict[str, tuple[datetime, Hidden]] = {}
-    names = [table_names.parse(target) for target in targets]
-    for moment in moments:
-        if moment.former_name is not None:
-            rules.pop(moment.former_name, None)
-        if moment.row is not None:
-            rules[moment.row["name"]] = moment.row
-        for name in filter(moment.concerns, names):
-            target, hidden = str(name), _hidden(name, rules)
-            if target in begun and begun[target][1] != hidden:
-                since, before = begun.pop(target)
-                yield Span(target, _text(since), _text(moment.at), *before)
-            if any(hidden):
-                begun.setdefault(target, (moment.at, hidden))
-    for target, (since, hidden) in begun.items():
-        yield Span(target, _text(since), _END, *hidden)
+    for target, since, until, columns in rule_history.periods(changes, targets, _hidden):
+        yield Span(target, _text(since), _END if until is None else _text(until), *columns)
 
 
-def _hidden(name: Pattern, rules: Mapping[str, Mapping[str, Any]]) -> Hidden:
-    """Return what the rule of a table hides: its own, or else the first glob that matches; see `precedence`."""
-    own = rules.get(str(name))
-    ordered = sorted(rules.values(), key=lambda row: (row["position"], row["name"]))
-    globs = (row for row in ordered if table_names.parse(row["name"]).is_glob and _matches(row["name"], name))
-    matching = [*([own] if own else []), *globs]
-    if not matching or not matching[0]["actions"]:
-        return (), ()
-    exclude, mask = precedence.hidden((_names(row["exclude"]), _names(row["mask"])) for row in matching)
-    return exclude or (), mask or ()
-
-
-def _names(value: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if value is None else tuple(value)
-
-
-def _matches(rule_name: str, name: Pattern) -> bool:
-    """Whether a rule's name, which may be a glob, matches that of a table."""
-    return name.schema is not None and table_names.parse(rule_name).matches(name.schema.text, name.table.text)
+def _hidden(name: Pattern, rules: Mapping[str, rule_history.Row]) -> Hidden | None:
+    stated = rule_history.statement(name, rules)
+    return (stated.exclude, stated.mask) if stated and (stated.exclude or stated.mask) else None
 
 
 def _with_keys(spans: Iterable[Span], targets: Mapping[str, Sequence[str]], history: Sequence[Any]) -> Iterator[Span]:

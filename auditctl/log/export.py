@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -68,16 +69,32 @@ class ExportResult:
     Attributes:
         events: The number of events.
         size: The number of bytes.
-        event_id: The event that records the export; None where the server is read-only.
+        event_id: The event that records its beginning; None where the server is read-only.
+        sha256: The SHA-256 of the bytes, in hexadecimal digits.
         running: How many transactions were open, which may commit events of earlier times.
-        snapshot: From where the next export goes on, without a gap or a repetition; None unless it was asked for.
+        snapshot: The snapshot that was read, from where the next export goes on without a gap or a repetition; None on
+            a standby.
+        first_event_id: The number of the first event; None without events.
+        last_event_id: The number of the last event; None without events.
     """
 
     events: int
     size: int
     event_id: int | None
+    sha256: str
     running: int = 0
     snapshot: Snapshot | None = None
+    first_event_id: int | None = None
+    last_event_id: int | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what the log records of the end of the export."""
+        facts = {
+            "rows": self.events, "bytes": self.size, "sha256": self.sha256,
+            "snapshot": None if self.snapshot is None else str(self.snapshot),
+            "first_event_id": self.first_event_id, "last_event_id": self.last_event_id,
+        }  # fmt: skip
+        return {name: value for name, value in facts.items() if value is not None}
 
 
 @dataclass(slots=True)
@@ -88,12 +105,13 @@ class RunningExport:
         conn: The connection, busy until the end.
         query: What COPY writes.
         format: The format.
-        event_id: The event that records the export; None where the server is read-only.
+        event_id: The event that records its beginning; None where the server is read-only.
         transaction: The transaction that recorded it; None where the server is read-only.
-        has_snapshot: Whether to find out the snapshot.
         events: The number of events read so far.
         running: How many transactions were open, once the reading began.
-        snapshot: The snapshot that is read, once the reading began; None unless it was asked for.
+        snapshot: The snapshot that is read, once the reading began; None on a standby.
+        first_event_id: The number of the first event; None before it.
+        last_event_id: The number of the last event, once the reading ended; None without events.
     """
 
     conn: Connection
@@ -101,10 +119,11 @@ class RunningExport:
     format: Format
     event_id: int | None
     transaction: int | None = None
-    has_snapshot: bool = False
     events: int = 0
     running: int = 0
     snapshot: Snapshot | None = None
+    first_event_id: int | None = None
+    last_event_id: int | None = None
 
     def __iter__(self) -> Generator[memoryview | bytes | bytearray]:
         """Yield the records as the server writes them, headers first.
@@ -113,19 +132,32 @@ class RunningExport:
             DatabaseError: The connection is lost.
         """
         command = SQL("copy ({}) to stdout with ({}, encoding 'UTF8')").format(self.query, self.format.copy_options)
-        messages = 0
+        events = -int(self.format.has_header)
+        record: memoryview | bytes | bytearray = b""
         with read_transaction(self.conn):
             self._read_snapshot()
             with self.conn.cursor() as cursor, cursor.copy(command) as copy:
                 while data := copy.read():  # one message for each record
-                    messages += 1
-                    self.events = max(0, messages - int(self.format.has_header))
+                    events += 1
+                    self.events = max(0, events)
+                    record = data
+                    if events == 1:
+                        self.first_event_id = self.format.event_id(record)
                     yield data
+        if self.events:
+            self.last_event_id = self.format.event_id(record)
+
+    def result(self, size: int, sha256: str) -> ExportResult:
+        """Return the complete export, of which so many bytes with this hash were written."""
+        return ExportResult(
+            self.events, size, self.event_id, sha256, self.running, self.snapshot, self.first_event_id,
+            self.last_event_id,
+        )  # fmt: skip
 
     def _read_snapshot(self) -> None:
         """Find out what the transaction sees."""
         self.running = log_snapshot.count_running(self.conn)
-        if self.has_snapshot and (current := log_snapshot.read(self.conn)) is not None:
+        if (current := log_snapshot.read(self.conn)) is not None:
             # The event that records this export is not in it, so it is left to the next one.
             self.snapshot = current if self.transaction is None else current.without(self.transaction)
 
@@ -154,11 +186,11 @@ def begin(conn: Connection, request: ExportRequest) -> RunningExport:
     recent = [] if since is None else [predicates.committed_since(since, adoption)]
     selection = Selection((*filters.predicates(), *recent, *own), request.order)
     query = selection.query(request.format.projection(not request.raw))
-    return RunningExport(conn, query, request.format, event_id, transaction, request.has_snapshot)
+    return RunningExport(conn, query, request.format, event_id, transaction)
 
 
 def export(conn: Connection, request: ExportRequest, sink: Sink, report: ReportProgress | None = None) -> ExportResult:
-    """Record the export, then write its events.
+    """Record the beginning of the export, then write its events; `record_end` is left to the caller.
 
     Raises:
         UsageError: The log knows no such table or column; nothing is recorded or written.
@@ -166,6 +198,7 @@ def export(conn: Connection, request: ExportRequest, sink: Sink, report: ReportP
         OutputError: The sink cannot be written.
     """
     running = begin(conn, request)
+    sink.hashed = sha256 = hashlib.sha256()
     with closing(iter(running)) as records:
         for data in records:
             sink.write(data)
@@ -174,7 +207,29 @@ def export(conn: Connection, request: ExportRequest, sink: Sink, report: ReportP
         sink.flush()
     if report is not None:
         report(running.events, sink.written)
-    return ExportResult(running.events, sink.written, running.event_id, running.running, running.snapshot)
+    return running.result(sink.written, sha256.hexdigest())
+
+
+def record_end(conn: Connection, filters: Filters, result: ExportResult, manifest: str | None = None) -> int | None:
+    """Record what an export has written, once it is complete (function auditctl.record_export_end).
+
+    Args:
+        conn: The connection.
+        filters: Its filters.
+        result: What was written.
+        manifest: The SHA-256 of its manifest; None without one.
+
+    Returns:
+        The event; None on a read-only server.
+
+    Raises:
+        DatabaseError: The connection is lost.
+    """
+    if result.event_id is None:
+        return None
+    data = {**result.as_dict(), "selection": filters.describe(), **({} if manifest is None else {"manifest": manifest})}
+    row = conn.execute("select auditctl.record_export_end(%s, %s)", [result.event_id, Jsonb(data)]).fetchone()
+    return row[0] if row else None
 
 
 def _record(conn: Connection, request: ExportRequest) -> tuple[int | None, int | None]:

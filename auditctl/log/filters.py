@@ -230,6 +230,11 @@ class Filters:
                     hint=f"Write the time: --{row.name} {iso_utc(value.at(datetime.now(UTC)).replace(microsecond=0))}",
                 )
 
+    def describe(self) -> str:
+        """Return what is selected, in words: `action update or delete, since 2026-11-01`; `every event` without any."""
+        given = [(row, self.texts[row.name]) for row in FILTERS if row.name in self.texts]
+        return ", ".join(f"{row.label.lower()} {' or '.join(texts)}" for row, texts in given) or "every event"
+
     def as_dict(self) -> dict[str, str | list[str]]:
         """Return the texts as given, in the registry's order, for JSON: a list where a filter is repeatable."""
         given = [(row, self.texts[row.name]) for row in FILTERS if row.name in self.texts]

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "completion": "prints a script: tests/cli/test_completion.py",
     "adopt": "needs a restored database: tests/store/test_adopt.py",
     "demo": "has a server of its own, where it does what the others do",
+    "check-export": "reads a file: tests/export/test_check_export.py",
     "follow": "stays, and records its beginning: tests/follow",
     "import-log": "needs a server's log: tests/log_import/test_import_log.py",
     "serve": "shows what the others do: tests/web",
@@ -82,7 +83,13 @@ CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None
         ["revoke", "reader", "LOGIN"],
         [("auditctl.role", "auditctl_reader", "EVENT", "auditctl_reader revoked from LOGIN")],
     ),
-    "export": (["export", "--output", "log.csv"], [("auditctl.export", None, "EVENT", "log exported")]),
+    "export": (
+        ["export", "--output", "log.csv"],
+        [
+            ("auditctl.export", "EXPORT", "EVENT", "export complete"),
+            ("auditctl.export", None, "EVENT", "log exported"),
+        ],
+    ),
     "hold": (
         ["hold", "add", "old", "--reason", "case 31", "--yes"],
         [("auditctl.hold", "1", "CREATE", None)],
@@ -132,8 +139,10 @@ def test_a_command_that_changes_something_leaves_its_events(
     words, wanted = CHANGING[command]
     before = newest(conn)
     auditctl(*(word.replace("LOGIN", login_name) for word in words), input=FILE, check=0)
+    names = {"LOGIN": login_name, "EXPORT": str(before + 1)}
     assert events(conn, before) == [
-        (*head, summary.replace("LOGIN", login_name) if summary else None) for *head, summary in wanted
+        (target, names.get(key or "", key), action, summary.replace("LOGIN", login_name) if summary else None)
+        for target, key, action, summary in wanted
     ]
 
 

@@ -56,6 +56,7 @@ PLAYED = (
     "quickstart.md",
     "how-to/backup.md",
     "how-to/business-events.md",
+    "how-to/check-exports.md",
     "how-to/consecutive-exports.md",
     "how-to/erase.md",
     "how-to/findings.md",
@@ -143,6 +144,7 @@ def uncover(_: psycopg.Connection, auditctl: RunAuditctl) -> None:
 
 
 BEFORE: dict[str, Callable[[psycopg.Connection, RunAuditctl], None]] = {
+    "how-to/check-exports.md": enable_shop,
     "how-to/consecutive-exports.md": enable_shop,
     "how-to/backup.md": backups,
     "how-to/erase.md": person,

@@ -39,6 +39,7 @@ READER |= {
 }  # fmt: skip
 READER |= {"block_events", "block_leaves", "event_leaf", "event_salt"}
 READER |= {"capture_keys", "metrics", "not_administrable", "stale_targets"}
+READER |= {"drop_consumer", "move_consumer", "open_consumer", "record_export_end"}
 ADMIN = READER | {
     "import_activities", "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor",
     "note_log_file", "place_hold", "record_event", "record_import", "record_membership", "release_hold",

@@ -103,6 +103,8 @@ def documents(lines: str) -> list[dict[str, Any]]:
 
 
 def own_events(conn: psycopg.Connection) -> list[dict[str, Any]]:
-    """What the log says of exports, oldest first."""
-    query = "select new_values from auditctl.event where target = 'auditctl.export' order by event_id"
+    """What the log says of exports when they begin, oldest first."""
+    query = (
+        "select new_values from auditctl.event where target = 'auditctl.export' and target_id is null order by event_id"
+    )
     return [row[0] for row in conn.execute(query)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
 from psycopg.sql import SQL, Composable
 
 from auditctl import display
+
+_DIGITS = re.compile(rb"[0-9]+")
 
 Row = tuple[str | None, ...]
 """What a format's projection returns for an event: its cells in the order of `selection.COLUMNS`, or its document."""
@@ -39,6 +42,7 @@ class Format:
         copy_options: Options with which COPY writes the same bytes from the projection; None where it cannot.
         media_type: The Content-Type of a download; empty where COPY cannot write it.
         has_header: Whether the first record names the columns.
+        id_prefix: What comes before the event's number in a record that COPY writes.
         harmless: Makes the text harmless on a terminal.
         list_projection: What to read where events are listed, if that is less; None otherwise.
     """
@@ -51,6 +55,7 @@ class Format:
     copy_options: SQL | None = None
     media_type: str = ""
     has_header: bool = False
+    id_prefix: bytes = b""
     harmless: Callable[[str], str] = display.harmless_lines
     list_projection: Callable[[Layout], Composable] | None = None
 
@@ -62,3 +67,8 @@ class Format:
             layout: Where they are shown.
         """
         return self.projection(safe) if self.list_projection is None else self.list_projection(layout)
+
+    def event_id(self, record: bytes | bytearray | memoryview) -> int:
+        """Return the number of the event in a record that COPY wrote."""
+        digits = _DIGITS.match(bytes(record[: len(self.id_prefix) + 19]), len(self.id_prefix))
+        return int(digits[0]) if digits else 0

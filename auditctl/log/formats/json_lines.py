@@ -32,4 +32,5 @@ FORMAT = Format(
     # JSON text holds no control character, so with these as quote and delimiter nothing is ever quoted.
     copy_options=SQL(r"format csv, quote e'\x01', escape e'\x01', delimiter e'\x02'"),
     media_type="application/jsonl; charset=utf-8",
+    id_prefix=b'{"event_id":',
 )

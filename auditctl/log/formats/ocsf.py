@@ -116,4 +116,5 @@ FORMAT = Format(
     harmless=harmless_json,
     copy_options=json_lines.FORMAT.copy_options,
     media_type=json_lines.FORMAT.media_type,
+    id_prefix=b'{"metadata":{"uid":"',
 )

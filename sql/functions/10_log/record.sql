@@ -86,6 +86,37 @@ revoke execute on function auditctl.record_export from public;
 grant execute on function auditctl.record_export to auditctl_reader;
 comment on function auditctl.record_export is 'Records that the caller exports the log, with format and filters; returns the event_id';
 
+create or replace function auditctl.record_export_end(p_export bigint, p_data jsonb) returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if octet_length(p_data::text) > 65536 or jsonb_typeof(p_data) <> 'object' then
+        raise exception 'an export''s description is limited to 64 kB' using errcode = 'invalid_parameter_value';
+    end if;
+    if not exists (
+        select from auditctl.event as e
+        where e.action = 'EVENT' and e.target = 'auditctl.export' and e.occurred_at > now() - interval '30 days'
+            and e.event_id = p_export and e.target_id is null and e.db_user = session_user
+    ) then
+        raise exception 'the export % was not begun by this login within 30 days', p_export
+            using errcode = 'invalid_parameter_value', hint = 'Its beginning is recorded by auditctl.record_export.';
+    end if;
+    if exists (
+        select from auditctl.event as e
+        where e.action = 'EVENT' and e.target = 'auditctl.export' and e.occurred_at > now() - interval '30 days'
+            and e.target_id = p_export::text
+    ) then
+        raise exception 'the end of the export % is recorded already', p_export using errcode = 'invalid_parameter_value';
+    end if;
+    return auditctl_internal.insert_event('auditctl.export', p_export::text, 'EVENT', null, p_data, 'export complete');
+end
+$auditctl$;
+revoke execute on function auditctl.record_export_end from public;
+grant execute on function auditctl.record_export_end to auditctl_reader;
+comment on function auditctl.record_export_end is
+    'Records what an export that the caller began has written, once it is complete: rows, bytes, SHA-256, snapshot; returns the event_id';
+
 create or replace function auditctl.record_membership(p_role text, p_login text) returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

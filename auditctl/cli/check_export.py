@@ -1,0 +1,134 @@
+"""`auditctl check-export`: whether an exported file is as it was exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from auditctl.cli import progress
+from auditctl.cli.known_values import FILES, complete
+from auditctl.cli.options import table_or_json
+from auditctl.cli.printing import print_json, print_text
+from auditctl.cli.session import READER, Session, pass_session
+from auditctl.errors import DriftError, UsageError
+from auditctl.log import exported
+from auditctl.log.exported import File, RecordedExport
+from auditctl.text import plural
+
+ALTERED = DriftError.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What a check found.
+
+    Attributes:
+        file: What is in the file.
+        manifest: The manifest; None without one.
+        export: What the log has of the export; None where it has nothing or was not asked.
+        findings: What differs, each as a sentence.
+    """
+
+    file: File
+    manifest: Mapping[str, Any] | None
+    export: RecordedExport | None
+    findings: tuple[str, ...]
+
+
+@click.command("check-export")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path), shell_complete=complete(FILES))
+@click.option(
+    "--manifest", "manifest_path", metavar="FILE", type=click.Path(path_type=Path), shell_complete=complete(FILES),
+    help="The manifest. Default: FILE.manifest.json.",
+)  # fmt: skip
+@click.option("--log/--no-log", "asks_log", default=None, help="Compare with the log, too. Default: with --dsn.")
+@table_or_json("How to print it.")
+@pass_session
+@click.pass_context
+def check_export(
+    context: click.Context, session: Session, file: Path, manifest_path: Path | None, asks_log: bool | None, output: str
+) -> None:
+    """Say whether FILE is as auditctl export wrote it. Exits with 3 if it is not.
+
+    By its manifest, no database is needed: one altered byte, a missing or an additional row, or an altered manifest is
+    found. Whoever can write both files can make them fit each other, so with --dsn (or --log) both are compared with
+    what the log has of the export, too. The log alone is enough, without a manifest. A file that was compressed by gzip
+    since may stay so.
+
+    \b
+    Examples:
+      auditctl check-export november.csv
+      auditctl check-export november.csv.gz --manifest november.csv.manifest.json --format json
+      auditctl --dsn service=app check-export november.csv
+    """
+    is_logged = bool(session.dsn) if asks_log is None else asks_log
+    checked = _check(session, file, manifest_path, is_logged=is_logged)
+    if output == "json":
+        print_json(_document(file, checked, is_logged=is_logged))
+    else:
+        for sentence in checked.findings or _sentences(file, checked):
+            print_text(sentence)
+    if not checked.findings:
+        session.say(_proof(checked))
+    else:
+        context.exit(ALTERED)
+
+
+def _check(session: Session, file: Path, manifest_path: Path | None, *, is_logged: bool) -> _Checked:
+    found = manifest_path or exported.find_manifest(file)
+    manifest = None if found is None else exported.read_manifest(found)
+    if manifest is None and not is_logged:
+        raise UsageError(
+            f"there is no manifest {file}{exported.SUFFIX}",
+            hint="Name it with --manifest, or compare with the log alone: --log",
+        )
+    total = 0 if manifest is None else manifest["file"]["bytes"]
+    with progress.bar(session, "Reading") as show:
+        content = exported.examine(file, lambda size: show(size, max(size, total)))
+    findings = [] if manifest is None else list(exported.differences(manifest, content))
+    export = None
+    if is_logged:
+        with session.connect(READER) as conn:
+            if manifest is None:
+                exports = exported.recorded(conn, sha256=content.sha256)
+            else:
+                exports = exported.recorded(conn, event_id=manifest["export"]["event_id"])
+        findings += exported.differences_from_log(manifest, content, exports)
+        export = exports[0] if exports else None
+    return _Checked(content, manifest, export, tuple(dict.fromkeys(findings)))
+
+
+def _sentences(file: Path, checked: _Checked) -> list[str]:
+    if checked.export is not None:
+        return [f"{file} is {checked.export.sentence}. It is unaltered."]
+    manifest = checked.manifest or {}
+    export, facts = manifest["export"], manifest["file"]
+    return [
+        f"{file} is export {export['event_id']} by {export.get('actor') or export.get('login')} on {export.get('at')}: "
+        f"{plural(facts['rows'], 'event')}, {manifest.get('selection')}. File and manifest fit each other."
+    ]
+
+
+def _proof(checked: _Checked) -> str:
+    if checked.export is None:
+        return "Whoever can write both files can make them fit each other: compare with the log, too, by --dsn."
+    if checked.manifest is not None and "manifest" not in checked.export.facts:
+        return "The log has no digest of this manifest: what it says about coverage is not confirmed."
+    return "It is what the log has: its proof is as good as that of the log."
+
+
+def _document(file: Path, checked: _Checked, *, is_logged: bool) -> dict[str, Any]:
+    export = checked.export
+    return {
+        "file": str(file), "bytes": checked.file.size, "sha256": checked.file.sha256,
+        "is_unaltered": not checked.findings, "findings": list(checked.findings),
+        "has_manifest": checked.manifest is not None, "is_compared_with_log": is_logged,
+        "export": None if export is None else {
+            "event_id": export.event_id, "end_id": export.end_id, "login": export.login, "user": export.user,
+            "facts": dict(export.facts), "request": dict(export.request),
+        },
+    }  # fmt: skip

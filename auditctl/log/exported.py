@@ -1,0 +1,246 @@
+"""Checks an exported file: by its manifest without a database, and by what the log has of the export.
+
+Decides what a manifest is and when a file fits it. Reads files in constant memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, cast
+
+from auditctl import resources
+from auditctl.database import Connection
+from auditctl.errors import UsageError
+from auditctl.log.formats import EXPORTS
+from auditctl.text import plural
+
+SUFFIX = ".manifest.json"
+"""What is added to the name of a file for the name of its manifest."""
+
+DIGEST = "sha256"
+"""The key of a manifest's own digest."""
+
+KIND = "auditctl export"
+"""What a manifest says it is of."""
+
+VERSION = 1
+"""The version of the manifest."""
+
+_CHUNK = 1_048_576
+_GZIP = b"\x1f\x8b"
+_LARGEST = 64_000_000
+
+Report = Callable[[int], None]
+"""Takes how many bytes were read so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What is in an exported file.
+
+    Attributes:
+        size: The number of bytes, uncompressed.
+        sha256: Their SHA-256, in hexadecimal digits.
+        lines: The number of lines that end, where quotes of CSV do not matter.
+        records: The number of lines that end outside the quotes of CSV.
+        damage: What is wrong with the compression; empty for nothing.
+    """
+
+    size: int
+    sha256: str
+    lines: int
+    records: int
+    damage: str = ""
+
+
+def examine(path: Path, report: Report | None = None) -> File:
+    """Read a file, which may be compressed by gzip.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    sha256 = hashlib.sha256()
+    size = lines = records = 0
+    is_quoted, damage = False, ""
+    try:
+        with _opened(path) as file:
+            for chunk in _chunks(file):
+                sha256.update(chunk)
+                size += len(chunk)
+                lines += chunk.count(b"\n")
+                for number, piece in enumerate(chunk.split(b'"')):
+                    is_quoted = is_quoted if number == 0 else not is_quoted
+                    records += 0 if is_quoted else piece.count(b"\n")
+                if report is not None:
+                    report(size)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        damage = str(error)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint="Name the file that was exported.") from error
+    return File(size, sha256.hexdigest(), lines, records, damage)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        is_compressed = file.read(2) == _GZIP
+    return cast("IO[bytes]", gzip.open(path, "rb")) if is_compressed else path.open("rb")
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """Return the digest of a manifest: the SHA-256 of its JSON without the digest, with sorted keys and no spaces."""
+    rest = {name: value for name, value in document.items() if name != DIGEST}
+    canonical = json.dumps(rest, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def find_manifest(path: Path) -> Path | None:
+    """Return the manifest beside a file; of a compressed file also that of the file it was; None without one."""
+    names = [path.name, *([path.name[: -len(".gz")]] if path.name.endswith(".gz") else [])]
+    return next((found for name in names if (found := path.with_name(name + SUFFIX)).exists()), None)
+
+
+def read_manifest(path: Path) -> Mapping[str, Any]:
+    """Return the manifest in a file.
+
+    Raises:
+        UsageError: It cannot be read, or is no manifest.
+    """
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(_LARGEST).decode())
+        if document["kind"] == KIND and document["version"] == VERSION:
+            _ = (
+                document["file"]["sha256"],
+                document["file"]["bytes"],
+                document["file"]["rows"],
+                document["export"]["event_id"],
+            )
+            return dict(document)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint="Name it with --manifest.") from error
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise UsageError(f"{path} is not a manifest of auditctl export", hint="Name it with --manifest.")
+
+
+def differences(manifest: Mapping[str, Any], file: File) -> Iterator[str]:
+    """Yield what differs between a file and its manifest, each as a sentence; nothing where they fit."""
+    if manifest.get(DIGEST) != digest(manifest):
+        yield "The manifest was altered: its own digest does not fit it."
+    facts = manifest["file"]
+    yield from _of_file(facts, file, str(facts.get("format")))
+
+
+def _of_file(facts: Mapping[str, Any], file: File, format_name: str) -> Iterator[str]:
+    if file.damage:
+        yield f"The compressed file is damaged or cut off: {file.damage}."
+    if facts["sha256"] == file.sha256:
+        return
+    rows, expected = _rows(file, format_name), facts["rows"]
+    if rows is not None and rows != expected:
+        yield f"The file has {plural(rows, 'row')}; {expected:,} were exported."
+    if file.size != facts["bytes"]:
+        yield f"The file has {plural(file.size, 'byte')}; {facts['bytes']:,} were exported."
+    yield f"The file was altered: its SHA-256 is {file.sha256}, that of the export {facts['sha256']}."
+
+
+def _rows(file: File, format_name: str) -> int | None:
+    output_format = next((row for row in EXPORTS if row.name == format_name), None)
+    if output_format is None:
+        return None
+    return max(0, file.records - 1) if output_format.has_header else file.lines
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedExport:
+    """A complete export, as the log has it.
+
+    Attributes:
+        event_id: The event that records its beginning.
+        end_id: The event that records its end.
+        login: The login that exported.
+        user: The user, or the login.
+        at: When it ended.
+        request: What was asked for: format, order, filters.
+        facts: What was written: rows, bytes, sha256 and so on.
+    """
+
+    event_id: int
+    end_id: int
+    login: str
+    user: str
+    at: datetime
+    request: Mapping[str, Any]
+    facts: Mapping[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        """Which export it is, for people."""
+        return (
+            f"export {self.event_id} by {self.user} on {self.at:%Y-%m-%d} at {self.at:%H:%M:%S} UTC: "
+            f"{plural(self.facts.get('rows', 0), 'event')}, {self.facts.get('selection', '')}"
+        )
+
+
+def recorded(conn: Connection, *, sha256: str | None = None, event_id: int | None = None) -> tuple[RecordedExport, ...]:
+    """Return the exports that the log has with this content, or with this number; the newest first.
+
+    Source: queries/export_end.sql.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    query = resources.sql_text("queries/export_end.sql").encode()
+    rows = conn.execute(query, {"sha256": sha256, "export": None if event_id is None else str(event_id)})
+    return tuple(RecordedExport(*row) for row in rows)
+
+
+def differences_from_log(
+    manifest: Mapping[str, Any] | None, file: File, exports: tuple[RecordedExport, ...]
+) -> Iterator[str]:
+    """Yield what differs between a file, its manifest and what the log has of the export, each as a sentence.
+
+    Args:
+        manifest: The manifest; None without one.
+        file: The file.
+        exports: What `recorded` returns: by the manifest's export, or without one by the file's hash.
+    """
+    if not exports:
+        yield (
+            "No export of this log has this content."
+            if manifest is None
+            else (f"The log has no complete export {manifest['export']['event_id']}.")
+        )
+        return
+    export = exports[0]
+    yield from _of_file({"rows": 0, "bytes": 0, **export.facts}, file, str(export.request.get("format")))
+    if manifest is None:
+        return
+    if export.facts.get("manifest") not in (None, digest(manifest)):
+        yield "The manifest was altered: the log has another digest of it."
+    for what, written, known in _facts(manifest, export):
+        if written != known:
+            yield f"The manifest was altered: the log has another {what}."
+
+
+def _facts(manifest: Mapping[str, Any], export: RecordedExport) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what both a manifest and the log have: what it is, and its two values."""
+    for name in ("rows", "bytes", "sha256"):
+        yield f"number of {name}" if name != "sha256" else "SHA-256", manifest["file"].get(name), export.facts.get(name)
+    for name in ("snapshot", "first_event_id", "last_event_id"):
+        yield name.replace("_", " "), manifest.get(name), export.facts.get(name)
+    yield "login", manifest["export"].get("login"), export.login
+    yield "selection", manifest.get("filters"), export.request.get("filters")
+    yield "format", manifest["file"].get("format"), export.request.get("format")

@@ -1,0 +1,112 @@
+"""Makes the manifest of an export: who exported what and when, the file's hash, and what was captured in that time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from auditctl.capture import rule_history
+from auditctl.capture.rule_history import Moment
+from auditctl.database import Connection, read_transaction
+from auditctl.log.export import ExportRequest, ExportResult
+from auditctl.log.exported import DIGEST, KIND, SUFFIX, VERSION, digest
+from auditctl.log.filters import Filters
+from auditctl.text import iso_utc
+
+__all__ = ["DIGEST", "SUFFIX", "build", "coverage", "text"]
+
+_EXPORT = """
+    select b.occurred_at, b.db_user, b.actor from auditctl.event as b
+     where b.action = 'EVENT' and b.target = 'auditctl.export' and b.target_id is null and b.event_id = %s
+"""
+
+_DATABASE = """
+    select current_database()::text, d.oid::bigint, c.system_identifier::text,
+           current_setting('server_version'), session_user::text, now()
+      from pg_database as d, pg_control_system() as c
+     where d.datname = current_database()
+"""
+
+
+def build(conn: Connection, request: ExportRequest, result: ExportResult, name: str) -> dict[str, Any]:
+    """Return the manifest of a complete export.
+
+    Args:
+        conn: The connection.
+        request: What was asked for.
+        result: What was written.
+        name: The file's name, without its folder.
+
+    Returns:
+        What JSON can hold, with the digest of all the rest as its last member.
+
+    Raises:
+        DatabaseError: The login may not read the log or the rules.
+    """
+    with read_transaction(conn):
+        database, oid, system, version, login, now = conn.execute(_DATABASE).fetchone() or ("", 0, "", "", "", None)
+        at, login, actor = conn.execute(_EXPORT, [result.event_id]).fetchone() or (now, login, None)
+        covered = coverage(conn, request.filters, at)
+    document = {
+        "kind": KIND,
+        "version": VERSION,
+        "file": {
+            "name": name, "format": request.format.name, "order": str(request.order), "raw": request.raw,
+            "rows": result.events, "bytes": result.size, "sha256": result.sha256,
+        },
+        "export": {"event_id": result.event_id, "login": login, "actor": actor, "at": iso_utc(at), "zone": "UTC"},
+        "database": {"name": database, "oid": oid, "system_identifier": system, "server_version": version},
+        "selection": request.filters.describe(),
+        "filters": request.filters.as_dict(),
+        "committed_since": None if request.committed_since is None else str(request.committed_since),
+        "snapshot": None if result.snapshot is None else str(result.snapshot),
+        "first_event_id": result.first_event_id,
+        "last_event_id": result.last_event_id,
+        "coverage": covered,
+        "evidence": None,
+    }  # fmt: skip
+    return {**document, DIGEST: digest(document)}
+
+
+def text(document: Mapping[str, Any]) -> str:
+    """Return a manifest as the text of its file."""
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def coverage(conn: Connection, filters: Filters, now: datetime) -> list[dict[str, Any]]:
+    """Return what rules stated about each target that filters select, in their time.
+
+    It is what the log has of rules, not of what somebody did to triggers.
+
+    Args:
+        conn: The connection.
+        filters: The filters, of which targets and times count.
+        now: The time of the export; aware.
+    """
+    known: dict[str, datetime] = dict(conn.execute("select target, registered_at from auditctl.target order by 1"))
+    selected = filters.resolve(conn).values.get("target")
+    targets = [name for name in known if selected is None or name in selected]
+    since, until = (filters.values[name][0].at(now) if name in filters.values else None for name in ("since", "until"))
+    found: dict[str, list[dict[str, Any]]] = {target: [] for target in targets}
+    changes = _changes(conn)
+    for target, begun, ended, stated in rule_history.periods(changes, targets, rule_history.statement):
+        start, end = max(begun, known[target]), ended
+        if (until is None or start < until) and (since is None or end is None or end > since) and start != end:
+            found[target].append({
+                "since": iso_utc(start), "until": None if end is None else iso_utc(end),
+                "actions": [action.lower() for action in stated.actions],
+                "exclude": list(stated.exclude), "mask": list(stated.mask),
+            })  # fmt: skip
+    return [{"target": target, "captured": periods} for target, periods in found.items()]
+
+
+def _changes(conn: Connection) -> Iterator[Moment]:
+    """Yield the changes of rules, oldest first; of a rule whose changes were deleted, that it was set."""
+    moments = list(rule_history.moments(rule_history.read(conn)))
+    recorded = {moment.row["name"] for moment in moments if moment.row is not None}
+    for (row,) in conn.execute("select to_jsonb(r) from auditctl.rule as r order by r.set_at"):
+        if row["name"] not in recorded:
+            moments.append(Moment(datetime.fromisoformat(row["set_at"]).astimezone(UTC), None, row))
+    yield from sorted(moments, key=lambda moment: moment.at)
