@@ -12,7 +12,7 @@ create table auditctl.incarnation (
 comment on table auditctl.incarnation is 'The databases that the log has lived in: numbers of transactions of one say nothing about those of another';
 comment on column auditctl.incarnation.incarnation is '1, and one more for each adoption of the store that sealing has met';
 comment on column auditctl.incarnation.last_sealed_event_id is 'The largest event_id that was sealed before it began; 0 for the first';
-comment on column auditctl.incarnation.adoption_event_id is 'The event of the adoption by which it began; 0 for the first';
+comment on column auditctl.incarnation.adoption_event_id is 'The event of the last adoption before it began; 0 without one';
 comment on column auditctl.incarnation.system_identifier is 'The cluster, see pg_control_system()';
 comment on column auditctl.incarnation.database is 'The object id of the database';
 comment on column auditctl.incarnation.began_at is 'When its first block was sealed';

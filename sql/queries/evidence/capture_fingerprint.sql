@@ -19,5 +19,5 @@ select array[
     (select string_agg(concat_ws(' ', m.roleid, m.member, m.grantor, m.xmin, m.ctid), ',' order by m.ctid) from pg_auth_members as m),
     (select string_agg(concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolcanlogin), ',' order by r.oid) from pg_roles as r),
     (select string_agg(concat_ws(' ', s.setdatabase, s.setrole, s.xmin, s.ctid), ',' order by s.ctid) from pg_db_role_setting as s),
-    (select string_agg(concat_ws(' ', s.name, s.setting, s.source), ',' order by s.name) from pg_settings as s where s.name in ('session_replication_role', 'event_triggers', 'row_security'))
+    (select string_agg(concat_ws(' ', s.name, s.setting, s.source), ',' order by s.name) from pg_settings as s where s.name in ('session_replication_role', 'event_triggers'))
 ]::text as fingerprint

@@ -59,7 +59,7 @@ item as (
     select
         'rule', concat_ws(' on ', quote_ident(w.rulename), w.ev_class::regclass::text), pg_get_ruledef(w.oid), w.ev_enabled::text, null, null, w.xmin
     from pg_rewrite as w
-    where w.ev_class in (select r.oid from relation as r union all select c.oid from captured as c)
+    where w.ev_class in (select r.oid from relation as r) or w.ev_class in (select c.oid from captured as c)
     union all
     select
         'policy', concat_ws(' on ', quote_ident(p.polname), p.polrelid::regclass::text),
@@ -99,11 +99,11 @@ item as (
     from pg_db_role_setting as s
     cross join lateral unnest(s.setconfig) as v (setting)
     where s.setdatabase in (0, (select d.oid from pg_database as d where d.datname = current_database()))
-        and v.setting ~ '^(session_replication_role|event_triggers|row_security|auditctl[.][^=]*)='
+        and v.setting ~ '^(session_replication_role|event_triggers|auditctl[.][^=]*)='
     union all
     select 'setting', s.name || ' of the server', s.setting, null, null, null, null
     from pg_settings as s
-    where s.name in ('session_replication_role', 'event_triggers', 'row_security') and s.source in ('configuration file', 'command line')
+    where s.name in ('session_replication_role', 'event_triggers') and s.source in ('configuration file', 'command line')
 )
 
 select
