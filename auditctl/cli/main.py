@@ -45,6 +45,8 @@ COMMANDS = {
     "record": "record",
     "import-log": "import_log",
     "maintain": "maintain",
+    "keygen": "keygen",
+    "seal": "seal",
     "metrics": "metrics",
     "hold": "hold",
     "erase": "erase",

@@ -74,7 +74,9 @@ def _write_new(path: Path, lines: Sequence[object], mode: int) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", hint="Name a file in a folder you may write to.") from error
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}", hint="Name a file in a folder you may write to."
+        ) from error
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)

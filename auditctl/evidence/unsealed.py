@@ -190,10 +190,7 @@ def _first(known: list[_Incarnation]) -> Composable:
 
 
 def _committed_by(snapshot: str) -> Composable:
-    end, text = Literal(str(_parse(snapshot).end)), Literal(snapshot)
-    return SQL("(xact_id < {}::xid8 and pg_catalog.pg_visible_in_snapshot(xact_id, {}::pg_catalog.pg_snapshot))").format(
-        end, text
-    )
+    return predicates.committed_by(_parse(snapshot)).sql
 
 
 def _parse(snapshot: str) -> Snapshot:
