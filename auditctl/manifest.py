@@ -11,11 +11,14 @@ from auditctl.capture import rule_history
 from auditctl.capture.rule_history import Moment
 from auditctl.database import Connection, read_transaction
 from auditctl.log.export import ExportRequest, ExportResult
-from auditctl.log.exported import DIGEST, KIND, SUFFIX, VERSION, digest
+from auditctl.log.exported import DIGEST, KIND, SUFFIX, VERSION, RecordedExport, digest
 from auditctl.log.filters import Filters
+from auditctl.log.formats import BY_NAME
+from auditctl.log.selection import Order
+from auditctl.log.snapshot import Snapshot
 from auditctl.text import iso_utc
 
-__all__ = ["DIGEST", "SUFFIX", "build", "coverage", "text"]
+__all__ = ["DIGEST", "SUFFIX", "build", "coverage", "of_recorded", "text"]
 
 _EXPORT = """
     select b.occurred_at, b.db_user, b.actor from auditctl.event as b
@@ -68,6 +71,29 @@ def build(conn: Connection, request: ExportRequest, result: ExportResult, name: 
         "evidence": None,
     }  # fmt: skip
     return {**document, DIGEST: digest(document)}
+
+
+def of_recorded(conn: Connection, export: RecordedExport) -> dict[str, Any]:
+    """Return the manifest of an export that the log has.
+
+    Raises:
+        UsageError: The log does not know a table or column of its filters any more.
+        DatabaseError: The login may not read the log or the rules.
+    """
+    asked, facts = export.request, export.facts
+    texts = {name: [value] if isinstance(value, str) else value for name, value in asked["filters"].items()}
+    since = asked.get("committed_since")
+    request = ExportRequest(
+        Filters.parse(texts), BY_NAME[asked["format"]], Order(asked["order"]), asked["raw"],
+        committed_since=None if since is None else Snapshot.parse(since),
+    )  # fmt: skip
+    snapshot = facts.get("snapshot")
+    result = ExportResult(
+        facts["rows"], facts["bytes"], export.event_id, facts["sha256"],
+        snapshot=None if snapshot is None else Snapshot.parse(snapshot),
+        first_event_id=facts.get("first_event_id"), last_event_id=facts.get("last_event_id"),
+    )  # fmt: skip
+    return build(conn, request, result, f"activity-{export.at:%Y-%m-%d}.{request.format.name}")
 
 
 def text(document: Mapping[str, Any]) -> str:

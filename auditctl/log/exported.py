@@ -11,7 +11,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -172,7 +172,7 @@ class RecordedExport:
         end_id: The event that records its end.
         login: The login that exported.
         user: The user, or the login.
-        at: When it ended.
+        at: When it ended; aware.
         request: What was asked for: format, order, filters.
         facts: What was written: rows, bytes, sha256 and so on.
     """
@@ -188,8 +188,9 @@ class RecordedExport:
     @property
     def sentence(self) -> str:
         """Which export it is, for people."""
+        at = self.at.astimezone(UTC)
         return (
-            f"export {self.event_id} by {self.user} on {self.at:%Y-%m-%d} at {self.at:%H:%M:%S} UTC: "
+            f"export {self.event_id} by {self.user} on {at:%Y-%m-%d} at {at:%H:%M:%S} UTC: "
             f"{plural(self.facts.get('rows', 0), 'event')}, {self.facts.get('selection', '')}"
         )
 

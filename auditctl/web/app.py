@@ -30,9 +30,6 @@ SWEEP_SECONDS = 15.0
 EXPORT_THREADS = 200
 """Maximum number of exports that wait for the database at a time, in addition to pages."""
 
-MAX_FORM = 1 << 20
-"""Bytes."""
-
 
 def make_app(settings: Settings) -> ASGIApp:
     """Return the application that serves the log (ASGI 3)."""
@@ -51,14 +48,15 @@ def make_app(settings: Settings) -> ASGIApp:
         routes=[*routes, Mount("/static", CachedStaticFiles(directory=STATIC))],
         exception_handlers={HTTPException: dispatch.not_routed(state)},
         lifespan=lifespan,
-        max_body_size=MAX_FORM,
     )
     app = RootPath(Headers(app), settings.root_path)
     return Peer(cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), list(settings.trusted_proxies))))
 
 
 def _starlette_route(state: AppState, route: Route) -> StarletteRoute:
-    made = StarletteRoute(route.path, dispatch.endpoint(state, route), methods=list(route.methods))
+    made = StarletteRoute(
+        route.path, dispatch.endpoint(state, route), methods=list(route.methods), max_body_size=route.max_body
+    )
     if route.is_recorded and made.methods:
         made.methods.discard("HEAD")  # it would leave an event although nobody reads the answer
     return made

@@ -90,7 +90,7 @@ async def _response(visit: Visit, route: Route, limiter: CapacityLimiter) -> Res
 
 async def _answer(visit: Visit, route: Route, limiter: CapacityLimiter) -> Response:
     if visit.request.method == "POST":
-        visit.form = await read_form(visit.request)
+        visit.form = await read_form(visit.request, has_file=route.has_file)
     in_thread = partial(to_thread.run_sync, limiter=limiter)
     visit.session = await in_thread(_session, visit, route)
     if route.access is not Access.EVERYONE and visit.session is None:

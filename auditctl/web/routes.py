@@ -11,8 +11,11 @@ from starlette.responses import Response
 from auditctl.log.formats import EXPORTS
 from auditctl.web.request import Visit
 from auditctl.web.settings import Auth
-from auditctl.web.views import doctor, event, export, health, history, log, login, metrics, overview, suggest
+from auditctl.web.views import check, doctor, event, export, health, history, log, login, metrics, overview, suggest
 from auditctl.web.views.config import change, form, tables
+
+MAX_FORM = 1 << 20
+"""Bytes."""
 
 
 class Access(Enum):
@@ -34,6 +37,8 @@ class Route:
         access: Who may use it.
         parameters: The allowed names in the query.
         is_recorded: Whether a GET leaves an event, so that pages of other sites may not send it.
+        has_file: Whether its form has a file.
+        max_body: How many bytes a posted form may have.
         auth: The only kind of sign-in that has this route; None for both.
     """
 
@@ -43,6 +48,8 @@ class Route:
     access: Access = Access.READER
     parameters: frozenset[str] = frozenset()
     is_recorded: bool = False
+    has_file: bool = False
+    max_body: int = MAX_FORM
     auth: Auth | None = None
 
 
@@ -53,6 +60,9 @@ ROUTES = (
     Route("/overview", overview.overview, parameters=overview.PARAMETERS),
     Route("/suggest", suggest.suggest, parameters=suggest.PARAMETERS),
     *(Route(f"/export.{row.name}", export.export, parameters=export.PARAMETERS, is_recorded=True) for row in EXPORTS),
+    Route("/check", check.check, parameters=check.PARAMETERS),
+    Route("/check", check.upload, methods=("POST",), has_file=True, max_body=check.MAX_FILE),
+    Route("/manifest.json", check.download, parameters=check.MANIFEST_PARAMETERS),
     Route("/login", login.form, access=Access.EVERYONE, parameters=frozenset({"next"}), auth=Auth.PASSWORD),
     Route("/login", login.sign_in, methods=("POST",), access=Access.EVERYONE, auth=Auth.PASSWORD),
     Route("/logout", login.sign_out, methods=("POST",), auth=Auth.PASSWORD),

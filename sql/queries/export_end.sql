@@ -4,7 +4,7 @@ select
     e.event_id as end_id,
     e.db_user as login,
     coalesce(e.actor, e.db_user) as user_name,
-    e.occurred_at at time zone 'UTC' as ended_at,
+    e.occurred_at as ended_at,
     b.new_values as request,
     e.new_values as facts
 from auditctl.event as e

@@ -23,6 +23,7 @@ PAGES = {
     "a mistake": "/?since=yesterday-ish",
     "a history": "/history?target=Customer&id=7",
     "a missing event": "/events/999999",
+    "an unknown export": "/check?name=log.csv&sha256=" + "0" * 64,
     "pictures": "/?limit=1&pictures=1&target=Customer&until=2026-03-02",
     "an overview": "/overview?target=Customer&until=2026-03-02",
     "a configuration": "/config",

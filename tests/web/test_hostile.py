@@ -55,7 +55,9 @@ def test_no_form_of_another_site_does_anything(admin: Client, conn: psycopg.Conn
     before = conn.execute("select count(*) from auditctl.event").fetchone()
     for fields, headers, status in FORGED:
         sent = {name: token if value == "TOKEN" else value for name, value in fields.items()}
-        answer = admin.post(route.path, data=sent, headers=headers)
+        answer = admin.post(
+            route.path, data=sent, headers=headers, files={"file": b"x"} if route.has_file and fields else None
+        )
         assert (fields, headers, answer.status_code) == (fields, headers, status)
         assert admin.get("/").status_code == 200
         assert conn.execute("select count(*) from auditctl.event").fetchone() == before
@@ -160,7 +162,7 @@ def test_a_login_and_password_in_the_dsn_are_not_used(
     client = page.client()
     assert client.sign_in(ann.name).status_code == 303
     assert client.get("/export.csv").status_code == 200
-    found = conn.execute("select db_user from auditctl.event where target = 'auditctl.export'").fetchall()
+    found = conn.execute("select distinct db_user from auditctl.event where target = 'auditctl.export'").fetchall()
     assert found == [(ann.name,)]
 
 

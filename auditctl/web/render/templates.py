@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from auditctl import __version__
 from auditctl.display import coded, harmless
-from auditctl.text import plural
+from auditctl.text import iso_utc, plural
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
 _SPACES = ("\n", "\t")
@@ -33,7 +33,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(harmless=harmless, readable=readable, number=number, plural=plural)
+    env.filters.update(harmless=harmless, readable=readable, number=number, plural=plural, utc=iso_utc)
     env.globals.update(version=__version__, static=_Static())
     return env
 

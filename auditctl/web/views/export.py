@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from threading import Lock
@@ -12,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from auditctl.errors import AuditctlError, UsageError
-from auditctl.log.export import ExportRequest, begin
+from auditctl.log.export import ExportRequest, begin, record_end
 from auditctl.log.formats import BY_NAME
 from auditctl.log.selection import Order
 from auditctl.text import in_quotes
@@ -94,8 +95,15 @@ def _led_by(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _chunks(visit: Visit, request: ExportRequest) -> Generator[bytes]:
+    sha256, size = hashlib.sha256(), 0
     with visit.connection(has_time_limit=False) as conn:
-        yield from repaired_chunks(begin(conn, request))
+        running = begin(conn, request)
+        for chunk in repaired_chunks(running):
+            sha256.update(chunk)
+            size += len(chunk)
+            yield chunk
+        # Before the end of the response, which the client takes for the end of the file.
+        record_end(conn, request.filters, running.result(size, sha256.hexdigest()))
 
 
 def _order(visit: Visit) -> Order:
