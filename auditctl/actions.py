@@ -11,7 +11,11 @@ from auditctl.text import in_quotes
 
 
 class Action(StrEnum):
-    """What an event says happened: the labels of the type auditctl.action, in its order."""
+    """What an event says happened: the labels of the type auditctl.action, in its order, and BASELINE.
+
+    An event of a baseline has the action CREATE. As nobody created the row then, it is counted, filtered and drawn by
+    an action of its own: see auditctl.shown_action.
+    """
 
     CREATE = "CREATE"
     READ = "READ"
@@ -19,6 +23,7 @@ class Action(StrEnum):
     DELETE = "DELETE"
     TRUNCATE = "TRUNCATE"
     EVENT = "EVENT"
+    BASELINE = "BASELINE"
 
 
 @dataclass(frozen=True, slots=True)

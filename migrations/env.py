@@ -183,6 +183,7 @@ def install() -> None:
     run(resources.sql_text("bootstrap/guard_joins.sql"))
     run(resources.sql_text("bootstrap/guard_entry.sql"))
     run(resources.sql_text("bootstrap/lend.sql"))
+    run(resources.sql_text("bootstrap/lend_rows.sql"))
     run(resources.sql_text("bootstrap/event_triggers.sql"))
     if finish is not None:
         run(resources.sql_text("bootstrap/adopted.sql"))

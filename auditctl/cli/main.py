@@ -44,6 +44,8 @@ COMMANDS = {
     "stats": "stats",
     "record": "record",
     "import-log": "import_log",
+    "baseline": "reconcile",
+    "reconcile": "reconcile",
     "maintain": "maintain",
     "keygen": "keygen",
     "seal": "seal",

@@ -124,7 +124,8 @@ FILTERS = (
     Filter("user", "User", "NAME", "By this user or database login; System for the system, actor:NAME for a user of "
            "any name, login:NAME for a login alone.",
            "alice", filter_values.user, predicates.user, Field(suggestions="users")),
-    Filter("action", "Action", "ACTION", "Of this action: create, read, update, delete, truncate or event.",
+    Filter("action", "Action", "ACTION", "Of this action: create, read, update, delete, truncate or event; baseline "
+           "for rows that were there.",
            "update", filter_values.action, predicates.action, Field(FieldKind.CHECKBOXES, choices=tuple(Action)),
            repeatable=True),
     Filter("column", "Changed column", "NAME", "An update that changed this column.",

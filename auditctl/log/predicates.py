@@ -141,10 +141,14 @@ def action(values: Sequence[Action]) -> Predicate:
 
 
 def _action(value: Action) -> Predicate:
-    sql = _in("action", [str(value)])
+    is_counted_apart = value in (Action.CREATE, Action.BASELINE)
+    sql: Composable = _in("action", [str(value)])
+    if is_counted_apart:
+        sql = SQL("auditctl.shown_action(action, context) = {}").format(Literal(str(value)))
     if value in _RARE_ACTIONS:
         return Predicate(sql, is_indexed=True)
-    hashed = SQL("pg_catalog.hashenum(action) = pg_catalog.hashenum({}::auditctl.action)").format(Literal(str(value)))
+    stored = Action.CREATE if is_counted_apart else value
+    hashed = SQL("pg_catalog.hashenum(action) = pg_catalog.hashenum({}::auditctl.action)").format(Literal(str(stored)))
     return Predicate(sql, summary=hashed)
 
 

@@ -70,7 +70,7 @@ begin
             from ours as o
             join pg_catalog.pg_proc as p on p.pronamespace = o.oid
             -- These have the rights of the login that installs.
-            where p.proname not in ('displacement', 'watch_displaced', 'put_trigger', 'put_read_policy', 'lend', 'guard_ddl', 'guard_drop', 'guard_start')
+            where p.proname not in ('displacement', 'watch_displaced', 'put_trigger', 'put_read_policy', 'lend', 'lend_rows', 'guard_ddl', 'guard_drop', 'guard_start')
         ) as object
         where object.owner <> 'auditctl_owner'::pg_catalog.regrole
         order by object.rank, object.name

@@ -109,6 +109,65 @@ begin
         end if;
         execute format('select count(*) from (select from only %s limit 1000001) as r', v_name) into v_rows;
         return case when v_rows <= 1000000 then v_rows end;
+    elsif p_task in ('read', 'share') then
+        if v_kind <> 'r' then
+            raise exception '% is not an ordinary table', v_name using errcode = 'wrong_object_type';
+        end if;
+        -- As above: the locks keep the name with the table, and what the table's owner may put into indexes, statistics and
+        -- constraints as it is.
+        if v_is_guarded then
+            perform from pg_namespace as n join pg_class as c on c.relnamespace = n.oid where c.oid = p_relation for key share of n;
+        end if;
+        execute format('lock table only %s in share update exclusive mode', v_name);
+        if to_regclass(v_name) is distinct from p_relation::regclass then
+            raise exception '% was renamed meanwhile', v_name using errcode = 'serialization_failure', hint = 'Try again.';
+        end if;
+        -- What a superuser owns may run, and whoever has these rights runs the rest in any query.
+        if not pg_has_role(session_user, current_user, 'MEMBER') then
+            with recursive above as (
+                select p_relation as relation
+                union
+                select i.inhparent from above as a join pg_inherits as i on i.inhrelid = a.relation
+            )
+
+            select pg_describe_object(d.refclassid, d.refobjid, 0)
+            into v_other
+            from (
+                select 'pg_class'::regclass::oid, a.relation from above as a
+                union all
+                select 'pg_class'::regclass::oid, i.indexrelid from pg_index as i where i.indrelid = p_relation
+                union all
+                select 'pg_constraint'::regclass::oid, k.oid from pg_constraint as k where k.conrelid = p_relation
+                union all
+                select 'pg_statistic_ext'::regclass::oid, s.oid from pg_statistic_ext as s where s.stxrelid = p_relation
+            ) as part (class, object)
+            join pg_depend as d on d.classid = part.class and d.objid = part.object and d.refobjid >= 16384
+            cross join lateral (
+                select case d.refclassid
+                    when 'pg_proc'::regclass then (select p.proowner from pg_proc as p where p.oid = d.refobjid)
+                    when 'pg_operator'::regclass then (select o.oprowner from pg_operator as o where o.oid = d.refobjid)
+                    when 'pg_opclass'::regclass then (select o.opcowner from pg_opclass as o where o.oid = d.refobjid)
+                    when 'pg_type'::regclass then (select t.typowner from pg_type as t where t.oid = d.refobjid and t.typtype in ('b', 'e'))
+                end
+            ) as owner (oid)
+            where d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_am'::regclass, 'pg_opclass'::regclass)
+                and not exists (select from pg_roles as r where r.oid = owner.oid and r.rolsuper)
+                or d.refclassid = 'pg_type'::regclass and (d.objsubid = 0 or part.class <> 'pg_class'::regclass)
+                and not exists (select from pg_roles as r where r.oid = owner.oid and r.rolsuper)
+            limit 1;
+            if v_other is not null then
+                raise exception 'reading % would run % with the rights of %', v_name, v_other, current_user
+                    using errcode = 'insufficient_privilege', hint = 'Use a superuser, or the login that ran `auditctl install`.';
+            end if;
+        end if;
+        if p_task = 'share' then
+            execute format(
+                'select from only %s as t where t.ctid >= ''(%s,0)''::tid and t.ctid < ''(%s,0)''::tid for share', v_name,
+                split_part(p_detail, ' ', 1)::bigint, split_part(p_detail, ' ', 2)::bigint
+            );
+            get diagnostics v_rows = row_count;
+        end if;
+        return v_rows;
     elsif p_task = 'lock' then
         if p_detail is null or p_detail not in ('access share', 'share', 'share row exclusive', 'access exclusive') then
             raise exception 'no lock mode: %', coalesce(p_detail, 'null') using errcode = 'invalid_parameter_value';
@@ -217,7 +276,7 @@ $auditctl$
     execute pg_catalog.format('grant execute on function %s.lend(text, oid, text, text) to auditctl_owner', v_schema);
     execute pg_catalog.format(
         'comment on function %s.lend(text, oid, text, text) is %L', v_schema,
-        'Locks a table, puts, enables or drops a capture trigger on it, or counts its rows, with the rights of the login that installed auditctl'
+        'Locks a table or rows in some of its pages, puts, enables or drops a capture trigger on it, or counts its rows, with the rights of the login that installed auditctl'
     );
     if v_is_superuser then
         drop function if exists auditctl_internal.lend(text, oid, text, text);

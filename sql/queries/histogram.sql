@@ -2,11 +2,11 @@
 -- counts: bucket, target or actor_kind. Edges are the lower bounds of the bars; source is the log, or a sample of it.
 select
     pg_catalog.width_bucket(activity.created_on, {edges}) as bucket,
-    activity.action::text as action,
+    auditctl.shown_action(activity.action, activity.context) as action,
     activity.target_name as target,
     activity.actor_kind,
     activity.actor,
     pg_catalog.count(*) as events
 from {source} as activity
 where {condition}
-group by grouping sets ((1, activity.action), (activity.target_name), (activity.actor_kind, activity.actor))
+group by grouping sets ((1, 2), (activity.target_name), (activity.actor_kind, activity.actor))

@@ -11,7 +11,7 @@ other as (
     where recorded.target is not null
     union
     values
-    ('auditctl.accepted_finding'), ('auditctl.actor_source'), ('auditctl.capture'), ('auditctl.consumer'),
+    ('auditctl.accepted_finding'), ('auditctl.actor_source'), ('auditctl.baseline'), ('auditctl.capture'), ('auditctl.consumer'),
     ('auditctl.ddl'), ('auditctl.ddl_statement'), ('auditctl.erasure'), ('auditctl.event_type'),
     ('auditctl.export'), ('auditctl.hold'), ('auditctl.import'), ('auditctl.partition'),
     ('auditctl.refusal'), ('auditctl.release'), ('auditctl.retention'), ('auditctl.role'),

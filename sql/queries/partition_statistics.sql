@@ -2,7 +2,7 @@
 select
     statistics.target,
     statistics.month,
-    statistics.action::text as action,
+    statistics.action,
     statistics.events,
     statistics.weight,
     coalesce(
@@ -20,7 +20,7 @@ from auditctl.statistics(
     %(since)s,
     %(until)s,
     %(targets)s::text [],
-    %(actions)s::auditctl.action [],
+    %(actions)s::text [],
     %(recent)s,
     %(percent)s
 ) as statistics

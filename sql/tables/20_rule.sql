@@ -77,6 +77,9 @@ comment on column auditctl.rename.renamed_at is 'The time from which events reco
 comment on column auditctl.rename.old_target is 'The name before';
 comment on column auditctl.rename.new_target is 'The name after';
 
+create type auditctl.target_period as (target text, since timestamptz, until timestamptz);
+comment on type auditctl.target_period is 'A name that a table had, with the time from which and until which, as auditctl.target_names returns it';
+
 create table auditctl.event_type (
     name text not null,
     label text,

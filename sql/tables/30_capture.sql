@@ -49,6 +49,15 @@ comment on column auditctl.capture_site.columns is 'The columns that capture can
 comment on column auditctl.capture_site.types is 'The types of all columns, in order: object ids as eight hexadecimal digits each';
 comment on column auditctl.capture_site.key_indexes is 'Its indexes of auditctl_internal.key_indexes, the best first';
 
+create type auditctl.row_reader as (source text, key text, image text, bounded_image text, partition text, columns text[]);
+comment on type auditctl.row_reader is 'The SQL that reads the rows of a table as capture records them';
+comment on column auditctl.row_reader.source is 'An item of FROM, as new; with places for the first page, and the page after the last, or null';
+comment on column auditctl.row_reader.key is 'The expression for the key; null without a key';
+comment on column auditctl.row_reader.image is 'The expression for the image of the row';
+comment on column auditctl.row_reader.bounded_image is 'The same for a row that exceeds the limit of an event';
+comment on column auditctl.row_reader.partition is 'The expression for the partition or child that it is, as events have it; null for the table itself';
+comment on column auditctl.row_reader.columns is 'The columns that are neither excluded nor masked';
+
 create table auditctl.template (
     action auditctl.action not null,
     parts text[] not null,

@@ -49,10 +49,10 @@ def test_unknown_filter_is_refused_with_the_known_ones() -> None:
     assert "user" in caught.value.hint
 
 
-def test_unknown_action_is_refused_with_the_six() -> None:
+def test_unknown_action_is_refused_with_those_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         Filters.parse({"action": ["upsert"]})
-    assert caught.value.hint == "Actions: CREATE, READ, UPDATE, DELETE, TRUNCATE, EVENT."
+    assert caught.value.hint == "Actions: CREATE, READ, UPDATE, DELETE, TRUNCATE, EVENT, BASELINE."
 
 
 def test_date_in_another_notation_is_refused_with_the_way_to_write_it() -> None:

@@ -32,6 +32,7 @@ READING: dict[str, list[str]] = {
     "show": ["show", "1"],
     "history": ["history", "auditctl.store", STORE_REVISION],
     "stats": ["stats"],
+    "reconcile": ["reconcile"],
 }
 """Commands that change nothing, and so leave nothing."""
 
@@ -89,6 +90,10 @@ CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None
             ("auditctl.export", "EXPORT", "EVENT", "export complete"),
             ("auditctl.export", None, "EVENT", "log exported"),
         ],
+    ),
+    "baseline": (
+        ["baseline", "old"],
+        [("auditctl.baseline", "public.old", "EVENT", "baseline of public.old: 0 rows recorded")],
     ),
     "hold": (
         ["hold", "add", "old", "--reason", "case 31", "--yes"],

@@ -65,6 +65,7 @@ PLAYED = (
     "how-to/monitoring.md",
     "how-to/new-tables.md",
     "how-to/read-logging.md",
+    "how-to/reconcile.md",
     "how-to/retention.md",
     "how-to/uninstall.md",
     "reference/configuration.md",

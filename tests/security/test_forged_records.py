@@ -38,6 +38,7 @@ READER |= {
     "next_key_step", "object_events", "object_key_steps", "object_periods",
 }  # fmt: skip
 READER |= {"block_events", "block_leaves", "event_leaf", "event_salt"}
+READER |= {"reconcile", "reconcile_scopes", "shown_action"}
 READER |= {"capture_keys", "metrics", "not_administrable", "stale_targets"}
 READER |= {"drop_consumer", "move_consumer", "open_consumer", "record_export_end"}
 ADMIN = READER | {
@@ -47,6 +48,7 @@ ADMIN = READER | {
 }  # fmt: skip
 ADMIN |= {"change_capture", "lock_rules", "lock_table", "prepare_capture", "record_run", "release"}
 ADMIN |= {"append_block", "audit_table", "begin_sealing", "refresh_capture", "release_table", "unaudit_table"}
+ADMIN |= {"baseline_tables", "end_baseline", "record_baseline"}
 MAY_CALL = {
     "stranger": ANYBODY,
     "auditctl_app": ANYBODY | {"names_actor", "record_event"},

@@ -216,9 +216,8 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
          group by p.oid order by 1
     """).fetchall()
     assert {name: roles for name, roles in granted if roles != ["auditctl_reader"]} == {
-        "append_block": ["auditctl_admin"],
-        "begin_sealing": ["auditctl_admin"],
-        "change_capture": ["auditctl_admin"],
+        **{name: ["auditctl_admin"] for name in ("append_block", "begin_sealing", "change_capture")},
+        **{name: ["auditctl_admin"] for name in ("baseline_tables", "end_baseline", "record_baseline")},
         "audit_table": ["auditctl_admin"],
         "refresh_capture": ["auditctl_admin"],
         "release_table": ["auditctl_admin"],
@@ -231,6 +230,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
         "import_own_reads": ["auditctl_admin"],
         "import_reads": ["auditctl_admin"],
         "lend": ["auditctl_owner"],
+        "lend_rows": ["auditctl_owner"],
         "lock_rules": ["auditctl_admin"],
         "lock_table": ["auditctl_admin"],
         "maintain": ["auditctl_admin"],

@@ -79,6 +79,7 @@ LENT = (
     "auditctl_internal.watch_displaced(",
     "auditctl.place",
     "auditctl_internal.lend(",
+    "auditctl_internal.lend_rows(",
 )
 
 GUARDED = ("template_kept", "member_kept", "administration_kept")

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-COLORS = {"CREATE": "green", "READ": "cyan", "UPDATE": "yellow", "DELETE": "red", "TRUNCATE": "red", "EVENT": "blue"}
+COLORS = {
+    "CREATE": "green", "READ": "cyan", "UPDATE": "yellow", "DELETE": "red", "TRUNCATE": "red", "EVENT": "blue",
+    "BASELINE": "green",
+}  # fmt: skip
 
 _HEADER = ("event", "created on (UTC)", "ip address", "user", "action", "target", "id", "details")
 _FIELD = {name: index for index, name in enumerate(selection.COLUMNS)}

@@ -31,7 +31,9 @@ MAX_SCANNED = 100_000
 _SEED = 1
 """The same blocks each time, so that a chart does not flicker."""
 
-_COLUMNS = SQL("{}, action::text, target_name, actor_kind, actor").format(SQL(window_search.MICROSECONDS))
+_COLUMNS = SQL("{}, auditctl.shown_action(action, context), target_name, actor_kind, actor").format(
+    SQL(window_search.MICROSECONDS)
+)
 
 
 @dataclass(frozen=True, slots=True)

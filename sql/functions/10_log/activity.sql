@@ -78,6 +78,15 @@ revoke execute on function auditctl.long_sentence from public;
 grant execute on function auditctl.long_sentence to auditctl_reader;
 comment on function auditctl.long_sentence is 'auditctl.details of a large event whose values are objects; takes time in proportion to its size';
 
+create or replace function auditctl.shown_action(p_action auditctl.action, p_context jsonb) returns text
+language sql immutable parallel safe
+-- No application can write that key: see auditctl_internal.own_keys.
+return case when p_action = 'CREATE' and p_context operator(pg_catalog.?) 'baseline' then 'BASELINE' else p_action::text end;
+revoke execute on function auditctl.shown_action from public;
+grant execute on function auditctl.shown_action to auditctl_reader;
+comment on function auditctl.shown_action is
+    'The action as events are counted and filtered by it: BASELINE for a row that was there before it was audited, which nobody created';
+
 create or replace function auditctl.sentence(p_action auditctl.action, p_old jsonb, p_new jsonb, p_context jsonb)
 returns table (details text)
 language sql stable parallel safe
@@ -90,13 +99,14 @@ select case
         and (p_old = '{"$erased": true}' or p_new = '{"$erased": true}')
         then '(erased)'
     when (pg_catalog.pg_column_size(p_old) > 1500 or pg_catalog.pg_column_size(p_new) > 1500) and p_action in ('CREATE', 'UPDATE', 'DELETE')
-        then auditctl.long_sentence(p_action, p_old, p_new)
+        then case when auditctl.shown_action(p_action, p_context) = 'BASELINE' then 'was there: ' else '' end
+            || auditctl.long_sentence(p_action, p_old, p_new)
     when p_action = 'UPDATE' then pg_catalog.array_to_string(array(
         select pair.key || ': ' || auditctl.shown(p_old ->> pair.key) || ' ' || pg_catalog.chr(8594) || ' ' || auditctl.shown(p_new ->> pair.key)
         from (select pg_catalog.jsonb_object_keys(p_new) as key) as pair
         order by pair.key collate "C"
     ), '; ')
-    when p_action = 'CREATE' then pg_catalog.array_to_string(array(
+    when p_action = 'CREATE' then case when p_context operator(pg_catalog.?) 'baseline' then 'was there: ' else '' end || pg_catalog.array_to_string(array(
         select pair.key || ': ' || auditctl.shown(p_new ->> pair.key)
         from (select pg_catalog.jsonb_object_keys(p_new) as key) as pair
         where p_new ->> pair.key is not null

@@ -5,12 +5,12 @@ create or replace function auditctl.statistics(
     p_since timestamptz default null,
     p_until timestamptz default null,
     p_targets text[] default null,
-    p_actions auditctl.action[] default null,
+    p_actions text[] default null,
     p_recent timestamptz default null,
     p_percent double precision default 100
 )
 returns table (
-    target text, month text, action auditctl.action, events bigint, weight bigint, oldest timestamptz, newest timestamptz,
+    target text, month text, action text, events bigint, weight bigint, oldest timestamptz, newest timestamptz,
     recent_events bigint, recent_weight bigint, other_events bigint, other_weight bigint
 )
 language plpgsql stable security definer
@@ -37,15 +37,16 @@ begin
             coalesce(sum(event.weight) filter (where not event.is_selected), 0)::bigint
         from (
             select
-                part.target, part.action, part.occurred_at,
+                part.target, shown.action, part.occurred_at,
                 date_trunc('month', part.occurred_at at time zone 'UTC') as month,
                 ($1 is null or part.occurred_at >= $1) and ($2 is null or part.occurred_at < $2)
-                and ($3 is null or part.target = any ($3)) and ($4 is null or part.action = any ($4)) as is_selected,
+                and ($3 is null or part.target = any ($3)) and ($4 is null or shown.action = any ($4)) as is_selected,
                 56 + pg_column_size(part.target) + pg_column_size(part.db_user)
                 + coalesce(pg_column_size(part.actor), 0) + coalesce(pg_column_size(part.ip), 0)
                 + coalesce(pg_column_size(part.target_id), 0) + coalesce(pg_column_size(part.context), 0)
                 + coalesce(pg_column_size(part.old_values), 0) + coalesce(pg_column_size(part.new_values), 0) as weight
             from only %s as part %s
+            cross join lateral (select auditctl.shown_action(part.action, part.context) as action) as shown
         ) as event
         group by event.target, event.month, event.action
         $query$,

@@ -50,7 +50,7 @@ language sql immutable
 as $auditctl$
     select
         '{application_name,role,partition,previous_target_id,summary,claimed_actor,claimed_ip,context_rejected,context_bytes,'
-        'leaf,indirect,imported_by,imported_from,rolled_back}'::text[]
+        'leaf,indirect,imported_by,imported_from,rolled_back,baseline}'::text[]
 $auditctl$;
 comment on function auditctl_internal.own_keys is 'The context keys that only auditctl writes; inlined, so it costs nothing';
 

@@ -1,5 +1,20 @@
 -- How administrators' changes reach tables: by the fixed DDL of `lend`, which has the rights of the login that installed.
 
+create or replace function auditctl_internal.require_lender(p_lender name, p_relation oid) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if exists (select from pg_class as c where c.oid = p_relation and not pg_has_role(p_lender, c.relowner, 'USAGE')) then
+        raise exception '% belongs to %, whose rights % does not have',
+            auditctl_internal.registered_name(p_relation), (select pg_get_userbyid(c.relowner) from pg_class as c where c.oid = p_relation), p_lender
+            using errcode = 'insufficient_privilege',
+                hint = 'Administrators reach the tables of the login that installed auditctl: grant it the role of the owner, or let a superuser run: auditctl install';
+    end if;
+end
+$auditctl$;
+comment on function auditctl_internal.require_lender is 'Raises 42501 if the login whose rights are lent does not have those of a table''s owner';
+
 create or replace function auditctl_internal.borrow(p_task text, p_relation oid, p_detail text default null, p_function text default null)
 returns bigint
 language plpgsql volatile
@@ -24,12 +39,7 @@ begin
     if not found then
         raise exception 'what administrators need is not installed' using errcode = 'object_not_in_prerequisite_state', hint = 'Run: auditctl install';
     end if;
-    if exists (select from pg_class as c where c.oid = p_relation and not pg_has_role(v_lender, c.relowner, 'USAGE')) then
-        raise exception '% belongs to %, whose rights % does not have',
-            auditctl_internal.registered_name(p_relation), (select pg_get_userbyid(c.relowner) from pg_class as c where c.oid = p_relation), v_lender
-            using errcode = 'insufficient_privilege',
-                hint = 'Administrators reach the tables of the login that installed auditctl: grant it the role of the owner, or let a superuser run: auditctl install';
-    end if;
+    perform auditctl_internal.require_lender(v_lender, p_relation);
     -- PostgreSQL asks it of whoever creates a trigger; what calls the function later needs nothing.
     if p_task = 'put' then
         v_needs_function := not has_schema_privilege(v_lender, 'auditctl_triggers', 'usage')

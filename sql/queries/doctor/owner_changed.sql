@@ -25,7 +25,7 @@ from (
     from pg_proc as p
     where p.pronamespace in (to_regnamespace('auditctl'), to_regnamespace('auditctl_internal'))
         -- These have the rights of the login that installed auditctl, so that auditctl_owner cannot replace them.
-        and not (p.proname in ('displacement', 'watch_displaced', 'put_trigger', 'put_read_policy', 'lend') and pg_has_role(p.proowner, 'auditctl_owner', 'MEMBER'))
+        and not (p.proname in ('displacement', 'watch_displaced', 'put_trigger', 'put_read_policy', 'lend', 'lend_rows') and pg_has_role(p.proowner, 'auditctl_owner', 'MEMBER'))
         or p.pronamespace = to_regnamespace('auditctl_triggers')
         and (p.proname = any (%(needed)s) or exists (select from pg_trigger as t where t.tgfoid = p.oid))
 ) as object
