@@ -138,7 +138,8 @@ def _say_result(session: Session, erased: Sequence[Erasure], *, dry_run: bool) -
         session.say(f"Would erase {done}.")
         return
     session.say(f"Erased {done}.")
-    tables = ", ".join(sorted({one.partition for one in erased}))
+    sealed = {"auditctl.block"} if any(one.block for one in erased) else set()
+    tables = ", ".join(sorted({one.partition for one in erased} | sealed))
     session.say(f"hint: The files keep them until a superuser runs: vacuum (full, analyze) {tables}")
 
 

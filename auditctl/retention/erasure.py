@@ -35,6 +35,7 @@ class Erasure:
         places: What is erased, ordered: `values.NAME` for a column of the audited table, `event.NAME` for one of the
             event.
         recorded: The event that announces it; None in a dry run.
+        block: The block that had sealed the event; None if none had, and in a dry run.
     """
 
     event_id: int
@@ -44,6 +45,7 @@ class Erasure:
     partition: str
     places: tuple[str, ...]
     recorded: int | None
+    block: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +110,15 @@ def erase(conn: Connection, events: Sequence[int], columns: Sequence[str], reaso
 
 def _erase(conn: Connection, events: Sequence[int], columns: Sequence[str], reason: str | None) -> tuple[Erasure, ...]:
     query = (
-        "select event_id, created_on, target, target_id, partition, places, recorded "
+        "select event_id, created_on, target, target_id, partition, places, recorded, block "
         "from auditctl.erase_events(%s::bigint[], %s::text[], %s, %s)"
     )
     with _mistakes_explained(), database.transaction(conn):
         conn.execute("set transaction isolation level read committed")
         rows = conn.execute(query, [list(events), list(columns), reason, reason is None]).fetchall()
     return tuple(
-        Erasure(event_id, created_on, target, key, partition, tuple(places), recorded)
-        for event_id, created_on, target, key, partition, places, recorded in rows
+        Erasure(event_id, created_on, target, key, partition, tuple(places), recorded, block)
+        for event_id, created_on, target, key, partition, places, recorded, block in rows
     )
 
 

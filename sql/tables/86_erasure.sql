@@ -11,6 +11,7 @@ create table auditctl.erasure (
     erased_at timestamptz not null default pg_catalog.clock_timestamp(),
     xact_id xid8 not null default pg_catalog.pg_current_xact_id(),
     block bigint,
+    place bigint,
     units text[] not null default '{}',
     salts bytea,
     commitments bytea,
@@ -29,6 +30,7 @@ comment on column auditctl.erasure.erased_by is 'The login that erased it';
 comment on column auditctl.erasure.erased_at is 'When';
 comment on column auditctl.erasure.xact_id is 'The transaction that erased it: only in this one may the event change';
 comment on column auditctl.erasure.block is 'The block that sealed the event before; null if none had';
+comment on column auditctl.erasure.place is 'The place of the event in that block, from 0';
 comment on column auditctl.erasure.units is 'The columns of the event, in the order of its leaf, that this or an earlier erasure changed after the event was sealed';
 comment on column auditctl.erasure.salts is 'The salts of the seven erasable columns in the order of the leaf, 16 bytes each: the sealed ones, and new ones for those in units; null without a block, and once another erasure of the event followed';
 comment on column auditctl.erasure.commitments is 'The sealed commitments of the columns in units, 32 bytes each';

@@ -175,6 +175,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.node", "auditctl_reader", "SELECT"),
         ("auditctl.place", "-", "SELECT"),
         ("auditctl.place", "auditctl_reader", "SELECT"),
+        ("auditctl.pruned", "auditctl_reader", "SELECT"),
         ("auditctl.read_line", "auditctl_reader", "SELECT"),
         ("auditctl.read_site", "auditctl_reader", "SELECT"),
         ("auditctl.release", "auditctl_reader", "SELECT"),

@@ -2,7 +2,7 @@
 
 create or replace function auditctl_internal.insert_event(
     p_target text, p_target_id text, p_action auditctl.action, p_old jsonb, p_new jsonb, p_summary text,
-    p_reason text default null
+    p_reason text default null, p_event_id bigint default null
 ) returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -17,16 +17,18 @@ begin
     if p_reason is not null then
         v_who.context := coalesce(v_who.context, '{}') || jsonb_build_object('reason', p_reason);
     end if;
-    insert into auditctl.event (actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+    insert into auditctl.event (event_id, actor, actor_kind, ip, target, target_id, action, old_values, new_values, context)
+    overriding system value
     values (
-        v_who.actor, v_who.actor_kind, v_who.ip, p_target, auditctl_internal.fit_key(p_target_id), p_action,
+        coalesce(p_event_id, nextval('auditctl.event_event_id_seq')), v_who.actor, v_who.actor_kind, v_who.ip, p_target,
+        auditctl_internal.fit_key(p_target_id), p_action,
         auditctl_internal.fit_values(p_old), auditctl_internal.fit_values(p_new), auditctl_internal.fit_values(v_who.context)
     )
     returning event_id into v_event_id;
     return v_event_id;
 end
 $auditctl$;
-comment on function auditctl_internal.insert_event is 'Inserts one event with the session''s identity, and with a summary and a reason if it has them';
+comment on function auditctl_internal.insert_event is 'Inserts one event with the session''s identity, with a summary and a reason if it has them, and with a number that the sequence gave before';
 
 create or replace function auditctl.record_event(
     p_target text,

@@ -138,13 +138,15 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '3s'
 as $auditctl$
 begin
+    -- Sealing must not read events that are deleted meanwhile.
+    perform auditctl_internal.lock_sealing();
     -- The month has expired, so nobody writes to it any more, and earlier writes are committed once the lock is granted.
     execute format('lock table only %s in share mode', p_relation);
 exception when lock_not_available then
-    perform auditctl_internal.give_up(p_relation::text, (auditctl_internal.lock_holders(array[p_relation::oid]))[1]);
+    perform auditctl_internal.give_up(p_relation::text, (auditctl_internal.lock_holders(array[p_relation::oid, 'auditctl.incarnation'::regclass::oid]))[1]);
 end
 $auditctl$;
-comment on function auditctl_internal.close_month is 'Blocks writers of an expired month until the transaction ends, but not readers';
+comment on function auditctl_internal.close_month is 'Blocks writers of an expired month and sealing until the transaction ends, but not readers';
 
 create or replace function auditctl_internal.replace_month(p_month timestamp, p_condition text, p_has_survivors boolean, p_state text)
 returns void
@@ -210,6 +212,7 @@ as $auditctl$
 declare
     v_partition constant text := 'auditctl.' || auditctl_internal.month_table(p_month);
     v_state constant text := auditctl_internal.retention_state();
+    v_event_id constant bigint := nextval('auditctl.event_event_id_seq');
     v_condition text;
     v_data jsonb;
 begin
@@ -217,6 +220,11 @@ begin
     v_condition := auditctl_internal.expired_condition(p_month);
     v_data := jsonb_build_object('step', 'expire', 'partition', v_partition, 'month', to_char(p_month, 'YYYY-MM'))
         || auditctl_internal.count_events(p_month, v_condition);
+    if (v_data ->> 'dropped')::bigint > 0 then
+        v_data := v_data || coalesce(
+            jsonb_build_object('sealed', auditctl_internal.prune_leaves(p_month, v_condition, v_data, v_event_id)), '{}'
+        );
+    end if;
     begin
         perform auditctl_internal.replace_month(p_month, v_condition, (v_data ->> 'kept')::bigint > 0, v_state);
     exception when lock_not_available then
@@ -232,7 +240,7 @@ begin
     perform auditctl_internal.note_count(
         v_data ->> 'month', (v_data ->> 'dropped')::bigint + (v_data ->> 'kept')::bigint, (v_data ->> 'kept')::bigint
     );
-    return auditctl_internal.record_upkeep(v_partition, 'expired events deleted', v_data);
+    return auditctl_internal.record_upkeep(v_partition, 'expired events deleted', v_data, v_event_id);
 end
 $auditctl$;
 comment on function auditctl_internal.expire_month is

@@ -193,12 +193,14 @@ end
 $auditctl$;
 comment on function auditctl_internal.end_move is 'Replaces the DEFAULT partition by its copy, in one transaction';
 
-create or replace function auditctl_internal.record_upkeep(p_partition text, p_summary text, p_data jsonb) returns jsonb
+create or replace function auditctl_internal.record_upkeep(
+    p_partition text, p_summary text, p_data jsonb, p_event_id bigint default null
+) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    perform auditctl_internal.insert_event('auditctl.partition', p_partition, 'EVENT', null, p_data, p_summary);
+    perform auditctl_internal.insert_event('auditctl.partition', p_partition, 'EVENT', null, p_data, p_summary, p_event_id => p_event_id);
     return p_data;
 end
 $auditctl$;

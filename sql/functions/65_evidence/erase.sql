@@ -150,6 +150,17 @@ end
 $auditctl$;
 comment on function auditctl_internal.find_events is 'The events of these numbers; raises if one is missing, is not unique, or is a record of auditctl itself';
 
+create or replace function auditctl_internal.lock_sealing() returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    -- The lock of auditctl.begin_sealing.
+    lock table auditctl.incarnation in share update exclusive mode;
+end
+$auditctl$;
+comment on function auditctl_internal.lock_sealing is 'Keeps sealing away until the transaction ends';
+
 create or replace function auditctl_internal.lock_erasure() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -160,17 +171,19 @@ begin
         raise exception 'an erasure needs a transaction with isolation level read committed'
             using errcode = 'feature_not_supported', hint = 'It must see every hold that was placed before.';
     end if;
-    -- Upkeep copies events: it must copy none as it was before.
+    -- Upkeep copies events, and sealing reads them: neither may have one as it was before.
     perform from auditctl.maintenance for update;
+    perform auditctl_internal.lock_sealing();
     -- A hold that is being placed is either visible from here on, or waits until the values are erased.
     lock table auditctl.hold in share mode;
 exception when lock_not_available then
     raise exception 'the log is in use: %', coalesce(
-        auditctl_internal.maintainer(), (auditctl_internal.lock_holders(array['auditctl.hold'::regclass::oid]))[1], 'by a transaction that has ended'
+        auditctl_internal.maintainer(), (auditctl_internal.lock_holders(array['auditctl.hold', 'auditctl.incarnation']::regclass[]::oid[]))[1],
+        'by a transaction that has ended'
     ) using errcode = 'lock_not_available', hint = 'Nothing was erased. Try again when that transaction has ended.';
 end
 $auditctl$;
-comment on function auditctl_internal.lock_erasure is 'Keeps upkeep and new holds away until the transaction ends; raises if they are busy for more than 10 seconds';
+comment on function auditctl_internal.lock_erasure is 'Keeps upkeep, sealing and new holds away until the transaction ends; raises if they are busy for more than 10 seconds';
 
 create or replace function auditctl_internal.event_holds(p_event auditctl.event) returns setof bigint
 language sql stable
@@ -230,10 +243,14 @@ begin
     v_erasure.erased_by := session_user;
     v_erasure.erased_at := clock_timestamp();
     v_erasure.xact_id := pg_current_xact_id();
+    v_erasure := auditctl_internal.erase_leaf(v_erasure, v_event);
     v_erasure.erased_in := auditctl_internal.insert_event(
         'auditctl.erasure', v_event.event_id::text, 'EVENT', null, jsonb_build_object(
             'event_id', v_event.event_id, 'occurred_at', v_event.occurred_at, 'target', v_event.target, 'places', v_erasure.places
-        ), format('values of event %s erased', v_event.event_id), p_erasure.reason
+        ) || case
+            when v_erasure.block is null then '{}'
+            else jsonb_build_object('block', v_erasure.block, 'digest', auditctl_internal.erasure_digest(v_erasure))
+        end, format('values of event %s erased', v_event.event_id), p_erasure.reason
     );
     return v_erasure;
 end
@@ -293,11 +310,16 @@ as $auditctl$
 declare
     v_relation regclass;
     v_erased_in bigint;
+    v_block bigint;
+    v_place bigint;
     v_event constant auditctl.event := auditctl_internal.erased_event(p_event, p_places);
 begin
     insert into auditctl.erasure (event_id, occurred_at, erased_in, places, reason)
     values (p_event.event_id, p_event.occurred_at, 0, p_places, p_reason)
-    returning erased_in into v_erased_in;
+    returning erased_in, block, place into v_erased_in, v_block, v_place;
+    if v_block is not null then
+        perform auditctl_internal.puncture_block(v_block, v_place);
+    end if;
     update auditctl.erasure set salts = null
     where occurred_at = p_event.occurred_at and event_id = p_event.event_id and erased_in < v_erased_in and salts is not null;
     -- The second has a copy of the event while it moves out of the DEFAULT partition.
@@ -317,7 +339,9 @@ $auditctl$;
 comment on function auditctl_internal.erase_event is 'Erases places of one event, and returns the number of the event that announces it';
 
 create or replace function auditctl.erase_events(p_events bigint[], p_columns text[], p_reason text, p_dry_run boolean default false)
-returns table (event_id bigint, created_on timestamptz, target text, target_id text, partition text, places text[], recorded bigint)
+returns table (
+    event_id bigint, created_on timestamptz, target text, target_id text, partition text, places text[], recorded bigint, block bigint
+)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -347,6 +371,9 @@ begin
             select e.tableoid::regclass::text from auditctl.event as e where e.occurred_at = v_event.occurred_at and e.event_id = v_event.event_id
         );
         recorded := case when not p_dry_run then auditctl_internal.erase_event(v_event, places, p_reason) end;
+        block := (
+            select r.block from auditctl.erasure as r where r.occurred_at = created_on and r.event_id = v_event.event_id and r.erased_in = recorded
+        );
         return next;
     end loop;
 end

@@ -111,3 +111,10 @@ create or replace trigger erasure_guarded_statement before truncate on auditctl.
 for each statement execute function auditctl_internal.guard_erasure();
 alter table auditctl.erasure enable always trigger erasure_guarded;
 alter table auditctl.erasure enable always trigger erasure_guarded_statement;
+
+create or replace trigger pruned_guarded before insert or update or delete on auditctl.pruned
+for each row execute function auditctl_internal.guard_pruned();
+create or replace trigger pruned_guarded_statement before truncate on auditctl.pruned
+for each statement execute function auditctl_internal.guard_pruned();
+alter table auditctl.pruned enable always trigger pruned_guarded;
+alter table auditctl.pruned enable always trigger pruned_guarded_statement;

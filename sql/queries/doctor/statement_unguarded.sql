@@ -24,6 +24,8 @@ from (
     ('auditctl.hold', 'hold_guarded_statement', 34, 'auditctl_internal.guard_hold()'),
     ('auditctl.erasure', 'erasure_guarded', 31, 'auditctl_internal.guard_erasure()'),
     ('auditctl.erasure', 'erasure_guarded_statement', 34, 'auditctl_internal.guard_erasure()'),
+    ('auditctl.pruned', 'pruned_guarded', 31, 'auditctl_internal.guard_pruned()'),
+    ('auditctl.pruned', 'pruned_guarded_statement', 34, 'auditctl_internal.guard_pruned()'),
     ('auditctl.key_change', 'key_change_write_once_row', 27, 'auditctl_internal.guard_key_change()'),
     ('auditctl.key_change', 'key_change_write_once_statement', 34, 'auditctl_internal.guard_key_change()'),
     ('auditctl.block', 'block_guarded', 27, 'auditctl_internal.guard_block()'),
