@@ -19,12 +19,10 @@ from auditctl.display import harmless_json
 from auditctl.log import consumers
 from auditctl.log.consumers import Bookmark, Consumer, CursorFile, Nowhere
 from auditctl.log.filters import Filters
+from auditctl.log.follow import NOW
 from auditctl.log.formats import BY_NAME, LINES
 from auditctl.log.snapshot import START, Snapshot
 from auditctl.text import in_quotes, iso_utc
-
-NOW = "now"
-"""The text that stands for the snapshot at the start of the command."""
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes"}
 _SHORTEST, _LONGEST = timedelta(milliseconds=100), timedelta(hours=1)

@@ -107,18 +107,17 @@ class _Run:
 
     def _open(self, conn: Connection) -> Place:
         """Find the place to go on from."""
-        now = follow.now_place(conn)  # raises on a standby
+        begin = self.job.begin if self.place is None else START
+        first = follow.first_place(conn, begin, self.job.bookmark.again)  # raises on a standby
+        self.job.filters.resolve(conn)  # raises before anything is stored
         if self.place is not None:
             self.job.bookmark.open(conn, self._subscription(), self.place)
             return self.place
-        begin = self.job.begin
-        if isinstance(begin, Snapshot):
-            first = Place(begin, taken_at=now.taken_at)
-        else:
-            first = Place() if begin == START else now
         place = self.job.bookmark.open(conn, self._subscription(), first)
         if place == first and not isinstance(self.job.bookmark, Consumer):
             self._record(conn)
+        if note := self.job.bookmark.note:
+            print_warning(note)
         if place.taken_at is not None and (months := follow.months_expired(conn, place.taken_at)):
             print_warning(f"retention deleted events of {', '.join(months)} that may not have been written before")
         return place

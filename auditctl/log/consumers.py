@@ -61,6 +61,10 @@ class Bookmark(Protocol):
     def again(self) -> str:
         """How the follower begins again, as a sentence."""
 
+    @property
+    def note(self) -> str:
+        """What to know about the place that was opened, as a sentence; empty for nothing."""
+
     def open(self, conn: Connection, wanted: Subscription, begin: Place, /) -> Place:
         """Return the place that is stored; for a new follower store and return the one to begin at."""
 
@@ -75,10 +79,12 @@ class Consumer:
     Attributes:
         name: The consumer's name.
         process: The server process of the last session; None before the first one.
+        note: Empty.
     """
 
     name: str
     process: int | None = None
+    note: str = ""
 
     @property
     def again(self) -> str:
@@ -94,15 +100,15 @@ class Consumer:
         """
         texts = begin.as_texts()
         row = conn.execute(
-            "select c.filters, c.format, c.snapshot, c.goal, c.after, c.taken_at "
+            "select c.process, c.filters, c.format, c.snapshot, c.goal, c.after, c.taken_at "
             "from auditctl.open_consumer(%s, %s, %s, %s, %s, %s) as c",
             [self.name, Jsonb(wanted.filters), wanted.format, texts["snapshot"], texts["taken_at"], self.process],
         ).fetchone()
         if row is None:
             return begin
-        self.process = conn.info.backend_pid
-        wanted.require(Subscription(row[0], row[1]), f"the consumer {in_quotes(self.name)}", self.again)
-        return Place.parse(*row[2:])
+        self.process = row[0]
+        wanted.require(Subscription(row[1], row[2]), f"the consumer {in_quotes(self.name)}", self.again)
+        return Place.parse(*row[3:])
 
     def save(self, conn: Connection, place: Place, events: int, /) -> None:
         """Move the consumer.
@@ -123,9 +129,11 @@ class CursorFile:
 
     Attributes:
         path: The file.
+        note: Whether the server has failed over or was restored since.
     """
 
     path: str
+    note: str = ""
     _text: str = ""
     _wanted: Subscription = field(default=Subscription({}, ""))
 
@@ -145,13 +153,20 @@ class CursorFile:
         if text is None:
             self.save(conn, begin, 0)
             return begin
-        stored, place = self._parse(text)
+        stored, place, timeline = self._parse(text)
         wanted.require(stored, self.path, self.again)
+        if timeline != (now := _timeline(conn)):
+            self.note = (
+                f"the server failed over, or was set back, since {self.path} was written (timeline {timeline}, now "
+                f"{now}): events of transactions that it lost meanwhile may hide new ones"
+            )
         self._text = text
         return place
 
-    def save(self, _conn: Connection, place: Place, _events: int, /) -> None:
-        """Replace the file.
+    def save(self, conn: Connection, place: Place, _events: int, /) -> None:
+        """Replace the file, once the server has on its disk what the place is about.
+
+        After a crash, a server uses the numbers of transactions again whose end it has not on its disk.
 
         Raises:
             UsageError: Another follower has changed it, or the folder cannot be written to.
@@ -161,8 +176,11 @@ class CursorFile:
             raise UsageError(f"another follower uses {self.path}", hint="Give each follower a file of its own.")
         document = {
             "auditctl_follow": _VERSION, "format": self._wanted.format, "filters": dict(self._wanted.filters),
-            **place.as_texts(),
+            **place.as_texts(), "timeline": _timeline(conn),
         }  # fmt: skip
+        with conn.transaction():
+            conn.execute("set local synchronous_commit = on")
+            conn.execute("select pg_catalog.pg_logical_emit_message(true, 'auditctl', '')")
         text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
         with output.destination(self.path, stdout=1, force=True) as sink:
             sink.write_texts([text])
@@ -178,7 +196,7 @@ class CursorFile:
             reason = getattr(error, "strerror", None) or error
             raise UsageError(f"cannot read {self.path}: {reason}", hint="Name another file.") from error
 
-    def _parse(self, text: str) -> tuple[Subscription, Place]:
+    def _parse(self, text: str) -> tuple[Subscription, Place, int]:
         try:
             document: Any = json.loads(text)
             stored = {_VERSION: Subscription(document["filters"], document["format"])}[document["auditctl_follow"]]
@@ -187,11 +205,12 @@ class CursorFile:
                 document["snapshot"], document["goal"], document["after"],
                 None if taken_at is None else datetime.fromisoformat(taken_at),
             )  # fmt: skip
+            timeline = int(document["timeline"])
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, UsageError) as error:
             raise UsageError(
                 f"{self.path} is not a cursor of auditctl follow, or not whole", hint=self.again
             ) from error
-        return stored, place
+        return stored, place, timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +218,7 @@ class Nowhere:
     """No place is stored: each run begins anew."""
 
     again: str = "Begin again."
+    note: str = ""
 
     def open(self, _conn: Connection, _wanted: Subscription, begin: Place, /) -> Place:
         """Begin."""
@@ -231,6 +251,12 @@ class StoredConsumer:
     created_at: datetime
     read_at: datetime
     snapshot: str | None
+
+
+def _timeline(conn: Connection) -> int:
+    """Return the server's timeline, which a promotion and a restore to an earlier time change."""
+    row = conn.execute("select timeline_id from pg_catalog.pg_control_checkpoint()").fetchone()
+    return row[0] if row else 0
 
 
 def read(conn: Connection) -> tuple[StoredConsumer, ...]:

@@ -19,9 +19,12 @@ from auditctl.log.filters import Filters
 from auditctl.log.formats import Format
 from auditctl.log.predicates import Predicate
 from auditctl.log.selection import Cursor, Order, Selection
-from auditctl.log.snapshot import Snapshot
+from auditctl.log.snapshot import START, Snapshot
 
-PAGE = 1000
+NOW = "now"
+"""The text that stands for the snapshot at the start of a follower."""
+
+PAGE = 5000
 """How many events are read at once."""
 
 PAGE_BYTES = 8_000_000
@@ -161,15 +164,24 @@ class Follower:
         return Predicate(SQL("created_on >= {}").format(Literal(row[0])), is_time=True)
 
 
-def now_place(conn: Connection) -> Place:
-    """Return the place after everything that is committed now.
+def first_place(conn: Connection, begin: Snapshot | str, again: str) -> Place:
+    """Return the place at which a new follower begins.
+
+    Args:
+        conn: The connection.
+        begin: `START` for the first event, `NOW` for what is committed from now on, or a snapshot.
+        again: How this follower begins again, as a sentence.
 
     Raises:
-        UsageError: The server is a standby.
+        UsageError: The snapshot is not one of this database's past, or the server is a standby.
     """
     with read_transaction(conn):
-        current = log_snapshot.require_past(None, log_snapshot.read(conn), None)
-        return Place(current, taken_at=_now(conn))
+        seen, last = log_snapshot.read(conn), log_snapshot.last_adoption(conn)
+        snapshot = begin if isinstance(begin, Snapshot) else None
+        current = log_snapshot.require_past(snapshot, seen, last, again)
+        if begin == START:
+            return Place()
+        return Place(snapshot or current, taken_at=_now(conn))
 
 
 def months_expired(conn: Connection, since: datetime) -> tuple[str, ...]:

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from auditctl.errors import UsageError
 from auditctl.log import follow as log_follow
-from auditctl.log.consumers import Consumer, CursorFile, Subscription
-from auditctl.log.follow import Place
+from auditctl.log.consumers import Consumer
 from auditctl.log.snapshot import Snapshot
 from tests.fixtures.databases import connect
 from tests.fixtures.templates import audited, begin_with
@@ -108,52 +106,6 @@ def test_killed_between_two_pages_it_goes_on_with_the_page_that_was_not_stored(
     assert go_on(auditctl) == []
 
 
-def test_cursor_file_goes_on_as_a_consumer_does(
-    note: str, conn: psycopg.Connection, auditctl: RunAuditctl, tmp_path: Path
-) -> None:
-    cursor = tmp_path / "here.cursor"
-    conn.execute("insert into note values (1)")
-    assert go_on(auditctl, "--cursor", cursor) == ["1"]
-    conn.execute("insert into note values (2)")
-    before = cursor.read_text()
-    assert go_on(auditctl, "--cursor", cursor) == ["2"]
-    cursor.write_text(before)
-    assert go_on(auditctl, "--cursor", cursor) == ["2"]
-    assert go_on(auditctl, "--cursor", cursor) == []
-    assert [name.name for name in tmp_path.iterdir()] == ["here.cursor"]
-
-
-NO_CURSORS = (
-    "", "{", "[]", '"x"', "{}", '{"auditctl_follow": 2}', "1/2/3:4:", "\x00", "[" * 100_000,
-    '{"auditctl_follow": 1, "format": "jsonl", "filters": {}, "snapshot": "x", "goal": null, "after": null, '
-    '"taken_at": null}',
-    '{"auditctl_follow": 1, "format": "jsonl", "filters": {}, "snapshot": 3, "goal": null, "after": null, '
-    '"taken_at": null}',
-    '{"auditctl_follow": [], "format": "jsonl", "filters": {}}',
-)  # fmt: skip
-
-
-def test_cut_or_foreign_cursor_file_is_refused(auditctl: RunAuditctl, tmp_path: Path) -> None:
-    cursor = tmp_path / "cursor"
-    for text in NO_CURSORS:
-        cursor.write_text(text)
-        refused = auditctl("follow", "--once", "--cursor", cursor, check=2)
-        assert refused.out == ""
-        assert "is not a cursor of auditctl follow, or not whole\nhint: To begin again, remove" in refused.err
-        assert cursor.read_text() == text
-
-
-def test_second_follower_with_a_cursor_file_is_noticed(
-    conn: psycopg.Connection, auditctl: RunAuditctl, tmp_path: Path
-) -> None:
-    one, other = CursorFile(str(tmp_path / "cursor")), CursorFile(str(tmp_path / "cursor"))
-    for follower in (one, other):
-        follower.open(conn, Subscription({}, "jsonl"), Place())
-    one.save(conn, Place(Snapshot(1, 1, 5, 5)), 1)
-    with pytest.raises(UsageError, match="another follower uses"):
-        other.save(conn, Place(), 1)
-
-
 def test_new_follower_begins_at_the_start_now_or_at_a_snapshot(
     note: str, conn: psycopg.Connection, auditctl: RunAuditctl, tmp_path: Path
 ) -> None:
@@ -182,6 +134,15 @@ def test_other_filters_or_another_format_of_a_consumer_are_refused(
         assert "hint: Write the time: --since 20" in relative.err
     assert "auditctl follow --drop 'it'\"'\"'s'" in auditctl("follow", "--once", "--consumer", "it's", check=2).err
     auditctl("follow", "--once", "--since", "24h", check=0)
+
+
+def test_mistake_at_the_first_start_leaves_no_consumer_behind(
+    note: str, conn: psycopg.Connection, auditctl: RunAuditctl, tmp_path: Path
+) -> None:
+    for place in (("--consumer", "siem"), ("--cursor", "cursor")):
+        for mistake in (("--target", "public.nte"), ("--from", "1/2/3:4:")):
+            auditctl("follow", "--once", *place, *mistake, cwd=tmp_path, check=2)
+        auditctl(*ONCE, *place, cwd=tmp_path, check=0)
 
 
 def test_glob_covers_a_table_that_is_audited_later(note: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:

@@ -28,7 +28,15 @@ EVENTS = (
     Recorded(at=minutes(3), action="READ", old=None, new=None, ip=None, context=None),
     Recorded(at=minutes(4), action="TRUNCATE", old=None, new=None, target_id=None, actor=None, kind="system"),
     Recorded(at=minutes(5), action="EVENT", old=None, new='[1, {"a": null}]', actor="System", target_id=""),
-    Recorded(at=minutes(6), action="EVENT", old=None, new='"x"', actor='a "b" \\ \n', target_id="%s {}"),
+    Recorded(
+        at=minutes(6),
+        action="EVENT",
+        old=None,
+        new='"x"',
+        actor='a "b" \\ \n',
+        target_id="%s {}",
+        context='{"outcome": "refused"}',
+    ),
 )
 
 
@@ -87,6 +95,7 @@ def test_attributes_have_what_the_event_has(documents: list[dict[str, Any]], con
     assert event["entity"]["data"] == [1, {"a": None}]
     assert odd["actor"]["user"]["name"] == 'a "b" \\ \n'
     assert odd["entity"]["uid"] == "%s {}"
+    assert [(one["status_id"], one["status"]) for one in own] == [(1, "Success")] * 6 + [(2, "Failure")]
 
 
 def test_number_of_the_event_is_the_same_in_every_format(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:

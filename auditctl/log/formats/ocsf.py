@@ -22,6 +22,9 @@ VERSION = "1.4.0"
 
 _CLASS = 3004
 _OTHER = 99
+_FAILED: LiteralString = "context ->> 'outcome' in ('failed', 'refused')"
+"""What import-log says of failed logins and refused statements."""
+
 _ACTIVITIES = {"CREATE": 1, "READ": 2, "UPDATE": 3, "DELETE": 4}
 
 
@@ -89,7 +92,8 @@ def _document() -> Composable:
         "type_uid": _json(SQL("{} + {}").format(Literal(_CLASS * 100), number)),
         "type_name": _json(SQL("'Entity Management: ' || {}").format(kind)),
         "severity_id": _constant(1), "severity": _constant("Informational"),
-        "status_id": _constant(1), "status": _constant("Success"),
+        "status_id": _json(SQL(f"case when {_FAILED} then 2 else 1 end")),
+        "status": _json(SQL(f"case when {_FAILED} then 'Failure' else 'Success' end")),
         "time": _text("pg_catalog.floor(extract(epoch from created_on) * 1000)::bigint"),
         "message": _text("details"), "comment": _text("reason"),
         "actor": _object({"user": _user(), "app_name": _text("context ->> 'application_name'")}),

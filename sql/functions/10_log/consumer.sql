@@ -66,7 +66,8 @@ begin
     v_consumer := auditctl_internal.own_consumer(p_name);
     perform auditctl_internal.refuse_second_follower(v_consumer, p_former);
     update auditctl.consumer as c set process = pg_backend_pid(), server_started_at = pg_postmaster_start_time()
-    where c.name = p_name;
+    where c.name = p_name
+    returning c.* into v_consumer;
     return v_consumer;
 end
 $auditctl$;
