@@ -49,6 +49,7 @@ COMMANDS = {
     "maintain": "maintain",
     "keygen": "keygen",
     "seal": "seal",
+    "checkpoint": "checkpoint",
     "metrics": "metrics",
     "hold": "hold",
     "erase": "erase",

@@ -23,8 +23,8 @@ LONGEST = timedelta(days=1)
 RETRY_SECONDS = 30.0
 """How long after an error it tries again, at most."""
 
-SHARE = 20
-"""It works at most one of so many seconds: a large log is sealed less often, rather than slow the server."""
+SHARE = 2
+"""It works at most one of so many seconds."""
 
 RECORD_SECONDS = 60.0
 """How often a service notes for monitoring that it runs, at most."""

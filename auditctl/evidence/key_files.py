@@ -101,7 +101,9 @@ def read(path: Path) -> KeyFile:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"cannot read the key {path}: {reason}", hint="Make one with: auditctl keygen") from error
+        raise UsageError(
+            f"cannot read the key {path}: {reason}", hint="Make one with: auditctl keygen --output FILE"
+        ) from error
     if stat.S_IMODE(mode) & 0o077:
         raise UsageError(f"others may read the key {path}", hint=f"Run: chmod 600 {path}")
     signers = tuple(Signer.parse(line) for line in lines if line.strip())

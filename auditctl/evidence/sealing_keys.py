@@ -121,7 +121,7 @@ def _local(conn: Connection, position: Position, keys: KeyFile, given: SealingKe
     )
     raise EvidenceError(
         f"the log forked since it was last sealed with this key: {what}",
-        hint="If the database is an older copy on purpose: auditctl seal --continue-from-fork --reason TEXT",
+        hint="If the database is an older copy on purpose: auditctl seal --key FILE --continue-from-fork --reason TEXT",
     )
 
 

@@ -67,7 +67,7 @@ def node(conn: Connection, level: int, index: int) -> bytes:
     if found is None:
         raise EvidenceError(
             f"the store lacks hashes of the leaves {index << level} to {((index + 1) << level) - 1}",
-            hint="Find out what is missing with: auditctl verify",
+            hint="Verify the log to find out what is missing.",
         )
     return found
 

@@ -7,7 +7,7 @@ create table auditctl.run (
     sound_at timestamptz,
     findings integer not null,
     constraint run_pkey primary key (run),
-    constraint run_is_known check (run in ('check', 'doctor', 'maintain', 'seal', 'verify')),
+    constraint run_is_known check (run in ('check', 'doctor', 'maintain', 'seal', 'checkpoint', 'verify')),
     constraint run_findings_are_counted check (findings >= 0)
 );
 comment on table auditctl.run is 'The last run of each command that somebody should notice when it stops or finds something';

@@ -24,6 +24,7 @@ ONLY = {
     "asyncpg": {"auditctl/integrations/asyncpg.py"},
     "psycopg_pool": {"auditctl/integrations/psycopg_connections.py"},
     "cryptography": {"auditctl/evidence/algorithms.py"},
+    "rfc3161_client": {"auditctl/evidence/timestamps.py"},
     "click": {"auditctl/cli/"},
     "rich": {"auditctl/cli/", "auditctl/log/formats/table.py"},
 }

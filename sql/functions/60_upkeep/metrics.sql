@@ -44,7 +44,7 @@ $auditctl$;
 revoke execute on function auditctl.record_run from public;
 grant execute on function auditctl.record_run to auditctl_admin;
 comment on function auditctl.record_run is
-    'Notes that check, doctor, maintain, seal or verify ran, and what it found, for monitoring. For administrators: a reader could hide what it found';
+    'Notes that check, doctor, maintain, seal, checkpoint or verify ran, and what it found, for monitoring. For administrators: a reader could hide what it found';
 
 create or replace function auditctl.metrics() returns table (name text, label text, value double precision)
 language sql stable security definer

@@ -93,7 +93,7 @@ begin
     end if;
     if v_problem is not null then
         raise exception 'block % does not follow on the log''s last one: its % differs', p_block.number, v_problem
-            using errcode = 'object_not_in_prerequisite_state', hint = 'Another auditctl seal may have sealed meanwhile. Run it again.';
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Another process may have sealed meanwhile. Run it again.';
     end if;
 end
 $auditctl$;

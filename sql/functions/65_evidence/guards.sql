@@ -6,7 +6,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     raise exception '% on %.% refused: evidence is write-once', tg_op, tg_table_schema, tg_table_name
-        using errcode = 'UA001', hint = 'Evidence is only ever added, by auditctl seal.';
+        using errcode = 'UA001', hint = 'Evidence is only ever added.';
 end
 $auditctl$;
 comment on function auditctl_internal.guard_evidence is 'Raises UA001 on every update, delete and truncate of evidence';
@@ -46,7 +46,7 @@ begin
         return new;
     end if;
     raise exception '% on %.% refused: evidence is write-once', tg_op, tg_table_schema, tg_table_name
-        using errcode = 'UA001', hint = 'Evidence is only ever added, by auditctl seal.';
+        using errcode = 'UA001', hint = 'Evidence is only ever added.';
 end
 $auditctl$;
 comment on function auditctl_internal.guard_block is
