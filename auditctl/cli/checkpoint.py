@@ -31,8 +31,9 @@ from auditctl.output import STANDARD
 def checkpoint(session: Session, path: str | None, to_dsn: str | None, authority: str | None) -> None:  # fmt: skip
     """Copy the newest checkpoint to another place, where it anchors the log.
 
-    Who can change the database and has the key can seal another history, but not one that fits an anchor. Choose a place that neither the administrators of the database nor those of the sealer can
-    change, and run this after sealing, such as daily. What is there already is not written again.
+    Who can change the database and has the key can seal another history, but not one that fits an anchor. Choose a
+    place that neither the administrators of the database nor those of the sealer can change, and run this after
+    sealing, such as daily. What is there already is not written again.
 
     If the log is not an extension of the newest anchor there, the exit code is 3, and nothing is written.
 

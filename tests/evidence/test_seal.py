@@ -157,6 +157,11 @@ def test_second_sealer_says_who_seals_and_exits_with_5(audited: str, tmp_path: P
         assert f"another seal is running: process {other.info.backend_pid}" in refused.err
 
 
+def test_sealing_without_a_store_says_to_install_it(empty_db: str, tmp_path: Path, auditctl: RunAuditctl) -> None:
+    path = sealing.make_keys(tmp_path).keys.path
+    assert "auditctl install" in auditctl("seal", "--key", path, dsn=empty_db, check=6).err
+
+
 def test_keys_are_never_overwritten_and_others_may_not_read_them(tmp_path: Path, auditctl: RunAuditctl) -> None:
     path = tmp_path / "seal.key"
     made = auditctl("keygen", "--output", str(path), "--name", "a/b", "--ml-dsa", check=0)
