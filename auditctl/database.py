@@ -43,6 +43,9 @@ LOCKED = errors.LockNotAvailable.sqlstate
 BUSY = (LOCKED, errors.DeadlockDetected.sqlstate)
 """The SQLSTATEs of errors that another session caused by what it locks."""
 
+PASSING = (*BUSY, errors.SerializationFailure.sqlstate)
+"""The SQLSTATEs of errors that another session caused, and that the same transaction may not meet again."""
+
 _RAISED = "exec_stmt_raise"
 """The server's function by which errors come that SQL of ours raises: they say themselves who holds what."""
 

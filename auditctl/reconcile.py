@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg.errors import Diagnostic
 from psycopg.rows import class_row
@@ -30,6 +31,9 @@ _FIRST_PAGES = 16
 _MAX_PAGES = 8192
 _BATCH_SECONDS = 0.5
 """How long a batch of a baseline, which locks its rows, should take."""
+
+_PAUSE = 0.05
+"""How many seconds pass before rows are tried again that somebody is changing."""
 
 ReportProgress = Callable[[str], None]
 """Takes what has been read of the table so far, such as `100000 rows`."""
@@ -154,7 +158,7 @@ def record_baseline(conn: Connection, target: str, *, lock_timeout: str, report:
     Args:
         conn: The connection, of an administrator.
         target: As events carry it.
-        lock_timeout: How long a batch waits for a writer of one of its rows.
+        lock_timeout: How long to wait for the table, and to try again where somebody is changing rows.
         report: Called after each batch.
 
     Raises:
@@ -163,17 +167,27 @@ def record_baseline(conn: Connection, target: str, *, lock_timeout: str, report:
     """
     place.require(conn)
     tables = conn.execute("select relation, pages from auditctl.baseline_tables(%s)", [target]).fetchall()
-    total, done, rows, pages = sum(pages for _, pages in tables), 0, 0, _FIRST_PAGES
+    (patience,) = conn.execute("select extract(epoch from %s::interval)::float8", [lock_timeout]).fetchone() or (0.0,)
+    total, done, rows = sum(pages for _, pages in tables), 0, 0
     for relation, end in tables:
-        first = 0
+        first, pages, tried_since = 0, _FIRST_PAGES, 0.0
         while first < end:
             began = time.monotonic()
             batch = min(pages, end - first)
-            rows += _record_batch(conn, target, (relation, first, first + batch), lock_timeout)
-            first, done = first + batch, done + batch
+            try:
+                rows += _record_batch(conn, [target, relation, first, first + batch], lock_timeout)
+            except DatabaseError as error:
+                tried_since = tried_since or began
+                if error.sqlstate not in database.PASSING or began - tried_since > patience:
+                    raise
+                # One that waited for a row while it holds others could end an application's transaction in a deadlock.
+                pages = max(1, batch // 4)
+                time.sleep(_PAUSE)
+                continue
+            first, done, tried_since = first + batch, done + batch, 0.0
+            pages = _next_pages(batch, time.monotonic() - began)
             if report is not None:
                 report(done, total)
-            pages = _next_pages(pages, time.monotonic() - began)
     conn.execute("select auditctl.end_baseline(%s, %s)", [target, rows])
     return rows
 
@@ -183,13 +197,13 @@ def _next_pages(pages: int, seconds: float) -> int:
     return max(1, min(_MAX_PAGES, 2 * pages, int(pages * _BATCH_SECONDS / max(seconds, 0.001))))
 
 
-def _record_batch(conn: Connection, target: str, batch: tuple[int, int, int], lock_timeout: str) -> int:
+def _record_batch(conn: Connection, batch: list[Any], lock_timeout: str) -> int:
     try:
         with database.transaction(conn, lock_timeout=lock_timeout):
             conn.execute("set transaction isolation level read committed")
-            row = conn.execute("select auditctl.record_baseline(%s, %s::oid, %s, %s)", [target, *batch]).fetchone()
+            row = conn.execute("select auditctl.record_baseline(%s, %s::oid, %s, %s)", batch).fetchone()
     except DatabaseError as error:
-        if error.sqlstate in database.BUSY:
+        if error.sqlstate in database.PASSING:
             error.hint = (
                 "What was recorded stays. Run the same command again in a quieter moment, or raise --lock-timeout."
             )

@@ -161,8 +161,9 @@ begin
             end if;
         end if;
         if p_task = 'share' then
+            -- Whoever waits for a row and holds others can be part of a deadlock, which may end an application's transaction.
             execute format(
-                'select from only %s as t where t.ctid >= ''(%s,0)''::tid and t.ctid < ''(%s,0)''::tid for share', v_name,
+                'select from only %s as t where t.ctid >= ''(%s,0)''::tid and t.ctid < ''(%s,0)''::tid for share nowait', v_name,
                 split_part(p_detail, ' ', 1)::bigint, split_part(p_detail, ' ', 2)::bigint
             );
             get diagnostics v_rows = row_count;

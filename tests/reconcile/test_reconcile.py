@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, LiteralString
 
+from tests.fixtures.databases import GUARD_OFF
 from tests.support.capturing import audit
 
 if TYPE_CHECKING:
@@ -13,15 +14,19 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
 
+TRIGGERS: LiteralString = """
+    select tgname from pg_trigger where tgrelid = %s::regclass and tgname ^@ 'auditctl_'
+"""
+
+
 def past(conn: psycopg.Connection, table: LiteralString, *statements: LiteralString) -> None:
-    """Write in replica mode, with the triggers of the table switched off."""
-    conn.execute(f"set session_replication_role = replica; alter table {table} disable trigger user".encode())
+    """Write with the triggers of a table off, and then on again, as a superuser can who switches the guard off."""
+    conn.execute(GUARD_OFF)
+    conn.execute(f"alter table {table} disable trigger user".encode())
     for statement in statements:
         conn.execute(statement)
-    conn.execute(f"alter table {table} enable always trigger auditctl_create".encode())
-    for action in ("update", "delete", "truncate"):
-        conn.execute(f"alter table {table} enable always trigger auditctl_{action}".encode())
-    conn.execute("reset session_replication_role")
+    for (trigger,) in conn.execute(TRIGGERS, [table]).fetchall():
+        conn.execute(f"alter table {table} enable always trigger {trigger}".encode())
 
 
 def found(auditctl: RunAuditctl, *tables: str, code: int = 3) -> list[tuple[Any, ...]]:

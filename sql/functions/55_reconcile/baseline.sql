@@ -74,8 +74,8 @@ begin
     end if;
     v_reader := auditctl_internal.row_reader(p_relation, v_capture, auditctl_internal.rows_lender(p_relation));
     v_source := format(v_reader.source, p_first, p_end);
-    -- Waits for writers of these rows. The next statement has a new snapshot, so it sees the events of all who changed them
-    -- until now, and nobody changes them any more.
+    -- The next statement has a new snapshot, so it sees the events of all who changed these rows until now, and nobody changes
+    -- them any more.
     perform auditctl_internal.borrow('share', p_relation, format('%s %s', p_first, p_end));
     v_who := auditctl_internal.identify();
     v_who.context := coalesce(v_who.context, '{}') || '{"baseline": true}';
@@ -101,7 +101,7 @@ $auditctl$;
 revoke execute on function auditctl.record_baseline from public;
 grant execute on function auditctl.record_baseline to auditctl_admin;
 comment on function auditctl.record_baseline is
-    'Records the rows in some pages of a table, from the first up to the end, that have no events: locks them, so that nobody changes them until the transaction ends, and waits for whoever does; returns how many';
+    'Records the rows in some pages of a table, from the first up to the end, that have no events: locks them, so that nobody changes them until the transaction ends, and raises 55P03 if somebody is changing one; returns how many';
 
 create or replace function auditctl.end_baseline(p_target text, p_rows bigint) returns bigint
 language plpgsql volatile security definer

@@ -120,8 +120,10 @@ set lc_monetary = 'C'
 set array_nulls = on
 set quote_all_identifiers = off
 set jit = off
--- Sorted on disk, both sides take bounded memory, however many rows there are.
+-- Sorted on disk, both sides take bounded memory, however many rows there are; and no join compares each with each, because the
+-- server does not know how many there are.
 set enable_hashjoin = off
+set enable_nestloop = off
 set enable_hashagg = off
 set work_mem = '64MB'
 as $auditctl$
