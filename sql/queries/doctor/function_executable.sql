@@ -7,7 +7,12 @@ select
     case a.grantee when 0 then 'Everybody' else pg_get_userbyid(a.grantee) end as who
 from pg_proc as p
 cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
-where a.grantee <> p.proowner
+where
+    -- Found once, and before privileges are looked at: the functions of other schemas are thousands.
+    p.pronamespace = any (
+        array(select n.oid from pg_namespace as n where n.nspname in ('auditctl', 'auditctl_internal', 'auditctl_triggers'))
+    )
+    and a.grantee <> p.proowner
     -- PostgreSQL requires this of a partitioned table's owner; without USAGE on the schema it cannot name the function.
     and p.proname || ' ' || pg_get_userbyid(a.grantee) <> all (%(granted)s::text [])
     and not exists (
