@@ -17,7 +17,7 @@ pytest.register_assert_rewrite("tests.support.doctoring")
 
 pytest_plugins = [
     f"tests.fixtures.{name}"
-    for name in ("server", "sessions", "databases", "templates", "command", "machine", "logs", "web")
+    for name in ("server", "sessions", "store_state", "databases", "templates", "command", "machine", "logs", "web")
 ]
 
 FOREIGN = ("PG", "AUDITCTL_")

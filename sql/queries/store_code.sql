@@ -1,12 +1,20 @@
 -- Code that runs when somebody uses the store: what has to be compared with the files of this version (auditctl/store_code.py).
 -- `source` is a function's body, or an expression, a view or a trigger as PostgreSQL writes it; null for what has no place
 -- here. Reads PostgreSQL's own catalogs only, and calls nothing of the store.
-with ours as (
+with ours as materialized (
     select n.oid from pg_namespace as n where n.nspname in ('auditctl', 'auditctl_internal')
 ),
 
-relation as (
-    select c.oid, c.relkind from pg_class as c where c.relnamespace in (select ours.oid from ours)
+relation as materialized (
+    select c.oid, c.relkind from pg_class as c where c.relnamespace = any (array(select ours.oid from ours))
+),
+
+routine as materialized (
+    select p.oid, p.pronargdefaults, p.proargdefaults from pg_proc as p where p.pronamespace = any (array(select ours.oid from ours))
+),
+
+data_type as materialized (
+    select t.oid, t.typtype, t.typcategory from pg_type as t where t.typnamespace = any (array(select ours.oid from ours))
 ),
 
 part as (
@@ -44,21 +52,18 @@ part as (
     union all
     select 'foreign', 'pg_cast'::regclass, c.oid, null
     from pg_cast as c
-    join pg_type as t on t.oid in (c.castsource, c.casttarget)
-    where t.typnamespace in (select ours.oid from ours)
+    where exists (select from data_type as t where t.oid = c.castsource) or exists (select from data_type as t where t.oid = c.casttarget)
     union all
-    select 'foreign', 'pg_operator'::regclass, o.oid, null from pg_operator as o where o.oprnamespace in (select ours.oid from ours)
+    select 'foreign', 'pg_operator'::regclass, o.oid, null from pg_operator as o where o.oprnamespace = any (array(select ours.oid from ours))
     union all
-    select 'foreign', 'pg_type'::regclass, t.oid, null
-    from pg_type as t
-    where t.typnamespace in (select ours.oid from ours) and t.typtype not in ('c', 'e') and t.typcategory <> 'A'
+    select 'foreign', 'pg_type'::regclass, t.oid, null from data_type as t where t.typtype not in ('c', 'e') and t.typcategory <> 'A'
     union all
     -- Constants as defaults of parameters call nothing.
     select 'table', 'pg_proc'::regclass, p.oid, pg_get_expr(p.proargdefaults, 0)
-    from pg_proc as p
-    where p.pronamespace in (select ours.oid from ours) and p.pronargdefaults > 0
+    from routine as p
+    where p.pronargdefaults > 0
     union all
-    select 'table', 'pg_proc'::regclass, p.oid, null from pg_proc as p where p.pronamespace in (select ours.oid from ours)
+    select 'table', 'pg_proc'::regclass, p.oid, null from routine as p
 ),
 
 -- What a part refers to outside PostgreSQL's own catalog and the store; a superuser's own is as good.
