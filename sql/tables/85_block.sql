@@ -60,10 +60,8 @@ comment on column auditctl.block.salts is 'Then 32 bytes for each event, zeros w
 comment on column auditctl.block.hashes is 'The hashes of its leaves, 32 bytes each; of those that were deleted, what the tree still needs';
 comment on column auditctl.block.levels is 'The height of each hash in the tree, one byte each; null if all are leaves';
 comment on column auditctl.block.checks is '13 bytes for each event, one for each column, by which verify names the column; null once all were deleted';
--- Hashes do not compress.
-alter table auditctl.block
-alter column secret set storage external, alter column salts set storage external,
-alter column "hashes" set storage external, alter column checks set storage external;
+-- Hashes do not compress. Salts and check bytes do, once most events of the block were deleted.
+alter table auditctl.block alter column secret set storage external, alter column "hashes" set storage external;
 
 create table auditctl.node (
     level smallint not null,

@@ -68,6 +68,22 @@ $auditctl$;
 comment on function auditctl_internal.compact_hashes is
     'The hashes of a block, from left to right, in which whole subtrees of deleted events are one hash, and their levels; null if all are leaves';
 
+create or replace function auditctl_internal.remaining_checks(p_block auditctl.block, p_gone bytea) returns bytea
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    -- Read once, and not for each event.
+    v_checks constant bytea := p_block.checks || '';
+begin
+    return (
+        select string_agg(case get_bit(p_gone, p) when 0 then substr(v_checks, 13 * p::integer + 1, 13) else decode(repeat('00', 13), 'hex') end, '' order by p)
+        from generate_series(0, p_block.events - 1) as p
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.remaining_checks is 'The check bytes of a block, with zeros for the events that are gone';
+
 create or replace function auditctl_internal.prune_block(
     p_block auditctl.block, p_condition text, p_from timestamptz, p_to timestamptz, p_announced_in bigint
 ) returns bigint
@@ -101,7 +117,7 @@ begin
     update auditctl.block as b
     set
         secret = null, salts = case when not v_is_all then auditctl_internal.punctured_salts(b, v_before, v_gone) end,
-        hashes = v_nodes.hashes, levels = v_nodes.levels, checks = case when not v_is_all then b.checks end
+        hashes = v_nodes.hashes, levels = v_nodes.levels, checks = case when not v_is_all then auditctl_internal.remaining_checks(b, v_gone) end
     where b.number = p_block.number;
     return v_events;
 end
