@@ -138,9 +138,17 @@ def _say_result(session: Session, erased: Sequence[Erasure], *, dry_run: bool) -
         session.say(f"Would erase {done}.")
         return
     session.say(f"Erased {done}.")
-    sealed = {"auditctl.block"} if any(one.block for one in erased) else set()
-    tables = ", ".join(sorted({one.partition for one in erased} | sealed))
-    session.say(f"hint: The files keep them until a superuser runs: vacuum (full, analyze) {tables}")
+    session.say(f"hint: The files keep them until a superuser runs: {_cleanup(erased)}")
+
+
+def _cleanup(erased: Sequence[Erasure]) -> str:
+    """The statements after which no file of the database has the values."""
+    tables = sorted({one.partition for one in erased})
+    if any("event.target_id" in one.places for one in erased):
+        tables.append("auditctl.key_change")
+    if any(one.block for one in erased):
+        tables.append("auditctl.block")
+    return f"vacuum (full, analyze) {', '.join(tables)}; analyze auditctl.event; vacuum (full) pg_statistic"
 
 
 def _say_copies(session: Session, values: Sequence[ErasedValue], elsewhere: Sequence[Elsewhere]) -> None:

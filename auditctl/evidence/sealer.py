@@ -40,6 +40,12 @@ _APPEND = """
 """
 
 
+_REMOVED = """
+    select (select count(*) from auditctl.erasure), (select max(erased_in) from auditctl.erasure),
+           (select count(*) from auditctl.pruned)
+"""
+
+
 class SealingBusy(DatabaseError):
     """Another process is sealing this log."""
 
@@ -128,6 +134,9 @@ class Sealer:
             (by,) = self.reader.execute("select auditctl.begin_sealing()").fetchone() or (None,)
             if by is not None:
                 raise SealingBusy(f"another seal is running: {by}", hint="One process seals a log at a time.")
+            # The snapshot is older than the lock: it may still have what an erasure or upkeep removed before that.
+            if self.reader.execute(_REMOVED).fetchone() != self.writer.execute(_REMOVED).fetchone():
+                raise SealingBusy("values were erased, or events deleted, as sealing began", hint="Run it again.")
             try:
                 yield
             except BaseException:
