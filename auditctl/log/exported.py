@@ -46,17 +46,15 @@ class File:
     """What is in an exported file.
 
     Attributes:
+        path: Where it is.
         size: The number of bytes, uncompressed.
         sha256: Their SHA-256, in hexadecimal digits.
-        lines: The number of lines that end, where quotes of CSV do not matter.
-        records: The number of lines that end outside the quotes of CSV.
         damage: What is wrong with the compression; empty for nothing.
     """
 
+    path: Path
     size: int
     sha256: str
-    lines: int
-    records: int
     damage: str = ""
 
 
@@ -67,24 +65,18 @@ def examine(path: Path, report: Report | None = None) -> File:
         UsageError: It cannot be read.
     """
     sha256 = hashlib.sha256()
-    size = lines = records = 0
-    is_quoted, damage = False, ""
+    size, damage = 0, ""
     try:
-        with _opened(path) as file:
-            for chunk in _chunks(file):
-                sha256.update(chunk)
-                size += len(chunk)
-                lines += chunk.count(b"\n")
-                for number, piece in enumerate(chunk.split(b'"')):
-                    is_quoted = is_quoted if number == 0 else not is_quoted
-                    records += 0 if is_quoted else piece.count(b"\n")
-                if report is not None:
-                    report(size)
+        for chunk in _chunks(path):
+            sha256.update(chunk)
+            size += len(chunk)
+            if report is not None:
+                report(size)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         damage = str(error)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", hint="Name the file that was exported.") from error
-    return File(size, sha256.hexdigest(), lines, records, damage)
+    return File(path, size, sha256.hexdigest(), damage)
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -93,9 +85,10 @@ def _opened(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path, "rb")) if is_compressed else path.open("rb")
 
 
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
+def _chunks(path: Path) -> Iterator[bytes]:
+    with _opened(path) as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
 
 
 def digest(document: Mapping[str, Any]) -> str:
@@ -157,10 +150,18 @@ def _of_file(facts: Mapping[str, Any], file: File, format_name: str) -> Iterator
 
 
 def _rows(file: File, format_name: str) -> int | None:
+    """Count the rows of a file that was altered; None if the format is not known, or the file cannot be read whole."""
     output_format = next((row for row in EXPORTS if row.name == format_name), None)
-    if output_format is None:
+    if output_format is None or file.damage:
         return None
-    return max(0, file.records - 1) if output_format.has_header else file.lines
+    if not output_format.has_header:
+        return sum(chunk.count(b"\n") for chunk in _chunks(file.path))
+    records, is_quoted = 0, False
+    for chunk in _chunks(file.path):
+        for number, piece in enumerate(chunk.split(b'"')):
+            is_quoted = is_quoted if number == 0 else not is_quoted
+            records += 0 if is_quoted else piece.count(b"\n")
+    return max(0, records - 1)
 
 
 @dataclass(frozen=True, slots=True)

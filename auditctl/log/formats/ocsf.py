@@ -5,6 +5,7 @@ An attribute without a value is left out. What the class has no attribute for is
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
@@ -38,13 +39,16 @@ def _text(name: LiteralString) -> Composable:
 
 
 def _constant(value: str | int) -> Composable:
-    return _json(SQL("{}::text").format(Literal(value)) if isinstance(value, str) else Literal(value))
+    return Literal(json.dumps(value))
 
 
 def _object(members: Mapping[str, Composable]) -> Composable:
-    """Return the expression of an object as JSON text, without the members that are null."""
-    pairs = [SQL("{} || {}").format(Literal(f',"{name}":'), expression) for name, expression in members.items()]
-    return SQL("'{{' || pg_catalog.substr(pg_catalog.concat({}), 2) || '}}'").format(SQL(", ").join(pairs))
+    """Return the expression of an object as JSON text, without the members that are null; the first never is."""
+    pairs = [
+        SQL("{} || {}").format(Literal(f'{"," if number else "{"}"{name}":'), expression)
+        for number, (name, expression) in enumerate(members.items())
+    ]
+    return SQL("pg_catalog.concat({}, '}}')").format(SQL(", ").join(pairs))
 
 
 def _activity() -> Composable:
