@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.support.replaying import Row
 
+pytestmark = pytest.mark.slow  # sessions wait for each other
+
 SESSIONS = 4
 TRANSACTIONS = 200
 SHARED = 12

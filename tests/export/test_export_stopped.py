@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow  # starts processes, stops them half-way and waits for their ends
+
 
 def test_full_device_is_an_output_error(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:
     bulk(conn, 2000)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.logs import Logged
 
+pytestmark = pytest.mark.slow  # needs a server that writes its log, and waits for what it writes
+
 
 @pytest.fixture
 def shop(logged: Logged) -> Logged:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow  # commands wait for each other
+
 FILE = (
     '[[table]]\nname = "public.a"\n[[table]]\nname = "public.b"\nactions = ["create"]\n[retention]\nkeep = "400 days"\n'
 )

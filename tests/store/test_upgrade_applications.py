@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import Login, MakeLogin
     from tests.support.next_version import NextVersion
 
+pytestmark = pytest.mark.slow  # applications wait for an upgrade, and upgrades for them
+
 WHO: LiteralString = """
     select e.target, e.target_id, e.action::text, e.actor_kind::text, e.actor, host(e.ip), e.context ->> 'reason'
       from auditctl.event as e where e.target <> 'auditctl.store' and e.event_id > %s order by e.event_id

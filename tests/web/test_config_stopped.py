@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow  # waits for locks, and for servers that are stopped
+
 SECONDS = 60
 
 

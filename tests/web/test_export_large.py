@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
     from tests.fixtures.web import Client, Page
 
+pytestmark = pytest.mark.slow  # waits for exports whose readers do not read
+
 EVENTS = 100_000
 
 
