@@ -132,6 +132,18 @@ def test_manifest_says_who_exported_what_and_what_was_captured(
     assert covered["captured"][0]["until"] == covered["captured"][1]["since"]
 
 
+def test_manifest_of_a_sealed_log_has_its_newest_checkpoint(
+    conn: psycopg.Connection, auditctl: RunAuditctl, tmp_path: Path
+) -> None:
+    auditctl("keygen", "--output", "seal.key", cwd=tmp_path, dsn="", check=0)
+    auditctl("seal", "--key", "seal.key", cwd=tmp_path, check=0)
+    auditctl("export", "--output", "log.csv", "--manifest", cwd=tmp_path, check=0)
+    evidence = json.loads((tmp_path / "log.csv.manifest.json").read_text())["evidence"]
+    (note, size) = conn.execute("select note, tree_size from auditctl.checkpoint").fetchone() or ("", 0)
+    assert (evidence["checkpoint"], evidence["tree_size"], evidence["block"]) == (note, size, 1)
+    auditctl("check-export", "log.csv", cwd=tmp_path, check=0)
+
+
 def test_one_altered_byte_a_missing_or_another_row_and_an_altered_manifest_are_found(
     exported: Path, auditctl: RunAuditctl
 ) -> None:
