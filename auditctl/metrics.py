@@ -47,6 +47,8 @@ METRICS = (
     Metric("last_sound_run_timestamp_seconds", "When it last found nothing, or did everything.", ("run",)),
     Metric("last_run_sound", "1: the last run found nothing, or did everything; 0: it did not.", ("run",)),
     Metric("last_run_findings", "How much the last run found or could not do.", ("run",)),
+    Metric("sealed_timestamp_seconds", "When the last block was sealed; none in a log that was never sealed."),
+    Metric("sealed_leaves", "Leaves of the tree of sealed events and blocks."),
     Metric("refused_total", "Refused attempts: change, of events; ddl, which would have silenced capture.", ("kind",)),
     Metric("audited_tables", "Tables with capture, without their partitions and children."),
     Metric("holds", "Legal holds in force."),

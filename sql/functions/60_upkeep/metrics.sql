@@ -86,6 +86,17 @@ as $auditctl$
     union all
     select 'last_run_findings', r.run, r.findings::float8 from run as r
     union all
+    select * from (
+        select 'sealed_timestamp_seconds', null::text, extract(epoch from b.sealed_at)::float8
+        from auditctl.block as b
+        order by b.number desc
+        limit 1
+    ) as sealed
+    union all
+    select * from (
+        select 'sealed_leaves', null::text, (b.first_leaf + b.events + 1)::float8 from auditctl.block as b order by b.number desc limit 1
+    ) as leaves
+    union all
     select 'refused_total', 'change', case when s.is_called then s.last_value else 0 end::float8 from auditctl.refused_change as s
     union all
     select 'refused_total', 'ddl', case when s.is_called then s.last_value else 0 end::float8 from auditctl.refused_ddl as s
