@@ -18,6 +18,7 @@ from auditctl.log import reader
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
 from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Selection
+from auditctl.retention import erasure
 
 
 def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,7 +104,10 @@ def show(session: Session, *, event_id: int, output_format: Format, raw: bool) -
     """
     with session.connect(READER) as conn:
         row = reader.event(conn, event_id, output_format.projection(not raw))
+        erasures = erasure.read_erasures(conn, event_id)
     _print(output_format, output_format.write_one(row, layout()))
+    for sentence in erasures:
+        session.say(sentence)
 
 
 @click.command()

@@ -141,6 +141,24 @@ def find_elsewhere(conn: Connection, erasures: Sequence[Erasure]) -> tuple[Elsew
     return tuple(Elsewhere(target, key, name, tuple(events)) for target, key, name, events in rows)
 
 
+def read_erasures(conn: Connection, event_id: int) -> list[str]:
+    """Return what was erased of an event, by whom, when and why: a sentence for each erasure, in their order.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    rows = conn.execute(
+        "select places, erased_by, erased_at, erased_in, reason from auditctl.erasure where event_id = %s "
+        "order by erased_in",
+        [event_id],
+    )
+    return [
+        f"{', '.join(place.split('.', 1)[1] for place in places)} erased by {by} on {iso_utc(at)}, "
+        f"as event {number} records: {why}"
+        for places, by, at, number, why in rows
+    ]
+
+
 def _query(conn: Connection, name: str, erasures: Sequence[Erasure]) -> list[tuple[Any, ...]]:
     described = [
         {

@@ -24,10 +24,15 @@ suspect as materialized (
     ) as key
     where e.occurred_at >= %(since)s and e.action in ('CREATE', 'UPDATE', 'DELETE')
         and (
-            e.old_values ?| s.exclude or e.new_values ?| s.exclude or key.is_clear
+            (e.old_values ?| s.exclude or e.new_values ?| s.exclude) and exists (
+                select from pg_catalog.unnest(s.exclude) as c (name)
+                where e.old_values -> c.name <> '{"$erased": true}' or e.new_values -> c.name <> '{"$erased": true}'
+            )
+            or key.is_clear
             or exists (
                 select from pg_catalog.unnest(s.mask) as c (name)
-                where e.old_values -> c.name <> '{"$masked": true}' or e.new_values -> c.name <> '{"$masked": true}'
+                where e.old_values -> c.name not in ('{"$masked": true}', '{"$erased": true}')
+                    or e.new_values -> c.name not in ('{"$masked": true}', '{"$erased": true}')
             )
         )
 )
@@ -40,11 +45,14 @@ select
     pg_catalog.array_agg(distinct shown.name order by shown.name) as columns
 from suspect as e
 cross join lateral (
-    select c.name from pg_catalog.unnest(e.exclude) as c (name) where e.old_values ? c.name or e.new_values ? c.name
+    select c.name
+    from pg_catalog.unnest(e.exclude) as c (name)
+    where e.old_values -> c.name <> '{"$erased": true}' or e.new_values -> c.name <> '{"$erased": true}'
     union all
     select c.name
     from pg_catalog.unnest(e.mask) as c (name)
-    where e.old_values -> c.name <> '{"$masked": true}' or e.new_values -> c.name <> '{"$masked": true}'
+    where e.old_values -> c.name not in ('{"$masked": true}', '{"$erased": true}')
+        or e.new_values -> c.name not in ('{"$masked": true}', '{"$erased": true}')
     union all
     select c.name from pg_catalog.unnest(e.hidden_key) as c (name) where e.is_clear
 ) as shown

@@ -74,8 +74,8 @@ def test_events_that_show_a_hidden_value_are_found_with_their_number(
             Severity.WARNING, "event_clear", "public.c",
             f"3 events of public.c from {since} to {until} (UTC) hold card, x in the clear, for every reader of the "
             "log, although the rule of that time hid it.",
-            "Nothing takes a value out of a write-once log: retention deletes the events with their month. Set a "
-            "shorter time for public.c, and until then limit who reads the log: auditctl revoke reader LOGIN",
+            "As an administrator, erase them (auditctl erase --event EVENT_ID --column COL --reason TEXT), or set a "
+            "shorter retention time for public.c. Until then limit who reads the log: auditctl revoke reader LOGIN",
         )
     ]  # fmt: skip
     assert "event_clear" in auditctl("doctor", check=3).out

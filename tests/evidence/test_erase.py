@@ -172,6 +172,7 @@ def test_readers_see_that_a_value_was_erased(db: str, conn: psycopg.Connection, 
     }
     for command in (["log"], ["show", str(changed)], ["history", "customer", "7"], ["log", "--column=email"]):
         assert "(erased)" in auditctl(*command, check=0).out
+    assert "email erased by" in auditctl("show", str(changed), check=0).err
     for command in (["log", "--format=jsonl"], ["export", "--format=csv"], ["export", "--format=jsonl"], ["stats"]):
         auditctl(*command, check=0)
 

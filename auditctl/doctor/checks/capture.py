@@ -95,8 +95,8 @@ CAPTURE = (
         "events that hold in the clear what a rule excluded or masked when they were written",
         "{events} of {object} from {since} to {until} (UTC) hold {columns} in the clear, for every reader of the log, "
         "although the rule of that time hid it.",
-        "Nothing takes a value out of a write-once log: retention deletes the events with their month. Set a shorter "
-        "time for {object}, and until then limit who reads the log: auditctl revoke reader LOGIN",
+        "As an administrator, erase them (auditctl erase --event EVENT_ID --column COL --reason TEXT), or set a "
+        "shorter retention time for {object}. Until then limit who reads the log: auditctl revoke reader LOGIN",
         find=coverage.events_in_the_clear,
         needs=Right.INSTALLER,
     ),

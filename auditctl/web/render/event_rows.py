@@ -184,7 +184,10 @@ def details(cells: Sequence[Any]) -> EventDetails:
 
 
 def _values(text: str | None) -> dict[str, RecordedValue]:
-    return dict(_value(*one) for one in json.loads(text)) if text else {}
+    pairs = json.loads(text) if text else []
+    if pairs == [["$erased", "boolean", "true", None]]:
+        return {"(all)": RecordedValue("erased", "erased")}
+    return dict(_value(*one) for one in pairs)
 
 
 def _value(name: str, kind: str, text: str | None, size: int | None) -> tuple[str, RecordedValue]:
