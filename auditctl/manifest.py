@@ -10,6 +10,7 @@ from typing import Any
 from auditctl.capture import rule_history
 from auditctl.capture.rule_history import Moment
 from auditctl.database import Connection, read_transaction
+from auditctl.errors import UsageError
 from auditctl.log.export import ExportRequest, ExportResult
 from auditctl.log.exported import DIGEST, KIND, SUFFIX, VERSION, RecordedExport, digest
 from auditctl.log.filters import Filters
@@ -80,6 +81,17 @@ def of_recorded(conn: Connection, export: RecordedExport) -> dict[str, Any]:
         UsageError: The log does not know a table or column of its filters any more.
         DatabaseError: The login may not read the log or the rules.
     """
+    try:
+        request, result = _of_events(export)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(
+            f"export {export.event_id} was not recorded by auditctl", hint="Somebody called auditctl.record_export."
+        ) from error
+    return build(conn, request, result, f"activity-{export.at:%Y-%m-%d}.{request.format.name}")
+
+
+def _of_events(export: RecordedExport) -> tuple[ExportRequest, ExportResult]:
+    """Return what an export asked for and wrote, by its two events, which any reader may have recorded otherwise."""
     asked, facts = export.request, export.facts
     texts = {name: [value] if isinstance(value, str) else value for name, value in asked["filters"].items()}
     since = asked.get("committed_since")
@@ -93,7 +105,7 @@ def of_recorded(conn: Connection, export: RecordedExport) -> dict[str, Any]:
         snapshot=None if snapshot is None else Snapshot.parse(snapshot),
         first_event_id=facts.get("first_event_id"), last_event_id=facts.get("last_event_id"),
     )  # fmt: skip
-    return build(conn, request, result, f"activity-{export.at:%Y-%m-%d}.{request.format.name}")
+    return request, result
 
 
 def text(document: Mapping[str, Any]) -> str:

@@ -93,10 +93,11 @@ def _check(session: Session, file: Path, manifest_path: Path | None, *, is_logge
     export = None
     if is_logged:
         with session.connect(READER) as conn:
-            if manifest is None:
+            number = None if manifest is None else manifest["export"]["event_id"]
+            if number is None:  # also of a read-only server, which records nothing
                 exports = exported.recorded(conn, sha256=content.sha256)
             else:
-                exports = exported.recorded(conn, event_id=manifest["export"]["event_id"])
+                exports = exported.recorded(conn, event_id=number)
         findings += exported.differences_from_log(manifest, content, exports)
         export = exports[0] if exports else None
     return _Checked(content, manifest, export, tuple(dict.fromkeys(findings)))

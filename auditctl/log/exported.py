@@ -36,6 +36,7 @@ VERSION = 1
 _CHUNK = 1_048_576
 _GZIP = b"\x1f\x8b"
 _LARGEST = 64_000_000
+_END = 2**63
 
 Report = Callable[[int], None]
 """Takes how many bytes were read so far."""
@@ -113,19 +114,25 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
     try:
         with path.open("rb") as file:
             document = json.loads(file.read(_LARGEST).decode())
-        if document["kind"] == KIND and document["version"] == VERSION:
-            _ = (
-                document["file"]["sha256"],
-                document["file"]["bytes"],
-                document["file"]["rows"],
-                document["export"]["event_id"],
-            )
+        if document["kind"] == KIND and document["version"] == VERSION and _is_whole(document):
+            json.dumps(document, ensure_ascii=False).encode()  # half a character cannot be printed
             return dict(document)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", hint="Name it with --manifest.") from error
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
     raise UsageError(f"{path} is not a manifest of auditctl export", hint="Name it with --manifest.")
+
+
+def _is_whole(document: Mapping[str, Any]) -> bool:
+    """Whether a manifest has what a check needs, in the types that `auditctl.manifest` writes."""
+    facts, export = document["file"], document["export"]
+    numbers = (facts["rows"], facts["bytes"], 0 if export["event_id"] is None else export["event_id"])
+    return (
+        all(type(number) is int and 0 <= number < _END for number in numbers)
+        and isinstance(facts["sha256"], str)
+        and isinstance(facts["format"], str)
+    )
 
 
 def differences(manifest: Mapping[str, Any], file: File) -> Iterator[str]:

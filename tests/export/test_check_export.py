@@ -79,14 +79,18 @@ def test_end_of_an_export_can_be_recorded_once_and_by_its_login_alone(
     with connect(one.dsn) as session:
         row = session.execute("select auditctl.record_export('{}')").fetchone()
         assert row is not None
-        end = f"select auditctl.record_export_end({row[0]}, '{{\"rows\": 1}}')"
+        data = json.dumps({"rows": 1, "bytes": 1, "sha256": "0" * 64, "selection": ""})
+        end = f"select auditctl.record_export_end({row[0]}, '{data}')"
+        for missing in ('"rows": 1, ', "0" * 64, ', "selection": ""'):
+            with pytest.raises(psycopg.errors.InvalidParameterValue, match="has its rows"):
+                session.execute(end.replace(missing, "").encode())
         with connect(other.dsn) as another, pytest.raises(psycopg.errors.InvalidParameterValue):
             another.execute(end.encode())
         session.execute(end.encode())
         with pytest.raises(psycopg.errors.InvalidParameterValue, match="recorded already"):
             session.execute(end.encode())
         with pytest.raises(psycopg.errors.InvalidParameterValue):
-            session.execute("select auditctl.record_export_end(1, '{}')")
+            session.execute(end.replace(str(row[0]), "1").encode())
 
 
 def test_file_as_it_was_exported_holds_with_and_without_the_log(exported: Path, auditctl: RunAuditctl, db: str) -> None:
@@ -189,7 +193,11 @@ def test_what_is_no_export_is_refused(auditctl: RunAuditctl, tmp_path: Path) -> 
     file, manifest = tmp_path / "log.csv", tmp_path / "log.csv.manifest.json"
     file.write_text("x\n")
     for text in ("", "[]", "{}", '{"kind": "auditctl export", "version": 2}', "[" * 100_000, "\xff",
-                 '{"kind": "auditctl export", "version": 1, "file": [], "export": 3}'):  # fmt: skip
+                 '{"kind": "auditctl export", "version": 1, "file": [], "export": 3}',
+                 '{"kind": "auditctl export", "version": 1, "export": {"event_id": 1}, '
+                 '"file": {"rows": "1", "bytes": 1, "sha256": "", "format": ""}}',
+                 '{"kind": "auditctl export", "version": 1, "export": {"event_id": 1, "login": "\\ud800"}, '
+                 '"file": {"rows": 1, "bytes": 1, "sha256": "", "format": ""}}'):  # fmt: skip
         manifest.write_text(text)
         assert "is not a manifest of auditctl export" in auditctl("check-export", file, dsn="", check=2).err
     for path in (tmp_path, tmp_path / "none"):

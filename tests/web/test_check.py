@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from auditctl.web.views.check import MAX_FILE
+from tests.fixtures.databases import connect
 from tests.fixtures.web import CSRF
 from tests.support.recorded import Recorded, minutes, record
 from tests.web.documents import read
@@ -68,7 +69,7 @@ def test_file_is_found_by_upload_and_by_hash_and_one_altered_byte_is_not(reader:
 
 
 def test_manifest_of_the_page_fits_the_file_and_the_log(
-    reader: Client, file: bytes, auditctl: RunAuditctl, tmp_path: Path
+    db: str, reader: Client, file: bytes, auditctl: RunAuditctl, tmp_path: Path
 ) -> None:
     (number,) = re.findall(r"/manifest\.json\?export=(\d+)", posted(reader, file).text)
     response = reader.get(f"/manifest.json?export={number}")
@@ -78,6 +79,13 @@ def test_manifest_of_the_page_fits_the_file_and_the_log(
     assert json.loads(response.content)["selection"] == "target customer"
     done = auditctl("check-export", tmp_path / "log.csv", check=0)
     assert "what it says about coverage is not confirmed" in done.err
+    with connect(db) as session:
+        row = session.execute("select auditctl.record_export('{}')").fetchone()
+        data = json.dumps({"rows": 1, "bytes": 1, "sha256": "0" * 64, "selection": ""})
+        assert row is not None
+        session.execute("select auditctl.record_export_end(%s, %s)", [row[0], data])
+    assert reader.get("/manifest.json", params={"export": row[0]}).status_code == 400
+    assert "1 event" in answer(reader.get("/check", params={"sha256": "0" * 64}))
     for missing in ("1", "999999", "x", "1;", "9" * 30):
         assert reader.get("/manifest.json", params={"export": missing}).status_code == 404
 

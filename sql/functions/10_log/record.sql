@@ -96,6 +96,11 @@ begin
     if octet_length(p_data::text) > 65536 or jsonb_typeof(p_data) <> 'object' then
         raise exception 'an export''s description is limited to 64 kB' using errcode = 'invalid_parameter_value';
     end if;
+    if coalesce(p_data ->> 'rows', '') !~ '^[0-9]{1,18}$' or coalesce(p_data ->> 'bytes', '') !~ '^[0-9]{1,18}$'
+        or coalesce(p_data ->> 'sha256', '') !~ '^[0-9a-f]{64}$' or jsonb_typeof(p_data -> 'selection') is distinct from 'string'
+        or jsonb_typeof(p_data -> 'rows') <> 'number' or jsonb_typeof(p_data -> 'bytes') <> 'number' then
+        raise exception 'the end of an export has its rows, bytes, sha256 and selection' using errcode = 'invalid_parameter_value';
+    end if;
     if not exists (
         select from auditctl.event as e
         where e.action = 'EVENT' and e.target = 'auditctl.export' and e.occurred_at > now() - interval '30 days'
