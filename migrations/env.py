@@ -71,6 +71,12 @@ RECORD_GUARD = f"""select auditctl_internal.insert_event(
 where pg_catalog.current_setting('auditctl.was_guarded') = 'false' and ({GUARDED});"""
 """A superuser may switch the guard on long after the store was installed."""
 
+RECORD_AGAIN = f"""select auditctl_internal.insert_event(
+    'auditctl.store', '{STORE_REVISION}', 'EVENT', null, null, 'store installed again at revision {STORE_REVISION}'
+)
+where exists (select from auditctl.block);"""  # noqa: S608 - a constant
+"""Everything is written anew, which the evidence of a sealed log shows: an event announces it."""
+
 
 STAMP = f"""set local role auditctl_owner;
 insert into auditctl.alembic_version (version_num)
@@ -190,6 +196,7 @@ def install() -> None:
         finish()
     elif revision == STORE_REVISION:
         run(RECORD_GUARD)
+        run(RECORD_AGAIN)
     else:
         run(event(revision))
     run(resources.sql_text("bootstrap/writers.sql"))

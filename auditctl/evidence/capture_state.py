@@ -20,7 +20,8 @@ def read(conn: Connection) -> str:
     """Return the state: one JSON object a line, sorted.
 
     Each has `kind` and `name`, and where it applies `digest` (of its definition), `enabled`, `owner`, `acl`, and
-    `xmin`: the number, modulo 2^32, of the transaction that wrote the catalog's row.
+    `xmin`: the number, modulo 2^32, of the transaction that wrote the catalog's row. Install, upkeep and the guard use
+    subtransactions: then it is a later number than the xact_id of the event that announces the change.
     """
     rows = conn.execute(resources.sql_text(_QUERY).encode()).fetchall()
     lines = sorted(_line(dict(zip(_KEYS, row, strict=True))) for row in rows)

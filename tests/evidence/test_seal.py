@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from auditctl import store
 from auditctl.errors import UsageError
 from auditctl.evidence import key_files, note, sealer
 from auditctl.evidence.checkpoint import Checkpoint, EvidenceError
@@ -184,3 +185,14 @@ def test_tree_with_missing_hashes_is_an_error(audited: str, conn: psycopg.Connec
     conn.execute("alter table auditctl.block disable trigger user; update auditctl.block set hashes = ''")
     with pytest.raises(EvidenceError, match="lacks hashes"):
         sealing.seal(audited, keys)
+
+
+def test_store_that_is_installed_again_says_so_in_a_sealed_log(
+    audited: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    again = "select count(*) from auditctl.event where context ->> 'summary' like 'store installed again%'"
+    store.install(audited)
+    assert conn.execute(again).fetchone() == (0,)
+    sealing.seal(audited, sealing.make_keys(tmp_path))
+    store.install(audited)
+    assert conn.execute(again).fetchone() == (1,)
