@@ -28,6 +28,8 @@ STORE_CODE = "store_code"
 
 _UNSAFE = "a superuser would run code of the store that somebody changed"
 _READ_ONLY = "set transaction isolation level repeatable read, read only"
+_BEFORE_CHECKS = "savepoint before_checks"
+_AFTER_ERROR = "rollback to savepoint before_checks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def _in_place(
     if is_unsafe:
         unseen += [(check.name, _UNSAFE) for check in checks if check.name != STORE_CODE]
         checks = [check for check in checks if check.name == STORE_CODE]
+    conn.execute(_BEFORE_CHECKS)
     for check in checks:
         try:
             rows = _rows(conn, check, covered, refused, parameters)
@@ -173,9 +176,11 @@ def _rows(
         return check.find(covered)
     values = {**parameters, "check": check.name} if "%(" in check.query else None
     try:
-        with database.errors_translated(), conn.transaction():
+        with database.errors_translated():
             return _results(conn, check.query, values)
     except DatabaseError as error:
+        if not conn.closed:
+            conn.execute(_AFTER_ERROR)  # checks change nothing, and so share one savepoint
         if error.sqlstate != database.DENIED:
             raise
         # From PostgreSQL 16 on, the login that installed does not inherit the owner's rights, but may act as the owner.
