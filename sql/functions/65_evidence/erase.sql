@@ -136,10 +136,6 @@ begin
         end if;
         v_before := v_event.event_id;
         v_numbers := array_remove(v_numbers, v_before);
-        if v_event.target ^@ 'auditctl.' then
-            raise exception 'event % is a record of auditctl itself (%), which nobody may erase', v_before, v_event.target
-                using errcode = 'insufficient_privilege', hint = 'It is the evidence of who did what to the log.';
-        end if;
         return next v_event;
     end loop;
     if v_numbers <> '{}' or array_position(v_numbers, null) is not null then
@@ -148,7 +144,7 @@ begin
     end if;
 end
 $auditctl$;
-comment on function auditctl_internal.find_events is 'The events of these numbers; raises if one is missing, is not unique, or is a record of auditctl itself';
+comment on function auditctl_internal.find_events is 'The events of these numbers; raises if one is missing or is not unique';
 
 create or replace function auditctl_internal.lock_sealing() returns void
 language plpgsql volatile
@@ -207,13 +203,17 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.event_holds is 'The holds in force that keep an event';
 
-create or replace function auditctl_internal.require_no_hold(p_event auditctl.event) returns void
+create or replace function auditctl_internal.require_erasable(p_event auditctl.event) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_hold constant bigint := (select h from auditctl_internal.event_holds(p_event) as h limit 1);
 begin
+    if p_event.target ^@ 'auditctl.' then
+        raise exception 'event % is a record of auditctl itself (%), which nobody may erase', p_event.event_id, p_event.target
+            using errcode = 'insufficient_privilege', hint = 'It is the evidence of who did what to the log.';
+    end if;
     if v_hold is not null then
         raise exception 'event % is under hold %', p_event.event_id, v_hold
             using errcode = 'object_in_use', hint = format('Nothing was erased. If the case is closed: auditctl hold release %s --reason TEXT%s', v_hold, case
@@ -223,7 +223,7 @@ begin
     end if;
 end
 $auditctl$;
-comment on function auditctl_internal.require_no_hold is 'Raises if a hold keeps an event, with the number of the hold';
+comment on function auditctl_internal.require_erasable is 'Raises if a hold keeps an event, with the number of the hold, or if it is a record of auditctl itself';
 
 create or replace function auditctl_internal.announce_erasure(p_erasure auditctl.erasure) returns auditctl.erasure
 language plpgsql volatile
@@ -237,8 +237,8 @@ begin
         raise exception 'an erasure needs a reason of at most 8 kB'
             using errcode = 'invalid_parameter_value', hint = 'State its purpose, such as the number of the request; it stays in the log.';
     end if;
-    select e.* into v_event from auditctl_internal.find_events(array[p_erasure.event_id]) as e where e.occurred_at = p_erasure.occurred_at;
-    perform auditctl_internal.require_no_hold(v_event);
+    select e.* into strict v_event from auditctl.event as e where e.occurred_at = p_erasure.occurred_at and e.event_id = p_erasure.event_id;
+    perform auditctl_internal.require_erasable(v_event);
     v_erasure.places := auditctl_internal.find_places(v_event, p_erasure.places, '{}');
     v_erasure.erased_by := session_user;
     v_erasure.erased_at := clock_timestamp();
@@ -303,25 +303,18 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.is_erasure is 'Whether a change of an event is exactly an erasure that this transaction has announced';
 
-create or replace function auditctl_internal.erase_event(p_event auditctl.event, p_places text[], p_reason text) returns bigint
+create or replace function auditctl_internal.erase_event(p_erasure auditctl.erasure) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_relation regclass;
-    v_erased_in bigint;
-    v_block bigint;
-    v_place bigint;
-    v_event constant auditctl.event := auditctl_internal.erased_event(p_event, p_places);
+    v_event auditctl.event;
 begin
-    insert into auditctl.erasure (event_id, occurred_at, erased_in, places, reason)
-    values (p_event.event_id, p_event.occurred_at, 0, p_places, p_reason)
-    returning erased_in, block, place into v_erased_in, v_block, v_place;
-    if v_block is not null then
-        perform auditctl_internal.puncture_block(v_block, v_place);
-    end if;
+    select e.* into v_event from auditctl.event as e where e.occurred_at = p_erasure.occurred_at and e.event_id = p_erasure.event_id;
+    v_event := auditctl_internal.erased_event(v_event, p_erasure.places);
     update auditctl.erasure set salts = null
-    where occurred_at = p_event.occurred_at and event_id = p_event.event_id and erased_in < v_erased_in and salts is not null;
+    where occurred_at = v_event.occurred_at and event_id = v_event.event_id and erased_in < p_erasure.erased_in and salts is not null;
     -- The second has a copy of the event while it moves out of the DEFAULT partition.
     foreach v_relation in array array_remove(array['auditctl.event'::regclass, to_regclass('auditctl.event_moving')], null) loop
         execute format(
@@ -330,19 +323,16 @@ begin
         ) using v_event.occurred_at, v_event.event_id, v_event.actor, v_event.ip, v_event.db_user, v_event.target_id,
             v_event.old_values, v_event.new_values, v_event.context;
     end loop;
-    if 'event.target_id' = any (p_places) then
-        delete from auditctl.key_change where occurred_at = p_event.occurred_at and event_id = p_event.event_id;
+    if 'event.target_id' = any (p_erasure.places) then
+        delete from auditctl.key_change where occurred_at = v_event.occurred_at and event_id = v_event.event_id;
     end if;
-    return v_erased_in;
 end
 $auditctl$;
-comment on function auditctl_internal.erase_event is 'Erases places of one event, and returns the number of the event that announces it';
+comment on function auditctl_internal.erase_event is 'Changes an event as an erasure announces it';
 
-create or replace function auditctl.erase_events(p_events bigint[], p_columns text[], p_reason text, p_dry_run boolean default false)
-returns table (
-    event_id bigint, created_on timestamptz, target text, target_id text, partition text, places text[], recorded bigint, block bigint
-)
-language plpgsql volatile security definer
+create or replace function auditctl_internal.plan_erasure(p_events bigint[], p_columns text[])
+returns table (event_id bigint, created_on timestamptz, target text, target_id text, partition text, places text[])
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
@@ -350,9 +340,6 @@ declare
     v_names text[];
     v_are_all boolean;
 begin
-    if not p_dry_run then
-        perform auditctl_internal.lock_erasure();
-    end if;
     select coalesce(array_agg(distinct c.name order by c.name) filter (where c.name is not null), '{}'),
         bool_and(e.old_values is distinct from '{"$erased": true}' and e.new_values is distinct from '{"$erased": true}')
     into v_names, v_are_all
@@ -360,7 +347,7 @@ begin
     left join lateral unnest(auditctl_internal.event_columns(e)) as c (name) on true;
     perform auditctl_internal.require_columns(p_columns, v_names, v_are_all);
     for v_event in select e.* from auditctl_internal.find_events(p_events) as e loop
-        perform auditctl_internal.require_no_hold(v_event);
+        perform auditctl_internal.require_erasable(v_event);
         places := auditctl_internal.find_places(v_event, p_columns, v_names);
         continue when places = '{}';
         event_id := v_event.event_id;
@@ -370,10 +357,55 @@ begin
         partition := (
             select e.tableoid::regclass::text from auditctl.event as e where e.occurred_at = v_event.occurred_at and e.event_id = v_event.event_id
         );
-        recorded := case when not p_dry_run then auditctl_internal.erase_event(v_event, places, p_reason) end;
-        block := (
-            select r.block from auditctl.erasure as r where r.occurred_at = created_on and r.event_id = v_event.event_id and r.erased_in = recorded
+        return next;
+    end loop;
+end
+$auditctl$;
+comment on function auditctl_internal.plan_erasure is 'What auditctl.erase_events would erase; raises where it would';
+
+create or replace function auditctl.erase_events(p_events bigint[], p_columns text[], p_reason text, p_dry_run boolean default false)
+returns table (
+    event_id bigint, created_on timestamptz, target text, target_id text, partition text, places text[], recorded bigint, block bigint
+)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_plan jsonb;
+    v_one record;
+begin
+    if not p_dry_run then
+        perform auditctl_internal.lock_erasure();
+    end if;
+    v_plan := coalesce((select jsonb_agg(p order by p.event_id) from auditctl_internal.plan_erasure(p_events, p_columns) as p), '[]');
+    if p_dry_run then
+        return query
+        select p.* from jsonb_to_recordset(v_plan) as p (
+            event_id bigint, created_on timestamptz, target text, target_id text, partition text, places text[], recorded bigint, block bigint
         );
+        return;
+    end if;
+    -- In one statement, after which a trigger changes each block once.
+    for v_one in
+        insert into auditctl.erasure as r (event_id, occurred_at, erased_in, places, reason, block, place)
+        select p.event_id, p.created_on, 0, p.places, p_reason, l.block, l.place
+        from jsonb_to_recordset(v_plan) as p (event_id bigint, created_on timestamptz, places text[])
+        left join auditctl_internal.find_leaves(
+            array(select (p ->> 'event_id')::bigint from jsonb_array_elements(v_plan) as p),
+            array(select (p ->> 'created_on')::timestamptz from jsonb_array_elements(v_plan) as p)
+        ) as l on l.event_id = p.event_id and l.occurred_at = p.created_on
+        order by p.event_id
+        returning r as erasure
+    loop
+        perform auditctl_internal.erase_event(v_one.erasure);
+        select p.event_id, p.created_on, p.target, p.target_id, p.partition, p.places
+        into event_id, created_on, target, target_id, partition, places
+        from jsonb_to_recordset(v_plan) as p (
+            event_id bigint, created_on timestamptz, target text, target_id text, partition text, places text[]
+        )
+        where p.event_id = (v_one.erasure).event_id;
+        recorded := (v_one.erasure).erased_in;
+        block := (v_one.erasure).block;
         return next;
     end loop;
 end

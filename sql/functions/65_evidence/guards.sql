@@ -30,7 +30,8 @@ as $auditctl$
             and octet_length(p_new.hashes) = 32 * coalesce(octet_length(p_new.levels), p_old.events + 1)
             and coalesce(octet_length(p_new.salts) = 32 * p_old.events, true) and coalesce(octet_length(p_new.checks) = octet_length(p_old.checks), true)
             or exists (select from auditctl.erasure as r where r.block = p_old.number and r.xact_id = pg_current_xact_id())
-            and octet_length(p_new.salts) = 32 * p_old.events
+            and p_new.salts
+                = auditctl_internal.punctured_salts(p_old, auditctl_internal.gone_leaves(p_old), auditctl_internal.erased_leaves(p_old))
             and (p_new.hashes, p_new.levels, p_new.checks) is not distinct from (p_old.hashes, p_old.levels, p_old.checks)
         )
 $auditctl$;

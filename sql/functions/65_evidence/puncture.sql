@@ -34,12 +34,34 @@ $auditctl$;
 comment on function auditctl_internal.punctured_salts is
     'The salts of a block''s events, 32 bytes each, with zeros for those to be removed; p_gone says which are not in the log any more';
 
-create or replace function auditctl_internal.puncture_block(p_number bigint, p_place bigint) returns void
-language sql volatile
+create or replace function auditctl_internal.erased_leaves(p_block auditctl.block) returns bytea
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    update auditctl.block as b
-    set secret = null, salts = auditctl_internal.punctured_salts(b, auditctl_internal.gone_leaves(b), set_bit(auditctl_internal.no_leaves(b), p_place, 1))
-    where b.number = p_number
+declare
+    v_leaves bytea := auditctl_internal.no_leaves(p_block);
+    v_place bigint;
+begin
+    for v_place in select distinct e.place from auditctl.erasure as e where e.block = p_block.number and e.place < p_block.events loop
+        v_leaves := set_bit(v_leaves, v_place, 1);
+    end loop;
+    return v_leaves;
+end
 $auditctl$;
-comment on function auditctl_internal.puncture_block is 'Replaces the secret of a block by the salts of its events, without that at one place';
+comment on function auditctl_internal.erased_leaves is 'Which events of a block have erased values, as bits';
+
+create or replace function auditctl_internal.puncture_blocks() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    update auditctl.block as b
+    set
+        secret = null,
+        salts = auditctl_internal.punctured_salts(b, auditctl_internal.gone_leaves(b), auditctl_internal.erased_leaves(b))
+    where b.number in (select e.block from auditctl.erasure as e where e.xact_id = pg_current_xact_id_if_assigned());
+    return null;
+end
+$auditctl$;
+comment on function auditctl_internal.puncture_blocks is
+    'Replaces the secret of each block of which this transaction erases values by the salts of its other events';

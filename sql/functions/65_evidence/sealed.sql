@@ -168,7 +168,8 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.leaf_hash is 'The stored hash of the leaf at a place of a block; null if it was deleted, and only a hash of several is left';
 
-create or replace function auditctl_internal.find_block(p_event auditctl.event, out block bigint, out place bigint)
+create or replace function auditctl_internal.find_leaves(p_events bigint[], p_times timestamptz[])
+returns table (event_id bigint, occurred_at timestamptz, block bigint, place bigint)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -178,20 +179,22 @@ begin
     for v_block in
         select b.*
         from auditctl.block as b
-        where p_event.event_id between b.first_event_id and b.last_event_id
-            and (b.from_time is null or p_event.occurred_at >= b.from_time) and (b.until_time is null or p_event.occurred_at < b.until_time)
+        where exists (
+            select
+            from unnest(p_events, p_times) as e (event_id, occurred_at)
+            where e.event_id between b.first_event_id and b.last_event_id
+                and (b.from_time is null or e.occurred_at >= b.from_time) and (b.until_time is null or e.occurred_at < b.until_time)
+        )
         order by b.number
     loop
-        select v_block.number, e.place into block, place
-        from auditctl_internal.place_events(v_block, auditctl_internal.gone_leaves(v_block)) as e
-        where e.event_id = p_event.event_id and e.occurred_at = p_event.occurred_at;
-        if found then
-            return;
-        end if;
+        return query
+        select p.event_id, p.occurred_at, v_block.number, p.place
+        from auditctl_internal.place_events(v_block, auditctl_internal.gone_leaves(v_block)) as p
+        join unnest(p_events, p_times) as e (event_id, occurred_at) on e.event_id = p.event_id and e.occurred_at = p.occurred_at;
     end loop;
 end
 $auditctl$;
-comment on function auditctl_internal.find_block is 'The block of an event, and its place there from 0; null if it was not sealed';
+comment on function auditctl_internal.find_leaves is 'The blocks of those events that were sealed, and their places there, from 0';
 
 create or replace function auditctl_internal.event_salts(p_event auditctl.event, p_block auditctl.block, p_place bigint) returns bytea
 language sql stable
@@ -220,7 +223,11 @@ declare
     v_unit text;
     v_number integer := 0;
 begin
-    select f.block, f.place into v_erasure.block, v_erasure.place from auditctl_internal.find_block(p_event) as f;
+    -- A place that was looked up before is proved by the leaf.
+    if num_nulls(v_erasure.block, v_erasure.place) > 0 then
+        select f.block, f.place into v_erasure.block, v_erasure.place
+        from auditctl_internal.find_leaves(array[p_event.event_id], array[p_event.occurred_at]) as f;
+    end if;
     if v_erasure.block is null then
         return v_erasure;
     end if;

@@ -107,6 +107,9 @@ alter table auditctl.checkpoint enable always trigger checkpoint_guarded, enable
 
 create or replace trigger erasure_guarded before insert or update or delete on auditctl.erasure
 for each row execute function auditctl_internal.guard_erasure();
+create or replace trigger erasure_punctured after insert on auditctl.erasure
+for each statement execute function auditctl_internal.puncture_blocks();
+alter table auditctl.erasure enable always trigger erasure_punctured;
 create or replace trigger erasure_guarded_statement before truncate on auditctl.erasure
 for each statement execute function auditctl_internal.guard_erasure();
 alter table auditctl.erasure enable always trigger erasure_guarded;
