@@ -71,12 +71,25 @@ RECORD_GUARD = f"""select auditctl_internal.insert_event(
 where pg_catalog.current_setting('auditctl.was_guarded') = 'false' and ({GUARDED});"""
 """A superuser may switch the guard on long after the store was installed."""
 
-RECORD_AGAIN = f"""select auditctl_internal.insert_event(
-    'auditctl.store', '{STORE_REVISION}', 'EVENT', null, null, 'store installed again at revision {STORE_REVISION}'
-)
-where exists (select from auditctl.block);"""  # noqa: S608 - a constant
-"""Everything is written anew, which the evidence of a sealed log shows: an event announces it."""
+WRITTEN_UNTIL = """pg_catalog.jsonb_build_object('written_until', (
+    select w.xmin::text
+    from (
+        select p.xmin from pg_catalog.pg_proc as p
+        union all select t.xmin from pg_catalog.pg_trigger as t
+        union all select c.xmin from pg_catalog.pg_class as c
+        union all select e.xmin from pg_catalog.pg_event_trigger as e
+    ) as w
+    order by pg_catalog.age(w.xmin)
+    limit 1
+))"""
+"""The last of the subtransactions that wrote objects of the store: with it, verification tells them from others."""
 
+RECORD_AGAIN = f"""select auditctl_internal.insert_event(
+    'auditctl.store', '{STORE_REVISION}', 'EVENT', null, {WRITTEN_UNTIL},
+    'store installed again at revision {STORE_REVISION}'
+)
+where exists (select from auditctl.block);"""  # noqa: S608 - constants of ours
+"""Everything is written anew, which the evidence of a sealed log shows: an event announces it."""
 
 STAMP = f"""set local role auditctl_owner;
 insert into auditctl.alembic_version (version_num)
@@ -134,8 +147,9 @@ def script_head(revision: str | None) -> str:
 def event(revision: str | None) -> str:
     """Return the statement that records an installation or upgrade."""
     done = "installed at" if revision is None else f"upgraded from revision {revision} to"
+    written = "null" if revision is None else WRITTEN_UNTIL
     return (
-        f"select auditctl_internal.insert_event('auditctl.store', '{STORE_REVISION}', 'EVENT', null, null, "
+        f"select auditctl_internal.insert_event('auditctl.store', '{STORE_REVISION}', 'EVENT', null, {written}, "
         f"'store {done} revision {STORE_REVISION}');"
     )
 

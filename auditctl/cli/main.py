@@ -50,6 +50,7 @@ COMMANDS = {
     "keygen": "keygen",
     "seal": "seal",
     "checkpoint": "checkpoint",
+    "verify": "verify",
     "metrics": "metrics",
     "hold": "hold",
     "erase": "erase",

@@ -1,0 +1,183 @@
+"""`auditctl verify`: compares the log with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from auditctl import metrics
+from auditctl.cli import progress
+from auditctl.cli.known_values import FILES, TIMES, complete
+from auditctl.cli.options import table_or_json
+from auditctl.cli.printing import print_json, print_text
+from auditctl.cli.session import READER, Session, pass_session
+from auditctl.display import harmless
+from auditctl.errors import DriftError, UsageError
+from auditctl.evidence import policy, verifier
+from auditctl.evidence.chain import Anchor
+from auditctl.evidence.checkpoint import Checkpoint, EvidenceError
+from auditctl.evidence.findings import Finding, Report
+from auditctl.evidence.note import signatures
+from auditctl.evidence.policy import Policy
+from auditctl.evidence.verifier import Choice
+from auditctl.log import times
+from auditctl.text import plural
+
+_PATH = click.Path(path_type=Path)
+
+public_key_option = click.option(
+    "--public-key",
+    "--key",
+    metavar="FILE",
+    type=_PATH,
+    shell_complete=complete(FILES),
+    help="The public keys of the log, as keygen wrote them: FILE.pub.",
+)
+policy_option = click.option(
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    type=_PATH,
+    shell_complete=complete(FILES),
+    help="Which logs and witnesses count instead, as c2sp.org/tlog-policy has it.",
+)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        UsageError: It cannot be read, or is not text.
+    """
+    try:
+        return path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not text in UTF-8") from error
+
+
+def read_policy(public_key: Path | None, policy_file: Path | None) -> Policy | None:
+    """Return the keys that count; None if no file is given.
+
+    Raises:
+        UsageError: Both are given, or a file is not what it should be.
+    """
+    if public_key is not None and policy_file is not None:
+        raise UsageError("--public-key and --policy exclude each other", hint="A policy names the keys itself.")
+    if policy_file is not None:
+        return policy.parse(read_text(policy_file))
+    return policy.parse_keys(read_text(public_key)) if public_key is not None else None
+
+
+@click.command(short_help="Compare the log with its evidence.")
+@public_key_option
+@policy_option
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    metavar="FILE",
+    type=_PATH,
+    multiple=True,
+    shell_complete=complete(FILES),
+    help="A checkpoint that is kept elsewhere, or a folder of them: finds what was cut off or set back. Repeatable.",
+)
+@click.option(
+    "--since",
+    metavar="TIME",
+    shell_complete=complete(TIMES),
+    help="Compare only the events that were sealed since then.",
+)
+@click.option("--block", metavar="N", type=click.IntRange(min=1), help="Compare only the events of this block.")
+@table_or_json("How to print what was found.")
+@pass_session
+def verify(
+    session: Session, public_key: Path | None, policy_file: Path | None, checkpoints: tuple[Path, ...],
+    since: str | None, block: int | None, output: str,
+) -> None:  # fmt: skip
+    """Compare the log with its evidence: find events that were altered, deleted or added after they were sealed.
+
+    It exits with 3 if it finds anything, with 0 if not, and with 6 if the log is not sealed. Two runs on the same log
+    print the same. It changes nothing, blocks no writer and needs the role reader. It calls no function of the store.
+    Erasures and deletions by retention that are announced in the log are notes, and so are announced changes of
+    capture. The blocks and their tree are always checked wholly; --since and --block choose the events.
+
+    Without a public key, whoever can write the evidence can write it anew. Without a checkpoint that is kept elsewhere,
+    the end of the log can be cut off together with its evidence.
+
+    \b
+    Examples:
+      auditctl verify --public-key seal.key.pub
+      auditctl verify --public-key seal.key.pub --checkpoint /mnt/anchor/
+      auditctl verify --policy policy.txt --since 7d --format json
+    """
+    keys = read_policy(public_key, policy_file)
+    anchors, problems = _read_anchors(checkpoints, keys)
+    choice = Choice(
+        keys, tuple(anchors), times.parse(since).at(datetime.now(UTC)) if since is not None else None, block
+    )
+    with session.connect(READER, is_examined=True) as conn, progress.counter(session, "events") as show:
+        report = verifier.verify(conn, choice, show)
+        report.findings[:0] = problems
+    if output == "json":
+        print_json(report.as_dict())
+    else:
+        for line in _lines(report):
+            print_text(harmless(line))
+    if not any(finding.kind == "capture" for finding in report.findings):
+        with session.connect(READER) as conn:
+            metrics.record_run(conn, "verify", len(report.findings))
+    if report.findings:
+        count = len(report.findings) + sum(report.more.values())
+        raise DriftError(
+            f"{plural(count, 'finding')}: the log is not as it was sealed",
+            hint='What to do now: docs/explanation/evidence.md, under "Verify found something".',
+        )
+    session.say("nothing found")
+
+
+def _read_anchors(paths: tuple[Path, ...], keys: Policy | None) -> tuple[list[Anchor], list[Finding]]:
+    anchors, problems = [], []
+    for path in _files(paths):
+        text = read_text(path)
+        try:
+            if keys is not None:
+                try:
+                    keys.check(text)
+                except EvidenceError as error:
+                    problems.append(Finding("signature", f"{path}: {error}"))
+            anchors.append(Anchor(str(path), Checkpoint.parse(signatures(text)[0])))
+        except EvidenceError as error:
+            problems.append(Finding("checkpoint", f"{path}: {error}"))
+    return sorted(anchors, key=lambda anchor: anchor.checkpoint.size), problems
+
+
+def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            found = sorted(one for one in path.iterdir() if one.is_file() and not one.name.startswith("."))
+            if not found:
+                raise UsageError(
+                    f"the folder {path} has no checkpoint", hint="Write one: auditctl checkpoint --output PATH"
+                )
+            yield from found
+        else:
+            yield path
+
+
+def _lines(report: Report) -> Iterator[str]:
+    """What is printed: counts first, then findings and notes, each a sentence on a line."""
+    yield f"{plural(report.events, 'event')} compared in {plural(report.blocks, 'block')}; {report.tree_size:,} leaves"
+    yield f"not sealed yet: {report.unsealed:,}"
+    if report.erased or report.pruned:
+        yield f"with erased values: {report.erased:,}; deleted by retention: {report.pruned:,}"
+    yield f"signed by: {', '.join(report.signed_by) or 'not checked'}"
+    for finding in report.findings:
+        yield f"{finding.kind}: {finding.sentence}"
+    for kind, count in report.more.items():
+        yield f"{kind}: and {count:,} more"
+    for note in report.notes:
+        yield f"note: {note}"

@@ -1,0 +1,165 @@
+"""Compares the states of capture that blocks sealed: what changed without an announcement is a finding.
+
+A change is announced if the transaction that made it also wrote an event of auditctl itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from auditctl.database import Connection
+from auditctl.evidence.blocks import Block
+from auditctl.evidence.capture_state import full_transaction
+from auditctl.evidence.findings import Finding, Report
+from auditctl.evidence.membership import Seen
+
+Item = dict[str, Any]
+Items = dict[tuple[str, str], Item]
+
+_NOTES = ("superuser", "member", "audited table", "schema")
+"""The kinds of items whose changes are notes: what they mean for the log, people must judge."""
+
+_MAX_NOTES = 30
+
+_ANNOUNCED = """
+    select e.xact_id::text, e.new_values ->> 'written_until'
+      from auditctl.event as e
+     where e.action = 'EVENT' and e.target ^@ 'auditctl.' and e.xact_id::text::float8 >= %(start)s::text::float8
+       and (
+           e.xact_id = any (%(made)s::xid8[])
+           or (e.target = 'auditctl.store' and e.new_values ? 'written_until'
+               and not pg_visible_in_snapshot(e.xact_id, %(before)s::pg_snapshot)
+               and pg_visible_in_snapshot(e.xact_id, %(after)s::pg_snapshot))
+       )
+"""
+
+_BETWEEN = """
+    select exists (
+        select from auditctl.event as e
+         where e.action = 'EVENT' and e.target ^@ 'auditctl.' and e.xact_id >= %s::xid8
+           and not pg_visible_in_snapshot(e.xact_id, %s::pg_snapshot)
+           and pg_visible_in_snapshot(e.xact_id, %s::pg_snapshot)
+    )
+"""
+
+
+@dataclass(slots=True)
+class States:
+    """The states so far.
+
+    Attributes:
+        conn: The connection.
+        report: What is found.
+    """
+
+    conn: Connection
+    report: Report
+    _items: Items | None = None
+    _block: Block | None = None
+    _last: Block | None = None
+
+    def add(self, block: Block) -> None:
+        """Compare the state of a block with the one before, if it has another one."""
+        if block.state is not None:
+            items = parse(block.state)
+            if self._items is not None and self._last is not None:
+                same_place = self._last.incarnation == block.incarnation
+                self._compare(items, self._last.snapshot, block.snapshot, block, same_place=same_place)
+            self._items = items
+        self._last = block
+
+    def partitions(self) -> list[str]:
+        """Return the names of the tables of the last state that was sealed, partitions among them."""
+        return [name for kind, name in self._items or {} if kind == "table"]
+
+    def finish(self, current: str) -> None:
+        """Compare the state of the catalogs now with the last one that was sealed."""
+        if self._items is not None and self._last is not None:
+            (now,) = self.conn.execute("select pg_current_snapshot()::text").fetchone() or ("",)
+            self._compare(parse(current), self._last.snapshot, now, None, same_place=True)
+
+    def _compare(self, items: Items, before: str, after: str, block: Block | None, *, same_place: bool) -> None:
+        old = self._items or {}
+        changed = [
+            key
+            for key in sorted(old.keys() | items.keys())
+            if _facts(old.get(key), same_place) != _facts(items.get(key), same_place)
+        ]
+        if not changed:
+            return
+        end = Seen.parse(after).xmax
+        made = {key: full_transaction(int(items[key]["xmin"]), end) for key in changed if "xmin" in items.get(key, {})}
+        start = str(Seen.parse(before).xmin)
+        announced = self._announced(set(made.values()), start, before, after, end)
+        (is_between,) = self.conn.execute(_BETWEEN, [start, before, after]).fetchone() or (False,)
+        where = f"in block {block.number}" if block else "since the last block"
+        notes: list[tuple[str, str]] = []
+        for key in changed:
+            is_announced = made[key] in announced if key in made else is_between
+            sentence = f"{key[0]} {key[1]}: {_change(old.get(key), items.get(key))} {where}"
+            if is_announced or not same_place:
+                notes.append((key[0], f"{sentence}, as the log says"))
+            elif key[0] in _NOTES:
+                notes.append((key[0], sentence))
+            else:
+                number = block.number if block else None
+                self.report.add(Finding("capture", f"{sentence}, and no event announces it", block=number))
+        self._add_notes(notes, where)
+
+    def _add_notes(self, notes: list[tuple[str, str]], where: str) -> None:
+        if len(notes) > _MAX_NOTES:
+            counts = ", ".join(f"{kind} {count}" for kind, count in sorted(Counter(kind for kind, _ in notes).items()))
+            self.report.note(f"{len(notes)} items of capture changed {where}, as the log says: {counts}")
+            return
+        for _, sentence in notes:
+            self.report.note(sentence)
+
+    def _announced(self, made: set[int], start: str, before: str, after: str, end: int) -> set[int]:
+        """Those transactions that an event of auditctl announces: their own, or of an installation they are part of."""
+        parameters = {"made": [str(number) for number in made], "start": start, "before": before, "after": after}
+        announced: set[int] = set()
+        for number, until in self.conn.execute(_ANNOUNCED, parameters).fetchall():
+            first = int(number)
+            last = full_transaction(int(until), end) if until is not None and until.isdigit() else first
+            announced |= {one for one in made if first <= one <= last}
+        return announced
+
+
+def parse(state: str) -> Items:
+    """Return the items of a state by kind and name; lines that are not JSON are left out."""
+    found: Items = {}
+    for line in state.splitlines():
+        try:
+            item = json.loads(line)
+            found[item["kind"], item["name"]] = item
+        except (ValueError, KeyError, TypeError):
+            found["line", line[:100]] = {}
+    return found
+
+
+def _facts(item: Item | None, same_place: bool) -> Item | None:
+    if item is None or same_place:
+        return item
+    return {name: value for name, value in item.items() if name != "xmin"}
+
+
+def _change(old: Item | None, new: Item | None) -> str:
+    if old is None:
+        return "appeared"
+    if new is None:
+        return "vanished"
+    names = [name for name in ("digest", "enabled", "owner", "acl") if old.get(name) != new.get(name)]
+    words = {
+        "digest": "its definition",
+        "enabled": "whether it is enabled",
+        "owner": "its owner",
+        "acl": "its privileges",
+    }
+    return (
+        f"{', '.join(words[name] for name in names)} changed"
+        if names
+        else "was rewritten, such as switched off and on,"
+    )

@@ -1,0 +1,77 @@
+"""What verification finds: differences between the log and its evidence, each a sentence, and notes that are none."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+MAX_FINDINGS = 50
+"""How many findings of one kind are listed; of the others, the number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A difference.
+
+    Attributes:
+        kind: What happened: altered, missing, added, rolled_back, forked, block_altered, block_missing, record,
+            signature, checkpoint, capture, pruned_unannounced, erased_unannounced or partition.
+        sentence: What differs, for people.
+        event_id: The event, if it is known.
+        column: The column, if it is known; several are separated by commas.
+        block: The number of the block, if it is one.
+        partition: The partition, if it is known.
+    """
+
+    kind: str
+    sentence: str
+    event_id: int | None = None
+    column: str | None = None
+    block: int | None = None
+    partition: str | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """The result of a verification.
+
+    Attributes:
+        events: How many events were compared.
+        blocks: How many blocks.
+        tree_size: How many leaves the tree has.
+        unsealed: How many events are not sealed yet.
+        erased: How many events have erased values.
+        pruned: How many sealed events retention has deleted.
+        signed_by: The keys that signed the newest checkpoint; empty if no key was given.
+        findings: The differences.
+        notes: What else is to be known, as sentences.
+    """
+
+    events: int = 0
+    blocks: int = 0
+    tree_size: int = 0
+    unsealed: int = 0
+    erased: int = 0
+    pruned: int = 0
+    signed_by: tuple[str, ...] = ()
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    more: dict[str, int] = field(default_factory=dict)
+
+    def add(self, finding: Finding) -> None:
+        """Add a finding; beyond `MAX_FINDINGS` of its kind it is only counted."""
+        if sum(one.kind == finding.kind for one in self.findings) < MAX_FINDINGS:
+            self.findings.append(finding)
+        else:
+            self.more[finding.kind] = self.more.get(finding.kind, 0) + 1
+
+    def note(self, sentence: str) -> None:
+        """Add a note, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as a document of JSON: the same for the same state of the log."""
+        document = asdict(self)
+        document["signed_by"] = list(self.signed_by)
+        return document
