@@ -33,6 +33,9 @@ from auditctl.evidence.unsealed import Interval, Position, next_interval, read_p
 MAX_EVENTS = 65536
 """How many events a block has at most, unless more were captured in the same microsecond."""
 
+SUMMARIZED = 30_000
+"""After how many events a run has them summarized."""
+
 _APPEND = """
     select auditctl.append_block(
         %(record)s, %(state)s, %(secret)s, %(hashes)s, %(checks)s, %(nodes)s, %(note)s, %(is_kept)s
@@ -105,6 +108,7 @@ class Sealer:
     keys: SealingKeys
     _capture: CaptureState = field(default_factory=CaptureState, init=False)
     _tree: Frontier | None = field(default=None, init=False)
+    _not_summarized: int = field(default=0, init=False)
 
     def run(self) -> Iterator[Sealed]:
         """Seal all that is committed now; yield each block when it is committed.
@@ -125,6 +129,7 @@ class Sealer:
                 is_done = begun.interval.snapshot == position.current_snapshot
                 if begun.is_due:
                     yield from self._seal(begun)
+        self._summarize()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -150,7 +155,15 @@ class Sealer:
         for part, until in self._parts(begun.interval):
             is_needed = part.rows or until or blocks.from_time or begun.continuation.facts or begun.interval.begins
             if is_needed or blocks.is_state_new:
+                self._not_summarized += len(part.rows)
                 yield blocks.append(part, until)
+
+    def _summarize(self) -> None:
+        """Have the newest events summarized, which VACUUM does later: each run would read all that are not."""
+        if self._not_summarized >= SUMMARIZED:
+            self._not_summarized = 0
+            with database.errors_translated():
+                self.writer.execute("select auditctl.summarize_month()")
 
     def _parts(self, interval: Interval) -> Iterator[tuple[_Part, str | None]]:
         """Divide the events of an interval by time; with each part comes where the next begins, None for the last."""

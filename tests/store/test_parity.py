@@ -217,7 +217,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
          group by p.oid order by 1
     """).fetchall()
     assert {name: roles for name, roles in granted if roles != ["auditctl_reader"]} == {
-        **{name: ["auditctl_admin"] for name in ("append_block", "begin_sealing", "change_capture")},
+        **{name: ["auditctl_admin"] for name in ("append_block", "begin_sealing", "change_capture", "summarize_month")},
         **{name: ["auditctl_admin"] for name in ("baseline_tables", "end_baseline", "record_baseline")},
         "audit_table": ["auditctl_admin"],
         "refresh_capture": ["auditctl_admin"],

@@ -170,3 +170,26 @@ revoke execute on function auditctl.append_block from public;
 grant execute on function auditctl.append_block to auditctl_admin;
 comment on function auditctl.append_block is
     'Adds a block with its nodes and checkpoint; raises unless it continues the last one. The record has the block''s columns; p_nodes has level, index and hash (hex) of each';
+
+create or replace function auditctl.summarize_month() returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $auditctl$
+begin
+    return (
+        select sum(brin_summarize_new_values(i.inhrelid))::integer
+        from pg_inherits as i
+        join pg_index as x on x.indexrelid = i.inhrelid
+        where i.inhparent = 'auditctl.event_summary_idx'::regclass
+            and x.indrelid = to_regclass('auditctl.' || auditctl_internal.month_table(date_trunc('month', now() at time zone 'UTC')))
+    );
+exception when lock_not_available or deadlock_detected then
+    -- VACUUM is summarizing.
+    return 0;
+end
+$auditctl$;
+revoke execute on function auditctl.summarize_month from public;
+grant execute on function auditctl.summarize_month to auditctl_admin;
+comment on function auditctl.summarize_month is
+    'Completes the summary of this month''s blocks, so that sealing reads the newest events alone; returns how many block ranges it added';
