@@ -24,6 +24,7 @@ from bench import (
     integrations,
     maintain,
     reading,
+    reconcile,
     results,
     serving,
     stats,
@@ -40,6 +41,7 @@ BENCHMARKS: Mapping[str, Part] = {
     "export": lambda server, quick: export.run(server),  # noqa: ARG005
     "serving": serving.run,
     "stats": stats.run,
+    "reconcile": reconcile.run,
     "storage": storage.run,
     "reading": reading.run,
     "importing": importing.run,

@@ -42,6 +42,12 @@ def test_administrators_reach_what_the_installing_login_owns_and_learn_what_not(
     with connect(dba) as conn:
         conn.execute("insert into mine.t values (1, 'x')")
     assert fetch_value(dba, "select count(*) from auditctl.event where target = 'mine.t'") == 1
+    with connect(dba) as conn:
+        conn.execute("alter table mine.t disable trigger user; insert into mine.t values (2, 'y')")
+    auditctl("apply", "--yes", dsn=dba, check=0)
+    auditctl("baseline", "mine.t", dsn=administrator, check=0)
+    auditctl("reconcile", dsn=administrator, check=0)
+    assert fetch_value(dba, "select count(*) from auditctl.event where context ? 'baseline'") == 1
     auditctl("check", dsn=administrator, check=0)
     done = auditctl("enable", "theirs.t", dsn=administrator, check=5)
     assert "which installed auditctl, does not own theirs.t (of other" in done.err

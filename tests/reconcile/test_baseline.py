@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from auditctl import database, reconcile
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit
 
@@ -101,3 +104,36 @@ def test_no_application_can_claim_that_a_row_was_there(conn: psycopg.Connection,
             session.execute("select set_config('auditctl.context', %s, false)", [text])
             session.execute("insert into t select coalesce(max(id), 0) + 1 from t")
     assert conn.execute("select bool_or(context ? 'baseline') from auditctl.event").fetchone() == (False,)
+
+
+def test_an_interrupted_baseline_goes_on(
+    conn: psycopg.Connection, db: str, auditctl: RunAuditctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conn.execute("create table t (id int primary key, v text)")
+    conn.execute("insert into t select g, repeat('v', 1000) from generate_series(1, 30) as g")
+    audit(db, "t")
+    monkeypatch.setattr(reconcile, "_FIRST_PAGES", 1)
+
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with database.connect(db) as session, pytest.raises(KeyboardInterrupt):
+        reconcile.record_baseline(session, "public.t", lock_timeout="1s", report=interrupt)
+    first = len(recorded(conn, "public.t"))
+    assert 0 < first < 30
+    result = auditctl("baseline", "t", "--format", "json", check=0)
+    assert json.loads(result.out)["rows"] == 30 - first
+    assert len(recorded(conn, "public.t")) == 30
+
+
+def test_a_row_that_is_being_changed_is_waited_for_and_then_left_for_the_next_run(
+    conn: psycopg.Connection, db: str, auditctl: RunAuditctl
+) -> None:
+    conn.execute("create table t (id int primary key, v text); insert into t values (1, 'a'), (2, 'b')")
+    audit(db, "t")
+    with connect(db) as session, session.transaction():
+        session.execute("update t set v = 'c' where id = 1")
+        result = auditctl("baseline", "t", "--lock-timeout", "1ms", check=5)
+        assert "What was recorded stays. Run the same command again" in result.err
+    auditctl("baseline", "t", check=0)
+    assert [row[:2] for row in recorded(conn, "public.t")] == [("1", "UPDATE"), ("2", "CREATE")]

@@ -115,3 +115,40 @@ def test_what_a_rule_does_not_record_is_not_found_and_said(
     assert found(auditctl, "t") == [("altered", "1", ["v"])]
     for command in ("reconcile", "baseline"):
         assert "public.keyless has no key" in auditctl(command, "keyless", check=4).err
+
+
+def test_odd_names_and_erased_values_and_another_key(conn: psycopg.Connection, db: str, auditctl: RunAuditctl) -> None:
+    conn.execute("""
+        create schema "odd %s"; create table "odd %s"."t%1$I.x" (
+            "key%" int primary key, "100%" text, "%1$s" text, "'" text, new text, l text, "$erased" text
+        )
+    """)
+    conn.execute("insert into \"odd %s\".\"t%1$I.x\" values (1, 'a', 'b', 'c', 'd', 'e', 'f')")
+    auditctl("enable", "odd*.*", check=0)
+    (target,) = conn.execute("select target from auditctl.capture").fetchone() or ("",)
+    auditctl("baseline", target, check=0)
+    conn.execute('update "odd %s"."t%1$I.x" set "$erased" = \'g\', "100%" = \'h\'')
+    assert found(auditctl, code=0) == []
+    (event,) = conn.execute("select max(event_id) from auditctl.event where action = 'UPDATE'").fetchone() or (0,)
+    auditctl("erase", "--event", str(event), "--column", "new_values", "--reason", "law", check=0)
+    assert found(auditctl, code=0) == []
+    conn.execute('insert into "odd %s"."t%1$I.x" values (2, \'a\'); update "odd %s"."t%1$I.x" set l = \'z\'')
+    past(conn, '"odd %s"."t%1$I.x"', "update \"odd %s\".\"t%1$I.x\" set l = 'x', new = 'y'")
+    assert found(auditctl) == [("altered", "1", ["l"]), ("altered", "2", ["l", "new"])]
+
+
+def test_with_another_key_rows_need_another_baseline(conn: psycopg.Connection, db: str, auditctl: RunAuditctl) -> None:
+    conn.execute("create table t (id int not null unique, n int, v text); create table i (id int primary key)")
+    audit(db, "t", "i")
+    conn.execute("insert into t values (1, 10, 'a'), (2, 20, 'b'); insert into i values (1)")
+    conn.execute("alter table i alter column id type bigint")
+    assert found(auditctl, code=0) == []
+    auditctl("baseline", "t", check=0)
+    conn.execute("alter table t add primary key (n)")
+    assert found(auditctl) == [("unknown", "10"), ("unknown", "20")]
+    auditctl("baseline", "t", check=0)
+    assert found(auditctl, code=0) == []
+    conn.execute("alter table t alter column n type numeric(6, 2)")
+    assert found(auditctl) == [("unknown", "10.00"), ("unknown", "20.00")]
+    auditctl("baseline", "t", check=0)
+    assert found(auditctl, code=0) == []

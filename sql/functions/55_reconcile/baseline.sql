@@ -59,11 +59,13 @@ set lc_monetary = 'C'
 set array_nulls = on
 set quote_all_identifiers = off
 set jit = off
+set enable_seqscan = off
 as $auditctl$
 declare
     v_capture constant auditctl.capture := auditctl_internal.baseline_capture(p_target);
     v_reader auditctl.row_reader;
     v_source text;
+    v_names constant text[] := array(select n.target from auditctl.target_names(p_target) as n);
     v_who auditctl.identity;
     v_rows bigint;
 begin
@@ -88,12 +90,12 @@ begin
             $5 || case when %s is null then '{}' else jsonb_build_object('partition', %2$s) end
         from %s
         cross join lateral (select %s as key, %s as image offset 0) as r
-        where r.key is not null and not auditctl_internal.has_life($6, r.key, %2$s, $7)
+        where r.key is not null and not auditctl_internal.has_life($6, r.key, %2$s, $7, $8)
         $query$,
         v_reader.bounded_image, v_reader.partition, v_source, v_reader.key, v_reader.image
     ) using v_who.actor, v_who.actor_kind, v_who.ip, p_target, v_who.context,
         array(select row(n.target, n.since, n.until)::auditctl.target_period from auditctl.target_names(p_target) as n),
-        auditctl_internal.has_children(v_capture);
+        auditctl_internal.has_children(v_capture), auditctl_internal.lives_end(v_names);
     get diagnostics v_rows = row_count;
     return v_rows;
 end

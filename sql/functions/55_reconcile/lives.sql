@@ -10,7 +10,7 @@ comment on function auditctl_internal.has_children is
     'Whether an audited table has inheritance children: a key is then unique within each of them, but not in all together';
 
 create or replace function auditctl_internal.has_life(
-    p_names auditctl.target_period[], p_key text, p_partition text, p_by_partition boolean
+    p_names auditctl.target_period[], p_key text, p_partition text, p_by_partition boolean, p_ends jsonb
 ) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -23,18 +23,16 @@ begin
     foreach v_name in array p_names loop
         select e.occurred_at, e.action
         into v_last, v_action
-        from auditctl.event as e
-        where e.target = v_name.target and e.target_id = p_key and e.occurred_at between v_name.since and v_name.until
+        -- Without the offset, a log without statistics is searched by time alone.
+        from (select * from auditctl.event as o where o.target = v_name.target and o.target_id = p_key offset 0) as e
+        where e.occurred_at between v_name.since and v_name.until
             and e.action in ('CREATE', 'UPDATE', 'DELETE')
             and (not p_by_partition or e.context ->> 'partition' is not distinct from p_partition)
         order by e.occurred_at desc, e.event_id desc
         limit 1;
-        if v_action in ('CREATE', 'UPDATE') and not exists (
-            select
-            from auditctl.event as e
-            where e.target = v_name.target and e.action = 'TRUNCATE' and e.occurred_at > v_last
-                and (e.context ->> 'partition' is null and p_partition is null or e.context ->> 'partition' = p_partition)
-        ) then
+        if v_action in ('CREATE', 'UPDATE')
+            and v_last > coalesce((p_ends ->> '')::timestamptz, '-infinity') and v_last > coalesce((p_ends ->> p_partition)::timestamptz, '-infinity')
+        then
             return true;
         end if;
     end loop;
@@ -42,7 +40,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.has_life is
-    'Whether the log has events of a key under one of the names of its table, of which the last does not end it';
+    'Whether the log has events of a key under one of the names of its table, of which the last does not end it, given auditctl_internal.lives_end';
 
 create or replace function auditctl_internal.plain_name(p_name text) returns text
 language sql immutable
@@ -64,6 +62,22 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.table_changes is 'What DDL did to a table, given all its names, as auditctl_internal.record_ddl recorded it';
 
+create or replace function auditctl_internal.key_ends(p_names text[]) returns setof timestamptz
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select c.at
+    from auditctl_internal.table_changes(p_names) as c
+    where c.change ? 'key'
+        or c.change ? 'retyped'
+        and exists (select from auditctl.target as t where t.target = any (p_names) and c.change ->> 'column' = any (t.key_columns))
+        -- The text of a key stays the same.
+        and not (c.change ->> 'retyped' ~ '^(smallint|integer|bigint)$' and c.change ->> 'from' ~ '^(smallint|integer|bigint)$')
+        and not (c.change ->> 'retyped' ~ '^(text|character varying)' and c.change ->> 'from' ~ '^(text|character varying)')
+$auditctl$;
+comment on function auditctl_internal.key_ends is
+    'When a table, given all its names, got another key, or its key another type: events before name rows otherwise than those after';
+
 create or replace function auditctl_internal.lives_end(p_names text[]) returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -72,6 +86,8 @@ as $auditctl$
         select coalesce(e.context ->> 'partition', '') as part, e.occurred_at as at
         from auditctl.event as e
         where e.target = any (p_names) and e.action = 'TRUNCATE'
+        union all
+        select '', c.at from auditctl_internal.key_ends(p_names) as c (at)
         union all
         -- A table that was dropped, and a partition that was. One that was detached may have been attached again.
         select
@@ -91,7 +107,7 @@ as $auditctl$
     from (select e.part, max(e.at) as at from ending as e group by e.part) as last
 $auditctl$;
 comment on function auditctl_internal.lives_end is
-    'When the lives of all rows ended together, by a TRUNCATE or as a table went, given all names of a table: of the table by an empty name, of its partitions and children by theirs';
+    'When the lives of all rows ended together, by a TRUNCATE, with another key, or as a table went, given all names of a table: of the table by an empty name, of its partitions and children by theirs';
 
 create or replace function auditctl_internal.comparable_code(p_names text[], p_columns text[]) returns text
 language sql stable
@@ -141,7 +157,7 @@ begin
         image := case
             when v_event.action = 'DELETE' then null
             -- Of an erased event nobody knows which columns it changed.
-            when v_event.image is null or v_event.image ? '$erased' then '{}'
+            when v_event.image is null or v_event.image = '{"$erased": true}' then '{}'
             when v_event.action = 'CREATE' or image is null then v_event.image
             else image || v_event.image
         end;

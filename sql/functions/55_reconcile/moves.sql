@@ -77,7 +77,7 @@ declare
     v_result jsonb := '{}';
 begin
     foreach v_image in array p_images loop
-        v_result := case when v_image is null or v_image ? '$erased' then '{}' else v_result || v_image end;
+        v_result := case when v_image is null or v_image = '{"$erased": true}' then '{}' else v_result || v_image end;
     end loop;
     return v_result;
 end

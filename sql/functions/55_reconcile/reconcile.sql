@@ -13,6 +13,7 @@ as $auditctl$
                 select from auditctl.month as m
                 where m.ended_at is not null and m.month >= to_char(e.occurred_at at time zone 'UTC', 'YYYY-MM')
             )
+            and not exists (select from auditctl_internal.key_ends(p_names) as k (at) where k.at > e.occurred_at)
     )
 $auditctl$;
 comment on function auditctl_internal.is_baselined is 'Whether a table, given all its names, has had a baseline whose events are still there, so that every row must have events';
@@ -81,7 +82,9 @@ begin
             'from auditctl.event as e where (%s) and e.action in (''CREATE'', ''UPDATE'', ''DELETE'') and e.target_id is not null',
             case when auditctl_internal.has_children(p_capture) then 'coalesce(e.context ->> ''partition'', '''')' else '''''' end,
             auditctl_internal.comparable_code(v_names, p_columns),
-            case when p_is_moved then ', (e.context ->> ''previous_target_id'') collate "C" as previous_key' end,
+            case when p_is_moved then ', (
+                    select k.previous_target_id from auditctl.key_change as k where k.occurred_at = e.occurred_at and k.event_id = e.event_id
+                ) collate "C" as previous_key' end,
             (
                 select string_agg(concat(
                     format('e.target = %L', n.target),

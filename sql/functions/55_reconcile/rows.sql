@@ -152,7 +152,8 @@ declare
 begin
     select
         format('%s(%s, %%1$s, %%2$s) as new (%s)', p_lender, p_relation, string_agg(format(
-            '%I %s', a.attname, case when a.atttypid < 16384 then format('%I.%I', n.nspname, t.typname) else 'text' end
+            -- It is a format itself.
+            '%s %s', replace(quote_ident(a.attname), '%', '%%'), case when a.atttypid < 16384 then format('%I.%I', n.nspname, t.typname) else 'text' end
         ), ', ' order by a.attnum)),
         coalesce(array_agg(a.attname::text) filter (where a.atttypid >= 16384), '{}')
     into v_reader.source, v_texts
