@@ -26,6 +26,9 @@ from auditctl.text import plural
 
 EPILOG = "\b\nChecks:\n" + "\n".join(f"  {check.name:<20}{check.title}" for check in CHECKS)
 
+SILENT = {"table_uncaptured", "trigger_missing", "member_uncaptured", "trigger_silent", "capture_changed"}
+"""Checks whose findings mean that rows may have been written without an event."""
+
 
 @click.command(short_help="Find what weakens the log's promises, with its remedy.", epilog=EPILOG)
 @table_or_json("How to print the findings.")
@@ -71,6 +74,8 @@ def doctor(session: Session, output: str, severity: str, all_events: bool, only:
     for check, reason in examined.unseen:
         session.say(f"not checked: {check}, because {reason}")
     session.say(f"A whole pg_dump can be made by: {', '.join(('superusers', *dumpers))}")
+    if SILENT & {finding.check for finding in findings}:
+        session.say("What was written past triggers, auditctl reconcile finds once they are back.")
     if findings:
         raise DriftError(_counted(findings), hint="Carry out the remedies in their order, then run: auditctl doctor")
     apart = f", apart from {plural(len(accepted), 'accepted finding')}" if accepted else ""
