@@ -33,7 +33,8 @@ LEFT_OUT = {
     "other": "of tables that are not audited; --all-tables imports them too",
     "nameless": "of pgaudit without a table; set pgaudit.log_relation = on, or use pgaudit.role",
     "foreign": "of other databases",
-    "anonymous": "that do not name the user",
+    "anonymous": "that do not name user and database",
+    "unmatched": "that do not begin with log_line_prefix, such as the output of other programs",
     "unverifiable": "of pgaudit in a format that does not show whether a login wrote them",
     "earlier": "before --since",
     "expired": "of a time whose events retention has removed",
@@ -65,6 +66,14 @@ REJECTED: tuple[tuple[str, Callable[[Summary], Rejected]], ...] = (
 )
 @click.option("--query", "with_query", is_flag=True, help="Store the statement's text, with any secrets in it.")
 @click.option("--all-tables", "any_table", is_flag=True, help="Also import reads of tables that are not audited.")
+@click.option(
+    "--prefix",
+    metavar="TEXT",
+    help="log_line_prefix of a log of text; otherwise the server's, or a usual one that fits.",
+)
+@click.option(
+    "--time-zone", metavar="NAME", help="log_timezone of a log of text, for zones such as CET; otherwise the server's."
+)
 @click.option("--again", "restart", is_flag=True, help="Read files from their start; no read is imported twice.")
 @click.option("--dry-run", is_flag=True, help="Show what would be imported, without importing it.")
 @click.option("--follow", "-f", is_flag=True, help="Continue with lines that are written later, until Ctrl-C.")
@@ -77,13 +86,16 @@ def import_log(
     since: str | None,
     with_query: bool,
     any_table: bool,
+    prefix: str | None,
+    time_zone: str | None,
     restart: bool,
     dry_run: bool,
     follow: bool,
 ) -> None:
     """Import reads, failed logins and refused statements from the server's log, each once.
 
-    Reads jsonlog and csvlog, also compressed by gzip: the lines of pgaudit about reads, DDL and roles, failed logins,
+    Reads jsonlog, csvlog, stderr and syslog, and the logs of RDS, Cloud SQL, Azure and CloudNativePG, also compressed
+    by gzip: the lines of pgaudit about reads, DDL and roles, failed logins,
     refused statements, and the lines of auditctl's own policy whose event was rolled back or could not be written.
     Files may grow, be rotated and renamed: each run continues where the last one ended. Exits with 3 if lines were
     malformed, longer than 16 MiB, or forged.
@@ -97,7 +109,7 @@ def import_log(
     if dry_run and follow:
         raise click.UsageError("--dry-run and --follow exclude each other")
     start = None if since is None else times.parse(since).at(datetime.now(UTC))
-    request = ImportRequest(paths, Options(start, with_query, any_table), restart, dry_run)
+    request = ImportRequest(paths, Options(start, with_query, any_table), restart, dry_run, prefix, time_zone)
     with progress.counter(session, "lines") as show, session.connect(ADMIN) as conn:
         importer = Importer(conn, request, lambda summary: show(summary.lines, _reads(summary)))
         if follow:
@@ -127,6 +139,10 @@ def _print_summary(session: Session, summary: Summary, *, dry_run: bool) -> None
     for outcome, text in LEFT_OUT.items():
         if lines := summary.outcomes[outcome]:
             session.say(f"  {lines:,} {text}")
+    for name, reason in summary.left_out.items():
+        session.say(f"  {name} left out: {reason}")
+    for prefix, losses in summary.prefixes.items():
+        session.say(f"  log_line_prefix = '{prefix}' lacks {'; '.join(losses)}")
     if summary.unfinished:
         session.say(f"  {summary.unfinished:,} file(s) end in the middle of a line; the next import continues there")
     if summary.replaced:

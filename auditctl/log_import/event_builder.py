@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any
 
 from auditctl.log_import.audited_tables import NO_TABLES, AuditedTable, AuditedTables
+from auditctl.log_import.event_fields import activity_event, read_event
 from auditctl.log_import.files import FilePosition, LogFile
 from auditctl.log_import.ordinals import Ordinals
 from auditctl.log_import.pairing import WINDOW, Pairing, PendingRead
@@ -21,23 +22,11 @@ from auditctl.log_import.scanner import LogEntry
 from auditctl.log_import.sources.source import Activity, OwnRead, Read
 from auditctl.names import OWN_SCHEMAS
 
-QUERY_BYTES = 10_240
-"""Maximum length of a statement's text in an event."""
-
 _FORGED_CHARACTERS = 200
 """Maximum length of a forged line in the event about it."""
 
-_NAME_CHARACTERS = 200
-"""Maximum length of a user's name; PostgreSQL's have 63 bytes."""
-
-_SUMMARY_CHARACTERS = 1000
-"""Maximum length of a message in an event."""
-
 _NEVER = (*OWN_SCHEMAS, "pg_catalog", "information_schema", "pg_toast")
 """Schemas whose tables are left out even with all tables."""
-
-_PROTOCOL = ("", "PARSE", "BIND", "idle")
-"""Command tags that are about the protocol and not about the statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +87,12 @@ class EventBuilder:
         if table is None:
             return
         pending = PendingRead(
-            key=f"{record.session} {read.statement} {record.host} {record.port} {table.target}",
+            key=self._read_key(read, table),
             at=record.at,
-            session=record.session,
+            session=record.session or record.process,
             transaction=record.transaction,
             target=table.target,
-            event=self._event(file, read, table),
+            event=read_event(file, read, table, with_query=self._options.with_query),
             position=entry.start,
         )
         if table.target in self._tables.by_policy:
@@ -125,7 +114,8 @@ class EventBuilder:
         if self._is_repeated(key):
             self._summary.outcomes["known"] += 1
             return
-        self._activities.append({**self._activity(file, activity), "key": key})
+        event = activity_event(file, activity, with_query=self._options.with_query)
+        self._activities.append({**event, "key": key})
 
     def add_own(self, file: LogFile, entry: LogEntry, read: OwnRead, outcome: str) -> None:
         """Add a line of the policy, with its outcome from the database."""
@@ -137,7 +127,7 @@ class EventBuilder:
         if outcome == "known":
             return  # its read was settled with the line that came first; this one may be a copy in another session
         record = read.record
-        pending = self._pairing.match(record.session, record.transaction, read.target, read.at)
+        pending = self._pairing.match(record.session or record.process, record.transaction, read.target, read.at)
         if pending is not None:
             self._add(pending, already_recorded=True)
 
@@ -180,18 +170,6 @@ class EventBuilder:
         """Yield where the waiting lines begin, oldest first."""
         return chain(self._pairing.positions(), self._ordinals.positions())
 
-    def context(self, file: LogFile, read: Read | OwnRead | Activity) -> dict[str, Any]:
-        """Return the part of the event's context that describes the line."""
-        record = read.record
-        return {
-            "source": "auditctl",
-            "session_id": record.session or None,
-            "process": record.process if not record.session and record.process else None,
-            "line": record.number or None,
-            "application_name": record.application or None,
-            "imported_from": file.path.name,
-        }
-
     def is_foreign(self, record: Record) -> bool:
         """Whether a record is of another database."""
         return record.database != self._database
@@ -210,6 +188,9 @@ class EventBuilder:
         self._reads.append({**read.event, "key": read.key, "already_recorded": already_recorded})
 
     def _is_in_scope(self, record: Record, *, is_global: bool = False) -> bool:
+        if not is_global and record.process and not (record.database and record.login):
+            self._summary.outcomes["anonymous"] += 1
+            return False
         if not is_global and self.is_foreign(record):
             self._summary.outcomes["foreign"] += 1
             return False
@@ -228,68 +209,22 @@ class EventBuilder:
         self._summary.outcomes["other"] += table is None
         return table
 
+    @staticmethod
+    def _read_key(read: Read, table: AuditedTable) -> str:
+        """Return what identifies a read: the statement in its session, or in its process and second."""
+        record = read.record
+        session = record.session or f"text {record.process} {record.at.isoformat()}"
+        return f"{session} {read.statement} {record.host} {record.port} {table.target}"
+
     def _activity_key(self, entry: LogEntry, activity: Activity) -> str:
         """Return what identifies a line: its number in its session, or the line itself where the format has none."""
         record = activity.record
         parts: tuple[object, ...] = (record.session, record.number)
-        if not record.session or not (record.number or activity.statement):
-            parts = (record.session or record.process, record.at.isoformat(), activity.login, record.message)
+        if record.process and not (record.session and activity.statement):
+            process = record.session or record.process
+            parts = ("text", process, record.at.isoformat(), activity.login, record.line, record.message)
             if not activity.statement:
-                parts = (*parts, self._ordinals.next(repr(parts), record.at, entry.start))
+                parts = (*parts, self._ordinals.next(f"{entry.start.fingerprint} {parts}", record.at, entry.start))
         elif activity.statement:
             parts = (record.session, activity.statement, record.host, record.port, activity.name)
         return " ".join(map(str, (activity.target, *parts)))
-
-    def _activity(self, file: LogFile, activity: Activity) -> dict[str, Any]:
-        record = activity.record
-        context = {
-            **self.context(file, activity),
-            **self._origin(record),
-            **activity.context,
-            "source": activity.source,
-            "outcome": activity.outcome,
-            "database": record.database if activity.is_global and record.database else None,
-        }
-        if activity.outcome == "failed":
-            del context["application_name"]  # of somebody who has not proved who it is
-        return {
-            "at": record.at.isoformat(),
-            "login": activity.login[:_NAME_CHARACTERS],
-            "host": record.address,
-            "target": activity.target,
-            "target_id": activity.name,
-            "summary": activity.summary[:_SUMMARY_CHARACTERS],
-            "context": {**context, **self._query(activity.query)},
-        }
-
-    def _query(self, query: str | None) -> dict[str, str]:
-        if not self._options.with_query or query is None:
-            return {}
-        return {"query": query.encode()[:QUERY_BYTES].decode(errors="ignore")}
-
-    @staticmethod
-    def _origin(record: Record) -> dict[str, Any]:
-        return {
-            "remote_host": None if record.address or record.host in ("", "[local]") else record.host,
-            "transaction": None if record.xact_id in ("", "0") else record.xact_id,
-        }
-
-    def _event(self, file: LogFile, read: Read, table: AuditedTable) -> dict[str, Any]:
-        record = read.record
-        context = {
-            **self.context(file, read),
-            **read.context,
-            **self._origin(record),
-            "source": read.source,
-            "leaf": table.leaf,
-            **self._query(read.query),
-        }
-        if record.command not in _PROTOCOL:
-            context["command"] = record.command
-        return {
-            "at": record.at.isoformat(),
-            "login": record.login,
-            "host": record.address,
-            "target": table.target,
-            "context": context,
-        }

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import IO, cast
 
 from auditctl.errors import UsageError
 from auditctl.log_import.formats import FORMATS, format_of
-from auditctl.log_import.formats.line_format import LineFormat, read_line
+from auditctl.log_import.formats.line_format import Detected, LineFormat, Lines, LogSettings, read_line
+from auditctl.log_import.records import Clock, Malformed, UnknownZone
 
 TAIL = 256
 """How many bytes before a position identify the file as the one that was read."""
@@ -28,7 +30,10 @@ _SHORT = 64
 
 _GZIP = b"\x1f\x8b"
 _TRUNCATED = (EOFError, zlib.error, gzip.BadGzipFile)
-_FORMAT_NAMES = ", ".join(form.name for form in FORMATS)
+_FORMAT_NAMES = ", ".join(kind.name for kind in FORMATS)
+_HEAD_BYTES = 1 << 16
+_HEAD_LINES = 500
+_LOOKS_LIKE_LOG = re.compile(rb"[^\t\n{][^\n]{0,400}?(?:LOG|ERROR|FATAL|WARNING|STATEMENT|DETAIL|HINT):  ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +79,38 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def find(paths: Sequence[Path]) -> list[LogFile]:
+def find(paths: Sequence[Path], settings: LogSettings) -> tuple[list[LogFile], dict[str, str]]:
     """Return the files at the paths, each once: by format, then by the time of their first line.
 
-    Files without a whole line are left out, and in a folder those that are not a log in a known format.
+    Left out are files without a whole line, and in a folder those that are not a log in a known format. Also returned
+    are the names of other files that were left out, and why.
 
     Raises:
-        UsageError: A path does not exist, cannot be read or is not a log, or a folder contains none.
+        UsageError: A path does not exist, cannot be read or is not a log, or a folder contains none; the time zone of a
+            file is not known.
     """
     files: dict[str, LogFile] = {}
+    left_out: dict[str, str] = {}
     for path in paths:
-        with _readable(path):
-            is_folder = path.is_dir()
-            inside = sorted(path.iterdir()) if is_folder else [path]
-        candidates = [_look(each, is_required=not is_folder) for each in inside if not is_folder or each.is_file()]
-        if is_folder and not any(isinstance(file, LogFile) or file is Skip.EMPTY_FILE for file in candidates):
-            raise _no_log(path, "contains no log")
-        for file in candidates:
+        for each, file in _candidates(path, settings).items():
             if isinstance(file, LogFile) and _is_better(file, files.get(file.fingerprint)):
                 files[file.fingerprint] = file
-    return sorted(files.values(), key=lambda file: (FORMATS.index(file.form), file.begins, file.path))
+            elif file in (Skip.OTHER_PREFIX, Skip.SAME_LINES):
+                left_out[each.name] = str(file.value)
+    order = [kind.name for kind in FORMATS]
+    return sorted(files.values(), key=lambda file: (order.index(file.form.name), file.begins, file.path)), left_out
+
+
+def _candidates(path: Path, settings: LogSettings) -> dict[Path, LogFile | Skip]:
+    """Return the file at a path, or those of a folder, or why they are left out."""
+    with _readable(path):
+        is_folder = path.is_dir()
+        inside = sorted(each for each in path.iterdir() if each.is_file()) if is_folder else [path]
+    found = {each: _look(each, settings, is_required=not is_folder) for each in inside}
+    if all(file in (Skip.NOT_A_LOG, Skip.OTHER_PREFIX) for file in found.values()):
+        other = next((each for each, file in found.items() if file is Skip.OTHER_PREFIX), None)
+        raise _no_log(path, "contains no log") if other is None else _other_prefix(other, settings)
+    return found
 
 
 def _is_better(file: LogFile, other: LogFile | None) -> bool:
@@ -155,6 +172,8 @@ class Skip(Enum):
     """Why a file is left out."""
 
     EMPTY_FILE = "It has no whole line yet."
+    OTHER_PREFIX = "its lines do not begin with log_line_prefix; name theirs with --prefix"
+    SAME_LINES = "the file in csvlog or jsonlog beside it has the same lines"
     NOT_A_LOG = "It is not a log in a known format, or it is gone."
 
 
@@ -165,7 +184,15 @@ def _no_log(path: Path, what: str) -> UsageError:
     )
 
 
-def _look(path: Path, *, is_required: bool) -> LogFile | Skip:
+def _other_prefix(path: Path, settings: LogSettings) -> UsageError:
+    prefix = settings.prefixes[0].text if settings.prefixes else ""
+    return UsageError(
+        f"the lines of {path} do not begin with log_line_prefix = '{prefix}'",
+        hint="Name the prefix of the server that wrote it: --prefix '%m [%p] %q%u@%d '",
+    )
+
+
+def _look(path: Path, settings: LogSettings, *, is_required: bool) -> LogFile | Skip:
     """Return the file, or why it is left out; a required one that is not a log is an error."""
     if not is_required and not path.exists():
         return Skip.NOT_A_LOG
@@ -174,16 +201,53 @@ def _look(path: Path, *, is_required: bool) -> LogFile | Skip:
         with path.open("rb") as raw:
             is_compressed = raw.read(len(_GZIP)) == _GZIP
         with _open(path, is_compressed=is_compressed) as stream:
-            first, _, is_complete = read_line(TruncatedGzip(stream))
-    form = format_of(first)
-    if not is_complete and (form is not None or len(first) < _SHORT):
+            head, is_complete = _head(TruncatedGzip(stream))
+    found = format_of(head, settings)
+    if not is_complete and (found is not None or len(head[0]) < _SHORT):
         return Skip.EMPTY_FILE
-    if form is None and is_required:
+    if found is None and any(_LOOKS_LIKE_LOG.match(line) for line in head):
+        return Skip.OTHER_PREFIX
+    if found is None and is_required:
         raise _no_log(path, "is not a log")
-    if form is None:
+    if found is None:
         return Skip.NOT_A_LOG
-    begins = first.partition(b'"timestamp":"')[2] or first
-    return LogFile(path, form, digest(first), begins[:23].decode("ascii", "replace"), size, is_compressed)
+    if found.form.prefix is not None:
+        _require_zone(path, found, settings)
+        if _has_structured_twin(path):
+            return Skip.SAME_LINES
+    begins = found.first.partition(b'"timestamp":"')[2] or found.first
+    return LogFile(path, found.form, digest(found.first), begins[:23].decode("ascii", "replace"), size, is_compressed)
+
+
+def _head(lines: Lines) -> tuple[list[bytes], bool]:
+    """Return the first whole lines, or else what there is of the first; and whether it is whole."""
+    first, size, is_complete = read_line(lines)
+    head = [first]
+    while is_complete and size < _HEAD_BYTES and len(head) < _HEAD_LINES:
+        line, more, is_whole = read_line(lines)
+        if not is_whole:
+            break
+        head.append(line)
+        size += more
+    return head, is_complete
+
+
+def _require_zone(path: Path, found: Detected, settings: LogSettings) -> None:
+    with suppress(Malformed):
+        try:
+            found.form.parse(found.first.decode(errors="replace"), Clock(settings.zone))
+        except UnknownZone as error:
+            zone = "unknown" if settings.zone is None else settings.zone.key
+            raise UsageError(
+                f"{path} has times in {error}, which is not an abbreviation of the time zone of the log, {zone}",
+                hint="Name the log_timezone of the server that wrote it: --time-zone Europe/Berlin",
+            ) from error
+
+
+def _has_structured_twin(path: Path) -> bool:
+    """Whether the server wrote the same lines into a structured file beside this one."""
+    stems = {str(path), str(path.with_suffix("") if path.suffix == ".log" else path)}
+    return any(Path(stem + ending).exists() for stem in stems for ending in (".json", ".csv"))
 
 
 def _open(path: Path, *, is_compressed: bool) -> IO[bytes]:

@@ -15,9 +15,10 @@ from typing import Any
 
 from auditctl import revision
 from auditctl.database import Connection
-from auditctl.log_import import audited_tables, batches, files
+from auditctl.log_import import audited_tables, batches, files, log_settings
 from auditctl.log_import.batches import FileProgress
 from auditctl.log_import.event_builder import EventBuilder, Options
+from auditctl.log_import.event_fields import line_context
 from auditctl.log_import.files import FilePosition, LogFile
 from auditctl.log_import.pairing import WINDOW
 from auditctl.log_import.records import Clock
@@ -44,12 +45,16 @@ class ImportRequest:
         options: Which lines count, and what their events contain.
         restart: Whether files are read from their start, however far they were read before.
         dry_run: Whether everything is counted and nothing stored.
+        prefix: The log_line_prefix of text; None for the server's.
+        time_zone: The log_timezone of text; None for the server's.
     """
 
     paths: Sequence[Path]
     options: Options
     restart: bool = False
     dry_run: bool = False
+    prefix: str | None = None
+    time_zone: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the data of the import's event."""
@@ -58,6 +63,8 @@ class ImportRequest:
             "query": self.options.with_query,
             "all_tables": self.options.any_table,
             "again": self.restart,
+            "prefix": self.prefix,
+            "time_zone": self.time_zone,
         }
         paths = [str(path) for path in self.paths[:_LISTED]]
         return {"paths": paths, **{name: value for name, value in options.items() if value}}
@@ -96,10 +103,11 @@ class Importer:
         with batches.batch(self._conn, dry_run=self._request.dry_run):
             self.summary.outcomes.update(batches.settle_reads(self._conn))
         tables = audited_tables.load(self._conn)
-        log_files = files.find(self._request.paths)
+        settings = log_settings.load(self._conn, self._request.prefix, self._request.time_zone)
+        log_files, self.summary.left_out = files.find(self._request.paths, settings)
         for name in dict.fromkeys(file.form.name for file in log_files):
             self._builder.start(tables)
-            clock = Clock()
+            clock = Clock(settings.zone)
             for file in log_files:
                 if file.form.name == name:
                     with suppress(FileNotFoundError):  # renamed meanwhile; the next import finds it
@@ -112,6 +120,8 @@ class Importer:
     def _read(self, file: LogFile, clock: Clock) -> None:
         restart = self._request.restart and file.fingerprint not in self._started
         self._started.add(file.fingerprint)
+        if file.form.prefix is not None and file.form.prefix.missing:
+            self.summary.prefixes.setdefault(file.form.prefix.text, file.form.prefix.missing)
         progress = None if restart else batches.read_progress(self._conn, file.fingerprint)
         if progress is not None and file.is_compressed and progress.size == file.size:
             return
@@ -161,7 +171,7 @@ class Importer:
 
     def _store_own_reads(self) -> list[str]:
         lines = [
-            {"json": entry.read.json, "context": self._builder.context(file, entry.read)}
+            {"json": entry.read.json, "context": line_context(file, entry.read)}
             for file, entry in self._pending
             # A database made from this one as a template has the same key; what was read there was not read here.
             if isinstance(entry.read, OwnRead) and not self._builder.is_foreign(entry.read.record)

@@ -13,7 +13,7 @@ from auditctl.log_import.files import FilePosition
 
 
 class Ordinals:
-    """How often each record occurred within the last seconds."""
+    """How often each record of a file occurred within the last seconds."""
 
     __slots__ = ("_counts", "_recent")
 

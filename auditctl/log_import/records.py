@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from auditctl.addresses import parse_address
 
@@ -16,6 +17,10 @@ _UNIVERSAL = ("UTC", "GMT", "Z")
 
 class Malformed(Exception):
     """A line is not a record of the server's log."""
+
+
+class UnknownZone(Malformed):
+    """The time of a line has an abbreviation of a time zone, such as `CET`, whose offset is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,9 @@ class Record:
         application: application_name.
         severity: Such as `LOG` or `ERROR`, in English whatever lc_messages is.
         statement: The statement that failed or that wrote the record; empty if unknown.
-        process: The process id, as text; needed only where the session is unknown.
+        process: The process id, as text, of a record of text, whose session and number may be unknown; else empty.
+        line: What a record of text says is the number of its line in the session; else empty.
+        is_doubtful: Whether a client may have written the record through a name in the prefix of a line.
     """
 
     at: datetime
@@ -62,6 +69,8 @@ class Record:
     severity: str
     statement: str = ""
     process: str = ""
+    line: str = ""
+    is_doubtful: bool = False
 
     @property
     def address(self) -> str | None:
@@ -73,13 +82,14 @@ class Clock:
     """Parses the times of a log; remembers the UTC offset of an abbreviation such as `CET`.
 
     An abbreviation is not unique, but each record has the start of its session twice: as text in the same zone, and in
-    the session's id.
+    the session's id. Records of text need not have it; then the zone of the log says what the abbreviation means.
     """
 
-    __slots__ = ("_offsets",)
+    __slots__ = ("_offsets", "_zone")
 
-    def __init__(self) -> None:
+    def __init__(self, zone: ZoneInfo | None = None) -> None:
         self._offsets: dict[str, timedelta] = {}
+        self._zone = zone
 
     def read(self, text: str, session: str, session_start: str) -> datetime:
         """Return the time that a text such as `2026-11-25 01:15:36.601 CET` means.
@@ -99,6 +109,24 @@ class Clock:
                 offset = named
             return local.replace(tzinfo=timezone(offset)).astimezone(UTC)
         except (OverflowError, ValueError, OSError) as error:
+            raise Malformed("not a valid time") from error
+
+    def read_alone(self, text: str) -> datetime:
+        """Return the time that a text means, without a session.
+
+        Raises:
+            UnknownZone: The abbreviation is not one of the log's zone at that time.
+            Malformed: It is not a valid time.
+        """
+        local, zone = _split(text)
+        offset = _named_offset(zone)
+        if offset is None and self._zone is not None:
+            offset = _offset_in(self._zone, local, zone)
+        if offset is None:
+            raise UnknownZone(zone)
+        try:
+            return local.replace(tzinfo=timezone(offset)).astimezone(UTC)
+        except (OverflowError, ValueError) as error:
             raise Malformed("not a valid time") from error
 
 
@@ -130,6 +158,12 @@ def _split(text: str) -> tuple[datetime, str]:
         return datetime.fromisoformat(f"{parts[0]} {parts[1]}"), parts[2]
     except ValueError as error:
         raise Malformed("not a time") from error
+
+
+def _offset_in(zone: ZoneInfo, local: datetime, abbreviation: str) -> timedelta | None:
+    """Return the offset of a local time for which the zone has the abbreviation; None if it has another one then."""
+    moments = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    return next((moment.utcoffset() for moment in moments if moment.tzname() == abbreviation), None)
 
 
 def _named_offset(zone: str) -> timedelta | None:

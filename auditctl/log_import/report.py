@@ -40,7 +40,10 @@ class Summary:
             policy. `waiting`: the transaction or statement is still open. `other`: of tables that are not audited.
             `foreign`: of other databases. `nameless`: of pgaudit without a table. `anonymous`: without a login.
             `unverifiable`: of pgaudit, in a format that does not show whether a login wrote them. `earlier`: before the
-            start of the import. `expired`: of a time that retention has removed.
+            start of the import. `expired`: of a time that retention has removed. `unmatched`: in a log of text, that
+            do not begin with the prefix.
+        left_out: Files that were not read, and why.
+        prefixes: The prefixes of text that lack fields, and what is lost for that.
         replaced: Records with text that is not valid UTF-8.
         malformed: Records that cannot be parsed.
         oversize: Records that are longer than one may be.
@@ -51,6 +54,8 @@ class Summary:
     files: int = 0
     lines: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
+    left_out: dict[str, str] = field(default_factory=dict)
+    prefixes: dict[str, list[str]] = field(default_factory=dict)
     replaced: int = 0
     malformed: Rejected = field(default_factory=Rejected)
     oversize: Rejected = field(default_factory=Rejected)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from auditctl.log_import.files import TAIL, FilePosition, LogFile, digest
-from auditctl.log_import.formats.line_format import Lines, Piece
+from auditctl.log_import.formats.line_format import LONGEST, Lines, Piece
 from auditctl.log_import.records import Clock, Malformed, Record, clean
 from auditctl.log_import.report import Summary
 from auditctl.log_import.sources import SOURCES
-from auditctl.log_import.sources.source import Entry
+from auditctl.log_import.sources.source import Entry, ForgedRecord, OwnRead
 
 REPORT_EVERY = 10_000
 """How many records are read between two reports of progress."""
@@ -58,14 +58,16 @@ class Scanner:
         """Yield the records that a source knows, in order, from the position of the lines."""
         form, fingerprint, recent = self.file.form, self.file.fingerprint, self._recent
         offset, line = self.end.offset, self.end.line
-        marks = _MARKS if form.has_state else _WORDS
+        marks = (*form.marks, *(_MARKS if form.has_state else _WORDS))
         for number, piece in enumerate(form.split(lines), start=1):
             raw = piece.raw
             start = offset, line, recent
             offset += piece.size
             line += piece.lines
-            recent = raw[-TAIL:] if len(raw) >= TAIL else (recent + raw)[-TAIL:]
+            end = raw if piece.end is None else piece.end
+            recent = end[-TAIL:] if len(end) >= TAIL else (recent + end)[-TAIL:]
             self._summary.lines += piece.lines
+            self._summary.outcomes["unmatched"] += piece.is_other
             if piece.is_torn or not form.is_whole(raw) or any(mark in raw for mark in marks):
                 read = self._read(piece, start[1] + 1)
                 if read is not None:
@@ -78,13 +80,16 @@ class Scanner:
     def _read(self, piece: Piece, line: int) -> Entry | None:
         record = None if piece.is_torn else self._record(piece.raw)
         if record is None:
-            is_whole = len(piece.raw) == piece.size
+            is_whole = piece.size <= LONGEST
             rejected = self._summary.malformed if is_whole else self._summary.oversize
             rejected.add(f"{self.file.path.name}:{line}")
             record = self._record(self.file.form.salvage(piece.raw) if is_whole else b"")
         if record is None:
             return None
-        return next((entry for source in SOURCES if (entry := source.read(record)) is not None), None)
+        entry = next((entry for source in SOURCES if (entry := source.read(record)) is not None), None)
+        is_doubtful = piece.is_doubtful or record.is_doubtful
+        # A line of auditctl's own policy proves itself.
+        return ForgedRecord(record) if entry and is_doubtful and not isinstance(entry, OwnRead) else entry
 
     def _record(self, raw: bytes) -> Record | None:
         if not raw:

@@ -27,9 +27,9 @@ create table auditctl.log_file (
     constraint log_file_position_is_not_negative check (position >= 0)
 );
 comment on table auditctl.log_file is 'How far each file of the server''s log was read; a renamed or compressed file counts as the same file';
-comment on column auditctl.log_file.fingerprint is 'SHA-256 of the first line, which no two files share';
+comment on column auditctl.log_file.fingerprint is 'SHA-256 of the first line that is a record, which no two files share';
 comment on column auditctl.log_file.name is 'The file''s name when it was read last, without its folder';
-comment on column auditctl.log_file.format is 'jsonlog or csvlog';
+comment on column auditctl.log_file.format is 'Its format, such as jsonlog';
 comment on column auditctl.log_file.position is 'How many bytes of it were processed, counted uncompressed';
 comment on column auditctl.log_file.line is 'How many lines those are';
 comment on column auditctl.log_file.tail is 'SHA-256 of the bytes before the position: a different hash means a different file, which is read from its start';

@@ -23,10 +23,11 @@ def test_path_that_does_not_exist_is_an_error(auditctl: RunAuditctl, tmp_path: P
 @pytest.mark.parametrize("is_folder", [True, False])
 def test_file_in_no_known_format_is_an_error(auditctl: RunAuditctl, tmp_path: Path, *, is_folder: bool) -> None:
     log = tmp_path / "server.log"
-    log.write_text("2026-11-24 08:00:00.000 UTC [1] LOG:  database system is ready\n")
+    log.write_text("2026-11-24 08:00:00.000 UTC [1] the database system is ready to accept connections\n")
     path, what = (tmp_path, "contains no log") if is_folder else (log, "is not a log")
     assert auditctl("import-log", path, check=2).err == (
-        f"error: {path} {what} of the server in a known format: jsonlog, csvlog\n"
+        f"error: {path} {what} of the server in a known format: "
+        "jsonlog, csvlog, cloudnativepg, cloudsql, azure, syslog, rds, stderr\n"
         "hint: Set log_destination = 'jsonlog' (from PostgreSQL 15 on) or 'csvlog', and logging_collector = on.\n"
     )
 

@@ -8,7 +8,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
-from auditctl.log_import.formats.line_format import LONGEST, LineFormat, Lines, Piece, read_line, shortened
+from auditctl.log_import.formats.line_format import LONGEST, LineFormat, Lines, Piece, fixed, read_line, shortened
 from auditctl.log_import.records import Clock, Malformed, Record
 from auditctl.log_import.severities import severity_of
 
@@ -100,3 +100,5 @@ FORMAT = LineFormat(
     parse=_parse,
     salvage=_salvage,
 )
+
+KIND = fixed(FORMAT)

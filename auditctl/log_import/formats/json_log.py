@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from auditctl.log_import.formats.line_format import LONGEST, LineFormat, Lines, Piece, read_line
+from auditctl.log_import.formats.line_format import LONGEST, LineFormat, Lines, Piece, fixed, read_line
 from auditctl.log_import.records import Clock, Malformed, Record, clean
 from auditctl.log_import.severities import severity_of
 
@@ -76,3 +76,5 @@ FORMAT = LineFormat(
     parse=_parse,
     salvage=_salvage,
 )
+
+KIND = fixed(FORMAT)
