@@ -5,11 +5,12 @@ Parses only records whose bytes contain the mark of a source. Counts what cannot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from auditctl.log_import.files import TAIL, FilePosition, LogFile, digest
-from auditctl.log_import.formats.line_format import LONGEST, Lines, Piece
+from auditctl.log_import.formats.line_format import LONGEST, LineFormat, Lines, Piece
 from auditctl.log_import.records import Clock, Malformed, Record, clean
 from auditctl.log_import.report import Summary
 from auditctl.log_import.sources import SOURCES
@@ -20,6 +21,7 @@ REPORT_EVERY = 10_000
 
 _MARKS = tuple(dict.fromkeys(mark for source in SOURCES for mark in source.marks))
 _WORDS = tuple(dict.fromkeys((*_MARKS, *(word for source in SOURCES for word in source.words))))
+_STATES = b"|".join(dict.fromkeys(state.encode() for source in SOURCES for state in source.states))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,22 @@ class LogEntry:
     read: Entry
     start: FilePosition
     end: FilePosition
+
+
+def _contains(raw: bytes, marks: Sequence[bytes]) -> bool:
+    """Whether any mark is in the bytes; a loop takes half the time of any(), and most lines come no further."""
+    for mark in marks:  # noqa: SIM110
+        if mark in raw:
+            return True
+    return False
+
+
+def _state_search(form: LineFormat) -> Callable[[bytes], object]:
+    """Return a function that finds the SQLSTATE of a source in a piece: one search costs a third of one for each."""
+    if form.state_marks is None:
+        return lambda _: None
+    before, after = map(re.escape, form.state_marks)
+    return re.compile(before + b"(?:" + _STATES + b")" + after).search
 
 
 class Scanner:
@@ -58,7 +76,8 @@ class Scanner:
         """Yield the records that a source knows, in order, from the position of the lines."""
         form, fingerprint, recent = self.file.form, self.file.fingerprint, self._recent
         offset, line = self.end.offset, self.end.line
-        marks = (*form.marks, *(_MARKS if form.has_state else _WORDS))
+        marks = (*form.marks, *(_WORDS if form.state_marks is None else _MARKS))
+        has_state = _state_search(form)
         for number, piece in enumerate(form.split(lines), start=1):
             raw = piece.raw
             start = offset, line, recent
@@ -67,8 +86,9 @@ class Scanner:
             end = raw if piece.end is None else piece.end
             recent = end[-TAIL:] if len(end) >= TAIL else (recent + end)[-TAIL:]
             self._summary.lines += piece.lines
-            self._summary.outcomes["unmatched"] += piece.is_other
-            if piece.is_torn or not form.is_whole(raw) or any(mark in raw for mark in marks):
+            if piece.is_other:
+                self._summary.outcomes["unmatched"] += 1
+            if piece.is_torn or not form.is_whole(raw) or _contains(raw, marks) or has_state(raw):
                 read = self._read(piece, start[1] + 1)
                 if read is not None:
                     begin = FilePosition(fingerprint, *start[:2], digest(start[2]))

@@ -89,7 +89,7 @@ def _format(prefix: Prefix) -> LineFormat:
         is_whole=lambda _: True,
         parse=partial(_parse, prefix=prefix),
         salvage=lambda _: b"",
-        has_state=False,
+        state_marks=None,
         marks=(b".PgAuditEntry",),
         prefix=prefix,
     )

@@ -99,6 +99,7 @@ FORMAT = LineFormat(
     is_whole=_is_whole,
     parse=_parse,
     salvage=_salvage,
+    state_marks=(b",", b","),
 )
 
 KIND = fixed(FORMAT)

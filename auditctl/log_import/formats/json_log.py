@@ -75,6 +75,7 @@ FORMAT = LineFormat(
     is_whole=_is_whole,
     parse=_parse,
     salvage=_salvage,
+    state_marks=(b'"state_code":"', b'"'),
 )
 
 KIND = fixed(FORMAT)

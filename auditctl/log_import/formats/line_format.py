@@ -62,7 +62,7 @@ class LineFormat:
         is_whole: Whether a piece looks like a record, cheaply.
         parse: Returns the record of a piece; raises `Malformed`.
         salvage: Returns the last record's bytes in a piece whose beginning is torn; empty where there are none.
-        has_state: Whether its records have the SQLSTATE.
+        state_marks: What stands before and after the SQLSTATE in a record; None if its records do not have it.
         marks: Byte strings of records that are parsed whatever else they contain.
         prefix: What the lines of a format of text begin with.
     """
@@ -73,7 +73,7 @@ class LineFormat:
     is_whole: Callable[[bytes], bool]
     parse: Callable[[str, Clock], Record]
     salvage: Callable[[bytes], bytes]
-    has_state: bool = True
+    state_marks: tuple[bytes, bytes] | None = (b"", b"")
     marks: tuple[bytes, ...] = ()
     prefix: Prefix | None = None
 

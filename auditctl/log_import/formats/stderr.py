@@ -22,7 +22,7 @@ def text_format(name: str, prefix: Prefix) -> LineFormat:
         is_whole=lambda _: True,
         parse=partial(text_log.parse, prefix=prefix),
         salvage=lambda _: b"",
-        has_state="state" in prefix.fields,
+        state_marks=(b"", b"") if "state" in prefix.fields else None,
         prefix=prefix,
     )
 

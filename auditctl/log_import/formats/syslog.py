@@ -150,7 +150,7 @@ def _format(prefix: Prefix) -> LineFormat:
         is_whole=lambda _: True,
         parse=partial(_parse, prefix=prefix),
         salvage=lambda _: b"",
-        has_state="state" in prefix.fields,
+        state_marks=(b"", b"") if "state" in prefix.fields else None,
         prefix=prefix,
     )
 

@@ -26,4 +26,4 @@ def _read(record: Record) -> OwnRead | ForgedRecord | None:
     return OwnRead(record, text, target, at)
 
 
-SOURCE = Source(name="auditctl", marks=(MARK.encode(),), words=(MARK.encode(),), read=_read)
+SOURCE = Source(name="auditctl", marks=(MARK.encode(),), read=_read)

@@ -97,7 +97,6 @@ def _plain(quoted: str | None, plain: str) -> str:
 SOURCE = Source(
     name="pgaudit",
     marks=(MARK.encode(),),
-    words=(MARK.encode(),),
     read=_read,
     targets={
         DDL: ("DDL statement", "DDL statements"),

@@ -71,7 +71,7 @@ def _command(record: Record) -> str | None:
 
 SOURCE = Source(
     name="refusals",
-    marks=tuple(state.encode() for state in ("42501", "UA00")),
+    states=_STATES,
     words=(
         b"permission denied",
         b"must be ",

@@ -54,7 +54,7 @@ def _is_failed(record: Record) -> bool:
 
 SOURCE = Source(
     name="sign_ins",
-    marks=(b"28P01", b"28000", b"42501"),
+    states=(*_STATES, _NO_CONNECT),
     words=(
         b"authentication failed",
         b"pg_hba.conf",

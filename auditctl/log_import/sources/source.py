@@ -111,14 +111,16 @@ class Source:
 
     Attributes:
         name: What it is called.
-        marks: Byte strings of which each of its records has one, in formats that have the SQLSTATE.
-        words: The same in formats without the SQLSTATE.
+        marks: Byte strings of which each of its records has one, unless it has one of the states.
+        states: The SQLSTATEs of its records.
+        words: Byte strings of which a record has one in formats without the SQLSTATE.
         read: Returns what a record says; None if it is not of this source.
         targets: The targets of its events, and what one and several of them are called, where they are auditctl's own.
     """
 
     name: str
-    marks: tuple[bytes, ...]
-    words: tuple[bytes, ...]
     read: Callable[[Record], Entry | None]
+    marks: tuple[bytes, ...] = ()
+    states: tuple[str, ...] = ()
+    words: tuple[bytes, ...] = ()
     targets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
