@@ -51,6 +51,8 @@ COMMANDS = {
     "seal": "seal",
     "checkpoint": "checkpoint",
     "verify": "verify",
+    "prove": "prove",
+    "verify-proof": "prove",
     "metrics": "metrics",
     "hold": "hold",
     "erase": "erase",

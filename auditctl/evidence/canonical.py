@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 from struct import Struct
 
 COLUMNS = (
@@ -96,6 +96,35 @@ def from_row(values: Sequence[object]) -> Fields:
         raise ValueError("the row does not have 13 columns")
     pairs = zip(COLUMNS, values, strict=True)
     return tuple(None if value is None else _BYTES.get(column, _text)(value) for column, value in pairs)
+
+
+def to_text(column: str, value: bytes | None) -> str | None:
+    """Return the value of a column as people read it: times in UTC, text with U+FFFD for what is not valid UTF-8.
+
+    Args:
+        column: One of `COLUMNS`.
+        value: Its canonical bytes; None for null.
+    """
+    if value is None:
+        return None
+    if column in ("event_id", "xact_id"):
+        return str(int.from_bytes(value, "big", signed=column == "event_id"))
+    if column == "occurred_at":
+        return _time_text(int.from_bytes(value, "big", signed=True))
+    if column == "ip":
+        address = str(ip_address(value[4:]))
+        return address if value[1] == 8 * value[3] else f"{address}/{value[1]}"
+    return value.decode("utf-8", "replace")
+
+
+def _time_text(microseconds: int) -> str:
+    for name, number in _INFINITY.items():
+        if microseconds == number:
+            return name
+    try:
+        return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds")
+    except OverflowError:
+        return f"{microseconds} microseconds after 2000-01-01 00:00 UTC"
 
 
 def _number(value: object) -> bytes:

@@ -67,12 +67,13 @@ class Erasure:
 
     def leaf(self, fields: Fields) -> bytes:
         """Return the leaf hash that the event had when it was sealed, from what remains and the commitments."""
-        sealed = self._sealed()
+        sealed = self.sealed()
         return leaf_from_commitments(
             fields, tuple(sealed[unit] if unit in sealed else self._current(fields, unit) for unit in UNITS)
         )
 
-    def _sealed(self) -> dict[str, bytes | None]:
+    def sealed(self) -> dict[str, bytes | None]:
+        """Return the sealed commitment to each column that was changed; None where it was null."""
         zeros = bytes(32)
         found = {unit: self.commitments[32 * n : 32 * n + 32] for n, unit in enumerate(self.units)}
         return {unit: None if value == zeros else value for unit, value in found.items()}
