@@ -37,13 +37,14 @@ _ANNOUNCED = """
 """
 
 _BETWEEN = """
-    select exists (
-        select from auditctl.event as e
-         where e.action = 'EVENT' and e.target ^@ 'auditctl.' and e.xact_id >= %s::xid8
-           and not pg_visible_in_snapshot(e.xact_id, %s::pg_snapshot)
-           and pg_visible_in_snapshot(e.xact_id, %s::pg_snapshot)
-    )
+    select distinct e.target
+      from auditctl.event as e
+     where e.action = 'EVENT' and e.target ^@ 'auditctl.' and e.xact_id >= %s::xid8
+       and not pg_visible_in_snapshot(e.xact_id, %s::pg_snapshot)
+       and pg_visible_in_snapshot(e.xact_id, %s::pg_snapshot)
 """
+
+_PARTITIONS = "auditctl.event_"
 
 
 @dataclass(slots=True)
@@ -94,11 +95,12 @@ class States:
         made = {key: full_transaction(int(items[key]["xmin"]), end) for key in changed if "xmin" in items.get(key, {})}
         start = str(Seen.parse(before).xmin)
         announced = self._announced(set(made.values()), start, before, after, end)
-        (is_between,) = self.conn.execute(_BETWEEN, [start, before, after]).fetchone() or (False,)
+        between = {target for (target,) in self.conn.execute(_BETWEEN, [start, before, after])}
         where = f"in block {block.number}" if block else "since the last block"
         notes: list[tuple[str, str]] = []
         for key in changed:
-            is_announced = made[key] in announced if key in made else is_between
+            is_announced = made[key] in announced if key in made else bool(between)
+            is_announced = is_announced or _is_followed(key[1], between, is_new=key not in old)
             sentence = f"{key[0]} {key[1]}: {_change(old.get(key), items.get(key))} {where}"
             if is_announced or not same_place:
                 notes.append((key[0], f"{sentence}, as the log says"))
@@ -126,6 +128,16 @@ class States:
             last = full_transaction(int(until), end) if until is not None and until.isdigit() else first
             announced |= {one for one in made if first <= one <= last}
         return announced
+
+
+def _is_followed(name: str, between: set[str], *, is_new: bool) -> bool:
+    """Whether it is what upkeep or the guard does in subtransactions, whose numbers no event has.
+
+    Upkeep makes partitions of the log, and replaces the DEFAULT partition; the guard makes triggers on new members.
+    """
+    if _PARTITIONS in name:
+        return "auditctl.partition" in between and (is_new or name.endswith(f"{_PARTITIONS}default"))
+    return is_new and "auditctl.ddl" in between and " on auditctl." not in name and name.startswith("auditctl_")
 
 
 def parse(state: str) -> Items:

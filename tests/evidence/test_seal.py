@@ -196,3 +196,26 @@ def test_store_that_is_installed_again_says_so_in_a_sealed_log(
     sealing.seal(audited, sealing.make_keys(tmp_path))
     store.install(audited)
     assert conn.execute(again).fetchone() == (1,)
+
+
+def test_what_upkeep_and_the_guard_do_is_announced_though_they_use_subtransactions(
+    audited: str, conn: psycopg.Connection, tmp_path: Path, auditctl: RunAuditctl
+) -> None:
+    keys = sealing.make_keys(tmp_path)
+    conn.execute("create table parted (id int primary key) partition by range (id)")
+    audit(audited, "parted")
+    sealing.seal(audited, keys)
+    conn.execute("create table parted_1 partition of parted for values from (0) to (10)")
+    sealing.seal(audited, keys)
+    conn.execute(
+        "insert into auditctl.event (occurred_at, actor_kind, action, target) "
+        "values ('2030-01-01', 'system', 'EVENT', 'x')"
+    )
+    auditctl("maintain", check=0)
+    sealing.seal(audited, keys)
+    public = f"{keys.keys.path}.pub"
+    assert "findings" not in auditctl("verify", "--public-key", public, check=0).err
+    conn.execute("alter table auditctl.event_default disable trigger event_write_once_row")
+    conn.execute("alter table auditctl.event_default enable always trigger event_write_once_row")
+    sealing.seal(audited, keys)
+    assert "event_write_once_row on auditctl.event_default" in auditctl("verify", "--public-key", public, check=3).out
