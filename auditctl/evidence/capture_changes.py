@@ -30,7 +30,7 @@ _ANNOUNCED = """
      where e.action = 'EVENT' and e.target ^@ 'auditctl.' and e.xact_id::text::float8 >= %(start)s::text::float8
        and (
            e.xact_id = any (%(made)s::xid8[])
-           or (e.target = 'auditctl.store' and e.new_values ? 'written_until'
+           or (e.target in ('auditctl.store', 'auditctl.partition') and e.new_values ? 'written_until'
                and not pg_visible_in_snapshot(e.xact_id, %(before)s::pg_snapshot)
                and pg_visible_in_snapshot(e.xact_id, %(after)s::pg_snapshot))
        )

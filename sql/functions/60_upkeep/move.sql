@@ -193,6 +193,26 @@ end
 $auditctl$;
 comment on function auditctl_internal.end_move is 'Replaces the DEFAULT partition by its copy, in one transaction';
 
+create or replace function auditctl_internal.written_until() returns jsonb
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- A step is a subtransaction, whose number the catalogs have. Verify takes what lies between for announced.
+    select jsonb_build_object('written_until', (
+        select w.xmin::text
+        from (
+            select c.xmin from pg_class as c where c.relnamespace = 'auditctl'::regnamespace
+            union all
+            select t.xmin from pg_trigger as t join pg_class as c on c.oid = t.tgrelid where c.relnamespace = 'auditctl'::regnamespace
+            union all
+            select p.xmin from pg_policy as p join pg_class as c on c.oid = p.polrelid where c.relnamespace = 'auditctl'::regnamespace
+        ) as w
+        order by age(w.xmin)
+        limit 1
+    ))
+$auditctl$;
+comment on function auditctl_internal.written_until is 'The last transaction that wrote to the catalogs about the store''s tables, for the event that announces it';
+
 create or replace function auditctl_internal.record_upkeep(
     p_partition text, p_summary text, p_data jsonb, p_event_id bigint default null
 ) returns jsonb
@@ -200,7 +220,9 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    perform auditctl_internal.insert_event('auditctl.partition', p_partition, 'EVENT', null, p_data, p_summary, p_event_id => p_event_id);
+    perform auditctl_internal.insert_event(
+        'auditctl.partition', p_partition, 'EVENT', null, p_data || auditctl_internal.written_until(), p_summary, p_event_id => p_event_id
+    );
     return p_data;
 end
 $auditctl$;
