@@ -108,6 +108,14 @@ def test_carriage_returns_null_bytes_and_long_lines_cost_no_record() -> None:
     assert entries(as_text(lines("shop")).replace(b"\n", b"\r\n"))[0] == EXPECTED
 
 
+def test_statement_of_pgaudit_that_goes_on_is_left_for_the_next_import() -> None:
+    query = '"select\n1\nfrom shop.x"'
+    whole = as_text([line(1, f"AUDIT: SESSION,1,1,DDL,CREATE TABLE,TABLE,shop.x,{query},<not logged>", dbname="shop")])
+    cut = whole.index(b"1\n\tfrom")
+    assert entries(whole[:cut])[0] == []
+    assert len(entries(whole)[0]) == 1
+
+
 def test_lines_of_a_statement_cannot_pass_for_a_record() -> None:
     fake = text_of(read(7, dbname="shop"), DEBIAN) + text_of(line(8, "x", dbname="shop", **FAILED), DEBIAN)
     for write in (as_text, as_rds, as_syslog, as_azure, as_cloudnative_pg):

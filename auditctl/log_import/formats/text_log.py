@@ -72,8 +72,14 @@ def split(lines: Lines, prefix: Prefix) -> Iterator[Piece]:
             record = None if record and sum(other.size for other in record.others) > prefix.reach else record
         is_start = is_start and record is None
         doubt = max(0, doubt - size)
-    if record:
+    if record and not _lacks_end(record):
         yield from record.pieces()
+
+
+def _lacks_end(record: _Open) -> bool:
+    """Whether the last record of a file, a statement of pgaudit in quotes, goes on in lines that are still to come."""
+    raw = b"".join(record.parts)
+    return b"AUDIT: " in record.parts[0] and raw.count(b'"') % 2 == 1
 
 
 def _process(match: re.Match[bytes]) -> bytes:
