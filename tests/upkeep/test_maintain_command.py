@@ -90,7 +90,7 @@ def test_the_procedure_does_all_steps_and_commits_each(db: str, conn: psycopg.Co
         session.execute("call auditctl.maintain()")
     assert conn.execute(
         "select target_id from auditctl.event where target = 'auditctl.partition' order by event_id"
-    ).fetchall() == [("auditctl.event_default",), ("auditctl.event_2001_02",), ("auditctl.event_2020_01",)]
+    ).fetchall() == [("auditctl.event_default",)] * 2 + [("auditctl.event_2001_02",), ("auditctl.event_2020_01",)]
     assert len(recorded(conn)) == 1
 
 

@@ -59,9 +59,13 @@ begin
     alter table auditctl.event_default enable always trigger event_mirrored;
     update auditctl.maintenance
     set (moving_since, moved_at, moved_id, moved) = (now(), '-infinity', -9223372036854775808, 0);
-    return jsonb_build_object(
-        'step', 'move', 'partition', 'auditctl.event_default', 'state', 'begun',
-        'months', array(select to_char(m, 'YYYY-MM') from unnest(v_months) as m)
+    -- A seal may come before the move ends, and must find announced what it has done so far.
+    return auditctl_internal.record_upkeep(
+        'auditctl.event_default', 'move of events out of the DEFAULT partition begun',
+        jsonb_build_object(
+            'step', 'move', 'partition', 'auditctl.event_default', 'state', 'begun',
+            'months', array(select to_char(m, 'YYYY-MM') from unnest(v_months) as m)
+        )
     );
 end
 $auditctl$;
