@@ -2,7 +2,7 @@
 
 An interval lies between two snapshots. An event belongs to the first interval of its incarnation whose snapshot sees
 its transaction. Each adoption of a restored store begins an incarnation: its transactions have numbers of their own.
-docs/explanation/evidence.md states the rule; sql/queries/evidence/events.sql selects by it.
+docs/explanation/evidence.md states the rule; `sealed_events` and `unsealed` select by it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from auditctl.text import in_quotes
 
 _TEXT = re.compile(r"([0-9]+):([0-9]+):((?:[0-9]+(?:,[0-9]+)*)?)", re.ASCII)
 
@@ -41,7 +43,7 @@ class Seen:
         """
         match = _TEXT.fullmatch(text)
         if match is None:
-            raise ValueError(f"{text!r} is not a snapshot")
+            raise ValueError(f"{in_quotes(text)} is not a snapshot")
         return cls(int(match[1]), int(match[2]), frozenset(map(int, filter(None, match[3].split(",")))))
 
     def sees(self, transaction: int) -> bool:

@@ -8,6 +8,7 @@ from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
 from auditctl.log_import.formats.line_format import LogSettings
 from auditctl.log_import.prefix import Prefix, compile_prefix
+from auditctl.text import in_quotes
 
 USUAL = (
     "%m [%p] %q%u@%d ",
@@ -47,4 +48,6 @@ def _zone(server: str, named: str | None) -> ZoneInfo | None:
     except (KeyError, ValueError, OSError) as error:
         if named is None:
             return None
-        raise UsageError(f"{named!r} is not a time zone", hint="Name one such as Europe/Berlin or UTC.") from error
+        raise UsageError(
+            f"{in_quotes(named)} is not a time zone", hint="Name one such as Europe/Berlin or UTC."
+        ) from error

@@ -27,6 +27,7 @@ from auditctl.log_import.formats.line_format import (
 from auditctl.log_import.prefix import Prefix, compile_prefix
 from auditctl.log_import.records import Clock, Malformed, Record
 from auditctl.log_import.severities import PARTS
+from auditctl.text import in_quotes
 
 NAME = "syslog"
 USUAL = tuple(compile_prefix(text) for text in ("%q%u@%d ", "user=%u,db=%d ", "user=%u,db=%d,app=%a,client=%h ", ""))
@@ -163,7 +164,7 @@ def _detect(head: Sequence[bytes], settings: LogSettings) -> Detected | None:
     line, match = next((line, match) for line, match in found if prefix.first.match(line[match.end() :]))
     if not prefix.has_time and _moment(match["moment"].decode()) is None:
         raise UsageError(
-            f"lines of syslog such as {match['moment'].decode()!r} have no year and no time zone",
+            f"lines of syslog such as {in_quotes(match['moment'].decode())} have no year and no time zone",
             hint="Add %m to log_line_prefix, or let syslog write times such as 2026-11-24T08:00:00+00:00.",
         )
     return Detected(_format(prefix), line)
