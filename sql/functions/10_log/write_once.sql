@@ -6,9 +6,12 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
     -- The one exception is an erasure that this transaction has announced. Whether one is, the statement asks; which, each row.
+    -- Who may not read erasures has announced none.
     if tg_op = 'UPDATE' and tg_level = 'STATEMENT' then
-        if exists (select from auditctl.erasure as e where e.xact_id = pg_current_xact_id_if_assigned()) then
-            return null;
+        if has_table_privilege('auditctl.erasure', 'SELECT') then
+            if exists (select from auditctl.erasure as e where e.xact_id = pg_current_xact_id_if_assigned()) then
+                return null;
+            end if;
         end if;
     elsif tg_op = 'UPDATE' then
         if auditctl_internal.is_erasure(
@@ -24,7 +27,7 @@ begin
             return new;
         end if;
     end if;
-    -- Not undone with the rest. Whoever was granted a write on the log need not have a privilege on the sequence.
+    -- Not undone with the rest. A role that was granted a write on the log need not have a privilege on the sequence.
     if has_sequence_privilege('auditctl.refused_change', 'USAGE, UPDATE') then
         perform nextval('auditctl.refused_change');
     end if;

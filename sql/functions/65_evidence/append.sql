@@ -44,7 +44,7 @@ $auditctl$;
 comment on function auditctl_internal.follows is 'Whether a snapshot is not earlier than another one, and not later than now';
 
 create or replace function auditctl_internal.record_hash(p_record text) returns bytea
-language sql immutable strict
+language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select sha256(decode('00', 'hex') || convert_to('auditctl block v1' || chr(10) || p_record, 'UTF8'))
