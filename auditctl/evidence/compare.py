@@ -94,9 +94,9 @@ def differences(
     known = {leaves[place]: place for place in places}
     taken = [known.get(row.leaf) for row in rows]
     matched = sorted((place, number) for number, place in enumerate(taken) if place is not None)
-    left = [place for place in places if place not in {place for place, _ in matched}]
-    spare = [number for number, place in enumerate(taken) if place is None]
     marks = [place for place, _ in matched]
+    left = sorted(set(places).difference(marks))
+    spare = [number for number, place in enumerate(taken) if place is None]
     numbers = [number for _, number in matched]
     for gap in range(len(matched) + 1):
         if not left and not spare:
@@ -130,9 +130,9 @@ def _gap(
 ) -> Iterator[Difference]:
     """The differences between two events that are as they were sealed."""
     pairs = _pair(lost, extra, checks)
+    place_of = {number: place for place, number in pairs}
     for number, row in enumerate(extra):
-        place = next((one for one, other in pairs if other == number), None)
-        if place is None:
+        if (place := place_of.get(number)) is None:
             yield Added(row)
         else:
             yield Altered(row, columns_that_differ(_checks_at(checks, place), row.checks))
