@@ -115,7 +115,7 @@ def verify(
       auditctl verify --policy policy.txt --since 7d --format json
     """
     keys = read_policy(public_key, policy_file)
-    anchors, problems = _read_anchors(checkpoints, keys)
+    anchors, problems = _read_anchors(checkpoints)
     choice = Choice(
         keys, tuple(anchors), times.parse(since).at(datetime.now(UTC)) if since is not None else None, block
     )
@@ -139,17 +139,12 @@ def verify(
     session.say("nothing found")
 
 
-def _read_anchors(paths: tuple[Path, ...], keys: Policy | None) -> tuple[list[Anchor], list[Finding]]:
+def _read_anchors(paths: tuple[Path, ...]) -> tuple[list[Anchor], list[Finding]]:
     anchors, problems = [], []
     for path in _files(paths):
         text = read_text(path)
         try:
-            if keys is not None:
-                try:
-                    keys.check(text)
-                except EvidenceError as error:
-                    problems.append(Finding("signature", f"{path}: {error}"))
-            anchors.append(Anchor(str(path), Checkpoint.parse(signatures(text)[0])))
+            anchors.append(Anchor(str(path), Checkpoint.parse(signatures(text)[0]), text))
         except EvidenceError as error:
             problems.append(Finding("checkpoint", f"{path}: {error}"))
     return sorted(anchors, key=lambda anchor: anchor.checkpoint.size), problems

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from auditctl.database import Connection
-from auditctl.errors import UsageError
 from auditctl.evidence.blocks import Block, Content
 from auditctl.evidence.checkpoint import Checkpoint, EvidenceError
 from auditctl.evidence.findings import Finding, Report
 from auditctl.evidence.merkle import Frontier, Node
-from auditctl.evidence.note import Verifier, signatures
-from auditctl.evidence.policy import Policy
+from auditctl.evidence.note import signatures
+from auditctl.evidence.trusted_keys import TrustedKeys
 
 _NODES = """
     select level::integer, index, hash
@@ -28,10 +27,12 @@ class Anchor:
     Attributes:
         name: Where it comes from.
         checkpoint: The size and root.
+        note: The whole checkpoint, with its signatures.
     """
 
     name: str
     checkpoint: Checkpoint
+    note: str
 
 
 @dataclass(slots=True)
@@ -41,27 +42,25 @@ class Chain:
     Attributes:
         conn: The connection.
         report: What is found.
-        policy: The keys that count; None if no key was given.
+        trusted: The keys that count.
         anchors: The checkpoints that are kept elsewhere.
         notes: The stored checkpoints by their size.
     """
 
     conn: Connection
     report: Report
-    policy: Policy | None
+    trusted: TrustedKeys
     anchors: list[Anchor]
     notes: dict[int, str]
     number: int = 0
     size: int = 0
     tree: Frontier | None = field(default_factory=Frontier)
-    replaced: int = 0
     _previous: str | None = None
     _capture: str | None = None
     _nodes: list[Node] = field(default_factory=list)
     _common: tuple[int, int] = (0, 0)
     _checked: set[int] = field(default_factory=set)
     _left: list[tuple[Checkpoint, int]] = field(default_factory=list)
-    _unsigned: list[tuple[int, str]] = field(default_factory=list)
     _agreeing: set[str] = field(default_factory=set)
 
     def add(self, block: Block, content: Content) -> None:
@@ -71,7 +70,7 @@ class Chain:
         self.number, self.size = block.number, block.end
         self._previous = content.hashes[-32:].hex()
         self._grow(block, content)
-        self._change_key(block)
+        self.trusted.change(block, self.notes.get(block.end, ""))
         if "fork" in block.facts:
             self._note_fork(block)
         self._compare_roots(block)
@@ -136,29 +135,6 @@ class Chain:
                     "block_altered", f"the stored hash of the leaves {first} to {last} is not that of the blocks"
                 )
 
-    def _change_key(self, block: Block) -> None:
-        if "key" not in block.facts or block.number == 1 or self.policy is None:
-            return
-        try:
-            keys = tuple(Verifier.parse(text) for text in block.facts["key"])
-        except (UsageError, TypeError, AttributeError):
-            keys = ()
-        is_known = any(set(keys) <= set(log) for log in self.policy.logs)
-        try:
-            self.policy.check(self.notes.get(block.end, ""))
-            is_signed = bool(keys)
-        except EvidenceError:
-            is_signed = False
-        reason = (block.facts.get("lost_key") or {}).get("reason")
-        if is_signed or is_known:
-            self.policy = replace(self.policy, logs=(*self.policy.logs, keys))
-            self.replaced = block.number
-            how = f" as the one before was lost: {reason}" if reason else ""
-            self.report.note(f"block {block.number} changes the key to {', '.join(key.label for key in keys)}{how}")
-        else:
-            how = f"replaces a lost one: {reason}" if reason else "no trusted key confirmed"
-            self._find("signature", f"from block {block.number} on another key signs, which {how}", block.number)
-
     def _note_fork(self, block: Block) -> None:
         fork = block.facts["fork"]
         try:
@@ -190,22 +166,15 @@ class Chain:
             return
         if (checkpoint.size, checkpoint.root) != (self.tree.size, self.tree.root()):
             self._find("checkpoint", f"the checkpoint of block {block.number} is not that of its tree", block.number)
-        if self.policy is not None and self.tree.size != max(self.notes):
-            try:
-                self.policy.check(text)
-            except EvidenceError as error:
-                self._unsigned.append((block.number, str(error)))
+        if self.tree.size != max(self.notes):
+            self.trusted.check(block, text)
 
     def finish(self) -> None:
         """Check what takes the whole chain: the newest signature, and checkpoints of other sizes."""
         self.flush()
         self.report.tree_size = self.size
         self._check_newest()
-        for number, problem in self._unsigned:
-            if number < self.replaced:
-                self.report.note(f"checkpoints before block {self.replaced} bear the key that was replaced")
-            else:
-                self._find("signature", f"the checkpoint of block {number}: {problem}", number)
+        self.trusted.finish()
         for size in self.notes:
             if size > self.size:
                 self._find(
@@ -221,11 +190,12 @@ class Chain:
         newest = max(self.notes, default=0)
         if newest != self.size:
             self._find("checkpoint", f"the log has {self.size} leaves, and its last checkpoint {newest}")
-        if self.policy is None:
+        policy = self.trusted.current
+        if policy is None:
             self.report.note("no public key was given: who signed the checkpoints was not checked")
         elif newest:
             try:
-                self.report.signed_by = self.policy.check(self.notes[newest])[1]
+                self.report.signed_by = policy.check(self.notes[newest])[1]
             except EvidenceError as error:
                 self._find("signature", f"the newest checkpoint: {error}")
 
@@ -235,13 +205,19 @@ class Chain:
             if (left.size, left.root) == (checkpoint.size, checkpoint.root):
                 self.report.note(f"{anchor.name} is of the log that was left by the fork of block {number}")
                 return
+        has_agreed = anchor.name in self._agreeing
+        if problem := self.trusted.problem(anchor.note, checkpoint.size):
+            if has_agreed and self.trusted.is_older(checkpoint.size):
+                self.report.note(f"{anchor.name} bears the key that was replaced, and agrees with the log")
+            else:
+                self._find("signature", f"{anchor.name}: {problem}")
         size, number = self._common
         common = f"they agree up to {size} leaves (block {number})" if size else "no checkpoint given is common to both"
         if checkpoint.size > self.size:
             lost = checkpoint.size - self.size
             sentence = f"{anchor.name} has {checkpoint.size} leaves, the log only {self.size}: its last {lost} are gone"
             self._find("rolled_back", f"{sentence}; {common}")
-        elif anchor.name not in self._agreeing and self.tree is not None:
+        elif not has_agreed and self.tree is not None:
             self._find(
                 "forked", f"{anchor.name} has another tree of {checkpoint.size} leaves: the log forked; {common}"
             )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from auditctl.database import Connection, read_transaction
-from auditctl.errors import StoreError
+from auditctl.errors import StoreError, UsageError
 from auditctl.evidence import blocks, capture_changes, capture_state
 from auditctl.evidence.blocks import Block
 from auditctl.evidence.chain import Anchor, Chain
@@ -19,6 +19,7 @@ from auditctl.evidence.findings import Finding, Report
 from auditctl.evidence.policy import Policy
 from auditctl.evidence.sealed_events import Attribution, read_places
 from auditctl.evidence.strays import report_strays
+from auditctl.evidence.trusted_keys import TrustedKeys
 
 _TAIL = """
     select count(*), array_agg(t.event_id) filter (where t.is_future)
@@ -63,6 +64,7 @@ def verify(conn: Connection, choice: Choice, progress: Callable[[int, str], None
 
     Raises:
         NotSealed: There is no evidence, and no checkpoint that says there was.
+        UsageError: The log has no such block.
         DatabaseError: A statement failed, or the login may not read the log.
     """
     report = Report()
@@ -74,10 +76,13 @@ def verify(conn: Connection, choice: Choice, progress: Callable[[int, str], None
         if first is None and not stored and not choice.anchors:
             hint = "Make a key and seal the log: auditctl keygen --output FILE; auditctl seal --key FILE"
             raise NotSealed("the log is not sealed", hint=hint)
-        chain = Chain(conn, report, choice.policy, list(choice.anchors), dict(stored))
+        trusted = TrustedKeys(choice.policy, report)
+        chain = Chain(conn, report, trusted, list(choice.anchors), dict(stored))
         if first is not None:
             _check_blocks(conn, choice, chain, progress, first)
         chain.finish()
+    if choice.block is not None and choice.block > chain.number and not report.findings:
+        raise UsageError(f"the log has no block {choice.block}", hint=f"Its last block is {chain.number}.")
     return report
 
 

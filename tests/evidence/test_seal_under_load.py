@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -22,6 +23,8 @@ from tests.support.capturing import audit
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.fixtures.command import RunAuditctl
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +80,7 @@ def write(dsn: str, number: int, stop: threading.Event) -> None:
 
 
 def test_each_committed_event_is_in_exactly_one_block_after_kills_of_the_sealer(
-    db: str, conn: psycopg.Connection, tmp_path: Path
+    db: str, conn: psycopg.Connection, tmp_path: Path, auditctl: RunAuditctl
 ) -> None:
     conn.execute("create table item (id bigint generated always as identity primary key, v text)")
     audit(db, "item")
@@ -113,3 +116,6 @@ def test_each_committed_event_is_in_exactly_one_block_after_kills_of_the_sealer(
     (text,) = conn.execute("select note from auditctl.checkpoint order by tree_size desc limit 1").fetchone() or ("",)
     root = Checkpoint.parse(note.verify(text, keys.keys.verifiers)[0]).root
     assert sealing.recomputed_root(conn) == root
+    verified = json.loads(auditctl("verify", "--public-key", f"{keys.keys.path}.pub", "--format", "json", check=0).out)
+    assert (verified["unsealed"], verified["blocks"]) == (0, numbers[0])
+    assert verified["events"] == numbers[1]

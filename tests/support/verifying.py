@@ -47,8 +47,11 @@ class Log(NamedTuple):
     auditctl: RunAuditctl
 
     def verify(self, *args: str | Path, check: int = 3) -> dict[str, Any]:
-        key = f"{self.keys.keys.path}.pub"
-        done = self.auditctl("verify", "--public-key", key, *args, "--format", "json", check=check)
+        return self.verify_by("--public-key", f"{self.keys.keys.path}.pub", *args, check=check)
+
+    def verify_by(self, *args: str | Path, check: int = 3) -> dict[str, Any]:
+        """What `auditctl verify` prints, by the key or policy given."""
+        done = self.auditctl("verify", *args, "--format", "json", check=check)
         document: dict[str, Any] = json.loads(done.out)
         return document
 
