@@ -55,9 +55,9 @@ def check_export(
     """Say whether FILE is as auditctl export wrote it. Exits with 3 if it is not.
 
     By its manifest, no database is needed: one altered byte, a missing or an additional row, or an altered manifest is
-    found. Whoever can write both files can make them fit each other, so with --dsn (or --log) both are compared with
-    what the log has of the export, too. The log alone is enough, without a manifest. A file that was compressed by gzip
-    since may stay so.
+    found. Somebody who can write both files can make them fit each other, so with --dsn (or --log) both are compared
+    with what the log has of the export, too. The log alone is enough, without a manifest. A file that was compressed by
+    gzip since may stay so.
 
     \b
     Examples:
@@ -116,7 +116,7 @@ def _sentences(file: Path, checked: _Checked) -> list[str]:
 
 def _proof(checked: _Checked) -> str:
     if checked.export is None:
-        return "Whoever can write both files can make them fit each other: compare with the log, too, by --dsn."
+        return "Somebody who can write both files can make them fit each other: compare with the log, too, by --dsn."
     if checked.manifest is not None and "manifest" not in checked.export.facts:
         return "The log has no digest of this manifest: what it says about coverage is not confirmed."
     return "It is what the log has: its proof is as good as that of the log."

@@ -105,8 +105,8 @@ def verify(
     Erasures and deletions by retention that are announced in the log are notes, and so are announced changes of
     capture. The blocks and their tree are always checked wholly; --since and --block choose the events.
 
-    Without a public key, whoever can write the evidence can write it anew. Without a checkpoint that is kept elsewhere,
-    the end of the log can be cut off together with its evidence.
+    Without a public key, anybody who can write the evidence can write it anew. Without a checkpoint that is kept
+    elsewhere, the end of the log can be cut off together with its evidence.
 
     \b
     Examples:

@@ -65,7 +65,7 @@ class Bookmark(Protocol):
     def note(self) -> str:
         """What to know about the place that was opened, as a sentence; empty for nothing."""
 
-    def open(self, conn: Connection, wanted: Subscription, begin: Place, /) -> Place:
+    def open(self, conn: Connection, subscription: Subscription, begin: Place, /) -> Place:
         """Return the place that is stored; for a new follower store and return the one to begin at."""
 
     def save(self, conn: Connection, place: Place, events: int, /) -> None:
@@ -91,7 +91,7 @@ class Consumer:
         """How it begins again."""
         return f"To begin again, drop it: auditctl follow --drop {shlex.quote(self.name)}"
 
-    def open(self, conn: Connection, wanted: Subscription, begin: Place, /) -> Place:
+    def open(self, conn: Connection, subscription: Subscription, begin: Place, /) -> Place:
         """Begin or go on.
 
         Raises:
@@ -102,12 +102,19 @@ class Consumer:
         row = conn.execute(
             "select c.process, c.filters, c.format, c.snapshot, c.goal, c.after, c.taken_at "
             "from auditctl.open_consumer(%s, %s, %s, %s, %s, %s) as c",
-            [self.name, Jsonb(wanted.filters), wanted.format, texts["snapshot"], texts["taken_at"], self.process],
+            [
+                self.name,
+                Jsonb(subscription.filters),
+                subscription.format,
+                texts["snapshot"],
+                texts["taken_at"],
+                self.process,
+            ],
         ).fetchone()
         if row is None:
             return begin
         self.process = row[0]
-        wanted.require(Subscription(row[1], row[2]), f"the consumer {in_quotes(self.name)}", self.again)
+        subscription.require(Subscription(row[1], row[2]), f"the consumer {in_quotes(self.name)}", self.again)
         return Place.parse(*row[3:])
 
     def save(self, conn: Connection, place: Place, events: int, /) -> None:
@@ -135,26 +142,26 @@ class CursorFile:
     path: str
     note: str = ""
     _text: str = ""
-    _wanted: Subscription = field(default=Subscription({}, ""))
+    _subscription: Subscription = field(default=Subscription({}, ""))
 
     @property
     def again(self) -> str:
         """How it begins again."""
         return f"To begin again, remove {self.path} or name another file."
 
-    def open(self, conn: Connection, wanted: Subscription, begin: Place, /) -> Place:
+    def open(self, conn: Connection, subscription: Subscription, begin: Place, /) -> Place:
         """Begin or go on.
 
         Raises:
             UsageError: It is not such a file, or follows with other filters or in another format.
         """
-        self._wanted = wanted
+        self._subscription = subscription
         text = self._read()
         if text is None:
             self.save(conn, begin, 0)
             return begin
         stored, place, timeline = self._parse(text)
-        wanted.require(stored, self.path, self.again)
+        subscription.require(stored, self.path, self.again)
         if timeline != (now := _timeline(conn)):
             self.note = (
                 f"the server failed over, or was set back, since {self.path} was written (timeline {timeline}, now "
@@ -175,7 +182,8 @@ class CursorFile:
         if (self._read() or "") != self._text:
             raise UsageError(f"another follower uses {self.path}", hint="Give each follower a file of its own.")
         document = {
-            "auditctl_follow": _VERSION, "format": self._wanted.format, "filters": dict(self._wanted.filters),
+            "auditctl_follow": _VERSION,
+            "format": self._subscription.format, "filters": dict(self._subscription.filters),
             **place.as_texts(), "timeline": _timeline(conn),
         }  # fmt: skip
         with conn.transaction():
@@ -220,7 +228,7 @@ class Nowhere:
     again: str = "Begin again."
     note: str = ""
 
-    def open(self, _conn: Connection, _wanted: Subscription, begin: Place, /) -> Place:
+    def open(self, _conn: Connection, _subscription: Subscription, begin: Place, /) -> Place:
         """Begin."""
         return begin
 

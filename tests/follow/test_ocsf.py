@@ -37,6 +37,7 @@ EVENTS = (
         target_id="%s {}",
         context='{"outcome": "refused"}',
     ),
+    Recorded(at=minutes(7), action="CREATE", old=None, new='{"a": 1}', context='{"baseline": 1}'),
 )
 
 
@@ -60,12 +61,13 @@ def test_every_event_is_valid_by_the_published_schema_and_has_its_values(
     assert [(one["activity_id"], one["activity_name"], one["type_uid"]) for one in own] == [
         (1, "Create", 300401), (3, "Update", 300403), (4, "Delete", 300404), (2, "Read", 300402),
         (99, "Truncate", 300499), (99, "Event", 300499), (99, "Event", 300499),
+        (99, "Baseline", 300499),
     ]  # fmt: skip
-    created, updated, deleted, read, truncated, event, odd = own
+    created, updated, deleted, read, truncated, event, odd, baseline = own
     (event_id, moment, xact) = (
         conn.execute(
             "select event_id, extract(epoch from occurred_at) * 1000, xact_id::text::bigint "
-            "from auditctl.event where action = 'CREATE' and target = 'billing.customer'"
+            "from auditctl.event where action = 'CREATE' and context ->> 'reason' = 'r'"
         ).fetchone()
         or ()
     )
@@ -94,7 +96,10 @@ def test_every_event_is_valid_by_the_published_schema_and_has_its_values(
     assert event["entity"]["data"] == [1, {"a": None}]
     assert odd["actor"]["user"]["name"] == 'a "b" \\ \n'
     assert odd["entity"]["uid"] == "%s {}"
-    assert [(one["status_id"], one["status"]) for one in own] == [(1, "Success")] * 6 + [(2, "Failure")]
+    assert [(one["status_id"], one["status"]) for one in own] == [
+        *[(1, "Success")] * 6, (2, "Failure"), (1, "Success"),
+    ]  # fmt: skip
+    assert (baseline["type_name"], baseline["unmapped"]["action"]) == ("Entity Management: Other", "CREATE")
 
 
 def test_number_of_the_event_is_the_same_in_every_format(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:

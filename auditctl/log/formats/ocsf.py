@@ -24,9 +24,12 @@ VERSION = "1.4.0"
 _CLASS = 3004
 _OTHER = 99
 _FAILED: LiteralString = "context ->> 'outcome' in ('failed', 'refused')"
-"""What import-log says of failed logins and refused statements."""
+"""What import-log records of failed logins and refused statements."""
 
 _ACTIVITIES = {"CREATE": 1, "READ": 2, "UPDATE": 3, "DELETE": 4}
+
+_ACTION: LiteralString = "auditctl.shown_action(action, context)"
+"""The action that the class has: nobody created a row of a baseline then."""
 
 
 def _json(expression: Composable) -> Composable:
@@ -55,7 +58,7 @@ def _activity() -> Composable:
     whens = SQL(" ").join(
         SQL("when {} then {}").format(Literal(action), Literal(number)) for action, number in _ACTIVITIES.items()
     )
-    return SQL("(case action::text {} else {} end)").format(whens, Literal(_OTHER))
+    return SQL("(case {} {} else {} end)").format(SQL(_ACTION), whens, Literal(_OTHER))
 
 
 def _entity(values: Composable) -> Composable:
@@ -85,14 +88,14 @@ def _user() -> Composable:
 @cache
 def _document() -> Composable:
     number = _activity()
-    kind = SQL("case when action::text in ({}) then pg_catalog.initcap(action::text) else 'Other' end").format(
-        SQL(", ").join(map(Literal, _ACTIVITIES))
+    kind = SQL("case when {action} in ({known}) then pg_catalog.initcap({action}) else 'Other' end").format(
+        action=SQL(_ACTION), known=SQL(", ").join(map(Literal, _ACTIVITIES))
     )
     return _object({
         "metadata": _metadata(),
         "category_uid": _constant(3), "category_name": _constant("Identity & Access Management"),
         "class_uid": _constant(_CLASS), "class_name": _constant("Entity Management"),
-        "activity_id": _json(number), "activity_name": _text("pg_catalog.initcap(action::text)"),
+        "activity_id": _json(number), "activity_name": _text(f"pg_catalog.initcap({_ACTION})"),
         "type_uid": _json(SQL("{} + {}").format(Literal(_CLASS * 100), number)),
         "type_name": _json(SQL("'Entity Management: ' || {}").format(kind)),
         "severity_id": _constant(1), "severity": _constant("Informational"),
