@@ -113,8 +113,8 @@ class _Collector:
 def record_run(conn: Connection, run: str, findings: int) -> None:
     """Note that a command ran and how much it found, where the login may and the server can write.
 
-    A standby and a login that is no administrator leave no note. That a note fails, because another session is writing
-    it, fails nothing else.
+    A standby and a login that is not an administrator leave no note. That a note fails, because another session is
+    writing it, fails nothing else.
     """
     parameters: Mapping[str, object] = {"run": run, "is_sound": findings == 0, "findings": findings}
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -73,18 +73,12 @@ def seal(
       auditctl seal --key seal.key --every 30s
       auditctl seal --key new.key --previous-key seal.key
     """
-    once = {
-        "--previous-key": previous_key,
+    _require_compatible({
+        "--every": every is not None,
+        "--previous-key": previous_key is not None,
         "--replace-lost-key": replace_lost_key,
         "--continue-from-fork": continue_from_fork,
-    }
-    given = [name for name, value in once.items() if value]
-    if every is not None and given:
-        raise UsageError(f"{given[0]} is for one run", hint="Run it without --every first.")
-    if previous_key is not None and replace_lost_key:
-        raise UsageError(
-            "--previous-key and --replace-lost-key exclude each other", hint="Name the key if you have it."
-        )
+    })  # fmt: skip
     why = _required_reason(reason, replace_lost_key or continue_from_fork)
     keys = SealingKeys(
         key_files.read(key), key_files.read(previous_key) if previous_key else None,
@@ -99,6 +93,17 @@ def seal(
             every,
             lambda: _sealer(session, keys),
             lambda sealer: _run(session, sealer, output, is_service=True),
+        )
+
+
+def _require_compatible(options: Mapping[str, bool]) -> None:
+    """Raise UsageError if options are given that exclude each other."""
+    once = [name for name, is_given in options.items() if is_given and name != "--every"]
+    if options["--every"] and once:
+        raise UsageError(f"{once[0]} is for one run", hint="Run it without --every first.")
+    if options["--previous-key"] and options["--replace-lost-key"]:
+        raise UsageError(
+            "--previous-key and --replace-lost-key exclude each other", hint="Name the key if you have it."
         )
 
 

@@ -1,4 +1,4 @@
-"""Repeats sealing for `auditctl seal --every`: reports errors and goes on, until it is told to stop."""
+"""Repeats sealing for `auditctl seal --every`: reports errors and goes on, until a signal ends it."""
 
 from __future__ import annotations
 

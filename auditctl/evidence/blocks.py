@@ -42,7 +42,7 @@ class Block:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """The record as a document; empty if it is none."""
+        """The record as a document; empty if it is not a JSON object."""
         try:
             document = json.loads(self.record)
         except (ValueError, RecursionError):

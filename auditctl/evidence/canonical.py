@@ -90,7 +90,7 @@ def from_row(values: Sequence[object]) -> Fields:
             text or as an address; the columns of type jsonb as the text that PostgreSQL prints.
 
     Raises:
-        ValueError: There are not 13 values, or an address or a time is none.
+        ValueError: There are not 13 values, or one that should be an address or a time is not.
     """
     if len(values) != len(COLUMNS):
         raise ValueError("the row does not have 13 columns")

@@ -34,7 +34,7 @@ class Altered:
 
     Attributes:
         row: The event as it is.
-        columns: The columns that differ, as far as the check bytes tell; empty if they do not.
+        columns: The columns that differ, as far as the check bytes show it; empty if they do not.
     """
 
     row: Row

@@ -182,7 +182,7 @@ class EventCheck:
 
 def _altered(block: Block, difference: Altered) -> Finding:
     number, names = difference.row.event_id, ", ".join(difference.columns)
-    what = names or "a column that its check byte does not tell"
+    what = names or "a column that its check byte does not show"
     return Finding(
         "altered", f"event {number} was altered in block {block.number}: {what}", number, names or None, block.number
     )

@@ -39,7 +39,7 @@ class Seen:
         """Parse the text of a pg_snapshot.
 
         Raises:
-            ValueError: It is none.
+            ValueError: It is not one.
         """
         match = _TEXT.fullmatch(text)
         if match is None:
@@ -58,7 +58,7 @@ class Part:
     Attributes:
         block: The number of the block.
         from_time: The first time, in microseconds since 2000; None if it has no beginning.
-        until_time: The time behind the last; None if it has no end.
+        until_time: The time after the last; None if it has no end.
     """
 
     block: int

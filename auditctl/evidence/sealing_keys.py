@@ -28,7 +28,7 @@ CHECKPOINT_SUFFIX = ".checkpoint"
 
 @dataclass(frozen=True, slots=True)
 class SealingKeys:
-    """The keys of a sealer, and what it is told to accept.
+    """The keys of a sealer, and what it accepts.
 
     Attributes:
         keys: The keys that sign.

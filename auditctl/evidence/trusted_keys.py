@@ -18,8 +18,8 @@ _Problem = tuple[int, str, str]
 class TrustedKeys:
     """The keys that count, from block to block.
 
-    A key that was changed no longer counts after the block that changes it. Whoever trusts a later key trusts what it
-    signed: the whole tree. What cannot be checked before that key is a note.
+    A key that was changed no longer counts after the block that changes it. Trust in a later key covers what it signed:
+    the whole tree. What cannot be checked before that key is a note.
 
     Attributes:
         given: The keys that the verifier trusts; None if no key was given.

@@ -109,7 +109,7 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
     """Return the manifest in a file.
 
     Raises:
-        UsageError: It cannot be read, or is no manifest.
+        UsageError: It cannot be read, or is not a manifest.
     """
     try:
         with path.open("rb") as file:

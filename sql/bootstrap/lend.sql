@@ -70,7 +70,7 @@ begin
             using errcode = 'insufficient_privilege';
     end if;
     if p_task = 'count' then
-        -- A query finds a table by its name, and runs what a view of that name calls, with the rights of whoever asks. The
+        -- A query finds a table by its name, and runs what a view of that name calls, with the rights of the login that asks. The
         -- locks keep the name with the table: no table, and no schema, is renamed. At a higher isolation level the catalog
         -- would be read as it was before.
         if v_kind <> 'r' or current_setting('transaction_isolation') <> 'read committed' then
@@ -122,7 +122,7 @@ begin
         if to_regclass(v_name) is distinct from p_relation::regclass then
             raise exception '% was renamed meanwhile', v_name using errcode = 'serialization_failure', hint = 'Try again.';
         end if;
-        -- What a superuser owns may run, and whoever has these rights runs the rest in any query.
+        -- What a superuser owns may run, and a login that has these rights runs the rest in any query.
         if not pg_has_role(session_user, current_user, 'MEMBER') then
             with recursive above as (
                 select p_relation as relation
@@ -161,7 +161,7 @@ begin
             end if;
         end if;
         if p_task = 'share' then
-            -- Whoever waits for a row and holds others can be part of a deadlock, which may end an application's transaction.
+            -- A session that waits for a row and holds others can be part of a deadlock, which may end an application's transaction.
             execute format(
                 'select from only %s as t where t.ctid >= ''(%s,0)''::tid and t.ctid < ''(%s,0)''::tid for share nowait', v_name,
                 split_part(p_detail, ' ', 1)::bigint, split_part(p_detail, ' ', 2)::bigint

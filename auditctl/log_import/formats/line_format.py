@@ -37,7 +37,7 @@ class Piece:
         size: How many bytes it has in the file.
         lines: How many lines it has in the file.
         is_torn: Whether its end is missing, and another record follows.
-        is_other: Whether it is a line that is no record, such as the output of another program.
+        is_other: Whether it is a line that is not a record, such as the output of another program.
         is_doubtful: Whether a client may have written it through a name in the prefix of a line.
         end: The last bytes in the file, where raw does not end with them.
     """

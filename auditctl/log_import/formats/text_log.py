@@ -24,7 +24,7 @@ _UNKNOWN = "[unknown]"
 
 @dataclass(slots=True)
 class _Open:
-    """A record whose last line has not been read yet, and the lines after it that are no part of a record."""
+    """A record whose last line has not been read yet, and the lines after it that are not part of a record."""
 
     process: bytes
     is_doubtful: bool
@@ -93,7 +93,7 @@ def _continues(record: _Open, line: bytes, match: re.Match[bytes] | None) -> boo
 
 
 def _add_other(record: _Open | None, other: Piece, prefix: Prefix) -> Iterator[Piece]:
-    """Let a line that is no record wait behind the record before it, as long as it may be the rest of that one's line.
+    """Let a line that is not a record wait after the record before it, as long as it may be the rest of its line.
 
     A record whose line a name has ended leaves the rest of it, with the word of the severity, in one of the next lines.
     """
