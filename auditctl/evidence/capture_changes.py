@@ -6,6 +6,7 @@ A change is announced if the transaction that made it also wrote an event of aud
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ _NOTES = ("superuser", "member", "audited table", "schema")
 _MAX_NOTES = 30
 
 _ANNOUNCED = """
-    select e.xact_id::text, e.new_values ->> 'written_until'
+    select e.xact_id::text, e.new_values ->> 'written_until', e.target
       from auditctl.event as e
      where e.action = 'EVENT' and e.target ^@ 'auditctl.' and e.xact_id::text::float8 >= %(start)s::text::float8
        and (
@@ -45,6 +46,17 @@ _BETWEEN = """
 """
 
 _PARTITIONS = "auditctl.event_"
+
+_STORE = "auditctl.store"
+_UPKEEP = "auditctl.partition"
+
+_UNRELATED = frozenset(
+    f"auditctl.{name}" for name in ("baseline", "consumer", "erasure", "export", "hold", "import", "retention")
+)
+"""The targets of events that announce no change of capture."""
+
+_OF_LOG = re.compile(r"(?:.* on )?auditctl\.event(?:_[0-9a-z_]+)?")
+_OF_STORE = re.compile(r"(?:.* on )?auditctl(?:_internal|_guard)?\..*", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -87,7 +99,7 @@ class States:
         changed = [
             key
             for key in sorted(old.keys() | items.keys())
-            if _facts(old.get(key), same_place) != _facts(items.get(key), same_place)
+            if _facts(old.get(key), same_place=same_place) != _facts(items.get(key), same_place=same_place)
         ]
         if not changed:
             return
@@ -99,8 +111,11 @@ class States:
         where = f"in block {block.number}" if block else "since the last block"
         notes: list[tuple[str, str]] = []
         for key in changed:
-            is_announced = made[key] in announced if key in made else bool(between)
-            is_announced = is_announced or _is_followed(key[1], between, is_new=key not in old)
+            targets = announced.get(made[key], set()) if key in made else between
+            if key not in items and ("table", key[1].rpartition(" on ")[2]) in items:
+                targets = targets - {_UPKEEP}  # it drops whole partitions alone
+            is_announced = any(_may_announce(target, *key) for target in targets)
+            is_announced = is_announced or _is_followed(key, between, old, items)
             sentence = f"{key[0]} {key[1]}: {_change(old.get(key), items.get(key))} {where}"
             if is_announced or not same_place:
                 notes.append((key[0], f"{sentence}, as the log says"))
@@ -119,25 +134,45 @@ class States:
         for _, sentence in notes:
             self.report.note(sentence)
 
-    def _announced(self, made: set[int], start: str, before: str, after: str, end: int) -> set[int]:
-        """Those transactions that an event of auditctl announces: their own, or of an installation they are part of."""
+    def _announced(self, made: set[int], start: str, before: str, after: str, end: int) -> dict[int, set[str]]:
+        """Which events of auditctl announce transactions: their own, or those of what they are part of, by target."""
         parameters = {"made": [str(number) for number in made], "start": start, "before": before, "after": after}
-        announced: set[int] = set()
-        for number, until in self.conn.execute(_ANNOUNCED, parameters).fetchall():
+        announced: dict[int, set[str]] = {}
+        for number, until, target in self.conn.execute(_ANNOUNCED, parameters).fetchall():
             first = int(number)
             last = full_transaction(int(until), end) if until is not None and until.isdigit() else first
-            announced |= {one for one in made if first <= one <= last}
+            for one in made:
+                if first <= one <= last:
+                    announced.setdefault(one, set()).add(target)
         return announced
 
 
-def _is_followed(name: str, between: set[str], *, is_new: bool) -> bool:
+def _may_announce(target: str, kind: str, name: str) -> bool:
+    """Whether events of a target announce changes of such an item: only an installation those of the store's code."""
+    if target == _UPKEEP:
+        return kind in ("table", "trigger", "policy") and _OF_LOG.fullmatch(name) is not None
+    if target == _STORE or target in _UNRELATED:
+        return target == _STORE
+    return not (kind == "event trigger" or (kind in ("trigger", "function", "rule") and _OF_STORE.fullmatch(name)))
+
+
+def _is_followed(key: tuple[str, str], between: set[str], old: Items, items: Items) -> bool:
     """Whether it is what upkeep or the guard does in subtransactions, whose numbers no event has.
 
     Upkeep makes partitions of the log, and replaces the DEFAULT partition; the guard makes triggers on new members.
     """
-    if _PARTITIONS in name:
-        return "auditctl.partition" in between and (is_new or name.endswith(f"{_PARTITIONS}default"))
-    return is_new and "auditctl.ddl" in between and " on auditctl." not in name and name.startswith("auditctl_")
+    kind, name = key
+    subject, _, table = name.rpartition(" on ")
+    if _PARTITIONS not in table:
+        is_new = key not in old and kind == "trigger" and name.startswith("auditctl_")
+        return is_new and "auditctl.ddl" in between and not table.startswith("auditctl.")
+    if _UPKEEP not in between or ("table", table) not in items or old.get(("table", table)) == items["table", table]:
+        return False
+    if key in old:
+        return _facts(old[key], same_place=False) == _facts(items.get(key), same_place=False)
+    enabled = items[key].get("enabled")
+    alike = (old.get((kind, f"{subject} on {other}")) for what, other in old if what == "table")
+    return kind == "table" or any(one is not None and one.get("enabled") == enabled for one in alike)
 
 
 def parse(state: str) -> Items:
@@ -152,7 +187,7 @@ def parse(state: str) -> Items:
     return found
 
 
-def _facts(item: Item | None, same_place: bool) -> Item | None:
+def _facts(item: Item | None, *, same_place: bool) -> Item | None:
     if item is None or same_place:
         return item
     return {name: value for name, value in item.items() if name != "xmin"}

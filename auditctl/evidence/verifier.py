@@ -20,12 +20,18 @@ from auditctl.evidence.policy import Policy
 from auditctl.evidence.sealed_events import Attribution, read_places
 from auditctl.evidence.strays import report_strays
 from auditctl.evidence.trusted_keys import TrustedKeys
+from auditctl.text import plural
 
 _TAIL = """
     select count(*), array_agg(t.event_id) filter (where t.is_future)
       from (select e.event_id, e.xact_id >= pg_snapshot_xmax(pg_current_snapshot()) as is_future
               from auditctl.event as e where {}) as t
 """
+
+_PLANS = ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan")
+
+_HIDING = frozenset({"block_missing", "block_altered"})
+"""The kinds of findings because of which events are not compared."""
 
 
 class NotSealed(StoreError):
@@ -103,7 +109,7 @@ def _check_blocks(
         for part in _runs(chosen):
             events.check([group[n] for n in part], [contents[n] for n in part])
     states.finish(capture_state.read(conn))
-    _check_tail(conn, attribution, report)
+    _check_tail(conn, attribution, report, is_whole=choice.block is None and choice.since is None)
     report_strays(events, states.partitions())
 
 
@@ -118,10 +124,30 @@ def _runs(places: Sequence[int]) -> list[list[int]]:
     return runs
 
 
-def _check_tail(conn: Connection, attribution: Attribution, report: Report) -> None:
+def _check_tail(conn: Connection, attribution: Attribution, report: Report, *, is_whole: bool) -> None:
     query = _TAIL.format(attribution.tail().as_string(conn))
     count, future = conn.execute(query.encode()).fetchone() or (0, None)
     report.unsealed = count - len(future or ())
     for event_id in future or ():
         sentence = f"event {event_id} names a transaction that has not begun"
         report.add(Finding("added", sentence, event_id, "xact_id"))
+    if is_whole and not any(finding.kind in _HIDING for finding in report.findings):
+        hidden = _count(conn) - report.events - count
+        if hidden:
+            what = (
+                f"{plural(hidden, 'event')} of the log {'is' if hidden == 1 else 'are'} in no block and not in its end"
+            )
+            if hidden < 0:
+                what = f"{plural(-hidden, 'event')} of the log {'was' if hidden == -1 else 'were'} read twice"
+            sentence = f"{what}: an index, a cast or auditctl.incarnation is not what it was"
+            report.add(Finding("added", sentence))
+
+
+def _count(conn: Connection) -> int:
+    """Count all events without indexes, operators or casts, which a superuser can make so that they hide events."""
+    for name in _PLANS:
+        conn.execute("select set_config(%s, 'off', true)", [name])
+    (count,) = conn.execute("select count(*) from auditctl.event").fetchone() or (0,)
+    for name in _PLANS:
+        conn.execute("select set_config(%s, s.reset_val, true) from pg_settings as s where s.name = %s", [name, name])
+    return int(count)
