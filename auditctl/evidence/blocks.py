@@ -80,14 +80,15 @@ class Block:
     def _is_same(self, name: str) -> bool:
         value, stated = getattr(self, name), self.facts.get(name)
         if name in _TIMES and isinstance(value, str) and isinstance(stated, str):
-            return value == stated or _moment(value) == _moment(stated) is not None
+            return value == stated or moment(value) == moment(stated) is not None
         return bool(value == stated)
 
 
 _COMPARED = tuple(one.name for one in fields(Block) if one.name not in ("record", "state"))
 
 
-def _moment(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
+    """Return a time as PostgreSQL writes it; None if it is infinite or outside the years 1 to 9999."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:

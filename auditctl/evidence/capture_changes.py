@@ -104,7 +104,9 @@ class States:
         if not changed:
             return
         end = Seen.parse(after).xmax
-        made = {key: full_transaction(int(items[key]["xmin"]), end) for key in changed if "xmin" in items.get(key, {})}
+        made = {
+            key: full_transaction(int(str(items[key]["xmin"])), end) for key in changed if "xmin" in items.get(key, {})
+        }
         start = str(Seen.parse(before).xmin)
         announced = self._announced(set(made.values()), start, before, after, end)
         between = {target for (target,) in self.conn.execute(_BETWEEN, [start, before, after])}
@@ -181,8 +183,9 @@ def parse(state: str) -> Items:
     for line in state.splitlines():
         try:
             item = json.loads(line)
-            found[item["kind"], item["name"]] = item
-        except (ValueError, KeyError, TypeError):
+            int(str(item.get("xmin", 0)))
+            found[str(item["kind"]), str(item["name"])] = item
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             found["line", line[:100]] = {}
     return found
 

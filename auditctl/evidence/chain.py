@@ -141,7 +141,7 @@ class Chain:
             left = Checkpoint.parse(signatures(fork["checkpoint"])[0])
             self._left.append((left, block.number))
             size = f"{left.size} leaves"
-        except (EvidenceError, TypeError, KeyError):
+        except (EvidenceError, TypeError, KeyError, AttributeError):
             size = "an unreadable checkpoint"
         reason = fork.get("reason") if isinstance(fork, dict) else None
         self.report.note(f"block {block.number} continues from a fork: the log that was left had {size}: {reason}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditctl.database import Connection
 from auditctl.evidence import blocks, compare
@@ -35,6 +35,8 @@ class Sealed:
     _hashes: dict[int, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if len(self.content.checks) != CHECK_BYTES * self.block.events:
+            self.content = replace(self.content, checks=b"")
         if self.content.secret is not None:
             self._salter = Salter(self.content.secret)
         else:
@@ -65,7 +67,8 @@ class Sealed:
             if self._hashes.get(place) == found[0]:
                 self._next = place + 1
                 return found
-            if first is None or found[1][0] == self.content.checks[CHECK_BYTES * place]:
+            start = CHECK_BYTES * place
+            if first is None or found[1][:1] == self.content.checks[start : start + 1]:
                 first = first if first is not None and first[1] == found[1] else found
         return first or event_leaf(fields, bytes(SALT_BYTES))
 

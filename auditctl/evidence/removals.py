@@ -99,16 +99,17 @@ def read_erasures(conn: Connection, blocks: Sequence[int]) -> dict[tuple[int, by
     found: dict[tuple[int, bytes], Erasure] = {}
     for row in conn.execute(_ERASED, [list(blocks)]).fetchall():
         event_id, _, erased_in, places, reason, by, units, salts, sealed, remaining, has_event, digest, time = row
+        known = tuple(unit for unit in units if unit in UNITS)
         text = (",".join(units) + "\n").encode() + (sealed or b"") + (remaining or b"")
         what = ", ".join(places)
         found[event_id, bytes(time)] = Erasure(
             event_id,
             erased_in,
-            tuple(units),
+            known,
             salts or b"",
             sealed or b"",
             remaining or b"",
-            has_event and digest == sha256(text).hexdigest(),
+            has_event and len(known) == len(units) and digest == sha256(text).hexdigest(),
             f"of event {event_id}, {what} was erased by {by} (event {erased_in}): {reason}",
         )
     return found

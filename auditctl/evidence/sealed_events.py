@@ -105,7 +105,8 @@ class Attribution:
         here = SQL("{} and {}").format(self._own(place), _seen(snapshot))
         before = self._places.get(incarnation - 1)
         if before is None:
-            return SQL("({})").format(here)
+            restored = place.restored() if place.adoption else SQL("false")
+            return SQL("(({}) or {})").format(here, restored)
         after = self._places.get(incarnation + 1)
         until = SQL("and e.event_id <= {}::bigint").format(Literal(after.sealed_before)) if after else SQL("")
         restored = SQL("e.event_id > {}::bigint {} and {}").format(

@@ -56,7 +56,8 @@ class Choice:
 
     def has(self, block: Block) -> bool:
         """Whether the events of a block are compared."""
-        is_new = self.since is None or datetime.fromisoformat(block.sealed_at) >= self.since
+        sealed_at = blocks.moment(block.sealed_at)
+        is_new = self.since is None or sealed_at is None or sealed_at >= self.since
         return is_new and self.block in (None, block.number)
 
 
