@@ -85,7 +85,7 @@ def erase(
         erased = planned
         if planned and not dry_run:
             if sys.stdin.isatty() and not yes and not confirm(_question(planned)):
-                raise UsageError("nothing was erased")
+                raise UsageError("nothing was erased", hint="Answer y, or pass --yes.")
             erased = erasure.erase(conn, events, columns, reason)
     if output == "json":
         _print_json(erased, values if dry_run else (), elsewhere)

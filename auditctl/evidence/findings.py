@@ -44,7 +44,7 @@ class Report:
         pruned: How many sealed events retention has deleted.
         signed_by: The keys that signed the newest checkpoint; empty if no key was given.
         findings: The differences.
-        notes: What else is to be known, as sentences.
+        notes: What else is to be known, as sentences in their order; a mapping, because there is one for each erasure.
     """
 
     events: int = 0
@@ -55,7 +55,7 @@ class Report:
     pruned: int = 0
     signed_by: tuple[str, ...] = ()
     findings: list[Finding] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: dict[str, None] = field(default_factory=dict)
     more: dict[str, int] = field(default_factory=dict)
 
     def add(self, finding: Finding) -> None:
@@ -67,11 +67,10 @@ class Report:
 
     def note(self, sentence: str) -> None:
         """Add a note, once."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
+        self.notes.setdefault(sentence)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as a document of JSON: the same for the same state of the log."""
         document = asdict(self)
-        document["signed_by"] = list(self.signed_by)
+        document |= {"signed_by": list(self.signed_by), "notes": list(self.notes)}
         return document
