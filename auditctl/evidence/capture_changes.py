@@ -50,6 +50,9 @@ _PARTITIONS = "auditctl.event_"
 _STORE = "auditctl.store"
 _UPKEEP = "auditctl.partition"
 
+_MIRROR = ("trigger", "event_mirrored on auditctl.event_default")
+"""The trigger that upkeep has while it moves events out of the DEFAULT partition, and drops by itself."""
+
 _UNRELATED = frozenset(
     f"auditctl.{name}" for name in ("baseline", "consumer", "erasure", "export", "hold", "import", "retention")
 )
@@ -114,7 +117,7 @@ class States:
         notes: list[tuple[str, str]] = []
         for key in changed:
             targets = announced.get(made[key], set()) if key in made else between
-            if key not in items and ("table", key[1].rpartition(" on ")[2]) in items:
+            if key != _MIRROR and key not in items and ("table", key[1].rpartition(" on ")[2]) in items:
                 targets = targets - {_UPKEEP}  # it drops whole partitions alone
             is_announced = any(_may_announce(target, *key) for target in targets)
             is_announced = is_announced or _is_followed(key, between, old, items)
