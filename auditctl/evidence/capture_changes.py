@@ -45,6 +45,12 @@ _BETWEEN = """
        and pg_visible_in_snapshot(e.xact_id, %s::pg_snapshot)
 """
 
+_NOW = """
+    select pg_current_snapshot()::text, d.oid::bigint, c.system_identifier
+      from pg_database as d cross join pg_control_system() as c
+     where d.datname = current_database()
+"""
+
 _PARTITIONS = "auditctl.event_"
 
 _STORE = "auditctl.store"
@@ -79,10 +85,13 @@ class States:
 
     def add(self, block: Block) -> None:
         """Compare the state of a block with the one before, if it has another one."""
+        if self._last is not None and self._last.incarnation != block.incarnation:
+            adoption = block.facts.get("adoption_event_id")
+            self.report.note(f"block {block.number} is the first after a restore: event {adoption} adopted the log")
         if block.state is not None:
             items = parse(block.state)
             if self._items is not None and self._last is not None:
-                same_place = self._last.incarnation == block.incarnation
+                same_place = _place(self._last) == _place(block)
                 self._compare(items, self._last.snapshot, block.snapshot, block, same_place=same_place)
             self._items = items
         self._last = block
@@ -94,8 +103,9 @@ class States:
     def finish(self, current: str) -> None:
         """Compare the state of the catalogs now with the last one that was sealed."""
         if self._items is not None and self._last is not None:
-            (now,) = self.conn.execute("select pg_current_snapshot()::text").fetchone() or ("",)
-            self._compare(parse(current), self._last.snapshot, now, None, same_place=True)
+            now, *place = self.conn.execute(_NOW).fetchone() or ("",)
+            same_place = [*_place(self._last)[1:]] == place
+            self._compare(parse(current), self._last.snapshot, now, None, same_place=same_place)
 
     def _compare(self, items: Items, before: str, after: str, block: Block | None, *, same_place: bool) -> None:
         old = self._items or {}
@@ -191,6 +201,11 @@ def parse(state: str) -> Items:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             found["line", line[:100]] = {}
     return found
+
+
+def _place(block: Block) -> tuple[object, ...]:
+    """Return where a block was sealed: a restore writes every row of the catalogs anew."""
+    return block.incarnation, block.facts.get("database_oid"), block.facts.get("system_identifier")
 
 
 def _facts(item: Item | None, *, same_place: bool) -> Item | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from tests.support.capturing import audit
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.fixtures.command import RunAuditctl
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +80,7 @@ def sealed(conn: psycopg.Connection[Any]) -> Counter[int]:
 @pytest.mark.parametrize("is_stopped", [False, True])
 def test_restored_log_is_sealed_on_in_a_new_incarnation(
     is_stopped: bool, server: EmbeddedServer, db: str, conn: psycopg.Connection, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, auditctl: RunAuditctl,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(sealer, "MAX_EVENTS", 20)
     keys = sealing.make_keys(tmp_path)
@@ -128,3 +131,8 @@ def test_restored_log_is_sealed_on_in_a_new_incarnation(
                 == (restored.execute("select count(*) from auditctl.event").fetchone() or (0,))[0]
             )
             assert restored.execute("select count(*) from auditctl.incarnation").fetchone() == (2,)
+        verified = json.loads(
+            auditctl("verify", "--public-key", f"{keys.keys.path}.pub", "--format", "json", dsn=dsn, check=0).out
+        )
+        assert verified["unsealed"] == 0
+        assert any("is the first after a restore" in sentence for sentence in verified["notes"])
