@@ -20,7 +20,7 @@ log = sealed_log
 
 FORGED = """
     insert into auditctl.event (event_id, occurred_at, xact_id, actor_kind, action, target) overriding system value
-    select -7, '2026-11-01', (max(xact_id)::text::bigint - 1)::text::xid8, 'system', 'EVENT', 'public.item'
+    select -7, '2026-11-01', (max(xact_id::text::bigint) - 1)::text::xid8, 'system', 'EVENT', 'public.item'
       from auditctl.event where target = 'public.item'
 """
 
