@@ -47,6 +47,12 @@ ELSEWHERE = {
     "metrics": "shows figures of the log: tests/web/test_metrics.py",
     "uninstall": "ends everything: tests/store/test_uninstall.py",
     "erase": "needs an event: tests/evidence/test_erase.py",
+    "keygen": "writes a file: tests/evidence/test_seal.py",
+    "seal": "needs a key, and is recorded by its blocks: tests/evidence/test_seal.py",
+    "checkpoint": "needs a sealed log: tests/evidence/test_anchors.py",
+    "verify": "needs a sealed log: tests/evidence/test_verify.py",
+    "prove": "needs a sealed log: tests/evidence/test_prove.py",
+    "verify-proof": "reads a file: tests/evidence/test_prove.py",
     "maintain": "needs months that are over: tests/upkeep/test_maintain_command.py",
 }
 

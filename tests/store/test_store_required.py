@@ -33,11 +33,12 @@ ARGUMENTS = {
     "revoke": ["reader", "somebody"],
     "backup-role": ["somebody"],
     "checkpoint": ["--output", "-"],
+    "prove": ["1", "--output", "x.tlog-proof"],
     "erase": ["--event", "1", "--reason", "x", "--yes"],
 }
 """What a command cannot do without."""
 
-WITHOUT_STORE = ("completion", "demo", "serve", "keygen", "check-export", "seal")
+WITHOUT_STORE = ("completion", "demo", "serve", "keygen", "check-export", "seal", "verify-proof")
 """Commands that need none; demo has a server of its own, serve connects only for a visitor, and seal reads its key
 first (tests/evidence/test_seal.py)."""
 

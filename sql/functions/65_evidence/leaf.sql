@@ -9,8 +9,8 @@ as $auditctl$
     select sha256(k.outer_pad || sha256(k.inner_pad || int8send(p_event_id) || timestamptz_send(p_occurred_at)))
     from (
         select
-            string_agg(set_byte('\x00', 0, b.value # 54), ''::bytea order by b.place) as inner_pad,
-            string_agg(set_byte('\x00', 0, b.value # 92), ''::bytea order by b.place) as outer_pad
+            string_agg(set_byte(E'\\x00', 0, b.value # 54), ''::bytea order by b.place) as inner_pad,
+            string_agg(set_byte(E'\\x00', 0, b.value # 92), ''::bytea order by b.place) as outer_pad
         from (
             select s.place, case when s.place < octet_length(p_secret) then get_byte(p_secret, s.place) else 0 end as value
             from generate_series(0, 63) as s (place)
@@ -26,7 +26,7 @@ language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $auditctl$
     select sha256(
-        '\x00'::bytea || convert_to(E'auditctl event v1\n', 'UTF8')
+        E'\\x00'::bytea || convert_to(E'auditctl event v1\n', 'UTF8')
         || int8send(p_event.event_id) || timestamptz_send(p_event.occurred_at) || xid8send(p_event.xact_id)
         || (
             select string_agg(int4send(octet_length(f.value)) || f.value, ''::bytea order by f.place)
@@ -37,14 +37,14 @@ as $auditctl$
                 (3, convert_to(p_event.target, 'UTF8'))
             ) as f (place, value)
         )
-        || set_byte('\x00', 0, coalesce(sum(1 << u.place) filter (where u.value is not null), 0)::integer)
+        || set_byte(E'\\x00', 0, coalesce(sum(1 << u.place) filter (where u.value is not null), 0)::integer)
         || coalesce(
             string_agg(sha256(substr(s.salts, 16 * u.place + 1, 16) || u.value), ''::bytea order by u.place)
             filter (where u.value is not null),
             ''
         )
     )
-    from (select sha512(p_salt || '\x01') || sha512(p_salt || '\x02')) as s (salts)
+    from (select sha512(p_salt || E'\\x01') || sha512(p_salt || E'\\x02')) as s (salts)
     cross join (
         values
         (0, convert_to(p_event.actor, 'UTF8')),
