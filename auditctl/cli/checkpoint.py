@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 
 import click
@@ -23,7 +24,7 @@ from auditctl.output import STANDARD
     "path",
     metavar="PATH",
     shell_complete=complete(FILES),
-    help="A folder, which gets a new file; or a file, which is replaced; - for standard output.",
+    help="A folder, which gets a new file (end it with / to make it); or a file, which is replaced; - for standard output.",
 )
 @click.option("--to-dsn", metavar="DSN", help="Another database, where it is added to auditctl_anchor.checkpoint.")
 @click.option("--timestamp", "authority", metavar="URL", help="Get a timestamp by RFC 3161 from this authority, too.")
@@ -69,7 +70,7 @@ def _write(
         anchor.print_newest(conn, standard_output(display.harmless_lines))
         return
     if path is not None:
-        file, is_new = anchor.write_file(conn, Path(path), stamp)
+        file, is_new = anchor.write_file(conn, Path(path), stamp, is_folder=path.endswith(os.sep))
         where = str(file)
     else:
         with database.connect(to_dsn or "") as other:

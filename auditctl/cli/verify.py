@@ -125,7 +125,7 @@ def verify(
     if output == "json":
         print_json(report.as_dict())
     else:
-        for line in _lines(report):
+        for line in _lines(report, is_checked=keys is not None):
             print_text(harmless(line))
     if not any(finding.kind == "capture" for finding in report.findings):
         with session.connect(READER) as conn:
@@ -163,13 +163,14 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: Report, *, is_checked: bool) -> Iterator[str]:
     """What is printed: counts first, then findings and notes, each a sentence on a line."""
     yield f"{plural(report.events, 'event')} compared in {plural(report.blocks, 'block')}; {report.tree_size:,} leaves"
     yield f"not sealed yet: {report.unsealed:,}"
     if report.erased or report.pruned:
         yield f"with erased values: {report.erased:,}; deleted by retention: {report.pruned:,}"
-    yield f"signed by: {', '.join(report.signed_by) or 'not checked'}"
+    nobody = "nobody who is trusted" if is_checked else "not checked"
+    yield f"signed by: {', '.join(report.signed_by) or nobody}"
     for finding in report.findings:
         yield f"{finding.kind}: {finding.sentence}"
     for kind, count in report.more.items():

@@ -97,13 +97,16 @@ def require_extension(conn: Connection, text: str, current: Checkpoint, where: s
         )
 
 
-def write_file(conn: Connection, path: Path, stamp: Stamp | None = None) -> tuple[Path, bool]:
+def write_file(
+    conn: Connection, path: Path, stamp: Stamp | None = None, *, is_folder: bool = False
+) -> tuple[Path, bool]:
     """Write the newest checkpoint to a folder, as a new file, or to a file, which it replaces.
 
     Args:
         conn: The connection to the log; its login may read it.
         path: The folder or the file.
         stamp: What gets a timestamp, written beside the file; None for none.
+        is_folder: Whether to make a folder where nothing is.
 
     Returns:
         The file, and whether it was written: False if the newest checkpoint was there already.
@@ -114,6 +117,13 @@ def write_file(conn: Connection, path: Path, stamp: Stamp | None = None) -> tupl
         OutputError: It cannot be completed.
     """
     text, current = newest(conn)
+    if is_folder and not path.exists():
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"cannot make the folder {path}: {error.strerror}", hint="Name a folder where you may write."
+            ) from error
     file = path / f"{safe_name(current.origin)}-{current.size}{SUFFIX}" if path.is_dir() else path
     for anchor in {_newest_file(path, current.origin), file} if path.is_dir() else {file}:
         if anchor is not None and (known := _read(anchor)) is not None and known != text:

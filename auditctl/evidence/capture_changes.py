@@ -134,7 +134,7 @@ class States:
             sentence = f"{key[0]} {key[1]}: {_change(old.get(key), items.get(key))} {where}"
             if is_announced or not same_place:
                 notes.append((key[0], f"{sentence}, as the log says"))
-            elif key[0] in _NOTES:
+            elif key[0] in _NOTES or _is_rewritten(key, old, items):
                 notes.append((key[0], sentence))
             else:
                 number = block.number if block else None
@@ -190,6 +190,12 @@ def _is_followed(key: tuple[str, str], between: set[str], old: Items, items: Ite
     return kind == "table" or any(one is not None and one.get("enabled") == enabled for one in alike)
 
 
+def _is_rewritten(key: tuple[str, str], old: Items, items: Items) -> bool:
+    """Whether it is a table of which nothing but its row in the catalog was written: by VACUUM FULL, for example."""
+    before, after = (_facts(some.get(key), same_place=False) for some in (old, items))
+    return key[0] == "table" and before is not None and before == after
+
+
 def parse(state: str) -> Items:
     """Return the items of a state by kind and name; lines that are not JSON are left out."""
     found: Items = {}
@@ -229,5 +235,5 @@ def _change(old: Item | None, new: Item | None) -> str:
     return (
         f"{', '.join(words[name] for name in names)} changed"
         if names
-        else "was rewritten, such as switched off and on,"
+        else "was rewritten, such as by VACUUM FULL or switched off and on,"
     )

@@ -28,6 +28,7 @@ COSIGNATURE = 0x04
 ML_DSA = 0x06
 """The type of a signature with ML-DSA-44 and a time, of the log itself or of a witness."""
 
+_PRIVATE = "PRIVATE+KEY+"
 _KEY_BYTES = {ED25519: ED25519_KEY_BYTES, COSIGNATURE: ED25519_KEY_BYTES, ML_DSA: ML_DSA_KEY_BYTES}
 _MAX_BYTES = 1 << 20
 _SIGNATURE = re.compile(r"— (\S+) (\S+)")
@@ -106,6 +107,8 @@ class Verifier:
             key = b""
         if is_key_name(name) and key and _KEY_BYTES.get(key[0]) == len(key) - 1 and _key_id(name, key).hex() == digits:
             return cls(name, key[0], key[1:])
+        if text.strip().startswith(_PRIVATE):
+            raise UsageError("the file has a private key, not a public one", hint="Pass FILE.pub, and keep FILE secret.")
         raise UsageError(f"{in_quotes(text)} is not a public key", hint="Pass the file FILE.pub that keygen wrote.")
 
     def verify(self, text: str, signature: bytes) -> bool:
@@ -154,7 +157,7 @@ class Signer:
         return cls(Verifier(name, kind, algorithm.public_key(seed)), seed)
 
     def __str__(self) -> str:
-        return f"PRIVATE+KEY+{self.verifier.label}+{encode(bytes((self.verifier.kind,)) + self.seed)}"
+        return f"{_PRIVATE}{self.verifier.label}+{encode(bytes((self.verifier.kind,)) + self.seed)}"
 
     @classmethod
     def parse(cls, text: str) -> Signer:

@@ -162,7 +162,7 @@ def write_checkpoint(keys: KeyFile, text: str) -> None:
         hidden.replace(path)
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror}", hint="Free some space; the block is sealed."
+            f"cannot write {path}: {error.strerror}", hint="The block is sealed. Make the folder writable, or free some space, and run it again."
         ) from error
     finally:
         with suppress(OSError):

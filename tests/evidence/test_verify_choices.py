@@ -103,3 +103,15 @@ def test_a_block_that_the_log_never_had_is_an_error(
     log.seal()
     assert log.verify("--block", "1", check=0)["blocks"] == 1
     assert "the log has no block 2" in auditctl("verify", "--block", "2", check=2).err
+
+
+def test_a_table_that_vacuum_wrote_anew_is_a_note(log: Log) -> None:
+    log.conn.execute("vacuum (full) auditctl.block")
+    document = log.verify(check=0)
+    assert any("table auditctl.block: was rewritten, such as by VACUUM FULL" in note for note in document["notes"])
+
+
+def test_a_private_key_is_not_repeated_where_a_public_one_is_due(log: Log, auditctl: RunAuditctl) -> None:
+    refused = auditctl("verify", "--public-key", str(log.keys.keys.path), check=2)
+    assert "PRIVATE" not in refused.err
+    assert "private key" in refused.err

@@ -82,7 +82,7 @@ as $auditctl$
         from events as e
         join auditctl.block as b on b.number = p_number
         union all
-        select b.events, null, sha256('\x00'::bytea || convert_to(E'auditctl block v1\n' || b.record, 'UTF8'))
+        select b.events, null, sha256(E'\\x00'::bytea || convert_to(E'auditctl block v1\n' || b.record, 'UTF8'))
         from auditctl.block as b
         where b.number = p_number
     ),
