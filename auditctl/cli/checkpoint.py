@@ -24,7 +24,8 @@ from auditctl.output import STANDARD
     "path",
     metavar="PATH",
     shell_complete=complete(FILES),
-    help="A folder, which gets a new file (end it with / to make it); or a file, which is replaced; - for standard output.",
+    help="A folder, which gets a new file (end it with / to make it); or a file, which is replaced; - for standard "
+    "output.",
 )
 @click.option("--to-dsn", metavar="DSN", help="Another database, where it is added to auditctl_anchor.checkpoint.")
 @click.option("--timestamp", "authority", metavar="URL", help="Get a timestamp by RFC 3161 from this authority, too.")

@@ -108,7 +108,7 @@ class Verifier:
         if is_key_name(name) and key and _KEY_BYTES.get(key[0]) == len(key) - 1 and _key_id(name, key).hex() == digits:
             return cls(name, key[0], key[1:])
         if text.strip().startswith(_PRIVATE):
-            raise UsageError("the file has a private key, not a public one", hint="Pass FILE.pub, and keep FILE secret.")
+            raise UsageError("this is a private key, not a public key", hint="Pass FILE.pub, and keep FILE secret.")
         raise UsageError(f"{in_quotes(text)} is not a public key", hint="Pass the file FILE.pub that keygen wrote.")
 
     def verify(self, text: str, signature: bytes) -> bool:

@@ -162,7 +162,8 @@ def write_checkpoint(keys: KeyFile, text: str) -> None:
         hidden.replace(path)
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror}", hint="The block is sealed. Make the folder writable, or free some space, and run it again."
+            f"cannot write {path}: {error.strerror}",
+            hint="The block is sealed. Make the folder writable, or free some space, and run it again.",
         ) from error
     finally:
         with suppress(OSError):
