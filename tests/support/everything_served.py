@@ -19,13 +19,15 @@ PAGES = (
     "/", "/?target=shop.*&action=update&pictures=1&since=2020-01-01", "/?user=alice&limit=5", "/?ip=203.0.113.0/24",
     "/?target=shop.price&id=%5B%22pro%22%2C%22EUR%22%5D", "/?context=reason%3Dit%27s+%5C+100%25", "/?since=never",
     "/events/20", "/events/999999", "/history?target=Customer&id=9", "/overview?since=2020-01-01&target=shop.*",
-    "/suggest?user=al", "/export.csv?target=shop.*", "/export.jsonl?user=alice", "/login",
+    "/suggest?user=al", "/export.csv?target=shop.*", "/export.jsonl?user=alice", "/export.ocsf?user=alice",
+    f"/check?sha256={'0' * 64}", "/manifest.json?export=20", "/login",
     "/config", "/config?find=shop", "/config.toml", "/config/table?table=shop.customer",
     "/config/disable?table=shop.customer", "/doctor?severity=critical", "/healthz", "/metrics",
 )  # fmt: skip
 VARYING = re.compile(
     r'name="(?:csrf|shown)" value="[^"]*"|\d+(?:\.\d+)? m?s\b|\d{2}(?::|%3A)\d{2}(?:(?::|%3A)\d{2}(?:\.\d+)?)?Z?|'
-    r"(?<=Transaction</dt><dd>)\d+|(?<=xact=)\d+|<svg\b.*?</svg>|<table>.*?</table>",
+    r"(?<=Transaction</dt><dd>)\d+|(?<=xact=)\d+|(?<=\"time\":)\d+|(?<=\"xact_id\":)\d+|"
+    r"<svg\b.*?</svg>|<table>.*?</table>",
     re.DOTALL,
 )
 """Tokens, times and transactions; and what a chart draws, which depends on the minute."""
