@@ -83,7 +83,7 @@ def _check(session: Session, file: Path, manifest_path: Path | None, *, is_logge
     manifest = None if found is None else exported.read_manifest(found)
     if manifest is None and not is_logged:
         raise UsageError(
-            f"there is no manifest {file}{exported.SUFFIX}",
+            f"{file} has no manifest {file}{exported.SUFFIX}",
             hint="Name it with --manifest, or compare with the log alone: --log",
         )
     total = 0 if manifest is None else manifest["file"]["bytes"]

@@ -78,7 +78,7 @@ def verify_proof(session: Session, file: Path, public_key: Path | None, policy_f
     event, checkpoint, signed = proof.check(checked, policy)
     for line in _lines(event):
         print_text(harmless(line))
-    print_text(f"leaf: {event.leaf().hex()}, number {checked.index} of {checkpoint.size}")
+    print_text(f"leaf: {event.leaf().hex()}, at place {checked.index} of {checkpoint.size}, counted from 0")
     print_text(f"log: {harmless(checkpoint.origin)}, root {checkpoint.root.hex()}")
     print_text(f"signed by: {', '.join(signed)}")
     session.say("the event is in the log that was signed")

@@ -13,7 +13,7 @@ from typing import Any
 from auditctl import resources
 from auditctl.database import Connection
 from auditctl.evidence.leaf import record_leaf
-from auditctl.evidence.membership import NOTHING, Seen
+from auditctl.evidence.visibility import NOTHING, Seen
 
 _PAGE = 500
 _TIMES = ("from_time", "until_time", "sealed_at")

@@ -15,7 +15,7 @@ from auditctl.database import Connection
 from auditctl.evidence.blocks import Block
 from auditctl.evidence.capture_state import full_transaction
 from auditctl.evidence.findings import Finding, Report
-from auditctl.evidence.membership import Seen
+from auditctl.evidence.visibility import Seen
 
 Item = dict[str, Any]
 Items = dict[tuple[str, str], Item]

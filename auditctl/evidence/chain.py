@@ -151,22 +151,21 @@ class Chain:
             return
         if (text := self.notes.get(self.tree.size)) is not None:
             self._checked.add(self.tree.size)
-            self._compare_stored(text, block)
+            self._compare_stored(self.tree, text, block)
         for anchor in self.anchors:
             if anchor.checkpoint.size == self.tree.size and anchor.checkpoint.root == self.tree.root():
                 self._common = (self.tree.size, block.number)
                 self._agreeing.add(anchor.name)
 
-    def _compare_stored(self, text: str, block: Block) -> None:
-        assert self.tree is not None  # noqa: S101 - the caller's condition
+    def _compare_stored(self, tree: Frontier, text: str, block: Block) -> None:
         try:
             checkpoint = Checkpoint.parse(signatures(text)[0])
         except EvidenceError as error:
             self._find("checkpoint", f"the checkpoint of block {block.number}: {error}", block.number)
             return
-        if (checkpoint.size, checkpoint.root) != (self.tree.size, self.tree.root()):
+        if (checkpoint.size, checkpoint.root) != (tree.size, tree.root()):
             self._find("checkpoint", f"the checkpoint of block {block.number} is not that of its tree", block.number)
-        if self.tree.size != max(self.notes):
+        if tree.size != max(self.notes):
             self.trusted.check(block, text)
 
     def finish(self) -> None:

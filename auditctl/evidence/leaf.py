@@ -93,24 +93,23 @@ def event_leaf(fields: Fields, salt: bytes) -> tuple[bytes, bytes]:
 
 
 def _head(fields: Fields) -> bytes:
-    """The leaf up to the byte that says which columns of `UNITS` are not null."""
+    """The leaf up to the byte that says which columns of `UNITS` are not null; nulls that the table forbids, too."""
     event_id, occurred_at, xact_id, kind, action, _, _, _, target, _, _, _, _ = fields
-    try:
-        return b"%b%b%b%b%b%b%b%b%b%b" % (
-            _EVENT,
-            event_id,
-            occurred_at,
-            xact_id,
-            len(kind).to_bytes(4, "big"),  # type: ignore[arg-type]
-            kind,
-            len(action).to_bytes(4, "big"),  # type: ignore[arg-type]
-            action,
-            len(target).to_bytes(4, "big"),  # type: ignore[arg-type]
-            target,  # type: ignore[str-format]
-        )
-    except TypeError:  # a null where the table allows none
+    if kind is None or action is None or target is None or event_id is None or occurred_at is None or xact_id is None:
         fixed = (event_id or b"", occurred_at or b"", xact_id or b"")
         return b"".join([_EVENT, *fixed, *(_with_length(value) for value in (kind, action, target))])
+    return b"%b%b%b%b%b%b%b%b%b%b" % (
+        _EVENT,
+        event_id,
+        occurred_at,
+        xact_id,
+        len(kind).to_bytes(4, "big"),
+        kind,
+        len(action).to_bytes(4, "big"),
+        action,
+        len(target).to_bytes(4, "big"),
+        target,
+    )
 
 
 def _with_length(value: bytes | None) -> bytes:

@@ -82,7 +82,7 @@ def parse_keys(text: str) -> Policy:
     """Return the policy of a file of public keys, one a line; empty lines and comments (`#`) are skipped.
 
     Raises:
-        UsageError: A line is not a public key of a log, or there is none.
+        UsageError: A line is not a public key of a log, or the text has none.
     """
     lines = [line.strip() for line in text.splitlines()]
     keys = [Verifier.parse(line) for line in lines if line and not line.startswith("#")]

@@ -17,6 +17,7 @@ from auditctl.evidence.note import signatures
 from auditctl.evidence.proof import Disclosure, Proof, prove
 from auditctl.evidence.removals import Erasure, read_erasures
 from auditctl.evidence.sealed_events import stream
+from auditctl.log.reader import no_such_event
 
 _CANDIDATES = """
     select b.number from auditctl.block as b
@@ -29,14 +30,15 @@ def prove_event(conn: Connection, event_id: int) -> Proof:
     """Return the proof of an event.
 
     Raises:
-        UsageError: There is no such event, or it is not sealed yet.
+        NoSuchEvent: No event has that number.
+        UsageError: The event is not sealed yet.
         EvidenceError: It is not as it was sealed, or the tree is not whole.
         DatabaseError: The login may not read the log.
     """
     with read_transaction(conn):
         rows = list(stream(conn, SQL("e.event_id = {}::bigint").format(Literal(event_id))))
         if not rows:
-            raise UsageError(f"there is no event {event_id}", hint="Look with: auditctl log")
+            raise no_such_event(event_id)
         numbers = [number for (number,) in conn.execute(_CANDIDATES, {"event": event_id}).fetchall()]
         for number in numbers:
             block = next(blocks.read(conn, number - 1))

@@ -1,4 +1,4 @@
-"""Streams the events of consecutive blocks, as auditctl.evidence.membership attributes them.
+"""Streams the events of consecutive blocks, as auditctl.evidence.visibility attributes them.
 
 Trusts no function of the store: the queries use its tables and PostgreSQL's own functions.
 """
@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Composable, Literal
 from auditctl.database import Connection
 from auditctl.evidence.blocks import Block
 from auditctl.evidence.canonical import COLUMNS, Fields, split
-from auditctl.evidence.membership import NOTHING, Seen
+from auditctl.evidence.visibility import NOTHING, Seen
 
 _COLUMNS = SQL(", ").join(SQL("e.{}").format(SQL(name)) for name in COLUMNS)
 _COPY = SQL(

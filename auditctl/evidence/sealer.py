@@ -259,8 +259,7 @@ class _Blocks:
         return Sealed(self._number, len(part.rows), first, last, self._tree.size, root.hex())
 
     def _facts(self, part: _Part, until: str | None, first_leaf: int) -> dict[str, Any]:
-        (now,) = self._writer.execute("select clock_timestamp()").fetchone() or (None,)
-        assert now is not None  # noqa: S101 - one row
+        ((now,),) = self._writer.execute("select clock_timestamp()").fetchall()
         interval, rows = self._interval, part.rows
         return {
             "number": self._number + 1,

@@ -1,7 +1,7 @@
 """What is to be sealed next: the interval between two snapshots, and the SQL condition of its events.
 
 The same difference of two snapshots serves exports and followers (auditctl.log.predicates). Here it also divides events
-by incarnation, as auditctl.evidence.membership attributes them.
+by incarnation, as auditctl.evidence.visibility attributes them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Composable, Literal
 from auditctl import resources
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError
-from auditctl.evidence.membership import NOTHING
+from auditctl.evidence.visibility import NOTHING
 from auditctl.log import predicates
 from auditctl.log.snapshot import Snapshot
 

@@ -70,7 +70,7 @@ def verify(conn: Connection, choice: Choice, progress: Callable[[int, str], None
         progress: Is called with the number of events so far, and where it is.
 
     Raises:
-        NotSealed: There is no evidence, and no checkpoint that says there was.
+        NotSealed: The log was never sealed, as far as its evidence and the checkpoints given show.
         UsageError: The log has no such block.
         DatabaseError: A statement failed, or the login may not read the log.
     """

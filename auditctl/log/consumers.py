@@ -280,6 +280,6 @@ def drop(conn: Connection, name: str) -> None:
     """Drop a consumer.
 
     Raises:
-        DatabaseError: There is none, it belongs to another login, or a session follows as this consumer.
+        DatabaseError: No consumer has that name, it belongs to another login, or a session follows as this consumer.
     """
     conn.execute("select auditctl.drop_consumer(%s)", [name])

@@ -79,7 +79,12 @@ def event(conn: Connection, event_id: int, projection: Composable) -> tuple[Any,
         selection = Selection((Predicate(SQL("event_id = {}::bigint").format(Literal(event_id))),))
         for row in list(stream(conn, selection, projection)):
             return row
-    raise NoSuchEvent(
+    raise no_such_event(event_id)
+
+
+def no_such_event(event_id: int) -> NoSuchEvent:
+    """Return the error of a number that no event has."""
+    return NoSuchEvent(
         f"there is no event {event_id}",
         hint="Gaps in the numbers are transactions that were rolled back. Look with: auditctl log",
     )

@@ -91,7 +91,7 @@ def plan(conn: Connection, events: Sequence[int], columns: Sequence[str]) -> tup
             context.
 
     Raises:
-        UsageError: There is no such event, none has such a column, or a name may mean two columns.
+        UsageError: An event does not exist, none has such a column, or a name may mean two columns.
         DatabaseError: The login may not erase, an event is under a hold, or it is a record of auditctl itself.
     """
     return _erase(conn, events, columns, None)

@@ -47,6 +47,15 @@ def forged(keys: SealingKeys, size: int) -> str:
     return note.sign(str(Checkpoint(sealing.ORIGIN, size, b"\1" * 32)), keys.keys.signers)
 
 
+def test_a_name_that_ends_as_a_folder_makes_one(keys: SealingKeys, tmp_path: Path, auditctl: RunAuditctl) -> None:
+    auditctl("checkpoint", "--output", f"{tmp_path}/new/anchors/", check=0)
+    (file,) = (tmp_path / "new" / "anchors").iterdir()
+    assert file.read_text() == (tmp_path / "seal.key.checkpoint").read_text()
+    (tmp_path / "taken").write_text("x")
+    refused = auditctl("checkpoint", "--output", f"{tmp_path}/taken/anchors/", check=2)
+    assert "cannot make the folder" in refused.err
+
+
 def test_folder_gets_a_file_for_each_tree_and_none_is_overwritten(
     db: str, conn: psycopg.Connection, keys: SealingKeys, tmp_path: Path, auditctl: RunAuditctl
 ) -> None:

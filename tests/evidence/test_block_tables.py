@@ -40,12 +40,17 @@ def facts(conn: psycopg.Connection[Any], **other: object) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def note(size: int) -> str:
+    """What has the shape of a signed checkpoint."""
+    return f"origin\n{size}\n{'A' * 43}=\n\n\N{EM DASH} origin AAAA\n"
+
+
 def append(conn: psycopg.Connection[Any], facts: dict[str, Any], **other: object) -> None:
     record = json.dumps(facts)
     arguments: dict[str, object] = {
         "record": record, "state": STATE, "secret": SECRET,
         "hashes": b"\1" * 32 * facts["events"] + record_hash(record), "checks": b"\2" * 13 * facts["events"],
-        "nodes": "[]", "note": f"origin\n{facts['first_leaf'] + facts['events'] + 1}\nroot\n", **other,
+        "nodes": "[]", "note": note(facts["first_leaf"] + facts["events"] + 1), **other,
     }  # fmt: skip
     conn.execute(
         "select auditctl.append_block(%(record)s, %(state)s, %(secret)s, %(hashes)s, %(checks)s, %(nodes)s, %(note)s)",
@@ -85,7 +90,10 @@ def test_block_continues_the_last_one_or_is_refused(admin: psycopg.Connection[An
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="not adopted"):
         append(admin, good | {"incarnation": 2, "previous_snapshot": "1:1:"})
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="not of 4 leaves"):
-        append(admin, good, note="origin\n5\nroot\n")
+        append(admin, good, note=note(5))
+    for text in ("", "x", "origin\n4\nroot\n", note(4)[:-1], note(4).replace("\N{EM DASH}", "-"), note(4) + "x"):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="not a signed note"):
+            append(admin, good, note=text)
     append(admin, good)
     assert admin.execute("select number, first_leaf, events from auditctl.block order by 1").fetchall() == [
         (1, 0, 2),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from auditctl.evidence.membership import Incarnation, Interval, Membership, Part, Seen
+from auditctl.evidence.visibility import Seen
+from tests.support.membership import Incarnation, Interval, Membership, Part
 
 FIRST = Incarnation(
     (

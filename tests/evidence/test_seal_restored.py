@@ -13,11 +13,12 @@ from auditctl import adoption, place
 from auditctl.demo.server import EmbeddedServer
 from auditctl.errors import PlaceError
 from auditctl.evidence import sealer
-from auditctl.evidence.membership import NOTHING, Incarnation, Interval, Membership, Part, Seen
+from auditctl.evidence.visibility import NOTHING, Seen
 from auditctl.names import GRANTABLE_ROLES, ROLE_OWNER
 from tests.fixtures.databases import connect
 from tests.support import dumps, sealing
 from tests.support.capturing import audit
+from tests.support.membership import Incarnation, Interval, Membership, Part
 
 if TYPE_CHECKING:
     from pathlib import Path

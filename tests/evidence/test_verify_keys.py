@@ -93,3 +93,10 @@ def test_a_lost_key_is_found_unless_the_new_one_is_trusted(log: Log, tmp_path: P
     document = by(log, third)
     assert any("the disk broke" in sentence for sentence in document["notes"])
     assert by(log, log.keys, check=3)["findings"]
+
+
+def test_a_key_that_did_not_sign_is_not_called_unchecked(log: Log, tmp_path: Path) -> None:
+    strange = sealing.make_keys(tmp_path, "strange")
+    text = log.auditctl("verify", "--public-key", f"{strange.keys.path}.pub", check=3).out
+    assert "signed by: nobody who is trusted" in text
+    assert "signed by: not checked" in log.auditctl("verify", check=0).out

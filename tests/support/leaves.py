@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 from auditctl.evidence import leaf, merkle
 from auditctl.evidence.canonical import COLUMNS, UNITS, from_row
-from auditctl.evidence.membership import Incarnation, Interval, Membership, Part, Seen
+from auditctl.evidence.visibility import Seen
+from tests.support.membership import Incarnation, Interval, Membership, Part
 
 if TYPE_CHECKING:
     import psycopg

@@ -15,8 +15,8 @@ from auditctl.log_import.formats.line_format import (
     FormatKind,
     LineFormat,
     LogSettings,
+    json_lines,
     json_object,
-    split_json,
     text_of,
 )
 from auditctl.log_import.prefix import Prefix, compile_prefix
@@ -46,15 +46,7 @@ def _parse(text: str, clock: Clock, prefix: Prefix) -> Record:
 
 @lru_cache
 def _format(prefix: Prefix) -> LineFormat:
-    return LineFormat(
-        name=NAME,
-        begins=lambda first: first.startswith(b"{"),
-        split=partial(split_json, marks=_MARKS),
-        is_whole=lambda _: True,
-        parse=partial(_parse, prefix=prefix),
-        salvage=lambda _: b"",
-        prefix=prefix,
-    )
+    return json_lines(NAME, partial(_parse, prefix=prefix), _MARKS, prefix=prefix)
 
 
 def _detect(head: Sequence[bytes], settings: LogSettings) -> Detected | None:

@@ -19,8 +19,8 @@ from auditctl.log_import.formats.line_format import (
     FormatKind,
     LineFormat,
     LogSettings,
+    json_lines,
     json_object,
-    split_json,
     text_of,
 )
 from auditctl.log_import.prefix import Prefix, compile_prefix
@@ -82,17 +82,8 @@ def _record(at: datetime, *, message: str, severity: str) -> Record:
 
 @lru_cache
 def _format(prefix: Prefix) -> LineFormat:
-    return LineFormat(
-        name=NAME,
-        begins=lambda first: first.startswith(b"{"),
-        split=partial(split_json, marks=_MARKS),
-        is_whole=lambda _: True,
-        parse=partial(_parse, prefix=prefix),
-        salvage=lambda _: b"",
-        state_marks=None,
-        marks=(b".PgAuditEntry",),
-        prefix=prefix,
-    )
+    parse = partial(_parse, prefix=prefix)
+    return json_lines(NAME, parse, _MARKS, state_marks=None, marks=(b".PgAuditEntry",), prefix=prefix)
 
 
 def _detect(head: Sequence[bytes], settings: LogSettings) -> Detected | None:

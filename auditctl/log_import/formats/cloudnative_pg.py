@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from auditctl.log_import.formats.line_format import (
     Detected,
     FormatKind,
-    LineFormat,
     LogSettings,
+    json_lines,
     json_object,
-    split_json,
     text_of,
 )
 from auditctl.log_import.records import Clock, Malformed, Record
@@ -68,13 +66,11 @@ def _parse(text: str, clock: Clock) -> Record:
     )
 
 
-FORMAT = LineFormat(
-    name="cloudnativepg",
+FORMAT = json_lines(
+    "cloudnativepg",
+    _parse,
+    _MARKS,
     begins=lambda first: first.startswith(b"{") and "logger" in json_object(first),
-    split=partial(split_json, marks=_MARKS),
-    is_whole=lambda _: True,
-    parse=_parse,
-    salvage=lambda _: b"",
     marks=(_MARKS[1],),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -132,6 +133,33 @@ def read_line(lines: Lines) -> tuple[bytes, int, bool]:
         size += len(part)
         line = shortened(line, part)
     return line, size, part.endswith(b"\n")
+
+
+def _is_object(first: bytes) -> bool:
+    return first.startswith(b"{")
+
+
+def json_lines(
+    name: str,
+    parse: Callable[[str, Clock], Record],
+    server_marks: Sequence[bytes],
+    *,
+    begins: Callable[[bytes], bool] = _is_object,
+    **rest: Any,
+) -> LineFormat:
+    """Return the format of a file with a JSON object in each line, in which a service wraps the server's records.
+
+    Args:
+        name: The name of the format.
+        parse: Parses a line.
+        server_marks: Byte strings of which a line of the server has one.
+        begins: Whether a file with such a first line is of the format.
+        rest: Further attributes of the format.
+    """
+    split = partial(split_json, marks=server_marks)
+    return LineFormat(
+        name, begins=begins, split=split, is_whole=lambda _: True, parse=parse, salvage=lambda _: b"", **rest
+    )
 
 
 def split_json(lines: Lines, marks: Sequence[bytes]) -> Iterator[Piece]:

@@ -41,7 +41,7 @@ def download(visit: Visit) -> Response:
     with visit.connection() as conn:
         found = exported.recorded(conn, event_id=int(number)) if _NUMBER.fullmatch(number) else ()
         if not found:
-            raise NotFound(f"There is no complete export {in_quotes(number)}.")
+            raise NotFound(f"Export {in_quotes(number)} does not exist, or was not completed.")
         document = manifest.of_recorded(conn, found[0])
     name = f"{document['file']['name']}{exported.SUFFIX}"
     return Response(

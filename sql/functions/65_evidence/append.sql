@@ -157,6 +157,10 @@ begin
     insert into auditctl.node (level, index, hash)
     select n.level, n.index, decode(n.hash, 'hex') from jsonb_to_recordset(p_nodes) as n (level smallint, index bigint, hash text);
     v_size := v_block.first_leaf + v_block.events + 1;
+    -- A note that cannot be read would stop the next seal.
+    if p_note !~ E'^[^\n]+\n[0-9]+\n[A-Za-z0-9+/]{43}=\n\n(\u2014 [^ \n+]+ [A-Za-z0-9+/]+=*\n)+$' or octet_length(p_note) > 100000 then
+        raise exception 'the checkpoint is not a signed note' using errcode = 'invalid_parameter_value';
+    end if;
     if split_part(p_note, chr(10), 2) is distinct from v_size::text then
         raise exception 'the checkpoint is not of % leaves', v_size using errcode = 'object_not_in_prerequisite_state';
     end if;

@@ -62,42 +62,6 @@ end
 $auditctl$;
 comment on function auditctl_internal.padded_key is 'The key of an HMAC of SHA-256 with its inner pad, 54, or its outer pad, 92';
 
-create or replace function auditctl_internal.block_members(p_block auditctl.block) returns setof auditctl.event
-language sql stable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-    -- As auditctl/evidence/membership.py attributes events, of those between the block's first and last.
-    with place as (
-        select
-            p_block.previous_snapshot::text = '1:1:' as is_first, own.adoption_event_id, own.last_sealed_event_id as sealed_before,
-            (select n.last_sealed_event_id from auditctl.incarnation as n where n.incarnation = p_block.incarnation + 1) as sealed_until,
-            (select b.snapshot from auditctl.block as b where b.incarnation = p_block.incarnation order by b.number limit 1) as first_snapshot,
-            former.adoption_event_id as former_adoption, former.last_sealed_event_id as former_sealed_before,
-            (select b.snapshot from auditctl.block as b where b.incarnation = former.incarnation order by b.number limit 1) as former_first_snapshot,
-            (select b.snapshot from auditctl.block as b where b.incarnation = former.incarnation order by b.number desc limit 1) as former_snapshot
-        from auditctl.incarnation as own
-        left join auditctl.incarnation as former on former.incarnation = own.incarnation - 1
-        where own.incarnation = p_block.incarnation
-    )
-
-    select e.*
-    from place as p
-    join auditctl.event as e
-        on e.event_id between p_block.first_event_id and p_block.last_event_id
-            and e.occurred_at >= coalesce(p_block.from_time, '-infinity') and (p_block.until_time is null or e.occurred_at < p_block.until_time)
-    where case
-        when e.event_id <= p.sealed_before
-            -- Committed after the last seal of the former incarnation, and restored.
-            then p.is_first and e.event_id > p.former_sealed_before and not pg_visible_in_snapshot(e.xact_id, p.former_snapshot)
-                and (e.event_id > p.former_adoption or e.xact_id in (select x from pg_snapshot_xip(p.former_first_snapshot) as x))
-        when e.event_id > p.sealed_until then false
-        -- Written before the adoption, by transactions of another place.
-        when e.event_id <= p.adoption_event_id and e.xact_id not in (select x from pg_snapshot_xip(p.first_snapshot) as x) then p.is_first
-        else (p.is_first or not pg_visible_in_snapshot(e.xact_id, p_block.previous_snapshot)) and pg_visible_in_snapshot(e.xact_id, p_block.snapshot)
-    end
-$auditctl$;
-comment on function auditctl_internal.block_members is 'The events in the log that belong to a block';
-
 create or replace function auditctl_internal.no_leaves(p_block auditctl.block) returns bytea
 language sql immutable
 set search_path = pg_catalog, pg_temp
@@ -140,7 +104,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     with member as materialized (
         select e.event_id, e.occurred_at, e.target, row_number() over (order by e.event_id, e.occurred_at) as rank
-        from auditctl_internal.block_members(p_block) as e
+        from auditctl.block_events(p_block, p_block.first_event_id, p_block.last_event_id) as e
     ),
 
     leaf as (

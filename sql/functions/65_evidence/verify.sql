@@ -1,65 +1,60 @@
 -- Verifies a block with psql alone: which events it has, by the rule of docs/explanation/evidence.md, and their leaves.
 
+create or replace function auditctl.block_events(p_block auditctl.block, p_first bigint, p_last bigint) returns setof auditctl.event
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    with place as (
+        select
+            p_block.previous_snapshot::text = '1:1:' as is_first,
+            own.adoption_event_id as adoption,
+            own.last_sealed_event_id as sealed_before,
+            (select n.last_sealed_event_id from auditctl.incarnation as n where n.incarnation = p_block.incarnation + 1) as sealed_until,
+            (select b.snapshot from auditctl.block as b where b.incarnation = p_block.incarnation order by b.number limit 1) as first_snapshot,
+            former.adoption_event_id as former_adoption,
+            former.last_sealed_event_id as former_sealed_before,
+            (select b.snapshot from auditctl.block as b where b.incarnation = former.incarnation order by b.number limit 1) as former_first_snapshot,
+            (select b.snapshot from auditctl.block as b where b.incarnation = former.incarnation order by b.number desc limit 1) as former_snapshot
+        from auditctl.incarnation as own
+        left join auditctl.incarnation as former on former.incarnation = own.incarnation - 1
+        where own.incarnation = p_block.incarnation
+    )
+
+    select e.*
+    from place as p
+    join auditctl.event as e
+        on e.event_id between p_first and p_last
+            and e.occurred_at >= coalesce(p_block.from_time, '-infinity') and (p_block.until_time is null or e.occurred_at < p_block.until_time)
+    where case
+        when e.event_id <= p.sealed_before
+            -- Committed after the last seal of the former incarnation, and restored.
+            then p.is_first and e.event_id > p.former_sealed_before and not pg_visible_in_snapshot(e.xact_id, p.former_snapshot)
+                and (e.event_id > p.former_adoption or e.xact_id in (select x from pg_snapshot_xip(p.former_first_snapshot) as x))
+        when e.event_id > p.sealed_until then false
+        -- Written before the adoption, by transactions of another place.
+        when e.event_id <= p.adoption and e.xact_id not in (select x from pg_snapshot_xip(p.first_snapshot) as x) then p.is_first
+        else (p.is_first or not pg_visible_in_snapshot(e.xact_id, p_block.previous_snapshot)) and pg_visible_in_snapshot(e.xact_id, p_block.snapshot)
+    end
+$auditctl$;
+revoke execute on function auditctl.block_events(auditctl.block, bigint, bigint) from public;
+grant execute on function auditctl.block_events(auditctl.block, bigint, bigint) to auditctl_reader;
+comment on function auditctl.block_events(auditctl.block, bigint, bigint) is
+    'The events of a range of numbers that belong to a block: what its snapshots and the adoptions of the store decide';
+
 create or replace function auditctl.block_events(p_number bigint) returns setof auditctl.event
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    with sealed as (
-        select
-            b.*,
-            first.snapshot as first_snapshot,
-            b.previous_snapshot::text = '1:1:' as is_first,
-            i.adoption_event_id as adoption,
-            i.last_sealed_event_id as sealed_before,
-            next.last_sealed_event_id as sealed_until,
-            former.snapshot as former_snapshot,
-            former.adoption_event_id as former_adoption,
-            former.last_sealed_event_id as former_sealed_before,
-            former.first_snapshot as former_first_snapshot
-        from auditctl.block as b
-        join auditctl.incarnation as i using (incarnation)
-        left join auditctl.incarnation as next on next.incarnation = b.incarnation + 1
-        cross join lateral (
-            select f.snapshot from auditctl.block as f where f.incarnation = b.incarnation order by f.number limit 1
-        ) as first
-        left join lateral (
-            select f.adoption_event_id, f.last_sealed_event_id, last.snapshot, begin.snapshot as first_snapshot
-            from auditctl.incarnation as f
-            cross join lateral (
-                select l.snapshot from auditctl.block as l where l.incarnation = f.incarnation order by l.number desc limit 1
-            ) as last
-            cross join lateral (
-                select l.snapshot from auditctl.block as l where l.incarnation = f.incarnation order by l.number limit 1
-            ) as begin
-            where f.incarnation = b.incarnation - 1
-        ) as former on true
-        where b.number = p_number
-    )
-
     select e.*
-    from sealed as s
-    join auditctl.event as e
-        on (s.from_time is null or e.occurred_at >= s.from_time) and (s.until_time is null or e.occurred_at < s.until_time)
-    where case
-        when e.event_id <= s.sealed_before
-            -- Committed after the last seal of the former incarnation, and restored.
-            then s.is_first and e.event_id > s.former_sealed_before
-                and not pg_visible_in_snapshot(e.xact_id, s.former_snapshot)
-                and not (
-                    e.event_id <= s.former_adoption
-                    and not exists (select from pg_snapshot_xip(s.former_first_snapshot) as x where x = e.xact_id)
-                )
-        when e.event_id > s.sealed_until then false
-        when e.event_id <= s.adoption and not exists (select from pg_snapshot_xip(s.first_snapshot) as x where x = e.xact_id)
-            -- Written before the adoption, by transactions of another place.
-            then s.is_first
-        else (s.is_first or not pg_visible_in_snapshot(e.xact_id, s.previous_snapshot)) and pg_visible_in_snapshot(e.xact_id, s.snapshot)
-    end
+    from auditctl.block as b
+    -- One that was added may have any number.
+    cross join lateral auditctl.block_events(b, -9223372036854775808, 9223372036854775807) as e
+    where b.number = p_number
     order by e.event_id, e.occurred_at
 $auditctl$;
-revoke execute on function auditctl.block_events from public;
-grant execute on function auditctl.block_events to auditctl_reader;
-comment on function auditctl.block_events is 'The events that belong to a block, in the order of its leaves; reads the whole log';
+revoke execute on function auditctl.block_events(bigint) from public;
+grant execute on function auditctl.block_events(bigint) to auditctl_reader;
+comment on function auditctl.block_events(bigint) is 'The events that belong to a block, in the order of its leaves; reads the whole log';
 
 create or replace function auditctl.block_leaves(p_number bigint)
 returns table (place bigint, event_id bigint, leaf bytea, sealed bytea)
