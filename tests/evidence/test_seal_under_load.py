@@ -79,6 +79,11 @@ def write(dsn: str, number: int, stop: threading.Event) -> None:
             session.execute(end.encode())
 
 
+def count_blocks(conn: psycopg.Connection) -> int:
+    (number,) = conn.execute("select count(*) from auditctl.block").fetchone() or (0,)
+    return int(number)
+
+
 def test_each_committed_event_is_in_exactly_one_block_after_kills_of_the_sealer(
     db: str, conn: psycopg.Connection, tmp_path: Path, auditctl: RunAuditctl
 ) -> None:
@@ -99,8 +104,11 @@ def test_each_committed_event_is_in_exactly_one_block_after_kills_of_the_sealer(
             for writer in writers:
                 writer.start()
             for _ in range(KILLS):
+                sealed = count_blocks(conn)
                 with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ) as process:
-                    time.sleep(0.9 + chance.random())
+                    while process.poll() is None and count_blocks(conn) == sealed:
+                        time.sleep(0.01)
+                    time.sleep(chance.random())  # into the blocks after the first
                     process.send_signal(signal.SIGKILL)
             late.execute("commit")
     finally:

@@ -27,7 +27,7 @@ PAGES = (
 VARYING = re.compile(
     r'name="(?:csrf|shown)" value="[^"]*"|\d+(?:\.\d+)? m?s\b|\d{2}(?::|%3A)\d{2}(?:(?::|%3A)\d{2}(?:\.\d+)?)?Z?|'
     r"(?<=Transaction</dt><dd>)\d+|(?<=xact=)\d+|(?<=\"time\":)\d+|(?<=\"xact_id\":)\d+|"
-    r"<svg\b.*?</svg>|<table>.*?</table>",
+    r'<svg\b.*?</svg>|<table>.*?</table>|<div class="levels".*?</div>',
     re.DOTALL,
 )
 """Tokens, times and transactions; and what a chart draws, which depends on the minute."""
