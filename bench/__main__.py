@@ -18,6 +18,7 @@ from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
 from bench import (
+    evidence,
     export,
     guard,
     importing,
@@ -42,6 +43,8 @@ BENCHMARKS: Mapping[str, Part] = {
     "serving": serving.run,
     "stats": stats.run,
     "reconcile": reconcile.run,
+    "evidence": evidence.run,
+    "evidence-commits": evidence.run_commits,
     "storage": storage.run,
     "reading": reading.run,
     "importing": importing.run,
@@ -88,7 +91,7 @@ def main() -> None:
 
 def _measure(name: str, *, quick: bool, bindir: Path | None = None) -> None:
     print(f"{name} ...", flush=True)
-    settings = {**SETTINGS, **(REAL_COMMITS if name == "capture-commits" else {})}
+    settings = {**SETTINGS, **(REAL_COMMITS if name.endswith("-commits") else {})}
     started = time.monotonic()
     with EmbeddedServer(bindir, settings=settings) as server:
         found: dict[str, Any] = BENCHMARKS[name](server, quick)

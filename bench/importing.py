@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -160,22 +158,5 @@ def _pgaudit(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
 
 
 def _rate(server: EmbeddedServer, script: Path, clients: int, seconds: int) -> float:
-    options = [
-        "-n",
-        "-M",
-        "prepared",
-        "-f",
-        str(script),
-        "-T",
-        str(seconds),
-        "-c",
-        str(clients),
-        "-j",
-        str(min(clients, 2)),
-    ]
-    command: list[str | Path] = [server.bindir / "pgbench", *options, server.dsn()]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = re.search(r"^tps = ([0-9.]+)", output, re.MULTILINE)
-    if not found:
-        raise RuntimeError(f"unexpected output of pgbench:\n{output}")
-    return float(found[1])
+    program = server.bindir / "pgbench"
+    return measure.pgbench(program, server.dsn(), ["-M", "prepared", "-f", script], clients, seconds).rate

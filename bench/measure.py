@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -23,10 +24,12 @@ class Process:
     Attributes:
         seconds: Wall time.
         peak: Greatest resident memory, in bytes.
+        busy: Seconds on a processor, its own and the kernel's for it.
     """
 
     seconds: float
     peak: int
+    busy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,46 @@ def process(command: Sequence[str | Path], output: Path) -> Process:
     if child.returncode != 0:
         raise RuntimeError(f"{command[0]} failed with {child.returncode}")
     unit = 1 if sys.platform == "darwin" else 1024
-    return Process(seconds, usage.ru_maxrss * unit)
+    return Process(seconds, usage.ru_maxrss * unit, usage.ru_utime + usage.ru_stime)
+
+
+def server_seconds(pid: int) -> float:
+    """Return how long the sessions of a server that have ended were on a processor; nan on other systems than Linux.
+
+    Args:
+        pid: Its postmaster.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    except OSError:
+        return math.nan
+    # proc(5): cutime and cstime, of children that were waited for.
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What pgbench did.
+
+    Attributes:
+        rate: Transactions per second, without the time to connect.
+        transactions: How many.
+    """
+
+    rate: float
+    transactions: int
+
+
+def pgbench(program: Path, dsn: str, options: Sequence[str | Path], clients: int, seconds: int) -> Load:
+    """Run pgbench in at most two threads, without VACUUM."""
+    times = ["-T", str(seconds), "-c", str(clients), "-j", str(min(clients, 2))]
+    command = [program, "-n", *options, *times, dsn]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    rate = re.search(r"^tps = ([0-9.]+)", output, re.MULTILINE)
+    transactions = re.search(r"actually processed: (\d+)", output)
+    if not rate or not transactions:
+        raise RuntimeError(f"unexpected output of pgbench:\n{output}")
+    return Load(float(rate[1]), int(transactions[1]))
 
 
 def samples(contenders: Mapping[str, Callable[[], T]], rounds: int, *, warm_up: int = 1) -> dict[str, list[T]]:

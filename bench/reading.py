@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import statistics
-import subprocess
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -105,13 +103,6 @@ def _once(program: Path, dsn: str, name: str, folder: Path, seconds: int) -> dic
         script = folder / f"{name}.sql"
         script.write_text(text.format(table=name), "utf-8")
         for clients in CLIENTS:
-            command: list[str | Path] = [
-                program, "-n", "-M", "prepared", "-f", script, "-T", str(seconds), "-c", str(clients),
-                "-j", str(min(clients, THREADS)), dsn,
-            ]  # fmt: skip
-            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            match = re.search(r"tps = ([\d.]+)", output)
-            if match is None:
-                raise RuntimeError(f"unexpected output of pgbench:\n{output}")
-            found[statement, clients] = float(match[1])
+            options: list[str | Path] = ["-M", "prepared", "-f", script]
+            found[statement, clients] = measure.pgbench(program, dsn, options, clients, seconds).rate
     return found

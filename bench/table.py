@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import guard, importing, integrations, reading, reconcile, results, storage, tables, targets, upgrade, web
+from bench import (
+    evidence,
+    guard,
+    importing,
+    integrations,
+    reading,
+    reconcile,
+    results,
+    storage,
+    tables,
+    targets,
+    upgrade,
+    web,
+)
 from bench.capture.figures import Figures
 from bench.contenders import NO_AUDIT, TITLES
 from bench.markdown import grid
@@ -23,6 +36,7 @@ START_STORAGE = "<!-- generated: python -m bench table, storage -->\n"
 START_UPGRADE = "<!-- generated: python -m bench table, upgrade -->\n"
 START_INTEGRATIONS = "<!-- generated: python -m bench table, integrations -->\n"
 START_RECONCILE = "<!-- generated: python -m bench table, reconcile -->\n"
+START_EVIDENCE = "<!-- generated: python -m bench table, evidence -->\n"
 START_GUARD = "<!-- generated: python -m bench table, guard -->\n"
 
 KINDS = ("single", "bulk")
@@ -46,6 +60,7 @@ def parts() -> tuple[tuple[Path, str, str], ...]:
         (PAGE, START_UPGRADE, upgrade.table()),
         (PAGE, START_GUARD, guard.table()),
         (PAGE, START_RECONCILE, reconcile.table()),
+        (PAGE, START_EVIDENCE, evidence.table()),
         (PAGE, START_INTEGRATIONS, integrations.table()),
         (SIZING, START_STORAGE, storage.table()),
     )

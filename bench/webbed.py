@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import LiteralString
 
 import psycopg
 
@@ -17,7 +18,7 @@ FILL = """
     )
     select
         %(start)s::timestamptz + (i::float8 / %(events)s) * %(span)s::interval,
-        (1000 + i / 3)::text::xid8,
+        {transaction},
         case kind when 'system' then null when 'database' then login else actor end,
         kind::auditctl.actor_kind,
         case when kind = 'application' then address::inet end,
@@ -27,7 +28,7 @@ FILL = """
         action::auditctl.action,
         case when action in ('UPDATE', 'DELETE') then jsonb_build_object('balance', i * 1.25, 'status', 'active') end,
         case when action in ('UPDATE', 'CREATE') then jsonb_build_object('balance', i * 1.5, 'status', 'closed') end,
-        '{"application_name": "web", "request_id": "8f14e45f"}'
+        '{{"application_name": "web", "request_id": "8f14e45f"}}'
     from (
         select
             i,
@@ -48,13 +49,23 @@ FILL = """
         from (
             select i, random() as r1, random() as r2, random() as r3, random() as r4, random() as r5, random() as r6,
                 random() as r7
-            from generate_series(%(first)s, %(last)s) as i
+            from generate_series(%(first)s::integer, %(last)s::integer) as i
         ) as dice
     ) as drawn
 """
 
 
-def build(dsn: str, events: int, span: timedelta, *, report: Callable[[str], object] = lambda _: None) -> None:
+THREE_EVENTS = "(1000 + i / 3)::text::xid8"
+"""Transactions of three events, most of which never were."""
+
+REAL = "pg_current_xact_id()"
+"""The transactions that fill the log, each of CHUNK events."""
+
+
+def build(
+    dsn: str, events: int, span: timedelta, *, transaction: LiteralString = THREE_EVENTS,
+    report: Callable[[str], object] = lambda _: None,
+) -> None:  # fmt: skip
     """Install the store and fill it with so many events, evenly over the time before now."""
     store.install(dsn)
     now = datetime.now(UTC)
@@ -67,6 +78,9 @@ def build(dsn: str, events: int, span: timedelta, *, report: Callable[[str], obj
         conn.execute("select setseed(0.5)")
         for first in range(1, events + 1, CHUNK):
             last = min(first + CHUNK - 1, events)
-            conn.execute(FILL, {"start": start, "span": span, "events": events, "first": first, "last": last})
+            conn.execute(
+                FILL.format(transaction=transaction),
+                {"start": start, "span": span, "events": events, "first": first, "last": last},
+            )
             report(f"{last:,} events")
         conn.execute("vacuum analyze auditctl.event")

@@ -7,6 +7,7 @@ the same ones (sql/functions/65_evidence/leaf.sql).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256, sha512
 from zlib import crc32
 
@@ -67,53 +68,40 @@ def event_leaf(fields: Fields, salt: bytes) -> tuple[bytes, bytes]:
     """
     event_id, occurred_at, xact_id, kind, action, actor, ip, user, target, target_id, old, new, context = fields
     salts = sha512(salt + b"\1").digest() + sha512(salt + b"\2").digest()
+    identity = b"%b%b%b" % (event_id or b"", occurred_at or b"", xact_id or b"")
+    names, name_checks = _names(kind, action, target)
+    checks = b"%c%c%c%b" % (
+        crc32(event_id or b"") & 255, crc32(occurred_at or b"") & 255, crc32(xact_id or b"") & 255, name_checks,
+    )  # fmt: skip
     presence, start, bit = 0, 0, 1
     units = b""
-    checks = bytearray(
-        (
-            crc32(event_id or b"") & 255,
-            crc32(occurred_at or b"") & 255,
-            crc32(xact_id or b"") & 255,
-            crc32(kind or b"") & 255,
-            crc32(action or b"") & 255,
-            crc32(target or b"") & 255,
-        )
-    )
     for value in (actor, ip, user, target_id, old, new, context):
         if value is None:
-            checks.append(0)
+            checks += b"\0"
         else:
             commitment = sha256(salts[start : start + 16] + value).digest()
             presence |= bit
             units += commitment
-            checks.append(commitment[0])
+            checks += commitment[:1]
         start += 16
         bit += bit
-    return sha256(_head(fields) + bytes((presence,)) + units).digest(), bytes(checks)
+    return sha256(b"%b%b%b%c%b" % (_EVENT, identity, names, presence, units)).digest(), checks
+
+
+@lru_cache(maxsize=1024)
+def _names(*names: bytes | None) -> tuple[bytes, bytes]:
+    """What a leaf has of `actor_kind`, `action` and `target`, and their check bytes; few values come often."""
+    return b"".join(map(_with_length, names)), bytes(crc32(name or b"") & 255 for name in names)
+
+
+def _with_length(value: bytes | None) -> bytes:
+    return b"\xff\xff\xff\xff" if value is None else len(value).to_bytes(4, "big") + value
 
 
 def _head(fields: Fields) -> bytes:
     """The leaf up to the byte that says which columns of `UNITS` are not null; nulls that the table forbids, too."""
     event_id, occurred_at, xact_id, kind, action, _, _, _, target, _, _, _, _ = fields
-    if kind is None or action is None or target is None or event_id is None or occurred_at is None or xact_id is None:
-        fixed = (event_id or b"", occurred_at or b"", xact_id or b"")
-        return b"".join([_EVENT, *fixed, *(_with_length(value) for value in (kind, action, target))])
-    return b"%b%b%b%b%b%b%b%b%b%b" % (
-        _EVENT,
-        event_id,
-        occurred_at,
-        xact_id,
-        len(kind).to_bytes(4, "big"),
-        kind,
-        len(action).to_bytes(4, "big"),
-        action,
-        len(target).to_bytes(4, "big"),
-        target,
-    )
-
-
-def _with_length(value: bytes | None) -> bytes:
-    return b"\xff\xff\xff\xff" if value is None else len(value).to_bytes(4, "big") + value
+    return b"".join([_EVENT, event_id or b"", occurred_at or b"", xact_id or b"", _names(kind, action, target)[0]])
 
 
 def commitments(fields: Fields, salts: bytes) -> Commitments:

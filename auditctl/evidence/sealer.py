@@ -8,7 +8,6 @@ later block. Stopped anywhere, the next run goes on after the last block that wa
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,13 +21,15 @@ from auditctl import database
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError
 from auditctl.evidence import note, record, stored_tree
-from auditctl.evidence.canonical import COLUMNS, Fields, split
+from auditctl.evidence.block_events import BlockEvents, signed
+from auditctl.evidence.canonical import COLUMNS, split
 from auditctl.evidence.capture_state import CaptureState
 from auditctl.evidence.checkpoint import Checkpoint
-from auditctl.evidence.leaf import Salter, event_leaf, record_leaf
+from auditctl.evidence.leaf import record_leaf
 from auditctl.evidence.merkle import Frontier
 from auditctl.evidence.sealing_keys import Continuation, SealingKeys, continue_log, write_checkpoint
 from auditctl.evidence.unsealed import Interval, Position, next_interval, read_position
+from auditctl.evidence.visibility import NOTHING
 
 MAX_EVENTS = 65536
 """How many events a block has at most, unless more were captured in the same microsecond."""
@@ -72,25 +73,6 @@ class Sealed:
     last_event_id: int | None
     tree_size: int
     root: str
-
-
-@dataclass(slots=True)
-class _Part:
-    """The events of a block while they are read."""
-
-    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-    rows: list[tuple[int, int, bytes, bytes]] = field(default_factory=list)
-    salter: Salter = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.salter = Salter(self.secret)
-
-    def add(self, fields: Fields) -> None:
-        """Add an event."""
-        event_id, time = fields[0] or b"", fields[1] or b""
-        leaf, checks = event_leaf(fields, self.salter.salt(event_id, time))
-        number = int.from_bytes(event_id, "big", signed=True)
-        self.rows.append((number, int.from_bytes(time, "big", signed=True), leaf, checks))
 
 
 @dataclass(slots=True)
@@ -153,9 +135,9 @@ class Sealer:
             self._tree = stored_tree.frontier(self.reader, begun.position.tree_size)
         blocks = _Blocks(self, self._tree, self._capture.read(self.reader), begun)
         for part, until in self._parts(begun.interval):
-            is_needed = part.rows or until or blocks.from_time or begun.continuation.facts or begun.interval.begins
+            is_needed = part.events or until or blocks.from_time or begun.continuation.facts or begun.interval.begins
             if is_needed or blocks.is_state_new:
-                self._not_summarized += len(part.rows)
+                self._not_summarized += len(part.events)
                 yield blocks.append(part, until)
 
     def _summarize(self) -> None:
@@ -165,19 +147,22 @@ class Sealer:
             with database.errors_translated():
                 self.writer.execute("select auditctl.summarize_month()")
 
-    def _parts(self, interval: Interval) -> Iterator[tuple[_Part, str | None]]:
+    def _parts(self, interval: Interval) -> Iterator[tuple[BlockEvents, str | None]]:
         """Divide the events of an interval by time; with each part comes where the next begins, None for the last."""
-        part, last = _Part(), None
+        part, last = BlockEvents(), None
+        if interval.previous_snapshot != NOTHING:
+            # The summary index finds the newest events, whether or not the table was ever analyzed.
+            self.reader.execute("set local enable_seqscan = off")
         with self.reader.cursor() as cursor, cursor.copy(_copy(interval)) as copy:
             for data in copy:
                 fields = split(bytes(data))
                 if not fields:
                     continue
-                if len(part.rows) >= MAX_EVENTS and fields[1] != last:
-                    until = record.iso_time(int.from_bytes(fields[1] or b"", "big", signed=True))
+                if len(part.events) >= MAX_EVENTS and fields[1] != last:
+                    until = record.iso_time(signed(fields[1] or b""))
                     if until is not None:
                         yield part, until
-                        part = _Part()
+                        part = BlockEvents()
                 part.add(fields)
                 last = fields[1]
         yield part, None
@@ -228,12 +213,12 @@ class _Blocks:
         """Whether the state of capture is not that of the last block."""
         return self._capture != self._last_capture
 
-    def append(self, part: _Part, until: str | None) -> Sealed:
+    def append(self, part: BlockEvents, until: str | None) -> Sealed:
         """Append a block with these events, sign its checkpoint, and write it beside the key."""
-        part.rows.sort(key=lambda row: row[:2])
+        part.sort()
         first_leaf = self._tree.size
         text = record.write(self._facts(part, until, first_leaf))
-        leaves = [*(row[2] for row in part.rows), record_leaf(text)]
+        leaves = [*part.leaves, record_leaf(text)]
         nodes = [node for leaf in leaves for node in self._tree.append(leaf)]
         root = self._tree.root()
         signed = note.sign(str(Checkpoint(self._keys.origin, self._tree.size, root)), self._continuation.signers)
@@ -245,7 +230,7 @@ class _Blocks:
                     "state": self._state if self.is_state_new else None,
                     "secret": part.secret,
                     "hashes": b"".join(leaves),
-                    "checks": b"".join(row[3] for row in part.rows),
+                    "checks": part.checks,
                     "nodes": Jsonb([{"level": one.level, "index": one.place, "hash": one.hash.hex()} for one in nodes]),
                     "note": signed,
                     "is_kept": bool(self._continuation.facts),
@@ -255,25 +240,26 @@ class _Blocks:
         self._number += 1
         self._record, self._last_capture, self.from_time, self._extra = text, self._capture, until, {}
         self._continuation = Continuation({}, self._keys.signers)
-        first, last = (part.rows[0][0], part.rows[-1][0]) if part.rows else (None, None)
-        return Sealed(self._number, len(part.rows), first, last, self._tree.size, root.hex())
+        return Sealed(
+            self._number, len(part.events), part.first_event_id, part.last_event_id, self._tree.size, root.hex()
+        )
 
-    def _facts(self, part: _Part, until: str | None, first_leaf: int) -> dict[str, Any]:
+    def _facts(self, part: BlockEvents, until: str | None, first_leaf: int) -> dict[str, Any]:
         ((now,),) = self._writer.execute("select clock_timestamp()").fetchall()
-        interval, rows = self._interval, part.rows
+        interval = self._interval
         return {
             "number": self._number + 1,
             "incarnation": interval.incarnation,
             **self._place,
             "first_leaf": first_leaf,
-            "events": len(rows),
+            "events": len(part.events),
             "previous_snapshot": interval.previous_snapshot,
             "snapshot": interval.snapshot,
             "from_time": self.from_time,
             "until_time": until,
             "is_last_part": until is None,
-            "first_event_id": rows[0][0] if rows else None,
-            "last_event_id": rows[-1][0] if rows else None,
+            "first_event_id": part.first_event_id,
+            "last_event_id": part.last_event_id,
             "sealed_at": record.iso(now),
             "secret_sha256": sha256(part.secret).hexdigest(),
             "capture": self._capture,

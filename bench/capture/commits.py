@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import statistics
-import subprocess
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -69,25 +67,9 @@ def _once(program: Path, bed: Bed, script: Path, seconds: int) -> dict[int, floa
     found = {}
     for clients in CLIENTS:
         bed.fill(NARROW, ROWS)
-        options = ["-n", "-M", "prepared", "-D", "named=0", "-f", str(script), "-T", str(seconds)]
-        command: list[str | Path] = [
-            program,
-            *options,
-            "-c",
-            str(clients),
-            "-j",
-            str(min(clients, THREADS)),
-            bed.writer_dsn,
-        ]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        bed.require(int(_read(r"actually processed: (\d+)", output)))
+        options: list[str | Path] = ["-M", "prepared", "-D", "named=0", "-f", script]
+        done = measure.pgbench(program, bed.writer_dsn, options, clients, seconds)
+        bed.require(done.transactions)
         bed.empty()
-        found[clients] = float(_read(r"tps = ([\d.]+)", output))
+        found[clients] = done.rate
     return found
-
-
-def _read(pattern: str, output: str) -> str:
-    match = re.search(pattern, output)
-    if match is None:
-        raise RuntimeError(f"unexpected output of pgbench:\n{output}")
-    return match[1]
