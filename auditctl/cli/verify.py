@@ -15,7 +15,7 @@ from auditctl.cli.options import table_or_json
 from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.display import harmless
-from auditctl.errors import DriftError, UsageError
+from auditctl.errors import DatabaseError, DriftError, StoreError, UsageError
 from auditctl.evidence import policy, verifier
 from auditctl.evidence.chain import Anchor
 from auditctl.evidence.checkpoint import Checkpoint, EvidenceError
@@ -127,9 +127,7 @@ def verify(
     else:
         for line in _lines(report, is_checked=keys is not None):
             print_text(harmless(line))
-    if not any(finding.kind == "capture" for finding in report.findings):
-        with session.connect(READER) as conn:
-            metrics.record_run(conn, "verify", len(report.findings))
+    _record_run(session, report)
     if report.findings:
         count = len(report.findings) + sum(report.more.values())
         raise DriftError(
@@ -137,6 +135,16 @@ def verify(
             hint='What to do now: docs/explanation/evidence.md, under "Verify found something".',
         )
     session.say("nothing found")
+
+
+def _record_run(session: Session, report: Report) -> None:
+    """Note the run for monitoring; what was done to the store may prevent that, and must not hide what was found."""
+    try:
+        with session.connect(READER) as conn:
+            metrics.record_run(conn, "verify", len(report.findings))
+    except (DatabaseError, StoreError):
+        if not report.findings:
+            raise
 
 
 def _read_anchors(paths: tuple[Path, ...]) -> tuple[list[Anchor], list[Finding]]:

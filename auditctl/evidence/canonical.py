@@ -43,8 +43,8 @@ SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _HEADER = len(SIGNATURE) + 8
 _START = Struct(">hi8si8si8s")
 _LENGTH = Struct(">i").unpack_from
-_TAIL = len(COLUMNS) - 3
-_FIRST_JSON = COLUMNS.index("old_values") - 3
+_COUNT = len(COLUMNS)
+_FIRST_JSON = COLUMNS.index("old_values")
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _INFINITY = {"infinity": 2**63 - 1, "-infinity": -(2**63)}
 
@@ -66,10 +66,14 @@ def split(data: bytes) -> Fields:
         return ()
     if data[position : position + 2] != b"\0\r":
         raise ValueError("the row does not have 13 columns")
-    _, _, event_id, _, occurred_at, _, xact_id = _START.unpack_from(data, position)
-    position += _START.size
-    fields: list[bytes | None] = [event_id, occurred_at, xact_id]
-    for column in range(_TAIL):
+    fields: list[bytes | None] = []
+    _, first, event_id, second, occurred_at, third, xact_id = _START.unpack_from(data, position)
+    if first == second == third == 8:
+        position += _START.size
+        fields += (event_id, occurred_at, xact_id)
+    else:  # without its constraints, any column of the log may be null
+        position += 2
+    for column in range(len(fields), _COUNT):
         (length,) = _LENGTH(data, position)
         position += 4
         if length < 0:

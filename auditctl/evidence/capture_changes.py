@@ -75,10 +75,12 @@ class States:
     Attributes:
         conn: The connection.
         report: What is found.
+        has_events: Whether the events can be read that announce changes.
     """
 
     conn: Connection
     report: Report
+    has_events: bool = True
     _items: Items | None = None
     _block: Block | None = None
     _last: Block | None = None
@@ -121,8 +123,9 @@ class States:
             key: full_transaction(int(str(items[key]["xmin"])), end) for key in changed if "xmin" in items.get(key, {})
         }
         start = str(Seen.parse(before).xmin)
-        announced = self._announced(set(made.values()), start, before, after, end)
-        between = {target for (target,) in self.conn.execute(_BETWEEN, [start, before, after])}
+        announced = self._announced(set(made.values()), start, before, after, end) if self.has_events else {}
+        rows = self.conn.execute(_BETWEEN, [start, before, after]).fetchall() if self.has_events else []
+        between = {target for (target,) in rows}
         where = f"in block {block.number}" if block else "since the last block"
         notes: list[tuple[str, str]] = []
         for key in changed:

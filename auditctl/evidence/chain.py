@@ -45,6 +45,7 @@ class Chain:
         trusted: The keys that count.
         anchors: The checkpoints that are kept elsewhere.
         notes: The stored checkpoints by their size.
+        has_nodes: Whether the hashes of larger subtrees are stored as the store has them.
     """
 
     conn: Connection
@@ -52,6 +53,7 @@ class Chain:
     trusted: TrustedKeys
     anchors: list[Anchor]
     notes: dict[int, str]
+    has_nodes: bool = True
     number: int = 0
     size: int = 0
     tree: Frontier | None = field(default_factory=Frontier)
@@ -125,7 +127,7 @@ class Chain:
 
     def flush(self) -> None:
         """Compare the nodes that were completed with the stored ones."""
-        nodes, self._nodes = self._nodes, []
+        nodes, self._nodes = self._nodes if self.has_nodes else [], []
         keys = ([node.level for node in nodes], [node.place for node in nodes])
         stored = {(level, place): value for level, place, value in self.conn.execute(_NODES, keys)} if nodes else {}
         for node in nodes:

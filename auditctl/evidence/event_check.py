@@ -22,7 +22,17 @@ _STEP = 5000
 
 @dataclass(slots=True)
 class Sealed:
-    """The leaves of one block, and the events that were read for it."""
+    """The leaves of one block, and the events that were read for it.
+
+    Attributes:
+        block: The block.
+        content: Its hashes.
+        gone: The places of events that retention deleted.
+        leaves: The leaf hashes of the events that were read.
+        checks: Their check bytes.
+        ids: Their numbers, 8 bytes each.
+        has_altered_checks: Whether all leaves are as they were sealed, but the stored check bytes are not.
+    """
 
     block: Block
     content: Content
@@ -30,6 +40,7 @@ class Sealed:
     leaves: list[bytes] = field(default_factory=list)
     checks: list[bytes] = field(default_factory=list)
     ids: list[bytes] = field(default_factory=list)
+    has_altered_checks: bool = False
     _salter: Salter | None = None
     _next: int = 0
     _hashes: dict[int, bytes] = field(default_factory=dict)
@@ -82,6 +93,7 @@ class Sealed:
         """Return how the events differ from the leaves."""
         hashes = self.content.hashes
         if not self.gone and not self.content.levels and b"".join(self.leaves) == hashes[:-32]:
+            self.has_altered_checks = self._salter is not None and b"".join(self.checks) != self.content.checks
             return iter(())
         leaves = self.content.leaves()
         leaves.pop(self.block.events, None)
@@ -100,23 +112,24 @@ class EventCheck:
         attribution: Which events belong to which blocks.
         report: What is found.
         progress: Is called with the number of events so far.
+        readable: The tables that can be read.
     """
 
     conn: Connection
     attribution: Attribution
     report: Report
     progress: Callable[[int, str], None]
+    readable: frozenset[str]
     missing: list[tuple[Block, Missing]] = field(default_factory=list)
     added: list[tuple[Block, Added]] = field(default_factory=list)
     _pruned: PrunedReader | None = None
 
     def check(self, group: Sequence[Block], contents: Sequence[Content]) -> None:
         """Compare the events of a group of blocks; what retention deleted, and what was erased, is counted."""
-        self._pruned = self._pruned or PrunedReader(self.conn)
         numbers = {block.number: block.events for block in group}
         is_punctured = any(content.secret is None for content in contents)
-        pruned = self._pruned.read(numbers) if is_punctured else Pruned({}, [])
-        erasures = read_erasures(self.conn, list(numbers)) if is_punctured else {}
+        pruned = self._read_pruned(numbers) if is_punctured else Pruned({}, [])
+        erasures = read_erasures(self.conn, list(numbers)) if is_punctured and "erasure" in self.readable else {}
         sealed = [
             Sealed(block, content, pruned.gone.get(block.number, frozenset()))
             for block, content in zip(group, contents, strict=True)
@@ -126,6 +139,12 @@ class EventCheck:
         for one in sealed:
             if one.content.is_secret_of(one.block):
                 self._report(one)
+
+    def _read_pruned(self, numbers: dict[int, int]) -> Pruned:
+        if "pruned" not in self.readable:
+            return Pruned({}, [])
+        self._pruned = self._pruned or PrunedReader(self.conn)
+        return self._pruned.read(numbers)
 
     def _read(self, group: Sequence[Block], sealed: list[Sealed], erasures: dict[tuple[int, bytes], Erasure]) -> None:
         divider = Divider(group)
@@ -174,7 +193,11 @@ class EventCheck:
 
     def _report(self, sealed: Sealed) -> None:
         block = sealed.block
-        for difference in sealed.differences():
+        differences = sealed.differences()
+        if sealed.has_altered_checks:
+            sentence = f"the check bytes of block {block.number} were altered"
+            self.report.add(Finding("block_altered", sentence, block=block.number, column="checks"))
+        for difference in differences:
             if isinstance(difference, Altered):
                 self.report.add(_altered(block, difference))
             elif isinstance(difference, Missing):

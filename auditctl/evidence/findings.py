@@ -15,7 +15,7 @@ class Finding:
 
     Attributes:
         kind: What happened: altered, missing, added, rolled_back, forked, block_altered, block_missing, record,
-            signature, checkpoint, capture, pruned_unannounced, erased_unannounced or partition.
+            signature, checkpoint, capture, pruned_unannounced, erased_unannounced, partition, table or unreadable.
         sentence: What differs, for people.
         event_id: The event, if it is known.
         column: The column, if it is known; several are separated by commas.

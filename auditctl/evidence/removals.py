@@ -13,9 +13,13 @@ from auditctl.database import Connection
 from auditctl.evidence.canonical import COLUMNS, UNITS, Fields
 from auditctl.evidence.leaf import UNIT_SALT_BYTES, commitment, leaf_from_commitments
 
+_MAX_EVENTS = 1 << 22
+"""Of how many events of a block it is asked at most which were deleted; no block has so many."""
+
 _ERASED = """
-    select r.event_id, r.occurred_at, r.erased_in, r.places, r.reason, r.erased_by, r.units, r.salts, r.commitments,
-           r.remaining, (e.event_id is not null), e.new_values ->> 'digest', timestamptz_send(r.occurred_at)
+    select r.event_id, r.erased_in, array(select coalesce(p, '') from unnest(r.places) as p), r.reason, r.erased_by,
+           array(select coalesce(u, '') from unnest(r.units) as u), r.salts, r.commitments, r.remaining,
+           (e.event_id is not null), e.new_values ->> 'digest', coalesce(timestamptz_send(r.occurred_at), '')
       from auditctl.erasure as r
       left join auditctl.event as e
         on e.event_id = r.erased_in and e.target = 'auditctl.erasure' and e.action = 'EVENT'
@@ -94,11 +98,9 @@ class Erasure:
 
 def read_erasures(conn: Connection, blocks: Sequence[int]) -> dict[tuple[int, bytes], Erasure]:
     """Return the newest erasure of each event of blocks, by its number and the bytes of its time."""
-    if not _exists(conn, "erasure"):
-        return {}
     found: dict[tuple[int, bytes], Erasure] = {}
     for row in conn.execute(_ERASED, [list(blocks)]).fetchall():
-        event_id, _, erased_in, places, reason, by, units, salts, sealed, remaining, has_event, digest, time = row
+        event_id, erased_in, places, reason, by, units, salts, sealed, remaining, has_event, digest, time = row
         known = tuple(unit for unit in units if unit in UNITS)
         text = (",".join(units) + "\n").encode() + (sealed or b"") + (remaining or b"")
         what = ", ".join(places)
@@ -133,17 +135,16 @@ class PrunedReader:
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
-        self._exists = _exists(conn, "pruned")
         self._sound: dict[int, bool] = {}
 
     def read(self, blocks: dict[int, int]) -> Pruned:
         """Return what was deleted of blocks, given as numbers with how many events each had."""
         result = Pruned({}, [])
-        rows = self._conn.execute(_PRUNED, [list(blocks)]).fetchall() if self._exists else []
+        rows = self._conn.execute(_PRUNED, [list(blocks)]).fetchall()
         for number, announced_in, leaves, digest in rows:
             if not self._is_sound(announced_in, digest):
                 result.unannounced.append(number)
-            events = blocks[number]
+            events = min(blocks[number], _MAX_EVENTS)
             if leaves is None:
                 places = frozenset(range(events))
             else:
@@ -159,8 +160,3 @@ class PrunedReader:
                 total.update(block.to_bytes(8, "big") + length.to_bytes(4, "big", signed=True) + (leaves or b""))
             self._sound[announced_in] = digest == total.hexdigest()
         return self._sound[announced_in]
-
-
-def _exists(conn: Connection, name: str) -> bool:
-    row = conn.execute("select to_regclass('auditctl.' || %s) is not null", [name]).fetchone()
-    return row == (True,)

@@ -123,9 +123,9 @@ def _seen(snapshot: str) -> Composable:
     )
 
 
-def read_places(conn: Connection, blocks: Sequence[Block]) -> list[Place]:
-    """Return the incarnations; from blocks, if their table has none."""
-    rows = [row for row in conn.execute(_PLACES).fetchall() if row[3] is not None]
+def read_places(conn: Connection | None, blocks: Sequence[Block]) -> list[Place]:
+    """Return the incarnations; from blocks, if their table has none, or without a connection."""
+    rows = [row for row in conn.execute(_PLACES).fetchall() if row[3] is not None] if conn else []
     return [Place(*row) for row in rows] or [
         Place(block.incarnation, 0, 0, block.snapshot, block.snapshot) for block in blocks
     ]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from auditctl.database import Connection, read_transaction
-from auditctl.errors import StoreError, UsageError
-from auditctl.evidence import blocks, capture_changes, capture_state
+from auditctl.database import DENIED, Connection, read_transaction
+from auditctl.errors import DatabaseError, StoreError, UsageError
+from auditctl.evidence import blocks, capture_changes, capture_state, stored_tables
 from auditctl.evidence.blocks import Block
 from auditctl.evidence.chain import Anchor, Chain
 from auditctl.evidence.event_check import EventCheck, read_contents
@@ -27,6 +27,11 @@ _TAIL = """
       from (select e.event_id, e.xact_id >= pg_snapshot_xmax(pg_current_snapshot()) as is_future
               from auditctl.event as e where {}) as t
 """
+
+_NOTES = "select coalesce(c.tree_size, 0), coalesce(c.note, '') from auditctl.checkpoint as c order by c.tree_size"
+
+_PASSING = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57"})
+"""The classes of SQLSTATEs that say nothing about what is stored: connections, locks, load, cancellation."""
 
 _PLANS = ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan")
 
@@ -75,43 +80,74 @@ def verify(conn: Connection, choice: Choice, progress: Callable[[int, str], None
         DatabaseError: A statement failed, or the login may not read the log.
     """
     report = Report()
-    with read_transaction(conn):
-        stored = conn.execute(
-            "select c.tree_size, c.note from auditctl.checkpoint as c order by c.tree_size"
-        ).fetchall()
-        first = next(blocks.read(conn), None)
-        if first is None and not stored and not choice.anchors:
-            hint = "Make a key and seal the log: auditctl keygen --output FILE; auditctl seal --key FILE"
-            raise NotSealed("the log is not sealed", hint=hint)
-        trusted = TrustedKeys(choice.policy, report)
-        chain = Chain(conn, report, trusted, list(choice.anchors), dict(stored))
-        if first is not None:
-            _check_blocks(conn, choice, chain, progress, first)
-        chain.finish()
-    if choice.block is not None and choice.block > chain.number and not report.findings:
-        raise UsageError(f"the log has no block {choice.block}", hint=f"Its last block is {chain.number}.")
+    try:
+        with read_transaction(conn):
+            last = _verify(conn, choice, report, progress)
+    except DatabaseError as error:
+        if not _is_of_stored(conn, error):
+            raise
+        report.add(Finding("unreadable", f"the log or its evidence cannot be read: {error}"))
+        return report
+    if choice.block is not None and choice.block > last and not report.findings:
+        raise UsageError(f"the log has no block {choice.block}", hint=f"Its last block is {last}.")
     return report
 
 
-def _check_blocks(
-    conn: Connection, choice: Choice, chain: Chain, progress: Callable[[int, str], None], first: Block
-) -> None:
+def _verify(conn: Connection, choice: Choice, report: Report, progress: Callable[[int, str], None]) -> int:
+    """Compare in the caller's transaction, and return the number of the last block."""
+    readable = stored_tables.report_differences(conn, report)
+    stored = conn.execute(_NOTES).fetchall() if "checkpoint" in readable else []
+    first = next(blocks.read(conn), None) if "block" in readable else None
+    if first is None and not stored:
+        _require_sealed(conn, choice, report, readable)
+    trusted = TrustedKeys(choice.policy, report)
+    chain = Chain(conn, report, trusted, list(choice.anchors), dict(stored), has_nodes="node" in readable)
+    if first is not None:
+        places = read_places(conn if "incarnation" in readable else None, [first])
+        attribution = Attribution(places)
+        _check_blocks(conn, choice, chain, EventCheck(conn, attribution, report, progress, readable))
+    chain.finish()
+    return chain.number
+
+
+def _require_sealed(conn: Connection, choice: Choice, report: Report, readable: frozenset[str]) -> None:
+    """Report a log that was sealed, and of which no block and no checkpoint is left; raise if nothing shows that."""
+    if traces := stored_tables.find_traces(conn, readable):
+        sentence = f"the log was sealed, and all of its blocks and checkpoints are missing: {traces}"
+        report.add(Finding("block_missing", sentence))
+    elif not choice.anchors and not report.findings:
+        hint = "Make a key and seal the log: auditctl keygen --output FILE; auditctl seal --key FILE"
+        raise NotSealed("the log is not sealed", hint=hint)
+
+
+def _is_of_stored(conn: Connection, error: DatabaseError) -> bool:
+    """Whether an error comes from what is stored, and not from the server's load, a lock or a missing privilege."""
+    if error.sqlstate is None or error.sqlstate[:2] in _PASSING:
+        return False
+    if error.sqlstate != DENIED:
+        return True
+    query = "select pg_has_role(r.oid, 'usage') from pg_roles as r where r.rolname = 'auditctl_reader'"
+    return conn.execute(query).fetchone() == (True,)
+
+
+def _check_blocks(conn: Connection, choice: Choice, chain: Chain, events: EventCheck) -> None:
     report = chain.report
-    attribution = Attribution(read_places(conn, [first]))
-    events = EventCheck(conn, attribution, report, progress)
-    states = capture_changes.States(conn, report)
+    can_compare = "event" in events.readable
+    states = capture_changes.States(conn, report, has_events=can_compare)
     for group in blocks.groups(blocks.read(conn)):
         contents = read_contents(conn, group)
         for block, content in zip(group, contents, strict=True):
             chain.add(block, content)
             states.add(block)
         chain.flush()
-        chosen = [place for place, block in enumerate(group) if choice.has(block)]
+        chosen = [place for place, block in enumerate(group) if can_compare and choice.has(block)]
         for part in _runs(chosen):
             events.check([group[n] for n in part], [contents[n] for n in part])
     states.finish(capture_state.read(conn))
-    _check_tail(conn, attribution, report, is_whole=choice.block is None and choice.since is None)
-    report_strays(events, states.partitions())
+    if can_compare:
+        is_whole = choice.block is None and choice.since is None
+        _check_tail(conn, events.attribution, report, is_whole=is_whole)
+        report_strays(events, states.partitions())
 
 
 def _runs(places: Sequence[int]) -> list[list[int]]:
