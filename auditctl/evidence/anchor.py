@@ -93,7 +93,7 @@ def require_extension(conn: Connection, text: str, current: Checkpoint, where: s
         raise EvidenceError(
             f"the log forked: its tree of {current.size} leaves is not an extension of the anchor {where}, which has "
             f"{anchor.size}",
-            hint="Keep the anchor, and verify the log by it to find out what was altered.",
+            hint="Keep the anchor, and verify the log by it. After a fork that was recorded, name a new folder.",
         )
 
 

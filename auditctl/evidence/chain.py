@@ -214,6 +214,7 @@ class Chain:
                 self._find("signature", f"{anchor.name}: {problem}")
         size, number = self._common
         common = f"they agree up to {size} leaves (block {number})" if size else "no checkpoint given is common to both"
+        common += self._describe_left(checkpoint)
         if checkpoint.size > self.size:
             lost = checkpoint.size - self.size
             sentence = f"{anchor.name} has {checkpoint.size} leaves, the log only {self.size}: its last {lost} are gone"
@@ -222,3 +223,10 @@ class Chain:
             self._find(
                 "forked", f"{anchor.name} has another tree of {checkpoint.size} leaves: the log forked; {common}"
             )
+
+    def _describe_left(self, checkpoint: Checkpoint) -> str:
+        """Say which log that was left by a fork may have had a checkpoint: nothing that is stored shows it."""
+        for left, number in self._left:
+            if checkpoint.size < left.size:
+                return f"; if it was made before the fork of block {number}, it may be of the log that was left then"
+        return ""

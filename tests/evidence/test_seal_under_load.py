@@ -1,4 +1,4 @@
-"""Sealing beside 16 writers, with kills of the sealer: each committed event is in exactly one block."""
+"""Sealing beside 16 writers and a transaction of a minute, with kills: each committed event is in exactly one block."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ pytestmark = pytest.mark.slow
 
 WRITERS = 16
 KILLS = 10
+OPEN_SECONDS = 60.0
+"""How long one transaction stays open; between two kills the writers pause until their part of it is over."""
 
 MISPLACED = """
     with interval as (
@@ -59,11 +61,21 @@ MISPLACED = """
 """What is wrong with the blocks, from their snapshots alone: another way than sealing selects its events."""
 
 
-def write(dsn: str, number: int, stop: threading.Event) -> None:
-    """Commit, roll back, and roll back to savepoints, until told to stop; one writer prepares its transactions."""
+LONG = """
+    select min(b.number)
+      from auditctl.event as e
+      join auditctl.block as b on pg_visible_in_snapshot(e.xact_id, b.snapshot)
+     where e.new_values ->> 'v' in ('late', 'prepared')
+     group by e.event_id
+"""
+"""The blocks of the events of the two transactions that stayed open."""
+
+
+def write(dsn: str, number: int, busy: threading.Event, stop: threading.Event) -> None:
+    """Commit, roll back, and roll back to savepoints while busy; one writer prepares its transactions."""
     chance = random.Random(number)
     with connect(dsn) as session:
-        while not stop.is_set():
+        while busy.wait() and not stop.is_set():
             session.execute("begin; insert into item (v) values ('kept')")
             for _ in range(chance.randrange(4)):
                 session.execute(
@@ -90,8 +102,8 @@ def test_each_committed_event_is_in_exactly_one_block_after_kills_of_the_sealer(
     conn.execute("create table item (id bigint generated always as identity primary key, v text)")
     audit(db, "item")
     keys = sealing.make_keys(tmp_path)
-    stop = threading.Event()
-    writers = [threading.Thread(target=write, args=(db, number, stop)) for number in range(WRITERS)]
+    busy, stop = threading.Event(), threading.Event()
+    writers = [threading.Thread(target=write, args=(db, number, busy, stop)) for number in range(WRITERS)]
     program = (
         "import sys; from auditctl.evidence import sealer; sealer.MAX_EVENTS = 50; "
         "from auditctl.cli.main import main; main(sys.argv[1:])"
@@ -99,23 +111,34 @@ def test_each_committed_event_is_in_exactly_one_block_after_kills_of_the_sealer(
     command = [sys.executable, "-c", program, "--dsn", db, "seal", "--key", str(keys.keys.path), "--every", "1s"]
     chance = random.Random(1)
     try:
-        with connect(db) as late:
+        with connect(db) as late, connect(db) as prepared:
+            prepared.execute("begin; insert into item (v) values ('prepared'); prepare transaction 'long'")
             late.execute("begin; insert into item (v) values ('late')")
+            begun = time.monotonic()
             for writer in writers:
                 writer.start()
-            for _ in range(KILLS):
+            for kill in range(KILLS):
+                busy.set()
                 sealed = count_blocks(conn)
                 with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ) as process:
                     while process.poll() is None and count_blocks(conn) == sealed:
                         time.sleep(0.01)
                     time.sleep(chance.random())  # into the blocks after the first
                     process.send_signal(signal.SIGKILL)
+                busy.clear()
+                time.sleep(max(0.0, begun + (kill + 1) * OPEN_SECONDS / KILLS - time.monotonic()))
+            assert late.execute("select clock_timestamp() - now() >= interval '60 s'").fetchone() == (True,)
+            before = count_blocks(conn)
             late.execute("commit")
+            prepared.execute("commit prepared 'long'")
     finally:
         stop.set()
+        busy.set()
         for writer in writers:
             writer.join()
     sealing.seal(db, keys)
+    long = conn.execute(LONG.encode()).fetchall()
+    assert (len(long), min(block for (block,) in long) > before > KILLS) == (2, True)
     assert conn.execute(MISPLACED.encode()).fetchall() == []
     numbers = conn.execute("select count(*), sum(events) from auditctl.block").fetchone()
     assert numbers is not None

@@ -1,7 +1,11 @@
-"""A standby server, for tests that read on one."""
+"""A standby server, for tests that read on one or promote it, and a server of which an older copy is put back."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
+from auditctl.demo.process import end_process
 from auditctl.demo.server import EmbeddedServer
 
 
@@ -19,3 +23,29 @@ class Standby(EmbeddedServer):
         assert self._process is not None
         assert self._process.wait(60) == 0, self._log_end()
         self._process = None
+
+
+class RestorableServer(EmbeddedServer):
+    """A server whose data directory is copied, and replaced by that copy, as a cold backup is."""
+
+    def back_up(self) -> None:
+        """Stop the server, copy its data directory, and start it again."""
+        self._halt()
+        subprocess.run(["cp", "-a", self.data, self.folder / "backup"], check=True)
+        self._resume()
+
+    def restore(self) -> None:
+        """Stop the server, put the copy in the place of its data directory, and start it again."""
+        self._halt()
+        shutil.rmtree(self.data)
+        (self.folder / "backup").rename(self.data)
+        self._resume()
+
+    def _halt(self) -> None:
+        assert self._process is not None
+        end_process(self._process)
+        self._process = None
+
+    def _resume(self) -> None:
+        self._launch()
+        self._wait_until_ready()
