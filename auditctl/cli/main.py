@@ -56,6 +56,7 @@ COMMANDS = {
     "metrics": "metrics",
     "hold": "hold",
     "erase": "erase",
+    "access": "access",
     "grant": "grant",
     "revoke": "grant",
     "backup-role": "grant",

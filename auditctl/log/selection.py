@@ -100,6 +100,8 @@ end"""
 # The code points of: tab, line feed, carriage return, + - = @, and their full-width twins.
 _STARTS_FORMULA: LiteralString = "9, 10, 13, 43, 45, 61, 64, 65291, 65293, 65309, 65312"
 
+FORMULA_STARTS = tuple(chr(int(code)) for code in _STARTS_FORMULA.split(","))
+"""The characters with which a formula begins, after spaces, as spreadsheets read it."""
 
 _CURSOR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)/([1-9][0-9]{0,18})", re.ASCII)
 LARGEST_EVENT_ID = 2**63 - 1

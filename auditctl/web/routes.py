@@ -11,7 +11,20 @@ from starlette.responses import Response
 from auditctl.log.formats import EXPORTS
 from auditctl.web.request import Visit
 from auditctl.web.settings import Auth
-from auditctl.web.views import check, doctor, event, export, health, history, log, login, metrics, overview, suggest
+from auditctl.web.views import (
+    access,
+    check,
+    doctor,
+    event,
+    export,
+    health,
+    history,
+    log,
+    login,
+    metrics,
+    overview,
+    suggest,
+)
 from auditctl.web.views.config import change, form, tables
 
 MAX_FORM = 1 << 20
@@ -66,6 +79,9 @@ ROUTES = (
     Route("/login", login.form, access=Access.EVERYONE, parameters=frozenset({"next"}), auth=Auth.PASSWORD),
     Route("/login", login.sign_in, methods=("POST",), access=Access.EVERYONE, auth=Auth.PASSWORD),
     Route("/logout", login.sign_out, methods=("POST",), auth=Auth.PASSWORD),
+    Route("/access", access.access),
+    Route("/access/plan", access.plan, methods=("POST",), access=Access.ADMIN),
+    Route("/access/apply", access.apply, methods=("POST",), access=Access.ADMIN),
     Route("/config", tables.config, access=Access.ADMIN, parameters=tables.PARAMETERS),
     Route("/config.toml", tables.toml, access=Access.ADMIN),
     Route("/config/table", form.table, access=Access.ADMIN, parameters=form.PARAMETERS),

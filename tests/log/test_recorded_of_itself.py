@@ -32,6 +32,7 @@ READING: dict[str, list[str]] = {
     "show": ["show", "1"],
     "history": ["history", "auditctl.store", STORE_REVISION],
     "stats": ["stats"],
+    "access": ["access"],
     "reconcile": ["reconcile"],
 }
 """Commands that change nothing, and so leave nothing."""

@@ -22,7 +22,7 @@ PAGES = (
     "/suggest?user=al", "/export.csv?target=shop.*", "/export.jsonl?user=alice", "/export.ocsf?user=alice",
     f"/check?sha256={'0' * 64}", "/manifest.json?export=20", "/login",
     "/config", "/config?find=shop", "/config.toml", "/config/table?table=shop.customer",
-    "/config/disable?table=shop.customer", "/doctor?severity=critical", "/healthz", "/metrics",
+    "/config/disable?table=shop.customer", "/access", "/doctor?severity=critical", "/healthz", "/metrics",
 )  # fmt: skip
 VARYING = re.compile(
     r'name="(?:csrf|shown)" value="[^"]*"|\d+(?:\.\d+)? m?s\b|\d{2}(?::|%3A)\d{2}(?:(?::|%3A)\d{2}(?:\.\d+)?)?Z?|'
@@ -45,9 +45,14 @@ def opened(client: Client, login: str) -> Iterator[tuple[str, str]]:
     yield "/config/plan", _outcome(planned)
     yield "/config/apply", _outcome(client.post("/config/apply", data=read(planned.text).form("/config/apply")))
     yield "/config", _outcome(client.get("/config"))
+    grant = {"change": "grant", "role": "reader", "login": login}
+    planned = client.form("/access/plan", grant, source="/access")
+    yield "/access/plan", _outcome(planned)
+    yield "/access/apply", _outcome(client.post("/access/apply", data=read(planned.text).form("/access/apply")))
     yield "/logout", _outcome(client.form("/logout", {}, source="/"))
     assert {route.path.replace("{event_id}", "20") for route in ROUTES} <= {
-        *(path.partition("?")[0] for path in PAGES), "/config/plan", "/config/apply", "/logout",
+        *(path.partition("?")[0] for path in PAGES),
+        "/config/plan", "/config/apply", "/access/plan", "/access/apply", "/logout",
     }  # fmt: skip
 
 

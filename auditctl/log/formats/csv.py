@@ -31,6 +31,11 @@ def _cell(text: str | None) -> str:
     return '"' + text.replace('"', '""') + '"' if not text or _NEEDS_QUOTES.search(text) else text
 
 
+def safe_cell(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would take for a formula, as `selection.cells` does."""
+    return f"'{text}" if text.lstrip(" ").startswith(selection.FORMULA_STARTS) else text
+
+
 FORMAT = Format(
     name="csv",
     help="for spreadsheets",
