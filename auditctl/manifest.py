@@ -12,7 +12,7 @@ from auditctl.capture.rule_history import Moment
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
 from auditctl.log.export import ExportRequest, ExportResult
-from auditctl.log.exported import DIGEST, KIND, SUFFIX, VERSION, RecordedExport, digest
+from auditctl.log.exported import DIGEST, KIND, SUFFIX, VERSION, RecordedExport, digest, file_name
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME
 from auditctl.log.selection import Order
@@ -87,7 +87,8 @@ def of_recorded(conn: Connection, export: RecordedExport) -> dict[str, Any]:
         raise UsageError(
             f"export {export.event_id} was not recorded by auditctl", hint="Somebody called auditctl.record_export."
         ) from error
-    return build(conn, request, result, f"activity-{export.at:%Y-%m-%d}.{request.format.name}")
+    name = file_name(export.at, request.filters.texts.get("target", ()), request.format)
+    return build(conn, request, result, name)
 
 
 def _of_events(export: RecordedExport) -> tuple[ExportRequest, ExportResult]:

@@ -112,7 +112,7 @@ def _copy(
     with conn.cursor() as cursor, cursor.copy(command) as copy:
         header = copy.read() if output_format.has_header else b""
         if has_header:
-            sink.write(header)
+            sink.write(output_format.prefix + bytes(header))
         while data := copy.read():  # one message for each record
             written += 1
             sink.write(data)

@@ -136,6 +136,8 @@ class RunningExport:
         record: memoryview | bytes | bytearray = b""
         with read_transaction(self.conn):
             self._read_snapshot()
+            if self.format.prefix:
+                yield self.format.prefix
             with self.conn.cursor() as cursor, cursor.copy(command) as copy:
                 while data := copy.read():  # one message for each record
                     events += 1

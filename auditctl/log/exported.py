@@ -8,8 +8,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import IO, Any, cast
 from auditctl import resources
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log.formats import EXPORTS
+from auditctl.log.formats import EXPORTS, Format
 from auditctl.text import plural
 
 SUFFIX = ".manifest.json"
@@ -33,6 +34,9 @@ KIND = "auditctl export"
 VERSION = 1
 """The version of the manifest."""
 
+_UNSAFE = re.compile(r"[^\w.-]+")
+_LONGEST_SUBJECT = 60
+
 _CHUNK = 1_048_576
 _GZIP = b"\x1f\x8b"
 _LARGEST = 64_000_000
@@ -40,6 +44,18 @@ _END = 2**63
 
 Report = Callable[[int], None]
 """Takes how many bytes were read so far."""
+
+
+def file_name(at: datetime, targets: Sequence[str], output_format: Format) -> str:
+    """Return the name of an export's file: what it is about, and when to the second, so that no two are the same.
+
+    Args:
+        at: When; aware.
+        targets: The targets as the filter has them; empty for all.
+        output_format: The format.
+    """
+    subject = _UNSAFE.sub("-", "-".join(targets))[:_LONGEST_SUBJECT].strip("-.")
+    return f"activity{subject and '-'}{subject}-{at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}.{output_format.file_suffix}"
 
 
 @dataclass(frozen=True, slots=True)

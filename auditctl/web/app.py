@@ -20,7 +20,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from auditctl.web import dispatch
 from auditctl.web.auth.sessions import Sessions
 from auditctl.web.auth.throttle import Throttle
-from auditctl.web.middleware import Headers, Peer, RootPath
+from auditctl.web.middleware import Compression, Headers, Peer, RootPath
 from auditctl.web.render.templates import STATIC
 from auditctl.web.request import AppState
 from auditctl.web.routes import ROUTES, Route
@@ -49,7 +49,7 @@ def make_app(settings: Settings) -> ASGIApp:
         exception_handlers={HTTPException: dispatch.not_routed(state)},
         lifespan=lifespan,
     )
-    app = RootPath(Headers(app), settings.root_path)
+    app = RootPath(Headers(Compression(app)), settings.root_path)
     return Peer(cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), list(settings.trusted_proxies))))
 
 

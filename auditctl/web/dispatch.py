@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from secrets import compare_digest
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
+from starlette.routing import Route as StarletteRoute
 
 from auditctl.text import in_quotes
 from auditctl.web import access_log, error_pages
@@ -56,6 +58,8 @@ def not_routed(state: AppState) -> Callable[[Request, Exception], Awaitable[Resp
 
     async def answer(request: Request, error: Exception) -> Response:
         visit = Visit(state, request)
+        with suppress(Exception):  # whoever a proxy does not name sees the page too, without the navigation
+            visit.session = await run_in_threadpool(_session, visit, Access.READER)
         if isinstance(error, HTTPException) and error.status_code == MethodNotAllowed.status:
             response = error_pages.page(visit, MethodNotAllowed())
             response.headers["Allow"] = ", ".join(_methods(request))
@@ -77,7 +81,7 @@ async def _response(visit: Visit, route: Route, limiter: CapacityLimiter) -> Res
     try:
         return await _answer(visit, route, limiter)
     except SignInRequired:
-        return _to_sign_in(visit)
+        return _to_sign_in(visit, route)
     except ClientDisconnect:
         return Response(status_code=400)
     except asyncio.CancelledError:  # the server's shutdown timed out; `Sessions.end_all` cancels the query
@@ -89,10 +93,10 @@ async def _response(visit: Visit, route: Route, limiter: CapacityLimiter) -> Res
 
 
 async def _answer(visit: Visit, route: Route, limiter: CapacityLimiter) -> Response:
+    in_thread = partial(to_thread.run_sync, limiter=limiter)
+    visit.session = await in_thread(_session, visit, route.access)  # first: an error page has the navigation too
     if visit.request.method == "POST":
         visit.form = await read_form(visit.request, has_file=route.has_file)
-    in_thread = partial(to_thread.run_sync, limiter=limiter)
-    visit.session = await in_thread(_session, visit, route)
     if route.access is not Access.EVERYONE and visit.session is None:
         raise SignInRequired
     if visit.request.method == "POST" or route.is_recorded:
@@ -119,11 +123,11 @@ async def _watch(visit: Visit) -> None:
     await to_thread.run_sync(visit.disconnect, limiter=CapacityLimiter(1))
 
 
-def _session(visit: Visit, route: Route) -> VisitorSession | None:
+def _session(visit: Visit, access: Access) -> VisitorSession | None:
     request, settings, sessions = visit.request, visit.app.settings, visit.app.sessions
     is_activity = not visit.is_automatic
     if settings.auth is Auth.PROXY:
-        is_public = route.access is Access.EVERYONE
+        is_public = access is Access.EVERYONE
         return None if is_public else proxy.session(request, settings, sessions, is_activity=is_activity)
     token = request.cookies.get(cookies.session_name(request))
     return sessions.find(token, is_activity=is_activity) if token else None
@@ -137,8 +141,8 @@ def _require_same_site(visit: Visit) -> None:
 
 def _require_token(visit: Visit) -> None:
     token = visit.one(visit.form, "csrf", "")
-    expected = visit.session.csrf if visit.session else cookies.form_token(visit.request)
-    if not expected or not compare_digest(token.encode(), expected.encode()):
+    expected = visit.session.secret if visit.session else cookies.form_token(visit.request)
+    if not expected or not compare_digest(cookies.unmasked(token).encode(), expected.encode()):
         raise Forbidden("This form has expired.", hint="Reload the page and send it again.")
 
 
@@ -161,14 +165,42 @@ def _require_known_parameters(visit: Visit, route: Route) -> None:
         )
 
 
-def _to_sign_in(visit: Visit) -> Response:
+def _to_sign_in(visit: Visit, route: Route) -> Response:
     request = visit.request
-    path = f"{quote(visit.path)}?{request.url.query}".rstrip("?")
+    address = _viewed(visit, route)
+    sign_in = visit.url("/login", {} if address == "/" else {"next": [address]})
     if visit.is_fragment:
-        return Response(status_code=401, headers={"HX-Redirect": visit.url("/login")})
-    if request.method != "GET":
-        return RedirectResponse(visit.url("/login"), 303)
-    if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        return Response(status_code=401, headers={"HX-Redirect": sign_in})
+    if request.method == "GET" and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         # A link on another site is followed without the cookie; a redirect from this site's page sends it.
-        return visit.page("again.html", address=visit.url(path))
-    return RedirectResponse(visit.url("/login", {} if path == "/" else {"next": [path]}), 303)
+        return visit.page("again.html", address=visit.url(address))
+    return RedirectResponse(sign_in, 303)
+
+
+def _viewed(visit: Visit, route: Route) -> str:
+    """Return the page that the visitor looks at, below the root path: sign-in leads back to it.
+
+    A part of a page, a form and a download are requested by a page, which the browser names.
+    """
+    headers, root = visit.request.headers, visit.app.settings.root_path
+    if visit.is_fragment:
+        source = headers.get("hx-current-url", "")
+    elif visit.request.method != "GET" or (route.is_recorded and "referer" in headers):
+        source = headers.get("referer", "")
+    else:
+        return f"{quote(visit.path)}?{visit.request.url.query}".rstrip("?")
+    try:
+        parts = urlsplit(source)
+    except ValueError:
+        return "/"
+    path = parts.path.removeprefix(root)
+    if not source.isascii() or not path.startswith("/") or path.startswith("//") or not _is_page(visit, path):
+        return "/"
+    return f"{path}?{parts.query}".rstrip("?")
+
+
+def _is_page(visit: Visit, path: str) -> bool:
+    """Return whether a path can be opened again, as a plan cannot."""
+    scope = {"type": "http", "method": "GET", "path": unquote(path), "root_path": ""}
+    routes = (route for route in visit.request.app.routes if isinstance(route, StarletteRoute))
+    return any(route.matches(scope)[0] is Match.FULL for route in routes)

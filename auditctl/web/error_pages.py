@@ -16,10 +16,10 @@ _OF_SQLSTATE = {database.DENIED: 403, QueryCanceled.sqlstate: 504}
 """The status of a missing privilege, and of a canceled query, which is the time limit."""
 
 TITLES = {
-    400: "Bad request",
+    400: "Invalid request",
     401: "Please sign in",
     403: "Access denied",
-    404: "Not found",
+    404: "Page not found",
     405: "Method not allowed",
     413: "Form too large",
     422: "Invalid rules",

@@ -1,4 +1,4 @@
-"""ASGI middleware: security headers, the peer's address and the root path.
+"""ASGI middleware: security headers, compression, the peer's address and the root path.
 
 Plain ASGI (https://asgi.readthedocs.io): nothing here reads or buffers a body.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 
+from starlette.datastructures import Headers as RequestHeaders
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auditctl.addresses import parse_address
@@ -30,6 +32,28 @@ HEADERS = {
 
 SECURE = {"strict-transport-security": "max-age=31536000"}
 """Sent over TLS only."""
+
+
+GZIP_LEVEL = 5
+"""Above it pages take more time and hardly fewer bytes."""
+
+
+class Compression:
+    """Compresses responses with gzip, streams chunk by chunk, except what another site's page requests.
+
+    Such a page could find out by the length of compressed answers whether they repeat what its link says (BREACH).
+    A part of a file (a range) is sent as it is.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.compressing = GZipMiddleware(app, compresslevel=GZIP_LEVEL)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        headers = RequestHeaders(scope=scope) if scope["type"] == "http" else {}
+        is_own = headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+        await (self.compressing if is_own and "range" not in headers else self.app)(scope, receive, send)
 
 
 class Headers:

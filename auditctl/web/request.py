@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -183,6 +183,13 @@ class Visit:
         """Return an HTML response, a page or a part of one."""
         text = templates.render(template, visit=self, session=self.session, url=self.url, **context)
         return HTMLResponse(text, status, headers)
+
+
+def content_disposition(name: str) -> str:
+    """Return the header that saves a response as a file: RFC 6266, with a name in ASCII for those that ignore it."""
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    extended = "" if name.isascii() else f"; filename*=UTF-8''{quote(name)}"
+    return f'attachment; filename="{plain}"{extended}'
 
 
 async def read_form(request: Request, *, has_file: bool = False) -> dict[str, list[str]]:

@@ -85,6 +85,7 @@ ROUTES = (
     Route("/config", tables.config, access=Access.ADMIN, parameters=tables.PARAMETERS),
     Route("/config.toml", tables.toml, access=Access.ADMIN),
     Route("/config/table", form.table, access=Access.ADMIN, parameters=form.PARAMETERS),
+    Route("/config/table", form.edit, methods=("POST",), access=Access.ADMIN),
     Route("/config/disable", form.disable, access=Access.ADMIN, parameters=form.PARAMETERS),
     Route("/config/plan", change.plan, methods=("POST",), access=Access.ADMIN),
     Route("/config/apply", change.apply, methods=("POST",), access=Access.ADMIN),

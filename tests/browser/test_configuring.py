@@ -76,3 +76,20 @@ def test_a_remedy_is_copied_with_a_button(browse: Browse, page: Page, admin: Cli
     tab.get_by_role("button", name="Copy").first.click()
     expect(tab.get_by_role("button", name="Copied")).to_be_visible()
     assert tab.evaluate("navigator.clipboard.readText()") == "auditctl apply --yes"
+
+
+def test_the_way_back_from_a_plan_keeps_what_was_entered(browse: Browse, page: Page, admin: Client) -> None:
+    tab = browse(page.url, admin)
+    tab.goto("/config/table?table=item")
+    tab.get_by_label("Label").fill("Thing")
+    tab.get_by_label("Mask secret").check()
+    tab.get_by_label("TRUNCATE").uncheck()
+    for way in ("back", "edit"):
+        follow(tab.get_by_role("button", name="Show the plan"))
+        if way == "back":
+            tab.go_back()
+        else:
+            follow(tab.get_by_role("button", name="Edit"))
+        expect(tab.get_by_label("Label")).to_have_value("Thing")
+        expect(tab.get_by_label("Mask secret")).to_be_checked()
+        expect(tab.get_by_label("TRUNCATE")).not_to_be_checked()

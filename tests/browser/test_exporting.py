@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,11 @@ def test_a_click_downloads_what_the_export_command_writes(
     tab = browse(archive.url, archive.reader, javascript=javascript)
     tab.goto("/?target=Customer&user=alice&action=update")
     with tab.expect_download() as download:
-        tab.get_by_role("link", name=f"Export {form.upper()}").click()
+        tab.get_by_role("link", name=f"Export {form.upper()}", exact=True).click()
     written = auditctl(
         "export", "--target", "Customer", "--user", "alice", "--action", "update", "--format", form,
         dsn=archive.dsn, check=0,
     ).out  # fmt: skip
     assert Path(download.value.path()).read_bytes().decode() == written
-    assert download.value.suggested_filename.endswith(f".{form}")
+    assert re.fullmatch(rf"activity-Customer-\d{{4}}-\d\d-\d\dT\d{{6}}Z\.{form}", download.value.suggested_filename)
     assert len(written.splitlines()) > 30

@@ -18,6 +18,9 @@ from tests.fixtures.web import Client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+UNCOMPRESSED = {"accept-encoding": "identity"}
+"""Headers for a reader that is slower than the server: a compressed export may fit into the buffers."""
+
 ADDRESS = re.compile(r"The log is at (https?://\S+)/ \(Ctrl-C to stop\)\.")
 
 

@@ -38,7 +38,7 @@ def test_downloads_have_the_registered_media_types() -> None:
 def test_the_log_has_a_link_to_each_export(reader: Client) -> None:
     text = reader.get("/").text
     for row in EXPORTS:
-        assert f'href="/export.{row.name}">Export {row.name.upper()}</a>' in text
+        assert f'href="/export.{row.name}">Export {row.shown_name}</a>' in text
 
 
 @pytest.mark.parametrize("path", PATHS)

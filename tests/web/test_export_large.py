@@ -11,7 +11,7 @@ import pytest
 
 from tests.fixtures.databases import connect, prepared
 from tests.support.recorded import bulk, own_events
-from tests.web.serving import wait_until
+from tests.web.serving import UNCOMPRESSED, wait_until
 from tests.web.test_export import is_quiet
 
 if TYPE_CHECKING:
@@ -46,23 +46,27 @@ def test_an_export_streams_in_constant_memory(page: Page, person: MakeLogin, con
     client = page.as_login(login)
     client.get("/")
     bulk(conn, 50_000)
-    before, most, size = psutil.Process().memory_info().rss, 0, 0
-    with client.stream("GET", "/export.jsonl", params={"target": "bulk.row"}) as answer:
-        pieces = answer.iter_raw()
-        next(pieces)
-        assert not is_quiet(conn, login.name)  # the last row is not read yet
-        for piece in pieces:
-            size += len(piece)
-            most = max(most, psutil.Process().memory_info().rss)
-    assert size > 50_000_000
-    assert most - before < size / 4
+    before, most = psutil.Process().memory_info().rss, 0
+    for headers in (UNCOMPRESSED, {"accept-encoding": "gzip"}):
+        size = 0
+        with client.stream("GET", "/export.jsonl", params={"target": "bulk.row"}, headers=headers) as answer:
+            pieces = answer.iter_bytes()
+            next(pieces)
+            assert headers is not UNCOMPRESSED or not is_quiet(conn, login.name)  # the last row is not read yet
+            for piece in pieces:
+                size += len(piece)
+                most = max(most, psutil.Process().memory_info().rss)
+            sent = answer.num_bytes_downloaded
+        assert size > 50_000_000
+        assert most - before < size / 4
+    assert sent < size / 4
 
 
 def test_who_goes_away_half_way_leaves_nothing_running(page: Page, person: MakeLogin, conn: psycopg.Connection) -> None:
     login = person("reader", roles=["auditctl_reader"])
     client = page.as_login(login)
     for _ in range(6):  # more than one person may have at a time
-        with client.stream("GET", "/export.csv", params={"target": "bulk.row"}) as answer:
+        with client.stream("GET", "/export.csv", params={"target": "bulk.row"}, headers=UNCOMPRESSED) as answer:
             next(answer.iter_raw())
         wait_until(lambda: is_quiet(conn, login.name))
     assert client.get("/").status_code == 200
@@ -77,7 +81,7 @@ def test_a_database_that_is_lost_half_way_breaks_the_transfer(
 ) -> None:
     login = person("reader", roles=["auditctl_reader"])
     client = page.as_login(login)
-    with client.stream("GET", "/export.csv", params={"target": "bulk.row"}) as answer:
+    with client.stream("GET", "/export.csv", params={"target": "bulk.row"}, headers=UNCOMPRESSED) as answer:
         pieces = answer.iter_raw()
         next(pieces)
         conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", [login.name])
@@ -130,7 +134,8 @@ class running:  # noqa: N801 - a context manager reads as a function
         self.contexts: list[Any] = []
 
     def __enter__(self) -> list[httpx.Response]:
-        self.contexts = [self.client.stream("GET", "/export.csv?target=bulk.row") for _ in range(self.count)]
+        address = "/export.csv?target=bulk.row"
+        self.contexts = [self.client.stream("GET", address, headers=UNCOMPRESSED) for _ in range(self.count)]
         return [context.__enter__() for context in self.contexts]
 
     def __exit__(self, *_: object) -> None:

@@ -19,7 +19,7 @@ from auditctl.web.settings import Settings
 from tests.fixtures.databases import connect
 from tests.fixtures.web import PASSWORD, nameless
 from tests.support.recorded import bulk, own_events
-from tests.web.serving import Relay, browser, serving, wait_until
+from tests.web.serving import UNCOMPRESSED, Relay, browser, serving, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def test_an_export_under_way_gets_a_moment_to_end(
     with serving(nameless(db)) as running:
         client = browser(running.url, stack)
         client.sign_in(ann.name)
-        with client.stream("GET", "/export.csv?target=bulk.row") as answer:
+        with client.stream("GET", "/export.csv?target=bulk.row", headers=UNCOMPRESSED) as answer:
             pieces = answer.iter_raw()
             size = len(next(pieces))
             running.process.send_signal(signal.SIGTERM)
@@ -119,7 +119,7 @@ def test_an_export_that_nobody_reads_does_not_keep_the_server(
     with serving(nameless(db)) as running:
         client = browser(running.url, stack)
         client.sign_in(ann.name)
-        with client.stream("GET", "/export.csv?target=bulk.row") as answer:
+        with client.stream("GET", "/export.csv?target=bulk.row", headers=UNCOMPRESSED) as answer:
             next(answer.iter_raw())
             assert running.end(signal.SIGTERM) == 0
             wait_until(lambda: conn.execute(COUNT).fetchone() == (0,))

@@ -132,7 +132,7 @@ def test_nothing_that_is_kept_shows_password_or_token_when_printed(page: Page, p
     printed = f"{found!r} {kept!r} {connections!r} {vars(kept)!r}"
     assert PASSWORD not in printed
     assert token not in printed
-    assert found.csrf not in printed
+    assert found.secret not in printed
 
 
 @pytest.mark.parametrize("path", ["/audit", "/a/b.c"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from auditctl.log.formats import csv, json_array, json_lines, ocsf, table
 from auditctl.log.formats.format import Format, Layout
 
-FORMATS = (table.FORMAT, json_array.FORMAT, csv.FORMAT, json_lines.FORMAT, ocsf.FORMAT)
+FORMATS = (table.FORMAT, json_array.FORMAT, csv.FORMAT, csv.EXCEL, json_lines.FORMAT, ocsf.FORMAT)
 """Every format, in the order of the help. The first is the default of commands that print."""
 
 BY_NAME = {row.name: row for row in FORMATS}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 
 from psycopg.sql import SQL
 
@@ -23,6 +25,12 @@ def write(rows: Iterable[Row], _: Layout) -> Generator[str]:
 def write_one(row: Row, layout: Layout) -> Generator[str]:
     """Yield the header and one record."""
     return write([row], layout)
+
+
+def write_marked(rows: Iterable[Row], layout: Layout) -> Generator[str]:
+    """Yield the same after a byte order mark, without which Excel takes UTF-8 for the system's own encoding."""
+    yield BOM_UTF8.decode()
+    yield from write(rows, layout)
 
 
 def _cell(text: str | None) -> str:
@@ -45,4 +53,15 @@ FORMAT = Format(
     copy_options=SQL("format csv, header"),
     media_type="text/csv; charset=utf-8; header=present",
     has_header=True,
+)
+
+EXCEL = replace(
+    FORMAT,
+    name="csv-excel",
+    help="CSV with a byte order mark, for Excel",
+    title="CSV for Excel",
+    suffix="csv",
+    prefix=BOM_UTF8,
+    write=write_marked,
+    write_one=lambda row, layout: write_marked([row], layout),
 )

@@ -34,13 +34,16 @@ class Format:
     """One way to write events.
 
     Attributes:
-        name: The value of --format. Of an exported format also the suffix of files and of the page's address.
+        name: The value of --format. Of an exported format also the suffix of the page's address.
         help: Its purpose, as a phrase.
         projection: Returns what to read, given whether cells must be safe for spreadsheets.
         write: Turns rows into text, piece by piece.
         write_one: Turns the row of a single event into text.
         copy_options: Options with which COPY writes the same bytes from the projection; None where it cannot.
         media_type: The Content-Type of a download; empty where COPY cannot write it.
+        title: Its name on the page; empty for `name` in capitals.
+        suffix: The suffix of files; empty for `name`.
+        prefix: The bytes at the beginning of a file, which COPY does not write.
         has_header: Whether the first record names the columns.
         id_prefix: What comes before the event's number in a record that COPY writes.
         harmless: Makes the text harmless on a terminal.
@@ -54,10 +57,23 @@ class Format:
     write_one: Callable[[Row, Layout], Generator[str]]
     copy_options: SQL | None = None
     media_type: str = ""
+    title: str = ""
+    suffix: str = ""
+    prefix: bytes = b""
     has_header: bool = False
     id_prefix: bytes = b""
     harmless: Callable[[str], str] = display.harmless_lines
     list_projection: Callable[[Layout], Composable] | None = None
+
+    @property
+    def shown_name(self) -> str:
+        """The name on the page."""
+        return self.title or self.name.upper()
+
+    @property
+    def file_suffix(self) -> str:
+        """The suffix of files, without a dot."""
+        return self.suffix or self.name
 
     def listed(self, safe: bool, layout: Layout) -> Composable:
         """Return what to read where events are listed.

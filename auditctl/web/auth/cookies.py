@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import secrets
 from typing import Final
@@ -22,6 +23,28 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 def new_token() -> str:
     """Return a random token, safe in URLs and cookies."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def masked(token: str) -> str:
+    """Return a token as a form carries it: another text each time, so that its compressed length reveals nothing.
+
+    A compressed page is shorter where it repeats what an address put into it (the BREACH attack).
+    """
+    secret, mask = token.encode(), secrets.token_bytes(len(token))
+    return base64.urlsafe_b64encode(mask + _xor(mask, secret)).decode()
+
+
+def unmasked(text: str) -> str:
+    """Return the token that a form carried; empty if it carried none."""
+    try:
+        data = base64.b64decode(text.encode(), altchars=b"-_", validate=True)
+        return _xor(data[: len(data) // 2], data[len(data) // 2 :]).decode()
+    except ValueError:
+        return ""
+
+
+def _xor(mask: bytes, data: bytes) -> bytes:
+    return bytes(left ^ right for left, right in zip(mask, data, strict=True))
 
 
 def session_name(request: Request) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from auditctl.web.auth.connections import Connections
-from auditctl.web.auth.cookies import new_token
+from auditctl.web.auth.cookies import masked, new_token
 
 MAX_SESSIONS = 1000
 """Maximum number of sessions; when exceeded, the session that was idle longest ends."""
@@ -41,7 +41,7 @@ class VisitorSession:
     Attributes:
         visitor: Who is signed in.
         connections: Their database connections.
-        csrf: The secret token that each of their forms must carry.
+        secret: The token that each of their forms must carry, masked.
         created: Time of sign-in, by the clock of `Sessions`.
         seen: Time of the last request that counts as activity.
         messages: Shown once, on the next page: what the request before did.
@@ -49,10 +49,15 @@ class VisitorSession:
 
     visitor: Visitor
     connections: Connections = field(repr=False)
-    csrf: str = field(repr=False)
+    secret: str = field(repr=False)
     created: float
     seen: float
     messages: list[str] = field(default_factory=list)
+
+    @property
+    def csrf(self) -> str:
+        """The token for one form, each time another text."""
+        return masked(self.secret)
 
 
 class Sessions:

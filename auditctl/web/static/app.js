@@ -18,6 +18,30 @@ function localize(root) {
   for (const element of root.querySelectorAll(".zone")) element.textContent = zone ? `(${zone.value})` : "";
 }
 
+/** Why a request failed: in the server's words, if it sent any. */
+function failureOf(xhr) {
+  if (!xhr.status) return "The server does not answer.";
+  const answer = new DOMParser().parseFromString(xhr.responseText, "text/html");
+  const text = [...answer.querySelectorAll("p")].map((line) => line.textContent.trim()).filter(Boolean).join(" ");
+  return text || `The server answered with error ${xhr.status}.`;
+}
+
+/** Show a failure in place of what was to be there, with a button. */
+function explain(place, text, label, action) {
+  const notice = Object.assign(document.createElement("div"), { className: "notice bad" });
+  notice.setAttribute("role", "alert");
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: label });
+  button.addEventListener("click", action);
+  notice.append(Object.assign(document.createElement("p"), { textContent: text }), button);
+  place.replaceChildren(notice);
+}
+
+/** Load the details of an event into a cell. The cell is its own source: htmx drops a request while its source has another one. */
+async function loadDetail(cell, link) {
+  cell.innerHTML = '<p class="hint">Loading …</p>';
+  await htmx.ajax("GET", link.dataset.detail, { source: cell, target: cell, swap: "innerHTML" }).catch(() => {});
+}
+
 /** Show or hide the details of an event below its row. */
 async function toggle(link) {
   const row = link.closest("tr");
@@ -34,8 +58,7 @@ async function toggle(link) {
   opened.append(cell);
   row.after(opened);
   link.setAttribute("aria-expanded", "true");
-  // The cell is its own source: htmx drops a request while its source has another one.
-  await htmx.ajax("GET", link.dataset.detail, { source: cell, target: cell, swap: "innerHTML" });
+  await loadDetail(cell, link);
   opened.scrollIntoView({ block: "nearest" });
 }
 
@@ -73,6 +96,28 @@ addEventListener("pageshow", () => {
   for (const field of document.querySelectorAll("form[method=get] input:disabled")) field.disabled = false;
 });
 
+/** The fields of a form that somebody fills in. */
+const filled = (form) => [...form.elements].filter((field) => field.name && !["hidden", "password", "file"].includes(field.type));
+
+// Pages are not stored, so that the way back to a form would empty it: its place in the history keeps what was entered.
+document.addEventListener("submit", (event) => {
+  if (event.target.method !== "post" || !filled(event.target).length) return;
+  const fields = filled(event.target).map((field) => ["checkbox", "radio"].includes(field.type) ? field.checked : field.value);
+  history.replaceState({ ...history.state, entered: fields }, "");
+});
+
+/** Enter again what was entered here before. */
+function reenter() {
+  const [form] = [...document.querySelectorAll("main form[method=post]")].filter((one) => filled(one).length);
+  const fields = form && filled(form);
+  if (history.state?.entered?.length !== fields?.length) return;
+  fields?.forEach((field, index) => {
+    const value = history.state.entered[index];
+    if (typeof value === "boolean") field.checked = value;
+    else field.value = value;
+  });
+}
+
 /** After a refresh reopen the details that were open, with their rows if the list no longer has them, and the focus. */
 function restore(opened, focused) {
   const list = document.querySelector("#events");
@@ -90,36 +135,82 @@ function restore(opened, focused) {
   (row ? rowOf(row.dataset.event)?.querySelector("a.open") : focused)?.focus({ preventScroll: true });
 }
 
+/** Show whether the list renews itself: it does while it names the address to load. */
+function switchLive(address, isOn) {
+  const [list, link] = [document.querySelector("#events"), document.querySelector("a.live")];
+  const off = new URL(address, location.href);
+  off.searchParams.delete("live");
+  link.classList.toggle("on", isOn);
+  link.href = isOn ? off.href : address;
+  link.querySelector("circle").setAttribute("cx", isOn ? "20" : "8");
+  link.querySelector(".unseen").textContent = isOn ? ": on; stop new events" : ": off; show new events as they arrive";
+  if (isOn) list.dataset.live = address;
+  else delete list.dataset.live;
+}
+
+/** Turn Live off, because the list no longer shows what happens. */
+function stopLive(text) {
+  const address = document.querySelector("#events").dataset.live;
+  if (!address) return;
+  switchLive(address, false);
+  const trouble = document.querySelector("#trouble");
+  const since = new Date().toLocaleTimeString();
+  explain(trouble, `Live is off: new events are not shown since ${since}. ${text}`, "Turn on again", () => {
+    trouble.replaceChildren();
+    switchLive(address, true);
+    refresh();
+  });
+}
+
+/** Load the newest page. */
+async function refresh() {
+  const now = document.querySelector("#events[data-live]");
+  if (!now || document.hidden) return;
+  const isSelected = Boolean(String(getSelection()));
+  const waits = isSelected || document.activeElement.closest(".paging");
+  document.querySelector("a.live .waits").textContent = waits ? ` (waits while ${isSelected ? "text is selected" : "you turn pages"})` : "";
+  if (waits) return;
+  const known = new Set([...now.querySelectorAll("tr.event")].map((row) => row.dataset.event));
+  await htmx.ajax("GET", now.dataset.live, { target: "#events", select: "#events", swap: "outerHTML" }).catch(() => {});
+  const fresh = [...document.querySelectorAll("#events tr.event")].filter((row) => !known.has(row.dataset.event));
+  for (const row of fresh) row.classList.add("fresh");
+  if (fresh.length) document.querySelector("#status").textContent = `${fresh.length} new`;
+}
+
 /** Refresh the newest page every 5 seconds while it is visible. */
 function live() {
-  if (!document.querySelector("#events[data-live]")) return;
-  setInterval(async () => {
-    const now = document.querySelector("#events[data-live]");
-    if (!now || document.hidden || String(getSelection()) || document.activeElement.closest(".paging")) return;
-    const known = new Set([...now.querySelectorAll("tr.event")].map((row) => row.dataset.event));
-    await htmx.ajax("GET", now.dataset.live, { target: "#events", select: "#events", swap: "outerHTML" });
-    const fresh = [...document.querySelectorAll("#events tr.event")].filter((row) => !known.has(row.dataset.event));
-    for (const row of fresh) row.classList.add("fresh");
-    if (fresh.length) document.querySelector("#status").textContent = `${fresh.length} new`;
-  }, 5000);
+  if (document.querySelector("#events[data-live]")) setInterval(refresh, 5000);
 }
 
 document.addEventListener("htmx:afterSwap", (event) => localize(event.detail.target.isConnected ? event.detail.target : document));
-document.addEventListener("htmx:sendError", () => {
-  document.querySelector("#status")?.replaceChildren("The server does not answer.");
+// What fails is shown where its answer was to be; nothing else on the page changes.
+for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
+  document.addEventListener(name, (event) => {
+    const { target, xhr } = event.detail;
+    if (target.id === "events") stopLive(failureOf(xhr));
+    if (!target.matches("tr.opened > td")) return;
+    const link = target.parentElement.previousElementSibling.querySelector("a.open");
+    explain(target, failureOf(xhr), "Try again", () => loadDetail(target, link));
+  });
+}
+// A server that takes the request and does not answer is gone, too.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.target.id === "events") event.detail.timeout = 15000;
 });
 // Collect the open details as late as possible: the visitor may open one while the server answers.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target: list, xhr } = event.detail;
   if (list.id !== "events" || xhr.status >= 400) return;
+  if (!xhr.responseText.includes('id="events"')) { // such as the sign-in page of a proxy
+    event.detail.shouldSwap = false;
+    stopLive("The answer was not the log. Reload the page.");
+    return;
+  }
   const opened = [...list.querySelectorAll("tr.opened")].map((below) => [below.previousElementSibling, below]);
   const focused = document.activeElement;
   document.addEventListener("htmx:afterSwap", () => restore(opened, focused), { once: true });
 });
-// Show an error in place of the details.
-document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.xhr.status >= 400) event.detail.shouldSwap = event.detail.target.tagName === "TD";
-});
 
 localize(document);
+reenter();
 live();

@@ -30,28 +30,12 @@
     if (details.open) load(inside);
   }
 
-  function failed(inside, text) {
-    const message = document.createElement("p");
-    message.className = "hint";
-    message.append(text, " ");
-    const again = document.createElement("button");
-    again.type = "button";
-    again.className = "quiet";
-    again.textContent = "Try again";
-    again.addEventListener("click", () => load(inside));
-    message.append(again);
-    inside.replaceChildren(message);
+  for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
+    document.addEventListener(name, ({ detail: { target, xhr } }) => {
+      if (target.id !== "pictures-place") return;
+      explain(target, `The charts could not be loaded. ${failureOf(xhr)}`, "Try again", () => load(target));
+    });
   }
-
-  document.addEventListener("htmx:responseError", (event) => {
-    if (event.detail.target.id !== "pictures-place") return;
-    const answer = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
-    const text = [...answer.querySelectorAll("p")].map((line) => line.textContent.trim()).filter(Boolean).join(" ");
-    failed(event.detail.target, `The charts could not be loaded. ${text}`);
-  });
-  document.addEventListener("htmx:sendError", (event) => {
-    if (event.detail.target.id === "pictures-place") failed(event.detail.target, "The server does not answer.");
-  });
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id !== "pictures-place") return;
     event.detail.target.classList.remove("waiting");

@@ -13,7 +13,7 @@ from auditctl import manifest
 from auditctl.log import exported
 from auditctl.text import in_quotes
 from auditctl.web.errors import BadRequest, NotFound
-from auditctl.web.request import Visit
+from auditctl.web.request import Visit, content_disposition
 
 PARAMETERS = frozenset({"sha256", "name"})
 MANIFEST_PARAMETERS = frozenset({"export"})
@@ -47,7 +47,7 @@ def download(visit: Visit) -> Response:
     return Response(
         manifest.text(document),
         media_type="application/json",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": content_disposition(name)},
     )
 
 

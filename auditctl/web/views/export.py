@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from auditctl.errors import AuditctlError, UsageError
+from auditctl.log import exported
 from auditctl.log.export import ExportRequest, begin, record_end
 from auditctl.log.formats import BY_NAME
 from auditctl.log.selection import Order
@@ -21,7 +22,7 @@ from auditctl.utf8 import repaired_chunks
 from auditctl.web import access_log
 from auditctl.web.errors import BadRequest
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
-from auditctl.web.request import Visit
+from auditctl.web.request import Visit, content_disposition
 
 PARAMETERS = FILTER_NAMES | {"order", "raw"}
 
@@ -30,12 +31,12 @@ def export(visit: Visit) -> Response:
     """Stream the log. Invalid requests are refused before the first byte; a later failure aborts the transfer."""
     output_format = BY_NAME[visit.path.rpartition(".")[2]]
     request = ExportRequest(Narrowing.of(visit.parameters).parsed(), output_format, _order(visit), _is_raw(visit))
-    day = datetime.now(UTC).date().isoformat()
+    name = exported.file_name(datetime.now(UTC), request.filters.texts.get("target", ()), output_format)
     return _Stream(
         visit,
         _chunks(visit, request),
         media_type=output_format.media_type,
-        headers={"Content-Disposition": f'attachment; filename="activity-{day}.{output_format.name}"'},
+        headers={"Content-Disposition": content_disposition(name)},
     )
 
 

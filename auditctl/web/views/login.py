@@ -71,7 +71,7 @@ def _form(visit: Visit, following: str, login: str = "", error: AuditctlError | 
         "sign_in.html",
         status,
         error_pages.headers(error),
-        csrf=csrf,
+        csrf=cookies.masked(csrf),
         next=following,
         login=login,
         error=None if error is None else error_pages.message(error),

@@ -13,6 +13,7 @@ from auditctl.capture.table_details import TableDetails
 from auditctl.capture.validate import FORM
 from auditctl.database import Connection
 from auditctl.errors import UsageError
+from auditctl.web.errors import BadRequest
 from auditctl.web.request import Visit
 from auditctl.web.views.config import request
 from auditctl.web.views.config.request import ChangeRequest, ChangeType
@@ -54,13 +55,22 @@ def disable(visit: Visit) -> Response:
         return form(visit, conn, details, request.stop(Rule(details.name, details.actions)), [], 200)
 
 
+def edit(visit: Visit) -> Response:
+    """Show the form of a posted change again, to go on with what was entered."""
+    change = request.posted(visit)
+    with visit.connection() as conn:
+        if change.kind is ChangeType.APPLY:
+            raise BadRequest("All rules together have no form.")
+        return again(visit, conn, change, ())
+
+
 def again(visit: Visit, conn: Connection, change: ChangeRequest, problems: Sequence[str]) -> Response:
     """Show a form again with what was entered, and why that cannot be done."""
     try:
         details = table_details.read(conn, change.table)
     except UsageError:
         return _ask(visit, conn, change.table, problems)
-    return form(visit, conn, details, change, problems, 422)
+    return form(visit, conn, details, change, problems, 422 if problems else 200)
 
 
 def form(
