@@ -201,18 +201,28 @@ def _explained(conn: Connection, login: str) -> Iterator[None]:
         ) from error
 
 
-def _change(conn: Connection, role: str, login: str, powers: Sequence[_Power], *, present: bool) -> bool:
+def require_login(conn: Connection, login: str) -> None:
+    """Raise unless a name is that of a login of the server, and of none of auditctl's own roles.
+
+    Raises:
+        UsageError: It cannot be a name, or is one of auditctl's own.
+        ConfigurationError: There is no such login.
+    """
     if not login or "\0" in login:
         raise UsageError(
             "a login's name cannot be empty or contain a NUL byte", hint="List the logins in psql with: \\du"
         )
     if login in (ROLE_OWNER, *GRANTABLE_ROLES.values()):
         raise UsageError(f"{login} is a role of auditctl itself", hint="Name the login of a person or an application.")
+    if conn.execute("select from pg_roles where rolname = %s", [login]).fetchone() is None:
+        raise ConfigurationError(
+            [f"there is no login {login}"], hint=f"Create it first: create role {_quoted(conn, login)} login"
+        )
+
+
+def _change(conn: Connection, role: str, login: str, powers: Sequence[_Power], *, present: bool) -> bool:
     with database.transaction(conn):
-        if conn.execute("select from pg_roles where rolname = %s", [login]).fetchone() is None:
-            raise ConfigurationError(
-                [f"there is no login {login}"], hint=f"Create it first: create role {_quoted(conn, login)} login"
-            )
+        require_login(conn, login)
         changed = [power for power in powers if _has(conn, power, login) is not present]
         for power in changed:
             _put(conn, power, login, present=present)

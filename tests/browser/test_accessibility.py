@@ -32,6 +32,7 @@ PAGES = {
     "a form for many tables": "/config/table?table=billing.*",
     "a question before disabling": "/config/disable?table=billing.customer",
     "the doctor": "/doctor",
+    "access": "/access",
 }  # fmt: skip
 
 

@@ -73,8 +73,13 @@ def access(visit: Visit) -> Response:
 
 def plan(visit: Visit) -> Response:
     """Show what a grant or a revocation would change, without making it."""
+    change = _change(visit)
     with visit.connection() as conn:
-        return _plan_page(visit, conn, _change(visit))
+        try:
+            roles.require_login(conn, change.login)
+        except AuditctlError as error:
+            return _plan_page(visit, conn, change, error, is_possible=False)
+        return _plan_page(visit, conn, change)
 
 
 def apply(visit: Visit) -> Response:
@@ -86,8 +91,7 @@ def apply(visit: Visit) -> Response:
     with visit.connection() as conn:
         try:
             with reason.stated(conn, why):
-                make = roles.grant if change.is_grant else roles.revoke
-                is_changed = make(conn, change.role, change.login)
+                is_changed = (roles.grant if change.is_grant else roles.revoke)(conn, change.role, change.login)
         except AuditctlError as error:
             return _plan_page(visit, conn, change, error)
     verb, preposition = ("Granted", "to") if change.is_grant else ("Revoked", "from")
@@ -106,7 +110,9 @@ def _change(visit: Visit) -> Change:
     return Change(kind == "grant", role, login)
 
 
-def _plan_page(visit: Visit, conn: Connection, change: Change, trouble: AuditctlError | None = None) -> Response:
+def _plan_page(
+    visit: Visit, conn: Connection, change: Change, trouble: AuditctlError | None = None, *, is_possible: bool = True
+) -> Response:
     review = access_list.read(conn)
     return visit.page(
         "access_plan.html",
@@ -117,5 +123,6 @@ def _plan_page(visit: Visit, conn: Connection, change: Change, trouble: Auditctl
         others=change.others(review),
         meaning=MEANINGS[change.power],
         trouble=trouble,
+        is_possible=is_possible,
         reason=visit.one(visit.form, "reason", ""),
     )
