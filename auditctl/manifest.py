@@ -34,7 +34,13 @@ _DATABASE = """
 """
 
 
-def build(conn: Connection, request: ExportRequest, result: ExportResult, name: str) -> dict[str, Any]:
+def build(
+    conn: Connection,
+    request: ExportRequest,
+    result: ExportResult,
+    name: str,
+    evidence: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return the manifest of a complete export.
 
     Args:
@@ -42,6 +48,7 @@ def build(conn: Connection, request: ExportRequest, result: ExportResult, name: 
         request: What was asked for.
         result: What was written.
         name: The file's name, without its folder.
+        evidence: The checkpoint by which its rows were proved; None if they were not.
 
     Returns:
         What JSON can hold, with the digest of all the rest as its last member.
@@ -52,7 +59,7 @@ def build(conn: Connection, request: ExportRequest, result: ExportResult, name: 
     with read_transaction(conn):
         database, oid, system, version, login, now = conn.execute(_DATABASE).fetchone() or ("", 0, "", "", "", None)
         at, login, actor = conn.execute(_EXPORT, [result.event_id]).fetchone() or (now, login, None)
-        covered, evidence = coverage(conn, request.filters, at), _evidence(conn)
+        covered, evidence = coverage(conn, request.filters, at), evidence or _evidence(conn)
     document = {
         "kind": KIND,
         "version": VERSION,
@@ -147,7 +154,8 @@ def _evidence(conn: Connection) -> dict[str, Any] | None:
         "select c.note, c.tree_size, b.number, b.snapshot::text from auditctl.checkpoint as c "
         "join auditctl.block as b on b.first_leaf + b.events + 1 = c.tree_size order by c.tree_size desc limit 1"
     ).fetchone()
-    return None if row is None else dict(zip(("checkpoint", "tree_size", "block", "snapshot"), row, strict=True))
+    names = ("checkpoint", "tree_size", "block", "snapshot", "proofs")
+    return None if row is None else dict(zip(names, (*row, None), strict=True))
 
 
 def _changes(conn: Connection) -> Iterator[Moment]:

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from auditctl import utf8
 from auditctl.errors import OutputError, UsageError
@@ -42,17 +42,21 @@ class Sink:
         hashed: What is updated by each byte that is written; None for nothing.
     """
 
-    __slots__ = ("_code", "_descriptor", "_pending", "_size", "hashed", "name", "written")
+    __slots__ = ("_code", "_descriptor", "_file", "_pending", "_size", "hashed", "name", "written")
 
-    def __init__(self, descriptor: int, name: str, code: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self, descriptor: int, name: str, code: Callable[[str], str] | None = None, file: Path | None = None
+    ) -> None:
         """Write to a descriptor.
 
         Args:
             descriptor: The open file.
             name: Its name in messages.
             code: What makes text harmless on a terminal; not used elsewhere. None writes it as it is.
+            file: Where it is while it is written; None for what cannot be read again.
         """
         self._descriptor = descriptor
+        self._file = file
         self._code = code if code is not None and os.isatty(descriptor) else None
         self._pending: list[bytes | memoryview | bytearray] = []
         self._size = 0
@@ -91,6 +95,11 @@ class Sink:
                 count = os.write(self._descriptor, data)
                 self.written += count
                 data = data[count:]
+
+    def read_again(self) -> IO[bytes] | None:
+        """Open what was written so far; None for a pipe or a device; raises as `write` does."""
+        self.flush()
+        return None if self._file is None else self._file.open("rb")
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -167,12 +176,21 @@ def destination(
             yield sink
 
 
+def require_writable(path: str, *, force: bool = False) -> None:
+    """Make sure that a file which will be written later is not there yet, or may be replaced.
+
+    Raises:
+        UsageError: The path exists, or is a folder.
+    """
+    _is_special(path, force=force)
+
+
 @contextmanager
 def _completed(path: Path, *, force: bool) -> Iterator[Sink]:
     hidden = path.parent / f".auditctl-{secrets.token_hex(8)}.part"
     try:
         with _opened(str(hidden), os.O_WRONLY | os.O_CREAT | os.O_EXCL, path) as descriptor:
-            sink = Sink(descriptor, str(path))
+            sink = Sink(descriptor, str(path), file=hidden)
             yield sink
             sink.sync()
         with _output_errors(sink.name):

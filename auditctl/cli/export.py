@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, nullcontext
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,12 +18,18 @@ from auditctl.cli.known_values import FILES, Values, complete
 from auditctl.cli.log import ignoring_broken_pipe, raw_option
 from auditctl.cli.printing import print_warning
 from auditctl.cli.session import READER, Session, pass_session
+from auditctl.database import Connection
+from auditctl.evidence import row_prover
+from auditctl.evidence.checkpoint import EvidenceError
+from auditctl.evidence.row_proofs import DIFFERENT
 from auditctl.log.export import ExportRequest, ExportResult, record_end
 from auditctl.log.export import export as export_log
+from auditctl.log.exported import PROOFS_SUFFIX, text_lines
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, EXPORTS
 from auditctl.log.selection import Order
 from auditctl.log.snapshot import START, Snapshot
+from auditctl.output import Sink
 from auditctl.text import plural
 
 
@@ -71,7 +79,8 @@ def _since(text: str | None, *, is_asked: bool) -> Since:
 )
 @click.option(
     "--manifest", "has_manifest", is_flag=True,
-    help="Write FILE.manifest.json, too: who exported what, when, with its SHA-256; see the command check-export.",
+    help="Write FILE.manifest.json, too: who exported what, when, with its SHA-256; of a sealed log also FILE.proofs. "
+    "See the command check-export.",
 )  # fmt: skip
 @pass_session
 def export(
@@ -122,25 +131,62 @@ def export(
 
 def _write(session: Session, request: ExportRequest, path: str, *, force: bool, has_manifest: bool) -> ExportResult:
     """Write the file and its manifest, and then record the end."""
-    stdout, digest = sys.stdout.fileno(), None
+    stdout, digest, evidence = sys.stdout.fileno(), None, None
     # The connection is made after the paths are known to be good, and used once the file is complete.
     with ExitStack() as connection:
-        described = (
-            output.destination(path + manifest.SUFFIX, stdout=stdout, force=force) if has_manifest else nullcontext()
-        )
-        with described as described_sink:
+        with ExitStack() as beside:
+            described_sink = None
+            if has_manifest:
+                described_sink = beside.enter_context(
+                    output.destination(path + manifest.SUFFIX, stdout=stdout, force=force)
+                )
+                output.require_writable(path + PROOFS_SUFFIX, force=force)
+
+            def prove() -> None:
+                nonlocal evidence
+                evidence = _prove(session, conn, request, sink, path, beside, force=force)
+
             with (
                 output.destination(path, stdout=stdout, force=force, code=request.format.harmless) as sink,
                 progress.counter(session, "events") as show,
             ):
                 conn = connection.enter_context(session.connect(READER))
-                result = export_log(conn, request, sink, lambda events, size: show(events, f"{size / 1e6:,.1f} MB"))
+                result = export_log(
+                    conn, request, sink, lambda events, size: show(events, f"{size / 1e6:,.1f} MB"),
+                    prove if has_manifest else None,
+                )  # fmt: skip
             if described_sink is not None:
-                document = manifest.build(conn, request, result, Path(path).name)
+                document = manifest.build(conn, request, result, Path(path).name, evidence)
                 digest = str(document[manifest.DIGEST])
                 described_sink.write_texts([manifest.text(document)])
         record_end(conn, request.filters, result, digest)
     return result
+
+
+def _prove(
+    session: Session, conn: Connection, request: ExportRequest, sink: Sink, path: str, beside: ExitStack, *, force: bool
+) -> Mapping[str, Any] | None:
+    """Write the proofs of the rows that were just written; return what the manifest says of them, None without any."""
+    if not row_prover.is_sealed(conn):
+        return None
+    written = sink.read_again() if request.format.read is not None else None
+    if written is None:
+        session.say(f"No row is proved: {sink.name} in format {request.format.name} cannot be read back.")
+        return None
+    try:
+        with text_lines(written) as lines, progress.counter(session, "proofs") as show, ExitStack() as proofs:
+            target = proofs.enter_context(output.destination(path + PROOFS_SUFFIX, stdout=-1, force=force))
+            found = row_prover.write(
+                conn, lines, request.format, target,
+                lambda rows, size: show(rows, f"{size / 1e6:,.1f} MB"), is_safe=request.is_safe,
+            )  # fmt: skip
+            beside.push(proofs.pop_all())  # they appear with the manifest
+    except EvidenceError as error:
+        print_warning(f"no row is proved: {error}")
+        return None
+    if count := found["proofs"].get(DIFFERENT):
+        print_warning(f"{plural(count, 'event')} cannot be proved: not as sealed, or not as the file can hold it")
+    return found
 
 
 def _to(path: str) -> str:

@@ -135,6 +135,16 @@ def _number(value: object) -> bytes:
     return int(str(value)).to_bytes(8, "big")
 
 
+def time_bytes(text: str) -> bytes:
+    """Return the canonical bytes of a time in ISO 8601 with a zone; raises ValueError for what is not one."""
+    return _time(datetime.fromisoformat(text))
+
+
+def address_bytes(text: str) -> bytes:
+    """Return the canonical bytes of an address with or without a mask; raises ValueError for what is not one."""
+    return _address(text)
+
+
 def _time(value: object) -> bytes:
     if isinstance(value, datetime):
         return ((value - _EPOCH) // timedelta(microseconds=1)).to_bytes(8, "big", signed=True)

@@ -21,15 +21,25 @@ _LEAVES = """
      cross join lateral (
                select f.skipped, least(%(end)s - b.first_leaf, b.events + 1) - f.skipped as length
            ) as s
-     where b.first_leaf < %(end)s and b.first_leaf + b.events >= %(start)s and b.levels is null
+     where b.first_leaf < %(end)s and b.first_leaf + b.events >= %(start)s
+       and b.first_leaf >= (
+               select coalesce(max(f.first_leaf), 0) from auditctl.block as f where f.first_leaf <= %(start)s
+           )
+       and b.levels is null
 """
 
 _PIECES = """
     select b.first_leaf, b.hashes, b.levels from auditctl.block as b
-     where b.first_leaf < %(end)s and b.first_leaf + b.events >= %(start)s and b.levels is not null
+     where b.first_leaf < %(end)s and b.first_leaf + b.events >= %(start)s
+       and b.first_leaf >= (
+               select coalesce(max(f.first_leaf), 0) from auditctl.block as f where f.first_leaf <= %(start)s
+           )
+       and b.levels is not null
 """
 
 _NODES = "select hash from auditctl.node where level = %s and index >= %s and index < %s order by index"
+
+_INDEXED = "select index, hash from auditctl.node where level = %s and index >= %s and index < %s"
 
 
 def frontier(conn: Connection, size: int) -> Frontier:
@@ -70,6 +80,23 @@ def node(conn: Connection, level: int, index: int) -> bytes:
             hint="Verify the log to find out what is missing.",
         )
     return found
+
+
+def nodes(conn: Connection, level: int, start: int, end: int) -> dict[tuple[int, int], bytes]:
+    """Return the hashes of the stored nodes of a level and a range of indexes, by level and index.
+
+    Where leaves were deleted, it has the roots of the subtrees that remain in their place.
+
+    Args:
+        conn: The connection; its login may read the log.
+        level: 0 or one of `merkle.STORED_LEVELS`.
+        start: The first index.
+        end: The index behind the last one.
+    """
+    if level:
+        return {(level, index): value for index, value in conn.execute(_INDEXED, [level, start, end])}
+    spans = _read_spans(conn, start, end).items()
+    return {((last - first).bit_length() - 1, first // (last - first)): value for (first, last), value in spans}
 
 
 def _read_spans(conn: Connection, start: int, end: int) -> dict[tuple[int, int], bytes]:

@@ -53,6 +53,11 @@ class ExportRequest:
     committed_since: Snapshot | None = None
     has_snapshot: bool = False
 
+    @property
+    def is_safe(self) -> bool:
+        """Whether cells that a spreadsheet would take for formulas have an apostrophe."""
+        return self.format.has_header and not self.raw
+
     def as_dict(self) -> dict[str, object]:
         """Return what the log records of the export."""
         since = {} if self.committed_since is None else {"committed_since": str(self.committed_since)}
@@ -112,6 +117,7 @@ class RunningExport:
         snapshot: The snapshot that is read, once the reading began; None on a standby.
         first_event_id: The number of the first event; None before it.
         last_event_id: The number of the last event, once the reading ended; None without events.
+        then: What is called after the last record, in the transaction that read them; None for nothing.
     """
 
     conn: Connection
@@ -124,6 +130,7 @@ class RunningExport:
     snapshot: Snapshot | None = None
     first_event_id: int | None = None
     last_event_id: int | None = None
+    then: Callable[[], None] | None = None
 
     def __iter__(self) -> Generator[memoryview | bytes | bytearray]:
         """Yield the records as the server writes them, headers first.
@@ -146,6 +153,8 @@ class RunningExport:
                     if events == 1:
                         self.first_event_id = self.format.event_id(record)
                     yield data
+            if self.then is not None:
+                self.then()
         if self.events:
             self.last_event_id = self.format.event_id(record)
 
@@ -191,8 +200,21 @@ def begin(conn: Connection, request: ExportRequest) -> RunningExport:
     return RunningExport(conn, query, request.format, event_id, transaction)
 
 
-def export(conn: Connection, request: ExportRequest, sink: Sink, report: ReportProgress | None = None) -> ExportResult:
+def export(
+    conn: Connection,
+    request: ExportRequest,
+    sink: Sink,
+    report: ReportProgress | None = None,
+    then: Callable[[], None] | None = None,
+) -> ExportResult:
     """Record the beginning of the export, then write its events; `record_end` is left to the caller.
+
+    Args:
+        conn: The connection.
+        request: What to export.
+        sink: Where to write.
+        report: What takes the progress.
+        then: What is called once they are written, in the transaction that read them.
 
     Raises:
         UsageError: The log knows no such table or column; nothing is recorded or written.
@@ -200,6 +222,7 @@ def export(conn: Connection, request: ExportRequest, sink: Sink, report: ReportP
         OutputError: The sink cannot be written.
     """
     running = begin(conn, request)
+    running.then = then
     sink.hashed = sha256 = hashlib.sha256()
     with closing(iter(running)) as records:
         for data in records:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +26,9 @@ from auditctl.text import plural
 
 SUFFIX = ".manifest.json"
 """What is added to the name of a file for the name of its manifest."""
+
+PROOFS_SUFFIX = ".proofs"
+"""What is added to the name of a file for the name of its proofs, see auditctl.evidence.row_proofs."""
 
 DIGEST = "sha256"
 """The key of a manifest's own digest."""
@@ -96,6 +101,20 @@ def examine(path: Path, report: Report | None = None) -> File:
     return File(path, size, sha256.hexdigest(), damage)
 
 
+@contextmanager
+def text_lines(file: IO[bytes]) -> Iterator[Iterator[str]]:
+    """Read the lines of an open file, each with its line feed; bytes that are not UTF-8 become surrogates."""
+    with io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="\n") as text:
+        yield text
+
+
+@contextmanager
+def lines_of(path: Path) -> Iterator[Iterator[str]]:
+    """Read the lines of a file, which may be compressed by gzip; `examine` has read it before."""
+    with _opened(path) as file, text_lines(file) as lines:
+        yield lines
+
+
 def _opened(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         is_compressed = file.read(2) == _GZIP
@@ -117,8 +136,18 @@ def digest(document: Mapping[str, Any]) -> str:
 
 def find_manifest(path: Path) -> Path | None:
     """Return the manifest beside a file; of a compressed file also that of the file it was; None without one."""
+    return _find_beside(path, (SUFFIX,))
+
+
+def find_proofs(path: Path) -> Path | None:
+    """Return the proofs beside a file, which may be compressed by gzip, too; None without them."""
+    return _find_beside(path, (PROOFS_SUFFIX, f"{PROOFS_SUFFIX}.gz"))
+
+
+def _find_beside(path: Path, suffixes: tuple[str, ...]) -> Path | None:
     names = [path.name, *([path.name[: -len(".gz")]] if path.name.endswith(".gz") else [])]
-    return next((found for name in names if (found := path.with_name(name + SUFFIX)).exists()), None)
+    candidates = (path.with_name(name + suffix) for name in names for suffix in suffixes)
+    return next((found for found in candidates if found.exists()), None)
 
 
 def read_manifest(path: Path) -> Mapping[str, Any]:
@@ -157,6 +186,13 @@ def differences(manifest: Mapping[str, Any], file: File) -> Iterator[str]:
         yield "The manifest was altered: its own digest does not fit it."
     facts = manifest["file"]
     yield from _of_file(facts, file, str(facts.get("format")))
+
+
+def proofs_digest(manifest: Mapping[str, Any] | None) -> str | None:
+    """Return the SHA-256 of a file's proofs, as its manifest has it; None without them."""
+    evidence = manifest.get("evidence") if manifest is not None else None
+    proofs = evidence.get("proofs") if isinstance(evidence, Mapping) else None
+    return str(proofs.get("sha256")) if isinstance(proofs, Mapping) else None
 
 
 def _of_file(facts: Mapping[str, Any], file: File, format_name: str) -> Iterator[str]:

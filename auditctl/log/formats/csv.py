@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 
 from psycopg.sql import SQL
@@ -13,6 +13,7 @@ from auditctl.log import selection
 from auditctl.log.formats.format import Format, Layout, Row
 
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]')
+_CELL = re.compile(r'(?:"((?:[^"]++|"")*+)"|([^",\r\n]*+))(,|\n)')
 
 
 def write(rows: Iterable[Row], _: Layout) -> Generator[str]:
@@ -31,6 +32,40 @@ def write_marked(rows: Iterable[Row], layout: Layout) -> Generator[str]:
     """Yield the same after a byte order mark, without which Excel takes UTF-8 for the system's own encoding."""
     yield BOM_UTF8.decode()
     yield from write(rows, layout)
+
+
+def read(lines: Iterable[str]) -> Iterator[Row]:
+    """Yield the cells of each record after the header; raises ValueError for what this format does not write."""
+    records = _records(lines)
+    header = next(records, "").removeprefix(BOM_UTF8.decode())
+    if _cells(header) != selection.COLUMNS:
+        raise ValueError("the header is another one")
+    yield from map(_cells, records)
+
+
+def _records(lines: Iterable[str]) -> Iterator[str]:
+    """Join the lines of which a quoted cell has several."""
+    parts: list[str] = []
+    is_quoted = False
+    for line in lines:
+        parts.append(line)
+        is_quoted ^= line.count('"') % 2 == 1
+        if not is_quoted:
+            yield "".join(parts)
+            parts.clear()
+    if parts:
+        raise ValueError("the last record has no end")
+
+
+def _cells(record: str) -> Row:
+    cells: list[str | None] = []
+    place = 0
+    while match := _CELL.match(record, place):
+        place = match.end()
+        cells.append(match[2] or None if match[1] is None else match[1].replace('""', '"'))
+    if place != len(record) or len(cells) != len(selection.COLUMNS):
+        raise ValueError("the record has other columns")
+    return tuple(cells)
 
 
 def _cell(text: str | None) -> str:
@@ -53,6 +88,7 @@ FORMAT = Format(
     copy_options=SQL("format csv, header"),
     media_type="text/csv; charset=utf-8; header=present",
     has_header=True,
+    read=read,
 )
 
 EXCEL = replace(

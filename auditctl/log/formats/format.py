@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from psycopg.sql import SQL, Composable
@@ -48,6 +48,8 @@ class Format:
         id_prefix: What comes before the event's number in a record that COPY writes.
         harmless: Makes the text harmless on a terminal.
         list_projection: What to read where events are listed, if that is less; None otherwise.
+        read: Turns the lines of an exported file back into rows in the order of `selection.COLUMNS`, and raises
+            ValueError for what is not of this format; None where it does not hold every column.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Format:
     id_prefix: bytes = b""
     harmless: Callable[[str], str] = display.harmless_lines
     list_projection: Callable[[Layout], Composable] | None = None
+    read: Callable[[Iterable[str]], Iterator[Row]] | None = None
 
     @property
     def shown_name(self) -> str:

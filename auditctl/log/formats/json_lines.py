@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+import json
+from collections.abc import Generator, Iterable, Iterator
 
 from psycopg.sql import SQL
 
 from auditctl.display import harmless_json
 from auditctl.log import selection
+from auditctl.log.formats import raw_json
 from auditctl.log.formats.format import Format, Layout, Row
+
+_NOT_QUOTED = ("event_id", "xact_id", "old_values", "new_values", "context")
 
 
 def write(rows: Iterable[Row], _: Layout) -> Generator[str]:
@@ -22,6 +26,26 @@ def write_one(row: Row, layout: Layout) -> Generator[str]:
     return write([row], layout)
 
 
+def read(lines: Iterable[str]) -> Iterator[Row]:
+    """Yield the cells of each line; raises ValueError for what this format does not write."""
+    for line in lines:
+        members = list(raw_json.members(line))
+        if tuple(name for name, _ in members) != selection.COLUMNS or not line.endswith("\n"):
+            raise ValueError("the line has other columns")
+        yield tuple(_cell(name, text) for name, text in members)
+
+
+def _cell(name: str, text: str) -> str | None:
+    if text == "null":
+        return None
+    if name in _NOT_QUOTED:
+        return text
+    value = json.loads(text)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is not text")  # noqa: TRY004
+    return value
+
+
 FORMAT = Format(
     name="jsonl",
     help="one JSON object on each line",
@@ -33,4 +57,5 @@ FORMAT = Format(
     copy_options=SQL(r"format csv, quote e'\x01', escape e'\x01', delimiter e'\x02'"),
     media_type="application/jsonl; charset=utf-8",
     id_prefix=b'{"event_id":',
+    read=read,
 )

@@ -1,0 +1,53 @@
+"""Reads the members of a JSON object as the text that stands there, so that numbers keep their digits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+_scan = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str).raw_decode
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[{}\[\]]|[^"{}\[\]]++', re.DOTALL)
+_COMMA = re.compile(r"[ \n]*,[ \n]*")
+_COLON = re.compile(r"[ \n]*:[ \n]*")
+_END = re.compile(r"\}[ \n]*")
+
+
+def members(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the key and the text of the value of each member, in their order and also if a key comes twice.
+
+    Raises:
+        ValueError: It is not an object.
+    """
+    if not text.startswith("{"):
+        raise ValueError("not a JSON object")
+    place = 1
+    if _END.fullmatch(text, place):
+        return
+    while True:
+        key, place = _scan(text, place)
+        if not isinstance(key, str) or not (colon := _COLON.match(text, place)):
+            raise ValueError("not a JSON object")
+        end = _end(text, colon.end())
+        yield key, text[colon.end() : end]
+        if comma := _COMMA.match(text, end):
+            place = comma.end()
+        elif _END.fullmatch(text, end):
+            return
+        else:
+            raise ValueError("not a JSON object")
+
+
+def _end(text: str, start: int) -> int:
+    """Where a value ends."""
+    try:
+        return int(_scan(text, start)[1])
+    except RecursionError:
+        pass
+    depth = 0
+    while token := _TOKEN.match(text, start):
+        start = token.end()
+        depth += (token[0] in "{[") - (token[0] in "}]")
+        if depth == 0:
+            return start
+    raise ValueError("not JSON")
