@@ -70,7 +70,7 @@ def log(conn: psycopg.Connection, auditctl: RunAuditctl, tmp_path: Path) -> Expo
     return one
 
 
-@pytest.mark.parametrize("options", [("--format", "jsonl"), (), ("--raw", "--order", "desc")])
+@pytest.mark.parametrize("options", [("--format", "jsonl"), ("--format", "csv-excel"), ("--raw", "--order", "desc")])
 def test_rows_of_a_sealed_log_are_proved_and_those_that_are_not_sealed_yet_are_counted(
     log: Exported, options: tuple[str, ...]
 ) -> None:
