@@ -19,8 +19,9 @@ from auditctl.errors import DriftError, UsageError
 from auditctl.evidence import row_check
 from auditctl.evidence.checkpoint import EvidenceError
 from auditctl.evidence.policy import Policy
-from auditctl.log import exported
-from auditctl.log.exported import File, RecordedExport
+from auditctl.log import exported, exported_file
+from auditctl.log.exported import RecordedExport
+from auditctl.log.exported_file import File
 from auditctl.log.formats import BY_NAME
 from auditctl.text import plural
 
@@ -120,7 +121,7 @@ def _check(session: Session, file: Path, manifest_path: Path | None, proofs: _Pr
         )
     total = 0 if manifest is None else manifest["file"]["bytes"]
     with progress.bar(session, "Reading") as show:
-        content = exported.examine(file, lambda size: show(size, max(size, total)))
+        content = exported_file.examine(file, lambda size: show(size, max(size, total)))
     findings = [] if manifest is None else list(exported.differences(manifest, content))
     export = None
     if is_logged:
@@ -153,12 +154,12 @@ def _check_rows(
                 hint="Name them with --proofs. export --manifest writes them for CSV and jsonl of a sealed log.",
             )
         return None
-    content = exported.examine(path)
+    content = exported_file.examine(path)
     if content.damage:
         raise EvidenceError(f"the compressed file of proofs is damaged or cut off: {content.damage}")
     with (
-        exported.lines_of(file) as lines,
-        exported.lines_of(path) as proof_lines,
+        exported_file.lines_of(file) as lines,
+        exported_file.lines_of(path) as proof_lines,
         progress.counter(session, "rows") as show,
     ):
         checked = row_check.check(

@@ -24,7 +24,8 @@ from auditctl.evidence.checkpoint import EvidenceError
 from auditctl.evidence.row_proofs import DIFFERENT
 from auditctl.log.export import ExportRequest, ExportResult, record_end
 from auditctl.log.export import export as export_log
-from auditctl.log.exported import PROOFS_SUFFIX, text_lines
+from auditctl.log.exported import PROOFS_SUFFIX
+from auditctl.log.exported_file import text_lines
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, EXPORTS
 from auditctl.log.selection import Order

@@ -1,26 +1,23 @@
 """Checks an exported file: by its manifest without a database, and by what the log has of the export.
 
-Decides what a manifest is and when a file fits it. Reads files in constant memory.
+Decides what a manifest is and when a file fits it.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import json
 import re
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from auditctl import resources
 from auditctl.database import Connection
 from auditctl.errors import UsageError
+from auditctl.log.exported_file import File, chunks
 from auditctl.log.formats import EXPORTS, Format
 from auditctl.text import plural
 
@@ -42,13 +39,8 @@ VERSION = 1
 _UNSAFE = re.compile(r"[^\w.-]+")
 _LONGEST_SUBJECT = 60
 
-_CHUNK = 1_048_576
-_GZIP = b"\x1f\x8b"
 _LARGEST = 64_000_000
 _END = 2**63
-
-Report = Callable[[int], None]
-"""Takes how many bytes were read so far."""
 
 
 def file_name(at: datetime, targets: Sequence[str], output_format: Format) -> str:
@@ -61,70 +53,6 @@ def file_name(at: datetime, targets: Sequence[str], output_format: Format) -> st
     """
     subject = _UNSAFE.sub("-", "-".join(targets))[:_LONGEST_SUBJECT].strip("-.")
     return f"activity{subject and '-'}{subject}-{at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}.{output_format.file_suffix}"
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """What is in an exported file.
-
-    Attributes:
-        path: Where it is.
-        size: The number of bytes, uncompressed.
-        sha256: Their SHA-256, in hexadecimal digits.
-        damage: What is wrong with the compression; empty for nothing.
-    """
-
-    path: Path
-    size: int
-    sha256: str
-    damage: str = ""
-
-
-def examine(path: Path, report: Report | None = None) -> File:
-    """Read a file, which may be compressed by gzip.
-
-    Raises:
-        UsageError: It cannot be read.
-    """
-    sha256 = hashlib.sha256()
-    size, damage = 0, ""
-    try:
-        for chunk in _chunks(path):
-            sha256.update(chunk)
-            size += len(chunk)
-            if report is not None:
-                report(size)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        damage = str(error)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", hint="Name the file that was exported.") from error
-    return File(path, size, sha256.hexdigest(), damage)
-
-
-@contextmanager
-def text_lines(file: IO[bytes]) -> Iterator[Iterator[str]]:
-    """Read the lines of an open file, each with its line feed; bytes that are not UTF-8 become surrogates."""
-    with io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="\n") as text:
-        yield text
-
-
-@contextmanager
-def lines_of(path: Path) -> Iterator[Iterator[str]]:
-    """Read the lines of a file, which may be compressed by gzip; `examine` has read it before."""
-    with _opened(path) as file, text_lines(file) as lines:
-        yield lines
-
-
-def _opened(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        is_compressed = file.read(2) == _GZIP
-    return cast("IO[bytes]", gzip.open(path, "rb")) if is_compressed else path.open("rb")
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with _opened(path) as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
 
 
 def digest(document: Mapping[str, Any]) -> str:
@@ -214,9 +142,9 @@ def _rows(file: File, format_name: str) -> int | None:
     if output_format is None or file.damage:
         return None
     if not output_format.has_header:
-        return sum(chunk.count(b"\n") for chunk in _chunks(file.path))
+        return sum(chunk.count(b"\n") for chunk in chunks(file.path))
     records, is_quoted = 0, False
-    for chunk in _chunks(file.path):
+    for chunk in chunks(file.path):
         for number, piece in enumerate(chunk.split(b'"')):
             is_quoted = is_quoted if number == 0 else not is_quoted
             records += 0 if is_quoted else piece.count(b"\n")
