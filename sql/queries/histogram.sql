@@ -1,5 +1,5 @@
 -- Counts events in one pass: by time and action, by target, and by user. The columns that are not null show what a row
--- counts: bucket, target or actor_kind. Edges are the lower bounds of the bars; source is the log, or a sample of it.
+-- counts: bucket, target or actor_kind; of a sample also its blocks, where all are null. Edges are the lower bounds of the bars; source is the log, or a sample of it.
 select
     pg_catalog.width_bucket(activity.created_on, {edges}) as bucket,
     auditctl.shown_action(activity.action, activity.context) as action,
@@ -9,4 +9,4 @@ select
     pg_catalog.count(*) as events
 from {source} as activity
 where {condition}
-group by grouping sets ((1, 2), (activity.target_name), (activity.actor_kind, activity.actor))
+group by grouping sets ((1, 2), (activity.target_name), (activity.actor_kind, activity.actor){blocks})

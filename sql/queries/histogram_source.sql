@@ -1,4 +1,4 @@
--- The columns of view auditctl.activity that filters compare, from the log or from a sample of its blocks.
+-- The columns of view auditctl.activity that filters compare, from the log or from a sample of its blocks, and the block.
 (
     select
         event.event_id,
@@ -13,6 +13,8 @@
         event.xact_id,
         event.context ->> 'reason' as reason,
         event.context,
-        event.actor
+        event.actor,
+        event.tableoid as partition_oid,
+        (event.ctid::text::point)[0] as block_number
     from auditctl.event as event {sample}
 )

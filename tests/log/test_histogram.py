@@ -162,12 +162,40 @@ def test_more_than_a_few_are_counted_exactly_where_an_index_leads(log: Connectio
 
 def test_many_are_estimated_from_a_sample(log: Connection, login: MakeLogin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counts, "MAX_SCANNED", 8000)
+    monkeypatch.setattr(counts, "MAX_EXACT", 8000)
     bulk(log, 40_000)
     log.execute("vacuum analyze auditctl.event")
     with database.connect(login("auditor", roles=["auditctl_reader"]).dsn) as conn:
         found = shown(conn, target="bulk.row")
     assert found.is_estimate
-    assert 30_000 < found.events < 50_000
+    assert abs(found.events - 40_000) <= counts.margin(found.events, found.spread) < 20_000
     assert [target.name for target in found.targets] == ["bulk.row"]
     assert found.targets[0].events == pytest.approx(found.events, abs=100)
     assert found.since == datetime(2026, 2, 1, 0, 0, 1, tzinfo=UTC)
+
+
+def test_few_among_many_are_counted_exactly_though_no_index_leads_to_them(
+    log: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "MAX_SCANNED", 500)
+    bulk(log, 4_000)
+    record(log, *(Recorded(at=minutes(number), context='{"request_id": "4f2a"}') for number in range(329)))
+    log.execute("vacuum analyze auditctl.event")
+    found = shown(log, context="request_id=4f2a")
+    assert (found.events, found.is_estimate) == (329, False)
+    (xact,) = log.execute("select xact_id::text from auditctl.event where target = 'bulk.row' limit 1").fetchone() or ()
+    assert (shown(log, xact=xact).events, shown(log, xact=xact).is_estimate) == (4_000, False)
+
+
+def test_an_estimate_that_takes_too_long_to_be_exact_has_a_margin_that_holds(
+    log: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "MAX_SCANNED", 1000)
+    monkeypatch.setattr(counts, "EXACT_SECONDS", 0.001)
+    bulk(log, 4_000)
+    record(log, *(Recorded(at=minutes(number), context='{"request_id": "4f2a"}') for number in range(400)))
+    log.execute("vacuum analyze auditctl.event")
+    found = shown(log, context="request_id=4f2a")
+    assert found.is_estimate
+    assert abs(found.events - 400) <= counts.margin(found.events, found.spread) < 1_000
+    assert log.execute("show statement_timeout").fetchone() == ("0",)

@@ -135,13 +135,17 @@ def test_counts_of_a_sample_are_called_estimated(db: str, reader: Client, monkey
     with connect(db) as conn:
         record(conn, *(Recorded() for _ in range(123)))
     monkeypatch.setattr(
-        overview, "read_histogram", lambda *some, **named: replace(read_histogram(*some, **named), is_estimate=True)
+        overview,
+        "read_histogram",
+        lambda *some, **named: replace(read_histogram(*some, **named), is_estimate=True, spread=3.0),
     )
     text = reader.get(f"/overview?{HALF_AN_HOUR}").text
-    assert "≈ 120</b> events, estimated from a sample" in text
+    assert "≈ 120 ± 40</b> events" in text
+    assert "estimated from a sample" in text
     assert [said for _, said, _, _ in buckets(text) if "UPDATE" in said] == [
-        "Mar 1, 2026, 12:00 – 12:01 UTC · ≈ 120 events: ≈ 120 UPDATE"
+        "Mar 1, 2026, 12:00 – 12:01 UTC · ≈ 120 ± 40 events: ≈ 120 ± 40 UPDATE"
     ]
+    assert "12:01 – 12:02 UTC · none in the sample events" not in text
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
-"""Counts the selected events for a chart: each of them where they are few, else those in a sample of the log.
+"""Counts the selected events for a chart: each of them where that takes no second, else those in a sample of the log.
 
 Source: auditctl.event, by queries/histogram.sql.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,12 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from psycopg.errors import QueryCanceled
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Composable, Literal
 
-from auditctl import resources
+from auditctl import database, resources
 from auditctl.actions import Action
 from auditctl.database import Connection
+from auditctl.errors import DatabaseError
 from auditctl.log import predicates, window_search
 from auditctl.log.predicates import Predicate
 from auditctl.log.selection import Order, Selection
@@ -25,11 +29,22 @@ from auditctl.log.selection import Order, Selection
 MAX_FETCHED = 100
 """Up to this many events are fetched and counted here, which is exact wherever they are in the log."""
 
+MAX_EXACT = 100_000
+"""Up to this many events are counted exactly, unless they take longer than `EXACT_SECONDS` to find."""
+
+EXACT_SECONDS = 0.7
+"""How long to count exactly before a sample is taken instead."""
+
 MAX_SCANNED = 100_000
-"""Approximate upper bound of the events that are scanned before sampling starts."""
+"""About how many events a sample has, of all that are in the selected time."""
+
+_EVENTS_PER_BLOCK = 30
+"""Assumed where a sample has no event of the selection."""
 
 _SEED = 1
 """The same blocks each time, so that a chart does not flicker."""
+
+_NO_SAMPLE = SQL("")
 
 _COLUMNS = SQL("{}, auditctl.shown_action(action, context), target_name, actor_kind, actor").format(
     SQL(window_search.MICROSECONDS)
@@ -65,12 +80,14 @@ class Counts:
         targets: By target.
         users: By kind of actor, and actor.
         is_estimate: Whether these are estimates.
+        spread: The variance of an estimate, for each event that it estimates; see `margin`.
     """
 
     buckets: Counter[tuple[int, Action]] = field(default_factory=Counter)
     targets: Counter[str] = field(default_factory=Counter)
     users: Counter[tuple[str, str | None]] = field(default_factory=Counter)
     is_estimate: bool = False
+    spread: float = 0.0
 
     @property
     def events(self) -> int:
@@ -109,11 +126,54 @@ def count_events(
         return _count_rows(newest.rows, starts)
     window_search.prepare(conn)
     possible = window_search.probe_summary(conn, Selection(conditions)) or ()
-    expected, _ = _plan(conn, [some for some in possible if some.is_indexed or some.is_time])
     share = min(1.0, MAX_SCANNED / max(_partition_events(conn, [some for some in possible if some.is_time]), 1.0))
-    if expected <= MAX_SCANNED or share == 1.0:
-        return _count_query(conn, predicates.prefer_summary(possible), starts, 1.0)
-    return _count_query(conn, conditions, starts, share)
+    if share == 1.0:
+        return _count_query(conn, _source(), predicates.prefer_summary(possible), starts)
+    exact = _count_exactly(conn, predicates.prefer_summary(possible), starts) if possible else None
+    return exact or _count_sample(conn, conditions, starts, share)
+
+
+def margin(count: int, spread: float) -> int:
+    """Return how far an estimate may be from the number that is there, 19 times in 20.
+
+    Args:
+        count: The estimate, at least 1.
+        spread: The variance for each event that is estimated.
+    """
+    return math.ceil(1.96 * math.sqrt(count * spread))
+
+
+def _count_exactly(conn: Connection, conditions: Sequence[Predicate], starts: Sequence[datetime]) -> Counts | None:
+    """Count each event; None if there are more than `MAX_EXACT`, or it takes too long."""
+    limited = SQL("(select * from {} as activity where {} limit {})").format(
+        _source(), predicates.conjunction(conditions), Literal(MAX_EXACT + 1)
+    )
+    began = time.monotonic()
+    try:
+        with database.errors_translated(), conn.transaction(force_rollback=True):  # so that the time limit ends here
+            conn.execute("select set_config('statement_timeout', %s, true)", [f"{EXACT_SECONDS * 1000:.0f}ms"])
+            counts = _count_query(conn, limited, (), starts)
+    except DatabaseError as error:
+        if error.sqlstate != QueryCanceled.sqlstate or time.monotonic() - began < EXACT_SECONDS:
+            raise  # such as by somebody who no longer wants the answer
+        return None
+    return counts if counts.events <= MAX_EXACT else None
+
+
+def _count_sample(
+    conn: Connection, conditions: Sequence[Predicate], starts: Sequence[datetime], share: float
+) -> Counts:
+    """Estimate the counts from a sample of the log's blocks."""
+    sample = SQL("tablesample system ({}) repeatable ({})").format(Literal(share * 100), Literal(_SEED))
+    blocks: list[int] = []
+    counts = _count_query(conn, _source(sample), conditions, starts, blocks)
+    # Blocks are drawn, not events: events of a block are there together or not at all (cluster sampling).
+    together = sum(size * size for size in blocks) / sum(blocks) if blocks else _EVENTS_PER_BLOCK
+    for numbers in (counts.buckets, counts.targets, counts.users):
+        for key, events in numbers.items():
+            numbers[key] = round(events / share)  # type: ignore[index]
+    counts.is_estimate, counts.spread = True, together * (1 - share) / share
+    return counts
 
 
 def _count_rows(rows: Iterable[tuple[Any, ...]], starts: Sequence[datetime]) -> Counts:
@@ -125,41 +185,46 @@ def _count_rows(rows: Iterable[tuple[Any, ...]], starts: Sequence[datetime]) -> 
     return counts
 
 
-def _count_query(conn: Connection, conditions: Sequence[Predicate], starts: Sequence[datetime], share: float) -> Counts:
-    """Count in the log, or in a sample of its blocks if the share is less than 1."""
-    sample: Composable = SQL("")
-    if share < 1.0:
-        sample = SQL("tablesample system ({}) repeatable ({})").format(Literal(share * 100), Literal(_SEED))
+def _count_query(
+    conn: Connection,
+    source: Composable,
+    conditions: Sequence[Predicate],
+    starts: Sequence[datetime],
+    blocks: list[int] | None = None,
+) -> Counts:
+    """Count in the log or in a part of it; append to `blocks`, if there are any, the number of events in each."""
     query = SQL(resources.sql_text("queries/histogram.sql")).format(
         edges=SQL("array[{}]::timestamptz[]").format(SQL(", ").join(map(Literal, starts))),
-        source=_source(sample),
+        source=source,
         condition=predicates.conjunction(conditions),
+        blocks=SQL("" if blocks is None else ", (activity.partition_oid, activity.block_number)"),
     )
-    counts = Counts(is_estimate=share < 1.0)
+    counts = Counts()
     with conn.cursor(row_factory=class_row(_CountRow)) as cursor:
         for row in cursor.execute(query):
-            events = round(row.events / share)
             if row.target is not None:
-                counts.targets[row.target] = events
+                counts.targets[row.target] = row.events
             elif row.actor_kind is not None:
-                counts.users[row.actor_kind, row.actor] = events
+                counts.users[row.actor_kind, row.actor] = row.events
             elif row.bucket is not None and row.action is not None:
-                counts.buckets[row.bucket, Action(row.action)] = events
+                counts.buckets[row.bucket, Action(row.action)] = row.events
+            elif blocks is not None:
+                blocks.append(row.events)
     return counts
 
 
-def _source(sample: Composable) -> Composable:
+def _source(sample: Composable = _NO_SAMPLE) -> Composable:
     return SQL(resources.sql_text("queries/histogram_source.sql")).format(sample=sample)
 
 
-def _plan(conn: Connection, conditions: Sequence[Predicate]) -> tuple[float, set[str]]:
-    """Return how many events the planner expects, and the names of the partitions it would read."""
+def _partitions(conn: Connection, conditions: Sequence[Predicate]) -> set[str]:
+    """Return the names of the partitions that the planner would read."""
     query = SQL("explain (format json) select from {} as activity where {}").format(
-        _source(SQL("")), predicates.conjunction(conditions)
+        _source(), predicates.conjunction(conditions)
     )
     (plans,) = conn.execute(query).fetchone() or ([],)
     nodes = [node for plan in plans for node in _nodes(plan["Plan"])]
-    return float(nodes[0]["Plan Rows"]), {node["Relation Name"] for node in nodes if "Relation Name" in node}
+    return {node["Relation Name"] for node in nodes if "Relation Name" in node}
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -170,7 +235,7 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _partition_events(conn: Connection, times: Sequence[Predicate]) -> float:
     """Return about how many events are in the partitions that a range of time touches (queries/partition_size.sql)."""
-    _, partitions = _plan(conn, times)
+    partitions = _partitions(conn, times)
     query = resources.sql_text("queries/partition_size.sql")
     row = conn.execute(query, {"partitions": sorted(partitions)}).fetchone()
     return 0.0 if row is None else float(row[0])

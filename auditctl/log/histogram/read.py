@@ -81,6 +81,7 @@ class Histogram:
         users: Those with the most events, most first.
         events: The number of all events.
         is_estimate: Whether the counts are estimates.
+        spread: The variance of an estimate, for each event that it estimates; see `counts.margin`.
     """
 
     since: datetime
@@ -91,6 +92,7 @@ class Histogram:
     users: tuple[UserCount, ...]
     events: int
     is_estimate: bool
+    spread: float = 0.0
 
 
 def read_histogram(conn: Connection, filters: Filters, *, now: datetime | None = None) -> Histogram:
@@ -126,6 +128,7 @@ def read_histogram(conn: Connection, filters: Filters, *, now: datetime | None =
         tuple(UserCount(_user(kind, actor), kind, events) for (kind, actor), events in _top(counts.users)),
         counts.events,
         counts.is_estimate,
+        counts.spread,
     )
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from auditctl.database import Connection
 from auditctl.display import format_user
 from auditctl.errors import AuditctlError
+from auditctl.log.histogram import counts
 from auditctl.log.histogram.read import Histogram, read_histogram
 from auditctl.text import iso_utc, plural
 from auditctl.web.error_pages import hint_for, status_of
@@ -21,9 +22,6 @@ from auditctl.web.render.templates import number
 from auditctl.web.request import Parameters, Visit
 
 PARAMETERS = FILTER_NAMES | {"limit"}
-
-_SIGNIFICANT_DIGITS = 2
-"""Of an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Pictures:
 
     Attributes:
         events: Number of events.
-        is_estimate: Whether all counts are estimates.
+        spread: The variance of estimates, for each event that they estimate; None for exact counts.
         since, until: The covered interval.
         chart: The events over time.
         unit: The interval of a bar, such as `hour` or `15 minutes`.
@@ -59,7 +57,7 @@ class Pictures:
     """
 
     events: int
-    is_estimate: bool
+    spread: float | None
     since: datetime
     until: datetime
     chart: Chart
@@ -75,14 +73,23 @@ class Pictures:
         return interval(self.since, self.until)
 
     def about(self, count: int) -> str:
-        """Return a count as text; of an estimate only its significant digits."""
-        return f"≈ {number(rounded(count))}" if self.is_estimate and count else number(count)
+        """Return a count as text; an estimate with its margin, and only the digits that this leaves."""
+        if self.spread is None:
+            return number(count)
+        if not count:
+            return "none in the sample"
+        margin = counts.margin(count, self.spread)
+        unit = 10 ** (len(str(margin)) - 1)
+        margin = -(-margin // unit) * unit
+        near = round(count / unit) * unit
+        return f"≈ {number(near)} ± {number(margin)}" if margin < near else f"fewer than {number(near + margin + unit)}"
 
     def describe(self, bar: Bar) -> str:
         """Return a bar's interval and counts as text."""
-        count = (
-            f"≈ {plural(rounded(bar.count), 'event')}" if self.is_estimate and bar.count else plural(bar.count, "event")
-        )
+        if self.spread is None:
+            count = plural(bar.count, "event")
+        else:
+            count = f"{self.about(bar.count)} events" if bar.count else "no events in the sample"
         segments = ", ".join(f"{self.about(segment.count)} {segment.action}" for segment in bar.segments)
         return f"{interval(bar.since, bar.until)} · {count}{': ' if segments else ''}{segments}"
 
@@ -146,7 +153,7 @@ def draw(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures
     since, until = _covered(histogram, narrowing)
     return Pictures(
         histogram.events,
-        histogram.is_estimate,
+        histogram.spread if histogram.is_estimate else None,
         since,
         until,
         bars.draw([(bucket.start, bucket.counts) for bucket in histogram.buckets], since, until),
@@ -161,11 +168,6 @@ def draw(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures
 def shared_parameters(visit: Visit) -> Parameters:
     """Return the parameters that every link of the log has."""
     return {name: visit.parameters[name] for name in ("limit",) if name in visit.parameters}
-
-
-def rounded(count: int) -> int:
-    """Return the count with only its significant digits, the others zero."""
-    return round(count, -max(len(str(count)) - _SIGNIFICANT_DIGITS, 0))
 
 
 def _covered(histogram: Histogram, narrowing: Narrowing) -> tuple[datetime, datetime]:
