@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
 import click
 
 from auditctl.cli import known_values
-from auditctl.cli.known_values import Values, complete
+from auditctl.cli.known_values import VIEWS, Values, complete
+from auditctl.cli.session import READER, Session
 from auditctl.log.filters import BY_NAME, FILTERS, Filter, Filters
 
 
@@ -28,9 +29,12 @@ def _with_options(command: Callable[..., Any], rows: Sequence[Filter]) -> Callab
     def with_filters(*args: Any, **kwargs: Any) -> Any:
         # Every option is accepted several times, so that a repeated one is an error and not silently the last.
         texts = {row.name: kwargs.pop(f"filter_{row.name}") for row in rows}
+        view = kwargs.pop("view")
+        if view is not None:
+            texts = _with_view(view, texts)
         return command(*args, filters=Filters.parse(texts), **kwargs)
 
-    decorated: Callable[..., Any] = with_filters
+    decorated: Callable[..., Any] = view_option(with_filters)
     for row in reversed(rows):
         text = f"{row.help} Repeatable." if row.repeatable else row.help
         option = click.option(
@@ -43,3 +47,20 @@ def _with_options(command: Callable[..., Any], rows: Sequence[Filter]) -> Callab
         )
         decorated = option(decorated)
     return decorated
+
+
+view_option = click.option(
+    "--view",
+    metavar="NAME",
+    shell_complete=complete(VIEWS),
+    help="The filters of this saved view; a filter given beside it replaces the view's own of that name. "
+    "See the command view.",
+)
+
+
+def _with_view(name: str, texts: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    from auditctl.log import saved_views  # needed by few commands
+
+    session = click.get_current_context().find_object(Session) or Session("")
+    with session.connect(READER) as conn:
+        return saved_views.find(conn, name).narrowed(conn, texts, tuple(texts))

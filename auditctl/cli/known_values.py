@@ -145,6 +145,8 @@ COLUMNS = Values(_query("column"))
 """Columns of the table that the command names, or of all audited tables."""
 CONSUMERS = Values(_query("consumer"))
 """Names of those who follow the log."""
+VIEWS = Values(_query("view"))
+"""Names of the login's saved views."""
 HOLDS = Values(_holds)
 """Numbers of the holds in force."""
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "log": "log",
     "show": "log",
     "history": "log",
+    "view": "view",
     "export": "export",
     "check-export": "check_export",
     "follow": "follow",

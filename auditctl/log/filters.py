@@ -72,6 +72,7 @@ class Filter:
             resolved so far, in the order of the registry; raises UsageError.
         may_be_empty: Whether an empty text is a value, and not the same as none.
         normalize: Returns a valid text as one that means the same on every machine, for links and recorded exports.
+        is_conjunctive: Whether an event must match all of several values, not one of them.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Filter:
     resolve: Resolve | None = None
     may_be_empty: bool = False
     normalize: Callable[[str], str] = str
+    is_conjunctive: bool = False
 
 
 def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) -> tuple[str, ...]:
@@ -141,7 +143,7 @@ FILTERS = (
     Filter("context", "Context", "KEY=VALUE",
            "With this in its context, such as request_id=4f2a; all, where given repeatedly.",
            "request_id=4f2a", filter_values.pair, predicates.context,
-           Field(placeholder="request_id=4f2a", is_advanced=True), repeatable=True),
+           Field(placeholder="request_id=4f2a", is_advanced=True), repeatable=True, is_conjunctive=True),
 )  # fmt: skip
 """Every filter; the order of options and documentation. Targets are resolved before columns, which need them."""
 
@@ -225,7 +227,7 @@ class Filters:
         """
         for row in FILTERS:
             value = self.values.get(row.name, (None,))[0]
-            if isinstance(value, times.Ago | times.Day):
+            if times.is_relative(value):
                 raise UsageError(
                     f"--{row.name} {self.texts[row.name][0]} means another time at each start of {name}",
                     hint=f"Write the time: --{row.name} {iso_utc(value.at(datetime.now(UTC)).replace(microsecond=0))}",

@@ -70,6 +70,11 @@ class At:
 Time = Ago | Day | At
 
 
+def is_relative(value: object) -> bool:
+    """Return whether a filter's value is a time that moves on with the clock."""
+    return isinstance(value, Ago | Day)
+
+
 def parse(text: str) -> Time:
     """Parse ISO 8601, a time of today, a date (its midnight in UTC), a day, or a duration such as `1h30m` before now.
 

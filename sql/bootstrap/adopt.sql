@@ -9,6 +9,15 @@ declare
     v_given integer := 0;
     v_steps jsonb := '[]';
 begin
+    -- Only in the same cluster do logins have the same object ids; adopted.sql asks.
+    if pg_catalog.to_regclass('auditctl.place') is not null
+        and pg_catalog.has_table_privilege('auditctl.place', 'select')
+        and pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute')
+    then
+        perform pg_catalog.set_config('auditctl.is_same_cluster', pg_catalog.bool_and(p.system_identifier = c.system_identifier)::text, true)
+        from auditctl.place as p
+        cross join pg_catalog.pg_control_system() as c;
+    end if;
     foreach v_role in array array['auditctl_owner', 'auditctl_admin', 'auditctl_reader', 'auditctl_app', 'auditctl_backup'] loop
         if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
             execute pg_catalog.format('create role %I nologin', v_role);

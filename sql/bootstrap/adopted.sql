@@ -24,6 +24,10 @@ begin
         v_steps := v_steps || to_jsonb(format('capture of %s tables that were not restored forgotten', v_number));
     end if;
     update auditctl.capture set detached = '{}', being_changed_by = null where detached <> '{}' or being_changed_by is not null;
+    if coalesce(current_setting('auditctl.is_same_cluster', true), '') <> 'true' then
+        update auditctl.saved_view as v set owner_id = r.oid from pg_roles as r where r.rolname = v.owner and r.oid <> v.owner_id;
+    end if;
+    perform auditctl_internal.prune_views();
     for v_column in
         select c.oid::regclass as relation, a.attname as name, pg_get_serial_sequence(c.oid::regclass::text, a.attname)::regclass as sequence
         from pg_class as c

@@ -138,6 +138,8 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         ("rule_on_drop_is_known",),
         ("run_findings_are_counted",),
         ("run_is_known",),
+        ("saved_view_filters_are_texts",),
+        ("saved_view_name_is_not_empty",),
     ]
 
 
@@ -219,10 +221,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
     assert {name: roles for name, roles in granted if roles != ["auditctl_reader"]} == {
         **{name: ["auditctl_admin"] for name in ("append_block", "begin_sealing", "change_capture", "summarize_month")},
         **{name: ["auditctl_admin"] for name in ("baseline_tables", "end_baseline", "record_baseline")},
-        "audit_table": ["auditctl_admin"],
-        "refresh_capture": ["auditctl_admin"],
-        "release_table": ["auditctl_admin"],
-        "unaudit_table": ["auditctl_admin"],
+        **{name: ["auditctl_admin"] for name in ("audit_table", "refresh_capture", "release_table", "unaudit_table")},
         "check_ddl": ["-"],
         "check_drop": ["-"],
         "displacement": ["auditctl_owner"],

@@ -26,11 +26,12 @@ declare
 begin
     perform auditctl_internal.prune_key_changes();
     perform auditctl_internal.prune_erasures();
+    perform auditctl_internal.prune_views();
     return case when v_before > '-infinity' then auditctl_internal.prune_read_lines(v_before) else 0 end;
 end
 $auditctl$;
 comment on function auditctl_internal.prune_bookkeeping is
-    'Deletes key changes, erasures and the record of imported log lines whose events have expired; returns how many lines';
+    'Deletes key changes, erasures and the record of imported log lines whose events have expired, and the views of dropped logins; returns how many lines';
 
 create or replace function auditctl.maintenance_due() returns table (step text, partition text, dropped bigint, kept bigint, reason text)
 language plpgsql stable security definer

@@ -36,7 +36,7 @@ begin
         from pg_class as c
         cross join lateral (select case c.relname when 'alembic_version' then 'public' else 'auditctl_reader' end) as role (name)
         where c.relnamespace = 'auditctl'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-            and c.relname <> 'log_key' and c.relowner = 'auditctl_owner'::regrole
+            and c.relname not in ('log_key', 'saved_view') and c.relowner = 'auditctl_owner'::regrole
         order by c.relname
     loop
         if not v_table.is_granted then

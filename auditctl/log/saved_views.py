@@ -1,0 +1,179 @@
+"""Saved views: filters under a name, each login its own.
+
+A view stores the texts of the registry's filters as they were given, so that `24h` means the last day whenever the view
+is used; it is parsed and looked up again each time. Source: auditctl.saved_view and its functions
+(sql/functions/10_log/saved_view.sql).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.errors import DuplicateObject, InvalidParameterValue, UndefinedObject
+from psycopg.types.json import Jsonb
+
+from auditctl import database
+from auditctl.database import Connection
+from auditctl.errors import DatabaseError, UsageError
+from auditctl.log.filter_values import require_storable
+from auditctl.log.filters import BY_NAME, Filters
+from auditctl.text import did_you_mean, in_quotes
+
+_REFUSED = (InvalidParameterValue.sqlstate, UndefinedObject.sqlstate)
+"""The SQLSTATEs of what the functions refuse."""
+
+Texts = Mapping[str, Sequence[str]]
+"""The texts of filters, by the filter's name."""
+
+
+class ViewExists(UsageError):
+    """There is a view of that name, with other filters."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedView:
+    """A view.
+
+    Attributes:
+        name: Its name.
+        document: The filters as stored, by name: a text, or a list where a filter is repeatable.
+        saved_at: When it was saved, or replaced.
+    """
+
+    name: str
+    document: Mapping[str, str | list[str]]
+    saved_at: datetime
+
+    @property
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """The filters' texts, in the registry's order; not parsed, and perhaps of filters that no longer exist."""
+        known = [name for name in BY_NAME if name in self.document]
+        values = {name: self.document[name] for name in (*known, *sorted(self.document.keys() - known))}
+        return {name: (text,) if isinstance(text, str) else tuple(text) for name, text in values.items()}
+
+    @property
+    def options(self) -> list[str]:
+        """The filters as the command line takes them: `--user=alice`."""
+        return [f"--{name}={text}" for name, texts in self.texts.items() for text in texts]
+
+    def narrowed(
+        self, conn: Connection, given: Texts, allowed: Collection[str] = tuple(BY_NAME)
+    ) -> dict[str, tuple[str, ...]]:
+        """Return the view's filters together with those given beside it.
+
+        A filter that is given replaces the view's own of that name, unless several values of it must all match: then
+        they are added. The others of the view apply as well.
+
+        Args:
+            conn: The connection, to look names up.
+            given: The filters given beside the view.
+            allowed: The filters that the caller has.
+
+        Raises:
+            UsageError: A filter of the view, or a name in it, no longer exists, or the caller has no such filter.
+            DatabaseError: The login may not read the log.
+        """
+        given = {name: tuple(texts) for name, texts in given.items() if texts}
+        own = {name: texts for name, texts in self.texts.items() if name not in given or _adds(name)}
+        try:
+            Filters.parse(own).resolve(conn)
+        except UsageError as error:
+            hint = f"Save the view with other filters, or drop it. {error.hint}".rstrip()
+            raise UsageError(f"the view {in_quotes(self.name)} is no longer valid: {error}", hint=hint) from error
+        if foreign := [name for name in own if name not in allowed]:
+            raise UsageError(
+                f"the view {in_quotes(self.name)} has the filter {foreign[0]}, which this does not have",
+                hint=f"Filters: {', '.join(allowed)}.",
+            )
+        return own | {name: tuple(dict.fromkeys((*own.get(name, ()), *texts))) for name, texts in given.items()}
+
+
+def _adds(name: str) -> bool:
+    return name in BY_NAME and BY_NAME[name].is_conjunctive
+
+
+def read(conn: Connection, person: str = "") -> list[SavedView]:
+    """Return the views of the session's login, by name.
+
+    Args:
+        conn: The connection.
+        person: The visitor that a proxy named; empty for the login itself.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    rows = conn.execute("select name, filters, saved_at from auditctl.saved_views(%s)", [person])
+    return [SavedView(*row) for row in rows]
+
+
+def find(conn: Connection, name: str, person: str = "") -> SavedView:
+    """Return a view of the session's login.
+
+    Args:
+        conn: The connection.
+        name: Its name.
+        person: As in `read`.
+
+    Raises:
+        UsageError: There is none of that name.
+        DatabaseError: The login may not read the log.
+    """
+    views = {view.name: view for view in read(conn, person)}
+    if name not in views:
+        hint = did_you_mean(name, views) or "List your views with: auditctl view list"
+        raise UsageError(f"there is no view {in_quotes(name)}", hint=hint)
+    return views[name]
+
+
+def save(conn: Connection, name: str, filters: Filters, person: str = "", *, replace: bool = False) -> bool:
+    """Save filters under a name; return whether the name is new.
+
+    Args:
+        conn: The connection.
+        name: 1 to 200 bytes of text, without control characters.
+        filters: At least one; a table or column in it must exist.
+        person: As in `read`.
+        replace: Whether a view of that name may be replaced.
+
+    Raises:
+        ViewExists: There is one of that name with other filters.
+        UsageError: No filters, a name that the log does not know, or a limit of views.
+        DatabaseError: The login may not read the log, or the server is read-only.
+    """
+    if not filters.texts:
+        raise UsageError("a view has at least one filter", hint="Filter first.")
+    require_storable("name of a view", name)
+    filters.resolve(conn)
+    query = "select auditctl.save_view(%s, %s, %s, %s)"
+    with _usage_errors():
+        row = conn.execute(query, [name, Jsonb(filters.as_dict()), person, replace]).fetchone()
+    return bool(row and row[0])
+
+
+def drop(conn: Connection, name: str, person: str = "") -> None:
+    """Drop a view of the session's login.
+
+    Raises:
+        UsageError: There is none of that name.
+        DatabaseError: The login may not read the log, or the server is read-only.
+    """
+    require_storable("name of a view", name)
+    with _usage_errors():
+        conn.execute("select auditctl.drop_view(%s, %s)", [name, person])
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Raise `UsageError` for what the functions refuse."""
+    try:
+        with database.errors_translated():
+            yield
+    except DatabaseError as error:
+        if error.sqlstate == DuplicateObject.sqlstate:
+            raise ViewExists(str(error), hint=error.hint) from error
+        if error.sqlstate in _REFUSED:
+            raise UsageError(str(error), hint=error.hint) from error
+        raise
