@@ -12,7 +12,7 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 def harmless(text: str) -> str:
     r"""Return the text on one line, with control, format and unassigned characters as \n, \x1b or \u202e."""
-    return text if text.isprintable() else "".join(map(_shown, text))
+    return _replaced(text, coded, "")
 
 
 def harmless_lines(text: str) -> str:
@@ -30,19 +30,16 @@ def harmless_toml(text: str) -> str:
     return _replaced(text, lambda letter: f"\\u{ord(letter):04x}" if letter <= "\uffff" else f"\\U{ord(letter):08x}")
 
 
-def _replaced(text: str, code: Callable[[str], str]) -> str:
-    """Return the text with a code for each character that is not seen, except line feeds."""
+def _replaced(text: str, code: Callable[[str], str], stay: str = "\n") -> str:
+    """Return the text with a code for each character that is not seen, except those that stay."""
     if text.isprintable():
         return text
-    return "".join(code(letter) if letter != "\n" and _is_unseen(letter) else letter for letter in text)
+    # A text has few different characters: each is looked at once, however long the text is.
+    return text.translate({ord(letter): code(letter) if _is_unseen(letter, stay) else letter for letter in set(text)})
 
 
-def _is_unseen(character: str) -> bool:
-    return not character.isprintable() and unicodedata.category(character) in _UNSEEN
-
-
-def _shown(character: str) -> str:
-    return coded(character) if _is_unseen(character) else character
+def _is_unseen(character: str, stay: str) -> bool:
+    return not character.isprintable() and unicodedata.category(character) in _UNSEEN and character not in stay
 
 
 def coded(character: str) -> str:

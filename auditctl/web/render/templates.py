@@ -54,12 +54,12 @@ def readable(text: str) -> str:
     """Return the text with every control or format character but newline and tab as its code."""
     if text.isprintable():
         return text
-    return "".join(
-        character
-        if character in _SPACES or character.isprintable() or unicodedata.category(character) == "Zs"
-        else coded(character)
-        for character in text
-    )
+    # A text has few different characters: each is looked at once, however long the text is.
+    return text.translate({ord(letter): letter if _is_readable(letter) else coded(letter) for letter in set(text)})
+
+
+def _is_readable(letter: str) -> bool:
+    return letter in _SPACES or letter.isprintable() or unicodedata.category(letter) == "Zs"
 
 
 def number(value: int) -> str:

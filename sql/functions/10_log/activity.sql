@@ -1,77 +1,39 @@
 -- The log in readable form.
 
-create or replace function auditctl.shorten(p_value text) returns text
-language sql immutable parallel safe
-return case
-    -- Looking at the start alone costs the same for any length; no character takes more than four bytes.
-    when pg_catalog.octet_length(p_value) > 2000 then pg_catalog.left(p_value, 99) || pg_catalog.chr(8230)
-    when p_value = '{"$masked": true}' then '***'
-    when p_value = '{"$erased": true}' then '(erased)'
-    when p_value like '{"$json": %}' then pg_catalog.substr(p_value, 11, least(pg_catalog.length(p_value) - 11, 100))
-    when p_value like '{"$head": "%", "$bytes": %, "$sha256": %}' or p_value like '{"$bytes": %, "$sha256": %}' then pg_catalog.concat(
-        case when p_value ^@ '{"$head": ' then pg_catalog.substr(p_value, 12, 80) || pg_catalog.chr(8230) || ' ' end,
-        '(' || pg_catalog.split_part(pg_catalog.split_part(p_value, '"$bytes": ', 2), ',', 1) || ' bytes)'
-    )
-    -- A value may end within a character, on which PostgreSQL raises an error. Three more bytes complete any character.
-    when pg_catalog.length(p_value || '   ') > 103 then pg_catalog.left(p_value || '   ', 99) || pg_catalog.chr(8230)
-    else p_value
-end;
-revoke execute on function auditctl.shorten from public;
-grant execute on function auditctl.shorten to auditctl_reader;
-comment on function auditctl.shorten is 'A long, masked, erased or large value as auditctl.details shows it';
-
-create or replace function auditctl.shown(p_value text) returns text
-language sql immutable parallel safe
-return coalesce(
-    case when pg_catalog.octet_length(p_value) > 100 or p_value like '{"$%' then auditctl.shorten(p_value) else p_value end, 'null'
-);
-revoke execute on function auditctl.shown from public;
-grant execute on function auditctl.shown to auditctl_reader;
-comment on function auditctl.shown is 'A recorded value as auditctl.details shows it: at most 100 characters; the word null for null';
-
-create or replace function auditctl.short_text(p_value jsonb) returns text
-language sql immutable parallel safe
--- Writing a large document takes a hundred times as long as reading it.
-return case
-    when pg_catalog.pg_column_size(p_value) > 102400 and pg_catalog.jsonb_typeof(p_value) = 'array'
-        then pg_catalog.concat('[', pg_catalog.chr(8230), '] (', pg_catalog.pg_column_size(p_value), ' bytes)')
-    when pg_catalog.pg_column_size(p_value) > 102400 and pg_catalog.jsonb_typeof(p_value) = 'object'
-        then pg_catalog.concat('{', pg_catalog.chr(8230), '} (', pg_catalog.pg_column_size(p_value), ' bytes)')
-    else p_value operator(pg_catalog.#>>) '{}'
-end;
-revoke execute on function auditctl.short_text from public;
-grant execute on function auditctl.short_text to auditctl_reader;
-comment on function auditctl.short_text is 'The text of a recorded value; of a document above 100 kB only its kind and its size as stored';
-
 create or replace function auditctl.long_sentence(p_action auditctl.action, p_old jsonb, p_new jsonb) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    -- A stored value is decompressed for each operator. A variable with the result of one is not.
-    v_old constant jsonb := p_old || '{}';
-    v_new constant jsonb := p_new || '{}';
+    -- More columns than a table can have.
+    v_most constant integer := 2000;
+    v_count bigint;
+    v_parts text[];
 begin
-    return (
-        select
-            coalesce(string_agg(
-                concat(
-                    pair.key, ': ', case p_action when 'UPDATE' then auditctl.shown(pair.old_text) || ' ' || chr(8594) || ' ' end,
-                    auditctl.shown(case p_action when 'DELETE' then pair.old_text else pair.new_text end)
-                ), '; ' order by pair.key collate "C"
-            ), '')
-        -- Each subquery with an offset evaluates its expressions once.
+    -- Each value is expanded once: looking keys up, and decompressing the value for each, takes far longer.
+    if p_action = 'UPDATE' then
+        select array_agg(part.text order by pair.key collate "C", part.place), (select count(*) from jsonb_object_keys(p_new))
+        into v_parts, v_count
         from (
-            select value.key, auditctl.short_text(value.old) as old_text, auditctl.short_text(value.new) as new_text
-            from (
-                select keys.key, v_old -> keys.key as old, v_new -> keys.key as new
-                from (select jsonb_object_keys(case p_action when 'DELETE' then v_old else v_new end) as key) as keys
-                offset 0
-            ) as value
-            offset 0
+            select key, o.value as old, n.value as new
+            from jsonb_each(p_new) as n
+            left join jsonb_each(p_old) as o using (key)
+            order by key collate "C"
+            limit v_most
         ) as pair
-        where p_action = 'UPDATE' or num_nonnulls(pair.old_text, pair.new_text) > 0
-    );
+        cross join lateral unnest(auditctl.column_changes(pair.key, pair.old, pair.new)) with ordinality as part (text, place);
+    else
+        select array_agg(pair.key || ': ' || auditctl.shown(auditctl.short_text(pair.value)) order by pair.key collate "C"), max(pair.count)
+        into v_parts, v_count
+        from (
+            select value.key, value.value, count(*) over () as count
+            from jsonb_each(case p_action when 'DELETE' then p_old else p_new end) as value
+            where value.value <> 'null'
+            order by value.key collate "C"
+            limit v_most
+        ) as pair;
+    end if;
+    return concat(array_to_string(v_parts, '; '), case when v_count > v_most then format('; %s more columns', v_count - v_most) end);
 end
 $auditctl$;
 revoke execute on function auditctl.long_sentence from public;
@@ -92,7 +54,8 @@ returns table (details text)
 language sql stable parallel safe
 begin atomic
 -- A set-returning function is inlined into the query that reads the log; a scalar one with a subquery is not.
--- Expanding keys in a select list costs half as much as jsonb_each_text in a FROM clause.
+-- Expanding keys in a select list costs half as much as jsonb_each_text in a FROM clause. An offset has each value's text
+-- made once, and not for each mention.
 select case
     -- A value as short as this is not stored out of line.
     when p_action in ('CREATE', 'UPDATE', 'DELETE') and least(pg_catalog.pg_column_size(p_old), pg_catalog.pg_column_size(p_new)) < 32
@@ -102,20 +65,37 @@ select case
         then case when auditctl.shown_action(p_action, p_context) = 'BASELINE' then 'was there: ' else '' end
             || auditctl.long_sentence(p_action, p_old, p_new)
     when p_action = 'UPDATE' then pg_catalog.array_to_string(array(
-        select pair.key || ': ' || auditctl.shown(p_old ->> pair.key) || ' ' || pg_catalog.chr(8594) || ' ' || auditctl.shown(p_new ->> pair.key)
-        from (select pg_catalog.jsonb_object_keys(p_new) as key) as pair
+        select case
+            when pg_catalog.octet_length(pair.old) > 100 or pg_catalog.octet_length(pair.new) > 100 or pair.new ^@ '{' or pair.new ^@ '['
+                or pair.old is not distinct from pair.new
+                then nullif(pg_catalog.array_to_string(auditctl.column_changes(pair.key, p_old -> pair.key, p_new -> pair.key), '; '), '')
+            else pair.key || ': ' || auditctl.shown(pair.old) || (' ' || pg_catalog.chr(8594) || ' ') || auditctl.shown(pair.new)
+        end
+        from (
+            select name.key, p_old ->> name.key as old, p_new ->> name.key as new
+            from (select pg_catalog.jsonb_object_keys(p_new) as key) as name
+            offset 0
+        ) as pair
         order by pair.key collate "C"
     ), '; ')
     when p_action = 'CREATE' then case when p_context operator(pg_catalog.?) 'baseline' then 'was there: ' else '' end || pg_catalog.array_to_string(array(
-        select pair.key || ': ' || auditctl.shown(p_new ->> pair.key)
-        from (select pg_catalog.jsonb_object_keys(p_new) as key) as pair
-        where p_new ->> pair.key is not null
+        select pair.key || ': ' || auditctl.shown(pair.text)
+        from (
+            select name.key, p_new ->> name.key as text
+            from (select pg_catalog.jsonb_object_keys(p_new) as key) as name
+            offset 0
+        ) as pair
+        where pair.text is not null
         order by pair.key collate "C"
     ), '; ')
     when p_action = 'DELETE' then pg_catalog.array_to_string(array(
-        select pair.key || ': ' || auditctl.shown(p_old ->> pair.key)
-        from (select pg_catalog.jsonb_object_keys(p_old) as key) as pair
-        where p_old ->> pair.key is not null
+        select pair.key || ': ' || auditctl.shown(pair.text)
+        from (
+            select name.key, p_old ->> name.key as text
+            from (select pg_catalog.jsonb_object_keys(p_old) as key) as name
+            offset 0
+        ) as pair
+        where pair.text is not null
         order by pair.key collate "C"
     ), '; ')
     when p_action = 'TRUNCATE' then 'all rows removed'
