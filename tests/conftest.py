@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite("tests.support.doctoring")
 
-pytest_plugins = [
-    f"tests.fixtures.{name}"
-    for name in ("server", "sessions", "store_state", "databases", "templates", "command", "machine", "logs", "web")
-]
+FIXTURES = (
+    "server", "maintenance", "sessions", "store_state", "databases", "templates", "command", "machine", "logs", "web",
+)  # fmt: skip
+
+pytest_plugins = [f"tests.fixtures.{name}" for name in FIXTURES]
 
 FOREIGN = ("PG", "AUDITCTL_")
 """Prefixes of the developer's own settings, which no test may see."""

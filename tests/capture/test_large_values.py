@@ -12,24 +12,24 @@ from auditctl.actions import DEFAULT
 from auditctl.capture import apply
 from auditctl.capture.rule_keys import Rule
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import psycopg
 
 LIMIT = 1 << 18
 """Of an event's old and new values in these tests, in bytes of JSON text: with the real one they would take minutes."""
 
 
-@pytest.fixture
-def conn(db: str) -> Iterator[psycopg.Connection]:
-    with connect(db) as opened:
-        opened.execute(f"""
+def lower_limit(dsn: str) -> None:
+    with connect(dsn) as conn:
+        conn.execute(f"""
             create or replace function auditctl_internal.event_limit() returns bigint language sql immutable
             as $$ select {LIMIT}::bigint $$
         """)
-        yield opened
+
+
+db_template = begin_with(lower_limit)
 
 
 def audit(dsn: str, name: str, **options: Any) -> None:

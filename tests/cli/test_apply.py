@@ -6,13 +6,14 @@ import os
 import pty
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
 
 from auditctl.errors import ConfigurationError, DatabaseError
 from tests.fixtures.databases import connect, fetch_value
+from tests.fixtures.templates import begin_with, running
 from tests.support.capturing import apply, audit, events, lines, pending, triggers
 
 if TYPE_CHECKING:
@@ -25,13 +26,18 @@ ONE = '[[table]]\nname = "public.a"\nactions = ["create"]\n'
 RULES = "select name, position, actions::text from auditctl.rule order by position"
 
 
+TABLES: LiteralString = """
+    create table a (id int primary key, v text);
+    create table b (id int primary key, v text);
+    create table c (id int primary key, w text)
+"""
+
+db_template = begin_with(running(TABLES), fixture="tables")
+
+
 @pytest.fixture
-def tables(conn: psycopg.Connection) -> None:
-    conn.execute("""
-        create table a (id int primary key, v text);
-        create table b (id int primary key, v text);
-        create table c (id int primary key, w text)
-    """)
+def tables(db: str) -> None:
+    """Chooses the template with the tables."""
 
 
 def audited(conn: psycopg.Connection) -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 from auditctl.capture import attempts, rule_store
 from auditctl.errors import DatabaseError
 from tests.fixtures.databases import connect, fetch_value
+from tests.fixtures.templates import begin_with, running
 from tests.support.capturing import apply, audit, lines, pending, triggers
 
 if TYPE_CHECKING:
@@ -30,9 +31,14 @@ BOTH = '[[table]]\nname = "public.a"\nactions = ["create"]\n[[table]]\nname = "p
 CREATED = [f"CREATE public.{table} create: There is no trigger yet." for table in "ab"]
 
 
+TABLES: LiteralString = "create table a (id int primary key, v text); create table b (id int primary key, v text)"
+
+db_template = begin_with(running(TABLES), fixture="tables")
+
+
 @pytest.fixture
-def tables(conn: psycopg.Connection) -> None:
-    conn.execute("create table a (id int primary key, v text); create table b (id int primary key, v text)")
+def tables(db: str) -> None:
+    """Chooses the template with the tables."""
 
 
 def wait_for_waiter(conn: psycopg.Connection, locktype: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from auditctl import database
 from auditctl.capture import rule_store
 from tests.fixtures.databases import GUARD_OFF
+from tests.fixtures.templates import begin_with, running
 from tests.support.capturing import audit, events, pending, plan
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ GLOB = '[[table]]\nname = "app.*"\nmask = ["password"]\n'
 OWN = '[[table]]\nname = "app.users"\n'
 
 
-@pytest.fixture(autouse=True)
-def users(conn: psycopg.Connection) -> None:
-    conn.execute("create schema app; create table app.users (id int primary key, name text, password text)")
+db_template = begin_with(
+    running("create schema app; create table app.users (id int primary key, name text, password text)")
+)
 
 
 def recorded(conn: psycopg.Connection) -> object:

@@ -14,6 +14,7 @@ from auditctl.doctor import acceptance
 from auditctl.doctor.examine import examine
 from auditctl.doctor.model import Finding, Severity
 from auditctl.doctor.registry import CHECKS
+from tests.fixtures.templates import begin_with, running
 from tests.support.capturing import audit, pending
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ reason = "imported once"
 """
 
 
-@pytest.fixture(autouse=True)
-def legacy(conn: psycopg.Connection) -> None:
-    conn.execute("create schema legacy; create table legacy.a (v text); create table legacy.b (v text)")
+db_template = begin_with(
+    running("create schema legacy; create table legacy.a (v text); create table legacy.b (v text)")
+)
 
 
 def keyless(auditctl: RunAuditctl) -> list[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from auditctl.errors import UsageError
 from auditctl.evidence import key_files, note, sealer
 from auditctl.evidence.checkpoint import Checkpoint, EvidenceError
 from auditctl.evidence.sealing_keys import SealingKeys
+from tests.fixtures import templates
 from tests.fixtures.databases import connect
 from tests.support import sealing
 from tests.support.capturing import audit
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
 
+db_template = templates.begin_with(
+    templates.audited("create table item (id int primary key, v text)", "item"), fixture="audited"
+)
+
+
 @pytest.fixture
-def audited(db: str, conn: psycopg.Connection) -> str:
-    conn.execute("create table item (id int primary key, v text)")
-    audit(db, "item")
+def audited(db: str) -> str:
+    """A database with an audited table."""
     return db
 
 

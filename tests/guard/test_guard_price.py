@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 import pytest
 
+from tests.fixtures import templates
 from tests.fixtures.databases import GUARD_OFF, connect
-from tests.support.capturing import audit, pending
+from tests.support.capturing import pending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,11 +32,12 @@ LOOKS = (*GENERATES, "table_shape", "trigger_shape", "current_columns", "current
 """What only DDL on an audited table requires."""
 
 
+db_template = templates.begin_with(templates.audited(TABLES, "a", "part", "parent"), fixture="audited")
+
+
 @pytest.fixture
-def audited(db: str, conn: psycopg.Connection) -> psycopg.Connection:
+def audited(conn: psycopg.Connection) -> psycopg.Connection:
     """A session that counts calls, beside three audited tables with their partition and child."""
-    conn.execute(TABLES)
-    audit(db, "a", "part", "parent")
     conn.execute("set track_functions = 'all'")
     return conn
 

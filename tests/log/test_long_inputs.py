@@ -6,15 +6,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 import auditctl as package
 from auditctl.errors import ConfigurationError
+from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with
 from tests.support.recorded import Recorded, label, record
 
 if TYPE_CHECKING:
-    import psycopg
-
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.web import Client
 
@@ -33,11 +31,14 @@ COMMANDS = (
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def customers(conn: psycopg.Connection) -> None:
-    conn.execute("create schema billing; create table billing.customer (id int primary key, name text)")
-    label(conn, "billing.customer")
-    record(conn, Recorded(target_id="k" * 900))
+def prepare(dsn: str) -> None:
+    with connect(dsn) as conn:
+        conn.execute("create schema billing; create table billing.customer (id int primary key, name text)")
+        label(conn, "billing.customer")
+        record(conn, Recorded(target_id="k" * 900))
+
+
+db_template = begin_with(prepare)
 
 
 def test_messages_about_long_arguments_are_short(auditctl: RunAuditctl) -> None:

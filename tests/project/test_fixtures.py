@@ -17,9 +17,11 @@ from psycopg import sql
 
 from auditctl.cli.main import COMMANDS
 from tests.fixtures.command import LOCALE, can_run_here, run_here, run_process
-from tests.fixtures.databases import connect, create_database, drop_database, drop_role, fetch_value
+from tests.fixtures.databases import clone, connect, create_database, drop_database, drop_role, fetch_value
 
 if TYPE_CHECKING:
+    from pytest_postgresql.executors import NoopExecutor
+
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.databases import MakeLogin
 
@@ -104,6 +106,20 @@ def test_a_command_loads_what_it_needs_itself(command: str, tmp_path: Path) -> N
     assert done.stderr == b""
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: auditctl {command} ".encode())
+
+
+def test_a_database_serves_the_next_test_until_something_is_written_in_it(
+    server: EmbeddedServer, template: NoopExecutor, login: MakeLogin
+) -> None:
+    with clone(server, template.template_dbname) as first:
+        clerk = login("clerk", roles=["auditctl_reader"], dsn=server.dsn(first))
+        assert fetch_value(clerk.dsn, "select count(*) from auditctl.rule") == 0
+    with clone(server, template.template_dbname) as second, psycopg.connect(server.dsn(second)) as session:
+        assert second == first
+        session.execute("create table left_over ()")
+        session.rollback()
+    with clone(server, template.template_dbname) as third:
+        assert third != first
 
 
 PREFERENCES = """

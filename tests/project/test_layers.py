@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text("utf-8"), name(file))
 
 
+@cache
 def imports(file: Path) -> set[str]:
     """Every module a file imports: at the top, inside a function, or for types alone."""
     found: set[str] = set()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
-import pytest
 from psycopg import sql
 
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with, running
 from tests.support.reading import SALARY, audit_reads, read_count, reads, run
 
 if TYPE_CHECKING:
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 SELECT: LiteralString = "select * from salary where id = 1"
 
 
-@pytest.fixture(autouse=True)
-def salary(conn: psycopg.Connection) -> None:
-    """A table that everybody may read and write."""
-    conn.execute(SALARY)
+db_template = begin_with(running(SALARY))
 
 
 def test_a_plain_login_is_recorded_as_itself(db: str, conn: psycopg.Connection, login: MakeLogin) -> None:

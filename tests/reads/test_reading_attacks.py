@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with, running
 from tests.support.reading import SALARY, audit_reads, read_count, reads, run
 
 if TYPE_CHECKING:
@@ -42,11 +43,10 @@ SILENCERS: list[LiteralString] = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def salary(conn: psycopg.Connection) -> None:
-    """A table that everybody may read, and a type to make others of."""
-    conn.execute(SALARY)
-    conn.execute("create table audit_nothing (id integer); grant select on audit_nothing to public")
+NOTHING: LiteralString = "; create table audit_nothing (id integer); grant select on audit_nothing to public"
+"""A type to make other tables of."""
+
+db_template = begin_with(running(SALARY + NOTHING))
 
 
 @pytest.mark.parametrize("attempt", SILENCERS)

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with, running
 from tests.support.reading import SALARY, audit_reads, documents, log_lines, reads, run
 
 if TYPE_CHECKING:
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
 SELECT: LiteralString = "select * from salary"
 
 
-@pytest.fixture(autouse=True)
-def salary(conn: psycopg.Connection) -> None:
-    """A table that everybody may read."""
-    conn.execute(SALARY)
+db_template = begin_with(running(SALARY))
 
 
 def lines_of(server: EmbeddedServer, dsn: str, *statements: LiteralString) -> list[str]:

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from auditctl.actions import Action
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with, running
 from tests.support.reading import SALARY, audit_reads, read_count, reads, run
 from tests.support.versions import MERGE, knows
 
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 
-@pytest.fixture(autouse=True)
-def salary(conn: psycopg.Connection) -> None:
-    """A table that everybody may read and write."""
-    conn.execute(SALARY)
+db_template = begin_with(running(SALARY))
 
 
 ONCE: list[tuple[LiteralString, ...]] = [

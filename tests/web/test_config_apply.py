@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from auditctl.actions import Action
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.validate import STORED
 from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with, running
 from tests.support.capturing import EVENTS, apply, audit, pending, triggers
 from tests.web import configuring
 from tests.web.configuring import ADD, ITEM, applied, changes, done, events, everything, planned, stored
@@ -26,9 +25,7 @@ STOP = "/config/disable?table=item"
 NOT_YET = "There is no trigger yet."
 
 
-@pytest.fixture(autouse=True)
-def item(conn: psycopg.Connection) -> None:
-    conn.execute(ITEM)
+db_template = begin_with(running(ITEM))
 
 
 def test_a_table_is_added_as_the_form_says(db: str, conn: psycopg.Connection, admin: Client) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditctl.database import INSTALLER
+from tests.fixtures.templates import begin_with, running
 from tests.support.capturing import triggers
 from tests.web.configuring import ADD, ITEM, applied, done, events, planned, stored
 from tests.web.documents import read
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
     from tests.fixtures.web import Client, Page
 
 
-@pytest.fixture(autouse=True)
-def item(conn: psycopg.Connection) -> None:
-    conn.execute(ITEM)
+db_template = begin_with(running(ITEM))
 
 
 @pytest.mark.parametrize("path", ["/config/plan", "/config/apply"])

@@ -11,14 +11,14 @@ import pytest
 
 from auditctl.display import format_user, harmless
 from auditctl.log.filters import FILTERS
+from tests.fixtures.databases import connect
+from tests.fixtures.templates import begin_with
 from tests.support.filter_cases import RANDOM, random_events
 from tests.support.recorded import Recorded, label, minutes, record
 from tests.web.parsing import alerts, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import psycopg
 
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.web import Client
@@ -51,12 +51,19 @@ REFUSED: list[dict[str, list[str]]] = [
 ]
 
 
-@pytest.fixture
-def log(conn: psycopg.Connection) -> None:
-    """A log with users, tables, keys, actions, addresses, columns and contexts of all kinds."""
+def prepare(dsn: str) -> None:
     made = random_events(random.Random(11))
-    record(conn, *made, *(Recorded(**{**fields(event), "at": minutes(index)}) for index, event in enumerate(ODD)))
-    label(conn, "billing.customer", "Customer <b>")
+    with connect(dsn) as conn:
+        record(conn, *made, *(Recorded(**{**fields(event), "at": minutes(index)}) for index, event in enumerate(ODD)))
+        label(conn, "billing.customer", "Customer <b>")
+
+
+db_template = begin_with(prepare)
+
+
+@pytest.fixture
+def log(db: str) -> None:
+    """A log with users, tables, keys, actions, addresses, columns and contexts of all kinds."""
 
 
 def fields(event: Recorded) -> dict[str, Any]:

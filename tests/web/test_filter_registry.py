@@ -10,20 +10,17 @@ import pytest
 
 from auditctl.log.filters import FILTERS, FieldKind, Filter
 from auditctl.log.histogram import counts
-from tests.support.recorded import Recorded, record
+from tests.fixtures.templates import begin_with, recording
+from tests.support.recorded import Recorded
 
 if TYPE_CHECKING:
-    import psycopg
-
     from tests.fixtures.web import Client
 
 CHIP = re.compile(r"<li><span>([^<]*): <b>([^<]*)</b></span>")
 
 
-@pytest.fixture(autouse=True)
-def log(conn: psycopg.Connection) -> None:
-    """A log that knows the table and the column of the registry's examples."""
-    record(conn, Recorded())
+# A log that knows the table and the column of the registry's examples.
+db_template = begin_with(recording(Recorded()))
 
 
 @pytest.mark.parametrize("row", FILTERS, ids=lambda row: row.name)
