@@ -11,10 +11,12 @@ import click
 from auditctl import database, display, metrics, place
 from auditctl.cli.known_values import FILES, complete
 from auditctl.cli.printing import standard_output
-from auditctl.cli.session import READER, Session, pass_session
+from auditctl.cli.session import ADMIN, READER, Session, pass_session
+from auditctl.cli.verify import policy_option, read_policy, read_text
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.evidence import anchor, timestamps
+from auditctl.evidence import anchor, cosignatures, timestamps
+from auditctl.evidence.policy import from_keys
 from auditctl.output import STANDARD
 
 
@@ -28,9 +30,20 @@ from auditctl.output import STANDARD
     "output.",
 )
 @click.option("--to-dsn", metavar="DSN", help="Another database, where it is added to auditctl_anchor.checkpoint.")
+@click.option(
+    "--cosigned",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    shell_complete=complete(FILES),
+    help="A checkpoint that witnesses signed: store their signatures with that of the log. With --policy.",
+)
+@policy_option
 @click.option("--timestamp", "authority", metavar="URL", help="Get a timestamp by RFC 3161 from this authority, too.")
 @pass_session
-def checkpoint(session: Session, path: str | None, to_dsn: str | None, authority: str | None) -> None:  # fmt: skip
+def checkpoint(
+    session: Session, path: str | None, to_dsn: str | None, cosigned: Path | None, policy_file: Path | None,
+    authority: str | None,
+) -> None:  # fmt: skip
     """Copy the newest checkpoint to another place, where it anchors the log.
 
     Who can change the database and has the key can seal another history, but not one that fits an anchor. Choose a
@@ -39,6 +52,10 @@ def checkpoint(session: Session, path: str | None, to_dsn: str | None, authority
 
     If the log is not an extension of the newest anchor there, the exit code is 3, and nothing is written.
 
+    With --cosigned, it takes a checkpoint back that witnesses signed (c2sp.org/tlog-cosignature). It must be one of
+    this log, signed by it, and --policy must name the witnesses; verify --policy counts them then. Needs the role
+    admin.
+
     With --timestamp, the response of the authority is stored beside it: as PATH.tsr, or in the same row.
 
     \b
@@ -46,9 +63,15 @@ def checkpoint(session: Session, path: str | None, to_dsn: str | None, authority
       auditctl checkpoint --output /mnt/anchors
       auditctl checkpoint --to-dsn service=anchors
       auditctl checkpoint --output - | mail -s checkpoint auditor@example.com
+      auditctl checkpoint --cosigned cosigned.txt --policy policy.txt
     """
-    if (path is None) == (to_dsn is None):
-        raise UsageError("name one place", hint="Either --output PATH or --to-dsn DSN.")
+    if [path, to_dsn, cosigned].count(None) != 2:
+        raise UsageError("name one place", hint="One of --output PATH, --to-dsn DSN and --cosigned FILE.")
+    if (policy_file is None) != (cosigned is None):
+        raise UsageError("--cosigned and --policy belong together", hint="The policy names the log and its witnesses.")
+    if cosigned is not None:
+        _add_cosignatures(session, cosigned, policy_file)
+        return
     if authority is not None and path == STANDARD:
         raise UsageError(
             "--timestamp takes a file, a folder or --to-dsn", hint="Standard output is for the checkpoint."
@@ -62,6 +85,15 @@ def checkpoint(session: Session, path: str | None, to_dsn: str | None, authority
         _write(session, conn, path, to_dsn, stamp)
         if path != STANDARD:
             metrics.record_run(conn, "checkpoint", 0)
+
+
+def _add_cosignatures(session: Session, file: Path, policy_file: Path | None) -> None:
+    policy = read_policy(None, policy_file)
+    text = read_text(file)
+    with session.connect(ADMIN) as conn:
+        made, added = cosignatures.add(conn, text, policy or from_keys(()))
+    signed = f"now bears the signature of {', '.join(added)}" if added else "bears these signatures already"
+    session.say(f"The checkpoint of {made.size:,} leaves {signed}.")
 
 
 def _write(

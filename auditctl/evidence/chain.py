@@ -158,6 +158,7 @@ class Chain:
             if anchor.checkpoint.size == self.tree.size and anchor.checkpoint.root == self.tree.root():
                 self._common = (self.tree.size, block.number)
                 self._agreeing.add(anchor.name)
+                self.trusted.witness(anchor.note, self.tree.size, block.number)
 
     def _compare_stored(self, tree: Frontier, text: str, block: Block) -> None:
         try:
@@ -167,6 +168,8 @@ class Chain:
             return
         if (checkpoint.size, checkpoint.root) != (tree.size, tree.root()):
             self._find("checkpoint", f"the checkpoint of block {block.number} is not that of its tree", block.number)
+        else:
+            self.trusted.witness(text, tree.size, block.number)
         if tree.size != max(self.notes):
             self.trusted.check(block, text)
 
@@ -175,7 +178,7 @@ class Chain:
         self.flush()
         self.report.tree_size = self.size
         self._check_newest()
-        self.trusted.finish()
+        self.trusted.finish(self.size)
         for size in self.notes:
             if size > self.size:
                 self._find(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditctl.errors import UsageError
 from auditctl.evidence.note import COSIGNATURE, ED25519, ML_DSA, Checkpoint, EvidenceError, Verifier, verify
@@ -65,6 +65,10 @@ class Policy:
         if self.quorum != NONE and not self._has_signed(self.quorum, frozenset(signed)):
             raise EvidenceError(f"not enough witnesses signed the checkpoint: the quorum is {in_quotes(self.quorum)}")
         return checkpoint, signed
+
+    def without_witnesses(self) -> Policy:
+        """Return the policy without its quorum, to see whether the log itself signed."""
+        return replace(self, quorum=NONE)
 
     def _has_signed(self, name: str, signed: frozenset[str]) -> bool:
         if name in self.witnesses:

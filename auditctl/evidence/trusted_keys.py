@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from auditctl.errors import UsageError
@@ -9,7 +10,8 @@ from auditctl.evidence.blocks import Block
 from auditctl.evidence.checkpoint import EvidenceError
 from auditctl.evidence.findings import Finding, Report
 from auditctl.evidence.note import Verifier
-from auditctl.evidence.policy import Policy
+from auditctl.evidence.policy import NONE, Policy
+from auditctl.text import in_quotes
 
 _Problem = tuple[int, str, str]
 
@@ -34,9 +36,10 @@ class TrustedKeys:
     _problems: list[_Problem] = field(default_factory=list)
     _changed_in: int = 0
     _changed_at: int = 0
+    _witnessed: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
-        self.current = self.given
+        self.current = self.given.without_witnesses() if self.given is not None else None
 
     def change(self, block: Block, note: str) -> None:
         """Follow the change of the key that a record may have; `note` is the checkpoint of its block, or empty."""
@@ -81,12 +84,41 @@ class TrustedKeys:
             older = "checkpoints before block {} bear the key that was replaced"
             self._problems.append((block.number, f"the checkpoint of block {block.number}: {problem}", older))
 
+    def witness(self, note: str, size: int, number: int) -> None:
+        """Remember the largest tree that as many witnesses signed as the quorum demands, and the block that ends it."""
+        if self.given is None or self.current is None or self.given.quorum == NONE:
+            return
+        for policy in (self.current, *(policy for end, policy in self._former if size <= end)):
+            with suppress(EvidenceError):
+                replace(policy, quorum=self.given.quorum).check(note)
+                self._witnessed = max(self._witnessed, (size, number))
+
     def is_older(self, size: int) -> bool:
         """Whether a tree of so many leaves is one from before the last change of the key."""
         return size < self._changed_at
 
-    def finish(self) -> None:
-        """Report what does not count: as a note, where a trusted key has signed the tree since."""
+    def _check_quorum(self, size: int) -> None:
+        if self.given is None or self.given.quorum == NONE:
+            return
+        witnessed, number = self._witnessed
+        if not witnessed:
+            quorum = in_quotes(self.given.quorum)
+            self.report.add(
+                Finding("signature", f"not enough witnesses signed any checkpoint of the log: the quorum is {quorum}")
+            )
+        elif witnessed < size:
+            self.report.note(
+                f"witnesses signed the tree of {witnessed} leaves (block {number}), "
+                f"not the {size - witnessed} sealed since"
+            )
+
+    def finish(self, size: int) -> None:
+        """Report what does not count: as a note, where a trusted key has signed the tree since.
+
+        Args:
+            size: How many leaves the log has.
+        """
+        self._check_quorum(size)
         for number, sentence, older in self._problems:
             if number < self._changed_in:
                 self.report.note(older.format(self._changed_in))

@@ -48,6 +48,7 @@ ADMIN = READER | {
 }  # fmt: skip
 ADMIN |= {"change_capture", "lock_rules", "lock_table", "prepare_capture", "record_run", "release"}
 ADMIN |= {"append_block", "audit_table", "begin_sealing", "refresh_capture", "release_table", "unaudit_table"}
+ADMIN |= {"add_cosignatures"}
 ADMIN |= {"erase_events", "summarize_month"}
 ADMIN |= {"baseline_tables", "end_baseline", "record_baseline"}
 MAY_CALL = {

@@ -175,6 +175,30 @@ grant execute on function auditctl.append_block to auditctl_admin;
 comment on function auditctl.append_block is
     'Adds a block with its nodes and checkpoint; raises unless it continues the last one. The record has the block''s columns; p_nodes has level, index and hash (hex) of each';
 
+create or replace function auditctl.add_cosignatures(p_tree_size bigint, p_note text, p_lines text) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_sealed_at constant timestamptz := (select b.sealed_at from auditctl.block as b where b.first_leaf + b.events + 1 = p_tree_size);
+begin
+    if v_sealed_at is null or split_part(p_note, chr(10), 2) is distinct from p_tree_size::text or p_note !~ E'^[^\n]+\n[0-9]+\n[A-Za-z0-9+/]{43}=\n\n'
+        or not coalesce(auditctl_internal.are_signatures(split_part(p_note, chr(10) || chr(10), 2)), false) then
+        raise exception 'the note is not a checkpoint of a block' using errcode = 'invalid_parameter_value';
+    end if;
+    if not coalesce(auditctl_internal.are_signatures(p_lines), false) or octet_length(p_note || p_lines) > 100000 then
+        raise exception 'the lines are not signatures' using errcode = 'invalid_parameter_value';
+    end if;
+    insert into auditctl.checkpoint as c (tree_size, note, made_at, is_kept) values (p_tree_size, p_note || p_lines, v_sealed_at, true)
+    on conflict (tree_size) do update set note = c.note || p_lines, is_kept = true where c.note = p_note;
+    return found;
+end
+$auditctl$;
+revoke execute on function auditctl.add_cosignatures from public;
+grant execute on function auditctl.add_cosignatures to auditctl_admin;
+comment on function auditctl.add_cosignatures is
+    'Adds the signatures of witnesses to a checkpoint, which then stays; of one that a later one replaced, stores its note again. False if the stored note is another one';
+
 create or replace function auditctl.summarize_month() returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -53,6 +53,14 @@ $auditctl$;
 comment on function auditctl_internal.guard_block is
     'Raises UA001 on every change of auditctl.block but what an announced erasure or deletion of events removes';
 
+create or replace function auditctl_internal.are_signatures(p_lines text) returns boolean
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select p_lines ~ E'^(\u2014 [^ \n+]+ [A-Za-z0-9+/]+=*\n)+$'
+$auditctl$;
+comment on function auditctl_internal.are_signatures is 'Whether a text is lines of signatures, as a signed note ends with';
+
 create or replace function auditctl_internal.guard_checkpoint() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -65,9 +73,15 @@ begin
     ) then
         return old;
     end if;
+    if tg_op = 'UPDATE' and new.note ^@ old.note and new.is_kept
+        and (new.tree_size, new.made_at) is not distinct from (old.tree_size, old.made_at)
+        and auditctl_internal.are_signatures(substr(new.note, length(old.note) + 1)) then
+        return new;
+    end if;
     raise exception '% on %.% refused: evidence is write-once', tg_op, tg_table_schema, tg_table_name
-        using errcode = 'UA001', hint = 'A checkpoint is deleted only when a later one of the same day replaces it.';
+        using errcode = 'UA001',
+        hint = 'A checkpoint only gets signatures of witnesses, and is deleted only when a later one of the same day replaces it.';
 end
 $auditctl$;
 comment on function auditctl_internal.guard_checkpoint is
-    'Raises UA001 on every change of auditctl.checkpoint but the delete of one that a later one of its day replaces';
+    'Raises UA001 on every change of auditctl.checkpoint but more signatures, and the delete of one that a later one of its day replaces';
