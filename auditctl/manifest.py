@@ -94,7 +94,7 @@ def of_recorded(conn: Connection, export: RecordedExport) -> dict[str, Any]:
         raise UsageError(
             f"export {export.event_id} was not recorded by auditctl", hint="Somebody called auditctl.record_export."
         ) from error
-    name = file_name(export.at, request.filters.texts.get("target", ()), request.format)
+    name = file_name(export.at, request.filters.texts.get("target", ()), request.format, request.filters.clock)
     return build(conn, request, result, name)
 
 

@@ -11,7 +11,7 @@ import click
 from auditctl.cli import known_values
 from auditctl.cli.known_values import VIEWS, Values, complete
 from auditctl.cli.session import READER, Session
-from auditctl.log.filters import BY_NAME, FILTERS, Filter, Filters
+from auditctl.log.filters import BY_NAME, FILTERS, ZONE, ZONE_HELP, Filter, Filters
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,13 +28,13 @@ def _with_options(command: Callable[..., Any], rows: Sequence[Filter]) -> Callab
     @wraps(command)
     def with_filters(*args: Any, **kwargs: Any) -> Any:
         # Every option is accepted several times, so that a repeated one is an error and not silently the last.
-        texts = {row.name: kwargs.pop(f"filter_{row.name}") for row in rows}
+        texts = {name: kwargs.pop(f"filter_{name}") for name in (*(row.name for row in rows), ZONE)}
         view = kwargs.pop("view")
         if view is not None:
             texts = _with_view(view, texts)
         return command(*args, filters=Filters.parse(texts), **kwargs)
 
-    decorated: Callable[..., Any] = view_option(with_filters)
+    decorated: Callable[..., Any] = zone_option(view_option(with_filters))
     for row in reversed(rows):
         text = f"{row.help} Repeatable." if row.repeatable else row.help
         option = click.option(
@@ -48,6 +48,15 @@ def _with_options(command: Callable[..., Any], rows: Sequence[Filter]) -> Callab
         decorated = option(decorated)
     return decorated
 
+
+zone_option = click.option(
+    f"--{ZONE}",
+    f"filter_{ZONE}",
+    metavar="ZONE",
+    multiple=True,
+    help=ZONE_HELP,
+    shell_complete=known_values.complete_zones,
+)
 
 view_option = click.option(
     "--view",

@@ -15,7 +15,7 @@ import click
 import psycopg
 from click.shell_completion import CompletionItem
 
-from auditctl import actions, resources
+from auditctl import actions, clock, resources
 from auditctl.cli.session import Session
 from auditctl.database import Connection
 from auditctl.names import APPLICATION_NAME
@@ -63,6 +63,11 @@ def complete(values: Values) -> Complete:
         return [CompletionItem(value) for value in values.find(context, start)]
 
     return find
+
+
+def complete_zones(_context: click.Context, _parameter: click.Parameter, start: str) -> list[CompletionItem]:
+    """Complete the name of a time zone, of those that the machine knows."""
+    return [CompletionItem(name) for folded, name in clock.names().items() if folded.startswith(start.casefold())]
 
 
 def _read(read: Read, context: click.Context, start: str) -> list[str]:

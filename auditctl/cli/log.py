@@ -14,6 +14,7 @@ from auditctl.cli.filter_options import filter_options
 from auditctl.cli.known_values import TARGETS, complete
 from auditctl.cli.printing import print_pieces, uses_color
 from auditctl.cli.session import READER, Session, pass_session
+from auditctl.clock import Clock
 from auditctl.log import reader
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
@@ -80,8 +81,9 @@ def log(
     with session.connect(READER) as conn:
         resolved = filters.resolve(conn)
         selection = Selection(resolved.predicates(), after=cursor, limit=limit)
-        page = reader.Page(conn, selection, output_format.listed(not raw, layout(wide=wide)))
-        _print(output_format, output_format.write(page, layout(wide=wide)))
+        place = layout(wide=wide, zone=filters.zone)
+        page = reader.Page(conn, selection, output_format.listed(not raw, place))
+        _print(output_format, output_format.write(page, place))
         hint = "" if page.count else resolved.suggest(conn)
     if not page.count:
         _say_nothing(session, "No events.", hint)
@@ -137,13 +139,13 @@ def history(session: Session, *, table: str, key: str, output_format: Format, wi
         _say_nothing(session, f"No events of {table} {key or '(an empty key)'}.", hint)
 
 
-def layout(*, wide: bool = False) -> Layout:
+def layout(*, wide: bool = False, zone: Clock | None = None) -> Layout:
     """Return the layout of standard output: the width of COLUMNS, else of the terminal, and whether it shows colors.
 
     In a pipe or file without COLUMNS, as with --wide, the width has no bound.
     """
     width = 0 if wide else shutil.get_terminal_size((120 if sys.stdout.isatty() else 0, 24)).columns
-    return Layout(width=max(width, 40) if width else None, color=uses_color(sys.stdout))
+    return Layout(width=max(width, 40) if width else None, color=uses_color(sys.stdout), zone=zone)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from auditctl import resources
+from auditctl import clock, resources
+from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log.exported_file import File, chunks
@@ -43,16 +44,19 @@ _LARGEST = 64_000_000
 _END = 2**63
 
 
-def file_name(at: datetime, targets: Sequence[str], output_format: Format) -> str:
+def file_name(at: datetime, targets: Sequence[str], output_format: Format, zone: Clock = clock.UTC) -> str:
     """Return the name of an export's file: what it is about, and when to the second, so that no two are the same.
 
     Args:
         at: When; aware.
         targets: The targets as the filter has them; empty for all.
         output_format: The format.
+        zone: By whose clock the time is written.
     """
+    local = zone.local(at)
+    offset = f"{local:%z}" if local.utcoffset() else "Z"
     subject = _UNSAFE.sub("-", "-".join(targets))[:_LONGEST_SUBJECT].strip("-.")
-    return f"activity{subject and '-'}{subject}-{at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}.{output_format.file_suffix}"
+    return f"activity{subject and '-'}{subject}-{local:%Y-%m-%dT%H%M%S}{offset}.{output_format.file_suffix}"
 
 
 def digest(document: Mapping[str, Any]) -> str:

@@ -12,13 +12,20 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any
 
+from auditctl import clock
 from auditctl.actions import Action
+from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import filter_values, keys, predicates, target_names, times, transactions
 from auditctl.log.keys import Key
 from auditctl.log.predicates import Predicate
 from auditctl.text import in_quotes, iso_utc
+
+ZONE = "tz"
+"""The name of the option and parameter with the time zone of the other filters: it selects nothing itself."""
+
+ZONE_HELP = "Time zone of dates, of times without an offset, and of what people read, such as Europe/Berlin."
 
 Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
 
@@ -64,7 +71,7 @@ class Filter:
         metavar: The placeholder of its value in the help.
         help: What it selects, as one sentence without a subject.
         example: A value that selects events of the tests' log; the page is tested with it.
-        parse: Turns a text into a value; raises UsageError.
+        parse: Turns a text into a value, of a time given the clock; raises UsageError.
         predicate: Turns all its values, at least one, into a condition over the columns of view auditctl.activity.
         field: Its field in the page's form.
         repeatable: Whether several values may be given.
@@ -80,14 +87,19 @@ class Filter:
     metavar: str
     help: str
     example: str
-    parse: Callable[[str], Any]
+    parse: Callable[..., Any]
     predicate: Callable[[Sequence[Any]], Predicate]
     field: Field = Field()
     repeatable: bool = False
     resolve: Resolve | None = None
     may_be_empty: bool = False
-    normalize: Callable[[str], str] = str
+    normalize: Callable[..., str] = str
     is_conjunctive: bool = False
+
+    @property
+    def is_time(self) -> bool:
+        """Whether its text is read by a clock."""
+        return self.field.kind is FieldKind.TIME
 
 
 def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) -> tuple[str, ...]:
@@ -112,11 +124,12 @@ def _resolve_xact(
 
 
 FILTERS = (
-    Filter("since", "Since", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, today, 1h30m ago.",
-           "2026-01-01", times.parse, predicates.since, Field(FieldKind.TIME, "2026-11-23, 24h"),
+    Filter("since", "From", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, today, 1h30m ago.",
+           "2026-01-01", times.parse, predicates.since, Field(FieldKind.TIME, "e.g. 2026-11-23 or 24h"),
            normalize=times.normalize),
-    Filter("until", "Until", "TIME", "Before this time.",
-           "2026-12-01", times.parse, predicates.until, Field(FieldKind.TIME, "2026-12-01"), normalize=times.normalize),
+    Filter("until", "Before", "TIME", "Before this time.",
+           "2026-12-01", times.parse, predicates.until, Field(FieldKind.TIME, "e.g. 2026-12-01"),
+           normalize=times.normalize),
     Filter("target", "Target", "TABLE", "About this table: its name, its label or a glob such as 'billing.*'.",
            "billing.customer", filter_values.text, predicates.target,
            Field(placeholder="table or label", suggestions="targets", is_wide=True),
@@ -155,28 +168,36 @@ class Filters:
     """The filters to apply; an event is selected if it satisfies all of them.
 
     Attributes:
-        texts: The texts as given, by the filter's name; local times in UTC.
+        texts: The texts as given, by the filter's name; local times with their offset.
         values: The parsed values, by the filter's name; never empty before names are looked up.
+        zone: The clock that was named; None without one.
     """
 
     texts: Mapping[str, tuple[str, ...]]
     values: Mapping[str, tuple[Any, ...]]
+    zone: Clock | None = None
+
+    @property
+    def clock(self) -> Clock:
+        """The clock by which times are shown."""
+        return self.zone or clock.UTC
 
     @classmethod
     def parse(cls, texts: Mapping[str, Sequence[str]], *, now: datetime | None = None) -> Filters:
         """Parse the texts of options or query parameters; a name without texts is left out.
 
         Args:
-            texts: By the filter's name.
+            texts: By the filter's name; under `tz` the name of a time zone.
             now: The time at which durations such as `24h` are evaluated; None for the clock's. It decides only whether
                 the interval is empty. The query uses the server's clock.
 
         Raises:
-            UsageError: No such filter, several texts for a filter that takes one, a text that is not valid, or an
-                interval that ends before it starts.
+            UsageError: No such filter or time zone, several texts for a filter that takes one, a text that is not
+                valid, or an interval that ends before it starts.
         """
         given = {name: tuple(values) for name, values in texts.items() if values}
-        parsed = {name: _parse(name, values) for name, values in given.items()}
+        zone = _zone(given.pop(ZONE, ()))
+        parsed = {name: _parse(name, values, zone) for name, values in given.items()}
         if "since" in parsed and "until" in parsed:
             moment = now or datetime.now(UTC)
             if parsed["until"][0].at(moment) <= parsed["since"][0].at(moment):
@@ -184,7 +205,7 @@ class Filters:
                     f"until {given['until'][0]} is not after since {given['since'][0]}",
                     hint="The interval holds what is at since or later, and before until.",
                 )
-        return cls({name: tuple(map(BY_NAME[name].normalize, values)) for name, values in given.items()}, parsed)
+        return cls({name: _normalize(BY_NAME[name], values, zone) for name, values in given.items()}, parsed, zone)
 
     def resolve(self, conn: Connection) -> Filters:
         """Return the filters with names looked up: targets as events carry them.
@@ -234,17 +255,34 @@ class Filters:
                 )
 
     def describe(self) -> str:
-        """Return what is selected, in words: `action update or delete, since 2026-11-01`; `every event` without any."""
+        """Return what is selected, in words: `user alice, action update or delete`; `every event` without any."""
         given = [(row, self.texts[row.name]) for row in FILTERS if row.name in self.texts]
-        return ", ".join(f"{row.label.lower()} {' or '.join(texts)}" for row, texts in given) or "every event"
+        words = [f"{row.label.lower()} {' or '.join(texts)}" for row, texts in given]
+        if any(row.is_time for row, _ in given):
+            words.append(f"dates in {self.clock.name}")
+        return ", ".join(words) or "every event"
 
     def as_dict(self) -> dict[str, str | list[str]]:
-        """Return the texts as given, in the registry's order, for JSON: a list where a filter is repeatable."""
+        """Return the texts as given, in the registry's order, for JSON: a list where a filter is repeatable.
+
+        The name of the time zone comes last, unless it is UTC.
+        """
         given = [(row, self.texts[row.name]) for row in FILTERS if row.name in self.texts]
-        return {row.name: list(texts) if row.repeatable else texts[0] for row, texts in given}
+        zone: dict[str, str | list[str]] = {} if self.clock == clock.UTC else {ZONE: self.clock.name}
+        return {row.name: list(texts) if row.repeatable else texts[0] for row, texts in given} | zone
 
 
-def _parse(name: str, texts: tuple[str, ...]) -> tuple[Any, ...]:
+def _zone(texts: tuple[str, ...]) -> Clock | None:
+    if len(texts) > 1:
+        raise UsageError(f"the filter {ZONE} takes one value, not {len(texts)}")
+    return clock.parse(texts[0]) if texts else None
+
+
+def _normalize(row: Filter, texts: tuple[str, ...], zone: Clock | None) -> tuple[str, ...]:
+    return tuple(row.normalize(text, zone) if row.is_time else row.normalize(text) for text in texts)
+
+
+def _parse(name: str, texts: tuple[str, ...], zone: Clock | None) -> tuple[Any, ...]:
     row = BY_NAME.get(name)
     if row is None:
         raise UsageError(f"there is no filter {in_quotes(name)}", hint=f"Filters: {', '.join(BY_NAME)}.")
@@ -252,4 +290,4 @@ def _parse(name: str, texts: tuple[str, ...]) -> tuple[Any, ...]:
         raise UsageError(f"the filter {name} takes one value, not {len(texts)}")
     for text in texts:
         filter_values.require_storable(f"filter {name}", text, may_be_empty=row.may_be_empty)
-    return tuple(row.parse(text) for text in texts)
+    return tuple(row.parse(text, zone) if row.is_time else row.parse(text) for text in texts)

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import LiteralString
 
 from psycopg.sql import SQL, Composable, Composed, Literal
 
+from auditctl import clock
 from auditctl.actions import Action
 from auditctl.log.filter_values import Transaction, User
 from auditctl.log.keys import Key, Spellings
@@ -261,6 +263,9 @@ def _literals(values: Sequence[str]) -> Composable:
 def _time(value: Time) -> Composable:
     if isinstance(value, At):
         return Literal(value.moment)
+    if isinstance(value, Day) and value.clock != clock.UTC:
+        # The server may know other zones, and takes the second of two midnights.
+        return Literal(value.at(datetime.now(UTC)))
     # Stable, so that the index is used and partitions are pruned as the query starts.
     if isinstance(value, Day):
         return SQL(

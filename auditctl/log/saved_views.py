@@ -19,7 +19,7 @@ from auditctl import database
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError, UsageError
 from auditctl.log.filter_values import require_storable
-from auditctl.log.filters import BY_NAME, Filters
+from auditctl.log.filters import BY_NAME, ZONE, Filters
 from auditctl.text import did_you_mean, in_quotes
 
 _REFUSED = (InvalidParameterValue.sqlstate, UndefinedObject.sqlstate)
@@ -60,7 +60,7 @@ class SavedView:
         return [f"--{name}={text}" for name, texts in self.texts.items() for text in texts]
 
     def narrowed(
-        self, conn: Connection, given: Texts, allowed: Collection[str] = tuple(BY_NAME)
+        self, conn: Connection, given: Texts, allowed: Collection[str] = (*BY_NAME, ZONE)
     ) -> dict[str, tuple[str, ...]]:
         """Return the view's filters together with those given beside it.
 

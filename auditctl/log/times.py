@@ -1,21 +1,23 @@
 """Parses the times of the filters since and until: dates, times, `today`, `yesterday`, and durations before now.
 
-Dates and days are those in UTC, as the log shows them. A time without an offset is in the zone of this machine.
+Dates, days and times without an offset are those of a named zone. Where none is named, dates and days are those in UTC,
+as the log shows them, and a time without an offset is in the zone of this machine.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from auditctl import durations
+from auditctl import clock, durations
+from auditctl.clock import Clock
 from auditctl.errors import UsageError
-from auditctl.text import in_quotes, iso_utc
+from auditctl.text import in_quotes
 
 HINT = (
-    "Write a date (2026-11-23), a time (2026-11-23T20:38:00Z, or 20:38 in this machine's zone), today, yesterday, "
-    "or how long ago: 30m, 1h30m, 7d, 2w."
+    "Write a date (2026-11-23), a time (2026-11-23T20:38:00Z, or 20:38), today, yesterday, or how long ago: 30m, "
+    "1h30m, 7d, 2w."
 )
 
 _DAYS = {"today": 0, "yesterday": 1}
@@ -43,17 +45,19 @@ class Ago:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The midnight in UTC that began the day of the query, or one before.
+    """The midnight that began the day of the query, or one before.
 
     Attributes:
         days: How many days before.
+        clock: Whose midnight.
     """
 
     days: int
+    clock: Clock = clock.UTC
 
     def at(self, now: datetime) -> datetime:
-        """Return the time, given that of the query."""
-        return datetime.combine(now.astimezone(UTC).date(), time(), UTC) - timedelta(days=self.days)
+        """Return the time, in UTC, given that of the query."""
+        return self.clock.midnight(self.clock.local(now).date() - timedelta(days=self.days))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,36 +79,46 @@ def is_relative(value: object) -> bool:
     return isinstance(value, Ago | Day)
 
 
-def parse(text: str) -> Time:
-    """Parse ISO 8601, a time of today, a date (its midnight in UTC), a day, or a duration such as `1h30m` before now.
+def parse(text: str, zone: Clock | None = None) -> Time:
+    """Parse ISO 8601, a time of today, a date (its midnight), a day, or a duration such as `1h30m` before now.
+
+    Args:
+        text: The text.
+        zone: The clock of dates, days and times without an offset; None for that of UTC, and this machine's for times.
 
     Raises:
-        UsageError: The text is none of these, or out of range.
+        UsageError: The text is none of these, out of range, or a time that the clock skipped or showed twice.
     """
+    days = zone or clock.UTC
     if text in _DAYS:
-        return Day(_DAYS[text])
+        return Day(_DAYS[text], days)
     if (ago := _duration(text)) is not None:
         return Ago(ago)
     try:
         if _DATE.fullmatch(text):
-            return At(datetime.combine(date.fromisoformat(text), time(), UTC))
-        moment = datetime.fromisoformat(f"{date.today()}T{text}" if _CLOCK.fullmatch(text) else text)  # noqa: DTZ011
+            return At(days.midnight(date.fromisoformat(text)))
+        moment = datetime.fromisoformat(f"{_today(zone)}T{text}" if _CLOCK.fullmatch(text) else text)
         if not _CLOCK_PART.search(text):
-            raise UsageError(f"{in_quotes(text)} has no time of day", hint=f"For UTC write {moment.date()}.")
-        return At(moment.astimezone(UTC))
+            raise UsageError(f"{in_quotes(text)} has no time of day", hint=f"For {days.name} write {moment.date()}.")
+        return At(zone.moment(moment) if zone and moment.tzinfo is None else moment.astimezone(UTC))
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{in_quotes(text)} is not a valid time", hint=HINT) from error
 
 
-def normalize(text: str) -> str:
-    """Return the text of a time that means the same on every machine: a time without an offset in UTC.
+def normalize(text: str, zone: Clock | None = None) -> str:
+    """Return the text of a time that means the same on every machine: a time without an offset gets one.
 
     Raises:
         UsageError: As `parse`.
     """
-    value = parse(text)
+    value = parse(text, zone)
     is_local = isinstance(value, At) and _CLOCK_PART.search(text) and not _OFFSET.search(text)
-    return iso_utc(value.moment) if is_local and isinstance(value, At) else text
+    return (zone or clock.UTC).iso(value.moment) if is_local and isinstance(value, At) else text
+
+
+def _today(zone: Clock | None) -> date:
+    now = datetime.now(UTC)
+    return (zone.local(now) if zone else now.astimezone()).date()
 
 
 def _duration(text: str) -> timedelta | None:

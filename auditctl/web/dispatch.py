@@ -21,6 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
 from starlette.routing import Route as StarletteRoute
 
+from auditctl.log.filters import ZONE
 from auditctl.text import in_quotes
 from auditctl.web import access_log, error_pages
 from auditctl.web.auth import cookies, password, proxy
@@ -157,7 +158,7 @@ def _require_admin(visit: Visit) -> None:
 
 
 def _require_known_parameters(visit: Visit, route: Route) -> None:
-    unknown = [name for name in visit.request.query_params if name not in route.parameters]
+    unknown = [name for name in visit.request.query_params if name not in {*route.parameters, ZONE}]
     if unknown:
         raise BadRequest(
             f"This page has no parameter {in_quotes(unknown[0])}.",

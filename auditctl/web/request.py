@@ -15,9 +15,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from auditctl import database
+from auditctl import clock, database
+from auditctl.clock import Clock
 from auditctl.database import Connection
-from auditctl.log.filters import FILTERS
+from auditctl.errors import UsageError
+from auditctl.log.filters import FILTERS, ZONE
 from auditctl.web import middleware
 from auditctl.web.auth.connections import Claims
 from auditctl.web.auth.sessions import Sessions, Visitor, VisitorSession
@@ -35,6 +37,9 @@ MAY_BE_EMPTY = frozenset(row.name for row in FILTERS if row.may_be_empty)
 
 FORM, EMPTY = "form", "empty"
 """The fields that only a form of filters sends: that it is one, and the names of filters that it means to be empty."""
+
+ZONE_COOKIE = "auditctl_tz"
+"""Set by a script; only an address without parameters heeds it, so that a shared address shows everybody the same."""
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -111,6 +116,32 @@ class Visit:
         return values
 
     @property
+    def clock(self) -> Clock:
+        """The clock of the time zone in the address, by which every page shows times; that of UTC without one.
+
+        Raises:
+            BadRequest: Several zones are named.
+            UsageError: There is no such zone.
+        """
+        names = [name for name in self.request.query_params.getlist(ZONE) if name]
+        if len(names) > 1:
+            raise BadRequest(f"The parameter {ZONE} is repeated.")
+        return clock.parse(names[0]) if names else clock.UTC
+
+    @property
+    def zone(self) -> str:
+        """The name of the time zone in the address; empty without one, or without such a zone."""
+        try:
+            return self.clock.name if self.request.query_params.get(ZONE) else ""
+        except (BadRequest, UsageError):
+            return ""
+
+    @property
+    def remembered_zone(self) -> str:
+        """The name of the time zone that the visitor chose last, which a script remembers; empty without one."""
+        return clock.names().get(self.request.cookies.get(ZONE_COOKIE, "").casefold(), "")
+
+    @property
     def signed_in(self) -> VisitorSession:
         """The session.
 
@@ -173,9 +204,16 @@ class Visit:
         return values[0] if values else str(default)
 
     def url(self, path: str, parameters: Parameters | None = None) -> str:
-        """Return the URL of a page on this server, without scheme and host."""
-        query = urlencode(parameters or {}, doseq=True)
+        """Return the URL of a page on this server, without scheme and host; the time zone of the address stays."""
+        parameters = dict(parameters or {})
+        if "?" not in path and self.zone:
+            parameters.setdefault(ZONE, [self.zone])
+        query = urlencode(parameters, doseq=True)
         return f"{self.app.settings.root_path}{path}{'?' if query else ''}{query}"
+
+    def in_zone(self, name: str) -> str:
+        """Return the URL of the same page with times in another zone."""
+        return self.url(self.path, {**self.parameters, ZONE: [name]})
 
     def page(
         self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any

@@ -73,15 +73,19 @@ def test_a_chip_is_taken_away_and_the_others_stay(archive: Archive, browse: Brow
 
 def test_a_quick_choice_sets_the_time_and_is_marked(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.reader)
-    tab.goto("/?target=Customer")
+    tab.goto("/?target=Customer&limit=60")
     choices = tab.get_by_role("list", name="Time", exact=True)
     expect(choices.locator("[aria-current]")).to_have_text("All time")
-    choices.get_by_role("link", name="24 hours").click()
-    expect(choices.locator("[aria-current]")).to_have_text("24 hours")
+    tab.get_by_label("Before", exact=True).fill("2026-03-01T12:30:00Z")
+    follow(tab.get_by_role("button", name="Filter"))
+    expect(tab.locator("tr.event")).to_have_count(30)
+    expect(choices.locator("[aria-current]")).to_have_count(0)
+    choices.get_by_role("link", name="Last 24 hours").click()
+    expect(choices.locator("[aria-current]")).to_have_text("Last 24 hours")
     expect(tab.locator("tr.event")).to_have_count(2)
     choices.get_by_role("link", name="All time").click()
-    expect(tab).to_have_url(f"{archive.url}/?target=Customer")
-    expect(tab.locator("tr.event")).to_have_count(50)
+    expect(tab).to_have_url(f"{archive.url}/?target=Customer&limit=60")
+    expect(tab.locator("tr.event")).to_have_count(60)
 
 
 def test_audited_tables_are_suggested_by_label_and_name(archive: Archive, browse: Browse) -> None:
@@ -116,12 +120,12 @@ def test_a_view_sent_to_a_colleague_shows_them_the_same_rows(archive: Archive, b
 def test_a_mistyped_filter_is_explained_beside_what_was_typed(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.reader, refusals=(400,))
     tab.goto("/")
-    tab.get_by_label("Since", exact=True).fill("yesterday-ish")
-    tab.get_by_label("Since", exact=True).press("Enter")
+    tab.get_by_label("From", exact=True).fill("yesterday-ish")
+    tab.get_by_label("From", exact=True).press("Enter")
     expect(tab.get_by_role("alert")).to_contain_text("yesterday-ish")
-    expect(tab.get_by_label("Since", exact=True)).to_have_value("yesterday-ish")
-    tab.get_by_label("Since", exact=True).fill("24h")
-    tab.get_by_label("Since", exact=True).press("Enter")
+    expect(tab.get_by_label("From", exact=True)).to_have_value("yesterday-ish")
+    tab.get_by_label("From", exact=True).fill("24h")
+    tab.get_by_label("From", exact=True).press("Enter")
     expect(tab.get_by_role("alert")).to_have_count(0)
     expect(tab.locator("tr.event").first).to_be_visible()
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from playwright.sync_api import expect
 
@@ -105,15 +103,29 @@ def test_an_event_has_a_page_of_its_own_for_a_new_tab(archive: Archive, browse: 
     expect(another.value.locator(".values ins")).to_have_text(["rechnung", "June"])
 
 
-def test_times_are_those_of_the_readers_zone_and_utc_is_kept(archive: Archive, browse: Browse) -> None:
+def test_the_readers_zone_is_offered_kept_in_the_address_and_obeyed_by_everything(
+    archive: Archive, browse: Browse
+) -> None:
     tab = browse(archive.url, archive.reader)
-    tab.goto("/?target=Customer&until=2026-03-01T12:00:01Z")
+    tab.goto("/?target=Customer&since=2026-03-01&until=2026-03-01T12:00:01Z")
+    expect(tab.locator("tr.event time")).to_have_text("1 Mar 2026, 12:00:00 UTC")
+    follow(tab.get_by_role("link", name="Asia/Kathmandu (yours)"))
     shown = tab.locator("tr.event time")
-    at = datetime.fromisoformat(str(shown.get_attribute("datetime")))
-    local = at.astimezone(ZoneInfo(ZONE))
-    expect(shown).to_have_text(f"{local:%m/%d/%Y, %I:%M:%S %p}")
+    expect(shown).to_have_text("1 Mar 2026, 17:45:00 UTC+05:45")
     expect(shown).to_have_attribute("title", "2026-03-01 12:00:00.123456 UTC")
-    expect(tab.get_by_role("columnheader").first).to_have_text("Created on (GMT+5:45)")
+    expect(tab.get_by_label("Time zone", exact=True)).to_have_value(ZONE)
+    expect(tab.locator(".readout .total")).to_contain_text("UTC+05:45")
+    tab.locator("tr.event a.open").click()
+    expect(tab.locator("tr.opened .facts")).to_contain_text("1 Mar 2026, 17:45:00.123456 UTC+05:45")
+    tab.get_by_label("From", exact=True).fill("2026-03-02")
+    tab.get_by_label("Before", exact=True).fill("")
+    follow(tab.get_by_role("button", name="Filter"))
+    expect(tab).to_have_url(re.compile(r"since=2026-03-02&tz=Asia%2FKathmandu"))
+    expect(tab.locator("tr.event")).to_have_count(2)
+    tab.goto("/")
+    expect(tab).to_have_url(f"{archive.url}/?tz=Asia%2FKathmandu")
+    follow(tab.get_by_role("link", name="UTC", exact=True))
+    expect(tab.locator("tr.event time").first).to_contain_text(" UTC")
 
 
 def test_on_a_phone_an_event_is_a_card_that_opens(archive: Archive, browse: Browse) -> None:

@@ -88,7 +88,7 @@ def test_a_drag_over_bars_narrows_the_log_to_their_time(archive: Archive, browse
     tab.mouse.up()
     tab.wait_for_url(lambda url: url != before)
     assert moments(chosen(tab)) == wanted
-    expect(tab.get_by_role("list", name="Filters in force").locator("span").first).to_contain_text("Since")
+    expect(tab.get_by_role("list", name="Filters in force").locator("span").first).to_contain_text("From")
 
 
 def test_arrows_walk_along_the_bars_and_enter_narrows(archive: Archive, browse: Browse) -> None:

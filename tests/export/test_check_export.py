@@ -124,7 +124,7 @@ def test_manifest_says_who_exported_what_and_what_was_captured(
     assert document["sha256"] == digest(document)
     assert document["evidence"] is None
     assert document["filters"] == {"since": "2026-01-01"}
-    assert document["selection"] == "since 2026-01-01"
+    assert document["selection"] == "from 2026-01-01, dates in UTC"
     assert (document["export"]["login"], document["export"]["zone"]) == ("postgres", "UTC")
     assert document["file"]["rows"] == file.read_text().count("\n")
     (covered,) = document["coverage"]

@@ -12,7 +12,7 @@ from auditctl.cli.main import COMMANDS, cli
 from auditctl.doctor.model import Severity
 from auditctl.doctor.registry import CHECKS
 from auditctl.log import selection
-from auditctl.log.filters import FILTERS
+from auditctl.log.filters import FILTERS, ZONE, ZONE_HELP
 from auditctl.log.formats import EXPORTS, FORMATS
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def _filters() -> Iterator[str]:
     yield "| filter | value | selects | repeatable |\n|---|---|---|---|"
     for row in FILTERS:
         yield f"| `--{row.name}` | {row.metavar} | {_cell(row.help)} | {'yes' if row.repeatable else 'no'} |"
+    yield f"| `--{ZONE}` | ZONE | nothing. {ZONE_HELP} | no |"
     yield ""
 
 

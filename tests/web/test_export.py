@@ -35,10 +35,10 @@ def test_downloads_have_the_registered_media_types() -> None:
     assert BY_NAME["jsonl"].media_type == "application/jsonl; charset=utf-8"
 
 
-def test_the_log_has_a_link_to_each_export(reader: Client) -> None:
+def test_the_log_has_a_button_for_each_export(reader: Client) -> None:
     text = reader.get("/").text
     for row in EXPORTS:
-        assert f'href="/export.{row.name}">Export {row.shown_name}</a>' in text
+        assert f'formaction="/export.{row.name}" class="link">Export {row.shown_name}</button>' in text
 
 
 @pytest.mark.parametrize("path", PATHS)

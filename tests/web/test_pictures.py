@@ -76,7 +76,7 @@ def test_one_event_makes_one_bar_that_leads_to_it(db: str, reader: Client) -> No
         record(conn, Recorded())
     answer = reader.get(f"/overview?user=alice&{HALF_AN_HOUR}")
     [(link, said)] = [(link, said) for link, said, _, _ in buckets(answer.text) if ": 1 UPDATE" in said]
-    assert said == "Mar 1, 2026, 12:00 – 12:01 UTC · 1 event: 1 UPDATE"
+    assert said == "1 Mar 2026, 12:00 – 12:01 UTC · 1 event: 1 UPDATE"
     assert link == "/?since=2026-03-01T12%3A00%3A00Z&until=2026-03-01T12%3A01%3A00Z&user=alice"
     assert listed(reader, link) == 1
 
@@ -143,7 +143,7 @@ def test_counts_of_a_sample_are_called_estimated(db: str, reader: Client, monkey
     assert "≈ 120 ± 40</b> events" in text
     assert "estimated from a sample" in text
     assert [said for _, said, _, _ in buckets(text) if "UPDATE" in said] == [
-        "Mar 1, 2026, 12:00 – 12:01 UTC · ≈ 120 ± 40 events: ≈ 120 ± 40 UPDATE"
+        "1 Mar 2026, 12:00 – 12:01 UTC · ≈ 120 ± 40 events: ≈ 120 ± 40 UPDATE"
     ]
     assert "12:01 – 12:02 UTC · none in the sample events" not in text
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from psycopg.sql import SQL, Composable
 
 from auditctl import display
+from auditctl.clock import Clock
 
 _DIGITS = re.compile(rb"[0-9]+")
 
@@ -23,10 +24,12 @@ class Layout:
     Attributes:
         width: Columns of characters, at least 1; None for as many as the text takes.
         color: Whether colors may be used.
+        zone: The clock by which a format for people shows times; None for that of UTC, which the header says.
     """
 
     width: int | None = 120
     color: bool = False
+    zone: Clock | None = None
 
 
 @dataclass(frozen=True, slots=True)

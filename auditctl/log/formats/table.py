@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Generator, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from auditctl.clock import UTC
 from auditctl.display import format_user, harmless
 from auditctl.log import selection
 from auditctl.log.formats.format import Format, Layout, Row
@@ -20,7 +22,7 @@ COLORS = {
     "BASELINE": "green",
 }  # fmt: skip
 
-_HEADER = ("event", "created on (UTC)", "ip address", "user", "action", "target", "id", "details")
+_HEADER = ("event", "created on", "ip address", "user", "action", "target", "id", "details")
 _FIELD = {name: index for index, name in enumerate(selection.COLUMNS)}
 LONG = 20_000
 """Laying out so many characters takes a tenth of a second."""
@@ -40,17 +42,22 @@ def write(rows: Iterable[Row], layout: Layout) -> Generator[str]:
     if layout.width is None:
         yield from _uncut(listed, layout)
         return
-    table = _table(wide=layout.width >= _WITH_ADDRESS)
+    table = _table(layout, wide=layout.width >= _WITH_ADDRESS)
     for row in listed:
-        table.add_row(*_line(row, wide=layout.width >= _WITH_ADDRESS))
+        table.add_row(*_line(row, layout, wide=layout.width >= _WITH_ADDRESS))
     yield _drawn(table, layout)
+
+
+def _header(layout: Layout) -> tuple[str, ...]:
+    event, moment, *others = _HEADER
+    return event, f"{moment} ({layout.zone.name if layout.zone else UTC.name})", *others
 
 
 def _uncut(rows: list[Row], layout: Layout) -> Generator[str]:
     """Yield a line for each row, each column as wide as its longest value; rich would take long to lay them out."""
     from rich.cells import cell_len
 
-    cells = [list(_HEADER), *([cell.plain for cell in _line(row, wide=True)] for row in rows)]
+    cells = [list(_header(layout)), *([cell.plain for cell in _line(row, layout, wide=True)] for row in rows)]
     if any(row[_FIELD["reason"]] for row in rows):
         reasons = ["reason", *(harmless(row[_FIELD["reason"]] or "") for row in rows)]
         cells = [[*texts, reason] for texts, reason in zip(cells, reasons, strict=True)]
@@ -99,16 +106,16 @@ def _grid() -> Table:
     return grid
 
 
-def _table(*, wide: bool) -> Table:
+def _table(layout: Layout, *, wide: bool) -> Table:
     from rich import box
     from rich.table import Table
 
     table = Table(
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1 if wide else 0, 0, 0), expand=True
     )
-    event, moment, address, user, action, target, key, details = _HEADER
+    event, moment, address, user, action, target, key, details = _header(layout)
     table.add_column(event, justify="right", no_wrap=True)
-    table.add_column(moment, no_wrap=True, width=19)
+    table.add_column(moment, no_wrap=True, width=None if layout.zone else 19, min_width=24 if layout.zone else 19)
     if wide:
         table.add_column(address, no_wrap=True, max_width=15, overflow="ellipsis")
     table.add_column(user, no_wrap=True, max_width=16 if wide else 10, overflow="ellipsis")
@@ -119,13 +126,16 @@ def _table(*, wide: bool) -> Table:
     return table
 
 
-def _line(row: Row, *, wide: bool) -> list[Text]:
+def _line(row: Row, layout: Layout, *, wide: bool) -> list[Text]:
     from rich.text import Text
 
     def field(name: str) -> Text:
         return Text(harmless(row[_FIELD[name]] or ""))
 
-    moment = (row[_FIELD["created_on"]] or "")[:19].replace("T", " ")
+    created_on = row[_FIELD["created_on"]] or ""
+    moment = (
+        layout.zone.digits(datetime.fromisoformat(created_on)) if layout.zone else created_on[:19].replace("T", " ")
+    )
     action = row[_FIELD["action"]] or ""
     return [
         field("event_id"),

@@ -1,14 +1,21 @@
-"""Divides a range of time into the intervals of a bar chart, at round times in UTC. Pure."""
+"""Divides a range of time into the intervals of a bar chart, at round times of a clock. Pure.
+
+A day on which clocks change has 23 or 25 hours, and an hour that they show twice is two.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+
+from auditctl import clock
+from auditctl.clock import Clock
 
 MAX_BARS = 60
 """About how many bars fit."""
 
-_MONDAY = datetime(1, 1, 1, tzinfo=UTC)
+_MONDAY = datetime(1, 1, 1)  # noqa: DTZ001 - as a clock shows it
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +32,29 @@ class Interval:
     span: timedelta = timedelta()
     months: int = 0
 
-    def floor(self, moment: datetime) -> datetime:
-        """Return the edge at or before a time."""
+    def floor(self, moment: datetime, zone: Clock = clock.UTC) -> datetime:
+        """Return the edge at or before a time, in UTC."""
         moment = moment.astimezone(UTC)
-        if self.months:
-            month = (moment.year - 1) * 12 + moment.month - 1
-            return _month(month - month % self.months)
-        return moment - (moment - _MONDAY) % self.span
-
-    def after(self, edge: datetime) -> datetime | None:
-        """Return the edge after an edge; None at the end of time."""
+        shown = zone.local(moment).replace(tzinfo=None)
         try:
             if self.months:
-                return _month((edge.year - 1) * 12 + edge.month - 1 + self.months)
-            return edge + self.span
+                return zone.midnight(_month(shown, -((shown.year * 12 + shown.month - 13) % self.months)))
+            since = (shown - _MONDAY) % self.span
+            return moment - since if self.span <= _HOUR else zone.first(shown - since)
+        except (OverflowError, ValueError):  # the calendar's first day
+            return moment
+
+    def after(self, edge: datetime, zone: Clock = clock.UTC) -> datetime | None:
+        """Return the edge after an edge, in UTC; None at the end of time."""
+        try:
+            if self.months:
+                return zone.midnight(_month(zone.local(edge), self.months))
+            if self.span <= _HOUR:
+                return self.floor(edge + self.span, zone)
+            later = zone.first(zone.local(edge).replace(tzinfo=None) + self.span)
         except (OverflowError, ValueError):
             return None
+        return later if later > edge else edge + self.span  # a calendar that repeats a day
 
 
 INTERVALS = (
@@ -68,15 +82,17 @@ def choose(since: datetime, until: datetime) -> Interval:
     return INTERVALS[-1]
 
 
-def starts(since: datetime, until: datetime, interval: Interval) -> tuple[datetime, ...]:
-    """Return where each bar of the range [since, until) begins, in order; empty for an empty range."""
+def starts(since: datetime, until: datetime, interval: Interval, zone: Clock = clock.UTC) -> tuple[datetime, ...]:
+    """Return where each bar of the range [since, until) begins, in UTC and in order; empty for an empty range."""
     edges = []
-    edge: datetime | None = interval.floor(since)
+    edge: datetime | None = interval.floor(since, zone)
     while edge is not None and edge < until:
         edges.append(edge)
-        edge = interval.after(edge)
+        edge = interval.after(edge, zone)
     return tuple(edges)
 
 
-def _month(count: int) -> datetime:
-    return datetime(count // 12 + 1, count % 12 + 1, 1, tzinfo=UTC)
+def _month(day: date, months: int) -> date:
+    """Return the first day of the month that is so many after that of a day."""
+    count = (day.year - 1) * 12 + day.month - 1 + months
+    return date(count // 12 + 1, count % 12 + 1, 1)

@@ -117,7 +117,7 @@ def read_histogram(conn: Connection, filters: Filters, *, now: datetime | None =
         newest = fetch_newest(conn, conditions)
         since, until = _range(filters, newest, now)
         interval = intervals.choose(since, until)
-        starts = intervals.starts(since, until, interval)
+        starts = intervals.starts(since, until, interval, filters.clock)
         counts = count_events(conn, conditions, newest, starts)
     return Histogram(
         since,

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from auditctl import clock
 from auditctl.actions import Action
-from auditctl.web.render.scale import Tick, interval, level_of, short, ticks
+from auditctl.clock import Clock
+from auditctl.web.render.scale import Tick, level_of, short, ticks
 
 MIN_HEIGHT = 1.8
 """Height of the smallest segment, so that it is visible."""
@@ -60,11 +62,6 @@ class Bar:
     width: float
     segments: tuple[Segment, ...]
 
-    @property
-    def interval(self) -> str:
-        """The interval as text."""
-        return interval(self.since, self.until)
-
 
 @dataclass(frozen=True, slots=True)
 class Level:
@@ -109,13 +106,19 @@ class Meter:
     width: float
 
 
-def draw(buckets: Sequence[tuple[datetime, Mapping[Action, int]]], since: datetime, until: datetime) -> Chart:
+def draw(
+    buckets: Sequence[tuple[datetime, Mapping[Action, int]]],
+    since: datetime,
+    until: datetime,
+    zone: Clock = clock.UTC,
+) -> Chart:
     """Return the chart of counts by interval.
 
     Args:
         buckets: The start of each interval, in UTC and in order, and its counts; each ends where the next starts.
         since: Start of the first bar, within the first interval.
         until: End of the last bar.
+        zone: The clock of the labels.
     """
     starts = [start for start, _ in buckets]
     # The range may start within the first interval and end within the last.
@@ -130,7 +133,7 @@ def draw(buckets: Sequence[tuple[datetime, Mapping[Action, int]]], since: dateti
     return Chart(
         bars,
         tuple(Level(100 * (1 - level / levels), short(step * level)) for level in range(levels, -1, -1)),
-        ticks(starts),
+        ticks(starts, zone),
         tuple((action, total) for action in Action if (total := sum(bar.get(action, 0) for bar in counts))),
     )
 

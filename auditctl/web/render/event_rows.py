@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.sql import SQL, Composable, Literal
@@ -63,9 +63,9 @@ class EventRow:
     xact_filter: str = ""
 
     @property
-    def moment(self) -> str:
-        """The time in UTC, to the second."""
-        return self.created_on[:19].replace("T", " ")
+    def at(self) -> datetime:
+        """The time, in UTC."""
+        return self.cursor.created_on
 
     @property
     def cursor(self) -> Cursor:

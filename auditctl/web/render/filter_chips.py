@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from auditctl.clock import UTC
 from auditctl.errors import UsageError
-from auditctl.log.filters import BY_NAME, FILTERS, Filters
+from auditctl.log.filters import BY_NAME, FILTERS, ZONE, Filters
 from auditctl.names import SYSTEM_USER
 
 FILTER_NAMES = frozenset(row.name for row in FILTERS)
@@ -39,17 +40,18 @@ class Narrowing:
     Attributes:
         texts: By the filter's name, in the registry's order.
         error: Why they are not valid; None if they are.
+        zones: The names of time zones, of which there may be one; empty for UTC.
     """
 
     texts: Mapping[str, tuple[str, ...]]
     error: UsageError | None = None
+    zones: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, parameters: Mapping[str, Sequence[str]]) -> Narrowing:
         """Take the filters out of an address's parameters; raises nothing."""
-        return cls({
-            row.name: tuple(dict.fromkeys(parameters[row.name])) for row in FILTERS if parameters.get(row.name)
-        })  # fmt: skip
+        texts = {row.name: tuple(dict.fromkeys(parameters[row.name])) for row in FILTERS if parameters.get(row.name)}
+        return cls(texts, zones=tuple(parameters.get(ZONE, ())))
 
     def parsed(self) -> Filters:
         """Return the parsed filters.
@@ -57,7 +59,7 @@ class Narrowing:
         Raises:
             UsageError: As `Filters.parse` does.
         """
-        return Filters.parse(self.texts)
+        return Filters.parse({**self.texts, ZONE: self.zones or (UTC.name,)})
 
     @property
     def chips(self) -> list[Chip]:
@@ -80,6 +82,20 @@ class Narrowing:
         """Return the parameters with these values instead of the filters' own."""
         changed = {**self.texts, **{name: (text,) for name, text in texts.items()}}
         return {row.name: changed[row.name] for row in FILTERS if row.name in changed}
+
+    def period(self, since: str = "") -> dict[str, tuple[str, ...]]:
+        """Return the parameters with another period instead of the filters' own: from then until now, or all time."""
+        always = Narrowing(Narrowing(self.without("since")).without("until"))
+        return always.having(since=since) if since else dict(always.texts)
+
+    def is_period(self, since: str = "") -> bool:
+        """Return whether this is the period that the filters have."""
+        return self.one("since") == since and not self.one("until")
+
+    @property
+    def is_typeable(self) -> bool:
+        """Whether the fields of a form can hold all texts: they have no line breaks, which fields of one line drop."""
+        return not any("\n" in text or "\r" in text for texts in self.texts.values() for text in texts)
 
     def one(self, name: str) -> str:
         """Return the first text of a filter, which is the value of its field; empty without one."""

@@ -1,10 +1,13 @@
-"""Chooses the scales of a bar chart: round counts on the vertical axis, time labels on the horizontal. Times in UTC."""
+"""Chooses the scales of a bar chart: round counts on the vertical axis, time labels on the horizontal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
+
+from auditctl import clock
+from auditctl.clock import Clock, day_text
 
 MAX_TICKS = 7
 _LEVELS = 4
@@ -19,7 +22,7 @@ class Tick:
 
     Attributes:
         left: Horizontal position, 0 to 100.
-        text: A time, day, month or year in UTC.
+        text: A time, day, month or year.
         anchor: Which point of the label is there: `start`, `middle` or `end`.
         is_minor: Whether it is hidden on narrow screens.
     """
@@ -35,7 +38,7 @@ class _Stride:
     """A distance between labels.
 
     Attributes:
-        key: The number of the period that a time is in; each change of it may have a label.
+        key: The number of the period that a local time is in; each change of it may have a label.
         text: The label.
     """
 
@@ -44,7 +47,10 @@ class _Stride:
 
 
 def _seconds(stride: int) -> _Stride:
-    return _Stride(lambda moment: int(moment.timestamp()) // stride, _clock)
+    # Hours are counted from a midnight, as clocks show them.
+    return _Stride(
+        lambda moment: (moment.toordinal() * 86400 + moment.hour * 3600 + moment.minute * 60) // stride, _clock
+    )
 
 
 def _days(stride: int) -> _Stride:
@@ -62,7 +68,7 @@ def _clock(moment: datetime) -> str:
 
 
 def _day(moment: datetime) -> str:
-    return f"{moment:%b} {moment.day}"
+    return f"{moment.day} {moment:%b}"
 
 
 _STRIDES = (
@@ -91,11 +97,13 @@ def short(count: int) -> str:
     return str(count)
 
 
-def ticks(starts: Sequence[datetime]) -> tuple[Tick, ...]:
-    """Return the labels of intervals with these starts: at most `MAX_TICKS` round times."""
+def ticks(starts: Sequence[datetime], zone: Clock = clock.UTC) -> tuple[Tick, ...]:
+    """Return the labels of intervals with these starts, in UTC: at most `MAX_TICKS` round times of a clock."""
     gap = starts[1] - starts[0] if len(starts) > 1 else timedelta(0)
+    before = zone.local(_before(starts[0], gap)) if starts else None
+    starts = [zone.local(start) for start in starts]
     for stride in _STRIDES:
-        keys = [stride.key(_before(starts[0], gap)), *map(stride.key, starts)] if starts else []
+        keys = [stride.key(before), *map(stride.key, starts)] if before else []
         chosen = [place for place in range(len(starts)) if keys[place] != keys[place + 1]]
         if len(chosen) <= MAX_TICKS:
             chosen = chosen or [0] * bool(starts)
@@ -106,14 +114,23 @@ def ticks(starts: Sequence[datetime]) -> tuple[Tick, ...]:
     raise AssertionError("the last stride is longer than the calendar")
 
 
-def interval(since: datetime, until: datetime) -> str:
-    """Return an interval as text in UTC: dates for whole days, and a common date only once."""
-    first = f"{_day(since)}, {since.year}"
-    if since < until and since.time() == until.time() == time():
-        final = until - timedelta(days=1)
-        return f"{first}{'' if final == since else f' – {_day(final)}, {final.year}'} UTC"
-    last = "" if since.date() == until.date() else f"{_day(until)}, {until.year}, "
-    return f"{first}, {_precise(since)} – {last}{_precise(until)} UTC"
+def interval(since: datetime, until: datetime, zone: Clock = clock.UTC) -> str:
+    """Return an interval by a clock as text: dates for whole days, and a common date only once."""
+    first, end = zone.local(since), zone.local(until)
+    day, last_day = first.date(), (end - timedelta(days=1)).date() if end.date() > first.date() else end.date()
+    if since < until and zone.begins_day(since) and zone.begins_day(until):
+        return f"{day_text(day)}{'' if last_day == day else f' – {day_text(last_day)}'} {zone.name}"
+    last = "" if day == end.date() else f"{day_text(end)}, "
+    before, after = zone.zone_at(since), zone.zone_at(until)
+    return (
+        f"{day_text(day)}, {_precise(first)}{'' if before == after else ' ' + before} – {last}{_precise(end)} {after}"
+    )
+
+
+def edge(moment: datetime, zone: Clock) -> str:
+    """Return an edge of a bar by a clock as text, such as `14 Oct 2026, 16:00 CEST`."""
+    local = zone.local(moment)
+    return f"{day_text(local)}, {_precise(local)} {zone.zone_at(moment)}"
 
 
 def _precise(moment: datetime) -> str:

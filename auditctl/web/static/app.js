@@ -1,21 +1,46 @@
 // Enhances links and forms. Every page works without it.
 "use strict";
 
-const clock = new Intl.DateTimeFormat(undefined, {
-  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-});
+const RENAMED = {
+  "Asia/Calcutta": "Asia/Kolkata", "Asia/Katmandu": "Asia/Kathmandu", "Asia/Rangoon": "Asia/Yangon",
+  "Asia/Saigon": "Asia/Ho_Chi_Minh", "Europe/Kiev": "Europe/Kyiv", "America/Buenos_Aires": "America/Argentina/Buenos_Aires",
+};
 
-/** Show times in the reader's zone; the title keeps UTC. */
-function localize(root) {
-  for (const element of root.querySelectorAll("time[datetime]:not([data-local])")) {
-    const moment = new Date(element.dateTime.replace(/(\.\d{3})\d+/, "$1"));
-    if (Number.isNaN(moment.valueOf())) continue;
-    element.dataset.local = "";
-    element.textContent = clock.format(moment);
+/** Offer the reader's own time zone beside those that the page lists. */
+function offerZone() {
+  const found = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const own = RENAMED[found] ?? found;
+  for (const list of document.querySelectorAll("ul.zones")) {
+    const links = [...list.querySelectorAll("a")];
+    let link = links.find((one) => one.dataset.zone === own);
+    if (!link && own) {
+      const item = links[0].parentElement.cloneNode(true);
+      link = item.firstElementChild;
+      link.removeAttribute("aria-current");
+      link.dataset.zone = own;
+      const address = new URL(link.href);
+      address.searchParams.set("tz", own);
+      link.href = address;
+      list.append(item);
+    }
+    if (link) link.textContent = `${own} (yours)`;
   }
-  const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" }).formatToParts(new Date())
-    .find((part) => part.type === "timeZoneName");
-  for (const element of root.querySelectorAll(".zone")) element.textContent = zone ? `(${zone.value})` : "";
+}
+
+/** Remember the zone that the reader chose, for addresses without any parameter. */
+function rememberZone(zone) {
+  const path = document.querySelector("a.brand")?.pathname ?? "/";
+  if (/^[\w/+-]*$/.test(zone)) document.cookie = `auditctl_tz=${zone}; path=${path}; max-age=31536000; samesite=strict`;
+}
+
+/** Let the reader choose among all zones. */
+function listZones() {
+  const field = document.querySelector("#f-tz");
+  field?.addEventListener("focus", () => {
+    field.select();
+    const options = (Intl.supportedValuesOf?.("timeZone") ?? []).map((zone) => new Option(zone, RENAMED[zone] ?? zone));
+    document.querySelector("#zones").replaceChildren(...options);
+  }, { once: true });
 }
 
 /** Why a request failed: in the server's words, if it sent any. */
@@ -67,6 +92,11 @@ function rowsOf(table) {
 }
 
 document.addEventListener("click", (event) => {
+  const chosen = event.target.closest("a[data-zone]");
+  if (chosen) rememberZone(chosen.dataset.zone);
+}, { capture: true });
+
+document.addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const row = event.target.closest("tr.event");
   if (!row || event.target.closest("a:not(.open)") || String(getSelection())) return;
@@ -85,16 +115,20 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+function enable() {
+  for (const field of document.querySelectorAll("form[method=get] input:disabled")) field.disabled = false;
+}
+
 // Do not send empty fields, nor that the server should ignore them.
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "get") return;
   for (const field of event.target.querySelectorAll("input")) {
+    if (field.name === "tz" && field.value !== field.defaultValue) rememberZone(field.value);
     if (field.type !== "checkbox" && (!field.value || field.name === "form")) field.disabled = true;
   }
+  setTimeout(enable); // an export leaves the page as it is
 });
-addEventListener("pageshow", () => {
-  for (const field of document.querySelectorAll("form[method=get] input:disabled")) field.disabled = false;
-});
+addEventListener("pageshow", enable);
 
 /** The fields of a form that somebody fills in. */
 const filled = (form) => [...form.elements].filter((field) => field.name && !["hidden", "password", "file"].includes(field.type));
@@ -154,7 +188,8 @@ function stopLive(text) {
   if (!address) return;
   switchLive(address, false);
   const trouble = document.querySelector("#trouble");
-  const since = new Date().toLocaleTimeString();
+  const zone = document.querySelector("ul.zones [aria-current]")?.dataset.zone ?? "UTC";
+  const since = new Date().toLocaleTimeString("en-GB", { timeZone: zone, timeZoneName: "short" });
   explain(trouble, `Live is off: new events are not shown since ${since}. ${text}`, "Turn on again", () => {
     trouble.replaceChildren();
     switchLive(address, true);
@@ -182,7 +217,6 @@ function live() {
   if (document.querySelector("#events[data-live]")) setInterval(refresh, 5000);
 }
 
-document.addEventListener("htmx:afterSwap", (event) => localize(event.detail.target.isConnected ? event.detail.target : document));
 // What fails is shown where its answer was to be; nothing else on the page changes.
 for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
   document.addEventListener(name, (event) => {
@@ -211,6 +245,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   document.addEventListener("htmx:afterSwap", () => restore(opened, focused), { once: true });
 });
 
-localize(document);
+offerZone();
+listZones();
 reenter();
 live();

@@ -18,7 +18,10 @@ async function check(file) {
   try {
     const hash = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
     const sha256 = [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    location.assign(`${form.dataset.address}?${new URLSearchParams({ sha256, name: file.name.slice(0, 200) })}`);
+    const address = new URL(form.dataset.address, location.href);
+    address.searchParams.set("sha256", sha256);
+    address.searchParams.set("name", file.name.slice(0, 200));
+    location.assign(address);
   } catch {
     say(`Your browser cannot read ${file.name} whole. Paste its SHA-256 below.`);
   }

@@ -43,17 +43,6 @@
   });
 
   // ---- Description of a bar.
-  const clock = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
-  const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" }).formatToParts(new Date())
-    .find((part) => part.type === "timeZoneName")?.value ?? "";
-  const isUtc = (moment) => new Date(moment).getTimezoneOffset() === 0;
-
-  /** An interval in the visitor's time zone; empty if that is UTC. */
-  function here(since, until) {
-    if (isUtc(since)) return "";
-    return `${clock.formatRange(new Date(since), new Date(until))} ${zone}`;
-  }
-
   function describe(chart, text) {
     const readout = chart.parentElement.querySelector(".readout");
     readout.querySelector(".total").hidden = Boolean(text);
@@ -63,8 +52,7 @@
   }
 
   function describeBar(bar) {
-    const own = here(bar.dataset.since, bar.dataset.until);
-    describe(bar.closest(".chart"), bar.getAttribute("aria-label") + (own ? ` (${own})` : ""));
+    describe(bar.closest(".chart"), bar.getAttribute("aria-label"));
   }
 
   /** The bars of a chart. */
@@ -73,9 +61,6 @@
   function ready(root) {
     for (const chart of root.querySelectorAll(".chart")) {
       for (const title of chart.querySelectorAll("a.bucket > title")) title.remove(); // the readout shows it
-      const bars = barsOf(chart);
-      const offset = chart.parentElement.querySelector(".offset");
-      if (bars.length && offset && !isUtc(bars.at(-1).dataset.since)) offset.textContent = `; your time zone is ${zone}`;
     }
   }
 
@@ -95,11 +80,8 @@
     const selection = chart.querySelector(".selection");
     selection.setAttribute("x", `${(100 * first) / bars.length}%`);
     selection.setAttribute("width", `${(100 * (last - first + 1)) / bars.length}%`);
-    const [since, until] = [bars[first].dataset.since, bars[last].dataset.until];
-    const own = here(since, until);
-    const utc = (text) => text.replace("T", " ").replace(/(:00)?(\.\d+)?Z$/, "");
-    describe(chart, `${utc(since)} – ${utc(until)} UTC${own ? ` (${own})` : ""}`);
-    return [since, until];
+    describe(chart, `${bars[first].dataset.from} – ${bars[last].dataset.before}`);
+    return [bars[first].dataset.since, bars[last].dataset.until];
   }
 
   function unselect(chart) {

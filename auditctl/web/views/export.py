@@ -22,16 +22,18 @@ from auditctl.utf8 import repaired_chunks
 from auditctl.web import access_log
 from auditctl.web.errors import BadRequest
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
-from auditctl.web.request import Visit, content_disposition
+from auditctl.web.request import EMPTY, FORM, Visit, content_disposition
 
-PARAMETERS = FILTER_NAMES | {"order", "raw"}
+PARAMETERS = FILTER_NAMES | {"order", "raw", FORM, EMPTY}
+"""The form of filters sends the last two, too: what is typed into it counts."""
 
 
 def export(visit: Visit) -> Response:
     """Stream the log. Invalid requests are refused before the first byte; a later failure aborts the transfer."""
     output_format = BY_NAME[visit.path.rpartition(".")[2]]
     request = ExportRequest(Narrowing.of(visit.parameters).parsed(), output_format, _order(visit), _is_raw(visit))
-    name = exported.file_name(datetime.now(UTC), request.filters.texts.get("target", ()), output_format)
+    filters = request.filters
+    name = exported.file_name(datetime.now(UTC), filters.texts.get("target", ()), output_format, filters.clock)
     return _Stream(
         visit,
         _chunks(visit, request),

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from starlette.responses import RedirectResponse, Response
 
+from auditctl.clock import UTC
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import reader, target_names
-from auditctl.log.filters import FILTERS
+from auditctl.log.filters import FILTERS, ZONE
 from auditctl.log.formats import EXPORTS
 from auditctl.log.selection import Cursor, Order, Selection
 from auditctl.web.errors import BadRequest
@@ -24,7 +25,10 @@ PARAMETERS = FILTER_NAMES | {"after", "before", "limit", "live", "pictures", FOR
 LIMIT = 50
 MAX_LIMIT = 500
 
-QUICK = (("1h", "Last hour"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("365d", "A year"))
+QUICK = (
+    ("1h", "Last hour"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"), ("30d", "Last 30 days"),
+    ("365d", "Last year"),
+)  # fmt: skip
 """Links for a period: values of the filter `since`, and labels."""
 
 _MAX_SUGGESTED = 500
@@ -51,6 +55,8 @@ def log(visit: Visit) -> Response:
     if not visit.is_fragment and _is_form(visit):
         # A form also sends its empty fields; the address should not contain them.
         return RedirectResponse(visit.url("/", parameters), 303)
+    if not (visit.request.url.query or visit.is_fragment) and visit.remembered_zone not in ("", UTC.name):
+        return RedirectResponse(visit.url("/", {ZONE: [visit.remembered_zone]}), 303)
     narrowing, limit = Narrowing.of(parameters), _limit(visit)
     listed, targets = LogPage((), None, None), list[target_names.KnownTarget]()
     pictures: Pictures | NoPictures | None = None

@@ -7,17 +7,18 @@ from datetime import datetime
 
 from starlette.responses import Response
 
+from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.display import format_user
 from auditctl.errors import AuditctlError
 from auditctl.log.histogram import counts
 from auditctl.log.histogram.read import Histogram, read_histogram
-from auditctl.text import iso_utc, plural
+from auditctl.text import plural
 from auditctl.web.error_pages import hint_for, status_of
 from auditctl.web.render import bars
 from auditctl.web.render.bars import Bar, Chart, Meter
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing, exact_user
-from auditctl.web.render.scale import interval
+from auditctl.web.render.scale import edge, interval
 from auditctl.web.render.templates import number
 from auditctl.web.request import Parameters, Visit
 
@@ -54,6 +55,7 @@ class Pictures:
         targets, users: Those with the most events, most first.
         narrowing: The filters.
         shared: Parameters of every link.
+        clock: By which bars begin and times are shown.
     """
 
     events: int
@@ -66,11 +68,16 @@ class Pictures:
     users: tuple[Top, ...]
     narrowing: Narrowing
     shared: Parameters
+    clock: Clock
 
     @property
     def range(self) -> str:
         """The covered interval as text."""
-        return interval(self.since, self.until)
+        return interval(self.since, self.until, self.clock)
+
+    def interval(self, bar: Bar) -> str:
+        """Return a bar's interval as text."""
+        return interval(bar.since, bar.until, self.clock)
 
     def about(self, count: int) -> str:
         """Return a count as text; an estimate with its margin, and only the digits that this leaves."""
@@ -91,20 +98,25 @@ class Pictures:
         else:
             count = f"{self.about(bar.count)} events" if bar.count else "no events in the sample"
         segments = ", ".join(f"{self.about(segment.count)} {segment.action}" for segment in bar.segments)
-        return f"{interval(bar.since, bar.until)} · {count}{': ' if segments else ''}{segments}"
+        return f"{self.interval(bar)} · {count}{': ' if segments else ''}{segments}"
 
     def edges(self, bar: Bar) -> tuple[str, str]:
         """Return the interval of a bar as values of the filters `since` and `until`."""
-        return iso_utc(bar.since), iso_utc(bar.until)
+        return self.clock.iso(bar.since), self.clock.iso(bar.until)
+
+    def shown_edges(self, bar: Bar) -> tuple[str, str]:
+        """Return the interval of a bar as people read it."""
+        return edge(bar.since, self.clock), edge(bar.until, self.clock)
 
     def narrowed(self, bar: Bar) -> Parameters:
         """Return the parameters that show a bar's events."""
-        return {**self.narrowing.having(since=iso_utc(bar.since), until=iso_utc(bar.until)), **self.shared}
+        since, until = self.edges(bar)
+        return {**self.narrowing.having(since=since, until=until), **self.shared}
 
     @property
     def anytime(self) -> Parameters:
         """The parameters without the interval, to which a script adds another one."""
-        return {**Narrowing(self.narrowing.without("since")).without("until"), **self.shared}
+        return {**self.narrowing.period(), **self.shared}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +161,21 @@ def draw(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures
         UsageError: A filter is not valid.
         DatabaseError: The login may not read the log, the connection is lost, or it takes too long.
     """
-    histogram = read_histogram(conn, narrowing.parsed().resolve(conn))
-    since, until = _covered(histogram, narrowing)
+    filters = narrowing.parsed().resolve(conn)
+    histogram = read_histogram(conn, filters)
+    since, until = _covered(histogram, narrowing, filters.clock)
     return Pictures(
         histogram.events,
         histogram.spread if histogram.is_estimate else None,
         since,
         until,
-        bars.draw([(bucket.start, bucket.counts) for bucket in histogram.buckets], since, until),
+        bars.draw([(bucket.start, bucket.counts) for bucket in histogram.buckets], since, until, filters.clock),
         histogram.interval.name.removeprefix("1 "),
         _targets(histogram, narrowing, shared),
         _users(histogram, narrowing, shared),
         narrowing,
         shared,
+        filters.clock,
     )
 
 
@@ -170,13 +184,13 @@ def shared_parameters(visit: Visit) -> Parameters:
     return {name: visit.parameters[name] for name in ("limit",) if name in visit.parameters}
 
 
-def _covered(histogram: Histogram, narrowing: Narrowing) -> tuple[datetime, datetime]:
+def _covered(histogram: Histogram, narrowing: Narrowing, zone: Clock) -> tuple[datetime, datetime]:
     """Return the covered interval: that of the filters, or else of all buckets."""
     if not histogram.buckets:
         return histogram.since, histogram.until
     first, last = histogram.buckets[0].start, histogram.buckets[-1].start
     since = max(histogram.since, first) if "since" in narrowing.texts else first
-    until = histogram.until if "until" in narrowing.texts else histogram.interval.after(last) or histogram.until
+    until = histogram.until if "until" in narrowing.texts else histogram.interval.after(last, zone) or histogram.until
     return since, until
 
 
