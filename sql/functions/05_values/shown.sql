@@ -23,7 +23,7 @@ comment on function auditctl.shorten is 'A long, masked, erased or large value a
 create or replace function auditctl.quoted(p_value text) returns text
 language sql immutable parallel safe
 return case
-    when p_value in ('', 'null', '***', '(none)', '(erased)') or p_value ^@ ' ' or p_value ^@ '"' or p_value like '% ' then '"' || p_value || '"'
+    when p_value in ('', 'null', '***', '(none)', '(erased)') or p_value like ' %' or p_value like '"%' or p_value like '% ' then '"' || p_value || '"'
     else p_value
 end;
 revoke execute on function auditctl.quoted from public;
@@ -36,7 +36,7 @@ language sql immutable parallel safe
 -- Few values sort before a plus sign: empty ones, and those that begin with a space, a quote, a bracket or an asterisk.
 return coalesce(
     case
-        when pg_catalog.octet_length(p_value) > 100 or p_value ^@ '{"$' then auditctl.shorten(p_value)
+        when pg_catalog.octet_length(p_value) > 100 or p_value like '{"$%' then auditctl.shorten(p_value)
         when p_value operator(pg_catalog.<) '+' collate "C" or p_value = 'null' then auditctl.quoted(p_value)
         else p_value
     end, 'null'
@@ -104,7 +104,7 @@ begin
     elsif jsonb_typeof(p_value) = 'string' and jsonb_typeof(p_other) in ('number', 'boolean') and v_text ~ '^(-?[0-9]|(true|false)$)' then
         -- A number is not the text of a number.
         return '"' || left(v_text, 99) || '"';
-    elsif p_is_inner and v_text ^@ '{"$' then
+    elsif p_is_inner and v_text like '{"$%' then
         -- Only a whole column is masked, erased or large.
         return case when length(v_text) > 100 then left(v_text, 99) || chr(8230) else v_text end;
     elsif jsonb_typeof(p_value) = 'string' and octet_length(v_text) < 100 then

@@ -66,7 +66,7 @@ select case
             || auditctl.long_sentence(p_action, p_old, p_new)
     when p_action = 'UPDATE' then pg_catalog.array_to_string(array(
         select case
-            when pg_catalog.octet_length(pair.old) > 100 or pg_catalog.octet_length(pair.new) > 100 or pair.new ^@ '{' or pair.new ^@ '['
+            when pg_catalog.octet_length(pair.old) > 100 or pg_catalog.octet_length(pair.new) > 100 or pair.new like '{%' or pair.new like '[%'
                 or pair.old is not distinct from pair.new
                 then nullif(pg_catalog.array_to_string(auditctl.column_changes(pair.key, p_old -> pair.key, p_new -> pair.key), '; '), '')
             else pair.key || ': ' || auditctl.shown(pair.old) || (' ' || pg_catalog.chr(8594) || ' ') || auditctl.shown(pair.new)
