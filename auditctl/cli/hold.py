@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from fnmatch import fnmatchcase
 
 import click
 
-from auditctl import table_names
 from auditctl.cli.known_values import HOLDS, TARGETS, complete
 from auditctl.cli.options import confirm, keep_reason, table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.database import Connection
-from auditctl.errors import ConfigurationError, UsageError
-from auditctl.log import keys, target_names
+from auditctl.errors import ConfigurationError
+from auditctl.log import keys
 from auditctl.log.filter_values import require_storable
 from auditctl.retention import holds
-from auditctl.text import in_quotes, is_glob, iso_utc, plural
+from auditctl.text import in_quotes, iso_utc, plural
 
 
 @click.group(short_help="Keep events for a legal case, regardless of retention.")
@@ -54,10 +52,8 @@ def add(session: Session, target: str, target_id: str | None, reason: str, yes: 
     now. If it keeps none, it asks on a terminal, and otherwise ends with exit code 4; --yes places it for events that
     are still to come.
     """
-    if not target.strip():
-        raise UsageError("the target is empty", hint="Name what to hold, for example billing.invoice.")
     with session.connect(ADMIN) as conn:
-        name = _target(target, target_names.read(conn))
+        name = holds.resolve_target(conn, target)
         if target_id is not None:
             require_storable("id", target_id, may_be_empty=True)
             keys.find(conn, target_id, [name])
@@ -132,13 +128,3 @@ def _confirm(session: Session, nothing: str, near: str) -> bool:
 
 def _object(one: holds.Hold) -> str:
     return "(all)" if one.target_id is None else one.target_id
-
-
-def _target(text: str, targets: list[target_names.KnownTarget]) -> str:
-    """Return what the store takes for a target: a glob as it is, so that it means later targets too."""
-    text = text if any(target.name == text for target in targets) else table_names.canonical(text)
-    if any(target.name == text for target in targets) or not is_glob(text):
-        return target_names.resolve_one(text, targets)
-    if not any(fnmatchcase(target.name, text) for target in targets):
-        raise UsageError(f"the log knows no table {in_quotes(text)}", hint="List what is audited with: auditctl tables")
-    return text

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 
+from auditctl import table_names
 from auditctl.database import Connection
+from auditctl.errors import UsageError
+from auditctl.log import target_names
+from auditctl.text import in_quotes, is_glob
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,23 @@ def count(conn: Connection, target: str, target_id: str | None) -> int:
     row = conn.execute("select auditctl.count_held(%s, %s, %s)", [target, target_id, MOST_COUNTED]).fetchone()
     events: int = row[0] if row else 0
     return events
+
+
+def resolve_target(conn: Connection, text: str) -> str:
+    """Return what the store takes for the target of a hold: a glob as it is, so that it means later targets too.
+
+    Raises:
+        UsageError: It is empty, or the log knows no such target.
+    """
+    if not text.strip():
+        raise UsageError("the target is empty", hint="Name what to hold, for example billing.invoice.")
+    targets = target_names.read(conn)
+    text = text if any(target.name == text for target in targets) else table_names.canonical(text)
+    if any(target.name == text for target in targets) or not is_glob(text):
+        return target_names.resolve_one(text, targets)
+    if not any(fnmatchcase(target.name, text) for target in targets):
+        raise UsageError(f"the log knows no table {in_quotes(text)}", hint="List what is audited with: auditctl tables")
+    return text
 
 
 def add(conn: Connection, target: str, target_id: str | None, reason: str) -> int:

@@ -23,6 +23,7 @@ from auditctl.web.views import (
     login,
     metrics,
     overview,
+    retention,
     suggest,
 )
 from auditctl.web.views.config import change, form, tables
@@ -82,6 +83,9 @@ ROUTES = (
     Route("/access", access.access),
     Route("/access/plan", access.plan, methods=("POST",), access=Access.ADMIN),
     Route("/access/apply", access.apply, methods=("POST",), access=Access.ADMIN),
+    Route("/retention", retention.retention),
+    Route("/retention/plan", retention.plan, methods=("POST",), access=Access.ADMIN),
+    Route("/retention/apply", retention.apply, methods=("POST",), access=Access.ADMIN),
     Route("/config", tables.config, access=Access.ADMIN, parameters=tables.PARAMETERS),
     Route("/config.toml", tables.toml, access=Access.ADMIN),
     Route("/config/table", form.table, access=Access.ADMIN, parameters=form.PARAMETERS),

@@ -33,6 +33,7 @@ PAGES = {
     "a question before disabling": "/config/disable?table=billing.customer",
     "the doctor": "/doctor",
     "access": "/access",
+    "retention": "/retention",
 }  # fmt: skip
 
 

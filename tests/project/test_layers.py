@@ -27,7 +27,7 @@ ONLY = {
     "cryptography": {"auditctl/evidence/algorithms.py"},
     "rfc3161_client": {"auditctl/evidence/timestamps.py"},
     "click": {"auditctl/cli/"},
-    "rich": {"auditctl/cli/", "auditctl/log/formats/table.py"},
+    "rich": {"auditctl/cli/", "auditctl/log/formats/table.py", "auditctl/web/render/templates.py"},
 }
 """Who may import a library: files, or folders that end with a slash."""
 

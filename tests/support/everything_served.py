@@ -19,18 +19,20 @@ PAGES = (
     "/", "/?target=shop.*&action=update&pictures=1&since=2020-01-01", "/?user=alice&limit=5", "/?ip=203.0.113.0/24",
     "/?target=shop.price&id=%5B%22pro%22%2C%22EUR%22%5D", "/?context=reason%3Dit%27s+%5C+100%25", "/?since=never",
     "/events/20", "/events/999999", "/history?target=Customer&id=9", "/overview?since=2020-01-01&target=shop.*",
-    "/suggest?user=al", "/export.csv?target=shop.*", "/export.jsonl?user=alice", "/export.ocsf?user=alice",
+    "/suggest?user=al", "/export.csv?target=shop.*", "/export.csv-excel?user=alice", "/export.jsonl?user=alice",
+    "/export.ocsf?user=alice",
     f"/check?sha256={'0' * 64}", "/manifest.json?export=20", "/login",
     "/config", "/config?find=shop", "/config.toml", "/config/table?table=shop.customer",
-    "/config/disable?table=shop.customer", "/access", "/doctor?severity=critical", "/healthz", "/metrics",
+    "/config/disable?table=shop.customer", "/access", "/retention", "/doctor?severity=critical", "/healthz", "/metrics",
 )  # fmt: skip
 VARYING = re.compile(
     r'name="(?:csrf|shown)" value="[^"]*"|\d+(?:\.\d+)? m?s\b|\d{2}(?::|%3A)\d{2}(?:(?::|%3A)\d{2}(?:\.\d+)?)?Z?|'
     r"(?<=Transaction</dt><dd>)\d+|(?<=xact=)\d+|(?<=\"time\":)\d+|(?<=\"xact_id\":)\d+|"
-    r'<svg\b.*?</svg>|<table>.*?</table>|<div class="levels".*?</div>',
+    r'<svg\b.*?</svg>|<table>.*?</table>|<div class="levels".*?</div>|'
+    r"\b\d+(?:\.\d+)? (?:bytes|[kMG]B)\b",
     re.DOTALL,
 )
-"""Tokens, times and transactions; and what a chart draws, which depends on the minute."""
+"""Tokens, times, transactions and sizes; and what a chart draws, which depends on the minute."""
 
 
 def opened(client: Client, login: str) -> Iterator[tuple[str, str]]:
@@ -49,10 +51,18 @@ def opened(client: Client, login: str) -> Iterator[tuple[str, str]]:
     planned = client.form("/access/plan", grant, source="/access")
     yield "/access/plan", _outcome(planned)
     yield "/access/apply", _outcome(client.post("/access/apply", data=read(planned.text).form("/access/apply")))
+    keep = {"change": "keep", "target": "shop.customer", "keep": "20 years"}
+    planned = client.form("/retention/plan", keep, source="/retention")
+    yield "/retention/plan", _outcome(planned)
+    yield (
+        "/retention/apply",
+        _outcome(client.post("/retention/apply", data=read(planned.text).form("/retention/apply"))),
+    )
     yield "/logout", _outcome(client.form("/logout", {}, source="/"))
     assert {route.path.replace("{event_id}", "20") for route in ROUTES} <= {
         *(path.partition("?")[0] for path in PAGES),
-        "/config/plan", "/config/apply", "/access/plan", "/access/apply", "/logout",
+        "/config/plan", "/config/apply", "/access/plan", "/access/apply", "/retention/plan", "/retention/apply",
+        "/logout",
     }  # fmt: skip
 
 

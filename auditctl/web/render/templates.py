@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from rich.filesize import decimal
 
 from auditctl import __version__
 from auditctl.display import coded, harmless
@@ -33,7 +34,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(harmless=harmless, readable=readable, number=number, plural=plural, utc=iso_utc)
+    env.filters.update(harmless=harmless, readable=readable, number=number, plural=plural, size=decimal, utc=iso_utc)
     env.globals.update(version=__version__, static=_Static())
     return env
 

@@ -1,0 +1,100 @@
+"""The page of retention: readers see what is kept how long, administrators set times and holds after a plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.web.documents import read
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.fixtures.web import Client
+
+PLAN, APPLY, PAGE = "/retention/plan", "/retention/apply", "/retention"
+
+
+@pytest.fixture(autouse=True)
+def old_event(conn: psycopg.Connection) -> None:
+    """An event of a month that a short time deletes."""
+    conn.execute("select auditctl_internal.create_partition('2024-02-01')")
+    conn.execute(
+        "insert into auditctl.event (occurred_at, actor_kind, db_user, target, target_id, action, new_values) "
+        "values ('2024-02-03', 'database', 'dba', 'shop.bill', '7', 'CREATE', '{\"id\": 7}')"
+    )
+
+
+def test_readers_see_times_holds_sizes_and_what_is_deleted_next(conn: psycopg.Connection, reader: Client) -> None:
+    conn.execute("select auditctl.set_retention('*', '400 days')")
+    conn.execute("select auditctl.place_hold('shop.bill', '7', 'case <31>')")
+    text = reader.get(PAGE).text
+    for shown in (
+        "every event",
+        "400 days",
+        "case &lt;31&gt;",
+        "shop.bill",
+        "2024-02",
+        "The oldest event is of 2024-02-03",
+    ):
+        assert shown in text, shown
+    assert PLAN not in text
+    assert reader.form(PLAN, {"change": "keep", "keep": "1 day"}, source="/access").status_code == 403
+
+
+def test_a_shorter_time_says_what_it_deletes_and_is_stored_when_it_is_applied(
+    conn: psycopg.Connection, admin: Client
+) -> None:
+    planned = admin.form(PLAN, {"change": "keep", "keep": " 400 days "}, source=PAGE).text
+    assert "every event: keep 400 days, instead of" in planned
+    assert "deletes from 1 month with about 1 events" in planned
+    stored = "select target, keep from auditctl.retention where until is null order by target"
+    assert conn.execute(stored).fetchall() == [("*", None)]
+    fields = {**read(planned).form(APPLY), "reason": ["new policy"]}
+    assert admin.post(APPLY, data=fields).headers["location"] == PAGE
+    assert conn.execute(stored).fetchall() == [("*", "400 days")]
+    assert "every event: keep 400 days" in admin.get(PAGE).text
+    for keep, expected in (
+        ("10 years", [("*", "400 days"), ("shop.bill", "10 years")]),
+        ("as every event", [("*", "400 days")]),
+    ):
+        planned = admin.form(PLAN, {"change": "keep", "target": "shop.bill", "keep": keep}, source=PAGE).text
+        admin.post(APPLY, data=read(planned).form(APPLY))
+        assert conn.execute(stored).fetchall() == expected
+    assert "No changes needed" in admin.form(PLAN, {"change": "keep", "keep": "400 days"}, source=PAGE).text
+
+
+def test_a_hold_is_placed_and_released_with_reasons(conn: psycopg.Connection, admin: Client) -> None:
+    planned = admin.form(PLAN, {"change": "hold", "target": "shop.bill", "id": "7"}, source=PAGE).text
+    assert "It keeps 1 event now" in planned
+    fields = read(planned).form(APPLY)
+    refused = admin.post(APPLY, data=fields)
+    assert (refused.status_code, "a hold needs a reason" in refused.text) == (400, True)
+    assert admin.post(APPLY, data={**fields, "reason": ["case 31"]}).status_code == 303
+    in_force = "select hold_id, target, target_id, reason from auditctl.hold where released_at is null"
+    ((number, *hold),) = conn.execute(in_force).fetchall()
+    assert hold == ["shop.bill", "7", "case 31"]
+    planned = admin.form(PLAN, {"change": "release", "hold": str(number)}, source=PAGE).text
+    assert "Seven days after the next run of maintain" in planned
+    fields = {**read(planned).form(APPLY), "reason": ["closed"]}
+    assert admin.post(APPLY, data=fields).status_code == 303
+    assert conn.execute(in_force).fetchall() == []
+    again = admin.post(APPLY, data=fields)
+    assert (again.status_code, "is not in force" in again.text) == (422, True)
+
+
+def test_wrong_input_keeps_what_was_typed(admin: Client) -> None:
+    for fields, status, message in (
+        ({"change": "drop"}, 400, "is not a change of retention"),
+        ({"change": "keep", "keep": "two <weeks>"}, 400, "is not a time to keep events"),
+        ({"change": "hold", "target": "shop.nothing"}, 400, "knows no table"),
+        ({"change": "hold", "target": ""}, 400, "the target is empty"),
+        ({"change": "hold", "target": "shop.bill", "id": "a\0b"}, 400, "NUL"),
+        ({"change": "release", "hold": "99"}, 422, "is not in force"),
+    ):
+        answer = admin.form(PLAN, fields, source=PAGE)
+        assert (answer.status_code, message in answer.text) == (status, True), fields
+    answer = admin.form(PLAN, {"change": "keep", "target": "shop.*", "keep": "two <weeks>"}, source=PAGE)
+    typed = read(answer.text).form(PLAN)
+    assert (typed["target"], typed["keep"]) == (["shop.*"], ["two <weeks>"])
