@@ -10,14 +10,16 @@ import click
 
 from auditctl import database, display, metrics, place
 from auditctl.cli.known_values import FILES, complete
-from auditctl.cli.printing import standard_output
+from auditctl.cli.printing import print_warning, standard_output
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
 from auditctl.cli.verify import policy_option, read_policy, read_text
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.evidence import anchor, cosignatures, timestamps
+from auditctl.evidence import tiles as tree_tiles
 from auditctl.evidence.policy import from_keys
 from auditctl.output import STANDARD
+from auditctl.text import plural
 
 
 @click.command(short_help="Copy the newest checkpoint to another place.")
@@ -28,6 +30,11 @@ from auditctl.output import STANDARD
     shell_complete=complete(FILES),
     help="A folder, which gets a new file (end it with / to make it); or a file, which is replaced; - for standard "
     "output.",
+)
+@click.option(
+    "--tiles",
+    is_flag=True,
+    help="Write the hashes of the tree, too, to the folder PATH, as c2sp.org/tlog-tiles has them.",
 )
 @click.option("--to-dsn", metavar="DSN", help="Another database, where it is added to auditctl_anchor.checkpoint.")
 @click.option(
@@ -41,8 +48,8 @@ from auditctl.output import STANDARD
 @click.option("--timestamp", "authority", metavar="URL", help="Get a timestamp by RFC 3161 from this authority, too.")
 @pass_session
 def checkpoint(
-    session: Session, path: str | None, to_dsn: str | None, cosigned: Path | None, policy_file: Path | None,
-    authority: str | None,
+    session: Session, *, path: str | None, tiles: bool, to_dsn: str | None, cosigned: Path | None,
+    policy_file: Path | None, authority: str | None,
 ) -> None:  # fmt: skip
     """Copy the newest checkpoint to another place, where it anchors the log.
 
@@ -51,6 +58,9 @@ def checkpoint(
     sealing, such as daily. What is there already is not written again.
 
     If the log is not an extension of the newest anchor there, the exit code is 3, and nothing is written.
+
+    With --tiles, the folder gets the whole tree for other tools: a file named checkpoint, and tiles of 256 hashes, each
+    once. It has no events; of those that retention deleted it may lack hashes.
 
     With --cosigned, it takes a checkpoint back that witnesses signed (c2sp.org/tlog-cosignature). It must be one of
     this log, signed by it, and --policy must name the witnesses; verify --policy counts them then. Needs the role
@@ -61,30 +71,54 @@ def checkpoint(
     \b
     Examples:
       auditctl checkpoint --output /mnt/anchors
+      auditctl checkpoint --output /srv/www/log --tiles
       auditctl checkpoint --to-dsn service=anchors
       auditctl checkpoint --output - | mail -s checkpoint auditor@example.com
       auditctl checkpoint --cosigned cosigned.txt --policy policy.txt
     """
-    if [path, to_dsn, cosigned].count(None) != 2:
-        raise UsageError("name one place", hint="One of --output PATH, --to-dsn DSN and --cosigned FILE.")
-    if (policy_file is None) != (cosigned is None):
-        raise UsageError("--cosigned and --policy belong together", hint="The policy names the log and its witnesses.")
+    _require_place(path, to_dsn, cosigned, policy_file)
     if cosigned is not None:
         _add_cosignatures(session, cosigned, policy_file)
         return
-    if authority is not None and path == STANDARD:
-        raise UsageError(
-            "--timestamp takes a file, a folder or --to-dsn", hint="Standard output is for the checkpoint."
-        )
+    _require_file(path, authority, tiles=tiles)
     stamp = None
     if authority is not None:
         timestamps.require_library()
         stamp = functools.partial(timestamps.request, authority)
     with session.connect(READER) as conn:
         place.require(conn)
-        _write(session, conn, path, to_dsn, stamp)
+        if tiles:
+            _write_tiles(session, conn, Path(path or ""))
+        else:
+            _write(session, conn, path, to_dsn, stamp)
         if path != STANDARD:
             metrics.record_run(conn, "checkpoint", 0)
+
+
+def _require_place(path: str | None, to_dsn: str | None, cosigned: Path | None, policy_file: Path | None) -> None:
+    if [path, to_dsn, cosigned].count(None) != 2:
+        raise UsageError("name one place", hint="One of --output PATH, --to-dsn DSN and --cosigned FILE.")
+    if (policy_file is None) != (cosigned is None):
+        raise UsageError("--cosigned and --policy belong together", hint="The policy names the log and its witnesses.")
+
+
+def _require_file(path: str | None, authority: str | None, *, tiles: bool) -> None:
+    if tiles and (path in (None, STANDARD) or authority is not None):
+        raise UsageError("--tiles takes a folder, without --timestamp", hint="Name one: --output FOLDER --tiles")
+    if authority is not None and path == STANDARD:
+        raise UsageError(
+            "--timestamp takes a file, a folder or --to-dsn", hint="Standard output is for the checkpoint."
+        )
+
+
+def _write_tiles(session: Session, conn: Connection, folder: Path) -> None:
+    written = tree_tiles.write(conn, folder)
+    session.say(f"{folder} has the tree of {written.checkpoint.size:,} leaves: {plural(written.tiles, 'new tile')}.")
+    if written.missing:
+        print_warning(
+            f"{plural(written.missing, 'tile')} from leaf {written.first_missing or 0:,} on: not written, as retention "
+            "deleted events with their hashes; the roots of these subtrees are there"
+        )
 
 
 def _add_cosignatures(session: Session, file: Path, policy_file: Path | None) -> None:

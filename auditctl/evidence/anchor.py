@@ -131,9 +131,9 @@ def write_file(
             ) from error
     file = path / f"{safe_name(current.origin)}-{current.size}{SUFFIX}" if path.is_dir() else path
     for anchor in {_newest_file(path, current.origin), file} if path.is_dir() else {file}:
-        if anchor is not None and (known := _read(anchor)) is not None and known != text:
+        if anchor is not None and (known := read(anchor)) is not None and known != text:
             require_extension(conn, known, current, str(anchor))
-    if (there := _read(file)) == text or (path.is_dir() and there is not None and is_same_tree(there, text)):
+    if (there := read(file)) == text or (path.is_dir() and there is not None and is_same_tree(there, text)):
         is_new = False
     else:
         with output.destination(str(file), stdout=1, force=not path.is_dir()) as sink:
@@ -169,7 +169,12 @@ def _newest_file(folder: Path, origin: str) -> Path | None:
     return sizes[max(sizes)] if sizes else None
 
 
-def _read(path: Path) -> str | None:
+def read(path: Path) -> str | None:
+    """Return the text of an anchor in a file; None if nothing is there.
+
+    Raises:
+        UsageError: It cannot be read, or is not text.
+    """
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:
