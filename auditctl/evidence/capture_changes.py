@@ -1,17 +1,18 @@
 """Compares the states of capture that blocks sealed: what changed without an announcement is a finding.
 
-A change is announced if the transaction that made it also wrote an event of auditctl itself.
+A change is announced if an event of auditctl names what changed, and belongs to it: auditctl.evidence.announcements.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from auditctl.database import Connection
+from auditctl.evidence import announcements
+from auditctl.evidence.announcements import Announcements, Changed, table_of
 from auditctl.evidence.blocks import Block
 from auditctl.evidence.capture_state import full_transaction
 from auditctl.evidence.findings import Finding, Report
@@ -25,26 +26,6 @@ _NOTES = ("superuser", "member", "audited table", "schema")
 
 _MAX_NOTES = 30
 
-_ANNOUNCED = """
-    select e.xact_id::text, e.new_values ->> 'written_until', e.target
-      from auditctl.event as e
-     where e.action = 'EVENT' and e.target ^@ 'auditctl.' and e.xact_id::text::float8 >= %(start)s::text::float8
-       and (
-           e.xact_id = any (%(made)s::xid8[])
-           or (e.target in ('auditctl.store', 'auditctl.partition') and e.new_values ? 'written_until'
-               and not pg_visible_in_snapshot(e.xact_id, %(before)s::pg_snapshot)
-               and pg_visible_in_snapshot(e.xact_id, %(after)s::pg_snapshot))
-       )
-"""
-
-_BETWEEN = """
-    select distinct e.target
-      from auditctl.event as e
-     where e.action = 'EVENT' and e.target ^@ 'auditctl.' and e.xact_id >= %s::xid8
-       and not pg_visible_in_snapshot(e.xact_id, %s::pg_snapshot)
-       and pg_visible_in_snapshot(e.xact_id, %s::pg_snapshot)
-"""
-
 _NOW = """
     select pg_current_snapshot()::text, d.oid::bigint, c.system_identifier
       from pg_database as d cross join pg_control_system() as c
@@ -53,19 +34,11 @@ _NOW = """
 
 _PARTITIONS = "auditctl.event_"
 
-_STORE = "auditctl.store"
-_UPKEEP = "auditctl.partition"
-
 _MIRROR = ("trigger", "event_mirrored on auditctl.event_default")
 """The trigger that upkeep has while it moves events out of the DEFAULT partition, and drops by itself."""
 
-_UNRELATED = frozenset(
-    f"auditctl.{name}" for name in ("baseline", "consumer", "erasure", "export", "hold", "import", "retention")
-)
-"""The targets of events that announce no change of capture."""
-
-_OF_LOG = re.compile(r"(?:.* on )?auditctl\.event(?:_[0-9a-z_]+)?")
-_OF_STORE = re.compile(r"(?:.* on )?auditctl(?:_internal|_guard)?\..*", re.DOTALL)
+_RESTORED = ("event trigger", "function", "setting")
+"""The kinds of items that a restore loses or an adoption makes anew, whatever they were."""
 
 
 @dataclass(slots=True)
@@ -93,8 +66,7 @@ class States:
         if block.state is not None:
             items = parse(block.state)
             if self._items is not None and self._last is not None:
-                same_place = _place(self._last) == _place(block)
-                self._compare(items, self._last.snapshot, block.snapshot, block, same_place=same_place)
+                self._compare(items, self._last, block.snapshot, block, same_place=_place(self._last) == _place(block))
             self._items = items
         self._last = block
 
@@ -107,9 +79,9 @@ class States:
         if self._items is not None and self._last is not None:
             now, *place = self.conn.execute(_NOW).fetchone() or ("",)
             same_place = [*_place(self._last)[1:]] == place
-            self._compare(parse(current), self._last.snapshot, now, None, same_place=same_place)
+            self._compare(parse(current), self._last, now, None, same_place=same_place)
 
-    def _compare(self, items: Items, before: str, after: str, block: Block | None, *, same_place: bool) -> None:
+    def _compare(self, items: Items, last: Block, after: str, block: Block | None, *, same_place: bool) -> None:
         old = self._items or {}
         changed = [
             key
@@ -119,23 +91,17 @@ class States:
         if not changed:
             return
         end = Seen.parse(after).xmax
-        made = {
-            key: full_transaction(int(str(items[key]["xmin"])), end) for key in changed if "xmin" in items.get(key, {})
-        }
-        start = str(Seen.parse(before).xmin)
-        announced = self._announced(set(made.values()), start, before, after, end) if self.has_events else {}
-        rows = self.conn.execute(_BETWEEN, [start, before, after]).fetchall() if self.has_events else []
-        between = {target for (target,) in rows}
+        announced = self._announced(last, after, block, end)
         where = f"in block {block.number}" if block else "since the last block"
         notes: list[tuple[str, str]] = []
         for key in changed:
-            targets = announced.get(made[key], set()) if key in made else between
-            if key != _MIRROR and key not in items and ("table", key[1].rpartition(" on ")[2]) in items:
-                targets = targets - {_UPKEEP}  # it drops whole partitions alone
-            is_announced = any(_may_announce(target, *key) for target in targets)
-            is_announced = is_announced or _is_followed(key, between, old, items)
-            sentence = f"{key[0]} {key[1]}: {_change(old.get(key), items.get(key))} {where}"
-            if is_announced or not same_place:
+            before, now = old.get(key), items.get(key)
+            sentence = f"{key[0]} {key[1]}: {_change(before, now)} {where}"
+            is_gone = now is None and ("table", table_of(*key)) in items
+            changed_item = _changed(key, before, now, Seen.parse(last.snapshot), end if same_place else None)
+            is_announced = announced.cover(changed_item, is_gone=is_gone and key != _MIRROR)
+            is_announced = is_announced or _is_followed(key, announced, old, items)
+            if is_announced or (not same_place and _is_of_restore(key, before, now)):
                 notes.append((key[0], f"{sentence}, as the log says"))
             elif key[0] in _NOTES or _is_rewritten(key, old, items):
                 notes.append((key[0], sentence))
@@ -143,6 +109,15 @@ class States:
                 number = block.number if block else None
                 self.report.add(Finding("capture", f"{sentence}, and no event announces it", block=number))
         self._add_notes(notes, where)
+
+    def _announced(self, last: Block, after: str, block: Block | None, end: int) -> Announcements:
+        if not self.has_events:
+            return Announcements()
+        if block is not None and block.incarnation != last.incarnation:
+            sealed = block.facts.get("last_sealed_event_id")
+            sealed = sealed if isinstance(sealed, int) else last.last_event_id or 0
+            return announcements.read_across(self.conn, last.snapshot, sealed, end)
+        return announcements.read(self.conn, last.snapshot, after, str(Seen.parse(last.snapshot).xmin), end)
 
     def _add_notes(self, notes: list[tuple[str, str]], where: str) -> None:
         if len(notes) > _MAX_NOTES:
@@ -152,44 +127,49 @@ class States:
         for _, sentence in notes:
             self.report.note(sentence)
 
-    def _announced(self, made: set[int], start: str, before: str, after: str, end: int) -> dict[int, set[str]]:
-        """Which events of auditctl announce transactions: their own, or those of what they are part of, by target."""
-        parameters = {"made": [str(number) for number in made], "start": start, "before": before, "after": after}
-        announced: dict[int, set[str]] = {}
-        for number, until, target in self.conn.execute(_ANNOUNCED, parameters).fetchall():
-            first = int(number)
-            last = full_transaction(int(until), end) if until is not None and until.isdigit() else first
-            for one in made:
-                if first <= one <= last:
-                    announced.setdefault(one, set()).add(target)
-        return announced
+
+def _changed(key: tuple[str, str], old: Item | None, new: Item | None, before: Seen, end: int | None) -> Changed:
+    """Return what is compared with announcements.
+
+    Args:
+        key: Its kind and name.
+        old: What it was; None if it appeared.
+        new: What it is; None if it vanished.
+        before: The earlier snapshot.
+        end: The xmax of the later snapshot; None in another place.
+    """
+    calls = {str(item["calls"]) for item in (old, new) if item and "calls" in item}
+    made = full_transaction(int(str(new["xmin"])), end) if new and "xmin" in new and end is not None else None
+    if made is not None and before.sees(made):
+        made = None  # what it refers to was renamed
+    is_rewritten = old is not None and new is not None and old.get("digest") == new.get("digest")
+    return Changed(*key, tuple(calls), made, is_rewritten)
 
 
-def _may_announce(target: str, kind: str, name: str) -> bool:
-    """Whether events of a target announce changes of such an item: only an installation those of the store's code."""
-    if target == _UPKEEP:
-        return kind in ("table", "trigger", "policy") and _OF_LOG.fullmatch(name) is not None
-    if target == _STORE or target in _UNRELATED:
-        return target == _STORE
-    return not (kind == "event trigger" or (kind in ("trigger", "function", "rule") and _OF_STORE.fullmatch(name)))
+def _is_of_restore(key: tuple[str, str], old: Item | None, new: Item | None) -> bool:
+    """Whether a restore and the adoption after it change an item so: code, owners and privileges, event triggers."""
+    if key[0] in _RESTORED:
+        return True
+    same = ("digest", "enabled")
+    return old is not None and new is not None and [old.get(name) for name in same] == [new.get(name) for name in same]
 
 
-def _is_followed(key: tuple[str, str], between: set[str], old: Items, items: Items) -> bool:
-    """Whether it is what upkeep or the guard does in subtransactions, whose numbers no event has.
+def _is_followed(key: tuple[str, str], announced: Announcements, old: Items, items: Items) -> bool:
+    """Whether it is what upkeep does in subtransactions, whose numbers no event has.
 
-    Upkeep makes partitions of the log, and replaces the DEFAULT partition; the guard makes triggers on new members.
+    Upkeep makes partitions of the log, and replaces the DEFAULT partition.
     """
     kind, name = key
-    subject, _, table = name.rpartition(" on ")
-    if _PARTITIONS not in table:
-        is_new = key not in old and kind == "trigger" and name.startswith("auditctl_")
-        return is_new and "auditctl.ddl" in between and not table.startswith("auditctl.")
-    if _UPKEEP not in between or ("table", table) not in items or old.get(("table", table)) == items["table", table]:
+    table = table_of(kind, name)
+    if not table.startswith(_PARTITIONS) or not announced.names_upkeep_of(table):
+        return False
+    if ("table", table) not in items or old.get(("table", table)) == items["table", table]:
         return False
     if key in old:
         return _facts(old[key], same_place=False) == _facts(items.get(key), same_place=False)
     enabled = items[key].get("enabled")
-    alike = (old.get((kind, f"{subject} on {other}")) for what, other in old if what == "table")
+    subject = name.removesuffix(table)
+    alike = (old.get((kind, f"{subject}{other}")) for what, other in old if what == "table")
     return kind == "table" or any(one is not None and one.get("enabled") == enabled for one in alike)
 
 

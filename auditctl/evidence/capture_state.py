@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from auditctl import resources
 from auditctl.database import Connection
 
-_KEYS = ("kind", "name", "digest", "enabled", "owner", "acl", "xmin")
+_KEYS = ("kind", "name", "digest", "enabled", "owner", "acl", "xmin", "calls")
 _QUERY = "queries/evidence/capture_state.sql"
 _FINGERPRINT = "queries/evidence/capture_fingerprint.sql"
 
@@ -19,9 +19,10 @@ _FINGERPRINT = "queries/evidence/capture_fingerprint.sql"
 def read(conn: Connection) -> str:
     """Return the state: one JSON object a line, sorted.
 
-    Each has `kind` and `name`, and where it applies `digest` (of its definition), `enabled`, `owner`, `acl`, and
-    `xmin`: the number, modulo 2^32, of the transaction that wrote the catalog's row. Install, upkeep and the guard use
-    subtransactions: then it is a later number than the xact_id of the event that announces the change.
+    Each has `kind` and `name`, and where it applies `digest` (of its definition), `enabled`, `owner`, `acl`, `calls`
+    (the function of a trigger), and `xmin`: the number, modulo 2^32, of the transaction that wrote the catalog's row.
+    Install, upkeep and the guard use subtransactions: then it is a later number than the xact_id of the event that
+    announces it.
     """
     rows = conn.execute(resources.sql_text(_QUERY).encode()).fetchall()
     lines = sorted(_line(dict(zip(_KEYS, row, strict=True))) for row in rows)

@@ -166,6 +166,17 @@ def test_older_dump_that_is_loaded_elsewhere_is_adopted_and_its_fork_recorded(
         adoption.adopt(second.dsn())
         assert_a_fork_is_found_refused_and_recorded(elsewhere, agreed)
         assert any("is the first after a restore" in sentence for sentence in elsewhere.verify()["notes"])
+        with connect(second.dsn()) as conn:
+            conn.execute("drop event trigger auditctl_guard_ddl; drop event trigger auditctl_guard_drop")
+            conn.execute("delete from auditctl.rule; delete from auditctl.capture; drop trigger auditctl_update on item")
+            conn.execute("create database again")
+        dumps.dump(second, second.dsn(), "-Fc", "--file", archive)
+        dumps.restore(second, second.dsn("again"), archive)
+        again = elsewhere.at(second.dsn("again"), tmp_path / "again")
+        adoption.adopt(again.dsn)
+        again.seal()
+        found = [finding["sentence"] for finding in again.verify(check=3)["findings"]]
+        assert [sentence.partition(":")[0] for sentence in found] == ["trigger auditctl_update on public.item"]
 
 
 def wait_for(conn: Any, query: str, *parameters: str) -> None:
