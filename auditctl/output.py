@@ -261,8 +261,19 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _exists(path: str) -> UsageError:
-    return UsageError(f"{path} exists", hint="Name another file, or replace it with --force.")
+def require_new(*paths: str) -> None:
+    """Raise for files that are written together if some of them exist: one error names all of those.
+
+    Raises:
+        UsageError: A path is a file.
+    """
+    if existing := [path for path in paths if os.path.isfile(path)]:  # noqa: PTH113 - the path as given
+        raise _exists(*existing)
+
+
+def _exists(*paths: str) -> UsageError:
+    what, it = ("exists", "it") if len(paths) == 1 else ("exist", "them")
+    return UsageError(f"{' and '.join(paths)} {what}", hint=f"Name another file, or replace {it} with --force.")
 
 
 @contextmanager

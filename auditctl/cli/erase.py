@@ -50,7 +50,7 @@ MAX_LISTED = 20
     help="Why, such as the number of the request. It stays in the log: name no person in it.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be erased, and erase nothing.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask; needed without a terminal.")
 @table_or_json("How to print what is erased.")
 @pass_session
 def erase(
@@ -78,13 +78,18 @@ def erase(
     """
     for column in columns:
         require_storable("column", column)
+    if not (dry_run or yes or sys.stdin.isatty()):
+        raise UsageError(
+            "nothing was erased: there is no terminal on which to ask",
+            hint="Look with --dry-run at what would be erased, then pass --yes.",
+        )
     with session.connect(ADMIN) as conn:
         planned = erasure.plan(conn, events, columns)
         values = erasure.read_values(conn, planned) if planned else ()
         elsewhere = erasure.find_elsewhere(conn, planned) if planned else ()
         erased = planned
         if planned and not dry_run:
-            if sys.stdin.isatty() and not yes and not confirm(_question(planned)):
+            if not yes and not confirm(_question(planned)):
                 raise UsageError("nothing was erased", hint="Answer y, or pass --yes.")
             erased = erasure.erase(conn, events, columns, reason)
     if output == "json":

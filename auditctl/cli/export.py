@@ -133,6 +133,8 @@ def export(
 def _write(session: Session, request: ExportRequest, path: str, *, force: bool, has_manifest: bool) -> ExportResult:
     """Write the file and its manifest, and then record the end."""
     stdout, digest, evidence = sys.stdout.fileno(), None, None
+    if has_manifest and not force:
+        output.require_new(path, path + manifest.SUFFIX, path + PROOFS_SUFFIX)
     # The connection is made after the paths are known to be good, and used once the file is complete.
     with ExitStack() as connection:
         with ExitStack() as beside:

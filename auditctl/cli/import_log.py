@@ -141,7 +141,7 @@ def _print_summary(session: Session, summary: Summary, *, dry_run: bool) -> None
             session.say(f"  {lines:,} {text}")
     for name, reason in summary.left_out.items():
         session.say(f"  {name} left out: {reason}")
-    for prefix, losses in summary.prefixes.items():
+    for prefix, losses in summary.prefixes.items() if summary.lines else ():
         session.say(f"  log_line_prefix = '{prefix}' lacks {'; '.join(losses)}")
     if summary.unfinished:
         session.say(f"  {summary.unfinished:,} file(s) end in the middle of a line; the next import continues there")

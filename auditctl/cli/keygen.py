@@ -23,7 +23,11 @@ from auditctl.evidence import key_files
     shell_complete=complete(FILES),
     help="The file of the private keys; FILE.pub gets the public keys.",
 )
-@click.option("--name", metavar="NAME", help="The name of the log, without spaces and plus. Default: HOST/auditctl.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="The name of the log, without spaces and plus, which later keys must bear, too. Default: HOST/auditctl.",
+)
 @click.option("--ml-dsa", is_flag=True, help="Add a key for ML-DSA-44, which quantum computers are not known to break.")
 @pass_session
 def keygen(session: Session, path: str, name: str | None, ml_dsa: bool) -> None:
@@ -36,9 +40,12 @@ def keygen(session: Session, path: str, name: str | None, ml_dsa: bool) -> None:
     Examples:
       auditctl keygen --output seal.key --name example.com/billing
     """
+    is_named = name is not None
     if name is None:
         name = f"{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname()) or 'localhost'}/auditctl"
     made = key_files.create(Path(path), name, with_ml_dsa=ml_dsa)
     for verifier in made.verifiers:
         print_text(str(verifier))
+    if not is_named:
+        session.say(f"The log is called {name}, for no --name was given; once it is sealed, its name stays.")
     session.say(f"Wrote the private keys to {path}, and the public keys to {path}{key_files.PUBLIC_SUFFIX}.")

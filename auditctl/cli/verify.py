@@ -129,10 +129,10 @@ def verify(
             print_text(harmless(line))
     _record_run(session, report)
     if report.findings:
-        count = len(report.findings) + sum(report.more.values())
+        count = sum(report.counts().values())
         raise DriftError(
             f"{plural(count, 'finding')}: the log is not as it was sealed",
-            hint='What to do now: docs/explanation/evidence.md, under "Verify found something".',
+            hint="Change nothing, copy the database's files, and look on: auditctl doctor; auditctl reconcile",
         )
     session.say("nothing found")
 
@@ -172,16 +172,19 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
 
 
 def _lines(report: Report, *, is_checked: bool) -> Iterator[str]:
-    """What is printed: counts first, then findings and notes, each a sentence on a line."""
+    """What is printed: counts first, then findings by kind, and notes, each a sentence on a line."""
     yield f"{plural(report.events, 'event')} compared in {plural(report.blocks, 'block')}; {report.tree_size:,} leaves"
     yield f"not sealed yet: {report.unsealed:,}"
     if report.erased or report.pruned:
         yield f"with erased values: {report.erased:,}; deleted by retention: {report.pruned:,}"
     nobody = "nobody who is trusted" if is_checked else "not checked"
     yield f"signed by: {', '.join(report.signed_by) or nobody}"
-    for finding in report.findings:
-        yield f"{finding.kind}: {finding.sentence}"
-    for kind, count in report.more.items():
-        yield f"{kind}: and {count:,} more"
+    if report.findings:
+        yield f"found: {', '.join(f'{kind} {count:,}' for kind, count in report.counts().items())}"
+    for kind, findings in report.by_kind().items():
+        for finding in findings:
+            yield f"{kind}: {finding.sentence}"
+        if more := report.more.get(kind):
+            yield f"{kind}: and {more:,} more"
     for note in report.notes:
         yield f"note: {note}"

@@ -68,4 +68,6 @@ class Checkpoint:
                 root = b""
             if len(root) == 32:
                 return cls(lines[0], int(lines[1]), root, tuple(lines[3:-1]))
-        raise EvidenceError("the text of the note is not a checkpoint")
+        raise EvidenceError(
+            "the text of the note is not a checkpoint", hint="Pass a file that auditctl checkpoint wrote, or seal."
+        )

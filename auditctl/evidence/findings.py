@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+KINDS = (
+    "table", "unreadable", "rolled_back", "forked", "signature", "checkpoint", "block_missing", "record",
+    "block_altered", "partition", "altered", "missing", "added", "erased_unannounced", "pruned_unannounced", "capture",
+)  # fmt: skip
+"""The kinds of findings, in the order in which they are shown: first what makes others uncertain."""
+
 MAX_FINDINGS = 50
 """How many findings of one kind are listed; of the others, the number."""
 
@@ -14,8 +20,7 @@ class Finding:
     """A difference.
 
     Attributes:
-        kind: What happened: altered, missing, added, rolled_back, forked, block_altered, block_missing, record,
-            signature, checkpoint, capture, pruned_unannounced, erased_unannounced, partition, table or unreadable.
+        kind: What happened, one of `KINDS`.
         sentence: What differs, for people.
         event_id: The event, if it is known.
         column: The column, if it is known; several are separated by commas.
@@ -65,6 +70,17 @@ class Report:
         else:
             self.more[finding.kind] = self.more.get(finding.kind, 0) + 1
 
+    def by_kind(self) -> dict[str, list[Finding]]:
+        """Return the findings that are listed, by kind in the order of `KINDS`; each kind in the order of the log."""
+        found: dict[str, list[Finding]] = {kind: [] for kind in KINDS}
+        for finding in self.findings:
+            found[finding.kind].append(finding)
+        return {kind: listed for kind, listed in found.items() if listed}
+
+    def counts(self) -> dict[str, int]:
+        """Return how many findings there are of each kind, with those that are not listed."""
+        return {kind: len(listed) + self.more.get(kind, 0) for kind, listed in self.by_kind().items()}
+
     def note(self, sentence: str) -> None:
         """Add a note, once."""
         self.notes.setdefault(sentence)
@@ -72,5 +88,5 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as a document of JSON: the same for the same state of the log."""
         document = asdict(self)
-        document |= {"signed_by": list(self.signed_by), "notes": list(self.notes)}
+        document |= {"signed_by": list(self.signed_by), "notes": list(self.notes), "counts": self.counts()}
         return document

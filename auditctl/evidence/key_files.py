@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditctl.errors import OutputError, UsageError
+from auditctl.evidence.algorithms import MissingLibrary
 from auditctl.evidence.note import ED25519, ML_DSA, Signer, Verifier
 
 PUBLIC_SUFFIX = ".pub"
@@ -93,7 +94,7 @@ def read(path: Path) -> KeyFile:
     """Read a file of private keys.
 
     Raises:
-        UsageError: It cannot be read, others may read it, it is not one, or its keys have several names.
+        UsageError: It cannot be read, has public keys, others may read it, it is not one, or has keys of several logs.
         MissingLibrary: The library for the signatures is not installed.
     """
     try:
@@ -104,9 +105,22 @@ def read(path: Path) -> KeyFile:
         raise UsageError(
             f"cannot read the key {path}: {reason}", hint="Make one with: auditctl keygen --output FILE"
         ) from error
+    if _is_public(lines):
+        raise UsageError(
+            f"{path} has the public keys",
+            hint=f"Pass the file of the private keys: {str(path).removesuffix(PUBLIC_SUFFIX)}",
+        )
     if stat.S_IMODE(mode) & 0o077:
         raise UsageError(f"others may read the key {path}", hint=f"Run: chmod 600 {path}")
     signers = tuple(Signer.parse(line) for line in lines if line.strip())
     if not signers or len({signer.verifier.name for signer in signers}) > 1:
         raise UsageError(f"{path} is not a file of keys of one log", hint="Pass the file that keygen wrote.")
     return KeyFile(path, signers)
+
+
+def _is_public(lines: Sequence[str]) -> bool:
+    """Whether lines are public keys, which are no secret and give away nothing."""
+    try:
+        return bool([Verifier.parse(line) for line in lines if line.strip()])
+    except (UsageError, MissingLibrary):
+        return False

@@ -219,7 +219,7 @@ def signatures(note: str) -> tuple[str, list[tuple[str, bytes]]]:
             decoded = []
         if len(decoded) == len(lines) and all(len(signature) > 4 for _, signature in decoded):
             return f"{text}\n", decoded
-    raise EvidenceError("the text is not a signed note")
+    raise EvidenceError("the text is not a signed note", hint="Pass the whole file, as auditctl wrote it.")
 
 
 def verify(note: str, verifiers: Sequence[Verifier]) -> tuple[str, tuple[str, ...]]:
@@ -239,9 +239,15 @@ def verify(note: str, verifiers: Sequence[Verifier]) -> tuple[str, tuple[str, ..
         for name, signature in found:
             if name == verifier.name and signature[:4] == verifier.id:
                 if not verifier.verify(text, signature[4:]):
-                    raise EvidenceError(f"the signature of the key {verifier.label} is wrong")
+                    raise EvidenceError(
+                        f"the signature of the key {verifier.label} is wrong",
+                        hint="The text was altered after it was signed. Compare it with a copy from elsewhere.",
+                    )
                 signed.append(verifier.label)
     if not signed:
         by = ", ".join(sorted({f"{name}+{signature[:4].hex()}" for name, signature in found}))
-        raise EvidenceError(f"no trusted key signed the checkpoint, but {by}")
+        raise EvidenceError(
+            f"no trusted key signed the checkpoint, but {by}",
+            hint="Pass the public keys of that log: the file FILE.pub beside the key that seals it.",
+        )
     return text, tuple(dict.fromkeys(signed))

@@ -61,9 +61,15 @@ class Policy:
         text, signed = verify(note, [*keys, *self.witnesses.values()])
         checkpoint = Checkpoint.parse(text)
         if not any(all(key.name == checkpoint.origin and key.label in signed for key in log) for log in self.logs):
-            raise EvidenceError(f"the key of the log {in_quotes(checkpoint.origin)} did not sign the checkpoint wholly")
+            raise EvidenceError(
+                f"the key of the log {in_quotes(checkpoint.origin)} did not sign the checkpoint wholly",
+                hint="Pass the public keys of that log: the file FILE.pub beside the key that seals it.",
+            )
         if self.quorum != NONE and not self._has_signed(self.quorum, frozenset(signed)):
-            raise EvidenceError(f"not enough witnesses signed the checkpoint: the quorum is {in_quotes(self.quorum)}")
+            raise EvidenceError(
+                f"not enough witnesses signed the checkpoint: the quorum is {in_quotes(self.quorum)}",
+                hint="Pass a checkpoint that the witnesses of the policy have signed.",
+            )
         return checkpoint, signed
 
     def without_witnesses(self) -> Policy:

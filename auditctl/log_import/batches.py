@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from auditctl import database
 from auditctl.database import Connection
+from auditctl.errors import DatabaseError
 from auditctl.log_import.files import FilePosition
 
 
@@ -25,6 +27,22 @@ class FileProgress:
 
     position: FilePosition
     size: int
+
+
+def require_privilege(conn: Connection) -> None:
+    """Raise unless the login may import.
+
+    Raises:
+        DatabaseError: It lacks the role auditctl_admin.
+    """
+    query = "select has_function_privilege('auditctl.settle_reads()', 'execute')"
+    if conn.execute(query).fetchone() != (True,):
+        login = conn.info.user
+        raise DatabaseError(
+            f"{login} may not import a log: that takes the role auditctl_admin",
+            hint=f"Ask the DBA for: auditctl grant admin {shlex.quote(login)}",
+            sqlstate=database.DENIED,
+        )
 
 
 def read_progress(conn: Connection, fingerprint: str) -> FileProgress | None:

@@ -99,6 +99,7 @@ class Importer:
             StoreError: Another version was installed since.
         """
         revision.require(self._conn)  # --follow may last longer than a version
+        batches.require_privilege(self._conn)
         self.summary.unfinished = self.summary.outcomes["waiting"] = 0
         with batches.batch(self._conn, dry_run=self._request.dry_run):
             self.summary.outcomes.update(batches.settle_reads(self._conn))

@@ -38,7 +38,7 @@ def customers(db: str, conn: psycopg.Connection) -> list[int]:
 
 
 def erase(auditctl: RunAuditctl, *words: str, check: int = 0) -> str:
-    result = auditctl("erase", "--reason", "request 31", *words, check=check)
+    result = auditctl("erase", "--yes", "--reason", "request 31", *words, check=check)
     return result.err if check else result.out
 
 
@@ -145,6 +145,9 @@ def test_mistakes_are_named_and_erase_nothing(db: str, conn: psycopg.Connection,
     ]:
         assert message in erase(auditctl, *words, check=code)
     assert auditctl("erase", f"--event={created}").code == 2
+    refused = auditctl("erase", f"--event={created}", "--column=email", "--reason=r", check=2)
+    assert "there is no terminal on which to ask" in refused.err
+    assert "--yes" in refused.err
     assert conn.execute(REST, [[]]).fetchall() == before
 
 

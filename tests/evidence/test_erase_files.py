@@ -55,7 +55,7 @@ def test_what_was_erased_leaves_the_files_when_the_table_is_rewritten(
     assert {mark for _, mark in holders(server, conn, marks)} == set(marks)
     columns = ("note", "name", "event.actor", "event.ip", "event.target_id")
     words = [*(f"--event={number}" for number in numbers), *(f"--column={name}" for name in columns)]
-    hint = auditctl("erase", *words, "--reason", "r", check=0).err.splitlines()[1]
+    hint = auditctl("erase", "--yes", *words, "--reason", "r", check=0).err.splitlines()[1]
     for statement in hint.partition("runs: ")[2].split("; "):
         conn.execute(statement.encode())
     assert holders(server, conn, marks) == set()

@@ -168,7 +168,9 @@ def test_older_dump_that_is_loaded_elsewhere_is_adopted_and_its_fork_recorded(
         assert any("is the first after a restore" in sentence for sentence in elsewhere.verify()["notes"])
         with connect(second.dsn()) as conn:
             conn.execute("drop event trigger auditctl_guard_ddl; drop event trigger auditctl_guard_drop")
-            conn.execute("delete from auditctl.rule; delete from auditctl.capture; drop trigger auditctl_update on item")
+            conn.execute(
+                "delete from auditctl.rule; delete from auditctl.capture; drop trigger auditctl_update on item"
+            )
             conn.execute("create database again")
         dumps.dump(second, second.dsn(), "-Fc", "--file", archive)
         dumps.restore(second, second.dsn("again"), archive)

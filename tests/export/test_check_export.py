@@ -211,7 +211,10 @@ def test_manifest_that_exists_is_replaced_with_force_alone_and_then_nothing_is_e
     manifest = tmp_path / "log.csv.manifest.json"
     manifest.write_text("mine")
     export = ("export", "--output", tmp_path / "log.csv", "--manifest")
-    auditctl(*export, check=2)
+    assert "manifest.json exists\n" in auditctl(*export, check=2).err
+    (tmp_path / "log.csv").write_text("mine")
+    assert f"{tmp_path / 'log.csv'} and {manifest} exist\n" in auditctl(*export, check=2).err
+    (tmp_path / "log.csv").unlink()
     assert (manifest.read_text(), (tmp_path / "log.csv").exists(), ends(conn)) == ("mine", False, [])
     auditctl(*export, "--force", check=0)
     auditctl("check-export", tmp_path / "log.csv", check=0)

@@ -174,6 +174,9 @@ def test_log_of_text_is_imported_once_and_says_what_it_lacks(
     log.write_bytes(data)
     result = auditctl("import-log", log, check=0)
     assert "log_line_prefix = '%m [%p] %q%u@%d ' lacks %r or %h" in result.err
+    nothing_new = auditctl("import-log", log, check=0)
+    assert nothing_new.err.startswith("0 new lines")
+    assert "log_line_prefix" not in nothing_new.err
     (tmp_path / "copy.log.gz").write_bytes(gzip.compress(b"other output\n" + data[data.index(b"\n") + 1 :]))
     auditctl("import-log", tmp_path, check=0)
     auditctl("import-log", "--again", tmp_path, check=0)

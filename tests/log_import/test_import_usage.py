@@ -48,3 +48,4 @@ def test_whoever_is_no_admin_is_told_whom_to_ask(
     other = login("carol", roles=roles)
     result = auditctl("import-log", tmp_path, dsn=other.dsn, check=5)
     assert result.err.endswith(f"hint: Ask the DBA for: auditctl grant admin {other.name}\n")
+    assert f"{other.name} may not import a log" in result.err

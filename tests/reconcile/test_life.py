@@ -130,7 +130,7 @@ def test_odd_names_and_erased_values_and_another_key(conn: psycopg.Connection, d
     conn.execute('update "odd %s"."t%1$I.x" set "$erased" = \'g\', "100%" = \'h\'')
     assert found(auditctl, code=0) == []
     (event,) = conn.execute("select max(event_id) from auditctl.event where action = 'UPDATE'").fetchone() or (0,)
-    auditctl("erase", "--event", str(event), "--column", "new_values", "--reason", "law", check=0)
+    auditctl("erase", "--yes", "--event", str(event), "--column", "new_values", "--reason", "law", check=0)
     assert found(auditctl, code=0) == []
     conn.execute('insert into "odd %s"."t%1$I.x" values (2, \'a\'); update "odd %s"."t%1$I.x" set l = \'z\'')
     past(conn, '"odd %s"."t%1$I.x"', "update \"odd %s\".\"t%1$I.x\" set l = 'x', new = 'y'")
