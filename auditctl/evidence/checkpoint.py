@@ -16,6 +16,11 @@ class EvidenceError(AuditctlError):
 
     exit_code = 3
 
+    def __init__(self, message: str | None = None, *, hint: str = "") -> None:
+        super().__init__(
+            message, hint=hint or "Get it anew from where it was written. If it is the same, it was altered."
+        )
+
 
 def decode(text: str) -> bytes:
     """Return the bytes that a text in base64 stands for.
