@@ -50,8 +50,7 @@ class SavedView:
     @property
     def texts(self) -> dict[str, tuple[str, ...]]:
         """The filters' texts, in the registry's order; not parsed, and perhaps of filters that no longer exist."""
-        known = [name for name in BY_NAME if name in self.document]
-        values = {name: self.document[name] for name in (*known, *sorted(self.document.keys() - known))}
+        values = {name: self.document[name] for name in _in_order(self.document)}
         return {name: (text,) if isinstance(text, str) else tuple(text) for name, text in values.items()}
 
     @property
@@ -88,7 +87,14 @@ class SavedView:
                 f"the view {in_quotes(self.name)} has the filter {foreign[0]}, which this does not have",
                 hint=f"Filters: {', '.join(allowed)}.",
             )
-        return own | {name: tuple(dict.fromkeys((*own.get(name, ()), *texts))) for name, texts in given.items()}
+        both = {name: (*own.get(name, ()), *given.get(name, ())) for name in _in_order(own | given)}
+        return {name: tuple(dict.fromkeys(texts)) for name, texts in both.items()}
+
+
+def _in_order(names: Collection[str]) -> list[str]:
+    """Return names of filters in the registry's order, others last."""
+    order = list(BY_NAME)
+    return sorted(names, key=lambda name: (order.index(name) if name in BY_NAME else len(order), name))
 
 
 def _adds(name: str) -> bool:
@@ -123,7 +129,7 @@ def find(conn: Connection, name: str, person: str = "") -> SavedView:
     """
     views = {view.name: view for view in read(conn, person)}
     if name not in views:
-        hint = did_you_mean(name, views) or "List your views with: auditctl view list"
+        hint = did_you_mean(name, views) or "Each login has views of its own."
         raise UsageError(f"there is no view {in_quotes(name)}", hint=hint)
     return views[name]
 

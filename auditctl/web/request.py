@@ -157,6 +157,11 @@ class Visit:
         """The visitor; raises as `signed_in` does."""
         return self.signed_in.visitor
 
+    @property
+    def person(self) -> str:
+        """The name that a proxy gave the visitor, as all have one login; empty where the login names the visitor."""
+        return self.visitor.name if self.app.settings.auth is Auth.PROXY else ""
+
     @contextmanager
     def connection(self, *, has_time_limit: bool = True) -> Iterator[Connection]:
         """Lend one of the visitor's connections for the block.
@@ -170,7 +175,7 @@ class Visit:
             StoreError: The store is missing or has another version.
         """
         settings = self.app.settings
-        claims = Claims(self.address, self.visitor.name if settings.auth is Auth.PROXY else "")
+        claims = Claims(self.address, self.person)
         timeout = settings.page_timeout if has_time_limit else None
         with self.signed_in.connections.lend(claims, timeout) as conn:
             self._set_connection(conn)

@@ -24,6 +24,7 @@ from auditctl.web.views import (
     metrics,
     overview,
     retention,
+    saved_views,
     suggest,
 )
 from auditctl.web.views.config import change, form, tables
@@ -70,6 +71,8 @@ class Route:
 ROUTES = (
     Route("/", log.log, parameters=log.PARAMETERS),
     Route("/events/{event_id}", event.event),
+    Route("/views", saved_views.save, methods=("POST",)),
+    Route("/views/drop", saved_views.drop, methods=("POST",)),
     Route("/history", history.history, parameters=history.PARAMETERS),
     Route("/overview", overview.overview, parameters=overview.PARAMETERS),
     Route("/suggest", suggest.suggest, parameters=suggest.PARAMETERS),

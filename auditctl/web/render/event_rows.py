@@ -11,6 +11,7 @@ from typing import Any
 from psycopg.sql import SQL, Composable, Literal
 
 from auditctl import resources
+from auditctl.clock import Clock
 from auditctl.display import format_user
 from auditctl.log import selection
 from auditctl.log.selection import Cursor
@@ -66,6 +67,11 @@ class EventRow:
     def at(self) -> datetime:
         """The time, in UTC."""
         return self.cursor.created_on
+
+    def day(self, zone: Clock) -> dict[str, tuple[str, ...]]:
+        """Return the values of the filters since and until for its day by a clock."""
+        day = zone.local(self.at).date()
+        return {"since": (day.isoformat(),), "until": ((day + timedelta(days=1)).isoformat(),)}
 
     @property
     def cursor(self) -> Cursor:

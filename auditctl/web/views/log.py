@@ -18,10 +18,11 @@ from auditctl.web.render import event_rows
 from auditctl.web.render.event_rows import EventRow
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.request import EMPTY, FORM, MAY_BE_EMPTY, Visit
-from auditctl.web.views import overview
+from auditctl.web.views import overview, saved_views
 from auditctl.web.views.overview import NoPictures, Pictures
+from auditctl.web.views.saved_views import Sharing
 
-PARAMETERS = FILTER_NAMES | {"after", "before", "limit", "live", "pictures", FORM, EMPTY}
+PARAMETERS = FILTER_NAMES | {"after", "before", "limit", "live", "pictures", saved_views.NAME, FORM, EMPTY}
 LIMIT = 50
 MAX_LIMIT = 500
 
@@ -30,6 +31,8 @@ QUICK = (
     ("365d", "Last year"),
 )  # fmt: skip
 """Links for a period: values of the filter `since`, and labels."""
+
+LABELS = {row.name: row.label for row in FILTERS}
 
 _MAX_SUGGESTED = 500
 
@@ -52,27 +55,27 @@ class LogPage:
 def log(visit: Visit) -> Response:
     """Show a page of the log."""
     parameters = visit.parameters
-    if not visit.is_fragment and _is_form(visit):
-        # A form also sends its empty fields; the address should not contain them.
-        return RedirectResponse(visit.url("/", parameters), 303)
-    if not (visit.request.url.query or visit.is_fragment) and visit.remembered_zone not in ("", UTC.name):
-        return RedirectResponse(visit.url("/", {ZONE: [visit.remembered_zone]}), 303)
+    if not visit.is_fragment and (address := _other_address(visit)):
+        return RedirectResponse(address, 303)
     narrowing, limit = Narrowing.of(parameters), _limit(visit)
-    listed, targets = LogPage((), None, None), list[target_names.KnownTarget]()
+    listed, targets, hint = LogPage((), None, None), list[target_names.KnownTarget](), ""
     pictures: Pictures | NoPictures | None = None
-    hint = ""
+    filters, shared = None, overview.shared_parameters(visit)
     with visit.connection() as conn:
         try:
+            if saved_views.NAME in parameters:
+                return RedirectResponse(visit.url("/", {**saved_views.opened(visit, conn), **shared}), 303)
             filters = narrowing.parsed().resolve(conn)
             selection = _selection(visit, Selection(filters.predicates(), limit=limit))
             listed = page(conn, selection, is_first="after" not in parameters)
             hint = "" if listed.rows or visit.is_automatic else filters.suggest(conn)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
+        sharing = Sharing() if visit.is_fragment else saved_views.sharing(visit, conn, filters)
         if not visit.is_automatic:
             targets = target_names.read(conn)[:_MAX_SUGGESTED]
         if "pictures" in parameters and not narrowing.error and not visit.is_fragment:
-            pictures = overview.draw_if_possible(conn, narrowing, overview.shared_parameters(visit))
+            pictures = overview.draw_if_possible(conn, narrowing, shared)
     return visit.page(
         "log_part.html" if visit.is_fragment else "log.html",
         400 if narrowing.error else 200,
@@ -83,9 +86,11 @@ def log(visit: Visit) -> Response:
         filters=FILTERS,
         exports=EXPORTS,
         quick=QUICK,
-        shared=overview.shared_parameters(visit),
+        shared=shared,
         is_live="live" in parameters,
         pictures=pictures,
+        sharing=sharing,
+        labels=LABELS,
     )
 
 
@@ -106,6 +111,16 @@ def page(conn: Connection, selection: Selection, *, is_first: bool) -> LogPage:
     return LogPage(
         tuple(rows), str(rows[-1].cursor) if older and rows else None, str(rows[0].cursor) if newer else None
     )
+
+
+def _other_address(visit: Visit) -> str:
+    """Return the address that the page should have instead; empty for its own."""
+    if _is_form(visit):
+        # A form also sends its empty fields; the address should not contain them.
+        return visit.url("/", visit.parameters)
+    if not visit.request.url.query and visit.remembered_zone not in ("", UTC.name):
+        return visit.url("/", {ZONE: [visit.remembered_zone]})
+    return ""
 
 
 def _is_form(visit: Visit) -> bool:

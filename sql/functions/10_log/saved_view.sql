@@ -85,7 +85,7 @@ begin
     where v.owner = session_user and v.owner_id = auditctl_internal.login_id() and v.person = p_person and v.name = p_name;
     if not found then
         raise exception 'there is no view %', to_json(p_name)
-            using errcode = 'undefined_object', hint = 'List your views with: auditctl view list';
+            using errcode = 'undefined_object', hint = 'Each login has views of its own.';
     end if;
 end
 $auditctl$;
