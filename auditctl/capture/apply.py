@@ -24,6 +24,7 @@ from auditctl.capture import (
     precedence,
     resolve,
     rule_store,
+    still_clear,
     table_keys,
     uncovered,
     unseen,
@@ -247,6 +248,13 @@ def _prepare(conn: Connection, goal: DesiredRules) -> Prepared:
     return prepared
 
 
+def _outcome(goal: DesiredRules, resolution: resolve.Resolution) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return how the rule that is stated comes out beside the others, and what of that is a surprise, as sentences."""
+    outcome = list(precedence.outcome(goal.subject, resolution.coverings.values())) if goal.subject else []
+    notes, surprises = ([sentence for is_one, sentence in outcome if is_one is wanted] for wanted in (False, True))
+    return tuple(notes), tuple(surprises)
+
+
 def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, ConfigurationError | None]:
     """Return the plan, without the tables of rules that do not fit, and what does not fit."""
     types = event_types.Types(event_types.read(conn), goal.event_types)
@@ -263,17 +271,17 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
     planned = planner.without_doubtful(planned, resolution, goal.problems, types)
     if limits is not None:
         planned = replace(planned, rules=limits.changed(goal.rules, planned.rules))
-    limit = admin_limit.changes(admin_limit.read(conn), goal.admin)
     findings = accepted.changes(accepted.read(conn), goal.accepted, goal.problems)
-    outcome = list(precedence.outcome(goal.subject, resolution.coverings.values())) if goal.subject else []
+    notes, surprises = _outcome(goal, resolution)
     planned = replace(
         planned,
-        changes=(*planned.changes, *limit, *findings),
-        notes=tuple(sentence for is_surprise, sentence in outcome if not is_surprise),
+        changes=(*planned.changes, *admin_limit.changes(admin_limit.read(conn), goal.admin), *findings),
+        notes=notes,
         warnings=(
-            *(sentence for is_surprise, sentence in outcome if is_surprise),
+            *surprises,
             *goal.warnings,
             *planned.warnings,
+            *still_clear.sentences(conn, audited),
             *event_types.notes(types, has_file=goal.has_file),
         ),
         stored=rule_store.read(conn),

@@ -154,3 +154,19 @@ def test_config_prints_what_is_stated_and_no_more(db: str, auditctl: RunAuditctl
     printed = auditctl("config", check=0).out
     assert printed.endswith(text)
     assert pending(db, printed) == []
+
+
+def test_a_plan_that_hides_says_how_many_earlier_events_hold_the_column_in_the_clear(
+    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    audit(db, "app.users", mask=("name",))
+    conn.execute("insert into app.users select i, 'n', case when i > 1 then 's' end from generate_series(1, 3) as i")
+    conn.execute("update app.users set password = 't' where id = 1; update app.users set name = 'm' where id = 2")
+    file = OWN + 'mask = ["name", "password"]\n'
+    planned = auditctl("plan", "-", input=file, check=0).err
+    # The insert of a null says so in the clear, and the change of another column says nothing.
+    assert "app.users: 4 earlier events hold password in the clear, and will go on to" in planned
+    assert "hold name" not in planned
+    enabled = auditctl("enable", "app.users", "--mask", "name", "--exclude", "password", check=0)
+    assert "4 earlier events hold password" in enabled.err
+    assert "earlier event" not in auditctl("plan", check=0).err
