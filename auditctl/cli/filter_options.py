@@ -58,6 +58,14 @@ zone_option = click.option(
     shell_complete=known_values.complete_zones,
 )
 
+clock_option = click.option(
+    f"--{ZONE}",
+    "zone",
+    metavar="ZONE",
+    help="Time zone of the times that people read, such as Europe/Berlin.",
+    shell_complete=known_values.complete_zones,
+)
+
 view_option = click.option(
     "--view",
     metavar="NAME",

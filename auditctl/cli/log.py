@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from auditctl.cli.filter_options import filter_options
+from auditctl import clock
+from auditctl.cli.filter_options import clock_option, filter_options
 from auditctl.cli.known_values import TARGETS, complete
 from auditctl.cli.printing import print_pieces, uses_color
 from auditctl.cli.session import READER, Session, pass_session
@@ -95,8 +96,9 @@ def log(
 @click.argument("event_id", metavar="EVENT_ID", type=click.IntRange(1, LARGEST_EVENT_ID))
 @format_option
 @raw_option
+@clock_option
 @pass_session
-def show(session: Session, *, event_id: int, output_format: Format, raw: bool) -> None:
+def show(session: Session, *, event_id: int, output_format: Format, raw: bool, zone: str | None) -> None:
     """Print one event in full.
 
     \b
@@ -104,10 +106,11 @@ def show(session: Session, *, event_id: int, output_format: Format, raw: bool) -
       auditctl show 42
       auditctl show 42 --format json
     """
+    place = layout(zone=None if zone is None else clock.parse(zone))
     with session.connect(READER) as conn:
         row = reader.event(conn, event_id, output_format.projection(not raw))
         erasures = erasure.read_erasures(conn, event_id)
-    _print(output_format, output_format.write_one(row, layout()))
+    _print(output_format, output_format.write_one(row, place))
     for sentence in erasures:
         session.say(sentence)
 
@@ -118,8 +121,11 @@ def show(session: Session, *, event_id: int, output_format: Format, raw: bool) -
 @format_option
 @wide_option
 @raw_option
+@clock_option
 @pass_session
-def history(session: Session, *, table: str, key: str, output_format: Format, wide: bool, raw: bool) -> None:
+def history(
+    session: Session, *, table: str, key: str, output_format: Format, wide: bool, raw: bool, zone: str | None
+) -> None:
     """Print the history of one object, oldest first.
 
     Follows changes of its key and new names of its table, back and forward. TABLE is the table's name or label; ID is
@@ -131,9 +137,10 @@ def history(session: Session, *, table: str, key: str, output_format: Format, wi
       auditctl history billing.plan_price '["pro", "EUR"]' --format json
       auditctl history ledger.account -- -1
     """
+    place = layout(wide=wide, zone=None if zone is None else clock.parse(zone))
     with session.connect(READER) as conn:
-        page = reader.Page(conn, reader.history(conn, table, key), output_format.listed(not raw, layout(wide=wide)))
-        _print(output_format, output_format.write(page, layout(wide=wide)))
+        page = reader.Page(conn, reader.history(conn, table, key), output_format.listed(not raw, place))
+        _print(output_format, output_format.write(page, place))
         hint = "" if page.count else reader.suggest(conn, table, key)
     if not page.count:
         _say_nothing(session, f"No events of {table} {key or '(an empty key)'}.", hint)

@@ -80,11 +80,13 @@ def test_a_quick_choice_sets_the_time_and_is_marked(archive: Archive, browse: Br
     follow(tab.get_by_role("button", name="Filter"))
     expect(tab.locator("tr.event")).to_have_count(30)
     expect(choices.locator("[aria-current]")).to_have_count(0)
+    tab.get_by_label("User", exact=True).fill("alice")
     choices.get_by_role("link", name="Last 24 hours").click()
     expect(choices.locator("[aria-current]")).to_have_text("Last 24 hours")
+    expect(chips(tab)).to_have_text(["From: 24h", "Target: Customer", "User: alice"])
     expect(tab.locator("tr.event")).to_have_count(2)
     choices.get_by_role("link", name="All time").click()
-    expect(tab).to_have_url(f"{archive.url}/?target=Customer&limit=60")
+    expect(tab).to_have_url(f"{archive.url}/?target=Customer&user=alice&limit=60")
     expect(tab.locator("tr.event")).to_have_count(60)
 
 

@@ -85,6 +85,8 @@ def write_one(row: Row, layout: Layout) -> Generator[str]:
     grid, is_empty = _grid(), True
     for name, cell in zip(selection.COLUMNS, row, strict=True):
         text = harmless(cell or "")
+        if name == "created_on" and layout.zone and cell:
+            text = layout.zone.iso(datetime.fromisoformat(cell))
         if len(text) <= LONG:
             grid.add_row(Text(name), Text(text, style=COLORS.get(text, "") if name == "action" else ""))
             is_empty = False

@@ -91,9 +91,24 @@ function rowsOf(table) {
   return [...table.querySelectorAll("tr.event a.open")];
 }
 
+/** Add to a link above the filters what was typed into them and not submitted, but for what the link decides itself. */
+function carry(link) {
+  const form = document.querySelector("#filters");
+  const decided = link.dataset.zone ? ["tz"] : ["since", "until"];
+  const isEdited = (field) => field.type === "checkbox" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+  const names = [...form.querySelectorAll("input[name]")].filter(isEdited).map((field) => field.name);
+  const [address, entered] = [new URL(link.href), new FormData(form)];
+  for (const name of new Set(names.filter((one) => !decided.includes(one)))) {
+    address.searchParams.delete(name);
+    for (const value of entered.getAll(name).filter(Boolean)) address.searchParams.append(name, value);
+  }
+  if (names.length) link.href = address;
+}
+
 document.addEventListener("click", (event) => {
-  const chosen = event.target.closest("a[data-zone]");
-  if (chosen) rememberZone(chosen.dataset.zone);
+  const chosen = event.target.closest("a[data-zone], #filters .quick a");
+  if (chosen?.dataset.zone) rememberZone(chosen.dataset.zone);
+  if (chosen?.closest("#filters")) carry(chosen);
 }, { capture: true });
 
 document.addEventListener("click", (event) => {
