@@ -49,6 +49,9 @@ def test_a_view_means_its_filters_wherever_filters_are(auditctl: RunAuditctl) ->
         printed = auditctl(*command, "--view", "Bob's", check=0).out
         assert [json.loads(line)["target_id"] for line in printed.splitlines()] == ["8", "9"]
     auditctl("view", "save", "Updates", "--action", "update", check=0)
+    auditctl("view", "save", "That day", "--since", "2026-03-01", "--tz", "asia/kolkata", check=0)
+    assert '"tz": "Asia/Kolkata"' in auditctl("view", "show", "That day", "--format", "json", check=0).out
+    assert "created on (Asia/Kolkata)" in auditctl("log", "--view", "That day", check=0).out
     counted = auditctl("stats", "--view", "Updates", "--format", "json", check=0).out
     assert json.loads(counted)["filters"] == {"action": ["update"]}
     refused = auditctl("stats", "--view", "Bob's", check=2)

@@ -61,7 +61,9 @@ def test_file_is_found_by_upload_and_by_hash_and_one_altered_byte_is_not(reader:
         posted(reader, file), reader.get("/check", params={"sha256": f" {sha256.upper()} ", "name": "log.csv"})
     ):  # fmt: skip
         text = answer(response)
-        assert re.search(r"log\.csv is export \d+ by reader_\d+ on \S+, unaltered\. 2 events: target customer\.", text)
+        assert re.search(
+            r"log\.csv is export \d+ by reader_\d+ on [^.]+ UTC, unaltered\. 2 events: target customer\.", text
+        )
         assert UNKNOWN not in text
     assert UNKNOWN in answer(posted(reader, file[:-1]))
     assert UNKNOWN in answer(reader.get("/check", params={"sha256": "0" * 64}))

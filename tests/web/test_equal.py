@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auditctl import clock
 from auditctl.display import format_user, harmless
 from auditctl.log.filters import FILTERS
 from tests.fixtures.databases import connect
@@ -87,7 +89,7 @@ def shown(event: dict[str, Any]) -> dict[str, str]:
     return {
         "event_id": str(event["event_id"]),
         "created_on": event["created_on"],
-        "Created on": event["created_on"][:19].replace("T", " "),
+        "Created on": clock.UTC.text(datetime.fromisoformat(event["created_on"])),
         "IP address": event["ip_address"] or "",
         "User": format_user(event["user"], event["actor_kind"]),
         "Target": harmless(event["target"]),

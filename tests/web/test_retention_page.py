@@ -36,7 +36,7 @@ def test_readers_see_times_holds_sizes_and_what_is_deleted_next(conn: psycopg.Co
         "case &lt;31&gt;",
         "shop.bill",
         "2024-02",
-        "The oldest event is of 2024-02-03",
+        "The oldest event is of 3 Feb 2024, 00:00:00 UTC",
     ):
         assert shown in text, shown
     assert PLAN not in text

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import TYPE_CHECKING
 
+from auditctl.web.render.templates import STATIC
 from auditctl.web.routes import ROUTES, Access
 from tests.support.recorded import Recorded, label, record
 from tests.web.parsing import Document, alerts
@@ -108,6 +109,16 @@ def test_every_link_keeps_the_zone(reader: Client, admin: Client, conn: psycopg.
         fields = [element for element in page.elements if element.attributes.get("name") == "tz"]
         forms = [form for form in page.elements if form.tag == "form" and form.attributes["method"] == "get"]
         assert [field.attributes["value"] for field in fields] == ["Europe/Berlin"] * len(forms)
+
+
+def test_no_template_shows_a_time_past_the_clock() -> None:
+    for file in (STATIC.parent / "templates").iterdir():
+        # In attributes, times are for programs.
+        shown = re.sub(r'(?:datetime|title)="[^"]*"', "", file.read_text("utf-8"))
+        assert not re.search(r"\|utc|strftime|isoformat|\[:10\]|\[:19\]|\.date\(\)", shown), file.name
+    for file in STATIC.glob("[!h]*.js"):
+        text = file.read_text("utf-8")
+        assert text.count("toLocale") == text.count("timeZoneName"), file.name
 
 
 def test_an_unknown_zone_is_refused_by_every_page_that_shows_times(reader: Client, conn: psycopg.Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import unicodedata
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,15 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(harmless=harmless, readable=readable, number=number, plural=plural, size=decimal, utc=iso_utc)
+    env.filters.update(
+        harmless=harmless,
+        readable=readable,
+        number=number,
+        plural=plural,
+        size=decimal,
+        utc=iso_utc,
+        moment=datetime.fromisoformat,
+    )
     env.globals.update(version=__version__, static=_Static())
     return env
 
