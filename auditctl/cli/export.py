@@ -185,7 +185,7 @@ def _prove(
             )  # fmt: skip
             beside.push(proofs.pop_all())  # they appear with the manifest
     except EvidenceError as error:
-        print_warning(f"no row is proved: {error}")
+        print_warning(f"no row is proved: {error}. See what differs: auditctl verify")
         return None
     if count := found["proofs"].get(DIFFERENT):
         print_warning(f"{plural(count, 'event')} cannot be proved: not as sealed, or not as the file can hold it")

@@ -100,6 +100,6 @@ def _has_own_reason(row: Row, *, is_safe: bool) -> bool:
     shown, context = row[_PLACE["reason"]], row[_PLACE["context"]]
     raw = None
     if context is not None and context.startswith("{") and (shown is not None or '"reason"' in context):
-        raw = dict(raw_json.members(context)).get("reason")
+        raw = next((text for name, text, _ in raw_json.members(context) if name == "reason"), None)
     stated = None if raw in (None, "null") else json.loads(raw) if raw.startswith('"') else raw
     return shown == stated or (is_safe and stated is not None and shown == f"'{stated}")

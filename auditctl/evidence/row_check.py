@@ -7,20 +7,23 @@ from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from typing import Any
 
+from auditctl.display import harmless
 from auditctl.evidence import exported_event, row_proofs
 from auditctl.evidence.canonical import COLUMNS, Fields
 from auditctl.evidence.checkpoint import Checkpoint, EvidenceError
 from auditctl.evidence.known_nodes import KnownNodes
 from auditctl.evidence.policy import Policy
-from auditctl.evidence.row_proofs import ADOPTED, DIFFERENT, UNSEALED, Counts, Head, RowProof
+from auditctl.evidence.row_proofs import DIFFERENT, UNSEALED, Counts, Head, RowProof
 from auditctl.evidence.visibility import Seen
 from auditctl.log.export import REPORTED_EVERY, ReportProgress
 from auditctl.log.formats.format import Format, Row
 from auditctl.log.selection import COLUMNS as CELLS
+from auditctl.text import in_quotes
 
 _ID, _TIME, _TARGET, _XACT = (COLUMNS.index(name) for name in ("event_id", "occurred_at", "target", "xact_id"))
 _SHOWN = CELLS.index("target")
 _LABELS = 1000
+_LONGEST = 20
 
 
 @dataclass(slots=True)
@@ -52,7 +55,7 @@ class Checked:
             "log": self.checkpoint.origin, "tree_size": self.checkpoint.size, "root": self.checkpoint.root.hex(),
             "signed_by": list(self.signed_by), "block": self.block, "sealed_at": self.sealed_at,
             "rows": counts.rows, "sealed": counts.sealed, "erased": counts.erased,
-            **{reason: counts.reasons.get(reason, 0) for reason in (UNSEALED, ADOPTED)},
+            "unsealed": counts.reasons.get(UNSEALED, 0),
             "labels": {label: sorted(names) for label, names in sorted(self.labels.items())},
         }  # fmt: skip
 
@@ -108,7 +111,7 @@ def _numbered(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _event(row: Row) -> str:
-    return f"event {row[0]}"
+    return f"event {harmless(row[0] or '')[:_LONGEST]}"
 
 
 class _Comparison:
@@ -185,14 +188,12 @@ def sentences(checked: Checked) -> Iterator[str]:
     """Say what was compared, each in a sentence."""
     counts, checkpoint = checked.counts, checked.checkpoint
     yield (
-        f"{counts.sealed:,} of {counts.rows:,} rows are leaves of the log {checkpoint.origin}: tree of "
-        f"{checkpoint.size:,} leaves, sealed until block {checked.block:,} at {checked.sealed_at}."
+        f"{counts.sealed:,} of {counts.rows:,} rows are leaves of the log {in_quotes(checkpoint.origin)}: tree of "
+        f"{checkpoint.size:,} leaves, sealed until block {checked.block:,} at {harmless(checked.sealed_at)}."
     )
     if count := counts.reasons.get(UNSEALED):
         yield f"Not proved: {count:,} of rows that were not sealed yet."
-    if count := counts.reasons.get(ADOPTED):
-        yield f"Not proved: {count:,} of rows that were not sealed since the store was adopted in another database."
     if counts.erased:
         yield f"With erased values: {counts.erased:,}; what is left in these columns is not proved."
     for label, names in sorted(checked.labels.items()):
-        yield f"The label {label} stands for {' and '.join(sorted(names))}."
+        yield f"The label {in_quotes(label)} stands for {' and '.join(map(in_quotes, sorted(names)))}."

@@ -34,13 +34,10 @@ VERSION = 1
 UNSEALED = "unsealed"
 """Why a row has no proof: its transaction had not committed when the last block was sealed."""
 
-ADOPTED = "adopted"
-"""Why a row has no proof: nothing was sealed since the store was adopted in another database."""
-
 DIFFERENT = "different"
 """Why a row has no proof: the event is not as it was sealed, or the file cannot hold it as it is."""
 
-REASONS = (UNSEALED, ADOPTED, DIFFERENT)
+REASONS = (UNSEALED, DIFFERENT)
 
 _NONE = "-"
 _LABEL = "label "

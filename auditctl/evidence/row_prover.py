@@ -15,10 +15,10 @@ from auditctl.evidence import exported_event, merkle
 from auditctl.evidence.canonical import COLUMNS, Fields
 from auditctl.evidence.checkpoint import Checkpoint, EvidenceError
 from auditctl.evidence.note import signatures
-from auditctl.evidence.row_proofs import ADOPTED, DIFFERENT, UNSEALED, Counts, Head, RowProof, label_line
+from auditctl.evidence.row_proofs import DIFFERENT, UNSEALED, Counts, Head, RowProof, label_line
 from auditctl.evidence.sealed_event import Leaf, LeafFinder
 from auditctl.evidence.tree_reader import TreeReader
-from auditctl.evidence.visibility import NOTHING, Seen
+from auditctl.evidence.visibility import Seen
 from auditctl.log import snapshot
 from auditctl.log.export import REPORTED_EVERY, ReportProgress
 from auditctl.log.formats.format import Format, Row
@@ -51,11 +51,18 @@ class RowProver:
         conn: The connection, in the transaction that read the rows.
 
     Raises:
-        EvidenceError: The tree is not whole, or not that of the checkpoint.
+        EvidenceError: The tree is not whole, or not that of the checkpoint, or of the store before it was adopted.
     """
 
     def __init__(self, conn: Connection) -> None:
-        note, record, block, seen, adoption = conn.execute(_NEWEST).fetchone() or ("", "", 0, NOTHING, None)
+        row = conn.execute(_NEWEST).fetchone()
+        if row is None:
+            raise EvidenceError("no checkpoint is that of a block")
+        note, record, block, seen, adoption = row
+        last = snapshot.last_adoption(conn)
+        if last is not None and last.event_id != adoption:
+            # Numbers of transactions would not tell which rows were not sealed yet.
+            raise EvidenceError("nothing was sealed since the store was adopted", hint="Seal, and export again.")
         size = Checkpoint.parse(signatures(note)[0]).size
         self._tree = TreeReader(conn, size)
         frontier = tuple(self._tree.node(level, index) for level, index in merkle.pieces(0, size))
@@ -66,8 +73,6 @@ class RowProver:
         self._known = self.head.known_nodes()
         self._finder = LeafFinder(conn, size)
         self._seen = Seen.parse(seen)
-        last = snapshot.last_adoption(conn)
-        self._is_adopted = last is not None and last.event_id != adoption
         self._targets: dict[str, list[str]] = defaultdict(list)
         for label, target in conn.execute(_LABELS):
             self._targets[label].append(target)
@@ -89,8 +94,6 @@ class RowProver:
                     return self._label(shown, fields, is_safe=is_safe), self._proof(leaf, fields)
         except ValueError:
             pass
-        if self._is_adopted:
-            return "", RowProof(None, ADOPTED)
         is_unsealed = transaction is not None and not self._seen.sees(transaction)
         return "", RowProof(None, UNSEALED if is_unsealed else DIFFERENT)
 

@@ -22,7 +22,9 @@ _BOUNDS = """
      where b.events > 0 and b.number > %(after)s and b.first_leaf + b.events < %(size)s
      order by b.number limit 20000
 """
-_REMEMBERED = 16
+_REMEMBERED = 200_000
+"""The leaves of blocks with so many events are remembered."""
+
 _SAME = 3
 """How many check bytes are of numbers, which tell events apart."""
 
@@ -144,6 +146,7 @@ class LeafFinder:
         self._ends = array("q", accumulate(self._rows[2], max))
         self._starts = array("q", reversed(array("q", accumulate(reversed(self._rows[1]), min))))
         self._leaves: dict[int, BlockLeaves] = {}
+        self._remembered = 0
 
     def find(self, fields: Fields) -> Leaf | None:
         """Return the leaf of an event; None if no block of the tree has it as it is."""
@@ -159,7 +162,8 @@ class LeafFinder:
         if found is None:
             number, _, _, first, events = (column[place] for column in self._rows)
             found = BlockLeaves.read(self._conn, number, first, events)
-            while len(self._leaves) >= _REMEMBERED:
-                del self._leaves[next(iter(self._leaves))]
+            self._remembered += events
+            while self._remembered > _REMEMBERED and self._leaves:
+                self._remembered -= self._leaves.pop(next(iter(self._leaves))).events
         self._leaves[place] = found
         return found

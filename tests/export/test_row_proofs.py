@@ -81,7 +81,7 @@ def test_rows_of_a_sealed_log_are_proved_and_those_that_are_not_sealed_yet_are_c
     assert f"{rows - 1} of {rows} rows are leaves of the log " in shown
     assert "Not proved: 1 of rows that were not sealed yet.\n" in shown
     assert json.loads(log.check("--format", "json"))["rows"]["sealed"] == rows - 1
-    assert "The label Customer stands for billing.customer and 名.\n" in shown
+    assert "The label 'Customer' stands for 'billing.customer' and '名'.\n" in shown
 
 
 def test_row_that_was_altered_added_moved_or_taken_out_is_named(log: Exported) -> None:
@@ -160,3 +160,6 @@ def test_event_that_is_not_as_it_was_sealed_is_said_at_the_export_and_found_in_t
     done = log.auditctl("export", "--output", log.file, "--manifest", check=0)
     assert "1 event cannot be proved: not as sealed" in done.err
     assert "Row 7 was not as it was sealed when it was exported" in log.check(check=3)
+    record(log.conn, Recorded(at=minutes(9), action="EVENT", target="auditctl.store", new='{"found": {}}', xact=10**12))
+    done = log.auditctl("export", "--output", log.file, "--manifest", "--force", check=0)
+    assert "no row is proved: nothing was sealed since the store was adopted" in done.err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterable, Iterator
 
 from psycopg.sql import SQL
@@ -30,17 +29,16 @@ def read(lines: Iterable[str]) -> Iterator[Row]:
     """Yield the cells of each line; raises ValueError for what this format does not write."""
     for line in lines:
         members = list(raw_json.members(line))
-        if tuple(name for name, _ in members) != selection.COLUMNS or not line.endswith("\n"):
+        if tuple([name for name, _, _ in members]) != selection.COLUMNS or not line.endswith("\n"):
             raise ValueError("the line has other columns")
-        yield tuple(_cell(name, text) for name, text in members)
+        yield tuple([_cell(*member) for member in members])
 
 
-def _cell(name: str, text: str) -> str | None:
+def _cell(name: str, text: str, value: object) -> str | None:
     if text == "null":
         return None
     if name in _NOT_QUOTED:
         return text
-    value = json.loads(text)
     if not isinstance(value, str):
         raise ValueError(f"{name} is not text")  # noqa: TRY004
     return value

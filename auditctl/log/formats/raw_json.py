@@ -13,8 +13,10 @@ _COLON = re.compile(r"[ \n]*:[ \n]*")
 _END = re.compile(r"\}[ \n]*")
 
 
-def members(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the key and the text of the value of each member, in their order and also if a key comes twice.
+def members(text: str) -> Iterator[tuple[str, str, object]]:
+    """Yield key, text of the value and value of each member, in their order and also if a key comes twice.
+
+    Numbers are values as text. An object or array that is too deep for the parser has None as its value.
 
     Raises:
         ValueError: It is not an object.
@@ -28,8 +30,12 @@ def members(text: str) -> Iterator[tuple[str, str]]:
         key, place = _scan(text, place)
         if not isinstance(key, str) or not (colon := _COLON.match(text, place)):
             raise ValueError("not a JSON object")
-        end = _end(text, colon.end())
-        yield key, text[colon.end() : end]
+        start = colon.end()
+        try:
+            value, end = _scan(text, start)
+        except RecursionError:
+            value, end = None, _end(text, start)
+        yield key, text[start:end], value
         if comma := _COMMA.match(text, end):
             place = comma.end()
         elif _END.fullmatch(text, end):
@@ -39,11 +45,7 @@ def members(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _end(text: str, start: int) -> int:
-    """Where a value ends."""
-    try:
-        return int(_scan(text, start)[1])
-    except RecursionError:
-        pass
+    """Where an object or array ends."""
     depth = 0
     while token := _TOKEN.match(text, start):
         start = token.end()
