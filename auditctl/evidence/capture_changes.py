@@ -27,7 +27,7 @@ _NOTES = ("superuser", "member", "audited table", "schema")
 _MAX_NOTES = 30
 
 _NOW = """
-    select pg_current_snapshot()::text, d.oid::bigint, c.system_identifier
+    select pg_current_snapshot()::text, current_setting('server_version'), d.oid::bigint, c.system_identifier
       from pg_database as d cross join pg_control_system() as c
      where d.datname = current_database()
 """
@@ -39,6 +39,19 @@ _MIRROR = ("trigger", "event_mirrored on auditctl.event_default")
 
 _RESTORED = ("event trigger", "function", "setting")
 """The kinds of items that a restore loses or an adoption makes anew, whatever they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """How the places of two states differ.
+
+    Attributes:
+        same_place: Whether both are of one database: a restore writes every row of the catalogs anew.
+        same_version: Whether both are of one major version, which prints definitions alike.
+    """
+
+    same_place: bool
+    same_version: bool
 
 
 @dataclass(slots=True)
@@ -57,6 +70,7 @@ class States:
     _items: Items | None = None
     _block: Block | None = None
     _last: Block | None = None
+    _sealed: int = 0
 
     def add(self, block: Block) -> None:
         """Compare the state of a block with the one before, if it has another one."""
@@ -66,9 +80,10 @@ class States:
         if block.state is not None:
             items = parse(block.state)
             if self._items is not None and self._last is not None:
-                self._compare(items, self._last, block.snapshot, block, same_place=_place(self._last) == _place(block))
+                move = _Move(_place(self._last) == _place(block), _major(self._last) == _major(block))
+                self._compare(items, self._last, block.snapshot, block, move)
             self._items = items
-        self._last = block
+        self._last, self._sealed = block, max(self._sealed, block.last_event_id or 0)
 
     def partitions(self) -> list[str]:
         """Return the names of the tables of the last state that was sealed, partitions among them."""
@@ -77,12 +92,12 @@ class States:
     def finish(self, current: str) -> None:
         """Compare the state of the catalogs now with the last one that was sealed."""
         if self._items is not None and self._last is not None:
-            now, *place = self.conn.execute(_NOW).fetchone() or ("",)
-            same_place = [*_place(self._last)[1:]] == place
-            self._compare(parse(current), self._last, now, None, same_place=same_place)
+            now, version, *place = self.conn.execute(_NOW).fetchone() or ("", "")
+            move = _Move([*_place(self._last)[1:]] == place, _major(self._last) == version.partition(".")[0])
+            self._compare(parse(current), self._last, now, None, move)
 
-    def _compare(self, items: Items, last: Block, after: str, block: Block | None, *, same_place: bool) -> None:
-        old = self._items or {}
+    def _compare(self, items: Items, last: Block, after: str, block: Block | None, move: _Move) -> None:
+        old, same_place = self._items or {}, move.same_place
         changed = [
             key
             for key in sorted(old.keys() | items.keys())
@@ -91,7 +106,7 @@ class States:
         if not changed:
             return
         end = Seen.parse(after).xmax
-        announced = self._announced(last, after, block, end)
+        announced = self._announced(last, after, block, move, end)
         where = f"in block {block.number}" if block else "since the last block"
         notes: list[tuple[str, str]] = []
         for key in changed:
@@ -101,7 +116,7 @@ class States:
             changed_item = _changed(key, before, now, Seen.parse(last.snapshot), end if same_place else None)
             is_announced = announced.cover(changed_item, is_gone=is_gone and key != _MIRROR)
             is_announced = is_announced or _is_followed(key, announced, old, items)
-            if is_announced or (not same_place and _is_of_restore(key, before, now)):
+            if is_announced or _is_of_restore(key, before, now, move):
                 notes.append((key[0], f"{sentence}, as the log says"))
             elif key[0] in _NOTES or _is_rewritten(key, old, items):
                 notes.append((key[0], sentence))
@@ -110,13 +125,11 @@ class States:
                 self.report.add(Finding("capture", f"{sentence}, and no event announces it", block=number))
         self._add_notes(notes, where)
 
-    def _announced(self, last: Block, after: str, block: Block | None, end: int) -> Announcements:
+    def _announced(self, last: Block, after: str, block: Block | None, move: _Move, end: int) -> Announcements:
         if not self.has_events:
             return Announcements()
-        if block is not None and block.incarnation != last.incarnation:
-            sealed = block.facts.get("last_sealed_event_id")
-            sealed = sealed if isinstance(sealed, int) else last.last_event_id or 0
-            return announcements.read_across(self.conn, last.snapshot, sealed, end)
+        if block.incarnation != last.incarnation if block else not move.same_place:
+            return announcements.read_across(self.conn, last.snapshot, self._sealed, end)
         return announcements.read(self.conn, last.snapshot, after, str(Seen.parse(last.snapshot).xmin), end)
 
     def _add_notes(self, notes: list[tuple[str, str]], where: str) -> None:
@@ -146,11 +159,11 @@ def _changed(key: tuple[str, str], old: Item | None, new: Item | None, before: S
     return Changed(*key, tuple(calls), made, is_rewritten)
 
 
-def _is_of_restore(key: tuple[str, str], old: Item | None, new: Item | None) -> bool:
+def _is_of_restore(key: tuple[str, str], old: Item | None, new: Item | None, move: _Move) -> bool:
     """Whether a restore and the adoption after it change an item so: code, owners and privileges, event triggers."""
-    if key[0] in _RESTORED:
-        return True
-    same = ("digest", "enabled")
+    if move.same_place or key[0] in _RESTORED:
+        return not move.same_place
+    same = ("digest", "enabled") if move.same_version else ("enabled",)
     return old is not None and new is not None and [old.get(name) for name in same] == [new.get(name) for name in same]
 
 
@@ -195,6 +208,10 @@ def parse(state: str) -> Items:
 def _place(block: Block) -> tuple[object, ...]:
     """Return where a block was sealed: a restore writes every row of the catalogs anew."""
     return block.incarnation, block.facts.get("database_oid"), block.facts.get("system_identifier")
+
+
+def _major(block: Block) -> str:
+    return str(block.facts.get("server_version")).partition(".")[0]
 
 
 def _facts(item: Item | None, *, same_place: bool) -> Item | None:
