@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from auditctl.capture import rule_history
-from auditctl.capture.rule_history import Moment
+from auditctl import coverage as log_coverage
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
 from auditctl.log.export import ExportRequest, ExportResult
@@ -60,6 +59,7 @@ def build(
         database, oid, system, version, login, now = conn.execute(_DATABASE).fetchone() or ("", 0, "", "", "", None)
         at, login, actor = conn.execute(_EXPORT, [result.event_id]).fetchone() or (now, login, None)
         covered, evidence = coverage(conn, request.filters, at), evidence or _evidence(conn)
+        gaps = log_coverage.read(conn, request.filters.resolve(conn), at).gaps
     document = {
         "kind": KIND,
         "version": VERSION,
@@ -76,6 +76,7 @@ def build(
         "first_event_id": result.first_event_id,
         "last_event_id": result.last_event_id,
         "coverage": covered,
+        "not_recorded": list(gaps),
         "evidence": evidence,
     }  # fmt: skip
     return {**document, DIGEST: digest(document)}
@@ -131,21 +132,26 @@ def coverage(conn: Connection, filters: Filters, now: datetime) -> list[dict[str
         filters: The filters, of which targets and times count.
         now: The time of the export; aware.
     """
-    known: dict[str, datetime] = dict(conn.execute("select target, registered_at from auditctl.target order by 1"))
-    selected = filters.resolve(conn).values.get("target")
-    targets = [name for name in known if selected is None or name in selected]
-    since, until = (filters.values[name][0].at(now) if name in filters.values else None for name in ("since", "until"))
-    found: dict[str, list[dict[str, Any]]] = {target: [] for target in targets}
-    changes = _changes(conn)
-    for target, begun, ended, stated in rule_history.periods(changes, targets, rule_history.statement):
-        start, end = max(begun, known[target]), ended
-        if (until is None or start < until) and (since is None or end is None or end > since) and start != end:
-            found[target].append({
-                "since": iso_utc(start), "until": None if end is None else iso_utc(end),
-                "actions": [action.lower() for action in stated.actions],
-                "exclude": list(stated.exclude), "mask": list(stated.mask),
-            })  # fmt: skip
-    return [{"target": target, "captured": periods} for target, periods in found.items()]
+    resolved = filters.resolve(conn)
+    since, until = (
+        resolved.values[name][0].at(now) if name in resolved.values else None for name in ("since", "until")
+    )
+    return [
+        {
+            "target": target,
+            "captured": [
+                {
+                    "since": iso_utc(period.since), "until": None if period.until is None else iso_utc(period.until),
+                    "actions": [action.lower() for action in period.stated.actions],
+                    "exclude": list(period.stated.exclude), "mask": list(period.stated.mask),
+                }
+                for period in periods
+                if (until is None or period.since < until)
+                and (since is None or period.until is None or period.until > since)
+            ],
+        }
+        for target, periods in log_coverage.periods(conn, log_coverage.registered(conn, resolved)).items()
+    ]  # fmt: skip
 
 
 def _evidence(conn: Connection) -> dict[str, Any] | None:
@@ -156,13 +162,3 @@ def _evidence(conn: Connection) -> dict[str, Any] | None:
     ).fetchone()
     names = ("checkpoint", "tree_size", "block", "snapshot", "proofs")
     return None if row is None else dict(zip(names, (*row, None), strict=True))
-
-
-def _changes(conn: Connection) -> Iterator[Moment]:
-    """Yield the changes of rules, oldest first; of a rule whose changes were deleted, that it was set."""
-    moments = list(rule_history.moments(rule_history.read(conn)))
-    recorded = {moment.row["name"] for moment in moments if moment.row is not None}
-    for (row,) in conn.execute("select to_jsonb(r) from auditctl.rule as r order by r.set_at"):
-        if row["name"] not in recorded:
-            moments.append(Moment(datetime.fromisoformat(row["set_at"]).astimezone(UTC), None, row))
-    yield from sorted(moments, key=lambda moment: moment.at)

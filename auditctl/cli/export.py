@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from auditctl import manifest, output
+from auditctl import coverage, manifest, output
 from auditctl.cli import progress
 from auditctl.cli.filter_options import filter_options
 from auditctl.cli.known_values import FILES, Values, complete
@@ -163,6 +163,8 @@ def _write(session: Session, request: ExportRequest, path: str, *, force: bool, 
                 digest = str(document[manifest.DIGEST])
                 described_sink.write_texts([manifest.text(document)])
         record_end(conn, request.filters, result, digest)
+        for sentence in coverage.read(conn, request.filters.resolve(conn)).gaps:
+            session.say(sentence)
     return result
 
 

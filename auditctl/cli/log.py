@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from auditctl import clock
+from auditctl import clock, coverage
 from auditctl.cli.filter_options import clock_option, filter_options
 from auditctl.cli.known_values import TARGETS, complete
 from auditctl.cli.printing import print_pieces, uses_color
@@ -86,9 +86,12 @@ def log(
         page = reader.Page(conn, selection, output_format.listed(not raw, place))
         _print(output_format, output_format.write(page, place))
         hint = "" if page.count else resolved.suggest(conn)
+        covered = coverage.read(conn, resolved)
     if not page.count:
         _say_nothing(session, "No events.", hint)
-    elif page.following is not None:
+    for sentence in (*covered.gaps, *(() if page.count else covered.notes)):
+        session.say(sentence)
+    if page.following is not None:
         session.say(f"More may follow: add --after {page.following}")
 
 

@@ -104,7 +104,7 @@ class Filter:
 
 def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) -> tuple[str, ...]:
     targets = target_names.read(conn)
-    return tuple(sorted({name for pattern in patterns for name in target_names.resolve(pattern, targets)}))
+    return tuple(sorted({name for pattern in patterns for name in target_names.find(conn, pattern, targets)}))
 
 
 def _resolve_key(conn: Connection, values: tuple[Key, ...], filters: Filters) -> tuple[Key, ...]:

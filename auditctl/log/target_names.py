@@ -6,6 +6,7 @@ searched by plain comparisons. An unknown name is an error, not an empty answer.
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -106,6 +107,36 @@ def resolve(text: str, known: Sequence[KnownTarget]) -> list[str]:
                 )
             return names
     raise UsageError(f"the log knows no table {in_quotes(text)}", hint=_target_hint(text, known))
+
+
+def find(conn: Connection, text: str, known: Sequence[KnownTarget]) -> list[str]:
+    """Return what `resolve` does; of a table that the log does not know, but the database, the error says so.
+
+    Raises:
+        UsageError: As `resolve`, or the table exists and was never audited (queries/every_table.sql).
+    """
+    try:
+        return resolve(text, known)
+    except UsageError:
+        tables = [KnownTarget(name, None) for name in _tables(conn)]
+        names = [target.name for target in tables if text.lower() in (target.table, target.table.lower())]
+        with suppress(UsageError):
+            names = resolve(text, tables)
+        if not names or any(text in (target.name, target.table, target.label) for target in known):
+            raise
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        raise UsageError(
+            f"{names[0]}{more} is not audited: nothing that happened to it is in the log",
+            hint=f"To record it from now on: auditctl enable {shlex.quote(text)}",
+        ) from None
+
+
+def _tables(conn: Connection) -> list[str]:
+    """Return the names of all tables of the database, as they would be registered."""
+    with read_transaction(conn):
+        return [
+            table_names.qualified(*row) for row in conn.execute(resources.sql_text("queries/every_table.sql").encode())
+        ]
 
 
 def resolve_one(text: str, known: Sequence[KnownTarget]) -> str:

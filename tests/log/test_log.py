@@ -33,7 +33,7 @@ def test_log_as_csv_has_every_column(auditctl: RunAuditctl, conn: psycopg.Connec
     (event,) = record(conn, WHOLE)
     label(conn, "billing.customer", "Customer")
     result = auditctl("log", "--target", "Customer", "--format", "csv", check=0)
-    assert result.err == ""
+    assert result.err == "Nothing of Customer is recorded any more.\n"
     assert result.out == (
         f"{HEADER}\n{event},2026-03-01T12:00:00.123456Z,203.0.113.7,alice,Customer,7,UPDATE,"
         "balance: 10.00 → 12.50; status: active → closed,ticket 4711,"
@@ -107,7 +107,7 @@ def test_nothing_found_is_an_empty_answer_with_a_message(
 ) -> None:
     record(conn, Recorded())
     result = auditctl("log", "--user", "nobody", "--format", form, check=0)
-    assert (result.out, result.err) == (empty, "No events.\n")
+    assert (result.out, result.err) == (empty, "No events.\nNo table is audited yet.\n")
 
 
 def test_quiet_prints_data_alone(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from starlette.responses import RedirectResponse, Response
 
+from auditctl import coverage
 from auditctl.clock import UTC
+from auditctl.coverage import Coverage
 from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import reader, target_names
@@ -61,6 +63,7 @@ def log(visit: Visit) -> Response:
     listed, targets, hint = LogPage((), None, None), list[target_names.KnownTarget](), ""
     pictures: Pictures | NoPictures | None = None
     filters, shared = None, overview.shared_parameters(visit)
+    covered = Coverage()
     with visit.connection() as conn:
         try:
             if saved_views.NAME in parameters:
@@ -69,6 +72,7 @@ def log(visit: Visit) -> Response:
             selection = _selection(visit, Selection(filters.predicates(), limit=limit))
             listed = page(conn, selection, is_first="after" not in parameters)
             hint = "" if listed.rows or visit.is_automatic else filters.suggest(conn)
+            covered = Coverage() if visit.is_fragment else coverage.read(conn, filters)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
         sharing = Sharing() if visit.is_fragment else saved_views.sharing(visit, conn, filters)
@@ -82,6 +86,7 @@ def log(visit: Visit) -> Response:
         narrowing=narrowing,
         listed=listed,
         hint=hint,
+        coverage=covered,
         targets=targets,
         filters=FILTERS,
         exports=EXPORTS,

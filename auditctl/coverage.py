@@ -1,0 +1,289 @@
+"""Says what of the selected targets and times the log records at all: since when, when it was off, what it leaves out.
+
+It is from the log's own events: changes of rules, installations of capture, what the coverage guard saw, and from the
+triggers as they are now. What somebody did past all of these is for `doctor` and `verify` to find.
+
+Sources: queries/rule_history.sql, queries/coverage_change.sql, queries/coverage_now.sql.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from auditctl import durations, resources
+from auditctl.actions import OPTIONS, Action
+from auditctl.capture import event_types, outages, rule_history
+from auditctl.capture.outages import Gap, Outages
+from auditctl.capture.rule_history import Moment, Statement
+from auditctl.database import Connection, read_transaction
+from auditctl.log import target_names
+from auditctl.log.filters import Filters
+from auditctl.log.target_names import KnownTarget
+from auditctl.retention import times
+
+MAX_TARGETS = 300
+"""Of more targets than this nothing is said: a filter for one does."""
+
+_MAX_LISTED = 8
+_MAX_COLUMNS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What rules stated about a target in a time.
+
+    Attributes:
+        since: When it began; aware.
+        until: When it ended; None if it goes on.
+        stated: What the rules stated.
+    """
+
+    since: datetime
+    until: datetime | None
+    stated: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What there is to know beside an answer.
+
+    Attributes:
+        gaps: What was not recorded of what was searched for, each a sentence; empty if nothing is known to be missing.
+        notes: Since when it is recorded, what is left out and how long it is kept, each a sentence.
+    """
+
+    gaps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def periods(conn: Connection, targets: Sequence[str]) -> dict[str, list[Period]]:
+    """Return what rules stated about registered targets, oldest first.
+
+    Raises:
+        DatabaseError: The login may not read the log or the rules.
+    """
+    known: dict[str, datetime] = dict(conn.execute("select target, registered_at from auditctl.target"))
+    found: dict[str, list[Period]] = {target: [] for target in targets}
+    for target, begun, ended, stated in rule_history.periods(_changes(conn), targets, rule_history.statement):
+        start = max(begun, known[target])
+        if ended is None or start < ended:
+            found[target].append(Period(start, ended, stated))
+    return found
+
+
+def registered(conn: Connection, filters: Filters) -> list[str]:
+    """Return the registered tables that resolved filters select."""
+    selected = filters.values.get("target")
+    rows = conn.execute("select target from auditctl.target order by 1")
+    return [name for (name,) in rows if selected is None or name in selected]
+
+
+def read(conn: Connection, filters: Filters, now: datetime | None = None) -> Coverage:
+    """Return what there is to know of the selected targets and time.
+
+    Args:
+        conn: The connection.
+        filters: The filters, resolved; targets, actions and times count.
+        now: The time at which durations are evaluated; None for the clock's.
+
+    Raises:
+        DatabaseError: The login may not read the log or the rules.
+    """
+    now = now or datetime.now(UTC)
+    with read_transaction(conn):
+        targets = registered(conn, filters)
+        if len(targets) > MAX_TARGETS:
+            return Coverage(notes=("Choose a target to see since when it is recorded.",))
+        labels = {target.name: target for target in target_names.read(conn)}
+        stated, lost, authors = periods(conn, targets), *outages.read(conn)
+        off_now: dict[str, set[Action]] = defaultdict(set)
+        for name, action in conn.execute(resources.sql_text("queries/coverage_now.sql").encode()):
+            off_now[name].add(Action(action))
+        keep, types = times.read(conn), event_types.status(conn)
+    scope = _Scope(filters, now, labels)
+    for target in targets:
+        scope.add(target, stated[target], lost.get(target, Outages()), authors, off_now[target])
+    scope.add_types(types)
+    scope.add_keep(keep)
+    return scope.coverage(targets)
+
+
+class _Scope:
+    """Collects sentences about the part of the log that filters select."""
+
+    def __init__(self, filters: Filters, now: datetime, labels: Mapping[str, KnownTarget]) -> None:
+        values = filters.values
+        self.since, self.until = (values[name][0].at(now) if name in values else None for name in ("since", "until"))
+        self.end = min(self.until or now, now)
+        self.now, self.labels = now, labels
+        self.targets: tuple[str, ...] | None = values.get("target")
+        self.actions: tuple[Action, ...] | None = values.get("action")
+        self.gaps: list[str] = []
+        self.notes: list[str] = []
+        self.recorded: dict[Action, list[str]] = defaultdict(list)
+        self.shown = [action for action in OPTIONS.values() if self.actions is None or action in self.actions]
+
+    def add(
+        self,
+        target: str,
+        stated: Sequence[Period],
+        lost: Outages,
+        authors: Mapping[datetime, str],
+        off_now: set[Action],
+    ) -> None:
+        """Add a registered table."""
+        name = self._label(target)
+        later = self.labels[target].later_name if target in self.labels else None
+        spans = {action: found for action in self.shown if (found := _spans(stated, action))}
+        gaps: dict[Gap, list[Action]] = defaultdict(list)
+        for action, recorded in spans.items():
+            self.recorded[action].append(name)
+            now = Gap(None, None, "its trigger is missing or switched off now; see auditctl doctor")
+            known = [*lost.gaps[action], *filter(None, [lost.off.get(action)])]
+            unknown = [now] if action in off_now and action not in lost.off else []
+            for gap in (*_between(recorded, authors, later), *known, *unknown):
+                if _overlaps(gap, self.since, self.end):
+                    gaps[gap].append(action)
+        self.gaps += [_sentence(actions, name, gap) for gap, actions in gaps.items()]
+        if self.targets is not None:
+            self._add_missing(name, stated, [action for action in self.shown if action not in spans])
+            self._add_begun(name, spans)
+            if spans:
+                self._add_hidden(name, stated)
+
+    def _add_missing(self, name: str, stated: Sequence[Period], never: list[Action]) -> None:
+        if not stated:
+            self.gaps.append(f"Nothing of {name} is recorded any more.")
+        elif never:
+            verb = "is" if len(never) == 1 else "are"
+            places = self.notes if self.actions is None and len(never) < len(self.shown) else self.gaps
+            places.append(f"{_listed(never)} of {name} {verb} not recorded.")
+
+    def _add_begun(self, name: str, spans: Mapping[Action, Sequence[tuple[datetime, datetime | None]]]) -> None:
+        begun: dict[datetime, list[Action]] = defaultdict(list)
+        for action, recorded in spans.items():
+            begun[recorded[0][0]].append(action)
+        self.notes += [
+            f"{_listed(actions)} of {name}: recorded since {_shown(at)}."
+            for at, actions in sorted(begun.items())
+            if self.since is None or at <= self.since
+        ]
+
+    def _add_hidden(self, name: str, stated: Sequence[Period]) -> None:
+        for kind, phrase in (("exclude", "never recorded (excluded)"), ("mask", "recorded without values (masked)")):
+            columns = {
+                column
+                for period in stated
+                if _overlaps(Gap(period.since, period.until, ""), self.since, self.end)
+                for column in getattr(period.stated, kind)
+            }
+            if columns:
+                more = f" and {len(columns) - _MAX_COLUMNS} more" if len(columns) > _MAX_COLUMNS else ""
+                self.notes.append(f"Of {name} {phrase}: {', '.join(sorted(columns)[:_MAX_COLUMNS])}{more}.")
+
+    def add_types(self, types: Sequence[event_types.EventStatus]) -> None:
+        """Add the business events that are switched off."""
+        if self.actions is not None and Action.EVENT not in self.actions:
+            return
+        for row in types:
+            if not row.enabled and (self.targets is None or row.name in self.targets):
+                by = f": switched off by {row.set_by}" if row.set_by else ""
+                at = f" since {_shown(datetime.fromisoformat(row.set_at))}" if row.set_at else ""
+                self.gaps.append(f"EVENT of {row.label or row.name} is not recorded{at}{by}.")
+
+    def add_keep(self, keep: times.Retention) -> None:
+        """Add how long events are kept, if the selected time reaches back to what may be deleted."""
+        if keep.keep is None:
+            return
+        oldest = self.now - timedelta(days=durations.days(keep.keep))
+        if self.since is None or self.since < oldest:
+            others = ", unless a target has a longer time or a hold" if keep.targets else ""
+            text = f"Events are kept {keep.keep}{others}: those before {_shown(oldest)} may be deleted."
+            (self.notes if self.since is None else self.gaps).append(text)
+
+    def coverage(self, targets: Sequence[str]) -> Coverage:
+        """Return the sentences."""
+        if self.targets is None and targets:
+            for action in self.actions or ():
+                names = self.recorded[action]
+                if action is not Action.EVENT and len(names) < len(targets):
+                    where = f"only of {', '.join(names[:_MAX_LISTED])}" if names else "of no table"
+                    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+                    self.gaps.insert(0, f"{action} is recorded {where}{more}.")
+        elif not targets and self.targets is None:
+            self.notes.append("No table is audited yet.")
+        gaps = list(dict.fromkeys(self.gaps))
+        if len(gaps) > _MAX_LISTED:
+            gaps[_MAX_LISTED:] = [f"And {len(gaps) - _MAX_LISTED} more: choose a target to see them."]
+        return Coverage(tuple(gaps), tuple(self.notes))
+
+    def _label(self, target: str) -> str:
+        known = self.labels.get(target)
+        return known.label or target if known else target
+
+
+def _spans(stated: Sequence[Period], action: Action) -> list[tuple[datetime, datetime | None]]:
+    """Return when rules stated that an action is recorded, oldest first."""
+    spans: list[tuple[datetime, datetime | None]] = []
+    for period in stated:
+        if action not in period.stated.actions:
+            continue
+        if spans and spans[-1][1] == period.since:
+            spans[-1] = (spans[-1][0], period.until)
+        else:
+            spans.append((period.since, period.until))
+    return spans
+
+
+def _between(
+    spans: Sequence[tuple[datetime, datetime | None]], authors: Mapping[datetime, str], later: str | None
+) -> Iterator[Gap]:
+    """Yield the times before, between and after those in which an action was to be recorded."""
+    yield Gap(None, spans[0][0], "", is_start=True)
+    for (_, ended), following in zip(spans, [*spans[1:], None], strict=True):
+        if ended is not None:
+            by = f"switched off by {authors[ended]}" if ended in authors else "switched off"
+            cause = f"it is named {later} since" if following is None and later else by
+            yield Gap(ended, following[0] if following else None, cause)
+
+
+def _overlaps(gap: Gap, since: datetime | None, end: datetime) -> bool:
+    """Whether a gap has a part in the selected time; what lies before all recording counts only if it was searched."""
+    if gap.until is None:
+        return gap.since is None or gap.since < end
+    if gap.is_start and since is None:
+        return gap.until >= end
+    return (since is None or gap.until > since) and (gap.since is None or gap.since < end)
+
+
+def _sentence(actions: Sequence[Action], name: str, gap: Gap) -> str:
+    what, is_one = f"{_listed(actions)} of {name}", len(actions) == 1
+    since, until = (None if at is None else _shown(at) for at in (gap.since, gap.until))
+    if gap.is_start:
+        return f"{what}: recorded only since {until}."
+    if since is None:
+        return f"{what} may be missing{f' before {until}' if until else ''}: {gap.cause}."
+    if until is None:
+        return f"{what} {'is' if is_one else 'are'} not recorded since {since}: {gap.cause}."
+    return f"{what} {'was' if is_one else 'were'} not recorded from {since} to {until}: {gap.cause}."
+
+
+def _listed(actions: Sequence[Action]) -> str:
+    return " and ".join(filter(None, [", ".join(actions[:-1]), actions[-1]]))
+
+
+def _shown(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _changes(conn: Connection) -> Iterator[Moment]:
+    """Yield the changes of rules, oldest first; of a rule whose changes were deleted, that it was set."""
+    moments = list(rule_history.moments(rule_history.read(conn)))
+    recorded = {moment.row["name"] for moment in moments if moment.row is not None}
+    for (row,) in conn.execute("select to_jsonb(r) from auditctl.rule as r order by r.set_at"):
+        if row["name"] not in recorded:
+            moments.append(Moment(datetime.fromisoformat(row["set_at"]).astimezone(UTC), None, row))
+    yield from sorted(moments, key=lambda moment: moment.at)
