@@ -115,7 +115,7 @@ class _Scope:
     """Collects sentences about the part of the log that filters select."""
 
     def __init__(self, filters: Filters, now: datetime, labels: Mapping[str, KnownTarget]) -> None:
-        values = filters.values
+        values, self.clock = filters.values, filters.clock
         self.since, self.until = (values[name][0].at(now) if name in values else None for name in ("since", "until"))
         self.end = min(self.until or now, now)
         self.now, self.labels = now, labels
@@ -147,7 +147,7 @@ class _Scope:
             for gap in (*_between(recorded, authors, later), *known, *unknown):
                 if _overlaps(gap, self.since, self.end):
                     gaps[gap].append(action)
-        self.gaps += [_sentence(actions, name, gap) for gap, actions in gaps.items()]
+        self.gaps += [self._sentence(actions, name, gap) for gap, actions in gaps.items()]
         if self.targets is not None:
             self._add_missing(name, stated, [action for action in self.shown if action not in spans])
             self._add_begun(name, spans)
@@ -167,7 +167,7 @@ class _Scope:
         for action, recorded in spans.items():
             begun[recorded[0][0]].append(action)
         self.notes += [
-            f"{_listed(actions)} of {name}: recorded since {_shown(at)}."
+            f"{_listed(actions)} of {name}: recorded since {self._shown(at)}."
             for at, actions in sorted(begun.items())
             if self.since is None or at <= self.since
         ]
@@ -191,7 +191,7 @@ class _Scope:
         for row in types:
             if not row.enabled and (self.targets is None or row.name in self.targets):
                 by = f": switched off by {row.set_by}" if row.set_by else ""
-                at = f" since {_shown(datetime.fromisoformat(row.set_at))}" if row.set_at else ""
+                at = f" since {self._shown(datetime.fromisoformat(row.set_at))}" if row.set_at else ""
                 self.gaps.append(f"EVENT of {row.label or row.name} is not recorded{at}{by}.")
 
     def add_keep(self, keep: times.Retention) -> None:
@@ -201,7 +201,7 @@ class _Scope:
         oldest = self.now - timedelta(days=durations.days(keep.keep))
         if self.since is None or self.since < oldest:
             others = ", unless a target has a longer time or a hold" if keep.targets else ""
-            text = f"Events are kept {keep.keep}{others}: those before {_shown(oldest)} may be deleted."
+            text = f"Events are kept {keep.keep}{others}: those before {self._shown(oldest)} may be deleted."
             (self.notes if self.since is None else self.gaps).append(text)
 
     def coverage(self, targets: Sequence[str]) -> Coverage:
@@ -210,15 +210,29 @@ class _Scope:
             for action in self.actions or ():
                 names = self.recorded[action]
                 if action is not Action.EVENT and len(names) < len(targets):
-                    where = f"only of {', '.join(names[:_MAX_LISTED])}" if names else "of no table"
+                    where = f"only on {', '.join(names[:_MAX_LISTED])}" if names else "on no table"
                     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
-                    self.gaps.insert(0, f"{action} is recorded {where}{more}.")
+                    self.gaps.insert(0, f"{action} is captured {where}{more}.")
         elif not targets and self.targets is None:
             self.notes.append("No table is audited yet.")
         gaps = list(dict.fromkeys(self.gaps))
         if len(gaps) > _MAX_LISTED:
             gaps[_MAX_LISTED:] = [f"And {len(gaps) - _MAX_LISTED} more: choose a target to see them."]
         return Coverage(tuple(gaps), tuple(self.notes))
+
+    def _sentence(self, actions: Sequence[Action], name: str, gap: Gap) -> str:
+        what, is_one = f"{_listed(actions)} of {name}", len(actions) == 1
+        since, until = (None if at is None else self._shown(at) for at in (gap.since, gap.until))
+        if gap.is_start:
+            return f"{what}: recorded only since {until}."
+        if since is None:
+            return f"{what} may be missing{f' before {until}' if until else ''}: {gap.cause}."
+        if until is None:
+            return f"{what} {'is' if is_one else 'are'} not recorded since {since}: {gap.cause}."
+        return f"{what} {'was' if is_one else 'were'} not recorded from {since} to {until}: {gap.cause}."
+
+    def _shown(self, at: datetime) -> str:
+        return self.clock.text(at)
 
     def _label(self, target: str) -> str:
         known = self.labels.get(target)
@@ -259,24 +273,8 @@ def _overlaps(gap: Gap, since: datetime | None, end: datetime) -> bool:
     return (since is None or gap.until > since) and (gap.since is None or gap.since < end)
 
 
-def _sentence(actions: Sequence[Action], name: str, gap: Gap) -> str:
-    what, is_one = f"{_listed(actions)} of {name}", len(actions) == 1
-    since, until = (None if at is None else _shown(at) for at in (gap.since, gap.until))
-    if gap.is_start:
-        return f"{what}: recorded only since {until}."
-    if since is None:
-        return f"{what} may be missing{f' before {until}' if until else ''}: {gap.cause}."
-    if until is None:
-        return f"{what} {'is' if is_one else 'are'} not recorded since {since}: {gap.cause}."
-    return f"{what} {'was' if is_one else 'were'} not recorded from {since} to {until}: {gap.cause}."
-
-
 def _listed(actions: Sequence[Action]) -> str:
     return " and ".join(filter(None, [", ".join(actions[:-1]), actions[-1]]))
-
-
-def _shown(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _changes(conn: Connection) -> Iterator[Moment]:

@@ -34,7 +34,7 @@ TABLES: LiteralString = """
     create table billing.plan (id int primary key);
     create table billing.secret (id int primary key)
 """
-TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
+TIME = re.compile(r"\d{1,2} \w{3} \d{4}, \d\d:\d\d:\d\d UTC")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def read(dsn: str, **texts: str | list[str]) -> Coverage:
 
 def test_an_action_that_no_rule_records_is_named(db: str) -> None:
     assert read(db, target="Invoice", action="read").gaps == ("READ of Invoice is not recorded.",)
-    assert read(db, action=["read", "update"]).gaps == ("READ is recorded of no table.",)
+    assert read(db, action=["read", "update"]).gaps == ("READ is captured on no table.",)
     found = read(db, target="Invoice")
     assert found.gaps == ()
     assert found.notes == (
@@ -139,7 +139,7 @@ def test_the_command_line_names_gaps_on_stderr_and_an_export_in_its_manifest(
     file = tmp_path / "reads.csv"
     auditctl("export", "--action", "read", "--manifest", "--output", file, dsn=auditor, check=0)
     manifest = json.loads((tmp_path / "reads.csv.manifest.json").read_text())
-    assert manifest["not_recorded"] == ["READ is recorded of no table."]
+    assert manifest["not_recorded"] == ["READ is captured on no table."]
 
 
 def test_a_business_event_that_is_switched_off_is_named(db: str, conn: psycopg.Connection) -> None:
