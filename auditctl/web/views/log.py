@@ -63,7 +63,6 @@ def log(visit: Visit) -> Response:
     listed, targets, hint = LogPage((), None, None), list[target_names.KnownTarget](), ""
     pictures: Pictures | NoPictures | None = None
     filters, shared = None, overview.shared_parameters(visit)
-    covered = Coverage()
     with visit.connection() as conn:
         try:
             if saved_views.NAME in parameters:
@@ -72,9 +71,9 @@ def log(visit: Visit) -> Response:
             selection = _selection(visit, Selection(filters.predicates(), limit=limit))
             listed = page(conn, selection, is_first="after" not in parameters)
             hint = "" if listed.rows or visit.is_automatic else filters.suggest(conn)
-            covered = Coverage() if visit.is_fragment else coverage.read(conn, filters)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
+        covered = coverage.read(conn, filters) if filters and not visit.is_fragment else Coverage()
         sharing = Sharing() if visit.is_fragment else saved_views.sharing(visit, conn, filters)
         if not visit.is_automatic:
             targets = target_names.read(conn)[:_MAX_SUGGESTED]
