@@ -99,7 +99,7 @@ def _write_tiles(reader: TreeReader, folder: Path, before: int, written: Written
         for index in range((before >> (HEIGHT * level)) // _WIDTH, -(-nodes // _WIDTH)):
             width = min(nodes - index * _WIDTH, _WIDTH)
             path = folder / tile_path(level, index, width)
-            if path.exists():
+            if path.exists() and path.stat().st_size == _HASH * width:
                 continue
             data = _tile(reader, level, index, width)
             if data is None:

@@ -59,6 +59,8 @@ def test_tiles_grow_with_the_log_and_full_ones_are_written_once(log: Log, tmp_pa
     assert f"has the tree of {size} leaves: 3 new tiles." in write(log, folder)
     assert names(folder) == {"checkpoint", "tile/0/000", f"tile/0/001.p/{size - 256}", "tile/1/000.p/1"}
     assert ": 0 new tiles." in write(log, folder)
+    (folder / "tile/1/000.p/1").write_bytes(b"")  # such as after a loss of power
+    assert ": 1 new tile." in write(log, folder)
     log.conn.execute("update item set v = 'w'")
     log.seal()
     found = leaves(log)
