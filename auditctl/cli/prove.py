@@ -72,7 +72,7 @@ def verify_proof(session: Session, file: Path, public_key: Path | None, policy_f
         text = file.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise EvidenceError(
-            "the text is not a proof of inclusion", hint="Pass the whole file, as auditctl prove wrote it."
+            "the text is not a proof of inclusion", hint="Pass the whole file, as prove wrote it."
         ) from error
     except OSError:
         text = read_text(file)

@@ -104,9 +104,7 @@ class Proof:
             proof = cls(int(match[1]), path, note, extra)
             if str(proof) == text:
                 return proof
-        raise EvidenceError(
-            "the text is not a proof of inclusion", hint="Pass the whole file, as auditctl prove wrote it."
-        )
+        raise EvidenceError("the text is not a proof of inclusion", hint="Pass the whole file, as prove wrote it.")
 
 
 def prove(index: int, path: tuple[bytes, ...], note: str, event: Disclosure) -> Proof:
@@ -147,7 +145,7 @@ def check(proof: Proof, policy: Policy) -> tuple[Disclosure, Checkpoint, tuple[s
     if not check_inclusion(event.leaf(), proof.index, checkpoint.size, proof.path, checkpoint.root):
         raise EvidenceError(
             f"the event is not leaf {proof.index} of the log {in_quotes(checkpoint.origin)}",
-            hint="The file was altered. Make it again with auditctl prove, and verify the log.",
+            hint="The file was altered. Make it again with prove, and verify the log.",
         )
     return event, checkpoint, signed
 
@@ -167,9 +165,7 @@ def _disclosure(proof: Proof) -> Disclosure:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         is_whole = False
     if not is_whole:
-        raise EvidenceError(
-            "the event in the proof is damaged", hint="Pass the whole file, as auditctl prove wrote it."
-        )
+        raise EvidenceError("the event in the proof is damaged", hint="Pass the whole file, as prove wrote it.")
     return event
 
 

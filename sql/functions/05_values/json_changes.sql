@@ -3,7 +3,7 @@
 create or replace function auditctl.json_step(p_key text) returns text
 language sql immutable parallel safe
 return case
-    when p_key = '' or p_key ~ '[][\s."'':;,{}()\\]' then '[' || pg_catalog.to_json(p_key)::text || ']'
+    when p_key = '' or p_key ~ e'[][\\s."'':;,{}()\\\\]' then '[' || pg_catalog.to_json(p_key)::text || ']'
     else '.' || p_key
 end;
 revoke execute on function auditctl.json_step from public;
