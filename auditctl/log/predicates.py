@@ -127,6 +127,12 @@ def _spelled(group: Spellings) -> Predicate:
     return Predicate(_in("target_id", group.spellings), is_indexed=True)
 
 
+def row(target_name: str, target_id: str) -> Predicate:
+    """About the row with exactly that key, as the log has it."""
+    condition = SQL("({} and {})").format(_in("target_name", [target_name]), _in("target_id", [target_id]))
+    return Predicate(condition, is_indexed=True)
+
+
 def user(values: Sequence[User]) -> Predicate:
     """By that actor, or through that login; by the system, where the event has no actor."""
     value = values[0]

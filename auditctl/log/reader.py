@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,6 +80,25 @@ def event(conn: Connection, event_id: int, projection: Composable) -> tuple[Any,
         for row in list(stream(conn, selection, projection)):
             return row
     raise no_such_event(event_id)
+
+
+def neighbors(conn: Connection, at: Cursor, within: Sequence[Predicate] = ()) -> tuple[int | None, int | None]:
+    """Return the events right before and after one, by time; None where there is none.
+
+    Args:
+        conn: The connection.
+        at: The event.
+        within: Among which events; empty for the whole log.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    return _neighbor(conn, at, within, Order.DESC), _neighbor(conn, at, within, Order.ASC)
+
+
+def _neighbor(conn: Connection, at: Cursor, within: Sequence[Predicate], order: Order) -> int | None:
+    selection = Selection(tuple(within), order, at, 1)
+    return next((row[0] for row in list(stream(conn, selection, SQL("event_id")))), None)
 
 
 def no_such_event(event_id: int) -> NoSuchEvent:

@@ -81,7 +81,7 @@ def test_an_open_event_leads_to_its_object_its_user_and_its_transaction(archive:
     tab.goto(CHANGE)
     tab.locator("tr.event .details").click()
     follow(opened(tab).get_by_role("link", name="History of this object"))
-    expect(tab.get_by_role("heading", level=1)).to_have_text("History of billing.customer 7")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("History of Customer 7")
     expect(tab.locator("tr.event .action")).to_have_text(["CREATE", "UPDATE"])
     tab.locator("tr.event").nth(1).locator(".details").click()
     xact = opened(tab).locator("dt:text-is('Transaction') + dd").text_content()

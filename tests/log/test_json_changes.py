@@ -119,6 +119,12 @@ def test_what_an_update_did_not_change_is_left_out(conn: psycopg.Connection) -> 
     assert row == ("label: null → T; require_reason: false → true",)
 
 
+def test_an_update_that_changed_nothing_says_so(conn: psycopg.Connection) -> None:
+    values = [Jsonb({"a": 1, "b": None}), Jsonb({f"c{number}": "x" * 10 for number in range(200)})]
+    found = [conn.execute("select auditctl.details('UPDATE', %s, %s)", [one, one]).fetchone() for one in values]
+    assert found == [("no column changed",)] * 2
+
+
 def test_an_empty_text_is_seen_in_every_action(conn: psycopg.Connection) -> None:
     row = conn.execute("""
         select auditctl.details('CREATE', null, '{"a": "", "b": null, "c": "null"}'),

@@ -36,6 +36,10 @@ MAX_SPECIAL = 4000
 """A masked, erased or large value is shorter than this, as JSON."""
 
 
+WHOLE = "(all)"
+"""Stands for all columns where the values of an event were erased as a whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class EventRow:
     """An event in the list.
@@ -123,11 +127,26 @@ class RecordedField:
     Attributes:
         name: Its name.
         old, new: Its values before and after; None if there is none.
+        changes: What changed in it, as `auditctl.column_changes` says it of a long value; empty for others.
     """
 
     name: str
     old: RecordedValue | None
     new: RecordedValue | None
+    changes: tuple[str, ...] = ()
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it has one value, a null."""
+        values = [value for value in (self.old, self.new) if value]
+        return len(values) == 1 and values[0].kind == "null"
+
+    @property
+    def is_same(self) -> bool:
+        """Whether an update left it as it was: both values are the same, or only the old row has it."""
+        if self.new is None:
+            return True
+        return self.old == self.new and self.new.size is None and self.new.kind not in ("masked", "erased")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +155,38 @@ class EventDetails:
 
     Attributes:
         row: The row of the list.
-        fields: The recorded columns, by name.
+        fields: The recorded columns, in the order of the table as it is now, then those that it does not have, by name.
         context: The recorded context, by key.
     """
 
     row: EventRow
     fields: tuple[RecordedField, ...]
     context: tuple[RecordedField, ...]
+
+    @property
+    def main(self) -> list[RecordedField]:
+        """What a page shows first: of an update what changed, of others what is not null."""
+        return [field for field in self.fields if not self._is_minor(field)]
+
+    @property
+    def rest(self) -> list[RecordedField]:
+        """The other recorded columns."""
+        return [field for field in self.fields if self._is_minor(field)]
+
+    @property
+    def has_old(self) -> bool:
+        """Whether something is known from before."""
+        return self.row.action == "UPDATE" or any(field.old for field in self.fields)
+
+    @property
+    def has_new(self) -> bool:
+        """Whether something is known from after."""
+        return self.row.action == "UPDATE" or any(field.new for field in self.fields)
+
+    def _is_minor(self, field: RecordedField) -> bool:
+        if self.row.action == "UPDATE":
+            return field.name != WHOLE and field.is_same
+        return field.is_null
 
     @property
     def is_cut(self) -> bool:
@@ -152,10 +196,10 @@ class EventDetails:
 
 def details_columns() -> Composable:
     """Return the projection for `details`."""
-    return SQL("{}, {}, {}, {}, target_name, exists ({})").format(
+    return SQL("{}, {}, {}, {}, ({}), ({}), target_name, exists ({})").format(
         selection.cells(safe=False, names=DETAILS_COLUMNS),
         *(_pairs(name) for name in ("old_values", "new_values", "context")),
-        SQL(resources.sql_text("queries/adoption.sql")),
+        *(SQL(resources.sql_text(f"queries/{name}.sql")) for name in ("long_changes", "column_position", "adoption")),
     )
 
 
@@ -178,13 +222,18 @@ def _pairs(name: str) -> Composable:
 
 def details(cells: Sequence[Any]) -> EventDetails:
     """Return an event from the cells of `details_columns`."""
-    *values, old, new, context, target_name, is_adopted = cells
+    *values, old, new, context, changes, positions, target_name, is_adopted = cells
     before, after = _values(old), _values(new)
+    changes_of: dict[str, list[str]] = json.loads(changes or "{}")
+    place: dict[str, int] = json.loads(positions or "{}")
+    names = sorted({*before, *after}, key=lambda name: (place.get(name, len(place) + MAX_FIELDS), name))
     named = dict(zip(DETAILS_COLUMNS, values, strict=True))
     transaction = f"{named['xact_id']}@{named['event_id']}" if is_adopted else named["xact_id"]
     return EventDetails(
         EventRow(**named, target_name=target_name, xact_filter=transaction),
-        tuple(RecordedField(name, before.get(name), after.get(name)) for name in sorted({*before, *after})),
+        tuple(
+            RecordedField(name, before.get(name), after.get(name), tuple(changes_of.get(name, ()))) for name in names
+        ),
         tuple(RecordedField(name, None, value) for name, value in _values(context).items()),
     )
 
@@ -192,7 +241,7 @@ def details(cells: Sequence[Any]) -> EventDetails:
 def _values(text: str | None) -> dict[str, RecordedValue]:
     pairs = json.loads(text) if text else []
     if pairs == [["$erased", "boolean", "true", None]]:
-        return {"(all)": RecordedValue("erased", "erased")}
+        return {WHOLE: RecordedValue("erased", "erased")}
     return dict(_value(*one) for one in pairs)
 
 

@@ -84,7 +84,35 @@ async function toggle(link) {
   row.after(opened);
   link.setAttribute("aria-expanded", "true");
   await loadDetail(cell, link);
-  opened.scrollIntoView({ block: "nearest" });
+  reveal(row, opened);
+}
+
+/** Scroll what was opened into view, but never its row out of it, nor below the header that stays. */
+function reveal(row, opened) {
+  const header = row.closest("table").tHead;
+  const covered = getComputedStyle(header.querySelector("th")).position === "sticky" ? header.offsetHeight : 0;
+  const room = row.getBoundingClientRect().top - covered;
+  const missing = opened.getBoundingClientRect().bottom - innerHeight;
+  if (room < 0 || missing > 0) scrollBy(0, Math.min(room, Math.max(missing, 0)));
+}
+
+/** Add a button that copies the text to each value below a part of the page; its label is no part of the text. */
+function offerCopies(root) {
+  for (const place of root.querySelectorAll(".detail [data-copy]:not(:has(> button))")) {
+    const text = place.textContent;
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "copy quiet", ariaLabel: "Copy" });
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(text);
+        button.ariaLabel = "Copied";
+      } catch { // as over plain HTTP
+        getSelection().selectAllChildren(place);
+        button.ariaLabel = "Selected";
+      }
+      setTimeout(() => { button.ariaLabel = "Copy"; }, 2000);
+    });
+    place.append(button);
+  }
 }
 
 function rowsOf(table) {
@@ -114,9 +142,10 @@ document.addEventListener("click", (event) => {
 document.addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const row = event.target.closest("tr.event");
-  if (!row || event.target.closest("a:not(.open)") || String(getSelection())) return;
+  const link = row?.querySelector("a.open");
+  if (!link || event.target.closest("a:not(.open)") || String(getSelection())) return;
   event.preventDefault();
-  toggle(row.querySelector("a.open"));
+  toggle(link);
 });
 
 document.addEventListener("keydown", (event) => {
@@ -260,6 +289,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   document.addEventListener("htmx:afterSwap", () => restore(opened, focused), { once: true });
 });
 
+document.addEventListener("htmx:afterSwap", (event) => offerCopies(event.detail.target.isConnected ? event.detail.target : document));
+
+offerCopies(document);
 offerZone();
 listZones();
 reenter();

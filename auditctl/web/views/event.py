@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from auditctl.log import reader
+from auditctl.log import predicates, reader
 from auditctl.text import in_quotes
 from auditctl.web.errors import NotFound
 from auditctl.web.render import event_rows
-from auditctl.web.render.text_diff import mark_changes
+from auditctl.web.render.value_changes import change_of
 from auditctl.web.request import Visit
 
 
@@ -19,5 +19,10 @@ def event(visit: Visit) -> Response:
         raise NotFound(f"{in_quotes(text)} is not an event ID.")
     with visit.connection() as conn:
         details = event_rows.details(reader.event(conn, int(text), event_rows.details_columns()))
+        row = details.row
+        neighbors = (None, None) if visit.is_fragment else reader.neighbors(conn, row.cursor)
+        siblings: tuple[int | None, int | None] = (None, None)
+        if row.target_id is not None:
+            siblings = reader.neighbors(conn, row.cursor, [predicates.row(row.target_name, row.target_id)])
     template = "event_part.html" if visit.is_fragment else "event.html"
-    return visit.page(template, details=details, row=details.row, mark_changes=mark_changes)
+    return visit.page(template, details=details, row=row, change_of=change_of, neighbors=neighbors, siblings=siblings)

@@ -7,11 +7,13 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from auditctl.log import reader
-from auditctl.log.selection import Cursor
+from auditctl.log.selection import Cursor, Order
+from auditctl.text import in_quotes
+from auditctl.web.errors import BadRequest
 from auditctl.web.render import event_rows
 from auditctl.web.request import Visit
 
-PARAMETERS = frozenset({"target", "id", "after"})
+PARAMETERS = frozenset({"target", "id", "after", "order"})
 LIMIT = 100
 
 
@@ -19,14 +21,29 @@ def history(visit: Visit) -> Response:
     """Show the history of an object."""
     target, key = (visit.one(visit.parameters, name) for name in ("target", "id"))
     after = visit.one(visit.parameters, "after", "")
+    order = visit.one(visit.parameters, "order", Order.ASC)
+    if order not in list(Order):
+        raise BadRequest(f"The order is asc or desc, not {in_quotes(order)}.")
     with visit.connection() as conn:
         selection = replace(
-            reader.history(conn, target, key), limit=LIMIT, after=Cursor.parse(after) if after else None
+            reader.history(conn, target, key),
+            limit=LIMIT,
+            after=Cursor.parse(after) if after else None,
+            order=Order(order),
         )
         page = reader.Page(conn, selection, event_rows.row_columns())
         rows = [event_rows.row(cells) for cells in page]
         hint = "" if rows or after else reader.suggest(conn, target, key)
     following = str(page.following) if page.following else None
+    newest = max(rows, key=lambda row: row.cursor.created_on, default=None)
     return visit.page(
-        "history.html", target=target, key=key, rows=rows, following=following, is_first=not after, hint=hint
+        "history.html",
+        target=target,
+        label=newest.target if newest else target,
+        key=key,
+        order=order,
+        rows=rows,
+        following=following,
+        is_first=not after,
+        hint=hint,
     )

@@ -33,6 +33,9 @@ begin
             limit v_most
         ) as pair;
     end if;
+    if p_action = 'UPDATE' and v_parts is null then
+        return 'no column changed';
+    end if;
     return concat(array_to_string(v_parts, '; '), case when v_count > v_most then format('; %s more columns', v_count - v_most) end);
 end
 $auditctl$;
@@ -64,7 +67,7 @@ select case
     when (pg_catalog.pg_column_size(p_old) > 1500 or pg_catalog.pg_column_size(p_new) > 1500) and p_action in ('CREATE', 'UPDATE', 'DELETE')
         then case when auditctl.shown_action(p_action, p_context) = 'BASELINE' then 'was there: ' else '' end
             || auditctl.long_sentence(p_action, p_old, p_new)
-    when p_action = 'UPDATE' then pg_catalog.array_to_string(array(
+    when p_action = 'UPDATE' then coalesce(nullif(pg_catalog.array_to_string(array(
         select case
             when pg_catalog.octet_length(pair.old) > 100 or pg_catalog.octet_length(pair.new) > 100 or pair.new like '{%' or pair.new like '[%'
                 or pair.old is not distinct from pair.new
@@ -77,7 +80,7 @@ select case
             offset 0
         ) as pair
         order by pair.key collate "C"
-    ), '; ')
+    ), '; '), ''), 'no column changed')
     when p_action = 'CREATE' then case when p_context operator(pg_catalog.?) 'baseline' then 'was there: ' else '' end || pg_catalog.array_to_string(array(
         select pair.key || ': ' || auditctl.shown(pair.text)
         from (
