@@ -127,7 +127,7 @@ def _add_cosignatures(session: Session, file: Path, policy_file: Path | None) ->
     with session.connect(ADMIN) as conn:
         made, added = cosignatures.add(conn, text, policy or from_keys(()))
     signed = f"now bears the signature of {', '.join(added)}" if added else "bears these signatures already"
-    session.say(f"The checkpoint of {made.size:,} leaves {signed}.")
+    session.say(f"The checkpoint of {plural(made.size, 'leaf', 'leaves')} {signed}.")
 
 
 def _write(
@@ -142,5 +142,5 @@ def _write(
     else:
         with database.connect(to_dsn or "") as other:
             made, is_new = anchor.add_row(conn, other, stamp)
-        where = f"auditctl_anchor.checkpoint, tree of {made.size:,} leaves"
+        where = f"auditctl_anchor.checkpoint, tree of {plural(made.size, 'leaf', 'leaves')}"
     session.say(f"{'Anchored in' if is_new else 'The newest checkpoint is there already:'} {where}")

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ from auditctl.clock import Clock
 from auditctl.log import reader
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
-from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Selection
+from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Order, Selection
 from auditctl.retention import erasure
 
 
@@ -121,13 +122,24 @@ def show(session: Session, *, event_id: int, output_format: Format, raw: bool, z
 @click.command()
 @click.argument("table", shell_complete=complete(TARGETS))
 @click.argument("key", metavar="ID")
+@click.option(
+    "--order", type=click.Choice([str(order) for order in Order]), default="asc", help="Oldest (asc) or newest first."
+)
 @format_option
 @wide_option
 @raw_option
 @clock_option
 @pass_session
 def history(
-    session: Session, *, table: str, key: str, output_format: Format, wide: bool, raw: bool, zone: str | None
+    session: Session,
+    *,
+    table: str,
+    key: str,
+    order: str,
+    output_format: Format,
+    wide: bool,
+    raw: bool,
+    zone: str | None,
 ) -> None:
     """Print the history of one object, oldest first.
 
@@ -142,7 +154,8 @@ def history(
     """
     place = layout(wide=wide, zone=None if zone is None else clock.parse(zone))
     with session.connect(READER) as conn:
-        page = reader.Page(conn, reader.history(conn, table, key), output_format.listed(not raw, place))
+        selection = replace(reader.history(conn, table, key), order=Order(order))
+        page = reader.Page(conn, selection, output_format.listed(not raw, place))
         _print(output_format, output_format.write(page, place))
         hint = "" if page.count else reader.suggest(conn, table, key)
     if not page.count:

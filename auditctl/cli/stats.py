@@ -17,7 +17,7 @@ from auditctl.log.filters import Filters
 from auditctl.log.stats import model
 from auditctl.log.stats.count import SAMPLED_PAGES, count_events
 from auditctl.log.stats.model import DIMENSIONS, Group, Statistics
-from auditctl.text import in_quotes, iso_utc
+from auditctl.text import in_quotes, iso_utc, plural
 
 
 def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -124,13 +124,13 @@ def _summary(statistics: Statistics) -> Iterator[str]:
             f"{_size(growth.bytes_per_year)} a year"
         )
         until = iso_utc(growth.until)[:10]
-        yield f"            (from {growth.events:,} events in the {growth.days:.1f} days until {until})"
+        yield f"            (from {plural(growth.events, 'event')} in the {growth.days:.1f} days until {until})"
     else:
         yield "events:     none"
     yield f"on disk:    {_size(storage.bytes)}, of it {_size(storage.index_bytes)} indexes"
     empty = f", {storage.empty_partitions} of them empty ({_size(storage.empty_bytes)})"
     yield f"partitions: {storage.partitions}{empty if storage.empty_partitions else ''}"
-    yield f"in DEFAULT: {storage.default_events:,} events"
+    yield f"in DEFAULT: {plural(storage.default_events, 'event')}"
     if statistics.is_estimate:
         yield f"estimate:   from about {SAMPLED_PAGES:,} pages of each partition; rare groups may be missing"
 

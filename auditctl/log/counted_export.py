@@ -22,6 +22,7 @@ from auditctl.log.selection import Order, Selection
 from auditctl.log.snapshot import Snapshot
 from auditctl.names import ROLE_OWNER
 from auditctl.output import Sink
+from auditctl.text import plural
 
 Report = Callable[[int, str], None]
 """Takes the number of events that were exported so far, and a remark."""
@@ -89,7 +90,7 @@ def export(
     total = found if earlier is None else earlier.extent + found
     if written != found.events or total != there:
         raise OutputError(
-            f"{total.events - found.events + written} of {there.events} events were exported",
+            f"{total.events - found.events + written} of {plural(there.events, 'event')} were exported",
             hint="Nothing was dropped. Run it again.",
         )
     return Exported(there, snapshot)

@@ -12,6 +12,7 @@ from typing import Any
 
 from auditctl import database, place
 from auditctl.database import Connection
+from auditctl.text import plural
 
 BUSY = "busy"
 """The step of a run while another one is running."""
@@ -73,16 +74,15 @@ class FinishedStep:
             return f"{self.partition}: created."
         if self.step == "move":
             months = self.data["events"]
-            return (
-                f"{self.partition}: {sum(months.values()):,} events moved to {', '.join(sorted(months)) or 'nowhere'}."
-            )
+            moved = plural(sum(months.values()), "event")
+            return f"{self.partition}: {moved} moved to {', '.join(sorted(months)) or 'nowhere'}."
         if self.step == SKIP:
             return f"{self.partition}: {self.data['reason'] or 'empty; its table remains while the log is in use'}."
         dropped, kept = self.data["dropped"], self.data["kept"]
         rest = f", {kept:,} kept" if kept else "; the partition is gone"
         if "remains" in self.data:
             rest = f", {kept:,} kept; its table remains, as {self.data['remains']}"
-        return f"{self.partition}: {dropped:,} events deleted{rest}."
+        return f"{self.partition}: {plural(dropped, 'event')} deleted{rest}."
 
 
 def due(conn: Connection) -> tuple[DueStep, ...]:

@@ -44,6 +44,8 @@ def test_history_follows_keys_and_names(auditctl: RunAuditctl, conn: psycopg.Con
     record(conn, Recorded(target="s.new", target_id="3", at=minutes(11)))
     for name, key in (("s.new", "2"), ("s.old", "1"), ("s.new", "1"), ("s.old", "2")):
         assert ids(auditctl("history", name, key, "--format", "jsonl", check=0).out) == life
+    newest = auditctl("history", name, key, "--format", "jsonl", "--order", "desc", check=0).out
+    assert ids(newest) == life[::-1]
 
 
 def test_history_of_a_composite_key_takes_any_spelling(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:

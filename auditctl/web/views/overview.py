@@ -96,7 +96,8 @@ class Pictures:
         if self.spread is None:
             count = plural(bar.count, "event")
         else:
-            count = f"{self.about(bar.count)} events" if bar.count else "no events in the sample"
+            about = self.about(bar.count)
+            count = f"{about} {'event' if about == '1' else 'events'}" if bar.count else "no events in the sample"
         segments = ", ".join(f"{self.about(segment.count)} {segment.action}" for segment in bar.segments)
         return f"{self.interval(bar)} · {count}{': ' if segments else ''}{segments}"
 

@@ -52,7 +52,7 @@ begin
         end if;
     end loop;
     if v_granted > 0 then
-        perform auditctl_internal.note_step(format('%s privileges granted', v_granted));
+        perform auditctl_internal.note_step(format('%s granted', case v_granted when 1 then '1 privilege' else v_granted || ' privileges' end));
     end if;
 end
 $auditctl$;
