@@ -71,18 +71,18 @@ def log(conn: psycopg.Connection, auditctl: RunAuditctl, tmp_path: Path) -> Expo
     return one
 
 
-@pytest.mark.parametrize("options", [("--format", "jsonl"), ("--format", "csv-excel"), ("--raw", "--order", "desc")])
-def test_rows_of_a_sealed_log_are_proved_and_those_that_are_not_sealed_yet_are_counted(
-    log: Exported, options: tuple[str, ...]
-) -> None:
+def test_rows_of_a_sealed_log_are_proved_and_those_that_are_not_sealed_yet_are_counted(log: Exported) -> None:
     record(log.conn, UNSEALED)
-    log.export(*options)
-    shown = log.check()
-    rows = json.loads(log.manifest.read_text())["file"]["rows"]
-    assert f"{rows - 1} of {rows} rows are leaves of the log " in shown
-    assert "Not proved: 1 of rows that were not sealed yet.\n" in shown
-    assert json.loads(log.check("--format", "json"))["rows"]["sealed"] == rows - 1
-    assert "The label 'Customer' stands for 'billing.customer' and '名'.\n" in shown
+    done = 0  # earlier exports are rows that are not sealed yet, too: each has two events
+    for options in (("--format", "jsonl"), ("--format", "csv-excel"), ("--raw", "--order", "desc")):
+        log.export(*options)
+        shown = log.check()
+        rows = json.loads(log.manifest.read_text())["file"]["rows"]
+        assert f"{rows - 1 - done} of {rows} rows are leaves of the log " in shown
+        assert f"Not proved: {1 + done} of rows that were not sealed yet.\n" in shown
+        assert "The label 'Customer' stands for 'billing.customer' and '名'.\n" in shown
+        done += 2
+    assert json.loads(log.check("--format", "json"))["rows"]["unsealed"] == 5
 
 
 def test_row_that_was_altered_added_moved_or_taken_out_is_named(log: Exported) -> None:
