@@ -77,6 +77,10 @@ class StoreError(AuditctlError):
     exit_code = 6
 
 
+class NoStoreError(StoreError):
+    """The database has no store."""
+
+
 class PlaceError(StoreError):
     """The store is not where it was installed: the database was restored or copied."""
 

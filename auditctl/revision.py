@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from auditctl import resources
-from auditctl.errors import PlaceError, StoreError
+from auditctl.errors import NoStoreError, PlaceError, StoreError
 from auditctl.names import STORE_REVISION
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def require(conn: psycopg.Connection[Any]) -> None:
     where = f"database {conn.info.dbname}"
     if revision is None:
         refuse_unreleased(conn)
-        raise StoreError(f"{where} has no auditctl store", hint="Run: auditctl install")
+        raise NoStoreError(f"{where} has no auditctl store", hint="Run: auditctl install")
     if revision < STORE_REVISION:
         raise StoreError(
             f"the store in {where} has revision {revision}, older than this auditctl's {STORE_REVISION}",

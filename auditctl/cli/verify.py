@@ -15,7 +15,7 @@ from auditctl.cli.options import table_or_json
 from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.display import harmless
-from auditctl.errors import DatabaseError, DriftError, StoreError, UsageError
+from auditctl.errors import DatabaseError, DriftError, NoStoreError, StoreError, UsageError
 from auditctl.evidence import policy, verifier
 from auditctl.evidence.chain import Anchor
 from auditctl.evidence.checkpoint import Checkpoint, EvidenceError
@@ -119,9 +119,14 @@ def verify(
     choice = Choice(
         keys, tuple(anchors), times.parse(since).at(datetime.now(UTC)) if since is not None else None, block
     )
-    with session.connect(READER, is_examined=True) as conn, progress.counter(session, "events") as show:
-        report = verifier.verify(conn, choice, show)
-        report.findings[:0] = problems
+    try:
+        with session.connect(READER, is_examined=True) as conn, progress.counter(session, "events") as show:
+            report = verifier.verify(conn, choice, show)
+    except NoStoreError as error:
+        if not anchors:
+            raise
+        report = verifier.verify_nothing(choice, str(error))
+    report.findings[:0] = problems
     if output == "json":
         print_json(report.as_dict())
     else:

@@ -93,6 +93,17 @@ def verify(conn: Connection, choice: Choice, progress: Callable[[int, str], None
     return report
 
 
+def verify_nothing(choice: Choice, problem: str) -> Report:
+    """Return what checkpoints that are kept elsewhere show of a database that has no log; `problem` says why."""
+    report = Report()
+    report.add(Finding("table", problem))
+    for anchor in choice.anchors:
+        report.add(
+            Finding("rolled_back", f"{anchor.name} has {anchor.checkpoint.size} leaves, and nothing is left of them")
+        )
+    return report
+
+
 def _verify(conn: Connection, choice: Choice, report: Report, progress: Callable[[int, str], None]) -> int:
     """Compare in the caller's transaction, and return the number of the last block."""
     readable = stored_tables.report_differences(conn, report)

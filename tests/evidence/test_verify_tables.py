@@ -66,6 +66,10 @@ def test_tables_of_evidence_that_were_dropped_or_emptied_are_findings(log: Log, 
         log.conn.execute(f"drop table auditctl.{table} cascade".encode())
         assert f"the table auditctl.{table} is missing" in sentences(log)
     assert "rolled_back" in {kind for kind, *_ in log.found("--checkpoint", anchor)}
+    log.conn.execute("drop event trigger auditctl_guard_ddl; drop event trigger auditctl_guard_drop")
+    log.conn.execute("drop schema auditctl cascade")
+    assert "has no auditctl store" in log.auditctl("verify", check=6).err
+    assert {kind for kind, *_ in log.found("--checkpoint", anchor)} == {"table", "rolled_back"}
 
 
 def test_functions_of_evidence_that_were_dropped_or_replaced_are_named(log: Log) -> None:
