@@ -118,7 +118,7 @@ def _summary(statistics: Statistics) -> Iterator[str]:
     about = "about " if statistics.is_estimate else ""
     if total.events:
         when = f"{total.oldest[:10]} to {total.newest[:10]}"
-        yield f"events:     {about}{total.events:,}, {_size(total.bytes)}, {when}"
+        yield f"events:     {about}{total.events:,}, {_size(total.bytes)}, {when} (UTC)"
         yield (
             f"growth:     {about}{growth.events_per_day:,.0f} events and {_size(growth.bytes_per_day)} a day, "
             f"{_size(growth.bytes_per_year)} a year"

@@ -25,7 +25,7 @@ from auditctl.text import in_quotes, iso_utc
 ZONE = "tz"
 """The name of the option and parameter with the time zone of the other filters: it selects nothing itself."""
 
-ZONE_HELP = "Time zone of dates, of times without an offset, and of what people read, such as Europe/Berlin."
+ZONE_HELP = "Time zone of dates, of times without an offset, and of tables of events, such as Europe/Berlin."
 
 Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
 
