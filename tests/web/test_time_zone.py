@@ -108,7 +108,8 @@ def test_every_link_keeps_the_zone(reader: Client, admin: Client, conn: psycopg.
         assert [link for link in links if "tz=" not in link] == []
         fields = [element for element in page.elements if element.attributes.get("name") == "tz"]
         forms = [form for form in page.elements if form.tag == "form" and form.attributes["method"] == "get"]
-        assert [field.attributes["value"] for field in fields] == ["Europe/Berlin"] * len(forms)
+        assert {field.attributes["value"] for field in fields} <= {"Europe/Berlin"}
+        assert len(fields) >= len(forms)
 
 
 def test_no_template_shows_a_time_past_the_clock() -> None:
