@@ -37,7 +37,13 @@ PAGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("page", PAGES)
+QUICK = ("the log", "an overview", "a form")
+"""Pages that have, together, nearly everything that the others have. For each, a browser examines four views."""
+
+
+@pytest.mark.parametrize(
+    "page", [page if page in QUICK else pytest.param(page, marks=pytest.mark.slow) for page in PAGES]
+)
 def test_a_page_has_no_violations(archive: Archive, browse: Browse, page: str) -> None:
     tab = browse(archive.url, archive.admin, examined=True, refusals=(400, 404))
     tab.goto(PAGES[page])

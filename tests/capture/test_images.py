@@ -252,6 +252,7 @@ def test_a_row_without_a_key_is_recorded_whole_before_its_update(conn: psycopg.C
     ]
 
 
+@pytest.mark.slow  # Makes and compares values of hundreds of megabytes.
 def test_a_value_too_large_for_jsonb_is_recorded_as_start_length_and_hash(conn: psycopg.Connection, db: str) -> None:
     conn.execute("create table t (id integer primary key, v text, w bytea)")
     audit(db, "t", actions=(Action.CREATE,))

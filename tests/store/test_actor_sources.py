@@ -13,9 +13,11 @@ from auditctl.errors import UsageError
 from tests.fixtures import templates
 from tests.fixtures.databases import connect, fetch_value
 from tests.project.test_docs import ROOT, fenced
+from tests.support import dumps
 from tests.support.capturing import audit
 
 if TYPE_CHECKING:
+    from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
@@ -195,10 +197,12 @@ def test_options_that_do_not_fit_end_with_2_and_change_nothing(auditctl: RunAudi
     assert actor_sources.read(conn) == SOURCES
 
 
-def test_script_states_the_list(db: str, conn: psycopg.Connection, auditctl: RunAuditctl, login: MakeLogin) -> None:
+def test_script_states_the_list(
+    server: EmbeddedServer, db: str, conn: psycopg.Connection, auditctl: RunAuditctl, login: MakeLogin
+) -> None:
     name = r"app.claims:a'b\c"
     script = auditctl("install", "--sql", "--from", "0001", "--actor-from", name, check=0).out
-    conn.execute(script.encode())
+    dumps.play(server, db, script)
     assert actor_sources.read(conn) == (name,)
     assert store_code.find_changes(conn) == []
     web = login("web", roles=["auditctl_app"])

@@ -104,7 +104,9 @@ SILENCING: tuple[LiteralString, ...] = (
 )
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape", ["whole", *(pytest.param(shape, marks=pytest.mark.slow) for shape in SHAPES if shape != "whole")]
+)
 def test_a_restored_store_is_adopted_in_one_step(
     server: EmbeddedServer, dumped: str, auditctl: RunAuditctl, shape: str
 ) -> None:

@@ -15,6 +15,7 @@ from auditctl.capture import roles
 from auditctl.errors import DatabaseError, StoreError, UsageError
 from auditctl.names import GRANTABLE_ROLES, ROLE_OWNER, STORE_REVISION
 from tests.fixtures.databases import connect, create_database, drop_database, drop_role, fetch_value
+from tests.support import dumps
 from tests.support.capturing import audit, events
 from tests.support.schema import describe, lent
 
@@ -231,13 +232,13 @@ def test_the_script_installs_once_and_refuses_a_second_time(cluster: EmbeddedSer
 
 
 def test_the_script_for_the_same_revision_replaces_the_functions_and_records_nothing(
-    db: str, conn: psycopg.Connection, auditctl: RunAuditctl
+    server: EmbeddedServer, db: str, conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:
     before = describe(conn)
     script = auditctl("install", "--sql", "--from", STORE_REVISION, env={"AUDITCTL_DSN": None}, check=0).out
     conn.execute("alter function auditctl.shown(text) cost 7; set role auditctl_owner")
     conn.execute("create function auditctl_internal.former() returns int language sql as 'select 1'; reset role")
-    conn.execute(script.encode())
+    dumps.play(server, db, script)
     assert describe(conn) == before
     assert len(conn.execute(STORE_EVENTS).fetchall()) == 1
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="the store does not have revision 0000"):
@@ -249,17 +250,17 @@ def test_the_script_for_the_same_revision_replaces_the_functions_and_records_not
 
 
 def test_the_script_calls_nothing_in_schemas_on_the_search_path_of_who_runs_it(
-    db: str, conn: psycopg.Connection
+    server: EmbeddedServer, db: str, conn: psycopg.Connection
 ) -> None:
     conn.execute("""
         create function public.trap(text, text) returns boolean language plpgsql
         as 'begin raise exception ''code of others was run''; end';
         create operator public.= (leftarg = text, rightarg = text, function = public.trap);
-        create operator public.<> (leftarg = text, rightarg = text, function = public.trap);
-        set search_path = public, pg_catalog
+        create operator public.<> (leftarg = text, rightarg = text, function = public.trap)
     """)
-    conn.execute(store.install_script(STORE_REVISION).encode())
-    assert conn.execute("show search_path").fetchone() == ("public, pg_catalog",)
+    options = ("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1")
+    script = f"set search_path = public, pg_catalog;\n{store.install_script(STORE_REVISION)}\nshow search_path;\n"
+    assert dumps.run(server, "psql", *options, "-d", db, script=script).stdout.endswith("\npublic, pg_catalog\n")
 
 
 def test_the_script_starts_from_a_known_revision_only(auditctl: RunAuditctl) -> None:

@@ -22,19 +22,23 @@ if TYPE_CHECKING:
 ROOM = 2_500_000
 """Bytes that a page has at most."""
 
+HUGE = "more values than a table has columns"
+
 VALUES: dict[str, Callable[[], Any]] = {
     "a long text": lambda: {"a": "x" * 1_500_000},
     "quotes": lambda: {"a": '"' * 500_000},
     "invisible characters": lambda: {"a": "\1" * 250_000},
     "a wide document": lambda: {"a": [1] * 500_000},
     "many values": lambda: {f"c{number}": "x" * 5000 for number in range(800)},
-    "more values than a table has columns": lambda: {f"c{number}": number for number in range(50_000)},
+    HUGE: lambda: {f"c{number}": number for number in range(50_000)},
     "many short values": lambda: {f"c{number}": "xyz" * 30 for number in range(1600)},
     "a deep document": lambda: {"a": json.loads("[" * 400 + "1" + ", 1" * 10_000 + "]" * 400)},
 }
 
 
-@pytest.mark.parametrize("kind", VALUES)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow) if kind == HUGE else kind for kind in VALUES]
+)
 def test_pages_of_a_large_event_stay_small(
     reader: Client, conn: psycopg.Connection, auditctl: RunAuditctl, kind: str
 ) -> None:
