@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.browser.archive import Archive
     from tests.fixtures.browser import Browse
 
+pytestmark = pytest.mark.slow  # A browser draws pictures anew for each step of a drag.
+
 ADDRESS = "/?since=2026-01-01&until=2026-12-31&user=alice"
 NARROWED = re.compile(r"since=\d{4}-[^&]*Z")
 

@@ -17,10 +17,13 @@ import pytest
 from psycopg import sql
 
 from auditctl.cli.main import COMMANDS
+from tests.fixtures.clones import clone
 from tests.fixtures.command import LOCALE, can_run_here, run_here, run_process
-from tests.fixtures.databases import clone, connect, create_database, drop_database, drop_role, fetch_value
+from tests.fixtures.databases import connect, create_database, drop_database, drop_role, fetch_value
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_postgresql.executors import NoopExecutor
 
     from auditctl.demo.server import EmbeddedServer
@@ -121,18 +124,33 @@ def test_a_command_loads_what_it_needs_itself() -> None:
     assert re.findall(r"^Usage: auditctl (\S+)", done.stdout, re.MULTILINE) == commands
 
 
-def test_a_database_serves_the_next_test_until_something_is_written_in_it(
+def test_a_database_serves_the_next_test_until_something_is_changed_in_it(
     server: EmbeddedServer, template: NoopExecutor, login: MakeLogin
 ) -> None:
+    def names(*statements: LiteralString) -> Iterator[str]:
+        for statement in statements:
+            with clone(server, template.template_dbname) as name:
+                with psycopg.connect(server.dsn(name), autocommit=True) as session:
+                    session.execute(statement)
+                yield name
+
     with clone(server, template.template_dbname) as first:
         clerk = login("clerk", roles=["auditctl_reader"], dsn=server.dsn(first))
         assert fetch_value(clerk.dsn, "select count(*) from auditctl.rule") == 0
-    with clone(server, template.template_dbname) as second, psycopg.connect(server.dsn(second)) as session:
-        assert second == first
-        session.execute("create table left_over ()")
-        session.rollback()
-    with clone(server, template.template_dbname) as third:
-        assert third != first
+    undone: tuple[LiteralString, ...] = (
+        "select 1",
+        "begin; create table left_over (); rollback",
+        "begin; insert into auditctl.hold (target, reason) values ('a', 'b'); rollback",
+        "do $$ begin assert (select last_value is null from pg_sequences where sequencename ^@ 'hold'); end $$",
+    )
+    assert set(names(*undone)) == {first}
+    changes: tuple[LiteralString, ...] = (
+        "create table left_over ()",
+        "do $$ begin create table left_over (); end $$",
+        "select pg_create_logical_replication_slot('left', 'pgoutput')",
+        "begin; create table left_over (); prepare transaction 'left'",
+    )
+    assert len({first, *names(*changes)}) == len(changes)
 
 
 PREFERENCES = """

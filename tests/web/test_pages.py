@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.sql import SQL
 
@@ -62,8 +62,9 @@ def pages(conn: Connection, filters: Filters, order: Order, limit: int) -> list[
         after = Cursor.parse(str(page.following))
 
 
+@pytest.mark.parametrize("examples", [15, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("short_windows")
-def test_pages_in_any_order_are_what_plain_python_selects(db: str) -> None:
+def test_pages_in_any_order_are_what_plain_python_selects(db: str, examples: int) -> None:
     with database.connect(db) as conn:
         for month in MONTHS:
             conn.execute("select auditctl_internal.create_partition(%s)", [month])
@@ -72,6 +73,7 @@ def test_pages_in_any_order_are_what_plain_python_selects(db: str) -> None:
         log = sorted(zip(record(conn, *made), made, strict=True), key=lambda item: (item[1].at, item[0]))
         conn.execute("vacuum analyze auditctl.event")
 
+        @settings(max_examples=examples)
         @given(st.randoms(use_true_random=False), st.sampled_from(list(Order)), st.sampled_from([1, 3, 20, 200]))
         def are_what_is_selected(source: random.Random, order: Order, limit: int) -> None:
             texts, tests = {}, []
