@@ -77,8 +77,11 @@ def test_follower_that_is_killed_gets_exactly_what_was_committed(
         writer.start()
     begun = time.monotonic()
     for kill in range(KILLS):
+        before = out.stat().st_size if out.exists() else 0
         follower = start(db, out, "--every", "100ms")
-        time.sleep(0.5 + chance.random())
+        while out.stat().st_size == before and any(writer.is_alive() for writer in writers):
+            time.sleep(0.01)
+        time.sleep(chance.random())  # into what comes after its first lines
         follower.kill()
         follower.wait()
         time.sleep(max(0.0, begun + (kill + 1) * OPEN_SECONDS / KILLS - time.monotonic()))

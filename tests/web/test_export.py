@@ -114,6 +114,6 @@ def test_who_goes_away_before_the_first_byte_leaves_nothing_running(
     with connect(page.dsn) as locking, locking.transaction():
         locking.execute("lock table auditctl.target, auditctl.event in access exclusive mode")
         with pytest.raises(httpx.ReadTimeout):
-            client.get(path, timeout=1)
+            client.get(path, timeout=httpx.Timeout(60, read=1))
         wait_until(lambda: is_quiet(conn, login.name))
     assert client.get("/").status_code == 200
