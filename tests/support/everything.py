@@ -252,6 +252,12 @@ class Everything:
             self.command("hold", "add", "shop.price", "--id", "2", "--reason", "case 8")
             self.command("hold", "add", "gone.y", "--id", "3", "--reason", "case \\ 9")
             self.command("hold", "list", "--format", "json")
+            self.command(
+                "view", "save", "it's \\ a view", "--target", "shop.*", "--user", "alice", "--since", "2020-01-01"
+            )
+            self.command("view", "show", "it's \\ a view")
+            self.command("log", "--view", "it's \\ a view")
+            self.command("view", "drop", "it's \\ a view")
             session.execute("set session_replication_role = origin")
             session.execute(LONG_AGO)
             self.command("maintain", "--dry-run", "--format", "json")

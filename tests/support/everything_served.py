@@ -58,11 +58,14 @@ def opened(client: Client, login: str) -> Iterator[tuple[str, str]]:
         "/retention/apply",
         _outcome(client.post("/retention/apply", data=read(planned.text).form("/retention/apply"))),
     )
+    for path, filters in (("/views", {"user": "alice"}), ("/views", {"user": "bob"}), ("/views/drop", {})):
+        yield path, _outcome(client.form(path, {"view": "it's \\ a view", **filters}, source="/"))
+        yield "/?view", _outcome(client.get("/?view=it's \\ a view"))
     yield "/logout", _outcome(client.form("/logout", {}, source="/"))
     assert {route.path.replace("{event_id}", "20") for route in ROUTES} <= {
         *(path.partition("?")[0] for path in PAGES),
         "/config/plan", "/config/apply", "/access/plan", "/access/apply", "/retention/plan", "/retention/apply",
-        "/logout",
+        "/views", "/views/drop", "/logout",
     }  # fmt: skip
 
 
