@@ -71,11 +71,6 @@ class Narrowing:
         ]
 
     @property
-    def stated(self) -> dict[str, tuple[str, ...]]:
-        """The filters with the time zone, for a form that stores them."""
-        return {**self.texts, **({ZONE: self.zones} if self.zones else {})}
-
-    @property
     def title(self) -> str:
         """What is selected, for the page's title; empty without filters."""
         return ", ".join(f"{chip.label}: {chip.value}" for chip in self.chips)

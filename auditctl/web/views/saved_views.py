@@ -83,7 +83,7 @@ def opened(visit: Visit, conn: Connection) -> Parameters:
 
 def save(visit: Visit) -> Response:
     """Save the filters in the form; ask before a view of that name is replaced."""
-    narrowing = Narrowing.of(visit.form)
+    narrowing = Narrowing.of({ZONE: visit.request.query_params.getlist(ZONE), **visit.form})
     name = visit.one(visit.form, NAME, "").strip()
     may_replace = visit.one(visit.form, "replace", "") == "1"
     try:
