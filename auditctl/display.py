@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_BY_NAME = {code: letter for letter, code in _NAMED.items()}
+_CODES = tuple(
+    re.compile(rf"\\(?:[nrt]|x[0-9a-f]{{2}}|u{digits})") for digits in ("[0-9a-f]{4}", "(?:10|[1-9a-f])[0-9a-f]{4}")
+)
+"""The codes of characters; those beyond U+FFFF have more digits, and no mark at their end."""
 
 
 def harmless(text: str) -> str:
@@ -62,3 +68,18 @@ def format_user(name: str, kind: str) -> str:
         return f"@{name}"
     looks_marked = unicodedata.normalize("NFKC", name).lstrip().startswith(("(", "@"))
     return coded(name[0]) + name[1:] if looks_marked else name
+
+
+def shown_as(text: str) -> tuple[str, ...]:
+    r"""Return the names that are shown as this text: itself, and those with characters of which it has the codes."""
+    decoded = (codes.sub(_decoded, text) for codes in _CODES) if "\\" in text else ()
+    others = (name for name in decoded if text in (harmless(name), format_user(name, "application")))
+    return tuple(dict.fromkeys((text, *(name for name in others if not any(map(_is_unstorable, name))))))
+
+
+def _decoded(code: re.Match[str]) -> str:
+    return _BY_NAME.get(code[0]) or chr(int(code[0][2:], 16))
+
+
+def _is_unstorable(character: str) -> bool:
+    return character == "\0" or unicodedata.category(character) == "Cs"

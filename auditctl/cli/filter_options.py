@@ -28,7 +28,7 @@ def _with_options(command: Callable[..., Any], rows: Sequence[Filter]) -> Callab
     @wraps(command)
     def with_filters(*args: Any, **kwargs: Any) -> Any:
         # Every option is accepted several times, so that a repeated one is an error and not silently the last.
-        texts = {name: kwargs.pop(f"filter_{name}") for name in (*(row.name for row in rows), ZONE)}
+        texts = {row.name: kwargs.pop(_parameter(row)) for row in rows} | {ZONE: kwargs.pop(f"filter_{ZONE}")}
         view = kwargs.pop("view")
         if view is not None:
             texts = _with_view(view, texts)
@@ -39,7 +39,7 @@ def _with_options(command: Callable[..., Any], rows: Sequence[Filter]) -> Callab
         text = f"{row.help} Repeatable." if row.repeatable else row.help
         option = click.option(
             f"--{row.name}",
-            f"filter_{row.name}",
+            _parameter(row),
             metavar=row.metavar,
             multiple=True,
             help=text,
@@ -81,3 +81,7 @@ def _with_view(name: str, texts: Mapping[str, tuple[str, ...]]) -> dict[str, tup
     session = click.get_current_context().find_object(Session) or Session("")
     with session.connect(READER) as conn:
         return saved_views.find(conn, name).narrowed(conn, texts, tuple(texts))
+
+
+def _parameter(row: Filter) -> str:
+    return f"filter_{row.name.replace('-', '_')}"

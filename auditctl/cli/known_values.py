@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 from auditctl import actions, clock, resources
 from auditctl.cli.session import Session
 from auditctl.database import Connection
+from auditctl.log import filter_values
 from auditctl.names import APPLICATION_NAME
 
 SECONDS = 1.0
@@ -120,7 +121,7 @@ def _users(conn: Connection, _context: click.Context, start: str) -> list[str]:
     from auditctl.log import user_names
 
     kind, colon, name = start.partition(":")
-    if colon and kind in ("actor", "login"):
+    if colon and kind in filter_values.USER_FORMS:
         found = user_names.suggest(conn, name, MAX_VALUES)
         return [value if value.startswith(f"{kind}:") else f"{kind}:{value}" for value in found]
     return user_names.suggest(conn, start, MAX_VALUES)
@@ -148,6 +149,8 @@ LOGINS = Values(_query("login"))
 """Roles that can log in."""
 COLUMNS = Values(_query("column"))
 """Columns of the table that the command names, or of all audited tables."""
+VALUES = Values(lambda *asked: [f"{name}=" for name in _query("column")(*asked)])
+"""Such columns, for a value to follow."""
 CONSUMERS = Values(_query("consumer"))
 """Names of those who follow the log."""
 VIEWS = Values(_query("view"))
@@ -160,6 +163,11 @@ FILTERS = {
     "until": TIMES,
     "target": TARGETS,
     "user": USERS,
+    "not-user": USERS,
+    "kind": Values(choices=filter_values.KINDS),
+    "changed": VALUES,
+    "was": VALUES,
+    "became": VALUES,
     "action": Values(choices=tuple(action.value.lower() for action in actions.Action)),
     "column": COLUMNS,
 }

@@ -68,14 +68,24 @@ def log(
 ) -> None:
     """Print the log, newest first.
 
-    An event must match all filters. Of a filter that is given repeatedly, it must match one value. --user System finds
-    the system; a user with that name is found by --user actor:System. The table shows the system as (System), and a
-    user whom no application has named as @LOGIN.
+    An event must match all filters. Of a filter that is given repeatedly, it must match one value; if values have a
+    COLUMN= or KEY=, one of each. Blanks around a value are left out: write one that begins or ends with a blank in
+    double quotes.
+
+    Users are written as the table shows them: alice, @LOGIN for a login that acted in its own name, (System) or System
+    for the system. A user of such a name is found by --user actor:System. A name that nobody has is taken in any case.
+
+    --was, --became and --changed compare recorded values: of an update the changed columns, of a created or deleted row
+    all, of a business event its data. They are compared as text, and where VALUE is JSON also as that: n=5 finds the
+    number, with any digits after the point, and the text; n="5" the text alone; n=null what has no value. Masked,
+    excluded and erased values are never found; --column finds that a masked one changed.
 
     \b
     Examples:
       auditctl log --since 24h --user alice
       auditctl log --target billing.customer --id 7 --column balance
+      auditctl log --target billing.invoice --was status=open --became status=closed --not-user importer
+      auditctl log --kind database --since 7d
       auditctl log --target 'billing.*' --action delete --since 2026-11-01 --until 2026-12-01
       auditctl log --ip 203.0.113.0/24 --format jsonl --limit 1000
     """

@@ -6,10 +6,9 @@ decides what a text means and which events it selects. Only the look-up of names
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import Enum, auto
 from typing import Any
 
 from auditctl import clock
@@ -17,7 +16,9 @@ from auditctl.actions import Action
 from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log import filter_values, keys, predicates, target_names, times, transactions
+from auditctl.log import filter_lookup, filter_text, filter_values, predicates, times, value_predicates
+from auditctl.log.filter_lookup import Targets
+from auditctl.log.filter_row import Field, FieldKind, Filter
 from auditctl.log.keys import Key
 from auditctl.log.predicates import Predicate
 from auditctl.text import in_quotes, iso_utc
@@ -27,101 +28,7 @@ ZONE = "tz"
 
 ZONE_HELP = "Time zone of dates, of times without an offset, and of tables of events, such as Europe/Berlin."
 
-Resolve = Callable[[Connection, "tuple[Any, ...]", "Filters"], "tuple[Any, ...]"]
-
-
-class FieldKind(Enum):
-    """The kind of a form field: free text, a time with a calendar, or a checkbox for each of a few values."""
-
-    TEXT = auto()
-    TIME = auto()
-    CHECKBOXES = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """The field of a filter in the page's form.
-
-    Attributes:
-        kind: What is entered.
-        placeholder: Shown while the field is empty.
-        choices: The values of checkboxes, which the filter accepts in any case.
-        suggestions: The list of values to choose from: `targets`, `users`, or empty for none.
-        is_wide: Whether it gets more room than others.
-        is_numeric: Whether a phone shows digits to type.
-        is_advanced: Whether it stands under "More".
-    """
-
-    kind: FieldKind = FieldKind.TEXT
-    placeholder: str = ""
-    choices: tuple[str, ...] = ()
-    suggestions: str = ""
-    is_wide: bool = False
-    is_numeric: bool = False
-    is_advanced: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One way to select events.
-
-    Attributes:
-        name: The name of the option and of the query parameter.
-        label: The name that people read on the page.
-        metavar: The placeholder of its value in the help.
-        help: What it selects, as one sentence without a subject.
-        example: A value that selects events of the tests' log; the page is tested with it.
-        parse: Turns a text into a value, of a time given the clock; raises UsageError.
-        predicate: Turns all its values, at least one, into a condition over the columns of view auditctl.activity.
-        field: Its field in the page's form.
-        repeatable: Whether several values may be given.
-        resolve: Looks the values up in the database; None where there is nothing to look up. Gets the filters as
-            resolved so far, in the order of the registry; raises UsageError.
-        may_be_empty: Whether an empty text is a value, and not the same as none.
-        normalize: Returns a valid text as one that means the same on every machine, for links and recorded exports.
-        is_conjunctive: Whether an event must match all of several values, not one of them.
-    """
-
-    name: str
-    label: str
-    metavar: str
-    help: str
-    example: str
-    parse: Callable[..., Any]
-    predicate: Callable[[Sequence[Any]], Predicate]
-    field: Field = Field()
-    repeatable: bool = False
-    resolve: Resolve | None = None
-    may_be_empty: bool = False
-    normalize: Callable[..., str] = str
-    is_conjunctive: bool = False
-
-    @property
-    def is_time(self) -> bool:
-        """Whether its text is read by a clock."""
-        return self.field.kind is FieldKind.TIME
-
-
-def _resolve_targets(conn: Connection, patterns: tuple[str, ...], _: Filters) -> tuple[str, ...]:
-    targets = target_names.read(conn)
-    return tuple(sorted({name for pattern in patterns for name in target_names.find(conn, pattern, targets)}))
-
-
-def _resolve_key(conn: Connection, values: tuple[Key, ...], filters: Filters) -> tuple[Key, ...]:
-    targets = filters.values.get("target")
-    return tuple(replace(key, groups=keys.find(conn, key.text, targets), of_any=targets is None) for key in values)
-
-
-def _resolve_columns(conn: Connection, columns: tuple[str, ...], filters: Filters) -> tuple[str, ...]:
-    target_names.require_columns(conn, columns, filters.values.get("target"))
-    return columns
-
-
-def _resolve_xact(
-    conn: Connection, values: tuple[filter_values.Transaction, ...], _: Filters
-) -> tuple[filter_values.Transaction, ...]:
-    return tuple(transactions.resolve(conn, value) for value in values)
-
+__all__ = ["BY_NAME", "FILTERS", "ZONE", "ZONE_HELP", "Field", "FieldKind", "Filter", "Filters"]
 
 FILTERS = (
     Filter("since", "From", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, today, 1h30m ago.",
@@ -133,30 +40,58 @@ FILTERS = (
     Filter("target", "Target", "TABLE", "About this table: its name, its label or a glob such as 'billing.*'.",
            "billing.customer", filter_values.text, predicates.target,
            Field(placeholder="table or label", suggestions="targets", is_wide=True),
-           repeatable=True, resolve=_resolve_targets),
+           repeatable=True, resolve=filter_lookup.resolve_targets),
     Filter("id", "Target ID", "KEY", "About the row with this key; a key of several columns is a JSON array.",
-           "7", Key, predicates.key, resolve=_resolve_key, may_be_empty=True),
-    Filter("user", "User", "NAME", "By this user or database login; System for the system, actor:NAME for a user of "
-           "any name, login:NAME for a login alone.",
-           "alice", filter_values.user, predicates.user, Field(suggestions="users")),
+           "7", Key, predicates.key, repeatable=True, resolve=filter_lookup.resolve_keys,
+           suggest=filter_lookup.suggest_keys, may_be_empty=True, is_usually_one=True),
+    Filter("user", "User", "NAME", "By this user or database login, as the log shows it: @NAME is a login that acted "
+           "in its own name, (System) the system. actor:NAME is a user of any name, application:NAME one that an "
+           "application named, login:NAME a login, whoever acted through it.",
+           "alice", filter_values.user, predicates.user, Field(suggestions="users"), repeatable=True,
+           resolve=filter_lookup.resolve_users, suggest=filter_lookup.suggest_users, is_usually_one=True),
+    Filter("not-user", "Not by user", "NAME", "Neither by this user nor through this login; written as for --user.",
+           "bob", filter_values.user, predicates.not_user, Field(suggestions="users", is_advanced=True),
+           repeatable=True, resolve=filter_lookup.resolve_users, suggest=filter_lookup.suggest_users,
+           is_conjunctive=True),
+    Filter("kind", "User type", "KIND", "By a user of this kind: application, which an application named; database, a "
+           "login that acted in its own name; or system.",
+           "application", filter_values.kind, predicates.kind,
+           Field(FieldKind.CHECKBOXES, choices=filter_values.KINDS), repeatable=True),
     Filter("action", "Action", "ACTION", "Of this action: create, read, update, delete, truncate or event; baseline "
            "for rows that were there.",
            "update", filter_values.action, predicates.action, Field(FieldKind.CHECKBOXES, choices=tuple(Action)),
            repeatable=True),
     Filter("column", "Changed column", "NAME", "An update that changed this column.",
-           "balance", filter_values.text, predicates.column, repeatable=True, resolve=_resolve_columns),
+           "balance", filter_values.text, value_predicates.column, repeatable=True,
+           resolve=filter_lookup.resolve_columns),
+    Filter("changed", "Value before or after", "COLUMN=VALUE", "With this value of the column before or after: "
+           "status=closed; 5 is the number or the text, null no value. Of several columns all have to match, of one "
+           "any value.",
+           "balance=12.5", filter_values.column_value, value_predicates.changed,
+           Field(placeholder="status=closed", is_advanced=True), repeatable=True,
+           resolve=filter_lookup.resolve_values, is_conjunctive=True, is_paired=True),
+    Filter("was", "Value before", "COLUMN=VALUE", "With this value of the column before; also of a deleted row.",
+           "balance=10", filter_values.column_value, value_predicates.was,
+           Field(placeholder="status=open", is_advanced=True), repeatable=True,
+           resolve=filter_lookup.resolve_values, is_conjunctive=True, is_paired=True),
+    Filter("became", "Value after", "COLUMN=VALUE", "With this value of the column after; also of a created row.",
+           "balance=12.5", filter_values.column_value, value_predicates.became,
+           Field(placeholder="status=closed", is_advanced=True), repeatable=True,
+           resolve=filter_lookup.resolve_values, is_conjunctive=True, is_paired=True),
     Filter("ip", "IP address", "ADDRESS", "From this address or network, such as 203.0.113.0/24.",
            "203.0.113.0/24", filter_values.network, predicates.network, Field(placeholder="203.0.113.0/24")),
     Filter("xact", "Transaction", "NUMBER", "Made by this transaction; NUMBER@EVENT for the one that wrote an event, "
            "where a restored log has transactions of several clusters.",
            "700", filter_values.xact, predicates.xact, Field(is_numeric=True, is_advanced=True),
-           resolve=_resolve_xact),
+           resolve=filter_lookup.resolve_transactions),
     Filter("reason", "Reason", "TEXT", "With this text in its reason, in upper or lower case.",
-           "ticket 47", filter_values.text, predicates.reason, Field(placeholder="ticket 4711", is_advanced=True)),
+           "ticket 47", filter_values.text, value_predicates.reason,
+           Field(placeholder="ticket 4711", is_advanced=True)),
     Filter("context", "Context", "KEY=VALUE",
-           "With this in its context, such as request_id=4f2a; all, where given repeatedly.",
-           "request_id=4f2a", filter_values.pair, predicates.context,
-           Field(placeholder="request_id=4f2a", is_advanced=True), repeatable=True, is_conjunctive=True),
+           "With this in its context, such as request_id=4f2a. Of several keys all have to match, of one any value.",
+           "request_id=4f2a", filter_values.pair, value_predicates.context,
+           Field(placeholder="request_id=4f2a", is_advanced=True), repeatable=True, is_conjunctive=True,
+           is_paired=True),
 )  # fmt: skip
 """Every filter; the order of options and documentation. Targets are resolved before columns, which need them."""
 
@@ -195,7 +130,7 @@ class Filters:
             UsageError: No such filter or time zone, several texts for a filter that takes one, a text that is not
                 valid, or an interval that ends before it starts.
         """
-        given = {name: tuple(values) for name, values in texts.items() if values}
+        given = {name: tuple(map(filter_text.trim, values)) for name, values in texts.items() if values}
         zone = _zone(given.pop(ZONE, ()))
         parsed = {name: _parse(name, values, zone) for name, values in given.items()}
         if "since" in parsed and "until" in parsed:
@@ -217,7 +152,7 @@ class Filters:
         filters = self
         for row in FILTERS:
             if row.resolve is not None and row.name in filters.values:
-                values = row.resolve(conn, filters.values[row.name], filters)
+                values = row.resolve(conn, filters.values[row.name], filters.targets)
                 filters = replace(filters, values={**filters.values, row.name: values})
         return filters
 
@@ -225,17 +160,22 @@ class Filters:
         """Return the condition of each filter, over the columns of view auditctl.activity; empty without filters."""
         return tuple(row.predicate(self.values[row.name]) for row in FILTERS if row.name in self.values)
 
+    @property
+    def targets(self) -> Targets:
+        """The names of the targets to look at; None for all. Only for resolved filters."""
+        return self.values.get("target")
+
     def suggest(self, conn: Connection) -> str:
-        """Return a question that names keys like the one that was searched for; empty without one.
+        """Return questions that name values like those that were searched for; empty without any.
 
         Only for resolved filters that found nothing.
 
         Raises:
             DatabaseError: The login may not read the log.
         """
-        if "id" not in self.values or "target" not in self.values:
-            return ""
-        return keys.suggest(conn, self.values["id"][0].text, self.values["target"])
+        rows = (row for row in FILTERS if row.suggest and row.name in self.values)
+        asked = (row.suggest(conn, self.values[row.name], self.targets) for row in rows if row.suggest)
+        return " ".join(filter(None, asked))
 
     def require_fixed(self, name: str) -> None:
         """Make sure that the filters mean the same each time.
@@ -257,19 +197,20 @@ class Filters:
     def describe(self) -> str:
         """Return what is selected, in words: `user alice, action update or delete`; `every event` without any."""
         given = [(row, self.texts[row.name]) for row in FILTERS if row.name in self.texts]
-        words = [f"{row.label.lower()} {' or '.join(texts)}" for row, texts in given]
+        words = [f"{row.label.lower()} {_joined(row, texts)}" for row, texts in given]
         if any(row.is_time for row, _ in given):
             words.append(f"dates in {self.clock.name}")
         return ", ".join(words) or "every event"
 
     def as_dict(self) -> dict[str, str | list[str]]:
-        """Return the texts as given, in the registry's order, for JSON: a list where a filter is repeatable.
+        """Return the texts as given, in the registry's order, for JSON: a list where several are usual.
 
         The name of the time zone comes last, unless it is UTC.
         """
         given = [(row, self.texts[row.name]) for row in FILTERS if row.name in self.texts]
+        is_text = {row.name: len(texts) == 1 and (row.is_usually_one or not row.repeatable) for row, texts in given}
         zone: dict[str, str | list[str]] = {} if self.clock == clock.UTC else {ZONE: self.clock.name}
-        return {row.name: list(texts) if row.repeatable else texts[0] for row, texts in given} | zone
+        return {row.name: texts[0] if is_text[row.name] else list(texts) for row, texts in given} | zone
 
 
 def _zone(texts: tuple[str, ...]) -> Clock | None:
@@ -288,6 +229,15 @@ def _parse(name: str, texts: tuple[str, ...], zone: Clock | None) -> tuple[Any, 
         raise UsageError(f"there is no filter {in_quotes(name)}", hint=f"Filters: {', '.join(BY_NAME)}.")
     if len(texts) > 1 and not row.repeatable:
         raise UsageError(f"the filter {name} takes one value, not {len(texts)}")
+    values = [filter_text.value_of(text) for text in texts]
+    for value in values:
+        filter_values.require_storable(f"filter {name}", value, may_be_empty=row.may_be_empty)
+    return tuple(row.parse(value, zone) if row.is_time else row.parse(value) for value in values)
+
+
+def _joined(row: Filter, texts: tuple[str, ...]) -> str:
+    """Return texts with the words for how they are combined."""
+    by_key: dict[str, list[str]] = {}
     for text in texts:
-        filter_values.require_storable(f"filter {name}", text, may_be_empty=row.may_be_empty)
-    return tuple(row.parse(text, zone) if row.is_time else row.parse(text) for text in texts)
+        by_key.setdefault(row.key_of(text), []).append(text)
+    return " and ".join(" or ".join(some) for some in by_key.values())

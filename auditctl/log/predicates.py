@@ -2,15 +2,15 @@
 
 Values are quoted by psycopg.sql alone. Indexed columns are compared plainly, so that their index is used.
 
-The log has a summary of its blocks (index auditctl.event_summary_idx): which logins, tables, actions, transactions and
-addresses occur in each range of 128 blocks. It shows at once that nothing is there; where something is, it leads to
-thousands of events for each match, and the planner does not know that. So the summary is asked by conditions that no
-other index answers: the same comparison in the collation "C", of a hash, or of another type.
+The log has a summary of its blocks (index auditctl.event_summary_idx): which logins, tables, actions, transactions,
+kinds of users and addresses occur in each range of 128 blocks. It shows at once that nothing is there; where something
+is, it leads to thousands of events for each match, and the planner does not know that. So the summary is asked by
+conditions that no other index answers: the same comparison in the collation "C", of a hash, or of another type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
@@ -21,18 +21,16 @@ from psycopg.sql import SQL, Composable, Composed, Literal
 from auditctl import clock
 from auditctl.actions import Action
 from auditctl.log.filter_values import Transaction, User
-from auditctl.log.keys import Key, Spellings
+from auditctl.log.keys import Key
 from auditctl.log.snapshot import Snapshot
+from auditctl.log.sql_lists import any_of, literals
 from auditctl.log.times import At, Day, Time
 
 _RARE_ACTIONS = (Action.DELETE, Action.TRUNCATE, Action.EVENT)
 """The actions in auditctl.event_action_target_occurred_at_idx, which leaves out CREATE, READ and UPDATE."""
 
-MAX_SEPARATE_TARGETS = 4
-"""Up to this many tables the summary is asked about each one."""
-
-MAX_SEPARATE_TRANSACTIONS = 32
-"""Up to this many running transactions the summary is asked about each one."""
+MAX_SEPARATE_TARGETS, MAX_SEPARATE_LOGINS, MAX_SEPARATE_TRANSACTIONS = 4, 4, 32
+"""Up to this many tables, logins or running transactions the summary is asked about each one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Predicate:
     def sql_by_summary(self) -> Composable:
         """The same condition, written so that the summary leads to the events where it can."""
         if self.alternatives:
-            return _or([alternative.sql_by_summary for alternative in self.alternatives])
+            return any_of([alternative.sql_by_summary for alternative in self.alternatives])
         if self.summary is None:
             return self.sql
         return self.summary if self.is_summary_exact else SQL("{} and {}").format(self.sql, self.summary)
@@ -75,7 +73,7 @@ def disjunction(alternatives: Sequence[Predicate]) -> Predicate:
     if len(alternatives) == 1:
         return alternatives[0]
     return Predicate(
-        _or([alternative.sql for alternative in alternatives]),
+        any_of([alternative.sql for alternative in alternatives]),
         is_indexed=all(alternative.is_indexed for alternative in alternatives),
         alternatives=tuple(alternatives),
     )
@@ -112,19 +110,21 @@ def _target(value: str) -> Predicate:
 
 
 def key(values: Sequence[Key]) -> Predicate:
-    """About the row with that key, in each of the spellings that the log has."""
-    value = values[0]
-    if len(value.groups) == 1 and not value.of_any:
-        return _spelled(value.groups[0])
+    """About a row with one of those keys, in each of the spellings that the log has."""
+    if all(len(value.groups) == 1 and not value.of_any for value in values):
+        return _spelled([text for value in values for text in value.groups[0].spellings])
+    by_targets: dict[tuple[str, ...], list[str]] = {}
+    for group in (group for value in values for group in value.groups):
+        by_targets.setdefault(tuple(group.targets), []).extend(group.spellings)
     # The targets are true of every event. The index needs them to find the key, because it begins with the target.
     return disjunction([
-        Predicate(SQL("({} and {})").format(_in("target_name", group.targets), _spelled(group).sql), is_indexed=True)
-        for group in value.groups
-    ] or [Predicate(_in("target_id", [value.text]))])  # fmt: skip
+        Predicate(SQL("({} and {})").format(_in("target_name", targets), _spelled(texts).sql), is_indexed=True)
+        for targets, texts in by_targets.items()
+    ] or [Predicate(_in("target_id", [value.text for value in values]))])  # fmt: skip
 
 
-def _spelled(group: Spellings) -> Predicate:
-    return Predicate(_in("target_id", group.spellings), is_indexed=True)
+def _spelled(texts: Sequence[str]) -> Predicate:
+    return Predicate(_in("target_id", list(dict.fromkeys(texts))), is_indexed=True)
 
 
 def row(target_name: str, target_id: str) -> Predicate:
@@ -134,13 +134,48 @@ def row(target_name: str, target_id: str) -> Predicate:
 
 
 def user(values: Sequence[User]) -> Predicate:
-    """By that actor, or through that login; by the system, where the event has no actor."""
-    value = values[0]
-    if value.name is None:
-        return Predicate(SQL("actor is null"), is_indexed=True)
-    actor = Predicate(_in("actor", [value.name]), is_indexed=True)
-    login = Predicate(_in("db_user", [value.name]), summary=_equal_in_c("db_user", value.name), is_summary_exact=True)
-    return disjunction([*([actor] if value.as_actor else []), *([login] if value.as_login else [])])
+    """By one of those actors, or through one of those logins; by the system, where the event has no actor."""
+    kinds = dict.fromkeys(value.kind for value in values if value.as_actor and value.name is not None)
+    logins = _names(value for value in values if value.as_login)
+    return disjunction([
+        *([Predicate(SQL("actor is null"), is_indexed=True)] if any(value.name is None for value in values) else []),
+        *(_actor(kind, _names(value for value in values if value.as_actor and value.kind == kind)) for kind in kinds),
+        *([Predicate(_in("db_user", logins))] if len(logins) > MAX_SEPARATE_LOGINS else map(_login, logins)),
+    ])  # fmt: skip
+
+
+def not_user(values: Sequence[User]) -> Predicate:
+    """Neither by one of those actors nor through one of those logins."""
+    # An event of the system has no actor, so that a comparison with one is null.
+    return Predicate(SQL("({}) is not true").format(user(values).sql))
+
+
+def _names(values: Iterable[User]) -> list[str]:
+    return list(dict.fromkeys(name for value in values for name in value.names))
+
+
+def _actor(kind: str | None, names: Sequence[str]) -> Predicate:
+    actor = Predicate(_in("actor", names), is_indexed=True)
+    if kind is None:
+        return actor
+    of_kind = _kind(kind)
+    return replace(actor, sql=SQL("({} and {})").format(actor.sql, of_kind.sql), summary=of_kind.summary)
+
+
+def _login(name: str) -> Predicate:
+    return Predicate(_in("db_user", [name]), summary=_equal_in_c("db_user", name), is_summary_exact=True)
+
+
+def kind(values: Sequence[str]) -> Predicate:
+    """By a user of one of the kinds."""
+    return disjunction([_kind(value) for value in dict.fromkeys(values)])
+
+
+def _kind(value: str) -> Predicate:
+    sql = _in("actor_kind", [value])
+    if value == "system":
+        return Predicate(SQL("(actor is null and {})").format(sql), is_indexed=True)
+    return Predicate(sql, summary=_equal_by_hash("actor_kind", value))
 
 
 def action(values: Sequence[Action]) -> Predicate:
@@ -156,13 +191,7 @@ def _action(value: Action) -> Predicate:
     if value in _RARE_ACTIONS:
         return Predicate(sql, is_indexed=True)
     stored = Action.CREATE if is_counted_apart else value
-    hashed = SQL("pg_catalog.hashenum(action) = pg_catalog.hashenum({}::auditctl.action)").format(Literal(str(stored)))
-    return Predicate(sql, summary=hashed)
-
-
-def column(values: Sequence[str]) -> Predicate:
-    """An update that changed one of the columns."""
-    return Predicate(SQL("(action = 'UPDATE' and new_values ?| array[{}])").format(_literals(values)))
+    return Predicate(sql, summary=_equal_by_hash("action", str(stored)))
 
 
 def network(values: Sequence[IPv4Network | IPv6Network]) -> Predicate:
@@ -237,33 +266,18 @@ def _not_ended(snapshot: Snapshot) -> Composable:
     return SQL("({0} >= {1}::float8 or {0} in ({2}))").format(number, Literal(str(snapshot.end)), running)
 
 
-def reason(values: Sequence[str]) -> Predicate:
-    """With this text in its reason, in upper or lower case."""
-    (text,) = values
-    return Predicate(SQL("pg_catalog.strpos(pg_catalog.lower(reason), pg_catalog.lower({})) > 0").format(Literal(text)))
-
-
-def context(values: Sequence[tuple[str, str]]) -> Predicate:
-    """With all of these in its context."""
-    pairs = [SQL("context ->> {} = {}").format(Literal(name), Literal(value)) for name, value in values]
-    return Predicate(SQL(" and ").join(pairs))
-
-
-def _or(conditions: Sequence[Composable]) -> Composable:
-    return SQL("({})").format(SQL(" or ").join(conditions))
-
-
 def _in(name: LiteralString, values: Sequence[str]) -> Composable:
     operator = SQL(" = {}") if len(values) == 1 else SQL(" in ({})")
-    return Composed([SQL(name), operator.format(_literals(values))])
+    return Composed([SQL(name), operator.format(literals(values))])
 
 
 def _equal_in_c(name: LiteralString, value: str) -> Composable:
     return SQL('{} collate pg_catalog."C" = {}').format(SQL(name), Literal(value))
 
 
-def _literals(values: Sequence[str]) -> Composable:
-    return SQL(", ").join(Literal(value) for value in values)
+def _equal_by_hash(name: LiteralString, value: str) -> Composable:
+    """Compare a column with a value of the enum that has its name."""
+    return SQL("pg_catalog.hashenum({0}) = pg_catalog.hashenum({1}::auditctl.{0})").format(SQL(name), Literal(value))
 
 
 def _time(value: Time) -> Composable:

@@ -64,7 +64,7 @@ class SavedView:
         """Return the view's filters together with those given beside it.
 
         A filter that is given replaces the view's own of that name, unless several values of it must all match: then
-        they are added. The others of the view apply as well.
+        they are added, and replace those of the same key. The others of the view apply as well.
 
         Args:
             conn: The connection, to look names up.
@@ -76,7 +76,7 @@ class SavedView:
             DatabaseError: The login may not read the log.
         """
         given = {name: tuple(texts) for name, texts in given.items() if texts}
-        own = {name: texts for name, texts in self.texts.items() if name not in given or _adds(name)}
+        own = {name: rest for name, texts in self.texts.items() if (rest := _rest(name, texts, given.get(name, ())))}
         try:
             Filters.parse(own).resolve(conn)
         except UsageError as error:
@@ -97,8 +97,13 @@ def _in_order(names: Collection[str]) -> list[str]:
     return sorted(names, key=lambda name: (order.index(name) if name in BY_NAME else len(order), name))
 
 
-def _adds(name: str) -> bool:
-    return name in BY_NAME and BY_NAME[name].is_conjunctive
+def _rest(name: str, texts: tuple[str, ...], given: Sequence[str]) -> tuple[str, ...]:
+    """Return the texts of a view's filter that also apply where others are given."""
+    row = BY_NAME.get(name)
+    if row is None or not given or not row.is_conjunctive:
+        return () if given else texts
+    keys = {row.key_of(text) for text in given}
+    return tuple(text for text in texts if not row.is_paired or row.key_of(text) not in keys)
 
 
 def read(conn: Connection, person: str = "") -> list[SavedView]:

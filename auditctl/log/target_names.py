@@ -20,7 +20,7 @@ from psycopg.sql import SQL
 from auditctl import resources, table_names
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
-from auditctl.log import predicates
+from auditctl.log import predicates, value_predicates
 from auditctl.names import SCHEMA
 from auditctl.table_names import Pattern
 from auditctl.text import did_you_mean, in_quotes, is_glob
@@ -180,7 +180,7 @@ def require_columns(conn: Connection, columns: Sequence[str], targets: Sequence[
         targets: Names of the tables to look at; None for all that were ever audited.
 
     Raises:
-        UsageError: No table has such a column, and no update ever changed one.
+        UsageError: No table has such a column, and no event ever had one.
         DatabaseError: The login may not read the log.
     """
     query = SQL(resources.sql_text("queries/known_column.sql"))
@@ -225,7 +225,7 @@ def _matches(pattern: str, target: KnownTarget) -> bool:
 
 
 def _was_recorded(conn: Connection, column: str, targets: Sequence[str] | None) -> bool:
-    conditions = [predicates.column([column]), *([] if targets is None else [predicates.target(targets)])]
+    conditions = [value_predicates.recorded(column), *([] if targets is None else [predicates.target(targets)])]
     query = SQL("select exists (select from auditctl.activity where {})").format(predicates.conjunction(conditions))
     with read_transaction(conn):
         return conn.execute(query).fetchone() == (True,)

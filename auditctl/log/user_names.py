@@ -1,13 +1,95 @@
-"""Suggests values of the filter user: actors and logins with a given prefix, by a few probes of an index."""
+"""Finds users by name: how the log spells a name, names like one that it does not have, and names with a prefix.
+
+All by a few probes of an index.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from psycopg.rows import class_row
+
 from auditctl import resources
 from auditctl.database import Connection, read_transaction
+from auditctl.display import shown_as
+from auditctl.errors import UsageError
+from auditctl.log.filter_text import text_of
+from auditctl.log.filter_values import User, named_user
 from auditctl.names import SYSTEM_USER
+from auditctl.text import did_you_mean, in_quotes
 
 PROBES = 40
 """How many probes of the index one spelling of a prefix may take, unless more names are asked for."""
+
+MAX_COMPARED = 300
+"""Up to this many actors are compared with a name that nobody has; of more, those that begin like it."""
+
+_BEGINNING = 2
+"""How many characters those have in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelling:
+    """A row of queries/user_spelling.sql."""
+
+    name: str
+    kind: str | None
+    is_login: bool
+
+    def is_of(self, user: User) -> bool:
+        """Return whether the log or the server has the user by this name."""
+        is_actor = self.kind is not None and user.as_actor and user.kind in (None, self.kind)
+        return is_actor or (self.is_login and (user.as_login or user.kind == "database"))
+
+
+def resolve(conn: Connection, user: User) -> User:
+    """Return the user with the names that the log has (queries/user_spelling.sql).
+
+    A name as the pages show it means what is shown. A bare name that nobody has is taken in any case.
+
+    Raises:
+        UsageError: Nobody has the name, and several have it in another case.
+        DatabaseError: The login may not read the log.
+    """
+    if user.name is None:
+        return user
+    names = shown_as(user.name)
+    cased = [] if user.is_exact else [user.name.lower(), user.name.upper(), user.name.capitalize(), user.name.title()]
+    found = {row.name: row for row in _spellings(conn, dict.fromkeys([*names, *cased]))}
+    given = tuple(name for name in names if name in found)
+    if user.is_exact:
+        given = given[:1]
+    if given or user.is_exact:
+        return replace(user, spellings=given or names, is_known=any(found[name].is_of(user) for name in given))
+    others = set(found) | {name for name in _like(conn, user.name) if name.lower() == user.name.lower()}
+    if len(others) > 1:
+        raise UsageError(
+            f"{in_quotes(user.name)} may mean {' or '.join(map(named_user, sorted(others)))}",
+            hint="Write the name as the log has it.",
+        )
+    # A login that was dropped may have had the name as it was written.
+    return replace(user, spellings=(*names, *others), is_known=bool(others))
+
+
+def similar(conn: Connection, user: User) -> str:
+    """Return a question that names users like one that is not known; empty if it is known, or nobody is like it.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    if user.is_known or user.name is None:
+        return ""
+    known: dict[str, str] = {}
+    if not user.is_exact:
+        known[SYSTEM_USER.lower()] = SYSTEM_USER
+    if user.as_actor:
+        known |= {name.lower(): named_user(name) for name in sorted(_like(conn, user.name))}
+    if user.as_login or user.kind == "database":
+        mark = "@" if user.kind else "login:" if user.is_exact else ""
+        logins = sorted(_logins(conn, "", MAX_COMPARED))
+        known |= {name.lower(): text_of(mark + name) if mark else named_user(name) for name in logins}
+    return did_you_mean(user.name.lower(), known, most=3)
 
 
 def suggest(conn: Connection, prefix: str, limit: int = 20) -> list[str]:
@@ -19,7 +101,7 @@ def suggest(conn: Connection, prefix: str, limit: int = 20) -> list[str]:
 
     Args:
         conn: The connection.
-        prefix: How the name begins; empty for any.
+        prefix: How the name begins, or how `@LOGIN` or `(System)` does; empty for any.
         limit: The maximum number of names.
 
     Raises:
@@ -27,23 +109,42 @@ def suggest(conn: Connection, prefix: str, limit: int = 20) -> list[str]:
     """
     if not _is_storable(prefix):
         return []
-    parameters = {"prefix": prefix, "limit": limit, "probes": max(PROBES, 2 * limit)}
-    actors, logins = (resources.sql_text(f"queries/{name}.sql").encode() for name in ("actor", "login"))
-    names: set[str] = set()
-    with read_transaction(conn):
-        for start in dict.fromkeys((prefix, prefix.lower(), prefix.upper(), prefix.capitalize())):
-            names |= {_unambiguous(name) for (name,) in conn.execute(actors, {**parameters, "start": start}) if name}
-        names |= {name for (name,) in conn.execute(logins, parameters) if _unambiguous(name) == name}
-    if SYSTEM_USER.lower().startswith(prefix.lower()):
-        names.add(SYSTEM_USER)
+    names = {name for name in (SYSTEM_USER, f"({SYSTEM_USER})") if name.lower().startswith(prefix.lower())}
+    if prefix:
+        names.discard(f"({SYSTEM_USER})" if prefix[0] != "(" else "")
+    names |= {named_user(name) for name in _actors(conn, prefix, limit)}
+    names |= {name for name in _logins(conn, prefix, limit) if named_user(name) == name}
+    if prefix.startswith("@"):
+        names |= {f"@{name}" for name in _logins(conn, prefix[1:], limit)}
     return sorted(names, key=lambda name: (name.lower(), name))[:limit]
+
+
+def _like(conn: Connection, name: str) -> set[str]:
+    """Return actors to compare with a name: all if they are few, else those that begin like it."""
+    names = _actors(conn, "", MAX_COMPARED)
+    return names if len(names) < MAX_COMPARED else names | _actors(conn, name[:_BEGINNING], MAX_COMPARED)
+
+
+def _spellings(conn: Connection, names: Iterable[str]) -> list[_Spelling]:
+    query = resources.sql_text("queries/user_spelling.sql").encode()
+    with read_transaction(conn), conn.cursor(row_factory=class_row(_Spelling)) as cursor:
+        return cursor.execute(query, {"names": list(names)}).fetchall()
+
+
+def _actors(conn: Connection, prefix: str, limit: int) -> set[str]:
+    query = resources.sql_text("queries/actor.sql").encode()
+    parameters = {"prefix": prefix, "limit": limit, "probes": max(PROBES, 2 * limit)}
+    starts = dict.fromkeys((prefix, prefix.lower(), prefix.upper(), prefix.capitalize()))
+    with read_transaction(conn):
+        return {name for start in starts for (name,) in conn.execute(query, {**parameters, "start": start}) if name}
+
+
+def _logins(conn: Connection, prefix: str, limit: int) -> set[str]:
+    query = resources.sql_text("queries/login.sql").encode()
+    with read_transaction(conn):
+        return {name for (name,) in conn.execute(query, {"prefix": prefix, "limit": limit})}
 
 
 def _is_storable(prefix: str) -> bool:
     """Return whether a text in the database can begin like this: no NUL, no half of a character."""
     return "\0" not in prefix and not any("\ud800" <= letter <= "\udfff" for letter in prefix)
-
-
-def _unambiguous(name: str) -> str:
-    kind, colon, _ = name.partition(":")
-    return f"actor:{name}" if name == SYSTEM_USER or (colon and kind in ("actor", "login")) else name

@@ -19,7 +19,8 @@ from auditctl import clock, database
 from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log.filters import FILTERS, ZONE
+from auditctl.log.filter_text import trim
+from auditctl.log.filters import BY_NAME, FILTERS, ZONE
 from auditctl.web import middleware
 from auditctl.web.auth.connections import Claims
 from auditctl.web.auth.sessions import Sessions, Visitor, VisitorSession
@@ -99,20 +100,21 @@ class Visit:
 
     @property
     def parameters(self) -> Parameters:
-        """The query's parameters, without empty values, except those that mean something.
+        """The query's parameters, without blanks around filters, and without empty values that mean nothing.
 
         A form also sends its empty fields, so it has a field FORM, and names the filter whose empty value it means in
         the field EMPTY.
         """
         values: dict[str, list[str]] = {}
         query = self.request.query_params
-        for name, value in query.multi_items():
+        for name, text in query.multi_items():
+            value = trim(text) if name in BY_NAME or name == ZONE else text
             if value or (name in MAY_BE_EMPTY and FORM not in query):
                 values.setdefault(name, []).append(value)
         values.pop(FORM, None)
         for name in values.pop(EMPTY, ()):
             if name in MAY_BE_EMPTY:
-                values.setdefault(name, [""])
+                values.setdefault(name, []).append("")
         return values
 
     @property
@@ -123,7 +125,7 @@ class Visit:
             BadRequest: Several zones are named.
             UsageError: There is no such zone.
         """
-        names = [name for name in self.request.query_params.getlist(ZONE) if name]
+        names = [name for text in self.request.query_params.getlist(ZONE) if (name := trim(text))]
         if len(names) > 1:
             raise BadRequest(f"The parameter {ZONE} is repeated.")
         return clock.parse(names[0]) if names else clock.UTC

@@ -7,6 +7,7 @@
         event.target as target_name,
         event.target_id,
         event.action,
+        event.old_values,
         event.new_values,
         event.db_user,
         event.actor_kind,

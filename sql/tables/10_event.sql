@@ -51,7 +51,7 @@ comment on column auditctl.event.context is 'Additional facts: request id, reaso
 
 create index event_target_target_id_occurred_at_idx on auditctl.event (target, target_id, occurred_at);
 create index event_actor_occurred_at_idx on auditctl.event (actor, occurred_at);
--- Summarizes which logins, tables, actions, transactions and addresses occur in each 128 pages, and when; nearly free to
+-- Summarizes which logins, tables, actions, kinds of users, transactions and addresses occur in each 128 pages, and when; nearly free to
 -- write. The collation and the hash separate these conditions from those that other indexes serve; see
 -- auditctl/log/predicates.py. BRIN has no operators for xid8; as float8 no transaction id is too large.
 create index event_summary_idx on auditctl.event using brin (
@@ -60,6 +60,7 @@ create index event_summary_idx on auditctl.event using brin (
     db_user collate "C" text_bloom_ops (n_distinct_per_range = 64),
     target collate "C" text_bloom_ops (n_distinct_per_range = 64),
     (pg_catalog.hashenum(action)) int4_bloom_ops (n_distinct_per_range = 16),
+    (pg_catalog.hashenum(actor_kind)) int4_bloom_ops (n_distinct_per_range = 16),
     (xact_id::text::float8),
     -- From 413 on, the filter would take more than 510 bytes, and PostgreSQL would compress it at each write.
     (pg_catalog.host(ip)) collate "C" text_bloom_ops (n_distinct_per_range = 400),

@@ -100,7 +100,7 @@ def test_links_made_of_them_lead_where_they_say(hostile: Archive, browse: Browse
     tab = browse(hostile.url, hostile.reader)
     tab.goto("/?action=update")
     tab.locator("tr.event a.open").press("Enter")
-    follow(tab.get_by_role("link", name="All by this user"))
+    follow(tab.get_by_role("link", name="Everything by this user"))
     expect(tab.locator("tr.event .action")).to_have_text(["UPDATE", "CREATE"])
     expect(tab.get_by_role("list", name="Filters in force")).to_contain_text(harmless(EVIL))
     assert_harmless(tab)

@@ -89,8 +89,8 @@ def test_an_open_event_leads_to_its_object_its_user_and_its_transaction(archive:
     expect(tab).to_have_url(f"{archive.url}/?xact={xact}")
     expect(tab.locator("tr.event td:nth-child(4)")).to_have_text(["billing.plan", "Customer"])
     tab.locator("tr.event").nth(1).locator(".details").click()
-    follow(opened(tab).get_by_role("link", name="All by this user"))
-    expect(tab.get_by_role("list", name="Filters in force").locator("span")).to_have_text("User: actor:alice")
+    follow(opened(tab).get_by_role("link", name="Everything by this user"))
+    expect(tab.get_by_role("list", name="Filters in force").locator("span")).to_have_text("User: application:alice")
     assert set(tab.locator("tr.event .who").all_text_contents()) == {"alice"}
 
 

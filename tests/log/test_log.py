@@ -196,7 +196,7 @@ MISUNDERSTOOD = [
     ["--xact", "x"],
     ["--context", "x"],
     ["--user", ""],
-    ["--user", "a", "--user", "b"],
+    ["--ip", "10.0.0.1", "--ip", "10.0.0.2"],
     ["--colour", "x"],
 ]
 

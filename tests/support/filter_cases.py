@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from auditctl.actions import Action
-from auditctl.log.filter_values import Transaction, User
+from auditctl.log.filter_values import ColumnValue, Transaction, User
 from auditctl.log.keys import Key
 from auditctl.log.times import Ago, At, Day
 from tests.support.recorded import START, Recorded, minutes
@@ -40,6 +40,26 @@ VALID: list[tuple[str, str, Any]] = [
     ("user", "actor:System", User("System", as_login=False)),
     ("user", "login:web", User("web", as_actor=False)),
     ("user", "acme:bob", User("acme:bob")),
+    ("user", "(System)", User(None)),
+    ("user", "(system)", User(None)),
+    ("user", "(other)", User("(other)")),
+    ("user", "@dana", User("dana", as_login=False, kind="database")),
+    ("user", "@", User("@")),
+    ("user", "application:@dana", User("@dana", as_login=False, kind="application")),
+    ("user", " alice\u200b\n", User("alice")),
+    ("user", '" alice"', User(" alice")),
+    ("user", '"alice"', User('"alice"')),
+    ("not-user", "@dana", User("dana", as_login=False, kind="database")),
+    ("kind", "Database", "database"),
+    ("changed", "status=closed", ColumnValue("status", "closed", ('"closed"',))),
+    ("changed", "n=5", ColumnValue("n", "5", ('"5"', "5"))),
+    ("changed", '"a=""b"=c=d', ColumnValue('a="b', "c=d", ('"c=d"',))),
+    ("was", "note=", ColumnValue("note", "", ('""',))),
+    ("was", "n=1e999999", ColumnValue("n", "1e999999", ('"1e999999"',))),
+    ("was", "n=NaN", ColumnValue("n", "NaN", ('"NaN"',))),
+    ("became", "note=null", ColumnValue("note", "null", ('"null"', "null", '{"$json": null}'))),
+    ("became", 'note="5"', ColumnValue("note", '"5"', ('"\\"5\\""', '"5"'))),
+    ("became", 'x="\\u0000"', ColumnValue("x", '"\\u0000"', ('"\\"\\\\u0000\\""',))),
     ("action", "update", Action.UPDATE),
     ("action", "Truncate", Action.TRUNCATE),
     ("column", "balance", "balance"),
@@ -70,6 +90,11 @@ INVALID = [
     ("until", "٢d"),
     ("until", "1y"),
     ("user", "actor:"),
+    ("user", "application:"),
+    ("not-user", "login:"),
+    ("kind", "person"),
+    ("changed", "status"),
+    ("was", "=open"),
     ("action", "upsert"),
     ("ip", "203.0.113.300"),
     ("ip", "203.0.113.0/33"),
@@ -96,19 +121,20 @@ def random_events(source: random.Random) -> list[Recorded]:
         system = source.random() < 0.2
         action = source.choice(["CREATE", "UPDATE", "UPDATE", "UPDATE", "DELETE", "EVENT"])
         columns = source.sample(["balance", "status", "note"], source.randint(1, 3))
-        values = json.dumps({name: source.randint(0, 9) for name in columns})
+        old = {name: source.randint(0, 9) for name in columns}
+        new = {name: (value + source.randint(1, 9)) % 10 for name, value in old.items()}
         made.append(
             Recorded(
                 at=START + timedelta(seconds=count // 3 * 60),
                 actor=None if system else source.choice(["alice", "bob", "web"]),
-                kind="system" if system else "application",
+                kind="system" if system else source.choice(["application", "application", "database"]),
                 ip=source.choice([None, "203.0.113.7", "203.0.113.9", "2001:db8::1"]),
                 db_user=source.choice(["web", "batch"]),
                 target=source.choice(["billing.customer", "billing.invoice", "crm.note"]),
                 target_id=str(source.randint(1, 4)),
                 action=action,
-                old=None if action == "CREATE" else values,
-                new=None if action == "DELETE" else values,
+                old=None if action == "CREATE" else json.dumps(old),
+                new=None if action == "DELETE" else json.dumps(new),
                 context=source.choice(
                     [None, '{"request_id": "a"}', '{"request_id": "b", "job": "x", "reason": "see TICKET 4711%"}']
                 ),
@@ -130,8 +156,8 @@ def _random_target(source: random.Random) -> Choice:
 
 
 def _random_key(source: random.Random) -> Choice:
-    key = str(source.randint(1, 4))
-    return [key], lambda event: event.target_id == key
+    some = [str(number) for number in source.sample(range(1, 5), source.randint(1, 2))]
+    return some, lambda event: event.target_id in some
 
 
 def _random_user(source: random.Random) -> Choice:
@@ -139,6 +165,43 @@ def _random_user(source: random.Random) -> Choice:
     if who == "System":
         return [who], lambda event: event.kind == "system"
     return [who], lambda event: who in (event.actor, event.db_user)
+
+
+def _random_users(source: random.Random) -> Choice:
+    who = source.sample(["alice", "web", "System", "application:bob", "@web", "login:batch"], 2)
+    return who, lambda event: any(_is_by(event, one) for one in who)
+
+
+def _is_by(event: Recorded, who: str) -> bool:
+    form, _, name = who.rpartition(":")
+    if who == "System":
+        return event.kind == "system"
+    if who.startswith("@"):
+        return event.kind == "database" and event.actor == who[1:]
+    if form == "application":
+        return event.kind == form and event.actor == name
+    return name in ((event.db_user,) if form == "login" else (event.actor, event.db_user))
+
+
+def _random_other_users(source: random.Random) -> Choice:
+    who, test = _random_users(source)
+    return who, lambda event: not test(event)
+
+
+def _random_kind(source: random.Random) -> Choice:
+    kinds = source.sample(["application", "database", "System"], source.randint(1, 2))
+    return kinds, lambda event: event.kind in [kind.lower() for kind in kinds]
+
+
+def _random_values(sides: tuple[str, ...], source: random.Random) -> Choice:
+    names = ["balance", "status", "note"]
+    wanted = {name: source.sample(range(10), 4) for name in source.sample(names, source.randint(1, 2))}
+
+    def test(event: Recorded) -> bool:
+        found = [json.loads({"old": event.old, "new": event.new}[side] or "{}") for side in sides]
+        return all(any(values.get(name) in some for values in found) for name, some in wanted.items())
+
+    return [f"{name}={value}" for name, values in wanted.items() for value in values], test
 
 
 def _random_action(source: random.Random) -> Choice:
@@ -171,7 +234,12 @@ RANDOM: dict[str, Callable[[random.Random], Choice]] = {
     "until": lambda source: _random_time("until", source),
     "target": _random_target,
     "id": _random_key,
-    "user": _random_user,
+    "user": lambda source: source.choice([_random_user, _random_users])(source),
+    "not-user": _random_other_users,
+    "kind": _random_kind,
+    "changed": lambda source: _random_values(("old", "new"), source),
+    "was": lambda source: _random_values(("old",), source),
+    "became": lambda source: _random_values(("new",), source),
     "action": _random_action,
     "column": _random_column,
     "ip": _random_ip,

@@ -90,6 +90,14 @@ class Counts:
     spread: float = 0.0
 
     @property
+    def kinds(self) -> Counter[str]:
+        """The numbers by kind of actor."""
+        kinds: Counter[str] = Counter()
+        for (kind, _), events in self.users.items():
+            kinds[kind] += events
+        return kinds
+
+    @property
     def events(self) -> int:
         """The number of all events."""
         return sum(self.buckets.values())

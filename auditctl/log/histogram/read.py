@@ -82,6 +82,7 @@ class Histogram:
         events: The number of all events.
         is_estimate: Whether the counts are estimates.
         spread: The variance of an estimate, for each event that it estimates; see `counts.margin`.
+        kinds: The number of events by kind of user, most first.
     """
 
     since: datetime
@@ -93,6 +94,7 @@ class Histogram:
     events: int
     is_estimate: bool
     spread: float = 0.0
+    kinds: tuple[tuple[str, int], ...] = ()
 
 
 def read_histogram(conn: Connection, filters: Filters, *, now: datetime | None = None) -> Histogram:
@@ -129,6 +131,7 @@ def read_histogram(conn: Connection, filters: Filters, *, now: datetime | None =
         counts.events,
         counts.is_estimate,
         counts.spread,
+        tuple(_top(counts.kinds)),
     )
 
 

@@ -14,8 +14,8 @@ from auditctl import resources
 from auditctl.clock import Clock
 from auditctl.display import format_user
 from auditctl.log import selection
+from auditctl.log.filter_values import exact_user
 from auditctl.log.selection import Cursor
-from auditctl.web.render.filter_chips import exact_user
 
 ROW_COLUMNS = (
     "event_id", "created_on", "ip_address", "user", "target", "target_id", "action", "details", "reason", "actor_kind",

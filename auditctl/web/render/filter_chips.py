@@ -7,15 +7,10 @@ from dataclasses import dataclass
 
 from auditctl.clock import UTC
 from auditctl.errors import UsageError
+from auditctl.log.filter_text import text_of
 from auditctl.log.filters import BY_NAME, FILTERS, ZONE, Filters
-from auditctl.names import SYSTEM_USER
 
 FILTER_NAMES = frozenset(row.name for row in FILTERS)
-
-
-def exact_user(name: str, kind: str) -> str:
-    """Return the value of the filter `user` for exactly one user, given its name and actor_kind."""
-    return SYSTEM_USER if kind == "system" else f"actor:{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class Narrowing:
     """The filters of an address.
 
     Attributes:
-        texts: By the filter's name, in the registry's order.
+        texts: By the filter's name, in the registry's order; without blanks around them.
         error: Why they are not valid; None if they are.
         zones: The names of time zones, of which there may be one; empty for UTC.
     """
@@ -85,7 +80,7 @@ class Narrowing:
 
     def having(self, **texts: str) -> dict[str, tuple[str, ...]]:
         """Return the parameters with these values instead of the filters' own."""
-        changed = {**self.texts, **{name: (text,) for name, text in texts.items()}}
+        changed = {**self.texts, **{name: (text_of(text),) for name, text in texts.items()}}
         return {row.name: changed[row.name] for row in FILTERS if row.name in changed}
 
     def period(self, since: str = "") -> dict[str, tuple[str, ...]]:

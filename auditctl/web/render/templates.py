@@ -14,6 +14,7 @@ from rich.filesize import decimal
 
 from auditctl import __version__
 from auditctl.display import coded, harmless
+from auditctl.log.filter_text import text_of
 from auditctl.text import iso_utc, plural
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
@@ -36,6 +37,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     env.filters.update(
+        exact=text_of,
         harmless=harmless,
         readable=readable,
         number=number,

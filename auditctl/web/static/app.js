@@ -163,10 +163,11 @@ function enable() {
   for (const field of document.querySelectorAll("form[method=get] input:disabled")) field.disabled = false;
 }
 
-// Do not send empty fields, nor that the server should ignore them.
+// Do not send blanks around values or empty fields, nor that the server should ignore them.
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "get") return;
   for (const field of event.target.querySelectorAll("input")) {
+    if (field.type === "text") field.value = field.value.trim();
     if (field.name === "tz" && field.value !== field.defaultValue) rememberZone(field.value);
     if (field.type !== "checkbox" && (!field.value || field.name === "form")) field.disabled = true;
   }

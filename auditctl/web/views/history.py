@@ -7,6 +7,7 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from auditctl.log import reader
+from auditctl.log.filter_text import value_of
 from auditctl.log.selection import Cursor, Order
 from auditctl.text import in_quotes
 from auditctl.web.errors import BadRequest
@@ -19,7 +20,7 @@ LIMIT = 100
 
 def history(visit: Visit) -> Response:
     """Show the history of an object."""
-    target, key = (visit.one(visit.parameters, name) for name in ("target", "id"))
+    target, key = (value_of(visit.one(visit.parameters, name)) for name in ("target", "id"))
     after = visit.one(visit.parameters, "after", "")
     order = visit.one(visit.parameters, "order", Order.ASC)
     if order not in list(Order):

@@ -11,13 +11,14 @@ from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.display import format_user
 from auditctl.errors import AuditctlError
+from auditctl.log.filter_values import exact_user
 from auditctl.log.histogram import counts
 from auditctl.log.histogram.read import Histogram, read_histogram
 from auditctl.text import plural
 from auditctl.web.error_pages import hint_for, status_of
 from auditctl.web.render import bars
 from auditctl.web.render.bars import Bar, Chart, Meter
-from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing, exact_user
+from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.render.scale import edge, interval
 from auditctl.web.render.templates import number
 from auditctl.web.request import Parameters, Visit
@@ -52,7 +53,7 @@ class Pictures:
         since, until: The covered interval.
         chart: The events over time.
         unit: The interval of a bar, such as `hour` or `15 minutes`.
-        targets, users: Those with the most events, most first.
+        targets, users, kinds: Those with the most events, most first; kinds are those of users.
         narrowing: The filters.
         shared: Parameters of every link.
         clock: By which bars begin and times are shown.
@@ -66,6 +67,7 @@ class Pictures:
     unit: str
     targets: tuple[Top, ...]
     users: tuple[Top, ...]
+    kinds: tuple[Top, ...]
     narrowing: Narrowing
     shared: Parameters
     clock: Clock
@@ -174,6 +176,7 @@ def draw(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures
         histogram.interval.name.removeprefix("1 "),
         _targets(histogram, narrowing, shared),
         _users(histogram, narrowing, shared),
+        _kinds(histogram, narrowing, shared),
         narrowing,
         shared,
         filters.clock,
@@ -211,4 +214,11 @@ def _users(histogram: Histogram, narrowing: Narrowing, shared: Parameters) -> tu
             {**narrowing.having(user=exact_user(user.name, user.kind)), **shared},
         )
         for user, meter in zip(histogram.users, bars.meters(one.events for one in histogram.users), strict=True)
+    )
+
+
+def _kinds(histogram: Histogram, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
+    return tuple(
+        Top(kind, kind, meter, {**narrowing.having(kind=kind), **shared})
+        for (kind, _), meter in zip(histogram.kinds, bars.meters(events for _, events in histogram.kinds), strict=True)
     )

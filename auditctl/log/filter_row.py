@@ -1,0 +1,99 @@
+"""Defines a row of the registry of filters, and its field on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from auditctl.database import Connection
+from auditctl.log import filter_text, filter_values
+from auditctl.log.filter_lookup import Targets
+from auditctl.log.predicates import Predicate
+
+Resolve = Callable[[Connection, tuple[Any, ...], Targets], tuple[Any, ...]]
+Suggest = Callable[[Connection, tuple[Any, ...], Targets], str]
+
+
+class FieldKind(Enum):
+    """The kind of a form field: free text, a time with a calendar, or a checkbox for each of a few values."""
+
+    TEXT = auto()
+    TIME = auto()
+    CHECKBOXES = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The field of a filter in the page's form.
+
+    Attributes:
+        kind: What is entered.
+        placeholder: Shown while the field is empty.
+        choices: The values of checkboxes, which the filter accepts in any case.
+        suggestions: The list of values to choose from: `targets`, `users`, or empty for none.
+        is_wide: Whether it gets more room than others.
+        is_numeric: Whether a phone shows digits to type.
+        is_advanced: Whether it stands under "More".
+    """
+
+    kind: FieldKind = FieldKind.TEXT
+    placeholder: str = ""
+    choices: tuple[str, ...] = ()
+    suggestions: str = ""
+    is_wide: bool = False
+    is_numeric: bool = False
+    is_advanced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One way to select events.
+
+    Attributes:
+        name: The name of the option and of the query parameter.
+        label: The name that people read on the page.
+        metavar: The placeholder of its value in the help.
+        help: What it selects, as one sentence without a subject.
+        example: A value that selects events of the tests' log; the page is tested with it.
+        parse: Turns a text into a value, of a time given the clock; raises UsageError.
+        predicate: Turns all its values, at least one, into a condition over the columns of view auditctl.activity.
+        field: Its field in the page's form.
+        repeatable: Whether several values may be given.
+        is_usually_one: Whether one value is usual: then JSON has it as text, and as a list only if there are several.
+        resolve: Looks the values up in the database; None where there is nothing to look up. Gets the targets, which
+            are resolved first; raises UsageError.
+        suggest: Returns a question that names values like those that were looked up and are not in the log; empty
+            without one. None where there is nothing to suggest.
+        may_be_empty: Whether an empty text is a value, and not the same as none.
+        normalize: Returns a valid text as one that means the same on every machine, for links and recorded exports.
+        is_conjunctive: Whether an event must match all of several values, not one of them.
+        is_paired: Whether a value is KEY=VALUE: then it must match all of several keys, and one of the values of each.
+    """
+
+    name: str
+    label: str
+    metavar: str
+    help: str
+    example: str
+    parse: Callable[..., Any]
+    predicate: Callable[[Sequence[Any]], Predicate]
+    field: Field = Field()
+    repeatable: bool = False
+    resolve: Resolve | None = None
+    suggest: Suggest | None = None
+    may_be_empty: bool = False
+    normalize: Callable[..., str] = str
+    is_conjunctive: bool = False
+    is_paired: bool = False
+    is_usually_one: bool = False
+
+    @property
+    def is_time(self) -> bool:
+        """Whether its text is read by a clock."""
+        return self.field.kind is FieldKind.TIME
+
+    def key_of(self, text: str) -> str:
+        """Return the key of a text KEY=VALUE; empty where the filter has no keys. Raises UsageError."""
+        return filter_values.pair(filter_text.value_of(filter_text.trim(text)))[0] if self.is_paired else ""
