@@ -80,3 +80,9 @@ def test_a_number_shows_its_difference_exactly() -> None:
     for old, new, difference in (("10.00", "12.50", "+2.50"), ("3", "-4", "-7"), ("1e9", "2", ""), ("1" * 41, "2", "")):
         field = RecordedField("n", RecordedValue("number", old), RecordedValue("number", new))
         assert change_of(field).difference == difference
+
+
+def test_a_document_that_is_recorded_as_text_is_compared_as_one_unless_only_blanks_differ() -> None:
+    for old, new, is_document in (('{"a": 1}', '{"a":2}', True), ('{"a": 1}', '{"a":1}', False), ("[x", "[y", False)):
+        change = change_of(RecordedField("v", RecordedValue("string", old), RecordedValue("string", new)))
+        assert (bool(change.lines), bool(change.old)) == (is_document, not is_document)
