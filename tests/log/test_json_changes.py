@@ -125,6 +125,11 @@ def test_an_update_that_changed_nothing_says_so(conn: psycopg.Connection) -> Non
     assert found == [("no column changed",)] * 2
 
 
+def test_an_event_with_an_empty_summary_has_details(conn: psycopg.Connection) -> None:
+    row = conn.execute("select auditctl.details('EVENT', null, null, '{\"summary\": \"\"}')").fetchone()
+    assert row == ("recorded",)
+
+
 def test_an_empty_text_is_seen_in_every_action(conn: psycopg.Connection) -> None:
     row = conn.execute("""
         select auditctl.details('CREATE', null, '{"a": "", "b": null, "c": "null"}'),

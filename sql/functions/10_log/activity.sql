@@ -102,8 +102,8 @@ select case
         order by pair.key collate "C"
     ), '; ')
     when p_action = 'TRUNCATE' then 'all rows removed'
-    when p_action = 'READ' then coalesce(p_context ->> 'summary', 'read')
-    else coalesce(p_context ->> 'summary', 'recorded')
+    when p_action = 'READ' then coalesce(nullif(p_context ->> 'summary', ''), 'read')
+    else coalesce(nullif(p_context ->> 'summary', ''), 'recorded')
 end;
 end;
 revoke execute on function auditctl.sentence from public;
