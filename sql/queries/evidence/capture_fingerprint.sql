@@ -1,7 +1,7 @@
 -- What changes whenever the state of capture does (capture_state.sql), for far less: a change of a catalog's row gives it
 -- another xmin or place. Only compared with what the same session read before.
 select array[
-    (select concat(count(*), ' ', sum(hashtextextended(concat(t.oid, t.xmin, t.ctid, t.tgenabled), 0))) from pg_trigger as t where not t.tgisinternal),
+    (select concat(count(*), ' ', sum(hashtextextended(concat(t.oid, t.xmin, t.ctid, t.tgenabled), 0))) from pg_trigger as t where not t.tgisinternal or t.tgparentid <> 0),
     (select concat(count(*), ' ', sum(hashtextextended(concat(p.oid, p.xmin, p.ctid), 0))) from pg_proc as p where p.oid >= 16384),
     (select concat(count(*), ' ', sum(hashtextextended(concat(c.oid, c.xmin, c.ctid), 0))) from pg_class as c where c.oid >= 16384 and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')),
     (select string_agg(concat_ws(' ', n.oid, n.xmin, n.nspname), ',' order by n.oid) from pg_namespace as n),

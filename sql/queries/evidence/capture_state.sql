@@ -55,7 +55,9 @@ item as (
         'trigger', concat_ws(' on ', quote_ident(t.tgname), t.tgrelid::regclass::text), pg_get_triggerdef(t.oid), t.tgenabled::text, null, null, t.xmin,
         t.tgfoid::regproc::text
     from pg_trigger as t
-    where not t.tgisinternal and (t.tgfoid in (select f.oid from function as f) or t.tgrelid in (select r.oid from relation as r))
+    -- Before PostgreSQL 15, triggers of partitions are internal.
+    where (not t.tgisinternal or t.tgparentid <> 0 and t.tgfoid in (select f.oid from function as f))
+        and (t.tgfoid in (select f.oid from function as f) or t.tgrelid in (select r.oid from relation as r))
     union all
     select
         'rule', concat_ws(' on ', quote_ident(w.rulename), w.ev_class::regclass::text), pg_get_ruledef(w.oid), w.ev_enabled::text, null, null, w.xmin,
