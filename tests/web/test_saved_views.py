@@ -125,4 +125,4 @@ def test_an_event_leads_to_what_its_user_did_that_day(reader: Client, conn: psyc
         found = re.search(r'href="([^"]*)">This user, this day', reader.get(f"/events/{event}?tz={zone}").text)
         assert found is not None
         stated = f"&tz={zone.replace('/', '%2F')}" if zone else ""
-        assert unescape(found[1]) == f"/?since={since}&until={until}&user=actor%3Acarol{stated}"
+        assert unescape(found[1]) == f"/?since={since}&until={until}&user=application%3Acarol{stated}"
