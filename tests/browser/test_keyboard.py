@@ -75,4 +75,4 @@ def test_all_of_a_round_is_done_by_keyboard(archive: Archive, browse: Browse) ->
     while tab.evaluate("document.activeElement.textContent") != "History of this object":
         tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
-    expect(tab.get_by_role("heading", level=1)).to_have_text("History of billing.customer 7")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("History of Customer 7")
