@@ -135,6 +135,7 @@ def test_promoted_standby_goes_on_and_one_that_lost_transactions_is_a_fork(
             site.grow()
             with connect(primary.dsn()) as conn:
                 (end,) = conn.execute("select pg_current_wal_lsn()::text").fetchone() or ("",)
+                conn.execute("checkpoint")  # a record after it, so that the standby gets there
             with connect(whole.dsn()) as conn:
                 wait_for(conn, FOLLOWED, end)
                 promoted = site.at(whole.dsn(), tmp_path / "whole")
