@@ -104,8 +104,8 @@ def _neighbor(conn: Connection, at: Cursor, within: Sequence[Predicate], order: 
 def no_such_event(event_id: int) -> NoSuchEvent:
     """Return the error of a number that no event has."""
     return NoSuchEvent(
-        f"there is no event {event_id}",
-        hint="Gaps in the numbers are transactions that were rolled back. Look with: auditctl log",
+        f"event {event_id} doesn't exist",
+        hint="Gaps are rolled-back transactions. Look with: auditctl log",
     )
 
 

@@ -26,7 +26,7 @@ from auditctl.text import in_quotes
 from auditctl.web import access_log, error_pages
 from auditctl.web.auth import cookies, password, proxy
 from auditctl.web.auth.sessions import VisitorSession
-from auditctl.web.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, SignInRequired
+from auditctl.web.errors import AdministratorsOnly, BadRequest, Forbidden, MethodNotAllowed, NotFound, SignInRequired
 from auditctl.web.request import AppState, Visit, read_form
 from auditctl.web.routes import Access, Route
 from auditctl.web.settings import Auth
@@ -154,7 +154,7 @@ def _require_admin(visit: Visit) -> None:
             if password.is_admin(conn):
                 return
         hint = f"Ask the DBA for: auditctl grant admin {visit.visitor.login}"
-    raise Forbidden("This page is for administrators of the log.", hint=hint)
+    raise AdministratorsOnly(hint=hint)
 
 
 def _require_known_parameters(visit: Visit, route: Route) -> None:

@@ -41,7 +41,9 @@ def page(visit: Visit, error: Exception) -> Response:
         if isinstance(error, DatabaseError | StoreError) and status >= 500:
             access_log.database_failed(visit, error)
     template = "failure_part.html" if visit.is_fragment else "failure.html"
-    return visit.page(template, status, headers(error), title=TITLES[status], message=text, hint=hint)
+    return visit.page(
+        template, status, headers(error), title=getattr(error, "title", "") or TITLES[status], message=text, hint=hint
+    )
 
 
 def status_of(error: Exception) -> int:

@@ -13,9 +13,11 @@ class WebError(AuditctlError):
 
     Attributes:
         status: The HTTP status code (RFC 9110).
+        title: The title of the page; empty for that of the status.
     """
 
     status: ClassVar[int] = 400
+    title: ClassVar[str] = ""
 
 
 class BadRequest(WebError):
@@ -32,6 +34,12 @@ class Forbidden(WebError):
     """You do not have access."""
 
     status = 403
+
+
+class AdministratorsOnly(Forbidden):
+    """Only administrators of the log may see this page."""
+
+    title = "Administrators only"
 
 
 class NotFound(WebError):

@@ -40,7 +40,7 @@ def test_an_activity_log_is_added_after_its_plan_was_shown(
     tab = browse(page.url, admin, javascript=javascript)
     tab.goto("/")
     tab.get_by_role("link", name="Configuration").click()
-    tab.get_by_role("link", name="Add activity log", exact=True).first.click()
+    tab.get_by_role("link", name="+ Add activity log", exact=True).first.click()
     tab.get_by_label("Table").fill(invoices)
     tab.get_by_role("button", name="Next").click()
     tab.get_by_role("checkbox", name="TRUNCATE").uncheck()
@@ -116,7 +116,7 @@ def test_the_doctor_names_what_is_weak_with_its_remedy(
     remedy = found.locator("pre code").first.inner_text()
     with connect(page.dsn) as dba:
         dba.execute(remedy.encode())
-    tab.get_by_role("link", name="Examine again").click()
+    tab.get_by_role("link", name="Check again").click()
     expect(tab.get_by_role("heading", name="Doctor")).to_be_visible()
     expect(found).to_have_count(0)
 
@@ -152,6 +152,6 @@ def test_a_form_that_a_reader_makes_up_is_refused_and_written_down(
         }""",
         path,
     )
-    expect(tab.get_by_role("heading", level=1)).to_have_text("Access denied")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Administrators only")
     written = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [line for line in written if f"{archive.reader_login.name} POST {path} 403" in line]

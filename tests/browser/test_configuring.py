@@ -62,7 +62,7 @@ def test_nothing_keeps_people_from_reading_a_page(browse: Browse, page: Page, ad
         tab.goto(path)
         assert (path, violations(tab), beside_the_edge(tab)) == (path, [], NOTHING)
     tab.goto("/config")
-    follow(tab.get_by_role("button", name="Show what applying all rules would do"))
+    follow(tab.get_by_role("button", name="Review all rules"))
     tab.get_by_text("SQL", exact=True).click()
     assert (violations(tab), beside_the_edge(tab)) == ([], NOTHING)
 

@@ -79,7 +79,7 @@ def test_filters_that_match_nothing_lead_back_to_everything(archive: Archive, br
     tab.goto("/?user=nobody")
     expect(tab.locator(".empty")).to_contain_text("No events match.")
     assert beside_the_edge(tab) == NOTHING
-    tab.get_by_role("link", name="Show everything").click()
+    tab.get_by_role("link", name="Clear filters").click()
     expect(tab.locator("tr.event")).to_have_count(50)
 
 

@@ -106,7 +106,7 @@ def test_the_form_of_a_rule_states_its_key_and_the_plan_shows_it(
     rule = stating(key)
     audit(db, "item", **options(rule))
     unchanged = planned(admin, "/config/table?table=item")
-    assert "Nothing has to change" in unchanged.text
+    assert "No changes needed." in unchanged.text
     fields = page(admin, "/config/table?table=item").form("/config/plan")
     assert key.title in page(admin, "/config/table?table=item").text
     audit(db, "item")

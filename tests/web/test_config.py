@@ -85,7 +85,7 @@ def test_a_reader_is_refused_on_every_page_of_administrators_and_it_is_noted(
     with caplog.at_level(logging.WARNING, "auditctl.web"):
         answer = reader.request(method, path, data=token if method == "POST" else None)
     assert answer.status_code == 403
-    assert "for administrators of the log" in answer.text
+    assert "Only administrators of the log may see this page" in answer.text
     assert any(f"{method} {path} 403" in record.getMessage() for record in caplog.records)
 
 
@@ -112,7 +112,7 @@ def test_each_table_stands_there_with_state_reason_and_rule(configured: None, ad
             "CREATE UPDATE excluded: noted masked: secret requires a user",
             "Log Edit Disable",
         ],
-        ["public.loose", "", "unaudited", "", "Add activity log"],
+        ["public.loose", "", "unaudited", "", "+ Add activity log"],
         [
             "shop.changed by rule shop.*",
             "",

@@ -68,7 +68,7 @@ def scattered() -> list[Recorded]:
 def test_nothing_is_drawn_where_nothing_matches(reader: Client) -> None:
     answer = reader.get("/overview?user=nobody")
     assert (answer.status_code, buckets(answer.text)) == (200, [])
-    assert "No events." in answer.text
+    assert "Nothing to chart." in answer.text
 
 
 def test_one_event_makes_one_bar_that_leads_to_it(db: str, reader: Client) -> None:
