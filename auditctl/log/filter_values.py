@@ -191,12 +191,8 @@ def pair(value: str) -> tuple[str, str]:
     name, equals, content = value.partition("=")
     if not name or not equals:
         raise UsageError(
-<<<<<<< HEAD
             f"{in_quotes(value)} is not KEY=VALUE",
             hint='Write it as key=value, for example request_id=4f2a. With an equals sign in the key: "a=b"=4f2a',
-=======
-            f"{in_quotes(value)} is not KEY=VALUE", hint="Write it as key=value, for example request_id=4f2a."
->>>>>>> fb786deb (Write the page's sentences as people speak, and test in a browser that an empty answer names what was not recorded)
         )
     return name, content
 

@@ -39,13 +39,8 @@ FILTERS = (
            normalize=times.normalize),
     Filter("target", "Target", "TABLE", "About this table: its name, its label or a glob such as 'billing.*'.",
            "billing.customer", filter_values.text, predicates.target,
-<<<<<<< HEAD
            Field(placeholder="table or label", suggestions="targets", is_wide=True),
            repeatable=True, resolve=filter_lookup.resolve_targets),
-=======
-           Field(placeholder="e.g. a table or label", suggestions="targets", is_wide=True),
-           repeatable=True, resolve=_resolve_targets),
->>>>>>> fb786deb (Write the page's sentences as people speak, and test in a browser that an empty answer names what was not recorded)
     Filter("id", "Target ID", "KEY", "About the row with this key; a key of several columns is a JSON array.",
            "7", Key, predicates.key, repeatable=True, resolve=filter_lookup.resolve_keys,
            suggest=filter_lookup.suggest_keys, may_be_empty=True, is_usually_one=True),
@@ -84,13 +79,12 @@ FILTERS = (
            Field(placeholder="status=closed", is_advanced=True), repeatable=True,
            resolve=filter_lookup.resolve_values, is_conjunctive=True, is_paired=True),
     Filter("ip", "IP address", "ADDRESS", "From this address or network, such as 203.0.113.0/24.",
-           "203.0.113.0/24", filter_values.network, predicates.network, Field(placeholder="e.g. 203.0.113.0/24")),
+           "203.0.113.0/24", filter_values.network, predicates.network, Field(placeholder="203.0.113.0/24")),
     Filter("xact", "Transaction", "NUMBER", "Made by this transaction; NUMBER@EVENT for the one that wrote an event, "
            "where a restored log has transactions of several clusters.",
            "700", filter_values.xact, predicates.xact, Field(is_numeric=True, is_advanced=True),
            resolve=filter_lookup.resolve_transactions),
     Filter("reason", "Reason", "TEXT", "With this text in its reason, in upper or lower case.",
-<<<<<<< HEAD
            "ticket 47", filter_values.text, value_predicates.reason,
            Field(placeholder="ticket 4711", is_advanced=True)),
     Filter("context", "Context", "KEY=VALUE",
@@ -98,13 +92,6 @@ FILTERS = (
            "request_id=4f2a", filter_values.pair, value_predicates.context,
            Field(placeholder="request_id=4f2a", is_advanced=True), repeatable=True, is_conjunctive=True,
            is_paired=True),
-=======
-           "ticket 47", filter_values.text, predicates.reason, Field(placeholder="e.g. ticket 4711", is_advanced=True)),
-    Filter("context", "Context", "KEY=VALUE",
-           "With this in its context, such as request_id=4f2a; all, where given repeatedly.",
-           "request_id=4f2a", filter_values.pair, predicates.context,
-           Field(placeholder="e.g. request_id=4f2a", is_advanced=True), repeatable=True, is_conjunctive=True),
->>>>>>> fb786deb (Write the page's sentences as people speak, and test in a browser that an empty answer names what was not recorded)
 )  # fmt: skip
 """Every filter; the order of options and documentation. Targets are resolved before columns, which need them."""
 

@@ -127,7 +127,7 @@ def find(conn: Connection, text: str, known: Sequence[KnownTarget]) -> list[str]
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         raise UsageError(
             f"{names[0]}{more} is not audited: nothing that happened to it is in the log",
-            hint=f"To record it from now on: auditctl enable {shlex.quote(text)}",
+            hint=f"To record it from now on: auditctl enable {shlex.quote(text if more else names[0])}",
         ) from None
 
 

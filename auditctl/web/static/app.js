@@ -235,7 +235,7 @@ function stopLive(text) {
   const trouble = document.querySelector("#trouble");
   const zone = document.querySelector("ul.zones [aria-current]")?.dataset.zone ?? "UTC";
   const since = new Date().toLocaleTimeString("en-GB", { timeZone: zone, timeZoneName: "short" });
-  explain(trouble, `Live is off: new events are not shown since ${since}. ${text}`, "Turn on again", () => {
+  explain(trouble, `Live is off: no new event is shown since ${since}. ${text}`, "Turn on again", () => {
     trouble.replaceChildren();
     switchLive(address, true);
     refresh();
