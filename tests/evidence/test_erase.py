@@ -136,7 +136,7 @@ def test_mistakes_are_named_and_erase_nothing(db: str, conn: psycopg.Connection,
     own = conn.execute("select min(event_id) from auditctl.event where target like 'auditctl.%'").fetchone()
     assert own
     for words, code, message in [
-        ([f"--event={created}", "--event=999999"], 2, "event 999999 doesn't exist"),
+        ([f"--event={created}", "--event=999999"], 2, "there is no event 999999"),
         ([f"--event={changed}", "--column=emial"], 2, 'has a column "emial" that can be erased'),
         ([f"--event={created}", "--column=actor"], 2, "Write values.actor for that of the table"),
         ([f"--event={created}", "--column=event.xact_id"], 2, 'has a column "event.xact_id"'),
