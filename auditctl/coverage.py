@@ -207,9 +207,9 @@ class _Scope:
     def coverage(self, targets: Sequence[str]) -> Coverage:
         """Return the sentences."""
         if self.targets is None and targets:
-            for action in self.actions or ():
+            for action in self.shown if self.actions else ():
                 names = self.recorded[action]
-                if action is not Action.EVENT and len(names) < len(targets):
+                if len(names) < len(targets):
                     where = f"only on {', '.join(names[:_MAX_LISTED])}" if names else "on no table"
                     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
                     self.gaps.insert(0, f"{action} is captured {where}{more}.")

@@ -1,5 +1,4 @@
--- The audited tables with an action whose trigger is missing or switched off at this moment, and whether the coverage guard
--- is on. Reads the catalog alone. READ is recorded by a policy, which `doctor` checks.
+-- The audited tables with an action whose trigger is missing or switched off at this moment. Reads the catalog alone. READ is recorded by a policy, which `doctor` checks.
 select
     capture.target as name,
     action.action::text as action

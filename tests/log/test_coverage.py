@@ -162,3 +162,8 @@ def test_the_page_says_so_beside_an_empty_answer(reader: Client) -> None:
     assert "READ of Invoice is not recorded." in text
     assert '<details class="coverage" open>' in text
     assert "billing.secret is not audited" in reader.get("/?target=billing.secret").text
+
+
+@pytest.mark.parametrize("actions", [["baseline"], ["baseline", "create"]])
+def test_rows_of_a_baseline_are_not_called_an_action_that_no_table_captures(db: str, actions: list[str]) -> None:
+    assert read(db, action=actions).gaps == ()
