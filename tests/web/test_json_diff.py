@@ -77,7 +77,15 @@ def test_one_character_of_a_long_word_is_marked_and_all_of_it_is_shown_as_an_exc
 
 
 def test_a_number_shows_its_difference_exactly() -> None:
-    for old, new, difference in (("10.00", "12.50", "+2.50"), ("3", "-4", "-7"), ("1e9", "2", ""), ("1" * 41, "2", "")):
+    long, longer = "1" * 37 + ".25", "1" * 37 + ".50"
+    cases = [
+        ("10.00", "12.50", "+2.50"),
+        ("3", "-4", "-7"),
+        ("1e9", "2", ""),
+        ("1" * 41, "2", ""),
+        (long, longer, "+0.25"),
+    ]
+    for old, new, difference in [*cases, ("0.5", "1" * 30, f"+{int('1' * 30) - 1:,}.5")]:
         field = RecordedField("n", RecordedValue("number", old), RecordedValue("number", new))
         assert change_of(field).difference == difference
 

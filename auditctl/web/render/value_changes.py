@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from auditctl.web.render import json_diff
 from auditctl.web.render.event_rows import RecordedField
@@ -12,6 +12,9 @@ from auditctl.web.render.text_diff import TextSpan, excerpt, mark_changes
 
 MAX_DIGITS = 40
 """The difference of longer numbers is not shown."""
+
+_EXACT = Context(prec=2 * MAX_DIGITS)
+"""Python's own context rounds to 28 digits."""
 
 COMPARED = ("string", "json", "number")
 
@@ -67,4 +70,4 @@ def _difference(old: str, new: str) -> str:
     """Return a difference with its sign, exactly."""
     if max(len(old), len(new)) > MAX_DIGITS or "e" in (old + new).lower():
         return ""
-    return f"{Decimal(new) - Decimal(old):+,f}"
+    return f"{_EXACT.subtract(Decimal(new), Decimal(old)):+,f}"
