@@ -22,6 +22,7 @@ USERS = (
     ("dana", "application"),
     (None, "system"),
     (" dana", "application"),
+    ("dana ", "application"),
 )
 """Who has how many events."""
 
@@ -42,10 +43,11 @@ def test_counts_of_users_and_types_lead_to_as_many_events(conn: psycopg.Connecti
     assert [(name, count) for _, name, count in users] == [
         ("@dana", "2"),
         (" dana", "1"),
+        ("dana ", "1"),
         ("dana", "1"),
         ("(System)", "1"),
     ]
-    assert [(name, count) for _, name, count in types] == [("application", "2"), ("database", "2"), ("system", "1")]
+    assert [(name, count) for _, name, count in types] == [("application", "3"), ("database", "2"), ("system", "1")]
     for link, name, count in (*users, *types):
         assert len(shown(reader, link)) == int(count), name
 

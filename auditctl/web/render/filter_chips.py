@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from auditctl.clock import UTC
 from auditctl.errors import UsageError
-from auditctl.log.filter_text import text_of
 from auditctl.log.filters import BY_NAME, FILTERS, ZONE, Filters
 
 FILTER_NAMES = frozenset(row.name for row in FILTERS)
@@ -79,8 +78,8 @@ class Narrowing:
         }
 
     def having(self, **texts: str) -> dict[str, tuple[str, ...]]:
-        """Return the parameters with these values instead of the filters' own."""
-        changed = {**self.texts, **{name: (text_of(text),) for name, text in texts.items()}}
+        """Return the parameters with these texts instead of the filters' own."""
+        changed = {**self.texts, **{name: (text,) for name, text in texts.items()}}
         return {row.name: changed[row.name] for row in FILTERS if row.name in changed}
 
     def period(self, since: str = "") -> dict[str, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.display import format_user
 from auditctl.errors import AuditctlError
+from auditctl.log.filter_text import text_of
 from auditctl.log.filter_values import exact_user
 from auditctl.log.histogram import counts
 from auditctl.log.histogram.read import Histogram, read_histogram
@@ -200,7 +201,7 @@ def _covered(histogram: Histogram, narrowing: Narrowing, zone: Clock) -> tuple[d
 
 def _targets(histogram: Histogram, narrowing: Narrowing, shared: Parameters) -> tuple[Top, ...]:
     return tuple(
-        Top(target.label, target.name, meter, {**narrowing.having(target=target.name), **shared})
+        Top(target.label, target.name, meter, {**narrowing.having(target=text_of(target.name)), **shared})
         for target, meter in zip(histogram.targets, bars.meters(one.events for one in histogram.targets), strict=True)
     )
 
