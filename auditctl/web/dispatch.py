@@ -59,7 +59,7 @@ def not_routed(state: AppState) -> Callable[[Request, Exception], Awaitable[Resp
 
     async def answer(request: Request, error: Exception) -> Response:
         visit = Visit(state, request)
-        with suppress(Exception):  # whoever a proxy does not name sees the page too, without the navigation
+        with suppress(Exception):  # visitors whom no proxy names see it without the navigation
             visit.session = await run_in_threadpool(_session, visit, Access.READER)
         if isinstance(error, HTTPException) and error.status_code == MethodNotAllowed.status:
             response = error_pages.page(visit, MethodNotAllowed())
