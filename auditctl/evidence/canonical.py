@@ -6,10 +6,12 @@ the same ones (sql/functions/65_evidence/leaf.sql). docs/explanation/evidence.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_interface
-from struct import Struct
+
+from psycopg import Copy
+from psycopg.sql import SQL, Composed, Identifier
 
 COLUMNS = (
     "event_id",
@@ -37,53 +39,26 @@ JSON = ("old_values", "new_values", "context")
 Fields = tuple[bytes | None, ...]
 """The canonical bytes of the columns, in the order of `COLUMNS`; None where a column is null."""
 
-SIGNATURE = b"PGCOPY\n\xff\r\n\0"
-"""The bytes with which a COPY in binary format begins."""
-
-_HEADER = len(SIGNATURE) + 8
-_START = Struct(">hi8si8si8s")
-_LENGTH = Struct(">i").unpack_from
-_COUNT = len(COLUMNS)
-_FIRST_JSON = COLUMNS.index("old_values")
+_AS_BYTES = ("bytea",) * len(COLUMNS)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _INFINITY = {"infinity": 2**63 - 1, "-infinity": -(2**63)}
 
 
-def split(data: bytes) -> Fields:
-    """Return the columns of one row of `copy (select <COLUMNS> from auditctl.event) to stdout (format binary)`.
+def projection(alias: str = "event") -> Composed:
+    """Return the columns for `copy (select <projection> from auditctl.event as <alias>) to stdout (format binary)`.
 
-    Args:
-        data: One message of the server, which is one row; the first begins with the header.
-
-    Returns:
-        The canonical bytes; an empty tuple for the message that ends the copy.
-
-    Raises:
-        ValueError: The row has other columns.
+    The binary format of jsonb is its text behind a byte for the version, so its text is selected.
     """
-    position = _HEADER if data.startswith(SIGNATURE) else 0
-    if data[position : position + 2] == b"\xff\xff":
-        return ()
-    if data[position : position + 2] != b"\0\r":
-        raise ValueError("the row does not have 13 columns")
-    fields: list[bytes | None] = []
-    _, first, event_id, second, occurred_at, third, xact_id = _START.unpack_from(data, position)
-    if first == second == third == 8:
-        position += _START.size
-        fields += (event_id, occurred_at, xact_id)
-    else:  # without its constraints, any column of the log may be null
-        position += 2
-    for column in range(len(fields), _COUNT):
-        (length,) = _LENGTH(data, position)
-        position += 4
-        if length < 0:
-            fields.append(None)
-        else:
-            end = position + length
-            # jsonb begins with the version of its binary format
-            fields.append(data[position + (column >= _FIRST_JSON) : end])
-            position = end
-    return tuple(fields)
+    return SQL(", ").join(
+        SQL("{}.{}::text" if column in JSON else "{}.{}").format(Identifier(alias), Identifier(column))
+        for column in COLUMNS
+    )
+
+
+def rows(copy: Copy) -> Iterator[Fields]:
+    """Return the canonical bytes of each row of a COPY of `projection`."""
+    copy.set_types(_AS_BYTES)
+    return copy.rows()
 
 
 def from_row(values: Sequence[object]) -> Fields:

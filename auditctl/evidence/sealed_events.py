@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from psycopg.sql import SQL, Composable, Literal
 
 from auditctl.database import Connection
+from auditctl.evidence import canonical
 from auditctl.evidence.blocks import Block
-from auditctl.evidence.canonical import COLUMNS, Fields, split
+from auditctl.evidence.canonical import Fields
 from auditctl.evidence.visibility import NOTHING, Seen
 
-_COLUMNS = SQL(", ").join(SQL("e.{}").format(SQL(name)) for name in COLUMNS)
 _COPY = SQL(
     "copy (select {} from auditctl.event as e where {} order by e.event_id, e.occurred_at) to stdout (format binary)"
 )
@@ -133,10 +133,8 @@ def read_places(conn: Connection | None, blocks: Sequence[Block]) -> list[Place]
 
 def stream(conn: Connection, condition: Composable) -> Iterator[Fields]:
     """Return the events of a condition, in the order of leaves: in constant memory, apart from one event."""
-    with conn.cursor() as cursor, cursor.copy(_COPY.format(_COLUMNS, condition)) as copy:
-        for data in copy:
-            if fields := split(bytes(data)):
-                yield fields
+    with conn.cursor() as cursor, cursor.copy(_COPY.format(canonical.projection("e"), condition)) as copy:
+        yield from canonical.rows(copy)
 
 
 class Divider:

@@ -20,9 +20,8 @@ from psycopg.types.json import Jsonb
 from auditctl import database
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError
-from auditctl.evidence import note, record, stored_tree
+from auditctl.evidence import canonical, note, record, stored_tree
 from auditctl.evidence.block_events import BlockEvents, signed
-from auditctl.evidence.canonical import COLUMNS, split
 from auditctl.evidence.capture_state import CaptureState
 from auditctl.evidence.checkpoint import Checkpoint
 from auditctl.evidence.leaf import record_leaf
@@ -154,10 +153,7 @@ class Sealer:
             # The summary index finds the newest events, whether or not the table was ever analyzed.
             self.reader.execute("set local enable_seqscan = off")
         with self.reader.cursor() as cursor, cursor.copy(_copy(interval)) as copy:
-            for data in copy:
-                fields = split(bytes(data))
-                if not fields:
-                    continue
+            for fields in canonical.rows(copy):
                 if len(part.events) >= MAX_EVENTS and fields[1] != last:
                     until = record.iso_time(signed(fields[1] or b""))
                     if until is not None:
@@ -175,7 +171,7 @@ def _copy(interval: Interval) -> Composed:
         condition = SQL("({}) and occurred_at >= {}::timestamptz").format(condition, time)
     return SQL(
         "copy (select {} from auditctl.event where {} order by occurred_at, event_id) to stdout (format binary)"
-    ).format(SQL(", ").join(map(SQL, COLUMNS)), condition)
+    ).format(canonical.projection(), condition)
 
 
 @dataclass(frozen=True, slots=True)

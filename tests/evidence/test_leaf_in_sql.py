@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg.sql import SQL
 
 from auditctl.evidence import canonical
 from auditctl.evidence.leaf import Salter, event_leaf
@@ -28,7 +29,9 @@ TABLE = """
         old_values jsonb, new_values jsonb, context jsonb
     )
 """
-COPY = "copy (select * from drawn order by event_id) to stdout (format binary)"
+COPY = SQL("copy (select {} from drawn as event order by event_id) to stdout (format binary)").format(
+    canonical.projection()
+)
 LEAVES = """
     select auditctl.event_leaf(row(d.*)::auditctl.event, auditctl.event_salt(%s, d.event_id, d.occurred_at))
       from drawn as d order by d.event_id
@@ -90,9 +93,7 @@ def fill(conn: psycopg.Connection[Any], events: list[tuple[Any, ...]]) -> None:
 
 def rows(conn: psycopg.Connection[Any]) -> Iterator[canonical.Fields]:
     with conn.cursor().copy(COPY) as copy:
-        for data in copy:
-            if fields := canonical.split(bytes(data)):
-                yield fields
+        yield from canonical.rows(copy)
 
 
 def compare(dsn: str, count: int, settings: str) -> int:

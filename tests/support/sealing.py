@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from psycopg.sql import SQL
+
 from auditctl import database
-from auditctl.evidence import key_files
-from auditctl.evidence.canonical import COLUMNS, split
+from auditctl.evidence import canonical, key_files
 from auditctl.evidence.leaf import Salter, event_leaf, record_leaf
 from auditctl.evidence.merkle import tree_root
 from auditctl.evidence.sealer import Sealed, Sealer
@@ -58,9 +59,9 @@ def seal(dsn: str, keys: SealingKeys) -> list[Sealed]:
 def recomputed_root(conn: psycopg.Connection[Any]) -> bytes:
     """The root over the leaves of all blocks, computed from the events alone, in the order of the blocks."""
     leaves: list[bytes] = []
-    query = f"select {', '.join(COLUMNS)} from auditctl.event"
-    with conn.cursor() as cursor, cursor.copy(f"copy ({query}) to stdout (format binary)".encode()) as copy:
-        fields = {int.from_bytes(row[0] or b"", "big"): row for data in copy if (row := split(bytes(data)))}
+    query = SQL("copy (select {} from auditctl.event) to stdout (format binary)").format(canonical.projection())
+    with conn.cursor() as cursor, cursor.copy(query) as copy:
+        fields = {int.from_bytes(row[0] or b"", "big"): row for row in canonical.rows(copy)}
     members: dict[int, list[int]] = {}
     for number, event_id in conn.execute(MEMBERS.encode()).fetchall():
         members.setdefault(number, []).append(event_id)
