@@ -86,7 +86,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One way by which a login may do something.
+    """A power of a login, by one chain of roles.
 
     Attributes:
         login: The login; PUBLIC stands for every login.
@@ -135,8 +135,8 @@ class Review:
     at: datetime
     access: tuple[Access, ...]
 
-    def ways(self, login: str, power: Power) -> tuple[Access, ...]:
-        """Every way by which a login may do something."""
+    def chains(self, login: str, power: Power) -> tuple[Access, ...]:
+        """Every chain of roles by which a login may do something."""
         return tuple(one for one in self.access if (one.login, one.power) == (login, power))
 
 

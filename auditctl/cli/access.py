@@ -29,8 +29,8 @@ HEADER = ("as_of", "database", "login", "may", "through", "since", "granted_by",
 def access(session: Session, output: str) -> None:
     """List who may read the log, administer it, name users, act as owner, or change audited tables as their owner.
 
-    One line for each way through roles, at the moment of the server's clock: to take the power from a login, every way
-    has to go. Since when and by whom is what the log knows of grants by auditctl, else what PostgreSQL knows.
+    One line for each chain of roles, at the moment of the server's clock: to take a power from a login, remove all of
+    its chains. Since when and by whom is what the log knows of grants by auditctl, else what PostgreSQL knows.
     Superusers act as owner. Changes nothing.
 
     \b

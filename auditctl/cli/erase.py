@@ -80,7 +80,7 @@ def erase(
         require_storable("column", column)
     if not (dry_run or yes or sys.stdin.isatty()):
         raise UsageError(
-            "nothing was erased: there is no terminal on which to ask",
+            "nothing was erased: without a terminal, erase cannot ask",
             hint="Look with --dry-run at what would be erased, then pass --yes.",
         )
     with session.connect(ADMIN) as conn:

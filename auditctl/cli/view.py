@@ -71,7 +71,7 @@ def list_views(session: Session, output: str) -> None:
     rows = [[one.name, shlex.join(one.options), f"{one.saved_at:%Y-%m-%d %H:%M}"] for one in views]
     print_table(["View", "Filters", "Saved (UTC)"], rows)
     if not views:
-        session.say("There are no views.")
+        session.say("No saved views.")
 
 
 @view.command(short_help="Print a view's filters.")

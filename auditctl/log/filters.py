@@ -46,7 +46,7 @@ FILTERS = (
            suggest=filter_lookup.suggest_keys, may_be_empty=True, is_usually_one=True),
     Filter("user", "User", "NAME", "By this user or database login, as the log shows it: @NAME is a login that acted "
            "in its own name, (System) the system. actor:NAME is a user of any name, application:NAME one that an "
-           "application named, login:NAME a login, whoever acted through it.",
+           "application named, login:NAME a login, for any actor.",
            "alice", filter_values.user, predicates.user, Field(suggestions="users"), repeatable=True,
            resolve=filter_lookup.resolve_users, suggest=filter_lookup.suggest_users, is_usually_one=True),
     Filter("not-user", "Not by user", "NAME", "Neither by this user nor through this login; written as for --user.",

@@ -135,7 +135,7 @@ def find(conn: Connection, name: str, person: str = "") -> SavedView:
     views = {view.name: view for view in read(conn, person)}
     if name not in views:
         hint = did_you_mean(name, views) or "Each login has views of its own."
-        raise UsageError(f"there is no view {in_quotes(name)}", hint=hint)
+        raise UsageError(f"the view {in_quotes(name)} does not exist", hint=hint)
     return views[name]
 
 

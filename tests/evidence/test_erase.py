@@ -146,7 +146,7 @@ def test_mistakes_are_named_and_erase_nothing(db: str, conn: psycopg.Connection,
         assert message in erase(auditctl, *words, check=code)
     assert auditctl("erase", f"--event={created}").code == 2
     refused = auditctl("erase", f"--event={created}", "--column=email", "--reason=r", check=2)
-    assert "there is no terminal on which to ask" in refused.err
+    assert "without a terminal, erase cannot ask" in refused.err
     assert "--yes" in refused.err
     assert conn.execute(REST, [[]]).fetchall() == before
 

@@ -68,7 +68,7 @@ def test_a_view_means_its_filters_wherever_filters_are(auditctl: RunAuditctl) ->
     assert "Bob's" in auditctl("view", "list", check=0).out
     auditctl("view", "drop", "Bob's", check=0)
     gone = auditctl("log", "--view", "Bobs", check=2).err
-    assert gone.startswith("error: there is no view 'Bobs'\nhint: ")
+    assert gone.startswith("error: the view 'Bobs' does not exist\nhint: ")
 
 
 def test_a_filter_beside_a_view_replaces_its_own_and_one_that_must_match_whole_is_added(auditctl: RunAuditctl) -> None:
@@ -106,7 +106,7 @@ def test_a_view_that_names_what_is_gone_says_so_and_can_be_replaced(
     assert refused.startswith("error: the view 'old' is no longer valid: there is no filter 'gone'\nhint: Save")
     assert ids(auditctl, "--view", "v", "--target", "Client") == ["9", "8"]
     assert auditctl("view", "save", "v", "--target", "Client", check=2).err == (
-        'error: there is a view "v" already\nhint: Choose another name, or add --replace.\n'
+        'error: the view "v" already exists\nhint: Choose another name, or add --replace.\n'
     )
     saved = auditctl("view", "save", "v", "--target", "Client", "--replace", check=0)
     assert saved.err == "Replaced the view 'v'.\n"
@@ -123,8 +123,8 @@ def test_each_login_has_its_own_views_and_no_other_way_to_them(
         auditctl("view", "save", "v", "--user", user, dsn=dsn, check=0)
     assert auditctl("view", "show", "v", dsn=one.dsn, check=0).out == "--user=bob\n"
     assert auditctl("view", "show", "v", dsn=admin.dsn, check=0).out == "--user=alice\n"
-    assert auditctl("view", "list", dsn=other.dsn, check=0).err == "There are no views.\n"
-    assert "there is no view" in auditctl("view", "drop", "v", dsn=other.dsn, check=2).err
+    assert auditctl("view", "list", dsn=other.dsn, check=0).err == "No saved views.\n"
+    assert 'the view "v" does not exist' in auditctl("view", "drop", "v", dsn=other.dsn, check=2).err
     conn.execute(sql.SQL("grant {} to {}").format(sql.Identifier(one.name), sql.Identifier(other.name)))
     attempts: tuple[LiteralString, ...] = (
         "select * from auditctl.saved_view",
@@ -155,11 +155,11 @@ def test_a_hostile_reader_saves_neither_much_nor_what_is_no_text(login: MakeLogi
         "do $$ begin for i in 1..{} loop perform auditctl.save_view('v' || i, '{{}}', {}); end loop; end $$"
     )
     with connect(reader.dsn) as session:
-        with pytest.raises(psycopg.errors.InvalidParameterValue, match="more than 100 views"):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="at most 100 views"):
             session.execute(sql.SQL(loop).format(101, ""))
         session.execute(sql.SQL(loop).format(100, ""))
         session.execute("select auditctl.save_view('v7', '{\"user\": \"bob\"}', p_replace => true)")
-        with pytest.raises(psycopg.errors.InvalidParameterValue, match="more than 100 views"):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="at most 100 views"):
             session.execute(sql.SQL(loop).format(10000, "i::text"))
         for filters in (
             '{"user": 1}',

@@ -54,7 +54,7 @@ def test_a_view_is_saved_opened_replaced_and_dropped(reader: Client) -> None:
     assert (dropped.status_code, dropped.headers["location"]) == (303, "/?id=")
     assert reader.form("/views/drop", {"view": "Bob"}, source="/?user=bob").status_code == 400
     gone = reader.get("/?view=Bob")
-    assert (gone.status_code, "there is no view" in gone.text) == (400, True)
+    assert (gone.status_code, "does not exist" in gone.text) == (400, True)
     save(reader, "x" * 201, status=400, user="bob")
     save(reader, "Nothing", status=400)
     save(reader, "Unknown", status=400, target="nowhere")

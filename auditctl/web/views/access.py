@@ -45,14 +45,14 @@ class Change:
         return text.format(Identifier(GRANTABLE_ROLES[self.role]), Identifier(self.login)).as_string(conn)
 
     def others(self, review: Review) -> tuple[Access, ...]:
-        """The ways by which the login may do the same without this membership."""
+        """How else the login may do the same, without this membership."""
         role = GRANTABLE_ROLES[self.role]
-        return tuple(one for one in review.ways(self.login, self.power) if one.through != (role,))
+        return tuple(one for one in review.chains(self.login, self.power) if one.through != (role,))
 
     def is_made(self, review: Review) -> bool:
         """Whether nothing has to change."""
         role = GRANTABLE_ROLES[self.role]
-        return any(one.through == (role,) for one in review.ways(self.login, self.power)) is self.is_grant
+        return any(one.through == (role,) for one in review.chains(self.login, self.power)) is self.is_grant
 
 
 def access(visit: Visit) -> Response:

@@ -59,14 +59,14 @@ begin
         select from auditctl.saved_view as v
         where v.owner = session_user and v.person = p_person and v.name = p_name and v.filters = p_filters
     ) then
-        raise exception 'there is a view % already', to_json(p_name)
+        raise exception 'the view % already exists', to_json(p_name)
             using errcode = 'duplicate_object', hint = 'Choose another name, or replace it.';
     end if;
     if not v_is_new then
         update auditctl.saved_view as v set filters = p_filters, saved_at = now()
         where v.owner = session_user and v.person = p_person and v.name = p_name;
     elsif (select count(*) filter (where v.person = p_person) > 100 or count(*) > 10000 from auditctl.saved_view as v where v.owner = session_user) then
-        raise exception 'nobody may have more than 100 views'
+        raise exception 'a login may have at most 100 views'
             using errcode = 'invalid_parameter_value', hint = 'Drop one that is no longer needed.';
     end if;
     return v_is_new;
@@ -84,7 +84,7 @@ begin
     delete from auditctl.saved_view as v
     where v.owner = session_user and v.owner_id = auditctl_internal.login_id() and v.person = p_person and v.name = p_name;
     if not found then
-        raise exception 'there is no view %', to_json(p_name)
+        raise exception 'the view % does not exist', to_json(p_name)
             using errcode = 'undefined_object', hint = 'Each login has views of its own.';
     end if;
 end
