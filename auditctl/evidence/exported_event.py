@@ -17,9 +17,7 @@ from auditctl.evidence.canonical import JSON, Fields
 from auditctl.log import selection
 from auditctl.log.formats import raw_json
 from auditctl.log.formats.format import Row
-
-SYSTEM = "System"
-"""What the log shows where there is no actor."""
+from auditctl.names import SYSTEM_USER
 
 _PLACE = {name: place for place, name in enumerate(selection.COLUMNS)}
 _FROM = tuple(
@@ -64,7 +62,7 @@ def _choices(name: str, cell: str | None, names: Sequence[str], *, is_safe: bool
     else:
         if name == "target":
             yield from map(_encode, names)
-        if name == "actor" and cell == SYSTEM:
+        if name == "actor" and cell == SYSTEM_USER:
             yield None
         yield _encode(cell)
         if is_safe and cell.startswith("'"):

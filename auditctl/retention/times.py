@@ -14,6 +14,9 @@ from auditctl.database import Connection
 from auditctl.durations import days, format_keep
 from auditctl.text import plural
 
+AS_EVERY_EVENT = "as every event"
+"""How long a target without a time of its own is kept; in a form, what ends its time."""
+
 EVERYTHING = "*"
 """The target that means every event."""
 
@@ -36,8 +39,7 @@ class Difference:
     def sentence(self) -> str:
         """What changes, for people."""
         what = "every event" if self.target == "*" else self.target
-        after = f"keep {self.after}" if self.after else "keep as every event"
-        return f"{what}: {after}, instead of {self.before or 'as every event'}."
+        return f"{what}: keep {self.after or AS_EVERY_EVENT}, instead of {self.before or AS_EVERY_EVENT}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from auditctl.log.filters import Filters
 from auditctl.log.stats import model
 from auditctl.log.stats.count import count_events
 from auditctl.retention import holds, maintain, times
-from auditctl.retention.times import EVERYTHING, Retention
+from auditctl.retention.times import AS_EVERY_EVENT, EVERYTHING, Retention
 from auditctl.text import in_quotes, plural
 from auditctl.web import error_pages
 from auditctl.web.errors import BadRequest
@@ -25,9 +25,6 @@ from auditctl.web.request import Visit
 
 KINDS = ("keep", "hold", "release")
 """What the forms of the page change: a time, a new hold, a hold in force."""
-
-AS_EVERY_EVENT = "as every event"
-"""What stands in the field of a target's time to end it."""
 
 
 @dataclass(frozen=True, slots=True)
