@@ -30,9 +30,10 @@ class Line:
     """A line of a value, or of both.
 
     Attributes:
-        kind: `same`, `old`, `new`, or `gap` for lines that are left out, of which the text says how many.
+        kind: `same`, `old` or `new`; or of lines that are left out, of which the text says how many: `gap` if all are
+            the same, and `rest` at the end if some of them changed.
         indent: The blanks before it.
-        spans: Its text; a gap's is the number of lines.
+        spans: Its text, or the number of lines that are left out.
     """
 
     kind: str
@@ -153,16 +154,19 @@ def _fold(all_lines: list[Line]) -> list[Line]:
         for place in range(number - CONTEXT, number + CONTEXT + 1)
     }
     folded: list[Line] = []
-    left_out = 0
+    left_out: list[Line] = []
     for number, line in enumerate(all_lines):
         if number in near and len(folded) < MAX_LINES:
-            folded += [_gap(left_out)] * bool(left_out)
-            left_out = 0
+            folded += _gap(left_out)
+            left_out = []
             folded.append(line)
         else:
-            left_out += 1
-    return folded + [_gap(left_out)] * bool(left_out)
+            left_out.append(line)
+    return folded + _gap(left_out)
 
 
-def _gap(count: int) -> Line:
-    return Line("gap", 0, (TextSpan(str(count), False),))
+def _gap(left_out: Sequence[Line]) -> list[Line]:
+    if not left_out:
+        return []
+    kind = "gap" if all(line.kind == "same" for line in left_out) else "rest"
+    return [Line(kind, 0, (TextSpan(str(len(left_out)), False),))]

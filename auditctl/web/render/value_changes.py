@@ -49,7 +49,7 @@ def change_of(field: RecordedField) -> ValueChange:
     # A column of type json is recorded as its text.
     found = json_diff.compare(old.text, new.text) if old.text[0] in "{[" else None
     if found and any(line.kind in ("old", "new") for line in found):
-        is_excerpt = any(line.kind == "gap" or len(line.spans) > 1 for line in found)
+        is_excerpt = any(line.kind in ("gap", "rest") or len(line.spans) > 1 for line in found)
         return ValueChange(lines=tuple(found), is_excerpt=is_excerpt)
     if old.kind == "number":
         return ValueChange(
