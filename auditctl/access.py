@@ -44,7 +44,7 @@ MEANINGS = {
     Power.READ: "Read and export every event.",
     Power.ADMINISTER: "Change what is audited and how long events stay, and read.",
     Power.NAME: "Name the user who acts, and be believed.",
-    Power.OWN: "Everything: as auditctl_owner, or as a superuser. It includes all of the above.",
+    Power.OWN: "Everything: as auditctl_owner, a superuser, or the server's own user. It includes all of the above.",
     Power.TABLE: "Change the data and the columns of the tables as their owner.",
 }
 """What each power allows, as a sentence."""

@@ -31,7 +31,7 @@ def access(session: Session, output: str) -> None:
 
     One line for each chain of roles, at the moment of the server's clock: to take a power from a login, remove all of
     its chains. Since when and by whom is what the log knows of grants by auditctl, else what PostgreSQL knows.
-    Superusers act as owner. Changes nothing.
+    Superusers act as owner, and so do logins that write the server's files or run its programs. Changes nothing.
 
     \b
     Examples:

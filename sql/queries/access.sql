@@ -37,6 +37,8 @@ root (power, role, how, grantor, tables) as (
     select named.power, to_regrole(named.role)::oid, null::text, null::oid, null::text[]
       from (
                values ('read', 'auditctl_reader'), ('read', 'auditctl_backup'), ('read', 'pg_read_all_data'),
+                      -- As the server's own user, one reads or changes the files of the log.
+                      ('read', 'pg_read_server_files'), ('own', 'pg_write_server_files'), ('own', 'pg_execute_server_program'),
                       ('administer', 'auditctl_admin'), ('name', 'auditctl_app'), ('own', 'auditctl_owner')
            ) as named (power, role)
     union all

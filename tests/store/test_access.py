@@ -69,6 +69,12 @@ def test_what_gives_power_without_a_role_of_auditctl_is_listed_too(
     run(conn, "grant select (actor) on auditctl.event to {column}", column=column)
     run(conn, "grant select on auditctl.activity to public; alter role {boss} superuser", boss=boss)
     run(conn, "grant {owner} to {owning}; grant pg_read_all_data to {owning}", owner=owner, owning=owning)
+    run(
+        conn,
+        "grant pg_execute_server_program to {owning}; grant pg_read_server_files to {column}",
+        owning=owning,
+        column=column,
+    )
     ways = of(db, owner, column, boss, owning, "PUBLIC")
     found = {(one.login, one.power.value, one.through, one.tables) for one in ways}
     assert found == {
@@ -78,6 +84,8 @@ def test_what_gives_power_without_a_role_of_auditctl_is_listed_too(
         (column, "read", ("SELECT on auditctl.event",), ()),
         ("PUBLIC", "read", ("SELECT on auditctl.activity",), ()),
         (boss, "own", ("superuser",), ()),
+        (owning, "own", ("pg_execute_server_program",), ()),
+        (column, "read", ("pg_read_server_files",), ()),
     }
 
 
