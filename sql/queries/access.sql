@@ -49,6 +49,9 @@ root (power, role, how, grantor, tables) as (
     select 'own', r.oid, case when r.rolsuper then 'superuser' else 'CREATEROLE' end, null, null
       from pg_roles as r
      where r.rolsuper or r.rolcreaterole and current_setting('server_version_num')::integer < 160000
+    union all
+    -- It copies the whole server, and does not pass to members.
+    select 'read', r.oid, 'REPLICATION', null, null from pg_roles as r where r.rolreplication and not r.rolsuper
 ),
 
 chain (power, role, how, tables, member, links) as (
@@ -90,7 +93,7 @@ chain (power, role, how, tables, member, links) as (
                 limit 1
            ) as known on true
      -- One that may only grant the role can grant it to itself.
-     where usable.is_usable or m.admin_option
+     where (usable.is_usable or m.admin_option) and chain.how is distinct from 'REPLICATION'
 )
 
 select

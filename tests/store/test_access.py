@@ -62,7 +62,10 @@ def test_each_way_of_a_login_is_listed_with_what_the_log_knows_of_it(
 def test_what_gives_power_without_a_role_of_auditctl_is_listed_too(
     db: str, conn: psycopg.Connection, login: MakeLogin
 ) -> None:
-    owner, column, boss, owning = (login(name).name for name in ("owner", "column", "boss", "owning"))
+    owner, column, boss, owning, copying = (
+        login(name).name for name in ("owner", "column", "boss", "owning", "copying")
+    )
+    run(conn, "alter role {copying} replication", copying=copying)
     conn.execute("create table invoice (id integer primary key)")
     audit(db, "invoice")
     run(conn, "alter table invoice owner to {owner}", owner=owner)
@@ -75,7 +78,7 @@ def test_what_gives_power_without_a_role_of_auditctl_is_listed_too(
         owning=owning,
         column=column,
     )
-    ways = of(db, owner, column, boss, owning, "PUBLIC")
+    ways = of(db, owner, column, boss, owning, copying, "PUBLIC")
     found = {(one.login, one.power.value, one.through, one.tables) for one in ways}
     assert found == {
         (owner, "table", (), ("public.invoice",)),
@@ -86,6 +89,7 @@ def test_what_gives_power_without_a_role_of_auditctl_is_listed_too(
         (boss, "own", ("superuser",), ()),
         (owning, "own", ("pg_execute_server_program",), ()),
         (column, "read", ("pg_read_server_files",), ()),
+        (copying, "read", ("REPLICATION",), ()),
     }
 
 
