@@ -6,6 +6,7 @@ Plain ASGI (https://asgi.readthedocs.io): nothing here reads or buffers a body.
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from starlette.datastructures import Headers as RequestHeaders
 from starlette.datastructures import MutableHeaders
@@ -37,6 +38,9 @@ SECURE = {"strict-transport-security": "max-age=31536000"}
 GZIP_LEVEL = 5
 """Above it pages take more time and hardly fewer bytes."""
 
+_REFUSED = re.compile(r"\bgzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)", re.IGNORECASE)
+"""The weight 0 in Accept-Encoding, which refuses gzip; Starlette looks for the name alone."""
+
 
 class Compression:
     """Compresses responses with gzip, streams chunk by chunk, except what another site's page requests.
@@ -53,7 +57,9 @@ class Compression:
         """Handle a request."""
         headers = RequestHeaders(scope=scope) if scope["type"] == "http" else {}
         is_own = headers.get("sec-fetch-site", "none") in ("same-origin", "none")
-        await (self.compressing if is_own and "range" not in headers else self.app)(scope, receive, send)
+        accepted = headers.get("accept-encoding", "")
+        is_compressed = is_own and "range" not in headers and not _REFUSED.search(accepted)
+        await (self.compressing if is_compressed else self.app)(scope, receive, send)
 
 
 class Headers:

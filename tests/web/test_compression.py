@@ -28,7 +28,10 @@ def test_500_events_take_less_than_60_kb_and_an_export_a_fifth(reader: Client, c
             assert answer.headers["content-encoding"] == "gzip"
             assert "Accept-Encoding" in answer.headers["vary"]
             assert answer.num_bytes_downloaded < min(60_000, len(text) / 5)
-    assert text == reader.get(path, headers={"accept-encoding": "identity"}).text
+    for refusal in ("identity", "gzip;q=0", "br, GZIP ; q=0.0, identity"):
+        plain = reader.get("/export.csv?target=bulk.row", headers={"accept-encoding": refusal})
+        assert (plain.text, "content-encoding" in plain.headers) == (text, False), refusal
+    assert reader.get("/", headers={"accept-encoding": "gzip;q=0.5"}).headers["content-encoding"] == "gzip"
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
