@@ -84,6 +84,20 @@ def test_a_hold_is_placed_and_released_with_reasons(conn: psycopg.Connection, ad
     assert (again.status_code, "is not in force" in again.text) == (422, True)
 
 
+def test_a_time_for_a_label_counts_for_its_table_and_one_for_an_unknown_name_says_so(
+    conn: psycopg.Connection, admin: Client
+) -> None:
+    conn.execute("update auditctl.target set label = 'Bill' where target = 'shop.bill'")
+    for typed, target, is_known in (
+        ("Bill", "shop.bill", True),
+        ("bill", "shop.bill", True),
+        ("shop.bil", "shop.bil", False),
+    ):
+        planned = admin.form(PLAN, {"change": "keep", "target": typed, "keep": "10 years"}, source=PAGE).text
+        assert f"{target}: keep 10 years" in planned, typed
+        assert ("No event has this time yet" in planned) is not is_known, typed
+
+
 def test_wrong_input_keeps_what_was_typed(admin: Client) -> None:
     for fields, status, message in (
         ({"change": "drop"}, 400, "is not a change of retention"),

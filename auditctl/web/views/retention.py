@@ -134,7 +134,7 @@ def _planned_time(conn: Connection, asked: Change) -> Change:
     target, text = asked.fields["target"] or EVERYTHING, asked.fields["keep"]
     require_storable("target", target)
     now = times.read(conn)
-    target = target if target == EVERYTHING else table_names.canonical(target)
+    target, doubt = _target_of_time(conn, target, now)
     others = {name: keep for name, keep in now.targets.items() if name != target}
     if text.lower() == AS_EVERY_EVENT and target != EVERYTHING:
         desired = Retention(now.keep, others)
@@ -146,9 +146,23 @@ def _planned_time(conn: Connection, asked: Change) -> Change:
     sentences = tuple(one.sentence for one in times.compare(desired, now))
     notes = tuple(f"{note}." for note in desired.notes if note not in now.notes)
     return replace(
-        asked, title="Change how long events are kept", sentences=(*sentences, *notes),
-        warning=effect.sentence if effect else "", desired=desired,
+        asked, fields={**asked.fields, "target": target}, title="Change how long events are kept",
+        sentences=(*sentences, *notes), warning=" ".join(filter(None, (effect.sentence if effect else "", doubt))),
+        desired=desired,
     )  # fmt: skip
+
+
+def _target_of_time(conn: Connection, text: str, now: Retention) -> tuple[str, str]:
+    """Return the target as events have it, and a warning if the log knows none: it may be still to come."""
+    if text in now.by_target:
+        return text, ""
+    try:
+        return holds.resolve_target(conn, text), ""
+    except UsageError as error:
+        message = str(error)
+        return table_names.canonical(
+            text
+        ), f"{message[0].upper()}{message[1:]}. No event has this time yet. {error.hint}"
 
 
 def _planned_hold(conn: Connection, asked: Change) -> Change:
