@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -51,6 +52,9 @@ MEANINGS = {
 
 POWERS = {"reader": Power.READ, "backup": Power.READ, "admin": Power.ADMINISTER, "app": Power.NAME}
 """What each role that can be granted gives, by the name that `auditctl grant` has for it."""
+
+_WORDS = (UNKNOWN, "itself", "public", "superuser", "createrole")
+"""What the list says in the place of a role, in lower case."""
 
 _GRANTABLE = """
     select role.rolname::text
@@ -109,6 +113,11 @@ class Access:
         return roles if self.how is None or self.how in roles else (*roles, self.how)
 
     @property
+    def chain(self) -> tuple[str, ...]:
+        """`through` for people, with names as `shown` has them."""
+        return tuple(name if name == self.how else shown(name) for name in self.through)
+
+    @property
     def since(self) -> datetime | None:
         """Since when: the newest of the links; None if that of any is unknown."""
         times = [link.since for link in self.links]
@@ -159,6 +168,15 @@ def read(conn: Connection) -> Review:
     with conn.cursor(row_factory=class_row(_Row)) as cursor:
         rows = cursor.execute(resources.sql_text("queries/access.sql").encode()).fetchall()
     return Review(database, at, tuple(_access(row) for row in rows))
+
+
+def shown(name: str) -> str:
+    """Return a role's name for a list: in double quotes, as in SQL, if it might pass for a word or another role.
+
+    Roles may be called `carol ` or `a > auditctl_reader`.
+    """
+    is_plain = re.fullmatch(r"[\w.@$-]+", name) and name.lower() not in _WORDS
+    return name if is_plain else '"' + name.replace('"', '""') + '"'
 
 
 def grantable(conn: Connection) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ def _csv(review: Review) -> str:
     writer.writerow(HEADER)
     for one in review.access:
         cells = (
-            iso_utc(review.at), review.database, one.login, one.power.phrase, " > ".join(one.through),
+            iso_utc(review.at), review.database, one.login, one.power.phrase, " > ".join(one.chain),
             _time(one) or UNKNOWN, one.granted_by or UNKNOWN, ", ".join(one.tables),
         )  # fmt: skip
         writer.writerow([safe_cell(cell) for cell in cells])
@@ -89,16 +89,20 @@ def _print(review: Review) -> None:
     from auditctl.cli.terminal import print_table  # rich is slow to load
 
     cells = [
-        [one.login, one.power.phrase, _through(one), _time(one) or UNKNOWN, one.granted_by or UNKNOWN]
+        [_name(one.login), one.power.phrase, _through(one), _time(one) or UNKNOWN, _name(one.granted_by)]
         for one in review.access
     ]
     print_table(["Login", "May", "Through", "Since", "Granted by"], cells)
 
 
 def _through(one: Access) -> str:
-    roles = " > ".join(one.through) or "itself"
+    roles = " > ".join(one.chain) or "itself"
     taken = " (once it grants itself the role)" if any(link.takes for link in one.links) else ""
     return roles + taken + (f": {', '.join(one.tables)}" if one.tables else "")
+
+
+def _name(role: str | None) -> str:
+    return access_list.shown(role) if role else UNKNOWN
 
 
 def _time(one: Access) -> str | None:

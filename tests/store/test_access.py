@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from auditctl import access, database
-from auditctl.access import Access, Power
+from auditctl.access import Access, Link, Power
 from auditctl.capture import roles
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit
@@ -131,3 +131,12 @@ def test_a_chain_does_not_end_at_roles_that_nobody_logs_in_as(db: str, conn: psy
         names = {name for (name,) in session.execute("select rolname from pg_roles where not rolcanlogin").fetchall()}
     with database.connect(db) as opened:
         assert not names & {one.login for one in access.read(opened).access}
+
+
+@pytest.mark.parametrize("name", ["carol ", "a > auditctl_reader", "superuser", "Unknown", "PUBLIC", 'q"x', "a\nb"])
+def test_a_name_that_may_pass_for_something_else_is_in_quotes(name: str) -> None:
+    quoted = '"' + name.replace('"', '""') + '"'
+    links = (Link(name, "carol", None, None, takes=False), Link("auditctl_reader", name, None, None, takes=False))
+    assert Access("carol", Power.READ, None, links, ()).chain == (quoted, "auditctl_reader")
+    assert Access("carol", Power.OWN, "superuser", (), ()).chain == ("superuser",)
+    assert access.shown("mary.ann@corp-x.example") == "mary.ann@corp-x.example"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from psycopg.sql import SQL, Identifier
+
 from auditctl import database
 from auditctl.capture import roles
 from tests.web.documents import read
@@ -47,6 +49,26 @@ def test_an_administrator_grants_and_revokes_what_was_planned(
     revoked = admin.form("/access/plan", {**asked, "change": "revoke"}, source="/access").text
     assert admin.post("/access/apply", data=read(revoked).form("/access/apply")).status_code == 303
     assert conn.execute(member, [carol]).fetchone() == (False,)
+
+
+def test_a_login_with_a_blank_at_its_end_is_not_the_one_without(
+    db: str, conn: psycopg.Connection, admin: Client, login: MakeLogin
+) -> None:
+    carol = login("carol").name
+    conn.execute(SQL("create role {} login").format(Identifier(f"{carol} ")))
+    try:
+        with database.connect(db) as own:
+            roles.grant(own, "reader", carol)
+            roles.grant(own, "reader", f"{carol} ")
+        assert f"&#34;{carol} &#34;" in admin.get("/access").text
+        asked = {"change": "revoke", "role": "reader", "login": f"{carol} "}
+        planned = admin.form("/access/plan", asked, source="/access").text
+        assert f"from &#34;{carol} &#34;;" in planned
+        assert admin.post("/access/apply", data=read(planned).form("/access/apply")).status_code == 303
+        members = "select rolname from pg_roles where rolname ~ %s and pg_has_role(oid, 'auditctl_reader', 'member')"
+        assert conn.execute(members, [f"^{carol} *$"]).fetchall() == [(carol,)]
+    finally:
+        conn.execute(SQL("drop role {}").format(Identifier(f"{carol} ")))
 
 
 def test_a_plan_of_a_revocation_says_what_stays(db: str, admin: Client, login: MakeLogin) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg.sql import SQL, Identifier
 from starlette.responses import RedirectResponse, Response
@@ -18,6 +18,8 @@ from auditctl.text import in_quotes
 from auditctl.web import error_pages
 from auditctl.web.errors import BadRequest
 from auditctl.web.request import Visit
+
+_LOGIN = "select from pg_roles where rolname = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def access(visit: Visit) -> Response:
     return visit.page(
         "access.html",
         review=review,
+        shown=access_list.shown,
         powers=[(power, MEANINGS[power], [one for one in review.access if one.power is power]) for power in Power],
         may_grant=may_grant,
         shorts={name: short for short, name in GRANTABLE_ROLES.items()},
@@ -75,6 +78,7 @@ def plan(visit: Visit) -> Response:
     """Show what a grant or a revocation would change, without making it."""
     change = _change(visit)
     with visit.connection() as conn:
+        change = _exact(conn, change)
         try:
             roles.require_login(conn, change.login)
         except AuditctlError as error:
@@ -89,6 +93,7 @@ def apply(visit: Visit) -> Response:
     if why:
         reason.require_reason(why)
     with visit.connection() as conn:
+        change = _exact(conn, change)
         try:
             with reason.stated(conn, why):
                 is_changed = (roles.grant if change.is_grant else roles.revoke)(conn, change.role, change.login)
@@ -102,12 +107,20 @@ def apply(visit: Visit) -> Response:
 
 def _change(visit: Visit) -> Change:
     form = visit.form
-    kind, role, login = visit.one(form, "change"), visit.one(form, "role"), visit.one(form, "login").strip()
+    kind, role, login = visit.one(form, "change"), visit.one(form, "role"), visit.one(form, "login")
     if kind not in ("grant", "revoke"):
         raise BadRequest(f"{in_quotes(kind)} is not grant or revoke.")
     if role not in GRANTABLE_ROLES:
         raise BadRequest(f"{in_quotes(role)} is not a role.", hint=f"Roles: {', '.join(GRANTABLE_ROLES)}.")
     return Change(kind == "grant", role, login)
+
+
+def _exact(conn: Connection, change: Change) -> Change:
+    """Return the change without blanks around its login, unless a login has them: it is another one."""
+    name = change.login.strip()
+    if name == change.login or "\0" in name or conn.execute(_LOGIN, [change.login]).rowcount:
+        return change
+    return replace(change, login=name)
 
 
 def _plan_page(
