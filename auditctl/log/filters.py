@@ -130,7 +130,7 @@ class Filters:
             UsageError: No such filter or time zone, several texts for a filter that takes one, a text that is not
                 valid, or an interval that ends before it starts.
         """
-        given = {name: tuple(map(filter_text.trim, values)) for name, values in texts.items() if values}
+        given = {name: tuple(_trimmed(name, text) for text in values) for name, values in texts.items() if values}
         zone = _zone(given.pop(ZONE, ()))
         parsed = {name: _parse(name, values, zone) for name, values in given.items()}
         if "since" in parsed and "until" in parsed:
@@ -211,6 +211,12 @@ class Filters:
         is_text = {row.name: len(texts) == 1 and (row.is_usually_one or not row.repeatable) for row, texts in given}
         zone: dict[str, str | list[str]] = {} if self.clock == clock.UTC else {ZONE: self.clock.name}
         return {row.name: texts[0] if is_text[row.name] else list(texts) for row, texts in given} | zone
+
+
+def _trimmed(name: str, text: str) -> str:
+    """Return a text trimmed; a key of blanks alone stays, for the empty key is another one."""
+    row = BY_NAME.get(name)
+    return filter_text.trim(text) or (text if row and row.may_be_empty else "")
 
 
 def _zone(texts: tuple[str, ...]) -> Clock | None:

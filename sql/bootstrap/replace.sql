@@ -136,12 +136,37 @@ as $auditctl$
 declare
     v_obstacles text;
 begin
-    select string_agg(distinct format('%s depends on %s', pg_describe_object(d.class, d.object, 0), f.name), ', ')
+    -- Of objects that depend on each other the last one is named: the view, and not the functions that it calls.
+    with former as materialized (
+        select f.class, f.object, f.name from auditctl_internal.former_objects() as f
+    ),
+
+    going as (
+        select distinct other.class, other.object, other.name
+        from former as f
+        cross join lateral auditctl_internal.dependents(f.class, f.object) as d
+        join former as other on other.class = d.class and other.object = d.object
+        where p_sql is null or f.name in (select c.name from auditctl_internal.created_names(p_sql) as c (name))
+    ),
+
+    pair as materialized (
+        select g.class, g.object, g.name, d.class as by_class, d.object as by_object
+        from going as g
+        cross join lateral auditctl_internal.dependents(g.class, g.object) as d
+        where (d.class, d.object) <> (g.class, g.object)
+    )
+
+    select string_agg(distinct format('%s depends on %s', pg_describe_object(p.by_class, p.by_object, 0), p.name), ', ')
     into v_obstacles
-    from auditctl_internal.former_objects() as f
-    cross join lateral auditctl_internal.dependents(f.class, f.object) as d
-    where (p_sql is null or f.name in (select c.name from auditctl_internal.created_names(p_sql) as c (name)))
-        and (d.class, d.object) not in (select g.class, g.object from auditctl_internal.former_objects() as g);
+    from pair as p
+    where (p.by_class, p.by_object) not in (select f.class, f.object from former as f)
+        and not exists (
+            select
+            from pair as nearer
+            join pair as last on last.class = nearer.by_class and last.object = nearer.by_object
+            where nearer.class = p.class and nearer.object = p.object and last.by_class = p.by_class and last.by_object = p.by_object
+                and (last.class, last.object) in (select f.class, f.object from former as f)
+        );
     if v_obstacles is not null then
         raise exception 'this version changes objects that others depend on: %', v_obstacles
             using errcode = 'dependent_objects_still_exist',

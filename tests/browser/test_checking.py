@@ -23,7 +23,7 @@ def test_dropped_file_is_checked_without_being_sent(archive: Archive, browse: Br
     tab = browse(archive.url, archive.reader)
     tab.goto("/?target=Customer")
     with tab.expect_download() as download:
-        tab.get_by_role("link", name="Export CSV").click()
+        tab.get_by_role("button", name="Export CSV", exact=True).click()
     content = Path(download.value.path()).read_text()
     tab.get_by_role("link", name="Check an export").click()
     expect(tab.get_by_role("heading", name="Check an export")).to_be_visible()

@@ -95,7 +95,7 @@ def test_a_lost_database_is_said_to_be_lost_and_comes_back(
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [conn.info.dbname]
         )
         tab.locator("tr.event a.open").press("Enter")
-        expect(tab.locator("tr.opened").get_by_role("alert")).to_contain_text("The log is not available")
+        expect(tab.locator("tr.opened").get_by_role("alert")).to_contain_text("The database does not answer")
         tab.reload()
         expect(tab.get_by_role("heading", level=1)).to_have_text("The log is not available")
         assert beside_the_edge(tab) == NOTHING

@@ -164,7 +164,7 @@ def test_a_key_is_read_by_the_last_types_of_a_table_that_is_gone(
 
 def test_a_search_that_finds_nothing_names_keys_like_it(auditctl: RunAuditctl, conn: psycopg.Connection) -> None:
     fill(conn, "2020-01-10", "shop.Door", 0)
-    for key, near in (("NORTH", "'north'"), (" north", "'north'"), ('"north"', "'north'"), ("a", """'["a", 1]'""")):
+    for key, near in (("NORTH", "'north'"), ('"north"', "'north'"), ("a", """'["a", 1]'""")):
         for words in (["log", "--target", "shop.door", "--id", key], ["history", "shop.door", key]):
             said = auditctl(*words, check=0).err.splitlines()
             assert said[0].startswith("No events")

@@ -10,6 +10,7 @@ import pytest
 from auditctl import database
 from auditctl.errors import UsageError
 from auditctl.log import reader, selection
+from auditctl.log.filter_text import text_of
 from auditctl.log.filters import Filters
 from tests.fixtures.databases import connect, prepared
 from tests.support.capturing import audit
@@ -127,7 +128,7 @@ def available(conn: Connection) -> dict[str, Case]:
 
 def listed(conn: Connection, key: str, **targets: str) -> int:
     """Return how many events `log --id` finds; none where the key is not valid."""
-    texts = {"id": [key], **{name: [text] for name, text in targets.items()}}
+    texts = {"id": [text_of(key)], **{name: [text] for name, text in targets.items()}}
     try:
         predicates = Filters.parse(texts).resolve(conn).predicates()
     except UsageError:

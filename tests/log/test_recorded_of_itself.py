@@ -45,6 +45,7 @@ ELSEWHERE = {
     "follow": "stays, and records its beginning: tests/follow",
     "import-log": "needs a server's log: tests/log_import/test_import_log.py",
     "serve": "shows what the others do: tests/web",
+    "view": "saves what is personal, and no configuration: tests/log/test_saved_views.py",
     "metrics": "shows figures of the log: tests/web/test_metrics.py",
     "uninstall": "ends everything: tests/store/test_uninstall.py",
     "erase": "needs an event: tests/evidence/test_erase.py",

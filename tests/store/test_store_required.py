@@ -29,6 +29,7 @@ ARGUMENTS = {
     "import-log": ["."],
     "uninstall": ["--yes"],
     "hold": ["list"],
+    "view": ["list"],
     "grant": ["reader", "somebody"],
     "revoke": ["reader", "somebody"],
     "backup-role": ["somebody"],
@@ -56,9 +57,9 @@ def test_a_command_without_a_store_says_to_install_it(server: EmbeddedServer) ->
     for command in LINES:
         if command != ["install"]:
             error = refuses(server.dsn(), command)
-            assert (command, type(error), str(error), error.hint, error.exit_code) == (
+            assert (command, isinstance(error, StoreError), str(error), error.hint, error.exit_code) == (
                 command,
-                StoreError,
+                True,
                 "database postgres has no auditctl store",
                 "Run: auditctl install",
                 6,
