@@ -12,6 +12,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from auditctl import database
+from auditctl.coverage import Coverage
 from auditctl.errors import AuditctlError
 from auditctl.names import STORE_REVISION
 from auditctl.web.auth import password as auth_password
@@ -26,6 +28,8 @@ from tests.web.serving import wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from auditctl.database import Connection
+    from auditctl.log.filters import Filters
     from tests.fixtures.databases import MakeLogin
     from tests.fixtures.web import Client, Page, ServePage
 
@@ -226,3 +230,19 @@ def test_a_value_of_the_log_is_text_on_every_page(reader: Client, conn: psycopg.
             text = reader.get(address, headers=headers).text
             assert "<script>alert" not in text
             assert "<img" not in text
+
+
+def test_events_are_shown_although_it_takes_too_long_to_find_out_what_was_recorded(
+    conn: psycopg.Connection, reader: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(conn, Recorded())
+
+    def slow(session: Connection, _filters: Filters) -> Coverage:
+        with database.errors_translated():
+            session.execute("set statement_timeout = '1ms'; select pg_sleep(1)")
+        return Coverage()
+
+    monkeypatch.setattr("auditctl.coverage.read", slow)
+    answer = reader.get("/")
+    assert (answer.status_code, answer.text.count('class="event"')) == (200, 1)
+    assert "It took too long to find out what was recorded." in answer.text

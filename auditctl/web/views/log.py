@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from psycopg.errors import QueryCanceled
 from starlette.responses import RedirectResponse, Response
 
 from auditctl import coverage
 from auditctl.clock import UTC
 from auditctl.coverage import Coverage
 from auditctl.database import Connection
-from auditctl.errors import UsageError
+from auditctl.errors import DatabaseError, UsageError
 from auditctl.log import reader, target_names
-from auditctl.log.filters import FILTERS, ZONE
+from auditctl.log.filters import FILTERS, ZONE, Filters
 from auditctl.log.formats import EXPORTS
 from auditctl.log.selection import Cursor, Order, Selection
 from auditctl.web.errors import BadRequest
@@ -73,7 +74,7 @@ def log(visit: Visit) -> Response:
             hint = "" if listed.rows or visit.is_automatic else filters.suggest(conn)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
-        covered = coverage.read(conn, filters) if filters and not visit.is_fragment else Coverage()
+        covered = _coverage(conn, filters) if filters and not visit.is_fragment else Coverage()
         sharing = Sharing() if visit.is_fragment else saved_views.sharing(visit, conn, filters)
         if not visit.is_automatic:
             targets = target_names.read(conn)[:_MAX_SUGGESTED]
@@ -96,6 +97,16 @@ def log(visit: Visit) -> Response:
         sharing=sharing,
         labels=LABELS,
     )
+
+
+def _coverage(conn: Connection, filters: Filters) -> Coverage:
+    """Return what was recorded of what is selected; that it is not known, where reading it takes too long."""
+    try:
+        return coverage.read(conn, filters)
+    except DatabaseError as error:
+        if error.sqlstate != QueryCanceled.sqlstate:
+            raise
+        return Coverage(gaps=("It took too long to find out what was recorded. Choose a target, or a shorter time.",))
 
 
 def page(conn: Connection, selection: Selection, *, is_first: bool) -> LogPage:
