@@ -293,7 +293,7 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
     if goal.retention is not None:
         registered = {rule.name: new.name for rule, new in zip(goal.rules, planned.rules, strict=True)}
         retention = goal.retention.named(registered)
-        planned = replace(
-            planned, warnings=(*planned.warnings, *retention.notes), retention=times.plan(conn, retention)
-        )
+        labels = {rule.label.lower(): rule.name for rule in planned.rules if rule.label}
+        doubts = (*retention.notes, *retention.misnamed(labels))
+        planned = replace(planned, warnings=(*planned.warnings, *doubts), retention=times.plan(conn, retention))
     return Prepared(planned, goal, audited, current, types.stored), misfit

@@ -81,6 +81,14 @@ class Retention:
             if time is not None and days(time) < days(self.keep)
         )
 
+    def misnamed(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Return which times name a table by its label, for people; `labels` has the table of each, in lower case."""
+        return tuple(
+            f"{name}: is the label of {table}, whose events this time does not keep"
+            for name in sorted(self.targets)
+            if (table := labels.get(name.lower())) and table != name
+        )
+
     @property
     def by_target(self) -> dict[str, str | None]:
         """Every target with its time, `*` first."""

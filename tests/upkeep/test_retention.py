@@ -122,6 +122,28 @@ def test_a_time_that_has_no_effect_is_said_and_printed_as_it_is(
     )
 
 
+def test_a_plan_warns_of_a_time_for_a_label_which_no_event_has_as_its_target(
+    conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    conn.execute("create table plain (id integer primary key)")
+    file = """
+        [retention]
+        keep = "1 year"
+        [[retention.target]]
+        name = "customer"
+        keep = "10 years"
+        [[retention.target]]
+        name = "public.*"
+        keep = "10 years"
+        [[table]]
+        name = "public.plain"
+        label = "Customer"
+    """
+    said = auditctl("plan", "-", input=file, check=0).err
+    assert "warning: customer: is the label of public.plain, whose events this time does not keep\n" in said
+    assert said.count("whose events") == 1
+
+
 def test_a_plan_says_what_a_shorter_time_would_delete(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     months(conn, "2020-01-01", "2020-03-01")
     fill(conn, "2020-02-10", "billing.customer", 7)
