@@ -86,7 +86,7 @@ def read(conn: Connection, filters: Filters, now: datetime | None = None) -> Cov
 
     Args:
         conn: The connection.
-        filters: The filters, resolved; targets, actions and times count.
+        filters: The filters, resolved; targets, actions, times and whether columns are given count.
         now: The time at which durations are evaluated; None for the clock's.
 
     Raises:
@@ -120,7 +120,9 @@ class _Scope:
         self.end = min(self.until or now, now)
         self.now, self.labels = now, labels
         self.targets: tuple[str, ...] | None = values.get("target")
-        self.actions: tuple[Action, ...] | None = values.get("action")
+        # Only an update has changed columns.
+        only: tuple[Action, ...] | None = (Action.UPDATE,) if "column" in values else None
+        self.actions: tuple[Action, ...] | None = values.get("action", only)
         self.gaps: list[str] = []
         self.notes: list[str] = []
         self.recorded: dict[Action, list[str]] = defaultdict(list)

@@ -167,3 +167,10 @@ def test_the_page_says_so_beside_an_empty_answer(reader: Client) -> None:
 @pytest.mark.parametrize("actions", [["baseline"], ["baseline", "create"]])
 def test_rows_of_a_baseline_are_not_called_an_action_that_no_table_captures(db: str, actions: list[str]) -> None:
     assert read(db, action=actions).gaps == ()
+
+
+def test_of_a_changed_column_only_updates_count(db: str) -> None:
+    covered = read(db, target="Invoice", column="amount", since="2000-01-01")
+    assert covered.gaps == ("UPDATE of Invoice: recorded only since <time>.",)
+    assert not any("READ" in note for note in covered.notes)
+    assert read(db, target="Invoice", column="amount", action="read").gaps == ("READ of Invoice is not recorded.",)
