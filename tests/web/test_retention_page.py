@@ -62,6 +62,13 @@ def test_a_shorter_time_says_what_it_deletes_and_is_stored_when_it_is_applied(
         planned = admin.form(PLAN, {"change": "keep", "target": "shop.bill", "keep": keep}, source=PAGE).text
         admin.post(APPLY, data=read(planned).form(APPLY))
         assert conn.execute(stored).fetchall() == expected
+    outdated = admin.form(PLAN, {"change": "keep", "keep": "500 days"}, source=PAGE).text
+    conn.execute("select auditctl.set_retention('*', '450 days')")
+    answer = admin.post(APPLY, data=read(outdated).form(APPLY))
+    assert "the times changed after the plan was shown" in answer.text
+    assert "keep 500 days, instead of 450 days" in answer.text
+    assert admin.post(APPLY, data=read(answer.text).form(APPLY)).status_code == 303
+    admin.post(APPLY, data=read(admin.form(PLAN, {"change": "keep", "keep": "400 days"}, source=PAGE).text).form(APPLY))
     assert "No changes needed" in admin.form(PLAN, {"change": "keep", "keep": "400 days"}, source=PAGE).text
 
 

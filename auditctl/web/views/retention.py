@@ -47,6 +47,11 @@ class Change:
     warning: str = ""
     desired: Retention | None = None
 
+    @property
+    def shown(self) -> str:
+        """What the plan says of times, which must be the same when it is applied; empty for holds."""
+        return "\n".join(self.sentences) if self.kind == "keep" else ""
+
 
 def retention(visit: Visit) -> Response:
     """Show times, holds, what upkeep deletes next, and the size of the log by target and month."""
@@ -97,6 +102,8 @@ def apply(visit: Visit) -> Response:
     with visit.connection() as conn:
         try:
             change = _planned(conn, asked)
+            if change.shown != asked.fields["shown"]:
+                return _plan_page(visit, change, _outdated())
             with stated_reason.stated(conn, why):
                 message = _make(conn, change)
         except AuditctlError as error:
@@ -105,11 +112,15 @@ def apply(visit: Visit) -> Response:
     return RedirectResponse(visit.url("/retention"), 303)
 
 
+def _outdated() -> AuditctlError:
+    return ConfigurationError(["the times changed after the plan was shown"], hint="This is the plan now.")
+
+
 def _asked(visit: Visit) -> Change:
     kind = visit.one(visit.form, "change")
     if kind not in KINDS:
         raise BadRequest(f"{in_quotes(kind)} is not a change of retention.")
-    names = ("target", "keep", "id", "hold", "reason")
+    names = ("target", "keep", "id", "hold", "reason", "shown")
     return Change(kind, {name: visit.one(visit.form, name, "").strip() for name in names})
 
 
