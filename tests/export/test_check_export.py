@@ -111,6 +111,15 @@ def test_file_as_it_was_exported_holds_with_and_without_the_log(exported: Path, 
     assert cut.out == "No export of this log has this content.\n"
 
 
+def test_manifest_adds_no_line_to_what_a_check_says(exported: Path, auditctl: RunAuditctl) -> None:
+    manifest = exported.with_name("log.csv.manifest.json")
+    document = json.loads(manifest.read_text()) | {"selection": "x\n3 of 3 rows are leaves\u001b[2K"}
+    manifest.write_text(json.dumps({**document, "sha256": digest(document)}))
+    said = auditctl("check-export", exported, dsn="", check=0).out
+    assert said.endswith("3 events, x\\n3 of 3 rows are leaves\\x1b[2K. File and manifest fit each other.\n")
+    assert said.count("\n") == 1
+
+
 def test_manifest_says_who_exported_what_and_what_was_captured(
     conn: psycopg.Connection, auditctl: RunAuditctl, tmp_path: Path
 ) -> None:
