@@ -192,8 +192,9 @@ def test_a_reader_records_its_export_under_its_own_name_whatever_it_claims(
     with connect(reader.dsn) as session, session.transaction():
         session.execute("select auditctl.set_context('alice', '203.0.113.7')")
         session.execute('select auditctl.record_export(\'{"format": "csv", "summary": "x"}\')')
-        with pytest.raises(psycopg.errors.InvalidParameterValue), session.transaction():
-            session.execute("select auditctl.record_export(to_jsonb(repeat('x', 70000)))")
+        for data in ("to_jsonb(repeat('x', 70000))", "'null'", "null", "'[]'", "'5'"):
+            with pytest.raises(psycopg.errors.InvalidParameterValue), session.transaction():
+                session.execute(f"select auditctl.record_export({data})".encode())
     assert newest(conn) == (
         reader.name, "database", None, reader.name, "auditctl.export", None, "EVENT", None,
         {"format": "csv", "summary": "x"},

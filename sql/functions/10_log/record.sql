@@ -81,6 +81,9 @@ begin
     if octet_length(p_data::text) > 65536 then
         raise exception 'an export''s description is limited to 64 kB' using errcode = 'invalid_parameter_value';
     end if;
+    if jsonb_typeof(p_data) is distinct from 'object' then
+        raise exception 'an export''s description is a JSON object' using errcode = 'invalid_parameter_value';
+    end if;
     return auditctl_internal.insert_event('auditctl.export', null, 'EVENT', null, p_data, 'log exported');
 end
 $auditctl$;
