@@ -201,28 +201,31 @@ def _explained(conn: Connection, login: str) -> Iterator[None]:
         ) from error
 
 
-def require_login(conn: Connection, login: str) -> None:
+def require_login(conn: Connection, login: str, *, is_grant: bool = True) -> None:
     """Raise unless a name is that of a login of the server, and of none of auditctl's own roles.
+
+    Args:
+        conn: The connection.
+        login: The name.
+        is_grant: Whether it is to get a role, so that a missing login has to be made.
 
     Raises:
         UsageError: It cannot be a name, or is one of auditctl's own.
         ConfigurationError: There is no such login.
     """
+    listed = "List the logins in psql with: \\du"
     if not login or "\0" in login:
-        raise UsageError(
-            "a login's name cannot be empty or contain a NUL byte", hint="List the logins in psql with: \\du"
-        )
+        raise UsageError("a login's name cannot be empty or contain a NUL byte", hint=listed)
     if login in (ROLE_OWNER, *GRANTABLE_ROLES.values()):
         raise UsageError(f"{login} is a role of auditctl itself", hint="Name the login of a person or an application.")
     if conn.execute("select from pg_roles where rolname = %s", [login]).fetchone() is None:
-        raise ConfigurationError(
-            [f"there is no login {login}"], hint=f"Create it first: create role {_quoted(conn, login)} login"
-        )
+        created = f"Create it first: create role {_quoted(conn, login)} login"
+        raise ConfigurationError([f"there is no login {login}"], hint=created if is_grant else listed)
 
 
 def _change(conn: Connection, role: str, login: str, powers: Sequence[_Power], *, present: bool) -> bool:
     with database.transaction(conn):
-        require_login(conn, login)
+        require_login(conn, login, is_grant=present)
         changed = [power for power in powers if _has(conn, power, login) is not present]
         for power in changed:
             _put(conn, power, login, present=present)

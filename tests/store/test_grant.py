@@ -72,6 +72,8 @@ def test_the_commands_report_what_they_did(db: str, auditctl: RunAuditctl, login
     assert unknown.err == (
         'error: there is no login nobody_here\nhint: Create it first: create role "nobody_here" login\n'
     )
+    unknown = auditctl("revoke", "reader", "nobody_here", check=4)
+    assert unknown.err == "error: there is no login nobody_here\nhint: List the logins in psql with: \\du\n"
     assert auditctl("grant", "owner", name, check=2).err.startswith("error: ")
 
 

@@ -80,7 +80,7 @@ def plan(visit: Visit) -> Response:
     with visit.connection() as conn:
         change = _exact(conn, change)
         try:
-            roles.require_login(conn, change.login)
+            roles.require_login(conn, change.login, is_grant=change.is_grant)
         except AuditctlError as error:
             return _plan_page(visit, conn, change, error, is_possible=False)
         return _plan_page(visit, conn, change)
