@@ -129,7 +129,7 @@ def _check(session: Session, file: Path, manifest_path: Path | None, proofs: _Pr
         with session.connect(READER) as conn:
             number = None if manifest is None else manifest["export"]["event_id"]
             if number is None:  # also of a read-only server, which records nothing
-                exports = exported.recorded(conn, sha256=content.sha256)
+                exports = exported.of_content(exported.recorded(conn, sha256=content.sha256), content)
             else:
                 exports = exported.recorded(conn, event_id=number)
         findings += exported.differences_from_log(manifest, content, exports)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,6 +198,15 @@ def recorded(conn: Connection, *, sha256: str | None = None, event_id: int | Non
     query = resources.sql_text("queries/export_end.sql").encode()
     rows = conn.execute(query, {"sha256": sha256, "export": None if event_id is None else str(event_id)})
     return tuple(RecordedExport(*row) for row in rows)
+
+
+def of_content(exports: Iterable[RecordedExport], file: File) -> tuple[RecordedExport, ...]:
+    """Return those of `recorded` whose size is that of the file, the first one first.
+
+    A reader who knows the hash of a file can record that another export wrote it, but not before it was there.
+    """
+    fitting = (export for export in exports if export.facts.get("bytes") == file.size)
+    return tuple(sorted(fitting, key=lambda export: export.end_id))
 
 
 def differences_from_log(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from auditctl.log.exported import digest
 from auditctl.log.formats import EXPORTS
@@ -227,3 +228,18 @@ def test_manifest_that_exists_is_replaced_with_force_alone_and_then_nothing_is_e
     assert (manifest.read_text(), (tmp_path / "log.csv").exists(), ends(conn)) == ("mine", False, [])
     auditctl(*export, "--force", check=0)
     auditctl("check-export", tmp_path / "log.csv", check=0)
+
+
+def test_an_export_that_a_reader_records_with_the_content_of_another_does_not_take_its_place(
+    exported: Path, conn: psycopg.Connection, auditctl: RunAuditctl, login: MakeLogin
+) -> None:
+    reader = login("reader", roles=("auditctl_reader",))
+    facts = {"sha256": hashlib.sha256(exported.read_bytes()).hexdigest(), "selection": "every event", "rows": 99}
+    with connect(reader.dsn) as forging:
+        for size in (1, exported.stat().st_size):
+            (begun,) = forging.execute("select auditctl.record_export('{}')").fetchone() or (0,)
+            forging.execute("select auditctl.record_export_end(%s, %s)", [begun, Jsonb({**facts, "bytes": size})])
+    exported.with_name("log.csv.manifest.json").unlink()
+    out = auditctl("check-export", "--log", exported, check=0).out
+    assert "by postgres" in out
+    assert "3 events, target customer, action update" in out
