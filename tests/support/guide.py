@@ -34,6 +34,7 @@ SHELL = ("bash", "-e", "-o", "pipefail")
 PSQL = ("psql", "-X", "-v", "ON_ERROR_STOP=1")
 
 VOLATILE = (
+    r"\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d:\d\d(?= UTC)",
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\.\d+Z?)?)?",
     r"(?<=xact_id)\W+\d+",
     r"(?<=base/)\d+/\d+",
