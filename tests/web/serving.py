@@ -11,12 +11,14 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.fixtures.web import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import psycopg
 
 UNCOMPRESSED = {"accept-encoding": "identity"}
 """Headers for a reader that is slower than the server: a compressed export may fit into the buffers."""
@@ -29,6 +31,12 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def wait_for_sessions(conn: psycopg.Connection[Any], login: str, most: int) -> None:
+    """Wait until a login has at most so many sessions: the server ends one a moment after it was closed."""
+    count = "select count(*) <= %s from pg_stat_activity where usename = %s"
+    wait_until(lambda: conn.execute(count, [most, login]).fetchone() == (True,))
 
 
 @dataclass

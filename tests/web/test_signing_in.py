@@ -11,6 +11,7 @@ from psycopg import sql
 
 from tests.fixtures.databases import connect
 from tests.fixtures.web import PASSWORD
+from tests.web.serving import wait_for_sessions
 
 if TYPE_CHECKING:
     import psycopg
@@ -185,8 +186,7 @@ def test_a_locked_login_gets_no_further_page(
         answer = client.get(path)
         assert answer.status_code == 503
         assert "no longer accepts your login" in answer.text
-    count = "select count(*) from pg_stat_activity where usename = %s"
-    assert conn.execute(count, [login.name]).fetchone() == (0,)
+    wait_for_sessions(conn, login.name, 0)
 
 
 def test_a_login_that_is_unlocked_again_goes_on_in_its_session(
