@@ -26,7 +26,7 @@ FOLLOWED = "select pg_last_wal_replay_lsn() >= %s::pg_lsn"
 
 
 class Site:
-    """A database with a sealed log, and the folder with the key and the anchors of whoever seals it."""
+    """A database with a sealed log, and the folder with the key and the anchors of the person who seals it."""
 
     def __init__(self, dsn: str, folder: Path, auditctl: RunAuditctl) -> None:
         self.dsn, self.folder, self._auditctl = dsn, folder, auditctl

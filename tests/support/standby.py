@@ -5,6 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
 from auditctl.demo.process import end_process
 from auditctl.demo.server import EmbeddedServer
 
@@ -23,6 +26,10 @@ class Standby(EmbeddedServer):
         assert self._process is not None
         assert self._process.wait(60) == 0, self._log_end()
         self._process = None
+        # pg_basebackup writes every option of its own libpq, of which the server's may be older.
+        address = make_conninfo(host=self._primary.host, port=self._primary.port, user="postgres")
+        with (self.data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"primary_conninfo = {sql.Literal(address).as_string()}\n")
 
 
 class RestorableServer(EmbeddedServer):
