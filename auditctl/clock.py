@@ -105,7 +105,7 @@ def parse(name: str) -> Clock:
     """Return the clock of a zone, by its IANA name in any case.
 
     Raises:
-        UsageError: There is no such zone on this machine.
+        UsageError: This machine does not know the zone.
     """
     known = names()
     found = known.get(name.strip().casefold())

@@ -86,7 +86,7 @@ def read(conn: Connection, filters: Filters, now: datetime | None = None) -> Cov
 
     Args:
         conn: The connection.
-        filters: The filters, resolved; targets, actions, times and whether columns are given count.
+        filters: The filters, resolved; targets, times and the actions that they can select count.
         now: The time at which durations are evaluated; None for the clock's.
 
     Raises:
@@ -120,9 +120,7 @@ class _Scope:
         self.end = min(self.until or now, now)
         self.now, self.labels = now, labels
         self.targets: tuple[str, ...] | None = values.get("target")
-        # Only an update has changed columns.
-        only: tuple[Action, ...] | None = (Action.UPDATE,) if "column" in values else None
-        self.actions: tuple[Action, ...] | None = values.get("action", only)
+        self.actions = filters.actions
         self.gaps: list[str] = []
         self.notes: list[str] = []
         self.recorded: dict[Action, list[str]] = defaultdict(list)
@@ -143,9 +141,9 @@ class _Scope:
         gaps: dict[Gap, list[Action]] = defaultdict(list)
         for action, recorded in spans.items():
             self.recorded[action].append(name)
-            now = Gap(None, None, "its trigger is missing or switched off now; see auditctl doctor")
+            broken = Gap(None, None, "its trigger is missing or switched off now; see auditctl doctor")
             known = [*lost.gaps[action], *filter(None, [lost.off.get(action)])]
-            unknown = [now] if action in off_now and action not in lost.off else []
+            unknown = [broken] if action in off_now and action not in lost.off else []
             for gap in (*_between(recorded, authors, later), *known, *unknown):
                 if _overlaps(gap, self.since, self.end):
                     gaps[gap].append(action)

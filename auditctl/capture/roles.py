@@ -122,7 +122,7 @@ def grant(conn: Connection, role: str, login: str) -> bool:
         login: The role that becomes a member.
 
     Raises:
-        ConfigurationError: There is no such login.
+        ConfigurationError: The login does not exist.
         DatabaseError: No permission.
     """
     return _change(conn, role, login, [_membership(GRANTABLE_ROLES[role])], present=True)
@@ -135,7 +135,7 @@ def grant_backup(conn: Connection, login: str) -> bool:
         Whether anything was granted; False where the login had all of it.
 
     Raises:
-        ConfigurationError: There is no such login, it is a superuser, or it does not inherit what it is granted.
+        ConfigurationError: The login does not exist, it is a superuser, or it does not inherit what it is granted.
         DatabaseError: No permission for one of them; nothing is granted then.
     """
     with _explained(conn, login), database.transaction(conn):
@@ -211,7 +211,7 @@ def require_login(conn: Connection, login: str, *, is_grant: bool = True) -> Non
 
     Raises:
         UsageError: It cannot be a name, or is one of auditctl's own.
-        ConfigurationError: There is no such login.
+        ConfigurationError: The login does not exist.
     """
     listed = "List the logins in psql with: \\du"
     if not login or "\0" in login:
@@ -220,7 +220,7 @@ def require_login(conn: Connection, login: str, *, is_grant: bool = True) -> Non
         raise UsageError(f"{login} is a role of auditctl itself", hint="Name the login of a person or an application.")
     if conn.execute("select from pg_roles where rolname = %s", [login]).fetchone() is None:
         created = f"Create it first: create role {_quoted(conn, login)} login"
-        raise ConfigurationError([f"there is no login {login}"], hint=created if is_grant else listed)
+        raise ConfigurationError([f"the login {login} does not exist"], hint=created if is_grant else listed)
 
 
 def _change(conn: Connection, role: str, login: str, powers: Sequence[_Power], *, present: bool) -> bool:

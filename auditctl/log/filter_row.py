@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from auditctl.actions import Action
 from auditctl.database import Connection
 from auditctl.log import filter_text, filter_values
 from auditctl.log.filter_lookup import Targets
@@ -69,6 +70,7 @@ class Filter:
         may_be_empty: Whether an empty text is a value, and not the same as none.
         normalize: Returns a valid text as one that means the same on every machine, for links and recorded exports.
         is_conjunctive: Whether an event must match all of several values, not one of them.
+        actions: The actions of events that it can select; None for any.
         is_paired: Whether a value is KEY=VALUE: then it must match all of several keys, and one of the values of each.
     """
 
@@ -88,6 +90,7 @@ class Filter:
     is_conjunctive: bool = False
     is_paired: bool = False
     is_usually_one: bool = False
+    actions: tuple[Action, ...] | None = None
 
     @property
     def is_time(self) -> bool:

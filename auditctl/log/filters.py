@@ -30,6 +30,9 @@ ZONE_HELP = "Time zone of dates, of times without an offset, and of tables of ev
 
 __all__ = ["BY_NAME", "FILTERS", "ZONE", "ZONE_HELP", "Field", "FieldKind", "Filter", "Filters"]
 
+_WITH_VALUES_BEFORE = (Action.UPDATE, Action.DELETE)
+_WITH_VALUES_AFTER = (Action.CREATE, Action.UPDATE, Action.EVENT, Action.BASELINE)
+
 FILTERS = (
     Filter("since", "From", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, today, 1h30m ago.",
            "2026-01-01", times.parse, predicates.since, Field(FieldKind.TIME, "e.g. 2026-11-23 or 24h"),
@@ -63,21 +66,22 @@ FILTERS = (
            repeatable=True),
     Filter("column", "Changed column", "NAME", "An update that changed this column.",
            "balance", filter_values.text, value_predicates.column, repeatable=True,
-           resolve=filter_lookup.resolve_columns),
+           resolve=filter_lookup.resolve_columns, actions=(Action.UPDATE,)),
     Filter("changed", "Value before or after", "COLUMN=VALUE", "With this value of the column before or after: "
            "status=closed; 5 is the number or the text, null no value. Of several columns all have to match, of one "
            "any value.",
            "balance=12.5", filter_values.column_value, value_predicates.changed,
            Field(placeholder="e.g. status=closed", is_advanced=True), repeatable=True,
-           resolve=filter_lookup.resolve_values, is_conjunctive=True, is_paired=True),
+           resolve=filter_lookup.resolve_values, is_conjunctive=True, is_paired=True,
+           actions=(*_WITH_VALUES_BEFORE, *_WITH_VALUES_AFTER)),
     Filter("was", "Value before", "COLUMN=VALUE", "With this value of the column before; also of a deleted row.",
            "balance=10", filter_values.column_value, value_predicates.was,
            Field(placeholder="e.g. status=open", is_advanced=True), repeatable=True,
-           resolve=filter_lookup.resolve_values, is_conjunctive=True, is_paired=True),
+           resolve=filter_lookup.resolve_values, is_conjunctive=True, is_paired=True, actions=_WITH_VALUES_BEFORE),
     Filter("became", "Value after", "COLUMN=VALUE", "With this value of the column after; also of a created row.",
            "balance=12.5", filter_values.column_value, value_predicates.became,
            Field(placeholder="e.g. status=closed", is_advanced=True), repeatable=True,
-           resolve=filter_lookup.resolve_values, is_conjunctive=True, is_paired=True),
+           resolve=filter_lookup.resolve_values, is_conjunctive=True, is_paired=True, actions=_WITH_VALUES_AFTER),
     Filter("ip", "IP address", "ADDRESS", "From this address or network, such as 203.0.113.0/24.",
            "203.0.113.0/24", filter_values.network, predicates.network, Field(placeholder="e.g. 203.0.113.0/24")),
     Filter("xact", "Transaction", "NUMBER", "Made by this transaction; NUMBER@EVENT for the one that wrote an event, "
@@ -164,6 +168,14 @@ class Filters:
     def targets(self) -> Targets:
         """The names of the targets to look at; None for all. Only for resolved filters."""
         return self.values.get("target")
+
+    @property
+    def actions(self) -> tuple[Action, ...] | None:
+        """The actions that are asked for, or else those that events can have which all filters select; None for any."""
+        if "action" in self.values:
+            return self.values["action"]
+        limits = [row.actions for row in FILTERS if row.actions is not None and row.name in self.values]
+        return tuple(action for action in Action if all(action in some for some in limits)) if limits else None
 
     def suggest(self, conn: Connection) -> str:
         """Return questions that name values like those that were searched for; empty without any.

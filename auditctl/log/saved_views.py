@@ -76,8 +76,9 @@ class SavedView:
             DatabaseError: The login may not read the log.
         """
         given = {name: tuple(texts) for name, texts in given.items() if texts}
-        own = {name: rest for name, texts in self.texts.items() if (rest := _rest(name, texts, given.get(name, ())))}
         try:
+            rests = {name: _rest(name, texts, given.get(name, ())) for name, texts in self.texts.items()}
+            own = {name: rest for name, rest in rests.items() if rest}
             Filters.parse(own).resolve(conn)
         except UsageError as error:
             hint = f"Save the view with other filters, or drop it. {error.hint}".rstrip()
@@ -129,7 +130,7 @@ def find(conn: Connection, name: str, person: str = "") -> SavedView:
         person: As in `read`.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: No view has that name.
         DatabaseError: The login may not read the log.
     """
     views = {view.name: view for view in read(conn, person)}
@@ -168,7 +169,7 @@ def drop(conn: Connection, name: str, person: str = "") -> None:
     """Drop a view of the session's login.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: No view has that name.
         DatabaseError: The login may not read the log, or the server is read-only.
     """
     require_storable("name of a view", name)

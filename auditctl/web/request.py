@@ -123,7 +123,7 @@ class Visit:
 
         Raises:
             BadRequest: Several zones are named.
-            UsageError: There is no such zone.
+            UsageError: The zone is not known.
         """
         names = [name for text in self.request.query_params.getlist(ZONE) if (name := trim(text))]
         if len(names) > 1:

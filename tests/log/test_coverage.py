@@ -169,8 +169,13 @@ def test_rows_of_a_baseline_are_not_called_an_action_that_no_table_captures(db: 
     assert read(db, action=actions).gaps == ()
 
 
-def test_of_a_changed_column_only_updates_count(db: str) -> None:
+def test_of_a_column_and_its_values_only_actions_that_have_them_count(db: str) -> None:
     covered = read(db, target="Invoice", column="amount", since="2000-01-01")
     assert covered.gaps == ("UPDATE of Invoice: recorded only since <time>.",)
     assert not any("READ" in note for note in covered.notes)
+    either = "CREATE, UPDATE and DELETE"
+    for name, actions in (("was", "UPDATE and DELETE"), ("became", "CREATE and UPDATE"), ("changed", either)):
+        covered = read(db, target="Invoice", since="2000-01-01", **{name: "amount=1"})
+        assert covered.gaps == (f"{actions} of Invoice: recorded only since <time>.",), name
+        assert not any("READ" in note for note in covered.notes), name
     assert read(db, target="Invoice", column="amount", action="read").gaps == ("READ of Invoice is not recorded.",)

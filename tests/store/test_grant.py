@@ -70,10 +70,10 @@ def test_the_commands_report_what_they_did(db: str, auditctl: RunAuditctl, login
         assert (done.out, done.err) == ("", message)
     unknown = auditctl("grant", "reader", "nobody_here", check=4)
     assert unknown.err == (
-        'error: there is no login nobody_here\nhint: Create it first: create role "nobody_here" login\n'
+        'error: the login nobody_here does not exist\nhint: Create it first: create role "nobody_here" login\n'
     )
     unknown = auditctl("revoke", "reader", "nobody_here", check=4)
-    assert unknown.err == "error: there is no login nobody_here\nhint: List the logins in psql with: \\du\n"
+    assert unknown.err == "error: the login nobody_here does not exist\nhint: List the logins in psql with: \\du\n"
     assert auditctl("grant", "owner", name, check=2).err.startswith("error: ")
 
 
@@ -133,7 +133,7 @@ def test_what_is_no_name_is_a_usage_error(db: str, name: str) -> None:
 
 
 def test_an_unknown_login_is_a_configuration_error(db: str) -> None:
-    with database.connect(db) as session, pytest.raises(ConfigurationError, match="there is no login nobody_here"):
+    with database.connect(db) as session, pytest.raises(ConfigurationError, match="nobody_here does not exist"):
         roles.revoke(session, "app", "nobody_here")
 
 
@@ -241,7 +241,7 @@ def test_what_can_be_no_backup_role_is_refused(
     refused = auditctl("backup-role", aloof, check=4).err
     assert "does not inherit the privileges of its roles" in refused
     assert "is a superuser" in auditctl("backup-role", "postgres", check=4).err
-    assert "there is no login nobody_here" in auditctl("backup-role", "nobody_here", check=4).err
+    assert "the login nobody_here does not exist" in auditctl("backup-role", "nobody_here", check=4).err
     assert "is a role of auditctl itself" in auditctl("backup-role", "auditctl_admin", check=2).err
     assert powers(conn, aloof) == (False, False, False)
     assert recorded(conn) == []

@@ -85,7 +85,7 @@ def test_wrong_input_changes_nothing(admin: Client) -> None:
     for fields, status, message in (
         ({"change": "take", "role": "reader", "login": "x"}, 400, "is not grant or revoke"),
         ({"change": "grant", "role": "owner", "login": "x"}, 400, "is not a role"),
-        ({"change": "grant", "role": "reader", "login": "nobody_here"}, 422, "there is no login nobody_here"),
+        ({"change": "grant", "role": "reader", "login": "nobody_here"}, 422, "the login nobody_here does not exist"),
         ({"change": "grant", "role": "reader", "login": ""}, 400, "cannot be empty"),
         ({"change": "grant", "role": "reader", "login": "a\0b"}, 400, "cannot be empty"),
         ({"change": "grant", "role": "reader", "login": "<b>a</b>"}, 422, "&lt;b&gt;a&lt;/b&gt;"),

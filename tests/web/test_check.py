@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from psycopg.types.json import Jsonb
 
 from auditctl.web.views.check import MAX_FILE
 from tests.fixtures.databases import connect
@@ -68,6 +69,21 @@ def test_file_is_found_by_upload_and_by_hash_and_one_altered_byte_is_not(reader:
     assert UNKNOWN in answer(posted(reader, file[:-1]))
     assert UNKNOWN in answer(reader.get("/check", params={"sha256": "0" * 64}))
     assert UNKNOWN not in answer(reader.get("/check"))
+
+
+def test_first_export_of_a_file_is_named_and_what_a_reader_records_later_is_told_apart(
+    reader: Client, conn: psycopg.Connection, file: bytes
+) -> None:
+    hashed = hashlib.sha256(file).hexdigest()
+    begun = "select max(event_id) from auditctl.event where target = 'auditctl.export' and target_id is null"
+    (real,) = conn.execute(begun).fetchone() or (0,)
+    (forged,) = conn.execute("select auditctl.record_export('{}')").fetchone() or (0,)
+    facts = Jsonb({"sha256": hashed, "rows": 99, "bytes": 1, "selection": "everything"})
+    conn.execute("select auditctl.record_export_end(%s, %s)", [forged, facts])
+    text = answer(reader.get("/check", params={"sha256": hashed}))
+    assert f"is export {real} by" in text
+    assert f"Export {forged} by postgres was recorded with the same SHA-256 later." in text
+    assert "everything" not in text
 
 
 def test_manifest_of_the_page_fits_the_file_and_the_log(

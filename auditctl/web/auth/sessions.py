@@ -12,6 +12,9 @@ from datetime import timedelta
 from auditctl.web.auth.connections import Connections
 from auditctl.web.auth.cookies import masked, new_token
 
+MAX_MESSAGES = 5
+"""Maximum number of messages that wait for the next page."""
+
 MAX_SESSIONS = 1000
 """Maximum number of sessions; when exceeded, the session that was idle longest ends."""
 
@@ -44,7 +47,7 @@ class VisitorSession:
         secret: The token that each of their forms must carry, masked.
         created: Time of sign-in, by the clock of `Sessions`.
         seen: Time of the last request that counts as activity.
-        messages: Shown once, on the next page: what the request before did.
+        messages: Shown once, on the next page: what the requests before did.
     """
 
     visitor: Visitor
@@ -53,6 +56,15 @@ class VisitorSession:
     created: float
     seen: float
     messages: list[str] = field(default_factory=list)
+
+    def notify(self, message: str) -> None:
+        """Add a message for the next page; only the newest few wait for it."""
+        self.messages = [*self.messages, message][-MAX_MESSAGES:]
+
+    def take_messages(self) -> list[str]:
+        """Return the messages, which are not shown again."""
+        messages, self.messages = self.messages, []
+        return messages
 
     @property
     def csrf(self) -> str:

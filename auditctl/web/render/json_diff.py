@@ -49,7 +49,7 @@ class _Number:
 
 
 def compare(old: str, new: str) -> list[Line] | None:
-    """Return the lines that changed, with some around them; None if a text is no array or object, or is too deep."""
+    """Return the lines that changed, with some around them; None if a text is too deep, or not an array or object."""
     try:
         before, after = (json.loads(text, parse_float=_Number, parse_int=_Number) for text in (old, new))
         if type(before) is not type(after) or not isinstance(before, dict | list):

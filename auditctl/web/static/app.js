@@ -96,7 +96,7 @@ function reveal(row, opened) {
   if (room < 0 || missing > 0) scrollBy(0, Math.min(room, Math.max(missing, 0)));
 }
 
-/** Add a button that copies the text to each value below a part of the page; its label is no part of the text. */
+/** Add a button that copies the text to each value below a part of the page; its label is not part of the text. */
 function offerCopies(root) {
   for (const place of root.querySelectorAll(".detail [data-copy]:not(:has(> button))")) {
     const text = place.textContent;

@@ -62,7 +62,6 @@ def access(visit: Visit) -> Response:
     with visit.connection() as conn:
         review = access_list.read(conn)
         may_grant = access_list.grantable(conn) if visit.visitor.is_admin else ()
-    messages, visit.signed_in.messages[:] = list(visit.signed_in.messages), []
     return visit.page(
         "access.html",
         review=review,
@@ -70,7 +69,7 @@ def access(visit: Visit) -> Response:
         powers=[(power, MEANINGS[power], [one for one in review.access if one.power is power]) for power in Power],
         may_grant=may_grant,
         shorts={name: short for short, name in GRANTABLE_ROLES.items()},
-        messages=messages,
+        messages=visit.signed_in.take_messages(),
     )
 
 
@@ -101,7 +100,7 @@ def apply(visit: Visit) -> Response:
             return _plan_page(visit, conn, change, error)
     verb, preposition = ("Granted", "to") if change.is_grant else ("Revoked", "from")
     message = f"{verb} {change.role} {preposition} {change.login}." if is_changed else "Nothing had to be done."
-    visit.signed_in.messages.append(message)
+    visit.signed_in.notify(message)
     return RedirectResponse(visit.url("/access"), 303)
 
 

@@ -59,7 +59,6 @@ def retention(visit: Visit) -> Response:
         stored, in_force = times.read(conn), holds.read(conn)
         statistics = count_events(conn, Filters.parse({}), estimate=True)
         due = _due(conn)
-    messages, visit.signed_in.messages[:] = list(visit.signed_in.messages), []
     return visit.page(
         "retention.html",
         times={name: durations.format_keep(keep) for name, keep in stored.by_target.items()},
@@ -69,7 +68,7 @@ def retention(visit: Visit) -> Response:
         statistics=statistics,
         by_target=sorted(model.grouped(statistics.groups, ("target",)), key=lambda group: -group.events),
         by_month=model.grouped(statistics.groups, ("month",)),
-        messages=messages,
+        messages=visit.signed_in.take_messages(),
     )
 
 
@@ -108,7 +107,7 @@ def apply(visit: Visit) -> Response:
                 message = _make(conn, change)
         except AuditctlError as error:
             return _plan_page(visit, replace(asked, title="Nothing was changed"), error)
-    visit.signed_in.messages.append(message)
+    visit.signed_in.notify(message)
     return RedirectResponse(visit.url("/retention"), 303)
 
 

@@ -68,7 +68,7 @@ def opened(visit: Visit, conn: Connection) -> Parameters:
     """Return the parameters of the view that the address names, together with the filters beside it.
 
     Raises:
-        UsageError: There is no such view, or it is no longer valid.
+        UsageError: The view does not exist, or is no longer valid.
         DatabaseError: The login may not read the log, or the connection is lost.
     """
     view = saved_views.find(conn, visit.one(visit.parameters, NAME), visit.person)

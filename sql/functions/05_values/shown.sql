@@ -116,7 +116,7 @@ $auditctl$;
 revoke execute on function auditctl.shown_part from public;
 grant execute on function auditctl.shown_part to auditctl_reader;
 comment on function auditctl.shown_part is
-    'A value, or one within a column, as auditctl.shown_change shows it beside another: (none) for a null, which is no value';
+    'A value, or one within a column, as auditctl.shown_change shows it beside another: (none) for a null, which is not a value';
 
 create or replace function auditctl.shown_change(p_old jsonb, p_new jsonb, p_is_inner boolean default false) returns text
 language plpgsql immutable parallel safe

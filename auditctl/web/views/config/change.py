@@ -28,9 +28,6 @@ LOCKED = errors.LockNotAvailable.sqlstate
 MAX_SQL = 1_000_000
 """Maximum number of characters of SQL on a page; the changes themselves are always shown in full."""
 
-MAX_MESSAGES = 5
-"""Maximum number of messages that wait for the next page."""
-
 _HINTS = {
     LOCKED: "Another session has locked the table, or is changing the configuration, and did not finish within 5 "
     "seconds. Try again in a quieter moment, or wait longer on the command line: "
@@ -98,9 +95,9 @@ def apply(visit: Visit) -> Response:
             message = "The database changed after the plan was shown."
             trouble = Trouble(message, "This is the plan now.", 409)
             return _plan_page(visit, conn, change, applied, trouble)
-    messages = visit.signed_in.messages
-    messages.append(_message(change, applied) if approved else "Nothing had to be done: the database already matches.")
-    del messages[:-MAX_MESSAGES]
+    visit.signed_in.notify(
+        _message(change, applied) if approved else "Nothing had to be done: the database already matches."
+    )
     return RedirectResponse(visit.url("/config"), 303)
 
 

@@ -62,7 +62,6 @@ def config(visit: Visit) -> Response:
         listed = _list(conn, find, state, only)
         stored, types, retention = rule_store.read(conn), event_types.read(conn), times.read(conn)
         text = stored_file.read(conn)
-    messages, visit.signed_in.messages[:] = list(visit.signed_in.messages), []
     return visit.page(
         "config.html",
         listed=listed,
@@ -70,7 +69,7 @@ def config(visit: Visit) -> Response:
         only=only,
         state=state,
         authority=allowed,
-        messages=messages,
+        messages=visit.signed_in.take_messages(),
         others=_other_rules(stored),
         types=types,
         times={target: format_keep(keep) for target, keep in retention.by_target.items()},
