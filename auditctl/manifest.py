@@ -10,8 +10,9 @@ from typing import Any
 from auditctl import coverage as log_coverage
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
+from auditctl.evidence import exported_event
 from auditctl.log.export import ExportRequest, ExportResult
-from auditctl.log.exported import DIGEST, KIND, SUFFIX, VERSION, RecordedExport, digest, file_name
+from auditctl.log.exported import DIGEST, KIND, SUFFIX, VERSION, RecordedExport, columns_of, digest, file_name
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME
 from auditctl.log.selection import Order
@@ -58,13 +59,14 @@ def build(
     with read_transaction(conn):
         database, oid, system, version, login, now = conn.execute(_DATABASE).fetchone() or ("", 0, "", "", "", None)
         at, login, actor = conn.execute(_EXPORT, [result.event_id]).fetchone() or (now, login, None)
-        covered, evidence = coverage(conn, request.filters, at), evidence or _evidence(conn)
+        covered, evidence = coverage(conn, request.filters, at), evidence or _evidence(conn, request)
         gaps = log_coverage.read(conn, request.filters.resolve(conn), at).gaps
     document = {
         "kind": KIND,
         "version": VERSION,
         "file": {
             "name": name, "format": request.format.name, "order": str(request.order), "raw": request.raw,
+            "columns": None if request.columns is None else list(request.columns),
             "rows": result.events, "bytes": result.size, "sha256": result.sha256,
         },
         "export": {"event_id": result.event_id, "login": login, "actor": actor, "at": iso_utc(at), "zone": "UTC"},
@@ -106,7 +108,7 @@ def _of_events(export: RecordedExport) -> tuple[ExportRequest, ExportResult]:
     since = asked.get("committed_since")
     request = ExportRequest(
         Filters.parse(texts), BY_NAME[asked["format"]], Order(asked["order"]), asked["raw"],
-        committed_since=None if since is None else Snapshot.parse(since),
+        committed_since=None if since is None else Snapshot.parse(since), columns=columns_of(asked),
     )  # fmt: skip
     snapshot = facts.get("snapshot")
     result = ExportResult(
@@ -154,11 +156,17 @@ def coverage(conn: Connection, filters: Filters, now: datetime) -> list[dict[str
     ]  # fmt: skip
 
 
-def _evidence(conn: Connection) -> dict[str, Any] | None:
-    """Return the newest checkpoint of the sealed log, and up to where it reaches; None if the log is not sealed."""
+def _evidence(conn: Connection, request: ExportRequest) -> dict[str, Any] | None:
+    """Return the newest checkpoint of the sealed log, and up to where it reaches; None if the log is not sealed.
+
+    It says why the rows have no proofs, where no file with the format and columns of the export can have them.
+    """
     row = conn.execute(
         "select c.note, c.tree_size, b.number, b.snapshot::text from auditctl.checkpoint as c "
         "join auditctl.block as b on b.first_leaf + b.events + 1 = c.tree_size order by c.tree_size desc limit 1"
     ).fetchone()
     names = ("checkpoint", "tree_size", "block", "snapshot", "proofs")
-    return None if row is None else dict(zip(names, (*row, None), strict=True))
+    if row is None:
+        return None
+    obstacle = exported_event.obstacle(request.format, request.columns)
+    return dict(zip(names, (*row, None), strict=True)) | ({"not_proved": obstacle} if obstacle else {})

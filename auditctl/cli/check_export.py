@@ -17,13 +17,13 @@ from auditctl.cli.session import READER, Session, pass_session
 from auditctl.cli.verify import policy_option, public_key_option, read_policy
 from auditctl.display import harmless
 from auditctl.errors import DriftError, UsageError
-from auditctl.evidence import row_check
+from auditctl.evidence import exported_event, row_check
 from auditctl.evidence.checkpoint import EvidenceError
 from auditctl.evidence.policy import Policy
 from auditctl.log import exported, exported_file
 from auditctl.log.exported import RecordedExport
 from auditctl.log.exported_file import File
-from auditctl.log.formats import BY_NAME
+from auditctl.log.formats import BY_NAME, Format
 from auditctl.text import plural
 
 ALTERED = DriftError.exit_code
@@ -39,6 +39,7 @@ class _Checked:
         export: What the log has of the export; None where it has nothing or was not asked.
         findings: What differs, each as a sentence.
         rows: What a comparison of its rows with the sealed log found; None without one.
+        obstacle: Why no such file has proofs of its rows; empty if it may have.
     """
 
     file: File
@@ -46,6 +47,7 @@ class _Checked:
     export: RecordedExport | None
     findings: tuple[str, ...]
     rows: row_check.Checked | None = None
+    obstacle: str = ""
 
 
 @click.command("check-export")
@@ -135,25 +137,36 @@ def _check(session: Session, file: Path, manifest_path: Path | None, proofs: _Pr
         findings += exported.differences_from_log(manifest, content, exports)
         export = exports[0] if exports else None
     written = manifest["file"] if manifest is not None else export.request if export is not None else None
-    rows = None
+    rows, obstacle = None, ""
     if written is not None and not content.damage:
-        rows = _check_rows(session, file, written, manifest, proofs)
+        form, columns = BY_NAME.get(str(written.get("format"))), exported.columns_of(written)
+        obstacle = "" if form is None else exported_event.obstacle(form, columns)
+        if form is None or obstacle:
+            _require_no_policy(file, proofs, obstacle)
+        else:
+            rows = _check_rows(session, file, form, written, manifest, proofs)
         findings += rows.findings if rows is not None else []
-    return _Checked(content, manifest, export, tuple(dict.fromkeys(findings)), rows)
+    return _Checked(content, manifest, export, tuple(dict.fromkeys(findings)), rows, obstacle)
+
+
+def _require_no_policy(file: Path, proofs: _Proofs, reason: str = "") -> None:
+    """Raise UsageError if keys were named, as the file has no proofs."""
+    if proofs.policy is not None:
+        raise UsageError(
+            f"{file} has no proofs {file}{exported.PROOFS_SUFFIX}",
+            hint=reason or "Name them with --proofs. export --manifest writes them for CSV and jsonl of a sealed log.",
+        )
 
 
 def _check_rows(
-    session: Session, file: Path, written: Mapping[str, Any], manifest: Mapping[str, Any] | None, proofs: _Proofs
-) -> row_check.Checked | None:
+    session: Session, file: Path, form: Format, written: Mapping[str, Any], manifest: Mapping[str, Any] | None,
+    proofs: _Proofs,
+) -> row_check.Checked | None:  # fmt: skip
     """Compare rows with the sealed log; None without proofs."""
-    form, digest = BY_NAME.get(str(written.get("format"))), exported.proofs_digest(manifest)
+    digest = exported.proofs_digest(manifest)
     path = proofs.path or (exported.find_proofs(file) if manifest is None or digest else None)
-    if path is None or form is None or form.read is None:
-        if proofs.policy is not None:
-            raise UsageError(
-                f"{file} has no proofs {file}{exported.PROOFS_SUFFIX}",
-                hint="Name them with --proofs. export --manifest writes them for CSV and jsonl of a sealed log.",
-            )
+    if path is None:
+        _require_no_policy(file, proofs)
         return None
     content = exported_file.examine(path)
     if content.damage:
@@ -165,7 +178,7 @@ def _check_rows(
     ):
         checked = row_check.check(
             lines, form, proof_lines, proofs.policy, lambda rows, _: show(rows, "compared"),
-            is_safe=form.has_header and not written.get("raw"),
+            is_safe=form.has_header and not written.get("raw"), columns=exported.columns_of(written),
         )  # fmt: skip
     if digest not in (None, content.sha256):
         checked.findings.append(f"The proofs were altered: their SHA-256 is {content.sha256}, not {digest}.")
@@ -173,8 +186,8 @@ def _check_rows(
 
 
 def _sentences(file: Path, checked: _Checked) -> list[str]:
-    rows = list(row_check.sentences(checked.rows)) if checked.rows is not None else []
-    return [_sentence(file, checked), *rows]
+    rows = list(row_check.sentences(checked.rows)) if checked.rows is not None else [checked.obstacle]
+    return [_sentence(file, checked), *filter(None, rows)]
 
 
 def _sentence(file: Path, checked: _Checked) -> str:
@@ -208,6 +221,7 @@ def _document(file: Path, checked: _Checked, *, is_logged: bool) -> dict[str, An
         "is_unaltered": not checked.findings, "findings": list(checked.findings),
         "has_manifest": checked.manifest is not None, "is_compared_with_log": is_logged,
         "rows": None if checked.rows is None else checked.rows.as_dict(),
+        "not_proved": checked.obstacle or None,
         "export": None if export is None else {
             "event_id": export.event_id, "end_id": export.end_id, "login": export.login, "user": export.user,
             "facts": dict(export.facts), "request": dict(export.request),

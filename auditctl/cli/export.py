@@ -15,13 +15,14 @@ from auditctl import coverage, manifest, output
 from auditctl.cli import progress
 from auditctl.cli.filter_options import filter_options
 from auditctl.cli.known_values import FILES, Values, complete
-from auditctl.cli.log import ignoring_broken_pipe, raw_option
+from auditctl.cli.log import columns_option, ignoring_broken_pipe, raw_option
 from auditctl.cli.printing import print_warning
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.database import Connection
-from auditctl.evidence import row_prover
+from auditctl.evidence import exported_event, row_prover
 from auditctl.evidence.checkpoint import EvidenceError
 from auditctl.evidence.row_proofs import DIFFERENT
+from auditctl.log.columns import Columns
 from auditctl.log.export import ExportRequest, ExportResult, record_end
 from auditctl.log.export import export as export_log
 from auditctl.log.exported import PROOFS_SUFFIX
@@ -66,6 +67,7 @@ def _since(text: str | None, *, is_asked: bool) -> Since:
 @click.option(
     "--order", type=click.Choice([str(order) for order in Order]), default="asc", help="Oldest (asc) or newest first."
 )
+@columns_option
 @raw_option
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.option(
@@ -85,8 +87,8 @@ def _since(text: str | None, *, is_asked: bool) -> Since:
 )  # fmt: skip
 @pass_session
 def export(
-    session: Session, *, filters: Filters, format_name: str, path: str, order: str, raw: bool, force: bool,
-    committed_since: str | None, snapshot_file: str | None, has_manifest: bool,
+    session: Session, *, filters: Filters, columns: Columns | None, format_name: str, path: str, order: str, raw: bool,
+    force: bool, committed_since: str | None, snapshot_file: str | None, has_manifest: bool,
 ) -> None:  # fmt: skip
     """Export the log as CSV or JSON Lines, oldest first.
 
@@ -103,14 +105,16 @@ def export(
       auditctl export --output log.csv
       auditctl export --since 2026-11-01 --until 2026-12-01 --target 'billing.*' --output november.csv
       auditctl export --format jsonl --user alice | gzip > alice.jsonl.gz
+      auditctl export --target Customer --columns created_on,user,target_id,details --output customer.csv
       auditctl export --since 2026-11-01 --until 2026-12-01 --output november.csv --manifest
       auditctl export --committed-since start --snapshot-file last --output 1.csv
       auditctl export --committed-since "$(cat last)" --snapshot-file last --output 2.csv
     """
     since = _since(committed_since, is_asked=snapshot_file is not None)
     request = ExportRequest(
-        filters, BY_NAME[format_name], Order(order), raw, committed_since=since.snapshot, has_snapshot=since.is_asked
-    )
+        filters, BY_NAME[format_name], Order(order), raw, committed_since=since.snapshot, has_snapshot=since.is_asked,
+        columns=columns,
+    )  # fmt: skip
     if has_manifest and path == output.STANDARD:
         raise click.UsageError("--manifest needs a file: --output FILE")
     with ignoring_broken_pipe():
@@ -174,9 +178,10 @@ def _prove(
     """Write the proofs of the rows that were just written; return what the manifest says of them, None without any."""
     if not row_prover.is_sealed(conn):
         return None
-    written = sink.read_again() if request.format.read is not None else None
+    obstacle = exported_event.obstacle(request.format, request.columns)
+    written = None if obstacle else sink.read_again()
     if written is None:
-        session.say(f"No row is proved: {sink.name} in format {request.format.name} cannot be read back.")
+        session.say(obstacle or f"No row is proved: {sink.name} cannot be read back.")
         return None
     try:
         with text_lines(written) as lines, progress.counter(session, "proofs") as show, ExitStack() as proofs:
@@ -184,6 +189,7 @@ def _prove(
             found = row_prover.write(
                 conn, lines, request.format, target,
                 lambda rows, size: show(rows, f"{size / 1e6:,.1f} MB"), is_safe=request.is_safe,
+                columns=request.columns,
             )  # fmt: skip
             beside.push(proofs.pop_all())  # they appear with the manifest
     except EvidenceError as error:

@@ -13,11 +13,13 @@ import click
 
 from auditctl import clock, coverage
 from auditctl.cli.filter_options import clock_option, filter_options
-from auditctl.cli.known_values import TARGETS, complete
+from auditctl.cli.known_values import TARGETS, Values, complete
 from auditctl.cli.printing import print_pieces, uses_color
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.clock import Clock
+from auditctl.log import columns as log_columns
 from auditctl.log import reader
+from auditctl.log.columns import COLUMNS, Columns
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
 from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Order, Selection
@@ -41,6 +43,14 @@ raw_option = click.option(
     "--raw", is_flag=True, help="In csv, leave cells as recorded, even if a spreadsheet would take them for a formula."
 )
 
+columns_option = click.option(
+    "--columns",
+    metavar="LIST",
+    shell_complete=complete(Values(choices=COLUMNS, is_list=True)),
+    callback=lambda _ctx, _param, value: None if value is None else log_columns.parse(value),
+    help="Only these columns, comma-separated, in this order; by the names of CSV: created_on,user,details.",
+)
+
 wide_option = click.option(
     "--wide", is_flag=True, help="In a table, cut nothing, however long the lines become. So it is in a pipe or file."
 )
@@ -53,6 +63,7 @@ wide_option = click.option(
 )
 @click.option("--after", metavar="CURSOR", help="Continue after the previous page; its last message shows the cursor.")
 @format_option
+@columns_option
 @wide_option
 @raw_option
 @pass_session
@@ -63,6 +74,7 @@ def log(
     limit: int,
     after: str | None,
     output_format: Format,
+    columns: Columns | None,
     wide: bool,
     raw: bool,
 ) -> None:
@@ -88,12 +100,13 @@ def log(
       auditctl log --kind database --since 7d
       auditctl log --target 'billing.*' --action delete --since 2026-11-01 --until 2026-12-01
       auditctl log --ip 203.0.113.0/24 --format jsonl --limit 1000
+      auditctl log --target Customer --columns created_on,user,reason,details
     """
     cursor = None if after is None else Cursor.parse(after)
+    place = layout(output_format, columns, wide=wide, zone=filters.zone)
     with session.connect(READER) as conn:
         resolved = filters.resolve(conn)
         selection = Selection(resolved.predicates(), after=cursor, limit=limit)
-        place = layout(wide=wide, zone=filters.zone)
         page = reader.Page(conn, selection, output_format.listed(not raw, place))
         _print(output_format, output_format.write(page, place))
         hint = "" if page.count else resolved.suggest(conn)
@@ -109,10 +122,13 @@ def log(
 @click.command()
 @click.argument("event_id", metavar="EVENT_ID", type=click.IntRange(1, LARGEST_EVENT_ID))
 @format_option
+@columns_option
 @raw_option
 @clock_option
 @pass_session
-def show(session: Session, *, event_id: int, output_format: Format, raw: bool, zone: str | None) -> None:
+def show(
+    session: Session, *, event_id: int, output_format: Format, columns: Columns | None, raw: bool, zone: str | None
+) -> None:
     """Print one event in full.
 
     \b
@@ -120,9 +136,9 @@ def show(session: Session, *, event_id: int, output_format: Format, raw: bool, z
       auditctl show 42
       auditctl show 42 --format json
     """
-    place = layout(zone=None if zone is None else clock.parse(zone))
+    place = layout(output_format, columns, zone=None if zone is None else clock.parse(zone))
     with session.connect(READER) as conn:
-        row = reader.event(conn, event_id, output_format.projection(not raw))
+        row = reader.event(conn, event_id, output_format.projection(not raw, columns))
         erasures = erasure.read_erasures(conn, event_id)
     _print(output_format, output_format.write_one(row, place))
     for sentence in erasures:
@@ -136,6 +152,7 @@ def show(session: Session, *, event_id: int, output_format: Format, raw: bool, z
     "--order", type=click.Choice([str(order) for order in Order]), default="asc", help="Oldest (asc) or newest first."
 )
 @format_option
+@columns_option
 @wide_option
 @raw_option
 @clock_option
@@ -147,6 +164,7 @@ def history(
     key: str,
     order: str,
     output_format: Format,
+    columns: Columns | None,
     wide: bool,
     raw: bool,
     zone: str | None,
@@ -162,7 +180,7 @@ def history(
       auditctl history billing.plan_price '["pro", "EUR"]' --format json
       auditctl history ledger.account -- -1
     """
-    place = layout(wide=wide, zone=None if zone is None else clock.parse(zone))
+    place = layout(output_format, columns, wide=wide, zone=None if zone is None else clock.parse(zone))
     with session.connect(READER) as conn:
         selection = replace(reader.history(conn, table, key), order=Order(order))
         page = reader.Page(conn, selection, output_format.listed(not raw, place))
@@ -172,13 +190,17 @@ def history(
         _say_nothing(session, f"No events of {table} {key or '(an empty key)'}.", hint)
 
 
-def layout(*, wide: bool = False, zone: Clock | None = None) -> Layout:
+def layout(output_format: Format, columns: Columns | None, *, wide: bool = False, zone: Clock | None = None) -> Layout:
     """Return the layout of standard output: the width of COLUMNS, else of the terminal, and whether it shows colors.
 
     In a pipe or file without COLUMNS, as with --wide, the width has no bound.
+
+    Raises:
+        UsageError: Columns were chosen, and the format takes none.
     """
+    output_format.require_columns(columns)
     width = 0 if wide else shutil.get_terminal_size((120 if sys.stdout.isatty() else 0, 24)).columns
-    return Layout(width=max(width, 40) if width else None, color=uses_color(sys.stdout), zone=zone)
+    return Layout(width=max(width, 40) if width else None, color=uses_color(sys.stdout), zone=zone, columns=columns)
 
 
 @contextmanager

@@ -8,33 +8,72 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import product
 
 from auditctl.evidence import canonical
 from auditctl.evidence.canonical import JSON, Fields
-from auditctl.log import selection
+from auditctl.log.columns import COLUMNS as CELLS
+from auditctl.log.columns import Columns
 from auditctl.log.formats import raw_json
-from auditctl.log.formats.format import Row
+from auditctl.log.formats.format import Format, Row
 from auditctl.names import SYSTEM_USER
 
-_PLACE = {name: place for place, name in enumerate(selection.COLUMNS)}
+_PLACE = {name: place for place, name in enumerate(CELLS)}
 _FROM = tuple(
     _PLACE[{"occurred_at": "created_on", "actor": "user", "ip": "ip_address"}.get(name, name)]
     for name in canonical.COLUMNS
 )
+_NOT_NEEDED = ("details",)
+"""What the columns of an event say already."""
+
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", re.ASCII)
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 _FIXED = ("event_id", "occurred_at", "xact_id", "actor_kind", "action")
 _time, _address = lru_cache(maxsize=1024)(canonical.time_bytes), lru_cache(maxsize=1024)(canonical.address_bytes)
 
 
+def obstacle(form: Format, columns: Columns | None) -> str:
+    """Return why the leaf of an event cannot be computed from its row in a file, as a sentence; empty if it can.
+
+    Args:
+        form: The file's format.
+        columns: The columns that were chosen; None for all.
+    """
+    missing = [name for name in CELLS if name not in (*(columns or CELLS), *_NOT_NEEDED)]
+    if form.read is not None and not missing:
+        return ""
+    lacks = f"it lacks the columns {', '.join(missing)}"
+    if form.read is None:
+        lacks = f"the format {form.name} lacks columns of the event"
+    return f"No row of the file is proved by itself, as {lacks}. Its SHA-256 covers the whole file."
+
+
+def rows(lines: Iterable[str], form: Format, columns: Columns | None) -> Iterator[Row]:
+    """Yield the rows of a file in the order of all columns, None in place of those that it lacks.
+
+    Args:
+        lines: The lines of the file.
+        form: Its format; without an obstacle.
+        columns: The columns that were chosen; None for all.
+
+    Raises:
+        ValueError: A row is not of the format.
+    """
+    if form.read is None:
+        return
+    names = columns or CELLS
+    places = [names.index(name) if name in names else None for name in CELLS]
+    for row in form.read(lines, names):
+        yield row if names == CELLS else tuple(None if place is None else row[place] for place in places)
+
+
 def events(row: Row, names: Sequence[str], *, is_safe: bool) -> Iterator[Fields]:
     """Yield the canonical bytes of each event that a row may stand for, the most likely first.
 
     Args:
-        row: The cells, in the order of `selection.COLUMNS`.
+        row: The cells, in the order of `auditctl.log.columns.COLUMNS`.
         names: The targets that a label stands for.
         is_safe: Whether cells that a spreadsheet would take for formulas have an apostrophe.
 

@@ -15,9 +15,10 @@ from auditctl.evidence.known_nodes import KnownNodes
 from auditctl.evidence.policy import Policy
 from auditctl.evidence.row_proofs import DIFFERENT, UNSEALED, Counts, Head, RowProof
 from auditctl.evidence.visibility import Seen
+from auditctl.log.columns import COLUMNS as CELLS
+from auditctl.log.columns import Columns
 from auditctl.log.export import REPORTED_EVERY, ReportProgress
 from auditctl.log.formats.format import Format, Row
-from auditctl.log.selection import COLUMNS as CELLS
 from auditctl.text import in_quotes
 
 _ID, _TIME, _TARGET, _XACT = (COLUMNS.index(name) for name in ("event_id", "occurred_at", "target", "xact_id"))
@@ -68,16 +69,18 @@ def check(
     report: ReportProgress,
     *,
     is_safe: bool,
+    columns: Columns | None = None,
 ) -> Checked:
     """Compare the rows of a file with the tree of a checkpoint.
 
     Args:
         lines: The lines of the file.
-        form: Its format, which can be read back.
+        form: Its format.
         proofs: The lines of its proofs.
         policy: The keys that count; None for any.
         report: Takes the number of rows so far, and 0.
         is_safe: Whether cells that a spreadsheet would take for formulas have an apostrophe.
+        columns: The columns that were chosen, without an `exported_event.obstacle`; None for all.
 
     Raises:
         EvidenceError: The checkpoint or the tree is not what the policy demands.
@@ -88,7 +91,7 @@ def check(
     comparison = _Comparison(head.known_nodes(), *row_proofs.last_block(head.record), is_safe=is_safe)
     checked = Checked(checkpoint, signed_by, comparison.block, comparison.sealed_at)
     try:
-        rows = form.read(lines) if form.read is not None else iter(())
+        rows = exported_event.rows(lines, form, columns)
         for row, proof in zip_longest(_numbered(rows), row_proofs.read(proofs)):
             comparison.compare(row, proof, checked)
             checked.counts.add(proof[0])

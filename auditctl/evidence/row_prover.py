@@ -20,9 +20,10 @@ from auditctl.evidence.sealed_event import Leaf, LeafFinder
 from auditctl.evidence.tree_reader import TreeReader
 from auditctl.evidence.visibility import Seen
 from auditctl.log import snapshot
+from auditctl.log.columns import COLUMNS as CELLS
+from auditctl.log.columns import Columns
 from auditctl.log.export import REPORTED_EVERY, ReportProgress
 from auditctl.log.formats.format import Format, Row
-from auditctl.log.selection import COLUMNS as CELLS
 from auditctl.output import Sink
 
 _NEWEST = """
@@ -120,17 +121,25 @@ def is_sealed(conn: Connection) -> bool:
 
 
 def write(
-    conn: Connection, lines: Iterable[str], form: Format, sink: Sink, report: ReportProgress, *, is_safe: bool
+    conn: Connection,
+    lines: Iterable[str],
+    form: Format,
+    sink: Sink,
+    report: ReportProgress,
+    *,
+    is_safe: bool,
+    columns: Columns | None = None,
 ) -> Mapping[str, Any]:
     """Write the proofs of the rows of a file.
 
     Args:
         conn: The connection, in the transaction that read the rows.
         lines: The lines of the file.
-        form: Its format, which can be read back.
+        form: Its format.
         sink: Where to write.
         report: Takes the number of rows and of bytes so far.
         is_safe: Whether cells that a spreadsheet would take for formulas have an apostrophe.
+        columns: The columns that were chosen, without an `exported_event.obstacle`; None for all.
 
     Returns:
         What the manifest says: the checkpoint, and its proofs.
@@ -142,7 +151,7 @@ def write(
     prover, counts = RowProver(conn), Counts()
     sink.hashed = sha256 = hashlib.sha256()
     sink.write(str(prover.head).encode())
-    for row in form.read(lines) if form.read is not None else ():
+    for row in exported_event.rows(lines, form, columns):
         label, proof = prover.prove(row, is_safe=is_safe)
         counts.add(proof)
         sink.write(f"{label}{proof}".encode())

@@ -16,10 +16,12 @@ from auditctl.database import Connection, read_transaction
 from auditctl.errors import DatabaseError
 from auditctl.log import predicates
 from auditctl.log import snapshot as log_snapshot
+from auditctl.log.columns import Columns
 from auditctl.log.filters import Filters
 from auditctl.log.formats import Format
+from auditctl.log.formats.format import Record
 from auditctl.log.predicates import Predicate
-from auditctl.log.selection import Order, Selection
+from auditctl.log.selection import Order, Selection, with_number
 from auditctl.log.snapshot import Snapshot
 from auditctl.output import Sink
 
@@ -44,6 +46,10 @@ class ExportRequest:
         raw: Whether cells are left as recorded, even where a spreadsheet would take them for a formula.
         committed_since: Only what was committed since that snapshot; None for all.
         has_snapshot: Whether to find out the snapshot from which the next export goes on.
+        columns: The columns that were chosen; None for all.
+
+    Raises:
+        UsageError: The format takes no columns.
     """
 
     filters: Filters
@@ -52,6 +58,10 @@ class ExportRequest:
     raw: bool = False
     committed_since: Snapshot | None = None
     has_snapshot: bool = False
+    columns: Columns | None = None
+
+    def __post_init__(self) -> None:
+        self.format.require_columns(self.columns)
 
     @property
     def is_safe(self) -> bool:
@@ -61,9 +71,10 @@ class ExportRequest:
     def as_dict(self) -> dict[str, object]:
         """Return what the log records of the export."""
         since = {} if self.committed_since is None else {"committed_since": str(self.committed_since)}
+        columns = {} if self.columns is None else {"columns": list(self.columns)}
         return {
             "format": self.format.name, "order": str(self.order), "filters": self.filters.as_dict(), "raw": self.raw,
-            **since,
+            **since, **columns,
         }  # fmt: skip
 
 
@@ -108,7 +119,7 @@ class RunningExport:
 
     Attributes:
         conn: The connection, busy until the end.
-        query: What COPY writes.
+        query: What COPY writes: the number of each event, which is left out, and its record.
         format: The format.
         event_id: The event that records its beginning; None where the server is read-only.
         transaction: The transaction that recorded it; None where the server is read-only.
@@ -132,7 +143,7 @@ class RunningExport:
     last_event_id: int | None = None
     then: Callable[[], None] | None = None
 
-    def __iter__(self) -> Generator[memoryview | bytes | bytearray]:
+    def __iter__(self) -> Generator[Record]:
         """Yield the records as the server writes them, headers first.
 
         Raises:
@@ -140,23 +151,23 @@ class RunningExport:
         """
         command = SQL("copy ({}) to stdout with ({}, encoding 'UTF8')").format(self.query, self.format.copy_options)
         events = -int(self.format.has_header)
-        record: memoryview | bytes | bytearray = b""
+        number = b""
         with read_transaction(self.conn):
             self._read_snapshot()
             if self.format.prefix:
                 yield self.format.prefix
             with self.conn.cursor() as cursor, cursor.copy(command) as copy:
                 while data := copy.read():  # one message for each record
+                    number, record = self.format.split(data)
                     events += 1
                     self.events = max(0, events)
-                    record = data
                     if events == 1:
-                        self.first_event_id = self.format.event_id(record)
-                    yield data
+                        self.first_event_id = int(number)
+                    yield record
             if self.then is not None:
                 self.then()
         if self.events:
-            self.last_event_id = self.format.event_id(record)
+            self.last_event_id = int(number)
 
     def result(self, size: int, sha256: str) -> ExportResult:
         """Return the complete export, of which so many bytes with this hash were written."""
@@ -196,7 +207,7 @@ def begin(conn: Connection, request: ExportRequest) -> RunningExport:
     own = [] if event_id is None else [Predicate(SQL("event_id <> {}::bigint").format(Literal(event_id)))]
     recent = [] if since is None else [predicates.committed_since(since, adoption)]
     selection = Selection((*filters.predicates(), *recent, *own), request.order)
-    query = selection.query(request.format.projection(not request.raw))
+    query = selection.query(with_number(request.format.projection(not request.raw, request.columns)))
     return RunningExport(conn, query, request.format, event_id, transaction)
 
 

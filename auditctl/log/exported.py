@@ -18,6 +18,7 @@ from auditctl import clock, resources
 from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.errors import UsageError
+from auditctl.log.columns import COLUMNS, Columns
 from auditctl.log.exported_file import File, chunks
 from auditctl.log.formats import EXPORTS, Format
 from auditctl.text import plural
@@ -109,7 +110,27 @@ def _is_whole(document: Mapping[str, Any]) -> bool:
         all(type(number) is int and 0 <= number < _END for number in numbers)
         and isinstance(facts["sha256"], str)
         and isinstance(facts["format"], str)
+        and _is_choice(facts.get("columns"))
     )
+
+
+def _is_choice(names: object) -> bool:
+    """Whether these may be the columns of an export; None for all of them."""
+    return names is None or (
+        isinstance(names, list) and bool(names) and all(names.count(name) == 1 and name in COLUMNS for name in names)
+    )
+
+
+def columns_of(written: Mapping[str, Any]) -> Columns | None:
+    """Return the columns that were chosen, of what a manifest or the log has of an export; None for all.
+
+    Raises:
+        UsageError: They are not columns.
+    """
+    names = written.get("columns")
+    if not _is_choice(names):
+        raise UsageError("the export has columns that are not known", hint="Another version of auditctl made it.")
+    return None if names is None else tuple(names)
 
 
 def differences(manifest: Mapping[str, Any], file: File) -> Iterator[str]:
@@ -245,4 +266,5 @@ def _facts(manifest: Mapping[str, Any], export: RecordedExport) -> Iterator[tupl
         yield name.replace("_", " "), manifest.get(name), export.facts.get(name)
     yield "login", manifest["export"].get("login"), export.login
     yield "selection", manifest.get("filters"), export.request.get("filters")
-    yield "format", manifest["file"].get("format"), export.request.get("format")
+    for name in ("format", "columns"):
+        yield f"choice of {name}" if name == "columns" else name, manifest["file"].get(name), export.request.get(name)

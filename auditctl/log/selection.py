@@ -7,7 +7,7 @@ All are read from view auditctl.activity, in the order (created_on, event_id), a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,27 +17,9 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from auditctl.errors import UsageError
 from auditctl.log import predicates
+from auditctl.log.columns import COLUMNS, Columns
 from auditctl.log.predicates import Predicate
 from auditctl.text import in_quotes, iso_utc
-
-COLUMNS = (
-    "event_id",
-    "created_on",
-    "ip_address",
-    "user",
-    "target",
-    "target_id",
-    "action",
-    "details",
-    "reason",
-    "old_values",
-    "new_values",
-    "db_user",
-    "actor_kind",
-    "xact_id",
-    "context",
-)
-"""The columns of an event, in the order of every format."""
 
 CREATED_ON: LiteralString = "pg_catalog.to_char(created_on at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 """ISO 8601 in UTC with microseconds."""
@@ -69,16 +51,16 @@ _JSON: dict[str, LiteralString] = {
     "context": "context",
 }
 
-# An event's values may have megabytes, and a list needs none of them. No character takes more than four bytes.
+# An event's values may have megabytes, of which a list shows how they begin. No character takes more than four bytes.
 _HEAD: dict[str, LiteralString] = {
     **_TEXT,
     "details": "case when pg_catalog.octet_length(details) > 4000"
     " then pg_catalog.left(details, 999) || pg_catalog.chr(8230) else details end",
     "reason": "case when pg_catalog.octet_length(reason) > 4000"
     " then pg_catalog.left(reason, 999) || pg_catalog.chr(8230) else reason end",
-    "old_values": "null::text",
-    "new_values": "null::text",
-    "context": "null::text",
+    "old_values": "pg_catalog.left(old_values::text, 1000)",
+    "new_values": "pg_catalog.left(new_values::text, 1000)",
+    "context": "pg_catalog.left(context::text, 1000)",
 }
 
 # The sentence of a large event may take a second. Called here, in place of the view's own, it takes none for a row that
@@ -210,7 +192,7 @@ class Selection:
         return predicates.conjunction([*self.predicates, *self.after_cursor()])
 
 
-def cells(*, safe: bool, names: Sequence[str] = COLUMNS) -> Composable:
+def cells(*, safe: bool, names: Columns = COLUMNS) -> Composable:
     """Return the projection on columns as text, under their names.
 
     Args:
@@ -220,18 +202,12 @@ def cells(*, safe: bool, names: Sequence[str] = COLUMNS) -> Composable:
     return _named({name: _safe(name) if safe else SQL(_TEXT[name]) for name in names})
 
 
-def heads(names: Sequence[str] = COLUMNS, *, is_cut: bool = True) -> Composable:
-    """Return the projection on columns as text for a list: without values and context.
-
-    Args:
-        names: Which columns, in that order.
-        is_cut: Whether a long sentence is cut.
-    """
-    texts = _HEAD if is_cut else {**_HEAD, "details": _TEXT["details"]}
-    return _named({name: SQL(texts[name]) for name in names})
+def heads(names: Columns) -> Composable:
+    """Return the projection on columns as text for a list, in which long ones are cut; in the order of the names."""
+    return _named({name: SQL(_HEAD[name]) for name in names})
 
 
-def brief(names: Sequence[str], time: timedelta) -> Composable:
+def brief(names: Columns, time: timedelta) -> Composable:
     """Return the projection of `heads`, in which large events have null as details once a time has passed.
 
     Args:
@@ -242,19 +218,24 @@ def brief(names: Sequence[str], time: timedelta) -> Composable:
     return _named({name: details if name == "details" else SQL(_HEAD[name]) for name in names})
 
 
-def documents() -> Composable:
-    """Return the projection on one JSON object with the columns as keys, as text on one line.
+def documents(names: Columns = COLUMNS) -> Composable:
+    """Return the projection on one JSON object with columns as keys, in that order, as text on one line.
 
     It is built on the server, where numbers keep the digits they were stored with.
     """
     return SQL("(select pg_catalog.row_to_json(document)::text from (select {}) as document) as document").format(
-        _named({name: SQL(_JSON[name]) for name in COLUMNS})
+        _named({name: SQL(_JSON[name]) for name in names})
     )
 
 
 def with_cursor(projection: Composable) -> Composable:
     """Return a projection after two columns that make a cursor: created_on as text, and event_id."""
     return SQL("{} as cursor_time, event_id as cursor_id, {}").format(SQL(CREATED_ON), projection)
+
+
+def with_number(projection: Composable) -> Composable:
+    """Return a projection after a column with the number of the event."""
+    return SQL("event_id as event_number, {}").format(projection)
 
 
 def _named(expressions: Mapping[str, Composable]) -> Composable:

@@ -71,6 +71,7 @@ LINES = {
     "auditctl grant re": ["reader"],
     "auditctl stats --by month,ta": ["month,target"],
     "auditctl log --since to": ["today"],
+    "auditctl export --columns user,target": ["user,target", "user,target_id"],
     "auditctl export --committed-since s": ["start"],
     "auditctl plan audit": ["(file)"],
     "auditctl export --output=lo": ["(file)"],

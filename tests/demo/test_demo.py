@@ -21,7 +21,7 @@ import pytest
 from auditctl.demo import company, scenario
 from auditctl.demo.server import EmbeddedServer
 from auditctl.errors import UsageError
-from auditctl.log import selection
+from auditctl.log.columns import COLUMNS
 from tests.fixtures.databases import fetch_value
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def test_kept_server_is_reached_and_stopped_by_the_printed_commands(
         subprocess.run(stop, shell=True, check=True)
     in_log = [row for row in csv.DictReader(log.splitlines()) if row["target"] != "auditctl.export"]
     assert read_csv(tmp_path / "out" / "activity.csv") == in_log[::-1]
-    assert list(in_log[0]) == list(selection.COLUMNS)
+    assert list(in_log[0]) == list(COLUMNS)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from auditctl.capture.rule_keys import KEYS
 from auditctl.cli.main import COMMANDS, cli
 from auditctl.doctor.model import Severity
 from auditctl.doctor.registry import CHECKS
-from auditctl.log import selection
+from auditctl.log.columns import COLUMNS
 from auditctl.log.filters import FILTERS, ZONE, ZONE_HELP
 from auditctl.log.formats import EXPORTS, FORMATS
 
@@ -121,7 +121,7 @@ def _formats() -> Iterator[str]:
     for some in FORMATS:
         yield f"| `{some.name}` | {_cell(some.help)} | {'yes' if some in EXPORTS else 'no'} |"
     yield "\nThe columns of CSV, and the keys of JSON, in this order:\n"
-    yield f"```text\n{','.join(selection.COLUMNS)}\n```\n"
+    yield f"```text\n{','.join(COLUMNS)}\n```\n"
 
 
 def _checks() -> Iterator[str]:

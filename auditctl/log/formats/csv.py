@@ -10,15 +10,16 @@ from dataclasses import replace
 from psycopg.sql import SQL
 
 from auditctl.log import selection
+from auditctl.log.columns import Columns
 from auditctl.log.formats.format import Format, Layout, Row
 
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]')
 _CELL = re.compile(r'(?:"((?:[^"]++|"")*+)"|([^",\r\n]*+))(,|\n)')
 
 
-def write(rows: Iterable[Row], _: Layout) -> Generator[str]:
+def write(rows: Iterable[Row], layout: Layout) -> Generator[str]:
     """Yield the header, then a record for each row."""
-    yield ",".join(selection.COLUMNS) + "\n"
+    yield ",".join(layout.names) + "\n"
     for row in rows:
         yield ",".join(map(_cell, row)) + "\n"
 
@@ -34,13 +35,17 @@ def write_marked(rows: Iterable[Row], layout: Layout) -> Generator[str]:
     yield from write(rows, layout)
 
 
-def read(lines: Iterable[str]) -> Iterator[Row]:
+def read(lines: Iterable[str], columns: Columns) -> Iterator[Row]:
     """Yield the cells of each record after the header; raises ValueError for what this format does not write."""
     records = _records(lines)
     header = next(records, "").removeprefix(BOM_UTF8.decode())
-    if _cells(header) != selection.COLUMNS:
+    if header != ",".join(columns) + "\n":
         raise ValueError("the header is another one")
-    yield from map(_cells, records)
+    for record in records:
+        cells = _cells(record)
+        if len(cells) != len(columns):
+            raise ValueError("the record has other columns")
+        yield cells
 
 
 def _records(lines: Iterable[str]) -> Iterator[str]:
@@ -63,7 +68,7 @@ def _cells(record: str) -> Row:
     while match := _CELL.match(record, place):
         place = match.end()
         cells.append(match[2] or None if match[1] is None else match[1].replace('""', '"'))
-    if place != len(record) or len(cells) != len(selection.COLUMNS):
+    if place != len(record):
         raise ValueError("the record has other columns")
     return tuple(cells)
 
@@ -82,12 +87,13 @@ def safe_cell(text: str) -> str:
 FORMAT = Format(
     name="csv",
     help="for spreadsheets",
-    projection=lambda safe: selection.cells(safe=safe),
+    project=lambda safe, columns: selection.cells(safe=safe, names=columns),
     write=write,
     write_one=write_one,
     copy_options=SQL("format csv, header"),
     media_type="text/csv; charset=utf-8; header=present",
     has_header=True,
+    delimiter=b",",
     read=read,
 )
 

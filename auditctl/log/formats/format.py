@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -10,11 +9,17 @@ from psycopg.sql import SQL, Composable
 
 from auditctl import display
 from auditctl.clock import Clock
+from auditctl.errors import UsageError
+from auditctl.log.columns import COLUMNS, Columns
 
-_DIGITS = re.compile(rb"[0-9]+")
+_LONGEST_NUMBER = 19
+"""The digits of the largest number of an event."""
 
 Row = tuple[str | None, ...]
-"""What a format's projection returns for an event: its cells in the order of `selection.COLUMNS`, or its document."""
+"""What a format's projection returns for an event: its cells in the order of the columns, or its document."""
+
+Record = bytes | bytearray | memoryview
+"""What COPY writes for an event, or for the header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +30,18 @@ class Layout:
         width: Columns of characters, at least 1; None for as many as the text takes.
         color: Whether colors may be used.
         zone: The clock by which a format for people shows times; None for that of UTC, which the header says.
+        columns: The columns that were chosen; None for those that the format has.
     """
 
     width: int | None = 120
     color: bool = False
     zone: Clock | None = None
+    columns: Columns | None = None
+
+    @property
+    def names(self) -> Columns:
+        """The columns of a format that has all of them."""
+        return self.columns or COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +51,7 @@ class Format:
     Attributes:
         name: The value of --format. Of an exported format also the suffix of the page's address.
         help: Its purpose, as a phrase.
-        projection: Returns what to read, given whether cells must be safe for spreadsheets.
+        project: Returns what to read, given whether cells must be safe for spreadsheets, and the columns.
         write: Turns rows into text, piece by piece.
         write_one: Turns the row of a single event into text.
         copy_options: Options with which COPY writes the same bytes from the projection; None where it cannot.
@@ -48,16 +60,17 @@ class Format:
         suffix: The suffix of files; empty for `name`.
         prefix: The bytes at the beginning of a file, which COPY does not write.
         has_header: Whether the first record names the columns.
-        id_prefix: What comes before the event's number in a record that COPY writes.
+        delimiter: What COPY writes between two columns; empty where COPY cannot write it.
+        has_columns: Whether columns can be chosen.
         harmless: Makes the text harmless on a terminal.
         list_projection: What to read where events are listed, if that is less; None otherwise.
-        read: Turns the lines of an exported file back into rows in the order of `selection.COLUMNS`, and raises
-            ValueError for what is not of this format; None where it does not hold every column.
+        read: Turns the lines of an exported file with these columns back into rows, and raises ValueError for what is
+            not of this format; None where it does not hold columns.
     """
 
     name: str
     help: str
-    projection: Callable[[bool], Composable]
+    project: Callable[[bool, Columns], Composable]
     write: Callable[[Iterable[Row], Layout], Generator[str]]
     write_one: Callable[[Row, Layout], Generator[str]]
     copy_options: SQL | None = None
@@ -66,10 +79,11 @@ class Format:
     suffix: str = ""
     prefix: bytes = b""
     has_header: bool = False
-    id_prefix: bytes = b""
+    delimiter: bytes = b""
+    has_columns: bool = True
     harmless: Callable[[str], str] = display.harmless_lines
     list_projection: Callable[[Layout], Composable] | None = None
-    read: Callable[[Iterable[str]], Iterator[Row]] | None = None
+    read: Callable[[Iterable[str], Columns], Iterator[Row]] | None = None
 
     @property
     def shown_name(self) -> str:
@@ -81,6 +95,27 @@ class Format:
         """The suffix of files, without a dot."""
         return self.suffix or self.name
 
+    def require_columns(self, columns: Columns | None) -> None:
+        """Make sure that columns can be chosen, if any were; None for none.
+
+        Raises:
+            UsageError: The format has attributes of its own.
+        """
+        if columns is not None and not self.has_columns:
+            raise UsageError(
+                f"the format {self.name} takes no columns",
+                hint="Its attributes are those of its schema. Use csv or jsonl.",
+            )
+
+    def projection(self, safe: bool, columns: Columns | None = None) -> Composable:
+        """Return what to read for an event.
+
+        Args:
+            safe: Whether cells must be safe for spreadsheets.
+            columns: The chosen columns; None for all.
+        """
+        return self.project(safe, columns or COLUMNS)
+
     def listed(self, safe: bool, layout: Layout) -> Composable:
         """Return what to read where events are listed.
 
@@ -88,9 +123,11 @@ class Format:
             safe: Whether cells must be safe for spreadsheets.
             layout: Where they are shown.
         """
-        return self.projection(safe) if self.list_projection is None else self.list_projection(layout)
+        if self.list_projection is None:
+            return self.projection(safe, layout.columns)
+        return self.list_projection(layout)
 
-    def event_id(self, record: bytes | bytearray | memoryview) -> int:
-        """Return the number of the event in a record that COPY wrote."""
-        digits = _DIGITS.match(bytes(record[: len(self.id_prefix) + 19]), len(self.id_prefix))
-        return int(digits[0]) if digits else 0
+    def split(self, record: Record) -> tuple[bytes, Record]:
+        """Return the number of the event, which COPY wrote before a record, and the record; of a header its name."""
+        number = bytes(record[: _LONGEST_NUMBER + 1]).partition(self.delimiter)[0]
+        return number, record[len(number) + len(self.delimiter) :]

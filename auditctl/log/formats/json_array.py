@@ -26,7 +26,7 @@ def write_one(row: Row, _: Layout) -> Generator[str]:
 FORMAT = Format(
     name="json",
     help="one JSON array",
-    projection=lambda _: selection.documents(),
+    project=lambda _, columns: selection.documents(columns),
     write=write,
     write_one=write_one,
     harmless=harmless_json,

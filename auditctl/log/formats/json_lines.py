@@ -8,6 +8,7 @@ from psycopg.sql import SQL
 
 from auditctl.display import harmless_json
 from auditctl.log import selection
+from auditctl.log.columns import Columns
 from auditctl.log.formats import raw_json
 from auditctl.log.formats.format import Format, Layout, Row
 
@@ -25,11 +26,11 @@ def write_one(row: Row, layout: Layout) -> Generator[str]:
     return write([row], layout)
 
 
-def read(lines: Iterable[str]) -> Iterator[Row]:
+def read(lines: Iterable[str], columns: Columns) -> Iterator[Row]:
     """Yield the cells of each line; raises ValueError for what this format does not write."""
     for line in lines:
         members = list(raw_json.members(line))
-        if tuple([name for name, _, _ in members]) != selection.COLUMNS or not line.endswith("\n"):
+        if tuple([name for name, _, _ in members]) != columns or not line.endswith("\n"):
             raise ValueError("the line has other columns")
         yield tuple([_cell(*member) for member in members])
 
@@ -47,13 +48,13 @@ def _cell(name: str, text: str, value: object) -> str | None:
 FORMAT = Format(
     name="jsonl",
     help="one JSON object on each line",
-    projection=lambda _: selection.documents(),
+    project=lambda _, columns: selection.documents(columns),
     write=write,
     write_one=write_one,
     harmless=harmless_json,
     # JSON text holds no control character, so with these as quote and delimiter nothing is ever quoted.
     copy_options=SQL(r"format csv, quote e'\x01', escape e'\x01', delimiter e'\x02'"),
     media_type="application/jsonl; charset=utf-8",
-    id_prefix=b'{"event_id":',
+    delimiter=b"\x02",
     read=read,
 )

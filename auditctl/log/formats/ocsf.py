@@ -121,11 +121,12 @@ def _document() -> Composable:
 FORMAT = Format(
     name="ocsf",
     help=f"OCSF {VERSION}, one JSON object on each line",
-    projection=lambda _: SQL("{} as document").format(_document()),
+    project=lambda _, __: SQL("{} as document").format(_document()),
     write=json_lines.write,
     write_one=json_lines.write_one,
     harmless=harmless_json,
     copy_options=json_lines.FORMAT.copy_options,
     media_type=json_lines.FORMAT.media_type,
-    id_prefix=b'{"metadata":{"uid":"',
+    delimiter=json_lines.FORMAT.delimiter,
+    has_columns=False,
 )
