@@ -7,7 +7,7 @@ by itself what may be changed; the checks here say earlier, and of all tables to
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from psycopg.types.json import Jsonb
 
@@ -28,21 +28,23 @@ _MAX_NAMED = 5
 """How many tables a refusal names."""
 
 
-def refusal(conn: Connection, planned: Plan, subject: Rule | None = None) -> str | None:
+def refusal(conn: Connection, planned: Plan, subjects: Sequence[Rule] = ()) -> str | None:
     """Return why a plan is not for administrators, as a sentence without a full stop; None if it is.
 
-    It changes tables or rules outside of the limit, policies, or tables that the login which installed auditctl does
-    not own (queries/not_owned.sql).
+    It changes tables or rules outside of the limit, event types although there is a limit, policies, or tables that the
+    login which installed auditctl does not own (queries/not_owned.sql).
 
     Args:
         conn: The connection.
         planned: The plan.
-        subject: The rule that the change is about, also where nothing changes; None for all.
+        subjects: The rules that the change is about, also where nothing changes; empty for all.
     """
     tables = {change.target for change in planned.pending if change.relation_oid is not None}
-    names = {change.name for change in planned.rule_changes} | tables | ({subject.name} if subject else set())
+    names = {change.name for change in planned.rule_changes} | tables | {subject.name for subject in subjects}
     if outside := admin_limit.outside(conn, sorted(names)):
         return f"administrators may not change {_listed(outside)}, which the section [admin] leaves out"
+    if any(map(_is_of_type, planned.pending)) and admin_limit.read(conn) is not None:
+        return f"the section {admin_limit.SECTION} limits administrators to tables, and leaves event types out"
     if reads := sorted(
         {change.target for change in planned.pending if change.action is Action.READ and change.statements}
     ):
@@ -82,13 +84,13 @@ def within_reach(conn: Connection, planned: Plan, stale: frozenset[int]) -> froz
     return frozenset(relation for name, relation in targets.items() if name not in outside)
 
 
-def require_possible(conn: Connection, planned: Plan, subject: Rule | None) -> None:
+def require_possible(conn: Connection, planned: Plan, subjects: Sequence[Rule]) -> None:
     """Refuse a plan that is not for administrators, before anybody is asked about it; arguments as for `refusal`.
 
     Raises:
         DatabaseError: See `refusal`.
     """
-    if reason := refusal(conn, planned, subject):
+    if reason := refusal(conn, planned, subjects):
         raise DatabaseError(reason, hint=database.INSTALLER, sqlstate=database.DENIED)
 
 
@@ -155,7 +157,12 @@ def _event_types(prepared: Prepared) -> Jsonb:
 
 
 def _has_types(batch: Batch) -> bool:
-    return any(change.records_itself and change.kind is not ChangeKind.KEEP for change in batch.changes)
+    return any(map(_is_of_type, batch.changes))
+
+
+def _is_of_type(change: Change) -> bool:
+    """Whether a change is of an event type."""
+    return change.records_itself and not change.is_setting and change.kind is not ChangeKind.KEEP
 
 
 def _listed(names: list[str]) -> str:

@@ -18,6 +18,7 @@ from auditctl.capture import (
     batches,
     catalog,
     desired,
+    desired_changes,
     event_types,
     execute,
     planner,
@@ -125,17 +126,13 @@ def apply(
 
 
 def enable(conn: Connection, rule: Rule, **options: Unpack[Options]) -> Plan:
-    """Set a table's whole rule, replacing the one it had, and start capturing at once; see `carry_out`.
-
-    Raises:
-        UsageError: The label is empty, or the name is not valid.
-    """
-    return carry_out(conn, desired.WithRule(rule), **options)
+    """Set a table's whole rule, replacing the one it had, and start capturing at once; see `WithRules`, `carry_out`."""
+    return carry_out(conn, desired_changes.WithRules((rule,)), **options)
 
 
 def disable(conn: Connection, name: str, actions: tuple[Action, ...] = (), **options: Unpack[Options]) -> Plan:
-    """Stop capturing a table, or some of its actions; see `desired.WithoutTable` and `carry_out`. The log stays."""
-    return carry_out(conn, desired.WithoutTable(name, actions), **options)
+    """Stop capturing a table, or some of its actions; see `WithoutTable` and `carry_out`. The log stays."""
+    return carry_out(conn, desired_changes.WithoutTable(name, actions), **options)
 
 
 def carry_out(
@@ -184,7 +181,7 @@ def carry_out(
             prepared = _prepare(conn, state.resolve(conn))
             stale = rule_store.stale(conn, prepared.plan)
             if is_administered:
-                administer.require_possible(conn, prepared.plan, prepared.goal.subject)
+                administer.require_possible(conn, prepared.plan, prepared.goal.subjects)
                 stale = administer.within_reach(conn, prepared.plan, stale)
             version = attempts.version(conn, prepared.audited)
         # The tables to register are no part of the fingerprint: nobody is asked about them again.
@@ -249,15 +246,16 @@ def _prepare(conn: Connection, goal: DesiredRules) -> Prepared:
 
 
 def _outcome(goal: DesiredRules, resolution: resolve.Resolution) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return how the rule that is stated comes out beside the others, and what of that is a surprise, as sentences."""
-    outcome = list(precedence.outcome(goal.subject, resolution.coverings.values())) if goal.subject else []
+    """Return how the rules that are stated come out beside the others, and what of that is a surprise, as sentences."""
+    found = resolution.coverings.values()
+    outcome = [one for subject in goal.subjects for one in precedence.outcome(subject, found)]
     notes, surprises = ([sentence for is_one, sentence in outcome if is_one is wanted] for wanted in (False, True))
     return tuple(notes), tuple(surprises)
 
 
 def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, ConfigurationError | None]:
     """Return the plan, without the tables of rules that do not fit, and what does not fit."""
-    types = event_types.Types(event_types.read(conn), goal.event_types)
+    types = event_types.Types(event_types.read(conn), goal.event_types, goal.has_file)
     limits = goal.limits
     current = goal.catalog or desired.read_catalog(conn, goal.rules, limits)
     resolution = resolve.resolve(
@@ -282,7 +280,7 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
             *goal.warnings,
             *planned.warnings,
             *still_clear.sentences(conn, audited),
-            *event_types.notes(types, has_file=goal.has_file),
+            *event_types.notes(types),
         ),
         stored=rule_store.read(conn),
         unseen=unseen.sentences(conn, {one.target for one in resolution.audited}, limits),

@@ -1,4 +1,4 @@
-"""Resolves a desired state to rules: those of a file or of the database, with one rule more, or with one less.
+"""Resolves a desired state to rules: those of a file or of the database. Single changes are in `desired_changes`.
 
 It is resolved inside the transaction that plans it, against what the database has there. Changes nothing.
 """
@@ -7,32 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from auditctl import table_names
-from auditctl.actions import Action
 from auditctl.capture import (
     accepted,
     admin_limit,
     catalog,
-    exclusion,
-    precedence,
     resolve,
     rule_store,
     scope,
-    unseen,
     within_limit,
 )
 from auditctl.capture.accepted import Acceptance
 from auditctl.capture.config.document import Document
 from auditctl.capture.model import Catalog, EventType
-from auditctl.capture.resolve import Resolution
 from auditctl.capture.rule_keys import Rule
 from auditctl.capture.scope import Scope
-from auditctl.capture.validate import COMMAND_LINE, FORM
 from auditctl.database import Connection
-from auditctl.errors import ConfigurationError, UsageError
 from auditctl.retention.times import Retention
-from auditctl.table_names import qualified
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +41,7 @@ class DesiredRules:
         retention: How long events should be kept; None to leave that as it is.
         accepted: The findings of doctor that should be accepted; None likewise.
         has_file: Whether the rules come from a file, which may not mention everything that the database has.
-        subject: The rule that the change is about, without actions where nothing should remain; None for all.
+        subjects: The rules that the change is about, without actions where nothing should remain; empty for all.
         limits: The tables that the plan is limited to; None for all.
         warnings: What may surprise, as sentences.
         catalog: The catalog that they were resolved with, which a plan in the same transaction uses; None to read it.
@@ -64,12 +57,24 @@ class DesiredRules:
     retention: Retention | None = None
     accepted: tuple[Acceptance, ...] | None = None
     has_file: bool = False
-    subject: Rule | None = None
+    subjects: tuple[Rule, ...] = ()
     limits: Scope | None = None
     warnings: tuple[str, ...] = ()
     catalog: Catalog | None = None
     is_thorough: bool = False
     admin: tuple[str, ...] | None = None
+
+
+class Desired(Protocol):
+    """A desired state."""
+
+    def resolve(self, conn: Connection) -> DesiredRules:
+        """Return the rules that it means in a database.
+
+        Raises:
+            ConfigurationError: It means nothing there.
+            UsageError: A name in it is not known.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,97 +171,6 @@ def _for_administrator(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class WithRule:
-    """One rule, in place of the one that its table has; all others stay.
-
-    Attributes:
-        rule: The rule; without an `origin` it comes from the command line.
-
-    Raises:
-        UsageError: The label is empty, or the name is not valid.
-    """
-
-    rule: Rule
-
-    def __post_init__(self) -> None:
-        label = self.rule.label
-        if label is not None and (not label.strip() or "\0" in label):
-            raise UsageError(
-                "a label must be text that is not empty", hint="Leave --label out for the table's own name."
-            )
-        table_names.parse(self.rule.name)
-
-    def resolve(self, conn: Connection) -> DesiredRules:
-        """Return the stored rules with this one, under the registered name of its table."""
-        rule = replace(self.rule, origin=self.rule.origin or COMMAND_LINE)
-        stored = rule_store.read(conn)
-        current = read_catalog(conn, [*stored, rule])
-        before = resolve.resolve(stored, current, follow_renames=True)
-        resolution = resolve.resolve([rule], current, follow_renames=False)
-        rule = replace(rule, name=resolution.rules[0].name)
-        missing = tuple(problem.message for problem in resolution.problems if problem.is_missing)
-        rules = precedence.put(before.rules, rule)
-        if rule.origin == FORM:
-            relation = next((r for r in current.relations if qualified(*r.identity) == rule.name), None)
-            rule = exclusion.as_stated(rule, rules, relation)
-            rules = precedence.put(before.rules, rule)
-        changed = _changed(before, resolve.resolve(rules, current, follow_renames=True))
-        return DesiredRules(rules, changed | {rule.name}, problems=missing, subject=rule, catalog=current)
-
-
-@dataclass(frozen=True, slots=True)
-class WithoutTable:
-    """The stored rules without what a name or glob matches, or without some of its actions; see `exclusion.without`.
-
-    A table or view that is not audited and has the former name of an audited table gets a rule without actions:
-    `check` then ignores it.
-
-    Attributes:
-        name: The table, or a glob.
-        actions: The actions to stop; empty for all.
-
-    Raises:
-        UsageError: The name is not valid.
-    """
-
-    name: str
-    actions: tuple[Action, ...] = ()
-
-    def __post_init__(self) -> None:
-        table_names.parse(self.name)
-
-    def resolve(self, conn: Connection) -> DesiredRules:
-        """Return the rules without it.
-
-        Raises:
-            ConfigurationError: No rule audits anything of that name.
-        """
-        stored = rule_store.read(conn)
-        probe = Rule(self.name, (), origin=COMMAND_LINE)
-        current = read_catalog(conn, [*stored, probe])
-        name = resolve.resolve([probe], current, follow_renames=False).rules[0].name
-        covering = resolve.resolve(stored, current, follow_renames=True)
-        rules = exclusion.without(covering, name, self.actions)
-        if rules is None and any(former.name == name for former in unseen.former_names(conn)):
-            # A rule without actions states that it is deliberately not audited.
-            rules = precedence.put(covering.rules, replace(probe, name=name))
-        if rules is None:
-            raise ConfigurationError(
-                [f"TABLE: {name} is not audited"], hint="List what is audited with: auditctl tables"
-            )
-        pattern = table_names.parse(name)
-        inside = {rule.name for rule in covering.rules if pattern.covers(table_names.parse(rule.name))}
-        reached = {audited.target for audited in covering.audited if pattern.matches(*audited.root.identity)}
-        changed = _changed(covering, resolve.resolve(rules, current, follow_renames=True))
-        only = frozenset({name} | inside | reached | changed)
-        return DesiredRules(rules, only, subject=replace(probe, name=name))
-
-
-Desired = AllRules | WithRule | WithoutTable
-"""A desired state, whose `resolve` returns the rules that it means in a database."""
-
-
 def read_catalog(conn: Connection, rules: Iterable[Rule], limits: Scope | None = None) -> Catalog:
     """Return the catalog, with columns, key and triggers wherever these rules reach within the limits."""
     within = None if limits is None else lambda _catalog: limits.relations
@@ -279,12 +193,3 @@ def read_limited(conn: Connection, rules: Iterable[Rule], only: Sequence[str]) -
         return found[0].relations
 
     return catalog.read(conn, resolve.relevant(all_rules), within), found[0]
-
-
-def _changed(before: Resolution, after: Resolution) -> frozenset[str]:
-    """Return the names of the tables that another rule covers afterwards, or none, or whose rule hides others."""
-    rules, now = (
-        {name: (c.rule.name, c.rule.exclude, c.rule.mask) for name, c in each.coverings.items()}
-        for each in (before, after)
-    )
-    return frozenset(name for name in rules.keys() | now.keys() if rules.get(name) != now.get(name))

@@ -18,7 +18,7 @@ from auditctl.actions import Action
 from auditctl.capture.model import EventType, Statement
 from auditctl.capture.plan import Change, ChangeKind
 from auditctl.capture.rule_keys import Rule
-from auditctl.capture.validate import STORED, where
+from auditctl.capture.validate import FORM, STORED, where
 from auditctl.database import Connection
 
 
@@ -28,11 +28,14 @@ class Types:
 
     Attributes:
         stored: The types in the database.
-        from_file: The types of the file; None if it has no [[event]], so that they stay as they are.
+        from_file: The types of the file, or those that a form leads to; None for a file without [[event]], so that they
+            stay as they are.
+        has_file: Whether a file states them.
     """
 
     stored: tuple[EventType, ...] = ()
     from_file: tuple[EventType, ...] | None = None
+    has_file: bool = True
 
     @property
     def desired(self) -> tuple[EventType, ...]:
@@ -88,13 +91,26 @@ def status(conn: Connection) -> list[EventStatus]:
     return conn.cursor(row_factory=class_row(EventStatus)).execute(query).fetchall()
 
 
+def deciding(conn: Connection, name: str) -> EventType | None:
+    """Return the stored type that decides whether events of a target are recorded; None if none does.
+
+    Raises:
+        DatabaseError: The login may not read auditctl.event_type.
+    """
+    query = (
+        "select t.name, t.label, t.enabled, %s as origin from auditctl.deciding_type(%s) as t where t.name is not null"
+    )
+    return conn.cursor(row_factory=class_row(EventType)).execute(query, [STORED, name]).fetchone()
+
+
 def changes(types: Types) -> Iterator[Change]:
     """Yield the changes by name: types to delete first, then the others."""
     stored = {event_type.name: event_type for event_type in types.stored}
     desired = {event_type.name: event_type for event_type in types.desired}
     for name in sorted(stored.keys() - desired.keys()):
         statement = sql.SQL("delete from auditctl.event_type where name = {}").format(name)
-        yield _change(ChangeKind.DROP, name, "The file does not state it.", statement)
+        reason = "The file does not state it." if types.has_file else "Its type is removed."
+        yield _change(ChangeKind.DROP, name, reason, statement)
     for name, event_type in sorted(desired.items()):
         values = [event_type.name, event_type.label, event_type.enabled]
         if name not in stored:
@@ -102,7 +118,8 @@ def changes(types: Types) -> Iterator[Change]:
                 *values
             )
             state = "" if event_type.enabled else ", switched off"
-            yield _change(ChangeKind.CREATE, name, f"The file states it{state}.", insert)
+            reason = "The file states it" if types.has_file else "Its type is new"
+            yield _change(ChangeKind.CREATE, name, f"{reason}{state}.", insert)
         elif stored[name] == event_type:
             yield _change(ChangeKind.KEEP, name, "It is as stated.")
         else:
@@ -123,7 +140,7 @@ def find_problems(types: Types, rules: Sequence[Rule], targets: Iterable[str]) -
     """
     audited, tables = set(targets), {rule.name for rule in rules}
     problems = [
-        f"{event_type.origin}.label: {event_type.name} is an audited table, whose label stands in its [[table]]"
+        f"{_place(event_type)}: {event_type.name} is an audited table, whose label stands in its [[table]]"
         for event_type in types.from_file or ()
         if event_type.label is not None and event_type.name in audited and event_type not in types.stored
     ]
@@ -135,9 +152,9 @@ def find_problems(types: Types, rules: Sequence[Rule], targets: Iterable[str]) -
     return problems
 
 
-def notes(types: Types, *, has_file: bool) -> tuple[str, ...]:
+def notes(types: Types) -> tuple[str, ...]:
     """Return a note if a file leaves the event types in the database as they are."""
-    if not has_file or types.from_file is not None or not types.stored:
+    if not types.has_file or types.from_file is not None or not types.stored:
         return ()
     count = len(types.stored)
     which = "the event type in the database stays" if count == 1 else f"the {count} event types in the database stay"
@@ -161,9 +178,12 @@ def _label_uses(types: Types, rules: Iterable[Rule]) -> Iterator[_LabelUse]:
             yield _LabelUse(rule.label, rule.name, where(rule, "label"), is_new)
     for event_type in types.desired:
         if event_type.label is not None:
-            yield _LabelUse(
-                event_type.label, event_type.name, f"{event_type.origin}.label", event_type not in types.stored
-            )
+            yield _LabelUse(event_type.label, event_type.name, _place(event_type), event_type not in types.stored)
+
+
+def _place(event_type: EventType) -> str:
+    """Return the place of its label, for messages."""
+    return "Label" if event_type.origin == FORM else f"{event_type.origin}.label"
 
 
 def _change(kind: ChangeKind, name: str, reason: str, statement: sql.Composed | None = None) -> Change:

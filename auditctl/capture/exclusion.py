@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from auditctl import table_names
 from auditctl.actions import Action
-from auditctl.capture import precedence, rule_keys
+from auditctl.capture import precedence, rule_keys, validate
 from auditctl.capture.model import Relation
 from auditctl.capture.resolve import Resolution
 from auditctl.capture.rule_keys import Rule
@@ -77,6 +77,29 @@ def as_stated(rule: Rule, rules: Sequence[Rule], relation: Relation | None) -> R
         if key.is_inherited and {*(getattr(rule, key.name) or ())} == {*(getattr(inherited, key.name) or ())}
     }
     return replace(rule, **lists)
+
+
+def with_own_columns(rule: Rule, relations: Mapping[str, Relation]) -> Rule:
+    """Return a rule without the columns that its table does not have."""
+    relation = relations.get(rule.name)
+    return rule_keys.keep_columns(rule, relation.columns) if relation else rule
+
+
+def unknown_columns(rules: Sequence[Rule], relations: Mapping[str, Relation]) -> list[str]:
+    """Return a mistake for each column that rules for several tables name and none of the tables has.
+
+    Args:
+        rules: The rules, which name the same columns.
+        relations: The tables, by registered name.
+    """
+    known = {column for rule in rules if rule.name in relations for column in relations[rule.name].columns}
+    named = dict.fromkeys(
+        (validate.where(rule, key.name), column)
+        for rule in rules
+        for key in rule_keys.COLUMNS
+        for column in getattr(rule, key.name) or ()
+    )
+    return [f"{place}: none of these tables has a column {column}" for place, column in named if column not in known]
 
 
 def _narrowed(glob: Rule, name: str, covering: Resolution) -> Rule:

@@ -27,7 +27,8 @@ from auditctl.web.views import (
     saved_views,
     suggest,
 )
-from auditctl.web.views.config import change, form, tables
+from auditctl.web.views.config import add_form, change, event_form, form, forms, tables, tables_form
+from auditctl.web.views.config import history as config_history
 
 MAX_FORM = 1 << 20
 """Bytes."""
@@ -87,13 +88,19 @@ ROUTES = (
     Route("/access/plan", access.plan, methods=("POST",), access=Access.ADMIN),
     Route("/access/apply", access.apply, methods=("POST",), access=Access.ADMIN),
     Route("/retention", retention.retention),
+    Route("/retention/change", retention.form, access=Access.ADMIN, parameters=retention.PARAMETERS),
+    Route("/retention/change", retention.edit, methods=("POST",), access=Access.ADMIN),
     Route("/retention/plan", retention.plan, methods=("POST",), access=Access.ADMIN),
     Route("/retention/apply", retention.apply, methods=("POST",), access=Access.ADMIN),
     Route("/config", tables.config, access=Access.ADMIN, parameters=tables.PARAMETERS),
     Route("/config.toml", tables.toml, access=Access.ADMIN),
+    Route("/config/history", config_history.history, parameters=config_history.PARAMETERS),
+    Route("/config/add", add_form.add, access=Access.ADMIN, parameters=add_form.PARAMETERS),
     Route("/config/table", form.table, access=Access.ADMIN, parameters=form.PARAMETERS),
-    Route("/config/table", form.edit, methods=("POST",), access=Access.ADMIN),
-    Route("/config/disable", form.disable, access=Access.ADMIN, parameters=form.PARAMETERS),
+    Route("/config/disable", form.disable, access=Access.ADMIN, parameters=form.DISABLE_PARAMETERS),
+    Route("/config/tables", tables_form.tables, access=Access.ADMIN, parameters=tables_form.PARAMETERS),
+    Route("/config/event", event_form.event, access=Access.ADMIN, parameters=event_form.PARAMETERS),
+    Route("/config/edit", forms.edit, methods=("POST",), access=Access.ADMIN),
     Route("/config/plan", change.plan, methods=("POST",), access=Access.ADMIN),
     Route("/config/apply", change.apply, methods=("POST",), access=Access.ADMIN),
     Route("/doctor", doctor.doctor, access=Access.ADMIN, parameters=doctor.PARAMETERS),

@@ -41,9 +41,10 @@ def test_an_activity_log_is_added_after_its_plan_was_shown(
     tab.goto("/")
     tab.get_by_role("link", name="Configuration").click()
     tab.get_by_role("link", name="+ Add activity log", exact=True).first.click()
-    tab.get_by_label("Table").fill(invoices)
-    tab.get_by_role("button", name="Next").click()
+    tab.get_by_role("combobox", name="Target").fill(invoices)
     tab.get_by_role("checkbox", name="TRUNCATE").uncheck()
+    tab.get_by_role("button", name="Next").click()
+    expect(tab.get_by_role("checkbox", name="TRUNCATE")).not_to_be_checked()
     tab.get_by_label("Label").fill("Invoice")
     tab.get_by_role("checkbox", name="Mask card").check()
     follow(tab.get_by_role("button", name="Show the plan"))
@@ -97,11 +98,11 @@ def test_a_table_that_is_not_there_is_said_to_be_beside_its_name(
     page: Page, admin: Client, invoices: str, browse: Browse
 ) -> None:
     tab = browse(page.url, admin, refusals=(422,))
-    tab.goto("/config/table")
-    tab.get_by_label("Table").fill("billing.invoicee")
-    tab.get_by_label("Table").press("Enter")
+    tab.goto("/config/add")
+    tab.get_by_role("combobox", name="Target").fill("billing.invoicee")
+    tab.get_by_role("combobox", name="Target").press("Enter")
     expect(tab.get_by_role("alert")).to_contain_text("billing.invoicee")
-    expect(tab.get_by_label("Table")).to_have_value("billing.invoicee")
+    expect(tab.get_by_role("combobox", name="Target")).to_have_value("billing.invoicee")
 
 
 def test_the_doctor_names_what_is_weak_with_its_remedy(

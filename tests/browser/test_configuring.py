@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 PATHS = (
     "/config",
-    "/config/table",
+    "/config/add",
+    "/config/tables?all=1",
+    "/config/event?target=auth.login",
+    "/retention/change?change=keep&back=config",
     "/config/table?table=item",
     "/config/table?table=public.*",
     "/config/disable?table=old",

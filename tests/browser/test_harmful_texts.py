@@ -140,7 +140,7 @@ def test_pictures_and_suggestions_show_them_as_text(hostile: Archive, browse: Br
 
 def test_administrators_see_them_as_text(hostile: Archive, browse: Browse) -> None:
     tab = browse(hostile.url, hostile.admin)
-    for path in ("/config", "/doctor", "/config/table"):
+    for path in ("/config", "/doctor", "/config/add", "/config/tables"):
         tab.goto(path)
         assert_harmless(tab)
     tab.goto("/config")

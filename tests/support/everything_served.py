@@ -23,7 +23,9 @@ PAGES = (
     "/export.ocsf?user=alice",
     f"/check?sha256={'0' * 64}", "/manifest.json?export=20", "/login",
     "/config", "/config?find=shop", "/config.toml", "/config/table?table=shop.customer",
-    "/config/disable?table=shop.customer", "/access", "/retention", "/doctor?severity=critical", "/healthz", "/metrics",
+    "/config/disable?table=shop.customer", "/config/add?type=event", "/config/tables?schema=shop&all=1",
+    "/config/event?target=auth.login", "/config/history", "/retention/change?change=hold&back=config",
+    "/access", "/retention", "/doctor?severity=critical", "/healthz", "/metrics",
 )  # fmt: skip
 VARYING = re.compile(
     r'name="(?:csrf|shown)" value="[^"]*"|\d+(?:\.\d+)? m?s\b|\d{2}(?::|%3A)\d{2}(?:(?::|%3A)\d{2}(?:\.\d+)?)?Z?|'
@@ -45,6 +47,7 @@ def opened(client: Client, login: str) -> Iterator[tuple[str, str]]:
     fields = {**read(client.get("/config/table?table=shop.parted").text).form("/config/plan"), "label": ["Party"]}
     planned = client.post("/config/plan", data=fields)
     yield "/config/plan", _outcome(planned)
+    yield "/config/edit", _outcome(client.post("/config/edit", data=read(planned.text).form("/config/apply")))
     yield "/config/apply", _outcome(client.post("/config/apply", data=read(planned.text).form("/config/apply")))
     yield "/config", _outcome(client.get("/config"))
     grant = {"change": "grant", "role": "reader", "login": login}
@@ -64,8 +67,8 @@ def opened(client: Client, login: str) -> Iterator[tuple[str, str]]:
     yield "/logout", _outcome(client.form("/logout", {}, source="/"))
     assert {route.path.replace("{event_id}", "20") for route in ROUTES} <= {
         *(path.partition("?")[0] for path in PAGES),
-        "/config/plan", "/config/apply", "/access/plan", "/access/apply", "/retention/plan", "/retention/apply",
-        "/views", "/views/drop", "/logout",
+        "/config/plan", "/config/edit", "/config/apply", "/access/plan", "/access/apply",
+        "/retention/plan", "/retention/apply", "/views", "/views/drop", "/logout",
     }  # fmt: skip
 
 

@@ -50,10 +50,12 @@ def everything(client: Client) -> Document:
     return read(answer.text)
 
 
-def done(client: Client, plan: Document) -> str:
+def done(client: Client, plan: Document, **changes: list[str]) -> str:
     """Apply a plan; what the next page says about it."""
-    answer = applied(client, plan)
-    assert (answer.status_code, answer.headers.get("location")) == (303, "/config"), answer.text
+    answer = applied(client, plan, **changes)
+    assert answer.status_code == 303, answer.text
+    address, _, row = answer.headers["location"].partition("#")
+    assert (address, bool(row)) == ("/config", plan.form("/config/apply")["change"] != ["apply"])
     said = client.get("/config").text.partition('role="status"><p>')[2]
     return said.partition("</p>")[0]
 

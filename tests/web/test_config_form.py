@@ -156,15 +156,8 @@ def test_a_name_that_cannot_be_audited_is_refused_and_stays_in_its_field(
         assert answer.status_code == 422
         document = read(answer.text)
         assert said in document.alerts[0]
-        assert document.form("/config/table") == {"table": [name]}
+        assert document.form("/config/add")["table"] == [name]
         assert "<script>alert" not in answer.text
-
-
-def test_without_a_name_the_form_asks_for_one_and_knows_the_tables(conn: psycopg.Connection, admin: Client) -> None:
-    conn.execute(ITEM)
-    answer = admin.get("/config/table")
-    assert read(answer.text).form("/config/table") == {"table": [""]}
-    assert '<option value="public.item">' in answer.text
 
 
 def test_all_that_does_not_fit_is_said_at_once_beside_what_was_typed(conn: psycopg.Connection, admin: Client) -> None:

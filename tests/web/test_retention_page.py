@@ -52,9 +52,11 @@ def test_a_shorter_time_says_what_it_deletes_and_is_stored_when_it_is_applied(
     stored = "select target, keep from auditctl.retention where until is null order by target"
     assert conn.execute(stored).fetchall() == [("*", None)]
     fields = {**read(planned).form(APPLY), "reason": ["new policy"]}
-    assert admin.post(APPLY, data=fields).headers["location"] == PAGE
+    assert admin.post(APPLY, data=fields).headers["location"] == f"{PAGE}#keep-%2A"
     assert conn.execute(stored).fetchall() == [("*", "400 days")]
-    assert "every event: keep 400 days" in admin.get(PAGE).text
+    shown = admin.get(PAGE).text
+    assert "every event: keep 400 days" in shown
+    assert 'id="keep-%2A" class="changed"' in shown
     for keep, expected in (
         ("10 years", [("*", "400 days"), ("shop.bill", "10 years")]),
         ("as every event", [("*", "400 days")]),
@@ -119,3 +121,47 @@ def test_wrong_input_keeps_what_was_typed(admin: Client) -> None:
     answer = admin.form(PLAN, {"change": "keep", "target": "shop.*", "keep": "two <weeks>"}, source=PAGE)
     typed = read(answer.text).form(PLAN)
     assert (typed["target"], typed["keep"]) == (["shop.*"], ["two <weeks>"])
+
+
+def test_times_and_holds_are_changed_from_the_configuration_and_lead_back_to_their_row(
+    conn: psycopg.Connection, admin: Client
+) -> None:
+    for form, typed, row, messages in (
+        (
+            "/retention/change?change=keep&back=config",
+            {"target": "shop.bill", "keep": "10 years"},
+            "keep-shop.bill",
+            "shop.bill: keep 10 years, instead of as every event.",
+        ),
+        (
+            "/retention/change?change=hold&back=config",
+            {"target": "shop.bill", "id": "7", "reason": "case 31"},
+            "hold-1",
+            "Placed hold 1.",
+        ),
+        ("/retention/change?change=release&hold=1&back=config", {"reason": "closed"}, "holds", "Released hold 1."),
+        (
+            "/retention/change?change=keep&target=shop.bill&keep=as+every+event&back=config",
+            {},
+            "keep-shop.bill",
+            "shop.bill: keep as every event, instead of 10 years.",
+        ),
+    ):
+        planned = read(admin.post(PLAN, data={**read(admin.get(form).text).form(PLAN), **typed}).text).form(APPLY)
+        edited = read(admin.post("/retention/change", data={**planned, "reason": ["typed late"]}).text).form(PLAN)
+        assert edited["reason"] == ["typed late"]
+        assert {name: edited[name] for name in typed if name != "reason"} == {
+            name: [value] for name, value in typed.items() if name != "reason"
+        }
+        answer = admin.post(APPLY, data=planned)
+        assert answer.headers["location"] == f"/config#{row}", answer.text
+        shown = admin.get("/config").text
+        assert f'role="status"><p>{messages}' in shown
+        assert f'id="{row}"' in shown or "as every event" in form.replace("+", " ")
+    links = {address for text, address in read(admin.get("/config").text).links if text in ("Edit", "+ Place a hold")}
+    assert {
+        "/retention/change?change=hold&back=config",
+        "/retention/change?change=keep&back=config&keep=forever",
+    } <= links
+    for query in ("change=drop", "change=keep&back=https://example.com"):
+        assert admin.get(f"/retention/change?{query}").status_code == 400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from auditctl.capture.config.fields import Fields, refuse_repeated
 from auditctl.capture.config.toml import Section
@@ -12,6 +12,9 @@ from auditctl.capture.model import EventType
 from auditctl.text import in_quotes, is_glob
 
 KEYS = ("name", "label", "enabled")
+TITLES = {"name": "Target", "label": "Label", "enabled": "Recorded"}
+"""The title of each key in the page's form."""
+
 LONGEST_NAME = 500
 """Bytes, as auditctl.record_event takes them."""
 
@@ -33,6 +36,12 @@ def sections(types: Iterable[EventType]) -> list[Section]:
     return [_section(event_type) for event_type in types]
 
 
+def problems(event_type: EventType) -> list[str]:
+    """Return the mistakes of a type that a form states, each with the title of its field; empty for none."""
+    faults = _faults(event_type.name, event_type.label)
+    return [f"{TITLES[key]}: {fault}" for key, fault in faults]
+
+
 def _section(event_type: EventType) -> Section:
     section: Section = {"name": event_type.name}
     if event_type.label is not None:
@@ -46,14 +55,20 @@ def _type(table: Fields) -> EventType | None:
     table.known(KEYS)
     label, enabled = table.text("label"), table.flag("enabled", default=True)
     name = table.values.get("name")
-    fault = _fault(name)
-    if fault:
-        table.problem("name", fault)
-    if not isinstance(name, str) or fault:
+    faults = dict(_faults(name, label))
+    for key, fault in faults.items():
+        table.problem(key, fault)
+    if not isinstance(name, str) or "name" in faults:
         return None
-    if label is not None and is_glob(name):
-        table.problem("label", f"a label belongs to one type, and {name} is a glob")
     return EventType(unicodedata.normalize("NFKC", name), label, enabled, table.origin)
+
+
+def _faults(name: object, label: str | None) -> Iterator[tuple[str, str]]:
+    """Yield why a name or a label is not valid: the key, and the fault."""
+    if fault := _fault(name):
+        yield "name", fault
+    elif label is not None and is_glob(str(name)):
+        yield "label", f"a label belongs to one type, and {name} is a glob"
 
 
 def _fault(name: object) -> str:

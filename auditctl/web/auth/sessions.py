@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -48,6 +48,7 @@ class VisitorSession:
         created: Time of sign-in, by the clock of `Sessions`.
         seen: Time of the last request that counts as activity.
         messages: Shown once, on the next page: what the requests before did.
+        changed: The ids of the rows that they changed, which the next page that has them highlights.
     """
 
     visitor: Visitor
@@ -56,15 +57,22 @@ class VisitorSession:
     created: float
     seen: float
     messages: list[str] = field(default_factory=list)
+    changed: frozenset[str] = frozenset()
 
-    def notify(self, message: str) -> None:
-        """Add a message for the next page; only the newest few wait for it."""
+    def notify(self, message: str, changed: Iterable[str] = ()) -> None:
+        """Add a message for the next page, and the ids of rows; only the newest few messages wait for it."""
         self.messages = [*self.messages, message][-MAX_MESSAGES:]
+        self.changed = frozenset(changed)
 
     def take_messages(self) -> list[str]:
         """Return the messages, which are not shown again."""
         messages, self.messages = self.messages, []
         return messages
+
+    def take_changed(self) -> frozenset[str]:
+        """Return the ids of the rows that the last change was about, which are not highlighted again."""
+        changed, self.changed = self.changed, frozenset()
+        return changed
 
     @property
     def csrf(self) -> str:

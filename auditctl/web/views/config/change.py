@@ -10,18 +10,17 @@ from starlette.responses import RedirectResponse, Response
 
 from auditctl import reason
 from auditctl.capture import apply as capture_apply
-from auditctl.capture import roles, table_details, table_keys
+from auditctl.capture import roles, table_keys
 from auditctl.capture.plan import Plan
 from auditctl.capture.statements import script
 from auditctl.capture.uncovered import UncoverError
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, UsageError
-from auditctl.text import plural
 from auditctl.web import error_pages
 from auditctl.web.errors import WebError
 from auditctl.web.request import Visit
-from auditctl.web.views.config import form, request
-from auditctl.web.views.config.request import ChangeRequest, ChangeType
+from auditctl.web.views.config import changes, forms
+from auditctl.web.views.config.request import ChangeRequest
 
 LOCK_TIMEOUT = "5s"
 LOCKED = errors.LockNotAvailable.sqlstate
@@ -54,11 +53,10 @@ class Trouble:
 
 def plan(visit: Visit) -> Response:
     """Show what a change would do, without doing it."""
-    change = request.posted(visit)
+    change = changes.posted(visit)
     with visit.connection() as conn:
         try:
-            if change.kind is ChangeType.ENABLE:
-                change = change.ordered_as(table_details.read(conn, change.table).rule)
+            change = change.completed(conn)
             return _plan_page(visit, conn, change, capture_apply.preview(conn, change.desired()))
         except (ConfigurationError, UsageError) as error:
             return _problems_page(visit, conn, change, error)
@@ -66,7 +64,7 @@ def plan(visit: Visit) -> Response:
 
 def apply(visit: Visit) -> Response:
     """Do what was shown if the plan is still the same; else show the new plan."""
-    change = request.posted(visit)
+    change = changes.posted(visit)
     seen = visit.one(visit.form, "shown").encode()
     may_uncover = visit.one(visit.form, "uncover", "") == "1"
     why = _reason(visit)
@@ -95,10 +93,10 @@ def apply(visit: Visit) -> Response:
             message = "The database changed after the plan was shown."
             trouble = Trouble(message, "This is the plan now.", 409)
             return _plan_page(visit, conn, change, applied, trouble)
-    visit.signed_in.notify(
-        _message(change, applied) if approved else "Nothing had to be done: the database already matches."
-    )
-    return RedirectResponse(visit.url("/config"), 303)
+    message = change.outcome(applied) if approved else "Nothing had to be done: the database already matches."
+    visit.signed_in.notify(message, change.rows)
+    fragment = "".join(f"#{row}" for row in change.rows[:1])
+    return RedirectResponse(f"{visit.url('/config')}{fragment}", 303)
 
 
 def _reason(visit: Visit) -> str | None:
@@ -135,8 +133,8 @@ def _problems_page(
 ) -> Response:
     """Show why the rules do not fit the database: with the form that states them, if there is one."""
     problems = error.problems if isinstance(error, ConfigurationError) else (f"{error}. {error.hint}".strip(),)
-    if change.kind is not ChangeType.APPLY:
-        return form.again(visit, conn, change, problems)
+    if change.has_form:
+        return forms.again(visit, conn, change, problems)
     return visit.page(
         "config_plan.html",
         422,
@@ -154,13 +152,3 @@ def _problems_page(
 def _trouble(error: AuditctlError) -> Trouble:
     state = getattr(error, "sqlstate", None) or ""
     return Trouble(str(error), _HINTS.get(state, error.hint), error_pages.status_of(error))
-
-
-def _message(change: ChangeRequest, applied: Plan) -> str:
-    number = len([c for c in applied.pending if c.statements]) + len(applied.retention.differences)
-    where = f" to {change.table}" if change.table else ""
-    if number:
-        return f"Applied {plural(number, 'change')}{where}."
-    if applied.rule_changes:
-        return f"Stored the rule of {change.table}. No trigger had to change."
-    return "No trigger had to change. The audited tables were registered again."

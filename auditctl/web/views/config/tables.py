@@ -15,11 +15,12 @@ from auditctl.capture.table_status import STATES, TableStatus
 from auditctl.database import Connection
 from auditctl.durations import format_keep
 from auditctl.log import target_names
-from auditctl.retention import times
+from auditctl.retention import holds, times
 from auditctl.text import in_quotes
 from auditctl.web.errors import BadRequest
+from auditctl.web.render.row_ids import row_id
 from auditctl.web.request import Visit
-from auditctl.web.views.config import request
+from auditctl.web.views.config.table_changes import ApplyRules
 
 PARAMETERS = frozenset({"find", "state", "only"})
 MAX_TABLES = 500
@@ -31,7 +32,7 @@ class TableList:
     """The tables of the database that a search finds.
 
     Attributes:
-        tables: Those that match, by name; at most `MAX_TABLES`.
+        tables: Those that match, by name; at most `MAX_TABLES`, and beyond that those that were just changed.
         matching: How many match.
         counts: How many tables are in each state, the worst first.
         with_log: The names among them that the log has events for.
@@ -57,10 +58,13 @@ def config(visit: Visit) -> Response:
     only = visit.one(parameters, "only", "").strip()
     if state and state not in STATES:
         raise BadRequest(f"There is no state {in_quotes(state)}.", hint=f"States: {', '.join(STATES)}.")
+    changed = visit.signed_in.take_changed()
     with visit.connection() as conn:
         allowed = roles.read_authority(conn)
-        listed = _list(conn, find, state, only)
-        stored, types, retention = rule_store.read(conn), event_types.read(conn), times.read(conn)
+        names = frozenset(target.name for target in target_names.read(conn))
+        listed = _list(conn, find, state, only, names, changed)
+        stored, types, retention = rule_store.read(conn), event_types.status(conn), times.read(conn)
+        in_force = holds.read(conn)
         text = stored_file.read(conn)
     return visit.page(
         "config.html",
@@ -71,10 +75,13 @@ def config(visit: Visit) -> Response:
         authority=allowed,
         messages=visit.signed_in.take_messages(),
         others=_other_rules(stored),
+        changed=changed,
         types=types,
+        names=names,
+        holds=in_force,
         times={target: format_keep(keep) for target, keep in retention.by_target.items()},
         toml=text,
-        apply_all=request.apply_all(),
+        apply_all=ApplyRules(),
     )
 
 
@@ -86,14 +93,16 @@ def toml(visit: Visit) -> Response:
     return Response(text, media_type="application/toml", headers=headers)
 
 
-def _list(conn: Connection, find: str, state: str, only: str) -> TableList:
+def _list(
+    conn: Connection, find: str, state: str, only: str, names: frozenset[str], changed: frozenset[str]
+) -> TableList:
     rows = table_status.read(conn, include_unaudited=True, only=(only,) if only else ())
     counted = Counter(row.state for row in rows)
     matches = [row for row in rows if state in ("", row.state) and _matches(row, find.casefold())]
-    names = {target.name for target in target_names.read(conn)}
-    with_log = frozenset(row.table for row in matches if row.table in names)
+    shown = [row for number, row in enumerate(matches) if number < MAX_TABLES or row_id("table", row.table) in changed]
+    with_log = frozenset(row.table for row in shown if row.table in names)
     counts = {name: counted[name] for name in STATES if counted[name]}
-    return TableList(tuple(matches[:MAX_TABLES]), len(matches), counts, with_log)
+    return TableList(tuple(shown), len(matches), counts, with_log)
 
 
 def _matches(row: TableStatus, text: str) -> bool:

@@ -1,0 +1,189 @@
+"""The changes of retention that forms ask for: how long events are kept, a new hold, the release of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from auditctl import durations, table_names
+from auditctl.database import Connection
+from auditctl.errors import ConfigurationError, UsageError
+from auditctl.log import keys
+from auditctl.log.filter_values import require_storable
+from auditctl.retention import holds, times
+from auditctl.retention.times import AS_EVERY_EVENT, EVERYTHING, Retention
+from auditctl.text import in_quotes, plural
+from auditctl.web.errors import BadRequest
+from auditctl.web.render.row_ids import row_id
+from auditctl.web.request import Parameters, Visit
+
+KINDS: Mapping[str, Mapping[str, str]] = {
+    "keep": {"target": "Target", "keep": "Keep for"},
+    "hold": {"target": "Target", "id": "ID", "reason": "Reason"},
+    "release": {"reason": "Reason"},
+}
+"""What forms change: a time, a new hold, a hold in force; with the fields of the form, and the label of each."""
+
+FIELDS = ("target", "keep", "id", "hold", "reason", "shown", "back")
+PAGES = {"": "/retention", "config": "/config"}
+"""The pages that a change may lead back to, by the field `back`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a form asks for.
+
+    Attributes:
+        kind: One of `KINDS`.
+        fields: The form's fields, as they were typed.
+        title: What it does, as a heading.
+        sentences: What it changes.
+        warning: What it deletes, or why it keeps nothing; empty for nothing.
+        desired: All times as they would be, with `keep`.
+    """
+
+    kind: str
+    fields: dict[str, str]
+    title: str = ""
+    sentences: tuple[str, ...] = ()
+    warning: str = ""
+    desired: Retention | None = None
+
+    @property
+    def page(self) -> str:
+        """The page to lead back to."""
+        return PAGES[self.fields["back"]]
+
+    @property
+    def form_fields(self) -> Mapping[str, str]:
+        """The fields of its form, and the label of each."""
+        return KINDS[self.kind]
+
+    @property
+    def shown(self) -> str:
+        """What the plan says of times, which must be the same when it is applied; empty for holds."""
+        return "\n".join(self.sentences) if self.kind == "keep" else ""
+
+
+def read(visit: Visit, source: Parameters) -> Change:
+    """Return the change that a form, or an address, asks for.
+
+    Raises:
+        BadRequest: It is no change of retention.
+    """
+    kind = visit.one(source, "change")
+    if kind not in KINDS:
+        raise BadRequest(f"{in_quotes(kind)} is not a change of retention.")
+    change = Change(kind, {name: visit.one(source, name, "").strip() for name in FIELDS})
+    if change.fields["back"] not in PAGES:
+        raise BadRequest(f"{in_quotes(change.fields['back'])} is not a page to lead back to.")
+    return change
+
+
+def planned(conn: Connection, asked: Change) -> Change:
+    """Return the change with what it does, from the state of the store.
+
+    Raises:
+        ConfigurationError: The hold is not in force.
+        UsageError: A time, a target or a key is not valid.
+    """
+    match asked.kind:
+        case "keep":
+            return _planned_time(conn, asked)
+        case "hold":
+            return _planned_hold(conn, asked)
+    hold = _hold(conn, asked.fields["hold"])
+    what = hold.target if hold.target_id is None else f"{hold.target} with the key {in_quotes(hold.target_id)}"
+    return replace(
+        asked,
+        title=f"Release hold {hold.hold_id}",
+        sentences=(f"It holds {what}: {hold.reason}.",),
+        warning="Seven days after the next run of maintain, its events are deleted if their time is over.",
+    )
+
+
+def _planned_time(conn: Connection, asked: Change) -> Change:
+    target, text = asked.fields["target"] or EVERYTHING, asked.fields["keep"]
+    require_storable("target", target)
+    now = times.read(conn)
+    target, doubt = _target_of_time(conn, target, now)
+    others = {name: keep for name, keep in now.targets.items() if name != target}
+    if text.lower() == AS_EVERY_EVENT and target != EVERYTHING:
+        desired = Retention(now.keep, others)
+    elif target == EVERYTHING:
+        desired = Retention(durations.parse_keep(text), now.targets)
+    else:
+        desired = Retention(now.keep, {**others, target: durations.parse_keep(text)})
+    effect = times.consequence(conn, desired, now)
+    sentences = tuple(one.sentence for one in times.compare(desired, now))
+    notes = tuple(f"{note}." for note in desired.notes if note not in now.notes)
+    return replace(
+        asked, fields={**asked.fields, "target": target}, title="Change how long events are kept",
+        sentences=(*sentences, *notes), warning=" ".join(filter(None, (effect.sentence if effect else "", doubt))),
+        desired=desired,
+    )  # fmt: skip
+
+
+def _target_of_time(conn: Connection, text: str, now: Retention) -> tuple[str, str]:
+    """Return the target as events have it, and a warning if the log knows none: it may be still to come."""
+    if text in now.by_target:
+        return text, ""
+    try:
+        return holds.resolve_target(conn, text), ""
+    except UsageError as error:
+        message = str(error)
+        return table_names.canonical(
+            text
+        ), f"{message[0].upper()}{message[1:]}. No event has this time yet. {error.hint}"
+
+
+def _planned_hold(conn: Connection, asked: Change) -> Change:
+    target = holds.resolve_target(conn, asked.fields["target"])
+    target_id = asked.fields["id"] or None
+    if target_id is not None:
+        require_storable("id", target_id)
+        keys.find(conn, target_id, [target])
+    events = holds.count(conn, target, target_id)
+    most = "at least " if events == holds.MOST_COUNTED else ""
+    near = keys.suggest(conn, target_id, [target]) if target_id is not None and not events else ""
+    return replace(
+        asked,
+        fields={**asked.fields, "target": target},
+        title=f"Hold {target}" + (f" with the key {in_quotes(target_id)}" if target_id else ""),
+        sentences=(f"It keeps {most}{plural(events, 'event')} now, and those still to come, until it is released.",),
+        warning=f"The log has no such events yet. {near}".strip() if not events else "",
+    )
+
+
+def _hold(conn: Connection, text: str) -> holds.Hold:
+    for one in holds.read(conn):
+        if str(one.hold_id) == text:
+            return one
+    raise ConfigurationError([f"hold {in_quotes(text)} is not in force"], hint="It may have been released meanwhile.")
+
+
+def make(conn: Connection, change: Change) -> tuple[str, str]:
+    """Make a planned change; return what was done, as a sentence, and the id of the row to lead to.
+
+    Raises:
+        UsageError: A hold, or its release, has no reason.
+        DatabaseError: The login may not change it.
+    """
+    fields = change.fields
+    match change.kind:
+        case "keep":
+            differences = times.compare(change.desired, times.read(conn)) if change.desired else ()
+            times.write(conn, differences)
+            message = " ".join(one.sentence for one in differences) or "Nothing had to be done."
+            return message, row_id("keep", fields["target"])
+        case "hold":
+            number = holds.add(conn, fields["target"], fields["id"] or None, _required_reason(fields))
+            return f"Placed hold {number}.", row_id("hold", number)
+    holds.release(conn, int(fields["hold"]), _required_reason(fields))
+    return f"Released hold {fields['hold']}.", "holds"
+
+
+def _required_reason(fields: dict[str, str]) -> str:
+    if not fields["reason"]:
+        raise UsageError("a hold needs a reason", hint="Give the number of the case, for example.")
+    return fields["reason"]
