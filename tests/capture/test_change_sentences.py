@@ -68,8 +68,8 @@ def row(rule: Rule, **others: Any) -> dict[str, Any]:
     ],
 )
 def test_a_change_of_a_rule_is_said_key_by_key(before: Rule | None, after: Rule | None, said: list[str]) -> None:
-    rows = [row(rule) if rule else None for rule in (before, after)]
-    assert list(sentences("auditctl.rule", *rows, {})) == said
+    old, new = (row(rule) if rule else None for rule in (before, after))
+    assert list(sentences("auditctl.rule", old, new, {})) == said
 
 
 def test_a_rule_that_only_moved_is_said_to_have_moved() -> None:

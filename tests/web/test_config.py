@@ -177,7 +177,7 @@ def test_an_address_that_means_nothing_is_refused(admin: Client, query: str) -> 
 def test_rules_event_types_and_retention_stand_below(configured: None, admin: Client) -> None:
     text = page(admin, "/config").text
     assert "shop.* CREATE UPDATE DELETE TRUNCATE" in text
-    assert "backup Backup of the shop recorded Edit" in text
+    assert "backup Backup of the shop recorded Log Edit" in text
     assert "chatter not recorded" in text
     assert "every event 400 days Edit" in text
 
