@@ -32,6 +32,7 @@ from bench import (
     storage,
     table,
     tables,
+    transactions,
     upgrade,
     web,
 )
@@ -50,6 +51,7 @@ BENCHMARKS: Mapping[str, Part] = {
     "importing": importing.run,
     "maintain": maintain.run,
     "web": web.run,
+    "transactions": transactions.run,
     "tables": tables.run,
     "upgrade": upgrade.run,
     "guard": guard.run,

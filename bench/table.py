@@ -16,6 +16,7 @@ from bench import (
     storage,
     tables,
     targets,
+    transactions,
     upgrade,
     web,
 )
@@ -31,6 +32,7 @@ START, END = "<!-- generated: python -m bench table -->\n", "<!-- end of generat
 START_UPKEEP = "<!-- generated: python -m bench table, upkeep -->\n"
 START_PAGES = "<!-- generated: python -m bench table, pages -->\n"
 
+START_TRANSACTIONS = "<!-- generated: python -m bench table, transactions -->\n"
 START_TABLES = "<!-- generated: python -m bench table, tables -->\n"
 START_STORAGE = "<!-- generated: python -m bench table, storage -->\n"
 START_UPGRADE = "<!-- generated: python -m bench table, upgrade -->\n"
@@ -56,6 +58,7 @@ def parts() -> tuple[tuple[Path, str, str], ...]:
         (PAGE, START, generated()),
         (PAGE, START_UPKEEP, upkeep()),
         (PAGE, START_PAGES, web.table()),
+        (PAGE, START_TRANSACTIONS, transactions.table()),
         (PAGE, START_TABLES, tables.table()),
         (PAGE, START_UPGRADE, upgrade.table()),
         (PAGE, START_GUARD, guard.table()),

@@ -16,6 +16,7 @@ from auditctl.cli.filter_options import clock_option, filter_options
 from auditctl.cli.known_values import TARGETS, Values, complete
 from auditctl.cli.printing import print_pieces, uses_color
 from auditctl.cli.session import READER, Session, pass_session
+from auditctl.cli.transactions import print_transactions
 from auditctl.clock import Clock
 from auditctl.log import columns as log_columns
 from auditctl.log import reader
@@ -62,6 +63,15 @@ wide_option = click.option(
     "--limit", metavar="N", type=click.IntRange(1, 2**63 - 2), default=50, help="Maximum number of events. Default: 50."
 )
 @click.option("--after", metavar="CURSOR", help="Continue after the previous page; its last message shows the cursor.")
+@click.option(
+    "--transactions", is_flag=True, help="Print transactions instead of events: how many selected events each has."
+)
+@click.option(
+    "--rows",
+    metavar="N",
+    type=click.IntRange(1, 2**63 - 1),
+    help="With --transactions, those of so many selected events or more. Default: 1.",
+)
 @format_option
 @columns_option
 @wide_option
@@ -73,6 +83,8 @@ def log(
     filters: Filters,
     limit: int,
     after: str | None,
+    transactions: bool,
+    rows: int | None,
     output_format: Format,
     columns: Columns | None,
     wide: bool,
@@ -83,6 +95,9 @@ def log(
     An event must match all filters. Of a filter that is given repeatedly, it must match one value; if values have a
     COLUMN= or KEY=, one of each. Blanks around a value are left out: write one that begins or ends with a blank in
     double quotes.
+
+    With --transactions it prints the transactions that have such events, last first, by when they first wrote: how many
+    of its events are selected, and what these did.
 
     Users are written as the table shows them: alice, @LOGIN for a login that acted in its own name, (System) or System
     for the system. A user of such a name is found by --user actor:System. A name that nobody has is taken in any case.
@@ -101,7 +116,17 @@ def log(
       auditctl log --target 'billing.*' --action delete --since 2026-11-01 --until 2026-12-01
       auditctl log --ip 203.0.113.0/24 --format jsonl --limit 1000
       auditctl log --target Customer --columns created_on,user,reason,details
+      auditctl log --transactions --rows 1000 --since 30d
     """
+    if transactions:
+        if columns is not None:
+            raise click.UsageError("--columns is for events, not for transactions")
+        print_transactions(
+            session, filters, least=rows or 1, limit=limit, after=after, output_format=output_format, raw=raw
+        )
+        return
+    if rows is not None:
+        raise click.UsageError("--rows needs --transactions")
     cursor = None if after is None else Cursor.parse(after)
     place = layout(output_format, columns, wide=wide, zone=filters.zone)
     with session.connect(READER) as conn:

@@ -181,7 +181,7 @@ def probe_summary(conn: Connection, window: Selection) -> tuple[Predicate, ...] 
         if predicate.summary is None:
             return True
         probe = replace(window, predicates=(Predicate(predicate.summary), *times))
-        return bool(_fetch(conn, probe, SQL("event_id"), 1))
+        return bool(fetch(conn, probe, SQL("event_id"), 1))
 
     possible = []
     for predicate in window.predicates:
@@ -239,14 +239,14 @@ def _window(selection: Selection, near: int | None, far: int | None) -> Selectio
 
 def _gather(conn: Connection, window: Selection) -> list[tuple[int, str, int]] | None:
     """Return the times and identities of a window's first matches, in order; None where there are too many matches."""
-    matches = _fetch(conn, window, SQL("{}, {}, event_id").format(SQL(MICROSECONDS), SQL(CREATED_ON)), MAX_GATHERED + 1)
+    matches = fetch(conn, window, SQL("{}, {}, event_id").format(SQL(MICROSECONDS), SQL(CREATED_ON)), MAX_GATHERED + 1)
     if len(matches) > MAX_GATHERED:
         return None
     matches.sort(key=lambda match: (match[0], match[2]), reverse=window.order is Order.DESC)
     return matches[: window.limit]
 
 
-def _fetch(conn: Connection, window: Selection, projection: Composable, limit: int) -> list[tuple[Any, ...]]:
+def fetch(conn: Connection, window: Selection, projection: Composable, limit: int) -> list[tuple[Any, ...]]:
     """Return some rows, in any order, of a query that is planned to be read to its end."""
     with conn.cursor(name="auditctl_search") as cursor:
         cursor.execute(window.unordered_query(projection))

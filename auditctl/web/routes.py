@@ -9,6 +9,7 @@ from enum import Enum, auto
 from starlette.responses import Response
 
 from auditctl.log.formats import EXPORTS
+from auditctl.web.render.filter_chips import FILTER_NAMES
 from auditctl.web.request import Visit
 from auditctl.web.settings import Auth
 from auditctl.web.views import (
@@ -26,6 +27,7 @@ from auditctl.web.views import (
     retention,
     saved_views,
     suggest,
+    transactions,
 )
 from auditctl.web.views.config import add_form, change, event_form, form, forms, tables, tables_form
 from auditctl.web.views.config import history as config_history
@@ -72,6 +74,8 @@ class Route:
 ROUTES = (
     Route("/", log.log, parameters=log.PARAMETERS),
     Route("/events/{event_id}", event.event),
+    Route("/transactions", transactions.transactions, parameters=transactions.PARAMETERS),
+    Route("/transactions/{xact}", transactions.opened, parameters=FILTER_NAMES),
     Route("/views", saved_views.save, methods=("POST",)),
     Route("/views/drop", saved_views.drop, methods=("POST",)),
     Route("/history", history.history, parameters=history.PARAMETERS),

@@ -27,6 +27,8 @@ begin
     if coalesce(current_setting('auditctl.is_same_cluster', true), '') <> 'true' then
         update auditctl.saved_view as v set owner_id = r.oid from pg_roles as r where r.rolname = v.owner and r.oid <> v.owner_id;
     end if;
+    -- Numbers of this cluster's transactions begin anew: upkeep counts all of them again.
+    delete from auditctl.transaction_count;
     perform auditctl_internal.prune_views();
     for v_column in
         select c.oid::regclass as relation, a.attname as name, pg_get_serial_sequence(c.oid::regclass::text, a.attname)::regclass as sequence

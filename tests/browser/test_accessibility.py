@@ -18,6 +18,8 @@ PAGES = {
     "the log": "/?limit=5",
     "a filtered log": "/?limit=2&target=Customer&user=alice&action=update&since=2026-01-01",
     "a page within the log": "/?limit=2&target=Customer&after=2026-03-01T13:00:00%2B00:00/9",
+    "a grouped log": "/?limit=5&group=transaction&user=alice",
+    "transactions": "/transactions?rows=2",
     "a live log": "/?limit=2&live=1",
     "no match": "/?user=nobody",
     "a mistake": "/?since=yesterday-ish",

@@ -126,6 +126,7 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         ("hold_is_released_for_a_reason",),
         ("hold_is_released_whole",),
         ("hold_target_is_not_empty",),
+        ("large_transaction_has_events",),
         ("log_file_position_is_not_negative",),
         ("maintenance_has_one_row",),
         ("month_is_accepted_for_a_reason",),
@@ -140,6 +141,7 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         ("run_is_known",),
         ("saved_view_filters_are_texts",),
         ("saved_view_name_is_not_empty",),
+        ("transaction_count_has_one_row",),
     ]
 
 
@@ -170,6 +172,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.import_horizon", "auditctl_reader", "SELECT"),
         ("auditctl.incarnation", "auditctl_reader", "SELECT"),
         ("auditctl.key_change", "auditctl_reader", "SELECT"),
+        ("auditctl.large_transaction", "auditctl_reader", "SELECT"),
         ("auditctl.log_file", "auditctl_reader", "SELECT"),
         ("auditctl.maintenance", "auditctl_reader", "SELECT"),
         ("auditctl.member", "auditctl_reader", "SELECT"),
@@ -187,6 +190,7 @@ def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:
         ("auditctl.run", "auditctl_reader", "SELECT"),
         ("auditctl.target", "auditctl_reader", "SELECT"),
         ("auditctl.template", "auditctl_reader", "SELECT"),
+        ("auditctl.transaction_count", "auditctl_reader", "SELECT"),
     ]
     # A backup role reads everything that a dump holds.
     assert conn.execute("""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PAGES = (
     "/", "/?target=shop.*&action=update&pictures=1&since=2020-01-01", "/?user=alice&limit=5", "/?ip=203.0.113.0/24",
     "/?target=shop.price&id=%5B%22pro%22%2C%22EUR%22%5D", "/?context=reason%3Dit%27s+%5C+100%25", "/?since=never",
+    "/?group=transaction&limit=5", "/transactions", "/transactions?rows=2&user=alice", "/transactions/7",
     "/events/20", "/events/999999", "/history?target=Customer&id=9", "/overview?since=2020-01-01&target=shop.*",
     "/suggest?user=al", "/export.csv?target=shop.*", "/export.csv-excel?user=alice", "/export.jsonl?user=alice",
     "/export.ocsf?user=alice",
@@ -65,7 +66,7 @@ def opened(client: Client, login: str) -> Iterator[tuple[str, str]]:
         yield path, _outcome(client.form(path, {"view": "it's \\ a view", **filters}, source="/"))
         yield "/?view", _outcome(client.get("/?view=it's \\ a view"))
     yield "/logout", _outcome(client.form("/logout", {}, source="/"))
-    assert {route.path.replace("{event_id}", "20") for route in ROUTES} <= {
+    assert {route.path.replace("{event_id}", "20").replace("{xact}", "7") for route in ROUTES} <= {
         *(path.partition("?")[0] for path in PAGES),
         "/config/plan", "/config/edit", "/config/apply", "/access/plan", "/access/apply",
         "/retention/plan", "/retention/apply", "/views", "/views/drop", "/logout",

@@ -21,7 +21,7 @@ def write(rows: Iterable[Row], layout: Layout) -> Generator[str]:
     """Yield the header, then a record for each row."""
     yield ",".join(layout.names) + "\n"
     for row in rows:
-        yield ",".join(map(_cell, row)) + "\n"
+        yield ",".join(map(cell, row)) + "\n"
 
 
 def write_one(row: Row, layout: Layout) -> Generator[str]:
@@ -73,7 +73,8 @@ def _cells(record: str) -> Row:
     return tuple(cells)
 
 
-def _cell(text: str | None) -> str:
+def cell(text: str | None) -> str:
+    """Return a cell: nothing for null."""
     if text is None:
         return ""
     return '"' + text.replace('"', '""') + '"' if not text or _NEEDS_QUOTES.search(text) else text

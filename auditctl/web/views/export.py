@@ -24,8 +24,8 @@ from auditctl.web.errors import BadRequest
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.request import EMPTY, FORM, Visit, content_disposition
 
-PARAMETERS = FILTER_NAMES | {"order", "raw", FORM, EMPTY}
-"""The form of filters sends the last two, too: what is typed into it counts."""
+PARAMETERS = FILTER_NAMES | {"order", "raw", "group", FORM, EMPTY}
+"""The form of filters sends the last three, too: what is typed into it counts, and an export has single events."""
 
 
 def export(visit: Visit) -> Response:

@@ -13,19 +13,31 @@ from auditctl.coverage import Coverage
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError, UsageError
 from auditctl.log import reader, target_names
+from auditctl.log.by_transaction import reader as by_transaction
 from auditctl.log.filters import FILTERS, ZONE, Filters
 from auditctl.log.formats import EXPORTS
 from auditctl.log.selection import Cursor, Order, Selection
 from auditctl.web.errors import BadRequest
-from auditctl.web.render import event_rows
+from auditctl.web.render import event_rows, group_rows
 from auditctl.web.render.event_rows import EventRow
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
+from auditctl.web.render.group_rows import GroupRow
 from auditctl.web.request import EMPTY, FORM, MAY_BE_EMPTY, Visit
 from auditctl.web.views import overview, saved_views
 from auditctl.web.views.overview import NoPictures, Pictures
 from auditctl.web.views.saved_views import Sharing
 
-PARAMETERS = FILTER_NAMES | {"after", "before", "limit", "live", "pictures", saved_views.NAME, FORM, EMPTY}
+PARAMETERS = FILTER_NAMES | {
+    "after",
+    "before",
+    "limit",
+    "live",
+    "pictures",
+    overview.GROUP,
+    saved_views.NAME,
+    FORM,
+    EMPTY,
+}
 LIMIT = 50
 MAX_LIMIT = 500
 
@@ -37,22 +49,24 @@ QUICK = (
 
 LABELS = {row.name: row.label for row in FILTERS}
 
-_MAX_SUGGESTED = 500
+MAX_SUGGESTED = 500
 
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """The events of a page.
+    """The events of a page, or transactions in their place.
 
     Attributes:
         rows: Newest first.
         older: Cursor of the page with older events; None if there are none.
-        newer: Cursor of the page with newer events; None on the newest page.
+        newer: Cursor of the page with newer events; None on the newest page, and for transactions.
+        is_first: Whether this is the newest page.
     """
 
-    rows: tuple[EventRow, ...]
+    rows: tuple[EventRow | GroupRow, ...]
     older: str | None
     newer: str | None
+    is_first: bool = True
 
 
 def log(visit: Visit) -> Response:
@@ -60,7 +74,7 @@ def log(visit: Visit) -> Response:
     parameters = visit.parameters
     if not visit.is_fragment and (address := _other_address(visit)):
         return RedirectResponse(address, 303)
-    narrowing, limit = Narrowing.of(parameters), _limit(visit)
+    narrowing, limit = Narrowing.of(parameters), page_length(visit)
     listed, targets, hint = LogPage((), None, None), list[target_names.KnownTarget](), ""
     pictures: Pictures | NoPictures | None = None
     filters, shared = None, overview.shared_parameters(visit)
@@ -69,15 +83,14 @@ def log(visit: Visit) -> Response:
             if saved_views.NAME in parameters:
                 return RedirectResponse(visit.url("/", {**saved_views.opened(visit, conn), **shared}), 303)
             filters = narrowing.parsed().resolve(conn)
-            selection = _selection(visit, Selection(filters.predicates(), limit=limit))
-            listed = page(conn, selection, is_first="after" not in parameters)
+            listed = (_grouped if overview.is_grouped(visit) else _single)(visit, conn, filters, limit)
             hint = "" if listed.rows or visit.is_automatic else filters.suggest(conn)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
         covered = _coverage(conn, filters) if filters and not visit.is_fragment else Coverage()
         sharing = Sharing() if visit.is_fragment else saved_views.sharing(visit, conn, filters)
         if not visit.is_automatic:
-            targets = target_names.read(conn)[:_MAX_SUGGESTED]
+            targets = target_names.read(conn)[:MAX_SUGGESTED]
         if "pictures" in parameters and not narrowing.error and not visit.is_fragment:
             pictures = overview.draw_if_possible(conn, narrowing, shared)
     return visit.page(
@@ -96,6 +109,8 @@ def log(visit: Visit) -> Response:
         pictures=pictures,
         sharing=sharing,
         labels=LABELS,
+        list_path="/",
+        ungrouped={name: values for name, values in shared.items() if name != overview.GROUP},
     )
 
 
@@ -124,13 +139,32 @@ def page(conn: Connection, selection: Selection, *, is_first: bool) -> LogPage:
     else:
         older, newer = has_more, not is_first and bool(rows)
     return LogPage(
-        tuple(rows), str(rows[-1].cursor) if older and rows else None, str(rows[0].cursor) if newer else None
+        tuple(rows),
+        str(rows[-1].cursor) if older and rows else None,
+        str(rows[0].cursor) if newer else None,
+        is_first=not newer,
     )
+
+
+def _single(visit: Visit, conn: Connection, filters: Filters, limit: int) -> LogPage:
+    """Read a page of events."""
+    selection = _selection(visit, Selection(filters.predicates(), limit=limit))
+    return page(conn, selection, is_first="after" not in visit.parameters)
+
+
+def _grouped(visit: Visit, conn: Connection, filters: Filters, limit: int) -> LogPage:
+    """Read a page of transactions; one of a single event is shown as that event."""
+    if "before" in visit.parameters:
+        raise BadRequest("The parameter before is for single events; transactions go on after one.")
+    after = visit.one(visit.parameters, "after", "") or None
+    found = by_transaction.read(conn, filters.predicates(), event_rows.row_columns(), limit=limit, after=after)
+    rows = [row.newest if row.events == 1 else row for row in group_rows.rows(found)]
+    return LogPage(tuple(rows), found.following, None, is_first=after is None)
 
 
 def _other_address(visit: Visit) -> str:
     """Return the address that the page should have instead; empty for its own."""
-    if _is_form(visit):
+    if is_form(visit):
         # A form also sends its empty fields; the address should not contain them.
         return visit.url("/", visit.parameters)
     if not visit.request.url.query and visit.remembered_zone not in ("", UTC.name):
@@ -138,7 +172,8 @@ def _other_address(visit: Visit) -> str:
     return ""
 
 
-def _is_form(visit: Visit) -> bool:
+def is_form(visit: Visit) -> bool:
+    """Return whether the address is that of a form, with its empty fields."""
     query = visit.request.query_params.multi_items()
     return any(name in (FORM, EMPTY) or (not value and name not in MAY_BE_EMPTY) for name, value in query)
 
@@ -153,7 +188,12 @@ def _selection(visit: Visit, selection: Selection) -> Selection:
     return replace(selection, after=Cursor.parse(after)) if after else selection
 
 
-def _limit(visit: Visit) -> int:
+def page_length(visit: Visit) -> int:
+    """Return how many rows a page has.
+
+    Raises:
+        BadRequest: It is not a number from 1 to `MAX_LIMIT`.
+    """
     text = visit.one(visit.parameters, "limit", str(LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MAX_LIMIT):
         raise BadRequest(f"The limit must be 1 to {MAX_LIMIT}.")

@@ -15,8 +15,9 @@ from auditctl.log.filter_text import text_of
 from auditctl.log.filter_values import exact_user
 from auditctl.log.histogram import counts
 from auditctl.log.histogram.read import Histogram, read_histogram
-from auditctl.text import plural
+from auditctl.text import in_quotes, plural
 from auditctl.web.error_pages import hint_for, status_of
+from auditctl.web.errors import BadRequest
 from auditctl.web.render import bars
 from auditctl.web.render.bars import Bar, Chart, Meter
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
@@ -24,7 +25,12 @@ from auditctl.web.render.scale import edge, interval
 from auditctl.web.render.templates import number
 from auditctl.web.request import Parameters, Visit
 
-PARAMETERS = FILTER_NAMES | {"limit"}
+GROUP = "group"
+"""The parameter of a log that shows transactions in place of events."""
+
+TRANSACTION = "transaction"
+
+PARAMETERS = FILTER_NAMES | {"limit", GROUP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +192,19 @@ def draw(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures
 
 def shared_parameters(visit: Visit) -> Parameters:
     """Return the parameters that every link of the log has."""
-    return {name: visit.parameters[name] for name in ("limit",) if name in visit.parameters}
+    return {name: visit.parameters[name] for name in ("limit", GROUP) if name in visit.parameters}
+
+
+def is_grouped(visit: Visit) -> bool:
+    """Return whether the log shows transactions in place of events.
+
+    Raises:
+        BadRequest: It is to be grouped by something else.
+    """
+    by = visit.one(visit.parameters, GROUP, "")
+    if by not in ("", TRANSACTION):
+        raise BadRequest(f"The log can be grouped by {TRANSACTION}, not by {in_quotes(by)}.")
+    return bool(by)
 
 
 def _covered(histogram: Histogram, narrowing: Narrowing, zone: Clock) -> tuple[datetime, datetime]:

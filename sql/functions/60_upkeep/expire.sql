@@ -237,6 +237,9 @@ begin
     if v_data ? 'remains' then
         perform auditctl_internal.empty_month(p_month, v_condition, v_state);
     end if;
+    if (v_data ->> 'dropped')::bigint > 0 then
+        perform auditctl_internal.recount_transactions(p_month);
+    end if;
     perform auditctl_internal.note_count(
         v_data ->> 'month', (v_data ->> 'dropped')::bigint + (v_data ->> 'kept')::bigint, (v_data ->> 'kept')::bigint
     );

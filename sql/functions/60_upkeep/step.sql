@@ -134,6 +134,7 @@ begin
     perform auditctl_internal.prune_bookkeeping();
     perform auditctl_internal.count_months();
     perform auditctl_internal.count_days();
+    perform auditctl_internal.count_transactions();
     perform auditctl_internal.summarize();
     update auditctl.maintenance as m
     set ran_at = case
