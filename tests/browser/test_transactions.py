@@ -39,7 +39,7 @@ def test_large_transactions_are_found_from_any_page(archive: Archive, browse: Br
     tab = browse(archive.url, archive.reader)
     tab.goto("/")
     follow(tab.get_by_role("navigation", name="Pages").get_by_role("link", name="Transactions"))
-    tab.get_by_label("At least so many events").fill("2")
+    tab.get_by_label("Minimum events").fill("2")
     tab.get_by_label("User", exact=True).fill("alice")
     follow(tab.get_by_role("button", name="Filter", exact=True))
     expect(tab.get_by_role("heading", name="Transactions with 2 events or more")).to_be_visible()
