@@ -109,40 +109,19 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
         "select distinct conname::text from pg_constraint "
         "where connamespace = 'auditctl'::regnamespace and contype = 'c' order by 1"
     ).fetchall()
-    assert checks == [
-        ("accepted_finding_object_is_not_empty",),
-        ("accepted_finding_reason_is_not_empty",),
-        ("administration_is_one_row",),
-        ("consumer_events_are_counted",),
-        ("consumer_name_is_not_empty",),
-        ("day_count_class_is_known",),
-        ("erasure_has_a_reason",),
-        ("erasure_has_places",),
-        ("event_type_label_is_not_empty",),
-        ("event_type_label_is_of_one_type",),
-        ("event_type_name_is_not_empty",),
-        ("hold_has_a_reason",),
-        ("hold_is_noticed_after_its_release",),
-        ("hold_is_released_for_a_reason",),
-        ("hold_is_released_whole",),
-        ("hold_target_is_not_empty",),
-        ("large_transaction_has_events",),
-        ("log_file_position_is_not_negative",),
-        ("maintenance_has_one_row",),
-        ("month_is_accepted_for_a_reason",),
-        ("rename_is_a_change",),
-        ("retention_ends_after_its_start",),
-        ("retention_is_noticed_after_its_end",),
-        ("retention_keep_is_a_time",),
-        ("retention_target_is_not_empty",),
-        ("rule_label_is_not_empty",),
-        ("rule_on_drop_is_known",),
-        ("run_findings_are_counted",),
-        ("run_is_known",),
-        ("saved_view_filters_are_texts",),
-        ("saved_view_name_is_not_empty",),
-        ("transaction_count_has_one_row",),
-    ]
+    assert [name for (name,) in checks] == [
+        "accepted_finding_object_is_not_empty", "accepted_finding_reason_is_not_empty", "administration_is_one_row",
+        "consumer_events_are_counted", "consumer_name_is_not_empty", "day_count_class_is_known",
+        "erasure_has_a_reason", "erasure_has_places", "event_type_label_is_not_empty",
+        "event_type_label_is_of_one_type", "event_type_name_is_not_empty", "hold_has_a_reason",
+        "hold_is_noticed_after_its_release", "hold_is_released_for_a_reason", "hold_is_released_whole",
+        "hold_target_is_not_empty", "large_transaction_has_events", "log_file_position_is_not_negative",
+        "maintenance_has_one_row", "month_is_accepted_for_a_reason", "rename_is_a_change",
+        "retention_ends_after_its_start", "retention_is_noticed_after_its_end", "retention_keep_is_a_time",
+        "retention_target_is_not_empty", "rule_label_is_not_empty", "rule_on_drop_is_known",
+        "run_findings_are_counted", "run_is_known", "saved_view_filters_are_texts", "saved_view_name_is_not_empty",
+        "transaction_count_has_one_row",
+    ]  # fmt: skip
 
 
 def test_nobody_but_the_owner_may_write(conn: psycopg.Connection) -> None:

@@ -65,3 +65,4 @@ def test_the_log_shows_a_line_for_each_transaction(reader: Client, conn: psycopg
     assert "updated 3 Invoices: memo" in page
     assert numbers(page) == [-(single - 1)]
     assert ">Newest</a>" in page
+    assert 'data-live="/?live=1&amp;group=transaction"' in reader.get("/?group=transaction&live=1").text

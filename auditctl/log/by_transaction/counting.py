@@ -6,7 +6,8 @@ Decides no order and no limit but those of its callers. All must run inside `rea
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, LiteralString
 
@@ -82,22 +83,15 @@ def between(first: int, end: int) -> list[Predicate]:
 
 def of_rows(rows: Iterable[Sequence[Any]], least: int) -> list[Count]:
     """Count events that were fetched as `PLACE`, last number first; transactions with too few are left out."""
-    found: dict[int, Count] = {}
+    found: dict[int, list[tuple[int, datetime]]] = {}
     for number, event_id, at in rows:
-        known = found.get(number)
-        found[number] = (
-            Count(int(number), 1, event_id, event_id, at, at)
-            if known is None
-            else replace(
-                known,
-                events=known.events + 1,
-                first_event_id=min(known.first_event_id, event_id),
-                last_event_id=max(known.last_event_id, event_id),
-                first_at=min(known.first_at, at),
-                last_at=max(known.last_at, at),
-            )
-        )
-    return sorted((count for count in found.values() if count.events >= least), key=lambda count: -count.number)
+        found.setdefault(int(number), []).append((event_id, at))
+    counts = []
+    for number in sorted(found, reverse=True):
+        ids, times = zip(*found[number], strict=True)
+        if len(ids) >= least:
+            counts.append(Count(number, len(ids), min(ids), max(ids), min(times), max(times)))
+    return counts
 
 
 def in_range(conn: Connection, conditions: Sequence[Predicate], least: int, limit: int) -> list[Count]:

@@ -29,6 +29,9 @@ from auditctl.text import in_quotes
 MAX_NAMED = 2000
 """Up to how many events of a transaction the changed columns are read, where upkeep has not read them."""
 
+MAX_DESCRIBED = 500
+"""How many transactions one query describes at most."""
+
 LATE = timedelta(days=2)
 """After this time without upkeep its absence is said."""
 
@@ -87,7 +90,9 @@ def read(
             if len(found) > limit:
                 break
         named = [(count, _name(count, cluster if len(of_log) > 1 else None)) for cluster, count in found]
-        groups = _described(conn, named[:limit], conditions, projection)
+        shown = named[:limit]
+        parts = [shown[start : start + MAX_DESCRIBED] for start in range(0, len(shown), MAX_DESCRIBED)]
+        groups = [group for part in parts for group in _described(conn, part, conditions, projection)]
     following = named[limit - 1][1] if len(named) > limit else None
     return Groups(tuple(groups), following, _hint(state) if least >= large.LEAST else "")
 
@@ -131,8 +136,6 @@ def _described(
     projection: Composable,
 ) -> list[Group]:
     """Return the transactions with what they did; those of which events are gone are left out."""
-    if not named:
-        return []
     counts = [count for count, _ in named]
     newest = _newest(conn, counts, conditions, projection)
     known = _with_parts(conn, counts, conditions)

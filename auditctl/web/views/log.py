@@ -109,7 +109,6 @@ def log(visit: Visit) -> Response:
         pictures=pictures,
         sharing=sharing,
         labels=LABELS,
-        list_path="/",
         ungrouped={name: values for name, values in shared.items() if name != overview.GROUP},
     )
 
