@@ -6,7 +6,7 @@ Decides how a connection is made and what a failure is called. Knows nothing abo
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
@@ -160,13 +160,20 @@ def schemas(conn: Connection) -> tuple[str, ...]:
 
 
 @contextmanager
-def connect_store(dsn: str = "", *, denied: str = "", is_examined: bool = False) -> Iterator[Connection]:
+def connect_store(
+    dsn: str = "",
+    *,
+    denied: str = "",
+    is_examined: bool = False,
+    require: Callable[..., None] = revision.require,
+) -> Iterator[Connection]:
     """Like `connect`, and make sure that the store is there in the version this tool works with.
 
     Args:
         dsn: A libpq connection string or URI; empty for libpq's environment and service file.
         denied: The hint of an error for want of a permission, `{login}` for the login; empty for a general one.
         is_examined: Whether the caller finds out itself if a superuser may run the store's code.
+        require: Raises unless the store is as the caller needs it.
 
     Raises:
         DatabaseError: No connection, or a statement of the block failed.
@@ -174,7 +181,7 @@ def connect_store(dsn: str = "", *, denied: str = "", is_examined: bool = False)
     """
     with connect(dsn) as conn, _explained(DENIED, denied.format(login=shlex.quote(conn.info.user))):
         with waiting_for_store(conn):
-            revision.require(conn)
+            require(conn)
             with place.explaining(conn):
                 if not is_examined:
                     store_code.require_unchanged(conn)
@@ -246,8 +253,7 @@ def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterato
 
     Args:
         conn: The connection.
-        lock_timeout: How long a statement waits for a lock, in PostgreSQL's notation such as `5s`; None for the
-            server's setting.
+        lock_timeout: How long a statement waits for a lock, such as `5s`; None for the server's setting.
     """
     with (
         holders_named(conn, f"{_HINTS[LOCKED][:-1]}, or raise --lock-timeout.") if lock_timeout else nullcontext(),
@@ -270,8 +276,7 @@ class _LenientText(Loader):
 def read_transaction(conn: Connection) -> Iterator[None]:
     """Run the block in a transaction for reading the log (queries/read_transaction.sql), with errors translated.
 
-    It blocks no writer. From then on the connection decodes text and name leniently, so that no recorded text can end
-    a query.
+    It blocks no writer. From then on the connection decodes text leniently, so that no recorded text can end a query.
 
     Raises:
         DatabaseError: A statement of the block failed.

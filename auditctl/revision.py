@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditctl import resources
 from auditctl.errors import NoStoreError, PlaceError, StoreError
-from auditctl.names import STORE_REVISION
+from auditctl.names import OWN_SCHEMAS, STORE_REVISION
 
 if TYPE_CHECKING:
     import psycopg
@@ -53,6 +53,13 @@ def require(conn: psycopg.Connection[Any]) -> None:
             f"the store in {where} has revision {revision}, newer than this auditctl's {STORE_REVISION}",
             hint="Upgrade auditctl: pip install --upgrade auditctl",
         )
+
+
+def require_remains(conn: psycopg.Connection[Any]) -> None:
+    """Raise `NoStoreError` where not even a schema of the store is left, whatever else somebody did to it."""
+    query = "select exists (select from pg_catalog.pg_namespace as n where n.nspname = any (%s))"
+    if conn.execute(query, [list(OWN_SCHEMAS)]).fetchone() == (False,):
+        require(conn)
 
 
 def refuse_unreleased(conn: psycopg.Connection[Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from auditctl import database, reason
+from auditctl import database, reason, revision
 from auditctl.cli.printing import print_message
 from auditctl.database import Connection
 
@@ -44,10 +44,12 @@ class Session:
     reason: str | None = None
 
     @contextmanager
-    def connect(self, denied: str = "", *, is_examined: bool = False) -> Iterator[Connection]:
+    def connect(
+        self, denied: str = "", *, is_examined: bool = False, require: Callable[[Connection], None] = revision.require
+    ) -> Iterator[Connection]:
         """Connect to a database that has the store, with the arguments of `database.connect_store`."""
         with (
-            database.connect_store(self.dsn, denied=denied, is_examined=is_examined) as conn,
+            database.connect_store(self.dsn, denied=denied, is_examined=is_examined, require=require) as conn,
             reason.stated(conn, self.reason),
         ):
             yield conn

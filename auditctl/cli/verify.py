@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from auditctl import metrics
+from auditctl import metrics, revision
 from auditctl.cli import progress
 from auditctl.cli.known_values import FILES, TIMES, complete
 from auditctl.cli.options import table_or_json
@@ -100,9 +100,9 @@ def verify(
 ) -> None:  # fmt: skip
     """Compare the log with its evidence: find events that were altered, deleted or added after they were sealed.
 
-    It exits with 3 if it finds anything, with 0 if not, and with 6 if the log is not sealed. Two runs on the same log
-    print the same. It changes nothing, blocks no writer and needs the role reader. It calls no function of the store.
-    Erasures and deletions by retention that are announced in the log are notes, and so are announced changes of
+    It exits with 3 if it finds anything, with 0 if not, and with 6 if the log was never sealed. Two runs on the same
+    log print the same. It changes nothing, blocks no writer and needs the role reader. It calls no function of the
+    store. Erasures and deletions by retention that are announced in the log are notes, and so are announced changes of
     capture. The blocks and their tree are always checked wholly; --since and --block choose the events.
 
     Without a public key, anybody who can write the evidence can write it anew. Without a checkpoint that is kept
@@ -120,7 +120,10 @@ def verify(
         keys, tuple(anchors), times.parse(since).at(datetime.now(UTC)) if since is not None else None, block
     )
     try:
-        with session.connect(READER, is_examined=True) as conn, progress.counter(session, "events") as show:
+        with (
+            session.connect(READER, is_examined=True, require=revision.require_remains) as conn,
+            progress.counter(session, "events") as show,
+        ):
             report = verifier.verify(conn, choice, show)
     except NoStoreError as error:
         if not anchors:

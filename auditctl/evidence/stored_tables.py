@@ -12,17 +12,26 @@ from functools import cache
 from auditctl import resources
 from auditctl.database import Connection
 from auditctl.evidence.findings import Finding, Report
+from auditctl.names import ROLE_OWNER
 from auditctl.text import plural
 
 TABLES = ("event", "incarnation", "block", "node", "checkpoint", "erasure", "pruned")
 """The tables that verification reads, in schema auditctl."""
+
+REVISION = "alembic_version"
+"""The table with the store's revision, which Alembic creates."""
+
+_COMPARED = (*TABLES, REVISION)
 
 _TABLE = re.compile(r"^create table auditctl\.(\w+) \(\n(.*?)^\)", re.DOTALL | re.MULTILINE)
 _COLUMN = re.compile(r'^    (?!constraint )"?(\w+)"? ([\w.]+(?:\[\])?)', re.MULTILINE)
 
 _DIFFERENCES = """
     select w.relation, w.name, c.relkind, c.relkind in ('r', 'p'), a.attnum is not null,
-           format_type(a.atttypid, a.atttypmod), w.type
+           format_type(a.atttypid, a.atttypmod), w.type,
+           (select string_agg(o.oid::regclass::text, ' and ' order by o.oid) from pg_class as o
+             where c.oid is null and o.relname = w.relation and o.relkind in ('r', 'p')
+               and o.relowner = (select r.oid from pg_roles as r where r.rolname = 'auditctl_owner'))
       from unnest(%s::text[], %s::text[], %s::text[]) as w (relation, name, type)
       left join pg_namespace as n on n.nspname = 'auditctl'
       left join pg_class as c on c.relnamespace = n.oid and c.relname = w.relation
@@ -46,18 +55,23 @@ def _columns() -> tuple[tuple[str, str, str], ...]:
     """Return table, column and type of each column, as the files create them."""
     text = "\n".join(resources.sql_texts("tables"))
     tables = {name: body for name, body in _TABLE.findall(text) if name in TABLES}
-    return tuple((name, *column) for name in TABLES for column in _COLUMN.findall(tables[name]))
+    columns = ((name, *column) for name in TABLES for column in _COLUMN.findall(tables[name]))
+    return (*columns, (REVISION, "version_num", "character varying"))
 
 
 def report_differences(conn: Connection, report: Report) -> frozenset[str]:
-    """Report each table that is not as it was created, and return those that are, which can be read."""
+    """Report each table that is not as it was created, and return those that are, which can be read.
+
+    The revision's table is one of them.
+    """
     names = [list(one) for one in zip(*_columns(), strict=True)]
     differing: set[str] = set()
-    for table, column, kind, is_table, has_column, current, expected in conn.execute(
-        _DIFFERENCES, [*names, list(TABLES)]
+    for table, column, kind, is_table, has_column, current, expected, elsewhere in conn.execute(
+        _DIFFERENCES, [*names, list(_COMPARED)]
     ).fetchall():
         if kind is None or not is_table:
             what = "is missing" if kind is None else "was replaced by something that is not a table"
+            what += f"; {ROLE_OWNER} has {elsewhere}" if elsewhere else ""
             sentence, column = f"the table auditctl.{table} {what}", None
         elif not has_column:
             sentence = f"the table auditctl.{table} lacks its column {column}"
@@ -66,7 +80,7 @@ def report_differences(conn: Connection, report: Report) -> frozenset[str]:
         if column is not None or table not in differing:
             report.add(Finding("table", sentence, column=column))
         differing.add(table)
-    return frozenset(TABLES) - differing
+    return frozenset(_COMPARED) - differing
 
 
 def find_traces(conn: Connection, readable: frozenset[str]) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from auditctl.database import DENIED, Connection, read_transaction
 from auditctl.errors import DatabaseError, StoreError, UsageError
-from auditctl.evidence import blocks, capture_changes, capture_state, stored_tables
+from auditctl.evidence import blocks, capture_changes, capture_state, store_revision, stored_tables
 from auditctl.evidence.blocks import Block
 from auditctl.evidence.chain import Anchor, Chain
 from auditctl.evidence.event_check import EventCheck, read_contents
@@ -76,6 +76,7 @@ def verify(conn: Connection, choice: Choice, progress: Callable[[int, str], None
 
     Raises:
         NotSealed: The log was never sealed, as far as its evidence and the checkpoints given show.
+        StoreError: The store is one of another version of this tool, or was restored without its rows.
         UsageError: The log has no such block.
         DatabaseError: A statement failed, or the login may not read the log.
     """
@@ -107,6 +108,7 @@ def verify_nothing(choice: Choice, problem: str) -> Report:
 def _verify(conn: Connection, choice: Choice, report: Report, progress: Callable[[int, str], None]) -> int:
     """Compare in the caller's transaction, and return the number of the last block."""
     readable = stored_tables.report_differences(conn, report)
+    store_revision.report_difference(conn, report, readable)
     stored = conn.execute(_NOTES).fetchall() if "checkpoint" in readable else []
     first = next(blocks.read(conn), None) if "block" in readable else None
     if first is None and not stored:

@@ -68,8 +68,49 @@ def test_tables_of_evidence_that_were_dropped_or_emptied_are_findings(log: Log, 
     assert "rolled_back" in {kind for kind, *_ in log.found("--checkpoint", anchor)}
     log.conn.execute("drop event trigger auditctl_guard_ddl; drop event trigger auditctl_guard_drop")
     log.conn.execute("drop schema auditctl cascade")
+    assert "the table auditctl.event is missing" in sentences(log)
+    log.conn.execute("drop schema auditctl_internal, auditctl_guard, auditctl_triggers cascade")
     assert "has no auditctl store" in log.auditctl("verify", check=6).err
     assert {kind for kind, *_ in log.found("--checkpoint", anchor)} == {"table", "rolled_back"}
+
+
+BOOKKEEPING = {
+    "update auditctl.alembic_version set version_num = '0000'": "is 0000, and the log recorded 0001",
+    "update auditctl.alembic_version set version_num = '9999'": "is 9999, and the log recorded 0001",
+    "alter type auditctl.action rename to deed": "is 9999, and this auditctl has 0001",
+    "alter type auditctl.deed rename to action; insert into auditctl.alembic_version values ('0001')": (
+        "is 0001 and 9999, and the log recorded 0001"
+    ),
+    "delete from auditctl.alembic_version": "is none, and the log recorded 0001",
+    "alter table auditctl.alembic_version alter version_num type integer using 1": "has the type integer instead of",
+    "alter table auditctl.alembic_version rename to a; create view auditctl.alembic_version as table auditctl.a": (
+        "auditctl.alembic_version was replaced by something that is not a table"
+    ),
+    "drop view auditctl.alembic_version": "the table auditctl.alembic_version is missing",
+    "create or replace view auditctl.activity_summary as select 1 as n": "auditctl.activity_summary: appeared",
+    "drop table auditctl.place, auditctl.rule, auditctl.target cascade": "table auditctl.place: vanished",
+    "drop schema auditctl_internal cascade": "function auditctl_internal.compact_hashes",
+    "alter table auditctl.block set schema public": "auditctl.block is missing; auditctl_owner has public.block",
+    "alter schema auditctl rename to former": "auditctl.event is missing; auditctl_owner has former.event",
+}
+"""What a superuser does to the store beside the log, one after the other, and what verification says then."""
+
+
+def test_a_store_that_was_altered_keeps_nobody_from_verifying_its_log(log: Log) -> None:
+    for statements, expected in BOOKKEEPING.items():
+        log.conn.execute(statements.encode())
+        assert expected in sentences(log), statements
+
+
+def test_a_store_of_another_version_is_no_finding(log: Log) -> None:
+    log.conn.execute("update auditctl.alembic_version set version_num = '0000'")
+    log.conn.execute("update auditctl.event set target_id = '0000' where target = 'auditctl.store'")
+    assert "older than this auditctl's 0001" in log.auditctl("verify", check=6).err
+    log.conn.execute("delete from auditctl.event where target = 'auditctl.store'")
+    notes = log.verify()["notes"]
+    assert "the store has revision 0000, and the log no longer has the event that recorded it" in notes
+    log.conn.execute("truncate auditctl.event, auditctl.block, auditctl.checkpoint, auditctl.alembic_version")
+    assert "was restored without its rows" in log.auditctl("verify", check=3).err
 
 
 def test_functions_of_evidence_that_were_dropped_or_replaced_are_named(log: Log) -> None:
