@@ -44,7 +44,7 @@ _ACROSS = f"""
 
 _TARGETS = [STORE, UPKEEP, DDL, CAPTURE, ROLE]
 _NAMING = ("relation", "joined", "parted", "left", "waits", "member", "renamed_from", "gone")
-"""The keys of a change by which events of auditctl.capture and auditctl.ddl name a table, a member or a function."""
+"""The keys of a change by which events of auditctl.capture and auditctl.ddl name a table or a member."""
 
 _PARTITIONS = "auditctl.event_*"
 """What a step of a move names: it makes months, and replaces the DEFAULT partition, with tables of passing names."""
@@ -198,12 +198,19 @@ def _names(target: str, target_id: str | None, values: object) -> Iterator[str]:
         return
     changes = document.get("changes")
     items = [one for one in changes if isinstance(one, dict)] if isinstance(changes, list) else []
+    yield from _functions(items)
     for name in {str(target_id), *(str(one[key]) for one in items for key in _NAMING if key in one)}:
         yield name
         parts = _parts(name)
         if len(parts) == 2:
             for action in ACTIONS:
                 yield qualified("auditctl_triggers", function_name(parts[0], parts[1], action.option))
+
+
+def _functions(changes: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The functions of members of an audited table that changes list."""
+    lists = (one["functions"] for one in changes if isinstance(one.get("functions"), list))
+    return (qualified("auditctl_triggers", str(name)) for names in lists for name in names)
 
 
 def table_of(kind: str, name: str) -> str:

@@ -147,3 +147,43 @@ end
 $auditctl$;
 comment on function auditctl_internal.is_as_generated is
     'Whether a function in auditctl_triggers is as the capture of each table that it serves requires, apart from its comment and privileges';
+
+create or replace function auditctl_internal.child_functions(p_members regclass[]) returns text[]
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    return array(
+        select distinct p.proname::text
+        from pg_class as c
+        join pg_trigger as t on t.tgrelid = c.oid
+        join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'auditctl_triggers'::regnamespace
+        where c.oid = any (p_members::oid[]) and not c.relispartition
+        order by 1
+    );
+end
+$auditctl$;
+comment on function auditctl_internal.child_functions is 'The functions of the triggers on members of an audited table; partitions have those of the table';
+
+create or replace function auditctl_internal.function_changes(p_before text[], p_members regclass[]) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_names constant text[] := p_before || auditctl_internal.child_functions(p_members);
+    v_written jsonb;
+begin
+    if v_names = '{}' then
+        return '[]';
+    end if;
+    select jsonb_agg(distinct n.name order by n.name)
+    into v_written
+    from unnest(v_names) as n (name)
+    left join pg_proc as p on p.proname = n.name and p.pronamespace = 'auditctl_triggers'::regnamespace
+    -- Subtransactions have later numbers.
+    where p.oid is null or age(p.xmin) <= 0;
+    return case when v_written is null then '[]' else jsonb_build_array(jsonb_build_object('functions', v_written)) end;
+end
+$auditctl$;
+comment on function auditctl_internal.function_changes is
+    'Which functions of members this transaction wrote or dropped, given those before and the members now: an audited table''s event announces them';

@@ -158,7 +158,10 @@ begin
     set label = excluded.label, key_columns = excluded.key_columns, key_types = excluded.key_types, hidden = case
         when v_capture.actions && '{CREATE, UPDATE, DELETE}' then excluded.hidden else target.hidden
     end;
-    perform auditctl_internal.record_ddl(v_target, p_command, jsonb_build_array(jsonb_build_object('joined', v_target)));
+    perform auditctl_internal.record_ddl(
+        v_target, p_command,
+        jsonb_build_array(jsonb_build_object('joined', v_target)) || auditctl_internal.function_changes('{}', v_capture.members)
+    );
     if p_command in ('CREATE TABLE AS', 'SELECT INTO') and 'CREATE' = any (v_capture.actions) then
         -- Before its reads are recorded.
         perform auditctl_guard.read_new_rows(p_relation);

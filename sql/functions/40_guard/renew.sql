@@ -147,6 +147,7 @@ declare
     v_hidden text[];
     v_target auditctl.target;
     v_followed auditctl.capture[];
+    v_functions text[];
 begin
     -- The statements below are DDL too, and fire the guard again.
     update auditctl.capture set being_changed_by = pg_current_xact_id()
@@ -159,6 +160,7 @@ begin
     v_followed := auditctl_internal.followed_capture(v_before);
     v_before := v_followed[1];
     v_now := v_followed[2];
+    v_functions := auditctl_internal.child_functions(v_before.members);
     v_columns := auditctl_internal.column_names(p_relation);
     perform auditctl_internal.require_no_new_rule(v_before, v_now.rules);
     if v_now.target <> v_before.target then
@@ -179,7 +181,7 @@ begin
     end if;
     v_changes := v_changes || auditctl_internal.column_changes(v_before.columns, v_now.columns, v_now.exclude || v_now.mask)
         || auditctl_internal.renew_members(v_before, v_now, v_site, p_command);
-    v_changes := v_changes || auditctl_internal.released_changes(v_before, v_now);
+    v_changes := v_changes || auditctl_internal.released_changes(v_before, v_now) || auditctl_internal.function_changes(v_functions, v_now.members);
     if v_now.on_drop = 'record' and v_changes @? '$[*] ? (exists(@.dropped) || exists(@.gone))' then
         v_changes := v_changes || auditctl_internal.log_size(v_now.target);
     end if;
