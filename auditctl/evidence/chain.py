@@ -117,8 +117,11 @@ class Chain:
         if self.tree is None:
             return
         try:
-            for level, value in content.nodes():
-                self._nodes += self.tree.append(value, level)
+            if not content.levels:
+                self._nodes += self.tree.extend(value for _, value in content.nodes())
+            else:
+                for level, value in content.nodes():
+                    self._nodes += self.tree.append(value, level)
         except ValueError:
             self._find(
                 "block_altered", f"the hashes of block {block.number} do not fit the tree", block.number, "levels"

@@ -31,6 +31,9 @@ Commitments = tuple[bytes | None, ...]
 _EVENT = b"\0auditctl event v1\n"
 _RECORD = b"\0auditctl block v1\n"
 _PLACES = tuple(COLUMNS.index(unit) for unit in UNITS)
+_BYTES = tuple(bytes((number,)) for number in range(256))
+_NULLS = tuple(tuple(bit for bit in range(len(UNITS)) if not byte >> bit & 1) for byte in range(1 << len(UNITS)))
+"""The places of the columns that are null, by the byte that says which are not."""
 
 
 class Salter:
@@ -67,25 +70,38 @@ def event_leaf(fields: Fields, salt: bytes) -> tuple[bytes, bytes]:
         salt: The salt of the event.
     """
     event_id, occurred_at, xact_id, kind, action, actor, ip, user, target, target_id, old, new, context = fields
-    salts = sha512(salt + b"\1").digest() + sha512(salt + b"\2").digest()
-    identity = b"%b%b%b" % (event_id or b"", occurred_at or b"", xact_id or b"")
+    # Sealing and verification spend most of their time here: a loop over the columns takes a quarter longer.
+    first, second = sha512(salt + b"\1").digest(), sha512(salt + b"\2").digest()
+    presence = 0
+    of_actor = of_ip = of_user = of_target_id = of_old = of_new = of_context = b""
+    if actor is not None:
+        presence, of_actor = 1, sha256(first[:16] + actor).digest()
+    if ip is not None:
+        presence, of_ip = presence | 2, sha256(first[16:32] + ip).digest()
+    if user is not None:
+        presence, of_user = presence | 4, sha256(first[32:48] + user).digest()
+    if target_id is not None:
+        presence, of_target_id = presence | 8, sha256(first[48:] + target_id).digest()
+    if old is not None:
+        presence, of_old = presence | 16, sha256(second[:16] + old).digest()
+    if new is not None:
+        presence, of_new = presence | 32, sha256(second[16:32] + new).digest()
+    if context is not None:
+        presence, of_context = presence | 64, sha256(second[32:48] + context).digest()
+    units = b"".join((of_actor, of_ip, of_user, of_target_id, of_old, of_new, of_context))
     names, name_checks = _names(kind, action, target)
-    checks = b"%c%c%c%b" % (
-        crc32(event_id or b"") & 255, crc32(occurred_at or b"") & 255, crc32(xact_id or b"") & 255, name_checks,
-    )  # fmt: skip
-    presence, start, bit = 0, 0, 1
-    units = b""
-    for value in (actor, ip, user, target_id, old, new, context):
-        if value is None:
-            checks += b"\0"
-        else:
-            commitment = sha256(salts[start : start + 16] + value).digest()
-            presence |= bit
-            units += commitment
-            checks += commitment[:1]
-        start += 16
-        bit += bit
-    return sha256(b"%b%b%b%c%b" % (_EVENT, identity, names, presence, units)).digest(), checks
+    identity = (event_id or b"", occurred_at or b"", xact_id or b"")
+    leaf = sha256(b"".join((_EVENT, *identity, names, _BYTES[presence], units))).digest()
+    numbers = [_BYTES[crc32(part) & 255] for part in identity]
+    return leaf, b"".join((*numbers, name_checks, _unit_checks(presence, units)))
+
+
+def _unit_checks(presence: int, units: bytes) -> bytes:
+    """The check bytes of the columns of `UNITS`: the first of each commitment, 0 for a null."""
+    checks = units[::32]
+    for place in _NULLS[presence]:
+        checks = checks[:place] + b"\0" + checks[place:]
+    return checks
 
 
 @lru_cache(maxsize=1024)

@@ -78,6 +78,23 @@ class Frontier:
         hashes.append(leaf)
         return iter(completed)
 
+    def extend(self, leaves: Iterable[bytes]) -> list[Node]:
+        """Add leaf hashes as `append` does, but faster, and return the nodes of `STORED_LEVELS` that they complete."""
+        completed = []
+        hashes, position = self.hashes, self.size
+        for leaf in leaves:
+            value, level, place = leaf, 0, position
+            while place & 1:
+                value = sha256(b"\1" + hashes.pop() + value).digest()
+                place >>= 1
+                level += 1
+                if level in STORED_LEVELS:
+                    completed.append(Node(level, place, value))
+            hashes.append(value)
+            position += 1
+        self.size = position
+        return completed
+
     def root(self) -> bytes:
         """Return the root hash of the tree."""
         return _fold(self.hashes) if self.hashes else EMPTY
@@ -93,8 +110,7 @@ def _fold(hashes: Sequence[bytes]) -> bytes:
 def tree_root(leaves: Iterable[bytes]) -> bytes:
     """Return the root over leaf hashes."""
     frontier = Frontier()
-    for leaf in leaves:
-        frontier.append(leaf)
+    frontier.extend(leaves)
     return frontier.root()
 
 

@@ -215,7 +215,7 @@ class _Blocks:
         first_leaf = self._tree.size
         text = record.write(self._facts(part, until, first_leaf))
         leaves = [*part.leaves, record_leaf(text)]
-        nodes = [node for leaf in leaves for node in self._tree.append(leaf)]
+        nodes = self._tree.extend(leaves)
         root = self._tree.root()
         signed = note.sign(str(Checkpoint(self._keys.origin, self._tree.size, root)), self._continuation.signers)
         with database.errors_translated():

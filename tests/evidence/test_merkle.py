@@ -56,6 +56,9 @@ def test_the_frontier_has_the_root_of_the_definition_and_completes_each_stored_n
             assert frontier.root() == definition(HASHES[:size])
     assert [(node.level, node.place) for node in completed] == [(8, 0), (8, 1)]
     assert [node.hash for node in completed] == [definition(HASHES[:256]), definition(HASHES[256:512])]
+    at_once = merkle.Frontier()
+    assert at_once.extend(HASHES[:255]) + at_once.extend(iter(HASHES[255:])) == completed
+    assert (at_once.size, at_once.hashes) == (frontier.size, frontier.hashes)
 
 
 def test_a_frontier_goes_on_from_its_hashes_and_takes_whole_subtrees() -> None:
