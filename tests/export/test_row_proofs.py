@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,11 +13,10 @@ import pytest
 
 from auditctl.log.exported import digest
 from tests.fixtures.databases import connect
+from tests.support import foreign
 from tests.support.recorded import Recorded, label, minutes, record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.fixtures.command import RunAuditctl
 
 EVENTS = (
@@ -28,6 +28,8 @@ EVENTS = (
     Recorded(at=minutes(4), target="=formula", db_user="\uff1d", new='{"deep": ' + "[" * 2000 + "]" * 2000 + "}"),
 )
 UNSEALED = Recorded(at=minutes(9), xact=10**12)
+
+PROGRAM = Path(__file__).with_name("rows.go")
 
 
 class Exported:
@@ -172,3 +174,27 @@ def test_event_that_is_not_as_it_was_sealed_is_said_at_the_export_and_found_in_t
     record(log.conn, Recorded(at=minutes(9), action="EVENT", target="auditctl.store", new='{"found": {}}', xact=10**12))
     done = log.auditctl("export", "--output", log.file, "--manifest", "--force", check=0)
     assert "no row is proved: nothing was sealed since the store was adopted" in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # Go compiles its own library first.
+def test_go_proves_the_rows_of_an_export_and_refuses_each_flipped_bit(log: Exported, tmp_path: Path) -> None:
+    """By a program that was written from the specification, and shares nothing with auditctl."""
+    program = foreign.build(PROGRAM, tmp_path)
+    log.export("--format", "jsonl")
+    key = (tmp_path / "seal.key.pub").read_text().split("\n")[0]
+
+    def accepted() -> bool:
+        return foreign.accepts(program, key, log.file, log.proofs)
+
+    assert accepted()
+    whole = log.proofs.read_bytes()
+    for place in range(0, len(whole), 1 + len(whole) // 150):
+        log.proofs.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        assert not accepted(), (place, whole[place : place + 1])
+    log.proofs.write_bytes(whole)
+    rows = log.file.read_bytes()
+    for value in (b'"user":"', b'"event_id":', b'"created_on":"', b'"old_values":{"', b'"xact_id":', b'"target_id":"'):
+        place = rows.index(value) + len(value)
+        log.file.write_bytes(rows[:place] + bytes([rows[place] ^ 1]) + rows[place + 1 :])
+        assert not accepted(), value
