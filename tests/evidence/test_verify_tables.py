@@ -89,7 +89,7 @@ BOOKKEEPING = {
     "drop view auditctl.alembic_version": "the table auditctl.alembic_version is missing",
     "create or replace view auditctl.activity_summary as select 1 as n": "auditctl.activity_summary: appeared",
     "drop table auditctl.place, auditctl.rule, auditctl.target cascade": "table auditctl.place: vanished",
-    "drop schema auditctl_internal cascade": "function auditctl_internal.compact_hashes",
+    "drop schema auditctl_internal cascade": "function auditctl_internal.ancestors",
     "alter table auditctl.block set schema public": "auditctl.block is missing; auditctl_owner has public.block",
     "alter schema auditctl rename to former": "auditctl.event is missing; auditctl_owner has former.event",
 }
