@@ -161,11 +161,7 @@ def schemas(conn: Connection) -> tuple[str, ...]:
 
 @contextmanager
 def connect_store(
-    dsn: str = "",
-    *,
-    denied: str = "",
-    is_examined: bool = False,
-    require: Callable[..., None] = revision.require,
+    dsn: str = "", *, denied: str = "", is_examined: bool = False, require: Callable[..., None] = revision.require
 ) -> Iterator[Connection]:
     """Like `connect`, and make sure that the store is there in the version this tool works with.
 
