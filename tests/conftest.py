@@ -59,6 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.set_threshold(500_000, 50, 100)  # collecting tests makes no garbage, and each worker collects all of them
     for name in list(os.environ):
         if name.startswith(FOREIGN) and name not in KEPT:
             del os.environ[name]
