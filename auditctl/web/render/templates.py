@@ -36,6 +36,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # the files are those of a version: to look at ten of them for each page is work for nothing
     )
     env.filters.update(
         exact=text_of,
