@@ -162,6 +162,8 @@ def read_triggers(
         }
         for audited in tables
     ]
+    if not captures:  # to plan the query takes the server longer than to answer it for a table
+        return ()
     cursor = conn.cursor(row_factory=kwargs_row(_trigger_state))
     parameters = {"captures": Jsonb(captures), "is_thorough": is_thorough}
     return tuple(cursor.execute(resources.sql_text("queries/capture_trigger.sql"), parameters))
