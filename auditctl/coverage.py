@@ -3,7 +3,8 @@
 It is from the log's own events: changes of rules, installations of capture, what the coverage guard saw, and from the
 triggers as they are now. What somebody did past all of these is for `doctor` and `verify` to find.
 
-Sources: queries/rule_history.sql, queries/coverage_change.sql, queries/coverage_now.sql.
+Sources: queries/rule_history.sql, queries/coverage_change.sql, queries/coverage_now.sql and
+queries/event_type_history.sql.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from datetime import UTC, datetime, timedelta
 
 from auditctl import durations, resources
 from auditctl.actions import OPTIONS, Action
-from auditctl.capture import event_types, outages, rule_history
+from auditctl.capture import event_type_history, event_types, outages, rule_history
 from auditctl.capture.outages import Gap, Outages
 from auditctl.capture.rule_history import Moment, Statement
 from auditctl.database import Connection, read_transaction
 from auditctl.log import target_names
 from auditctl.log.filters import Filters
 from auditctl.log.target_names import KnownTarget
+from auditctl.names import LOOKUPS
 from auditctl.retention import times
 
 MAX_TARGETS = 300
@@ -102,11 +104,11 @@ def read(conn: Connection, filters: Filters, now: datetime | None = None) -> Cov
         off_now: dict[str, set[Action]] = defaultdict(set)
         for name, action in conn.execute(resources.sql_text("queries/coverage_now.sql").encode()):
             off_now[name].add(Action(action))
-        keep, types = times.read(conn), event_types.status(conn)
+        keep, types, switched_off = times.read(conn), event_types.status(conn), event_type_history.read(conn)
     scope = _Scope(filters, now, labels)
     for target in targets:
         scope.add(target, stated[target], lost.get(target, Outages()), authors, off_now[target])
-    scope.add_types(types)
+    scope.add_types(types, switched_off)
     scope.add_keep(keep)
     return scope.coverage(targets)
 
@@ -184,8 +186,8 @@ class _Scope:
                 more = f" and {len(columns) - _MAX_COLUMNS} more" if len(columns) > _MAX_COLUMNS else ""
                 self.notes.append(f"Of {name} {phrase}: {', '.join(sorted(columns)[:_MAX_COLUMNS])}{more}.")
 
-    def add_types(self, types: Sequence[event_types.EventStatus]) -> None:
-        """Add the business events that are switched off."""
+    def add_types(self, types: Sequence[event_types.EventStatus], switched_off: Mapping[str, Sequence[Gap]]) -> None:
+        """Add the business events that are switched off, or were."""
         if self.actions is not None and Action.EVENT not in self.actions:
             return
         for row in types:
@@ -193,6 +195,12 @@ class _Scope:
                 by = f": switched off by {row.set_by}" if row.set_by else ""
                 at = f" since {self._shown(datetime.fromisoformat(row.set_at))}" if row.set_at else ""
                 self.gaps.append(f"EVENT of {row.label or row.name} is not recorded{at}{by}.")
+        for name, gaps in switched_off.items():
+            if self.targets is None or any(event_type_history.is_meant(name, target) for target in self.targets):
+                known = [gap for gap in gaps if _overlaps(gap, self.since, self.end)]
+                self.gaps += [self._sentence([Action.EVENT], self._label(name), gap) for gap in known]
+        if LOOKUPS in (self.targets or ()):
+            self.notes.append("Look-ups on the page and by auditctl are recorded; those by SQL alone are not.")
 
     def add_keep(self, keep: times.Retention) -> None:
         """Add how long events are kept, if the selected time reaches back to what may be deleted."""

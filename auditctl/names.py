@@ -25,6 +25,15 @@ GUARD_SCHEMA: Final = "auditctl_guard"
 OWN_SCHEMAS: Final = (SCHEMA, INTERNAL_SCHEMA, TRIGGER_SCHEMA, GUARD_SCHEMA)
 """The schemas of the store: what is in them is never audited, and nobody else records events under their names."""
 
+LOOKUPS: Final = "auditctl.lookup"
+"""The target of the events that say who looked at the log."""
+
+SESSIONS: Final = "auditctl.session"
+"""The target of the events that say who signed in to the page, and out."""
+
+OWN_EVENT_TYPES: Final = (LOOKUPS, SESSIONS)
+"""Of auditctl's own events, those that the configuration can switch off."""
+
 STORE_REVISION: Final = "0001"
 """The Alembic revision this version of the tool works with."""
 

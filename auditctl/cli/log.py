@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import click
+from psycopg.sql import SQL
 
 from auditctl import clock, coverage
 from auditctl.cli.filter_options import clock_option, filter_options
@@ -18,11 +19,13 @@ from auditctl.cli.printing import print_pieces, uses_color
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.cli.transactions import print_transactions
 from auditctl.clock import Clock
+from auditctl.database import Connection
 from auditctl.log import columns as log_columns
-from auditctl.log import reader
+from auditctl.log import lookups, reader
 from auditctl.log.columns import COLUMNS, Columns
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
+from auditctl.log.lookups import Lookup, Recording
 from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Order, Selection
 from auditctl.retention import erasure
 
@@ -132,7 +135,8 @@ def log(
     with session.connect(READER) as conn:
         resolved = filters.resolve(conn)
         selection = Selection(resolved.predicates(), after=cursor, limit=limit)
-        page = reader.Page(conn, selection, output_format.listed(not raw, place))
+        recorded = _record(session, conn, lookups.of_search(resolved))
+        page = reader.Page(conn, selection, output_format.listed(not raw, place), without=recorded.event_id)
         _print(output_format, output_format.write(page, place))
         hint = "" if page.count else resolved.suggest(conn)
         covered = coverage.read(conn, resolved)
@@ -163,9 +167,11 @@ def show(
     """
     place = layout(output_format, columns, zone=None if zone is None else clock.parse(zone))
     with session.connect(READER) as conn:
-        row = reader.event(conn, event_id, output_format.projection(not raw, columns))
+        projection = output_format.projection(not raw, columns)
+        target, target_id, *row = reader.event(conn, event_id, SQL("target_name, target_id, {}").format(projection))
+        _record(session, conn, lookups.of_event(event_id, target, target_id))
         erasures = erasure.read_erasures(conn, event_id)
-    _print(output_format, output_format.write_one(row, place))
+    _print(output_format, output_format.write_one(tuple(row), place))
     for sentence in erasures:
         session.say(sentence)
 
@@ -207,10 +213,12 @@ def history(
     """
     place = layout(output_format, columns, wide=wide, zone=None if zone is None else clock.parse(zone))
     with session.connect(READER) as conn:
-        selection = replace(reader.history(conn, table, key), order=Order(order))
+        target = reader.target_of(conn, table, key)
+        _record(session, conn, lookups.of_history(target, key))
+        selection = replace(reader.history(target, key), order=Order(order))
         page = reader.Page(conn, selection, output_format.listed(not raw, place))
         _print(output_format, output_format.write(page, place))
-        hint = "" if page.count else reader.suggest(conn, table, key)
+        hint = "" if page.count else reader.suggest(conn, target, key)
     if not page.count:
         _say_nothing(session, f"No events of {table} {key or '(an empty key)'}.", hint)
 
@@ -235,6 +243,14 @@ def ignoring_broken_pipe() -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise click.exceptions.Exit(0) from None
+
+
+def _record(session: Session, conn: Connection, lookup: Lookup) -> Recording:
+    """Record what is about to be printed, or say why it cannot be."""
+    recorded = lookups.record(conn, lookup)
+    if recorded.obstacle:
+        session.say(recorded.obstacle)
+    return recorded
 
 
 def _say_nothing(session: Session, message: str, hint: str) -> None:

@@ -12,7 +12,7 @@ from auditctl.cli.printing import print_pieces
 from auditctl.cli.session import READER, Session
 from auditctl.clock import UTC, Clock
 from auditctl.display import format_user
-from auditctl.log import selection
+from auditctl.log import lookups, selection
 from auditctl.log.by_transaction import formats, reader
 from auditctl.log.by_transaction.model import Group
 from auditctl.log.filters import Filters
@@ -48,6 +48,7 @@ def print_transactions(
         page = reader.read(
             conn, resolved.predicates(), selection.heads(formats.NEWEST), least=least, limit=limit, after=after
         )
+        recorded = lookups.record(conn, lookups.of_search(resolved))
         hint = "" if page.groups else resolved.suggest(conn)
         covered = coverage.read(conn, resolved)
     if output_format.name == "table":
@@ -58,7 +59,8 @@ def print_transactions(
     if not page.groups:
         session.say("No transactions.")
     hints = [f"hint: {text}" for text in (hint, page.hint) if text]
-    for sentence in (*hints, *covered.gaps, *(() if page.groups else covered.notes)):
+    unrecorded = [recorded.obstacle] if recorded.obstacle else []
+    for sentence in (*unrecorded, *hints, *covered.gaps, *(() if page.groups else covered.notes)):
         session.say(sentence)
     if page.following is not None:
         session.say(f"More may follow: add --after {page.following}")

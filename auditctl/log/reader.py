@@ -28,6 +28,7 @@ class Page:
         conn: The connection, busy until the end.
         selection: Which events; the limit is the length of the page.
         projection: The columns of each.
+        without: The number of an event that is left out: the one that records this very look at the log.
         following: After the iteration: the cursor of the next page; None where no more events follow.
         count: The number of events read so far.
     """
@@ -35,6 +36,7 @@ class Page:
     conn: Connection
     selection: Selection
     projection: Composable
+    without: int | None = None
     following: Cursor | None = None
     count: int = 0
 
@@ -46,9 +48,11 @@ class Page:
         """
         limit = self.selection.limit
         # One more than the page holds shows whether more follow.
-        selection = self.selection if limit is None else replace(self.selection, limit=limit + 1)
-        last = ""
+        most = None if limit is None else limit + (1 if self.without is None else 2)
+        selection, last = replace(self.selection, limit=most), ""
         for moment, event_id, *row in stream(self.conn, selection, log_selection.with_cursor(self.projection)):
+            if event_id == self.without:
+                continue
             if self.count == limit:
                 self.following = Cursor.parse(last)
                 continue  # to the end, which is here; leaving a stream early costs a cancel request
@@ -109,8 +113,8 @@ def no_such_event(event_id: int) -> NoSuchEvent:
     )
 
 
-def history(conn: Connection, table: str, key: str) -> Selection:
-    """Return the events of one object, oldest first, through changes of its key and of its table's name.
+def target_of(conn: Connection, table: str, key: str) -> str:
+    """Return the registered name of the table of an object.
 
     Args:
         conn: The connection.
@@ -125,6 +129,16 @@ def history(conn: Connection, table: str, key: str) -> Selection:
         filter_values.require_storable(name, text, may_be_empty=name == "key")
     target = target_names.resolve_one(table, target_names.read(conn))
     keys.find(conn, key, [target])
+    return target
+
+
+def history(target: str, key: str) -> Selection:
+    """Return the events of one object, oldest first, through changes of its key and of its table's name.
+
+    Args:
+        target: The registered name of its table, from `target_of`.
+        key: The key that the object has or had.
+    """
     source = SQL(
         "(select activity.* from auditctl.history({}, {}) as life join auditctl.activity as activity"
         " on activity.event_id = life.event_id and activity.created_on = life.occurred_at) as activity"
@@ -132,11 +146,10 @@ def history(conn: Connection, table: str, key: str) -> Selection:
     return Selection(order=Order.ASC, source=source.format(Literal(target), Literal(key)))
 
 
-def suggest(conn: Connection, table: str, key: str) -> str:
+def suggest(conn: Connection, target: str, key: str) -> str:
     """Return a question that names keys like one of which `history` found nothing; empty without one.
 
     Raises:
-        UsageError: As `history` does.
         DatabaseError: The login may not read the log.
     """
-    return keys.suggest(conn, key, [target_names.resolve_one(table, target_names.read(conn))])
+    return keys.suggest(conn, key, [target])

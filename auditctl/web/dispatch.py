@@ -111,10 +111,13 @@ async def _answer(visit: Visit, route: Route, limiter: CapacityLimiter) -> Respo
         return await in_thread(route.view, visit)
     watching = asyncio.create_task(_watch(visit))
     try:
-        return await in_thread(route.view, visit)
+        response = await in_thread(route.view, visit)
     finally:
         watching.cancel()
         await asyncio.wait([watching])
+    if route.shows_log and response.status_code == 200 and not visit.has_looked:
+        raise AssertionError(f"{route.path} shows the log, and does not record that")
+    return response
 
 
 async def _watch(visit: Visit) -> None:

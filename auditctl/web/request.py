@@ -67,6 +67,8 @@ class Visit:
         session: The visitor's session; None if nobody is signed in.
         form: The posted fields; empty for other requests.
         is_disconnected: Whether the client disconnected before the answer.
+        has_looked: Whether it is known to the log what the answer shows of it, or why that cannot be.
+        unrecorded: Why the log cannot record what the answer shows; empty if it can.
     """
 
     app: AppState
@@ -74,6 +76,8 @@ class Visit:
     session: VisitorSession | None = None
     form: Parameters = field(default_factory=dict)
     is_disconnected: bool = False
+    has_looked: bool = False
+    unrecorded: str = ""
     _conn: Connection | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

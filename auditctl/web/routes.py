@@ -55,6 +55,7 @@ class Route:
         access: Who may use it.
         parameters: The allowed names in the query.
         is_recorded: Whether a GET leaves an event, so that pages of other sites may not send it.
+        shows_log: Whether it shows events, so that it must record who looks at what (`auditctl.web.lookup.look`).
         has_file: Whether its form has a file.
         max_body: How many bytes a posted form may have.
         auth: The only kind of sign-in that has this route; None for both.
@@ -66,20 +67,21 @@ class Route:
     access: Access = Access.READER
     parameters: frozenset[str] = frozenset()
     is_recorded: bool = False
+    shows_log: bool = False
     has_file: bool = False
     max_body: int = MAX_FORM
     auth: Auth | None = None
 
 
 ROUTES = (
-    Route("/", log.log, parameters=log.PARAMETERS),
-    Route("/events/{event_id}", event.event),
-    Route("/transactions", transactions.transactions, parameters=transactions.PARAMETERS),
-    Route("/transactions/{xact}", transactions.opened, parameters=FILTER_NAMES),
+    Route("/", log.log, parameters=log.PARAMETERS, shows_log=True),
+    Route("/events/{event_id}", event.event, shows_log=True),
+    Route("/transactions", transactions.transactions, parameters=transactions.PARAMETERS, shows_log=True),
+    Route("/transactions/{xact}", transactions.opened, parameters=FILTER_NAMES, shows_log=True),
     Route("/views", saved_views.save, methods=("POST",)),
     Route("/views/drop", saved_views.drop, methods=("POST",)),
-    Route("/history", history.history, parameters=history.PARAMETERS),
-    Route("/overview", overview.overview, parameters=overview.PARAMETERS),
+    Route("/history", history.history, parameters=history.PARAMETERS, shows_log=True),
+    Route("/overview", overview.overview, parameters=overview.PARAMETERS, shows_log=True),
     Route("/suggest", suggest.suggest, parameters=suggest.PARAMETERS),
     *(Route(f"/export.{row.name}", export.export, parameters=export.PARAMETERS, is_recorded=True) for row in EXPORTS),
     Route("/check", check.check, parameters=check.PARAMETERS),

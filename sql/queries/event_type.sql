@@ -1,5 +1,5 @@
 -- Every configured event type, and every target that only business events have, each with the type that decides whether
--- it is recorded; null if none does. The targets in the log come from event_target.sql.
+-- it is recorded, null if none does; and those of auditctl's own that can be switched off. The targets in the log come from event_target.sql.
 with recorded as (
     {event_target}
 ),
@@ -7,6 +7,8 @@ with recorded as (
 name as (
     select event_type.name
     from auditctl.event_type as event_type
+    union
+    values ('auditctl.lookup'), ('auditctl.session')
     union
     select recorded.target
     from recorded

@@ -13,9 +13,9 @@ other as (
     values
     ('auditctl.accepted_finding'), ('auditctl.actor_source'), ('auditctl.baseline'), ('auditctl.capture'), ('auditctl.consumer'),
     ('auditctl.ddl'), ('auditctl.ddl_statement'), ('auditctl.erasure'), ('auditctl.event_type'),
-    ('auditctl.export'), ('auditctl.hold'), ('auditctl.import'), ('auditctl.partition'),
+    ('auditctl.export'), ('auditctl.hold'), ('auditctl.import'), ('auditctl.lookup'), ('auditctl.partition'),
     ('auditctl.refusal'), ('auditctl.release'), ('auditctl.retention'), ('auditctl.role'),
-    ('auditctl.role_statement'), ('auditctl.rule'), ('auditctl.sign_in'), ('auditctl.store')
+    ('auditctl.role_statement'), ('auditctl.rule'), ('auditctl.session'), ('auditctl.sign_in'), ('auditctl.store')
 ),
 
 named as (

@@ -140,7 +140,11 @@ def listed(conn: Connection, key: str, **targets: str) -> int:
 def lived(conn: Connection, target: str, key: str) -> int:
     """Return how many events `history` finds; none where the key is not valid."""
     try:
-        return len(list(reader.Page(conn, reader.history(conn, target, key), selection.cells(safe=False))))
+        return len(
+            list(
+                reader.Page(conn, reader.history(reader.target_of(conn, target, key), key), selection.cells(safe=False))
+            )
+        )
     except UsageError:
         return 0
 

@@ -28,9 +28,6 @@ READING: dict[str, list[str]] = {
     "check": ["check"],
     "config": ["config"],
     "doctor": ["--quiet", "doctor"],
-    "log": ["log"],
-    "show": ["show", "1"],
-    "history": ["history", "auditctl.store", STORE_REVISION],
     "stats": ["stats"],
     "access": ["access"],
     "reconcile": ["reconcile"],
@@ -107,9 +104,32 @@ CHANGING: dict[str, tuple[list[str], list[tuple[str, str | None, str, str | None
         ["hold", "add", "old", "--reason", "case 31", "--yes"],
         [("auditctl.hold", "1", "CREATE", None)],
     ),
+    "log": (["log"], [("auditctl.lookup", None, "EVENT", "log viewed: every event")]),
+    "show": (
+        ["show", "1"],
+        [
+            (
+                "auditctl.lookup",
+                f'["auditctl.store", "{STORE_REVISION}"]',
+                "EVENT",
+                f"event viewed: 1, auditctl.store {STORE_REVISION}",
+            )
+        ],
+    ),
+    "history": (
+        ["history", "auditctl.store", STORE_REVISION],
+        [
+            (
+                "auditctl.lookup",
+                f'["auditctl.store", "{STORE_REVISION}"]',
+                "EVENT",
+                f"history viewed: auditctl.store {STORE_REVISION}",
+            )
+        ],
+    ),
     "record": (["record", "billing.report", "7", "sent"], [("billing.report", "7", "EVENT", "sent")]),
 }
-"""Commands that change something, and the events that are there afterwards and were not before."""
+"""Commands that change something or show the log, and the events that are there afterwards and were not before."""
 
 
 def events(conn: psycopg.Connection, after: int) -> list[Any]:

@@ -71,6 +71,7 @@ PLAYED = (
     "how-to/retention.md",
     "how-to/seal.md",
     "how-to/uninstall.md",
+    "how-to/who-looked.md",
     "reference/configuration.md",
     "reference/schema.md",
 )
@@ -162,6 +163,7 @@ BEFORE: dict[str, Callable[[psycopg.Connection, RunAuditctl], None]] = {
     "how-to/retention.md#Run the upkeep": expire,
     "how-to/seal.md": enable_shop,
     "how-to/uninstall.md": enable_shop,
+    "how-to/who-looked.md": enable_shop,
     "reference/configuration.md": imports,
     "reference/schema.md": enable_shop,
 }

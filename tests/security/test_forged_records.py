@@ -43,6 +43,7 @@ READER |= {"capture_keys", "metrics", "not_administrable", "stale_targets"}
 READER |= {"aligned", "array_changes", "column_changes", "common_length", "json_changes", "json_step", "part_changes"}
 READER |= {"quoted", "shown_change", "shown_part"}
 READER |= {"drop_view", "save_view", "saved_views"}
+READER |= {"record_lookup", "record_session"}
 READER |= {"drop_consumer", "move_consumer", "open_consumer", "record_export_end"}
 ADMIN = READER | {
     "import_activities", "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor",

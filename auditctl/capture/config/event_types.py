@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from auditctl.capture.config.fields import Fields, refuse_repeated
 from auditctl.capture.config.toml import Section
 from auditctl.capture.model import EventType
+from auditctl.names import OWN_EVENT_TYPES
 from auditctl.text import in_quotes, is_glob
 
 KEYS = ("name", "label", "enabled")
@@ -83,6 +84,8 @@ def _fault(name: object) -> str:
         return f"{in_quotes(name)} has invisible characters, or spaces at its start or end"
     if re.search(r"[\[\]]", name):
         return f"{name}: in a glob of event types, * stands for any characters and ? for one; brackets do not work"
-    if _OWN.match(unicodedata.normalize("NFKC", name).casefold()):
-        return f"{name} belongs to auditctl itself, which always records its own changes"
+    if name not in OWN_EVENT_TYPES and _OWN.match(unicodedata.normalize("NFKC", name).casefold()):
+        return (
+            f"{name} belongs to auditctl itself; of its events only {' and '.join(OWN_EVENT_TYPES)} can be switched off"
+        )
     return ""

@@ -9,6 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from auditctl import database
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError
+from auditctl.log import lookups
 from auditctl.names import IDENTIFIER_BYTES, ROLE_ADMIN
 from auditctl.web.auth.connections import Claims, Connections
 from auditctl.web.auth.sessions import Visitor
@@ -40,7 +41,7 @@ def conninfo(settings: Settings, login: str, password: str) -> str:
 
 
 def sign_in(settings: Settings, login: str, password: str, address: str) -> tuple[Visitor, Connections]:
-    """Connect with a login and its password.
+    """Connect with a login and its password, and record that.
 
     Raises:
         WrongPassword: The server refused them; the same whether or not the login exists.
@@ -54,7 +55,9 @@ def sign_in(settings: Settings, login: str, password: str, address: str) -> tupl
     try:
         with connections.lend(Claims(address), settings.page_timeout) as conn:
             _require_password_used(conn)
-            return _reader(conn, login), connections
+            visitor = _reader(conn, login)
+            lookups.record_session(conn, is_start=True)
+            return visitor, connections
     except DatabaseError as error:
         connections.close()
         if error.sqlstate == database.DENIED:

@@ -15,6 +15,9 @@ from auditctl.web.auth.cookies import masked, new_token
 MAX_MESSAGES = 5
 """Maximum number of messages that wait for the next page."""
 
+MAX_SEEN = 100
+"""Maximum number of look-ups that a session remembers."""
+
 MAX_SESSIONS = 1000
 """Maximum number of sessions; when exceeded, the session that was idle longest ends."""
 
@@ -49,6 +52,7 @@ class VisitorSession:
         seen: Time of the last request that counts as activity.
         messages: Shown once, on the next page: what the requests before did.
         changed: The ids of the rows that they changed, which the next page that has them highlights.
+        seen_lookups: Hashes of what the visitor looked at, the newest last.
     """
 
     visitor: Visitor
@@ -58,6 +62,16 @@ class VisitorSession:
     seen: float
     messages: list[str] = field(default_factory=list)
     changed: frozenset[str] = frozenset()
+    seen_lookups: dict[bytes, None] = field(default_factory=dict, repr=False)
+
+    def has_seen(self, lookup: str) -> bool:
+        """Return whether the visitor looked at the same in this session, as far as it is remembered."""
+        return _hashed(lookup) in self.seen_lookups
+
+    def note_seen(self, lookup: str) -> None:
+        """Remember what the visitor looks at; the oldest of too many are forgotten."""
+        others = [known for known in self.seen_lookups if known != _hashed(lookup)]
+        self.seen_lookups = dict.fromkeys([*others, _hashed(lookup)][-MAX_SEEN:])
 
     def notify(self, message: str, changed: Iterable[str] = ()) -> None:
         """Add a message for the next page, and the ids of rows; only the newest few messages wait for it."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from auditctl.log import predicates, reader
+from auditctl.log import lookups, predicates, reader
 from auditctl.text import in_quotes
 from auditctl.web.errors import NotFound
+from auditctl.web.lookup import look
 from auditctl.web.render import event_rows
 from auditctl.web.render.value_changes import change_of
 from auditctl.web.request import Visit
@@ -20,9 +21,18 @@ def event(visit: Visit) -> Response:
     with visit.connection() as conn:
         details = event_rows.details(reader.event(conn, int(text), event_rows.details_columns()))
         row = details.row
+        look(visit, conn, lookups.of_event(int(text), row.target_name, row.target_id))
         neighbors = (None, None) if visit.is_fragment else reader.neighbors(conn, row.cursor)
         siblings: tuple[int | None, int | None] = (None, None)
         if row.target_id is not None:
             siblings = reader.neighbors(conn, row.cursor, [predicates.row(row.target_name, row.target_id)])
     template = "event_part.html" if visit.is_fragment else "event.html"
-    return visit.page(template, details=details, row=row, change_of=change_of, neighbors=neighbors, siblings=siblings)
+    return visit.page(
+        template,
+        details=details,
+        row=row,
+        change_of=change_of,
+        neighbors=neighbors,
+        siblings=siblings,
+        lookups=lookups.filters_of(row.target_name, row.target_id),
+    )

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from auditctl.log import reader
+from auditctl.log import lookups, reader
 from auditctl.log.filter_text import value_of
 from auditctl.log.selection import Cursor, Order
 from auditctl.text import in_quotes
 from auditctl.web.errors import BadRequest
+from auditctl.web.lookup import look
 from auditctl.web.render import event_rows
 from auditctl.web.request import Visit
 
@@ -26,20 +27,23 @@ def history(visit: Visit) -> Response:
     if order not in list(Order):
         raise BadRequest(f"The order is asc or desc, not {in_quotes(order)}.")
     with visit.connection() as conn:
+        name = reader.target_of(conn, target, key)
+        look(visit, conn, lookups.of_history(name, key))
         selection = replace(
-            reader.history(conn, target, key),
+            reader.history(name, key),
             limit=LIMIT,
             after=Cursor.parse(after) if after else None,
             order=Order(order),
         )
         page = reader.Page(conn, selection, event_rows.row_columns())
         rows = [event_rows.row(cells) for cells in page]
-        hint = "" if rows or after else reader.suggest(conn, target, key)
+        hint = "" if rows or after else reader.suggest(conn, name, key)
     following = str(page.following) if page.following else None
     newest = max(rows, key=lambda row: row.cursor.created_on, default=None)
     return visit.page(
         "history.html",
         target=target,
+        lookups=lookups.filters_of(name, key),
         label=newest.target if newest else target,
         key=key,
         order=order,

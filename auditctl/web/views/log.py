@@ -12,12 +12,13 @@ from auditctl.clock import UTC
 from auditctl.coverage import Coverage
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError, UsageError
-from auditctl.log import reader, target_names
+from auditctl.log import lookups, reader, target_names
 from auditctl.log.by_transaction import reader as by_transaction
 from auditctl.log.filters import FILTERS, ZONE, Filters
 from auditctl.log.formats import EXPORTS
 from auditctl.log.selection import Cursor, Order, Selection
 from auditctl.web.errors import BadRequest
+from auditctl.web.lookup import look
 from auditctl.web.render import event_rows, group_rows
 from auditctl.web.render.event_rows import EventRow
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
@@ -123,13 +124,13 @@ def _coverage(conn: Connection, filters: Filters) -> Coverage:
         return Coverage(gaps=("It took too long to find out what was recorded. Choose a target, or a shorter time.",))
 
 
-def page(conn: Connection, selection: Selection, *, is_first: bool) -> LogPage:
+def page(conn: Connection, selection: Selection, *, is_first: bool, without: int | None = None) -> LogPage:
     """Read a page, and whether there are older and newer events.
 
     Raises:
         DatabaseError: The login may not read the log, or the connection is lost.
     """
-    read = reader.Page(conn, selection, event_rows.row_columns())
+    read = reader.Page(conn, selection, event_rows.row_columns(), without)
     rows = [event_rows.row(cells) for cells in read]
     has_more = read.following is not None
     if selection.order is Order.ASC:
@@ -146,17 +147,19 @@ def page(conn: Connection, selection: Selection, *, is_first: bool) -> LogPage:
 
 
 def _single(visit: Visit, conn: Connection, filters: Filters, limit: int) -> LogPage:
-    """Read a page of events."""
+    """Record the search, and read its page of events."""
     selection = _selection(visit, Selection(filters.predicates(), limit=limit))
-    return page(conn, selection, is_first="after" not in visit.parameters)
+    own = look(visit, conn, lookups.of_search(filters))
+    return page(conn, selection, is_first="after" not in visit.parameters, without=own)
 
 
 def _grouped(visit: Visit, conn: Connection, filters: Filters, limit: int) -> LogPage:
-    """Read a page of transactions; one of a single event is shown as that event."""
+    """Read a page of transactions, and record that; one of a single event is shown as that event."""
     if "before" in visit.parameters:
         raise BadRequest("The parameter before is for single events; transactions go on after one.")
     after = visit.one(visit.parameters, "after", "") or None
     found = by_transaction.read(conn, filters.predicates(), event_rows.row_columns(), limit=limit, after=after)
+    look(visit, conn, lookups.of_search(filters))
     rows = [row.newest if row.events == 1 else row for row in group_rows.rows(found)]
     return LogPage(tuple(rows), found.following, None, is_first=after is None)
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from starlette.responses import RedirectResponse, Response
 
 from auditctl.errors import AuditctlError, DatabaseError, StoreError
+from auditctl.log import lookups
 from auditctl.web import access_log, error_pages
 from auditctl.web.auth import cookies
 from auditctl.web.auth import password as auth_password
@@ -52,6 +53,11 @@ def sign_in(visit: Visit) -> Response:
 def sign_out(visit: Visit) -> Response:
     """End the session."""
     access_log.signed_out(visit, visit.visitor.login)
+    try:
+        with visit.connection() as conn:
+            lookups.record_session(conn, is_start=False)
+    except AuditctlError as error:  # who leaves is not kept, though the log lacks it
+        access_log.database_failed(visit, error)
     _end(visit)
     response = RedirectResponse(visit.url("/login"), 303)
     cookies.drop(visit.request, visit.app.settings, response, cookies.session_name(visit.request))

@@ -11,6 +11,7 @@ from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.display import format_user
 from auditctl.errors import AuditctlError
+from auditctl.log import lookups
 from auditctl.log.filter_text import text_of
 from auditctl.log.filter_values import exact_user
 from auditctl.log.histogram import counts
@@ -18,6 +19,7 @@ from auditctl.log.histogram.read import Histogram, read_histogram
 from auditctl.text import in_quotes, plural
 from auditctl.web.error_pages import hint_for, status_of
 from auditctl.web.errors import BadRequest
+from auditctl.web.lookup import look
 from auditctl.web.render import bars
 from auditctl.web.render.bars import Bar, Chart, Meter
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
@@ -146,6 +148,7 @@ def overview(visit: Visit) -> Response:
     """Show the charts, as a page or as a part of the log's page."""
     narrowing = Narrowing.of(visit.parameters)
     with visit.connection() as conn:
+        look(visit, conn, lookups.of_search(narrowing.parsed().resolve(conn)))
         pictures = draw(conn, narrowing, shared_parameters(visit))
     template = "pictures_part.html" if visit.is_fragment else "overview.html"
     return visit.page(template, pictures=pictures, narrowing=narrowing)

@@ -7,12 +7,13 @@ from dataclasses import replace
 from starlette.responses import RedirectResponse, Response
 
 from auditctl.errors import UsageError
-from auditctl.log import target_names
+from auditctl.log import lookups, target_names
 from auditctl.log.by_transaction import reader
 from auditctl.log.by_transaction.reader import Groups
 from auditctl.log.filters import FILTERS
 from auditctl.log.selection import Selection
 from auditctl.web.errors import BadRequest
+from auditctl.web.lookup import look
 from auditctl.web.render import event_rows, group_rows
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.request import EMPTY, FORM, Visit
@@ -40,6 +41,7 @@ def transactions(visit: Visit) -> Response:
             after = visit.one(parameters, "after", "") or None
             columns = event_rows.row_columns()
             page = reader.read(conn, filters.predicates(), columns, least=least, limit=limit, after=after)
+            look(visit, conn, lookups.of_search(filters))
             hint = "" if page.groups else filters.suggest(conn)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
@@ -68,8 +70,9 @@ def opened(visit: Visit) -> Response:
     if not visit.is_fragment:
         return RedirectResponse(visit.url("/", narrowing.texts), 303)
     with visit.connection() as conn:
-        conditions = narrowing.parsed().resolve(conn).predicates()
-        listed = log.page(conn, Selection(conditions, limit=MAX_OPENED), is_first=True)
+        filters = narrowing.parsed().resolve(conn)
+        listed = log.page(conn, Selection(filters.predicates(), limit=MAX_OPENED), is_first=True)
+        look(visit, conn, lookups.of_search(filters))
     return visit.page("transaction_part.html", narrowing=narrowing, listed=listed)
 
 

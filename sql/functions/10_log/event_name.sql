@@ -102,7 +102,10 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    new.name := auditctl_internal.event_name(new.name);
+    -- Of auditctl's own events, these alone can be switched off.
+    if new.name not in ('auditctl.lookup', 'auditctl.session') then
+        new.name := auditctl_internal.event_name(new.name);
+    end if;
     return new;
 end
 $auditctl$;

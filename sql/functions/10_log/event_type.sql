@@ -10,7 +10,9 @@ begin
     select t.* into v_type
     from auditctl.event_type as t
     where t.name = p_target
-        or p_target like translate(regexp_replace(t.name, e'([\\\\%_])', e'\\\\\\1', 'g'), '*?', '%_')
+        -- No glob means auditctl's own events: to switch them off, somebody has to name them.
+        or p_target !~ '^auditctl[.]'
+        and p_target like translate(regexp_replace(t.name, e'([\\\\%_])', e'\\\\\\1', 'g'), '*?', '%_')
     order by t.name = p_target desc, length(t.name) desc, t.name collate "C"
     limit 1;
     return v_type;
@@ -19,7 +21,7 @@ $auditctl$;
 revoke execute on function auditctl.deciding_type from public;
 grant execute on function auditctl.deciding_type to auditctl_reader;
 comment on function auditctl.deciding_type is
-    'The event type that decides whether events of a target are recorded: the one of that name, else the longest matching glob; null if there is none';
+    'The event type that decides whether events of a target are recorded: the one of that name, else the longest matching glob, which means none of auditctl''s own; null if there is none';
 
 create or replace function auditctl.names_actor() returns boolean
 language sql stable security definer
