@@ -8,6 +8,7 @@ from auditctl.capture import event_types
 from auditctl.cli.options import table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import READER, Session, pass_session
+from auditctl.names import OWN_EVENT_TYPES
 
 
 @click.command(short_help="List the business events and whether they are recorded.")
@@ -15,6 +16,9 @@ from auditctl.cli.session import READER, Session, pass_session
 @pass_session
 def events(session: Session, output: str) -> None:
     """List the types of business events: those in the configuration, and those that were recorded.
+
+    Of auditctl's own events it lists those that the configuration can switch off: who looks at the log, and who signs in
+    to the page.
 
     State is on or off. "Stated as" names the type that decides it, which may be a glob; it is empty if no type
     does, and then events are recorded. The events themselves are in auditctl log.
@@ -39,7 +43,7 @@ def events(session: Session, output: str) -> None:
 
     cells = [[row.name, row.label or "", _state(row), row.decided_by or "", row.set_by or ""] for row in statuses]
     print_table(["Event", "Label", "State", "Stated as", "Set by"], cells)
-    if not statuses:
+    if all(row.name in OWN_EVENT_TYPES for row in statuses):
         session.say("No business event was recorded or configured yet. Next: auditctl record TARGET ID SUMMARY")
 
 

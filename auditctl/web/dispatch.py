@@ -100,7 +100,7 @@ async def _answer(visit: Visit, route: Route, limiter: CapacityLimiter) -> Respo
         visit.form = await read_form(visit.request, has_file=route.has_file)
     if route.access is not Access.EVERYONE and visit.session is None:
         raise SignInRequired
-    if visit.request.method == "POST" or route.is_recorded:
+    if visit.request.method == "POST" or route.is_recorded or (route.shows_log and not _is_opened(visit)):
         _require_same_site(visit)
     if visit.request.method == "POST":
         _require_token(visit)
@@ -135,6 +135,11 @@ def _session(visit: Visit, access: Access) -> VisitorSession | None:
         return None if is_public else proxy.session(request, settings, sessions, is_activity=is_activity)
     token = request.cookies.get(cookies.session_name(request))
     return sessions.find(token, is_activity=is_activity) if token else None
+
+
+def _is_opened(visit: Visit) -> bool:
+    """Return whether the visitor opens the page, by a link or an address: another site may not load it unseen."""
+    return visit.request.headers.get("sec-fetch-dest", "document") == "document"
 
 
 def _require_same_site(visit: Visit) -> None:

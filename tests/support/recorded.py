@@ -74,6 +74,11 @@ def minutes(count: int) -> datetime:
     return START + timedelta(minutes=count)
 
 
+def switch_lookups_off(conn: psycopg.Connection) -> None:
+    """Have nobody's look at the log recorded, where a test compares what several looks show."""
+    conn.execute("insert into auditctl.event_type (name, enabled) values ('auditctl.lookup', false)")
+
+
 def label(conn: psycopg.Connection, target: str, name: str | None = None) -> None:
     """Register a table as audited."""
     conn.execute("insert into auditctl.target (target, label) values (%s, %s)", [target, name])

@@ -16,7 +16,7 @@ from auditctl.log.filters import FILTERS
 from tests.fixtures.databases import connect
 from tests.fixtures.templates import begin_with
 from tests.support.filter_cases import RANDOM, random_events
-from tests.support.recorded import Recorded, label, minutes, record
+from tests.support.recorded import Recorded, label, minutes, record, switch_lookups_off
 from tests.web.parsing import alerts, listed
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def prepare(dsn: str) -> None:
     with connect(dsn) as conn:
         record(conn, *made, *(Recorded(**{**fields(event), "at": minutes(index)}) for index, event in enumerate(ODD)))
         label(conn, "billing.customer", "Customer <b>")
+        switch_lookups_off(conn)
 
 
 db_template = begin_with(prepare)

@@ -93,6 +93,18 @@ def test_no_request_hides_its_search(
     assert looks(conn) == ["log viewed: target id 1"]
 
 
+def test_another_site_cannot_have_somebody_look_at_what_they_do_not_see(
+    reader: Client, conn: psycopg.Connection
+) -> None:
+    foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}
+    assert reader.get("/?id=1", headers=foreign).status_code == 403
+    assert looks(conn) == []
+    assert reader.get("/?id=1", headers={**foreign, "Sec-Fetch-Dest": "document"}).status_code == 200
+    own = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}
+    assert reader.get("/?id=2", headers={**PART, **own}).status_code == 200
+    assert len(looks(conn)) == 2
+
+
 def test_a_live_page_is_not_recorded_as_it_refreshes_itself(
     page: Page, person: MakeLogin, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
