@@ -17,8 +17,8 @@ from auditctl.names import OWN_EVENT_TYPES
 def events(session: Session, output: str) -> None:
     """List the types of business events: those in the configuration, and those that were recorded.
 
-    Of auditctl's own events it lists those that the configuration can switch off: who looks at the log, and who signs in
-    to the page.
+    Of auditctl's own events it lists those that the configuration can switch off: who looks at the log, and who signs
+    in to the page.
 
     State is on or off. "Stated as" names the type that decides it, which may be a glob; it is empty if no type
     does, and then events are recorded. The events themselves are in auditctl log.

@@ -85,5 +85,6 @@ def _fault(name: object) -> str:
     if re.search(r"[\[\]]", name):
         return f"{name}: in a glob of event types, * stands for any characters and ? for one; brackets do not work"
     if name not in OWN_EVENT_TYPES and _OWN.match(unicodedata.normalize("NFKC", name).casefold()):
-        return f"{name} belongs to auditctl itself; of its events, only {' and '.join(OWN_EVENT_TYPES)} can be switched off"
+        others = " and ".join(OWN_EVENT_TYPES)
+        return f"{name} belongs to auditctl itself; of its events, only {others} can be switched off"
     return ""
