@@ -19,13 +19,12 @@ from auditctl.cli.printing import print_pieces, uses_color
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.cli.transactions import print_transactions
 from auditctl.clock import Clock
-from auditctl.database import Connection
 from auditctl.log import columns as log_columns
 from auditctl.log import lookups, reader
 from auditctl.log.columns import COLUMNS, Columns
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
-from auditctl.log.lookups import Lookup, Recording
+from auditctl.log.lookups import Recording
 from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Order, Selection
 from auditctl.retention import erasure
 
@@ -135,11 +134,12 @@ def log(
     with session.connect(READER) as conn:
         resolved = filters.resolve(conn)
         selection = Selection(resolved.predicates(), after=cursor, limit=limit)
-        recorded = _record(session, conn, lookups.of_search(resolved))
+        recorded = lookups.record(conn, lookups.of_search(resolved))
         page = reader.Page(conn, selection, output_format.listed(not raw, place), without=recorded.event_id)
         _print(output_format, output_format.write(page, place))
         hint = "" if page.count else resolved.suggest(conn)
         covered = coverage.read(conn, resolved)
+    _say_obstacle(session, recorded)
     if not page.count:
         _say_nothing(session, "No events.", hint)
     for sentence in (*covered.gaps, *(() if page.count else covered.notes)):
@@ -169,9 +169,10 @@ def show(
     with session.connect(READER) as conn:
         projection = output_format.projection(not raw, columns)
         target, target_id, *row = reader.event(conn, event_id, SQL("target_name, target_id, {}").format(projection))
-        _record(session, conn, lookups.of_event(event_id, target, target_id))
+        recorded = lookups.record(conn, lookups.of_event(event_id, target, target_id))
         erasures = erasure.read_erasures(conn, event_id)
     _print(output_format, output_format.write_one(tuple(row), place))
+    _say_obstacle(session, recorded)
     for sentence in erasures:
         session.say(sentence)
 
@@ -214,11 +215,12 @@ def history(
     place = layout(output_format, columns, wide=wide, zone=None if zone is None else clock.parse(zone))
     with session.connect(READER) as conn:
         target = reader.target_of(conn, table, key)
-        _record(session, conn, lookups.of_history(target, key))
+        recorded = lookups.record(conn, lookups.of_history(target, key))
         selection = replace(reader.history(target, key), order=Order(order))
         page = reader.Page(conn, selection, output_format.listed(not raw, place))
         _print(output_format, output_format.write(page, place))
         hint = "" if page.count else reader.suggest(conn, target, key)
+    _say_obstacle(session, recorded)
     if not page.count:
         _say_nothing(session, f"No events of {table} {key or '(an empty key)'}.", hint)
 
@@ -245,12 +247,10 @@ def ignoring_broken_pipe() -> Iterator[None]:
         raise click.exceptions.Exit(0) from None
 
 
-def _record(session: Session, conn: Connection, lookup: Lookup) -> Recording:
-    """Record what is about to be printed, or say why it cannot be."""
-    recorded = lookups.record(conn, lookup)
+def _say_obstacle(session: Session, recorded: Recording) -> None:
+    """Say why the log does not have that this was printed."""
     if recorded.obstacle:
         session.say(recorded.obstacle)
-    return recorded
 
 
 def _say_nothing(session: Session, message: str, hint: str) -> None:

@@ -21,7 +21,7 @@ from auditctl.display import harmless_json, harmless_lines, harmless_toml
 from tests.fixtures.command import _streams
 from tests.fixtures.databases import connect, prepared
 from tests.support.capturing import apply
-from tests.support.recorded import documents
+from tests.support.recorded import documents, switch_lookups_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,6 +144,7 @@ def test_terminal_gets_nothing_recorded_as_it_is(
 def test_json_and_toml_on_a_terminal_mean_the_same(
     conn: psycopg.Connection, on_terminal: Callable[..., str], auditctl: RunAuditctl
 ) -> None:
+    switch_lookups_off(conn)
     exact = auditctl("log", "--format", "jsonl", check=0).out
     assert "\u202e" in exact
     shown = on_terminal("--quiet", "log", "--format", "jsonl")

@@ -31,6 +31,7 @@ SHOWS_NO_EVENT = {
     "/manifest.json": "what was recorded of an export",
     "/access": "roles",
     "/retention": "times, holds and sizes",
+    "/config/history": "what happened to the configuration, and to no row of a table",
 }
 """The pages of readers that are not recorded, with what they show."""
 
