@@ -31,19 +31,20 @@ def lines(client: Client) -> list[list[str]]:
 
 def test_a_type_is_added_changed_switched_off_and_removed(conn: psycopg.Connection, admin: Client) -> None:
     conn.execute(SIGN_IN)
-    assert lines(admin)[0] == ["auth.login", "", "recorded", "Log Edit Switch off"]
+    assert lines(admin)[2] == ["auth.login", "", "recorded", "Log Edit Switch off"]
     plan = planned(admin, FORM, label=["Sign-in"])
     assert changes(plan) == [["CREATE", "auth.login", "EVENT", "Its type is new."]]
     assert stored(conn) == []
     assert done(admin, plan) == "auth.login is recorded and shown as Sign-in."
     assert stored(conn) == [("auth.login", "Sign-in", True)]
-    links = {address for text, address in page(admin, "/config").links if text == "Switch off"}
-    assert links == {"/config/event?target=auth.login&enabled=0"}
-    plan = planned(admin, links.pop())
+    *own, link = [address for text, address in page(admin, "/config").links if text == "Switch off"]
+    assert own == [f"/config/event?target=auditctl.{name}&enabled=0" for name in ("lookup", "session")]
+    assert link == "/config/event?target=auth.login&enabled=0"
+    plan = planned(admin, link)
     assert changes(plan) == [["REPLACE", "auth.login", "EVENT", "It is switched off."]]
     assert done(admin, plan) == "auth.login is no longer recorded."
     assert conn.execute(SIGN_IN).fetchone() == (None,)
-    assert lines(admin)[0] == ["auth.login", "Sign-in", "not recorded", "Log Edit Switch on"]
+    assert lines(admin)[2] == ["auth.login", "Sign-in", "not recorded", "Log Edit Switch on"]
     plan = planned(admin, FORM, remove=["1"])
     assert changes(plan) == [["DROP", "auth.login", "EVENT", "Its type is removed."]]
     assert done(admin, plan, reason=["ticket 4711"]) == "Removed the type of auth.login."
@@ -52,6 +53,15 @@ def test_a_type_is_added_changed_switched_off_and_removed(conn: psycopg.Connecti
         "select action, reason from auditctl.activity where target_name = 'auditctl.event_type' order by event_id"
     )
     assert conn.execute(recorded).fetchall() == [("CREATE", None), ("UPDATE", None), ("DELETE", "ticket 4711")]
+
+
+def test_who_looks_at_the_log_is_recorded_until_that_is_switched_off(conn: psycopg.Connection, admin: Client) -> None:
+    looks = "select count(*) from auditctl.event where target = 'auditctl.lookup'"
+    assert admin.get("/").status_code == 200
+    plan = planned(admin, "/config/event?target=auditctl.lookup&enabled=0")
+    assert done(admin, plan) == "auditctl.lookup is no longer recorded."
+    assert "EVENT of auditctl.lookup is not recorded since" in admin.get("/?action=event").text
+    assert conn.execute(looks).fetchone() == (1,)
 
 
 def test_other_types_rules_and_times_stay_as_they_are(db: str, conn: psycopg.Connection, admin: Client) -> None:
