@@ -17,7 +17,6 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from auditctl import resources, table_names
-from auditctl.actions import Action
 from auditctl.capture import change_sentences
 from auditctl.capture.change_sentences import SUBJECTS, Labels
 from auditctl.database import Connection, read_transaction
@@ -27,7 +26,6 @@ from auditctl.log.filter_values import require_storable
 from auditctl.log.selection import Cursor
 from auditctl.log.target_names import KnownTarget
 
-_ACTIONS = (Action.CREATE, Action.UPDATE, Action.DELETE, Action.EVENT)
 _OF_TARGETS = ("auditctl.rule", "auditctl.event_type", "auditctl.retention")
 """Those whose events name what they are about in target_id."""
 
@@ -97,7 +95,7 @@ def read(conn: Connection, target: str = "", before: Cursor | None = None, limit
         known = target_names.read(conn)
         names = _names(conn, _meant(target, known)) if target else None
         parameters = {
-            "subjects": list(SUBJECTS), "actions": list(_ACTIONS), "names": None if names is None else Jsonb(names),
+            "subjects": list(SUBJECTS), "names": None if names is None else Jsonb(names),
             "at": before and before.created_on, "event_id": before and before.event_id, "limit": limit + 1,
         }  # fmt: skip
         query = resources.sql_text("queries/config_history.sql").encode()

@@ -67,11 +67,14 @@ def test_a_shorter_time_says_what_it_deletes_and_is_stored_when_it_is_applied(
     outdated = admin.form(PLAN, {"change": "keep", "keep": "500 days"}, source=PAGE).text
     conn.execute("select auditctl.set_retention('*', '450 days')")
     answer = admin.post(APPLY, data=read(outdated).form(APPLY))
-    assert "the times changed after the plan was shown" in answer.text
+    assert (answer.status_code, "the times changed after the plan was shown" in answer.text) == (409, True)
     assert "keep 500 days, instead of 450 days" in answer.text
     assert admin.post(APPLY, data=read(answer.text).form(APPLY)).status_code == 303
     admin.post(APPLY, data=read(admin.form(PLAN, {"change": "keep", "keep": "400 days"}, source=PAGE).text).form(APPLY))
-    assert "No changes needed" in admin.form(PLAN, {"change": "keep", "keep": "400 days"}, source=PAGE).text
+    unneeded = admin.form(PLAN, {"change": "keep", "keep": "400 days"}, source=PAGE)
+    assert "No changes needed" in unneeded.text
+    assert admin.form(APPLY, {"change": "keep", "keep": "400 days"}, source=PAGE).headers["location"] == PAGE
+    assert "Nothing had to be done" in admin.get(PAGE).text
 
 
 def test_a_hold_is_placed_and_released_with_reasons(conn: psycopg.Connection, admin: Client) -> None:
@@ -84,6 +87,9 @@ def test_a_hold_is_placed_and_released_with_reasons(conn: psycopg.Connection, ad
     in_force = "select hold_id, target, target_id, reason from auditctl.hold where released_at is null"
     ((number, *hold),) = conn.execute(in_force).fetchall()
     assert hold == ["shop.bill", "7", "case 31"]
+    twice = admin.post(APPLY, data={**fields, "reason": ["case 31"]})
+    assert (twice.status_code, "the holds changed after the plan was shown" in twice.text) == (409, True)
+    assert conn.execute(in_force).rowcount == 1
     planned = admin.form(PLAN, {"change": "release", "hold": str(number)}, source=PAGE).text
     assert "Seven days after the next run of maintain" in planned
     fields = {**read(planned).form(APPLY), "reason": ["closed"]}

@@ -81,8 +81,11 @@ def apply(visit: Visit) -> Response:
     with visit.connection() as conn:
         try:
             change = retention_changes.planned(conn, asked)
+            if change.kind == "keep" and not change.sentences:
+                visit.signed_in.notify("Nothing had to be done: the database already matches.")
+                return RedirectResponse(visit.url(asked.page), 303)
             if change.shown != asked.fields["shown"]:
-                return _plan_page(visit, change, _outdated())
+                return _plan_page(visit, change, _outdated(change))
             with database.errors_translated(), stated_reason.stated(conn, why), database.transaction(conn):
                 message, row = retention_changes.make(conn, change)
         except AuditctlError as error:
@@ -91,8 +94,9 @@ def apply(visit: Visit) -> Response:
     return RedirectResponse(f"{visit.url(asked.page)}#{row}", 303)
 
 
-def _outdated() -> AuditctlError:
-    return ConfigurationError(["the times changed after the plan was shown"], hint="This is the plan now.")
+def _outdated(change: Change) -> AuditctlError:
+    what = "holds" if change.kind == "hold" else "times"
+    return ConfigurationError([f"the {what} changed after the plan was shown"], hint="This is the plan now.")
 
 
 def _form(visit: Visit, change: Change, trouble: AuditctlError | None = None) -> Response:
@@ -100,6 +104,5 @@ def _form(visit: Visit, change: Change, trouble: AuditctlError | None = None) ->
     return visit.page("retention_form.html", status, change=change, trouble=trouble)
 
 
-def _plan_page(visit: Visit, change: Change, trouble: AuditctlError | None = None) -> Response:
-    status = error_pages.status_of(trouble) if trouble else 200
-    return visit.page("retention_plan.html", status, change=change, trouble=trouble)
+def _plan_page(visit: Visit, change: Change, outdated: AuditctlError | None = None) -> Response:
+    return visit.page("retention_plan.html", 409 if outdated else 200, change=change, trouble=outdated)

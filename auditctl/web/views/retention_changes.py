@@ -40,6 +40,8 @@ class Change:
         sentences: What it changes.
         warning: What it deletes, or why it keeps nothing; empty for nothing.
         desired: All times as they would be, with `keep`.
+        shown: What must be the same when it is applied: what the plan says of times, or the newest hold; empty with
+            `release`.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class Change:
     sentences: tuple[str, ...] = ()
     warning: str = ""
     desired: Retention | None = None
+    shown: str = ""
 
     @property
     def page(self) -> str:
@@ -58,11 +61,6 @@ class Change:
     def form_fields(self) -> Mapping[str, str]:
         """The fields of its form, and the label of each."""
         return KINDS[self.kind]
-
-    @property
-    def shown(self) -> str:
-        """What the plan says of times, which must be the same when it is applied; empty for holds."""
-        return "\n".join(self.sentences) if self.kind == "keep" else ""
 
 
 def read(visit: Visit, source: Parameters) -> Change:
@@ -120,7 +118,7 @@ def _planned_time(conn: Connection, asked: Change) -> Change:
     return replace(
         asked, fields={**asked.fields, "target": target}, title="Change how long events are kept",
         sentences=(*sentences, *notes), warning=" ".join(filter(None, (effect.sentence if effect else "", doubt))),
-        desired=desired,
+        desired=desired, shown="\n".join((*sentences, *notes)),
     )  # fmt: skip
 
 
@@ -152,6 +150,8 @@ def _planned_hold(conn: Connection, asked: Change) -> Change:
         title=f"Hold {target}" + (f" with the key {in_quotes(target_id)}" if target_id else ""),
         sentences=(f"It keeps {most}{plural(events, 'event')} now, and those still to come, until it is released.",),
         warning=f"The log has no such events yet. {near}".strip() if not events else "",
+        # Of a form that is sent twice, the second finds another newest hold.
+        shown=str(max((one.hold_id for one in holds.read(conn, released=True)), default=0)),
     )
 
 

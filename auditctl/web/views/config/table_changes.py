@@ -74,7 +74,7 @@ class EnableTable(ChangeRequest):
 
     def outcome(self, applied: Plan) -> str:
         """Return how many changes were made."""
-        return _outcome(self.rule.name, applied)
+        return _outcome(f"the rule of {self.rule.name}", self.rule.name, applied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,8 @@ class EnableTables(ChangeRequest):
 
     def outcome(self, applied: Plan) -> str:
         """Return how many changes were made."""
-        return _outcome(plural(len(self.tables), "table"), applied)
+        tables = plural(len(self.tables), "table")
+        return _outcome(f"the rules of {tables}", tables, applied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +196,10 @@ def _row(name: str) -> str:
     return row_id("rule" if table_names.parse(name).is_glob else "table", name)
 
 
-def _outcome(where: str, applied: Plan) -> str:
+def _outcome(rules: str, where: str, applied: Plan) -> str:
     if number := number_of_changes(applied):
         return f"Applied {plural(number, 'change')} to {where}."
-    return f"Stored the rule of {where}. No trigger had to change."
+    return f"Stored {rules}. No trigger had to change."
 
 
 def _ordered(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
