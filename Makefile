@@ -8,6 +8,7 @@ TEST_STAMP := .venv/.ready-test
 LINT_STAMP := .venv/.ready-lint
 BENCH_STAMP := .venv/.ready-bench
 DOCS_STAMP := .venv/.ready-docs
+COMPILED_STAMP := .venv/.compiled
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # The first Python that is new enough and can make a virtual environment; `make PYTHON=...` names another.
@@ -44,7 +45,7 @@ EXAMPLE_PORTS = $(if $(PORT),--port $(PORT)) $(if $(PAGE_PORT),--page-port $(PAG
 # The tests start the command some hundred times: Python would compile all of it each time where it may not keep what it compiled.
 test test-slow test-all: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(TEST_STAMP) ## run the tests; ARGS="-k name" chooses some
+test: $(COMPILED_STAMP) ## run the tests; ARGS="-k name" chooses some
 	@$(BIN)/pytest -m "not slow" $(ARGS)
 
 test-slow: $(TEST_STAMP) ## run the tests that wait or need other servers, which test leaves out
@@ -119,6 +120,13 @@ $(TEST_STAMP): pyproject.toml $(ANEW)
 	@pwd -P > $@
 
 anew:
+
+# Once: otherwise each worker of the first run compiles all tests by itself.
+$(COMPILED_STAMP): $(TEST_STAMP)
+	@for folders in 'tests/[a-g]*/' 'tests/[h-z]*/'; do \
+	  $(BIN)/pytest --collect-only -qq -n 0 -p no:cacheprovider $$folders >/dev/null 2>&1 & \
+	done; wait
+	@touch $@
 
 $(LINT_STAMP): $(TEST_STAMP)
 	@echo "Installing the linters into .venv ..."
