@@ -36,7 +36,7 @@ class Field:
         suggestions: The list of values to choose from: `targets`, `users`, or empty for none.
         is_wide: Whether it gets more room than others.
         is_numeric: Whether a phone shows digits to type.
-        is_advanced: Whether it stands under "More".
+        is_advanced: Whether it stands under "More filters".
     """
 
     kind: FieldKind = FieldKind.TEXT

@@ -59,13 +59,13 @@ FILTERS = (
     Filter("kind", "User type", "KIND", "By a user of this kind: application, which an application named; database, a "
            "login that acted in its own name; or system.",
            "application", filter_values.kind, predicates.kind,
-           Field(FieldKind.CHECKBOXES, choices=filter_values.KINDS), repeatable=True),
+           Field(FieldKind.CHECKBOXES, choices=filter_values.KINDS, is_advanced=True), repeatable=True),
     Filter("action", "Action", "ACTION", "Of this action: create, read, update, delete, truncate or event; baseline "
            "for rows that were there.",
            "update", filter_values.action, predicates.action, Field(FieldKind.CHECKBOXES, choices=tuple(Action)),
            repeatable=True),
     Filter("column", "Changed column", "NAME", "An update that changed this column.",
-           "balance", filter_values.text, value_predicates.column, repeatable=True,
+           "balance", filter_values.text, value_predicates.column, Field(is_advanced=True), repeatable=True,
            resolve=filter_lookup.resolve_columns, actions=(Action.UPDATE,)),
     Filter("changed", "Value before or after", "COLUMN=VALUE", "With this value of the column before or after: "
            "status=closed; 5 is the number or the text, null no value. Of several columns all have to match, of one "
@@ -83,7 +83,8 @@ FILTERS = (
            Field(placeholder="e.g. status=closed", is_advanced=True), repeatable=True,
            resolve=filter_lookup.resolve_values, is_conjunctive=True, is_paired=True, actions=_WITH_VALUES_AFTER),
     Filter("ip", "IP address", "ADDRESS", "From this address or network, such as 203.0.113.0/24.",
-           "203.0.113.0/24", filter_values.network, predicates.network, Field(placeholder="e.g. 203.0.113.0/24")),
+           "203.0.113.0/24", filter_values.network, predicates.network,
+           Field(placeholder="e.g. 203.0.113.0/24", is_advanced=True)),
     Filter("xact", "Transaction", "NUMBER", "Made by this transaction; NUMBER@EVENT for the one that wrote an event, "
            "where a restored log has transactions of several clusters.",
            "700", filter_values.xact, predicates.xact, Field(is_numeric=True, is_advanced=True),

@@ -63,12 +63,18 @@ _HEAD: dict[str, LiteralString] = {
     "context": "pg_catalog.left(context::text, 1000)",
 }
 
-# The sentence of a large event may take a second. Called here, in place of the view's own, it takes none for a row that
-# goes without. Above the offset it is evaluated once.
-_BRIEF: LiteralString = """case
-    when coalesce(greatest(pg_catalog.pg_column_size(old_values), pg_catalog.pg_column_size(new_values)), 0) <= 1500
-        or pg_catalog.clock_timestamp() < pg_catalog.transaction_timestamp() + {time}
-    then (
+# A large event may take a second. One that is not read takes none.
+_IN_TIME: LiteralString = """(
+    coalesce(
+        greatest(pg_catalog.pg_column_size(old_values), pg_catalog.pg_column_size(new_values),
+                 pg_catalog.pg_column_size(context)), 0
+    ) <= 1500
+    or pg_catalog.clock_timestamp() < pg_catalog.transaction_timestamp() + {time}
+)"""
+
+# The sentence is called here in place of the view's own. Above the offset it is evaluated once.
+_BRIEF: dict[str, LiteralString] = {
+    "details": """case when {in_time} then (
         select case
             when pg_catalog.octet_length(text.details) > 4000
             then pg_catalog.left(text.details, 999) || pg_catalog.chr(8230) else text.details
@@ -76,8 +82,11 @@ _BRIEF: LiteralString = """case
         from (
             select sentence.details from auditctl.sentence(action, old_values, new_values, context) as sentence offset 0
         ) as text
-    )
-end"""
+    ) end""",
+    "old_values": "case when {in_time} then pg_catalog.left(old_values::text, 1000) else pg_catalog.chr(8230) end",
+    "new_values": "case when {in_time} then pg_catalog.left(new_values::text, 1000) else pg_catalog.chr(8230) end",
+    "context": "case when {in_time} then pg_catalog.left(context::text, 1000) else pg_catalog.chr(8230) end",
+}
 
 # The code points of: tab, line feed, carriage return, + - = @, and their full-width twins.
 _STARTS_FORMULA: LiteralString = "9, 10, 13, 43, 45, 61, 64, 65291, 65293, 65309, 65312"
@@ -208,14 +217,17 @@ def heads(names: Columns) -> Composable:
 
 
 def brief(names: Columns, time: timedelta) -> Composable:
-    """Return the projection of `heads`, in which large events have null as details once a time has passed.
+    """Return the projection of `heads`, in which large events have no values once a time has passed.
+
+    Then their details are null, and an ellipsis stands for other values.
 
     Args:
         names: Which columns, in that order.
-        time: How long after the start of the transaction they still have details.
+        time: How long after the start of the transaction they still have values.
     """
-    details = SQL(_BRIEF).format(time=Literal(time))
-    return _named({name: details if name == "details" else SQL(_HEAD[name]) for name in names})
+    in_time = SQL(_IN_TIME).format(time=Literal(time))
+    texts = {name: SQL(_BRIEF[name]).format(in_time=in_time) if name in _BRIEF else SQL(_HEAD[name]) for name in names}
+    return _named(texts)
 
 
 def documents(names: Columns = COLUMNS) -> Composable:

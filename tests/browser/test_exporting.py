@@ -23,6 +23,7 @@ def test_a_click_downloads_what_the_export_command_writes(
     tab = browse(archive.url, archive.reader, javascript=javascript)
     tab.goto("/?target=Customer&user=alice")
     # What is typed or ticked counts before it is sent, as it is what the reader sees.
+    tab.get_by_role("group", name="Action").locator("summary").click()
     tab.get_by_role("checkbox", name="UPDATE").check()
     with tab.expect_download() as download:
         tab.get_by_role("button", name=f"Export {form.upper()}", exact=True).click()

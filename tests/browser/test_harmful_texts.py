@@ -126,6 +126,7 @@ def test_pictures_and_suggestions_show_them_as_text(hostile: Archive, browse: Br
     tab = browse(hostile.url, hostile.reader)
     tab.goto("/")
     expect(tab.locator(".tops")).to_have_count(2)
+    tab.get_by_role("button", name="Charts").click()
     for tops in tab.locator(".tops").all():
         expect(tops.locator(".name", has_text=harmless(EVIL)).first).to_be_visible()
     tab.get_by_label("User", exact=True).press_sequentially(EVIL[:3])

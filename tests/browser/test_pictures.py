@@ -22,6 +22,12 @@ PAST = "/?target=Customer&since=2026-03-01T12:00Z&until=2026-03-01T16:00Z"
 """Four hours with events once a minute, half of them updates."""
 
 
+def open_charts(tab: Tab) -> None:
+    """Open the charts, of which a strip stands above the list."""
+    tab.get_by_role("button", name="Charts").click()
+    expect(tab.locator(".tops").first).to_be_visible()
+
+
 def bars(tab: Tab) -> Locator:
     """Return the bars over time."""
     return tab.locator("a.bucket")
@@ -108,6 +114,7 @@ def test_arrows_walk_along_the_bars_and_enter_narrows(archive: Archive, browse: 
 def test_a_click_on_a_user_narrows_the_log_and_the_pictures(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.reader)
     tab.goto(PAST)
+    open_charts(tab)
     follow(tab.locator(".tops").nth(1).get_by_role("link", name="bob"))
     expect(tab.locator(".readout .total")).to_contain_text("70 events")
     assert set(tab.locator("tr.event .who").all_text_contents()) == {"bob"}
@@ -116,22 +123,26 @@ def test_a_click_on_a_user_narrows_the_log_and_the_pictures(archive: Archive, br
 def test_the_same_is_there_as_a_table(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.reader)
     tab.goto(PAST)
+    open_charts(tab)
     tab.get_by_text("Show as a table").click()
     rows = tab.get_by_role("region", name="Table of the chart").locator("tbody tr")
     assert sum(map(int, rows.locator("td:first-of-type").all_text_contents())) == 210
 
 
-def test_what_was_folded_away_stays_so(archive: Archive, browse: Browse) -> None:
+def test_a_strip_opens_and_what_was_opened_stays_so(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.reader)
     tab.goto(PAST)
     expect(bars(tab).first).to_be_visible()
-    tab.get_by_text("Overview", exact=True).click()
-    expect(bars(tab).first).to_be_hidden()
+    expect(tab.locator(".tops").first).to_be_hidden()
+    open_charts(tab)
     tab.reload()
-    expect(tab.locator("tr.event").first).to_be_visible()
-    expect(bars(tab)).to_have_count(0)
-    tab.get_by_text("Overview", exact=True).click()
+    expect(tab.locator(".tops").first).to_be_visible()
+    tab.get_by_role("button", name="Charts").click()
+    expect(tab.locator(".tops").first).to_be_hidden()
     expect(bars(tab).first).to_be_visible()
+    tab.reload()
+    expect(bars(tab).first).to_be_visible()
+    expect(tab.locator(".tops").first).to_be_hidden()
 
 
 def test_without_scripts_the_pictures_are_a_link_away_and_bars_are_links(archive: Archive, browse: Browse) -> None:

@@ -119,24 +119,14 @@ def test_shift_and_arrow_keys_select_a_range(archive: Archive, browse: Browse) -
     assert asked(tab) == wanted
 
 
-def test_pictures_that_were_closed_stay_closed(archive: Archive, browse: Browse) -> None:
-    tab = drawn(archive, browse)
-    tab.get_by_text("Overview", exact=True).click()
-    expect(tab.locator("svg.plot")).to_be_hidden()
-    tab.reload()
-    expect(tab.locator("tr.event").first).to_be_visible()
-    assert tab.locator("a.bucket").count() == 0
-    tab.get_by_text("Overview", exact=True).click()
-    expect(tab.locator("svg.plot")).to_be_visible()
-
-
 def test_on_a_phone_the_events_come_first(archive: Archive, browse: Browse) -> None:
     tab = browse(archive.url, archive.reader, width=390)
     tab.goto(ADDRESS)
     expect(tab.locator("tr.event").first).to_be_in_viewport()
-    tab.get_by_text("Overview", exact=True).click()
     expect(tab.locator("svg.plot")).to_be_visible()
-    tab.get_by_role("button", name="More filters").click()
+    tab.get_by_role("button", name="Charts").click()
+    expect(tab.locator(".tops").first).to_be_visible()
+    tab.get_by_role("button", name="Filters").click()
     expect(tab.get_by_label("Target", exact=True)).to_be_visible()
 
 

@@ -27,6 +27,7 @@ def test_one_signs_in_filters_turns_pages_and_signs_out(archive: Archive, browse
     tab.get_by_role("button", name="Sign in").click()
     expect(tab.locator("tr.event")).to_have_count(50)
     tab.get_by_label("User", exact=True).fill("bob")
+    tab.get_by_role("group", name="Action").locator("summary").click()
     tab.get_by_role("checkbox", name="UPDATE").check()
     tab.get_by_role("button", name="Filter").click()
     expect(tab).to_have_url(f"{archive.url}/?target=Customer&user=bob&action=update")

@@ -115,7 +115,7 @@ def test_links_of_a_filtered_page_keep_the_key(reader: Client, conn: psycopg.Con
         assert answer.status_code == 200
         assert (key, answer.text.count('class="event"'), f'data-event="{one}"' in answer.text) == (key, 1, True)
         document = documents.read(answer.text)
-        exported = reader.get("/export.jsonl", params=document.form("/"))
+        exported = reader.get("/export.jsonl", params=document.form("/", "form"))
         assert (key, ids(exported.text)) == (key, [one])
         links = dict(document.links)
         assert reader.get(links["Last 24 hours"]).text.count('class="event"') == 1
@@ -123,14 +123,14 @@ def test_links_of_a_filtered_page_keep_the_key(reader: Client, conn: psycopg.Con
 
 def test_the_form_keeps_an_empty_key_and_ignores_empty_fields(reader: Client, conn: psycopg.Connection) -> None:
     (one,) = expected(conn, "")
-    everything = documents.read(reader.get("/").text).form("/")
+    everything = documents.read(reader.get("/").text).form("/", "form")
     assert everything["id"] == [""]
     assert reader.get("/", params=everything, follow_redirects=True).url.query == b""
     answer = reader.get("/", params={**everything, "target": "word", "empty": "id"}, follow_redirects=True)
     assert (answer.url.params["target"], answer.url.params["id"]) == ("word", "")
     assert answer.text.count('class="event"') == 1
     assert "Target ID: (empty)" in documents.read(answer.text).text
-    again = documents.read(answer.text).form("/")
+    again = documents.read(answer.text).form("/", "form")
     assert again["empty"] == ["id"]
     assert f'data-event="{one}"' in reader.get("/", params=again, follow_redirects=True).text
     typed = reader.get("/", params={**again, "id": "a/b"}, follow_redirects=True)

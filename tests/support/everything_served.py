@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tests.fixtures.web import Client
 
 PAGES = (
-    "/", "/?target=shop.*&action=update&pictures=1&since=2020-01-01", "/?user=alice&limit=5", "/?ip=203.0.113.0/24",
+    "/", "/?target=shop.*&action=update&pictures=1&since=2020-01-01", "/?user=alice&limit=5",
+    "/?columns=user,old_values&user=alice", "/?ip=203.0.113.0/24",
     "/?target=shop.price&id=%5B%22pro%22%2C%22EUR%22%5D", "/?context=reason%3Dit%27s+%5C+100%25", "/?since=never",
     "/?group=transaction&limit=5", "/transactions", "/transactions?rows=2&user=alice", "/transactions/7",
     "/events/20", "/events/999999", "/history?target=Customer&id=9", "/overview?since=2020-01-01&target=shop.*",

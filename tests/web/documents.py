@@ -32,9 +32,9 @@ class Document:
     links: list[tuple[str, str]] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
 
-    def form(self, action: str) -> Fields:
-        """The one form that is sent to an address."""
-        found = [fields for address, fields in self.forms if address == action]
+    def form(self, action: str, field: str = "") -> Fields:
+        """The one form that is sent to an address, of several that with a field."""
+        found = [fields for address, fields in self.forms if address == action and (not field or field in fields)]
         assert len(found) == 1, f"{len(found)} forms for {action}: {self.text}"
         return found[0]
 
@@ -47,7 +47,7 @@ def read(html: str) -> Document:
     for element in page.elements:
         match element.tag:
             case "form":
-                document.forms.append((element.attributes["action"], {}))
+                document.forms.append((element.attributes.get("action", ""), {}))  # a dialog's has none
             case "input" | "textarea":
                 _send(document, element)
             case "tr":

@@ -14,6 +14,7 @@ from auditctl import resources
 from auditctl.clock import Clock
 from auditctl.display import format_user
 from auditctl.log import selection
+from auditctl.log.columns import COLUMNS, Columns
 from auditctl.log.filter_values import exact_user
 from auditctl.log.selection import Cursor
 
@@ -35,6 +36,7 @@ MAX_FIELDS = 2000
 MAX_SPECIAL = 4000
 """A masked, erased or large value is shorter than this, as JSON."""
 
+_OTHERS = frozenset(COLUMNS) - {*ROW_COLUMNS}
 
 WHOLE = "(all)"
 """Stands for all columns where the values of an event were erased as a whole."""
@@ -50,6 +52,7 @@ class EventRow:
         target_name: The registered name of the target.
         xact_id: The transaction; empty in a list.
         xact_filter: The value of the filter `xact` for exactly this transaction; empty in a list.
+        others: Further columns that a list shows: their names, and how their texts begin; None for null.
     """
 
     event_id: str
@@ -66,6 +69,16 @@ class EventRow:
     target_name: str
     xact_id: str = ""
     xact_filter: str = ""
+    others: tuple[tuple[str, str | None], ...] = ()
+
+    def text(self, name: str) -> str:
+        """Return the text of a column that rows are named by or that was chosen; empty for null."""
+        value: str | None = dict(self.others).get(name) if name in _OTHERS else getattr(self, name)
+        return value or ""
+
+    def is_empty(self, name: str) -> bool:
+        """Return whether a column has nothing to show: null, but for details, which a large event does without."""
+        return self.details == "" if name == "details" else name != "target_id" or self.target_id is None
 
     @property
     def at(self) -> datetime:
@@ -93,15 +106,22 @@ class EventRow:
         return exact_user(self.user, self.actor_kind)
 
 
-def row_columns() -> Composable:
-    """Return the projection for `row`."""
-    return SQL("{}, target_name").format(selection.brief(ROW_COLUMNS, DETAILS_TIME))
+def further(columns: Columns | None) -> Columns:
+    """Return those of the chosen columns that not every row of a list has; none where no column was chosen."""
+    return tuple(name for name in columns or () if name not in ROW_COLUMNS)
 
 
-def row(cells: Sequence[Any]) -> EventRow:
-    """Return a row from the cells of `row_columns`."""
+def row_columns(columns: Columns | None = None) -> Composable:
+    """Return the projection for `row`, with the chosen columns; None for the usual ones."""
+    return SQL("{}, target_name").format(selection.brief((*ROW_COLUMNS, *further(columns)), DETAILS_TIME))
+
+
+def row(cells: Sequence[Any], columns: Columns | None = None) -> EventRow:
+    """Return a row from the cells of `row_columns` with the same columns."""
     *values, target_name = cells
-    return EventRow(**dict(zip(ROW_COLUMNS, values, strict=True)), target_name=target_name)
+    more = further(columns)
+    own = dict(zip(ROW_COLUMNS, values[: len(ROW_COLUMNS)], strict=True))
+    return EventRow(**own, target_name=target_name, others=tuple(zip(more, values[len(ROW_COLUMNS) :], strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

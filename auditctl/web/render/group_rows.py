@@ -7,6 +7,7 @@ from datetime import datetime
 
 from auditctl.log.by_transaction.model import Group
 from auditctl.log.by_transaction.reader import Groups
+from auditctl.log.columns import Columns
 from auditctl.text import plural
 from auditctl.web.render import event_rows
 from auditctl.web.render.event_rows import EventRow
@@ -70,7 +71,14 @@ class GroupRow:
         several = len(self.group.count.parts or ()) > 1
         return f"{plural(self.events, 'event')}: {self.group.details}" if several else self.group.details
 
+    def text(self, name: str) -> str:
+        """Return the text of a column; empty where its events may differ."""
+        if name in ("created_on", "ip_address", "reason"):
+            return self.newest.text(name)
+        of_all = {"user": self.who, "target": self.target, "action": self.action, "details": self.details}
+        return {**of_all, "xact_id": self.xact}.get(name, "")
 
-def rows(page: Groups) -> list[GroupRow]:
-    """Return the rows of a list that was read with `event_rows.row_columns`."""
-    return [GroupRow(group, event_rows.row(group.newest)) for group in page.groups]
+
+def rows(page: Groups, columns: Columns | None = None) -> list[GroupRow]:
+    """Return the rows of a list that was read with `event_rows.row_columns` of the same columns."""
+    return [GroupRow(group, event_rows.row(group.newest, columns)) for group in page.groups]

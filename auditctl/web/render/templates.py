@@ -16,6 +16,7 @@ from auditctl import __version__
 from auditctl.display import coded, harmless
 from auditctl.log.filter_text import text_of
 from auditctl.text import iso_utc, plural
+from auditctl.web.render import event_columns
 from auditctl.web.render.row_ids import row_id
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
@@ -48,7 +49,14 @@ def _environment() -> Environment:
         utc=iso_utc,
         moment=datetime.fromisoformat,
     )
-    env.globals.update(version=__version__, static=_Static(), row_id=row_id)
+    env.globals.update(
+        version=__version__,
+        static=_Static(),
+        row_id=row_id,
+        usual_columns=event_columns.USUAL,
+        titles=event_columns.TITLES,
+        cell_classes=event_columns.CLASSES,
+    )
     return env
 
 

@@ -169,7 +169,7 @@ document.addEventListener("submit", (event) => {
   for (const field of event.target.querySelectorAll("input")) {
     if (field.type === "text") field.value = field.value.trim();
     if (field.name === "tz" && field.value !== field.defaultValue) rememberZone(field.value);
-    if (field.type !== "checkbox" && (!field.value || field.name === "form")) field.disabled = true;
+    if (field.name === "form" || (!field.value && !["checkbox", "hidden"].includes(field.type))) field.disabled = true;
   }
   setTimeout(enable); // an export leaves the page as it is
 });

@@ -6,28 +6,34 @@
   const NARROW = matchMedia("(max-width: 36rem)");
   const DRAG = 5; // pixels: a longer movement is a drag and not a click
 
-  /** Remembers whether the charts are shown; without storage they are. */
+  /** Remembers whether the charts are open; without storage they are a strip. */
   const stored = {
     get: () => { try { return localStorage.getItem(STORAGE_KEY); } catch { return null; } },
     set: (value) => { try { localStorage.setItem(STORAGE_KEY, value); } catch { /* no storage */ } },
   };
 
-  // ---- Loading: when they become visible.
+  // ---- Loading: after the list, as a strip that opens.
   function load(place) {
     if (place.matches(".waiting:not(.htmx-request)")) htmx.trigger(place, "show");
   }
 
   function place() {
-    const details = document.querySelector("details.pictures");
-    if (!details) return;
-    const inside = details.querySelector(".place");
-    // On a phone the events come first.
-    const closed = stored.get() === "closed" || (NARROW.matches && stored.get() !== "open");
-    if (closed && inside.matches(".waiting")) details.open = false;
-    // Only what the visitor does is stored.
-    details.querySelector("summary").addEventListener("click", () => stored.set(details.open ? "closed" : "open"));
-    details.addEventListener("toggle", () => details.open && load(inside));
-    if (details.open) load(inside);
+    const frame = document.querySelector("section.pictures");
+    if (!frame) return;
+    const button = frame.querySelector("button.toggle");
+    const show = (isOpen) => {
+      frame.classList.toggle("slim", !isOpen);
+      button.setAttribute("aria-expanded", String(isOpen));
+    };
+    // Only what the visitor does is stored; on a phone the events come first.
+    show(!frame.matches(".slim") || (stored.get() === "open" && !NARROW.matches));
+    button.addEventListener("click", () => {
+      const isOpen = frame.matches(".slim");
+      stored.set(isOpen ? "open" : "closed");
+      show(isOpen);
+    });
+    button.hidden = false;
+    load(frame.querySelector(".place"));
   }
 
   for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {

@@ -21,17 +21,21 @@ from auditctl.text import in_quotes
 from auditctl.utf8 import repaired_chunks
 from auditctl.web import access_log
 from auditctl.web.errors import BadRequest
+from auditctl.web.render import event_columns
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.request import EMPTY, FORM, Visit, content_disposition
 
-PARAMETERS = FILTER_NAMES | {"order", "raw", "group", FORM, EMPTY}
-"""The form of filters sends the last three, too: what is typed into it counts, and an export has single events."""
+PARAMETERS = FILTER_NAMES | {"order", "raw", "group", event_columns.PARAMETER, FORM, EMPTY}
+"""The form of filters sends the last ones, too: what is typed into it counts, and an export has single events."""
 
 
 def export(visit: Visit) -> Response:
     """Stream the log. Invalid requests are refused before the first byte; a later failure aborts the transfer."""
     output_format = BY_NAME[visit.path.rpartition(".")[2]]
-    request = ExportRequest(Narrowing.of(visit.parameters).parsed(), output_format, _order(visit), _is_raw(visit))
+    request = ExportRequest(
+        Narrowing.of(visit.parameters).parsed(), output_format, _order(visit), _is_raw(visit),
+        columns=event_columns.chosen(visit.parameters),
+    )  # fmt: skip
     filters = request.filters
     name = exported.file_name(datetime.now(UTC), filters.texts.get("target", ()), output_format, filters.clock)
     return _Stream(

@@ -12,10 +12,10 @@ from auditctl.log.selection import Cursor, Order
 from auditctl.text import in_quotes
 from auditctl.web.errors import BadRequest
 from auditctl.web.lookup import look
-from auditctl.web.render import event_rows
+from auditctl.web.render import event_columns, event_rows
 from auditctl.web.request import Visit
 
-PARAMETERS = frozenset({"target", "id", "after", "order"})
+PARAMETERS = frozenset({"target", "id", "after", "order", event_columns.PARAMETER})
 LIMIT = 100
 
 
@@ -26,6 +26,7 @@ def history(visit: Visit) -> Response:
     order = visit.one(visit.parameters, "order", Order.ASC)
     if order not in list(Order):
         raise BadRequest(f"The order is asc or desc, not {in_quotes(order)}.")
+    columns = event_columns.chosen(visit.parameters)
     with visit.connection() as conn:
         name = reader.target_of(conn, target, key)
         look(visit, conn, lookups.of_history(name, key))
@@ -35,8 +36,8 @@ def history(visit: Visit) -> Response:
             after=Cursor.parse(after) if after else None,
             order=Order(order),
         )
-        page = reader.Page(conn, selection, event_rows.row_columns())
-        rows = [event_rows.row(cells) for cells in page]
+        page = reader.Page(conn, selection, event_rows.row_columns(columns))
+        rows = [event_rows.row(cells, columns) for cells in page]
         hint = "" if rows or after else reader.suggest(conn, name, key)
     following = str(page.following) if page.following else None
     newest = max(rows, key=lambda row: row.cursor.created_on, default=None)
@@ -51,4 +52,6 @@ def history(visit: Visit) -> Response:
         following=following,
         is_first=not after,
         hint=hint,
+        columns=columns,
+        shared=event_columns.as_parameter(columns),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 from psycopg.errors import QueryCanceled
 from starlette.responses import RedirectResponse, Response
@@ -14,33 +15,33 @@ from auditctl.database import Connection
 from auditctl.errors import DatabaseError, UsageError
 from auditctl.log import lookups, reader, target_names
 from auditctl.log.by_transaction import reader as by_transaction
+from auditctl.log.columns import Columns
 from auditctl.log.filters import FILTERS, ZONE, Filters
 from auditctl.log.formats import EXPORTS
 from auditctl.log.selection import Cursor, Order, Selection
+from auditctl.text import in_quotes
 from auditctl.web.errors import BadRequest
 from auditctl.web.lookup import look
-from auditctl.web.render import event_rows, group_rows
+from auditctl.web.render import event_columns, event_rows, group_rows
 from auditctl.web.render.event_rows import EventRow
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.render.group_rows import GroupRow
-from auditctl.web.request import EMPTY, FORM, MAY_BE_EMPTY, Visit
+from auditctl.web.request import EMPTY, FORM, MAY_BE_EMPTY, Parameters, Visit
 from auditctl.web.views import overview, saved_views
 from auditctl.web.views.overview import NoPictures, Pictures
 from auditctl.web.views.saved_views import Sharing
 
+DAY = "day"
+"""The parameter of the form that goes to a day: the address it leads to has a cursor."""
+
 PARAMETERS = FILTER_NAMES | {
-    "after",
-    "before",
-    "limit",
-    "live",
-    "pictures",
-    overview.GROUP,
-    saved_views.NAME,
-    FORM,
-    EMPTY,
-}
+    "after", "before", "limit", "live", "pictures", overview.GROUP, saved_views.NAME, event_columns.PARAMETER, DAY,
+    FORM, EMPTY,
+}  # fmt: skip
 LIMIT = 50
 MAX_LIMIT = 500
+LIMITS = (25, 50, 100, 200, 500)
+"""The lengths of a page that it offers."""
 
 QUICK = (
     ("1h", "Last hour"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"), ("30d", "Last 30 days"),
@@ -78,13 +79,13 @@ def log(visit: Visit) -> Response:
     narrowing, limit = Narrowing.of(parameters), page_length(visit)
     listed, targets, hint = LogPage((), None, None), list[target_names.KnownTarget](), ""
     pictures: Pictures | NoPictures | None = None
-    filters, shared = None, overview.shared_parameters(visit)
+    columns, filters, shared = event_columns.chosen(parameters), None, overview.shared_parameters(visit)
     with visit.connection() as conn:
         try:
             if saved_views.NAME in parameters:
                 return RedirectResponse(visit.url("/", {**saved_views.opened(visit, conn), **shared}), 303)
             filters = narrowing.parsed().resolve(conn)
-            listed = (_grouped if overview.is_grouped(visit) else _single)(visit, conn, filters, limit)
+            listed = (_grouped if overview.is_grouped(visit) else _single)(visit, conn, filters, limit, columns)
             hint = "" if listed.rows or visit.is_automatic else filters.suggest(conn)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
@@ -111,7 +112,22 @@ def log(visit: Visit) -> Response:
         sharing=sharing,
         labels=LABELS,
         ungrouped={name: values for name, values in shared.items() if name != overview.GROUP},
+        columns=columns,
+        choices=_choices(visit, columns, limit, {**narrowing.texts, **shared}),
     )
+
+
+def _choices(visit: Visit, columns: Columns | None, limit: int, view: Parameters) -> dict[str, object]:
+    """Return what the page's choices of day, columns and length show, for an address with the parameters `view`."""
+    zone = {ZONE: (visit.zone,)} if visit.zone else {}
+    place = {name: visit.parameters[name] for name in ("after", "before") if name in visit.parameters}
+    names, here = columns or event_columns.USUAL, {**view, **place}
+    return {
+        "columns": event_columns.offered(names), "ticked": names, "limit": limit,
+        "limits": [(some, {**here, "limit": (str(some),)}) for some in LIMITS],
+        "without_day": {**view, **zone},
+        "without_columns": {name: some for name, some in {**here, **zone}.items() if name != event_columns.PARAMETER},
+    }  # fmt: skip
 
 
 def _coverage(conn: Connection, filters: Filters) -> Coverage:
@@ -124,59 +140,94 @@ def _coverage(conn: Connection, filters: Filters) -> Coverage:
         return Coverage(gaps=("It took too long to find out what was recorded. Choose a target, or a shorter time.",))
 
 
-def page(conn: Connection, selection: Selection, *, is_first: bool, without: int | None = None) -> LogPage:
+def page(
+    conn: Connection,
+    selection: Selection,
+    columns: Columns | None = None,
+    *,
+    is_first: bool,
+    without: int | None = None,
+) -> LogPage:
     """Read a page, and whether there are older and newer events.
+
+    Args:
+        conn: The connection.
+        selection: Which events; read backwards, they are those before a cursor.
+        columns: The columns that were chosen; None for the usual ones.
+        is_first: Whether the page begins with the newest event.
+        without: The number of an event to leave out; None for none.
 
     Raises:
         DatabaseError: The login may not read the log, or the connection is lost.
     """
-    read = reader.Page(conn, selection, event_rows.row_columns(), without)
-    rows = [event_rows.row(cells) for cells in read]
+    read = reader.Page(conn, selection, event_rows.row_columns(columns), without)
+    rows = [event_rows.row(cells, columns) for cells in read]
     has_more = read.following is not None
     if selection.order is Order.ASC:
         rows.reverse()
         older, newer = selection.after is not None and bool(rows), has_more
     else:
-        older, newer = has_more, not is_first and bool(rows)
+        older, newer = has_more, not is_first
+    first = rows[0].cursor if rows else selection.after
     return LogPage(
         tuple(rows),
         str(rows[-1].cursor) if older and rows else None,
-        str(rows[0].cursor) if newer else None,
+        str(first) if newer else None,
         is_first=not newer,
     )
 
 
-def _single(visit: Visit, conn: Connection, filters: Filters, limit: int) -> LogPage:
+def _single(visit: Visit, conn: Connection, filters: Filters, limit: int, columns: Columns | None) -> LogPage:
     """Record the search, and read its page of events."""
     selection = _selection(visit, Selection(filters.predicates(), limit=limit))
     own = look(visit, conn, lookups.of_search(filters))
-    return page(conn, selection, is_first="after" not in visit.parameters, without=own)
+    return page(conn, selection, columns, is_first="after" not in visit.parameters, without=own)
 
 
-def _grouped(visit: Visit, conn: Connection, filters: Filters, limit: int) -> LogPage:
+def _grouped(visit: Visit, conn: Connection, filters: Filters, limit: int, columns: Columns | None) -> LogPage:
     """Read a page of transactions, and record that; one of a single event is shown as that event."""
     if "before" in visit.parameters:
         raise BadRequest("The parameter before is for single events; transactions go on after one.")
     after = visit.one(visit.parameters, "after", "") or None
-    found = by_transaction.read(conn, filters.predicates(), event_rows.row_columns(), limit=limit, after=after)
+    found = by_transaction.read(conn, filters.predicates(), event_rows.row_columns(columns), limit=limit, after=after)
     look(visit, conn, lookups.of_search(filters))
-    rows = [row.newest if row.events == 1 else row for row in group_rows.rows(found)]
+    rows = [row.newest if row.events == 1 else row for row in group_rows.rows(found, columns)]
     return LogPage(tuple(rows), found.following, None, is_first=after is None)
 
 
 def _other_address(visit: Visit) -> str:
     """Return the address that the page should have instead; empty for its own."""
     if is_form(visit):
-        # A form also sends its empty fields; the address should not contain them.
-        return visit.url("/", visit.parameters)
+        # A form also sends its empty fields and each ticked column; the address should not contain them.
+        others = {name: values for name, values in visit.parameters.items() if name != event_columns.PARAMETER}
+        chosen = event_columns.as_parameter(event_columns.chosen(visit.parameters))
+        return visit.url("/", _at_day(visit, {**others, **chosen}))
     if not visit.request.url.query and visit.remembered_zone not in ("", UTC.name):
         return visit.url("/", {ZONE: [visit.remembered_zone]})
     return ""
 
 
+def _at_day(visit: Visit, parameters: Parameters) -> Parameters:
+    """Return the parameters with a cursor in place of a day: after it come the day's events and older ones."""
+    if DAY not in parameters:
+        return parameters
+    text = visit.one(parameters, DAY)
+    try:
+        end = visit.clock.midnight(date.fromisoformat(text.strip()) + timedelta(days=1))
+    except (ValueError, OverflowError):
+        raise BadRequest(f"{in_quotes(text)} is not a date.", hint="Write it as 2026-11-23.") from None
+    replaced = (DAY, "after", "before", "live", overview.GROUP)
+    return {
+        **{name: values for name, values in parameters.items() if name not in replaced},
+        "after": [str(Cursor(end, 1))],
+    }
+
+
 def is_form(visit: Visit) -> bool:
-    """Return whether the address is that of a form, with its empty fields."""
+    """Return whether the address is that of a form: with its empty fields, a day or ticked columns."""
     query = visit.request.query_params.multi_items()
+    if DAY in visit.parameters or len(visit.parameters.get(event_columns.PARAMETER, ())) > 1:
+        return True
     return any(name in (FORM, EMPTY) or (not value and name not in MAY_BE_EMPTY) for name, value in query)
 
 

@@ -20,7 +20,7 @@ from auditctl.text import in_quotes, plural
 from auditctl.web.error_pages import hint_for, status_of
 from auditctl.web.errors import BadRequest
 from auditctl.web.lookup import look
-from auditctl.web.render import bars
+from auditctl.web.render import bars, event_columns
 from auditctl.web.render.bars import Bar, Chart, Meter
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.render.scale import edge, interval
@@ -32,7 +32,7 @@ GROUP = "group"
 
 TRANSACTION = "transaction"
 
-PARAMETERS = FILTER_NAMES | {"limit", GROUP}
+PARAMETERS = FILTER_NAMES | {"limit", GROUP, event_columns.PARAMETER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +194,13 @@ def draw(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures
 
 
 def shared_parameters(visit: Visit) -> Parameters:
-    """Return the parameters that every link of the log has."""
-    return {name: visit.parameters[name] for name in ("limit", GROUP) if name in visit.parameters}
+    """Return the parameters that every link of the log has.
+
+    Raises:
+        UsageError: The columns are not valid.
+    """
+    own = {name: visit.parameters[name] for name in ("limit", GROUP) if name in visit.parameters}
+    return {**own, **event_columns.as_parameter(event_columns.chosen(visit.parameters))}
 
 
 def is_grouped(visit: Visit) -> bool:
