@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 from psycopg.errors import QueryCanceled
 from starlette.responses import RedirectResponse, Response
@@ -50,6 +51,9 @@ QUICK = (
 """Links for a period: values of the filter `since`, and labels."""
 
 LABELS = {row.name: row.label for row in FILTERS}
+
+_FIXED: dict[str, Any] = {"filters": FILTERS, "exports": EXPORTS, "quick": QUICK, "labels": LABELS}
+"""What the template has on each page."""
 
 MAX_SUGGESTED = 500
 
@@ -103,31 +107,28 @@ def log(visit: Visit) -> Response:
         hint=hint,
         coverage=covered,
         targets=targets,
-        filters=FILTERS,
-        exports=EXPORTS,
-        quick=QUICK,
         shared=shared,
         is_live="live" in parameters,
         pictures=pictures,
         sharing=sharing,
-        labels=LABELS,
+        **_FIXED,
         ungrouped={name: values for name, values in shared.items() if name != overview.GROUP},
-        columns=columns,
-        choices=_choices(visit, columns, limit, {**narrowing.texts, **shared}),
+        **_choices(visit, columns, limit, {**narrowing.texts, **shared}),
     )
 
 
-def _choices(visit: Visit, columns: Columns | None, limit: int, view: Parameters) -> dict[str, object]:
+def _choices(visit: Visit, columns: Columns | None, limit: int, view: Parameters) -> dict[str, Any]:
     """Return what the page's choices of day, columns and length show, for an address with the parameters `view`."""
     zone = {ZONE: (visit.zone,)} if visit.zone else {}
     place = {name: visit.parameters[name] for name in ("after", "before") if name in visit.parameters}
     names, here = columns or event_columns.USUAL, {**view, **place}
-    return {
+    choices: dict[str, Any] = {
         "columns": event_columns.offered(names), "ticked": names, "limit": limit,
         "limits": [(some, {**here, "limit": (str(some),)}) for some in LIMITS],
         "without_day": {**view, **zone},
         "without_columns": {name: some for name, some in {**here, **zone}.items() if name != event_columns.PARAMETER},
     }  # fmt: skip
+    return {"columns": columns, "choices": choices}
 
 
 def _coverage(conn: Connection, filters: Filters) -> Coverage:
