@@ -27,8 +27,10 @@ FILL = """
         id::text,
         action::auditctl.action,
         case when action in ('UPDATE', 'DELETE') then jsonb_build_object('balance', i * 1.25, 'status', 'active') end,
-        case when action in ('UPDATE', 'CREATE') then jsonb_build_object('balance', i * 1.5, 'status', 'closed') end,
-        '{{"application_name": "web", "request_id": "8f14e45f"}}'
+        case when action in ('UPDATE', 'CREATE') then jsonb_build_object('balance', i * 1.5, 'status', status)
+            || case when i %% (%(events)s / 3) = 29 then '{{"limit": 500}}' else '{{}}' end::jsonb end,
+        jsonb_build_object('application_name', 'web', 'request_id', left(md5((i / 3)::text), 12))
+            || case when i %% 1000 = 19 then jsonb_build_object('reason', 'ticket ' || i / 1000) else '{{}}' end
     from (
         select
             i,
@@ -45,6 +47,7 @@ FILL = """
                 when i %% 100000 = 13 then 'shop.rare'
                 else 'shop.table_' || floor(26 * r6 ^ 4) end as target,
             floor(100000 * r7)::integer as id,
+            case when i %% 100000 = 23 then 'disputed' else 'closed' end as status,
             case when i %% 100000 = 17 then '203.0.113.7' else '10.0.' || i %% 20 || '.' || i %% 200 end as address
         from (
             select i, random() as r1, random() as r2, random() as r3, random() as r4, random() as r5, random() as r6,

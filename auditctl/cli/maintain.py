@@ -42,10 +42,17 @@ def _every(_context: click.Context, _parameter: click.Parameter, value: str | No
     callback=_every,
     help="Stay, and run again this long after each complete run: 1d, 12h, 1h30m.",
 )
+@click.option(
+    "--index-values/--no-index-values",
+    default=None,
+    help="Index the recorded values of each month that is over, or drop these indexes. Default: leave them.",
+)
 @table_or_json("How to print it.")
 @reason_option
 @pass_session
-def maintain(session: Session, dry_run: bool, every: timedelta | None, output: str) -> None:
+def maintain(
+    session: Session, *, dry_run: bool, every: timedelta | None, index_values: bool | None, output: str
+) -> None:
     """Make partitions ahead, and delete expired events. Run it daily.
 
     It makes the partitions of the coming months, moves events out of the DEFAULT partition, and deletes expired
@@ -53,6 +60,10 @@ def maintain(session: Session, dry_run: bool, every: timedelta | None, output: s
     and run again. No writer waits for it longer than a moment: a partition that a long transaction is using is left to
     the next run, and when all others are done the exit code is 5. If another maintain is running, it leaves the rest to
     that one.
+
+    With --index-values, filters on recorded values, on the context and on the reason find rare events of a month that
+    is over at once. The indexes take about a quarter of the month's size, and remain until --no-index-values. While
+    they are built, only what writes to that month waits, such as import-log.
 
     With --every it stays as a service until Ctrl-C or SIGTERM, which end it with exit code 0 at any point. It runs
     again when that time has passed since the last complete run, and says when. Errors are reported and do not end
@@ -69,19 +80,19 @@ def maintain(session: Session, dry_run: bool, every: timedelta | None, output: s
         raise click.UsageError("--dry-run and --every exclude each other")
     if dry_run:
         with session.connect(READER) as conn:
-            _print_due(session, retention_maintain.due(conn), output)
+            _print_due(session, retention_maintain.due(conn, index_values=index_values), output)
     elif every is None:
-        _run(session, output)
+        _run(session, output, index_values)
     else:
-        maintain_service.repeat(session, every, lambda: _run(session, output))
+        maintain_service.repeat(session, every, lambda: _run(session, output, index_values))
 
 
-def _run(session: Session, output: str) -> bool:
+def _run(session: Session, output: str, index_values: bool | None) -> bool:
     """Do all upkeep, and print it; return whether nothing remains, which False leaves to another session."""
     whole: list[FinishedStep] = []
     try:
         with session.connect(ADMIN) as conn, progress.counter(session, "events moved") as show:
-            for done in retention_maintain.run(conn):
+            for done in retention_maintain.run(conn, index_values=index_values):
                 if done.is_whole:
                     whole.append(done)
                     _print_step(session, done, output)

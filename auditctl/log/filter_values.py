@@ -19,6 +19,9 @@ MAX_EVENT = 2**63 - 1
 MAX_XACT = 2**64 - 1
 _NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
 _SMALL_NUMBER = re.compile(r"-?[0-9]{1,1000}(\.[0-9]{1,1000})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+_OPENINGS = tuple("-0123456789[{")
+"""What a JSON number, array or object begins with as PostgreSQL writes it."""
+
 _QUOTED_KEY = re.compile(r'"(?P<key>(?:[^"]|"")+)"=(?P<value>.*)', re.DOTALL)
 
 
@@ -220,6 +223,18 @@ def column_value(value: str) -> ColumnValue:
         # Some documents are wrapped: see auditctl_internal.document_needs_wrapping.
         documents += [text, f'{{"$json": {text}}}'] if text[0] in "{n" else [text]
     return ColumnValue(column, text, tuple(documents))
+
+
+def json_values(text: str) -> tuple[str, ...] | None:
+    """Return the JSON values that have a text: the text itself, and what it is as JSON.
+
+    Returns:
+        At least one; None where the text may be JSON of which the database alone knows whether it is.
+    """
+    string = json.dumps(text, ensure_ascii=False)
+    if _is_json(text):
+        return string, text
+    return None if text[:1] in _OPENINGS else (string,)
 
 
 def _is_json(text: str) -> bool:

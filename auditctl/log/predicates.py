@@ -44,6 +44,8 @@ class Predicate:
         summary: A condition that the summary answers and that is true of each of these events; None without one.
         is_summary_exact: Whether `summary` means the same as `sql`.
         alternatives: The predicates of which at least one is true; empty unless this is a disjunction.
+        by_index: A condition that is true of each of these events, and that only some months have an index for; None
+            without one.
     """
 
     sql: Composable
@@ -52,12 +54,15 @@ class Predicate:
     summary: Composable | None = None
     is_summary_exact: bool = False
     alternatives: tuple[Predicate, ...] = ()
+    by_index: Composable | None = None
 
     @property
     def sql_by_summary(self) -> Composable:
-        """The same condition, written so that the summary leads to the events where it can."""
+        """The same condition, written so that the summary, or a month's own index, leads to the events if it can."""
         if self.alternatives:
             return any_of([alternative.sql_by_summary for alternative in self.alternatives])
+        if self.by_index is not None:
+            return SQL("{} and {}").format(self.sql, self.by_index)
         if self.summary is None:
             return self.sql
         return self.summary if self.is_summary_exact else SQL("{} and {}").format(self.sql, self.summary)

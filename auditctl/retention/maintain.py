@@ -20,13 +20,15 @@ BUSY = "busy"
 SKIP = "skip"
 """The step of a partition that a transaction is using."""
 
+_INDEXING = {"index": "values indexed", "unindex": "indexes of values dropped"}
+
 
 @dataclass(frozen=True, slots=True)
 class DueStep:
     """A step that upkeep would take.
 
     Attributes:
-        step: `notice`, `move`, `create` or `expire`.
+        step: `notice`, `move`, `create`, `expire`, `index` or `unindex`.
         partition: The partition, `auditctl.event_2026_11`; for a notice, the table of what was ended.
         dropped: How many events would be deleted.
         kept: How many would stay, or be moved.
@@ -45,7 +47,7 @@ class FinishedStep:
     """A step that was taken and committed.
 
     Attributes:
-        step: `notice`, `move`, `create` or `expire`; `busy` while another run is running, `skip` for a partition that
+        step: As of a `DueStep`; `busy` while another run is running, `skip` for a partition that
             is left to a later run.
         partition: The partition.
         data: The data of its event; for a part of a move, its progress.
@@ -72,6 +74,8 @@ class FinishedStep:
             return f"{' '.join(self.data['reasons'])} What was in force before counts for 7 more days."
         if self.step == "create":
             return f"{self.partition}: created."
+        if self.step in _INDEXING:
+            return f"{self.partition}: {_INDEXING[self.step]}."
         if self.step == "move":
             months = self.data["events"]
             moved = plural(sum(months.values()), "event")
@@ -85,13 +89,19 @@ class FinishedStep:
         return f"{self.partition}: {plural(dropped, 'event')} deleted{rest}."
 
 
-def due(conn: Connection) -> tuple[DueStep, ...]:
+def due(conn: Connection, *, index_values: bool | None = None) -> tuple[DueStep, ...]:
     """Return the steps that are due, in order. Counts exactly, which may take time.
+
+    Args:
+        conn: The connection.
+        index_values: As in `run`.
 
     Raises:
         DatabaseError: The login may not read the log.
     """
-    return tuple(DueStep(*row) for row in conn.execute("select * from auditctl.maintenance_due()"))
+    with database.transaction(conn):
+        _ask(conn, index_values)
+        return tuple(DueStep(*row) for row in conn.execute("select * from auditctl.maintenance_due()"))
 
 
 def seconds_until_due(conn: Connection, every: timedelta) -> float:
@@ -106,8 +116,13 @@ def seconds_until_due(conn: Connection, every: timedelta) -> float:
     return max(0.0, row[0]) if row and row[0] is not None else 0.0
 
 
-def run(conn: Connection) -> Iterator[FinishedStep]:
+def run(conn: Connection, *, index_values: bool | None = None) -> Iterator[FinishedStep]:
     """Run all upkeep; yield each step when it is committed. Stopping between two steps leaves nothing half-done.
+
+    Args:
+        conn: The connection.
+        index_values: Whether the months that are over have indexes of their recorded values; None leaves it to the
+            setting `auditctl.index_values`, and without that changes none.
 
     Raises:
         DatabaseError: The login may not do upkeep, or a hold is being placed.
@@ -117,6 +132,7 @@ def run(conn: Connection) -> Iterator[FinishedStep]:
     while True:
         with database.transaction(conn):
             conn.execute("set transaction isolation level read committed")
+            _ask(conn, index_values)
             row = conn.execute("select auditctl.maintain_step()").fetchone()
         if row is None or row[0] is None:
             return
@@ -124,3 +140,8 @@ def run(conn: Connection) -> Iterator[FinishedStep]:
         yield FinishedStep(data["step"], data.get("partition", ""), data)
         if data["step"] == BUSY:
             return
+
+
+def _ask(conn: Connection, index_values: bool | None) -> None:
+    if index_values is not None:
+        conn.execute("select set_config('auditctl.index_values', %s, true)", [str(index_values).lower()])

@@ -51,8 +51,8 @@ comment on column auditctl.event.context is 'Additional facts: request id, reaso
 
 create index event_target_target_id_occurred_at_idx on auditctl.event (target, target_id, occurred_at);
 create index event_actor_occurred_at_idx on auditctl.event (actor, occurred_at);
--- Summarizes which logins, tables, actions, kinds of users, transactions and addresses occur in each 128 pages, and when; nearly free to
--- write. The collation and the hash separate these conditions from those that other indexes serve; see
+-- Summarizes which logins, tables, actions, kinds of users, transactions, addresses and requests occur in each 128 pages, and when; nearly
+-- free to write. The collation and the hash separate these conditions from those that other indexes serve; see
 -- auditctl/log/predicates.py. BRIN has no operators for xid8; as float8 no transaction id is too large.
 create index event_summary_idx on auditctl.event using brin (
     event_id,
@@ -62,9 +62,11 @@ create index event_summary_idx on auditctl.event using brin (
     (pg_catalog.hashenum(action)) int4_bloom_ops (n_distinct_per_range = 16),
     (pg_catalog.hashenum(actor_kind)) int4_bloom_ops (n_distinct_per_range = 16),
     (xact_id::text::float8),
-    -- From 413 on, the filter would take more than 510 bytes, and PostgreSQL would compress it at each write.
+    -- From 413 on, the filter would take more than 510 bytes, and PostgreSQL would compress it at each write to summarized blocks.
     (pg_catalog.host(ip)) collate "C" text_bloom_ops (n_distinct_per_range = 400),
-    ip inet_minmax_multi_ops
+    ip inet_minmax_multi_ops,
+    -- Almost every transaction has another one: a filter for fewer would rule nothing out.
+    ((context ->> 'request_id') collate "C") text_bloom_ops (n_distinct_per_range = 1500)
 ) with (pages_per_range = 128, autosummarize = on);
 -- For rare actions: other events cost only the evaluation of the predicate, one comparison of enum values.
 create index event_action_target_occurred_at_idx on auditctl.event (action, target, occurred_at)

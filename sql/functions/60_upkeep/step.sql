@@ -65,6 +65,11 @@ begin
                     else 'Some of its events have expired; the others stay.' end;
         end if;
     end loop;
+    return query
+    select
+        s.step, s.partition::text, 0::bigint, 0::bigint,
+        case s.step when 'index' then 'The month is over, and its values have no index.' else 'Its values have an index.' end
+    from auditctl_internal.value_steps() as s;
 end
 $auditctl$;
 revoke execute on function auditctl.maintenance_due from public;
@@ -118,6 +123,7 @@ begin
         when 'move' then auditctl_internal.begin_move()
         when 'create' then auditctl_internal.add_month(p_month)
         when 'expire' then auditctl_internal.expire_month(p_month)
+        else auditctl_internal.change_value_indexes(p_step, p_month)
     end;
     return case when v_done ->> 'step' = 'skip' then auditctl_internal.skip(p_partition, null) else v_done end;
 exception when lock_not_available then
@@ -168,6 +174,10 @@ begin
             v_done := auditctl_internal.take_step('expire', v_month.partition::text, v_month.first);
             exit when v_done is not null;
         end if;
+    end loop;
+    for v_month in select s.* from auditctl_internal.value_steps() as s where v_done is null loop
+        v_done := auditctl_internal.take_step(v_month.step, v_month.partition::text, v_month.first);
+        exit when v_done is not null;
     end loop;
     if v_done is null then
         perform auditctl_internal.finish_upkeep();

@@ -1,4 +1,17 @@
--- Completes the summary of the log's blocks: VACUUM never summarizes the last blocks of a partition.
+-- The summary of the log's blocks: where it begins, and how it is completed.
+
+create or replace function auditctl_internal.summarize_later(p_relation regclass) returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- PostgreSQL summarizes the first blocks of an empty table at once, and then each write to them has to update the summary.
+    select brin_desummarize_range(x.indexrelid, 0)
+    from pg_index as x
+    join pg_class as i on i.oid = x.indexrelid
+    join pg_am as a on a.oid = i.relam
+    where x.indrelid = p_relation and a.amname = 'brin'
+$auditctl$;
+comment on function auditctl_internal.summarize_later is 'Lets the first blocks of a new table be summarized when they are full, as all others are';
 
 create or replace function auditctl_internal.summarize() returns integer
 language plpgsql volatile
@@ -9,6 +22,7 @@ declare
     v_part regclass;
     v_summarized integer := 0;
 begin
+    -- VACUUM never summarizes the last blocks of a partition.
     for v_part in select p.relid from pg_partition_tree('auditctl.event_summary_idx') as p where p.isleaf order by p.relid loop
         begin
             v_summarized := v_summarized + brin_summarize_new_values(v_part);

@@ -93,6 +93,7 @@ begin
     if p_like <> p_model then
         perform auditctl_internal.follow_settings(p_like, v_relation);
     end if;
+    perform auditctl_internal.summarize_later(v_relation);
     return v_relation;
 end
 $auditctl$;
