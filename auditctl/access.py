@@ -93,11 +93,12 @@ class Access:
     """A power of a login, by one chain of roles.
 
     Attributes:
-        login: The login; PUBLIC stands for every login.
+        login: The login; `PUBLIC` where it is every login.
         power: What it may do.
         how: The attribute or privilege that gives the power; None for a role of auditctl and for tables.
         links: From the login's own membership to the one that gives the power; empty where the login has it itself.
         tables: The audited tables, with `Power.TABLE`.
+        is_public: Whether every login may, and not one that is named PUBLIC.
     """
 
     login: str
@@ -105,6 +106,12 @@ class Access:
     how: str | None
     links: tuple[Link, ...]
     tables: tuple[str, ...]
+    is_public: bool = False
+
+    @property
+    def name(self) -> str:
+        """The login for people, as `shown` has it; PUBLIC without quotes is every login."""
+        return self.login if self.is_public else shown(self.login)
 
     @property
     def through(self) -> tuple[str, ...]:
@@ -146,12 +153,13 @@ class Review:
 
     def chains(self, login: str, power: Power) -> tuple[Access, ...]:
         """Every chain of roles by which a login may do something."""
-        return tuple(one for one in self.access if (one.login, one.power) == (login, power))
+        return tuple(one for one in self.access if (one.login, one.power) == (login, power) and not one.is_public)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     login: str
+    is_public: bool
     power: str
     how: str | None
     links: list[dict[str, Any]]
@@ -191,4 +199,4 @@ def _access(row: _Row) -> Access:
         Link(**{**link, "since": datetime.fromisoformat(link["since"]) if link["since"] else None})
         for link in row.links
     )
-    return Access(row.login, Power(row.power), row.how, links, tuple(row.tables))
+    return Access(row.login, Power(row.power), row.how, links, tuple(row.tables), row.is_public)

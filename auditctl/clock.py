@@ -7,7 +7,9 @@ zone by their digits, which is wrong on the nights when clocks change.
 from __future__ import annotations
 
 import functools
+import re
 import zoneinfo
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC as UTC_ZONE
 from datetime import date, datetime, time, tzinfo
@@ -17,6 +19,10 @@ from auditctl.text import did_you_mean, in_quotes
 
 _NOT_NAMES = {"Factory", "localtime"}
 """Names in the machine's list that mean no zone, or another one on each machine."""
+
+
+_FIXED = re.compile(r"(?:UTC|GMT)? ?(?P<sign>[+-])(?P<hours>[0-9]{1,2})(?::?00)?", re.ASCII | re.IGNORECASE)
+_LONGEST_ABBREVIATION = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +116,28 @@ def parse(name: str) -> Clock:
     known = names()
     found = known.get(name.strip().casefold())
     if found is None:
-        cities = {place.rpartition("/")[2]: zone for place, zone in known.items()}
-        guess = did_you_mean(name.strip().casefold(), {**cities, **known}, before=". Did you mean ")
-        raise UsageError(
-            f"{in_quotes(name)} is not a time zone{guess}",
-            hint="Write a name such as Europe/Berlin, or UTC." if len(known) > 1 else "Install the package tzdata.",
-        )
+        raise UsageError(f"{in_quotes(name)} is not a time zone{_guess(name, known)}", hint=_advice(name, known))
     return UTC if found == UTC.name else Clock(found, zoneinfo.ZoneInfo(found))
+
+
+def _guess(name: str, known: Mapping[str, str]) -> str:
+    """Return a question that names a zone of a place that is spelled like a name; empty without one."""
+    places = {text: zone for text, zone in known.items() if "/" in text and not text.startswith("etc/")}
+    cities = {text.rpartition("/")[2]: zone for text, zone in places.items()}
+    return did_you_mean(name.strip().casefold(), {**cities, **places}, before=". Did you mean ", cutoff=0.75)
+
+
+def _advice(name: str, known: Mapping[str, str]) -> str:
+    if len(known) == 1:
+        return "Install the package tzdata."
+    if offset := _FIXED.fullmatch(name.strip()):
+        sign, hours = offset["sign"], int(offset["hours"])
+        if 1 <= hours <= 12:
+            # Such a name has the sign of POSIX: the hours behind UTC.
+            return f"UTC{sign}{hours:02}:00 is named Etc/GMT{'-' if sign == '+' else '+'}{hours}."
+    if name.strip().isalpha() and len(name.strip()) <= _LONGEST_ABBREVIATION:
+        return "An abbreviation may mean several zones. Write a name such as Europe/Berlin, or UTC."
+    return "Write a name such as Europe/Berlin, or UTC."
 
 
 @functools.cache

@@ -25,6 +25,7 @@ from auditctl.log.filters import Filters
 from auditctl.log.target_names import KnownTarget
 from auditctl.names import LOOKUPS
 from auditctl.retention import times
+from auditctl.text import plural
 
 MAX_TARGETS = 300
 """Of more targets than this nothing is said: a filter for one does."""
@@ -54,11 +55,14 @@ class Coverage:
 
     Attributes:
         gaps: What was not recorded of what was searched for, each a sentence; empty if nothing is known to be missing.
+            Many of one kind are one sentence.
         notes: Since when it is recorded, what is left out and how long it is kept, each a sentence.
+        details: Each of those many; empty without any.
     """
 
     gaps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
 
 def periods(conn: Connection, targets: Sequence[str]) -> dict[str, list[Period]]:
@@ -124,6 +128,9 @@ class _Scope:
         self.targets: tuple[str, ...] | None = values.get("target")
         self.actions = filters.actions
         self.gaps: list[str] = []
+        self.of_tables: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
+        self.starts: list[datetime] = []
+        self.begun: list[datetime] = []
         self.notes: list[str] = []
         self.recorded: dict[Action, list[str]] = defaultdict(list)
         self.shown = [action for action in OPTIONS.values() if self.actions is None or action in self.actions]
@@ -146,10 +153,14 @@ class _Scope:
             broken = Gap(None, None, "its trigger is missing or switched off now; see auditctl doctor")
             known = [*lost.gaps[action], *filter(None, [lost.off.get(action)])]
             unknown = [broken] if action in off_now and action not in lost.off else []
-            for gap in (*_between(recorded, authors, later), *known, *unknown):
-                if _overlaps(gap, self.since, self.end):
+            for gap in (*outages.between(recorded, authors, later), *known, *unknown):
+                if outages.overlaps(gap, self.since, self.end):
                     gaps[gap].append(action)
-        self.gaps += [self._sentence(actions, name, gap) for gap, actions in gaps.items()]
+        for gap, actions in gaps.items():
+            self.of_tables[gap.is_start].setdefault(target, []).append(self._sentence(actions, name, gap))
+        self.starts += [gap.until for gap in gaps if gap.is_start and gap.until]
+        if open_spans := [found[0][0] for found in spans.values() if found[-1][1] is None]:
+            self.begun.append(min(open_spans))
         if self.targets is not None:
             self._add_missing(name, stated, [action for action in self.shown if action not in spans])
             self._add_begun(name, spans)
@@ -179,7 +190,7 @@ class _Scope:
             columns = {
                 column
                 for period in stated
-                if _overlaps(Gap(period.since, period.until, ""), self.since, self.end)
+                if outages.overlaps(Gap(period.since, period.until, ""), self.since, self.end)
                 for column in getattr(period.stated, kind)
             }
             if columns:
@@ -214,19 +225,40 @@ class _Scope:
 
     def coverage(self, targets: Sequence[str]) -> Coverage:
         """Return the sentences."""
+        captured: list[str] = []
         if self.targets is None and targets:
             for action in self.shown if self.actions else ():
                 names = self.recorded[action]
                 if len(names) < len(targets):
                     where = f"only on {', '.join(names[:_MAX_LISTED])}" if names else "on no table"
                     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
-                    self.gaps.insert(0, f"{action} is captured {where}{more}.")
+                    captured.insert(0, f"{action} is captured {where}{more}.")
         elif not targets and self.targets is None:
             self.notes.append("No table is audited yet.")
-        gaps = list(dict.fromkeys(self.gaps))
-        if len(gaps) > _MAX_LISTED:
-            gaps[_MAX_LISTED:] = [f"And {len(gaps) - _MAX_LISTED} more: choose a target to see them."]
-        return Coverage(tuple(gaps), tuple(self.notes))
+        if self.targets is None and self.begun:
+            self.notes.insert(0, self._summary())
+        of_tables = [sentence for kind in self.of_tables.values() for some in kind.values() for sentence in some]
+        own = list(dict.fromkeys(self.gaps))
+        if len(own) > _MAX_LISTED:
+            own[_MAX_LISTED:] = [f"And {len(own) - _MAX_LISTED} more: choose a target to see them."]
+        if len(of_tables) <= _MAX_LISTED:
+            return Coverage((*captured, *of_tables, *own), tuple(self.notes))
+        return Coverage((*captured, *self._brief(len(targets)), *own), tuple(self.notes), tuple(of_tables))
+
+    def _summary(self) -> str:
+        """Say since when the tables that are audited now have been."""
+        first, last = (self._shown(at) for at in (min(self.begun), max(self.begun)))
+        when = f"since {first}" if first == last else f"the first since {first}, the last since {last}"
+        return f"{plural(len(self.begun), 'table')} {'is' if len(self.begun) == 1 else 'are'} audited, {when}."
+
+    def _brief(self, total: int) -> Iterator[str]:
+        """Yield one sentence for each kind of gap."""
+        for is_start, tables in self.of_tables.items():
+            some = f"{len(tables)} of {plural(total, 'audited table')}"
+            if tables and is_start:
+                yield f"{some}: recorded only since a later time, the last since {self._shown(max(self.starts))}."
+            elif tables:
+                yield f"{some}: not recorded for some of the time."
 
     def _sentence(self, actions: Sequence[Action], name: str, gap: Gap) -> str:
         what, is_one = f"{_listed(actions)} of {name}", len(actions) == 1
@@ -258,27 +290,6 @@ def _spans(stated: Sequence[Period], action: Action) -> list[tuple[datetime, dat
         else:
             spans.append((period.since, period.until))
     return spans
-
-
-def _between(
-    spans: Sequence[tuple[datetime, datetime | None]], authors: Mapping[datetime, str], later: str | None
-) -> Iterator[Gap]:
-    """Yield the times before, between and after those in which an action was to be recorded."""
-    yield Gap(None, spans[0][0], "", is_start=True)
-    for (_, ended), following in zip(spans, [*spans[1:], None], strict=True):
-        if ended is not None:
-            by = f"switched off by {authors[ended]}" if ended in authors else "switched off"
-            cause = f"it is named {later} since" if following is None and later else by
-            yield Gap(ended, following[0] if following else None, cause)
-
-
-def _overlaps(gap: Gap, since: datetime | None, end: datetime) -> bool:
-    """Whether a gap has a part in the selected time; what lies before all recording counts only if it was searched."""
-    if gap.until is None:
-        return gap.since is None or gap.since < end
-    if gap.is_start and since is None:
-        return gap.until >= end
-    return (since is None or gap.until > since) and (gap.since is None or gap.since < end)
 
 
 def _listed(actions: Sequence[Action]) -> str:

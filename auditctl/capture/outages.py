@@ -7,7 +7,7 @@ queries/coverage_change.sql.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -116,3 +116,24 @@ def read(conn: Connection) -> tuple[dict[str, Outages], dict[datetime, str]]:
         for change in event.changes or ():
             outages[event.name].add(event, change)
     return dict(outages), {event.at: event.who for event in events}
+
+
+def between(
+    spans: Sequence[tuple[datetime, datetime | None]], authors: Mapping[datetime, str], later: str | None
+) -> Iterator[Gap]:
+    """Yield the times before, between and after those in which an action was to be recorded."""
+    yield Gap(None, spans[0][0], "", is_start=True)
+    for (_, ended), following in zip(spans, [*spans[1:], None], strict=True):
+        if ended is not None:
+            by = f"switched off by {authors[ended]}" if ended in authors else "switched off"
+            cause = f"it is named {later} since" if following is None and later else by
+            yield Gap(ended, following[0] if following else None, cause)
+
+
+def overlaps(gap: Gap, since: datetime | None, end: datetime) -> bool:
+    """Return whether a gap has a part in the selected time; one before all recording counts only if it was searched."""
+    if gap.until is None:
+        return gap.since is None or gap.since < end
+    if gap.is_start and since is None:
+        return gap.until >= end
+    return (since is None or gap.until > since) and (gap.since is None or gap.since < end)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from auditctl import access as access_list
+from auditctl import display
 from auditctl.access import UNKNOWN, Access, Review
 from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import READER, Session, pass_session
@@ -57,6 +58,7 @@ def _document(review: Review) -> dict[str, Any]:
         "access": [
             {
                 "login": one.login,
+                "public": one.is_public,
                 "may": one.power.phrase,
                 "through": one.through,
                 "since": _time(one),
@@ -78,10 +80,10 @@ def _csv(review: Review) -> str:
     writer.writerow(HEADER)
     for one in review.access:
         cells = (
-            iso_utc(review.at), review.database, one.login, one.power.phrase, " > ".join(one.chain),
-            _time(one) or UNKNOWN, one.granted_by or UNKNOWN, ", ".join(one.tables),
+            iso_utc(review.at), review.database, one.name, one.power.phrase, " > ".join(one.chain),
+            _time(one) or UNKNOWN, _name(one.granted_by), ", ".join(one.tables),
         )  # fmt: skip
-        writer.writerow([safe_cell(cell) for cell in cells])
+        writer.writerow([safe_cell(display.harmless(cell)) for cell in cells])
     return text.getvalue()
 
 
@@ -89,7 +91,7 @@ def _print(review: Review) -> None:
     from auditctl.cli.terminal import print_table  # rich is slow to load
 
     cells = [
-        [_name(one.login), one.power.phrase, _through(one), _time(one) or UNKNOWN, _name(one.granted_by)]
+        [one.name, one.power.phrase, _through(one), _time(one) or UNKNOWN, _name(one.granted_by)]
         for one in review.access
     ]
     print_table(["Login", "May", "Through", "Since", "Granted by"], cells)

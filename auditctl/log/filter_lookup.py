@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from auditctl.database import Connection
+from auditctl.display import harmless
 from auditctl.log import keys, target_names, transactions, user_names
 from auditctl.log.filter_values import ColumnValue, Transaction, User
 from auditctl.log.keys import Key
@@ -41,6 +42,15 @@ def resolve_users(conn: Connection, users: tuple[User, ...], _: Targets) -> tupl
 def suggest_users(conn: Connection, users: tuple[User, ...], _: Targets) -> str:
     """Ask for users like those that nobody is."""
     return _joined(user_names.similar(conn, user) for user in users)
+
+
+def doubt_users(conn: Connection, users: tuple[User, ...], _: Targets) -> str:
+    """Say which of the users to leave out nobody is, with users like them."""
+    unknown = [user for user in users if user.name is not None and not user.is_known]
+    return _joined(
+        f"Nobody is called {harmless(user.name or '')}: nothing is excluded. {user_names.similar(conn, user)}".rstrip()
+        for user in unknown
+    )
 
 
 def resolve_columns(conn: Connection, columns: tuple[str, ...], targets: Targets) -> tuple[str, ...]:

@@ -67,6 +67,8 @@ class Filter:
             are resolved first; raises UsageError.
         suggest: Returns a question that names values like those that were looked up and are not in the log; empty
             without one. None where there is nothing to suggest.
+        doubt: Returns a sentence about values that have no effect, also where events are found; empty without one.
+            None where each has one.
         may_be_empty: Whether an empty text is a value, and not the same as none.
         normalize: Returns a valid text as one that means the same on every machine, for links and recorded exports.
         is_conjunctive: Whether an event must match all of several values, not one of them.
@@ -85,6 +87,7 @@ class Filter:
     repeatable: bool = False
     resolve: Resolve | None = None
     suggest: Suggest | None = None
+    doubt: Suggest | None = None
     may_be_empty: bool = False
     normalize: Callable[..., str] = str
     is_conjunctive: bool = False

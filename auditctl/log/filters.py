@@ -54,7 +54,7 @@ FILTERS = (
            resolve=filter_lookup.resolve_users, suggest=filter_lookup.suggest_users, is_usually_one=True),
     Filter("not-user", "Not by user", "NAME", "Neither by this user nor through this login; written as for --user.",
            "bob", filter_values.user, predicates.not_user, Field(suggestions="users", is_advanced=True),
-           repeatable=True, resolve=filter_lookup.resolve_users, suggest=filter_lookup.suggest_users,
+           repeatable=True, resolve=filter_lookup.resolve_users, doubt=filter_lookup.doubt_users,
            is_conjunctive=True),
     Filter("kind", "User type", "KIND", "By a user of this kind: application, which an application named; database, a "
            "login that acted in its own name; or system.",
@@ -186,9 +186,19 @@ class Filters:
         Raises:
             DatabaseError: The login may not read the log.
         """
-        rows = (row for row in FILTERS if row.suggest and row.name in self.values)
-        asked = (row.suggest(conn, self.values[row.name], self.targets) for row in rows if row.suggest)
-        return " ".join(filter(None, asked))
+        asked = ((row.suggest, row.name) for row in FILTERS if row.suggest and row.name in self.values)
+        return " ".join(filter(None, (ask(conn, self.values[name], self.targets) for ask, name in asked)))
+
+    def doubts(self, conn: Connection) -> str:
+        """Return sentences about values that have no effect on what is selected; empty without any.
+
+        Only for resolved filters.
+
+        Raises:
+            DatabaseError: The login may not read the log.
+        """
+        asked = ((row.doubt, row.name) for row in FILTERS if row.doubt and row.name in self.values)
+        return " ".join(filter(None, (ask(conn, self.values[name], self.targets) for ask, name in asked)))
 
     def require_fixed(self, name: str) -> None:
         """Make sure that the filters mean the same each time.

@@ -15,9 +15,11 @@ from datetime import datetime
 from psycopg.errors import DuplicateObject, InvalidParameterValue, UndefinedObject
 from psycopg.types.json import Jsonb
 
-from auditctl import database
+from auditctl import clock, database
+from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError, UsageError
+from auditctl.log import times
 from auditctl.log.filter_values import require_storable
 from auditctl.log.filters import BY_NAME, ZONE, Filters
 from auditctl.text import did_you_mean, in_quotes
@@ -64,7 +66,8 @@ class SavedView:
         """Return the view's filters together with those given beside it.
 
         A filter that is given replaces the view's own of that name, unless several values of it must all match: then
-        they are added, and replace those of the same key. The others of the view apply as well.
+        they are added, and replace those of the same key. The others of the view apply as well. Its dates stay in the
+        zone that it was saved with, or UTC, also where another zone is given.
 
         Args:
             conn: The connection, to look names up.
@@ -72,7 +75,8 @@ class SavedView:
             allowed: The filters that the caller has.
 
         Raises:
-            UsageError: A filter of the view, or a name in it, no longer exists, or the caller has no such filter.
+            UsageError: A filter of the view, or a name in it, no longer exists, or the caller has no such filter; or
+                the view has a day such as `today`, and another zone is given.
             DatabaseError: The login may not read the log.
         """
         given = {name: tuple(texts) for name, texts in given.items() if texts}
@@ -88,8 +92,24 @@ class SavedView:
                 f"the view {in_quotes(self.name)} has the filter {foreign[0]}, which this does not have",
                 hint=f"Filters: {', '.join(allowed)}.",
             )
+        own |= self._own_times(own, given)
         both = {name: (*own.get(name, ()), *given.get(name, ())) for name in _in_order(own | given)}
         return {name: tuple(dict.fromkeys(texts)) for name, texts in both.items()}
+
+    def _own_times(self, own: Texts, given: Texts) -> dict[str, tuple[str, ...]]:
+        """Return the times of the view with the offsets of its own zone, where another zone is given."""
+        saved = clock.parse(self.texts[ZONE][0]) if ZONE in self.texts else clock.UTC
+        if ZONE not in given or clock.parse(given[ZONE][0]) == saved:
+            return {}
+        names = [name for name in own if name in BY_NAME and BY_NAME[name].is_time]
+        return {name: tuple(self._own_time(text, saved) for text in own[name]) for name in names}
+
+    def _own_time(self, text: str, saved: Clock) -> str:
+        value = times.parse(text, saved)
+        if isinstance(value, times.Day):
+            hint = "Leave out --tz, or give --since and --until beside the view."
+            raise UsageError(f"the view {in_quotes(self.name)} means {text} in {saved.name}", hint=hint)
+        return saved.iso(value.moment) if isinstance(value, times.At) else text
 
 
 def _in_order(names: Collection[str]) -> list[str]:

@@ -98,6 +98,7 @@ chain (power, role, how, tables, member, links) as (
 
 select
     coalesce(r.rolname::text, 'PUBLIC') as login,
+    chain.member = 0 as is_public,
     chain.power,
     chain.how,
     chain.links,
@@ -105,4 +106,4 @@ select
 from chain
 left join pg_roles as r on r.oid = chain.member
 where r.rolcanlogin or chain.member = 0
-order by array_position(array['read', 'administer', 'name', 'own', 'table'], chain.power), 1, jsonb_array_length(chain.links), chain.links::text
+order by array_position(array['read', 'administer', 'name', 'own', 'table'], chain.power), 1, 2, jsonb_array_length(chain.links), chain.links::text
