@@ -122,9 +122,15 @@ def parse(name: str) -> Clock:
 
 def _guess(name: str, known: Mapping[str, str]) -> str:
     """Return a question that names a zone of a place that is spelled like a name; empty without one."""
+    if _is_abbreviation(name):
+        return ""
     places = {text: zone for text, zone in known.items() if "/" in text and not text.startswith("etc/")}
     cities = {text.rpartition("/")[2]: zone for text, zone in places.items()}
     return did_you_mean(name.strip().casefold(), {**cities, **places}, before=". Did you mean ", cutoff=0.75)
+
+
+def _is_abbreviation(name: str) -> bool:
+    return name.strip().isalpha() and name.strip().isupper() and len(name.strip()) <= _LONGEST_ABBREVIATION
 
 
 def _advice(name: str, known: Mapping[str, str]) -> str:
@@ -135,7 +141,7 @@ def _advice(name: str, known: Mapping[str, str]) -> str:
         if 1 <= hours <= 12:
             # Such a name has the sign of POSIX: the hours behind UTC.
             return f"UTC{sign}{hours:02}:00 is named Etc/GMT{'-' if sign == '+' else '+'}{hours}."
-    if name.strip().isalpha() and len(name.strip()) <= _LONGEST_ABBREVIATION:
+    if _is_abbreviation(name):
         return "An abbreviation may mean several zones. Write a name such as Europe/Berlin, or UTC."
     return "Write a name such as Europe/Berlin, or UTC."
 

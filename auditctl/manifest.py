@@ -60,7 +60,7 @@ def build(
         database, oid, system, version, login, now = conn.execute(_DATABASE).fetchone() or ("", 0, "", "", "", None)
         at, login, actor = conn.execute(_EXPORT, [result.event_id]).fetchone() or (now, login, None)
         covered, evidence = coverage(conn, request.filters, at), evidence or _evidence(conn, request)
-        gaps = log_coverage.read(conn, request.filters.resolve(conn), at).gaps
+        known = log_coverage.read(conn, request.filters.resolve(conn), at)
     document = {
         "kind": KIND,
         "version": VERSION,
@@ -78,7 +78,7 @@ def build(
         "first_event_id": result.first_event_id,
         "last_event_id": result.last_event_id,
         "coverage": covered,
-        "not_recorded": list(gaps),
+        "not_recorded": [*known.gaps, *known.details],
         "evidence": evidence,
     }  # fmt: skip
     return {**document, DIGEST: digest(document)}

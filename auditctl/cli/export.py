@@ -167,7 +167,8 @@ def _write(session: Session, request: ExportRequest, path: str, *, force: bool, 
                 digest = str(document[manifest.DIGEST])
                 described_sink.write_texts([manifest.text(document)])
         record_end(conn, request.filters, result, digest)
-        for sentence in coverage.read(conn, request.filters.resolve(conn)).gaps:
+        resolved = request.filters.resolve(conn)
+        for sentence in (*resolved.doubts(conn), *coverage.read(conn, resolved).gaps):
             session.say(sentence)
     return result
 

@@ -78,6 +78,7 @@ wide_option = click.option(
 @columns_option
 @wide_option
 @raw_option
+@click.option("-v", "--verbose", is_flag=True, help="Say of each table what was not recorded, however many there are.")
 @pass_session
 def log(
     session: Session,
@@ -91,6 +92,7 @@ def log(
     columns: Columns | None,
     wide: bool,
     raw: bool,
+    verbose: bool,
 ) -> None:
     """Print the log, newest first.
 
@@ -137,12 +139,13 @@ def log(
         recorded = lookups.record(conn, lookups.of_search(resolved))
         page = reader.Page(conn, selection, output_format.listed(not raw, place), without=recorded.event_id)
         _print(output_format, output_format.write(page, place))
-        hint = "" if page.count else resolved.suggest(conn)
+        hint, doubts = "" if page.count else resolved.suggest(conn), resolved.doubts(conn)
         covered = coverage.read(conn, resolved)
     _say_obstacle(session, recorded)
     if not page.count:
         _say_nothing(session, "No events.", hint)
-    for sentence in (*covered.gaps, *(() if page.count else covered.notes)):
+    more = covered.details if verbose else ("Add -v to see each of them.",) if covered.details else ()
+    for sentence in (*doubts, *covered.gaps, *more, *(() if page.count else covered.notes)):
         session.say(sentence)
     if page.following is not None:
         session.say(f"More may follow: add --after {page.following}")

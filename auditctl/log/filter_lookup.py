@@ -44,13 +44,13 @@ def suggest_users(conn: Connection, users: tuple[User, ...], _: Targets) -> str:
     return _joined(user_names.similar(conn, user) for user in users)
 
 
-def doubt_users(conn: Connection, users: tuple[User, ...], _: Targets) -> str:
+def doubt_users(conn: Connection, users: tuple[User, ...]) -> list[str]:
     """Say which of the users to leave out nobody is, with users like them."""
-    unknown = [user for user in users if user.name is not None and not user.is_known]
-    return _joined(
+    return [
         f"Nobody is called {harmless(user.name or '')}: nothing is excluded. {user_names.similar(conn, user)}".rstrip()
-        for user in unknown
-    )
+        for user in users
+        if not user.is_known
+    ]
 
 
 def resolve_columns(conn: Connection, columns: tuple[str, ...], targets: Targets) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from auditctl.log.predicates import Predicate
 
 Resolve = Callable[[Connection, tuple[Any, ...], Targets], tuple[Any, ...]]
 Suggest = Callable[[Connection, tuple[Any, ...], Targets], str]
+Doubt = Callable[[Connection, tuple[Any, ...]], Sequence[str]]
 
 
 class FieldKind(Enum):
@@ -67,7 +68,7 @@ class Filter:
             are resolved first; raises UsageError.
         suggest: Returns a question that names values like those that were looked up and are not in the log; empty
             without one. None where there is nothing to suggest.
-        doubt: Returns a sentence about values that have no effect, also where events are found; empty without one.
+        doubt: Returns a sentence about each value that has no effect, also where events are found.
             None where each has one.
         may_be_empty: Whether an empty text is a value, and not the same as none.
         normalize: Returns a valid text as one that means the same on every machine, for links and recorded exports.
@@ -87,7 +88,7 @@ class Filter:
     repeatable: bool = False
     resolve: Resolve | None = None
     suggest: Suggest | None = None
-    doubt: Suggest | None = None
+    doubt: Doubt | None = None
     may_be_empty: bool = False
     normalize: Callable[..., str] = str
     is_conjunctive: bool = False

@@ -189,7 +189,7 @@ class Filters:
         asked = ((row.suggest, row.name) for row in FILTERS if row.suggest and row.name in self.values)
         return " ".join(filter(None, (ask(conn, self.values[name], self.targets) for ask, name in asked)))
 
-    def doubts(self, conn: Connection) -> str:
+    def doubts(self, conn: Connection) -> tuple[str, ...]:
         """Return sentences about values that have no effect on what is selected; empty without any.
 
         Only for resolved filters.
@@ -198,7 +198,7 @@ class Filters:
             DatabaseError: The login may not read the log.
         """
         asked = ((row.doubt, row.name) for row in FILTERS if row.doubt and row.name in self.values)
-        return " ".join(filter(None, (ask(conn, self.values[name], self.targets) for ask, name in asked)))
+        return tuple(sentence for doubt, name in asked for sentence in doubt(conn, self.values[name]))
 
     def require_fixed(self, name: str) -> None:
         """Make sure that the filters mean the same each time.

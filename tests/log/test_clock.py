@@ -121,6 +121,29 @@ def test_what_is_no_zone_is_refused(name: str) -> None:
     assert ("Europe/Berlin?" in str(caught.value)) == (name in ("Berlin", "right/Europe/Berlin"))
 
 
+@pytest.mark.parametrize(
+    ("name", "guess", "hint"),
+    [
+        ("New York", "America/New_York?", "Write a name such as"),
+        ("Europe/Zürich", "Europe/Zurich?", "Write a name such as"),
+        ("calcutta", "Asia/Calcutta?", "Write a name such as"),
+        ("Mumbai", "", "Write a name such as"),
+        ("Beijing", "", "Write a name such as"),
+        ("CEST", "", "An abbreviation may mean several zones."),
+        ("IST", "", "An abbreviation may mean several zones."),
+        ("UTC+2", "", "UTC+02:00 is named Etc/GMT-2."),
+        ("-05:00", "", "UTC-05:00 is named Etc/GMT+5."),
+    ],
+)
+def test_a_zone_is_suggested_only_for_a_place_that_is_spelled_like_it(name: str, guess: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Filters.parse({"tz": [name]})
+    assert str(caught.value).endswith(f"is not a time zone{'. Did you mean ' + guess if guess else ''}")
+    assert caught.value.hint.startswith(hint)
+    if "Etc/" in hint:
+        assert Filters.parse({"tz": [hint.split()[-1].rstrip(".")]}).zone is not None
+
+
 def test_only_one_zone_may_be_named() -> None:
     with pytest.raises(UsageError, match="takes one value"):
         Filters.parse({"tz": ["UTC", "Europe/Berlin"]})

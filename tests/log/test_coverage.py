@@ -70,7 +70,7 @@ def test_an_action_that_no_rule_records_is_named(db: str) -> None:
         "Of Invoice never recorded (excluded): noted.",
         "Of Invoice recorded without values (masked): card.",
     )
-    assert read(db) == Coverage()
+    assert read(db) == Coverage(notes=("2 tables are audited, the first since <time>, the last since <time>.",))
 
 
 def test_a_time_before_recording_began_is_named(db: str) -> None:

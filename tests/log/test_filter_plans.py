@@ -24,7 +24,7 @@ EVENTS = 60_000
 
 LOG = """
     insert into auditctl.event (
-        occurred_at, xact_id, ip, actor, actor_kind, db_user, target, target_id, action, new_values, context
+        occurred_at, xact_id, ip, actor, actor_kind, db_user, target, target_id, action, new_values
     )
     select timestamptz '2026-03-01 00:00+00' + i * interval '1 minute',
            (1000 + i / 3)::text::xid8,
@@ -40,10 +40,7 @@ LOG = """
            i::text,
            (case when i = 40000 then 'TRUNCATE' when i %% 4000 = 9 then 'EVENT' when i %% 50 = 2 then 'DELETE'
                  else 'UPDATE' end)::auditctl.action,
-           jsonb_build_object('n', i, 'text', repeat('x', 4))
-               || case when i = 12345 then '{"limit": 1}' else '{}' end::jsonb,
-           jsonb_build_object('request_id', 'r' || i / 3, 'b', i / 4)
-               || case when i %% 20000 = 5 then '{"reason": "Ticket 4711"}' else '{}' end::jsonb
+           jsonb_build_object('n', i, 'text', repeat('x', 40))
       from generate_series(1, %s) as i
 """
 
@@ -104,24 +101,7 @@ CASES: list[tuple[dict[str, list[str]], int, int]] = [
     ({"ip": ["198.51.100.0/24"]}, 0, LITTLE),
     ({"ip": ["2001:db8::/32"]}, 1, LITTLE),
     ({"ip": ["203.0.113.7"], "xact": ["1777"]}, 0, LITTLE),
-    ({"context": ["request_id=r7777"]}, 3, LITTLE),
-    ({"context": ["request_id=r777777"]}, 0, LITTLE),
-    ({"context": ["request_id=r7777", "request_id=r8888"]}, 6, SOME),
-    ({"context": ["request_id=r7777", "b=5833"]}, 2, LITTLE),
 ]
-
-INDEXED: list[tuple[dict[str, list[str]], int, int]] = [
-    ({"context": ["b=5833"]}, 4, LITTLE),
-    ({"context": ["b=777777"]}, 0, LITTLE),
-    ({"became": ["n=777"]}, 1, LITTLE),
-    ({"changed": ["n=777", "n=9999"]}, 2, LITTLE),
-    ({"was": ["n=777"]}, 0, LITTLE),
-    ({"column": ["limit"]}, 1, LITTLE),
-    ({"reason": ["ticket 4711"]}, 3, LITTLE),
-    ({"became": ["n=777"], "target": ["shop.stopped"]}, 1, SOME),
-    ({"became": ["text=xxxx"]}, 51, LITTLE),
-]
-"""Those that an index of the months' values answers."""
 
 
 @pytest.fixture
@@ -137,8 +117,6 @@ def reader_conn(db: str, login: MakeLogin, monkeypatch: pytest.MonkeyPatch) -> I
         conn.execute("vacuum analyze auditctl.event")
         list(maintain.run(conn))
     with database.connect(login("auditor", roles=["auditctl_reader"]).dsn) as conn:
-        # So fine a summary is as large as the log, and would seem dear to the planner.
-        conn.execute("set random_page_cost = 1")
         yield conn
 
 
@@ -158,15 +136,8 @@ def page_and_read(conn: Connection, texts: dict[str, list[str]]) -> tuple[int, i
     return len(rows), int(after - before)
 
 
-@pytest.mark.parametrize("index_values", [False, True])
-def test_a_first_page_reads_little(reader_conn: Connection, db: str, index_values: bool) -> None:
-    cases = CASES
-    if index_values:
-        with database.connect(db) as conn:
-            assert [done.step for done in maintain.run(conn, index_values=True)] == ["index", "index"]
-        cases = INDEXED
-    found = [(texts, *page_and_read(reader_conn, texts)) for texts, _, _ in cases]
-    assert [(texts, rows) for texts, rows, _ in found] == [(texts, rows) for texts, rows, _ in cases]
-    most = [limit for _, _, limit in cases]
-    print(found)
+def test_a_first_page_reads_little(reader_conn: Connection) -> None:
+    found = [(texts, *page_and_read(reader_conn, texts)) for texts, _, _ in CASES]
+    assert [(texts, rows) for texts, rows, _ in found] == [(texts, rows) for texts, rows, _ in CASES]
+    most = [limit for _, _, limit in CASES]
     assert [row for row, limit in zip(found, most, strict=True) if row[2] > limit] == []

@@ -41,6 +41,24 @@ def ids(auditctl: RunAuditctl, *arguments: str, dsn: str | None = None) -> list[
     return [json.loads(line)["target_id"] for line in printed.splitlines()]
 
 
+def test_the_dates_of_a_view_stay_in_its_own_zone(auditctl: RunAuditctl) -> None:
+    # There it is 2 March from 10:00 UTC on.
+    far = "Pacific/Kiritimati"
+    for name, zone in (("utc", "UTC"), ("far", far)):
+        auditctl("view", "save", name, "--until", "2026-03-02", "--tz", zone, check=0)
+    for zone in ("UTC", far, "Europe/Berlin"):
+        assert ids(auditctl, "--view", "utc", "--tz", zone) == ["9", "8", "7"]
+        assert ids(auditctl, "--view", "far", "--tz", zone) == []
+    assert ids(auditctl, "--view", "utc", "--until", "2026-03-02", "--tz", far) == []
+    assert f"created on ({far})" in auditctl("log", "--view", "utc", "--tz", far, check=0).out
+    auditctl("view", "save", "today", "--since", "today", check=0)
+    assert ids(auditctl, "--view", "today", "--tz", "UTC") == ["0001"]
+    assert (
+        "the view 'today' means today in UTC\nhint: Leave out --tz"
+        in auditctl("log", "--view", "today", "--tz", far, check=2).err
+    )
+
+
 def test_a_view_means_its_filters_wherever_filters_are(auditctl: RunAuditctl) -> None:
     saved = auditctl("view", "save", "Bob's", "--target", "billing.*", "--user", "bob", check=0)
     assert saved.err == 'Saved the view "Bob\'s".\n'

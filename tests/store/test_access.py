@@ -140,3 +140,25 @@ def test_a_name_that_may_pass_for_something_else_is_in_quotes(name: str) -> None
     assert Access("carol", Power.READ, None, links, ()).chain == (quoted, "auditctl_reader")
     assert Access("carol", Power.OWN, "superuser", (), ()).chain == ("superuser",)
     assert access.shown("mary.ann@corp-x.example") == "mary.ann@corp-x.example"
+
+
+def test_a_login_that_is_named_public_or_has_control_characters_passes_for_no_other(
+    conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    names = ("PUBLIC", "a\x1b[2J\nb")
+    conn.execute("grant select on auditctl.activity to public")
+    for name in names:
+        conn.execute(sql.SQL("create role {0} login; grant auditctl_reader to {0}").format(sql.Identifier(name)))
+    try:
+        records = list(csv.DictReader(io.StringIO(auditctl("access", "--format", "csv", check=0).out)))
+        document = json.loads(auditctl("access", "--format", "json", check=0).out)
+        table = auditctl("access", check=0).out
+    finally:
+        for name in names:
+            conn.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+    read = {one["login"]: one["through"] for one in records if one["may"] == "read the log"}
+    assert read["PUBLIC"] == "SELECT on auditctl.activity"
+    assert read['"PUBLIC"'] == read['"a\\x1b[2J\\nb"'] == "auditctl_reader"
+    everyone = [one["through"] for one in document["access"] if one["public"]]
+    assert everyone == [["SELECT on auditctl.activity"]]
+    assert sorted(line.split()[0] for line in table.splitlines() if "PUBLIC" in line) == ['"PUBLIC"', "PUBLIC"]

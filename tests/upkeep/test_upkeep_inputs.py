@@ -11,6 +11,7 @@ import pytest
 from auditctl import durations
 from auditctl.capture.config import document
 from auditctl.errors import UsageError
+from tests.support.retaining import fill
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
@@ -62,3 +63,13 @@ def test_a_table_whose_name_ends_in_a_blank_is_held(conn: psycopg.Connection) ->
         conn.execute("select auditctl.place_hold(%s, null, 'x')", [name])
         conn.execute("select auditctl.set_retention(%s, 'forever')", [name])
     assert conn.execute("select distinct target from auditctl.hold").fetchall() == [("public.x ",)]
+
+
+def test_a_time_for_a_target_that_the_log_does_not_know_is_stored_with_a_notice(conn: psycopg.Connection) -> None:
+    said: list[str | None] = []
+    conn.add_notice_handler(lambda notice: said.append(notice.message_primary))
+    fill(conn, "2026-11-01", "shop.order")
+    for name in ("shop.order", "shop.*", "shop.ordre", "*"):
+        conn.execute("select auditctl.set_retention(%s, '2 years')", [name])
+    assert said == ['the log knows no target "shop.ordre"']
+    assert conn.execute("select count(*) from auditctl.retention where until is null").fetchone() == (4,)

@@ -75,13 +75,21 @@ class LogPage:
     is_first: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Remarks:
+    """What is said of the filters: names like those that select nothing, and filters that leave out nobody."""
+
+    hint: str = ""
+    doubts: tuple[str, ...] = ()
+
+
 def log(visit: Visit) -> Response:
     """Show a page of the log."""
     parameters = visit.parameters
     if not visit.is_fragment and (address := _other_address(visit)):
         return RedirectResponse(address, 303)
     narrowing, limit = Narrowing.of(parameters), page_length(visit)
-    listed, targets, hint = LogPage((), None, None), list[target_names.KnownTarget](), ""
+    listed, targets, remarks = LogPage((), None, None), list[target_names.KnownTarget](), _Remarks()
     pictures: Pictures | NoPictures | None = None
     columns, filters, shared = event_columns.chosen(parameters), None, overview.shared_parameters(visit)
     with visit.connection() as conn:
@@ -90,7 +98,8 @@ def log(visit: Visit) -> Response:
                 return RedirectResponse(visit.url("/", {**saved_views.opened(visit, conn), **shared}), 303)
             filters = narrowing.parsed().resolve(conn)
             listed = (_grouped if overview.is_grouped(visit) else _single)(visit, conn, filters, limit, columns)
-            hint = "" if listed.rows or visit.is_automatic else filters.suggest(conn)
+            if not visit.is_automatic:
+                remarks = _Remarks("" if listed.rows else filters.suggest(conn), filters.doubts(conn))
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
         covered = _coverage(conn, filters) if filters and not visit.is_fragment else Coverage()
@@ -104,7 +113,8 @@ def log(visit: Visit) -> Response:
         400 if narrowing.error else 200,
         narrowing=narrowing,
         listed=listed,
-        hint=hint,
+        hint=remarks.hint,
+        doubts=remarks.doubts,
         coverage=covered,
         targets=targets,
         shared=shared,

@@ -192,6 +192,12 @@ begin
     then
         return false;
     end if;
+    if p_keep is not null and v_target <> '*' and not exists (
+        select from auditctl_internal.known_targets('-infinity', 'infinity') as k (target) where auditctl.is_meant(v_target, k.target)
+    ) then
+        raise notice 'the log knows no target %', to_json(v_target)
+            using hint = 'The time counts for events still to come. Targets are names such as billing.invoice, not labels.';
+    end if;
     update auditctl.retention set until = now() where retention_id = v_current.retention_id;
     if p_keep is not null or v_target = '*' then
         insert into auditctl.retention (target, keep) values (v_target, v_keep);
