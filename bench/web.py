@@ -6,6 +6,9 @@ browsers and proxies do.
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import random
 import statistics
 import time
 from collections.abc import Mapping
@@ -63,6 +66,20 @@ CASES: Mapping[str, Mapping[str, list[str]]] = {
     "time, one day": {"since": ["1d"]},
     "time, old": {"until": ["2026-01-01"]},
     "time, empty": {"since": ["2020-01-01"], "until": ["2020-02-01"]},
+    "kind, one in a thousand": {"kind": ["database"]},
+    "all but one user": {"not-user": ["user0"]},
+    "changed column, common": {"column": ["balance"]},
+    "changed column, three events": {"column": ["limit"]},
+    "value before or after, one in 100,000": {"changed": ["status=disputed"]},
+    "value after, one event": {"became": ["balance=7500001.5"]},
+    "value before, absent": {"was": ["balance=-1"]},
+    "reason, one in a thousand": {"reason": ["ticket"]},
+    "reason, one event": {"reason": ["ticket 4711"]},
+    "request, three events": {
+        "context": [f"request_id={hashlib.md5(b'1666667', usedforsecurity=False).hexdigest()[:12]}"]
+    },
+    "request, absent": {"context": ["request_id=none"]},
+    "other context, absent": {"context": ["application_name=none"]},
     "target and action, never together": {"target": ["shop.rare"], "action": ["truncate"]},
     "common target, rare action": {"target": ["shop.table_0"], "action": ["event"]},
     "common target, rare user": {"target": ["shop.table_0"], "user": ["visitor"]},
@@ -71,6 +88,16 @@ CASES: Mapping[str, Mapping[str, list[str]]] = {
     "target one in a hundred, login one in a thousand": {"target": ["shop.table_20"], "user": ["dba"]},
 }
 """What is looked for, by how often and where in the log it is."""
+
+PAIRS = 20
+
+
+def pairs() -> dict[str, Mapping[str, list[str]]]:
+    """Return some pairs of cases with one filter each, the same in every run."""
+    single = [(name, texts) for name, texts in CASES.items() if len(texts) == 1 and not name.startswith("time")]
+    found = [(a, b) for a, b in itertools.combinations(single, 2) if a[1].keys() != b[1].keys()]
+    return {f"{a[0]}; {b[0]}": {**a[1], **b[1]} for a, b in random.Random(3).sample(found, PAIRS)}
+
 
 ADDRESSES = ("/healthz", "/static/style.css", "/", "/?target=shop.table_20", "/?target=shop.rare", "/overview")
 """What a client asks for."""
@@ -97,12 +124,13 @@ def run(server: EmbeddedServer, quick: bool) -> dict[str, Any]:
 
 def measured(dsns: Mapping[str, str], rounds: int) -> dict[str, Any]:
     """Measure the logs that were built; return medians in milliseconds, by shape and case."""
-    found: dict[str, Any] = {"rounds": rounds, "events": {}, "page": {}, "overview": {}}
+    found: dict[str, Any] = {"rounds": rounds, "events": {}, "page": {}, "overview": {}, "pairs": {}}
     for name, dsn in dsns.items():
         with database.connect(dsn) as conn:
             (found["events"][name],) = conn.execute("select count(*) from auditctl.event").fetchone() or (0,)
-            for what, once in (("page", _page), ("overview", _overview)):
-                samples = measure.samples({case: partial(once, conn, case) for case in CASES}, rounds)
+            parts = (("page", _page, CASES), ("overview", _overview, CASES), ("pairs", _page, pairs()))
+            for what, once, cases in parts:
+                samples = measure.samples({case: partial(once, conn, texts) for case, texts in cases.items()}, rounds)
                 found[what][name] = {
                     case: {"median": round(statistics.median(some), 1), "greatest": round(max(some), 1)}
                     for case, some in samples.items()
@@ -110,16 +138,16 @@ def measured(dsns: Mapping[str, str], rounds: int) -> dict[str, Any]:
     return found
 
 
-def _page(conn: Connection, case: str) -> float:
+def _page(conn: Connection, texts: Mapping[str, list[str]]) -> float:
     start = _clock(conn)
-    predicates = Filters.parse(CASES[case]).resolve(conn).predicates()
+    predicates = Filters.parse(texts).resolve(conn).predicates()
     list(reader.Page(conn, Selection(predicates, limit=PAGE), selection.cells(safe=False)))
     return _clock(conn) - start
 
 
-def _overview(conn: Connection, case: str) -> float:
+def _overview(conn: Connection, texts: Mapping[str, list[str]]) -> float:
     start = _clock(conn)
-    read_histogram(conn, Filters.parse(CASES[case]).resolve(conn))
+    read_histogram(conn, Filters.parse(texts).resolve(conn))
     return _clock(conn) - start
 
 
@@ -150,8 +178,15 @@ def table() -> str:
     head = ["milliseconds", *(f"{what}, {SHAPES[shape]}" for what, shape in columns)]
     return (
         f"The first {PAGE} events of a filter in a log of {whole:,}, and the overview of all its events:\n\n"
-        f"{grid(head, rows)}{_client_table(measured.get('client', {}))}"
+        f"{grid(head, rows)}{_pairs_table(measured.get('pairs', {}))}{_client_table(measured.get('client', {}))}"
     )
+
+
+def _pairs_table(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    if not found:
+        return ""
+    rows = [[pair, *(f"{found[shape][pair]['median']:.0f}" for shape in SHAPES)] for pair in found["months"]]
+    return f"\nThe first page of {PAIRS} pairs at random:\n\n{grid(['milliseconds', *SHAPES.values()], rows)}"
 
 
 def _client_table(milliseconds: Mapping[str, float]) -> str:

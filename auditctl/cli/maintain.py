@@ -62,7 +62,7 @@ def maintain(
     that one.
 
     With --index-values, filters on recorded values, on the context and on the reason find rare events of a month that
-    is over at once. The indexes take about a quarter of the month's size, and remain until --no-index-values. While
+    is over at once. The indexes take about a third of the month's size, and remain until --no-index-values. While
     they are built, only what writes to that month waits, such as import-log.
 
     With --every it stays as a service until Ctrl-C or SIGTERM, which end it with exit code 0 at any point. It runs
