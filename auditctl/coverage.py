@@ -208,7 +208,7 @@ class _Scope:
                 self.gaps.append(f"EVENT of {row.label or row.name} is not recorded{at}{by}.")
         for name, gaps in switched_off.items():
             if self.targets is None or any(event_type_history.is_meant(name, target) for target in self.targets):
-                known = [gap for gap in gaps if _overlaps(gap, self.since, self.end)]
+                known = [gap for gap in gaps if outages.overlaps(gap, self.since, self.end)]
                 self.gaps += [self._sentence([Action.EVENT], self._label(name), gap) for gap in known]
         if LOOKUPS in (self.targets or ()):
             self.notes.append("Look-ups on the page and by auditctl are recorded; those by SQL alone are not.")
