@@ -18,7 +18,7 @@ from auditctl import durations, resources
 from auditctl.actions import OPTIONS, Action
 from auditctl.capture import event_type_history, event_types, outages, rule_history
 from auditctl.capture.outages import Gap, Outages
-from auditctl.capture.rule_history import Moment, Statement
+from auditctl.capture.rule_history import Statement
 from auditctl.database import Connection, read_transaction
 from auditctl.log import target_names
 from auditctl.log.filters import Filters
@@ -73,7 +73,9 @@ def periods(conn: Connection, targets: Sequence[str]) -> dict[str, list[Period]]
     """
     known: dict[str, datetime] = dict(conn.execute("select target, registered_at from auditctl.target"))
     found: dict[str, list[Period]] = {target: [] for target in targets}
-    for target, begun, ended, stated in rule_history.periods(_changes(conn), targets, rule_history.statement):
+    for target, begun, ended, stated in rule_history.periods(
+        rule_history.changes(conn), targets, rule_history.statement
+    ):
         start = max(begun, known[target])
         if ended is None or start < ended:
             found[target].append(Period(start, ended, stated))
@@ -294,13 +296,3 @@ def _spans(stated: Sequence[Period], action: Action) -> list[tuple[datetime, dat
 
 def _listed(actions: Sequence[Action]) -> str:
     return " and ".join(filter(None, [", ".join(actions[:-1]), actions[-1]]))
-
-
-def _changes(conn: Connection) -> Iterator[Moment]:
-    """Yield the changes of rules, oldest first; of a rule whose changes were deleted, that it was set."""
-    moments = list(rule_history.moments(rule_history.read(conn)))
-    recorded = {moment.row["name"] for moment in moments if moment.row is not None}
-    for (row,) in conn.execute("select to_jsonb(r) from auditctl.rule as r order by r.set_at"):
-        if row["name"] not in recorded:
-            moments.append(Moment(datetime.fromisoformat(row["set_at"]).astimezone(UTC), None, row))
-    yield from sorted(moments, key=lambda moment: moment.at)

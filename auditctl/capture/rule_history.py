@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from psycopg.rows import namedtuple_row
@@ -125,3 +125,13 @@ def _columns(value: Sequence[str] | None) -> Columns | None:
 def _matches(rule_name: str, name: Pattern) -> bool:
     """Whether a rule's name, which may be a glob, matches that of a table."""
     return name.schema is not None and table_names.parse(rule_name).matches(name.schema.text, name.table.text)
+
+
+def changes(conn: Connection) -> Iterator[Moment]:
+    """Yield the changes of rules, oldest first; of a rule whose changes were deleted, that it was set."""
+    found = list(moments(read(conn)))
+    recorded = {moment.row["name"] for moment in found if moment.row is not None}
+    for (row,) in conn.execute("select to_jsonb(r) from auditctl.rule as r order by r.set_at"):
+        if row["name"] not in recorded:
+            found.append(Moment(datetime.fromisoformat(row["set_at"]).astimezone(UTC), None, row))
+    yield from sorted(found, key=lambda moment: moment.at)
