@@ -44,7 +44,8 @@ grant execute on function auditctl.long_sentence to auditctl_reader;
 comment on function auditctl.long_sentence is 'auditctl.details of a large event whose values are objects; takes time in proportion to its size';
 
 create or replace function auditctl.shown_action(p_action auditctl.action, p_context jsonb) returns text
-language sql immutable parallel safe
+-- Stable, as the text of an enum's value is: PostgreSQL would not inline an immutable function that uses it.
+language sql stable parallel safe
 -- No application can write that key: see auditctl_internal.own_keys.
 return case when p_action = 'CREATE' and p_context operator(pg_catalog.?) 'baseline' then 'BASELINE' else p_action::text end;
 revoke execute on function auditctl.shown_action from public;
