@@ -44,8 +44,7 @@ class Predicate:
         summary: A condition that the summary answers and that is true of each of these events; None without one.
         is_summary_exact: Whether `summary` means the same as `sql`.
         alternatives: The predicates of which at least one is true; empty unless this is a disjunction.
-        by_index: A condition that is true of each of these events, and that only some months have an index for; None
-            without one.
+        by_index: A condition that is true of each of these events, for indexes of some months only; None without one.
     """
 
     sql: Composable
