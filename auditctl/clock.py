@@ -6,6 +6,7 @@ zone by their digits, which is wrong on the nights when clocks change.
 
 from __future__ import annotations
 
+import calendar
 import functools
 import re
 import zoneinfo
@@ -156,6 +157,17 @@ def names() -> dict[str, str]:
 def day_text(day: date) -> str:
     """Return a date that nobody misreads, such as `14 Oct 2026`."""
     return f"{day.day} {day:%b} {day.year}"
+
+
+def add_months(day: date, months: int) -> date:
+    """Return the date that is so many months later: the same day, or the last one of a month that is shorter.
+
+    Raises:
+        ValueError: It is out of range.
+    """
+    count = (day.year - 1) * 12 + day.month - 1 + months
+    year, month = count // 12 + 1, count % 12 + 1
+    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
 
 
 def _offset(local: datetime) -> str:

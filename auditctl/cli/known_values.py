@@ -18,7 +18,8 @@ from click.shell_completion import CompletionItem
 from auditctl import actions, clock, resources
 from auditctl.cli.session import Session
 from auditctl.database import Connection
-from auditctl.log import filter_values
+from auditctl.log import filter_values, week_text
+from auditctl.log.week import HOURS_OF_DAY
 from auditctl.names import APPLICATION_NAME
 
 SECONDS = 1.0
@@ -134,7 +135,10 @@ def _holds(conn: Connection, _context: click.Context, _start: str) -> list[str]:
 
 
 ACTIONS = Values(choices=tuple(actions.OPTIONS), is_list=True)
-TIMES = Values(choices=("today", "yesterday", "1h", "24h", "7d", "30d"))
+TIMES = Values(choices=("today", "yesterday", "this-month", "last-month", "1h", "24h", "7d", "30d"))
+WEEKDAYS = Values(choices=week_text.WEEKDAYS, is_list=True)
+HOURS = Values(choices=tuple(map(str, range(HOURS_OF_DAY))), is_list=True)
+WORKING_HOURS = Values(choices=("mon-fri 6-22", "mon-fri 8-18"))
 FILES = Values(path="file")
 FOLDERS = Values(path="folder")
 TABLES = Values(_query("table"))
@@ -161,6 +165,9 @@ HOLDS = Values(_holds)
 FILTERS = {
     "since": TIMES,
     "until": TIMES,
+    "weekday": WEEKDAYS,
+    "hour": HOURS,
+    "outside-hours": WORKING_HOURS,
     "target": TARGETS,
     "user": USERS,
     "not-user": USERS,

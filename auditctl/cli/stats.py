@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from auditctl.cli.known_values import Values, complete
 from auditctl.cli.options import table_or_json
 from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import READER, Session, pass_session
+from auditctl.clock import Clock
 from auditctl.log.filters import Filters
 from auditctl.log.stats import model
 from auditctl.log.stats.count import SAMPLED_PAGES, count_events
@@ -29,7 +31,7 @@ def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str
 
 
 @click.command(short_help="Show log size and growth.")
-@some_filter_options("since", "until", "target", "action")
+@some_filter_options("since", "until", "weekday", "hour", "outside-hours", "target", "action")
 @click.option(
     "--by",
     "dimensions",
@@ -48,7 +50,8 @@ def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], es
 
     Counts every event, in one pass over each partition, unless --estimate is given. Bytes include indexes and TOAST:
     a partition's size on disk is divided among its events. Growth is that of the last 30 days, or since the first event
-    if that is later, and never of less than a day.
+    if that is later, and never of less than a day. Months, and the dates of a table, are those of --tz; without it, of
+    UTC.
 
     \b
     Examples:
@@ -62,11 +65,11 @@ def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], es
     if output == "json":
         print_json(_document(statistics, groups, dimensions, filters))
         return
-    for line in _summary(statistics):
+    for line in _summary(statistics, filters.clock):
         print_text(line)
     if groups:
         print_text("")
-        _print(groups, dimensions)
+        _print(groups, dimensions, filters.clock)
 
 
 def _document(
@@ -113,17 +116,17 @@ def _key(group: Group, dimensions: tuple[str, ...]) -> dict[str, Any]:
     return {"target": group.target, "label": group.label} | key if "target" in dimensions else key
 
 
-def _summary(statistics: Statistics) -> Iterator[str]:
+def _summary(statistics: Statistics, clock: Clock) -> Iterator[str]:
     total, storage, growth = statistics.total, statistics.storage, statistics.growth
     about = "about " if statistics.is_estimate else ""
     if total.events:
-        when = f"{total.oldest[:10]} to {total.newest[:10]}"
-        yield f"events:     {about}{total.events:,}, {_size(total.bytes)}, {when} (UTC)"
+        when = f"{_date(total.oldest, clock)} to {_date(total.newest, clock)}"
+        yield f"events:     {about}{total.events:,}, {_size(total.bytes)}, {when} ({clock.name})"
         yield (
             f"growth:     {about}{growth.events_per_day:,.0f} events and {_size(growth.bytes_per_day)} a day, "
             f"{_size(growth.bytes_per_year)} a year"
         )
-        until = iso_utc(growth.until)[:10]
+        until = _date(iso_utc(growth.until), clock)
         yield f"            (from {plural(growth.events, 'event')} in the {growth.days:.1f} days until {until})"
     else:
         yield "events:     none"
@@ -135,7 +138,7 @@ def _summary(statistics: Statistics) -> Iterator[str]:
         yield f"estimate:   from about {SAMPLED_PAGES:,} pages of each partition; rare groups may be missing"
 
 
-def _print(groups: list[Group], dimensions: tuple[str, ...]) -> None:
+def _print(groups: list[Group], dimensions: tuple[str, ...], clock: Clock) -> None:
     from auditctl.cli.terminal import print_table  # rich is slow to load
 
     header = [*(name.capitalize() for name in dimensions), "Events", "Size", "First", "Last"]
@@ -144,8 +147,8 @@ def _print(groups: list[Group], dimensions: tuple[str, ...]) -> None:
             *(_cell(group, name) for name in dimensions),
             f"{group.events:,}",
             _size(group.bytes),
-            _day(group.oldest, dimensions),
-            _day(group.newest, dimensions),
+            _day(group.oldest, dimensions, clock),
+            _day(group.newest, dimensions, clock),
         ]
         for group in groups
     ]
@@ -156,9 +159,18 @@ def _cell(group: Group, name: str) -> str:
     return group.label or group.target if name == "target" else str(getattr(group, name))
 
 
-def _day(moment: str, dimensions: tuple[str, ...]) -> str:
+def _day(moment: str, dimensions: tuple[str, ...], clock: Clock) -> str:
     """Return the date; without the year where the month is a column of its own."""
-    return moment[5:10] if "month" in dimensions else moment[:10]
+    date = _date(moment, clock)
+    return date[5:] if "month" in dimensions else date
+
+
+def _date(moment: str, clock: Clock) -> str:
+    """Return the date of a time in ISO 8601 by a clock; in UTC of one that Python cannot represent."""
+    try:
+        return str(clock.local(datetime.fromisoformat(moment)).date())
+    except ValueError:
+        return moment[:10]
 
 
 def _size(size: float) -> str:

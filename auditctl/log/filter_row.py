@@ -59,7 +59,7 @@ class Filter:
         metavar: The placeholder of its value in the help.
         help: What it selects, as one sentence without a subject.
         example: A value that selects events of the tests' log; the page is tested with it.
-        parse: Turns a text into a value, of a time given the clock; raises UsageError.
+        parse: Turns a text into a value, given the clock if it is read by one; raises UsageError.
         predicate: Turns all its values, at least one, into a condition over the columns of view auditctl.activity.
         field: Its field in the page's form.
         repeatable: Whether several values may be given.
@@ -74,6 +74,7 @@ class Filter:
         normalize: Returns a valid text as one that means the same on every machine, for links and recorded exports.
         is_conjunctive: Whether an event must match all of several values, not one of them.
         actions: The actions of events that it can select; None for any.
+        by_clock: Whether its texts are read by a clock, which `parse` and `normalize` get.
         is_paired: Whether a value is KEY=VALUE: then it must match all of several keys, and one of the values of each.
     """
 
@@ -95,11 +96,7 @@ class Filter:
     is_paired: bool = False
     is_usually_one: bool = False
     actions: tuple[Action, ...] | None = None
-
-    @property
-    def is_time(self) -> bool:
-        """Whether its text is read by a clock."""
-        return self.field.kind is FieldKind.TIME
+    by_clock: bool = False
 
     def key_of(self, text: str) -> str:
         """Return the key of a text KEY=VALUE; empty where the filter has no keys. Raises UsageError."""

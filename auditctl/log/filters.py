@@ -6,7 +6,7 @@ decides what a text means and which events it selects. Only the look-up of names
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,16 @@ from auditctl.actions import Action
 from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log import filter_lookup, filter_text, filter_values, predicates, times, value_predicates
+from auditctl.log import (
+    filter_lookup,
+    filter_text,
+    filter_values,
+    predicates,
+    time_predicates,
+    times,
+    value_predicates,
+    week_text,
+)
 from auditctl.log.filter_lookup import Targets
 from auditctl.log.filter_row import Field, FieldKind, Filter
 from auditctl.log.keys import Key
@@ -34,12 +43,25 @@ _WITH_VALUES_BEFORE = (Action.UPDATE, Action.DELETE)
 _WITH_VALUES_AFTER = (Action.CREATE, Action.UPDATE, Action.EVENT, Action.BASELINE)
 
 FILTERS = (
-    Filter("since", "From", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, today, 1h30m ago.",
-           "2026-01-01", times.parse, predicates.since, Field(FieldKind.TIME, "e.g. 2026-11-23 or 24h"),
-           normalize=times.normalize),
+    Filter("since", "From", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, today, last-month, 1h30m "
+           "ago.",
+           "2026-01-01", times.parse, time_predicates.since, Field(FieldKind.TIME, "e.g. 2026-11-23 or 24h"),
+           normalize=times.normalize, by_clock=True),
     Filter("until", "Before", "TIME", "Before this time.",
-           "2026-12-01", times.parse, predicates.until, Field(FieldKind.TIME, "e.g. 2026-12-01"),
-           normalize=times.normalize),
+           "2026-12-01", times.parse, time_predicates.until, Field(FieldKind.TIME, "e.g. 2026-12-01"),
+           normalize=times.normalize, by_clock=True),
+    Filter("weekday", "Weekday", "DAYS", "On these days, by the clock of --tz: mon, sat,sun or mon-fri, with Friday.",
+           "sun", week_text.weekdays, time_predicates.during, Field(placeholder="e.g. sat,sun", is_advanced=True),
+           repeatable=True, normalize=week_text.normalize, by_clock=True),
+    Filter("hour", "Hour", "HOURS", "In these hours of the day, by the clock of --tz: 9 is 09:00 to 09:59, 9-17 is "
+           "09:00 to 16:59, 22-6 goes past midnight.",
+           "12", week_text.hours, time_predicates.during, Field(placeholder="e.g. 22-6", is_advanced=True),
+           repeatable=True, normalize=week_text.normalize, by_clock=True),
+    Filter("outside-hours", "Outside hours", "HOURS", "Outside these hours of the week, by the clock of --tz: "
+           "'mon-fri 8-18'; of several, outside all.",
+           "mon-fri 8-18", week_text.outside, time_predicates.outside,
+           Field(placeholder="e.g. mon-fri 8-18", is_advanced=True), repeatable=True, normalize=week_text.normalize,
+           is_conjunctive=True, by_clock=True),
     Filter("target", "Target", "TABLE", "About this table: its name, its label or a glob such as 'billing.*'.",
            "billing.customer", filter_values.text, predicates.target,
            Field(placeholder="e.g. Invoice", suggestions="targets", is_wide=True),
@@ -221,8 +243,8 @@ class Filters:
         """Return what is selected, in words: `user alice, action update or delete`; `every event` without any."""
         given = [(row, self.texts[row.name]) for row in FILTERS if row.name in self.texts]
         words = [f"{row.label.lower()} {_joined(row, texts)}" for row, texts in given]
-        if any(row.is_time for row, _ in given):
-            words.append(f"dates in {self.clock.name}")
+        if what := by_clock(self.texts):
+            words.append(f"{what} in {self.clock.name}")
         return ", ".join(words) or "every event"
 
     def as_dict(self) -> dict[str, str | list[str]]:
@@ -234,6 +256,12 @@ class Filters:
         is_text = {row.name: len(texts) == 1 and (row.is_usually_one or not row.repeatable) for row, texts in given}
         zone: dict[str, str | list[str]] = {} if self.clock == clock.UTC else {ZONE: self.clock.name}
         return {row.name: texts[0] if is_text[row.name] else list(texts) for row, texts in given} | zone
+
+
+def by_clock(names: Iterable[str]) -> str:
+    """Return what of filters with these names is read by a clock: `dates`, `hours`, or both; empty if nothing is."""
+    are_times = [BY_NAME[name].field.kind is FieldKind.TIME for name in names if BY_NAME[name].by_clock]
+    return " and ".join(["dates"] * any(are_times) + ["hours"] * (not all(are_times)))
 
 
 def _trimmed(name: str, text: str) -> str:
@@ -249,7 +277,7 @@ def _zone(texts: tuple[str, ...]) -> Clock | None:
 
 
 def _normalize(row: Filter, texts: tuple[str, ...], zone: Clock | None) -> tuple[str, ...]:
-    return tuple(row.normalize(text, zone) if row.is_time else row.normalize(text) for text in texts)
+    return tuple(row.normalize(text, zone) if row.by_clock else row.normalize(text) for text in texts)
 
 
 def _parse(name: str, texts: tuple[str, ...], zone: Clock | None) -> tuple[Any, ...]:
@@ -261,7 +289,7 @@ def _parse(name: str, texts: tuple[str, ...], zone: Clock | None) -> tuple[Any, 
     values = [filter_text.value_of(text) for text in texts]
     for value in values:
         filter_values.require_storable(f"filter {name}", value, may_be_empty=row.may_be_empty)
-    return tuple(row.parse(value, zone) if row.is_time else row.parse(value) for value in values)
+    return tuple(row.parse(value, zone) if row.by_clock else row.parse(value) for value in values)
 
 
 def _joined(row: Filter, texts: tuple[str, ...]) -> str:

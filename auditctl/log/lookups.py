@@ -81,7 +81,7 @@ def of_search(filters: Filters) -> Lookup:
     targets: Sequence[str] = filters.values.get("target", ())
     keys = filters.values.get("id", ())
     texts = filters.as_dict()
-    if not any(BY_NAME[name].is_time for name in filters.texts):
+    if not any(BY_NAME[name].by_clock for name in filters.texts):
         texts.pop(ZONE, None)
     return Lookup(
         View.LOG, filters.describe(), {"filters": texts}, tuple(targets), keys[0].text if len(keys) == 1 else None

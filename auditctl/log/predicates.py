@@ -12,19 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import LiteralString
 
 from psycopg.sql import SQL, Composable, Composed, Literal
 
-from auditctl import clock
 from auditctl.actions import Action
 from auditctl.log.filter_values import Transaction, User
 from auditctl.log.keys import Key
 from auditctl.log.snapshot import Snapshot
 from auditctl.log.sql_lists import any_of, literals
-from auditctl.log.times import At, Day, Time
+from auditctl.log.week import WeekHours
 
 _RARE_ACTIONS = (Action.DELETE, Action.TRUNCATE, Action.EVENT)
 """The actions in auditctl.event_action_target_occurred_at_idx, which leaves out CREATE, READ and UPDATE."""
@@ -45,6 +43,7 @@ class Predicate:
         is_summary_exact: Whether `summary` means the same as `sql`.
         alternatives: The predicates of which at least one is true; empty unless this is a disjunction.
         by_index: A condition that is true of each of these events, for indexes of some months only; None without one.
+        hours: The hours of the week in which all of these events are; None without such a limit.
     """
 
     sql: Composable
@@ -54,6 +53,7 @@ class Predicate:
     is_summary_exact: bool = False
     alternatives: tuple[Predicate, ...] = ()
     by_index: Composable | None = None
+    hours: WeekHours | None = None
 
     @property
     def sql_by_summary(self) -> Composable:
@@ -88,16 +88,6 @@ def prefer_summary(predicates: Sequence[Predicate]) -> tuple[Predicate, ...]:
     if sum(not predicate.is_time for predicate in predicates) > 1 and any(some.is_indexed for some in predicates):
         return tuple(predicates)
     return tuple(replace(predicate, sql=predicate.sql_by_summary) for predicate in predicates)
-
-
-def since(values: Sequence[Time]) -> Predicate:
-    """Captured at that time or later."""
-    return Predicate(SQL("created_on >= {}").format(_time(values[0])), is_time=True)
-
-
-def until(values: Sequence[Time]) -> Predicate:
-    """Captured before that time."""
-    return Predicate(SQL("created_on < {}").format(_time(values[0])), is_time=True)
 
 
 def target(values: Sequence[str]) -> Predicate:
@@ -282,19 +272,3 @@ def _equal_in_c(name: LiteralString, value: str) -> Composable:
 def _equal_by_hash(name: LiteralString, value: str) -> Composable:
     """Compare a column with a value of the enum that has its name."""
     return SQL("pg_catalog.hashenum({0}) = pg_catalog.hashenum({1}::auditctl.{0})").format(SQL(name), Literal(value))
-
-
-def _time(value: Time) -> Composable:
-    if isinstance(value, At):
-        return Literal(value.moment)
-    if isinstance(value, Day) and value.clock != clock.UTC:
-        # The server may know other zones, and takes the second of two midnights.
-        return Literal(value.at(datetime.now(UTC)))
-    # Stable, so that the index is used and partitions are pruned as the query starts.
-    if isinstance(value, Day):
-        return SQL(
-            "pg_catalog.timezone('UTC', pg_catalog.date_trunc('day', pg_catalog.timezone('UTC', "
-            "pg_catalog.statement_timestamp())) - pg_catalog.make_interval(days => {}))"
-        ).format(Literal(value.days))
-    seconds = Literal(int(value.duration.total_seconds()))
-    return SQL("pg_catalog.statement_timestamp() - pg_catalog.make_interval(secs => {})").format(seconds)

@@ -21,7 +21,7 @@ from auditctl.database import Connection
 from auditctl.errors import DatabaseError, UsageError
 from auditctl.log import times
 from auditctl.log.filter_values import require_storable
-from auditctl.log.filters import BY_NAME, ZONE, Filters
+from auditctl.log.filters import BY_NAME, ZONE, FieldKind, Filters
 from auditctl.text import did_you_mean, in_quotes
 
 _REFUSED = (InvalidParameterValue.sqlstate, UndefinedObject.sqlstate)
@@ -101,13 +101,13 @@ class SavedView:
         saved = clock.parse(self.texts[ZONE][0]) if ZONE in self.texts else clock.UTC
         if ZONE not in given or clock.parse(given[ZONE][0]) == saved:
             return {}
-        names = [name for name in own if name in BY_NAME and BY_NAME[name].is_time]
-        return {name: tuple(self._own_time(text, saved) for text in own[name]) for name in names}
+        names = [name for name in own if name in BY_NAME and BY_NAME[name].by_clock]
+        return {name: tuple(self._own_time(name, text, saved) for text in own[name]) for name in names}
 
-    def _own_time(self, text: str, saved: Clock) -> str:
-        value = times.parse(text, saved)
-        if isinstance(value, times.Day):
-            hint = "Leave out --tz, or give --since and --until beside the view."
+    def _own_time(self, name: str, text: str, saved: Clock) -> str:
+        value = times.parse(text, saved) if BY_NAME[name].field.kind is FieldKind.TIME else None
+        if value is None or isinstance(value, times.Day | times.Month):
+            hint = f"Leave out --tz, or give --{name} beside the view."
             raise UsageError(f"the view {in_quotes(self.name)} means {text} in {saved.name}", hint=hint)
         return saved.iso(value.moment) if isinstance(value, times.At) else text
 

@@ -1,4 +1,4 @@
-"""Parses the times of the filters since and until: dates, times, `today`, `yesterday`, and durations before now.
+"""Parses the times of the filters since and until: dates, times, days, months, and durations before now.
 
 Dates, days and times without an offset are those of a named zone. Where none is named, dates and days are those in UTC,
 as the log shows them, and a time without an offset is in the zone of this machine.
@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from auditctl import clock, durations
-from auditctl.clock import Clock
+from auditctl.clock import Clock, add_months
 from auditctl.errors import UsageError
 from auditctl.text import in_quotes
 
 HINT = (
-    "Write a date (2026-11-23), a time (2026-11-23T20:38:00Z, or 20:38), today, yesterday, or how long ago: 30m, "
-    "1h30m, 7d, 2w."
+    "Write a date (2026-11-23), a time (2026-11-23T20:38:00Z, or 20:38), today, yesterday, this-month, last-month, or "
+    "how long ago: 30m, 1h30m, 7d, 2w."
 )
 
 _DAYS = {"today": 0, "yesterday": 1}
+_MONTHS = {"this-month": 0, "last-month": 1}
 _CLOCK_PART = re.compile(r"[T: ]")
 _CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -61,6 +62,24 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Month:
+    """The midnight that began the month of the query, or one before.
+
+    Attributes:
+        months: How many months before.
+        clock: Whose midnight.
+    """
+
+    months: int
+    clock: Clock = clock.UTC
+
+    def at(self, now: datetime) -> datetime:
+        """Return the time, in UTC, given that of the query."""
+        today = self.clock.local(now).date()
+        return self.clock.midnight(add_months(today.replace(day=1), -self.months))
+
+
+@dataclass(frozen=True, slots=True)
 class At:
     """A time in the years 1 to 9999, in UTC."""
 
@@ -71,16 +90,16 @@ class At:
         return self.moment
 
 
-Time = Ago | Day | At
+Time = Ago | Day | Month | At
 
 
 def is_relative(value: object) -> bool:
     """Return whether a filter's value is a time that moves on with the clock."""
-    return isinstance(value, Ago | Day)
+    return isinstance(value, Ago | Day | Month)
 
 
 def parse(text: str, zone: Clock | None = None) -> Time:
-    """Parse ISO 8601, a time of today, a date (its midnight), a day, or a duration such as `1h30m` before now.
+    """Parse ISO 8601, a time of today, a date (its midnight), a day, a month, or a duration such as `1h30m` before now.
 
     Args:
         text: The text.
@@ -92,6 +111,8 @@ def parse(text: str, zone: Clock | None = None) -> Time:
     days = zone or clock.UTC
     if text in _DAYS:
         return Day(_DAYS[text], days)
+    if text in _MONTHS:
+        return Month(_MONTHS[text], days)
     if (ago := _duration(text)) is not None:
         return Ago(ago)
     try:

@@ -4,22 +4,24 @@ Decides in which order the log is searched, never what is found: that is what on
 return. PostgreSQL plans such a query as if matches were spread evenly, and walks through years of events where they are
 not, such as those of a table that nobody has changed for months. So the log is searched in windows of time. The first
 is short and walked through. Each further one is four times as long, and its matches are gathered by whatever index
-finds them; where there are more than a page needs, a shorter window is tried.
+finds them; where there are more than a page needs, a shorter window is tried. If only some hours of the week are
+searched, the index of times leads to each of these hours in the window, and past all others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
 from psycopg.sql import SQL, Composable, Literal
 
 from auditctl.database import Connection
-from auditctl.log import predicates
+from auditctl.log import hour_windows, predicates
 from auditctl.log.predicates import Predicate
 from auditctl.log.selection import ACTIVITY, CREATED_ON, Order, Selection
+from auditctl.log.time_predicates import FINITE
+from auditctl.log.week import WeekHours, moment
 
 FIRST_WINDOW = 10_000
 """How many events the first window holds; reading as many one by one takes about a hundredth of a second."""
@@ -44,13 +46,8 @@ _SETTINGS: LiteralString = """
         pg_catalog.set_config('work_mem', '32MB', true)
 """
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-# Times outside of these years are in the first window or in the last.
-MICROSECONDS: LiteralString = (
-    "(extract(epoch from greatest(least(created_on, timestamptz '9998-01-01 00:00+00'),"
-    " timestamptz '0002-01-01 00:00+00')) * 1000000)::bigint"
-)
+# Times outside of its years are in the first window or in the last.
+MICROSECONDS: LiteralString = "(extract(epoch from " + FINITE + ") * 1000000)::bigint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +102,7 @@ class _Search:
         extent: Where the log begins and ends.
         near: Where the next window begins; None after the last.
         width: The length of the next window, in microseconds.
+        hours: The hours of the week in which all matches are; None for all.
         was_empty: Whether the summary ruled out the window before.
         edges_left: How many more times to shorten a window after an empty one.
     """
@@ -114,11 +112,13 @@ class _Search:
     extent: _Extent
     near: int | None = field(init=False)
     width: int = field(init=False)
+    hours: WeekHours | None = field(init=False)
     was_empty: bool = field(init=False, default=False)
     edges_left: int = field(init=False, default=MAX_EDGES)
 
     def __post_init__(self) -> None:
         self.near, self.width = self.extent.first_end, self._min_width
+        self.hours = hour_windows.common_hours(self.selection.predicates)
         prepare(self.conn)
 
     @property
@@ -127,18 +127,16 @@ class _Search:
 
     def next_matches(self, missing: int) -> Selection | None:
         """Return a selection of the next events, at most as many as are missing; None where the log ends."""
-        while self.near is not None:
-            far = self._far(self.near)
-            window = replace(_window(self.selection, self.near, far), limit=missing)
+        while (near := self._next_near()) is not None:
+            far = self._far(near)
+            window = replace(_window(self.selection, near, far), limit=missing)
             possible = probe_summary(self.conn, window)
             if possible is None:
                 self._advance(far, was_empty=True)
             elif self._is_edge(possible):
                 self._shorten()
                 self.edges_left -= 1
-            elif (matches := _gather(self.conn, replace(window, predicates=predicates.prefer_summary(possible)))) or (
-                matches == []
-            ):
+            elif (matches := self._gather(window, possible, near, far)) or matches == []:
                 self._advance(far, was_empty=False)
                 if matches:
                     return _at(window, matches)
@@ -149,6 +147,30 @@ class _Search:
                 return window
         return None
 
+    def _gather(
+        self, window: Selection, possible: Sequence[Predicate], near: int, far: int | None
+    ) -> list[tuple[int, str, int]] | None:
+        """Return the first matches of a window, as the function of that name does."""
+        if self.hours is not None:
+            bounds = sorted((near, self.extent.end if far is None else far))
+            relation = hour_windows.within(self.hours.spans(bounds[0], bounds[1] + 1))
+            events = hour_windows.count(self.conn, relation)
+            if not events:
+                return []
+            if events <= hour_windows.MAX_EVENTS:
+                window = replace(window, source=SQL("{} as activity").format(relation))
+        return _gather(self.conn, replace(window, predicates=predicates.prefer_summary(possible)))
+
+    def _next_near(self) -> int | None:
+        """Return where the next window begins: if only some hours are searched, where the next event is."""
+        if self.hours is not None and self.near is not None:
+            is_back = self.selection.order is Order.DESC
+            rest = replace(_window(self.selection, self.near, None), limit=1)
+            times = tuple(predicate for predicate in rest.predicates if predicate.is_time)
+            rest = replace(rest, predicates=times, after=None)
+            self.near = next((row[0] + is_back for row in _stream(self.conn, rest, SQL(MICROSECONDS))), None)
+        return self.near
+
     def _is_edge(self, possible: Sequence[Predicate]) -> bool:
         """Return whether to search a shorter window first, because matches begin here and reading all costs much."""
         has_several = sum(not predicate.is_time for predicate in possible) > 1
@@ -158,7 +180,7 @@ class _Search:
         """Return where the window ends, None for the log's end; limit its width to what remains of the log."""
         sign = -1 if self.selection.order is Order.DESC else 1
         remaining = (self.extent.end - near) * sign
-        self.width = min(self.width, max(remaining + 1, self._min_width))
+        self.width = min(self.width, max(remaining + 1, self._min_width), hour_windows.max_width(self.hours))
         return near + sign * self.width if remaining >= self.width else None
 
     def _shorten(self) -> None:
@@ -191,11 +213,6 @@ def probe_summary(conn: Connection, window: Selection) -> tuple[Predicate, ...] 
         is_whole = len(alternatives) == len(predicate.alternatives or (predicate,))
         possible.append(predicate if is_whole else predicates.disjunction(alternatives))
     return tuple(possible)
-
-
-def moment(microseconds: int) -> datetime:
-    """Return the time that is so many microseconds after 1970."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _stream(conn: Connection, selection: Selection, projection: Composable) -> Iterator[tuple[Any, ...]]:

@@ -22,6 +22,8 @@ from auditctl.statistics(
     %(targets)s::text [],
     %(actions)s::text [],
     %(recent)s,
-    %(percent)s
+    %(percent)s,
+    %(zone)s,
+    %(hours)s::integer []
 ) as statistics
 order by statistics.target, statistics.month, statistics.action

@@ -27,7 +27,7 @@ PAGES = {
     "a missing event": "/events/999999",
     "an unknown export": "/check?name=log.csv&sha256=" + "0" * 64,
     "pictures": "/?limit=1&pictures=1&target=Customer&until=2026-03-02",
-    "an overview": "/overview?target=Customer&until=2026-03-02",
+    "an overview": "/overview?target=Customer&since=2026-03-01&until=2026-03-02&hour=0-24&compare=1",
     "a configuration": "/config",
     "a question for a target": "/config/add",
     "a form for several tables": "/config/tables",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -154,3 +155,51 @@ def test_without_scripts_the_pictures_are_a_link_away_and_bars_are_links(archive
     follow(bar)
     assert moments(chosen(tab)) == wanted
     expect(tab.locator("tr.event").first).to_be_visible()
+
+
+def test_a_click_on_an_hour_of_the_week_narrows_the_log_to_it(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto(f"{PAST}&tz=Asia/Kolkata")
+    open_charts(tab)
+    tab.get_by_text("Hours of the week").click()
+    cell = tab.get_by_role("row", name="Sun").get_by_role("link", name="60", exact=True).last
+    expect(cell).to_have_attribute("title", re.compile("Sunday, 20:00–21:00 · 60 events"))
+    # The tab key stops here once, and arrows walk: from the first hour to 20, and down to Sunday, past what is empty.
+    expect(tab.locator('.heat a[tabindex="0"]')).to_have_count(1)
+    tab.locator('.heat a[tabindex="0"]').focus()
+    for _ in range(20):
+        tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowDown")
+    expect(cell).to_be_focused()
+    follow(cell)
+    expect(tab.locator(".readout .total")).to_contain_text("60 events")
+    chips = tab.get_by_role("list", name="Filters in force")
+    expect(chips).to_contain_text("Weekday: sun")
+    expect(chips).to_contain_text("Hour: 20")
+    expect(chips).to_contain_text("Dates and hours in Asia/Kolkata")
+    assert {text[-12:-9] for text in tab.locator("tr.event time").all_text_contents()} == {"20:"}
+    # The hours stay open, for they are in force, and odd hours are one click away.
+    expect(tab.get_by_role("table", name="Events by weekday and hour")).to_be_visible()
+    follow(tab.get_by_role("link", name="Odd hours"))
+    expect(tab.locator("tr.event").first).to_be_visible()
+    expect(tab.locator(".readout .total")).to_contain_text("210 events")
+
+
+def test_the_period_before_stands_behind_the_bars_and_beside_each_name(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.reader)
+    tab.goto("/?target=Customer&since=2026-03-01T14:00Z&until=2026-03-01T16:00Z")
+    open_charts(tab)
+    expect(tab.locator("rect.ghost")).to_have_count(0)
+    follow(tab.get_by_role("link", name="Compare with the period before"))
+    expect(tab.locator(".compared")).to_contain_text("Before: 120 events, 1 Mar 2026, 12:00 – 14:00 UTC")
+    expect(tab.locator(".readout .total")).to_contain_text("−30 (−25 %)")
+    expect(tab.locator("a.bucket .ghost").first).to_be_visible()
+    assert tab.locator("a.bucket .ghost").count() > 20
+    expect(tab.locator(".tops").nth(0).locator("li")).to_have_text(["Customer90−30 (−25 %)"])
+    bars(tab).first.focus()
+    expect(tab.locator(".readout .pointed")).to_contain_text("· before: 5")
+    # A quick choice keeps the comparison; an export takes the filters alone.
+    follow(tab.get_by_role("link", name="This month"))
+    assert parse_qs(urlsplit(tab.url).query) == {"since": ["this-month"], "target": ["Customer"], "compare": ["1"]}
+    follow(tab.get_by_role("link", name="Don't compare"))
+    assert "compare" not in tab.url

@@ -31,10 +31,10 @@ def log(db: str) -> Iterator[Connection]:
         yield conn
 
 
-def shown(conn: Connection, *, now: datetime | None = None, **texts: str) -> Histogram:
+def shown(conn: Connection, *, now: datetime | None = None, compare: bool = False, **texts: str) -> Histogram:
     """The overview of what filters select among the events of the tests."""
     given = {name: [text] for name, text in texts.items()}
-    return read_histogram(conn, Filters.parse(given, now=now).resolve(conn), now=now)
+    return read_histogram(conn, Filters.parse(given, now=now).resolve(conn), compare=compare, now=now)
 
 
 def filled(found: Histogram) -> list[Bucket]:

@@ -75,7 +75,7 @@ def test_a_view_means_its_filters_wherever_filters_are(auditctl: RunAuditctl) ->
     refused = auditctl("stats", "--view", "Bob's", check=2)
     assert refused.err == (
         'error: the view "Bob\'s" has the filter user, which this does not have\n'
-        "hint: Filters: since, until, target, action, tz.\n"
+        "hint: Filters: since, until, weekday, hour, outside-hours, target, action, tz.\n"
     )
     shown = auditctl("view", "show", "Bob's", check=0).out
     assert shown == "'--target=billing.*' --user=bob\n"

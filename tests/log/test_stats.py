@@ -82,6 +82,26 @@ def test_events_are_counted_as_an_independent_count_does(filled: str, conn: psyc
     assert (found.storage.default_events,) == default != (0,)
 
 
+def test_months_and_hours_are_those_of_the_time_zone(db: str, conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+    moments = ("2026-02-28T22:59:59Z", "2026-02-28T23:00:00Z", "2026-03-31T21:59:59Z", "2026-03-31T22:00:00Z")
+    record(conn, *(Recorded(at=datetime.fromisoformat(moment)) for moment in moments))
+    some = ("stats", "--target", "billing.*", "--until", "2026-05-01", "--by", "month", "--tz", "Europe/Berlin")
+    found = json.loads(auditctl(*some, "--format", "json", check=0).out)
+    assert [(group["month"], group["events"]) for group in found["groups"]] == [
+        ("2026-02", 1), ("2026-03", 2), ("2026-04", 1),
+    ]  # fmt: skip
+    assert found["groups"][1]["oldest"] == "2026-02-28T23:00:00.000000Z"
+    printed = auditctl(*some, "--hour", "23-1", check=0).out.splitlines()
+    assert "2026-02-28 to 2026-04-01 (Europe/Berlin)" in printed[0]
+    assert [line.split()[:2] + line.split()[-2:] for line in printed[-3:]] == [
+        ["2026-02", "1", "02-28", "02-28"],
+        ["2026-03", "2", "03-01", "03-31"],
+        ["2026-04", "1", "04-01", "04-01"],
+    ]
+    sunday = (*some, "--weekday", "sun", "--hour", "0")
+    assert json.loads(auditctl(*sunday, "--format", "json", check=0).out)["total"]["events"] == 1
+
+
 def test_the_bytes_of_all_events_are_what_the_partitions_take(filled: str, conn: psycopg.Connection) -> None:
     found = read(filled)
     assert found.storage.bytes == total_size(conn)

@@ -12,10 +12,12 @@ from typing import Any
 from auditctl.actions import Action
 from auditctl.log.filter_values import ColumnValue, Transaction, User
 from auditctl.log.keys import Key
-from auditctl.log.times import Ago, At, Day
+from auditctl.log.times import Ago, At, Day, Month
+from tests.support import week_cases
 from tests.support.recorded import START, Recorded, minutes
 
 VALID: list[tuple[str, str, Any]] = [
+    *week_cases.VALID,
     ("since", "2026-11-23", At(datetime(2026, 11, 23, tzinfo=UTC))),
     ("since", "2026-11-23T20:38:00Z", At(datetime(2026, 11, 23, 20, 38, tzinfo=UTC))),
     ("since", "2026-11-23 20:38:00.5+02:00", At(datetime(2026, 11, 23, 18, 38, 0, 500000, tzinfo=UTC))),
@@ -25,6 +27,8 @@ VALID: list[tuple[str, str, Any]] = [
     ("since", "1w 2d", Ago(timedelta(days=9))),
     ("since", "today", Day(0)),
     ("until", "yesterday", Day(1)),
+    ("since", "last-month", Month(1)),
+    ("until", "this-month", Month(0)),
     ("since", "2026-11-23T20:38:00", At(datetime(2026, 11, 23, 20, 38).astimezone(UTC))),
     ("until", "2026-11-23 20:38", At(datetime(2026, 11, 23, 20, 38).astimezone(UTC))),
     ("until", "20261123T20", At(datetime(2026, 11, 23, 20).astimezone(UTC))),
@@ -75,6 +79,7 @@ VALID: list[tuple[str, str, Any]] = [
 ]
 
 INVALID = [
+    *week_cases.INVALID,
     ("since", "tomorrow"),
     ("since", "20261123"),
     ("since", "25:00"),
@@ -112,7 +117,7 @@ INVALID = [
     ("context", "=x"),
 ]
 
-Choice = tuple[list[str], Callable[[Recorded], bool]]
+Choice = week_cases.Choice
 
 
 def random_events(source: random.Random) -> list[Recorded]:
@@ -232,6 +237,7 @@ def _random_reason(source: random.Random) -> Choice:
 RANDOM: dict[str, Callable[[random.Random], Choice]] = {
     "since": lambda source: _random_time("since", source),
     "until": lambda source: _random_time("until", source),
+    **week_cases.RANDOM,
     "target": _random_target,
     "id": _random_key,
     "user": lambda source: source.choice([_random_user, _random_users])(source),

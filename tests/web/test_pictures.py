@@ -188,7 +188,7 @@ def test_pictures_stand_in_the_log_without_javascript(db: str, reader: Client) -
 def test_the_log_is_shown_where_its_pictures_cannot_be(
     db: str, reader: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise DatabaseError("canceling statement due to statement timeout", sqlstate="57014")
 
     with connect(db) as conn:

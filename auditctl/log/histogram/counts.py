@@ -20,9 +20,10 @@ from psycopg.sql import SQL, Composable, Literal
 
 from auditctl import database, resources
 from auditctl.actions import Action
+from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError
-from auditctl.log import predicates, window_search
+from auditctl.log import hour_windows, predicates, time_predicates, week, window_search
 from auditctl.log.predicates import Predicate
 from auditctl.log.selection import Order, Selection
 
@@ -71,6 +72,19 @@ class NewestEvents:
         return len(self.rows) <= MAX_FETCHED
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The times by which events are counted.
+
+    Attributes:
+        starts: Where each bucket begins, in order; the last has no end.
+        clock: The clock of the hours of the week.
+    """
+
+    starts: Sequence[datetime]
+    clock: Clock
+
+
 @dataclass(slots=True)
 class Counts:
     """Numbers of events.
@@ -79,6 +93,7 @@ class Counts:
         buckets: By the number of the bucket, from 1, and action.
         targets: By target.
         users: By kind of actor, and actor.
+        hours: By the number of the hour of the week, from 0.
         is_estimate: Whether these are estimates.
         spread: The variance of an estimate, for each event that it estimates; see `margin`.
     """
@@ -86,6 +101,7 @@ class Counts:
     buckets: Counter[tuple[int, Action]] = field(default_factory=Counter)
     targets: Counter[str] = field(default_factory=Counter)
     users: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    hours: Counter[int] = field(default_factory=Counter)
     is_estimate: bool = False
     spread: float = 0.0
 
@@ -112,6 +128,7 @@ class _CountRow:
     target: str | None
     actor_kind: str | None
     actor: str | None
+    hour: int | None
     events: int
 
 
@@ -123,22 +140,25 @@ def fetch_newest(conn: Connection, conditions: tuple[Predicate, ...]) -> NewestE
     oldest = rows[-1]
     if len(rows) > MAX_FETCHED:
         (oldest,) = window_search.rows(conn, Selection(conditions, Order.ASC, limit=1), _COLUMNS)
-    return NewestEvents(rows, window_search.moment(oldest[0]), window_search.moment(rows[0][0]))
+    return NewestEvents(rows, week.moment(oldest[0]), week.moment(rows[0][0]))
 
 
-def count_events(
-    conn: Connection, conditions: tuple[Predicate, ...], newest: NewestEvents, starts: Sequence[datetime]
-) -> Counts:
-    """Count the events that satisfy all conditions, by the buckets that begin at these times; the last has no end."""
+def count_events(conn: Connection, conditions: tuple[Predicate, ...], newest: NewestEvents, times: Times) -> Counts:
+    """Count the events that satisfy all conditions."""
     if newest.is_all:
-        return _count_rows(newest.rows, starts)
+        return _count_rows(newest.rows, times)
     window_search.prepare(conn)
+    hours = hour_windows.common_hours(conditions)
+    if hours and newest.oldest and newest.newest:
+        relation = hour_windows.few(conn, hours, newest.oldest, newest.newest)
+        if relation is not None:
+            return _count_query(conn, relation, conditions, times)
     possible = window_search.probe_summary(conn, Selection(conditions)) or ()
     share = min(1.0, MAX_SCANNED / max(_partition_events(conn, [some for some in possible if some.is_time]), 1.0))
     if share == 1.0:
-        return _count_query(conn, _source(), predicates.prefer_summary(possible), starts)
-    exact = _count_exactly(conn, predicates.prefer_summary(possible), starts) if possible else None
-    return exact or _count_sample(conn, conditions, starts, share)
+        return _count_query(conn, _source(), predicates.prefer_summary(possible), times)
+    exact = _count_exactly(conn, predicates.prefer_summary(possible), times) if possible else None
+    return exact or _count_sample(conn, conditions, times, share)
 
 
 def margin(count: int, spread: float) -> int:
@@ -151,7 +171,7 @@ def margin(count: int, spread: float) -> int:
     return math.ceil(1.96 * math.sqrt(count * spread))
 
 
-def _count_exactly(conn: Connection, conditions: Sequence[Predicate], starts: Sequence[datetime]) -> Counts | None:
+def _count_exactly(conn: Connection, conditions: Sequence[Predicate], times: Times) -> Counts | None:
     """Count each event; None if there are more than `MAX_EXACT`, or it takes too long."""
     limited = SQL("(select * from {} as activity where {} limit {})").format(
         _source(), predicates.conjunction(conditions), Literal(MAX_EXACT + 1)
@@ -160,7 +180,7 @@ def _count_exactly(conn: Connection, conditions: Sequence[Predicate], starts: Se
     try:
         with database.errors_translated(), conn.transaction(force_rollback=True):  # so that the time limit ends here
             conn.execute("select set_config('statement_timeout', %s, true)", [f"{EXACT_SECONDS * 1000:.0f}ms"])
-            counts = _count_query(conn, limited, (), starts)
+            counts = _count_query(conn, limited, (), times)
     except DatabaseError as error:
         if error.sqlstate != QueryCanceled.sqlstate or time.monotonic() - began < EXACT_SECONDS:
             raise  # such as by somebody who no longer wants the answer
@@ -168,26 +188,26 @@ def _count_exactly(conn: Connection, conditions: Sequence[Predicate], starts: Se
     return counts if counts.events <= MAX_EXACT else None
 
 
-def _count_sample(
-    conn: Connection, conditions: Sequence[Predicate], starts: Sequence[datetime], share: float
-) -> Counts:
+def _count_sample(conn: Connection, conditions: Sequence[Predicate], times: Times, share: float) -> Counts:
     """Estimate the counts from a sample of the log's blocks."""
     sample = SQL("tablesample system ({}) repeatable ({})").format(Literal(share * 100), Literal(_SEED))
     blocks: list[int] = []
-    counts = _count_query(conn, _source(sample), conditions, starts, blocks)
+    counts = _count_query(conn, _source(sample), conditions, times, blocks)
     # Blocks are drawn, not events: events of a block are there together or not at all (cluster sampling).
     together = sum(size * size for size in blocks) / sum(blocks) if blocks else _EVENTS_PER_BLOCK
-    for numbers in (counts.buckets, counts.targets, counts.users):
+    for numbers in (counts.buckets, counts.targets, counts.users, counts.hours):
         for key, events in numbers.items():
             numbers[key] = round(events / share)  # type: ignore[index]
     counts.is_estimate, counts.spread = True, together * (1 - share) / share
     return counts
 
 
-def _count_rows(rows: Iterable[tuple[Any, ...]], starts: Sequence[datetime]) -> Counts:
+def _count_rows(rows: Iterable[tuple[Any, ...]], times: Times) -> Counts:
     counts = Counts()
     for microseconds, action, target, kind, actor in rows:
-        counts.buckets[bisect_right(starts, window_search.moment(microseconds)), Action(action)] += 1
+        moment = week.moment(microseconds)
+        counts.buckets[bisect_right(times.starts, moment), Action(action)] += 1
+        counts.hours[week.hour_of_week(moment, times.clock)] += 1
         counts.targets[target] += 1
         counts.users[kind, actor] += 1
     return counts
@@ -197,12 +217,13 @@ def _count_query(
     conn: Connection,
     source: Composable,
     conditions: Sequence[Predicate],
-    starts: Sequence[datetime],
+    times: Times,
     blocks: list[int] | None = None,
 ) -> Counts:
     """Count in the log or in a part of it; append to `blocks`, if there are any, the number of events in each."""
     query = SQL(resources.sql_text("queries/histogram.sql")).format(
-        edges=SQL("array[{}]::timestamptz[]").format(SQL(", ").join(map(Literal, starts))),
+        edges=SQL("array[{}]::timestamptz[]").format(SQL(", ").join(map(Literal, times.starts))),
+        hour=time_predicates.hour_of_week(times.clock),
         source=source,
         condition=predicates.conjunction(conditions),
         blocks=SQL("" if blocks is None else ", (activity.partition_oid, activity.block_number)"),
@@ -214,6 +235,8 @@ def _count_query(
                 counts.targets[row.target] = row.events
             elif row.actor_kind is not None:
                 counts.users[row.actor_kind, row.actor] = row.events
+            elif row.hour is not None:
+                counts.hours[row.hour] = row.events
             elif row.bucket is not None and row.action is not None:
                 counts.buckets[row.bucket, Action(row.action)] = row.events
             elif blocks is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from auditctl import clock
-from auditctl.clock import Clock
+from auditctl.clock import Clock, add_months
 
 MAX_BARS = 60
 """About how many bars fit."""
@@ -94,5 +94,4 @@ def starts(since: datetime, until: datetime, interval: Interval, zone: Clock = c
 
 def _month(day: date, months: int) -> date:
     """Return the first day of the month that is so many after that of a day."""
-    count = (day.year - 1) * 12 + day.month - 1 + months
-    return date(count // 12 + 1, count % 12 + 1, 1)
+    return add_months(date(day.year, day.month, 1), months)

@@ -17,7 +17,7 @@ from psycopg.sql import SQL
 from auditctl import resources
 from auditctl.actions import Action
 from auditctl.database import Connection, read_transaction
-from auditctl.log import target_names
+from auditctl.log import hour_windows, target_names
 from auditctl.log.filters import Filters
 from auditctl.log.stats.model import DIMENSIONS, Group, Growth, Statistics, Storage, grouped
 
@@ -73,7 +73,9 @@ class _Count:
 def count_events(
     conn: Connection, filters: Filters, *, estimate: bool = False, report: ReportProgress | None = None
 ) -> Statistics:
-    """Count the events that satisfy the filters since, until, target and action.
+    """Count the events that satisfy the filters since, until, target, action, and those for hours of the week.
+
+    Months are those of the filters' clock, by the rules of the server.
 
     Args:
         conn: The connection.
@@ -85,7 +87,8 @@ def count_events(
         UsageError: The log knows no such table.
         DatabaseError: The login may not read the log, or the connection is lost.
     """
-    values = filters.resolve(conn).values
+    filters = filters.resolve(conn)
+    values = filters.values
     labels = {target.name: target.label for target in target_names.read(conn)}
     counts: list[tuple[_Partition, _Count]] = []
     with read_transaction(conn):
@@ -94,7 +97,7 @@ def count_events(
         growth = _window(since, until, now)
         scope = {
             "since": since, "until": until, "recent": growth.since, "targets": _texts(values.get("target")),
-            "actions": _texts(values.get("action")),
+            "actions": _texts(values.get("action")), "zone": filters.clock.name, "hours": _hours(filters),
         }  # fmt: skip
         partitions = _partitions(conn)
         total, done = sum(partition.bytes for partition in partitions), 0
@@ -111,6 +114,12 @@ def count_events(
 def _partitions(conn: Connection) -> list[_Partition]:
     with conn.cursor(row_factory=class_row(_Partition)) as cursor:
         return cursor.execute(resources.sql_text("queries/log_partition.sql").encode()).fetchall()
+
+
+def _hours(filters: Filters) -> list[int] | None:
+    """Return the hours of the week that all filters select; None for all."""
+    hours = hour_windows.common_hours(filters.predicates())
+    return None if hours is None else sorted(hours.hours)
 
 
 def _texts(values: tuple[Any, ...] | None) -> list[str] | None:

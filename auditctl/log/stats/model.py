@@ -21,7 +21,7 @@ class Group:
 
     Attributes:
         target: As events carry it; empty where events are not grouped by it.
-        month: Such as `2026-11`, in UTC; empty where events are not grouped by it.
+        month: Such as `2026-11`, by the clock of the filters; empty where events are not grouped by it.
         action: The action; None where events are not grouped by it.
         events: The number of events.
         bytes: Their share of the size of their partitions on disk.

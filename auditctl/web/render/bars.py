@@ -7,7 +7,7 @@ sheet colors it. Uses no HTML, database or clock.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from auditctl import clock
@@ -51,6 +51,8 @@ class Bar:
         slot_left, slot_width: Horizontal position of its slot; slots have no gaps.
         left, width: Horizontal position of the bar, within its slot.
         segments: From the bottom up; empty without events.
+        before: Number of events of the period before; None where it was not counted.
+        ghost_height: Height of the bar that shows them.
     """
 
     since: datetime
@@ -61,6 +63,8 @@ class Bar:
     left: float
     width: float
     segments: tuple[Segment, ...]
+    before: int | None = None
+    ghost_height: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ def draw(
     since: datetime,
     until: datetime,
     zone: Clock = clock.UTC,
+    before: Sequence[int] = (),
 ) -> Chart:
     """Return the chart of counts by interval.
 
@@ -119,6 +124,7 @@ def draw(
         since: Start of the first bar, within the first interval.
         until: End of the last bar.
         zone: The clock of the labels.
+        before: The number of events of the period before, for each interval; empty to show none.
     """
     starts = [start for start, _ in buckets]
     # The range may start within the first interval and end within the last.
@@ -126,10 +132,15 @@ def draw(
     counts = [
         {action: count for action in Action if (count := by_action.get(action, 0)) > 0} for _, by_action in buckets
     ]
-    step, levels = level_of(max((sum(bar.values()) for bar in counts), default=0))
+    step, levels = level_of(max((*(sum(bar.values()) for bar in counts), *before), default=0))
     bars = tuple(
         _bar(edges[index : index + 2], bar, index, len(buckets), step * levels) for index, bar in enumerate(counts)
     )
+    if before:
+        bars = tuple(
+            replace(bar, before=events, ghost_height=max(100 * events / (step * levels), MIN_HEIGHT if events else 0.0))
+            for bar, events in zip(bars, before, strict=True)
+        )
     return Chart(
         bars,
         tuple(Level(100 * (1 - level / levels), short(step * level)) for level in range(levels, -1, -1)),

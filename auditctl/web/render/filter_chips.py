@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from auditctl.clock import UTC
 from auditctl.errors import UsageError
-from auditctl.log.filters import BY_NAME, FILTERS, ZONE, Filters
+from auditctl.log.filters import BY_NAME, FILTERS, ZONE, Filters, by_clock
 
 FILTER_NAMES = frozenset(row.name for row in FILTERS)
+
+TIMES, HOURS = ("since", "until"), ("weekday", "hour", "outside-hours")
+"""The filters for a period, and those for hours of the week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,23 @@ class Chip:
     label: str
     value: str
     without: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Texts of filters that a link chooses.
+
+    Attributes:
+        label: The link's text.
+        filters: The filters that it sets.
+        texts: Their texts; without a text, a filter is removed.
+        title: What it means; empty where the label says it.
+    """
+
+    label: str
+    filters: tuple[str, ...]
+    texts: Mapping[str, str]
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +85,16 @@ class Narrowing:
         ]
 
     @property
+    def by_clock(self) -> str:
+        """What of the filters is read by the page's clock, in words; empty if nothing is."""
+        return by_clock(self.texts)
+
+    @property
+    def is_by_hour(self) -> bool:
+        """Whether only some hours of the week are selected."""
+        return any(name in self.texts for name in HOURS)
+
+    @property
     def title(self) -> str:
         """What is selected, for the page's title; empty without filters."""
         return ", ".join(f"{chip.label}: {chip.value}" for chip in self.chips)
@@ -82,14 +112,15 @@ class Narrowing:
         changed = {**self.texts, **{name: (text,) for name, text in texts.items()}}
         return {row.name: changed[row.name] for row in FILTERS if row.name in changed}
 
-    def period(self, since: str = "") -> dict[str, tuple[str, ...]]:
-        """Return the parameters with another period instead of the filters' own: from then until now, or all time."""
-        always = Narrowing(Narrowing(self.without("since")).without("until"))
-        return always.having(since=since) if since else dict(always.texts)
+    def choosing(self, choice: Choice) -> dict[str, tuple[str, ...]]:
+        """Return the parameters with the texts of a choice, and without other texts of its filters."""
+        others = {name: texts for name, texts in self.texts.items() if name not in choice.filters}
+        return Narrowing(others).having(**choice.texts)
 
-    def is_period(self, since: str = "") -> bool:
-        """Return whether this is the period that the filters have."""
-        return self.one("since") == since and not self.one("until")
+    def has_chosen(self, choice: Choice) -> bool:
+        """Return whether the filters of a choice have its texts and no others."""
+        wanted = {name: (text,) for name, text in choice.texts.items()}
+        return {name: self.texts[name] for name in choice.filters if name in self.texts} == wanted
 
     @property
     def is_typeable(self) -> bool:

@@ -97,6 +97,14 @@ def short(count: int) -> str:
     return str(count)
 
 
+def brief(count: int) -> str:
+    """Return a count in at most four characters, such as 1.2k or 120k."""
+    for size, letter in _SHORT:
+        if count >= size:
+            return f"{count // size}{letter}" if count >= 10 * size else f"{count * 10 // size / 10:g}{letter}"
+    return str(count)
+
+
 def ticks(starts: Sequence[datetime], zone: Clock = clock.UTC) -> tuple[Tick, ...]:
     """Return the labels of intervals with these starts, in UTC: at most `MAX_TICKS` round times of a clock."""
     gap = starts[1] - starts[0] if len(starts) > 1 else timedelta(0)

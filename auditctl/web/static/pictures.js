@@ -68,6 +68,9 @@
     for (const chart of root.querySelectorAll(".chart")) {
       for (const title of chart.querySelectorAll("a.bucket > title")) title.remove(); // the readout shows it
     }
+    for (const heat of root.querySelectorAll(".heat")) {
+      heat.querySelectorAll("a").forEach((link, place) => { link.tabIndex = place ? -1 : 0; });
+    }
   }
 
   // ---- Selection of a range: dragged, or with Shift and the arrow keys.
@@ -202,6 +205,33 @@
     anchor = from;
     if (anchor === null) unselect(chart), describeBar(bars[next]);
     else select(chart, anchor, next);
+  });
+
+  // ---- Hours of the week: one stop of the tab key, and arrows to the next link that way.
+  const WAYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+
+  function middle(link) {
+    const box = link.getBoundingClientRect();
+    return [box.x + box.width / 2, box.y + box.height / 2];
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const from = event.target.closest?.(".heat a");
+    const way = WAYS[event.key];
+    if (!from || !way) return;
+    event.preventDefault();
+    const [x, y] = middle(from);
+    let next = from;
+    let least = Infinity;
+    for (const link of from.closest(".heat").querySelectorAll("a")) {
+      const [right, down] = [middle(link)[0] - x, middle(link)[1] - y];
+      const along = right * way[0] + down * way[1];
+      const across = Math.abs(right * way[1] + down * way[0]);
+      if (along > 1 && across < 5 && along < least) [next, least] = [link, along];
+    }
+    from.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
   });
 
   // ---- Date pickers.

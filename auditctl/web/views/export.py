@@ -24,8 +24,9 @@ from auditctl.web.errors import BadRequest
 from auditctl.web.render import event_columns
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.request import EMPTY, FORM, Visit, content_disposition
+from auditctl.web.views.pictures import COMPARE
 
-PARAMETERS = FILTER_NAMES | {"order", "raw", "group", event_columns.PARAMETER, FORM, EMPTY}
+PARAMETERS = FILTER_NAMES | {"order", "raw", "group", event_columns.PARAMETER, FORM, EMPTY, COMPARE}
 """The form of filters sends the last ones, too: what is typed into it counts, and an export has single events."""
 
 

@@ -25,30 +25,43 @@ from auditctl.web.errors import BadRequest
 from auditctl.web.lookup import look
 from auditctl.web.render import event_columns, event_rows, group_rows
 from auditctl.web.render.event_rows import EventRow
-from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
+from auditctl.web.render.filter_chips import FILTER_NAMES, HOURS, TIMES, Choice, Narrowing
 from auditctl.web.render.group_rows import GroupRow
 from auditctl.web.request import EMPTY, FORM, MAY_BE_EMPTY, Parameters, Visit
 from auditctl.web.views import overview, saved_views
-from auditctl.web.views.overview import NoPictures, Pictures
+from auditctl.web.views.pictures import COMPARE, NoPictures, Pictures
 from auditctl.web.views.saved_views import Sharing
 
 DAY = "day"
 """The parameter of the form that goes to a day: the address it leads to has a cursor."""
 
 PARAMETERS = FILTER_NAMES | {
-    "after", "before", "limit", "live", "pictures", overview.GROUP, saved_views.NAME, event_columns.PARAMETER, DAY,
-    FORM, EMPTY,
+    "after", "before", "limit", "live", "pictures", overview.GROUP, COMPARE, saved_views.NAME,
+    event_columns.PARAMETER, DAY, FORM, EMPTY,
 }  # fmt: skip
 LIMIT = 50
 MAX_LIMIT = 500
 LIMITS = (25, 50, 100, 200, 500)
 """The lengths of a page that it offers."""
 
-QUICK = (
-    ("1h", "Last hour"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"), ("30d", "Last 30 days"),
-    ("365d", "Last year"),
-)  # fmt: skip
-"""Links for a period: values of the filter `since`, and labels."""
+QUICK = {
+    "Time": (
+        Choice("All time", TIMES, {}),
+        Choice("Last hour", TIMES, {"since": "1h"}),
+        Choice("Last 24 hours", TIMES, {"since": "24h"}),
+        Choice("Last 7 days", TIMES, {"since": "7d"}),
+        Choice("Last 30 days", TIMES, {"since": "30d"}),
+        Choice("Last year", TIMES, {"since": "365d"}),
+        Choice("This month", TIMES, {"since": "this-month"}),
+        Choice("Last month", TIMES, {"since": "last-month", "until": "this-month"}),
+    ),
+    "Hours": (
+        Choice("Weekends", HOURS, {"weekday": "sat,sun"}, "Saturdays and Sundays"),
+        Choice("Nights", HOURS, {"hour": "22-6"}, "From 22:00 to 06:00"),
+        Choice("Odd hours", HOURS, {"outside-hours": "mon-fri 6-22"}, "Weekends, and from 22:00 to 06:00"),
+    ),
+}
+"""Links that choose a period, and hours of the week."""
 
 LABELS = {row.name: row.label for row in FILTERS}
 

@@ -9,7 +9,7 @@ from auditctl import database, durations
 from auditctl import reason as stated_reason
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError
-from auditctl.log.filters import Filters
+from auditctl.log.filters import ZONE, Filters
 from auditctl.log.stats import model
 from auditctl.log.stats.count import count_events
 from auditctl.retention import holds, maintain, times
@@ -26,7 +26,7 @@ def retention(visit: Visit) -> Response:
     """Show times, holds, what upkeep deletes next, and the size of the log by target and month."""
     with visit.connection() as conn:
         stored, in_force = times.read(conn), holds.read(conn)
-        statistics = count_events(conn, Filters.parse({}), estimate=True)
+        statistics = count_events(conn, Filters.parse({ZONE: [visit.clock.name]}), estimate=True)
         due = _due(conn)
     return visit.page(
         "retention.html",

@@ -74,7 +74,7 @@ def opened(visit: Visit, conn: Connection) -> Parameters:
     view = saved_views.find(conn, visit.one(visit.parameters, NAME), visit.person)
     texts = view.narrowed(conn, Narrowing.of(visit.parameters).texts)
     filters = Filters.parse(texts)
-    times = [value for name, values in filters.values.items() for value in values if BY_NAME[name].is_time]
+    times = [value for name, values in filters.values.items() for value in values if BY_NAME[name].by_clock]
     if filters.zone is None and any(not isinstance(value, Ago) for value in times):
         # The dates of a view without a zone are those of UTC, whatever the zone of the address.
         return {**texts, ZONE: (clock.UTC.name,)}
