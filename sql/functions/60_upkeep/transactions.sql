@@ -1,4 +1,4 @@
--- Counts the transactions with many events (auditctl/log/grouped/large.py reads them). Counting is incremental: a number
+-- Counts the transactions with many events (auditctl/log/by_transaction/large.py reads them). Counting is incremental: a number
 -- below the oldest running transaction is that of one that has ended, whose events are all there.
 
 create or replace function auditctl_internal.adoptions() returns bigint[]
