@@ -12,7 +12,8 @@ from typing import Any
 import click
 from psycopg.sql import SQL
 
-from auditctl import clock, coverage
+from auditctl import clock
+from auditctl.cli import remarks
 from auditctl.cli.filter_options import clock_option, filter_options
 from auditctl.cli.known_values import TARGETS, Values, complete
 from auditctl.cli.printing import print_pieces, uses_color
@@ -126,8 +127,9 @@ def log(
         if columns is not None:
             raise click.UsageError("--columns is for events, not for transactions")
         print_transactions(
-            session, filters, least=rows or 1, limit=limit, after=after, output_format=output_format, raw=raw
-        )
+            session, filters, least=rows or 1, limit=limit, after=after, output_format=output_format, raw=raw,
+            is_verbose=verbose,
+        )  # fmt: skip
         return
     if rows is not None:
         raise click.UsageError("--rows needs --transactions")
@@ -139,14 +141,9 @@ def log(
         recorded = lookups.record(conn, lookups.of_search(resolved))
         page = reader.Page(conn, selection, output_format.listed(not raw, place), without=recorded.event_id)
         _print(output_format, output_format.write(page, place))
-        hint, doubts = "" if page.count else resolved.suggest(conn), resolved.doubts(conn)
-        covered = coverage.read(conn, resolved)
+        said = remarks.read(conn, resolved, is_empty=not page.count)
     _say_obstacle(session, recorded)
-    if not page.count:
-        _say_nothing(session, "No events.", hint)
-    more = covered.details if verbose else ("Add -v to see each of them.",) if covered.details else ()
-    for sentence in (*doubts, *covered.gaps, *more, *(() if page.count else covered.notes)):
-        session.say(sentence)
+    remarks.say(session, said, nothing="No events.", is_verbose=verbose)
     if page.following is not None:
         session.say(f"More may follow: add --after {page.following}")
 
@@ -225,7 +222,7 @@ def history(
         hint = "" if page.count else reader.suggest(conn, target, key)
     _say_obstacle(session, recorded)
     if not page.count:
-        _say_nothing(session, f"No events of {table} {key or '(an empty key)'}.", hint)
+        remarks.say_nothing(session, f"No events of {table} {key or '(an empty key)'}.", hint)
 
 
 def layout(output_format: Format, columns: Columns | None, *, wide: bool = False, zone: Clock | None = None) -> Layout:
@@ -254,12 +251,6 @@ def _say_obstacle(session: Session, recorded: Recording) -> None:
     """Say why the log does not have that this was printed."""
     if recorded.obstacle:
         session.say(recorded.obstacle)
-
-
-def _say_nothing(session: Session, message: str, hint: str) -> None:
-    session.say(message)
-    if hint:
-        session.say(f"hint: {hint}")
 
 
 def _print(output_format: Format, texts: Generator[str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from auditctl import coverage
+from auditctl.cli import remarks
 from auditctl.cli.printing import print_pieces
 from auditctl.cli.session import READER, Session
 from auditctl.clock import UTC, Clock
@@ -33,8 +33,9 @@ def print_transactions(
     after: str | None,
     output_format: Format,
     raw: bool,
+    is_verbose: bool,
 ) -> None:
-    """Print a page of transactions, last number first.
+    """Print a page of transactions, last number first; then what `auditctl log` says of events with these filters.
 
     Raises:
         UsageError: The format has no transactions, a filter's name is not known, or `after` is not a transaction.
@@ -49,19 +50,17 @@ def print_transactions(
             conn, resolved.predicates(), selection.heads(formats.NEWEST), least=least, limit=limit, after=after
         )
         recorded = lookups.record(conn, lookups.of_search(resolved))
-        hint = "" if page.groups else resolved.suggest(conn)
-        covered = coverage.read(conn, resolved)
+        said = remarks.read(conn, resolved, is_empty=not page.groups)
     if output_format.name == "table":
         _print_table(page.groups, filters.clock if filters.zone else UTC)
     else:
         with closing(formats.WRITERS[output_format.name](page.groups, not raw)) as texts:  # type: ignore[type-var]
             print_pieces(texts, output_format.harmless)
-    if not page.groups:
-        session.say("No transactions.")
-    hints = [f"hint: {text}" for text in (hint, page.hint) if text]
-    unrecorded = [recorded.obstacle] if recorded.obstacle else []
-    for sentence in (*unrecorded, *hints, *covered.gaps, *(() if page.groups else covered.notes)):
-        session.say(sentence)
+    if recorded.obstacle:
+        session.say(recorded.obstacle)
+    remarks.say(session, said, nothing="No transactions.", is_verbose=is_verbose)
+    if page.hint:
+        session.say(f"hint: {page.hint}")
     if page.following is not None:
         session.say(f"More may follow: add --after {page.following}")
 

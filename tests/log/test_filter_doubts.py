@@ -22,6 +22,7 @@ def test_a_user_to_leave_out_whom_nobody_is_is_named_beside_the_events(
     assert len(typo.out.splitlines()) == 2
     assert NOBODY in typo.err
     assert NOBODY in auditctl("export", "--not-user", "ailce", "--not-user", "bob", check=0).err
+    assert NOBODY in auditctl("log", "--transactions", "--not-user", "ailce", check=0).err
     for known in ("alice", "(System)"):
         assert "Nobody" not in auditctl("log", "--not-user", known, check=0).err
 
@@ -51,3 +52,5 @@ def test_what_many_tables_lack_is_one_sentence_unless_each_is_asked_for(
     each = auditctl("log", "--since", "2026-01-01", "-v", check=0).err
     assert [f"of public.t{number}: recorded only since" in each for number in range(9)] == [True] * 9
     assert "Add -v" not in each
+    assert "Add -v" in auditctl("log", "--transactions", "--since", "2026-01-01", check=0).err
+    assert auditctl("log", "--transactions", "--since", "2026-01-01", "-v", check=0).err == each

@@ -41,6 +41,13 @@ def test_a_row_opens_the_events_of_its_transaction(reader: Client, conn: psycopg
     assert reader.get("/transactions/800?user=nina").headers["location"] == "/?user=nina&xact=800"
 
 
+def test_the_list_names_a_filter_that_leaves_out_nobody(reader: Client, conn: psycopg.Connection) -> None:
+    record(conn, MEMO)
+    page = reader.get("/transactions?not-user=nian").text
+    assert "updated 1 row of billing.invoice: memo" in page
+    assert "Nobody is called nian: nothing is excluded. Did you mean nina?" in page
+
+
 def test_what_is_not_a_number_is_refused(reader: Client) -> None:
     for address in ("rows=0", "rows=-1", "rows=x", "rows=1&rows=2", "limit=0", "after=x", "rows=9999999999999999999"):
         assert reader.get(f"/transactions?{address}").status_code == 400, address

@@ -6,14 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from psycopg.errors import QueryCanceled
 from starlette.responses import RedirectResponse, Response
 
-from auditctl import coverage
 from auditctl.clock import UTC
-from auditctl.coverage import Coverage
 from auditctl.database import Connection
-from auditctl.errors import DatabaseError, UsageError
+from auditctl.errors import UsageError
 from auditctl.log import lookups, reader, target_names
 from auditctl.log.by_transaction import reader as by_transaction
 from auditctl.log.columns import Columns
@@ -28,8 +25,9 @@ from auditctl.web.render.event_rows import EventRow
 from auditctl.web.render.filter_chips import FILTER_NAMES, HOURS, TIMES, Choice, Narrowing
 from auditctl.web.render.group_rows import GroupRow
 from auditctl.web.request import EMPTY, FORM, MAY_BE_EMPTY, Parameters, Visit
-from auditctl.web.views import overview, saved_views
+from auditctl.web.views import overview, remarks, saved_views
 from auditctl.web.views.pictures import COMPARE, NoPictures, Pictures
+from auditctl.web.views.remarks import Remarks
 from auditctl.web.views.saved_views import Sharing
 
 DAY = "day"
@@ -88,21 +86,13 @@ class LogPage:
     is_first: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Remarks:
-    """What is said of the filters: names like those that select nothing, and filters that leave out nobody."""
-
-    hint: str = ""
-    doubts: tuple[str, ...] = ()
-
-
 def log(visit: Visit) -> Response:
     """Show a page of the log."""
     parameters = visit.parameters
     if not visit.is_fragment and (address := _other_address(visit)):
         return RedirectResponse(address, 303)
     narrowing, limit = Narrowing.of(parameters), page_length(visit)
-    listed, targets, remarks = LogPage((), None, None), list[target_names.KnownTarget](), _Remarks()
+    listed, targets, said = LogPage((), None, None), list[target_names.KnownTarget](), Remarks()
     pictures: Pictures | NoPictures | None = None
     columns, filters, shared = event_columns.chosen(parameters), None, overview.shared_parameters(visit)
     with visit.connection() as conn:
@@ -111,11 +101,9 @@ def log(visit: Visit) -> Response:
                 return RedirectResponse(visit.url("/", {**saved_views.opened(visit, conn), **shared}), 303)
             filters = narrowing.parsed().resolve(conn)
             listed = (_grouped if overview.is_grouped(visit) else _single)(visit, conn, filters, limit, columns)
-            if not visit.is_automatic:
-                remarks = _Remarks("" if listed.rows else filters.suggest(conn), filters.doubts(conn))
+            said = remarks.read(visit, conn, filters, is_empty=not listed.rows)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
-        covered = _coverage(conn, filters) if filters and not visit.is_fragment else Coverage()
         sharing = Sharing() if visit.is_fragment else saved_views.sharing(visit, conn, filters)
         if not visit.is_automatic:
             targets = target_names.read(conn)[:MAX_SUGGESTED]
@@ -126,9 +114,7 @@ def log(visit: Visit) -> Response:
         400 if narrowing.error else 200,
         narrowing=narrowing,
         listed=listed,
-        hint=remarks.hint,
-        doubts=remarks.doubts,
-        coverage=covered,
+        remarks=said,
         targets=targets,
         shared=shared,
         is_live="live" in parameters,
@@ -152,16 +138,6 @@ def _choices(visit: Visit, columns: Columns | None, limit: int, view: Parameters
         "without_columns": {name: some for name, some in {**here, **zone}.items() if name != event_columns.PARAMETER},
     }  # fmt: skip
     return {"columns": columns, "choices": choices}
-
-
-def _coverage(conn: Connection, filters: Filters) -> Coverage:
-    """Return what was recorded of what is selected; that it is not known, where reading it takes too long."""
-    try:
-        return coverage.read(conn, filters)
-    except DatabaseError as error:
-        if error.sqlstate != QueryCanceled.sqlstate:
-            raise
-        return Coverage(gaps=("It took too long to find out what was recorded. Choose a target, or a shorter time.",))
 
 
 def page(

@@ -17,7 +17,8 @@ from auditctl.web.lookup import look
 from auditctl.web.render import event_rows, group_rows
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.request import EMPTY, FORM, Visit
-from auditctl.web.views import log
+from auditctl.web.views import log, remarks
+from auditctl.web.views.remarks import Remarks
 
 PATH = "/transactions"
 ROWS = "rows"
@@ -34,7 +35,7 @@ def transactions(visit: Visit) -> Response:
     if log.is_form(visit):
         return RedirectResponse(visit.url(PATH, visit.parameters), 303)
     parameters, least, limit = visit.parameters, _least(visit), log.page_length(visit)
-    narrowing, page, hint = Narrowing.of(parameters), Groups(()), ""
+    narrowing, page, said = Narrowing.of(parameters), Groups(()), Remarks()
     with visit.connection() as conn:
         try:
             filters = narrowing.parsed().resolve(conn)
@@ -42,7 +43,7 @@ def transactions(visit: Visit) -> Response:
             columns = event_rows.row_columns()
             page = reader.read(conn, filters.predicates(), columns, least=least, limit=limit, after=after)
             look(visit, conn, lookups.of_search(filters))
-            hint = "" if page.groups else filters.suggest(conn)
+            said = remarks.read(visit, conn, filters, is_empty=not page.groups)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
         targets = target_names.read(conn)[: log.MAX_SUGGESTED]
@@ -54,7 +55,7 @@ def transactions(visit: Visit) -> Response:
         page=page,
         rows=group_rows.rows(page),
         is_first="after" not in parameters,
-        hint=hint,
+        remarks=said,
         least=least,
         targets=targets,
         filters=FILTERS,
