@@ -110,7 +110,8 @@ def read(conn: Connection, filters: Filters, now: datetime | None = None) -> Cov
         off_now: dict[str, set[Action]] = defaultdict(set)
         for name, action in conn.execute(resources.sql_text("queries/coverage_now.sql").encode()):
             off_now[name].add(Action(action))
-        keep, types, switched_off = times.read(conn), event_types.status(conn), event_type_history.read(conn)
+        keep, types = times.read(conn), event_types.status(conn)
+        switched_off = event_type_history.read(conn, filters.values.get("target"))
     scope = _Scope(filters, now, labels)
     for target in targets:
         scope.add(target, stated[target], lost.get(target, Outages()), authors, off_now[target])
@@ -203,15 +204,15 @@ class _Scope:
         """Add the business events that are switched off, or were."""
         if self.actions is not None and Action.EVENT not in self.actions:
             return
-        for row in types:
-            if not row.enabled and (self.targets is None or row.name in self.targets):
+        known = {name for name, gaps in switched_off.items() if gaps[-1].until is None}
+        for row in (row for row in types if not row.enabled and not known & {row.name, row.decided_by}):
+            if self.targets is None or row.name in self.targets:
                 by = f": switched off by {row.set_by}" if row.set_by else ""
                 at = f" since {self._shown(datetime.fromisoformat(row.set_at))}" if row.set_at else ""
                 self.gaps.append(f"EVENT of {row.label or row.name} is not recorded{at}{by}.")
         for name, gaps in switched_off.items():
-            if self.targets is None or any(event_type_history.is_meant(name, target) for target in self.targets):
-                known = [gap for gap in gaps if outages.overlaps(gap, self.since, self.end)]
-                self.gaps += [self._sentence([Action.EVENT], self._label(name), gap) for gap in known]
+            some = [gap for gap in gaps if outages.overlaps(gap, self.since, self.end)]
+            self.gaps += [self._sentence([Action.EVENT], self._label(name), gap) for gap in some]
         if LOOKUPS in (self.targets or ()):
             self.notes.append("Look-ups on the page and by auditctl are recorded; those by SQL alone are not.")
 

@@ -1,4 +1,4 @@
-"""Reads when types of business events were switched off, from the events about them.
+"""Reads when business events were switched off, from the events about their types.
 
 Source: queries/event_type_history.sql.
 """
@@ -6,42 +6,68 @@ Source: queries/event_type_history.sql.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 
 from auditctl import resources
 from auditctl.capture.outages import Gap
 from auditctl.database import Connection
-from auditctl.names import OWN_EVENT_TYPES
 
-Change = tuple[datetime, str, str, bool]
-"""When, who, the name of the type, and whether its events were recorded from then on."""
+_OWN = "auditctl."
+"""How the names of auditctl's own events begin."""
+
+Change = tuple[datetime, str, str, bool | None]
+"""When, who, the name of the type, and whether it recorded its events from then on; None for one that was removed."""
 
 
-def read(conn: Connection) -> dict[str, list[Gap]]:
-    """Return the times that are over in which a type was switched off, by its name or glob.
+def read(conn: Connection, targets: Sequence[str] | None = None) -> dict[str, list[Gap]]:
+    """Return the times in which business events were switched off; one without an end lasts.
+
+    Args:
+        conn: The connection.
+        targets: Whose events; None for the types themselves, by their names and globs.
 
     Raises:
         DatabaseError: The login may not read the log.
     """
-    return gaps(conn.execute(resources.sql_text("queries/event_type_history.sql").encode()).fetchall())
+    changes = conn.execute(resources.sql_text("queries/event_type_history.sql").encode()).fetchall()
+    return gaps(changes if targets is None else of_targets(changes, targets))
 
 
 def gaps(changes: Iterable[Change]) -> dict[str, list[Gap]]:
-    """Return the times that are over, by the name of the type; the changes are in order."""
+    """Return the times in which each name was switched off; the changes are in order."""
     found: dict[str, list[Gap]] = defaultdict(list)
     off: dict[str, tuple[datetime, str]] = {}
-    for at, who, name, is_on in changes:
-        if not is_on:
+    for at, who, name, enabled in changes:
+        if enabled is False:
             off.setdefault(name, (at, who))
         elif name in off:
             since, author = off.pop(name)
             found[name].append(Gap(since, at, f"switched off by {author}"))
+    for name, (since, author) in off.items():
+        found[name].append(Gap(since, None, f"switched off by {author}"))
     return dict(found)
 
 
-def is_meant(name: str, target: str) -> bool:
+def of_targets(changes: Iterable[Change], targets: Sequence[str]) -> Iterator[Change]:
+    """Yield what changes of types meant for targets, as changes of these: of several types, one decides."""
+    types: dict[str, bool] = {}
+    for at, who, name, enabled in changes:
+        types.pop(name, None)
+        if enabled is not None:
+            types[name] = enabled
+        yield from ((at, who, target, _is_recorded(types, target)) for target in targets if _is_meant(name, target))
+
+
+def _is_recorded(types: Mapping[str, bool], target: str) -> bool | None:
+    """Return what the deciding type says, as auditctl.deciding_type does; None without one."""
+    meant = [name for name in types if _is_meant(name, target)]
+    name = min(meant, key=lambda name: (name != target, -len(name), name.encode()), default=None)
+    return None if name is None else types[name]
+
+
+def _is_meant(name: str, target: str) -> bool:
     """Return whether a type, or a glob over types, means a target; no glob means auditctl's own."""
-    is_own = target in OWN_EVENT_TYPES
+    is_own = target.startswith(_OWN)
     return name == target or (not is_own and fnmatchcase(target, name.replace("[", "[[]")))

@@ -1,9 +1,9 @@
--- The changes of the types of business events, oldest first: whether their events were recorded from then on.
+-- The changes of the types of business events, oldest first: whether they recorded from then on, null for one that was removed.
 select
     e.occurred_at,
     coalesce(e.actor, e.db_user) as who,
     name.name,
-    name.name is distinct from e.new_values ->> 'name' or (e.new_values ->> 'enabled')::boolean as is_on
+    case when name.name = e.new_values ->> 'name' then (e.new_values ->> 'enabled')::boolean end as enabled
 from auditctl.event as e
 cross join lateral (
     select e.old_values ->> 'name' as name
