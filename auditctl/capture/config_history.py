@@ -10,13 +10,12 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from auditctl import resources, table_names
+from auditctl import globs, resources, table_names
 from auditctl.capture import change_sentences
 from auditctl.capture.change_sentences import SUBJECTS, Labels
 from auditctl.database import Connection, read_transaction
@@ -118,6 +117,6 @@ def _names(conn: Connection, wanted: Collection[str]) -> dict[str, list[str]]:
     """Return the ids of events about some targets, by the events' own target."""
     found: dict[str, list[str]] = defaultdict(list)
     for subject, target_id, name in conn.execute(_NAMES, [list(_OF_TARGETS)]):
-        if name is not None and any(name == one or fnmatchcase(one, name) or fnmatchcase(name, one) for one in wanted):
+        if name is not None and any(globs.overlap(one, name) for one in wanted):
             found[subject].append(target_id)
     return dict(found)

@@ -78,6 +78,7 @@ def test_readers_see_who_changed_what_newest_first_and_are_led_to_the_event(
         ("billing.invoice", {"set the time to keep billing.* to 10 years"}, {"masked", "hold"}),
         ("auth.<login>", {"stopped recording EVENT of auth.<login>"}, {"masked", "hold", "billing"}),
         ("billing.*", {"masked card_number of Customer"}, {"auth"}),
+        ("*.receipt", {"set the time to keep billing.* to 10 years"}, {"masked", "hold", "auth"}),
         ("no.such", set(), {"masked", "hold", "billing", "auth"}),
     ],
 )
