@@ -32,7 +32,7 @@ as $auditctl$
         where e.action = 'EVENT' and e.target = 'auditctl.lookup' and e.occurred_at > now() - interval '1 hour'
             and e.db_user = session_user and e.actor is not distinct from p_who.actor and e.ip is not distinct from p_who.ip
             and e.context - 'summary' = coalesce(p_who.context, '{}')
-            -- Whoever looks at an object looks at its events, too.
+            -- A look at an object is one at its events, too.
             and (e.new_values = p_data or (p_data ->> 'view' <> 'log' and e.target_id = p_target_id))
     )
 $auditctl$;
