@@ -39,6 +39,9 @@ def local(text: str) -> datetime:
         ("2026-10-26", "2026-11-02", "2026-10-19", "2026-10-26"),
         ("2026-10-25", "2026-10-26", "2026-10-24", "2026-10-25"),
         ("2026-10-25", "2026-10-25T18:30", "2026-10-24", "2026-10-24T18:30"),
+        ("2026-11-01", "2026-11-02", "2026-10-31", "2026-11-01"),
+        ("2026-11-01", "2026-11-01T18:30", "2026-10-31", "2026-10-31T18:30"),
+        ("2026-11-01", "2026-11-02T12:00", "2026-10-01", "2026-10-02T12:00"),
         ("2026-10-14T08:00", "2026-10-14T09:00", "2026-10-14T07:00", "2026-10-14T08:00"),
         ("2026-10-14T08:00", "2026-10-16T07:30", "2026-10-12T08:30", "2026-10-14T08:00"),
         ("2026-10-20", "2026-10-25T12:00", "2026-10-14T11:00", "2026-10-20"),  # a night with an hour more
@@ -49,6 +52,12 @@ def test_the_period_before_is_as_long_and_ends_where_the_other_begins(
 ) -> None:
     step = before.step(local(since), local(until), BERLIN)
     assert (step.back(local(since)), step.back(local(until))) == (local(earlier), local(end))
+
+
+def test_a_month_is_compared_with_a_month_on_its_first_day_too() -> None:
+    since, now = local("2026-11-01"), local("2026-11-01T18:30")
+    step = before.step(since, now, BERLIN, is_month=True)
+    assert (step.back(since), step.back(now)) == (local("2026-10-01"), local("2026-10-01T18:30"))
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)), st.integers(1, 200), st.booleans())  # noqa: DTZ001

@@ -1,8 +1,8 @@
 """Decides which period is before another, and how times of one correspond to those of the other. Pure.
 
 The period before is as long as the other and ends where that begins. Months are compared with months: the period before
-October is September, and that before the first ten days of October is the first ten of September. Of a day that is not
-over it is the same part of the day before.
+October is September, and that before the first ten days of October is the first ten of September. Before one day is
+the day before, also on the first of a month; of a day that is not over, it is the same part of it.
 """
 
 from __future__ import annotations
@@ -51,18 +51,25 @@ class Step:
         return self.clock.first(datetime.combine(day, local.time(), None))
 
 
-def step(since: datetime, until: datetime, zone: Clock) -> Step:
-    """Return how far the period before [since, until) is back, by a clock."""
+def step(since: datetime, until: datetime, zone: Clock, *, is_month: bool = False) -> Step:
+    """Return how far the period before [since, until) is back, by a clock.
+
+    Args:
+        since: Where the period begins.
+        until: Where it ends.
+        zone: The clock.
+        is_month: Whether it was named as a month, which on its first day is as long as that day.
+    """
     if not zone.begins_day(since):
         return Step(span=until - since)
     first, last = zone.local(since).date(), zone.local(until).date()
-    is_whole = zone.begins_day(until)
-    if first.day == 1:
+    is_whole, days = zone.begins_day(until), (last - first).days
+    is_day = days == 0 or (is_whole and days == 1)
+    if first.day == 1 and (is_month or not is_day):
         months = _months(last) - _months(first)
         if (is_whole and last.day == 1) or (months == 0):
             return Step(months=max(months, 1), clock=zone)
-    days = (last - first).days
-    if is_whole or days == 0:
+    if is_whole or is_day:
         return Step(days=max(days, 1), clock=zone)
     return Step(span=until - since)
 

@@ -19,7 +19,7 @@ from auditctl.log.filters import Filters
 from auditctl.log.histogram import before, intervals
 from auditctl.log.histogram.counts import Counts, NewestEvents, Times, count_events, fetch_newest
 from auditctl.log.histogram.intervals import MAX_BARS, Interval
-from auditctl.log.times import At
+from auditctl.log.times import At, Month
 from auditctl.names import SYSTEM_USER
 
 Key = TypeVar("Key")
@@ -192,7 +192,8 @@ def _count_before(
 
     Of a period that is not over, it is the part that corresponds to what has passed.
     """
-    step = before.step(*period, filters.clock)
+    is_month = isinstance(filters.values["since"][0], Month)
+    step = before.step(*period, filters.clock, is_month=is_month)
     try:
         since, until = step.back(period[0]), step.back(min(period[1], now) if period[0] < now else period[1])
         edges = [step.back(start) for start in starts]
