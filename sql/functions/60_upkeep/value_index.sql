@@ -74,4 +74,4 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.change_value_indexes is
-    'Indexes the recorded values of a month, or drops these indexes; only who writes to that month waits meanwhile';
+    'Indexes the recorded values of a month, or drops these indexes; only writers to that month wait meanwhile';
