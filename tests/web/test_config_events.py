@@ -122,3 +122,9 @@ def test_administrators_state_types_unless_they_are_limited_to_tables(
     assert "the section [admin] limits administrators to tables, and leaves event types out" in refused.text
     assert stored(conn) == [("auth.login", None, True)]
     assert "/config/apply" not in [address for address, _ in read(refused.text).forms]
+
+
+def test_a_target_with_a_nul_byte_is_refused(admin: Client) -> None:
+    answer = admin.get("/config/event?target=%00")
+    assert answer.status_code == 400
+    assert "The target holds a NUL byte, which no name in the log has." in answer.text

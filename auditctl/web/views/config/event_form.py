@@ -25,6 +25,8 @@ def event(visit: Visit) -> Response:
     enabled = visit.one(visit.parameters, "enabled", "")
     if enabled not in ("", "0", "1"):
         raise BadRequest(f"{in_quotes(enabled)} is neither 0 nor 1.")
+    if "\0" in name:
+        raise BadRequest("The target holds a NUL byte, which no name in the log has.")
     if not name:
         return RedirectResponse(visit.url("/config/add", {"type": ["event"]}), 303)
     with visit.connection() as conn:
