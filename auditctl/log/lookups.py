@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import InvalidParameterValue, ReadOnlySqlTransaction
 from psycopg.types.json import Jsonb
 
 from auditctl import database
 from auditctl.database import Connection
-from auditctl.errors import DatabaseError
+from auditctl.errors import DatabaseError, UsageError
 from auditctl.log.filters import BY_NAME, ZONE, Filters
 from auditctl.names import LOOKUPS
 
@@ -109,12 +109,20 @@ def record(conn: Connection, lookup: Lookup) -> Recording:
     """Record a look-up, in a transaction of its own.
 
     Raises:
+        UsageError: It is too long to be recorded.
         DatabaseError: It cannot be recorded for another reason than that the server is read-only or the login may not.
     """
     shortened = lookup.summary if len(lookup.summary) <= MAX_SUMMARY else f"{lookup.summary[:MAX_SUMMARY]}…"
     data = Jsonb({"view": lookup.view, **lookup.data})
     targets = list(lookup.targets) or None
-    return _call(conn, "select auditctl.record_lookup(%s, %s, %s, %s)", [shortened, data, targets, lookup.target_id])
+    try:
+        return _call(
+            conn, "select auditctl.record_lookup(%s, %s, %s, %s)", [shortened, data, targets, lookup.target_id]
+        )
+    except DatabaseError as error:
+        if error.sqlstate != InvalidParameterValue.sqlstate:
+            raise
+        raise UsageError("the filters are too long to be recorded", hint="Write fewer or shorter values.") from error
 
 
 def record_session(conn: Connection, *, is_start: bool) -> Recording:

@@ -15,6 +15,7 @@ def look(visit: Visit, conn: Connection, lookup: Lookup) -> int | None:
     anybody can send such a request.
 
     Raises:
+        UsageError: It is too long to be recorded.
         DatabaseError: It cannot be recorded for another reason than that the server is read-only, or the login may not.
     """
     visit.has_looked = True

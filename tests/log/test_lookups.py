@@ -107,6 +107,16 @@ def test_an_hour_later_it_is_another_event(dana: Login, conn: psycopg.Connection
         assert found.fetchone() == (is_new,)
 
 
+def test_nobody_hides_a_search_of_an_object_behind_a_forged_one(
+    dana: Login, conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    data = {"view": "log", "filters": {"id": "7", "target": ["billing.customer"]}}
+    with connect(make_conninfo(dana.dsn, application_name="auditctl")) as session:
+        session.execute("select auditctl.record_lookup('nothing', %s)", [Jsonb(data)])
+    auditctl("log", "--target", "billing.customer", "--id", "7", dsn=dana.dsn, check=0)
+    assert [(look[1], look[3]) for look in looks(conn)] == [(None, data), ('["billing.customer", "7"]', data)]
+
+
 def test_the_first_answer_leaves_out_the_event_about_itself(
     dana: Login, conn: psycopg.Connection, auditctl: RunAuditctl
 ) -> None:
@@ -163,7 +173,7 @@ def test_a_look_up_says_who_and_nothing_but_that(dana: Login, conn: psycopg.Conn
     refused = (
         ("x", "null", None), ("x", "[]", None), ("x", '{"view": "rule"}', None), ("x", '{"filters": {}}', None),
         ("x" * 65537, '{"view": "log"}', None), ("x", json.dumps({"view": "log", "x": "y" * 65536}), None),
-        ("x", '{"view": "log"}', "k" * 10241),
+        ("x", '{"view": "log"}', "k" * 65537),
     )  # fmt: skip
     with connect(dana.dsn) as session, session.transaction():
         session.execute("select auditctl.set_context('alice', '203.0.113.7')")

@@ -94,6 +94,24 @@ def test_no_request_hides_its_search(
     assert looks(conn) == ["log viewed: target id 1"]
 
 
+def test_events_without_a_key_are_no_object_and_each_is_recorded(reader: Client, conn: psycopg.Connection) -> None:
+    insert = "insert into auditctl.event (actor_kind, target, action) values ('system', 'crm.note', 'EVENT')"
+    numbers = [(conn.execute(f"{insert} returning event_id").fetchone() or (0,))[0] for _ in range(2)]
+    for number in (*numbers, *numbers):
+        assert reader.get(f"/events/{number}").status_code == 200
+    assert looks(conn) == [f"event viewed: {number}, crm.note" for number in numbers]
+
+
+@pytest.mark.parametrize(("key", "status"), [("x" * 30_000, 200), ("%01" * 15_000, 400)], ids=["long", "too long"])
+def test_a_search_of_a_long_key_is_recorded_or_refused(
+    reader: Client, conn: psycopg.Connection, key: str, status: int
+) -> None:
+    answer = reader.get(f"/?id={key}")
+    assert answer.status_code == status
+    assert len(looks(conn)) == (status == 200)
+    assert ("filters are too long to be recorded" in answer.text) == (status == 400)
+
+
 def test_another_site_cannot_have_somebody_look_at_what_they_do_not_see(
     reader: Client, conn: psycopg.Connection
 ) -> None:

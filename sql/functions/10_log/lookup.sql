@@ -22,7 +22,8 @@ $auditctl$;
 comment on function auditctl_internal.lookup_object is
     'The key of look-ups of a target, or of one of its objects: a JSON array of both; null for several targets, or none';
 
-create or replace function auditctl_internal.is_repeated(p_who auditctl.identity, p_target_id text, p_data jsonb) returns boolean
+create or replace function auditctl_internal.is_repeated(p_who auditctl.identity, p_target_id text, p_data jsonb, p_is_object boolean)
+returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
@@ -32,8 +33,11 @@ as $auditctl$
         where e.action = 'EVENT' and e.target = 'auditctl.lookup' and e.occurred_at > now() - interval '1 hour'
             and e.db_user = session_user and e.actor is not distinct from p_who.actor and e.ip is not distinct from p_who.ip
             and e.context - 'summary' = coalesce(p_who.context, '{}')
-            -- A look at an object is one at its events, too.
-            and (e.new_values = p_data or (p_data ->> 'view' <> 'log' and e.target_id = p_target_id))
+            -- A look-up at an object is also one at each of its events. Events without a key have no object in common.
+            and (
+                (e.new_values = p_data and e.target_id is not distinct from p_target_id)
+                or (p_is_object and p_data ->> 'view' <> 'log' and e.target_id = p_target_id)
+            )
     )
 $auditctl$;
 comment on function auditctl_internal.is_repeated is
@@ -53,7 +57,7 @@ begin
         raise exception 'a look-up is described by a JSON object with the view log, history or event'
             using errcode = 'invalid_parameter_value';
     end if;
-    if octet_length(p_data::text) > 65536 or octet_length(p_summary) > 65536 or octet_length(p_target_id) > 10240
+    if octet_length(p_data::text) > 65536 or octet_length(p_summary) > 65536 or octet_length(p_target_id) > 65536
         or octet_length(p_targets::text) > 1048576 then
         raise exception 'the description of a look-up is limited to 64 kB'
             using errcode = 'invalid_parameter_value', hint = 'Use a glob instead of many names.';
@@ -63,7 +67,7 @@ begin
     end if;
     v_who := auditctl_internal.identify();
     v_target_id := auditctl_internal.fit_key(auditctl_internal.lookup_object(p_targets, p_target_id));
-    if auditctl_internal.is_repeated(v_who, v_target_id, auditctl_internal.fit_values(p_data)) then
+    if auditctl_internal.is_repeated(v_who, v_target_id, auditctl_internal.fit_values(p_data), p_target_id is not null) then
         return null;
     end if;
     return auditctl_internal.insert_event(
