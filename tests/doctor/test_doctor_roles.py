@@ -201,7 +201,7 @@ def test_a_login_that_claims_users_and_is_not_believed_is_found(
     shell = web.name.replace("'", """'"'"'""")
     expected = Finding(
         NOTICE, "role_claims", web.name,
-        f"{web.name} named the user who acts in 2 events of the last 30 days, the last on {row[0]}, and was not "
+        f"{web.name} named the user who acts in 2 of the last 30 days' events, the last on {row[0]}, and was not "
         "believed: grant it the role if it is an application; otherwise it should stop naming users.",
         f"auditctl grant app '{shell}'",
     )  # fmt: skip

@@ -85,7 +85,7 @@ ROLES = (
         "role_claims",
         Severity.NOTICE,
         "a login that names users without being an application",
-        "{login} named the user who acts in {events} events of the last 30 days, the last on {last}, and was not "
+        "{login} named the user who acts in {events} of the last 30 days' events, the last on {last}, and was not "
         "believed: grant it the role if it is an application; otherwise it should stop naming users.",
         "auditctl grant app {login}",
         needs=Right.GRANTOR,
