@@ -45,7 +45,7 @@ _WITH_VALUES_AFTER = (Action.CREATE, Action.UPDATE, Action.EVENT, Action.BASELIN
 FILTERS = (
     Filter("since", "From", "TIME", "At this time or later: 2026-11-23, 2026-11-23T20:38:00Z, today, last-month, 1h30m "
            "ago.",
-           "2026-01-01", times.parse, time_predicates.since, Field(FieldKind.TIME, "e.g. 2026-11-23 or 24h"),
+           "2026-01-01", times.parse, time_predicates.since, Field(FieldKind.TIME, "e.g. 24h"),
            normalize=times.normalize, by_clock=True),
     Filter("until", "Before", "TIME", "Before this time.",
            "2026-12-01", times.parse, time_predicates.until, Field(FieldKind.TIME, "e.g. 2026-12-01"),
@@ -67,17 +67,17 @@ FILTERS = (
            Field(placeholder="e.g. Invoice", suggestions="targets", is_wide=True),
            repeatable=True, resolve=filter_lookup.resolve_targets),
     Filter("id", "Target ID", "KEY", "About the row with this key; a key of several columns is a JSON array.",
-           "7", Key, predicates.key, repeatable=True, resolve=filter_lookup.resolve_keys,
-           suggest=filter_lookup.suggest_keys, may_be_empty=True, is_usually_one=True),
+           "7", Key, predicates.key, Field(placeholder="e.g. 4711"), resolve=filter_lookup.resolve_keys,
+           repeatable=True, suggest=filter_lookup.suggest_keys, may_be_empty=True, is_usually_one=True),
     Filter("user", "User", "NAME", "By this user or database login, as the log shows it: @NAME is a login that acted "
            "in its own name, (System) the system. actor:NAME is a user of any name, application:NAME one that an "
            "application named, login:NAME a login, for any actor.",
-           "alice", filter_values.user, predicates.user, Field(suggestions="users"), repeatable=True,
-           resolve=filter_lookup.resolve_users, suggest=filter_lookup.suggest_users, is_usually_one=True),
+           "alice", filter_values.user, predicates.user, Field(placeholder="e.g. alice", suggestions="users"),
+           resolve=filter_lookup.resolve_users, suggest=filter_lookup.suggest_users, repeatable=True,
+           is_usually_one=True),
     Filter("not-user", "Not by user", "NAME", "Neither by this user nor through this login; written as for --user.",
            "bob", filter_values.user, predicates.not_user, Field(suggestions="users", is_advanced=True),
-           repeatable=True, resolve=filter_lookup.resolve_users, doubt=filter_lookup.doubt_users,
-           is_conjunctive=True),
+           repeatable=True, resolve=filter_lookup.resolve_users, doubt=filter_lookup.doubt_users, is_conjunctive=True),
     Filter("kind", "User type", "KIND", "By a user of this kind: application, which an application named; database, a "
            "login that acted in its own name; or system.",
            "application", filter_values.kind, predicates.kind,

@@ -43,7 +43,7 @@ class AdministratorsOnly(Forbidden):
 
 
 class NotFound(WebError):
-    """There is no page at this address."""
+    """No page has this address."""
 
     status = 404
 
