@@ -62,7 +62,7 @@ def fill(conn: psycopg.Connection, dsn: str, web: str) -> None:
     audit(dsn, INVOICE, label="Invoice", actions=(Action.CREATE, Action.DELETE))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def log(server: EmbeddedServer, template: NoopExecutor, passwords_asked: None) -> Iterator[Archive]:
     """The company's log."""
     with opened(server, template.template_dbname, fill) as ready:
