@@ -61,12 +61,15 @@ def sentences(subject: str, before: Row | None, after: Row | None, labels: Label
 def _rule(before: Row | None, after: Row | None, _labels: Labels) -> Iterator[str]:
     old, new = (rule_keys.from_row(row) if row else None for row in (before, after))
     if old is not None and new is None:
-        yield f"stopped recording {_shown(old)}" if old.actions else f"no longer left out {_shown(old)}"
+        # Another rule, such as one with a glob, may go on recording it.
+        done = f"removed the rule that records {_listed(old.actions)} of" if old.actions else "no longer left out"
+        yield f"{done} {_shown(old)}"
     elif old is None and new is not None:
         if not new.actions:
             yield f"left out {_shown(new)}"
         else:
-            yield from _keys(Rule(new.name, ()), new)
+            yield f"added a rule that records {_listed(new.actions)} of {_shown(new)}"
+            yield from _keys(Rule(new.name, new.actions), new)
     elif old is not None and new is not None:
         if old.name != new.name:
             yield f"renamed the rule {old.name} to {new.name}"

@@ -28,7 +28,7 @@ def row(rule: Rule, **others: Any) -> dict[str, Any]:
             None,
             CUSTOMER,
             [
-                "began recording CREATE, UPDATE, DELETE and TRUNCATE of Customer",
+                "added a rule that records CREATE, UPDATE, DELETE and TRUNCATE of Customer",
                 "excluded noted of Customer",
                 "stated the label Customer of billing.customer",
             ],
@@ -50,7 +50,7 @@ def row(rule: Rule, **others: Any) -> dict[str, Any]:
             Rule("billing.invoice", (Action.CREATE, Action.UPDATE, Action.READ)),
             ["began recording READ of billing.invoice", "stopped recording DELETE and TRUNCATE of billing.invoice"],
         ),
-        (CUSTOMER, None, ["stopped recording Customer"]),
+        (CUSTOMER, None, ["removed the rule that records CREATE, UPDATE, DELETE and TRUNCATE of Customer"]),
         (None, Rule("billing.temp", ()), ["left out billing.temp"]),
         (Rule("billing.temp", ()), None, ["no longer left out billing.temp"]),
         (CUSTOMER, replace(CUSTOMER, require_reason=True), ["required a reason for writes to Customer"]),
