@@ -157,7 +157,7 @@ begin
         select distinct p.proname::text
         from pg_class as c
         join pg_trigger as t on t.tgrelid = c.oid
-        join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = 'auditctl_triggers'::regnamespace
+        join pg_proc as p on p.oid = t.tgfoid and p.pronamespace = to_regnamespace('auditctl_triggers')
         where c.oid = any (p_members::oid[]) and not c.relispartition
         order by 1
     );
@@ -179,7 +179,7 @@ begin
     select jsonb_agg(distinct n.name order by n.name)
     into v_written
     from unnest(v_names) as n (name)
-    left join pg_proc as p on p.proname = n.name and p.pronamespace = 'auditctl_triggers'::regnamespace
+    left join pg_proc as p on p.proname = n.name and p.pronamespace = to_regnamespace('auditctl_triggers')
     -- Subtransactions have later numbers.
     where p.oid is null or age(p.xmin) <= 0;
     return case when v_written is null then '[]' else jsonb_build_array(jsonb_build_object('functions', v_written)) end;
