@@ -94,7 +94,7 @@ def test_after_signing_out_neither_back_nor_the_address_shows_anything(
 ) -> None:
     tab = browse(page.url, page.as_login(person("ann", roles=["auditctl_reader"])))
     tab.goto("/?user=nobody")
-    tab.goto("/")
+    tab.goto("/?target=auditctl.store")
     expect(tab.locator("tr.event")).to_have_count(1)
     wait_for_charts(tab)
     tab.get_by_role("button", name="Sign out").click()
@@ -111,13 +111,13 @@ def test_a_cookie_copied_before_signing_out_opens_nothing_afterwards(
 ) -> None:
     client = page.as_login(person("ann", roles=["auditctl_reader"]))
     tab, thief = browse(page.url, client), browse(page.url, client)
-    thief.goto("/")
+    thief.goto("/?target=auditctl.store")
     expect(thief.locator("tr.event")).to_have_count(1)
     tab.goto("/")
     wait_for_charts(thief, tab)
     tab.get_by_role("button", name="Sign out").click()
     expect(tab).to_have_title(re.compile("Sign in"))
-    thief.goto("/")
+    thief.goto("/?target=auditctl.store")
     expect(thief).to_have_title(re.compile("Sign in"))
 
 

@@ -51,7 +51,7 @@ def test_the_dates_of_a_view_stay_in_its_own_zone(auditctl: RunAuditctl) -> None
         assert ids(auditctl, "--view", "far", "--tz", zone) == []
     assert ids(auditctl, "--view", "utc", "--until", "2026-03-02", "--tz", far) == []
     assert f"created on ({far})" in auditctl("log", "--view", "utc", "--tz", far, check=0).out
-    auditctl("view", "save", "today", "--since", "today", check=0)
+    auditctl("view", "save", "today", "--since", "today", "--target", "auditctl.store", check=0)
     assert ids(auditctl, "--view", "today", "--tz", "UTC") == ["0001"]
     assert (
         "the view 'today' means today in UTC\nhint: Leave out --tz"
