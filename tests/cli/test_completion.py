@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 FREE = {
     "actor_from", "after", "authority", "batch", "block", "data", "dsn", "event_id", "events", "every",
     "from_revision", "host", "idle_timeout", "ip", "key", "label", "limit", "lock_timeout", "metrics_dsn", "name",
-    "port", "prefix", "proxies", "reason", "root_path", "summary", "target_id", "time_zone", "to_dsn", "user_header",
+    "port", "prefix", "proxies", "reason", "root_path", "rows", "summary", "target_id", "time_zone", "to_dsn",
+    "user_header",
 }  # fmt: skip
 """Parameters whose value nobody can guess."""
 

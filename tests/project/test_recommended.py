@@ -150,7 +150,12 @@ def test_commands_that_messages_recommend_are_accepted() -> None:
 
 
 def test_options_that_messages_name_exist() -> None:
-    known = {option for command in _commands(cli) for parameter in command.params for option in parameter.opts}
+    known = {
+        option
+        for command in _commands(cli)
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     named = {
         (message.place, option)
         for message in messages()

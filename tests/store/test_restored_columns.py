@@ -106,7 +106,7 @@ def test_a_hidden_column_stays_hidden_after_ddl_in_a_restored_database(
     changes = restored.execute(
         "select c from auditctl.event, jsonb_array_elements(new_values -> 'changes') as c where target = 'auditctl.ddl'"
     ).fetchall()
-    assert [change for (change,) in changes if "added" not in change] == []
+    assert [change for (change,) in changes if not change.keys() & {"added", "functions"}] == []
 
 
 def test_the_key_of_a_table_without_a_primary_key_follows_the_names_in_a_restored_database(

@@ -8,7 +8,10 @@ import tomllib
 from pathlib import Path
 
 WEB = Path(__file__).resolve().parent.parent.parent / "auditctl" / "web"
-OWN = {"app.js", "charts.css", "check.js", "config.css", "copy.js", "icon.svg", "pictures.js", "share.js", "style.css"}
+OWN = {
+    "app.js", "charts.css", "check.js", "config.css", "copy.js", "icon.svg", "keys.js", "menus.js", "pictures.js",
+    "share.js", "style.css",
+}  # fmt: skip
 
 
 def vendored() -> dict[str, dict[str, str]]:
