@@ -31,7 +31,9 @@ PAGES = (
 )  # fmt: skip
 VARYING = re.compile(
     r'name="(?:csrf|shown)" value="[^"]*"|\d+(?:\.\d+)? m?s\b|\d{2}(?::|%3A)\d{2}(?:(?::|%3A)\d{2}(?:\.\d+)?)?Z?|'
-    r"(?<=Transaction</dt><dd data-copy>)\d+|(?<=xact=)\d+|(?<=\"time\":)\d+|(?<=\"xact_id\":)\d+|"
+    r"(?<=Transaction</dt><dd data-copy>)\d+|(?<=/transactions/)\d+|(?<=Transaction )\d+|(?<=after=)\d+|"
+    r'(?<=Transaction"><span>)\d+|'
+    r"(?<=xact=)\d+|(?<=\"time\":)\d+|(?<=\"xact_id\":)\d+|"
     r'<svg\b.*?</svg>|<table>.*?</table>|<div class="levels".*?</div>|'
     r"\b\d+(?:\.\d+)? (?:bytes|[kMG]B)\b",
     re.DOTALL,
