@@ -47,6 +47,7 @@ RUN_BY = {
 PARSED = {
     "CONTRIBUTING.md": "targets of make",
     "docs/reference/commands.md": "examples of the help texts, which test_docs parses",
+    "docs/how-to/auditor-questions.md": "needs its own log: tests/browser/test_auditor_questions.py clicks through it",
     "docs/how-to/server-log.md": "needs the server's log: tests/log_import does it",
     "docs/how-to/upgrade.md": "takes a newer version: tests/store/test_upgrade.py goes through it",
     "docs/how-to/web.md": "serves until it is stopped: tests/web and tests/project/test_deployment.py do",
