@@ -124,8 +124,8 @@ def log(
       auditctl log --transactions --rows 1000 --since 30d
     """
     if transactions:
-        if columns is not None:
-            raise click.UsageError("--columns is for events, not for transactions")
+        if chosen := [name for name, is_given in (("--columns", columns is not None), ("--wide", wide)) if is_given]:
+            raise click.UsageError(f"{chosen[0]} is for events, not for transactions")
         print_transactions(
             session, filters, least=rows or 1, limit=limit, after=after, output_format=output_format, raw=raw,
             is_verbose=verbose,

@@ -1,31 +1,12 @@
-"""Says beside an answer what its filters may have meant instead, and what the log did not record of it."""
+"""Says the remarks on an answer on standard error."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from auditctl import coverage
+from auditctl import coverage, remarks
 from auditctl.cli.session import Session
-from auditctl.coverage import Coverage
 from auditctl.database import Connection
 from auditctl.log.filters import Filters
-
-
-@dataclass(frozen=True, slots=True)
-class Remarks:
-    """What to say of an answer.
-
-    Attributes:
-        is_empty: Whether nothing was found.
-        hint: A question that names values like those that were not found; empty without one.
-        doubts: A sentence about each value that has no effect.
-        coverage: What was recorded of what was searched for.
-    """
-
-    is_empty: bool
-    hint: str
-    doubts: tuple[str, ...]
-    coverage: Coverage
+from auditctl.remarks import Remarks
 
 
 def read(conn: Connection, filters: Filters, *, is_empty: bool) -> Remarks:
@@ -34,24 +15,23 @@ def read(conn: Connection, filters: Filters, *, is_empty: bool) -> Remarks:
     Raises:
         DatabaseError: The login may not read the log.
     """
-    hint = filters.suggest(conn) if is_empty else ""
-    return Remarks(is_empty, hint, filters.doubts(conn), coverage.read(conn, filters))
+    return remarks.read(conn, filters, coverage.read(conn, filters), is_empty=is_empty)
 
 
-def say(session: Session, remarks: Remarks, *, nothing: str, is_verbose: bool) -> None:
+def say(session: Session, said: Remarks, *, nothing: str, is_verbose: bool) -> None:
     """Say it.
 
     Args:
         session: Where to.
-        remarks: What to say.
+        said: What to say.
         nothing: The sentence for an empty answer.
         is_verbose: Whether to say of each table what was not recorded, however many there are.
     """
-    covered = remarks.coverage
-    if remarks.is_empty:
-        say_nothing(session, nothing, remarks.hint)
+    covered = said.coverage
+    if said.is_empty:
+        say_nothing(session, nothing, said.hint)
     details = covered.details if is_verbose else ("Add -v to see each of them.",) if covered.details else ()
-    for sentence in (*remarks.doubts, *covered.gaps, *details, *(covered.notes if remarks.is_empty else ())):
+    for sentence in (*said.doubts, *covered.gaps, *details, *(covered.notes if said.is_empty else ())):
         session.say(sentence)
 
 

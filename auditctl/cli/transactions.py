@@ -54,7 +54,7 @@ def print_transactions(
     if output_format.name == "table":
         _print_table(page.groups, filters.clock if filters.zone else UTC)
     else:
-        with closing(formats.WRITERS[output_format.name](page.groups, not raw)) as texts:  # type: ignore[type-var]
+        with closing(formats.WRITERS[output_format.name](page.groups, not raw)) as texts:
             print_pieces(texts, output_format.harmless)
     if recorded.obstacle:
         session.say(recorded.obstacle)

@@ -96,7 +96,7 @@ def _hours_of_day(text: str) -> set[int]:
 
 
 def _bounds(text: str, parse: Callable[[str], int]) -> Iterator[tuple[int, int | None]]:
-    """Yield the first and last of each range of a list, None as the last of what is no range."""
+    """Yield the first and last of each range of a list; the last is None for a single value."""
     for part in text.split(","):
         first, dash, last = _DASH.sub("-", part.strip()).partition("-")
         yield parse(first), parse(last) if dash else None

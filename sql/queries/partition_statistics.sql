@@ -23,7 +23,8 @@ from auditctl.statistics(
     %(actions)s::text [],
     %(recent)s,
     %(percent)s,
-    %(zone)s,
-    %(hours)s::integer []
+    %(hours)s::integer [],
+    %(offsets)s::integer [],
+    %(edges)s::timestamptz []
 ) as statistics
 order by statistics.target, statistics.month, statistics.action

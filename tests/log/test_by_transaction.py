@@ -15,6 +15,7 @@ from auditctl import database
 from auditctl.actions import Action
 from auditctl.log import predicates
 from auditctl.log.by_transaction import formats, reader, search
+from auditctl.log.by_transaction.large import LEAST
 from auditctl.log.by_transaction.model import Part, phrase
 from auditctl.log.filters import Filters
 from tests.fixtures.databases import connect
@@ -141,6 +142,15 @@ def test_upkeep_counts_what_has_ended_and_a_running_transaction_later(conn: psyc
     assert [row[:2] for row in listed(db, {}, 100)] == [(number, 120)]
 
 
+def test_upkeep_counts_from_the_number_of_events_on_that_lists_take_for_counted(
+    conn: psycopg.Connection,
+) -> None:
+    for events in (LEAST - 1, LEAST):
+        bulk(conn, events)
+    conn.execute("call auditctl.maintain()")
+    assert [events for _, events in large(conn)] == [LEAST]
+
+
 def test_a_transaction_has_only_the_events_that_retention_left(conn: psycopg.Connection, db: str) -> None:
     months(conn, "2025-01-01", "2025-02-01")
     with conn.transaction():
@@ -203,6 +213,8 @@ def test_the_command_says_what_each_transaction_did(conn: psycopg.Connection, au
     refused = auditctl("log", "--transactions", "--format", "ocsf", check=2)
     assert refused.err.startswith("error: --transactions has no format")
     assert auditctl("log", "--rows", "5", check=2).err.startswith("error: --rows needs --transactions")
+    refused = auditctl("log", "--transactions", "--wide", check=2)
+    assert refused.err.startswith("error: --wide is for events, not for transactions")
     paged = auditctl("log", "--transactions", "--target", "billing.customer", "--limit", "1", check=0)
     assert "801" in paged.out
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-from auditctl import database
+from auditctl import clock, database
 from auditctl.log.filters import Filters
 from auditctl.log.stats import count, model
 from auditctl.log.stats.model import DIMENSIONS
@@ -100,6 +101,23 @@ def test_months_and_hours_are_those_of_the_time_zone(db: str, conn: psycopg.Conn
     ]
     sunday = (*some, "--weekday", "sun", "--hour", "0")
     assert json.loads(auditctl(*sunday, "--format", "json", check=0).out)["total"]["events"] == 1
+
+
+def test_a_zone_that_the_server_does_not_know_counts_like_any_other(db: str, conn: psycopg.Connection) -> None:
+    record(conn, Recorded(at=datetime(2026, 2, 28, 23, tzinfo=UTC)))
+    nowhere = clock.Clock("Nowhere/Here", timezone(timedelta(hours=1)))
+    filters = replace(Filters.parse({"target": ["billing.*"]}), zone=nowhere)
+    with database.connect(db) as session:
+        assert [group.month for group in count.count_events(session, filters).groups] == ["2026-03"]
+
+
+def test_an_event_without_an_end_is_counted_by_its_hour_too(db: str, conn: psycopg.Connection) -> None:
+    conn.execute(
+        "insert into auditctl.event (occurred_at, actor_kind, target, action)"
+        " values ('infinity', 'system', 'billing.never', 'CREATE')"
+    )
+    of_hours = [read(db, target="billing.never", hour=hours).total.events for hours in ("0-12", "12-0")]
+    assert of_hours == [1, 0]
 
 
 def test_the_bytes_of_all_events_are_what_the_partitions_take(filled: str, conn: psycopg.Connection) -> None:

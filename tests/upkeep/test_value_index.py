@@ -68,6 +68,18 @@ def test_a_session_can_ask_for_the_indexes_by_a_setting(db: str, conn: psycopg.C
     assert conn.execute(INDEXES).fetchall() == BOTH
 
 
+def test_a_mistake_in_the_setting_is_warned_of_and_stops_no_upkeep(db: str, conn: psycopg.Connection) -> None:
+    old_months(conn)
+    keep(conn, "*", "1 day")
+    warnings: list[str | None] = []
+    with connect(db) as scheduler:
+        scheduler.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
+        scheduler.execute("set auditctl.index_values = maybe")
+        scheduler.execute("call auditctl.maintain()")
+    assert 'auditctl.index_values is "maybe", neither on nor off: no indexes of values are made or dropped' in warnings
+    assert conn.execute("select count(*) from auditctl.event where target like 'shop.%'").fetchone() == (0,)
+
+
 def test_an_event_that_is_added_to_an_indexed_month_is_found(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     old_months(conn)
     auditctl("maintain", "--index-values", check=0)

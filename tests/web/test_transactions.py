@@ -52,6 +52,7 @@ def test_what_is_not_a_number_is_refused(reader: Client) -> None:
     for address in ("rows=0", "rows=-1", "rows=x", "rows=1&rows=2", "limit=0", "after=x", "rows=9999999999999999999"):
         assert reader.get(f"/transactions?{address}").status_code == 400, address
     assert reader.get("/?group=user").status_code == 400
+    assert reader.get("/overview?group=user").status_code == 400
     assert reader.get("/?group=transaction&before=2026-03-01T12:00:00.123456Z/1").status_code == 400
 
 

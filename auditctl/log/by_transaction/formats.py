@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from auditctl.log.by_transaction.model import Group
@@ -37,7 +37,7 @@ def row(group: Group) -> dict[str, Any]:
     return {name: values[name] for name in COLUMNS}
 
 
-def csv(groups: Iterable[Group], *, safe: bool) -> Iterator[str]:
+def csv(groups: Iterable[Group], *, safe: bool) -> Generator[str]:
     """Yield the header, then a record for each transaction.
 
     Args:
@@ -49,13 +49,13 @@ def csv(groups: Iterable[Group], *, safe: bool) -> Iterator[str]:
         yield ",".join(cell(_text(value, safe=safe)) for value in row(group).values()) + "\n"
 
 
-def json_lines(groups: Iterable[Group]) -> Iterator[str]:
+def json_lines(groups: Iterable[Group]) -> Generator[str]:
     """Yield one object on each line."""
     for group in groups:
         yield json.dumps(row(group), ensure_ascii=False) + "\n"
 
 
-def json_array(groups: Iterable[Group]) -> Iterator[str]:
+def json_array(groups: Iterable[Group]) -> Generator[str]:
     """Yield one array with an object on each line; `[]` for none."""
     before = "["
     for line in json_lines(groups):
@@ -64,7 +64,7 @@ def json_array(groups: Iterable[Group]) -> Iterator[str]:
     yield "[]\n" if before == "[" else "\n]\n"
 
 
-WRITERS: dict[str, Callable[[Iterable[Group], bool], Iterator[str]]] = {
+WRITERS: dict[str, Callable[[Iterable[Group], bool], Generator[str]]] = {
     "csv": lambda groups, safe: csv(groups, safe=safe),
     "json": lambda groups, _: json_array(groups),
     "jsonl": lambda groups, _: json_lines(groups),

@@ -17,7 +17,7 @@ from psycopg.sql import SQL
 from auditctl import resources
 from auditctl.actions import Action
 from auditctl.database import Connection, read_transaction
-from auditctl.log import hour_windows, target_names
+from auditctl.log import hour_windows, target_names, week
 from auditctl.log.filters import Filters
 from auditctl.log.stats.model import DIMENSIONS, Group, Growth, Statistics, Storage, grouped
 
@@ -75,7 +75,7 @@ def count_events(
 ) -> Statistics:
     """Count the events that satisfy the filters since, until, target, action, and those for hours of the week.
 
-    Months are those of the filters' clock, by the rules of the server.
+    Months and hours are those of the filters' clock.
 
     Args:
         conn: The connection.
@@ -88,7 +88,7 @@ def count_events(
         DatabaseError: The login may not read the log, or the connection is lost.
     """
     filters = filters.resolve(conn)
-    values = filters.values
+    values, changes = filters.values, week.offsets(filters.clock)
     labels = {target.name: target.label for target in target_names.read(conn)}
     counts: list[tuple[_Partition, _Count]] = []
     with read_transaction(conn):
@@ -97,7 +97,8 @@ def count_events(
         growth = _window(since, until, now)
         scope = {
             "since": since, "until": until, "recent": growth.since, "targets": _texts(values.get("target")),
-            "actions": _texts(values.get("action")), "zone": filters.clock.name, "hours": _hours(filters),
+            "actions": _texts(values.get("action")), "hours": _hours(filters), "offsets": list(changes.seconds),
+            "edges": list(changes.edges),
         }  # fmt: skip
         partitions = _partitions(conn)
         total, done = sum(partition.bytes for partition in partitions), 0

@@ -17,6 +17,7 @@ from auditctl.log.columns import Columns
 from auditctl.log.filters import FILTERS, ZONE, Filters
 from auditctl.log.formats import EXPORTS
 from auditctl.log.selection import Cursor, Order, Selection
+from auditctl.remarks import Remarks
 from auditctl.text import in_quotes
 from auditctl.web.errors import BadRequest
 from auditctl.web.lookup import look
@@ -27,7 +28,6 @@ from auditctl.web.render.group_rows import GroupRow
 from auditctl.web.request import EMPTY, FORM, MAY_BE_EMPTY, Parameters, Visit
 from auditctl.web.views import overview, remarks, saved_views
 from auditctl.web.views.pictures import COMPARE, NoPictures, Pictures
-from auditctl.web.views.remarks import Remarks
 from auditctl.web.views.saved_views import Sharing
 
 DAY = "day"

@@ -96,9 +96,10 @@ def shared_parameters(visit: Visit) -> Parameters:
     """Return the parameters that every link of the log has.
 
     Raises:
-        BadRequest: The comparison is neither 0 nor 1.
+        BadRequest: The comparison is neither 0 nor 1, or the log is to be grouped by something unknown.
         UsageError: The columns are not valid.
     """
+    is_grouped(visit)
     is_compared = visit.one(visit.parameters, COMPARE, "0")
     if is_compared not in ("0", "1"):
         raise BadRequest(f"The parameter {COMPARE} must be 0 or 1.")

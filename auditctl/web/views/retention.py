@@ -81,7 +81,7 @@ def apply(visit: Visit) -> Response:
     with visit.connection() as conn:
         try:
             change = retention_changes.planned(conn, asked)
-            if change.kind == "keep" and not change.sentences:
+            if not change.sentences:
                 visit.signed_in.notify("Nothing had to be done: the database already matches.")
                 return RedirectResponse(visit.url(asked.page), 303)
             if change.shown != asked.fields["shown"]:
@@ -95,8 +95,8 @@ def apply(visit: Visit) -> Response:
 
 
 def _outdated(change: Change) -> AuditctlError:
-    what = "holds" if change.kind == "hold" else "times"
-    return ConfigurationError([f"the {what} changed after the plan was shown"], hint="This is the plan now.")
+    message = f"the {change.kind.subject} changed after the plan was shown"
+    return ConfigurationError([message], hint="This is the plan now.")
 
 
 def _form(visit: Visit, change: Change, trouble: AuditctlError | None = None) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from auditctl import durations, table_names
@@ -17,16 +17,28 @@ from auditctl.web.errors import BadRequest
 from auditctl.web.render.row_ids import row_id
 from auditctl.web.request import Parameters, Visit
 
-KINDS: Mapping[str, Mapping[str, str]] = {
-    "keep": {"target": "Target", "keep": "Keep for"},
-    "hold": {"target": "Target", "id": "ID", "reason": "Reason"},
-    "release": {"reason": "Reason"},
-}
-"""What forms change: a time, a new hold, a hold in force; with the fields of the form, and the label of each."""
-
 FIELDS = ("target", "keep", "id", "hold", "reason", "shown", "back")
 PAGES = {"": "/retention", "config": "/config"}
 """The pages that a change may lead back to, by the field `back`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What forms change: a time, a new hold, or a hold in force.
+
+    Attributes:
+        name: What the field `change` says.
+        form_fields: The fields of its form, and the label of each.
+        subject: What changes, in the plural.
+        plan: Returns the change with what it does, from the state of the store.
+        make: Makes a planned change; returns what was done, as a sentence, and the id of the row to lead to.
+    """
+
+    name: str
+    form_fields: Mapping[str, str]
+    subject: str
+    plan: Callable[[Connection, Change], Change]
+    make: Callable[[Connection, Change], tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +46,7 @@ class Change:
     """What a form asks for.
 
     Attributes:
-        kind: One of `KINDS`.
+        kind: Which, one of `KINDS`.
         fields: The form's fields, as they were typed.
         title: What it does, as a heading.
         sentences: What it changes.
@@ -44,7 +56,7 @@ class Change:
             `release`.
     """
 
-    kind: str
+    kind: Kind
     fields: dict[str, str]
     title: str = ""
     sentences: tuple[str, ...] = ()
@@ -57,22 +69,17 @@ class Change:
         """The page to lead back to."""
         return PAGES[self.fields["back"]]
 
-    @property
-    def form_fields(self) -> Mapping[str, str]:
-        """The fields of its form, and the label of each."""
-        return KINDS[self.kind]
-
 
 def read(visit: Visit, source: Parameters) -> Change:
     """Return the change that a form, or an address, asks for.
 
     Raises:
-        BadRequest: It is no change of retention.
+        BadRequest: The form asks for something else.
     """
-    kind = visit.one(source, "change")
-    if kind not in KINDS:
-        raise BadRequest(f"{in_quotes(kind)} is not a change of retention.")
-    change = Change(kind, {name: visit.one(source, name, "").strip() for name in FIELDS})
+    name = visit.one(source, "change")
+    if name not in KINDS:
+        raise BadRequest(f"{in_quotes(name)} is not a change of retention.")
+    change = Change(KINDS[name], {name: visit.one(source, name, "").strip() for name in FIELDS})
     if change.fields["back"] not in PAGES:
         raise BadRequest(f"{in_quotes(change.fields['back'])} is not a page to lead back to.")
     return change
@@ -85,11 +92,20 @@ def planned(conn: Connection, asked: Change) -> Change:
         ConfigurationError: The hold is not in force.
         UsageError: A time, a target or a key is not valid.
     """
-    match asked.kind:
-        case "keep":
-            return _planned_time(conn, asked)
-        case "hold":
-            return _planned_hold(conn, asked)
+    return asked.kind.plan(conn, asked)
+
+
+def make(conn: Connection, change: Change) -> tuple[str, str]:
+    """Make a planned change; return what was done, as a sentence, and the id of the row to lead to.
+
+    Raises:
+        UsageError: A hold, or its release, has no reason.
+        DatabaseError: The login may not change it.
+    """
+    return change.kind.make(conn, change)
+
+
+def _planned_release(conn: Connection, asked: Change) -> Change:
     hold = _hold(conn, asked.fields["hold"])
     what = hold.target if hold.target_id is None else f"{hold.target} with the key {in_quotes(hold.target_id)}"
     return replace(
@@ -162,28 +178,36 @@ def _hold(conn: Connection, text: str) -> holds.Hold:
     raise ConfigurationError([f"hold {in_quotes(text)} is not in force"], hint="It may have been released meanwhile.")
 
 
-def make(conn: Connection, change: Change) -> tuple[str, str]:
-    """Make a planned change; return what was done, as a sentence, and the id of the row to lead to.
+def _make_time(conn: Connection, change: Change) -> tuple[str, str]:
+    differences = times.compare(change.desired, times.read(conn)) if change.desired else ()
+    times.write(conn, differences)
+    message = " ".join(one.sentence for one in differences) or "Nothing had to be done."
+    return message, row_id("keep", change.fields["target"])
 
-    Raises:
-        UsageError: A hold, or its release, has no reason.
-        DatabaseError: The login may not change it.
-    """
+
+def _make_hold(conn: Connection, change: Change) -> tuple[str, str]:
     fields = change.fields
-    match change.kind:
-        case "keep":
-            differences = times.compare(change.desired, times.read(conn)) if change.desired else ()
-            times.write(conn, differences)
-            message = " ".join(one.sentence for one in differences) or "Nothing had to be done."
-            return message, row_id("keep", fields["target"])
-        case "hold":
-            number = holds.add(conn, fields["target"], fields["id"] or None, _required_reason(fields))
-            return f"Placed hold {number}.", row_id("hold", number)
-    holds.release(conn, int(fields["hold"]), _required_reason(fields))
-    return f"Released hold {fields['hold']}.", "holds"
+    number = holds.add(conn, fields["target"], fields["id"] or None, _required_reason(fields))
+    return f"Placed hold {number}.", row_id("hold", number)
+
+
+def _make_release(conn: Connection, change: Change) -> tuple[str, str]:
+    holds.release(conn, int(change.fields["hold"]), _required_reason(change.fields))
+    return f"Released hold {change.fields['hold']}.", "holds"
 
 
 def _required_reason(fields: dict[str, str]) -> str:
     if not fields["reason"]:
         raise UsageError("a hold needs a reason", hint="Give the number of the case, for example.")
     return fields["reason"]
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("keep", {"target": "Target", "keep": "Keep for"}, "times", _planned_time, _make_time),
+        Kind("hold", {"target": "Target", "id": "ID", "reason": "Reason"}, "holds", _planned_hold, _make_hold),
+        Kind("release", {"reason": "Reason"}, "holds", _planned_release, _make_release),
+    )
+}
+"""Every kind, by what the field `change` says."""

@@ -12,13 +12,13 @@ from auditctl.log.by_transaction import reader
 from auditctl.log.by_transaction.reader import Groups
 from auditctl.log.filters import FILTERS
 from auditctl.log.selection import Selection
+from auditctl.remarks import Remarks
 from auditctl.web.errors import BadRequest
 from auditctl.web.lookup import look
 from auditctl.web.render import event_rows, group_rows
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.request import EMPTY, FORM, Visit
 from auditctl.web.views import log, remarks
-from auditctl.web.views.remarks import Remarks
 
 PATH = "/transactions"
 ROWS = "rows"

@@ -8,8 +8,9 @@ create or replace function auditctl.statistics(
     p_actions text[] default null,
     p_recent timestamptz default null,
     p_percent double precision default 100,
-    p_zone text default 'UTC',
-    p_hours integer[] default null
+    p_hours integer[] default null,
+    p_offsets integer[] default '{0}',
+    p_edges timestamptz[] default '{}'
 )
 returns table (
     target text, month text, action text, events bigint, weight bigint, oldest timestamptz, newest timestamptz,
@@ -43,7 +44,7 @@ begin
                 date_trunc('month', shown.local) as month,
                 ($1 is null or part.occurred_at >= $1) and ($2 is null or part.occurred_at < $2)
                 and ($3 is null or part.target = any ($3)) and ($4 is null or shown.action = any ($4))
-                and ($7 is null or ((extract(isodow from shown.local) - 1) * 24 + extract(hour from shown.local))::integer = any ($7))
+                and ($6 is null or ((extract(isodow from shown.finite) - 1) * 24 + extract(hour from shown.finite))::integer = any ($6))
                     as is_selected,
                 56 + pg_column_size(part.target) + pg_column_size(part.db_user)
                 + coalesce(pg_column_size(part.actor), 0) + coalesce(pg_column_size(part.ip), 0)
@@ -51,17 +52,23 @@ begin
                 + coalesce(pg_column_size(part.old_values), 0) + coalesce(pg_column_size(part.new_values), 0) as weight
             from only %s as part %s
             cross join lateral (
-                select auditctl.shown_action(part.action, part.context) as action, part.occurred_at at time zone $6 as local
+                select make_interval(secs => ($7)[width_bucket(part.occurred_at, $8) + 1]) as seconds
+            ) as east
+            cross join lateral (
+                select
+                    auditctl.shown_action(part.action, part.context) as action,
+                    part.occurred_at at time zone 'UTC' + east.seconds as local,
+                    greatest(least(part.occurred_at, '9998-01-01 00:00+00'), '0002-01-01 00:00+00') at time zone 'UTC' + east.seconds as finite
             ) as shown
         ) as event
         group by event.target, event.month, event.action
         $query$,
         p_partition,
         case when p_percent < 100 then format('tablesample system (%s) repeatable (0)', p_percent) else '' end
-    ) using p_since, p_until, p_targets, p_actions, p_recent, p_zone, p_hours;
+    ) using p_since, p_until, p_targets, p_actions, p_recent, p_hours, p_offsets, p_edges;
 end
 $auditctl$;
 revoke execute on function auditctl.statistics from public;
 grant execute on function auditctl.statistics to auditctl_reader;
 comment on function auditctl.statistics is
-    'Counts the events of one partition, or of a sample of its pages, by target, month and action; months and hours of the week, 0 for the first of Monday to 167, are those of a time zone; weight is their size in the table in bytes; the other_ columns count the events that are not selected';
+    'Counts the events of one partition, or of a sample of its pages, by target, month and action; months and hours of the week, 0 for the first of Monday to 167, are those of a clock: p_offsets are its seconds east of UTC, the first before p_edges[1], each other from its edge on; weight is their size in the table in bytes; the other_ columns count the events that are not selected';

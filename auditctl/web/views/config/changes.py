@@ -23,7 +23,7 @@ def posted(visit: Visit) -> ChangeRequest:
     """
     kind = visit.one(visit.form, "change")
     if kind not in CHANGES:
-        raise BadRequest(f"There is no change {in_quotes(kind)}.")
+        raise BadRequest(f"{in_quotes(kind)} is not a change of the configuration.")
     if any("\0" in value for values in visit.form.values() for value in values):
         raise BadRequest("A field holds a NUL byte, which no name in a database has.")
     return CHANGES[kind].parse(visit)

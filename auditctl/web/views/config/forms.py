@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from starlette.responses import Response
 
@@ -11,8 +12,16 @@ from auditctl.web.errors import BadRequest
 from auditctl.web.request import Visit
 from auditctl.web.views.config import changes, event_form, form, tables_form
 from auditctl.web.views.config.request import ChangeRequest
-from auditctl.web.views.config.table_changes import EnableTable, EnableTables
+from auditctl.web.views.config.table_changes import DisableTable, EnableTable, EnableTables
 from auditctl.web.views.config.type_changes import ChangeType
+
+FORMS: Mapping[type[ChangeRequest], Callable[[Visit, Connection, Any, Sequence[str]], Response]] = {
+    EnableTable: form.again,
+    DisableTable: form.again,
+    EnableTables: tables_form.again,
+    ChangeType: event_form.again,
+}
+"""What shows the form of a change again. Those without one are asked for by a button."""
 
 
 def edit(visit: Visit) -> Response:
@@ -28,11 +37,6 @@ def again(visit: Visit, conn: Connection, change: ChangeRequest, problems: Seque
     Raises:
         BadRequest: The change has no form.
     """
-    match change:
-        case EnableTable():
-            return form.again(visit, conn, change, problems)
-        case EnableTables():
-            return tables_form.again(visit, conn, change, problems)
-        case ChangeType():
-            return event_form.again(visit, conn, change, problems)
-    raise BadRequest("All rules together have no form.")
+    if type(change) not in FORMS:
+        raise BadRequest("All rules together have no form.")
+    return FORMS[type(change)](visit, conn, change, problems)
