@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -12,6 +12,7 @@ from psycopg.sql import SQL
 
 from auditctl.evidence import canonical
 from auditctl.evidence.leaf import Salter, event_leaf
+from tests.support.drawn_events import TIMES, draw_event, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +23,6 @@ SETTINGS = (
     "set timezone = 'America/St_Johns'; set datestyle = 'German'; set bytea_output = 'escape'",
 )
 
-TABLE = """
-    create temporary table drawn (
-        event_id bigint, occurred_at timestamptz, xact_id xid8, actor_kind auditctl.actor_kind, action auditctl.action,
-        actor text, ip inet, db_user text, target text, target_id text,
-        old_values jsonb, new_values jsonb, context jsonb
-    )
-"""
 COPY = SQL("copy (select {} from drawn as event order by event_id) to stdout (format binary)").format(
     canonical.projection()
 )
@@ -38,60 +32,8 @@ LEAVES = """
 """
 SECRET = bytes(range(32))
 
-TIMES = (
-    *("infinity", "-infinity", "4714-11-24 00:00:00+00 BC", "0044-03-15 12:00:00.000001+00 BC"),
-    *("294276-12-31 23:59:59.999999+00", "2026-10-25 02:30:00.5+02:00", "1999-12-31 23:59:59.999999+00"),
-)
-ADDRESSES = ("203.0.113.7", "10.0.0.0/8", "0.0.0.0/0", "::1", "2001:db8::/32", "::ffff:1.2.3.4", "fe80::1/64")
-TEXTS = ("", " ", "a", "Zoë", "名前", "\U0001f600\U00010348", 'it\'s "quoted" \\ \n\t\r', "ﬁ\u202e", "x" * 3000)
-NUMBERS = ("0", "-0", "1.0", "1.00", "1e400", "-1.5e-300", "123456789012345678901234567890.10", "0.1e1", "1E+2")
 
-
-def draw_json(draw: random.Random, depth: int = 0) -> str:
-    """The text of a JSON value, with numbers as nothing in Python would write them."""
-    kind = draw.randrange(7 if depth < 4 else 5)
-    if kind == 0:
-        return draw.choice(("null", "true", "false"))
-    if kind in (1, 2):
-        return draw.choice(NUMBERS)
-    if kind in (3, 4):
-        return json.dumps(draw.choice(TEXTS), ensure_ascii=draw.random() < 0.5)
-    members = [draw_json(draw, depth + 1) for _ in range(draw.randrange(4))]
-    if kind == 5:
-        return f"[{','.join(members)}]"
-    return "{" + ",".join(f"{json.dumps(draw.choice(TEXTS)[:40])} : {member}" for member in members) + "}"
-
-
-def draw_event(draw: random.Random, number: int) -> tuple[Any, ...]:
-    def maybe(value: str) -> str | None:
-        return None if draw.random() < 0.3 else value
-
-    seconds = draw.randrange(-(10**9), 2 * 10**9)
-    return (
-        draw.choice((number, number + 2**40)),
-        draw.choice(TIMES) if draw.random() < 0.3 else f"epoch {seconds}",
-        draw.choice((3, 2**32 + 5, 2**63 + 9)),
-        draw.choice(("application", "database", "system")),
-        draw.choice(("CREATE", "READ", "UPDATE", "DELETE", "TRUNCATE", "EVENT")),
-        *(maybe(draw.choice(choices)) for choices in (TEXTS, ADDRESSES, TEXTS)),
-        draw.choice(TEXTS),
-        maybe(draw.choice(TEXTS)),
-        *(maybe(draw_json(draw)) for _ in range(3)),
-    )
-
-
-def fill(conn: psycopg.Connection[Any], events: list[tuple[Any, ...]]) -> None:
-    conn.execute(TABLE)
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            "insert into drawn select %s, case when t like 'epoch %%' then to_timestamp(substr(t, 7)::float8) else "
-            "t::timestamptz end, %s::text::xid8, %s, %s, %s, %s::inet, %s, %s, %s, %s::jsonb, %s::jsonb, %s::jsonb "
-            "from (values (%s::text)) as v (t)",
-            [(event[0], *event[2:], event[1]) for event in events],
-        )
-
-
-def rows(conn: psycopg.Connection[Any]) -> Iterator[canonical.Fields]:
+def rows(conn: psycopg.Connection) -> Iterator[canonical.Fields]:
     with conn.cursor().copy(COPY) as copy:
         yield from canonical.rows(copy)
 

@@ -26,6 +26,7 @@ ONLY = {
     "psycopg_pool": {"auditctl/integrations/psycopg_connections.py"},
     "cryptography": {"auditctl/evidence/algorithms.py"},
     "rfc3161_client": {"auditctl/evidence/timestamps.py"},
+    "pyarrow": {"auditctl/archive/"},
     "click": {"auditctl/cli/"},
     "rich": {"auditctl/cli/", "auditctl/log/formats/table.py", "auditctl/web/render/templates.py"},
 }

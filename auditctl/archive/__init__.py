@@ -1,0 +1,1 @@
+"""Months of the log in files of Parquet: written, read back, searched, verified and restored."""

@@ -1,0 +1,69 @@
+"""Where the files of an archive are: `database=NAME/month=2026-05/part-0001.parquet`, as Hive and all engines read it.
+
+A month's manifest is beside its parts. It is written last, so that a month without one is not complete. Names that
+start with an underscore are no data to an engine.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+MANIFEST = "_manifest.json"
+"""The name of a month's manifest."""
+
+ATTEMPT = "_attempt.json"
+"""The name of what says whose files a month without a manifest has."""
+
+_MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
+_FOLDER = re.compile(r"database=([^/=]+)/month=([0-9]{4}-(?:0[1-9]|1[0-2]))")
+_PART = re.compile(r"part-[0-9]{4,}\.parquet")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MonthKey:
+    """A month of a database.
+
+    Attributes:
+        database: The name of the database.
+        month: The month in UTC, such as 2026-05.
+    """
+
+    database: str
+    month: str
+
+    @property
+    def folder(self) -> str:
+        """The path of its folder within the archive, with slashes."""
+        return f"{database_folder(self.database)}/month={self.month}"
+
+    def path(self, name: str) -> str:
+        """Return the path of one of its files within the archive."""
+        return f"{self.folder}/{name}"
+
+    @classmethod
+    def of_folder(cls, path: str) -> MonthKey | None:
+        """Return the month of a folder's path within the archive; None for any other path."""
+        match = _FOLDER.fullmatch(path)
+        return None if match is None else cls(unquote(match[1]), match[2])
+
+
+def database_folder(name: str) -> str:
+    """Return the folder of a database, in whose name other characters than letters and digits are percent-encoded."""
+    return f"database={quote(name, safe='')}"
+
+
+def part(number: int) -> str:
+    """Return the name of a part; the first has the number 1."""
+    return f"part-{number:04}.parquet"
+
+
+def is_part(name: str) -> bool:
+    """Return whether a file's name is that of a part."""
+    return _PART.fullmatch(name) is not None
+
+
+def is_month(text: str) -> bool:
+    """Return whether a text is a month, such as 2026-05."""
+    return _MONTH.fullmatch(text) is not None
