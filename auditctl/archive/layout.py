@@ -13,6 +13,9 @@ from urllib.parse import quote, unquote
 MANIFEST = "_manifest.json"
 """The name of a month's manifest."""
 
+EVIDENCE = "_evidence.parquet"
+"""The name of what proves a month's events, where the log was sealed."""
+
 ATTEMPT = "_attempt.json"
 """The name of what says whose files a month without a manifest has."""
 

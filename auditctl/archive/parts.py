@@ -6,11 +6,10 @@ Bloom filters for the columns that are looked up.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +18,7 @@ from auditctl.archive import events, layout
 from auditctl.archive.columns import COLUMNS, Stored
 from auditctl.archive.events import EventRow
 from auditctl.archive.files import Files
+from auditctl.archive.hashed_output import HashedOutput
 from auditctl.archive.layout import MonthKey
 from auditctl.archive.manifest import ArchiveError, Part
 from auditctl.archive.packed import ContentDigest
@@ -67,7 +67,7 @@ class PartWriter:
         while group is not None:
             name = layout.part(len(self.parts) + 1)
             with self.files.write(self.key.path(name)) as file:
-                output = _Output(file)
+                output = HashedOutput(file)
                 first, last, count = group[0], group[-1], 0
                 with _writer(output, group) as writer:
                     while group is not None and (count == 0 or output.size < self.part_bytes):
@@ -113,31 +113,7 @@ def _groups(rows: Iterable[EventRow]) -> Iterator[list[EventRow]]:
         yield group
 
 
-class _Output:
-    """Passes on what Parquet writes, and computes its hash."""
-
-    closed = False
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.hash, self.size = hashlib.sha256(), 0
-
-    def write(self, data: bytes) -> int:
-        self.hash.update(data)
-        self.size += len(data)
-        return self._file.write(data)
-
-    def tell(self) -> int:
-        return self.size
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        """The file is closed by whoever opened it."""
-
-
-def _writer(output: _Output, group: list[EventRow]) -> AbstractContextManager[Any]:
+def _writer(output: HashedOutput, group: list[EventRow]) -> AbstractContextManager[Any]:
     """Return the writer of a file, whose Bloom filters have room for twice as many values as its first group has."""
     filters = {
         name: {"ndv": min(2 * len({row[place] for row in group}) + 16, GROUP_ROWS), "fpp": _MISSED}

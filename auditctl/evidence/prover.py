@@ -48,8 +48,12 @@ def prove_event(conn: Connection, event_id: int) -> Proof:
     raise UsageError(f"event {event_id} is not sealed yet", hint="Seal it first: auditctl seal --key FILE")
 
 
-def _choose_note(notes: Sequence[str]) -> str:
-    """The newest checkpoint that witnesses signed, which holds by a policy with a quorum; else the newest."""
+def choose_note(notes: Sequence[str]) -> str:
+    """Return the newest checkpoint that witnesses signed, which holds by a policy with a quorum; else the newest.
+
+    Args:
+        notes: Signed checkpoints, the newest first.
+    """
     for note in notes:
         text, found = signatures(note)
         if any(name != text.partition("\n")[0] for name, _ in found):
@@ -58,7 +62,7 @@ def _choose_note(notes: Sequence[str]) -> str:
 
 
 def _prove(conn: Connection, index: int, event: Disclosure) -> Proof:
-    note = _choose_note([note for (note,) in conn.execute(_NOTES, [index]).fetchall()])
+    note = choose_note([note for (note,) in conn.execute(_NOTES, [index]).fetchall()])
     size = Checkpoint.parse(signatures(note)[0]).size
 
     def subtree(start: int, end: int) -> bytes:

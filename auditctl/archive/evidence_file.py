@@ -1,0 +1,161 @@
+"""The evidence of an archived month as a file of Parquet: the nodes of the tree, from left to right.
+
+A row is a leaf of an event of the month, or a subtree without one. Written and read in constant memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from auditctl.archive.files import Files
+from auditctl.archive.hashed_output import HashedOutput
+from auditctl.archive.manifest import ArchiveError
+from auditctl.archive.tree_nodes import SealedEvent, TreeNode
+from auditctl.evidence.leaf import CHECK_BYTES, SALT_BYTES
+
+GROUP_ROWS = 20_000
+"""How many nodes a group of rows has at most."""
+
+_VERSION_KEY, _VERSION = b"auditctl.evidence", b"1"
+_HASH_BYTES = 32
+_DELTA = ("leaf", "event_id", "occurred_at")
+_DICTIONARY = ("level", "block", "secret")
+
+
+def schema() -> pa.Schema:
+    """Return the columns; docs/explanation/evidence.md says what each has."""
+    fields = (
+        ("leaf", pa.int64()), ("level", pa.int32()), ("hash", pa.binary(_HASH_BYTES)), ("block", pa.int64()),
+        ("event_id", pa.int64()), ("occurred_at", pa.int64()), ("checks", pa.binary(CHECK_BYTES)),
+        ("secret", pa.binary(SALT_BYTES)), ("salts", pa.binary()), ("erasure", pa.string()),
+    )  # fmt: skip
+    return pa.schema(
+        [pa.field(name, kind, nullable=name not in ("leaf", "level", "hash")) for name, kind in fields],
+        metadata={_VERSION_KEY: _VERSION},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file of evidence that was written.
+
+    Attributes:
+        bytes: Its size.
+        sha256: The SHA-256 of its bytes, in hexadecimal digits.
+    """
+
+    bytes: int
+    sha256: str
+
+
+def write(files: Files, path: str, nodes: Iterable[TreeNode]) -> Written:
+    """Write the nodes of a tree as a new file.
+
+    Raises:
+        OutputError: The file exists, or cannot be written.
+    """
+    rest = iter(nodes)
+    with files.write(path) as file:
+        output = HashedOutput(file)
+        with _writer(output) as writer:
+            while group := list(islice(rest, GROUP_ROWS)):
+                writer.write_table(_table(group))
+    return Written(output.size, output.hash.hexdigest())
+
+
+def _writer(output: HashedOutput) -> Any:
+    return pq.ParquetWriter(
+        output, schema(), version="2.6", compression="zstd", use_dictionary=list(_DICTIONARY),
+        column_encoding=dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED"), write_page_checksum=True,
+    )  # fmt: skip
+
+
+def _table(nodes: Sequence[TreeNode]) -> pa.Table:
+    own = ([node.leaf for node in nodes], [node.level for node in nodes], [node.hash for node in nodes])
+    names = [field.name for field in schema()][len(own) :]
+    ofs = ([None if node.event is None else getattr(node.event, name) for node in nodes] for name in names)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip((*own, *ofs), schema(), strict=True)], schema()
+    )
+
+
+class EvidenceFile:
+    """A file of evidence that is open.
+
+    Attributes:
+        shown: What messages call it.
+        groups: How many groups of rows it has.
+    """
+
+    def __init__(self, reader: pq.ParquetFile, shown: str) -> None:
+        self._reader = reader
+        self.shown = shown
+        self.groups: int = reader.num_row_groups
+
+    def read(self, group: int) -> list[TreeNode]:
+        """Return the nodes of a group of rows.
+
+        Raises:
+            ArchiveError: It cannot be read.
+        """
+        with _damage(self.shown):
+            columns = [column.to_pylist() for column in self._reader.read_row_group(group).columns]
+            return [_node(row) for row in zip(*columns, strict=True)]
+
+    def nodes(self) -> Iterator[TreeNode]:
+        """Yield all nodes. Raises ArchiveError."""
+        for group in range(self.groups):
+            yield from self.read(group)
+
+
+def _node(row: Sequence[Any]) -> TreeNode:
+    leaf, level, value, block, *rest = row
+    if block is None:
+        return TreeNode(leaf, level, value)
+    event_id, occurred_at, checks, secret, salts, erasure = rest
+    if None in (event_id, occurred_at, checks) or level or (secret is None) == (salts is None):
+        raise ValueError(f"the leaf {leaf} is not that of an event")
+    return TreeNode(leaf, level, value, SealedEvent(block, event_id, occurred_at, checks, secret, salts, erasure))
+
+
+@contextmanager
+def opened(files: Files, path: str) -> Iterator[EvidenceFile]:
+    """Open a file of evidence to read it.
+
+    Raises:
+        ArchiveError: It is not one of this version of auditctl.
+        OutputError: It cannot be read.
+    """
+    shown = files.shown(path)
+    with files.open(path) as file:
+        with _damage(shown):
+            reader = pq.ParquetFile(file, page_checksum_verification=True)
+        with reader:
+            if not reader.schema_arrow.equals(schema(), check_metadata=True):
+                raise ArchiveError(f"{shown} has other columns", hint="Another version of auditctl wrote it.")
+            yield EvidenceFile(reader, shown)
+
+
+@contextmanager
+def _damage(shown: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise ArchiveError(f"{shown} cannot be read: {error}", hint="Restore it from a copy.") from error
+
+
+def digest(files: Files, path: str) -> Written:
+    """Return size and SHA-256 of a file of the archive as it is now. Raises OutputError."""
+    total, size = hashlib.sha256(), 0
+    for chunk in files.chunks(path):
+        total.update(chunk)
+        size += len(chunk)
+    return Written(size, total.hexdigest())
