@@ -33,8 +33,8 @@ from auditctl.evidence.visibility import NOTHING
 MAX_EVENTS = 65536
 """How many events a block has at most, unless more were captured in the same microsecond."""
 
-SUMMARIZED = 30_000
-"""After how many events a run has them summarized."""
+SUMMARIZED = 2000
+"""After how many events a run has full blocks summarized; 128 blocks have a few thousand events."""
 
 _APPEND = """
     select auditctl.append_block(
@@ -90,6 +90,7 @@ class Sealer:
     _capture: CaptureState = field(default_factory=CaptureState, init=False)
     _tree: Frontier | None = field(default=None, init=False)
     _not_summarized: int = field(default=0, init=False)
+    _summarized: str | None = field(default=None, init=False)
 
     def run(self) -> Iterator[Sealed]:
         """Seal all that is committed now; yield each block when it is committed.
@@ -140,11 +141,12 @@ class Sealer:
                 yield blocks.append(part, until)
 
     def _summarize(self) -> None:
-        """Have the newest events summarized, which VACUUM does later: each run would read all that are not."""
+        """Have new events summarized, which VACUUM does later: each run would read all that are not."""
         if self._not_summarized >= SUMMARIZED:
             self._not_summarized = 0
             with database.errors_translated():
-                self.writer.execute("select auditctl.summarize_month()")
+                query = "select auditctl.summarize_month(%s)"
+                (self._summarized,) = self.writer.execute(query, [self._summarized]).fetchone() or (None,)
 
     def _parts(self, interval: Interval) -> Iterator[tuple[BlockEvents, str | None]]:
         """Divide the events of an interval by time; with each part comes where the next begins, None for the last."""

@@ -224,3 +224,22 @@ def test_what_upkeep_and_the_guard_do_is_announced_though_they_use_subtransactio
     conn.execute("alter table auditctl.event_default enable always trigger event_write_once_row")
     sealing.seal(audited, keys)
     assert "event_write_once_row on auditctl.event_default" in auditctl("verify", "--public-key", public, check=3).out
+
+
+def test_full_blocks_of_the_log_are_summarized_and_the_last_ones_are_left(
+    audited: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    conn.execute("insert into item select i, repeat(md5(i::text), 30) from generate_series(1, 2500) as i")
+    sealing.seal(audited, sealing.make_keys(tmp_path))
+    found = conn.execute(
+        "select pg_relation_size(x.indrelid) / 8192, i.inhrelid::regclass::text from pg_inherits as i"
+        " join pg_index as x on x.indexrelid = i.inhrelid where i.inhparent = 'auditctl.event_summary_idx'::regclass"
+        " and exists (select from auditctl.event as e where e.tableoid = x.indrelid)"
+    )
+    ((pages, index),) = found.fetchall()
+    added = [
+        conn.execute("select brin_summarize_range(%s::regclass, %s)", [index, block]).fetchone()
+        for block in range(0, pages, 128)
+    ]
+    assert added == [(0,)] * (pages // 128) + [(1,)]
+    assert len(added) > 2

@@ -35,3 +35,39 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.summarize is 'Brings the summary of the log''s blocks up to date; returns how many block ranges it added';
+
+create or replace function auditctl.summarize_month(p_after text default null) returns text
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $auditctl$
+declare
+    -- As the index has it: see sql/tables/10_event.sql.
+    v_range constant integer := 128;
+    v_table constant text := auditctl_internal.month_table(date_trunc('month', now() at time zone 'UTC'));
+    v_blocks constant bigint := pg_relation_size(to_regclass('auditctl.' || v_table)) / current_setting('block_size')::integer;
+    v_index constant regclass := (
+        select i.inhrelid
+        from pg_inherits as i
+        join pg_index as x on x.indexrelid = i.inhrelid
+        where i.inhparent = 'auditctl.event_summary_idx'::regclass and x.indrelid = to_regclass('auditctl.' || v_table)
+    );
+    v_block bigint := case when split_part(p_after, ' ', 1) = v_table then split_part(p_after, ' ', 2)::bigint else 0 end;
+    v_added integer := 0;
+begin
+    -- A writer to blocks with a summary has to update it, so the last ones wait until they are full. A first call of a month
+    -- that was never summarized leaves something to the next one.
+    while v_block + v_range <= v_blocks and v_added < 50 loop
+        v_added := v_added + brin_summarize_range(v_index, v_block);
+        v_block := v_block + v_range;
+    end loop;
+    return format('%s %s', v_table, v_block);
+exception when lock_not_available or deadlock_detected then
+    -- VACUUM is summarizing.
+    return p_after;
+end
+$auditctl$;
+revoke execute on function auditctl.summarize_month from public;
+grant execute on function auditctl.summarize_month to auditctl_admin;
+comment on function auditctl.summarize_month is
+    'Adds the blocks of this month that are full to the summary, so that sealing reads few others; takes what the last call returned, and returns where the next goes on';

@@ -198,26 +198,3 @@ revoke execute on function auditctl.add_cosignatures from public;
 grant execute on function auditctl.add_cosignatures to auditctl_admin;
 comment on function auditctl.add_cosignatures is
     'Adds the signatures of witnesses to a checkpoint, which then stays; of one that a later one replaced, stores its note again. False if the stored note is another one';
-
-create or replace function auditctl.summarize_month() returns integer
-language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
-set lock_timeout = '100ms'
-as $auditctl$
-begin
-    return (
-        select sum(brin_summarize_new_values(i.inhrelid))::integer
-        from pg_inherits as i
-        join pg_index as x on x.indexrelid = i.inhrelid
-        where i.inhparent = 'auditctl.event_summary_idx'::regclass
-            and x.indrelid = to_regclass('auditctl.' || auditctl_internal.month_table(date_trunc('month', now() at time zone 'UTC')))
-    );
-exception when lock_not_available or deadlock_detected then
-    -- VACUUM is summarizing.
-    return 0;
-end
-$auditctl$;
-revoke execute on function auditctl.summarize_month from public;
-grant execute on function auditctl.summarize_month to auditctl_admin;
-comment on function auditctl.summarize_month is
-    'Completes the summary of this month''s blocks, so that sealing reads the newest events alone; returns how many block ranges it added';
