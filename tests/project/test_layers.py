@@ -27,6 +27,8 @@ ONLY = {
     "cryptography": {"auditctl/evidence/algorithms.py"},
     "rfc3161_client": {"auditctl/evidence/timestamps.py"},
     "pyarrow": {"auditctl/archive/"},
+    "s3fs": {"auditctl/archive/s3.py"},
+    "botocore": {"auditctl/archive/s3.py"},
     "click": {"auditctl/cli/"},
     "rich": {"auditctl/cli/", "auditctl/log/formats/table.py", "auditctl/web/render/templates.py"},
 }
