@@ -10,6 +10,7 @@ from typing import Any
 from auditctl.actions import Action
 from auditctl.database import Connection
 from auditctl.log import filter_text, filter_values
+from auditctl.log.archive_predicates import ArchivePredicate
 from auditctl.log.filter_lookup import Targets
 from auditctl.log.predicates import Predicate
 
@@ -61,6 +62,7 @@ class Filter:
         example: A value that selects events of the tests' log; the page is tested with it.
         parse: Turns a text into a value, given the clock if it is read by one; raises UsageError.
         predicate: Turns all its values, at least one, into a condition over the columns of view auditctl.activity.
+        archived: Turns all its values into a condition on archived events, which selects the same ones.
         field: Its field in the page's form.
         repeatable: Whether several values may be given.
         is_usually_one: Whether one value is usual: then JSON has it as text, and as a list only if there are several.
@@ -85,6 +87,7 @@ class Filter:
     example: str
     parse: Callable[..., Any]
     predicate: Callable[[Sequence[Any]], Predicate]
+    archived: Callable[[Sequence[Any]], ArchivePredicate]
     field: Field = Field()
     repeatable: bool = False
     resolve: Resolve | None = None

@@ -109,7 +109,15 @@ def offsets(zone: Clock) -> Offsets:
 
 def hour_of_week(moment: datetime, zone: Clock) -> int:
     """Return the number of the hour of the week that a clock shows at an aware time, 0 to 167."""
-    place = microseconds(moment)
+    return hour_at(microseconds(moment), zone)
+
+
+def hour_at(place: int, zone: Clock) -> int:
+    """Return the number of the hour of the week at a time in microseconds since 1970, of any year.
+
+    A time outside of the years 2 to 9997 counts as at their ends, as in the database.
+    """
+    place = min(max(place, _FIRST_PLACE), _LAST_PLACE)
     return ((place + offsets(zone).at(place) * SECOND) // HOUR + EPOCH_HOUR) % HOURS_OF_WEEK
 
 
@@ -138,3 +146,6 @@ def moment(place: int) -> datetime:
 def microseconds(moment: datetime) -> int:
     """Return how many microseconds after 1970 an aware time is."""
     return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+_FIRST_PLACE, _LAST_PLACE = (microseconds(datetime(year, 1, 1, tzinfo=UTC)) for year in (2, 9998))
