@@ -269,8 +269,8 @@ class _LenientText(Loader):
 
 
 @contextmanager
-def read_transaction(conn: Connection) -> Iterator[None]:
-    """Run the block in a transaction for reading the log (queries/read_transaction.sql), with errors translated.
+def read_transaction(conn: Connection, begin: str = "queries/read_transaction.sql") -> Iterator[None]:
+    """Run the block in a transaction for reading the log, which a file of sql/ begins, with errors translated.
 
     It blocks no writer. From then on the connection decodes text leniently, so that no recorded text can end a query.
 
@@ -280,7 +280,7 @@ def read_transaction(conn: Connection) -> Iterator[None]:
     for name in ("text", "name"):
         conn.adapters.register_loader(name, _LenientText)
     with errors_translated(), transaction(conn):
-        conn.execute(resources.sql_text("queries/read_transaction.sql"), prepare=False)  # two statements
+        conn.execute(resources.sql_text(begin).encode(), prepare=False)  # several statements
         yield
 
 

@@ -47,6 +47,7 @@ class ExportRequest:
         committed_since: Only what was committed since that snapshot; None for all.
         has_snapshot: Whether to find out the snapshot from which the next export goes on.
         columns: The columns that were chosen; None for all.
+        everywhere: Whether archived months are exported, too.
 
     Raises:
         UsageError: The format takes no columns.
@@ -59,6 +60,7 @@ class ExportRequest:
     committed_since: Snapshot | None = None
     has_snapshot: bool = False
     columns: Columns | None = None
+    everywhere: bool = False
 
     def __post_init__(self) -> None:
         self.format.require_columns(self.columns)
@@ -74,7 +76,7 @@ class ExportRequest:
         columns = {} if self.columns is None else {"columns": list(self.columns)}
         return {
             "format": self.format.name, "order": str(self.order), "filters": self.filters.as_dict(), "raw": self.raw,
-            **since, **columns,
+            **since, **columns, **({"everywhere": True} if self.everywhere else {}),
         }  # fmt: skip
 
 
@@ -203,7 +205,7 @@ def begin(conn: Connection, request: ExportRequest) -> RunningExport:
             last = log_snapshot.last_adoption(conn)
             log_snapshot.require_past(since, log_snapshot.read(conn), last)
         adoption = None if last is None else last.event_id
-    event_id, transaction = _record(conn, request)
+    event_id, transaction = record_begin(conn, request)
     own = [] if event_id is None else [Predicate(SQL("event_id <> {}::bigint").format(Literal(event_id)))]
     recent = [] if since is None else [predicates.committed_since(since, adoption)]
     selection = Selection((*filters.predicates(), *recent, *own), request.order)
@@ -268,8 +270,15 @@ def record_end(conn: Connection, filters: Filters, result: ExportResult, manifes
     return row[0] if row else None
 
 
-def _record(conn: Connection, request: ExportRequest) -> tuple[int | None, int | None]:
-    """Record the export (function auditctl.record_export); return event and transaction, None on a read-only server."""
+def record_begin(conn: Connection, request: ExportRequest) -> tuple[int | None, int | None]:
+    """Record that an export begins (function auditctl.record_export).
+
+    Returns:
+        The event and its transaction; None on a read-only server.
+
+    Raises:
+        DatabaseError: The login may not export, or the connection is lost.
+    """
     try:
         with database.errors_translated():
             row = conn.execute(

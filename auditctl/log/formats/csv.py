@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from psycopg.sql import SQL
 
-from auditctl.log import selection
+from auditctl.log import event_texts, selection
 from auditctl.log.columns import Columns
 from auditctl.log.formats.format import Format, Layout, Row
 
@@ -89,6 +89,7 @@ FORMAT = Format(
     name="csv",
     help="for spreadsheets",
     project=lambda safe, columns: selection.cells(safe=safe, names=columns),
+    project_texts=lambda safe, columns: event_texts.cells(safe=safe, names=columns),
     write=write,
     write_one=write_one,
     copy_options=SQL("format csv, header"),

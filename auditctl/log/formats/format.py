@@ -11,6 +11,7 @@ from auditctl import display
 from auditctl.clock import Clock
 from auditctl.errors import UsageError
 from auditctl.log.columns import COLUMNS, Columns
+from auditctl.log.event_texts import Project
 
 _LONGEST_NUMBER = 19
 """The digits of the largest number of an event."""
@@ -31,17 +32,19 @@ class Layout:
         color: Whether colors may be used.
         zone: The clock by which a format for people shows times; None for that of UTC, which the header says.
         columns: The columns that were chosen; None for those that the format has.
+        more: The columns that are shown beside those of the format, unless some were chosen.
     """
 
     width: int | None = 120
     color: bool = False
     zone: Clock | None = None
     columns: Columns | None = None
+    more: Columns = ()
 
     @property
     def names(self) -> Columns:
         """The columns of a format that has all of them."""
-        return self.columns or COLUMNS
+        return self.columns or (*COLUMNS, *self.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Format:
         name: The value of --format. Of an exported format also the suffix of the page's address.
         help: Its purpose, as a phrase.
         project: Returns what to read, given whether cells must be safe for spreadsheets, and the columns.
+        project_texts: Returns what makes the same of an event that is texts already, such as one from an archive.
         write: Turns rows into text, piece by piece.
         write_one: Turns the row of a single event into text.
         copy_options: Options with which COPY writes the same bytes from the projection; None where it cannot.
@@ -64,6 +68,7 @@ class Format:
         has_columns: Whether columns can be chosen.
         harmless: Makes the text harmless on a terminal.
         list_projection: What to read where events are listed, if that is less; None otherwise.
+        list_texts: What makes the same of an event that is texts already; None where `list_projection` is.
         read: Turns the lines of an exported file with these columns back into rows, and raises ValueError for what is
             not of this format; None where it does not hold columns.
     """
@@ -71,6 +76,7 @@ class Format:
     name: str
     help: str
     project: Callable[[bool, Columns], Composable]
+    project_texts: Callable[[bool, Columns], Project]
     write: Callable[[Iterable[Row], Layout], Generator[str]]
     write_one: Callable[[Row, Layout], Generator[str]]
     copy_options: SQL | None = None
@@ -83,6 +89,7 @@ class Format:
     has_columns: bool = True
     harmless: Callable[[str], str] = display.harmless_lines
     list_projection: Callable[[Layout], Composable] | None = None
+    list_texts: Callable[[Layout], Project] | None = None
     read: Callable[[Iterable[str], Columns], Iterator[Row]] | None = None
 
     @property
@@ -126,6 +133,14 @@ class Format:
         if self.list_projection is None:
             return self.projection(safe, layout.columns)
         return self.list_projection(layout)
+
+    def projection_of_texts(self, safe: bool, columns: Columns | None = None) -> Project:
+        """Return what makes of an event's texts what `projection` reads."""
+        return self.project_texts(safe, columns or COLUMNS)
+
+    def listed_texts(self, safe: bool, layout: Layout) -> Project:
+        """Return what makes of an event's texts what `listed` reads."""
+        return self.project_texts(safe, layout.names) if self.list_texts is None else self.list_texts(layout)
 
     def split(self, record: Record) -> tuple[bytes, Record]:
         """Return the number of the event, which COPY wrote before a record, and the record; of a header its name."""

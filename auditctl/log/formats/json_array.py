@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 
 from auditctl.display import harmless_json
-from auditctl.log import selection
+from auditctl.log import event_texts, selection
 from auditctl.log.formats.format import Format, Layout, Row
 
 
@@ -27,6 +27,7 @@ FORMAT = Format(
     name="json",
     help="one JSON array",
     project=lambda _, columns: selection.documents(columns),
+    project_texts=lambda _, columns: event_texts.documents(columns),
     write=write,
     write_one=write_one,
     harmless=harmless_json,

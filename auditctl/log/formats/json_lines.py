@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from psycopg.sql import SQL
 
 from auditctl.display import harmless_json
-from auditctl.log import selection
+from auditctl.log import event_texts, selection
 from auditctl.log.columns import Columns
 from auditctl.log.formats import raw_json
 from auditctl.log.formats.format import Format, Layout, Row
@@ -49,6 +49,7 @@ FORMAT = Format(
     name="jsonl",
     help="one JSON object on each line",
     project=lambda _, columns: selection.documents(columns),
+    project_texts=lambda _, columns: event_texts.documents(columns),
     write=write,
     write_one=write_one,
     harmless=harmless_json,

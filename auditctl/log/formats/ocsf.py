@@ -15,18 +15,13 @@ from psycopg.sql import SQL, Composable, Literal
 
 from auditctl.display import harmless_json
 from auditctl.log import selection
-from auditctl.log.formats import json_lines
+from auditctl.log.formats import json_lines, ocsf_texts
 from auditctl.log.formats.format import Format
 
-VERSION = "1.4.0"
-"""The version of the schema, which the tests have a copy of."""
-
-_CLASS = 3004
-_OTHER = 99
+VERSION = ocsf_texts.VERSION
+_CLASS, _OTHER, _ACTIVITIES = ocsf_texts.CLASS, ocsf_texts.OTHER, ocsf_texts.ACTIVITIES
 _FAILED: LiteralString = "context ->> 'outcome' in ('failed', 'refused')"
 """What import-log records of failed logins and refused statements."""
-
-_ACTIVITIES = {"CREATE": 1, "READ": 2, "UPDATE": 3, "DELETE": 4}
 
 _ACTION: LiteralString = "auditctl.shown_action(action, context)"
 """The action that the class has: nobody created a row of a baseline then."""
@@ -122,6 +117,7 @@ FORMAT = Format(
     name="ocsf",
     help=f"OCSF {VERSION}, one JSON object on each line",
     project=lambda _, __: SQL("{} as document").format(_document()),
+    project_texts=lambda _, __: ocsf_texts.document,
     write=json_lines.write,
     write_one=json_lines.write_one,
     harmless=harmless_json,

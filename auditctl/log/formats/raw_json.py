@@ -44,6 +44,21 @@ def members(text: str) -> Iterator[tuple[str, str, object]]:
             raise ValueError("not a JSON object")
 
 
+def has_member(document: str | None, key: str) -> bool:
+    """Return whether an object that PostgreSQL printed has a key; False if it is none."""
+    return document is not None and document.startswith("{") and any(name == key for name, _, _ in members(document))
+
+
+def member(document: str | None, key: str) -> str | None:
+    """Return a member of an object that PostgreSQL printed, as its operator `->>` does; None if it is none."""
+    if document is None or not document.startswith("{"):
+        return None
+    for name, text, value in members(document):
+        if name == key:
+            return value if text.startswith('"') and isinstance(value, str) else None if text == "null" else text
+    return None
+
+
 def _end(text: str, start: int) -> int:
     """Where an object or array ends."""
     depth = 0

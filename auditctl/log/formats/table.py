@@ -12,8 +12,9 @@ from psycopg.sql import Composable
 
 from auditctl.clock import UTC
 from auditctl.display import format_user, harmless
-from auditctl.log import selection
+from auditctl.log import event_texts, selection
 from auditctl.log.columns import Columns
+from auditctl.log.event_texts import Project
 from auditctl.log.formats.format import Format, Layout, Row
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ _SHAPES = {
     "actor_kind": _Shape("actor kind"),
     "xact_id": _Shape("xact id"),
     "context": _Shape("context", share=2),
+    "database": _Shape("database", 10, 16),
 }
 
 _ALWAYS = ("event_id", "created_on", "user", "action", "target", "target_id", "details")
@@ -79,16 +81,25 @@ def shown(layout: Layout) -> Columns:
     if layout.columns is not None:
         return layout.columns
     if layout.width is None:
-        return (*_WITH_ROOM, "reason")
-    return _WITH_ROOM if layout.width >= _WITH_ADDRESS else _ALWAYS
+        return (*layout.more, *_WITH_ROOM, "reason")
+    return (*layout.more, *(_WITH_ROOM if layout.width >= _WITH_ADDRESS else _ALWAYS))
 
 
 def project_list(layout: Layout) -> Composable:
     """Return what to read for a list: its columns, and the kind of each user."""
-    names = shown(layout)
-    if "user" in names and "actor_kind" not in names:
-        names = (*names, "actor_kind")
+    names = _read(layout)
     return selection.cells(safe=False, names=names) if layout.width is None else selection.heads(names)
+
+
+def list_texts(layout: Layout) -> Project:
+    """Return what makes the same of an event that is texts already."""
+    names = _read(layout)
+    return event_texts.cells(safe=False, names=names) if layout.width is None else event_texts.heads(names)
+
+
+def _read(layout: Layout) -> Columns:
+    names = shown(layout)
+    return (*names, "actor_kind") if "user" in names and "actor_kind" not in names else names
 
 
 def write(rows: Iterable[Row], layout: Layout) -> Generator[str]:
@@ -240,7 +251,9 @@ FORMAT = Format(
     name="table",
     help="for people; fits the terminal",
     project=lambda _, columns: selection.cells(safe=False, names=columns),
+    project_texts=lambda _, columns: event_texts.cells(safe=False, names=columns),
     list_projection=project_list,
+    list_texts=list_texts,
     write=write,
     write_one=write_one,
     harmless=str,  # each cell is, and colors are codes

@@ -1,0 +1,174 @@
+"""Opens an archive: which databases and months it has, by their manifests, and which files these name.
+
+What no manifest names is not part of the archive: a month that is being written, or files of somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from auditctl.archive import layout, manifest
+from auditctl.archive.files import Files
+from auditctl.archive.layout import MonthKey
+from auditctl.archive.manifest import ArchiveError, Manifest, Part
+from auditctl.archive.texts import Labels
+from auditctl.errors import UsageError
+from auditctl.log.target_names import KnownTarget
+from auditctl.text import in_quotes
+
+RESTORE = "Restore it from a copy. To see what else was altered: auditctl verify --archive"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedPart:
+    """A file of events in its place.
+
+    Attributes:
+        files: The archive that has it.
+        key: Its month.
+        part: What the manifest says of it.
+    """
+
+    files: Files
+    key: MonthKey
+    part: Part
+
+    @property
+    def path(self) -> str:
+        """Its path within the archive."""
+        return self.key.path(self.part.name)
+
+    def require(self) -> None:
+        """Make sure that the file is there, and as large as it was.
+
+        Raises:
+            ArchiveError: It is missing, or was altered.
+            OutputError: It cannot be read.
+        """
+        size = self.files.size(self.path)
+        if size is None:
+            raise ArchiveError(f"{self.files.shown(self.path)} is missing", hint=RESTORE)
+        if size != self.part.bytes:
+            raise ArchiveError(
+                f"{self.files.shown(self.path)} was altered: it has {size:,} bytes, not {self.part.bytes:,}",
+                hint=RESTORE,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of an archive.
+
+    Attributes:
+        files: The archive that has it.
+        manifest: Its manifest.
+    """
+
+    files: Files
+    manifest: Manifest
+
+    @property
+    def parts(self) -> tuple[ArchivedPart, ...]:
+        """Its files, in the order of their events."""
+        return tuple(ArchivedPart(self.files, self.manifest.key, part) for part in self.manifest.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Months of events in files.
+
+    Attributes:
+        name: What messages call it.
+        months: By month, then by database.
+    """
+
+    name: str
+    months: tuple[Month, ...] = ()
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """The databases of the months, sorted."""
+        return tuple(sorted({month.manifest.key.database for month in self.months}))
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """The manifests of the months."""
+        return tuple(month.manifest for month in self.months)
+
+    @property
+    def newest(self) -> Mapping[str, Manifest]:
+        """The manifest of each database that was archived last: it knows all targets of the others."""
+        return {
+            name: manifest.newest([one for one in self.manifests if one.key.database == name])
+            for name in self.databases
+        }
+
+    @property
+    def labels(self) -> Labels:
+        """The labels of targets, by database."""
+        return {
+            name: {target.name: target.label for target in one.targets if target.label is not None}
+            for name, one in self.newest.items()
+        }
+
+    @property
+    def known_targets(self) -> list[KnownTarget]:
+        """Every target that the newest manifests know, as `target_names.read` returns those of the log."""
+        found = [target for one in self.newest.values() for target in one.targets]
+        return [KnownTarget(target.name, target.label, target.later_name) for target in found]
+
+    def require_one_database(self) -> None:
+        """Make sure that there are no several databases. Raises UsageError."""
+        if len(self.databases) > 1:
+            raise UsageError(
+                "the archive has several databases, in which the same key means other rows",
+                hint=f"Choose one with --database: {', '.join(self.databases)}.",
+            )
+
+    def only(self, has: Callable[[Manifest], bool]) -> Archive:
+        """Return the archive with only some of its months."""
+        return replace(self, months=tuple(month for month in self.months if has(month.manifest)))
+
+
+def read(files: Files, database: str | None = None) -> Archive:
+    """Return an archive, whose manifests are valid.
+
+    Args:
+        files: Where it is; a folder that does not exist is an empty archive.
+        database: The only database to look at; None for all.
+
+    Raises:
+        UsageError: The archive has months, but none of that database.
+        ArchiveError: A manifest was altered, or is of another version.
+        OutputError: A file cannot be read.
+    """
+    keys = sorted(_keys(files), key=lambda key: (key.month, key.database))
+    known = sorted({key.database for key in keys})
+    if database is not None and known and database not in known:
+        raise UsageError(
+            f"the archive {files.name} has no database {in_quotes(database)}", hint=f"It has: {', '.join(known)}."
+        )
+    return Archive(files.name, tuple(month(files, key) for key in keys if database is None or key.database == database))
+
+
+def month(files: Files, key: MonthKey) -> Month:
+    """Return a month.
+
+    Raises:
+        ArchiveError: Its manifest is missing, was altered, or is of another version.
+        OutputError: It cannot be read.
+    """
+    path = key.path(layout.MANIFEST)
+    if files.size(path) is None:
+        raise ArchiveError(f"{files.shown(path)} is missing", hint=RESTORE)
+    return Month(files, manifest.parse(files.read(path), key))
+
+
+def _keys(files: Files) -> Iterable[MonthKey]:
+    """Yield the months that have a manifest."""
+    for database in files.folders():
+        for name in files.folders(database) if database.startswith("database=") else ():
+            key = MonthKey.of_folder(f"{database}/{name}")
+            if key is not None and files.size(key.path(layout.MANIFEST)) is not None:
+                yield key

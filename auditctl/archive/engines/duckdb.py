@@ -1,0 +1,77 @@
+"""The engine DuckDB, in this process. It loads no extension, and reads no file but those that are listed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import ibis
+
+from auditctl.archive.columns import COLUMNS, DATABASE, MONTH
+from auditctl.archive.engines.engine import BATCH_ROWS, Engine, EngineError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from ibis.expr.types import Table
+
+_TYPES = {"int64": "int64", "time": "timestamp('UTC', 6)", "string": "string", "binary": "binary"}
+
+_SETTINGS: dict[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "enable_external_file_cache": False,
+    "memory_limit": "1GB",
+    "max_temp_directory_size": "100GB",
+}
+
+_MATERIALIZED_LATE = 5_000
+"""Up to how many rows of a page are found by their time and number alone, before their other columns are read."""
+
+
+class DuckDB(Engine):
+    """A session of DuckDB, in memory; what is too large for it goes to a temporary folder of its own."""
+
+    keeps_order = True
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="auditctl-duckdb-")
+        self._conn = duckdb.connect(":memory:", config={**_SETTINGS, "temp_directory": self._folder.name})
+        # Global, so that cursors have them, too.
+        self._conn.execute(
+            f"set global late_materialization_max_rows = {_MATERIALIZED_LATE}; set global timezone = 'UTC'"
+        )
+        self._backend: Any = ibis.duckdb.from_connection(self._conn)
+
+    def events(self, paths: Sequence[str]) -> Table:
+        """Return a table over exactly these files."""
+        files = ", ".join("'{}'".format(path.replace("'", "''")) for path in paths)
+        names = ", ".join([*(column.name for column in COLUMNS), DATABASE, MONTH])
+        query = (  # nothing but names of ours and quoted paths
+            f"select {names} from read_parquet([{files}], hive_partitioning = true, hive_types_autocast = false,"  # noqa: S608
+            f" hive_types = {{'{DATABASE}': varchar, '{MONTH}': varchar}})"
+        )
+        types = {column.name: _TYPES[column.type] for column in COLUMNS}
+        table: Table = self._backend.sql(query, schema=ibis.schema({**types, DATABASE: "string", MONTH: "string"}))
+        return table
+
+    def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of an expression."""
+        try:
+            # A cursor of its own, so that several results can be read in turns.
+            with self._conn.cursor() as cursor:
+                yield from cursor.sql(str(self._backend.compile(table))).to_arrow_reader(BATCH_ROWS)
+        except (duckdb.Error, OSError) as error:
+            raise EngineError(str(error)) from error
+
+    def close(self) -> None:
+        """End the session."""
+        self._conn.close()
+        self._folder.cleanup()
+
+
+def start() -> Engine:
+    """Start a session."""
+    return DuckDB()

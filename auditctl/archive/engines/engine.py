@@ -1,0 +1,45 @@
+"""Defines an engine: what reads the files of an archive, by expressions of Ibis."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from ibis.expr.types import Table
+
+BATCH_ROWS = 128
+"""How many events are in memory at a time: some have megabytes."""
+
+
+class EngineError(Exception):
+    """An engine failed; the message is its own."""
+
+
+class Engine(ABC):
+    """A session of an engine; `close` ends it."""
+
+    keeps_order: bool = False
+    """Whether rows that nothing orders come in the order of the files, and of the rows in these."""
+
+    @abstractmethod
+    def events(self, paths: Sequence[str]) -> Table:
+        """Return a table over exactly these files, with the columns of the files, and `database` and `month` as text.
+
+        Args:
+            paths: What the engine calls the files (`Files.location`), at least one.
+        """
+
+    @abstractmethod
+    def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of an expression over `events`, in constant memory.
+
+        Raises:
+            EngineError: A file is missing, or cannot be read.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the session, and free its memory."""

@@ -1,0 +1,170 @@
+"""Reads the log and its archived months as one: what is in the table, and what upkeep has dropped from it.
+
+Decides where an event is read: in the table where the snapshot has it, else in the files that the log names. So each
+event is read once, also while its month moves from one to the other.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from psycopg.sql import SQL, Composable, Literal
+
+from auditctl import resources
+from auditctl.archive import archive, files
+from auditctl.archive.archive import RESTORE, Archive, Month
+from auditctl.archive.layout import MonthKey
+from auditctl.archive.manifest import ArchiveError
+from auditctl.archive.pages import position_of
+from auditctl.archive.search import ArchiveSelection, Search
+from auditctl.archive.texts import time_text
+from auditctl.database import Connection, read_transaction
+from auditctl.log import target_names, window_search
+from auditctl.log.archive_predicates import ArchivePredicate
+from auditctl.log.event_texts import Project
+from auditctl.log.formats.format import Row
+from auditctl.log.predicates import Predicate
+from auditctl.log.selection import Order, Selection
+
+_POSITION = SQL(
+    "extract(epoch from created_on) * 1000000 as position, event_id as position_id, action::text as position_action, {}"
+)
+_HIGHEST = "\U0010ffff"
+
+Place = tuple[Any, int]
+"""When an event was captured, in microseconds since 1970, and its number."""
+
+Entry = tuple[Place, str, Row]
+"""The place of an event, its action, and what is shown of it."""
+
+
+@contextmanager
+def snapshot(conn: Connection, path: str | None = None) -> Iterator[Archive]:
+    """Run the block in a transaction for reading the log (queries/read_everywhere.sql); yield the months it dropped.
+
+    Args:
+        conn: The connection.
+        path: Where the archive is; None for where it was when it was written.
+
+    Raises:
+        ArchiveError: A month is missing, or its manifest is not the one that the log names.
+        DatabaseError: The login may not read the log.
+    """
+    with read_transaction(conn, "queries/read_everywhere.sql"):
+        rows = conn.execute(resources.sql_text("queries/dropped_month.sql").encode()).fetchall()
+        yield Archive(path or "of the log", tuple(_month(path, *row) for row in rows))
+
+
+def labels(conn: Connection) -> Mapping[str, str]:
+    """Return the labels that targets have now, which archived events are shown with, too.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    return {target.name: target.label for target in target_names.read(conn) if target.label is not None}
+
+
+def _month(path: str | None, month: str, database: str, location: str, digest: str) -> Month:
+    where, key = files.at(path or location), MonthKey(database, month)
+    try:
+        found = archive.month(where, key)
+    except ArchiveError as error:
+        if path is None and where.size(key.path("")) is None:
+            error.hint = f"If the archive {location} is elsewhere from here, say where: --archive PATH --everywhere"
+        raise
+    if found.manifest.digest != digest:
+        raise ArchiveError(
+            f"{where.shown(key.path('_manifest.json'))} was altered: it is not the one that the log names", hint=RESTORE
+        )
+    return found
+
+
+@dataclass(slots=True)
+class MergedPage:
+    """A part of the log with its archived months; iterating over it, once, reads it in constant memory.
+
+    It must be iterated over within `snapshot`.
+
+    Attributes:
+        conn: The connection, busy until the end.
+        selection: Which events of the table; the limit is the length of the page.
+        predicates: The same conditions for archived events.
+        projection: The columns of each event of the table.
+        search: The archived months.
+        project: The same columns of an archived event.
+        without: The number of an event that is left out: the one that records this very look at the log.
+        keep: Returns the entries that belong to the page, in their order; None for all.
+        following: After the iteration: the cursor of the next page; None where no more events follow.
+        count: The number of events read so far.
+        first_event_id: The number of the first of them.
+        last_event_id: The number of the last of them.
+    """
+
+    conn: Connection
+    selection: Selection
+    predicates: tuple[ArchivePredicate, ...]
+    projection: Composable
+    search: Search
+    project: Project
+    without: int | None = None
+    keep: Callable[[Iterable[Entry]], Iterable[Entry]] | None = None
+    following: str | None = None
+    count: int = 0
+    first_event_id: int | None = None
+    last_event_id: int | None = None
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows.
+
+        Raises:
+            ArchiveError: A file is missing, was altered, or cannot be read.
+            DatabaseError: The login may not read the log, or the connection is lost.
+        """
+        limit, last = self.selection.limit, None
+        most = None if limit is None else limit + (1 if self.without is None else 2)
+        selection = replace(self.selection, limit=most)
+        hot = self._hot(selection)
+        entries: Iterable[Entry] = heapq.merge(
+            hot, self._cold(selection), key=lambda entry: entry[0], reverse=selection.order is Order.DESC
+        )
+        for place, _, row in entries if self.keep is None else self.keep(entries):
+            if place[1] == self.without:
+                continue
+            if self.count == limit and last is not None:
+                self.following = f"{time_text(int(last[0]))}/{last[1]}"
+                break
+            self.count += 1
+            last = place
+            self.first_event_id, self.last_event_id = self.first_event_id or last[1], last[1]
+            yield row
+        for _ in hot:
+            pass  # to the end, which is near: leaving a stream early costs a cancel request
+
+    def _hot(self, selection: Selection) -> Iterator[Entry]:
+        projection = _POSITION.format(self.projection)
+        for time, event_id, action, *row in window_search.rows(self.conn, selection, projection):
+            yield (time, event_id), action, tuple(row)
+
+    def _cold(self, selection: Selection) -> Iterator[Entry]:
+        is_back = selection.order is Order.DESC
+        after = None if selection.after is None else position_of(selection.after, "" if is_back else _HIGHEST)
+        archived = ArchiveSelection(self.predicates, selection.order, after, selection.limit)
+        for event in self.search.events(archived):
+            yield event.position[:2], event.texts["action"] or "", self.project(event.texts)
+
+
+def event(conn: Connection, event_id: int, projection: Composable) -> tuple[str, str | None, Row] | None:
+    """Return target, key and a projection of one event of the table, within `snapshot`; None if the table has none.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    selection = Selection((Predicate(SQL("event_id = {}::bigint").format(Literal(event_id))),))
+    named = SQL("target_name, target_id, {}").format(projection)
+    for target, target_id, *row in list(window_search.rows(conn, selection, named)):
+        return target, target_id, tuple(row)
+    return None

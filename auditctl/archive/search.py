@@ -1,0 +1,259 @@
+"""Finds events in an archive, in their order, in constant memory.
+
+Decides in which order the files are searched: from the newest on, or from the oldest, in windows that grow while
+little is found. What is found is what one ordered query over all files would return.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from auditctl.archive import parts, texts
+from auditctl.archive.archive import RESTORE, Archive, ArchivedPart
+from auditctl.archive.engines import Engine, EngineError
+from auditctl.archive.manifest import ArchiveError
+from auditctl.archive.texts import ArchivedEvent, Labels, Position
+from auditctl.log import archive_predicates
+from auditctl.log.archive_predicates import ArchivePredicate
+from auditctl.log.selection import Order
+
+if TYPE_CHECKING:
+    from ibis.expr.types import BooleanValue, Table
+
+GROWTH = 4
+"""How many times as many files as the window before it a window has."""
+
+CHUNK = 2_000
+"""How many events one query finds at most."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSelection:
+    """Which archived events to read, and in which order.
+
+    Attributes:
+        predicates: The conditions, all of which an event satisfies.
+        order: Oldest or newest first.
+        after: The event after which to continue, in that order; None to start at the beginning.
+        limit: The maximum number of events; None for all.
+    """
+
+    predicates: tuple[ArchivePredicate, ...] = ()
+    order: Order = Order.DESC
+    after: Position | None = None
+    limit: int | None = None
+
+
+@dataclass(slots=True)
+class Search:
+    """A search of an archive by an engine.
+
+    Attributes:
+        archive: The archive.
+        engine: The engine.
+        labels: The labels of targets, by database.
+        checks_content: Whether the SHA-256 of each file is compared before it is read.
+    """
+
+    archive: Archive
+    engine: Engine
+    labels: Labels = field(default_factory=dict)
+    checks_content: bool = False
+    _known: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.labels = self.labels or self.archive.labels
+
+    def events(self, selection: ArchiveSelection) -> Iterator[ArchivedEvent]:
+        """Yield the events of a selection, in its order.
+
+        Raises:
+            ArchiveError: A file is missing, was altered, or cannot be read.
+            OutputError: A file cannot be read.
+        """
+        found = self._events(selection, archive_predicates.conjunction(selection.predicates))
+        yield from found if selection.limit is None else islice(found, selection.limit)
+
+    def _events(self, selection: ArchiveSelection, predicate: ArchivePredicate) -> Iterator[ArchivedEvent]:
+        slices = _slices(self._searched(selection, predicate), is_merged=len(self.archive.databases) > 1)
+        if selection.order is Order.DESC:
+            slices.reverse()
+        place, size = 0, 1
+        missing = selection.limit
+        while place < len(slices) and missing != 0:
+            window = [part for some in slices[place : place + size] for part in some]
+            place, count = place + size, 0
+            for event in self._window(window, selection, predicate, missing):
+                count += 1
+                yield event
+            missing = None if missing is None else missing - count
+            # All of a large answer comes file by file; where little is found, more are searched at once.
+            size = 1 if missing is None else size * GROWTH
+
+    def _searched(self, selection: ArchiveSelection, predicate: ArchivePredicate) -> list[ArchivedPart]:
+        """Return the files that may have such events, by what the manifests say of their times."""
+        after = None if selection.after is None else _EPOCH + timedelta(microseconds=selection.after[0])
+        since, until = predicate.since, predicate.until
+        if after is not None and selection.order is Order.ASC:
+            since = after if since is None else max(since, after)
+        return [
+            part
+            for month in self.archive.months
+            for part in month.parts
+            if (since is None or datetime.fromisoformat(part.part.last_occurred_at) >= since)
+            and (until is None or datetime.fromisoformat(part.part.first_occurred_at) < until)
+            and (
+                after is None
+                or selection.order is Order.ASC
+                or datetime.fromisoformat(part.part.first_occurred_at) <= after
+            )
+        ]
+
+    def _window(
+        self, window: Sequence[ArchivedPart], selection: ArchiveSelection, predicate: ArchivePredicate,
+        missing: int | None,
+    ) -> Iterator[ArchivedEvent]:  # fmt: skip
+        """Yield the events of some files."""
+        table = self.table(window)
+        is_whole = missing is None and selection.order is Order.ASC and self.engine.keeps_order
+        if is_whole and len(self.archive.databases) <= 1:
+            found = self.read(window, table.filter(self._condition(table, predicate, selection)))
+            yield from _in_order(_accepted(found, predicate), window)
+            return
+        after, chunk = selection.after, CHUNK
+        while missing is None or missing > 0:
+            chunk = CHUNK if missing is None or predicate.accepts is not None else min(missing, CHUNK)
+            condition = self._condition(table, predicate, replace(selection, after=after))
+            count = 0
+            for event in self.read(window, _ordered(table.filter(condition), selection.order).limit(chunk)):
+                count += 1
+                after = event.position
+                if predicate.accepts is None or predicate.accepts(event.values):
+                    missing = None if missing is None else missing - 1
+                    yield event
+            if count < chunk:
+                return
+
+    def table(self, window: Sequence[ArchivedPart]) -> Table:
+        """Return a table over some files, which are there.
+
+        Raises:
+            ArchiveError: One is missing, or was altered.
+            OutputError: One cannot be read.
+        """
+        for part in window:
+            if part.path not in self._known:
+                part.require()
+                if self.checks_content:
+                    _require_content(part)
+                self._known.add(part.path)
+        return self.engine.events([part.files.location(part.path) for part in window])
+
+    def read(self, window: Sequence[ArchivedPart], table: Table) -> Iterator[ArchivedEvent]:
+        """Yield the events of an expression over some files, which has all their columns.
+
+        Raises:
+            ArchiveError: A file cannot be read.
+        """
+        with naming(window):
+            for batch in self.engine.batches(table):
+                yield from texts.of_batch(batch, self.labels)
+
+    def _condition(self, table: Table, predicate: ArchivePredicate, selection: ArchiveSelection) -> BooleanValue:
+        condition = predicate.expression(table)
+        return condition if selection.after is None else condition & _after(table, selection.after, selection.order)
+
+
+class naming:  # noqa: N801 - used like a function
+    """Raises ArchiveError, with the name of the file, where an engine cannot read one of some files."""
+
+    def __init__(self, window: Sequence[ArchivedPart]) -> None:
+        self._window = window
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        """Translate an error."""
+        if isinstance(error, EngineError | ValueError):
+            for part in self._window:
+                _require_readable(part)
+            names = ", ".join(part.files.shown(part.path) for part in self._window[:3])
+            message = " ".join(str(error).split())[:300]
+            raise ArchiveError(f"the archive cannot be read ({names}): {message}", hint=RESTORE) from error
+
+
+def _require_readable(part: ArchivedPart) -> None:
+    part.require()
+    _require_content(part)
+    for _ in parts.read(part.files, part.path):
+        pass
+
+
+def _require_content(part: ArchivedPart) -> None:
+    content = hashlib.sha256()
+    for data in part.files.chunks(part.path):
+        content.update(data)
+    if content.hexdigest() != part.part.sha256:
+        raise ArchiveError(
+            f"{part.files.shown(part.path)} was altered: its SHA-256 is not that of its manifest", hint=RESTORE
+        )
+
+
+def _slices(found: Sequence[ArchivedPart], *, is_merged: bool) -> list[list[ArchivedPart]]:
+    """Divide files into groups one after the other in time: of one database each file, of several each month."""
+    if not is_merged:
+        return [[part] for part in found]
+    by_month: dict[str, list[ArchivedPart]] = {}
+    for part in found:
+        by_month.setdefault(part.key.month, []).append(part)
+    return [by_month[month] for month in sorted(by_month)]
+
+
+def _ordered(table: Table, order: Order) -> Table:
+    import ibis
+
+    keys = (table.occurred_at, table.event_id, table.database)
+    return table.order_by([ibis.desc(key) if order is Order.DESC else ibis.asc(key) for key in keys])
+
+
+def _after(table: Table, position: Position, order: Order) -> BooleanValue:
+    import ibis
+
+    time = ibis.literal(_EPOCH + timedelta(microseconds=position[0]))
+    before = _greater if order is Order.ASC else _less
+    rest = before(table.event_id, position[1]) | ((table.event_id == position[1]) & before(table.database, position[2]))
+    condition = before(table.occurred_at, time) | ((table.occurred_at == time) & rest)
+    # Implied, and what engines compare with the statistics of the files.
+    bound = table.occurred_at >= time if order is Order.ASC else table.occurred_at <= time
+    return bound & condition
+
+
+def _greater(column: object, value: object) -> BooleanValue:
+    return column > value  # type: ignore[operator]
+
+
+def _less(column: object, value: object) -> BooleanValue:
+    return column < value  # type: ignore[operator]
+
+
+def _accepted(found: Iterator[ArchivedEvent], predicate: ArchivePredicate) -> Iterator[ArchivedEvent]:
+    accepts: Callable[..., bool] | None = predicate.accepts
+    return found if accepts is None else (event for event in found if accepts(event.values))
+
+
+def _in_order(found: Iterator[ArchivedEvent], window: Sequence[ArchivedPart]) -> Iterator[ArchivedEvent]:
+    last: Position | None = None
+    for event in found:
+        if last is not None and event.position[:2] <= last[:2]:
+            names = ", ".join(part.files.shown(part.path) for part in window)
+            raise ArchiveError(f"{names} was altered: its events are not in their order", hint=RESTORE)
+        last = event.position
+        yield event
