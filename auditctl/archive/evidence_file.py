@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from auditctl.archive import statistics
 from auditctl.archive.files import Files
 from auditctl.archive.hashed_output import HashedOutput
 from auditctl.archive.manifest import ArchiveError
@@ -109,6 +110,10 @@ class EvidenceFile:
         with _damage(self.shown):
             columns = [column.to_pylist() for column in self._reader.read_row_group(group).columns]
             return [_node(row) for row in zip(*columns, strict=True)]
+
+    def groups_with(self, event_id: int) -> list[int]:
+        """Return the groups of rows that may have the leaf of an event of a number."""
+        return statistics.groups_with(self._reader, "event_id", event_id)
 
     def nodes(self) -> Iterator[TreeNode]:
         """Yield all nodes. Raises ArchiveError."""

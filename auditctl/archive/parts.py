@@ -7,14 +7,14 @@ Bloom filters for the columns that are looked up.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditctl.archive import events, layout
+from auditctl.archive import events, layout, statistics
 from auditctl.archive.columns import COLUMNS, Stored
 from auditctl.archive.events import EventRow
 from auditctl.archive.files import Files
@@ -81,8 +81,37 @@ class PartWriter:
             self.parts.append(Part(name, count, output.size, output.hash.hexdigest(), *times))
 
 
-def read(files: Files, path: str) -> Iterator[Fields]:
-    """Yield the canonical bytes of each event of a part.
+class PartFile:
+    """A part that is open.
+
+    Attributes:
+        shown: What messages call it.
+        groups: How many groups of rows it has.
+    """
+
+    def __init__(self, reader: pq.ParquetFile, shown: str) -> None:
+        self._reader = reader
+        self.shown = shown
+        self.groups: int = reader.num_row_groups
+
+    def groups_with(self, event_id: int) -> list[int]:
+        """Return the groups of rows that may have an event of a number."""
+        return statistics.groups_with(self._reader, "event_id", event_id)
+
+    def read(self, group: int) -> Iterator[Fields]:
+        """Yield the canonical bytes of each event of a group of rows.
+
+        Raises:
+            ArchiveError: They cannot be read.
+        """
+        with _damage(f"row group {group} of {self.shown}"):
+            for batch in self._reader.iter_batches(batch_size=10_000, row_groups=[group]):
+                yield from events.from_batch(batch)
+
+
+@contextmanager
+def opened(files: Files, path: str) -> Iterator[PartFile]:
+    """Open a part to read it.
 
     Raises:
         ArchiveError: It is not a file of this version of auditctl.
@@ -90,14 +119,32 @@ def read(files: Files, path: str) -> Iterator[Fields]:
     """
     shown = files.shown(path)
     with files.open(path) as file:
-        try:
-            with pq.ParquetFile(file, page_checksum_verification=True) as reader:
-                if not reader.schema_arrow.equals(events.schema(), check_metadata=True):
-                    raise ArchiveError(f"{shown} has other columns", hint="Another version of auditctl wrote it.")
-                for batch in reader.iter_batches(batch_size=10_000):
-                    yield from events.from_batch(batch)
-        except (pa.ArrowException, ValueError, OSError) as error:
-            raise ArchiveError(f"{shown} cannot be read: {error}", hint="Restore it from a copy.") from error
+        with _damage(shown):
+            reader = pq.ParquetFile(file, page_checksum_verification=True)
+        with reader:
+            if not reader.schema_arrow.equals(events.schema(), check_metadata=True):
+                raise ArchiveError(f"{shown} has other columns", hint="Another version of auditctl wrote it.")
+            yield PartFile(reader, shown)
+
+
+def read(files: Files, path: str) -> Iterator[Fields]:
+    """Yield the canonical bytes of each event of a part.
+
+    Raises:
+        ArchiveError: It is not a file of this version of auditctl.
+        OutputError: It cannot be read.
+    """
+    with opened(files, path) as part:
+        for group in range(part.groups):
+            yield from part.read(group)
+
+
+@contextmanager
+def _damage(shown: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise ArchiveError(f"{shown} cannot be read: {error}", hint="Restore it from a copy.") from error
 
 
 def _groups(rows: Iterable[EventRow]) -> Iterator[list[EventRow]]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from auditctl.cli.known_values import FILES, complete
+from auditctl.archive import extra
+from auditctl.cli.known_values import FILES, FOLDERS, complete
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.cli.verify import policy_option, public_key_option, read_policy, read_text
@@ -29,18 +30,33 @@ from auditctl.evidence.prover import prove_event
     shell_complete=complete(FILES),
     help="The file, such as 57.tlog-proof; it must not exist.",
 )
+@click.option(
+    "--archive",
+    metavar="PATH",
+    shell_complete=complete(FOLDERS),
+    help="Prove an archived event, by what the archive has itself.",
+)
+@click.option("--database", metavar="NAME", help="Of an archive, the database that the event comes from.")
 @pass_session
-def prove(session: Session, event_id: int, output: Path) -> None:
+def prove(session: Session, event_id: int, output: Path, archive: str | None, database: str | None) -> None:
     """Write a proof that an event is in the sealed log, as c2sp.org/tlog-proof has it.
 
     The file has the whole event, but for erased values: give it only to people who may see that.
 
+    With --archive PATH it needs no database: the proof is by the checkpoint of the event's month.
+
     \b
-    Example:
+    Examples:
       auditctl prove 57 --output 57.tlog-proof
+      auditctl prove 57 --output 57.tlog-proof --archive /mnt/archive
     """
-    with session.connect(READER) as conn:
-        text = str(prove_event(conn, event_id))
+    if archive is not None:
+        text = _prove_archived(event_id, archive, database)
+    elif database is not None:
+        raise UsageError("--database needs --archive", hint="Name the archive: --archive PATH")
+    else:
+        with session.connect(READER) as conn:
+            text = str(prove_event(conn, event_id))
     try:
         with output.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -49,6 +65,12 @@ def prove(session: Session, event_id: int, output: Path) -> None:
     except OSError as error:
         raise OutputError(f"cannot write {output}: {error.strerror}") from error
     session.say(f"event {event_id} is proven by {output}")
+
+
+def _prove_archived(event_id: int, path: str, database: str | None) -> str:
+    with extra.required():
+        from auditctl.archive import files, prover
+    return str(prover.prove_event(files.at(path), event_id, database))
 
 
 @click.command("verify-proof", short_help="Check a proof, without a database.")

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from auditctl import metrics, revision
+from auditctl.archive import extra
 from auditctl.cli import progress
-from auditctl.cli.known_values import FILES, TIMES, complete
+from auditctl.cli.known_values import FILES, FOLDERS, TIMES, complete
 from auditctl.cli.options import table_or_json
 from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import READER, Session, pass_session
@@ -92,11 +93,18 @@ def read_policy(public_key: Path | None, policy_file: Path | None) -> Policy | N
     help="Compare only the events that were sealed since then.",
 )
 @click.option("--block", metavar="N", type=click.IntRange(min=1), help="Compare only the events of this block.")
+@click.option(
+    "--archive",
+    metavar="PATH",
+    shell_complete=complete(FOLDERS),
+    help="Verify this archive instead of the database, by what it has itself.",
+)
+@click.option("--database", metavar="NAME", help="Of an archive, only the months of this database.")
 @table_or_json("How to print what was found.")
 @pass_session
 def verify(
     session: Session, public_key: Path | None, policy_file: Path | None, checkpoints: tuple[Path, ...],
-    since: str | None, block: int | None, output: str,
+    since: str | None, block: int | None, archive: str | None, database: str | None, output: str,
 ) -> None:  # fmt: skip
     """Compare the log with its evidence: find events that were altered, deleted or added after they were sealed.
 
@@ -108,14 +116,26 @@ def verify(
     Without a public key, anybody who can write the evidence can write it anew. Without a checkpoint that is kept
     elsewhere, the end of the log can be cut off together with its evidence.
 
+    --archive PATH verifies archived months without a database: each file by the manifest of its month, each event by
+    its leaf in the tree of a signed checkpoint, and each manifest by the event that records it, once that is archived
+    too.
+
     \b
     Examples:
       auditctl verify --public-key seal.key.pub
       auditctl verify --public-key seal.key.pub --checkpoint /mnt/anchor/
       auditctl verify --policy policy.txt --since 7d --format json
+      auditctl verify --archive /mnt/archive --public-key seal.key.pub
     """
     keys = read_policy(public_key, policy_file)
     anchors, problems = _read_anchors(checkpoints)
+    if archive is not None:
+        if since is not None or block is not None:
+            raise UsageError("--since and --block choose events of the database", hint="Leave them out with --archive.")
+        _verify_archive(session, archive, (keys, tuple(anchors), database), problems, output)
+        return
+    if database is not None:
+        raise UsageError("--database needs --archive", hint="Name the archive: --archive PATH")
     choice = Choice(
         keys, tuple(anchors), times.parse(since).at(datetime.now(UTC)) if since is not None else None, block
     )
@@ -130,18 +150,40 @@ def verify(
             raise
         report = verifier.verify_nothing(choice, str(error))
     report.findings[:0] = problems
+    _print(report, _lines(report, is_checked=keys is not None), output)
+    _record_run(session, report)
+    _end(session, report, "the log is not as it was sealed", _LOOK_ON)
+
+
+_LOOK_ON = "Change nothing, copy the database's files, and look on: auditctl doctor; auditctl reconcile"
+
+
+def _verify_archive(
+    session: Session, path: str, choice: tuple[Policy | None, tuple[Anchor, ...], str | None],
+    problems: list[Finding], output: str,
+) -> None:  # fmt: skip
+    with extra.required():
+        from auditctl.archive.verifier import ArchiveChoice
+        from auditctl.cli import verify_archive
+    report = verify_archive.verify(session, path, ArchiveChoice(*choice))
+    report.findings[:0] = problems
+    _print(report, verify_archive.lines(report, is_checked=choice[0] is not None), output)
+    hint = "Change nothing, copy the archive, and restore what was altered from a copy."
+    _end(session, report, "the archive is not as it was written", hint)
+
+
+def _print(report: Report, counts: Iterator[str], output: str) -> None:
     if output == "json":
         print_json(report.as_dict())
-    else:
-        for line in _lines(report, is_checked=keys is not None):
-            print_text(harmless(line))
-    _record_run(session, report)
+        return
+    for line in (*counts, *_found(report)):
+        print_text(harmless(line))
+
+
+def _end(session: Session, report: Report, problem: str, hint: str) -> None:
+    """Raise DriftError if anything was found."""
     if report.findings:
-        count = sum(report.counts().values())
-        raise DriftError(
-            f"{plural(count, 'finding')}: the log is not as it was sealed",
-            hint="Change nothing, copy the database's files, and look on: auditctl doctor; auditctl reconcile",
-        )
+        raise DriftError(f"{plural(sum(report.counts().values()), 'finding')}: {problem}", hint=hint)
     session.say("nothing found")
 
 
@@ -180,13 +222,17 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
 
 
 def _lines(report: Report, *, is_checked: bool) -> Iterator[str]:
-    """What is printed: counts first, then findings by kind, and notes, each a sentence on a line."""
+    """The counts that are printed first."""
     yield f"{plural(report.events, 'event')} compared in {plural(report.blocks, 'block')}; {report.tree_size:,} leaves"
     yield f"not sealed yet: {report.unsealed:,}"
     if report.erased or report.pruned:
         yield f"with erased values: {report.erased:,}; deleted by retention: {report.pruned:,}"
     nobody = "nobody who is trusted" if is_checked else "not checked"
     yield f"signed by: {', '.join(report.signed_by) or nobody}"
+
+
+def _found(report: Report) -> Iterator[str]:
+    """Findings by kind, and notes, each a sentence on a line."""
     if report.findings:
         yield f"found: {', '.join(f'{kind} {count:,}' for kind, count in report.counts().items())}"
     for kind, findings in report.by_kind().items():

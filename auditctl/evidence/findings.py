@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 KINDS = (
-    "table", "unreadable", "rolled_back", "forked", "signature", "checkpoint", "block_missing", "record",
-    "block_altered", "partition", "altered", "missing", "added", "erased_unannounced", "pruned_unannounced", "capture",
+    "table", "unreadable", "rolled_back", "forked", "signature", "checkpoint", "month", "manifest", "file",
+    "block_missing", "record", "block_altered", "partition", "altered", "missing", "added", "erased_unannounced",
+    "pruned_unannounced", "capture",
 )  # fmt: skip
 """The kinds of findings, in the order in which they are shown: first what makes others uncertain."""
 
@@ -26,6 +27,8 @@ class Finding:
         column: The column, if it is known; several are separated by commas.
         block: The number of the block, if it is one.
         partition: The partition, if it is known.
+        file: The file of an archive, if it is one: its path within the archive.
+        row_group: The group of rows of that file, from 0, if it is known.
     """
 
     kind: str
@@ -34,6 +37,8 @@ class Finding:
     column: str | None = None
     block: int | None = None
     partition: str | None = None
+    file: str | None = None
+    row_group: int | None = None
 
 
 @dataclass(slots=True)

@@ -88,7 +88,7 @@ class BlockLeaves:
         if erasure is not None:
             leaf = erasure.leaf(fields)
             place = self._places.get(leaf)
-            return None if place is None else Leaf(self.first + place, leaf, None, _remains(fields, erasure))
+            return None if place is None else Leaf(self.first + place, leaf, None, remains(fields, erasure))
         for salt in self._salts(fields):
             leaf = event_leaf(fields, salt)[0]
             if (place := self._places.get(leaf)) is not None:
@@ -110,8 +110,8 @@ class BlockLeaves:
             start = checks.find(wanted, start + 1)
 
 
-def _remains(fields: Fields, erasure: Erasure) -> Disclosure:
-    """What remains of the columns that an erasure changed is not proven, and not shown."""
+def remains(fields: Fields, erasure: Erasure) -> Disclosure:
+    """Return what a proof shows of an event with erased values; what remains in their columns is not proven."""
     shown = tuple(None if name in erasure.units else value for name, value in zip(COLUMNS, fields, strict=True))
     sealed = erasure.sealed()
     return Disclosure(
