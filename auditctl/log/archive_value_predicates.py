@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from auditctl.actions import Action
 from auditctl.log import jsonb_text
 from auditctl.log.archive_predicates import FLAT, ArchivePredicate, Expression, all_of, any_of, one_of
-from auditctl.log.filter_values import ColumnValue
+from auditctl.log.filter_values import ColumnValue, Reason
 
 if TYPE_CHECKING:
     from ibis.expr.types import BooleanValue, StringValue, Table
@@ -127,14 +127,15 @@ def context(values: Sequence[tuple[str, str]]) -> ArchivePredicate:
     return _in_documents(found, (CONTEXT,), accepts)
 
 
-def reason(values: Sequence[str]) -> ArchivePredicate:
+def reason(values: Sequence[Reason]) -> ArchivePredicate:
     """With this text in its reason, in upper or lower case."""
-    (text,) = values
-    lowered = _lower(text)
+    text = values[0].text
+    lowered = {is_ascii: _lower(text, is_ascii=is_ascii) for is_ascii in (False, True)}
 
     def accepts(event: Mapping[str, Any]) -> bool:
         recorded = jsonb_text.as_text(jsonb_text.member(event[CONTEXT], REASON))
-        return recorded is not None and lowered in _lower(recorded)
+        is_ascii = event["database"] in values[0].ascii_databases
+        return recorded is not None and lowered[is_ascii] in _lower(recorded, is_ascii=is_ascii)
 
     def expression(events: Table) -> BooleanValue:
         # Engines agree on the lower case of ASCII alone.
@@ -147,7 +148,7 @@ def reason(values: Sequence[str]) -> ArchivePredicate:
         return (events.context.re_search(pattern) & events.context.re_search(FLAT)).fill_null(False)
 
     is_short_ascii = text.isascii() and len(text) <= _LONGEST_PATTERN
-    return ArchivePredicate(expression, certain if is_short_ascii else None, accepts, (CONTEXT,))
+    return ArchivePredicate(expression, certain if is_short_ascii else None, accepts, (CONTEXT, "database"))
 
 
 def _with_values(values: Sequence[ColumnValue], *sides: str) -> ArchivePredicate:
@@ -217,9 +218,11 @@ def _written(text: str) -> list[_Value]:
     return values
 
 
-def _lower(text: str) -> str:
-    """Return a text in lower case as the database has it, each character by itself."""
-    return text.lower() if text.isascii() else "".join(_LOWER.get(letter) or letter.lower() for letter in text)
+def _lower(text: str, *, is_ascii: bool) -> str:
+    """Return a text in lower case as the database has it, each character by itself, or letters of ASCII alone."""
+    if text.isascii():
+        return text.lower()
+    return "".join(letter if is_ascii and letter > "\x7f" else _LOWER.get(letter) or letter.lower() for letter in text)
 
 
 _LOWER = {"\u0130": "i"}

@@ -8,15 +8,14 @@ from enum import Enum, auto
 from typing import Any
 
 from auditctl.actions import Action
-from auditctl.database import Connection
 from auditctl.log import filter_text, filter_values
 from auditctl.log.archive_predicates import ArchivePredicate
-from auditctl.log.filter_lookup import Targets
+from auditctl.log.known_names import KnownNames, Targets
 from auditctl.log.predicates import Predicate
 
-Resolve = Callable[[Connection, tuple[Any, ...], Targets], tuple[Any, ...]]
-Suggest = Callable[[Connection, tuple[Any, ...], Targets], str]
-Doubt = Callable[[Connection, tuple[Any, ...]], Sequence[str]]
+Resolve = Callable[[KnownNames, tuple[Any, ...], Targets], tuple[Any, ...]]
+Suggest = Callable[[KnownNames, tuple[Any, ...], Targets], str]
+Doubt = Callable[[KnownNames, tuple[Any, ...]], Sequence[str]]
 
 
 class FieldKind(Enum):
@@ -66,7 +65,7 @@ class Filter:
         field: Its field in the page's form.
         repeatable: Whether several values may be given.
         is_usually_one: Whether one value is usual: then JSON has it as text, and as a list only if there are several.
-        resolve: Looks the values up in the database; None where there is nothing to look up. Gets the targets, which
+        resolve: Looks the values up where events are; None where there is nothing to look up. Gets the targets, which
             are resolved first; raises UsageError.
         suggest: Returns a question that names values like those that were looked up and are not in the log; empty
             without one. None where there is nothing to suggest.

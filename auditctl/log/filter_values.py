@@ -201,6 +201,19 @@ def pair(value: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """A text to find in reasons.
+
+    Attributes:
+        text: The text.
+        ascii_databases: The databases whose `lower` changes letters of ASCII alone; empty before it is looked up.
+    """
+
+    text: str
+    ascii_databases: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnValue:
     """A column, and a value to find in it.
 

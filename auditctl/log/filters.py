@@ -17,9 +17,9 @@ from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log import filter_text, filter_values, times
 from auditctl.log.archive_predicates import ArchivePredicate
-from auditctl.log.filter_lookup import Targets
 from auditctl.log.filter_registry import BY_NAME, FILTERS
 from auditctl.log.filter_row import Field, FieldKind, Filter
+from auditctl.log.known_names import DatabaseNames, KnownNames, Targets
 from auditctl.log.predicates import Predicate
 from auditctl.text import in_quotes, iso_utc
 
@@ -75,17 +75,20 @@ class Filters:
                 )
         return cls({name: _normalize(BY_NAME[name], values, zone) for name, values in given.items()}, parsed, zone)
 
-    def resolve(self, conn: Connection) -> Filters:
+    def resolve(self, source: Connection | KnownNames) -> Filters:
         """Return the filters with names looked up: targets as events carry them.
+
+        Args:
+            source: Where to look: in the log, by its connection, or in the names that something else knows.
 
         Raises:
             UsageError: The log knows no such table or column.
             DatabaseError: The login may not read the log.
         """
-        filters = self
+        filters, names = self, _names(source)
         for row in FILTERS:
             if row.resolve is not None and row.name in filters.values:
-                values = row.resolve(conn, filters.values[row.name], filters.targets)
+                values = row.resolve(names, filters.values[row.name], filters.targets)
                 filters = replace(filters, values={**filters.values, row.name: values})
         return filters
 
@@ -113,7 +116,7 @@ class Filters:
         limits = [row.actions for row in FILTERS if row.actions is not None and row.name in self.values]
         return tuple(action for action in Action if all(action in some for some in limits)) if limits else None
 
-    def suggest(self, conn: Connection) -> str:
+    def suggest(self, source: Connection | KnownNames) -> str:
         """Return questions that name values like those that were searched for; empty without any.
 
         Only for resolved filters that found nothing.
@@ -121,10 +124,11 @@ class Filters:
         Raises:
             DatabaseError: The login may not read the log.
         """
+        names = _names(source)
         asked = ((row.suggest, row.name) for row in FILTERS if row.suggest and row.name in self.values)
-        return " ".join(filter(None, (ask(conn, self.values[name], self.targets) for ask, name in asked)))
+        return " ".join(filter(None, (ask(names, self.values[name], self.targets) for ask, name in asked)))
 
-    def doubts(self, conn: Connection) -> tuple[str, ...]:
+    def doubts(self, source: Connection | KnownNames) -> tuple[str, ...]:
         """Return sentences about values that have no effect on what is selected; empty without any.
 
         Only for resolved filters.
@@ -132,8 +136,9 @@ class Filters:
         Raises:
             DatabaseError: The login may not read the log.
         """
+        names = _names(source)
         asked = ((row.doubt, row.name) for row in FILTERS if row.doubt and row.name in self.values)
-        return tuple(sentence for doubt, name in asked for sentence in doubt(conn, self.values[name]))
+        return tuple(sentence for doubt, name in asked for sentence in doubt(names, self.values[name]))
 
     def require_fixed(self, name: str) -> None:
         """Make sure that the filters mean the same each time.
@@ -169,6 +174,10 @@ class Filters:
         is_text = {row.name: len(texts) == 1 and (row.is_usually_one or not row.repeatable) for row, texts in given}
         zone: dict[str, str | list[str]] = {} if self.clock == clock.UTC else {ZONE: self.clock.name}
         return {row.name: texts[0] if is_text[row.name] else list(texts) for row, texts in given} | zone
+
+
+def _names(source: Connection | KnownNames) -> KnownNames:
+    return source if isinstance(source, KnownNames) else DatabaseNames(source)
 
 
 def by_clock(names: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal
 
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
@@ -25,13 +26,27 @@ def string(text: str) -> str:
 
 def number(text: str) -> str:
     """Return the text of a number, such as 1e2, as jsonb has it, without zeros at the end of a fraction."""
+    plain = plain_number(text)
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def plain_number(text: str) -> str:
+    """Return the text of a number, such as 1e2, as jsonb has it."""
     plain = format(Decimal(text), "f")
-    plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
-    return "0" if plain == "-0" else plain
+    return plain if plain.strip("-0.") else plain.removeprefix("-")
 
 
 def canonical(text: str) -> str:
     """Return a valid JSON text as `normal` returns an equal value."""
+    return _rewritten(text, number)
+
+
+def rewritten(text: str) -> str:
+    """Return a valid JSON text as jsonb has it, with the zeros that its numbers have."""
+    return _rewritten(text, plain_number)
+
+
+def _rewritten(text: str, written: Callable[[str], str]) -> str:
     stack: list[list[str]] = [[]]
     for match in _LEXEME.finditer(text):
         lexeme = match[0]
@@ -43,7 +58,7 @@ def canonical(text: str) -> str:
         elif lexeme[0] == '"':
             stack[-1].append(string(json.loads(lexeme)))
         else:
-            stack[-1].append(lexeme if lexeme.isalpha() else number(lexeme))
+            stack[-1].append(lexeme if lexeme.isalpha() else written(lexeme))
     return stack[0][0]
 
 
@@ -71,6 +86,17 @@ def member(text: str | None, key: str) -> str | None:
         else:
             depth += 1 if lexeme in ("{", "[") else -1
     return None
+
+
+def keys(text: str | None) -> list[str]:
+    """Return the keys of an object, in its order; none of another value."""
+    found, depth = [], 0
+    for token in _TOKEN.finditer(text) if text and text[0] == "{" else ():
+        if token[0][0] != '"':
+            depth += 1 if token[0] in ("{", "[") else -1
+        elif depth == 1 and text and text.startswith(": ", token.end()):
+            found.append(as_text(token[0]) or "")
+    return found
 
 
 def has(text: str | None, name: str) -> bool:

@@ -70,11 +70,20 @@ def find(conn: Connection, key: str, targets: Sequence[str] | None) -> tuple[Spe
     query = SQL(resources.sql_text("queries/key_spelling.sql")).format(targets=source)
     with read_transaction(conn), conn.cursor(row_factory=class_row(Spellings)) as cursor:
         groups = tuple(cursor.execute(query, {"key": key, "targets": targets and list(targets)}))
+    require_possible(key, groups, targets)
+    return groups
+
+
+def require_possible(key: str, groups: Sequence[Spellings], targets: Sequence[str] | None) -> None:
+    """Make sure that one of the named targets can have a key.
+
+    Raises:
+        UsageError: None can.
+    """
     if targets and all(group.fault for group in groups):
         raise UsageError(
             f"{in_quotes(key)} is not a key of {targets[0]}: {groups[0].fault}", hint=_hint(groups[0].columns)
         )
-    return groups
 
 
 def suggest(conn: Connection, key: str, targets: Sequence[str]) -> str:

@@ -31,6 +31,8 @@ OWN_PREFIX = f"{SCHEMA}."
 _MAX_LISTED = 8
 """How many names a message lists."""
 
+_LISTED = "List the audited tables with: auditctl tables"
+
 
 @dataclass(frozen=True, slots=True)
 class KnownTarget:
@@ -74,14 +76,20 @@ def read(conn: Connection) -> list[KnownTarget]:
         return cursor.execute(query).fetchall()
 
 
-def resolve(text: str, known: Sequence[KnownTarget]) -> list[str]:
+def resolve(text: str, known: Sequence[KnownTarget], place: str = "the log", listed: str = _LISTED) -> list[str]:
     """Return the names of the targets that a text means, in order, at least one.
 
     Tried in turn: the exact name or label, a glob over both, a name with parts in quotes as in SQL, the name and the
     label in any case, and the table's name without its schema, which must then be unique.
 
+    Args:
+        text: The text.
+        known: What is known.
+        place: What knows it, for messages.
+        listed: How all names are listed, as a sentence.
+
     Raises:
-        UsageError: The log knows no such target, or two schemas have such a table.
+        UsageError: No such target is known, or two schemas have such a table.
     """
     folded = text.lower()
     tests: list[Callable[[KnownTarget], bool]] = [
@@ -98,7 +106,7 @@ def resolve(text: str, known: Sequence[KnownTarget]) -> list[str]:
         if names := [target.name for target in known if test(target)]:
             return names
     for table in dict.fromkeys((_unquoted(text), _unquoted(folded))):
-        same_table = [target.name for target in known if target.table == table]
+        same_table = list(dict.fromkeys(target.name for target in known if target.table == table))
         # A table comes before auditctl's own targets, such as auditctl.role.
         if names := [name for name in same_table if not name.startswith(OWN_PREFIX)] or same_table:
             if len(names) > 1:
@@ -106,7 +114,7 @@ def resolve(text: str, known: Sequence[KnownTarget]) -> list[str]:
                     f"{in_quotes(text)} may mean {' or '.join(names)}", hint="Write the name with its schema."
                 )
             return names
-    raise UsageError(f"the log knows no table {in_quotes(text)}", hint=_target_hint(text, known))
+    raise UsageError(f"{place} knows no table {in_quotes(text)}", hint=_target_hint(text, known, listed))
 
 
 def find(conn: Connection, text: str, known: Sequence[KnownTarget]) -> list[str]:
@@ -188,9 +196,13 @@ def require_columns(conn: Connection, columns: Sequence[str], targets: Sequence[
         present = {column for target, column in conn.execute(query) if targets is None or target in targets}
     for column in columns:
         if column not in present and not _was_recorded(conn, column, targets):
-            where = f"no table in {', '.join(targets[:_MAX_LISTED])}" if targets else "no audited table"
-            hint = _suggestion(column, present) or "List the columns in psql with: \\d SCHEMA.TABLE"
-            raise UsageError(f"{where} has a column {in_quotes(column)}", hint=hint)
+            raise no_column(column, targets, present, "List the columns in psql with: \\d SCHEMA.TABLE")
+
+
+def no_column(column: str, targets: Sequence[str] | None, present: Iterable[str], listed: str) -> UsageError:
+    """Return the error for a column that none of some targets has; the hint names others, or else how to list them."""
+    where = f"no table in {', '.join(targets[:_MAX_LISTED])}" if targets else "no audited table"
+    return UsageError(f"{where} has a column {in_quotes(column)}", hint=_suggestion(column, present) or listed)
 
 
 def _quoted(text: str) -> list[Pattern]:
@@ -231,11 +243,11 @@ def _was_recorded(conn: Connection, column: str, targets: Sequence[str] | None) 
         return conn.execute(query).fetchone() == (True,)
 
 
-def _target_hint(text: str, known: Sequence[KnownTarget]) -> str:
-    if all(target.name.startswith(OWN_PREFIX) for target in known):
+def _target_hint(text: str, known: Sequence[KnownTarget], listed: str) -> str:
+    if listed == _LISTED and all(target.name.startswith(OWN_PREFIX) for target in known):
         return "Nothing was audited yet; start with: auditctl enable SCHEMA.TABLE"
     names = {name for target in known for name in (target.name, target.label, target.table) if name}
-    return _suggestion(text, names) or "List the audited tables with: auditctl tables"
+    return _suggestion(text, names) or listed
 
 
 def _suggestion(text: str, names: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ A cluster counts its transactions by itself. The event of an adoption separates 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from auditctl import resources
@@ -33,12 +34,32 @@ def resolve(conn: Connection, transaction: Transaction) -> Transaction:
         UsageError: Several clusters have a transaction of that number.
     """
     adoptions = [number for number, _ in conn.execute(resources.sql_text("queries/adoption.sql").encode())]
+
+    def newest() -> list[int]:
+        parameters = {"number": str(transaction.number), "adoptions": adoptions}
+        return [number for (number,) in conn.execute(_NEWEST, parameters)]
+
+    return within_cluster(transaction, adoptions, newest)
+
+
+def within_cluster(
+    transaction: Transaction, adoptions: Sequence[int], newest: Callable[[], Sequence[int]]
+) -> Transaction:
+    """Return the transaction with the range of events that one cluster wrote; unchanged in a log of one cluster.
+
+    Args:
+        transaction: What was asked for.
+        adoptions: The events of adoptions, in order.
+        newest: Returns the newest event of the transaction of that number of each cluster that has one.
+
+    Raises:
+        UsageError: Several clusters have a transaction of that number, and no event was named.
+    """
     if not adoptions:
         return transaction
     event = transaction.event
     if event is None:
-        parameters = {"number": str(transaction.number), "adoptions": adoptions}
-        found = [number for (number,) in conn.execute(_NEWEST, parameters)]
+        found = newest()
         if len(found) > 1:
             ways = " or ".join(f"{transaction.number}@{number}" for number in found)
             raise UsageError(

@@ -5,7 +5,8 @@ All by a few probes of an index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from psycopg.rows import class_row
@@ -30,8 +31,14 @@ _BEGINNING = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Spelling:
-    """A row of queries/user_spelling.sql."""
+class Spelling:
+    """A name that the log or the server has.
+
+    Attributes:
+        name: The name.
+        kind: The kind of the actor of that name; None without one.
+        is_login: Whether a login has it.
+    """
 
     name: str
     kind: str | None
@@ -43,8 +50,50 @@ class _Spelling:
         return is_actor or (self.is_login and (user.as_login or user.kind == "database"))
 
 
-def resolve(conn: Connection, user: User) -> User:
-    """Return the user with the names that the log has (queries/user_spelling.sql).
+class Users(ABC):
+    """The users that events have, and the logins of the server, if it is at hand."""
+
+    @abstractmethod
+    def spelled(self, names: Sequence[str]) -> list[Spelling]:
+        """Return those of some names that users or logins have."""
+
+    @abstractmethod
+    def actors_like(self, name: str) -> set[str]:
+        """Return actors to compare with a name, all that differ in case included if they are few."""
+
+    @abstractmethod
+    def logins(self) -> set[str]:
+        """Return logins to compare with a name."""
+
+
+class DatabaseUsers(Users):
+    """The users of a database's log.
+
+    Args:
+        conn: A connection of a reader.
+    """
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def spelled(self, names: Sequence[str]) -> list[Spelling]:
+        """Return those of some names that users or logins have (queries/user_spelling.sql)."""
+        query = resources.sql_text("queries/user_spelling.sql").encode()
+        with read_transaction(self._conn), self._conn.cursor(row_factory=class_row(Spelling)) as cursor:
+            return cursor.execute(query, {"names": list(names)}).fetchall()
+
+    def actors_like(self, name: str) -> set[str]:
+        """Return actors to compare with a name: all if they are few, else those that begin like it."""
+        names = _actors(self._conn, "", MAX_COMPARED)
+        return names if len(names) < MAX_COMPARED else names | _actors(self._conn, name[:_BEGINNING], MAX_COMPARED)
+
+    def logins(self) -> set[str]:
+        """Return the logins of the server; of very many, some."""
+        return _logins(self._conn, "", MAX_COMPARED)
+
+
+def resolve(users: Users, user: User) -> User:
+    """Return the user with the names that events have.
 
     A name as the pages show it means what is shown. A bare name that nobody has is taken in any case.
 
@@ -56,13 +105,17 @@ def resolve(conn: Connection, user: User) -> User:
         return user
     names = shown_as(user.name)
     cased = [] if user.is_exact else [user.name.lower(), user.name.upper(), user.name.capitalize(), user.name.title()]
-    found = {row.name: row for row in _spellings(conn, dict.fromkeys([*names, *cased]))}
+    found: dict[str, list[Spelling]] = {}
+    for row in users.spelled(list(dict.fromkeys([*names, *cased]))):
+        found.setdefault(row.name, []).append(row)
     given = tuple(name for name in names if name in found)
     if user.is_exact:
         given = given[:1]
     if given or user.is_exact:
-        return replace(user, spellings=given or names, is_known=any(found[name].is_of(user) for name in given))
-    others = set(found) | {name for name in _like(conn, user.name) if name.lower() == user.name.lower()}
+        return replace(
+            user, spellings=given or names, is_known=any(row.is_of(user) for name in given for row in found[name])
+        )
+    others = set(found) | {name for name in users.actors_like(user.name) if name.lower() == user.name.lower()}
     if len(others) > 1:
         raise UsageError(
             f"{in_quotes(user.name)} may mean {' or '.join(map(named_user, sorted(others)))}",
@@ -72,7 +125,7 @@ def resolve(conn: Connection, user: User) -> User:
     return replace(user, spellings=(*names, *others), is_known=bool(others))
 
 
-def similar(conn: Connection, user: User) -> str:
+def similar(users: Users, user: User) -> str:
     """Return a question that names users like one that is not known; empty if it is known, or nobody is like it.
 
     Raises:
@@ -84,10 +137,10 @@ def similar(conn: Connection, user: User) -> str:
     if not user.is_exact:
         known[SYSTEM_USER.lower()] = SYSTEM_USER
     if user.as_actor:
-        known |= {name.lower(): named_user(name) for name in sorted(_like(conn, user.name))}
+        known |= {name.lower(): named_user(name) for name in sorted(users.actors_like(user.name))}
     if user.as_login or user.kind == "database":
         mark = "@" if user.kind else "login:" if user.is_exact else ""
-        logins = sorted(_logins(conn, "", MAX_COMPARED))
+        logins = sorted(users.logins())
         known |= {name.lower(): text_of(mark + name) if mark else named_user(name) for name in logins}
     return did_you_mean(user.name.lower(), known, most=3)
 
@@ -117,18 +170,6 @@ def suggest(conn: Connection, prefix: str, limit: int = 20) -> list[str]:
     if prefix.startswith("@"):
         names |= {f"@{name}" for name in _logins(conn, prefix[1:], limit)}
     return sorted(names, key=lambda name: (name.lower(), name))[:limit]
-
-
-def _like(conn: Connection, name: str) -> set[str]:
-    """Return actors to compare with a name: all if they are few, else those that begin like it."""
-    names = _actors(conn, "", MAX_COMPARED)
-    return names if len(names) < MAX_COMPARED else names | _actors(conn, name[:_BEGINNING], MAX_COMPARED)
-
-
-def _spellings(conn: Connection, names: Iterable[str]) -> list[_Spelling]:
-    query = resources.sql_text("queries/user_spelling.sql").encode()
-    with read_transaction(conn), conn.cursor(row_factory=class_row(_Spelling)) as cursor:
-        return cursor.execute(query, {"names": list(names)}).fetchall()
 
 
 def _actors(conn: Connection, prefix: str, limit: int) -> set[str]:

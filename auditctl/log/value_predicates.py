@@ -13,7 +13,7 @@ from typing import LiteralString
 
 from psycopg.sql import SQL, Composable, Literal
 
-from auditctl.log.filter_values import ColumnValue, json_values
+from auditctl.log.filter_values import ColumnValue, Reason, json_values
 from auditctl.log.predicates import Predicate
 from auditctl.log.sql_lists import any_of, literals
 
@@ -38,9 +38,9 @@ def recorded(name: str) -> Predicate:
     return Predicate(SQL("(new_values ? {0} or old_values ? {0})").format(Literal(name)))
 
 
-def reason(values: Sequence[str]) -> Predicate:
+def reason(values: Sequence[Reason]) -> Predicate:
     """With this text in its reason, in upper or lower case."""
-    (text,) = values
+    text = values[0].text
     contains = SQL("pg_catalog.strpos(pg_catalog.lower(reason), pg_catalog.lower({})) > 0").format(Literal(text))
     return Predicate(SQL("(context ? 'reason' and {})").format(contains))
 

@@ -24,7 +24,10 @@ COPY: LiteralString = (
 )
 
 KEYS: LiteralString = """
-    select target, key_columns::text[], array(select k::text from unnest(key_types) as k) from auditctl.target
+    select target, key_columns::text[], array(
+        select case when k.ignores_case then 'citext' else format_type(k.type, k.modifier) end
+          from unnest(key_types) with ordinality as k order by k.ordinality
+    ) from auditctl.target
 """
 
 RENAMES: LiteralString = "select renamed_at, old_target, new_target from auditctl.rename order by 1, 2, 3"

@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from auditctl.actions import Action
-from auditctl.log.filter_values import ColumnValue, Transaction, User
+from auditctl.log.filter_values import ColumnValue, Reason, Transaction, User
 from auditctl.log.keys import Key
 from auditctl.log.times import Ago, At, Day, Month
 from tests.support import week_cases
@@ -75,7 +75,7 @@ VALID: list[tuple[str, str, Any]] = [
     ("xact", "7@9223372036854775807", Transaction(7, 2**63 - 1)),
     ("context", "request_id=4f=2a", ("request_id", "4f=2a")),
     ("context", "note=", ("note", "")),
-    ("reason", "Ticket 47", "Ticket 47"),
+    ("reason", "Ticket 47", Reason("Ticket 47")),
 ]
 
 INVALID = [
