@@ -32,6 +32,15 @@ def plural(number: int, noun: str, nouns: str = "") -> str:
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
+def shown_size(size: float) -> str:
+    """Return bytes in the decimal unit that leaves up to three digits before the point."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
 def did_you_mean(
     word: str, known: Iterable[str], *, before: str = "Did you mean ", most: int = 1, cutoff: float = 0.6
 ) -> str:

@@ -48,6 +48,7 @@ COMMANDS = {
     "baseline": "reconcile",
     "reconcile": "reconcile",
     "maintain": "maintain",
+    "archive": "archive",
     "keygen": "keygen",
     "seal": "seal",
     "checkpoint": "checkpoint",

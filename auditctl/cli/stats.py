@@ -19,7 +19,7 @@ from auditctl.log.filters import Filters
 from auditctl.log.stats import model
 from auditctl.log.stats.count import SAMPLED_PAGES, count_events
 from auditctl.log.stats.model import DIMENSIONS, Group, Statistics
-from auditctl.text import in_quotes, iso_utc, plural
+from auditctl.text import in_quotes, iso_utc, plural, shown_size
 
 
 def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -121,17 +121,17 @@ def _summary(statistics: Statistics, clock: Clock) -> Iterator[str]:
     about = "about " if statistics.is_estimate else ""
     if total.events:
         when = f"{_date(total.oldest, clock)} to {_date(total.newest, clock)}"
-        yield f"events:     {about}{total.events:,}, {_size(total.bytes)}, {when} ({clock.name})"
+        yield f"events:     {about}{total.events:,}, {shown_size(total.bytes)}, {when} ({clock.name})"
         yield (
-            f"growth:     {about}{growth.events_per_day:,.0f} events and {_size(growth.bytes_per_day)} a day, "
-            f"{_size(growth.bytes_per_year)} a year"
+            f"growth:     {about}{growth.events_per_day:,.0f} events and {shown_size(growth.bytes_per_day)} a day, "
+            f"{shown_size(growth.bytes_per_year)} a year"
         )
         until = _date(iso_utc(growth.until), clock)
         yield f"            (from {plural(growth.events, 'event')} in the {growth.days:.1f} days until {until})"
     else:
         yield "events:     none"
-    yield f"on disk:    {_size(storage.bytes)}, of it {_size(storage.index_bytes)} indexes"
-    empty = f", {storage.empty_partitions} of them empty ({_size(storage.empty_bytes)})"
+    yield f"on disk:    {shown_size(storage.bytes)}, of it {shown_size(storage.index_bytes)} indexes"
+    empty = f", {storage.empty_partitions} of them empty ({shown_size(storage.empty_bytes)})"
     yield f"partitions: {storage.partitions}{empty if storage.empty_partitions else ''}"
     yield f"in DEFAULT: {plural(storage.default_events, 'event')}"
     if statistics.is_estimate:
@@ -146,7 +146,7 @@ def _print(groups: list[Group], dimensions: tuple[str, ...], clock: Clock) -> No
         [
             *(_cell(group, name) for name in dimensions),
             f"{group.events:,}",
-            _size(group.bytes),
+            shown_size(group.bytes),
             _day(group.oldest, dimensions, clock),
             _day(group.newest, dimensions, clock),
         ]
@@ -171,12 +171,3 @@ def _date(moment: str, clock: Clock) -> str:
         return str(clock.local(datetime.fromisoformat(moment)).date())
     except ValueError:
         return moment[:10]
-
-
-def _size(size: float) -> str:
-    """Return bytes in the decimal unit that leaves up to three digits before the point."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"

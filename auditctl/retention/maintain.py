@@ -12,7 +12,7 @@ from typing import Any
 
 from auditctl import database, place
 from auditctl.database import Connection
-from auditctl.text import plural
+from auditctl.retention import step_sentences
 
 BUSY = "busy"
 """The step of a run while another one is running."""
@@ -20,15 +20,13 @@ BUSY = "busy"
 SKIP = "skip"
 """The step of a partition that a transaction is using."""
 
-_INDEXING = {"index": "values indexed", "unindex": "indexes of values dropped"}
-
 
 @dataclass(frozen=True, slots=True)
 class DueStep:
     """A step that upkeep would take.
 
     Attributes:
-        step: `notice`, `move`, `create`, `expire`, `index` or `unindex`.
+        step: `notice`, `move`, `create`, `expire`, `archive`, `index` or `unindex`.
         partition: The partition, `auditctl.event_2026_11`; for a notice, the table of what was ended.
         dropped: How many events would be deleted.
         kept: How many would stay, or be moved.
@@ -70,23 +68,7 @@ class FinishedStep:
     @property
     def sentence(self) -> str:
         """What was done, for people."""
-        if self.step == "notice":
-            return f"{' '.join(self.data['reasons'])} What was in force before counts for 7 more days."
-        if self.step == "create":
-            return f"{self.partition}: created."
-        if self.step in _INDEXING:
-            return f"{self.partition}: {_INDEXING[self.step]}."
-        if self.step == "move":
-            months = self.data["events"]
-            moved = plural(sum(months.values()), "event")
-            return f"{self.partition}: {moved} moved to {', '.join(sorted(months)) or 'nowhere'}."
-        if self.step == SKIP:
-            return f"{self.partition}: {self.data['reason'] or 'empty; its table remains while the log is in use'}."
-        dropped, kept = self.data["dropped"], self.data["kept"]
-        rest = f", {kept:,} kept" if kept else "; the partition is gone"
-        if "remains" in self.data:
-            rest = f", {kept:,} kept; its table remains, as {self.data['remains']}"
-        return f"{self.partition}: {plural(dropped, 'event')} deleted{rest}."
+        return step_sentences.sentence(self.step, self.partition, self.data)
 
 
 def due(conn: Connection, *, index_values: bool | None = None) -> tuple[DueStep, ...]:

@@ -11,8 +11,8 @@ other as (
     where recorded.target is not null
     union
     values
-    ('auditctl.accepted_finding'), ('auditctl.actor_source'), ('auditctl.baseline'), ('auditctl.capture'), ('auditctl.consumer'),
-    ('auditctl.ddl'), ('auditctl.ddl_statement'), ('auditctl.erasure'), ('auditctl.event_type'),
+    ('auditctl.accepted_finding'), ('auditctl.actor_source'), ('auditctl.archive'), ('auditctl.baseline'),
+    ('auditctl.capture'), ('auditctl.consumer'), ('auditctl.ddl'), ('auditctl.ddl_statement'), ('auditctl.erasure'), ('auditctl.event_type'),
     ('auditctl.export'), ('auditctl.hold'), ('auditctl.import'), ('auditctl.lookup'), ('auditctl.partition'),
     ('auditctl.refusal'), ('auditctl.release'), ('auditctl.retention'), ('auditctl.role'),
     ('auditctl.role_statement'), ('auditctl.rule'), ('auditctl.session'), ('auditctl.sign_in'), ('auditctl.store')

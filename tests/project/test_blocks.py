@@ -57,6 +57,7 @@ PARSED = {
 PLAYED = (
     "explanation/evidence.md",
     "quickstart.md",
+    "how-to/archive.md",
     "how-to/backup.md",
     "how-to/business-events.md",
     "how-to/check-exports.md",
@@ -124,6 +125,13 @@ def months(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     retaining.fill(conn, day, "billing.invoice", 40)
 
 
+def old_months(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
+    auditctl("enable", "billing.customer", check=0)
+    for day, count in (("2020-01-01", 600), ("2020-02-01", 40)):
+        retaining.months(conn, day, day)
+        retaining.fill(conn, day, "billing.customer", count)
+
+
 def person(conn: psycopg.Connection, auditctl: RunAuditctl) -> None:
     auditctl("enable", "billing.customer", "--mask", "card_number", "--exclude", "updated_at", check=0)
     conn.execute("set session authorization billing_web")
@@ -150,6 +158,7 @@ def uncover(_: psycopg.Connection, auditctl: RunAuditctl) -> None:
 
 
 BEFORE: dict[str, Callable[[psycopg.Connection, RunAuditctl], None]] = {
+    "how-to/archive.md": old_months,
     "how-to/check-exports.md": enable_shop,
     "how-to/consecutive-exports.md": enable_shop,
     "how-to/backup.md": backups,
@@ -215,6 +224,7 @@ def test_the_blocks_of_the_page_run_in_their_order(
         "--dbname=shop": f"--dbname={name}",
         "auditctl uninstall\n": "auditctl uninstall --yes\n",  # whoever reads the page answers
         "--yes-i-mean-it app": f"--yes --yes-i-mean-it {name}",
+        "/srv/archive": str(tmp_path / "cold"),
         "/var/lib/audit-export": str(tmp_path),
     }
     dana = make_conninfo(db, user="dana")

@@ -24,6 +24,7 @@ ARGUMENTS = {
     "apply": ["--yes"],
     "show": ["1"],
     "history": ["public.a", "1"],
+    "archive": ["--to", "x"],
     "baseline": ["public.a"],
     "record": ["x", "1", "done"],
     "import-log": ["."],

@@ -101,8 +101,14 @@ as $auditctl$
             where c.oid = to_regclass('auditctl.' || to_char(p_occurred_at at time zone 'UTC', '"event_"YYYY_MM'))
                 and not c.relispartition
         )
+        or exists (
+            select
+            from auditctl.archived_month as a
+            where a.month = to_char(p_occurred_at at time zone 'UTC', 'YYYY-MM') and a.dropped_at is not null and a.ended_at is null
+        )
 $auditctl$;
-comment on function auditctl_internal.has_event is 'Whether an event is in the log, or may be in a month that was detached from it';
+comment on function auditctl_internal.has_event is
+    'Whether an event is in the log, or may be in a month that was detached from it or is in an archive alone';
 
 create or replace function auditctl_internal.guard_key_change() returns trigger
 language plpgsql

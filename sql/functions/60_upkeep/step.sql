@@ -67,6 +67,15 @@ begin
     end loop;
     return query
     select
+        'archive', p.partition::text, case when changed then 0 else a.rows end, case when changed then (auditctl_internal.fingerprint(p.partition)).rows else 0 end,
+        case when changed then 'It changed since it was archived, and stays.' else format('It was archived to %s.', a.location) end
+    from auditctl_internal.archived_partitions() as p
+    join auditctl.archived_month as a on a.archive_id = p.archive_id
+    cross join lateral auditctl_internal.changed_since(a, p.partition) as changed
+    where not auditctl_internal.has_expired(p.first)
+    order by p.first;
+    return query
+    select
         s.step, s.partition::text, 0::bigint, 0::bigint,
         case s.step when 'index' then 'The month is over, and its values have no index.' else 'Its values have an index.' end
     from auditctl_internal.value_steps() as s;
@@ -123,6 +132,7 @@ begin
         when 'move' then auditctl_internal.begin_move()
         when 'create' then auditctl_internal.add_month(p_month)
         when 'expire' then auditctl_internal.expire_month(p_month)
+        when 'archive' then auditctl_internal.drop_month(p_month)
         else auditctl_internal.change_value_indexes(p_step, p_month)
     end;
     return case when v_done ->> 'step' = 'skip' then auditctl_internal.skip(p_partition, null) else v_done end;
@@ -174,6 +184,10 @@ begin
             v_done := auditctl_internal.take_step('expire', v_month.partition::text, v_month.first);
             exit when v_done is not null;
         end if;
+    end loop;
+    for v_month in select p.partition, p.first from auditctl_internal.archived_partitions() as p where v_done is null loop
+        v_done := auditctl_internal.take_step('archive', v_month.partition::text, v_month.first);
+        exit when v_done is not null;
     end loop;
     for v_month in select s.* from auditctl_internal.value_steps() as s where v_done is null loop
         v_done := auditctl_internal.take_step(v_month.step, v_month.partition::text, v_month.first);

@@ -121,3 +121,9 @@ create or replace trigger pruned_guarded_statement before truncate on auditctl.p
 for each statement execute function auditctl_internal.guard_pruned();
 alter table auditctl.pruned enable always trigger pruned_guarded;
 alter table auditctl.pruned enable always trigger pruned_guarded_statement;
+
+create or replace trigger archived_month_guarded before update or delete on auditctl.archived_month
+for each row execute function auditctl_internal.guard_archived_month();
+create or replace trigger archived_month_guarded_statement before truncate on auditctl.archived_month
+for each statement execute function auditctl_internal.guard_archived_month();
+alter table auditctl.archived_month enable always trigger archived_month_guarded, enable always trigger archived_month_guarded_statement;

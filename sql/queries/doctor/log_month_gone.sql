@@ -3,14 +3,14 @@ with announced as (
     -- The last that upkeep said of each partition; a month that was deleted whole is no longer expected.
     select distinct on (named.partition)
         substr(replace(named.partition, '_', '-'), length('auditctl.event-') + 1) as month,
-        e.new_values ->> 'step' = 'expire' and e.new_values ->> 'kept' = '0' as is_ended
+        e.new_values ->> 'step' in ('expire', 'archive') and e.new_values ->> 'kept' = '0' as is_ended
     from auditctl.event as e
     cross join lateral (
         select e.target_id
         union all
         select o.name from jsonb_object_keys(case e.new_values ->> 'step' when 'move' then e.new_values -> 'events' end) as o (name)
     ) as named (partition)
-    where e.target = 'auditctl.partition' and e.action = 'EVENT' and e.new_values ->> 'step' in ('create', 'expire', 'move')
+    where e.target = 'auditctl.partition' and e.action = 'EVENT' and e.new_values ->> 'step' in ('create', 'expire', 'archive', 'move')
         and named.partition ~ e'^auditctl\\.event_[0-9]{4}_(0[1-9]|1[0-2])$'
     order by named.partition, e.occurred_at desc, e.event_id desc
 ),

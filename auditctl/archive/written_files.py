@@ -1,0 +1,58 @@
+"""Reads back what was written: an archived month counts only once its files, read from the disk, have its events."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from auditctl.archive import parts
+from auditctl.archive.files import Files
+from auditctl.archive.layout import MonthKey
+from auditctl.archive.manifest import ArchiveError, Manifest, Part
+from auditctl.archive.packed import ContentDigest
+
+_EVERY = 10_000
+"""After how many events it says how far it is."""
+
+
+def check(files: Files, manifest: Manifest, report: Callable[[int], None]) -> None:
+    """Read all files of a month.
+
+    Args:
+        files: The archive.
+        manifest: What they should be.
+        report: Told how many events were read.
+
+    Raises:
+        ArchiveError: A file, or an event in it, is not what the manifest says.
+        OutputError: A file cannot be read.
+    """
+    content = ContentDigest()
+    for part in manifest.parts:
+        check_bytes(files, manifest.key, part)
+        before = content.events
+        for fields in parts.read(files, manifest.key.path(part.name)):
+            content.add(fields)
+            if content.events % _EVERY == 0:
+                report(content.events)
+        if content.events - before != part.rows:
+            raise _differs(files, manifest.key.path(part.name))
+    if (content.events, content.hexdigest()) != (manifest.rows, manifest.content):
+        raise _differs(files, manifest.key.folder)
+
+
+def check_bytes(files: Files, key: MonthKey, part: Part) -> None:
+    """Compare the size and the SHA-256 of a file. Raises ArchiveError where they differ, OutputError if unreadable."""
+    path = key.path(part.name)
+    digest, size = hashlib.sha256(), 0
+    for chunk in files.chunks(path):
+        digest.update(chunk)
+        size += len(chunk)
+    if (size, digest.hexdigest()) != (part.bytes, part.sha256):
+        raise _differs(files, path)
+
+
+def _differs(files: Files, path: str) -> ArchiveError:
+    return ArchiveError(
+        f"{files.shown(path)} is not as it was written", hint="The disk or another program changed it. Restore a copy."
+    )

@@ -1,0 +1,10 @@
+-- Which database this is, and how it compares text: what an archive has to know of where its events come from.
+select
+    jsonb_build_object(
+        'system_identifier', c.system_identifier::text,
+        'database_oid', d.oid::text,
+        'server_version', current_setting('server_version'),
+        'lower_is_ascii', lower(U&'\00C4') = U&'\00C4'
+    )
+from pg_control_system() as c
+join pg_database as d on d.datname = current_database()

@@ -1,0 +1,58 @@
+"""What the tests of archives share: months to archive, and a reader of hot and cold events that is not auditctl."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, LiteralString
+
+import duckdb
+
+from tests.support.retaining import months
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import psycopg
+
+FILL: LiteralString = """
+    insert into auditctl.event (occurred_at, actor, actor_kind, ip, target, target_id, action, new_values, context)
+    select %s::timestamptz + i * interval '1 hour', 'alice', 'application', '203.0.113.7', 'shop.item', i::text,
+           'CREATE', jsonb_build_object('n', i, 'price', 1.50), '{"request_id": "r"}'
+      from generate_series(1, %s) as i
+"""
+
+HOT: LiteralString = """
+    select event_id, (extract(epoch from occurred_at) * 1000000)::bigint, target, target_id, new_values::text
+      from auditctl.event where target not like 'auditctl.%' order by 2, 1
+"""
+
+COLD = """
+    select event_id, epoch_us(occurred_at), target, target_id, new_values
+      from read_parquet('{}/*/*/*.parquet') where target not like 'auditctl.%' order by 2, 1
+"""
+
+Row = tuple[object, ...]
+
+
+def fill(conn: psycopg.Connection, *names: str, count: int = 20) -> None:
+    """Make months, such as 2020-01, with events an hour apart."""
+    for name in names:
+        months(conn, f"{name}-01", f"{name}-01")
+        conn.execute(FILL, [f"{name}-03 00:00+00", count])
+
+
+def hot(conn: psycopg.Connection) -> list[Row]:
+    """The events in the table, but auditctl's own."""
+    return conn.execute(HOT).fetchall()
+
+
+def cold(folder: Path) -> list[Row]:
+    """The events in the files, as DuckDB reads them."""
+    if not list(folder.glob("*/*/*.parquet")):
+        return []
+    with duckdb.connect() as engine:
+        return list(engine.sql(COLD.format(folder)).fetchall())
+
+
+def names(folder: Path) -> list[str]:
+    """The files of an archive, by their paths in it."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
