@@ -27,6 +27,7 @@ class ClosedMonth:
         rows: How many events were archived.
         fingerprint: Their fingerprint.
         is_dropped: Whether the archived events were dropped, so that the partition has later ones.
+        is_restored: Whether the month was brought back, and not archived since.
     """
 
     name: str
@@ -36,15 +37,19 @@ class ClosedMonth:
     rows: int | None = None
     fingerprint: Decimal | None = None
     is_dropped: bool = False
+    is_restored: bool = False
 
 
-def read(conn: Connection, *, before: date | None = None, keep_hot: str | None = None) -> list[ClosedMonth]:
+def read(
+    conn: Connection, *, before: date | None = None, keep_hot: str | None = None, include_restored: bool = False
+) -> list[ClosedMonth]:
     """Return the months with events that are over, oldest first.
 
     Args:
         conn: The connection.
         before: Only months that ended before this day began in UTC.
         keep_hot: Only months that ended so long ago, such as `6 months`.
+        include_restored: Also months that somebody brought back from the archive.
 
     Raises:
         DatabaseError: The login may not read the log.
@@ -52,7 +57,7 @@ def read(conn: Connection, *, before: date | None = None, keep_hot: str | None =
     query = resources.sql_text("queries/archive/closed_month.sql").encode()
     with conn.cursor(row_factory=class_row(ClosedMonth)) as cursor:
         months = cursor.execute(query, {"before": before, "keep": keep_hot}).fetchall()
-    return [month for month in months if month.has_events]
+    return [month for month in months if month.has_events and (include_restored or not month.is_restored)]
 
 
 def fingerprint(conn: Connection, month: str) -> tuple[int, Decimal] | None:

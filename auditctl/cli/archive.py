@@ -61,13 +61,15 @@ def _before(_context: click.Context, _parameter: click.Parameter, value: str | N
     help="Leave the months that ended within this time: 6 months, 90 days.",
 )
 @click.option("--before", metavar="DATE", callback=_before, help="Only months that ended before this day began in UTC.")
+@click.option("--include-restored", is_flag=True, help="Also the months that restore-archive brought back.")
 @click.option("--dry-run", is_flag=True, help="Show which months would be archived, and write nothing.")
 @table_or_json("How to print the months.")
 @reason_option
 @pass_session
 def archive(
-    session: Session, *, path: str | None, keep_hot: str | None, before: date | None, dry_run: bool, output: str
-) -> None:
+    session: Session, *, path: str | None, keep_hot: str | None, before: date | None, include_restored: bool,
+    dry_run: bool, output: str,
+) -> None:  # fmt: skip
     """Write months that are over into files of Parquet, which any engine reads. Then maintain drops them.
 
     Nothing is lost on the way: the events are read back from the files and compared with the table, byte for byte, and
@@ -91,7 +93,7 @@ def archive(
 
     with session.connect(READER if dry_run else ADMIN) as conn:
         archived = files.at(path or _last(conn))
-        months = closed_months.read(conn, before=before, keep_hot=keep_hot)
+        months = closed_months.read(conn, before=before, keep_hot=keep_hot, include_restored=include_restored)
         if dry_run:
             _print_due(session, conn, archived, months, output)
         else:

@@ -49,6 +49,7 @@ COMMANDS = {
     "reconcile": "reconcile",
     "maintain": "maintain",
     "archive": "archive",
+    "restore-archive": "restore_archive",
     "keygen": "keygen",
     "seal": "seal",
     "checkpoint": "checkpoint",

@@ -14,6 +14,7 @@ create table auditctl.archived_month (
     event_id bigint not null,
     dropped_at timestamptz,
     ended_at timestamptz,
+    restored_at timestamptz,
     constraint archived_month_pkey primary key (archive_id),
     constraint archived_month_is_a_month check (month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$'),
     constraint archived_month_has_a_location check (location <> '' and database <> ''),
@@ -34,5 +35,6 @@ comment on column auditctl.archived_month.archived_at is 'When the files were co
 comment on column auditctl.archived_month.event_id is 'The event, of target auditctl.archive, that says so';
 comment on column auditctl.archived_month.dropped_at is 'When upkeep dropped its partition; null while the log still has the events';
 comment on column auditctl.archived_month.ended_at is 'When it was archived anew, restored or deleted, or upkeep found it changed; null while it counts';
+comment on column auditctl.archived_month.restored_at is 'When it was brought back into the log; null if it was not';
 
 create unique index archived_month_month_idx on auditctl.archived_month (month) where ended_at is null;

@@ -52,6 +52,7 @@ ELSEWHERE = {
     "verify": "needs a sealed log: tests/evidence/test_verify.py",
     "prove": "needs a sealed log: tests/evidence/test_prove.py",
     "verify-proof": "reads a file: tests/evidence/test_prove.py",
+    "restore-archive": "needs an archived month: tests/archive/test_restore_archive.py",
     "archive": "needs months that are over: tests/archive/test_archive_command.py",
     "maintain": "needs months that are over: tests/upkeep/test_maintain_command.py",
 }

@@ -25,6 +25,7 @@ ARGUMENTS = {
     "show": ["1"],
     "history": ["public.a", "1"],
     "archive": ["--to", "x"],
+    "restore-archive": ["2020-01"],
     "baseline": ["public.a"],
     "record": ["x", "1", "done"],
     "import-log": ["."],

@@ -264,10 +264,19 @@ class Everything:
             self.command("maintain", "--dry-run", "--format", "json")
             self.command("maintain")
             self.query(session, REMAINING)
+            self.archive(session)
             self.command("hold", "release", "1", "--reason", "closed")
             self.command("maintain")
             self.query(session, REMAINING)
             self.command("hold", "list", "--all")
+
+    def archive(self, session: psycopg.Connection) -> None:
+        cold = self.folder / "cold"
+        self.command("archive", "--to", cold, "--before", "2020-02-01", "--dry-run")
+        self.command("archive", "--to", cold, "--before", "2020-02-01", "--format", "json", shown=archived_alone)
+        self.command("maintain", shown=lambda text: text.partition(" dropped")[0])
+        self.command("restore-archive", "2020-01", "--from", cold, shown=lambda text: text.partition(" from ")[0])
+        self.query(session, REMAINING)
 
     def examine(self) -> None:
         self.command("doctor", "--format", "json", shown=findings_alone)
@@ -280,6 +289,11 @@ def events_alone(text: str) -> str:
     """Statistics without sizes, which depend on how values are compressed."""
     groups: Sequence[dict[str, Any]] = json.loads(text)["groups"] if text else ()
     return repr([(group["target"], group["label"], group["action"], group["events"]) for group in groups])
+
+
+def archived_alone(text: str) -> str:
+    """Archived months without their numbers, digests and sizes."""
+    return repr([(one["month"], one["rows"], one["files"]) for one in json.loads(text or "[]")])
 
 
 def findings_alone(text: str) -> str:

@@ -5,10 +5,13 @@ create or replace function auditctl_internal.guard_archived_month() returns trig
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $auditctl$
+declare
+    v_times constant text[] := array['dropped_at', 'ended_at', 'restored_at'];
 begin
     -- A time is set once, and nothing else changes.
-    if tg_op = 'UPDATE' and to_jsonb(new) - array['dropped_at', 'ended_at'] = to_jsonb(old) - array['dropped_at', 'ended_at']
+    if tg_op = 'UPDATE' and to_jsonb(new) - v_times = to_jsonb(old) - v_times
         and (old.dropped_at is null or new.dropped_at = old.dropped_at) and (old.ended_at is null or new.ended_at = old.ended_at)
+        and (old.restored_at is null or new.restored_at = old.restored_at)
     then
         return new;
     end if;
@@ -17,7 +20,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.guard_archived_month is
-    'Raises UA001 on every change of auditctl.archived_month but the times of its drop and its end, and on every delete and truncate';
+    'Raises UA001 on every change of auditctl.archived_month but the times of its drop, its end and its return, and on every delete and truncate';
 
 create or replace function auditctl_internal.log_month(p_month text) returns regclass
 language sql stable
@@ -113,7 +116,7 @@ begin
     end if;
     if exists (select from auditctl.archived_month as a where a.month = p_month and a.ended_at is null and a.dropped_at is not null) then
         raise exception 'the log has events of % that came after the month was archived and dropped', p_month
-            using errcode = 'object_not_in_prerequisite_state', hint = format('Bring the others back first: auditctl restore-archive %s', p_month);
+            using errcode = 'object_not_in_prerequisite_state', hint = format('Bring the others back first, then archive all: auditctl restore-archive %s; auditctl archive --include-restored', p_month);
     end if;
     -- Upkeep must not drop the month while its files are written anew.
     update auditctl.archived_month set ended_at = now() where month = p_month and ended_at is null;

@@ -6,7 +6,10 @@ select
     a.manifest,
     a.rows,
     a.fingerprint,
-    a.dropped_at is not null as is_dropped
+    a.dropped_at is not null as is_dropped,
+    coalesce(
+        (select l.restored_at is not null from auditctl.archived_month as l where l.month = month.name order by l.archive_id desc limit 1), false
+    ) as is_restored
 from pg_inherits as i
 join pg_class as c on c.oid = i.inhrelid
 cross join lateral (

@@ -1,0 +1,158 @@
+"""Brings an archived month back into the log: the same events, with their numbers, times and canonical bytes.
+
+One transaction: until it ends the log is as it was. What the files have must be what the log recorded when the month
+was archived, and what the table has then must be the same events again. Source: sql/functions/60_upkeep/restore.sql.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.sql import SQL, Identifier
+
+from auditctl import database
+from auditctl.archive import archiver, layout, parts, written_files
+from auditctl.archive import manifest as manifests
+from auditctl.archive.files import Files
+from auditctl.archive.layout import MonthKey
+from auditctl.archive.manifest import ArchiveError, Manifest
+from auditctl.archive.packed import ContentDigest, pack
+from auditctl.database import Connection
+from auditctl.errors import UsageError
+from auditctl.evidence import canonical
+from auditctl.evidence.canonical import Fields
+from auditctl.evidence.row_prover import is_sealed
+from auditctl.names import ROLE_OWNER
+
+_HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
+_TRAILER = struct.pack(">h", -1)
+_COUNT = struct.pack(">h", len(canonical.COLUMNS))
+_JSON = tuple(canonical.COLUMNS.index(name) for name in canonical.JSON)
+_VERSION = b"\1"  # of jsonb in binary format
+_BUFFER = 1 << 18
+
+_RECORD = """
+    select a.archive_id, a.month, a.location, a.database, a.manifest, a.dropped_at is not null as is_dropped
+      from auditctl.archived_month as a where a.month = %s and a.ended_at is null
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveRecord:
+    """What the log says of a month that was archived.
+
+    Attributes:
+        archive_id: The number of the record.
+        month: The month in UTC, such as 2026-05.
+        location: The archive.
+        database: The name of the database in the paths of its files.
+        manifest: The digest of its manifest.
+        is_dropped: Whether the log has its events no more.
+    """
+
+    archive_id: int
+    month: str
+    location: str
+    database: str
+    manifest: str
+    is_dropped: bool
+
+
+def find(conn: Connection, month: str) -> ArchiveRecord:
+    """Return the record of a month whose events are in files alone.
+
+    Raises:
+        UsageError: It was not archived, or the log still has it.
+        ArchiveError: The log is sealed.
+    """
+    if is_sealed(conn):
+        raise ArchiveError(
+            "the log is sealed: restored events would not be those that were sealed", hint="Read the files instead."
+        )
+    with conn.cursor(row_factory=class_row(ArchiveRecord)) as cursor:
+        found = cursor.execute(_RECORD, [month]).fetchone()
+    if found is None:
+        raise UsageError(
+            f"the month {month} is not archived", hint="See which are: auditctl log --target auditctl.archive"
+        )
+    if not found.is_dropped:
+        raise UsageError(f"the log still has the month {month}", hint="Only what maintain has dropped is restored.")
+    return found
+
+
+def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Callable[[int, int], None]) -> Manifest:
+    """Restore a month.
+
+    Args:
+        conn: A connection whose login may act as auditctl_owner.
+        files: The archive.
+        record: What the log says of the month.
+        report: Told how many events of how many are restored.
+
+    Returns:
+        The manifest of the month.
+
+    Raises:
+        ArchiveError: The files are not those that the log recorded. Nothing is restored.
+        OutputError: A file cannot be read.
+        DatabaseError: The login may not, or the month is in use.
+    """
+    key = MonthKey(record.database, record.month)
+    manifest = manifests.parse(files.read(key.path(layout.MANIFEST)), key)
+    if manifest.digest != record.manifest:
+        raise ArchiveError(
+            f"{files.shown(key.path(layout.MANIFEST))} is not the manifest that the log recorded",
+            hint="Restore the archive from a copy, or name another one: --from PATH",
+        )
+    with archiver.alone(conn), database.acting_as(conn, ROLE_OWNER):
+        query = "select r.partition::text, r.rows, r.fingerprint from auditctl_internal.begin_restore(%s) as r"
+        state = conn.execute(query, [record.month]).fetchone() or ()
+        _load(conn, state[0], _checked(files, manifest), lambda done: report(done, manifest.rows))
+        conn.execute(
+            "select auditctl_internal.end_restore(a, %s, %s, %s, %s) from auditctl.archived_month as a"
+            " where a.archive_id = %s",
+            [*state, files.name, record.archive_id],
+        )
+    return manifest
+
+
+def _checked(files: Files, manifest: Manifest) -> Iterator[Fields]:
+    """Yield the events of a month; raise ArchiveError at the end of a file that is not as the manifest says."""
+    content = ContentDigest()
+    for part in manifest.parts:
+        written_files.check_bytes(files, manifest.key, part)
+        for fields in parts.read(files, manifest.key.path(part.name)):
+            content.add(fields)
+            yield fields
+    if (content.events, content.hexdigest()) != (manifest.rows, manifest.content):
+        raise ArchiveError(
+            f"{files.shown(manifest.key.folder)} does not have the events that its manifest names",
+            hint="Restore the archive from a copy.",
+        )
+
+
+def _load(conn: Connection, table: str, events: Iterator[Fields], report: Callable[[int], None]) -> None:
+    schema, name = table.split(".")
+    columns = SQL(", ").join(map(Identifier, canonical.COLUMNS))
+    statement = SQL("copy {} ({}) from stdin (format binary)").format(Identifier(schema, name), columns)
+    buffer = bytearray(_HEADER)
+    with conn.cursor().copy(statement) as copy:
+        for number, fields in enumerate(events, 1):
+            buffer += _COUNT + pack(_as_stored(fields))
+            if len(buffer) >= _BUFFER:
+                copy.write(bytes(buffer))
+                buffer.clear()
+                report(number)
+        copy.write(bytes(buffer) + _TRAILER)
+
+
+def _as_stored(fields: Fields) -> Fields:
+    row: list[Any] = list(fields)
+    for place in _JSON:
+        if row[place] is not None:
+            row[place] = _VERSION + row[place]
+    return tuple(row)
