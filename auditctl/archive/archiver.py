@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from psycopg.sql import SQL, Composed, Literal
+from psycopg.sql import SQL
 
 from auditctl import database
-from auditctl.archive import closed_months, events, known_names, origin, written_files
+from auditctl.archive import closed_months, events, evidence, known_names, origin, written_files
 from auditctl.archive.closed_months import ClosedMonth
 from auditctl.archive.events import EventRow
 from auditctl.archive.files import Files
@@ -27,17 +27,13 @@ from auditctl.archive.month_files import MonthFiles
 from auditctl.archive.packed import ContentDigest
 from auditctl.archive.parts import PartWriter
 from auditctl.database import Connection
-from auditctl.errors import AuditctlError, DatabaseError, OutputError
+from auditctl.errors import AuditctlError, DatabaseError, OutputError, UsageError
+from auditctl.evidence.checkpoint import EvidenceError
 from auditctl.evidence.row_prover import is_sealed
 
-_COPY = SQL("""
-    copy (
-        select {columns} from auditctl.event as e
-         where e.occurred_at >= {first}::date::timestamp at time zone 'UTC'
-           and e.occurred_at < ({first}::date + interval '1 month') at time zone 'UTC'
-         order by e.occurred_at, e.event_id
-    ) to stdout (format binary)
-""")
+_COPY = SQL(
+    "copy (select {} from auditctl.event as e where {} order by e.occurred_at, e.event_id) to stdout (format binary)"
+)
 
 _State = tuple[int, Decimal]
 """The number of events of a month, and their fingerprint."""
@@ -116,18 +112,12 @@ class Archiver:
         Raises:
             OutputError: As `archive`: what one month cannot write, no other can.
             DatabaseError: The connection is gone.
-            ArchiveError: The log is sealed.
         """
-        if is_sealed(self.conn):
-            raise ArchiveError(
-                "the log is sealed, and what proves its events cannot be archived with them so far",
-                hint="Nothing was written. Leave its months in the database.",
-            )
         for month in months:
             try:
                 with database.errors_translated():
                     archived = self.archive(month)
-            except (DatabaseError, ArchiveError) as error:
+            except (DatabaseError, ArchiveError, EvidenceError, UsageError) as error:
                 if not database.is_at_rest(self.conn):
                     raise
                 self.problems.append(error)
@@ -143,6 +133,8 @@ class Archiver:
 
         Raises:
             ArchiveError: The month's folder has something else, or the files are not as they were written.
+            EvidenceError: An event is not as it was sealed.
+            UsageError: Events of a sealed log are not sealed yet.
             OutputError: A file cannot be written or read; an unfinished month is removed if that is possible.
             DatabaseError: A transaction may still write to the month, or it was changed meanwhile.
         """
@@ -178,7 +170,13 @@ class Archiver:
         folder.commit(manifest)
         return manifest, state
 
+    def _is_proved(self, manifest: Manifest) -> bool:
+        """Whether the month has what proves its events, if the log is sealed."""
+        return manifest.evidence is not None or not is_sealed(self.conn)
+
     def _is_sound(self, manifest: Manifest) -> bool:
+        if not self._is_proved(manifest):
+            return False
         try:
             self._check(manifest)
         except (ArchiveError, OutputError):
@@ -192,6 +190,8 @@ class Archiver:
     def _is_recorded(self, month: ClosedMonth, found: Manifest | None) -> bool:
         if found is None or (month.location, month.manifest) != (self.files.name, found.digest) or month.is_dropped:
             return False
+        if not self._is_proved(found):
+            return False
         return closed_months.fingerprint(self.conn, month.name) == (month.rows, month.fingerprint)
 
     @contextmanager
@@ -203,15 +203,14 @@ class Archiver:
                 raise DatabaseError(f"the month {month} is gone from the log", hint="Run it again.")
             yield state
 
-    def _events(self, month: str) -> Iterator[EventRow]:
-        columns = events.projection("e")
-        query: Composed = _COPY.format(columns=columns, first=Literal(f"{month}-01"))
+    def _events(self, key: MonthKey) -> Iterator[EventRow]:
+        query = _COPY.format(events.projection("e"), evidence.month_condition(key))
         with self.conn.cursor().copy(query) as copy:
             yield from events.rows(copy)
 
     def _has_same_events(self, manifest: Manifest) -> bool:
         content = ContentDigest()
-        for row in self._events(manifest.key.month):
+        for row in self._events(manifest.key):
             content.add(events.fields_of(row))
         return (content.events, content.hexdigest()) == (manifest.rows, manifest.content)
 
@@ -220,23 +219,26 @@ class Archiver:
         writer = PartWriter(self.files, folder.key)
         span = _Span()
         folder.begin()
-        for done in writer.write(span.watch(self._events(month))):
+        for done in writer.write(span.watch(self._events(folder.key))):
             self.report(f"writing {month}", done, rows)
+        proof = evidence.collect(self.conn, self.files, folder.key)
         if writer.content.events != rows:
             raise ArchiveError(f"{writer.content.events} events of {month} were read, and {rows} counted")
         return Manifest(
             key=folder.key, rows=rows, first_event_id=span.first, last_event_id=span.last,
             content=writer.content.hexdigest(), parts=tuple(writer.parts), targets=known_names.targets(self.conn),
             renames=known_names.renames(self.conn), store=self.store,
-            archived_at=datetime.now(UTC).isoformat(timespec="microseconds"),
+            archived_at=datetime.now(UTC).isoformat(timespec="microseconds"), evidence=proof,
         )  # fmt: skip
 
     def _record(self, manifest: Manifest, state: _State) -> int:
         parameters = [
             manifest.key.month, self.files.name, manifest.key.database, *state, manifest.content, manifest.digest,
+            manifest.evidence is not None,
         ]  # fmt: skip
+        query = "select auditctl.record_archive(%s, %s, %s, %s, %s, %s, %s, %s)"
         with database.transaction(self.conn):
-            row = self.conn.execute("select auditctl.record_archive(%s, %s, %s, %s, %s, %s, %s)", parameters).fetchone()
+            row = self.conn.execute(query, parameters).fetchone()
         return int(row[0]) if row else 0
 
 

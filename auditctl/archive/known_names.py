@@ -12,7 +12,7 @@ from auditctl.archive.manifest import Rename, Target
 from auditctl.database import Connection
 
 _RENAMES = """
-    select (r.renamed_at at time zone 'UTC')::text || '+00:00', r.old_target, r.new_target
+    select to_char(r.renamed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), r.old_target, r.new_target
       from auditctl.rename as r order by r.renamed_at, r.new_target
 """
 

@@ -15,8 +15,8 @@ def read(conn: Connection) -> dict[str, Any]:
     """Return what manifests say of the database (queries/archive/origin.sql).
 
     Returns:
-        `system_identifier` and `database_oid` as text, `server_version`, and `lower_is_ascii`: whether the database's
-        lower() changes ASCII letters alone.
+        `system_identifier` as text, `database_oid`, `server_version` as a number such as 150013, and `lower_is_ascii`:
+        whether the database's lower() changes ASCII letters alone.
     """
     row = conn.execute(resources.sql_text("queries/archive/origin.sql").encode()).fetchone()
     return dict(row[0]) if row else {}

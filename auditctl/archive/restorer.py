@@ -124,7 +124,7 @@ def _checked(files: Files, manifest: Manifest) -> Iterator[Fields]:
     """Yield the events of a month; raise ArchiveError at the end of a file that is not as the manifest says."""
     content = ContentDigest()
     for part in manifest.parts:
-        written_files.check_bytes(files, manifest.key, part)
+        written_files.check_bytes(files, manifest.key.path(part.name), part.bytes, part.sha256)
         for fields in parts.read(files, manifest.key.path(part.name)):
             content.add(fields)
             yield fields

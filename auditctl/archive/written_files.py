@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from auditctl.archive import parts
+from auditctl.archive import layout, parts
 from auditctl.archive.files import Files
-from auditctl.archive.layout import MonthKey
-from auditctl.archive.manifest import ArchiveError, Manifest, Part
+from auditctl.archive.manifest import ArchiveError, Manifest
 from auditctl.archive.packed import ContentDigest
 
 _EVERY = 10_000
@@ -27,9 +26,12 @@ def check(files: Files, manifest: Manifest, report: Callable[[int], None]) -> No
         ArchiveError: A file, or an event in it, is not what the manifest says.
         OutputError: A file cannot be read.
     """
+    proof = manifest.evidence
+    if proof is not None:
+        check_bytes(files, manifest.key.path(layout.EVIDENCE), proof.get("bytes"), proof.get("sha256"))
     content = ContentDigest()
     for part in manifest.parts:
-        check_bytes(files, manifest.key, part)
+        check_bytes(files, manifest.key.path(part.name), part.bytes, part.sha256)
         before = content.events
         for fields in parts.read(files, manifest.key.path(part.name)):
             content.add(fields)
@@ -41,14 +43,13 @@ def check(files: Files, manifest: Manifest, report: Callable[[int], None]) -> No
         raise _differs(files, manifest.key.folder)
 
 
-def check_bytes(files: Files, key: MonthKey, part: Part) -> None:
+def check_bytes(files: Files, path: str, size: int | None, sha256: str | None) -> None:
     """Compare the size and the SHA-256 of a file. Raises ArchiveError where they differ, OutputError if unreadable."""
-    path = key.path(part.name)
-    digest, size = hashlib.sha256(), 0
+    digest, found = hashlib.sha256(), 0
     for chunk in files.chunks(path):
         digest.update(chunk)
-        size += len(chunk)
-    if (size, digest.hexdigest()) != (part.bytes, part.sha256):
+        found += len(chunk)
+    if (found, digest.hexdigest()) != (size, sha256):
         raise _differs(files, path)
 
 

@@ -10,6 +10,7 @@ create table auditctl.archived_month (
     content text not null,
     manifest text not null,
     targets text[] not null,
+    is_proved boolean not null,
     archived_at timestamptz not null default pg_catalog.now(),
     event_id bigint not null,
     dropped_at timestamptz,
@@ -31,6 +32,7 @@ comment on column auditctl.archived_month.fingerprint is 'A sum over its events,
 comment on column auditctl.archived_month.content is 'The SHA-256 of its events in the order of the files, in hex';
 comment on column auditctl.archived_month.manifest is 'The SHA-256 of its manifest, in hex, by which an altered one is found';
 comment on column auditctl.archived_month.targets is 'The targets of its events';
+comment on column auditctl.archived_month.is_proved is 'Whether the files have what proves its events, as those of a sealed log need it';
 comment on column auditctl.archived_month.archived_at is 'When the files were complete and read back';
 comment on column auditctl.archived_month.event_id is 'The event, of target auditctl.archive, that says so';
 comment on column auditctl.archived_month.dropped_at is 'When upkeep dropped its partition; null while the log still has the events';

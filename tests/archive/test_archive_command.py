@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from auditctl.archive import month_files, parts
+from auditctl.archive.hashed_output import HashedOutput
 from auditctl.archive.layout import MonthKey
 from tests.fixtures.databases import connect
 from tests.support.archiving import cold, fill, hot, names
@@ -241,14 +242,14 @@ def test_a_full_disk_leaves_what_was(
     fill(conn, "2020-02", "2020-03", count=100)
     monkeypatch.setattr(parts, "GROUP_ROWS", 50)
     before = names(folder)
-    write = parts._Output.write
+    write = HashedOutput.write
 
-    def fill_up(self: Any, data: bytes) -> int:
+    def fill_up(self: HashedOutput, data: bytes) -> int:
         if self.size > 4000:
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(self, data)
 
-    monkeypatch.setattr(parts._Output, "write", fill_up)
+    monkeypatch.setattr(HashedOutput, "write", fill_up)
     full = auditctl("archive", "--to", folder, check=1)
     assert "No space left on device" in full.err
     assert "hint: Free some space" in full.err

@@ -27,7 +27,7 @@ HOT: LiteralString = """
 
 COLD = """
     select event_id, epoch_us(occurred_at), target, target_id, new_values
-      from read_parquet('{}/*/*/*.parquet') where target not like 'auditctl.%' order by 2, 1
+      from read_parquet('{}/*/*/part-*.parquet') where target not like 'auditctl.%' order by 2, 1
 """
 
 Row = tuple[object, ...]
@@ -47,7 +47,7 @@ def hot(conn: psycopg.Connection) -> list[Row]:
 
 def cold(folder: Path) -> list[Row]:
     """The events in the files, as DuckDB reads them."""
-    if not list(folder.glob("*/*/*.parquet")):
+    if not list(folder.glob("*/*/part-*.parquet")):
         return []
     with duckdb.connect() as engine:
         return list(engine.sql(COLD.format(folder)).fetchall())

@@ -129,7 +129,8 @@ comment on function auditctl.begin_month is
     'Makes sure that a month is over and no transaction may still write to it, and that upkeep does not drop it; false if the log has no partition for it';
 
 create or replace function auditctl.record_archive(
-    p_month text, p_location text, p_database text, p_rows bigint, p_fingerprint numeric, p_content text, p_manifest text
+    p_month text, p_location text, p_database text, p_rows bigint, p_fingerprint numeric, p_content text, p_manifest text,
+    p_is_proved boolean
 ) returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -152,10 +153,10 @@ begin
             'month', p_month, 'rows', p_rows, 'location', p_location, 'database', p_database, 'manifest', p_manifest, 'content', p_content
         ), 'month archived'
     );
-    insert into auditctl.archived_month (month, location, database, rows, fingerprint, content, manifest, targets, event_id)
+    insert into auditctl.archived_month (month, location, database, rows, fingerprint, content, manifest, targets, is_proved, event_id)
     values (
         p_month, p_location, p_database, p_rows, p_fingerprint, p_content, p_manifest,
-        array(select t.target from auditctl_internal.partition_targets(to_date(p_month, 'YYYY-MM')::timestamp) as t (target)), v_event_id
+        array(select t.target from auditctl_internal.partition_targets(to_date(p_month, 'YYYY-MM')::timestamp) as t (target)), p_is_proved, v_event_id
     );
     return v_event_id;
 end
@@ -181,9 +182,13 @@ create or replace function auditctl_internal.changed_since(p_archive auditctl.ar
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    select (f.rows, f.fingerprint) is distinct from (p_archive.rows, p_archive.fingerprint) from auditctl_internal.fingerprint(p_partition) as f
+    -- A log that was not sealed when the month was archived may be by now: the proofs of its events are not in the files then.
+    select
+        (f.rows, f.fingerprint) is distinct from (p_archive.rows, p_archive.fingerprint)
+        or not p_archive.is_proved and exists (select from auditctl.block)
+    from auditctl_internal.fingerprint(p_partition) as f
 $auditctl$;
-comment on function auditctl_internal.changed_since is 'Whether a partition does not have the very events that were archived';
+comment on function auditctl_internal.changed_since is 'Whether a partition does not have the very events that were archived, or the log was sealed since';
 
 create or replace function auditctl_internal.drop_month(p_month timestamp) returns jsonb
 language plpgsql volatile

@@ -2,8 +2,8 @@
 select
     jsonb_build_object(
         'system_identifier', c.system_identifier::text,
-        'database_oid', d.oid::text,
-        'server_version', current_setting('server_version'),
+        'database_oid', d.oid::bigint,
+        'server_version', current_setting('server_version_num')::integer,
         'lower_is_ascii', lower(U&'\00C4') = U&'\00C4'
     )
 from pg_control_system() as c

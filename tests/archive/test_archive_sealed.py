@@ -1,0 +1,73 @@
+"""`auditctl archive` of a sealed log: nothing leaves the database without what proves it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import sealing
+from tests.support.archiving import cold, fill, hot, names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import psycopg
+
+    from auditctl.evidence.sealing_keys import SealingKeys
+    from tests.fixtures.command import RunAuditctl
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cold"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> SealingKeys:
+    return sealing.make_keys(tmp_path)
+
+
+def test_months_go_with_what_proves_them_and_the_rest_still_verifies(
+    db: str, conn: psycopg.Connection, folder: Path, keys: SealingKeys, auditctl: RunAuditctl, tmp_path: Path
+) -> None:
+    fill(conn, "2020-01", "2020-02")
+    before = hot(conn)
+    sealing.seal(db, keys)
+    auditctl("archive", "--to", folder, check=0)
+    assert [name.rpartition("/")[2] for name in names(folder)] == [
+        "_evidence.parquet", "_manifest.json", "part-0001.parquet",
+    ] * 2  # fmt: skip
+    assert auditctl("maintain", check=0).out.count("20 events dropped") == 2
+    assert (hot(conn), cold(folder)) == ([], before)
+    sealing.seal(db, keys)
+    auditctl("verify", "--key", tmp_path / "seal.key.pub", check=0)
+    assert "the log is sealed" in auditctl("restore-archive", "2020-01", check=3).err
+
+
+def test_a_month_with_events_that_are_not_sealed_is_left(
+    db: str, conn: psycopg.Connection, folder: Path, keys: SealingKeys, auditctl: RunAuditctl
+) -> None:
+    fill(conn, "2020-01")
+    sealing.seal(db, keys)
+    fill(conn, "2020-02")
+    left = auditctl("archive", "--to", folder, check=2)
+    assert left.out.startswith("2020-01: 20 events")
+    assert left.err == (
+        "error: 20 events of 2020-02 are not sealed yet\nhint: Seal them first: auditctl seal --key FILE\n"
+    )
+    assert not [name for name in names(folder) if "2020-02" in name]
+
+
+def test_a_month_that_was_archived_before_the_log_was_sealed_is_archived_again_with_its_evidence(
+    db: str, conn: psycopg.Connection, folder: Path, keys: SealingKeys, auditctl: RunAuditctl
+) -> None:
+    fill(conn, "2020-01")
+    auditctl("archive", "--to", folder, check=0)
+    sealing.seal(db, keys)
+    assert "changed since it was archived" in auditctl("maintain", check=0).out
+    assert len(hot(conn)) == 20
+    assert json.loads(auditctl("archive", "--format", "json", check=0).out)[0]["rows"] == 20
+    assert any(name.endswith("_evidence.parquet") for name in names(folder))
+    assert "20 events dropped" in auditctl("maintain", check=0).out
