@@ -159,6 +159,8 @@ CONSUMERS = Values(_query("consumer"))
 """Names of those who follow the log."""
 VIEWS = Values(_query("view"))
 """Names of the login's saved views."""
+ARCHIVED_MONTHS = Values(_query("archived_month"))
+"""Months whose events are in an archive alone."""
 HOLDS = Values(_holds)
 """Numbers of the holds in force."""
 

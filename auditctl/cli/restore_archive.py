@@ -7,7 +7,7 @@ import click
 from auditctl import place
 from auditctl.archive import extra, layout
 from auditctl.cli import progress
-from auditctl.cli.known_values import FOLDERS, complete
+from auditctl.cli.known_values import ARCHIVED_MONTHS, FOLDERS, complete
 from auditctl.cli.options import reason_option
 from auditctl.cli.printing import print_text
 from auditctl.cli.session import INSTALLER, Session, pass_session
@@ -21,7 +21,7 @@ def _month(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 
 
 @click.command(short_help="Bring an archived month back into the database.")
-@click.argument("month", metavar="MONTH", callback=_month)
+@click.argument("month", metavar="MONTH", callback=_month, shell_complete=complete(ARCHIVED_MONTHS))
 @click.option(
     "--from",
     "path",

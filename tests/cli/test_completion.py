@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
 
 FREE = {
-    "actor_from", "after", "authority", "batch", "block", "data", "database", "dsn", "event_id", "events", "every",
-    "from_revision", "host", "idle_timeout", "ip", "key", "label", "limit", "lock_timeout", "metrics_dsn", "name",
-    "port", "prefix", "proxies", "reason", "root_path", "rows", "summary", "target_id", "time_zone", "to_dsn",
-    "user_header",
+    "actor_from", "after", "authority", "batch", "before", "block", "data", "database", "dsn", "event_id", "events",
+    "every", "from_revision", "host", "idle_timeout", "ip", "keep_hot", "key", "label", "limit", "lock_timeout",
+    "metrics_dsn", "name", "port", "prefix", "proxies", "reason", "root_path", "rows", "summary", "target_id",
+    "time_zone", "to_dsn", "user_header",
 }  # fmt: skip
 """Parameters whose value nobody can guess."""
 

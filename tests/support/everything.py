@@ -253,9 +253,8 @@ class Everything:
             self.command("hold", "add", "shop.price", "--id", "2", "--reason", "case 8")
             self.command("hold", "add", "gone.y", "--id", "3", "--reason", "case \\ 9")
             self.command("hold", "list", "--format", "json")
-            self.command(
-                "view", "save", "it's \\ a view", "--target", "shop.*", "--user", "alice", "--since", "2020-01-01"
-            )
+            view = ("--target", "shop.*", "--user", "alice", "--since", "2020-01-01")
+            self.command("view", "save", "it's \\ a view", *view)
             self.command("view", "show", "it's \\ a view")
             self.command("log", "--view", "it's \\ a view")
             self.command("view", "drop", "it's \\ a view")
@@ -271,9 +270,8 @@ class Everything:
             self.command("hold", "list", "--all")
 
     def archive(self, session: psycopg.Connection) -> None:
-        cold = self.folder / "cold"
-        self.command("archive", "--to", cold, "--before", "2020-02-01", "--dry-run")
-        self.command("archive", "--to", cold, "--before", "2020-02-01", "--format", "json", shown=archived_alone)
+        words = ("archive", "--to", cold := self.folder / "cold", "--before", "2020-02-01", "--format", "json")
+        self.command(*words, shown=archived_alone)
         self.command("maintain", shown=lambda text: text.partition(" dropped")[0])
         self.command("restore-archive", "2020-01", "--from", cold, shown=lambda text: text.partition(" from ")[0])
         self.query(session, REMAINING)

@@ -4,7 +4,7 @@ select
         'system_identifier', c.system_identifier::text,
         'database_oid', d.oid::bigint,
         'server_version', current_setting('server_version_num')::integer,
-        'lower_is_ascii', lower(U&'\00C4') = U&'\00C4'
+        'lower_is_ascii', lower(chr(196)) = chr(196)
     )
 from pg_control_system() as c
 join pg_database as d on d.datname = current_database()
