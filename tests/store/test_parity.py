@@ -112,7 +112,8 @@ def test_constraints_are_named_for_their_rule(conn: psycopg.Connection) -> None:
     assert [name for (name,) in checks] == [
         "accepted_finding_object_is_not_empty", "accepted_finding_reason_is_not_empty", "administration_is_one_row",
         "archived_month_has_a_location", "archived_month_has_digests", "archived_month_has_events",
-        "archived_month_is_a_month", "consumer_events_are_counted", "consumer_name_is_not_empty", "day_count_class_is_known",
+        "archived_month_is_a_month", "consumer_events_are_counted", "consumer_name_is_not_empty",
+        "day_count_class_is_known",
         "erasure_has_a_reason", "erasure_has_places", "event_type_label_is_not_empty",
         "event_type_label_is_of_one_type", "event_type_name_is_not_empty", "hold_has_a_reason",
         "hold_is_noticed_after_its_release", "hold_is_released_for_a_reason", "hold_is_released_whole",

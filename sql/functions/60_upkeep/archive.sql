@@ -116,7 +116,7 @@ begin
     end if;
     if exists (select from auditctl.archived_month as a where a.month = p_month and a.ended_at is null and a.dropped_at is not null) then
         raise exception 'the log has events of % that came after the month was archived and dropped', p_month
-            using errcode = 'object_not_in_prerequisite_state', hint = format('Bring the others back first: auditctl restore-archive %s', p_month);
+            using errcode = 'object_not_in_prerequisite_state', hint = format('Bring the others back first, with restore-archive %s.', p_month);
     end if;
     -- Upkeep must not drop the month while its files are written anew.
     update auditctl.archived_month set ended_at = now() where month = p_month and ended_at is null;
