@@ -7,6 +7,7 @@ start with an underscore are no data to an engine.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -20,6 +21,7 @@ ATTEMPT = "_attempt.json"
 """The name of what says whose files a month without a manifest has."""
 
 _MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
+_DATABASE = "database="
 _FOLDER = re.compile(r"database=([^/=]+)/month=([0-9]{4}-(?:0[1-9]|1[0-2]))")
 _PART = re.compile(r"part-[0-9]{4,}\.parquet")
 
@@ -55,6 +57,11 @@ class MonthKey:
 def database_folder(name: str) -> str:
     """Return the folder of a database, in whose name other characters than letters and digits are percent-encoded."""
     return f"database={quote(name, safe='')}"
+
+
+def databases(folders: Iterable[str]) -> list[str]:
+    """Return the names of the databases of which there are folders, sorted."""
+    return sorted(unquote(name.removeprefix(_DATABASE)) for name in folders if name.startswith(_DATABASE))
 
 
 def part(number: int) -> str:

@@ -182,7 +182,7 @@ class naming:  # noqa: N801 - used like a function
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         """Translate an error."""
-        if isinstance(error, EngineError | ValueError):
+        if isinstance(error, EngineError | ValueError | TypeError | OverflowError):
             for part in self._window:
                 _require_readable(part)
             names = ", ".join(part.files.shown(part.path) for part in self._window[:3])

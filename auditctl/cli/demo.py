@@ -14,8 +14,7 @@ from pathlib import Path
 import click
 
 from auditctl.cli.known_values import FOLDERS, complete
-from auditctl.cli.log import ignoring_broken_pipe
-from auditctl.cli.printing import print_heading, print_text
+from auditctl.cli.printing import ignoring_broken_pipe, print_heading, print_text
 from auditctl.cli.serve import port_option, require_web
 from auditctl.cli.session import Session, pass_session
 from auditctl.demo import company as companies

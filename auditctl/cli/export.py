@@ -13,10 +13,12 @@ import click
 
 from auditctl import coverage, manifest, output
 from auditctl.cli import progress
+from auditctl.cli.archive_options import ArchiveChoice, archive_options
+from auditctl.cli.archived_export import write_export
 from auditctl.cli.filter_options import filter_options
 from auditctl.cli.known_values import FILES, Values, complete
-from auditctl.cli.log import columns_option, ignoring_broken_pipe, raw_option
-from auditctl.cli.printing import print_warning
+from auditctl.cli.log import columns_option, raw_option
+from auditctl.cli.printing import ignoring_broken_pipe, print_warning
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.database import Connection
 from auditctl.evidence import exported_event, row_prover
@@ -56,6 +58,7 @@ def _since(text: str | None, *, is_asked: bool) -> Since:
 
 @click.command()
 @filter_options
+@archive_options
 @click.option(
     "--format", "format_name", type=click.Choice([row.name for row in EXPORTS]), default=EXPORTS[0].name,
     help=f"Output format: {', '.join(f'{row.name} ({row.help})' for row in EXPORTS)}. Default: {EXPORTS[0].name}.",
@@ -87,8 +90,8 @@ def _since(text: str | None, *, is_asked: bool) -> Since:
 )  # fmt: skip
 @pass_session
 def export(
-    session: Session, *, filters: Filters, columns: Columns | None, format_name: str, path: str, order: str, raw: bool,
-    force: bool, committed_since: str | None, snapshot_file: str | None, has_manifest: bool,
+    session: Session, *, filters: Filters, choice: ArchiveChoice, columns: Columns | None, format_name: str, path: str,
+    order: str, raw: bool, force: bool, committed_since: str | None, snapshot_file: str | None, has_manifest: bool,
 ) -> None:  # fmt: skip
     """Export the log as CSV or JSON Lines, oldest first.
 
@@ -100,6 +103,9 @@ def export(
     exports of consecutive times, by --since and --until, may miss events. Consecutive exports by --committed-since have
     each event exactly once: each prints the SNAPSHOT from which the next one goes on.
 
+    With --archive or --everywhere, archived events are written as they were before they were archived, byte for byte,
+    after the SHA-256 of each file was compared. Only where a database is connected does a log record the export.
+
     \b
     Examples:
       auditctl export --output log.csv
@@ -109,12 +115,23 @@ def export(
       auditctl export --since 2026-11-01 --until 2026-12-01 --output november.csv --manifest
       auditctl export --committed-since start --snapshot-file last --output 1.csv
       auditctl export --committed-since "$(cat last)" --snapshot-file last --output 2.csv
+      auditctl export --archive /srv/archive --since 2019-01-01 --until 2020-01-01 --output 2019.csv
     """
     since = _since(committed_since, is_asked=snapshot_file is not None)
     request = ExportRequest(
         filters, BY_NAME[format_name], Order(order), raw, committed_since=since.snapshot, has_snapshot=since.is_asked,
-        columns=columns,
+        columns=columns, everywhere=choice.everywhere,
     )  # fmt: skip
+    choice.require_columns(columns)
+    if choice.is_used:
+        choice.refuse({
+            "--manifest": has_manifest, "--committed-since": committed_since is not None,
+            "--snapshot-file": snapshot_file is not None,
+        }, "--archive and --everywhere")  # fmt: skip
+        with ignoring_broken_pipe():
+            result = write_export(session, choice, request, path, force=force)
+        session.say(f"Exported {plural(result.events, 'event')}, {plural(result.size, 'byte')}{_to(path)}.")
+        return
     if has_manifest and path == output.STANDARD:
         raise click.UsageError("--manifest needs a file: --output FILE")
     with ignoring_broken_pipe():

@@ -11,6 +11,7 @@ import click
 from auditctl.cli import known_values
 from auditctl.cli.known_values import VIEWS, Values, complete
 from auditctl.cli.session import READER, Session
+from auditctl.errors import UsageError
 from auditctl.log.filters import BY_NAME, FILTERS, ZONE, ZONE_HELP, Filter, Filters
 
 
@@ -31,6 +32,7 @@ def _with_options(command: Callable[..., Any], rows: Sequence[Filter]) -> Callab
         texts = {row.name: kwargs.pop(_parameter(row)) for row in rows} | {ZONE: kwargs.pop(f"filter_{ZONE}")}
         view = kwargs.pop("view")
         if view is not None:
+            _require_server(kwargs)
             texts = _with_view(view, texts)
         return command(*args, filters=Filters.parse(texts), **kwargs)
 
@@ -73,6 +75,14 @@ view_option = click.option(
     help="The filters of this saved view; a filter given beside it replaces the view's own of that name. "
     "See the command view.",
 )
+
+
+def _require_server(options: Mapping[str, Any]) -> None:
+    if options.get("archive_path") is not None and not options.get("everywhere"):
+        raise UsageError(
+            "--view does not go with --archive, which connects to no server",
+            hint="Saved views are in the database. Give the filters themselves: auditctl view show NAME",
+        )
 
 
 def _with_view(name: str, texts: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

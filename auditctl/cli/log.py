@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,19 +12,20 @@ import click
 from psycopg.sql import SQL
 
 from auditctl import clock
-from auditctl.cli import remarks
+from auditctl.cli import archived, archived_history, remarks
+from auditctl.cli.archive_options import ArchiveChoice, archive_options
+from auditctl.cli.archived import Shown, say_obstacle
 from auditctl.cli.filter_options import clock_option, filter_options
 from auditctl.cli.known_values import TARGETS, Values, complete
-from auditctl.cli.printing import print_pieces, uses_color
+from auditctl.cli.printing import print_events, uses_color
 from auditctl.cli.session import READER, Session, pass_session
 from auditctl.cli.transactions import print_transactions
 from auditctl.clock import Clock
 from auditctl.log import columns as log_columns
 from auditctl.log import lookups, reader
-from auditctl.log.columns import COLUMNS, Columns
+from auditctl.log.columns import COLUMNS, DATABASE, Columns
 from auditctl.log.filters import Filters
 from auditctl.log.formats import BY_NAME, FORMATS, Format, Layout
-from auditctl.log.lookups import Recording
 from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Order, Selection
 from auditctl.retention import erasure
 
@@ -50,9 +50,10 @@ raw_option = click.option(
 columns_option = click.option(
     "--columns",
     metavar="LIST",
-    shell_complete=complete(Values(choices=COLUMNS, is_list=True)),
-    callback=lambda _ctx, _param, value: None if value is None else log_columns.parse(value),
-    help="Only these columns, comma-separated, in this order; by the names of CSV: created_on,user,details.",
+    shell_complete=complete(Values(choices=(*COLUMNS, DATABASE), is_list=True)),
+    callback=lambda _ctx, _param, value: None if value is None else log_columns.parse(value, (*COLUMNS, DATABASE)),
+    help="Only these columns, comma-separated, in this order; by the names of CSV: created_on,user,details. With "
+    "--archive also database.",
 )
 
 wide_option = click.option(
@@ -62,6 +63,7 @@ wide_option = click.option(
 
 @click.command()
 @filter_options
+@archive_options
 @click.option(
     "--limit", metavar="N", type=click.IntRange(1, 2**63 - 2), default=50, help="Maximum number of events. Default: 50."
 )
@@ -85,6 +87,7 @@ def log(
     session: Session,
     *,
     filters: Filters,
+    choice: ArchiveChoice,
     limit: int,
     after: str | None,
     transactions: bool,
@@ -122,8 +125,11 @@ def log(
       auditctl log --ip 203.0.113.0/24 --format jsonl --limit 1000
       auditctl log --target Customer --columns created_on,user,reason,details
       auditctl log --transactions --rows 1000 --since 30d
+      auditctl log --archive /srv/archive --user alice --since 2019-01-01 --until 2020-01-01
+      auditctl log --everywhere --target Customer --id 7
     """
     if transactions:
+        choice.refuse({"--transactions": choice.is_used}, "--archive and --everywhere")
         if chosen := [name for name, is_given in (("--columns", columns is not None), ("--wide", wide)) if is_given]:
             raise click.UsageError(f"{chosen[0]} is for events, not for transactions")
         print_transactions(
@@ -133,16 +139,20 @@ def log(
         return
     if rows is not None:
         raise click.UsageError("--rows needs --transactions")
+    place = layout(output_format, columns, choice, wide=wide, zone=filters.zone)
+    if choice.is_used:
+        shown = Shown(output_format, place, not raw)
+        archived.print_log(session, choice, filters, shown, limit=limit, after=after, is_verbose=verbose)
+        return
     cursor = None if after is None else Cursor.parse(after)
-    place = layout(output_format, columns, wide=wide, zone=filters.zone)
     with session.connect(READER) as conn:
         resolved = filters.resolve(conn)
         selection = Selection(resolved.predicates(), after=cursor, limit=limit)
         recorded = lookups.record(conn, lookups.of_search(resolved))
         page = reader.Page(conn, selection, output_format.listed(not raw, place), without=recorded.event_id)
-        _print(output_format, output_format.write(page, place))
+        print_events(output_format, output_format.write(page, place))
         said = remarks.read(conn, resolved, is_empty=not page.count)
-    _say_obstacle(session, recorded)
+    say_obstacle(session, recorded)
     remarks.say(session, said, nothing="No events.", is_verbose=verbose)
     if page.following is not None:
         session.say(f"More may follow: add --after {page.following}")
@@ -150,29 +160,35 @@ def log(
 
 @click.command()
 @click.argument("event_id", metavar="EVENT_ID", type=click.IntRange(1, LARGEST_EVENT_ID))
+@archive_options
 @format_option
 @columns_option
 @raw_option
 @clock_option
 @pass_session
 def show(
-    session: Session, *, event_id: int, output_format: Format, columns: Columns | None, raw: bool, zone: str | None
-) -> None:
+    session: Session, *, event_id: int, choice: ArchiveChoice, output_format: Format, columns: Columns | None,
+    raw: bool, zone: str | None,
+) -> None:  # fmt: skip
     """Print one event in full.
 
     \b
     Examples:
       auditctl show 42
       auditctl show 42 --format json
+      auditctl show 42 --archive /srv/archive --database shop
     """
-    place = layout(output_format, columns, zone=None if zone is None else clock.parse(zone))
+    place = layout(output_format, columns, choice, zone=None if zone is None else clock.parse(zone))
+    if choice.is_used:
+        archived.print_event(session, choice, event_id, Shown(output_format, place, not raw))
+        return
     with session.connect(READER) as conn:
         projection = output_format.projection(not raw, columns)
         target, target_id, *row = reader.event(conn, event_id, SQL("target_name, target_id, {}").format(projection))
         recorded = lookups.record(conn, lookups.of_event(event_id, target, target_id))
         erasures = erasure.read_erasures(conn, event_id)
-    _print(output_format, output_format.write_one(tuple(row), place))
-    _say_obstacle(session, recorded)
+    print_events(output_format, output_format.write_one(tuple(row), place))
+    say_obstacle(session, recorded)
     for sentence in erasures:
         session.say(sentence)
 
@@ -180,6 +196,7 @@ def show(
 @click.command()
 @click.argument("table", shell_complete=complete(TARGETS))
 @click.argument("key", metavar="ID")
+@archive_options
 @click.option(
     "--order", type=click.Choice([str(order) for order in Order]), default="asc", help="Oldest (asc) or newest first."
 )
@@ -194,6 +211,7 @@ def history(
     *,
     table: str,
     key: str,
+    choice: ArchiveChoice,
     order: str,
     output_format: Format,
     columns: Columns | None,
@@ -211,49 +229,36 @@ def history(
       auditctl history billing.customer 7
       auditctl history billing.plan_price '["pro", "EUR"]' --format json
       auditctl history ledger.account -- -1
+      auditctl history Customer 7 --everywhere
     """
-    place = layout(output_format, columns, wide=wide, zone=None if zone is None else clock.parse(zone))
+    place = layout(output_format, columns, choice, wide=wide, zone=None if zone is None else clock.parse(zone))
+    if choice.is_used:
+        archived_history.print_history(session, choice, table, key, Shown(output_format, place, not raw), Order(order))
+        return
     with session.connect(READER) as conn:
         target = reader.target_of(conn, table, key)
         recorded = lookups.record(conn, lookups.of_history(target, key))
         selection = replace(reader.history(target, key), order=Order(order))
         page = reader.Page(conn, selection, output_format.listed(not raw, place))
-        _print(output_format, output_format.write(page, place))
+        print_events(output_format, output_format.write(page, place))
         hint = "" if page.count else reader.suggest(conn, target, key)
-    _say_obstacle(session, recorded)
+    say_obstacle(session, recorded)
     if not page.count:
         remarks.say_nothing(session, f"No events of {table} {key or '(an empty key)'}.", hint)
 
 
-def layout(output_format: Format, columns: Columns | None, *, wide: bool = False, zone: Clock | None = None) -> Layout:
+def layout(
+    output_format: Format, columns: Columns | None, choice: ArchiveChoice, *, wide: bool = False,
+    zone: Clock | None = None,
+) -> Layout:  # fmt: skip
     """Return the layout of standard output: the width of COLUMNS, else of the terminal, and whether it shows colors.
 
     In a pipe or file without COLUMNS, as with --wide, the width has no bound.
 
     Raises:
-        UsageError: Columns were chosen, and the format takes none.
+        UsageError: Columns were chosen, and the format takes none, or the column of an archive without one.
     """
     output_format.require_columns(columns)
+    choice.require_columns(columns)
     width = 0 if wide else shutil.get_terminal_size((120 if sys.stdout.isatty() else 0, 24)).columns
     return Layout(width=max(width, 40) if width else None, color=uses_color(sys.stdout), zone=zone, columns=columns)
-
-
-@contextmanager
-def ignoring_broken_pipe() -> Iterator[None]:
-    """End the command without an error when the reader of its output stops reading, as `head` does."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise click.exceptions.Exit(0) from None
-
-
-def _say_obstacle(session: Session, recorded: Recording) -> None:
-    """Say why the log does not have that this was printed."""
-    if recorded.obstacle:
-        session.say(recorded.obstacle)
-
-
-def _print(output_format: Format, texts: Generator[str]) -> None:
-    # Closed before the connection is: a read that stopped half-way must release it.
-    with ignoring_broken_pipe(), closing(texts):
-        print_pieces(texts, output_format.harmless)

@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from auditctl import display
 from auditctl.output import STANDARD_NAME, Sink
 from auditctl.text import bounded
+
+if TYPE_CHECKING:
+    from auditctl.log.formats import Format
 
 
 def uses_color(stream: Any) -> bool:
@@ -55,6 +59,22 @@ def standard_output(code: Callable[[str], str]) -> Sink:
 def print_pieces(texts: Iterable[str], code: Callable[[str], str]) -> None:
     """Print texts piece by piece; raises as `Sink.write` does."""
     standard_output(code).write_texts(texts)
+
+
+@contextmanager
+def ignoring_broken_pipe() -> Iterator[None]:
+    """End the command without an error when the reader of its output stops reading, as `head` does."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise click.exceptions.Exit(0) from None
+
+
+def print_events(output_format: Format, texts: Generator[str]) -> None:
+    """Print the texts of a format of events; raises as `Sink.write` does."""
+    # Closed before the connection is: a read that stopped half-way must release it.
+    with ignoring_broken_pipe(), closing(texts):
+        print_pieces(texts, output_format.harmless)
 
 
 def print_message(message: str) -> None:

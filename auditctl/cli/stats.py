@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import click
 
-from auditctl.cli import progress
+from auditctl.cli import archived_stats, progress
+from auditctl.cli.archive_options import ArchiveChoice, archive_options
 from auditctl.cli.filter_options import some_filter_options
 from auditctl.cli.known_values import Values, complete
 from auditctl.cli.options import table_or_json
@@ -18,7 +20,7 @@ from auditctl.clock import Clock
 from auditctl.log.filters import Filters
 from auditctl.log.stats import model
 from auditctl.log.stats.count import SAMPLED_PAGES, count_events
-from auditctl.log.stats.model import DIMENSIONS, Group, Statistics
+from auditctl.log.stats.model import DIMENSIONS, ArchiveStatistics, Group, Growth, Statistics
 from auditctl.text import in_quotes, iso_utc, plural, shown_size
 
 
@@ -32,6 +34,7 @@ def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str
 
 @click.command(short_help="Show log size and growth.")
 @some_filter_options("since", "until", "weekday", "hour", "outside-hours", "target", "action")
+@archive_options
 @click.option(
     "--by",
     "dimensions",
@@ -45,22 +48,30 @@ def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option("--estimate", is_flag=True, help=f"Count in a sample: about {SAMPLED_PAGES:,} pages of each partition.")
 @table_or_json("Output format.")
 @pass_session
-def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], estimate: bool, output: str) -> None:
+def stats(
+    session: Session, *, filters: Filters, choice: ArchiveChoice, dimensions: tuple[str, ...], estimate: bool,
+    output: str,
+) -> None:  # fmt: skip
     """Show log size and growth: events and bytes by target, month and action.
 
     Counts every event, in one pass over each partition, unless --estimate is given. Bytes include indexes and TOAST:
     a partition's size on disk is divided among its events. Growth is that of the last 30 days, or since the first event
-    if that is later, and never of less than a day. Months, and the dates of a table, are those of --tz; without it, of
-    UTC.
+    if that is later, and never of less than a day. Of archived months, the size of their files is divided. Months, and
+    the dates of a table, are those of --tz; without it, of UTC.
 
     \b
     Examples:
       auditctl stats
       auditctl stats --by target --since 2026-01-01
       auditctl stats --target 'billing.*' --by month,action --format json
+      auditctl stats --everywhere --by month
     """
-    with session.connect(READER) as conn, progress.bar(session, "counting") as show:
-        statistics = count_events(conn, filters, estimate=estimate, report=show)
+    if choice.is_used:
+        choice.refuse({"--estimate": estimate}, "--archive and --everywhere")
+        statistics: Statistics | ArchiveStatistics = archived_stats.count(session, choice, filters)
+    else:
+        with session.connect(READER) as conn, progress.bar(session, "counting") as show:
+            statistics = count_events(conn, filters, estimate=estimate, report=show)
     groups = model.grouped(statistics.groups, dimensions) if dimensions else []
     if output == "json":
         print_json(_document(statistics, groups, dimensions, filters))
@@ -73,32 +84,31 @@ def stats(session: Session, *, filters: Filters, dimensions: tuple[str, ...], es
 
 
 def _document(
-    statistics: Statistics, groups: list[Group], dimensions: tuple[str, ...], filters: Filters
+    statistics: Statistics | ArchiveStatistics, groups: list[Group], dimensions: tuple[str, ...], filters: Filters
 ) -> dict[str, Any]:
-    total, storage, growth = statistics.total, statistics.storage, statistics.growth
+    log: dict[str, Any] = {}
+    if isinstance(statistics, Statistics):
+        log = {"storage": asdict(statistics.storage), "growth": _growth(statistics.growth)}
     return {
-        "estimate": statistics.is_estimate,
+        "estimate": isinstance(statistics, Statistics) and statistics.is_estimate,
         "filters": filters.as_dict(),
-        "total": _figures(total),
-        "storage": {
-            "bytes": storage.bytes,
-            "index_bytes": storage.index_bytes,
-            "empty_bytes": storage.empty_bytes,
-            "partitions": storage.partitions,
-            "empty_partitions": storage.empty_partitions,
-            "default_events": storage.default_events,
-        },
-        "growth": {
-            "since": iso_utc(growth.since, microseconds=True),
-            "until": iso_utc(growth.until, microseconds=True),
-            "days": round(growth.days, 3),
-            "events": growth.events,
-            "bytes": growth.bytes,
-            "events_per_day": round(growth.events_per_day, 1),
-            "bytes_per_day": round(growth.bytes_per_day),
-            "bytes_per_year": round(growth.bytes_per_year),
-        },
+        "total": _figures(statistics.total),
+        **log,
+        **({} if statistics.archive is None else {"archive": asdict(statistics.archive)}),
         "groups": [_key(group, dimensions) | _figures(group) for group in groups],
+    }
+
+
+def _growth(growth: Growth) -> dict[str, Any]:
+    return {
+        "since": iso_utc(growth.since, microseconds=True),
+        "until": iso_utc(growth.until, microseconds=True),
+        "days": round(growth.days, 3),
+        "events": growth.events,
+        "bytes": growth.bytes,
+        "events_per_day": round(growth.events_per_day, 1),
+        "bytes_per_day": round(growth.bytes_per_day),
+        "bytes_per_year": round(growth.bytes_per_year),
     }
 
 
@@ -116,26 +126,37 @@ def _key(group: Group, dimensions: tuple[str, ...]) -> dict[str, Any]:
     return {"target": group.target, "label": group.label} | key if "target" in dimensions else key
 
 
-def _summary(statistics: Statistics, clock: Clock) -> Iterator[str]:
-    total, storage, growth = statistics.total, statistics.storage, statistics.growth
-    about = "about " if statistics.is_estimate else ""
+def _summary(statistics: Statistics | ArchiveStatistics, clock: Clock) -> Iterator[str]:
+    total = statistics.total
+    log = statistics if isinstance(statistics, Statistics) else None
     if total.events:
+        about = "about " if log is not None and log.is_estimate else ""
         when = f"{_date(total.oldest, clock)} to {_date(total.newest, clock)}"
         yield f"events:     {about}{total.events:,}, {shown_size(total.bytes)}, {when} ({clock.name})"
-        yield (
-            f"growth:     {about}{growth.events_per_day:,.0f} events and {shown_size(growth.bytes_per_day)} a day, "
-            f"{shown_size(growth.bytes_per_year)} a year"
-        )
-        until = _date(iso_utc(growth.until), clock)
-        yield f"            (from {plural(growth.events, 'event')} in the {growth.days:.1f} days until {until})"
+        if log is not None:
+            yield from _growth_lines(log.growth, about, clock)
     else:
         yield "events:     none"
-    yield f"on disk:    {shown_size(storage.bytes)}, of it {shown_size(storage.index_bytes)} indexes"
-    empty = f", {storage.empty_partitions} of them empty ({shown_size(storage.empty_bytes)})"
-    yield f"partitions: {storage.partitions}{empty if storage.empty_partitions else ''}"
-    yield f"in DEFAULT: {plural(storage.default_events, 'event')}"
-    if statistics.is_estimate:
+    if log is not None:
+        storage = log.storage
+        yield f"on disk:    {shown_size(storage.bytes)}, of it {shown_size(storage.index_bytes)} indexes"
+        empty = f", {storage.empty_partitions} of them empty ({shown_size(storage.empty_bytes)})"
+        yield f"partitions: {storage.partitions}{empty if storage.empty_partitions else ''}"
+        yield f"in DEFAULT: {plural(storage.default_events, 'event')}"
+    if (archive := statistics.archive) is not None:
+        files = f"{plural(archive.files, 'file')} of {plural(archive.months, 'month')}"
+        yield f"archived:   {shown_size(archive.bytes)}, {files}"
+    if log is not None and log.is_estimate:
         yield f"estimate:   from about {SAMPLED_PAGES:,} pages of each partition; rare groups may be missing"
+
+
+def _growth_lines(growth: Growth, about: str, clock: Clock) -> Iterator[str]:
+    yield (
+        f"growth:     {about}{growth.events_per_day:,.0f} events and {shown_size(growth.bytes_per_day)} a day, "
+        f"{shown_size(growth.bytes_per_year)} a year"
+    )
+    until = _date(iso_utc(growth.until), clock)
+    yield f"            (from {plural(growth.events, 'event')} in the {growth.days:.1f} days until {until})"
 
 
 def _print(groups: list[Group], dimensions: tuple[str, ...], clock: Clock) -> None:

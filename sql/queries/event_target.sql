@@ -1,4 +1,5 @@
--- Every target in the log, with one index probe for each: a loose index scan, never a full one.
+-- Every target in the log, with one index probe for each: a loose index scan, never a full one; and those of the months that
+-- are in files alone.
 with recursive probe as (
     (
         select event.target
@@ -21,3 +22,7 @@ with recursive probe as (
 select probe.target
 from probe
 where probe.target is not null
+union
+select pg_catalog.unnest(archived_month.targets)
+from auditctl.archived_month as archived_month
+where archived_month.dropped_at is not null and archived_month.ended_at is null

@@ -38,6 +38,7 @@ RUN_BY = {
     "docs/how-to/docker.md": "tests/project/test_deployment.py",
     "docs/how-to/examples.md": "tests/examples/test_examples.py",
     "docs/how-to/languages.md": "tests/integrations/test_languages.py",
+    "docs/how-to/read-archive.md": "tests/archive/test_read_archive_page.py",
     "docs/how-to/postgrest.md": "tests/store/test_actor_sources.py",
     "docs/how-to/tenants.md": "tests/project/test_tenants_guide.py",
     "docs/reference/sizing.md": "tests/project/test_sizing.py",

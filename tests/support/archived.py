@@ -36,6 +36,12 @@ GUARDS: LiteralString = (
     "select tgname from pg_trigger where tgrelid = %s::regclass and not tgisinternal and tgenabled = 'A'"
 )
 
+DROPPED: LiteralString = """
+    insert into auditctl.archived_month
+           (month, location, database, rows, fingerprint, content, manifest, targets, is_proved, event_id, dropped_at)
+    values (%s, %s, %s, %s, 0, %s, %s, %s, false, 1, now())
+"""
+
 STORE: LiteralString = "select system_identifier::text from pg_control_system()"
 
 
@@ -98,6 +104,20 @@ def drop_month(conn: psycopg.Connection, month: str) -> None:
         conn.execute(SQL("drop table auditctl.{}").format(Identifier(name)))
     for table in ("event_default", "key_change"):
         _delete(conn, table, *bounds(month))
+
+
+def move_month(conn: psycopg.Connection, folder: Path, month: str, *, database: str = "shop") -> None:
+    """Archive a month, and drop it as upkeep does."""
+    drop_archived(conn, folder, archive_month(conn, folder, month, database=database))
+
+
+def drop_archived(conn: psycopg.Connection, folder: Path, made: Manifest) -> None:
+    """Drop a month that is archived."""
+    with conn.transaction():
+        drop_month(conn, made.key.month)
+        targets = [target.name for target in made.targets if not target.name.startswith("auditctl.")]
+        facts = [made.key.month, str(folder), made.key.database, made.rows, made.content, made.digest, targets]
+        conn.execute(DROPPED, facts)
 
 
 def _delete(conn: psycopg.Connection, table: str, first: str, end: str) -> None:

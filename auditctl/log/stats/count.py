@@ -6,7 +6,7 @@ its events in proportion to their bytes in the table, so that the sums are the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -88,25 +88,48 @@ def count_events(
         DatabaseError: The login may not read the log, or the connection is lost.
     """
     filters = filters.resolve(conn)
-    values, changes = filters.values, week.offsets(filters.clock)
     labels = {target.name: target.label for target in target_names.read(conn)}
-    counts: list[tuple[_Partition, _Count]] = []
     with read_transaction(conn):
-        (now,) = conn.execute("select pg_catalog.statement_timestamp()").fetchone() or (datetime.now(UTC),)
-        since, until = (values[name][0].at(now) if name in values else None for name in ("since", "until"))
-        growth = _window(since, until, now)
-        scope = {
-            "since": since, "until": until, "recent": growth.since, "targets": _texts(values.get("target")),
-            "actions": _texts(values.get("action")), "hours": _hours(filters), "offsets": list(changes.seconds),
-            "edges": list(changes.edges),
-        }  # fmt: skip
-        partitions = _partitions(conn)
-        total, done = sum(partition.bytes for partition in partitions), 0
-        for partition in partitions:
-            counts.append((partition, _count(conn, partition, scope, estimate=estimate)))
-            done += partition.bytes
-            if report is not None:
-                report(done, total)
+        return count_partitions(conn, filters, labels, estimate=estimate, report=report)
+
+
+def count_partitions(
+    conn: Connection,
+    filters: Filters,
+    labels: Mapping[str, str | None],
+    *,
+    estimate: bool = False,
+    report: ReportProgress | None = None,
+) -> Statistics:
+    """Count as `count_events` does, within a transaction that reads the log.
+
+    Args:
+        conn: The connection.
+        filters: Which events; names are looked up.
+        labels: The labels of targets.
+        estimate: Whether to count in a sample of each large partition's pages only.
+        report: Called after each partition.
+
+    Raises:
+        DatabaseError: The connection is lost.
+    """
+    values, changes = filters.values, week.offsets(filters.clock)
+    counts: list[tuple[_Partition, _Count]] = []
+    (now,) = conn.execute("select pg_catalog.statement_timestamp()").fetchone() or (datetime.now(UTC),)
+    since, until = (values[name][0].at(now) if name in values else None for name in ("since", "until"))
+    growth = _window(since, until, now)
+    scope = {
+        "since": since, "until": until, "recent": growth.since, "targets": _texts(values.get("target")),
+        "actions": _texts(values.get("action")), "hours": _hours(filters), "offsets": list(changes.seconds),
+        "edges": list(changes.edges),
+    }  # fmt: skip
+    partitions = _partitions(conn)
+    total, done = sum(partition.bytes for partition in partitions), 0
+    for partition in partitions:
+        counts.append((partition, _count(conn, partition, scope, estimate=estimate)))
+        done += partition.bytes
+        if report is not None:
+            report(done, total)
     merged = grouped((group for _, count in counts for group in count.groups), DIMENSIONS)
     groups = tuple(replace(group, label=labels.get(group.target)) for group in merged)
     return Statistics(groups, _storage(counts), _grown(growth, counts, groups), estimate)
@@ -153,10 +176,10 @@ def _count(conn: Connection, partition: _Partition, scope: dict[str, Any], *, es
     def scaled(events: int) -> int:
         return round(events * 100.0 / percent)
 
-    shares = _shares(partition.bytes, [part for row in rows for part in (row.weight, row.other_weight)])
+    parts = shares(partition.bytes, [part for row in rows for part in (row.weight, row.other_weight)])
     groups = tuple(
         Group(row.target, row.month, Action(row.action), scaled(row.events), share, row.oldest or "", row.newest or "")
-        for row, share in zip(rows, shares[::2], strict=True)
+        for row, share in zip(rows, parts[::2], strict=True)
         if row.events
     )
     return _Count(
@@ -167,8 +190,8 @@ def _count(conn: Connection, partition: _Partition, scope: dict[str, Any], *, es
     )
 
 
-def _shares(total: int, weights: Sequence[int]) -> list[int]:
-    """Divide a total in proportion to weights, into whole numbers whose sum is the total."""
+def shares(total: int, weights: Sequence[int]) -> list[int]:
+    """Divide a total in proportion to positive weights, into whole numbers whose sum is the total."""
     return list(_divide(total, weights, sum(weights)))
 
 

@@ -62,6 +62,21 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveStorage:
+    """The size of the archived months, regardless of filters.
+
+    Attributes:
+        bytes: The size of the files of events.
+        files: How many there are.
+        months: How many months they are of; a month of each database counts.
+    """
+
+    bytes: int
+    files: int
+    months: int
+
+
+@dataclass(frozen=True, slots=True)
 class Growth:
     """The recent growth of the log.
 
@@ -105,19 +120,43 @@ class Statistics:
     Attributes:
         groups: By target, month and action, sorted; empty where no event matches.
         storage: The size of the whole log.
-        growth: The recent growth by events that match the filters.
+        growth: The recent growth of the log by events that match the filters.
         is_estimate: Whether events were counted in a sample of pages.
+        archive: The size of the archived months; None where they were not counted.
     """
 
     groups: tuple[Group, ...]
     storage: Storage
     growth: Growth
     is_estimate: bool = False
+    archive: ArchiveStorage | None = None
 
     @property
     def total(self) -> Group:
         """The sum of all groups; its times are empty where there are no groups."""
-        return next(iter(grouped(self.groups, ())), Group("", "", None, 0, 0, "", ""))
+        return _total(self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveStatistics:
+    """The statistics of an archive alone.
+
+    Attributes:
+        groups: By target, month and action, sorted; empty where no event matches.
+        archive: The size of the archived months.
+    """
+
+    groups: tuple[Group, ...]
+    archive: ArchiveStorage
+
+    @property
+    def total(self) -> Group:
+        """The sum of all groups; its times are empty where there are no groups."""
+        return _total(self.groups)
+
+
+def _total(groups: Iterable[Group]) -> Group:
+    return next(iter(grouped(groups, ())), Group("", "", None, 0, 0, "", ""))
 
 
 def grouped(groups: Iterable[Group], dimensions: Sequence[str]) -> list[Group]:

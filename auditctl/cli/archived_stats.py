@@ -1,0 +1,41 @@
+"""`auditctl stats` of an archive, alone or together with the log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from auditctl.cli import progress
+from auditctl.cli.archive_options import ArchiveChoice
+from auditctl.cli.session import READER, Session
+from auditctl.log.filters import Filters
+from auditctl.log.stats.count import count_partitions
+from auditctl.log.stats.model import DIMENSIONS, ArchiveStatistics, Statistics, grouped
+
+
+def count(session: Session, choice: ArchiveChoice, filters: Filters) -> Statistics | ArchiveStatistics:
+    """Count events.
+
+    Raises:
+        UsageError: A name is not known, or the path or engine is not there.
+        ArchiveError: A file is missing, was altered, or cannot be read.
+        DatabaseError: The login may not read the log.
+    """
+    if choice.is_alone:
+        with choice.open() as search, progress.bar(session, "counting") as show:
+            from auditctl.archive import names, stats
+
+            groups, size = stats.count_events(search, names.resolve(filters, search), show)
+            return ArchiveStatistics(groups, size)
+    from auditctl.archive import everywhere
+
+    with session.connect(READER) as conn:
+        resolved, labels = filters.resolve(conn), everywhere.labels(conn)
+        with everywhere.snapshot(conn, choice.path) as months, choice.search(months, labels) as search:
+            from auditctl.archive import stats
+
+            with progress.bar(session, "counting") as show:
+                counted = count_partitions(conn, resolved, labels, report=show)
+            with progress.bar(session, "counting the files") as show:
+                groups, size = stats.count_events(search, resolved, show)
+    whole = tuple(grouped((*counted.groups, *groups), DIMENSIONS))
+    return replace(counted, groups=whole, archive=size)
