@@ -28,7 +28,7 @@ _ERASED = """
 """
 
 _PRUNED = """
-    select p.block, p.announced_in, p.leaves, s.announced
+    select p.block, p.announced_in, p.leaves, s.announced, p.restored_in_xact is not null
       from auditctl.pruned as p
       left join lateral (
                select e.new_values #>> '{sealed,digest}' as announced
@@ -141,9 +141,11 @@ class PrunedReader:
         """Return what was deleted of blocks, given as numbers with how many events each had."""
         result = Pruned({}, [])
         rows = self._conn.execute(_PRUNED, [list(blocks)]).fetchall()
-        for number, announced_in, leaves, digest in rows:
+        for number, announced_in, leaves, digest, is_restored in rows:
             if not self._is_sound(announced_in, digest):
                 result.unannounced.append(number)
+            if is_restored:
+                continue
             events = min(blocks[number], _MAX_EVENTS)
             if leaves is None:
                 places = frozenset(range(events))

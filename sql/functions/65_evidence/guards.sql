@@ -11,6 +11,20 @@ end
 $auditctl$;
 comment on function auditctl_internal.guard_evidence is 'Raises UA001 on every update, delete and truncate of evidence';
 
+create or replace function auditctl_internal.is_same_block(p_old auditctl.block, p_new auditctl.block) returns boolean
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select (
+        p_old.number, p_old.incarnation, p_old.first_leaf, p_old.events, p_old.previous_snapshot::text, p_old.snapshot::text, p_old.from_time,
+        p_old.until_time, p_old.is_last_part, p_old.first_event_id, p_old.last_event_id, p_old.sealed_at, p_old.record, p_old.state
+    ) is not distinct from (
+        p_new.number, p_new.incarnation, p_new.first_leaf, p_new.events, p_new.previous_snapshot::text, p_new.snapshot::text, p_new.from_time,
+        p_new.until_time, p_new.is_last_part, p_new.first_event_id, p_new.last_event_id, p_new.sealed_at, p_new.record, p_new.state
+    )
+$auditctl$;
+comment on function auditctl_internal.is_same_block is 'Whether two states of a block differ at most in what proves its events';
+
 create or replace function auditctl_internal.is_punctured(p_old auditctl.block, p_new auditctl.block) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -18,13 +32,7 @@ as $auditctl$
     -- What it says stays: only salts go, and of deleted events the hashes that nothing needs. They fit the tree, or verify says so.
     select
         p_new.secret is null
-        and (
-            p_old.number, p_old.incarnation, p_old.first_leaf, p_old.events, p_old.previous_snapshot::text, p_old.snapshot::text, p_old.from_time,
-            p_old.until_time, p_old.is_last_part, p_old.first_event_id, p_old.last_event_id, p_old.sealed_at, p_old.record, p_old.state
-        ) is not distinct from (
-            p_new.number, p_new.incarnation, p_new.first_leaf, p_new.events, p_new.previous_snapshot::text, p_new.snapshot::text, p_new.from_time,
-            p_new.until_time, p_new.is_last_part, p_new.first_event_id, p_new.last_event_id, p_new.sealed_at, p_new.record, p_new.state
-        )
+        and auditctl_internal.is_same_block(p_old, p_new)
         and (
             exists (select from auditctl.pruned as r where r.block = p_old.number and r.xact_id = pg_current_xact_id())
             and octet_length(p_new.hashes) = 32 * coalesce(octet_length(p_new.levels), p_old.events + 1)
@@ -43,7 +51,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 begin
-    if tg_op = 'UPDATE' and auditctl_internal.is_punctured(old, new) then
+    if tg_op = 'UPDATE' and (auditctl_internal.is_punctured(old, new) or auditctl_internal.is_restored(old, new)) then
         return new;
     end if;
     raise exception '% on %.% refused: evidence is write-once', tg_op, tg_table_schema, tg_table_name
@@ -51,7 +59,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.guard_block is
-    'Raises UA001 on every change of auditctl.block but what an announced erasure or deletion of events removes';
+    'Raises UA001 on every change of auditctl.block but what an announced erasure or deletion of events removes, and what brings such events back';
 
 create or replace function auditctl_internal.are_signatures(p_lines text) returns boolean
 language sql immutable

@@ -142,7 +142,7 @@ begin
         from auditctl.block as b
         where b.first_event_id <= (p_data ->> 'last_event_id')::bigint and b.last_event_id >= (p_data ->> 'first_event_id')::bigint
             and (b.from_time is null or b.from_time < v_to) and (b.until_time is null or b.until_time > v_from)
-            and not exists (select from auditctl.pruned as p where p.block = b.number and p.leaves is null)
+            and not exists (select from auditctl.pruned as p where p.block = b.number and p.leaves is null and p.restored_in_xact is null)
         order by b.number
     loop
         v_events := v_events + auditctl_internal.prune_block(v_block, p_condition, v_from, v_to, p_announced_in);
@@ -171,11 +171,17 @@ begin
         -- What a dump holds is restored as it was.
         if auditctl_internal.displacement() is null then
             new.xact_id := pg_current_xact_id();
+            new.restored_in_xact := null;
         end if;
+        return new;
+    end if;
+    -- Once, and for good: from then on the events must be there.
+    if tg_op = 'UPDATE' and old.restored_in_xact is null and new.restored_in_xact = pg_current_xact_id()
+        and to_jsonb(new) - 'restored_in_xact' = to_jsonb(old) - 'restored_in_xact' then
         return new;
     end if;
     raise exception '% on %.% refused: evidence is write-once', tg_op, tg_table_schema, tg_table_name
         using errcode = 'UA001', hint = 'Deleted events are noted by auditctl maintain.';
 end
 $auditctl$;
-comment on function auditctl_internal.guard_pruned is 'Notes the transaction of each row of auditctl.pruned; raises UA001 on every update, delete and truncate';
+comment on function auditctl_internal.guard_pruned is 'Notes the transaction of each row of auditctl.pruned; raises UA001 on every change but that its events are brought back, and on every delete and truncate';

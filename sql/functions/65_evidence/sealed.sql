@@ -78,7 +78,7 @@ declare
     v_gone bytea := auditctl_internal.no_leaves(p_block);
     v_leaves bytea;
 begin
-    for v_leaves in select p.leaves from auditctl.pruned as p where p.block = p_block.number loop
+    for v_leaves in select p.leaves from auditctl.pruned as p where p.block = p_block.number and p.restored_in_xact is null loop
         v_gone := auditctl_internal.joined_leaves(v_gone, v_leaves);
     end loop;
     return v_gone;
