@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from auditctl.archive.layout import MonthKey, is_month
 from auditctl.evidence.block_events import signed
@@ -44,12 +45,22 @@ class AnnouncedMonths:
             return
         try:
             values = json.loads(fields[_VALUES] or b"null")
-            month, manifest = values["month"], values.get("manifest")
-            key = MonthKey(values.get("database", database), month)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, RecursionError):
             return
-        if isinstance(month, str) and is_month(month) and isinstance(key.database, str):
-            one = Announcement(signed(fields[0] or b""), manifest if isinstance(manifest, str) else None)
+        if isinstance(values, dict):
+            self.add_values(database, signed(fields[0] or b""), values)
+
+    def add_values(self, database: str, event_id: int, values: Mapping[str, Any]) -> None:
+        """Add an event of a database, by its number and its new values."""
+        name, month, manifest = values.get("database", database), values.get("month"), values.get("manifest")
+        if isinstance(name, str) and isinstance(month, str) and is_month(month):
+            key = MonthKey(name, month)
+            if (known := self._newest.get(key)) is None or known.event_id < event_id:
+                self._newest[key] = Announcement(event_id, manifest if isinstance(manifest, str) else None)
+
+    def join(self, other: AnnouncedMonths) -> None:
+        """Add what other events announce."""
+        for key, one in other.newest().items():
             if (known := self._newest.get(key)) is None or known.event_id < one.event_id:
                 self._newest[key] = one
 

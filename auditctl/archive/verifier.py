@@ -12,31 +12,15 @@ from urllib.parse import unquote
 
 from auditctl.archive import layout, manifest
 from auditctl.archive.announced_months import AnnouncedMonths
-from auditctl.archive.archive_report import ArchiveReport
+from auditctl.archive.archive_report import ArchiveChoice, ArchiveReport
 from auditctl.archive.files import Files
 from auditctl.archive.layout import MonthKey
+from auditctl.archive.log_record import LogRecord
 from auditctl.archive.manifest import ArchiveError, Manifest
 from auditctl.archive.month_check import MonthCheck, SealedTree
 from auditctl.errors import UsageError
-from auditctl.evidence.chain import Anchor
 from auditctl.evidence.checkpoint import EvidenceError
 from auditctl.evidence.findings import Finding
-from auditctl.evidence.policy import Policy
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveChoice:
-    """What is verified.
-
-    Attributes:
-        policy: The keys that count; None without a key.
-        anchors: Checkpoints that are kept elsewhere.
-        database: The months of one database; None for all.
-    """
-
-    policy: Policy | None = None
-    anchors: tuple[Anchor, ...] = ()
-    database: str | None = None
 
 
 @dataclass(slots=True)
@@ -56,13 +40,16 @@ class Verified:
     announced: AnnouncedMonths = field(default_factory=AnnouncedMonths)
 
 
-def verify(files: Files, choice: ArchiveChoice, progress: Callable[[int, str], None]) -> Verified:
+def verify(
+    files: Files, choice: ArchiveChoice, progress: Callable[[int, str], None], record: LogRecord | None = None
+) -> Verified:
     """Return what differs between the files of an archive and what its evidence says of them.
 
     Args:
         files: The archive.
         choice: What is verified.
         progress: Is called with the number of events so far, and where it is.
+        record: What the database says of its months; None without a database.
 
     Raises:
         UsageError: The archive has no month.
@@ -84,6 +71,9 @@ def verify(files: Files, choice: ArchiveChoice, progress: Callable[[int, str], N
     _check_signatures(choice, verified)
     _check_anchors(choice, verified)
     _compare_trees(verified)
+    if record is not None:
+        verified.announced.join(record.announced)
+        _check_recorded(verified, record)
     _check_announced(choice, verified)
     _check_unsealed(verified)
     return verified
@@ -198,6 +188,19 @@ def _check_announced(choice: ArchiveChoice, verified: Verified) -> None:
         elif found is not None and found.digest != announcement.manifest:
             path = key.path(layout.MANIFEST)
             verified.report.add(Finding("manifest", f"{path} is not the one that event {event} recorded", file=path))
+
+
+def _check_recorded(verified: Verified, record: LogRecord) -> None:
+    """Compare the months with what the database says of them."""
+    announced = record.announced.newest()
+    for key in verified.manifests:
+        if key.database in record.databases and key not in announced:
+            path = key.path(layout.MANIFEST)
+            verified.report.add(Finding("month", f"{key.folder} was added: no event records it", file=path))
+    for one in verified.trees:
+        if one.key.database in record.databases and record.root(one.tree.size) != one.tree.root:
+            sentence = f"{one.key.folder} has another tree of {one.tree.size} leaves than the database"
+            verified.report.add(Finding("forked", sentence, file=one.key.folder))
 
 
 def _check_unsealed(verified: Verified) -> None:

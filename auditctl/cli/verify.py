@@ -10,6 +10,7 @@ import click
 
 from auditctl import metrics, revision
 from auditctl.archive import extra
+from auditctl.archive.archive_report import ArchiveChoice
 from auditctl.cli import progress
 from auditctl.cli.known_values import FILES, FOLDERS, TIMES, complete
 from auditctl.cli.options import table_or_json
@@ -23,7 +24,7 @@ from auditctl.evidence.checkpoint import Checkpoint, EvidenceError
 from auditctl.evidence.findings import Finding, Report
 from auditctl.evidence.note import signatures
 from auditctl.evidence.policy import Policy
-from auditctl.evidence.verifier import Choice
+from auditctl.evidence.verifier import Choice, NotSealed
 from auditctl.log import times
 from auditctl.text import plural
 
@@ -99,12 +100,17 @@ def read_policy(public_key: Path | None, policy_file: Path | None) -> Policy | N
     shell_complete=complete(FOLDERS),
     help="Verify this archive instead of the database, by what it has itself.",
 )
+@click.option(
+    "--everywhere",
+    is_flag=True,
+    help="Verify the database, and the archive against it. Default archive: where a month was archived last.",
+)
 @click.option("--database", metavar="NAME", help="Of an archive, only the months of this database.")
 @table_or_json("How to print what was found.")
 @pass_session
 def verify(
     session: Session, public_key: Path | None, policy_file: Path | None, checkpoints: tuple[Path, ...],
-    since: str | None, block: int | None, archive: str | None, database: str | None, output: str,
+    since: str | None, block: int | None, archive: str | None, everywhere: bool, database: str | None, output: str,
 ) -> None:  # fmt: skip
     """Compare the log with its evidence: find events that were altered, deleted or added after they were sealed.
 
@@ -118,7 +124,7 @@ def verify(
 
     --archive PATH verifies archived months without a database: each file by the manifest of its month, each event by
     its leaf in the tree of a signed checkpoint, and each manifest by the event that records it, once that is archived
-    too.
+    too. With --everywhere, the database is verified as well, and each month of the archive by its events and its tree.
 
     \b
     Examples:
@@ -126,65 +132,69 @@ def verify(
       auditctl verify --public-key seal.key.pub --checkpoint /mnt/anchor/
       auditctl verify --policy policy.txt --since 7d --format json
       auditctl verify --archive /mnt/archive --public-key seal.key.pub
+      auditctl verify --everywhere --public-key seal.key.pub
     """
     keys = read_policy(public_key, policy_file)
     anchors, problems = _read_anchors(checkpoints)
-    if archive is not None:
-        if since is not None or block is not None:
-            raise UsageError("--since and --block choose events of the database", hint="Leave them out with --archive.")
-        _verify_archive(session, archive, (keys, tuple(anchors), database), problems, output)
-        return
-    if database is not None:
+    with_archive = archive is not None or everywhere
+    if with_archive and (since is not None or block is not None):
+        raise UsageError("--since and --block choose events of the database", hint="Leave them out with --archive.")
+    if database is not None and not with_archive:
         raise UsageError("--database needs --archive", hint="Name the archive: --archive PATH")
-    choice = Choice(
-        keys, tuple(anchors), times.parse(since).at(datetime.now(UTC)) if since is not None else None, block
-    )
+    reports: list[tuple[Report, list[str]]] = []
+    if archive is None or everywhere:
+        at = times.parse(since).at(datetime.now(UTC)) if since is not None else None
+        reports.append(_verify_log(session, Choice(keys, tuple(anchors), at, block), may_be_unsealed=everywhere))
+    if with_archive:
+        with extra.required():
+            from auditctl.cli import verify_archive
+        of_archive = ArchiveChoice(keys, tuple(anchors), database)
+        reports.append(verify_archive.verify(session, archive, of_archive, everywhere=everywhere))
+    reports[0][0].findings[:0] = problems
+    _print(reports, output)
+    if archive is None or everywhere:
+        _record_run(session, reports[0][0])
+    if count := sum(sum(report.counts().values()) for report, _ in reports):
+        what, copied = (
+            ("archive is not as it was written", "the archive")
+            if len(reports) == 1 and with_archive
+            else ("log is not as it was sealed", "the database's files")
+        )
+        raise DriftError(
+            f"{plural(count, 'finding')}: the {what}",
+            hint=f"Change nothing, copy {copied}, and look on: auditctl doctor; auditctl reconcile",
+        )
+    session.say("nothing found")
+
+
+def _verify_log(session: Session, choice: Choice, *, may_be_unsealed: bool) -> tuple[Report, list[str]]:
+    """Verify the log; return what was found, and the counts that are printed first."""
     try:
         with (
             session.connect(READER, is_examined=True, require=revision.require_remains) as conn,
             progress.counter(session, "events") as show,
         ):
             report = verifier.verify(conn, choice, show)
+    except NotSealed as error:
+        if not may_be_unsealed:
+            raise
+        report = Report()
+        report.note(str(error))
     except NoStoreError as error:
-        if not anchors:
+        if not choice.anchors:
             raise
         report = verifier.verify_nothing(choice, str(error))
-    report.findings[:0] = problems
-    _print(report, _lines(report, is_checked=keys is not None), output)
-    _record_run(session, report)
-    _end(session, report, "the log is not as it was sealed", _LOOK_ON)
+    return report, list(_lines(report, is_checked=choice.policy is not None))
 
 
-_LOOK_ON = "Change nothing, copy the database's files, and look on: auditctl doctor; auditctl reconcile"
-
-
-def _verify_archive(
-    session: Session, path: str, choice: tuple[Policy | None, tuple[Anchor, ...], str | None],
-    problems: list[Finding], output: str,
-) -> None:  # fmt: skip
-    with extra.required():
-        from auditctl.archive.verifier import ArchiveChoice
-        from auditctl.cli import verify_archive
-    report = verify_archive.verify(session, path, ArchiveChoice(*choice))
-    report.findings[:0] = problems
-    _print(report, verify_archive.lines(report, is_checked=choice[0] is not None), output)
-    hint = "Change nothing, copy the archive, and restore what was altered from a copy."
-    _end(session, report, "the archive is not as it was written", hint)
-
-
-def _print(report: Report, counts: Iterator[str], output: str) -> None:
+def _print(reports: list[tuple[Report, list[str]]], output: str) -> None:
     if output == "json":
-        print_json(report.as_dict())
+        first, *others = (report.as_dict() for report, _ in reports)
+        print_json({**first, "archive": others[0]} if others else first)
         return
-    for line in (*counts, *_found(report)):
-        print_text(harmless(line))
-
-
-def _end(session: Session, report: Report, problem: str, hint: str) -> None:
-    """Raise DriftError if anything was found."""
-    if report.findings:
-        raise DriftError(f"{plural(sum(report.counts().values()), 'finding')}: {problem}", hint=hint)
-    session.say("nothing found")
+    for report, counts in reports:
+        for line in (*counts, *_found(report)):
+            print_text(harmless(line))
 
 
 def _record_run(session: Session, report: Report) -> None:

@@ -1,30 +1,51 @@
-"""`auditctl verify --archive`: compares an archive with its own evidence, without a database."""
+"""`auditctl verify --archive`: compares an archive with its evidence, with or without the database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
-from auditctl.archive import files, verifier
-from auditctl.archive.archive_report import ArchiveReport
-from auditctl.archive.verifier import ArchiveChoice
+from auditctl.archive import files, log_record, verifier
+from auditctl.archive.archive_report import ArchiveChoice, ArchiveReport
 from auditctl.cli import progress
-from auditctl.cli.session import Session
+from auditctl.cli.session import READER, Session
+from auditctl.database import read_transaction
+from auditctl.errors import UsageError
 from auditctl.text import plural
 
 
-def verify(session: Session, path: str, choice: ArchiveChoice) -> ArchiveReport:
-    """Return what verifying the archive at a path found.
+def verify(
+    session: Session, path: str | None, choice: ArchiveChoice, *, everywhere: bool
+) -> tuple[ArchiveReport, list[str]]:
+    """Verify an archive; return what was found, and the counts that are printed first.
+
+    Args:
+        session: The options before the command.
+        path: The archive; None for where a month was archived last.
+        choice: What is verified.
+        everywhere: Whether to compare it with what the database says of it.
 
     Raises:
         UsageError: It is not an archive, or has no month.
         OutputError: A file cannot be read.
+        DatabaseError: The login may not read the log.
     """
-    with progress.counter(session, "events") as show:
-        return verifier.verify(files.at(path), choice, show).report
+    with ExitStack() as stack:
+        record = None
+        if everywhere:
+            conn = stack.enter_context(session.connect(READER, is_examined=True))
+            stack.enter_context(read_transaction(conn))
+            record = log_record.read(conn)
+        place = path if path is not None or record is None else record.location
+        if place is None:
+            raise UsageError("no month was archived", hint="Name the archive: --archive PATH")
+        show = stack.enter_context(progress.counter(session, "events"))
+        report = verifier.verify(files.at(place), choice, show, record).report
+    return report, list(_lines(report, is_checked=choice.policy is not None))
 
 
-def lines(report: ArchiveReport, *, is_checked: bool) -> Iterator[str]:
-    """Yield what is printed of the counts."""
+def _lines(report: ArchiveReport, *, is_checked: bool) -> Iterator[str]:
+    """What is printed of the counts."""
     of = f"{plural(report.months, 'month')}, {plural(report.files, 'file')}"
     proven = report.events - report.unproven
     yield f"{plural(proven, 'event')} compared in {plural(report.blocks, 'block')}; {of}; {report.tree_size:,} leaves"

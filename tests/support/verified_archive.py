@@ -70,8 +70,7 @@ class Archive:
         return int(table.sort_by("occurred_at")["event_id"][place].as_py())
 
     def manifest(self, month: str = "2020-01") -> Manifest:
-        data = (self.folder(month) / layout.MANIFEST).read_bytes()
-        return manifest.parse(data, MonthKey(self.database, month))
+        return read_manifest(self.path, self.database, month)
 
     def write_manifest(self, one: Manifest) -> None:
         (self.folder(one.key.month) / layout.MANIFEST).write_bytes(one.to_bytes())
@@ -95,6 +94,11 @@ class Archive:
             found.append(replace(part, rows=len(events) or part.rows, bytes=whole.bytes, sha256=whole.sha256))
         rows = sum(part.rows for part in found)
         self.write_manifest(replace(before, parts=tuple(found), content=content.hexdigest(), rows=rows))
+
+
+def read_manifest(archive: Path, database: str, month: str) -> Manifest:
+    key = MonthKey(database, month)
+    return manifest.parse((archive / key.path(layout.MANIFEST)).read_bytes(), key)
 
 
 def fill_log(dsn: str, conn: psycopg.Connection, folder: Path) -> None:
