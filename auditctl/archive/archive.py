@@ -17,7 +17,7 @@ from auditctl.errors import UsageError
 from auditctl.log.target_names import KnownTarget
 from auditctl.text import in_quotes
 
-RESTORE = "Restore it from a copy. To see what else was altered: auditctl verify --archive"
+RESTORE = "Restore it from a copy. To see what else was altered: auditctl verify --archive PATH"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 
 from auditctl import database
-from auditctl.archive import archiver, layout, parts, written_files
+from auditctl.archive import archiver, evidence_restorer, layout, parts, written_files
 from auditctl.archive import manifest as manifests
 from auditctl.archive.files import Files
 from auditctl.archive.layout import MonthKey
@@ -67,12 +67,7 @@ def find(conn: Connection, month: str) -> ArchiveRecord:
 
     Raises:
         UsageError: It was not archived, or the log still has it.
-        ArchiveError: The log is sealed.
     """
-    if is_sealed(conn):
-        raise ArchiveError(
-            "the log is sealed: restored events would not be those that were sealed", hint="Read the files instead."
-        )
     with conn.cursor(row_factory=class_row(ArchiveRecord)) as cursor:
         found = cursor.execute(_RECORD, [month]).fetchone()
     if found is None:
@@ -97,7 +92,8 @@ def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Calla
         The manifest of the month.
 
     Raises:
-        ArchiveError: The files are not those that the log recorded. Nothing is restored.
+        ArchiveError: The files are not those that the log recorded, or the log was sealed after the month was dropped.
+            Nothing is restored.
         OutputError: A file cannot be read.
         DatabaseError: The login may not, or the month is in use.
     """
@@ -108,10 +104,17 @@ def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Calla
             f"{files.shown(key.path(layout.MANIFEST))} is not the manifest that the log recorded",
             hint="Restore the archive from a copy, or name another one: --from PATH",
         )
+    if manifest.evidence is None and is_sealed(conn):
+        raise ArchiveError(
+            f"the log was sealed after the month {record.month} was dropped: restored events would not be those that"
+            " were sealed",
+            hint="Read the files instead.",
+        )
     with archiver.alone(conn), database.acting_as(conn, ROLE_OWNER):
         query = "select r.partition::text, r.rows, r.fingerprint from auditctl_internal.begin_restore(%s) as r"
         state = conn.execute(query, [record.month]).fetchone() or ()
         _load(conn, state[0], _checked(files, manifest), lambda done: report(done, manifest.rows))
+        evidence_restorer.restore_leaves(conn, files, manifest)
         conn.execute(
             "select auditctl_internal.end_restore(a, %s, %s, %s, %s) from auditctl.archived_month as a"
             " where a.archive_id = %s",

@@ -43,7 +43,28 @@ def test_months_go_with_what_proves_them_and_the_rest_still_verifies(
     assert (hot(conn), cold(folder)) == ([], before)
     sealing.seal(db, keys)
     auditctl("verify", "--key", tmp_path / "seal.key.pub", check=0)
-    assert "the log is sealed" in auditctl("restore-archive", "2020-01", check=3).err
+    auditctl("verify", "--everywhere", "--key", tmp_path / "seal.key.pub", check=0)
+    for month in ("2020-01", "2020-02"):
+        auditctl("restore-archive", month, check=0)
+        auditctl("verify", "--key", tmp_path / "seal.key.pub", check=0)
+    assert hot(conn) == before
+    sealing.seal(db, keys)
+    auditctl("archive", "--include-restored", check=0)
+    assert auditctl("maintain", check=0).out.count("20 events dropped") == 2
+    auditctl("verify", "--everywhere", "--key", tmp_path / "seal.key.pub", check=0)
+
+
+def test_a_month_that_was_dropped_before_the_log_was_sealed_stays_in_its_files(
+    db: str, conn: psycopg.Connection, folder: Path, keys: SealingKeys, auditctl: RunAuditctl, tmp_path: Path
+) -> None:
+    fill(conn, "2020-01")
+    auditctl("archive", "--to", folder, check=0)
+    auditctl("maintain", check=0)
+    sealing.seal(db, keys)
+    assert (
+        "the log was sealed after the month 2020-01 was dropped" in auditctl("restore-archive", "2020-01", check=3).err
+    )
+    auditctl("verify", "--key", tmp_path / "seal.key.pub", check=0)
 
 
 def test_a_month_with_events_that_are_not_sealed_is_left(
