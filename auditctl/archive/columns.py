@@ -16,6 +16,10 @@ DATABASE, MONTH = "database", "month"
 """The columns that come from the path of a file."""
 
 
+MICROSECONDS = "occurred_us"
+"""The column that engines compute: when an event was captured, in microseconds since 1970."""
+
+
 class Stored(Enum):
     """How a column is stored: as the difference to the row before, by a dictionary of few values, or plainly."""
 

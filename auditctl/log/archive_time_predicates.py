@@ -12,7 +12,7 @@ from auditctl.log import week
 from auditctl.log.archive_predicates import ArchivePredicate
 from auditctl.log.time_predicates import common
 from auditctl.log.times import Time
-from auditctl.log.week import EPOCH_HOUR, HOURS_OF_WEEK, Offsets, WeekHours
+from auditctl.log.week import EPOCH_HOUR, HOUR, HOURS_OF_WEEK, SECOND, Offsets, WeekHours
 
 if TYPE_CHECKING:
     from ibis.expr.types import BooleanValue, IntegerValue, Table, TimestampValue
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 _FIRST_YEAR = 2010
 """Events of earlier years, and of years to come, are looked at one by one: of a condition with all changes of a clock,
 the engine would take seconds to make a plan."""
-
-_MANY_WEEKS = 200_000 * HOURS_OF_WEEK * 3600
-"""Seconds that make any time positive, so that the rest of a division is."""
 
 
 def since(values: Sequence[Time]) -> ArchivePredicate:
@@ -56,9 +53,7 @@ def _in_hours(hours: frozenset[int], zone: Clock) -> ArchivePredicate:
         return (events.occurred_at >= first) & (events.occurred_at < end)
 
     def expression(events: Table) -> BooleanValue:
-        # Engines return fractions of a second.
-        seconds = events.occurred_at.cast("timestamp").truncate("s").epoch_seconds().cast("int64")
-        hour = (seconds + _shift(events.occurred_at, changes, low, high)) // 3600 % HOURS_OF_WEEK
+        hour = (events.occurred_us + _shift(events.occurred_at, changes, low, high)) // HOUR % HOURS_OF_WEEK
         return ~is_usual(events) | hour.isin(sorted(hours))
 
     return ArchivePredicate(
@@ -70,9 +65,9 @@ def _in_hours(hours: frozenset[int], zone: Clock) -> ArchivePredicate:
 
 
 def _shift(moment: TimestampValue, changes: Offsets, low: int, high: int) -> IntegerValue | int:
-    """Return how many seconds to add, found by halves among the changes from one to another."""
+    """Return how many microseconds to add, found by halves among the changes from one to another."""
     if low == high:
-        return changes.seconds[low] + EPOCH_HOUR * 3600 + _MANY_WEEKS
+        return changes.seconds[low] * SECOND + EPOCH_HOUR * HOUR
     middle = (low + high) // 2
     before, after = _shift(moment, changes, low, middle), _shift(moment, changes, middle + 1, high)
     return (moment < changes.edges[middle]).ifelse(before, after)

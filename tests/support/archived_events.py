@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from auditctl.archive.engines import Engine
     from auditctl.log.archive_predicates import ArchivePredicate
 
 KEY = MonthKey("shop", "2026-03")
@@ -31,25 +32,15 @@ def write_archive(conn: psycopg.Connection, folder: Path) -> Path:
     return folder / KEY.path(part.name)
 
 
-def open_table(path: Path) -> Any:
-    """Return the events of a file as DuckDB has them."""
-    import ibis
-
-    engine = ibis.duckdb.connect()
-    engine.raw_sql("set TimeZone = 'UTC'")
-    return engine.read_parquet(str(path), hive_partitioning=True)
-
-
-def matches(table: Any, predicates: Sequence[ArchivePredicate]) -> list[int]:
+def matches(engine: Engine, path: Path, predicates: Sequence[ArchivePredicate]) -> list[int]:
     """Return the numbers of the events that predicates select, oldest first; what is certain must be right."""
+    table = engine.events([str(path)])
     whole = archive_predicates.conjunction(predicates)
     chosen = table.filter(whole.expression(table)).order_by("occurred_at", "event_id")
     certain = whole.certain(chosen) if whole.certain else chosen.event_id.isnull()
-    names = dict.fromkeys(("event_id", "occurred_at", *whole.columns))
-    found = chosen.select(*names, is_certain=certain).to_pyarrow()
-    # A year may be one that datetime does not have.
-    times = found["occurred_at"].cast("int64")
-    rows = found.set_column(found.column_names.index("occurred_at"), "occurred_at", times).to_pylist()
+    names = [name for name in dict.fromkeys(("event_id", *whole.columns)) if name != "occurred_at"]
+    batches = engine.batches(chosen.select(*names, is_certain=certain, occurred_at=chosen.occurred_us))
+    rows = [row for batch in batches for row in batch.to_pylist()]
     selected = [row for row in rows if whole.accepts is None or whole.accepts(row)]
     assert [row for row in rows if row["is_certain"] and row not in selected] == []
     return [row["event_id"] for row in selected]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import ibis
 
-from auditctl.archive.columns import COLUMNS, DATABASE, MONTH
+from auditctl.archive.columns import COLUMNS, DATABASE, MICROSECONDS, MONTH
 from auditctl.archive.engines.engine import BATCH_ROWS, Engine, EngineError
 
 if TYPE_CHECKING:
@@ -50,11 +50,13 @@ class DuckDB(Engine):
         files = ", ".join("'{}'".format(path.replace("'", "''")) for path in paths)
         names = ", ".join([*(column.name for column in COLUMNS), DATABASE, MONTH])
         query = (  # nothing but names of ours and quoted paths
-            f"select {names} from read_parquet([{files}], hive_partitioning = true, hive_types_autocast = false,"  # noqa: S608
+            f"select {names}, epoch_us(occurred_at) as {MICROSECONDS}"  # noqa: S608
+            f" from read_parquet([{files}], hive_partitioning = true, hive_types_autocast = false,"
             f" hive_types = {{'{DATABASE}': varchar, '{MONTH}': varchar}})"
         )
         types = {column.name: _TYPES[column.type] for column in COLUMNS}
-        table: Table = self._backend.sql(query, schema=ibis.schema({**types, DATABASE: "string", MONTH: "string"}))
+        others = {DATABASE: "string", MONTH: "string", MICROSECONDS: "int64"}
+        table: Table = self._backend.sql(query, schema=ibis.schema({**types, **others}))
         return table
 
     def batches(self, table: Table) -> Iterator[pa.RecordBatch]:

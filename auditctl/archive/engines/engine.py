@@ -28,6 +28,8 @@ class Engine(ABC):
     def events(self, paths: Sequence[str]) -> Table:
         """Return a table over exactly these files, with the columns of the files, and `database` and `month` as text.
 
+        It also has `occurred_us`, which is `occurred_at` in microseconds since 1970: to compute it has no common name.
+
         Args:
             paths: What the engine calls the files (`Files.location`), at least one.
         """
