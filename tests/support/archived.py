@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, LiteralString
 
 from psycopg.sql import SQL, Identifier, Literal
 
-from auditctl.archive import events, files, layout
+from auditctl.archive import events, files, known_names, layout
 from auditctl.archive.layout import MonthKey
-from auditctl.archive.manifest import Manifest, Rename, Target
+from auditctl.archive.manifest import Manifest, Rename
 from auditctl.archive.parts import PART_BYTES, PartWriter
 from auditctl.evidence import canonical
-from auditctl.log import target_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +21,6 @@ COPY: LiteralString = (
     "copy (select {} from {} as e where e.occurred_at >= {} and e.occurred_at < {} order by e.occurred_at, e.event_id)"
     " to stdout (format binary)"
 )
-
-KEYS: LiteralString = """
-    select target, key_columns::text[], array(
-        select case when k.ignores_case then 'citext' else format_type(k.type, k.modifier) end
-          from unnest(key_types) with ordinality as k order by k.ordinality
-    ) from auditctl.target
-"""
 
 RENAMES: LiteralString = "select renamed_at, old_target, new_target from auditctl.rename order by 1, 2, 3"
 
@@ -71,7 +63,7 @@ def archive_month(
         last_event_id=max(numbers, default=None),
         content=writer.content.hexdigest(),
         parts=tuple(writer.parts),
-        targets=targets(conn),
+        targets=known_names.targets(conn),
         renames=tuple(
             Rename(canonical.to_text("occurred_at", canonical.time_bytes(at.isoformat())) or "", old, new)
             for at, old, new in conn.execute(RENAMES).fetchall()
@@ -85,15 +77,6 @@ def archive_month(
     with archive.write(key.path(layout.MANIFEST)) as file:
         file.write(manifest.to_bytes())
     return manifest
-
-
-def targets(conn: psycopg.Connection) -> tuple[Target, ...]:
-    """Every target that the log knows, as a manifest has it."""
-    keys = {name: (tuple(columns), tuple(types)) for name, columns, types in conn.execute(KEYS).fetchall()}
-    return tuple(
-        Target(known.name, known.label, known.later_name, *keys.get(known.name, ((), ())))
-        for known in target_names.read(conn)
-    )
 
 
 def drop_month(conn: psycopg.Connection, month: str) -> None:
