@@ -19,7 +19,10 @@ from auditctl.log.columns import DATABASE, Columns
 
 if TYPE_CHECKING:
     from auditctl.archive.archive import Archive
+    from auditctl.archive.names import ArchiveNames
     from auditctl.archive.search import Search
+    from auditctl.database import Connection
+    from auditctl.log.filters import Filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,26 @@ class ArchiveChoice:
 
             with engines.session(self.engine) as engine:
                 yield Search(months, engine, dict.fromkeys(months.databases, labels))
+
+    def resolve(self, conn: Connection, filters: Filters) -> Filters:
+        """Return filters of a log and its archived months with names looked up.
+
+        Raises:
+            UsageError: A name is not known, or the engine is not installed.
+            ArchiveError: A file is missing, or was altered.
+            DatabaseError: The login may not read the log.
+        """
+        from auditctl.archive import everywhere
+        from auditctl.archive.names_everywhere import NamesEverywhere
+
+        @contextmanager
+        def archived() -> Iterator[ArchiveNames]:
+            with everywhere.snapshot(conn, self.path) as months, self.search(months, {}) as search:
+                from auditctl.archive.names import ArchiveNames
+
+                yield ArchiveNames(search)
+
+        return filters.resolve(NamesEverywhere(conn, archived))
 
     def require_columns(self, columns: Columns | None) -> None:
         """Make sure that the column of archives is not chosen without one. Raises UsageError."""

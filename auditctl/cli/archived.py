@@ -71,7 +71,7 @@ def print_log(
 
     cursor = None if after is None else Cursor.parse(after)
     with session.connect(READER) as conn:
-        resolved = filters.resolve(conn)
+        resolved = choice.resolve(conn, filters)
         recorded = lookups.record(conn, lookups.of_search(resolved))
         labels = everywhere.labels(conn)
         with everywhere.snapshot(conn, choice.path) as months, choice.search(months, labels) as search:

@@ -35,7 +35,7 @@ def write_export(
         from auditctl.archive import everywhere, export
 
         with session.connect(READER) as conn:
-            resolved = request.filters.resolve(conn)
+            resolved = choice.resolve(conn, request.filters)
             event_id, _ = log_export.record_begin(conn, request)
             labels = everywhere.labels(conn)
             with (

@@ -29,7 +29,7 @@ def count(session: Session, choice: ArchiveChoice, filters: Filters) -> Statisti
     from auditctl.archive import everywhere
 
     with session.connect(READER) as conn:
-        resolved, labels = filters.resolve(conn), everywhere.labels(conn)
+        resolved, labels = choice.resolve(conn, filters), everywhere.labels(conn)
         with everywhere.snapshot(conn, choice.path) as months, choice.search(months, labels) as search:
             from auditctl.archive import stats
 

@@ -80,7 +80,7 @@ def require_possible(key: str, groups: Sequence[Spellings], targets: Sequence[st
     Raises:
         UsageError: None can.
     """
-    if targets and all(group.fault for group in groups):
+    if targets and groups and all(group.fault for group in groups):
         raise UsageError(
             f"{in_quotes(key)} is not a key of {targets[0]}: {groups[0].fault}", hint=_hint(groups[0].columns)
         )
