@@ -152,9 +152,10 @@ def verify(
         reports.append(verify_archive.verify(session, archive, of_archive, everywhere=everywhere))
     reports[0][0].findings[:0] = problems
     _print(reports, output)
+    count = sum(sum(report.counts().values()) for report, _ in reports)
     if archive is None or everywhere:
-        _record_run(session, reports[0][0])
-    if count := sum(sum(report.counts().values()) for report, _ in reports):
+        _record_run(session, count)
+    if count:
         what, copied = (
             ("archive is not as it was written", "the archive")
             if len(reports) == 1 and with_archive
@@ -197,13 +198,13 @@ def _print(reports: list[tuple[Report, list[str]]], output: str) -> None:
             print_text(harmless(line))
 
 
-def _record_run(session: Session, report: Report) -> None:
+def _record_run(session: Session, findings: int) -> None:
     """Note the run for monitoring; what was done to the store may prevent that, and must not hide what was found."""
     try:
         with session.connect(READER) as conn:
-            metrics.record_run(conn, "verify", len(report.findings))
+            metrics.record_run(conn, "verify", findings)
     except (DatabaseError, StoreError):
-        if not report.findings:
+        if not findings:
             raise
 
 

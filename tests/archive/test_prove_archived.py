@@ -54,6 +54,9 @@ def test_a_proof_is_the_same_before_and_after(
         assert after.read_text() == before.read_text()
         shown = auditctl("verify-proof", after, "--public-key", f"{keys.keys.path}.pub", check=0)
         assert f"event_id: {number}\n" in shown.out
+    done = auditctl("verify", "--archive", tmp_path / "archive", "--public-key", f"{keys.keys.path}.pub", check=0)
+    assert "320 events compared in 2 blocks; 1 month, 1 file; " in done.out
+    assert f"note: of event {events[7]}, event.new_values was erased by" in done.out
     done = auditctl("prove", "999999", "--output", tmp_path / "x", "--archive", tmp_path / "archive", check=2)
     assert "999999" in done.err
 
