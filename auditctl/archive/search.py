@@ -7,15 +7,16 @@ little is found. What is found is what one ordered query over all files would re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING
 
 from auditctl.archive import parts, texts
 from auditctl.archive.archive import RESTORE, Archive, ArchivedPart
-from auditctl.archive.engines import Engine, EngineError
+from auditctl.archive.engines import Engine, EngineError, EngineMemoryError
 from auditctl.archive.manifest import ArchiveError
 from auditctl.archive.texts import ArchivedEvent, Labels, Position
 from auditctl.log import archive_predicates
@@ -30,6 +31,9 @@ GROWTH = 4
 
 CHUNK = 2_000
 """How many events one query finds at most."""
+
+FEWER = 16
+"""The divisor for that number, where so many do not fit into the engine's memory."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -86,16 +90,16 @@ class Search:
         if selection.order is Order.DESC:
             slices.reverse()
         place, size = 0, 1
-        missing = selection.limit
-        while place < len(slices) and missing != 0:
+        missing = inf if selection.limit is None else selection.limit
+        while place < len(slices) and missing > 0:
             window = [part for some in slices[place : place + size] for part in some]
             place, count = place + size, 0
             for event in self._window(window, selection, predicate, missing):
                 count += 1
                 yield event
-            missing = None if missing is None else missing - count
+            missing -= count
             # All of a large answer comes file by file; where little is found, more are searched at once.
-            size = 1 if missing is None else size * GROWTH
+            size = 1 if missing == inf else size * GROWTH
 
     def _searched(self, selection: ArchiveSelection, predicate: ArchivePredicate) -> list[ArchivedPart]:
         """Return the files that may have such events, by what the manifests say of their times."""
@@ -117,29 +121,53 @@ class Search:
         ]
 
     def _window(
-        self, window: Sequence[ArchivedPart], selection: ArchiveSelection, predicate: ArchivePredicate,
-        missing: int | None,
-    ) -> Iterator[ArchivedEvent]:  # fmt: skip
-        """Yield the events of some files."""
-        table = self.table(window)
-        is_whole = missing is None and selection.order is Order.ASC and self.engine.keeps_order
-        if is_whole and len(self.archive.databases) <= 1:
+        self, window: Sequence[ArchivedPart], selection: ArchiveSelection, predicate: ArchivePredicate, missing: float
+    ) -> Iterator[ArchivedEvent]:
+        """Yield the events of some files, no more than are missing."""
+        if missing == inf and self._comes_in_order(selection):
+            return self._as_they_come(window, selection, predicate)
+        return self._in_chunks(window, selection, predicate, missing)
+
+    def _as_they_come(
+        self, window: Sequence[ArchivedPart], selection: ArchiveSelection, predicate: ArchivePredicate
+    ) -> Iterator[ArchivedEvent]:
+        table, last = self.table(window), selection
+        try:
             found = self.read(window, table.filter(self._condition(table, predicate, selection)))
-            yield from _in_order(_accepted(found, predicate), window)
-            return
-        after, chunk = selection.after, CHUNK
-        while missing is None or missing > 0:
-            chunk = CHUNK if missing is None or predicate.accepts is not None else min(missing, CHUNK)
-            condition = self._condition(table, predicate, replace(selection, after=after))
-            count = 0
-            for event in self.read(window, _ordered(table.filter(condition), selection.order).limit(chunk)):
-                count += 1
-                after = event.position
-                if predicate.accepts is None or predicate.accepts(event.values):
-                    missing = None if missing is None else missing - 1
+            for event in _in_order(found, window):
+                last = replace(selection, after=event.position)
+                if _selects(predicate, event):
                     yield event
-            if count < chunk:
-                return
+        except EngineMemoryError:
+            yield from self._in_chunks(window, last, predicate, inf, CHUNK // FEWER)
+
+    def _in_chunks(
+        self, window: Sequence[ArchivedPart], selection: ArchiveSelection, predicate: ArchivePredicate, missing: float,
+        most: int | None = None,
+    ) -> Iterator[ArchivedEvent]:  # fmt: skip
+        """Yield what query after query finds; where so much does not fit into the engine's memory, less at a time."""
+        table, most = self.table(window), most or CHUNK
+        while missing > 0:
+            chunk = most if predicate.accepts is not None else int(min(missing, most))
+            condition = self._condition(table, predicate, selection)
+            count = 0
+            try:
+                for event in self.read(window, _ordered(table.filter(condition), selection.order).limit(chunk)):
+                    count += 1
+                    selection = replace(selection, after=event.position)
+                    if _selects(predicate, event):
+                        missing -= 1
+                        yield event
+            except EngineMemoryError as error:
+                most = _fewer(chunk, window, error)
+            else:
+                if count < chunk:
+                    return
+
+    def _comes_in_order(self, selection: ArchiveSelection) -> bool:
+        """Return whether the engine yields the events of a file in their order without sorting them."""
+        is_one = len(self.archive.databases) <= 1
+        return is_one and selection.order is Order.ASC and self.engine.keeps_order
 
     def table(self, window: Sequence[ArchivedPart]) -> Table:
         """Return a table over some files, which are there.
@@ -182,6 +210,8 @@ class naming:  # noqa: N801 - used like a function
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         """Translate an error."""
+        if isinstance(error, EngineMemoryError):
+            return
         if isinstance(error, EngineError | ValueError | TypeError | OverflowError):
             for part in self._window:
                 _require_readable(part)
@@ -244,9 +274,18 @@ def _less(column: object, value: object) -> BooleanValue:
     return column < value  # type: ignore[operator]
 
 
-def _accepted(found: Iterator[ArchivedEvent], predicate: ArchivePredicate) -> Iterator[ArchivedEvent]:
-    accepts: Callable[..., bool] | None = predicate.accepts
-    return found if accepts is None else (event for event in found if accepts(event.values))
+def _selects(predicate: ArchivePredicate, event: ArchivedEvent) -> bool:
+    return predicate.accepts is None or predicate.accepts(event.values)
+
+
+def _fewer(chunk: int, window: Sequence[ArchivedPart], error: EngineMemoryError) -> int:
+    """Return how many events to ask for where so many are too large; raises ArchiveError where one is."""
+    if chunk > 1:
+        return max(1, chunk // FEWER)
+    names = ", ".join(part.files.shown(part.path) for part in window[:3])
+    raise ArchiveError(
+        f"an event is too large for the memory of the engine ({names})", hint="Bring the month back: restore-archive"
+    ) from error
 
 
 def _in_order(found: Iterator[ArchivedEvent], window: Sequence[ArchivedPart]) -> Iterator[ArchivedEvent]:

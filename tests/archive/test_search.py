@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from auditctl.archive import archive, engines, files, pages, search
+from auditctl.archive.engines import Engine, EngineMemoryError
 from auditctl.archive.manifest import ArchiveError
 from auditctl.archive.search import ArchiveSelection, Search
 from auditctl.errors import UsageError
@@ -18,12 +20,13 @@ from tests.support.archived import archive_month
 from tests.support.recorded import START, Recorded, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import psycopg
+    from ibis.expr.types import Table
+    from pyarrow import RecordBatch
 
-    from auditctl.archive.engines import Engine
     from auditctl.archive.texts import Position
 
 MONTHS = ("2026-03", "2026-04", "2026-05")
@@ -125,6 +128,41 @@ def test_equal_numbers_of_several_databases_are_told_apart(
     assert pages.event(searched(engine, folder, "a/b c"), both).texts["database"] == "a/b c"
     with pytest.raises(UsageError, match="no database"):
         searched(engine, folder, "other")
+
+
+@dataclass
+class SmallEngine(Engine):
+    """An engine that has memory for few rows of a query."""
+
+    engine: Engine
+    rows: int
+
+    keeps_order = True
+
+    def events(self, paths: Sequence[str]) -> Table:
+        return self.engine.events(paths)
+
+    def batches(self, table: Table) -> Iterator[RecordBatch]:
+        left = self.rows
+        for batch in self.engine.batches(table):
+            yield batch.slice(0, left)
+            left -= batch.num_rows
+            if left < 0:
+                raise EngineMemoryError
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+@pytest.mark.parametrize("order", list(Order))
+def test_events_that_do_not_fit_into_memory_are_read_a_few_at_a_time(
+    engine: Engine, folder: Path, order: Order
+) -> None:
+    archive_of_all = searched(engine, folder).archive
+    whole = positions(Search(archive_of_all, engine), ArchiveSelection(order=order))
+    assert positions(Search(archive_of_all, SmallEngine(engine, 2)), ArchiveSelection(order=order)) == whole
+    with pytest.raises(ArchiveError, match="an event is too large for the memory of the engine"):
+        positions(Search(archive_of_all, SmallEngine(engine, 0)), ArchiveSelection(order=order))
 
 
 def test_what_no_manifest_names_is_ignored(engine: Engine, folder: Path, logged: list[tuple[int, int]]) -> None:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 
-from auditctl.archive.engines.engine import Engine, EngineError
+from auditctl.archive.engines.engine import Engine, EngineError, EngineMemoryError
 from auditctl.errors import UsageError
 
-__all__ = ["BY_NAME", "ENGINES", "Engine", "EngineError", "EngineRow", "session"]
+__all__ = ["BY_NAME", "ENGINES", "Engine", "EngineError", "EngineMemoryError", "EngineRow", "session"]
 
 
 @dataclass(frozen=True, slots=True)

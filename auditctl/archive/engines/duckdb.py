@@ -10,7 +10,7 @@ import duckdb
 import ibis
 
 from auditctl.archive.columns import COLUMNS, DATABASE, MICROSECONDS, MONTH
-from auditctl.archive.engines.engine import BATCH_ROWS, Engine, EngineError
+from auditctl.archive.engines.engine import BATCH_ROWS, Engine, EngineError, EngineMemoryError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +66,9 @@ class DuckDB(Engine):
             with self._conn.cursor() as cursor:
                 yield from cursor.sql(str(self._backend.compile(table))).to_arrow_reader(BATCH_ROWS)
         except (duckdb.Error, OSError) as error:
-            raise EngineError(str(error)) from error
+            # Arrow passes on the text of an error alone.
+            is_full = isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error)
+            raise (EngineMemoryError if is_full else EngineError)(str(error)) from error
 
     def close(self) -> None:
         """End the session."""

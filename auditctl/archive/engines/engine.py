@@ -10,12 +10,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.expr.types import Table
 
-BATCH_ROWS = 128
+BATCH_ROWS = 32
 """How many events are in memory at a time: some have megabytes."""
 
 
 class EngineError(Exception):
     """An engine failed; the message is its own."""
+
+
+class EngineMemoryError(EngineError):
+    """What was asked for at once does not fit into the memory that the engine may use."""
 
 
 class Engine(ABC):
@@ -40,6 +44,7 @@ class Engine(ABC):
 
         Raises:
             EngineError: A file is missing, or cannot be read.
+            EngineMemoryError: The rows are too large to be read at once.
         """
 
     @abstractmethod
