@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from auditctl.archive import evidence_file, layout, written_files
+from auditctl.archive import evidence_file, file_check, layout
 from auditctl.archive.files import Files
 from auditctl.archive.manifest import ArchiveError, Manifest
 from auditctl.archive.tree_nodes import TreeNode
@@ -60,7 +60,7 @@ def restore_leaves(conn: Connection, files: Files, manifest: Manifest) -> int:
     facts = manifest.evidence
     if facts is None:
         raise ArchiveError(f"{files.shown(manifest.key.folder)} has no evidence", hint=_HINT)
-    written_files.check_bytes(files, path, facts.get("bytes"), facts.get("sha256"))
+    file_check.check_bytes(files, path, facts.get("bytes"), facts.get("sha256"))
     restored = set()
     with evidence_file.opened(files, path) as file:
         for block in _blocks(conn, file.nodes()):

@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 
 from auditctl import database
-from auditctl.archive import archiver, evidence_restorer, layout, parts, written_files
+from auditctl.archive import archiver, evidence_restorer, file_check, layout, parts
 from auditctl.archive import manifest as manifests
 from auditctl.archive.files import Files
 from auditctl.archive.layout import MonthKey
@@ -127,7 +127,7 @@ def _checked(files: Files, manifest: Manifest) -> Iterator[Fields]:
     """Yield the events of a month; raise ArchiveError at the end of a file that is not as the manifest says."""
     content = ContentDigest()
     for part in manifest.parts:
-        written_files.check_bytes(files, manifest.key.path(part.name), part.bytes, part.sha256)
+        file_check.check_bytes(files, manifest.key.path(part.name), part.bytes, part.sha256)
         for fields in parts.read(files, manifest.key.path(part.name)):
             content.add(fields)
             yield fields

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
-from auditctl.archive import layout, parts
+from auditctl.archive import file_check, layout, parts
 from auditctl.archive.files import Files
-from auditctl.archive.manifest import ArchiveError, Manifest
+from auditctl.archive.manifest import Manifest
 from auditctl.archive.packed import ContentDigest
 
 _EVERY = 10_000
@@ -28,32 +27,16 @@ def check(files: Files, manifest: Manifest, report: Callable[[int], None]) -> No
     """
     proof = manifest.evidence
     if proof is not None:
-        check_bytes(files, manifest.key.path(layout.EVIDENCE), proof.get("bytes"), proof.get("sha256"))
+        file_check.check_bytes(files, manifest.key.path(layout.EVIDENCE), proof.get("bytes"), proof.get("sha256"))
     content = ContentDigest()
     for part in manifest.parts:
-        check_bytes(files, manifest.key.path(part.name), part.bytes, part.sha256)
+        file_check.check_bytes(files, manifest.key.path(part.name), part.bytes, part.sha256)
         before = content.events
         for fields in parts.read(files, manifest.key.path(part.name)):
             content.add(fields)
             if content.events % _EVERY == 0:
                 report(content.events)
         if content.events - before != part.rows:
-            raise _differs(files, manifest.key.path(part.name))
+            raise file_check.differs(files, manifest.key.path(part.name))
     if (content.events, content.hexdigest()) != (manifest.rows, manifest.content):
-        raise _differs(files, manifest.key.folder)
-
-
-def check_bytes(files: Files, path: str, size: int | None, sha256: str | None) -> None:
-    """Compare the size and the SHA-256 of a file. Raises ArchiveError where they differ, OutputError if unreadable."""
-    digest, found = hashlib.sha256(), 0
-    for chunk in files.chunks(path):
-        digest.update(chunk)
-        found += len(chunk)
-    if (found, digest.hexdigest()) != (size, sha256):
-        raise _differs(files, path)
-
-
-def _differs(files: Files, path: str) -> ArchiveError:
-    return ArchiveError(
-        f"{files.shown(path)} is not as it was written", hint="The disk or another program changed it. Restore a copy."
-    )
+        raise file_check.differs(files, manifest.key.folder)

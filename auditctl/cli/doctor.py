@@ -57,7 +57,7 @@ def doctor(session: Session, output: str, severity: str, all_events: bool, only:
       auditctl --quiet doctor --severity warning
     """
     with session.connect(is_examined=True) as conn:
-        examined = examine(conn, limit=None if all_events else clear_values.LIMIT, only=only)
+        examined = examine(conn, limit=None if all_events else clear_values.LIMIT, only=only, reads_files=True)
         dumpers = roles.dumpers(conn)
         # A superuser runs nothing of a store that is changed, or not in its place.
         found = {f.check for f in (*examined.findings, *(one.finding for one in examined.accepted))}

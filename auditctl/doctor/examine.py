@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from auditctl import database, place, resources, store_code
@@ -54,6 +54,7 @@ def examine(
     server_version: str | None = None,
     limit: int | None = clear_values.LIMIT,
     only: tuple[str, ...] = (),
+    reads_files: bool = False,
 ) -> Examination:
     """Make every check; change nothing.
 
@@ -63,6 +64,7 @@ def examine(
         server_version: The server's version; None to ask the server.
         limit: How many events, the newest, are examined for values in the clear; None for all.
         only: The names and globs of the tables to look at; empty for all, and for what concerns the whole server.
+        reads_files: Whether the files of archives are examined, too, wherever they are.
 
     Raises:
         UsageError: A name of `only` matches no table and no rule.
@@ -71,12 +73,13 @@ def examine(
     with database.transaction(conn):
         conn.execute(_READ_ONLY)
         conn.execute("set local jit = off")  # compiling the queries takes longer than running them
-        return _displaced(conn) or _in_place(conn, today, server_version, limit, only)
+        return _displaced(conn) or _in_place(conn, today, server_version, limit, only, reads_files=reads_files)
 
 
 def _in_place(
-    conn: Connection, today: date | None, server_version: str | None, limit: int | None, only: tuple[str, ...]
-) -> Examination:
+    conn: Connection, today: date | None, server_version: str | None, limit: int | None, only: tuple[str, ...], *,
+    reads_files: bool,
+) -> Examination:  # fmt: skip
     """Make every check, inside a transaction; arguments as for `examine`."""
     found: list[tuple[Check, ResultRow]] = []
     unseen: list[tuple[str, str]] = []
@@ -106,6 +109,7 @@ def _in_place(
                 raise
             unseen.append((check.name, str(error)))
         else:
+            rows = _examined(check, rows, unseen, reads_files=reads_files)
             named = [row for row in rows if covered is None or _is_named(row, covered.limits)]
             found += [(check, row) for row in named]
     if covered and (since := covered.clear_values.examined_since):
@@ -117,6 +121,18 @@ def _in_place(
     (day,) = conn.execute("select coalesce(%s::date, current_date)", [today]).fetchone() or (date.max,)
     counted, apart = acceptance.split(findings, valid, day)
     return Examination(counted, tuple(unseen), apart)
+
+
+def _examined(
+    check: Check, rows: Sequence[ResultRow], unseen: list[tuple[str, str]], *, reads_files: bool
+) -> Sequence[ResultRow]:
+    """Return the rows that are findings, where files say so; note that nobody asked for it, if there are files."""
+    if check.examine is None or not rows:
+        return rows
+    if not reads_files:
+        unseen.append((check.name, "auditctl doctor reads the files"))
+        return ()
+    return check.examine(rows, datetime.now(UTC).date())
 
 
 def _findings(

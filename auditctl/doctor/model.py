@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -213,6 +213,7 @@ class Check:
         until: The last one.
         query_name: The name of its query, where it is not the check's; the query has the check's as a parameter.
         find: Finds the rows where a query cannot: by comparing with the rules.
+        examine: Which of its query's rows are findings, given the day, where that is in files; only the command asks.
         needs: What it takes to carry the remedy out; a row may say otherwise.
         otherwise: What can be done where nobody is a superuser, as a sentence like the remedy; empty for nothing.
         may_be_accepted: Whether somebody may accept its findings; not where events may be missing or changed.
@@ -228,6 +229,7 @@ class Check:
     until: int = 99
     query_name: str = ""
     find: Callable[[Coverage], Sequence[ResultRow]] | None = None
+    examine: Callable[[Sequence[ResultRow], date], Sequence[ResultRow]] | None = None
     otherwise: str = ""
     may_be_accepted: bool = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from auditctl.doctor import archives
 from auditctl.doctor.checks.log import MAINTAIN, as_owner
 from auditctl.doctor.model import Check, Right, Severity
 
@@ -62,6 +63,16 @@ RETENTION = (
         "The events of {target} are held since {since}, for {reason}.",
         "auditctl hold release {hold} --reason 'no longer needed'",
         needs=Right.ADMINISTRATOR,
+    ),
+    Check(
+        "archive_broken",
+        Severity.CRITICAL,
+        "an archived month whose files are missing, altered or unreadable; a warning while the log still has it",
+        "Events of {month} may be lost or changed: {problem}.",
+        "Restore the files of {month} from a copy of the archive.",
+        needs=Right.NOBODY,
+        examine=archives.broken,
+        may_be_accepted=False,
     ),
     Check(
         "consumer_behind",

@@ -1,0 +1,85 @@
+"""Finds archived months whose files are missing, altered or unreadable, for doctor.
+
+Every manifest is compared with the digest that the log recorded, and the size of every file with the manifest. Bytes
+are compared up to a limit, of other months each day, so that all are compared in turn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from auditctl.archive import file_check, files, layout
+from auditctl.archive import manifest as manifests
+from auditctl.archive.files import Files
+from auditctl.archive.layout import MonthKey
+from auditctl.archive.manifest import Manifest
+from auditctl.errors import AuditctlError
+
+MOST_BYTES = 1_000_000_000
+"""So many bytes are compared in one run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedMonth:
+    """What the log says of an archived month.
+
+    Attributes:
+        month: The month in UTC, such as 2026-05.
+        location: The archive.
+        database: The name of the database in the paths of its files.
+        manifest: The digest of its manifest.
+    """
+
+    month: str
+    location: str
+    database: str
+    manifest: str
+
+
+def inspect(months: Iterable[RecordedMonth], day: date, most: int = MOST_BYTES) -> dict[str, str]:
+    """Return what is wrong with archived months, by the month; what is sound is left out.
+
+    Args:
+        months: The months.
+        day: The day, which decides whose bytes are compared.
+        most: How many bytes are compared; the last file may exceed it.
+    """
+    problems: dict[str, str] = {}
+    left = most
+    for one in sorted(months, key=lambda one: hashlib.sha256(f"{day} {one.month}".encode()).digest()):
+        try:
+            archive = files.at(one.location)
+            manifest = _manifest(archive, one)
+            for path, size, sha256 in _files(manifest):
+                if (found := archive.size(path)) is None:
+                    problems[one.month] = f"{archive.shown(path)} is missing"
+                    break
+                if found != size:
+                    raise file_check.differs(archive, path)
+                if left > 0:
+                    left -= found
+                    file_check.check_bytes(archive, path, size, sha256)
+        except AuditctlError as error:
+            problems[one.month] = str(error)
+    return problems
+
+
+def _manifest(archive: Files, one: RecordedMonth) -> Manifest:
+    key = MonthKey(one.database, one.month)
+    path = key.path(layout.MANIFEST)
+    if archive.size(path) is None:
+        raise AuditctlError(f"{archive.shown(path)} is missing, as seen from this machine")
+    manifest = manifests.parse(archive.read(path), key)
+    if manifest.digest != one.manifest:
+        raise AuditctlError(f"{archive.shown(path)} is not the manifest that the log recorded")
+    return manifest
+
+
+def _files(manifest: Manifest) -> Iterator[tuple[str, int, str]]:
+    for part in manifest.parts:
+        yield manifest.key.path(part.name), part.bytes, part.sha256
+    if manifest.evidence is not None:
+        yield manifest.key.path(layout.EVIDENCE), manifest.evidence["bytes"], manifest.evidence["sha256"]
