@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from auditctl import coverage as log_coverage
+from auditctl import remarks
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
 from auditctl.evidence import exported_event
@@ -60,7 +61,7 @@ def build(
         database, oid, system, version, login, now = conn.execute(_DATABASE).fetchone() or ("", 0, "", "", "", None)
         at, login, actor = conn.execute(_EXPORT, [result.event_id]).fetchone() or (now, login, None)
         covered, evidence = coverage(conn, request.filters, at), evidence or _evidence(conn, request)
-        known = log_coverage.read(conn, request.filters.resolve(conn), at)
+        known = remarks.coverage_of(conn, request.filters.resolve(conn), at)
     document = {
         "kind": KIND,
         "version": VERSION,

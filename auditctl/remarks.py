@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
+from auditctl import coverage
 from auditctl.coverage import Coverage
 from auditctl.database import Connection
+from auditctl.log import archived_months
 from auditctl.log.filters import Filters
 
 
@@ -24,6 +27,41 @@ class Remarks:
     hint: str = ""
     doubts: tuple[str, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
+
+
+def coverage_of(
+    conn: Connection, filters: Filters, now: datetime | None = None, *, is_everywhere: bool = False
+) -> Coverage:
+    """Return what was recorded of what is selected, and which months were not searched.
+
+    Args:
+        conn: The connection.
+        filters: The filters, resolved.
+        now: The time at which durations are evaluated; None for the clock's.
+        is_everywhere: Whether months that are in an archive alone were searched, too.
+
+    Raises:
+        DatabaseError: The login may not read the log, or the connection is lost.
+    """
+    covered = coverage.read(conn, filters, now)
+    sentence = "" if is_everywhere else unsearched(conn, filters, now)
+    return replace(covered, gaps=(sentence, *covered.gaps)) if sentence else covered
+
+
+def unsearched(conn: Connection, filters: Filters, now: datetime | None = None) -> str:
+    """Return a sentence about the months that were not searched, as they are in an archive; empty if all were.
+
+    Args:
+        conn: The connection.
+        filters: The filters, resolved.
+        now: The time at which durations are evaluated; None for the clock's.
+
+    Raises:
+        DatabaseError: The login may not read the log, or the connection is lost.
+    """
+    now = now or datetime.now(UTC)
+    since, until = (filters.values[name][0].at(now) if name in filters.values else None for name in ("since", "until"))
+    return archived_months.sentence(conn, filters.targets, since, until)
 
 
 def read(conn: Connection, filters: Filters, covered: Coverage, *, is_empty: bool) -> Remarks:

@@ -81,7 +81,7 @@ def print_log(
                 shown.output_format.listed_texts(shown.is_safe, shown.layout), without=recorded.event_id,
             )  # fmt: skip
             print_events(shown.output_format, shown.output_format.write(page, shown.layout))
-        said = remarks.read(conn, resolved, is_empty=not page.count)
+        said = remarks.read(conn, resolved, is_empty=not page.count, is_everywhere=True)
     say_obstacle(session, recorded)
     remarks.say(session, said, nothing="No events.", is_verbose=is_verbose)
     _say_following(session, page.following)

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from auditctl import coverage, manifest, output
+from auditctl import manifest, output, remarks
 from auditctl.cli import progress
 from auditctl.cli.archive_options import ArchiveChoice, archive_options
 from auditctl.cli.archived_export import write_export
@@ -185,7 +185,7 @@ def _write(session: Session, request: ExportRequest, path: str, *, force: bool, 
                 described_sink.write_texts([manifest.text(document)])
         record_end(conn, request.filters, result, digest)
         resolved = request.filters.resolve(conn)
-        for sentence in (*resolved.doubts(conn), *coverage.read(conn, resolved).gaps):
+        for sentence in (*resolved.doubts(conn), *remarks.coverage_of(conn, resolved).gaps):
             session.say(sentence)
     return result
 

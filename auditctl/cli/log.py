@@ -241,10 +241,12 @@ def history(
         selection = replace(reader.history(target, key), order=Order(order))
         page = reader.Page(conn, selection, output_format.listed(not raw, place))
         print_events(output_format, output_format.write(page, place))
-        hint = "" if page.count else reader.suggest(conn, target, key)
+        hint, unsearched = "" if page.count else reader.suggest(conn, target, key), reader.unsearched(conn, target)
     say_obstacle(session, recorded)
     if not page.count:
         remarks.say_nothing(session, f"No events of {table} {key or '(an empty key)'}.", hint)
+    if unsearched:
+        session.say(unsearched)
 
 
 def layout(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from auditctl import coverage, remarks
+from auditctl import remarks
 from auditctl.cli.session import Session
 from auditctl.database import Connection
 from auditctl.log.filters import Filters
 from auditctl.remarks import Remarks
 
 
-def read(conn: Connection, filters: Filters, *, is_empty: bool) -> Remarks:
-    """Return what to say of an answer; its filters are resolved.
+def read(conn: Connection, filters: Filters, *, is_empty: bool, is_everywhere: bool = False) -> Remarks:
+    """Return what to say of an answer.
+
+    Args:
+        conn: The connection.
+        filters: The filters, resolved.
+        is_empty: Whether nothing was found.
+        is_everywhere: Whether months that are in an archive alone were searched, too.
 
     Raises:
         DatabaseError: The login may not read the log.
     """
-    return remarks.read(conn, filters, coverage.read(conn, filters), is_empty=is_empty)
+    covered = remarks.coverage_of(conn, filters, is_everywhere=is_everywhere)
+    return remarks.read(conn, filters, covered, is_empty=is_empty)
 
 
 def say(session: Session, said: Remarks, *, nothing: str, is_verbose: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from auditctl import remarks
 from auditctl.cli import archived_stats, progress
 from auditctl.cli.archive_options import ArchiveChoice, archive_options
 from auditctl.cli.filter_options import some_filter_options
@@ -72,6 +73,9 @@ def stats(
     else:
         with session.connect(READER) as conn, progress.bar(session, "counting") as show:
             statistics = count_events(conn, filters, estimate=estimate, report=show)
+            unsearched = remarks.unsearched(conn, filters.resolve(conn))
+        if unsearched:
+            session.say(unsearched)
     groups = model.grouped(statistics.groups, dimensions) if dimensions else []
     if output == "json":
         print_json(_document(statistics, groups, dimensions, filters))

@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Composable, Literal
 
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
-from auditctl.log import filter_values, keys, target_names, window_search
+from auditctl.log import archived_months, filter_values, keys, target_names, window_search
 from auditctl.log import selection as log_selection
 from auditctl.log.predicates import Predicate
 from auditctl.log.selection import LARGEST_EVENT_ID, Cursor, Order, Selection
@@ -83,7 +83,7 @@ def event(conn: Connection, event_id: int, projection: Composable) -> tuple[Any,
         selection = Selection((Predicate(SQL("event_id = {}::bigint").format(Literal(event_id))),))
         for row in list(stream(conn, selection, projection)):
             return row
-    raise no_such_event(event_id)
+    raise no_such_event(event_id, may_be_archived=archived_months.exist(conn))
 
 
 def neighbors(conn: Connection, at: Cursor, within: Sequence[Predicate] = ()) -> tuple[int | None, int | None]:
@@ -105,12 +105,12 @@ def _neighbor(conn: Connection, at: Cursor, within: Sequence[Predicate], order: 
     return next((row[0] for row in list(stream(conn, selection, SQL("event_id")))), None)
 
 
-def no_such_event(event_id: int) -> NoSuchEvent:
-    """Return the error of a number that no event has."""
-    return NoSuchEvent(
-        f"event {event_id} doesn't exist",
-        hint="Gaps are rolled-back transactions. Look with: auditctl log",
-    )
+def no_such_event(event_id: int, *, may_be_archived: bool = False) -> NoSuchEvent:
+    """Return the error of a number that no event has, or none outside of an archive."""
+    hint = "Gaps are rolled-back transactions. Look with: auditctl log"
+    if may_be_archived:
+        hint = f"It may be in the archive: auditctl show {event_id} --everywhere"
+    return NoSuchEvent(f"event {event_id} doesn't exist{' in the database' if may_be_archived else ''}", hint=hint)
 
 
 def target_of(conn: Connection, table: str, key: str) -> str:
@@ -130,6 +130,17 @@ def target_of(conn: Connection, table: str, key: str) -> str:
     target = target_names.resolve_one(table, target_names.read(conn))
     keys.find(conn, key, [target])
     return target
+
+
+def unsearched(conn: Connection, target: str) -> str:
+    """Return a sentence about the months that `history` of a target does not read; empty if it reads all.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    with read_transaction(conn):
+        names = [name for (name,) in conn.execute("select target from auditctl.target_names(%s)", [target])]
+    return archived_months.sentence(conn, [target, *names])
 
 
 def history(target: str, key: str) -> Selection:

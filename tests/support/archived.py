@@ -97,8 +97,9 @@ def move_month(conn: psycopg.Connection, folder: Path, month: str, *, database: 
 def drop_archived(conn: psycopg.Connection, folder: Path, made: Manifest) -> None:
     """Drop a month that is archived."""
     with conn.transaction():
+        query = "select array_agg(distinct target) from auditctl.event where occurred_at >= %s and occurred_at < %s"
+        ((targets,),) = conn.execute(query, bounds(made.key.month)).fetchall()
         drop_month(conn, made.key.month)
-        targets = [target.name for target in made.targets if not target.name.startswith("auditctl.")]
         facts = [made.key.month, str(folder), made.key.database, made.rows, made.content, made.digest, targets]
         conn.execute(DROPPED, facts)
 

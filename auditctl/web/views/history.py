@@ -38,7 +38,7 @@ def history(visit: Visit) -> Response:
         )
         page = reader.Page(conn, selection, event_rows.row_columns(columns))
         rows = [event_rows.row(cells, columns) for cells in page]
-        hint = "" if rows or after else reader.suggest(conn, name, key)
+        hint, unsearched = "" if rows or after else reader.suggest(conn, name, key), reader.unsearched(conn, name)
     following = str(page.following) if page.following else None
     newest = max(rows, key=lambda row: row.cursor.created_on, default=None)
     return visit.page(
@@ -52,6 +52,7 @@ def history(visit: Visit) -> Response:
         following=following,
         is_first=not after,
         hint=hint,
+        unsearched=unsearched,
         columns=columns,
         shared=event_columns.as_parameter(columns),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg.errors import QueryCanceled
 
-from auditctl import coverage, remarks
+from auditctl import remarks
 from auditctl.coverage import Coverage
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError
@@ -30,7 +30,7 @@ def read(visit: Visit, conn: Connection, filters: Filters, *, is_empty: bool) ->
 def _coverage(conn: Connection, filters: Filters) -> Coverage:
     """Return what was recorded of what is selected; that it is not known, where reading it takes too long."""
     try:
-        return coverage.read(conn, filters)
+        return remarks.coverage_of(conn, filters)
     except DatabaseError as error:
         if error.sqlstate != QueryCanceled.sqlstate:
             raise
