@@ -6,6 +6,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 TEST_STAMP := .venv/.ready-test
 LINT_STAMP := .venv/.ready-lint
+ENGINES_STAMP := .venv/.ready-engines
 BENCH_STAMP := .venv/.ready-bench
 DOCS_STAMP := .venv/.ready-docs
 COMPILED_STAMP := .venv/.compiled
@@ -21,7 +22,7 @@ ifneq ($(INTACT),yes)
 ANEW := anew
 endif
 
-.PHONY: help venv demo example-fastapi example-flask example-django test test-slow test-all test-regress lint golden bench docs site man wheel release clean anew
+.PHONY: help venv demo example-fastapi example-flask example-django test test-slow test-all test-engines engines test-regress lint golden bench docs site man wheel release clean anew
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -43,16 +44,31 @@ example-django: $(TEST_STAMP) ## serve a shop on Django, and its log
 EXAMPLE_PORTS = $(if $(PORT),--port $(PORT)) $(if $(PAGE_PORT),--page-port $(PAGE_PORT))
 
 # The tests start the command some hundred times: Python would compile all of it each time where it may not keep what it compiled.
-test test-slow test-all: export PYTHONDONTWRITEBYTECODE :=
+test test-slow test-all test-engines: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(COMPILED_STAMP) ## run the tests; ARGS="-k name" chooses some
 	@$(BIN)/pytest -m "not slow" $(ARGS)
 
 test-slow: $(TEST_STAMP) ## run the tests that wait or need other servers, which test leaves out
-	@$(BIN)/pytest -m slow $(ARGS)
+	@$(BIN)/pytest -m "slow and not spark" $(ARGS)
 
 test-all: $(TEST_STAMP) ## run the tests of the database on PostgreSQL 14 to 18; VERSIONS="14 18" chooses some
 	@VERSIONS="$(VERSIONS)" $(BIN)/python -m tests.every_version $(ARGS)
+
+# One worker: each would start a Spark of its own.
+test-engines: engines ## run the tests of archives on Spark; the first run installs pyspark, and as root Java
+	@$(BIN)/pytest -n 0 -m spark tests/archive $(ARGS)
+
+engines: $(ENGINES_STAMP)
+	@if java -version >/dev/null 2>&1; then exit 0; fi; \
+	if [ "`id -u`" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing openjdk-17-jre-headless ..."; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends openjdk-17-jre-headless >/dev/null; \
+	else \
+	  echo "Spark needs Java 17 or later, which is not installed; only root can install it." >&2; \
+	  echo "hint: Debian, Ubuntu: apt-get install openjdk-17-jre-headless" >&2; \
+	  exit 1; \
+	fi
 
 test-regress: $(TEST_STAMP) ## compare PostgreSQL's regression suite with and without auditctl; VERSION=18 chooses another than 15
 	@VERSION="$(VERSION)" SOURCE="$(SOURCE)" $(BIN)/python -m tests.regress $(ARGS)
@@ -132,6 +148,12 @@ $(LINT_STAMP): $(TEST_STAMP)
 	@echo "Installing the linters into .venv ..."
 	@rm -f $@
 	@$(PIP) install -e '.[test,lint]'
+	@pwd -P > $@
+
+$(ENGINES_STAMP): $(TEST_STAMP)
+	@echo "Installing pyspark into .venv, 520 MB ..."
+	@rm -f $@
+	@$(PIP) install -e '.[test,spark]'
 	@pwd -P > $@
 
 $(BENCH_STAMP): $(TEST_STAMP)

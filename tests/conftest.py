@@ -17,7 +17,7 @@ pytest.register_assert_rewrite("tests.support.doctoring")
 
 FIXTURES = (
     "server", "maintenance", "sessions", "store_state", "databases", "clones", "templates", "command",
-    "machine", "logs", "web", "object_store",
+    "machine", "logs", "web", "object_store", "engines",
 )  # fmt: skip
 
 pytest_plugins = [f"tests.fixtures.{name}" for name in FIXTURES]

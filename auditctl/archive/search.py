@@ -182,7 +182,11 @@ class Search:
                 if self.checks_content:
                     _require_content(part)
                 self._known.add(part.path)
-        return self.engine.events([part.files.location(part.path) for part in window])
+        for filesystem in (part.files.filesystem for part in window):
+            if filesystem is not None:
+                self.engine.mount(filesystem)
+        with naming(window):
+            return self.engine.events([part.files.location(part.path) for part in window])
 
     def read(self, window: Sequence[ArchivedPart], table: Table) -> Iterator[ArchivedEvent]:
         """Yield the events of an expression over some files, which has all their columns.

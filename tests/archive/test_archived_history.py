@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditctl.archive import archive, engines, files, history, pages
+from auditctl.archive import archive, files, history, pages
 from auditctl.archive.search import ArchiveSelection, Search
 from auditctl.log.selection import Order
 from tests.support.archived import archive_month
 from tests.support.recorded import START, Recorded, label, record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import psycopg
+
+    from auditctl.archive.engines import Engine
 
 KEYS = ("1", "2", "3", '4"\\')
 NAMES = ("shop.a", "shop.b")
@@ -46,29 +46,30 @@ def draw_events(draw: random.Random) -> list[Recorded]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_history_in_an_archive_is_that_of_the_log(conn: psycopg.Connection, tmp_path: Path, seed: int) -> None:
+def test_the_history_in_an_archive_is_that_of_the_log(
+    engine: Engine, conn: psycopg.Connection, archive_path: str, seed: int
+) -> None:
     record(conn, *draw_events(random.Random(seed)))
     for name in NAMES:
         label(conn, name)
     renamed = START.replace(month=4) + timedelta(minutes=34, seconds=30)
     conn.execute("insert into auditctl.rename values (%s, %s, %s)", [renamed, *NAMES])
     for month in ("2026-03", "2026-04", "2026-05"):
-        archive_month(conn, tmp_path, month)
-    with engines.session() as engine:
-        search = Search(archive.read(files.at(str(tmp_path))), engine)
-        (newest,) = search.archive.newest.values()
-        renames = history.renames_of((one.renamed_at, one.old_target, one.new_target) for one in newest.renames)
-        for target in NAMES:
-            for key in KEYS:
-                life = history.of_archive(search, target, [key], renames)
-                rows = conn.execute(
-                    "select event_id from auditctl.history(%s, %s) order by occurred_at, event_id", [target, key]
-                ).fetchall()
-                expected = [number for (number,) in rows]
-                for order in Order:
-                    page = pages.ArchivePage(
-                        search, ArchiveSelection((life.archived(),), order), lambda texts: (texts["event_id"],),
-                        keep=partial(history.without_repeated_ends, action_of=history.action_of, order=order),
-                    )  # fmt: skip
-                    found = [int(number or 0) for (number,) in page]
-                    assert found == (expected if order is Order.ASC else expected[::-1]), (target, key)
+        archive_month(conn, archive_path, month)
+    search = Search(archive.read(files.at(archive_path)), engine)
+    (newest,) = search.archive.newest.values()
+    renames = history.renames_of((one.renamed_at, one.old_target, one.new_target) for one in newest.renames)
+    for target in NAMES:
+        for key in KEYS:
+            life = history.of_archive(search, target, [key], renames)
+            rows = conn.execute(
+                "select event_id from auditctl.history(%s, %s) order by occurred_at, event_id", [target, key]
+            ).fetchall()
+            expected = [number for (number,) in rows]
+            for order in Order:
+                page = pages.ArchivePage(
+                    search, ArchiveSelection((life.archived(),), order), lambda texts: (texts["event_id"],),
+                    keep=partial(history.without_repeated_ends, action_of=history.action_of, order=order),
+                )  # fmt: skip
+                found = [int(number or 0) for (number,) in page]
+                assert found == (expected if order is Order.ASC else expected[::-1]), (target, key)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditctl.archive import archive, engines, files, pages, search
+from auditctl.archive import archive, files, pages, search
 from auditctl.archive.engines import Engine, EngineMemoryError
 from auditctl.archive.manifest import ArchiveError
 from auditctl.archive.search import ArchiveSelection, Search
@@ -34,12 +34,6 @@ RARE = ArchivePredicate(lambda events: events.target == "rare")
 ODD = ArchivePredicate(lambda events: events.event_id.notnull(), accepts=lambda event: event["event_id"] % 2 == 1)
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with engines.session() as started:
-        yield started
-
-
 def fill(conn: psycopg.Connection) -> None:
     """Events of three months; two of the same microsecond, and one of another target in the first."""
     times = [START.replace(month=month) + timedelta(hours=hour) for month in (3, 4, 5) for hour in (0, 1, 1, 2)]
@@ -47,7 +41,7 @@ def fill(conn: psycopg.Connection) -> None:
     record(conn, Recorded(at=START, target="rare"))
 
 
-def searched(engine: Engine, folder: Path, database: str | None = None) -> Search:
+def searched(engine: Engine, folder: Path | str, database: str | None = None) -> Search:
     return Search(archive.read(files.at(str(folder)), database), engine)
 
 
@@ -55,16 +49,27 @@ def positions(found: Search, selection: ArchiveSelection) -> list[Position]:
     return [event.position for event in found.events(selection)]
 
 
-@pytest.fixture
-def folder(conn: psycopg.Connection, tmp_path: Path) -> Path:
+def archived(conn: psycopg.Connection, path: Path | str) -> None:
     fill(conn)
     for month in MONTHS:
-        archive_month(conn, tmp_path, month)
+        archive_month(conn, path, month)
+
+
+@pytest.fixture
+def place(conn: psycopg.Connection, archive_path: str) -> str:
+    """An archive in each kind of place."""
+    archived(conn, archive_path)
+    return archive_path
+
+
+@pytest.fixture
+def folder(conn: psycopg.Connection, tmp_path: Path) -> Path:
+    """An archive whose files a test alters."""
+    archived(conn, tmp_path)
     return tmp_path
 
 
-@pytest.fixture
-def logged(conn: psycopg.Connection, folder: Path) -> list[tuple[int, int]]:
+def in_the_log(conn: psycopg.Connection) -> list[tuple[int, int]]:
     """Time and number of each event, as the log has them, oldest first."""
     return conn.execute(
         "select (extract(epoch from occurred_at) * 1000000)::bigint, event_id from auditctl.event"
@@ -74,10 +79,11 @@ def logged(conn: psycopg.Connection, folder: Path) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("order", list(Order))
 def test_pages_of_seven_are_one_query(
-    engine: Engine, folder: Path, logged: list[tuple[int, int]], order: Order, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, conn: psycopg.Connection, place: str, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "CHUNK", 3)
-    found, after = searched(engine, folder), None
+    logged = in_the_log(conn)
+    found, after = searched(engine, place), None
     read: list[Position] = []
     while page := positions(found, ArchiveSelection(order=order, after=after, limit=7)):
         assert len(page) in (7, len(logged) - len(read))
@@ -90,27 +96,27 @@ def test_pages_of_seven_are_one_query(
 
 @pytest.mark.parametrize("order", list(Order))
 def test_what_python_decides_fills_the_pages(
-    engine: Engine, folder: Path, logged: list[tuple[int, int]], order: Order, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, conn: psycopg.Connection, place: str, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "CHUNK", 2)
-    found = searched(engine, folder)
-    expected = [place for place in (logged if order is Order.ASC else logged[::-1]) if place[1] % 2 == 1]
+    found, logged = searched(engine, place), in_the_log(conn)
+    expected = [one for one in (logged if order is Order.ASC else logged[::-1]) if one[1] % 2 == 1]
     for limit in (None, 4):
         assert [place[:2] for place in positions(found, ArchiveSelection((ODD,), order, limit=limit))] == expected[
             :limit
         ]
 
 
-def test_a_rare_event_is_found_in_all_months(engine: Engine, folder: Path) -> None:
-    (event,) = searched(engine, folder).events(ArchiveSelection((RARE,), limit=50))
+def test_a_rare_event_is_found_in_all_months(engine: Engine, place: str) -> None:
+    (event,) = searched(engine, place).events(ArchiveSelection((RARE,), limit=50))
     assert (event.texts["target"], event.texts["user"]) == ("rare", "alice")
 
 
 def test_equal_numbers_of_several_databases_are_told_apart(
-    engine: Engine, conn: psycopg.Connection, folder: Path
+    engine: Engine, conn: psycopg.Connection, place: str
 ) -> None:
-    archive_month(conn, folder, "2026-04", database="a/b c")
-    found, after, read = searched(engine, folder), None, []
+    archive_month(conn, place, "2026-04", database="a/b c")
+    found, after, read = searched(engine, place), None, []
     databases = found.archive.databases
     assert databases == ("a/b c", "shop")
     while page := positions(found, ArchiveSelection(after=after, limit=3)):
@@ -125,9 +131,9 @@ def test_equal_numbers_of_several_databases_are_told_apart(
     both = next(place[1] for place in read if place[2] == "a/b c")
     with pytest.raises(UsageError, match="several databases"):
         pages.event(found, both)
-    assert pages.event(searched(engine, folder, "a/b c"), both).texts["database"] == "a/b c"
+    assert pages.event(searched(engine, place, "a/b c"), both).texts["database"] == "a/b c"
     with pytest.raises(UsageError, match="no database"):
-        searched(engine, folder, "other")
+        searched(engine, place, "other")
 
 
 @dataclass
@@ -165,15 +171,15 @@ def test_events_that_do_not_fit_into_memory_are_read_a_few_at_a_time(
         positions(Search(archive_of_all, SmallEngine(engine, 0)), ArchiveSelection(order=order))
 
 
-def test_what_no_manifest_names_is_ignored(engine: Engine, folder: Path, logged: list[tuple[int, int]]) -> None:
+def test_what_no_manifest_names_is_ignored(engine: Engine, conn: psycopg.Connection, folder: Path) -> None:
     month = folder / "database=shop" / "month=2026-04"
     shutil.copy(month / "part-0001.parquet", month / "part-0002.parquet")
     shutil.copytree(month, folder / "database=shop" / "month=2026-06", ignore=shutil.ignore_patterns("_*"))
-    assert len(positions(searched(engine, folder), ArchiveSelection())) == len(logged)
+    assert len(positions(searched(engine, folder), ArchiveSelection())) == len(in_the_log(conn))
 
 
-def test_an_archive_that_is_not_there_is_empty(engine: Engine, tmp_path: Path) -> None:
-    assert positions(searched(engine, tmp_path / "none", "shop"), ArchiveSelection()) == []
+def test_an_archive_that_is_not_there_is_empty(engine: Engine, archive_path: str) -> None:
+    assert positions(searched(engine, archive_path, "shop"), ArchiveSelection()) == []
 
 
 def test_a_missing_file_is_named(engine: Engine, folder: Path) -> None:

@@ -39,7 +39,7 @@ STORE: LiteralString = "select system_identifier::text from pg_control_system()"
 
 def archive_month(
     conn: psycopg.Connection,
-    folder: Path,
+    folder: Path | str,
     month: str,
     *,
     database: str = "shop",

@@ -30,7 +30,10 @@ class EngineRow:
     extra: str
 
 
-ENGINES = (EngineRow("duckdb", "in this process", "duckdb", "archive"),)
+ENGINES = (
+    EngineRow("duckdb", "in this process", "duckdb", "archive"),
+    EngineRow("spark", "the session of Spark's own environment", "spark", "spark"),
+)
 """Every engine; the first is the default."""
 
 BY_NAME = {row.name: row for row in ENGINES}

@@ -45,6 +45,11 @@ class DuckDB(Engine):
         )
         self._backend: Any = ibis.duckdb.from_connection(self._conn)
 
+    def mount(self, filesystem: Any) -> None:
+        """Read files through a filesystem, instead of an extension that DuckDB would download."""
+        if not any(self._conn.filesystem_is_registered(name) for name in _names(filesystem)):
+            self._conn.register_filesystem(filesystem)
+
     def events(self, paths: Sequence[str]) -> Table:
         """Return a table over exactly these files."""
         files = ", ".join("'{}'".format(path.replace("'", "''")) for path in paths)
@@ -74,6 +79,10 @@ class DuckDB(Engine):
         """End the session."""
         self._conn.close()
         self._folder.cleanup()
+
+
+def _names(filesystem: Any) -> Sequence[str]:
+    return (filesystem.protocol,) if isinstance(filesystem.protocol, str) else filesystem.protocol
 
 
 def start() -> Engine:

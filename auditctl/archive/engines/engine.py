@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +28,9 @@ class Engine(ABC):
     keeps_order: bool = False
     """Whether rows that nothing orders come in the order of the files, and of the rows in these."""
 
+    def mount(self, filesystem: Any) -> None:  # noqa: B027 - an engine may read object stores by itself
+        """Read the files of an object store through its filesystem of fsspec (`Files.filesystem`) from now on."""
+
     @abstractmethod
     def events(self, paths: Sequence[str]) -> Table:
         """Return a table over exactly these files, with the columns of the files, and `database` and `month` as text.
@@ -36,6 +39,9 @@ class Engine(ABC):
 
         Args:
             paths: What the engine calls the files (`Files.location`), at least one.
+
+        Raises:
+            EngineError: A file is missing, or cannot be reached.
         """
 
     @abstractmethod
