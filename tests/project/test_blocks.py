@@ -48,6 +48,8 @@ RUN_BY = {
 PARSED = {
     "CONTRIBUTING.md": "targets of make",
     "docs/reference/commands.md": "examples of the help texts, which test_docs parses",
+    "docs/how-to/archive-s3.md": "needs a bucket: tests/archive/test_s3_command.py has one",
+    "docs/how-to/archive-spark.md": "needs Spark: tests/archive/test_spark.py has it, where it is installed",
     "docs/how-to/auditor-questions.md": "needs its own log: tests/browser/test_auditor_questions.py clicks through it",
     "docs/how-to/server-log.md": "needs the server's log: tests/log_import does it",
     "docs/how-to/upgrade.md": "takes a newer version: tests/store/test_upgrade.py goes through it",

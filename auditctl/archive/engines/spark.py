@@ -76,8 +76,8 @@ class Spark(Engine):
         except _ERRORS as error:
             raise EngineError(_message(error)) from error
         self._views.append(view)
-        query = f"select {', '.join(_SCHEMA)} from {view}"  # noqa: S608 - nothing but names of ours
-        schema = {name: _IBIS_TYPES[kind] for name, kind in _SCHEMA.items()}
+        query = f"select {', '.join(_SCHEMA)}, unix_micros(occurred_at) as {MICROSECONDS} from {view}"  # noqa: S608 - nothing but names of ours
+        schema = {**{name: _IBIS_TYPES[kind] for name, kind in _SCHEMA.items()}, MICROSECONDS: "int64"}
         table: Table = self._backend.sql(query, schema=ibis.schema(schema))
         return table
 

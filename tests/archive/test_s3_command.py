@@ -1,0 +1,71 @@
+"""Months that are archived into S3: the commands do there what they do in a folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from auditctl.archive.layout import ATTEMPT, MANIFEST
+from auditctl.archive.upload import Upload
+from tests.support.archiving import COLD, Row, fill, hot
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.fixtures.command import RunAuditctl
+
+pytestmark = pytest.mark.slow
+
+
+def cold(s3: Any, bucket: str) -> list[Row]:
+    """The events in the files, as DuckDB reads them."""
+    with duckdb.connect() as engine:
+        engine.register_filesystem(s3)
+        return list(engine.sql(COLD.format(f"s3://{bucket}/logs")).fetchall())
+
+
+def test_a_month_goes_to_s3_and_comes_back(
+    conn: psycopg.Connection, s3: Any, bucket: str, auditctl: RunAuditctl
+) -> None:
+    fill(conn, "2020-01", "2020-02")
+    before, place = hot(conn), f"s3://{bucket}/logs"
+    archived = auditctl("archive", "--to", place, check=0)
+    assert archived.out.count("20 events in 1 file") == 2
+    assert cold(s3, bucket) == before
+    dropped = auditctl("maintain", check=0)
+    assert f"auditctl.event_2020_01: 20 events dropped, which are in {place}." in dropped.out
+    assert hot(conn) == []
+    restored = auditctl("restore-archive", "2020-01", check=0)
+    assert restored.out == f"2020-01: 20 events restored from {place}.\n"
+    assert hot(conn) == before[:20]
+
+
+def test_ctrl_c_leaves_nothing_and_the_next_run_goes_on(
+    conn: psycopg.Connection, s3: Any, bucket: str, auditctl: RunAuditctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(conn, "2020-01")
+    finish = Upload.finish
+
+    def interrupted(self: Upload) -> None:
+        if self._key.endswith(MANIFEST):
+            raise KeyboardInterrupt
+        finish(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Upload, "finish", interrupted)
+        assert auditctl("archive", "--to", f"s3://{bucket}/logs").code == 130
+    assert s3.find(f"{bucket}/logs") == []
+    auditctl("archive", "--to", f"s3://{bucket}/logs", check=0)
+    assert cold(s3, bucket) == hot(conn)
+
+
+def test_files_of_somebody_else_stay(conn: psycopg.Connection, s3: Any, bucket: str, auditctl: RunAuditctl) -> None:
+    fill(conn, "2020-01")
+    key = f"{bucket}/logs/database={conn.info.dbname}/month=2020-01/part-0001.parquet"
+    s3.pipe_file(key, b"not ours")
+    refused = auditctl("archive", "--to", f"s3://{bucket}/logs")
+    assert (refused.code != 0, "part-0001.parquet" in refused.err) == (True, True)
+    assert s3.find(f"{bucket}/logs") == [key]
+    assert (s3.cat_file(key), ATTEMPT in refused.err) == (b"not ours", False)
