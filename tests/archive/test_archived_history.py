@@ -12,6 +12,7 @@ import pytest
 from auditctl.archive import archive, files, history, pages
 from auditctl.archive.search import ArchiveSelection, Search
 from auditctl.log.selection import Order
+from tests.fixtures.engines import NEEDS_SPARK
 from tests.support.archived import archive_month
 from tests.support.recorded import START, Recorded, label, record
 
@@ -45,7 +46,11 @@ def draw_events(draw: random.Random) -> list[Recorded]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("engine", "seed"),
+    [*(("duckdb", seed) for seed in range(3)), pytest.param("spark", 0, marks=NEEDS_SPARK)],
+    indirect=["engine"],
+)
 def test_the_history_in_an_archive_is_that_of_the_log(
     engine: Engine, conn: psycopg.Connection, archive_path: str, seed: int
 ) -> None:
