@@ -62,7 +62,8 @@ from auditctl.errors import AuditctlError
 try:
     with engines.session("spark") as engine:
         table = engine.events([{path!r}])
-        print(sum(batch.num_rows for batch in engine.batches(table.filter(table.database == "shop"))))
+        found = table.filter(table.database == "shop", table.target == "billing.customer")
+        print(sum(batch.num_rows for batch in engine.batches(found)))
 except AuditctlError as error:
     print(f"{{error}} ({{error.hint}})")
 """

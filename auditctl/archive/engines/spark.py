@@ -15,16 +15,16 @@ from auditctl.archive.columns import COLUMNS, DATABASE, MICROSECONDS, MONTH
 from auditctl.archive.engines.engine import BATCH_ROWS, Engine, EngineError
 from auditctl.errors import UsageError
 
-with warnings.catch_warnings():
-    # They are about pandas, of which nothing is used here.
-    warnings.simplefilter("ignore", FutureWarning)
-    import ibis
-    import ibis.backends.pyspark
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-    from pyspark.sql import SparkSession
-    from pyspark.sql.functions import unix_micros
-    from pyspark.sql.types import TimestampType
+# Nothing of pandas is used here; Spark warns of it whenever it loads another module.
+warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+
+import ibis  # noqa: E402
+import ibis.backends.pyspark  # noqa: E402
+from py4j.protocol import Py4JError  # noqa: E402
+from pyspark.errors import PySparkException  # noqa: E402
+from pyspark.sql import SparkSession  # noqa: E402
+from pyspark.sql.functions import unix_micros  # noqa: E402
+from pyspark.sql.types import TimestampType  # noqa: E402
 
 if TYPE_CHECKING:
     from ibis.expr.types import Table
@@ -39,7 +39,6 @@ _LOGGING = (Path(__file__).parent / "log4j2.properties").as_uri()
 _SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
     "spark.driver.defaultJavaOptions": f'"-Dlog4j2.configurationFile={_LOGGING}"',
 }
 """Settings of a session on this machine; a cluster has its own, and ignores these."""
@@ -57,7 +56,10 @@ class Spark(Engine):
 
     def __init__(self) -> None:
         self._is_own = SparkSession.getActiveSession() is None
-        self._session: Any = SparkSession.builder.appName("auditctl").config(map=_SETTINGS).getOrCreate()
+        with warnings.catch_warnings():
+            # A server of Spark Connect has its own settings, and says so.
+            warnings.filterwarnings("ignore", "Failed to set", UserWarning)
+            self._session: Any = SparkSession.builder.appName("auditctl").config(map=_SETTINGS).getOrCreate()
         self._views: list[str] = []
         # Sets the session's time zone to UTC.
         self._backend: Any = ibis.backends.pyspark.Backend.from_connection(self._session)
