@@ -177,14 +177,12 @@ class Search:
             OutputError: One cannot be read.
         """
         for part in window:
+            self.engine.mount(part.files.filesystem)
             if part.path not in self._known:
                 part.require()
                 if self.checks_content:
                     _require_content(part)
                 self._known.add(part.path)
-        for filesystem in (part.files.filesystem for part in window):
-            if filesystem is not None:
-                self.engine.mount(filesystem)
         with naming(window):
             return self.engine.events([part.files.location(part.path) for part in window])
 

@@ -47,7 +47,7 @@ class DuckDB(Engine):
 
     def mount(self, filesystem: Any) -> None:
         """Read files through a filesystem, instead of an extension that DuckDB would download."""
-        if not any(self._conn.filesystem_is_registered(name) for name in _names(filesystem)):
+        if filesystem and not any(self._conn.filesystem_is_registered(name) for name in _names(filesystem)):
             self._conn.register_filesystem(filesystem)
 
     def events(self, paths: Sequence[str]) -> Table:

@@ -29,7 +29,7 @@ class Engine(ABC):
     """Whether rows that nothing orders come in the order of the files, and of the rows in these."""
 
     def mount(self, filesystem: Any) -> None:  # noqa: B027 - an engine may read object stores by itself
-        """Read the files of an object store through its filesystem of fsspec (`Files.filesystem`) from now on."""
+        """Read the files of an object store through its `Files.filesystem`, if it has one, from now on."""
 
     @abstractmethod
     def events(self, paths: Sequence[str]) -> Table:
