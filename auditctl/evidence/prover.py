@@ -14,6 +14,7 @@ from auditctl.evidence.note import signatures
 from auditctl.evidence.proof import Disclosure, Proof, prove
 from auditctl.evidence.sealed_event import BlockLeaves
 from auditctl.evidence.sealed_events import stream
+from auditctl.log import archived_months
 from auditctl.log.reader import no_such_event
 
 _CANDIDATES = """
@@ -35,7 +36,7 @@ def prove_event(conn: Connection, event_id: int) -> Proof:
     with read_transaction(conn):
         rows = list(stream(conn, SQL("e.event_id = {}::bigint").format(Literal(event_id))))
         if not rows:
-            raise no_such_event(event_id)
+            raise no_such_event(event_id, may_be_archived=archived_months.exist(conn))
         candidates = conn.execute(_CANDIDATES, {"event": event_id}).fetchall()
         for candidate in candidates:
             block = BlockLeaves.read(conn, *candidate)
