@@ -92,3 +92,25 @@ def test_a_month_that_was_archived_before_the_log_was_sealed_is_archived_again_w
     assert json.loads(auditctl("archive", "--format", "json", check=0).out)[0]["rows"] == 20
     assert any(name.endswith("_evidence.parquet") for name in names(folder))
     assert "20 events dropped" in auditctl("maintain", check=0).out
+
+
+def test_a_month_with_events_that_verify_needs_stays_in_the_database(
+    db: str, conn: psycopg.Connection, folder: Path, keys: SealingKeys, auditctl: RunAuditctl
+) -> None:
+    fill(conn, "2020-01", "2020-02", "2020-03")
+    for time, target in (("2020-01-05", "auditctl.rule"), ("2020-02-05", "auditctl.lookup")):
+        conn.execute(
+            "insert into auditctl.event (occurred_at, actor_kind, target, action) values (%s, 'database', %s, 'EVENT')",
+            [f"{time} 00:00+00", target],
+        )
+    sealing.seal(db, keys)
+    left = auditctl("archive", "--to", folder, check=5)
+    assert "error: the month 2020-01 has events by which verify knows what was announced in this sealed log" in left.err
+    assert [line[:7] for line in left.out.splitlines()] == ["2020-02", "2020-03"]
+    auditctl("maintain", check=0)
+    assert {
+        row[1]
+        for row in conn.execute(
+            "select occurred_at, to_char(occurred_at, 'YYYY-MM') from auditctl.event where target = 'shop.item'"
+        )
+    } == {"2020-01"}

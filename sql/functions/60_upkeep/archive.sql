@@ -106,6 +106,20 @@ $auditctl$;
 comment on function auditctl_internal.still_month is
     'The partition of a month that is over, to which nobody else writes until the transaction ends; null if the log has none';
 
+create or replace function auditctl_internal.has_announcements(p_month text) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- What upkeep, erasure and changes of capture did: without its event, verify reports each of them.
+    select
+        exists (select from auditctl.block)
+        and exists (
+            select from auditctl_internal.partition_targets(to_date(p_month, 'YYYY-MM')::timestamp) as t (target)
+            where starts_with(t.target, 'auditctl.') and t.target not in ('auditctl.export', 'auditctl.lookup', 'auditctl.session')
+        )
+$auditctl$;
+comment on function auditctl_internal.has_announcements is 'Whether a month of a sealed log has events that verify needs to tell what was announced';
+
 create or replace function auditctl.begin_month(p_month text) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -117,6 +131,10 @@ begin
     if exists (select from auditctl.archived_month as a where a.month = p_month and a.ended_at is null and a.dropped_at is not null) then
         raise exception 'the log has events of % that came after the month was archived and dropped', p_month
             using errcode = 'object_not_in_prerequisite_state', hint = format('Bring the others back first, with restore-archive %s.', p_month);
+    end if;
+    if auditctl_internal.has_announcements(p_month) then
+        raise exception 'the month % has events by which verify knows what was announced in this sealed log', p_month
+            using errcode = 'object_not_in_prerequisite_state', hint = 'It stays in the database. Other months can be archived.';
     end if;
     -- Upkeep must not drop the month while its files are written anew.
     update auditctl.archived_month set ended_at = now() where month = p_month and ended_at is null;
