@@ -39,7 +39,7 @@ _State = tuple[int, Decimal]
 """The number of events of a month, and their fingerprint."""
 
 Report = Callable[[str, int, int], None]
-"""Told what is being done, and how many events of how many are done."""
+"""Takes what is being done, and how many events of how many are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Archiver:
     Attributes:
         conn: An administrator's connection.
         files: The archive.
-        report: Told of progress.
+        report: What takes the progress.
         store: Which database it is.
         problems: Why months were left to a later run, by `run`.
     """

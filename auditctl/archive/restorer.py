@@ -86,7 +86,7 @@ def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Calla
         conn: A connection whose login may act as auditctl_owner.
         files: The archive.
         record: What the log says of the month.
-        report: Told how many events of how many are restored.
+        report: What takes how many events of how many are restored.
 
     Returns:
         The manifest of the month.

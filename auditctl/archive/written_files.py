@@ -19,7 +19,7 @@ def check(files: Files, manifest: Manifest, report: Callable[[int], None]) -> No
     Args:
         files: The archive.
         manifest: What they should be.
-        report: Told how many events were read.
+        report: What takes how many events were read.
 
     Raises:
         ArchiveError: A file, or an event in it, is not what the manifest says.

@@ -94,7 +94,7 @@ begin
         raise exception 'the month % is not over', p_month
             using errcode = 'object_not_in_prerequisite_state', hint = 'Archive it when it is.';
     end if;
-    -- Whoever has written to the month holds its lock until the transaction ends, also one that is prepared.
+    -- A transaction that has written to the month holds its lock until it ends, also one that is prepared.
     execute format('lock table only %s in share mode', v_partition);
     return v_partition;
 exception when lock_not_available then
