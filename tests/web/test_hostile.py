@@ -237,7 +237,7 @@ def test_events_are_shown_although_it_takes_too_long_to_find_out_what_was_record
 ) -> None:
     record(conn, Recorded())
 
-    def slow(session: Connection, _filters: Filters) -> Coverage:
+    def slow(session: Connection, _filters: Filters, _now: object = None) -> Coverage:
         with database.errors_translated():
             session.execute("set statement_timeout = '1ms'; select pg_sleep(1)")
         return Coverage()
