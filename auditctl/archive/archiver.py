@@ -72,7 +72,7 @@ def alone(conn: Connection) -> Iterator[None]:
     """Make this the one archiver of the database during the block, which leaves the connection alone.
 
     Raises:
-        DatabaseError: Another one is running, or the login is no administrator.
+        DatabaseError: Another one is running, or the login is not an administrator.
     """
     with database.transaction(conn):
         row = conn.execute("select auditctl.begin_archiving()").fetchone()

@@ -64,7 +64,7 @@ def parse(document: str) -> Erasure | None:
     """Return the newest erasure of an event from what the archive has of it; None if it was sealed after that.
 
     Raises:
-        ValueError: It is no such document.
+        ValueError: It is not such a document.
     """
     try:
         row: dict[str, Any] = json.loads(document)[-1]

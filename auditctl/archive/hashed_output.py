@@ -35,4 +35,4 @@ class HashedOutput:
         self._file.flush()
 
     def close(self) -> None:
-        """The file is closed by whoever opened it."""
+        """The caller closes the file."""

@@ -151,7 +151,7 @@ def parse(data: bytes, key: MonthKey) -> Manifest:
         key: The month whose folder it is in.
 
     Raises:
-        ArchiveError: It is no manifest, that of another month, or was altered.
+        ArchiveError: It is not a manifest, is that of another month, or was altered.
     """
     where = key.path(layout.MANIFEST)
     try:

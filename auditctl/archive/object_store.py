@@ -51,7 +51,7 @@ class Store(ABC):
 
     @abstractmethod
     def abort(self, filesystem: Any, folder: str) -> None:
-        """End the uploads into a folder that nobody finished; what they uploaded is no object yet, but is paid for."""
+        """End the unfinished uploads into a folder; what they uploaded is not an object yet, but costs money."""
 
 
 class ObjectStore(Files):
