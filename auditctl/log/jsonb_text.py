@@ -73,7 +73,7 @@ def has_number(text: str) -> bool:
 
 
 def member(text: str | None, key: str) -> str | None:
-    """Return the text of the value that an object has under a key; None without one, or if the text is not an object."""
+    """Return the text of the value that an object has under a key; None without one, and for what is not an object."""
     name = string(key)
     if text is None or text[:1] != "{" or f"{name}: " not in text:
         return None
