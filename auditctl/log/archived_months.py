@@ -24,7 +24,7 @@ def exist(conn: Connection) -> bool:
         DatabaseError: The login may not read the log.
     """
     with read_transaction(conn):
-        return conn.execute(_DROPPED.replace("order by a.month", "limit 1").encode()).fetchone() is not None
+        return conn.execute(_DROPPED).fetchone() is not None
 
 
 def sentence(
@@ -45,7 +45,7 @@ def sentence(
         DatabaseError: The login may not read the log.
     """
     with read_transaction(conn):
-        rows = conn.execute(_DROPPED.encode()).fetchall()
+        rows = conn.execute(_DROPPED).fetchall()
     found = [
         (month, location)
         for month, location, names in rows

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-from auditctl.archive.layout import MonthKey
 from tests.fixtures.databases import connect
-from tests.support.archiving import cold, fill, hot, names
+from tests.support.archiving import cold, fill, hot, month_folder, names, recorded
 from tests.support.retaining import partitions
 
 if TYPE_CHECKING:
@@ -23,17 +22,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "cold"
-
-
-def month_folder(conn: psycopg.Connection, folder: Path, month: str = "2020-01") -> Path:
-    return folder / MonthKey(conn.info.dbname, month).folder
-
-
-def recorded(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
-    return conn.execute(
-        "select month, rows, dropped_at is not null, ended_at is not null from auditctl.archived_month "
-        "order by archive_id"
-    ).fetchall()
 
 
 def test_months_are_archived_and_then_dropped_by_maintain(

@@ -10,8 +10,7 @@ import pytest
 
 from auditctl.archive import month_files, parts
 from auditctl.archive.hashed_output import HashedOutput
-from auditctl.archive.layout import MonthKey
-from tests.support.archiving import cold, fill, hot, names
+from tests.support.archiving import cold, fill, hot, month_folder, names, recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,17 +21,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "cold"
-
-
-def month_folder(conn: psycopg.Connection, folder: Path, month: str = "2020-01") -> Path:
-    return folder / MonthKey(conn.info.dbname, month).folder
-
-
-def recorded(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
-    return conn.execute(
-        "select month, rows, dropped_at is not null, ended_at is not null from auditctl.archived_month "
-        "order by archive_id"
-    ).fetchall()
 
 
 def test_an_unfinished_month_is_written_anew_and_a_complete_one_only_recorded(

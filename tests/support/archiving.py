@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 import duckdb
 
+from auditctl.archive.layout import MonthKey
 from tests.support.retaining import months
 
 if TYPE_CHECKING:
@@ -56,3 +57,16 @@ def cold(folder: Path) -> list[Row]:
 def names(folder: Path) -> list[str]:
     """The files of an archive, by their paths in it."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def month_folder(conn: psycopg.Connection, folder: Path, month: str = "2020-01") -> Path:
+    """The folder of a month of the connection's database."""
+    return folder / MonthKey(conn.info.dbname, month).folder
+
+
+def recorded(conn: psycopg.Connection) -> list[Row]:
+    """What the log has of archived months: month, rows, whether it was dropped, and whether it ended."""
+    return conn.execute(
+        "select month, rows, dropped_at is not null, ended_at is not null from auditctl.archived_month "
+        "order by archive_id"
+    ).fetchall()

@@ -31,7 +31,7 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
     update auditctl.month set ended_at = now() where month = to_char(p_month, 'YYYY-MM')
 $auditctl$;
-comment on function auditctl_internal.end_month is 'Notes that a month is no longer expected: all its events had expired, or are in an archive';
+comment on function auditctl_internal.end_month is 'Notes that the log has dropped a month, as all its events have expired or are in an archive';
 
 create or replace function auditctl_internal.note_count(
     p_month text, p_found bigint, p_left bigint, p_last_event_id bigint default null
