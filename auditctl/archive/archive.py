@@ -5,7 +5,7 @@ What no manifest names is not part of the archive: a month that is being written
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from auditctl.archive import layout, manifest
@@ -143,13 +143,14 @@ def read(files: Files, database: str | None = None) -> Archive:
         ArchiveError: A manifest was altered, or is of another version.
         OutputError: A file cannot be read.
     """
-    keys = sorted(_keys(files), key=lambda key: (key.month, key.database))
-    known = sorted({key.database for key in keys})
+    complete = (key for key in keys(files) if files.size(key.path(layout.MANIFEST)) is not None)
+    found = sorted(complete, key=lambda key: (key.month, key.database))
+    known = sorted({key.database for key in found})
     if database is not None and known and database not in known:
         raise UsageError(
             f"the archive {files.name} has no database {in_quotes(database)}", hint=f"It has: {', '.join(known)}."
         )
-    return Archive(files.name, tuple(month(files, key) for key in keys if database is None or key.database == database))
+    return Archive(files.name, tuple(month(files, key) for key in found if database in (None, key.database)))
 
 
 def month(files: Files, key: MonthKey) -> Month:
@@ -165,10 +166,10 @@ def month(files: Files, key: MonthKey) -> Month:
     return Month(files, manifest.parse(files.read(path), key))
 
 
-def _keys(files: Files) -> Iterable[MonthKey]:
-    """Yield the months that have a manifest."""
-    for database in files.folders():
-        for name in files.folders(database) if database.startswith("database=") else ():
-            key = MonthKey.of_folder(f"{database}/{name}")
-            if key is not None and files.size(key.path(layout.MANIFEST)) is not None:
+def keys(files: Files) -> Iterator[MonthKey]:
+    """Yield each month that has a folder, complete or not, by database and month. Raises OutputError."""
+    for database in layout.databases(files.folders()):
+        folder = layout.database_folder(database)
+        for name in files.folders(folder):
+            if (key := MonthKey.of_folder(f"{folder}/{name}")) is not None:
                 yield key

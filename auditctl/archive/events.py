@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_interface
 from typing import Any
 
 import pyarrow as pa
@@ -87,9 +88,33 @@ def from_batch(batch: pa.RecordBatch) -> Iterator[Fields]:
     """
     columns = [_bytes_of(name, batch) for name in canonical.COLUMNS]
     exact = batch.column("exact").to_pylist()
+    _require_addresses(batch)
     for place, fields in enumerate(zip(*columns, strict=True)):
         data = exact[place]
-        yield fields if data is None else packed.unpack(data)
+        yield fields if data is None else _unpacked(data, batch.slice(place, 1))
+
+
+def _unpacked(data: bytes, row: pa.RecordBatch) -> Fields:
+    """Return the exact bytes of an event, whose columns must be those that `to_batch` makes of them."""
+    fields = packed.unpack(data)
+    texts = (row.column(name)[0].as_py() for name in ("ip", "details"))
+    try:
+        again = to_batch([(*fields, *(None if text is None else text.encode() for text in texts))])
+    except (struct.error, pa.ArrowException, IndexError):
+        raise ValueError("these are not the bytes of an event") from None
+    if again.drop_columns(["exact"]) != row.drop_columns(["exact"]):
+        raise ValueError(f"the columns of event {row.column('event_id')[0]} are not those of its exact bytes")
+    return fields
+
+
+def _require_addresses(batch: pa.RecordBatch) -> None:
+    """Make sure that each address as text, which people read, is the one that sorts, of which there is evidence."""
+    pairs = zip(batch.column("ip").to_pylist(), batch.column("ip_sort").to_pylist(), strict=True)
+    for text, sortable in set(pairs):
+        address = None if text is None else ip_interface(text)
+        same = None if address is None else bytes((address.version, *address.packed, address.network.prefixlen))
+        if same != sortable:
+            raise ValueError(f"the address {text!r} is another one than its bytes")
 
 
 def _array(column: Column, sources: Sequence[Sequence[bytes | None]], exact: list[bytes | None]) -> pa.Array:

@@ -60,7 +60,7 @@ def restore_leaves(conn: Connection, files: Files, manifest: Manifest) -> int:
     facts = manifest.evidence
     if facts is None:
         raise ArchiveError(f"{files.shown(manifest.key.folder)} has no evidence", hint=_HINT)
-    file_check.check_bytes(files, path, facts.get("bytes"), facts.get("sha256"))
+    file_check.check_bytes(files, path, facts["bytes"], facts["sha256"])
     restored = set()
     with evidence_file.opened(files, path) as file:
         for block in _blocks(conn, file.nodes()):

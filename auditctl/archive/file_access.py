@@ -17,6 +17,10 @@ CHUNK = 1 << 20
 """How many bytes are read at a time."""
 
 
+_LARGEST = 64 << 20
+"""How many bytes are read at once at most: no manifest has nearly as many."""
+
+
 class Files(ABC):
     """The files of one archive; paths are within it, with slashes."""
 
@@ -67,9 +71,9 @@ class Files(ABC):
         """Return what engines call a file."""
 
     def read(self, path: str) -> bytes:
-        """Return the content of a small file. Raises OutputError, also if it does not exist."""
-        with self.open(path) as file:
-            return file.read()
+        """Return a small file, or the start of a large one. Raises OutputError, also if it does not exist."""
+        with self.open(path) as file, failures(self.shown(path), "read"):
+            return file.read(_LARGEST)
 
     def chunks(self, path: str) -> Iterator[bytes]:
         """Yield the content of a file, in pieces. Raises OutputError, also if it does not exist."""

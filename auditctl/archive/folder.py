@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -37,15 +39,16 @@ class Folder(Files):
         """Return the size of a file."""
         with failures(self.shown(path), "read"):
             try:
-                return self._path(path).stat().st_size
+                about = self._path(path).stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
+            return about.st_size if stat.S_ISREG(about.st_mode) else None
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
         """Open a file to read it."""
         with failures(self.shown(path), "read"):
-            file = self._path(path).open("rb")
+            file = open(self._path(path), "rb", opener=_open)  # noqa: SIM115 - the caller's block closes it
         with file:
             yield file
 
@@ -96,6 +99,15 @@ class Folder(Files):
                 return sorted(entry.name for entry in os.scandir(self._path(folder)) if entry.is_dir() == is_folder)
             except FileNotFoundError:
                 return []
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file, but no pipe, which might never end, and no device."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return descriptor
 
 
 def _sync_folders(folder: Path, root: Path) -> None:

@@ -49,9 +49,13 @@ class MonthKey:
 
     @classmethod
     def of_folder(cls, path: str) -> MonthKey | None:
-        """Return the month of a folder's path within the archive; None for any other path."""
+        """Return the month of a folder's path within the archive; None for any other path.
+
+        Another spelling of the same name is such a path, too: `database=%73hop` is not the folder of `shop`.
+        """
         match = _FOLDER.fullmatch(path)
-        return None if match is None else cls(unquote(match[1]), match[2])
+        key = None if match is None else cls(unquote(match[1]), match[2])
+        return key if key is not None and key.folder == path else None
 
 
 def database_folder(name: str) -> str:
@@ -61,7 +65,8 @@ def database_folder(name: str) -> str:
 
 def databases(folders: Iterable[str]) -> list[str]:
     """Return the names of the databases of which there are folders, sorted."""
-    return sorted(unquote(name.removeprefix(_DATABASE)) for name in folders if name.startswith(_DATABASE))
+    names = [(folder, unquote(folder.removeprefix(_DATABASE))) for folder in folders]
+    return sorted(name for folder, name in names if folder == database_folder(name))
 
 
 def part(number: int) -> str:

@@ -104,7 +104,7 @@ class MonthCheck:
                 self._find("file", f"{path} was added: the manifest does not name it", layout.EVIDENCE)
             return None, None
         # If it was altered, its leaves may still show which events were.
-        self._check_file(layout.EVIDENCE, facts.get("bytes"), facts.get("sha256"), names)
+        self._check_file(layout.EVIDENCE, facts["bytes"], facts["sha256"], names)
         if layout.EVIDENCE not in names:
             return None, None
         try:
@@ -120,19 +120,18 @@ class MonthCheck:
     def _check_tree(self, tree: Tree, facts: Any) -> SealedTree | None:
         path = self.key.path(layout.EVIDENCE)
         try:
-            note = str(facts.get("note"))
-            checkpoint = Checkpoint.parse(signatures(note)[0])
+            checkpoint = Checkpoint.parse(signatures(facts["note"])[0])
         except EvidenceError as error:
             self._find("checkpoint", f"the checkpoint of {self.key.folder}: {error}", layout.MANIFEST)
             return None
         if (tree.size, tree.root) != (checkpoint.size, checkpoint.root):
             self._find("checkpoint", f"the checkpoint of {self.key.folder} is not that of its tree", layout.EVIDENCE)
             return None
-        stated = (facts.get("tree_size"), facts.get("root"), facts.get("events"))
+        stated = (facts["tree_size"], facts["root"], facts["events"])
         if stated != (tree.size, tree.root.hex(), tree.events) or tree.events != self.manifest.rows:
             self._find("manifest", f"{path} is not what the manifest says of it", layout.MANIFEST)
         self.report.tree_size = max(self.report.tree_size, tree.size)
-        return SealedTree(self.key, tree, note, checkpoint)
+        return SealedTree(self.key, tree, facts["note"], checkpoint)
 
     def _check_file(self, name: str, size: object, sha256: object, names: Collection[str]) -> bool:
         """Whether a file is that of the manifest, byte for byte; else that is reported."""

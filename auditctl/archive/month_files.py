@@ -20,7 +20,6 @@ from auditctl.archive.manifest import ArchiveError, Manifest
 KIND = "auditctl archive attempt"
 """What a month's `_attempt.json` says it is."""
 
-_LARGEST = 1_000_000
 _OTHER = "Archive to another folder, or move it away."
 
 
@@ -105,7 +104,7 @@ class MonthFiles:
 
     def _attempt(self) -> Mapping[str, Any]:
         try:
-            document = json.loads(self.files.read(self.key.path(layout.ATTEMPT))[:_LARGEST])
+            document = json.loads(self.files.read(self.key.path(layout.ATTEMPT)))
             store = document["store"] if document["kind"] == KIND else None
         except (ValueError, TypeError, KeyError, RecursionError):
             store = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from auditctl.archive import evidence_file, layout, parts, sealed_leaves, verifier
+from auditctl.archive import archive, evidence_file, layout, parts, sealed_leaves
 from auditctl.archive.evidence_file import EvidenceFile
 from auditctl.archive.files import Files
 from auditctl.archive.manifest import ArchiveError, Manifest
@@ -35,14 +35,14 @@ def prove_event(files: Files, event_id: int, database: str | None = None) -> Pro
 
     Raises:
         NoSuchEvent: No event has that number.
-        UsageError: Several databases have one, or its month has no evidence.
+        UsageError: The archive has no such database, several databases have one, or its month has no evidence.
         EvidenceError: It is not as it was sealed.
         ArchiveError: A file of its month was altered.
         OutputError: A file cannot be read.
     """
     found = [
         (manifest, fields)
-        for manifest in verifier.manifests(files, database)
+        for manifest in archive.read(files, database).manifests
         for fields in _find(files, manifest, event_id)
     ]
     names = sorted({manifest.key.database for manifest, _ in found})
@@ -61,7 +61,7 @@ def prove_event(files: Files, event_id: int, database: str | None = None) -> Pro
         with evidence_file.opened(files, manifest.key.path(layout.EVIDENCE)) as file:
             leaf = _find_leaf(file, fields)
             if leaf is not None:
-                return _prove(file, str(manifest.evidence.get("note")), leaf, fields)
+                return _prove(file, manifest.evidence["note"], leaf, fields)
     raise EvidenceError(f"event {event_id} is not as it was sealed", hint=_HINT)
 
 

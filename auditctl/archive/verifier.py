@@ -5,12 +5,11 @@ Needs no database. Memory is bounded, apart from a bit for each event of a month
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from urllib.parse import unquote
 
-from auditctl.archive import layout, manifest
+from auditctl.archive import archive, layout, manifest
 from auditctl.archive.announced_months import AnnouncedMonths
 from auditctl.archive.archive_report import ArchiveChoice, ArchiveReport
 from auditctl.archive.files import Files
@@ -56,7 +55,7 @@ def verify(
         OutputError: A file cannot be read.
     """
     verified = Verified()
-    keys = list(_months(files, choice.database))
+    keys = [key for key in archive.keys(files) if choice.database in (None, key.database)]
     if not keys:
         of = "" if choice.database is None else f" of the database {choice.database}"
         raise UsageError(f"{files.name} has no archived month{of}", hint="Name the folder in which database=NAME is.")
@@ -79,32 +78,6 @@ def verify(
     return verified
 
 
-def manifests(files: Files, database: str | None = None) -> Iterator[Manifest]:
-    """Yield the manifest of each complete month, in the order of databases and months.
-
-    Args:
-        files: The archive.
-        database: The months of one database; None for all.
-
-    Raises:
-        ArchiveError: A manifest was altered.
-        OutputError: A file cannot be read.
-    """
-    for key in _months(files, database):
-        if layout.MANIFEST in files.names(key.folder):
-            yield manifest.parse(files.read(key.path(layout.MANIFEST)), key)
-
-
-def _months(files: Files, database: str | None) -> Iterator[MonthKey]:
-    for folder in files.folders():
-        name = unquote(folder.removeprefix("database="))
-        if folder != layout.database_folder(name) or database not in (None, name):
-            continue
-        for month in files.folders(folder):
-            if (key := MonthKey.of_folder(f"{folder}/{month}")) is not None:
-                yield key
-
-
 def _read_manifest(files: Files, key: MonthKey, verified: Verified) -> None:
     names = files.names(key.folder)
     if layout.MANIFEST not in names:
@@ -122,9 +95,9 @@ def _read_manifest(files: Files, key: MonthKey, verified: Verified) -> None:
 
 def _sizes(choice: ArchiveChoice, verified: Verified) -> frozenset[int]:
     """The sizes of trees by which those of months are compared with anchors, and with each other."""
-    stated = (one.evidence.get("tree_size") for one in verified.manifests.values() if one.evidence is not None)
+    stated = (one.evidence["tree_size"] for one in verified.manifests.values() if one.evidence is not None)
     anchored = (anchor.checkpoint.size for anchor in choice.anchors)
-    return frozenset(size for size in (*stated, *anchored) if isinstance(size, int))
+    return frozenset((*stated, *anchored))
 
 
 def _check_signatures(choice: ArchiveChoice, verified: Verified) -> None:
@@ -222,6 +195,6 @@ def _check_unsealed(verified: Verified) -> None:
         )
     if rest := [key for key, one in verified.manifests.items() if one.evidence is not None and key not in announced]:
         verified.report.note(
-            "no archived event records the manifests of these months; the database does: "
-            + ", ".join(key.folder for key in rest)
+            "no archived event records the manifests of these months, which alone vouch for labels and details;"
+            " the database does: " + ", ".join(key.folder for key in rest)
         )

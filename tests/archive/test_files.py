@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 import pytest
 
 from auditctl.archive import files
 from auditctl.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDER = "database=shop%2F1/month=2026-05"
 PATH = f"{FOLDER}/part-0001.parquet"
@@ -101,3 +107,12 @@ def test_paths_of_one_folder_are_the_same_archive(tmp_path: object) -> None:
     assert names == {f"{tmp_path}/a b"}
     assert files.at("s3://bucket/logs/").name == "s3://bucket/logs"
     assert files.at("s3://bucket").location(PATH) == f"s3://bucket/{PATH}"
+
+
+def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        assert files.at(str(tmp_path)).size(name) is None
+        with pytest.raises(OutputError, match="not a regular file"):
+            files.at(str(tmp_path)).read(name)

@@ -178,6 +178,16 @@ def test_what_no_manifest_names_is_ignored(engine: Engine, conn: psycopg.Connect
     assert len(positions(searched(engine, folder), ArchiveSelection())) == len(in_the_log(conn))
 
 
+@pytest.mark.parametrize("name", ["a*c", "a?c", "a[b]c", "it's", "database=other/month=2020-01", "%41"])
+def test_the_name_of_the_archive_means_no_other_files_and_no_other_database(
+    engine: Engine, conn: psycopg.Connection, folder: Path, name: str
+) -> None:
+    shutil.copytree(folder / "database=shop", folder / "abc" / "database=shop")
+    shutil.move(folder / "database=shop", folder / name / "database=shop")
+    found = positions(searched(engine, folder / name), ArchiveSelection(order=Order.ASC))
+    assert [(*place, "shop") for place in in_the_log(conn)] == found
+
+
 def test_an_archive_that_is_not_there_is_empty(engine: Engine, archive_path: str) -> None:
     assert positions(searched(engine, archive_path, "shop"), ArchiveSelection()) == []
 

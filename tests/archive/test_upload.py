@@ -33,8 +33,9 @@ class SlowStore:
         return 1
 
     def close(self) -> None:
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        assert self.interrupted.wait(60)
+        # Again, as Python may miss a signal that comes when it begins to wait.
+        while not self.interrupted.wait(0.1):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         self.objects.add(self.key)
 
     def rm_file(self, key: str) -> None:

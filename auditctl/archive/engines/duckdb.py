@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,16 @@ _MATERIALIZED_LATE = 5_000
 """Up to how many rows of a page are found by their time and number alone, before their other columns are read."""
 
 
+_PATTERN = re.compile(r"[*?\[]")
+"""What DuckDB takes for a pattern in the path of a file."""
+
+# Its own names of folders count those above the archive, too, such as /backup/database=old/archive.
+_FROM_PATH = (
+    f"url_decode(regexp_extract(filename, '{DATABASE}=([^/]*)/[^/]*/[^/]*$', 1)) as {DATABASE},"
+    f" regexp_extract(filename, '{MONTH}=([^/]*)/[^/]*$', 1) as {MONTH}"
+)
+
+
 class DuckDB(Engine):
     """A session of DuckDB, in memory; what is too large for it goes to a temporary folder of its own."""
 
@@ -52,12 +63,11 @@ class DuckDB(Engine):
 
     def events(self, paths: Sequence[str]) -> Table:
         """Return a table over exactly these files."""
-        files = ", ".join("'{}'".format(path.replace("'", "''")) for path in paths)
-        names = ", ".join([*(column.name for column in COLUMNS), DATABASE, MONTH])
+        files = ", ".join("'{}'".format(_PATTERN.sub(r"[\g<0>]", path).replace("'", "''")) for path in paths)
+        names = ", ".join(column.name for column in COLUMNS)
         query = (  # nothing but names of ours and quoted paths
-            f"select {names}, epoch_us(occurred_at) as {MICROSECONDS}"  # noqa: S608
-            f" from read_parquet([{files}], hive_partitioning = true, hive_types_autocast = false,"
-            f" hive_types = {{'{DATABASE}': varchar, '{MONTH}': varchar}})"
+            f"select {names}, {_FROM_PATH}, epoch_us(occurred_at) as {MICROSECONDS}"  # noqa: S608
+            f" from read_parquet([{files}], filename = true, hive_partitioning = false)"
         )
         types = {column.name: _TYPES[column.type] for column in COLUMNS}
         others = {DATABASE: "string", MONTH: "string", MICROSECONDS: "int64"}
