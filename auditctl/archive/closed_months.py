@@ -64,9 +64,3 @@ def fingerprint(conn: Connection, month: str) -> tuple[int, Decimal] | None:
     """Return the number of events of a month and their fingerprint; None if the log has no partition for it."""
     row = conn.execute("select rows, fingerprint from auditctl.month_fingerprint(%s)", [month]).fetchone()
     return None if row is None or row[0] is None else (row[0], row[1])
-
-
-def last_location(conn: Connection) -> str | None:
-    """Return where a month was archived last; None if none ever was."""
-    row = conn.execute("select location from auditctl.archived_month order by archive_id desc limit 1").fetchone()
-    return None if row is None else row[0]

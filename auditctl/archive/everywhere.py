@@ -15,7 +15,7 @@ from typing import Any
 from psycopg.sql import SQL, Composable, Literal
 
 from auditctl import resources
-from auditctl.archive import archive, files
+from auditctl.archive import archive, files, month_place
 from auditctl.archive.archive import RESTORE, Archive, Month
 from auditctl.archive.layout import MonthKey
 from auditctl.archive.manifest import ArchiveError
@@ -68,8 +68,9 @@ def labels(conn: Connection) -> Mapping[str, str]:
     return {target.name: target.label for target in target_names.read(conn) if target.label is not None}
 
 
-def _month(path: str | None, month: str, database: str, location: str, digest: str) -> Month:
-    where, key = files.at(path or location), MonthKey(database, month)
+def _month(path: str | None, month: str, database: str, location: str, digest: str, elsewhere: str | None) -> Month:
+    key = MonthKey(database, month)
+    where = files.at(path) if path is not None else month_place.find(key, location, elsewhere)
     try:
         found = archive.month(where, key)
     except ArchiveError as error:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from auditctl.archive import object_store
 from auditctl.archive.file_access import CHUNK, Files, failures
 from auditctl.archive.folder import Folder
 from auditctl.archive.object_store import ObjectStore, Store
 from auditctl.archive.s3 import S3
 from auditctl.errors import UsageError
+from auditctl.text import in_quotes
 
 __all__ = ("CHUNK", "STORES", "Files", "at", "failures")
 
@@ -24,17 +26,41 @@ def at(text: str) -> Files:
     Raises:
         UsageError: It is not such a path, or what the store needs is not installed.
     """
+    scheme = _scheme(text)
+    if scheme is None:
+        return _folder(text)
+    return _folder(_local(text)) if scheme == "file" else ObjectStore(STORES[scheme](), text)
+
+
+def require_absolute(text: str) -> None:
+    """Make sure that a path means the same place from every folder. Touches no file, and needs no extra.
+
+    Raises:
+        UsageError: It is not the path of an archive, or is relative.
+    """
+    scheme = _scheme(text)
+    if scheme is not None and scheme != "file":
+        object_store.root(scheme, text)
+        return
+    path = text if scheme is None else _local(text)
+    if not Path(path).is_absolute() or not path.isprintable():
+        raise UsageError(
+            f"{in_quotes(text)} is not an absolute path",
+            hint="Name a folder such as /srv/archive, or s3://BUCKET/PREFIX.",
+        )
+
+
+def _scheme(text: str) -> str | None:
+    """Return the scheme of a path, `file` or of a store; None for a folder without one. Raises UsageError."""
     if not text:
         raise UsageError("the path of the archive is empty", hint="Name a folder, or s3://BUCKET/PREFIX.")
     scheme, separator, _ = text.partition("://")
     if not separator or "/" in scheme:
-        return _folder(text)
-    if scheme == "file":
-        return _folder(_local(text))
-    if scheme not in STORES:
+        return None
+    if scheme != "file" and scheme not in STORES:
         known = ", ".join(f"{name}:// (the extra {name})" for name in STORES)
         raise UsageError(f"no archive can be kept at {scheme}://", hint=f"Name a folder, or one of: {known}.")
-    return ObjectStore(STORES[scheme](), text)
+    return scheme
 
 
 def _folder(text: str) -> Folder:

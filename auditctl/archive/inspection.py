@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from auditctl.archive import file_check, files, layout
+from auditctl.archive import file_check, layout, month_place
 from auditctl.archive import manifest as manifests
 from auditctl.archive.files import Files
 from auditctl.archive.layout import MonthKey
@@ -31,12 +31,14 @@ class RecordedMonth:
         location: The archive.
         database: The name of the database in the paths of its files.
         manifest: The digest of its manifest.
+        elsewhere: Where archives are now, as `settings.Settings.to`.
     """
 
     month: str
     location: str
     database: str
     manifest: str
+    elsewhere: str | None = None
 
 
 def inspect(months: Iterable[RecordedMonth], day: date, most: int = MOST_BYTES) -> dict[str, str]:
@@ -51,8 +53,9 @@ def inspect(months: Iterable[RecordedMonth], day: date, most: int = MOST_BYTES) 
     left = most
     for one in sorted(months, key=lambda one: hashlib.sha256(f"{day} {one.month}".encode()).digest()):
         try:
-            archive = files.at(one.location)
-            manifest = _manifest(archive, one)
+            key = MonthKey(one.database, one.month)
+            archive = month_place.find(key, one.location, one.elsewhere)
+            manifest = _manifest(archive, key, one.manifest)
             for path, size, sha256 in _files(manifest):
                 if (found := archive.size(path)) is None:
                     problems[one.month] = f"{archive.shown(path)} is missing"
@@ -67,13 +70,12 @@ def inspect(months: Iterable[RecordedMonth], day: date, most: int = MOST_BYTES) 
     return problems
 
 
-def _manifest(archive: Files, one: RecordedMonth) -> Manifest:
-    key = MonthKey(one.database, one.month)
+def _manifest(archive: Files, key: MonthKey, digest: str) -> Manifest:
     path = key.path(layout.MANIFEST)
     if archive.size(path) is None:
         raise AuditctlError(f"{archive.shown(path)} is missing, as seen from this machine")
     manifest = manifests.parse(archive.read(path), key)
-    if manifest.digest != one.manifest:
+    if manifest.digest != digest:
         raise AuditctlError(f"{archive.shown(path)} is not the manifest that the log recorded")
     return manifest
 

@@ -22,6 +22,22 @@ _READ_BYTES = 4 << 20
 _SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:=+,~-][A-Za-z0-9_.:=+,~ -]*")
 
 
+def root(scheme: str, text: str) -> str:
+    """Return the bucket and the prefix of a path such as `s3://BUCKET/PREFIX`.
+
+    Raises:
+        UsageError: It is not such a path; one with credentials is none.
+    """
+    segments = text.removeprefix(f"{scheme}://").rstrip("/").split("/")
+    if not all(map(_SEGMENT.fullmatch, segments)):
+        raise UsageError(
+            f"this is not the {scheme}:// path of an archive",
+            hint=f"It is {scheme}://BUCKET/PREFIX, of letters, digits and _ . : = + , ~ - alone;"
+            " credentials come from the environment.",
+        )
+    return "/".join(segments)
+
+
 class Store(ABC):
     """A kind of object stores.
 
@@ -66,16 +82,9 @@ class ObjectStore(Files):
     """
 
     def __init__(self, store: Store, text: str) -> None:
-        segments = text.removeprefix(f"{store.scheme}://").rstrip("/").split("/")
-        if not all(map(_SEGMENT.fullmatch, segments)):
-            raise UsageError(
-                f"this is not the {store.scheme}:// path of an archive",
-                hint=f"It is {store.scheme}://BUCKET/PREFIX, of letters, digits and _ . : = + , ~ - alone;"
-                " credentials come from the environment.",
-            )
+        self._root = root(store.scheme, text)
         self._store = store
         self._all_errors: tuple[type[Exception], ...] = (OSError, *store.errors)
-        self._root = "/".join(segments)
         self.name = f"{store.scheme}://{self._root}"
         self.filesystem = store.filesystem()
 

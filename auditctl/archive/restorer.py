@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 
 from auditctl import database
-from auditctl.archive import archiver, evidence_restorer, file_check, layout, parts
+from auditctl.archive import archiver, evidence_restorer, file_check, layout, month_place, parts, settings
 from auditctl.archive import manifest as manifests
 from auditctl.archive.files import Files
 from auditctl.archive.layout import MonthKey
@@ -77,6 +77,15 @@ def find(conn: Connection, month: str) -> ArchiveRecord:
     if not found.is_dropped:
         raise UsageError(f"the log still has the month {month}", hint="Only what maintain has dropped is restored.")
     return found
+
+
+def place(conn: Connection, record: ArchiveRecord) -> Files:
+    """Return the archive that has the month: where it was written to, or where the file says that archives are now.
+
+    Raises:
+        UsageError, OutputError: As `month_place.find`.
+    """
+    return month_place.find(MonthKey(record.database, record.month), record.location, settings.read(conn).to)
 
 
 def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Callable[[int, int], None]) -> Manifest:

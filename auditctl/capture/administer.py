@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from auditctl import database, resources
 from auditctl.actions import Action
-from auditctl.capture import admin_limit, execute, rule_store
+from auditctl.capture import admin_limit, execute, rule_store, statements
 from auditctl.capture.batches import Batch
 from auditctl.capture.execute import Prepared
 from auditctl.capture.plan import Change, ChangeKind, Plan
@@ -118,6 +118,8 @@ def run(conn: Connection, prepared: Prepared, batch: Batch) -> None:
         )
     if batch.is_last:
         times.write(conn, plan.retention.differences)
+        settings = (change for change in batch.changes if change.is_setting)
+        statements.run(conn, ((change.relation, one.sql) for change in settings for one in change.statements))
     execute.require_done(conn, prepared, batch)
 
 

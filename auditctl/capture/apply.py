@@ -25,6 +25,7 @@ from auditctl.capture import (
     precedence,
     resolve,
     rule_store,
+    setting_changes,
     still_clear,
     table_keys,
     uncovered,
@@ -269,11 +270,10 @@ def _assess(conn: Connection, goal: DesiredRules) -> tuple[Prepared, Configurati
     planned = planner.without_doubtful(planned, resolution, goal.problems, types)
     if limits is not None:
         planned = replace(planned, rules=limits.changed(goal.rules, planned.rules))
-    findings = accepted.changes(accepted.read(conn), goal.accepted, goal.problems)
     notes, surprises = _outcome(goal, resolution)
     planned = replace(
         planned,
-        changes=(*planned.changes, *admin_limit.changes(admin_limit.read(conn), goal.admin), *findings),
+        changes=(*planned.changes, *setting_changes.read(conn, goal)),
         notes=notes,
         warnings=(
             *surprises,

@@ -159,6 +159,15 @@ def _administration(_before: Row | None, after: Row | None, _labels: Labels) -> 
     )
 
 
+def _archiving(_before: Row | None, after: Row | None, _labels: Labels) -> Iterator[str]:
+    if after is None:
+        yield "no longer stated where months are archived"
+        return
+    where = f"to {after['location']}" if after["location"] else "where one was archived last"
+    which = f"that ended more than {after['keep_hot']} ago" if after["keep_hot"] else "that are over"
+    yield f"had months {which} archived {where}"
+
+
 def _accepted(before: Row | None, after: Row | None, _labels: Labels) -> Iterator[str]:
     row = after or before or {}
     if after is None:
@@ -179,6 +188,7 @@ SUBJECTS: Mapping[str, Callable[[Row | None, Row | None, Labels], Iterator[str]]
     "auditctl.hold": _hold,
     "auditctl.role": _role,
     "auditctl.administration": _administration,
+    "auditctl.archiving": _archiving,
     "auditctl.accepted_finding": _accepted,
     "auditctl.actor_source": _actor_source,
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from auditctl import table_names
+from auditctl.archive.settings import Settings
 from auditctl.capture import (
     accepted,
     admin_limit,
@@ -47,6 +48,7 @@ class DesiredRules:
         catalog: The catalog that they were resolved with, which a plan in the same transaction uses; None to read it.
         is_thorough: Whether every function is generated for comparison, also where a digest says that it is sound.
         admin: The names and globs of the tables that administrators may change; None to leave that as it is.
+        archive: Where months should be archived, and which ones should stay; None to leave that as it is.
     """
 
     rules: tuple[Rule, ...]
@@ -63,6 +65,7 @@ class DesiredRules:
     catalog: Catalog | None = None
     is_thorough: bool = False
     admin: tuple[str, ...] | None = None
+    archive: Settings | None = None
 
 
 class Desired(Protocol):
@@ -116,6 +119,7 @@ class AllRules:
                 accepted=self.document.accepted,
                 has_file=True,
                 admin=self.document.admin,
+                archive=self.document.archive,
             )
         return _for_administrator(conn, goal, stored, current) if self.is_for_login else goal
 
@@ -158,8 +162,9 @@ def _for_administrator(
         return replace(goal, admin=None, accepted=None, warnings=warnings)
     within = within_limit.keep(conn, stored, goal.rules if goal.has_file else None, current)
     warnings += within.warnings
-    if goal.event_types is not None or goal.retention is not None:
-        warnings += (f"event types and retention: left as stored, as {admin_limit.SECTION} limits you to tables",)
+    if (goal.event_types, goal.retention, goal.archive) != (None, None, None):
+        others = "event types, retention and archives"
+        warnings += (f"{others}: left as stored, as {admin_limit.SECTION} limits you to tables",)
     return DesiredRules(
         within.rules,
         within.only,

@@ -40,7 +40,7 @@ class Change:
         statements: How; empty for KEEP.
         relation_oid: Object id of that relation; None for a function that no trigger needs, and for an event type.
         records_itself: Whether the database records the change as an event by itself, as it does of event types.
-        is_setting: Whether it is of [admin] or of an accepted finding, which are about no table and no events.
+        is_setting: Whether it is of [admin], [archive] or an accepted finding, which are about no table and no events.
         digest: The function, and what auditctl.function_digest has for it once this is done; None where it has that
             already.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from auditctl.archive import settings
 from auditctl.capture import accepted, admin_limit, event_types, rule_store
 from auditctl.capture.config import document
 from auditctl.database import Connection
@@ -15,4 +16,4 @@ def read(conn: Connection) -> str:
         DatabaseError: The login may not read the configuration.
     """
     parts = rule_store.read(conn), event_types.read(conn), times.read(conn), admin_limit.read(conn)
-    return document.dump(*parts, accepted.read(conn))
+    return document.dump(*parts, accepted.read(conn), settings.read(conn))

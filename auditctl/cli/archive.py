@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from auditctl import durations, place
-from auditctl.archive import closed_months, extra
+from auditctl.archive import closed_months, extra, settings
 from auditctl.archive.closed_months import ClosedMonth
 from auditctl.cli import progress
 from auditctl.cli.known_values import FOLDERS, complete
@@ -52,13 +52,14 @@ def _before(_context: click.Context, _parameter: click.Parameter, value: str | N
     "path",
     metavar="PATH",
     shell_complete=complete(FOLDERS),
-    help="The archive: a folder, which need not exist. Default: where a month was archived last.",
+    help="The archive: a folder, which need not exist. Default: as [archive] in the file states it, else where a month "
+    "was archived last.",
 )
 @click.option(
     "--keep-hot",
     metavar="TIME",
     callback=_keep_hot,
-    help="Leave the months that ended within this time: 6 months, 90 days.",
+    help="Leave the months that ended within this time: 6 months, 90 days. Default: as [archive] states it, else none.",
 )
 @click.option("--before", metavar="DATE", callback=_before, help="Only months that ended before this day began in UTC.")
 @click.option("--include-restored", is_flag=True, help="Also the months that restore-archive brought back.")
@@ -84,6 +85,7 @@ def archive(
     Examples:
       auditctl archive --to /srv/archive --keep-hot '6 months' --dry-run
       auditctl archive --to /srv/archive --keep-hot '6 months'
+      auditctl archive
       auditctl maintain
     """
     if keep_hot is not None and before is not None:
@@ -92,8 +94,10 @@ def archive(
         from auditctl.archive import files  # pyarrow is slow to load, and may be missing
 
     with session.connect(READER if dry_run else ADMIN) as conn:
-        archived = files.at(path or _last(conn))
-        months = closed_months.read(conn, before=before, keep_hot=keep_hot, include_restored=include_restored)
+        stated = settings.read(conn)
+        archived = files.at(path or stated.to or _last(conn))
+        keep = keep_hot if before is not None else keep_hot or stated.keep_hot
+        months = closed_months.read(conn, before=before, keep_hot=keep, include_restored=include_restored)
         if dry_run:
             _print_due(session, conn, archived, months, output)
         else:
@@ -102,9 +106,12 @@ def archive(
 
 
 def _last(conn: Connection) -> str:
-    location = closed_months.last_location(conn)
+    location = settings.last_location(conn)
     if location is None:
-        raise UsageError("nothing was archived so far, so --to must say where", hint="Name a folder: --to /srv/archive")
+        raise UsageError(
+            "nothing was archived so far, so --to must say where",
+            hint="Name a folder: --to /srv/archive; or state it in the file, as to in [archive].",
+        )
     return location
 
 

@@ -88,7 +88,7 @@ def apply(
     database apply. On a terminal it asks before changing anything. What was excluded or masked until now is recorded in
     the clear only if you say so, there or with --uncover; --yes does not.
 
-    With --only, tables and rules that it does not name stay as they are, as do event types and retention.
+    With --only, tables and rules that it does not name stay as they are, as do event types, retention and archives.
 
     A function whose digest is as the store has it counts as sound. A superuser can write both: doctor finds that, and
     --thorough repairs it.

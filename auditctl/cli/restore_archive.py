@@ -27,7 +27,7 @@ def _month(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     "path",
     metavar="PATH",
     shell_complete=complete(FOLDERS),
-    help="The archive. Default: where the month was archived.",
+    help="The archive. Default: where the month was archived, or where [archive] in the file says that archives are.",
 )
 @reason_option
 @pass_session
@@ -52,7 +52,7 @@ def restore_archive(session: Session, *, month: str, path: str | None) -> None:
     with session.connect(INSTALLER) as conn:
         place.require(conn)
         record = restorer.find(conn, month)
-        archive = files.at(path or record.location)
+        archive = files.at(path) if path else restorer.place(conn, record)
         with progress.bar(session, f"restoring {month}") as show:
             manifest = restorer.restore(conn, archive, record, show)
     print_text(f"{month}: {plural(manifest.rows, 'event')} restored from {archive.name}.")

@@ -12,6 +12,6 @@ from auditctl.doctor.model import ResultRow
 
 def broken(rows: Sequence[ResultRow], day: date) -> Sequence[ResultRow]:
     """Return the months whose files are missing, altered or unreadable, of those that the log recorded."""
-    names = ("month", "location", "database", "manifest")
-    problems = inspection.inspect((RecordedMonth(*(str(row[name]) for name in names)) for row in rows), day)
+    names = ("month", "location", "database", "manifest", "elsewhere")
+    problems = inspection.inspect((RecordedMonth(*(row[name] for name in names)) for row in rows), day)
     return [{**row, "problem": problems[row["month"]]} for row in rows if row["month"] in problems]

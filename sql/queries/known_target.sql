@@ -11,7 +11,7 @@ other as (
     where recorded.target is not null
     union
     values
-    ('auditctl.accepted_finding'), ('auditctl.actor_source'), ('auditctl.archive'), ('auditctl.baseline'),
+    ('auditctl.accepted_finding'), ('auditctl.actor_source'), ('auditctl.archive'), ('auditctl.archiving'), ('auditctl.baseline'),
     ('auditctl.capture'), ('auditctl.consumer'), ('auditctl.ddl'), ('auditctl.ddl_statement'), ('auditctl.erasure'), ('auditctl.event_type'),
     ('auditctl.export'), ('auditctl.hold'), ('auditctl.import'), ('auditctl.lookup'), ('auditctl.partition'),
     ('auditctl.refusal'), ('auditctl.release'), ('auditctl.retention'), ('auditctl.role'),

@@ -100,7 +100,7 @@ def test_apply_of_a_file_leaves_what_is_outside_as_it_is_and_says_so(
     for said in (planned.err, done.err):
         assert "warning: [admin] stays as it is: only the login that installed auditctl changes it" in said
         assert "warning: 2 rules outside of [admin] tables, such as shop.*: left as stored" in said
-        assert "warning: event types and retention: left as stored, as [admin] limits you to tables" in said
+        assert "warning: event types, retention and archives: left as stored, as [admin] limits you to tables" in said
     assert fetch_value(db, RULES) == ["shop.*", "shop.cart {card}"]
     assert fetch_value(db, "select patterns from auditctl.administration") == ["shop.cart", "billing.*"]
     assert fetch_value(db, "select count(*) from auditctl.event_type") == 0

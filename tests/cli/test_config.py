@@ -45,7 +45,7 @@ mask = ["boddy"]
 PROBLEMS = [
     pytest.param(
         "colour = 1",
-        "colour: unknown key; keys are defaults, table, event, retention, admin, doctor",
+        "colour: unknown key; keys are defaults, table, event, retention, archive, admin, doctor",
         id="unknown key at the top",
     ),
     pytest.param("defaults = 1", "defaults: must be a table: [defaults]", id="defaults of another type"),

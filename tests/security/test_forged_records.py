@@ -53,7 +53,7 @@ ADMIN = READER | {
 }  # fmt: skip
 ADMIN |= {"change_capture", "lock_rules", "lock_table", "prepare_capture", "record_run", "release"}
 ADMIN |= {"append_block", "audit_table", "begin_sealing", "refresh_capture", "release_table", "unaudit_table"}
-ADMIN |= {"begin_archiving", "begin_month", "record_archive"}
+ADMIN |= {"begin_archiving", "begin_month", "record_archive", "set_archiving"}
 ADMIN |= {"add_cosignatures"}
 ADMIN |= {"erase_events", "summarize_month"}
 ADMIN |= {"baseline_tables", "end_baseline", "record_baseline"}

@@ -6,8 +6,9 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from auditctl.archive.settings import Settings
 from auditctl.capture.accepted import Acceptance
-from auditctl.capture.config import accepted, admin, event_types, tables, toml
+from auditctl.capture.config import accepted, admin, archive, event_types, tables, toml
 from auditctl.capture.config import retention as retention_section
 from auditctl.capture.config.fields import Fields
 from auditctl.capture.config.toml import Section
@@ -16,7 +17,7 @@ from auditctl.capture.rule_keys import Rule
 from auditctl.errors import ConfigurationError
 from auditctl.retention.times import Retention
 
-SECTIONS = ("defaults", "table", "event", "retention", "admin", "doctor")
+SECTIONS = ("defaults", "table", "event", "retention", "archive", "admin", "doctor")
 """The keys of the file itself."""
 
 OTHER_SECTIONS = frozenset(SECTIONS) - {"defaults", "table"}
@@ -38,6 +39,8 @@ class Document:
         admin: The names and globs of the tables that administrators may change; None for a file without [admin], which
             leaves that as it is.
         accepted: The findings of doctor that are accepted; None if the file does not say.
+        archive: Where months are archived, and which ones stay; None for a file without [archive], which leaves that as
+            it is.
     """
 
     rules: tuple[Rule, ...]
@@ -46,6 +49,7 @@ class Document:
     retention: Retention | None = None
     admin: tuple[str, ...] | None = None
     accepted: tuple[Acceptance, ...] | None = None
+    archive: Settings | None = None
 
 
 def load(text: str, source: str) -> Document:
@@ -76,7 +80,8 @@ def load(text: str, source: str) -> Document:
     types = event_types.read(document)
     times = retention_section.read(document, rules)
     limit, findings = admin.read(document), accepted.read(document)
-    return Document(rules, tuple(problems), types, times, limit, findings)
+    archiving = archive.read(document)
+    return Document(rules, tuple(problems), types, times, limit, findings, archiving)
 
 
 def dump(
@@ -85,6 +90,7 @@ def dump(
     retention: Retention | None = None,
     limit: tuple[str, ...] | None = None,
     findings: Iterable[Acceptance] = (),
+    archiving: Settings | None = None,
 ) -> str:
     """Return the file that states all this; `load` of it gives it back, in order."""
     rules, times = tuple(rules), retention or Retention()
@@ -93,8 +99,10 @@ def dump(
     table_sections = [("[[table]]", section) for section in tables.sections(rules, times.targets)]
     admin_sections = admin.sections(limit)
     accept_sections = [("[[doctor.accept]]", section) for section in accepted.sections(findings)]
-    others = [*admin_sections, *retention_sections, *event_sections, *accept_sections]
+    archive_sections = archive.sections(archiving or Settings())
+    settings = [*admin_sections, *retention_sections, *archive_sections]
     # A file about other things alone must say that it audits no table, before the first section.
-    head: list[tuple[str, Section]] = [("", {"table": []})] if others and not table_sections else []
-    sections = [*admin_sections, *retention_sections, *table_sections, *event_sections, *accept_sections]
+    has_others = bool(settings or event_sections or accept_sections)
+    head: list[tuple[str, Section]] = [("", {"table": []})] if has_others and not table_sections else []
+    sections = [*settings, *table_sections, *event_sections, *accept_sections]
     return toml.dumps([*head, ("[defaults]", tables.defaults()), *sections])

@@ -65,6 +65,14 @@ RETENTION = (
         needs=Right.ADMINISTRATOR,
     ),
     Check(
+        "archive_late",
+        Severity.NOTICE,
+        "a month that the file has archived, and that is not 35 days after it could be",
+        "The file has months archived{where}, but {months} are not: archive does not run.",
+        "auditctl archive",
+        needs=Right.ADMINISTRATOR,
+    ),
+    Check(
         "archive_broken",
         Severity.CRITICAL,
         "an archived month whose files are missing, altered or unreadable; a warning while the log still has it",

@@ -185,4 +185,4 @@ begin
     return null;
 end
 $auditctl$;
-comment on function auditctl_internal.record_rule is 'Records every change to a rule, an event type, a source of actors or an accepted finding, whichever login or statement makes it';
+comment on function auditctl_internal.record_rule is 'Records every change to a rule, an event type, a source of actors, an accepted finding or where months are archived, whichever login or statement makes it';

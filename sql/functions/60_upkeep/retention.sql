@@ -162,8 +162,8 @@ $auditctl$;
 comment on function auditctl_internal.upkeep_target is
     'The target that a hold or a retention time names, as events have it; raises for a text that no event could match';
 
-create or replace function auditctl.set_retention(p_target text, p_keep text) returns boolean
-language plpgsql volatile security definer
+create or replace function auditctl_internal.time_to_keep(p_keep text) returns text
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
@@ -172,8 +172,6 @@ declare
         lower(p_keep collate "C"), e'^[ \t\r\n]*(?:forever|0*([1-9][0-9]{0,5})[ \t\r\n]*(day|week|month|year)s?)[ \t\r\n]*$'
     );
     v_keep constant text := v_parts[1] || ' ' || v_parts[2] || case when v_parts[1] <> '1' then 's' else '' end;
-    v_current auditctl.retention;
-    v_target constant text := auditctl_internal.upkeep_target(p_target);
 begin
     if p_keep is not null and v_parts is null then
         raise exception 'not a retention time: %', to_json(p_keep)
@@ -184,6 +182,20 @@ begin
         raise exception 'the retention time is too long: %', to_json(p_keep)
             using errcode = 'invalid_parameter_value', hint = 'To keep everything, write forever.';
     end if;
+    return v_keep;
+end
+$auditctl$;
+comment on function auditctl_internal.time_to_keep is 'A time that somebody wrote, as the store has it, such as 400 days; null for null and for forever; raises for any other text';
+
+create or replace function auditctl.set_retention(p_target text, p_keep text) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_keep constant text := auditctl_internal.time_to_keep(p_keep);
+    v_current auditctl.retention;
+    v_target constant text := auditctl_internal.upkeep_target(p_target);
+begin
     perform '' ~ auditctl.target_pattern(v_target);
     lock table auditctl.retention in share row exclusive mode;
     select r.* into v_current from auditctl.retention as r where r.target = v_target and r.until is null;

@@ -16,6 +16,10 @@ create or replace trigger administration_recorded after insert or update or dele
 for each row execute function auditctl_internal.record_rule();
 alter table auditctl.administration enable always trigger administration_recorded;
 
+create or replace trigger archiving_recorded after insert or update or delete on auditctl.archiving
+for each row execute function auditctl_internal.record_rule();
+alter table auditctl.archiving enable always trigger archiving_recorded;
+
 create or replace trigger accepted_finding_recorded after insert or update or delete on auditctl.accepted_finding
 for each row execute function auditctl_internal.record_rule();
 alter table auditctl.accepted_finding enable always trigger accepted_finding_recorded;
